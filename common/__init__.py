@@ -1,0 +1,1 @@
+"""What is measured: contract, registry, servers, images, runtimes, conformance."""

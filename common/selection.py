@@ -1,0 +1,32 @@
+"""Names as users type them, matched to names as they are."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from common.errors import UsageError
+
+
+def canonical(name: str) -> str:
+    """One spelling whatever case, ``-`` or ``_`` was typed."""
+    return name.strip().casefold().replace("-", "_")
+
+
+def select(text: str, known: Iterable[str], *, variable: str) -> tuple[str, ...]:
+    """Those of ``known`` that a comma-separated ``text`` names, in the order of ``known``; ``all`` is all.
+
+    Raises ``UsageError`` that names the value seen, what exists and the nearest match.
+    """
+    names = tuple(known)
+    if canonical(text) == "all":
+        return names
+    wanted = {_one(part, names, variable=variable) for part in text.split(",")}
+    return tuple(name for name in names if name in wanted)
+
+
+def _one(text: str, names: Sequence[str], *, variable: str) -> str:
+    by_canonical = {canonical(name): name for name in names}
+    if (found := by_canonical.get(canonical(text))) is not None:
+        return found
+    near = difflib.get_close_matches(canonical(text), by_canonical, n=1)
+    hint = f" Did you mean {by_canonical[near[0]]}?" if near else ""
+    raise UsageError(f"{variable}={text.strip() or '(empty)'} is unknown.{hint} Accepted: {', '.join(names)}, all.")

@@ -1,0 +1,89 @@
+"""Every HTTP server set-up, with its pinned packages and its one command line.
+
+The same for everybody: one worker per whole vCPU, 16 threads where a worker has threads, keep-alive of 75 s, no
+access log, warnings only. Versions are pinned here, so that no lock gives one framework another server than the rest.
+"""
+
+from dataclasses import dataclass
+
+from common.registry import Framework, Interface
+
+KEEP_ALIVE_S = 75
+THREADS = 16
+
+_GUNICORN = "gunicorn==27.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A named server set-up: whom it can serve, what it needs, how it behaves, how it is started."""
+
+    name: str
+    interfaces: frozenset[Interface]
+    requirements: tuple[str, ...]
+    line: str
+    """The command line, with ``{host}``, ``{port}``, ``{workers}``, ``{threads}``, ``{interface}`` and ``{target}``."""
+    keep_alive: bool = True
+    """Whether a connection serves more than one request."""
+    concurrent: bool = True
+    """Whether one worker answers a second request while a first one sleeps."""
+
+
+_GUNICORN_LINE = (
+    "gunicorn --bind={host}:{port} --workers={workers} "
+    f"--keep-alive={KEEP_ALIVE_S} --log-level=warning --worker-tmp-dir=/dev/shm "
+)
+
+_ALL = (
+    Server(
+        name="gunicorn-gthread",
+        interfaces=frozenset({Interface.WSGI}),
+        requirements=(_GUNICORN,),
+        line=_GUNICORN_LINE + "--worker-class=gthread --threads={threads} {target}",
+    ),
+    Server(
+        name="gunicorn-sync",
+        interfaces=frozenset({Interface.WSGI}),
+        requirements=(_GUNICORN,),
+        line=_GUNICORN_LINE + "--worker-class=sync {target}",
+        keep_alive=False,
+        concurrent=False,
+    ),
+    Server(
+        name="gunicorn-gevent",
+        interfaces=frozenset({Interface.WSGI}),
+        requirements=(_GUNICORN, "gevent==26.9.0"),
+        line=_GUNICORN_LINE + "--worker-class=gevent {target}",
+    ),
+    Server(
+        name="uvicorn",
+        interfaces=frozenset({Interface.ASGI}),
+        requirements=("uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0"),
+        line=(
+            "uvicorn --host={host} --port={port} --workers={workers} "
+            f"--timeout-keep-alive={KEEP_ALIVE_S} --no-access-log --log-level=warning "
+            "{target}"
+        ),
+    ),
+    Server(
+        name="granian",
+        interfaces=frozenset({Interface.WSGI, Interface.ASGI}),
+        requirements=("granian==2.8.7", "uvloop==0.23.0"),
+        line=(
+            "granian --interface={interface} --host={host} --port={port} --workers={workers} "
+            "--blocking-threads={threads} --http=1 --no-ws --log-level=warning {target}"
+        ),
+    ),
+    Server(name="native", interfaces=frozenset({Interface.NATIVE}), requirements=(), line=""),
+)
+SERVERS = {server.name: server for server in _ALL}
+
+DEFAULTS = {Interface.WSGI: "gunicorn-gthread", Interface.ASGI: "uvicorn", Interface.NATIVE: "native"}
+
+
+def command(framework: Framework, server: Server, *, host: str, port: int, workers: int) -> tuple[str, ...]:
+    """The command line that serves ``framework``, to be run in its folder and its environment."""
+    line = framework.command or server.line
+    threads = THREADS if framework.interface is Interface.WSGI else 1
+    values = {"host": host, "port": port, "workers": workers, "threads": threads}
+    return tuple(line.format(**values, interface=framework.interface, target=framework.target).split())
