@@ -1,0 +1,42 @@
+"""The machine we run on, as records keep it."""
+
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+from common.accounting import CGROUP_ROOT
+from common.records import Machine
+from common.registry import ROOT
+
+
+def machine(docker: str | None = None) -> Machine:
+    """This machine; ``docker`` says which engine was used."""
+    return Machine(
+        cpu_model=_cpu_model(Path("/proc/cpuinfo").read_text()),
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        kernel=platform.release(),
+        cgroup_version=2 if (CGROUP_ROOT / "cgroup.controllers").exists() else 1,
+        python=platform.python_version(),
+        docker=docker,
+    )
+
+
+def revision() -> str | None:
+    """The project's commit, ``+dirty`` where files differ from it; ``None`` outside a git checkout."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return f"{commit}+dirty" if _git("status", "--porcelain") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _cpu_model(cpuinfo: str) -> str:
+    found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return found[1] if found else platform.machine()

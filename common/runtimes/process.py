@@ -1,0 +1,82 @@
+"""The process runtime: a stack in its own environment, straight on this machine. It needs nothing but Python."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from common.environments import environment
+from common.errors import UsageError
+from common.matrix import Size, Stack
+from common.registry import ROOT
+from common.runtimes import Running, answers, wait_until_ready
+from common.runtimes.guard import guarded
+from common.servers import command
+
+HOST = "127.0.0.1"
+_PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
+"""What a server sees of our own environment; anything else (``WEB_CONCURRENCY``, ...) would change what is measured."""
+
+
+@contextmanager
+def serve(stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None) -> Iterator[Running]:
+    """Bring ``stack`` up on ``cores`` and give it once it answers; its whole process tree is gone afterwards."""
+    _refuse_quota(size)
+    port = _free_port() if port is None else _checked(port)
+    line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
+    folder = environment(stack)
+    url = f"http://{HOST}:{port}"
+    line = (f"{folder}/bin/{line[0]}", *line[1:])
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        guarded(line, cores=cores, cwd=stack.framework.folder, env=_environ(stack, folder), log=log) as guard,
+    ):
+
+        def ended() -> str | None:
+            return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
+
+        wait_until_ready(lambda: answers(url), ended, what=stack.name)
+        yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
+
+
+def tail(log: IO[str], lines: int = 5) -> str:
+    """The last lines of what a command printed, in one line."""
+    log.seek(0)
+    return " | ".join(log.read().split("\n")[-lines - 1 :]).strip(" |") or "It printed nothing."
+
+
+def _environ(stack: Stack, folder: Path) -> dict[str, str]:
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return passed_on | {
+        "PATH": f"{folder}/bin:{passed_on.get('PATH', os.defpath)}",
+        "PYTHONPATH": f"{ROOT}:{stack.framework.folder}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _refuse_quota(size: Size) -> None:
+    if size.vcpu < 1 or size.vcpu != int(size.vcpu) or size.memory_bytes is not None:
+        raise UsageError(
+            f"VCPU={size.vcpu:g} with MEMORY={size.memory_bytes or '(unset)'} needs RUNTIME=docker: "
+            "the process runtime accepts whole VCPU and no MEMORY, for it has no quotas."
+        )
+
+
+def _checked(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UsageError(f"PORT={port} cannot be used: {error.strerror}. Accepted: a free port.") from error
+    return port
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        number: int = probe.getsockname()[1]
+        return number

@@ -1,0 +1,126 @@
+"""From a run and its summary to text: the table at the end of a run, the one in the README. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.markup import escape
+from rich.table import Table
+
+from common.records import Cell, CellSummary, Interval, Run, Summary
+
+QUOTA_USED = 0.95
+"""Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can."""
+
+HEADINGS = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
+            "server CPU", "generator CPU", "verdict")  # fmt: skip
+
+
+def table(run: Run, summary: Summary) -> Table:
+    """The summary as a table for a terminal."""
+    found = Table(title=escape(title(run)), title_justify="left", caption_justify="left")
+    for heading in HEADINGS:
+        left = heading in {"stack", "version", "verdict"}
+        found.add_column(heading, justify="left" if left else "right", no_wrap=heading in {"stack", "req/s per vCPU"})
+    for row in rows(run, summary):
+        found.add_row(*map(escape, row))
+    return found
+
+
+def markdown(run: Run, summary: Summary) -> str:
+    """The summary as a Markdown table with machine and date."""
+    lines = [
+        f"{title(run)}. {_measured(run)}",
+        "",
+        _line(HEADINGS),
+        _line(["---:" if heading not in {"stack", "version", "verdict"} else "---" for heading in HEADINGS]),
+        *(_line(row) for row in rows(run, summary)),
+        "",
+        *(f"- {note}" for note in notes(run, summary)),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def title(run: Run) -> str:
+    """What was measured, in one line."""
+    memory = "" if run.memory_bytes is None else f" / {run.memory_bytes / 1024**2:.0f} MB"
+    return (
+        f"{run.scenario}: {run.vcpu:g} vCPU{memory}, {run.users} connections, {run.runtime} runtime, "
+        f"{run.rounds} rounds of {run.window_s:g} s"
+    )
+
+
+def rows(run: Run, summary: Summary) -> Iterator[tuple[str, ...]]:
+    """The table's cells as text, in the order of ``HEADINGS``."""
+    cells = {cell.name: cell for cell in run.cells}
+    ties = _ties(summary)
+    for row in summary.cells:
+        yield _row(cells[row.cell], row, ties)
+
+
+def notes(run: Run, summary: Summary) -> Iterator[str]:
+    """What a reader has to know beside the table, one sentence each."""
+    if any(cell.stand_in_base for cell in run.cells):
+        yield "stand-in base: images stand on locally made base images, not on the official ones."
+    if any(not cell.keep_alive for cell in run.cells):
+        yield "closing: the server closes each connection after each answer; a request costs it a new connection."
+    if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
+        yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
+    yield "equal ranks are ties: these runs cannot tell them apart."
+    for row in summary.cells:
+        for verdict, sentence in row.doubts.items():
+            yield f"{row.cell} {verdict}: {sentence}"
+
+
+def _row(cell: Cell, row: CellSummary, ties: Mapping[int, int]) -> tuple[str, ...]:
+    rank = "" if row.rank is None else f"{row.rank}{'=' if ties[row.rank] > 1 else ''}"
+    return (
+        rank,
+        cell.name if cell.keep_alive else f"{cell.name} (closing)",
+        cell.version or "-",
+        _estimate(row.requests_per_cpu_s),
+        _bounds(row.requests_per_cpu_s),
+        ("~" if (row.server_utilisation or 1) < QUOTA_USED else "") + _estimate(row.throughput_rps),
+        "-" if row.p99_s is None else f"{row.p99_s.estimate * 1000:.2f}",
+        f"{row.errors:,}",
+        _share(row.server_utilisation),
+        _share(row.generator_utilisation),
+        row.verdict,
+    )
+
+
+def _measured(run: Run) -> str:
+    machine = run.machine
+    return (
+        f"Measured {run.started_at:%Y-%m-%d} on {machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"cgroup v{machine.cgroup_version}, {_where(run)}; revision {run.revision}, seed {run.seed}."
+    )
+
+
+def _ties(summary: Summary) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for row in summary.cells:
+        if row.rank is not None:
+            counts[row.rank] = counts.get(row.rank, 0) + 1
+    return counts
+
+
+def _where(run: Run) -> str:
+    engine = f"Docker {run.machine.docker}, " if run.machine.docker else ""
+    return f"{engine}Python {', '.join(sorted({cell.python for cell in run.cells}))}, load over {run.load_path}"
+
+
+def _estimate(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.estimate:,.0f}"
+
+
+def _bounds(interval: Interval | None) -> str:
+    if interval is None or interval.low is None or interval.high is None:
+        return "-"
+    return f"{interval.low:,.0f} to {interval.high:,.0f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _line(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,49 @@
+"""One window: Locust, headless, against one running stack."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from common.errors import FailedError
+from common.records import Load, Run, decode
+from common.registry import ROOT
+from common.runtimes import Running
+from common.runtimes.guard import guarded
+from common.runtimes.process import tail
+
+LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
+START_UP_S = 30.0
+"""How long Locust may take to start, connect and stop."""
+
+
+def measure(running: Running, run: Run) -> Load:
+    """Load ``running`` as ``run`` says for a warm-up and a window; ``FailedError`` where Locust gives no result."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+        file = Path(folder) / "load.json"
+        line = (*running.prefix, *_locust(running, run, file))
+        with guarded(line, cores=run.generator_cores, cwd=ROOT, env=dict(os.environ), log=log) as locust:
+            try:
+                locust.wait(timeout=run.warmup_s + run.window_s + START_UP_S)
+            except subprocess.TimeoutExpired as error:
+                raise FailedError(f"Locust did not end in time. {tail(log)}") from error
+        if not file.exists():
+            raise FailedError(f"Locust ended with exit status {locust.returncode} and no result. {tail(log)}")
+        load: Load = decode(file.read_bytes(), Load, source=file.name)
+        return load
+
+
+def _locust(running: Running, run: Run, file: Path) -> list[str]:
+    options = {
+        "host": running.url,
+        "users": run.users,
+        "spawn-rate": run.users,
+        "delay": run.delay_ms,
+        "warmup-s": run.warmup_s,
+        "window-s": run.window_s,
+        "window-file": file,
+        "meter": running.meter,
+    }
+    line = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--only-summary"]
+    return [*line, *(f"--{name}={value}" for name, value in options.items()), run.scenario]
