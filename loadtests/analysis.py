@@ -103,7 +103,7 @@ def _row(run: Run, name: str, windows: Sequence[Window], seen: Mapping[Verdict, 
             sum(load.generator_cpu_s for load in loads) / time_s / len(run.generator_cores) if time_s else None
         ),
         verdict=next(iter(seen), Verdict.VALID),
-        doubts=dict(seen),
+        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
     )
 
 

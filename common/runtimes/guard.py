@@ -1,6 +1,6 @@
 """A small process between us and what we start: it ends the whole process tree when we end, however we end.
 
-Run as ``python -m common.runtimes.guard CORES COMMAND...`` in a session of its own, with a pipe from us as standard
+Run as ``python -P guard.py CORES COMMAND...`` in a session of its own, with a pipe from us as standard
 input. Orphans of the tree become its children (it is a subreaper), so none escapes; a ``KILL`` to us closes the pipe.
 """
 
@@ -30,7 +30,7 @@ def guarded(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A guard that runs ``line`` on ``cores`` and prints into ``log``; the whole process tree is gone afterwards."""
     guard = subprocess.Popen(
-        [sys.executable, "-m", __name__, ",".join(map(str, cores)), *line],
+        [sys.executable, "-P", __file__, ",".join(map(str, cores)), *line],
         cwd=cwd,
         env=env,
         stdin=subprocess.PIPE,

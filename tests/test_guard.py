@@ -1,0 +1,83 @@
+"""Whatever we start ends with us, however we end and whatever it tries."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from common.runtimes.guard import guarded
+
+STUBBORN = (
+    "import os, signal, subprocess, sys, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "line = [sys.executable, '-c', 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(120)']\n"
+    "child = subprocess.Popen(line, start_new_session=True)\n"
+    "open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid} ')\n"
+    "time.sleep(120)\n"
+)
+"""Ignores TERM and has a child in another session that does too."""
+
+HARNESS = (
+    "import os, pathlib, sys, time\n"
+    "from common.runtimes.guard import guarded\n"
+    "here, environ = pathlib.Path('.'), dict(os.environ)\n"
+    "line = [sys.executable, '-c', sys.argv[1], sys.argv[2]]\n"
+    "with open(os.devnull, 'w') as log, guarded(line, cores=[0], cwd=here, env=environ, log=log):\n"
+    "    time.sleep(120)\n"
+)
+
+
+def wait_until(condition: Callable[[], bool], deadline_s: float = 15.0) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+def _pids(file: Path) -> list[int]:
+    wait_until(lambda: file.exists() and file.read_text().endswith(" "))
+    return [int(word) for word in file.read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_a_harness_that_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    file = tmp_path / "pids"
+    with subprocess.Popen([sys.executable, "-c", HARNESS, STUBBORN, str(file)], stderr=subprocess.DEVNULL) as harness:
+        pids = _pids(file)
+        assert all(psutil.pid_exists(pid) for pid in pids)
+        os.kill(harness.pid, number)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+
+
+def test_nothing_outlives_the_context(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    line = [sys.executable, "-c", STUBBORN, str(file)]
+    with tempfile.TemporaryFile("w+") as log, guarded(line, cores=[0], cwd=tmp_path, env=dict(os.environ), log=log):
+        pids = _pids(file)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_command_that_ends_ends_its_guard_with_its_exit_status(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", "print('seen'); raise SystemExit(7)"]
+    with tempfile.TemporaryFile("w+") as log:
+        with guarded(line, cores=[0], cwd=tmp_path, env=dict(os.environ), log=log) as guard:
+            assert guard.wait(timeout=15) == 7
+        log.seek(0)
+        assert log.read() == "seen\n"
+
+
+def test_a_command_runs_on_the_cores_it_is_given(tmp_path: Path) -> None:
+    core = max(os.sched_getaffinity(0))
+    line = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
+    with tempfile.TemporaryFile("w+") as log:
+        with guarded(line, cores=[core], cwd=tmp_path, env=dict(os.environ), log=log) as guard:
+            guard.wait(timeout=15)
+        log.seek(0)
+        assert log.read() == f"[{core}]\n"
