@@ -1,40 +1,70 @@
-# The whole command line. `make` alone prints it; the work is done by `python -m common` and `python -m loadtests`,
-# which check every variable's name and value.
+# The whole command line; `make` alone prints it. The work is done by `python -m common` and `python -m loadtests`,
+# which check the names and values of variables.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-# What the user gave on the command line, and how many jobs: handed on to the verbs.
+# What the user gave on the command line is handed on to the verbs; -j4 is 4 jobs, -j alone as many as there are cores.
 export MAKE_GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v)))
-export MAKE_JOBS = $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS)))
+JOBS = $(or $(patsubst -j%,%,$(filter -j%,$(MAKEFLAGS))),$(if $(filter -j,$(MAKEFLAGS)),$(shell nproc),1))
 
 VENV := .venv
 READY := $(VENV)/ready
-COMMON := $(VENV)/bin/python -m common
-LOADTESTS := $(VENV)/bin/python -m loadtests
+PYTHON_M := $(VENV)/bin/python -m
 
 .PHONY: help
 help:
-	@awk -f docker/help.awk $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## | [|] "; print "make VERB [NAME=value ...]; names match whatever their case, - or _; several are joined by commas" } \
+	  /^##@/ { print "\n" substr($$0, 5) } \
+	  /^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2; if ($$3) printf "  %-12s   %s\n", "", $$3 }' $(MAKEFILE_LIST)
 
-# The harness in an environment of its own: uv from the package index, everything else from the hashed lock.
+# The harness in an environment of its own, with what its hashed lock names.
 $(READY): requirements.lock
-	@echo "setting up $(VENV) (once)"
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, python3 is " + sys.version.split()[0])'
-	@python3 -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && touch $@
+	@echo "setting up $(VENV), once"
+	@python3 -c 'import sys; sys.version_info < (3, 11) and sys.exit("python3 is " + sys.version.split()[0] + "; 3.11 or newer is needed")'
+	@python3 -m venv $(VENV) && $(PYTHON_M) pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 
 ##@ Look around
 .PHONY: list lock
-list: $(READY) ## What there is: frameworks, servers, images, and what is not available | FORMAT=text
-	@$(COMMON) list
-lock: $(READY) ## Pin a framework's packages, with hashes, in its folder | FRAMEWORK=all
-	@$(COMMON) lock
+list: $(READY) ## Frameworks, servers and images; what is not available, and why | FORMAT=text
+	@$(PYTHON_M) common list
+lock: $(READY) ## Pin each framework's packages, with hashes, in its folder | FRAMEWORK=all
+	@$(PYTHON_M) common lock
 
 ##@ Build
 .PHONY: build bases
-build: $(READY) ## An image of every framework on every base (-j for several at once) | FRAMEWORK=all SERVER=default IMAGE=all PYTHON=3.13 BASE_REGISTRY= BASE=
-	@$(COMMON) build
-bases: $(READY) ## Stand-in base images, for a machine that reaches no container registry | PYTHON=3.13
-	@$(COMMON) bases
+build: $(READY) ## Images, several at once with -j | FRAMEWORK=all SERVER=default IMAGE=all PYTHON=3.13 BASE_REGISTRY= BASE=
+	@$(PYTHON_M) common build --jobs=$(JOBS)
+bases: $(READY) ## Stand-in base images where no container registry is reached | PYTHON=3.13
+	@$(PYTHON_M) common bases
+
+##@ Run
+.PHONY: serve conformance
+serve: $(READY) ## Bring one stack up until Ctrl-C | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=1 MEMORY= PORT=8000 PYTHON=3.13
+	@$(PYTHON_M) common serve
+conformance: $(READY) ## Hold stacks to the contract | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim PYTHON=3.13, or URL=
+	@$(PYTHON_M) common conformance
+
+##@ Measure
+.PHONY: loadtest web publish
+loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS=5 SEED= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests loadtest
+web: $(READY) ## Locust's web UI on one stack until Ctrl-C | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=1 MEMORY= PORT=8089 PYTHON=3.13
+	@$(PYTHON_M) loadtests web
+publish: $(READY) ## A finished run as the README's table | RUN=latest
+	@$(PYTHON_M) loadtests publish
+
+##@ Keep in order
+.PHONY: test lint format records clean
+test: $(READY) ## The harness's own tests (REQUIRE_DOCKER=1 in the environment: none is skipped for want of Docker)
+	@$(PYTHON_M) pytest
+lint: $(READY) ## ruff and mypy, as every commit passes them
+	@$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy
+format: $(READY) ## Let ruff format and mend what it can
+	@$(PYTHON_M) ruff format && $(PYTHON_M) ruff check --fix
+records: $(READY) ## Write loadtests/RECORDS.md, which documents what a run writes
+	@$(PYTHON_M) loadtests records
+clean: ## Remove environments, caches and unpublished results; images stay
+	@rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache loadtests/results

@@ -5,9 +5,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from common.images import Image, tag
-from common.matrix import Size, Stack
+from common.engine import engine, engine_answers
+from common.errors import UsageError
+from common.images import DEFAULT_PYTHON, Image, images, read_python, tag
+from common.matrix import DEFAULT, Size, Stack, stacks
+from common.registry import frameworks
 from common.runtimes import Running, container, process
+from common.selection import canonical, one_of, select
+
+DEFAULT_IMAGE = "slim"
 
 
 class Runtime(StrEnum):
@@ -16,14 +22,31 @@ class Runtime(StrEnum):
     PROCESS = "process"
     DOCKER = "docker"
 
+    @classmethod
+    def read(cls, text: str) -> "Runtime":
+        """The runtime that ``RUNTIME=`` names; ``auto`` is Docker where an engine answers, else processes."""
+        if canonical(text) == "auto":
+            return cls.DOCKER if engine_answers() else cls.PROCESS
+        if (found := cls(one_of(text, cls, variable="RUNTIME", more=("auto",)))) is cls.DOCKER:
+            engine()
+        return found
+
+
+def runtime_line(runtime: Runtime, asked: str) -> str:
+    """Which runtime is used and why, in one line."""
+    if canonical(asked) != "auto":
+        return f"{runtime} runtime, as asked for"
+    answers = "answers" if runtime is Runtime.DOCKER else "answers: no images, no quotas"
+    return f"{runtime} runtime, for {'a' if runtime is Runtime.DOCKER else 'no'} Docker engine {answers}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A stack, and the image it runs in; ``image`` is ``None`` in the process runtime."""
 
     stack: Stack
-    image: Image | None
-    python: str
+    image: Image | None = None
+    python: str = DEFAULT_PYTHON
 
     @property
     def name(self) -> str:
@@ -35,14 +58,55 @@ class Candidate:
         """The name of the image it runs in."""
         return None if self.image is None else tag(self.stack, self.image, self.python)
 
+    @property
     def unavailable(self) -> str | None:
         """Why it cannot be had, or ``None`` where it can."""
         reasons: Mapping[str, str] = self.stack.framework.unavailable
-        places = (self.stack.server.name, self.image.name if self.image else Runtime.PROCESS)
-        return next((reasons[place] for place in places if place in reasons), None)
+        runtime = (Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name)
+        return next((reasons[place] for place in (self.stack.server.name, *runtime) if place in reasons), None)
 
-    def serve(self, size: Size, *, cores: Sequence[int], port: int | None = None) -> AbstractContextManager[Running]:
-        """Bring it up on ``cores``; nothing of it is left afterwards."""
+    def serve(
+        self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
+    ) -> AbstractContextManager[Running]:
+        """Bring it up on ``cores``; nothing of it is left afterwards.
+
+        ``inside`` puts clients beside a container's server; otherwise they reach it from this machine. ``port`` is
+        where it listens on this machine.
+        """
         if self.tag is None:
             return process.serve(self.stack, size, cores=cores, port=port)
-        return container.serve(self.stack, self.tag, size, cores=cores, publish=port)
+        return container.serve(self.stack, self.tag, size, cores=cores, inside=inside, publish=port)
+
+
+def choose(
+    *,
+    framework: str,
+    server: str = DEFAULT,
+    image: str | None,
+    runtime: Runtime,
+    python: str = DEFAULT_PYTHON,
+    size: Size | None = None,
+) -> tuple[Candidate, ...]:
+    """Every stack asked for, in every image asked for where the runtime is Docker.
+
+    ``UsageError`` names a value that is wrong, or that the runtime cannot give.
+    """
+    chosen = stacks(framework, server, frameworks())
+    if runtime is Runtime.PROCESS:
+        if image is not None:
+            raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process runs without images.")
+        if size is not None:
+            process.refuse_quota(size)
+        return tuple(Candidate(stack=stack) for stack in chosen)
+    known = images()
+    flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
+    python = read_python(python)
+    return tuple(Candidate(stack=stack, image=known[name], python=python) for stack in chosen for name in flavours)
+
+
+def only(candidates: Sequence[Candidate]) -> Candidate:
+    """The one candidate of a verb that takes just one."""
+    if len(candidates) != 1:
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise UsageError(f"FRAMEWORK=, SERVER= and IMAGE= name {len(candidates)} stacks. Accepted: one of {names}.")
+    return candidates[0]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from typing import Annotated
 
@@ -25,7 +26,12 @@ def verbs(doc: str) -> App:
 
 
 def run(app: App) -> int:
-    """Run the verb on the command line, with make's variables as its options; the exit status."""
+    """Run the verb on the command line, with make's variables as its options; the exit status.
+
+    ``TERM`` and ``HUP`` end it as Ctrl-C does: what was started is taken down first.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         app([*sys.argv[1:], *_make_options()], exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:

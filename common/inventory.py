@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from common.images import IMAGES
+from common.images import images
 from common.matrix import compatible
 from common.registry import Framework, Interface
 from common.servers import DEFAULTS, SERVERS
@@ -19,7 +19,7 @@ def as_json(known: Mapping[str, Framework], engine: str | None) -> str:
         {
             "frameworks": {name: _framework(one) for name, one in known.items()},
             "servers": {name: _server(name) for name in SERVERS},
-            "images": IMAGES,
+            "images": {name: one.reference for name, one in images().items()},
             "runtimes": {"process": None, "docker": engine},
         },
         indent=2,
@@ -70,7 +70,7 @@ def _servers() -> Table:
 
 def _images(engine: str | None) -> Table:
     title = "IMAGE" if engine is None else f"IMAGE (not available: {engine})"
-    return _table(title, ("base",), IMAGES.items())
+    return _table(title, ("base",), ((name, one.reference) for name, one in images().items()))
 
 
 def _reasons(one: Framework) -> str:

@@ -89,7 +89,7 @@ def _vcpu(text: str) -> float:
 
 
 def _memory(text: str) -> int:
-    found = re.fullmatch(r"(\d+)\s*([kmg])i?b?", text.strip().casefold())
+    found = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
     size = int(found[1]) * 1024 ** (" kmg".index(found[2])) if found else 0
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if not 16 * 1024**2 <= size <= total:

@@ -19,14 +19,16 @@ def select(text: str, known: Iterable[str], *, variable: str) -> tuple[str, ...]
     names = tuple(known)
     if canonical(text) == "all":
         return names
-    wanted = {_one(part, names, variable=variable) for part in text.split(",")}
+    wanted = {one_of(part, names, variable=variable, more=("all",)) for part in text.split(",")}
     return tuple(name for name in names if name in wanted)
 
 
-def _one(text: str, names: Sequence[str], *, variable: str) -> str:
-    by_canonical = {canonical(name): name for name in names}
+def one_of(text: str, known: Iterable[str], *, variable: str, more: Sequence[str] = ()) -> str:
+    """The one of ``known`` that ``text`` names; ``more`` is what else the error says is accepted."""
+    by_canonical = {canonical(name): name for name in known}
     if (found := by_canonical.get(canonical(text))) is not None:
         return found
     near = difflib.get_close_matches(canonical(text), by_canonical, n=1)
     hint = f" Did you mean {by_canonical[near[0]]}?" if near else ""
-    raise UsageError(f"{variable}={text.strip() or '(empty)'} is unknown.{hint} Accepted: {', '.join(names)}, all.")
+    accepted = ", ".join((*by_canonical.values(), *more))
+    raise UsageError(f"{variable}={text.strip() or '(empty)'} is unknown.{hint} Accepted: {accepted}.")

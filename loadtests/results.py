@@ -14,6 +14,15 @@ from common.registry import ROOT
 RESULTS = ROOT / "loadtests" / "results"
 
 
+def refuse_used(folder: Path) -> None:
+    """``UsageError`` unless ``folder`` is, or can be, an empty folder of ours."""
+    parent = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UsageError(f"OUT={folder} cannot be written. Accepted: a new or an empty folder.")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"OUT={folder} is not empty. Accepted: a new or an empty folder.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """Where a run is written, each record on disk before this returns."""
@@ -22,13 +31,8 @@ class Results:
 
     @classmethod
     def create(cls, folder: Path, run: Run) -> "Results":
-        """A new folder that holds ``run``; ``UsageError`` where there is something already."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise UsageError(f"OUT={folder} is not empty. Accepted: a new or an empty folder.")
-        except OSError as error:
-            raise UsageError(f"OUT={folder} cannot be written: {error.strerror}.") from error
+        """A new folder that holds ``run``."""
+        folder.mkdir(parents=True, exist_ok=True)
         results = cls(folder=folder)
         results._write("run.json", run)
         return results

@@ -1,20 +1,54 @@
 """A run: every candidate, in every round on a fresh server, in the planned order; each window on disk at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 from rich.console import Console
 
 from common.candidates import Candidate
+from common.conforming import conform_all
 from common.errors import FailedError
+from common.live import live
 from common.matrix import Size
-from common.records import Run, Window
-from loadtests.analysis import requests_per_cpu_s
-from loadtests.live import live
+from common.records import Run, Summary, Verdict, Window
+from loadtests import report
+from loadtests.analysis import requests_per_cpu_s, summarise
+from loadtests.manifest import Settings, manifest
 from loadtests.plan import Step, steps
-from loadtests.results import Results
+from loadtests.results import RESULTS, Results
 from loadtests.throughput import measure
+
+FAILED = frozenset({Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.WRONG_ANSWERS})
+"""Verdicts that make a run end with a failure: the stack is at fault, not how it was measured."""
+
+
+def run_loadtest(settings: Settings, candidates: Sequence[Candidate], out: Path | None, console: Console) -> None:
+    """Hold every candidate to the contract, measure those that conform, print and write what came of it.
+
+    ``FailedError`` once all is written where a candidate has no valid number.
+    """
+    outcomes = conform_all(candidates, console)
+    made = [one for one in candidates if one.name in outcomes]
+    run = manifest(settings, made, outcomes)
+    results = Results.create(out or RESULTS / run.id, run)
+    try:
+        measure_rounds(run, {one.name: one for one in made if not outcomes[one.name].failed}, results, console)
+    finally:
+        summary = summarise(run, results.windows())
+        results.finish(summary)
+        print_summary(run, summary, console)
+        console.print(f"written to {results.folder}")
+    if bad := [row.cell for row in summary.cells if row.verdict in FAILED]:
+        raise FailedError(f"{len(bad)} of {len(summary.cells)} stacks have no valid number: {', '.join(bad)}.")
+
+
+def print_summary(run: Run, summary: Summary, console: Console) -> None:
+    """The table, and what has to be known beside it."""
+    console.print(report.table(run, summary))
+    for note in report.notes(run, summary):
+        console.print(f"  {note}", soft_wrap=True, markup=False)
 
 
 def measure_rounds(run: Run, candidates: Mapping[str, Candidate], results: Results, console: Console) -> None:

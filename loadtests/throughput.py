@@ -13,7 +13,8 @@ from common.runtimes import Running
 from common.runtimes.guard import guarded
 from common.runtimes.process import tail
 
-LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
+LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
+"""The command line of Locust with our scenarios."""
 START_UP_S = 30.0
 """How long Locust may take to start, connect and stop."""
 
@@ -45,5 +46,10 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         "window-file": file,
         "meter": running.meter,
     }
-    line = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--only-summary"]
-    return [*line, *(f"--{name}={value}" for name, value in options.items()), run.scenario]
+    return [
+        *LOCUST,
+        "--headless",
+        "--only-summary",
+        *(f"--{name}={value}" for name, value in options.items()),
+        run.scenario,
+    ]

@@ -5,14 +5,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from common.runtimes.guard import guarded
+from tests.waiting import wait_until
 
 STUBBORN = (
     "import os, signal, subprocess, sys, time\n"
@@ -32,13 +31,6 @@ HARNESS = (
     "with open(os.devnull, 'w') as log, guarded(line, cores=[0], cwd=here, env=environ, log=log):\n"
     "    time.sleep(120)\n"
 )
-
-
-def wait_until(condition: Callable[[], bool], deadline_s: float = 15.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def _pids(file: Path) -> list[int]:

@@ -25,20 +25,20 @@ class Running:
     """Says how it ended, or ``None`` while it runs."""
 
 
-def wait_until_ready(answers: Callable[[], bool], ended: Callable[[], str | None], *, what: str) -> None:
-    """Return once ``answers()``; ``FailedError`` as soon as the server ended, or at the deadline."""
+def wait_until(answers: Callable[[], bool], ended: Callable[[], str | None], *, what: str) -> None:
+    """Return once ``answers()``; ``FailedError`` as soon as ``what`` ended, or at the deadline."""
     deadline = time.monotonic() + READY_DEADLINE_S
     while not answers():
         if (how := ended()) is not None:
             raise FailedError(f"{what} ended before it answered: {how}")
         if time.monotonic() > deadline:
-            raise FailedError(f"{what} did not answer GET /hello with 200 within {READY_DEADLINE_S:g} s.")
+            raise FailedError(f"{what} did not answer with 200 within {READY_DEADLINE_S:g} s.")
         time.sleep(0.01)
 
 
-def answers(url: str) -> bool:
-    """Whether ``GET /hello`` is answered with 200; closes its connection, so that no worker waits on it."""
+def answers(url: str, path: str = "/hello") -> bool:
+    """Whether ``GET`` is answered with 200; closes its connection, so that no worker waits on it."""
     try:
-        return httpx.get(f"{url}/hello", headers={"Connection": "close"}, timeout=5).status_code == httpx.codes.OK
+        return httpx.get(url + path, headers={"Connection": "close"}, timeout=5).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False

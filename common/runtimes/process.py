@@ -12,7 +12,7 @@ from common.environments import environment
 from common.errors import UsageError
 from common.matrix import Size, Stack
 from common.registry import ROOT
-from common.runtimes import Running, answers, wait_until_ready
+from common.runtimes import Running, answers, wait_until
 from common.runtimes.guard import guarded
 from common.servers import command
 
@@ -24,8 +24,8 @@ _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 @contextmanager
 def serve(stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None) -> Iterator[Running]:
     """Bring ``stack`` up on ``cores`` and give it once it answers; its whole process tree is gone afterwards."""
-    _refuse_quota(size)
-    port = _free_port() if port is None else _checked(port)
+    refuse_quota(size)
+    port = _free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
     folder = environment(stack)
     url = f"http://{HOST}:{port}"
@@ -38,7 +38,7 @@ def serve(stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = 
         def ended() -> str | None:
             return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
 
-        wait_until_ready(lambda: answers(url), ended, what=stack.name)
+        wait_until(lambda: answers(url), ended, what=stack.name)
         yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
 
 
@@ -57,7 +57,8 @@ def _environ(stack: Stack, folder: Path) -> dict[str, str]:
     }
 
 
-def _refuse_quota(size: Size) -> None:
+def refuse_quota(size: Size) -> None:
+    """``UsageError`` where the size is one that only a quota can give."""
     if size.vcpu < 1 or size.vcpu != int(size.vcpu) or size.memory_bytes is not None:
         raise UsageError(
             f"VCPU={size.vcpu:g} with MEMORY={size.memory_bytes or '(unset)'} needs RUNTIME=docker: "
@@ -65,7 +66,8 @@ def _refuse_quota(size: Size) -> None:
         )
 
 
-def _checked(port: int) -> int:
+def check_port(port: int) -> int:
+    """``port`` where it is free; ``UsageError`` where it is not."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

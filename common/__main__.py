@@ -1,0 +1,133 @@
+"""The verbs of this room, in the order of the flow: list, lock, build, bases, serve, conformance."""
+
+import os
+import sys
+import time
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+from rich.console import Console
+
+from common import inventory, locks
+from common.bases import make_bases
+from common.build import build as build_images
+from common.candidates import Runtime, choose, only
+from common.commandline import Port, run, verbs
+from common.conformance import run as run_suite
+from common.conforming import conform_all, record, require, table
+from common.cores import split
+from common.engine import engine
+from common.errors import FailedError, UsageError
+from common.images import DEFAULT_PYTHON, images
+from common.matrix import DEFAULT, Size, stacks
+from common.preparation import prepare
+from common.registry import frameworks
+from common.selection import select
+
+app = verbs(__doc__ or "")
+console = Console(highlight=False)
+
+Jobs = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
+
+
+@app.command(name="list")
+def list_(*, format: Literal["text", "json"] = "text") -> None:  # noqa: A002 -- the variable's name
+    """What there is to choose from, and what is not available."""
+    try:
+        engine()
+        missing = None
+    except UsageError as error:
+        missing = str(error)
+    known = frameworks()
+    if format == "json":
+        print(inventory.as_json(known, missing))  # noqa: T201 -- as it is, for other programs
+    else:
+        console.print(inventory.as_tables(known, missing))
+
+
+@app.command
+def lock(*, framework: str = "all") -> None:
+    """Pin a framework's packages and those of its servers, with hashes."""
+    known = frameworks()
+    for name in select(framework, known, variable="FRAMEWORK"):
+        with console.status(f"locking {name}"):
+            file = locks.lock(known[name])
+        console.print(f"{name}: {file}")
+
+
+@app.command
+def build(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str = "all",
+    python: str = DEFAULT_PYTHON,
+    base_registry: str = "",
+    base: str = "",
+    jobs: Jobs = 1,
+) -> None:
+    """An image of every stack on every base asked for."""
+    known = images()
+    flavours = [known[name] for name in select(image, known, variable="IMAGE")]
+    overrides = {"BASE_REGISTRY": base_registry, "BASE": base}
+    chosen = stacks(framework, server, frameworks())
+    build_images(chosen, flavours, python, jobs=jobs, report=console.print, env=os.environ | overrides)
+
+
+@app.command
+def bases(*, python: str = DEFAULT_PYTHON) -> None:
+    """Stand-in base images under the official names."""
+    make_bases(tuple(images().values()), python, report=console.print)
+
+
+@app.command
+def serve(
+    *,
+    framework: str,
+    server: str = DEFAULT,
+    runtime: str = "auto",
+    image: str | None = None,
+    vcpu: str = "1",
+    memory: str | None = None,
+    port: Port = 8000,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """One stack, until it is interrupted."""
+    size = Size.read(vcpu, memory)
+    kind = Runtime.read(runtime)
+    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size))
+    prepare([candidate], console)
+    try:
+        with candidate.serve(size, cores=split(size.vcpu).server, inside=False, port=port) as running:
+            console.print(f"{candidate.name} in the {kind} runtime, until Ctrl-C")
+            console.print(running.url)
+            while (how := running.ended()) is None:
+                time.sleep(0.1)
+            raise FailedError(f"{candidate.name} ended: {how}")
+    except KeyboardInterrupt:
+        console.print(f"{candidate.name} is down")
+
+
+@app.command
+def conformance(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    runtime: str = "auto",
+    image: str | None = None,
+    python: str = DEFAULT_PYTHON,
+    url: str | None = None,
+) -> None:
+    """The suite against every stack asked for, or against one that somebody else brought up."""
+    if url is not None:
+        outcomes = {url: record(run_suite(url, keep_alive=None, overlap=None))}
+    else:
+        kind = Runtime.read(runtime)
+        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python)
+        outcomes = conform_all(candidates, console)
+    console.print(table(outcomes))
+    require(outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(run(app))

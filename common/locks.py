@@ -1,0 +1,124 @@
+"""Each framework's lock: what ``make lock`` writes, whether it is up to date, and the part of it that one stack needs.
+
+A lock pins a framework together with every server that can serve it, so that all its stacks run one version; an
+environment or an image takes only the part for its own server.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from common.errors import FailedError, UsageError
+from common.matrix import Stack, compatible
+from common.registry import Framework, locked_version
+from common.site_indexes import uv_environment
+
+OLDEST_PYTHON = "3.11"
+ERROR_LINES = 8
+
+_COMPILE = (
+    *("pip", "compile", "-", "--quiet", "--universal", "--fork-strategy=fewest", f"--python-version={OLDEST_PYTHON}"),
+    *("--generate-hashes", "--no-header"),
+)
+
+
+def lock(framework: Framework, *, upgrade: bool = False) -> Path:
+    """The framework's lock, written anew; versions it holds already are kept if they still fit, unless ``upgrade``.
+
+    Raises ``FailedError`` with the end of uv's output where there is no solution, or no package index; the old lock
+    stays then.
+    """
+    options = (f"--output-file={framework.lock}", *(("--upgrade",) if upgrade else ()))
+    run_uv(*_COMPILE, *options, given="\n".join(requirements(framework)), what=f"The lock of {framework.name}")
+    return framework.lock
+
+
+def requirements(framework: Framework) -> tuple[str, ...]:
+    """All that the framework's lock is made from: its dependencies and the needs of every server that can serve it."""
+    servers = (needed for server in compatible(framework) for needed in server.needs(framework.interface))
+    return tuple(dict.fromkeys((*framework.dependencies, *servers)))
+
+
+def stale(framework: Framework) -> str | None:
+    """Why the lock does not fit the framework's folder and the servers, or ``None`` where it does."""
+    if not framework.lock.exists():
+        return _reason(framework, "is missing")
+    text = framework.lock.read_text()
+    wanted = {canonicalize_name(Requirement(needed).name): needed for needed in requirements(framework)}
+    for name, needed in wanted.items():
+        version = locked_version(text, name)
+        if version is None or not Requirement(needed).specifier.contains(version, prereleases=True):
+            return _reason(framework, f"holds {name} {version or 'not at all'} where {needed} is asked for")
+    if surplus := {name for name, needed_by in _parents(text).items() if not needed_by} - set(wanted):
+        return _reason(framework, f"holds {min(surplus)}, which nothing asks for")
+    return None
+
+
+def stack_requirements(stack: Stack) -> str:
+    """The part of the framework's lock that this stack needs; ``UsageError`` where the lock is stale."""
+    if (reason := stale(stack.framework)) is not None:
+        raise UsageError(reason)
+    roots = (*stack.framework.dependencies, *stack.server.needs(stack.framework.interface))
+    return subset(stack.framework.lock.read_text(), roots)
+
+
+def subset(lock_text: str, roots: Iterable[str]) -> str:
+    """The locked blocks, hashes included, of the requirements ``roots`` and of all that these need in turn.
+
+    Who needs whom is read from the ``# via`` comments; the result installs with ``--require-hashes --no-deps``.
+    """
+    parents = _parents(lock_text)
+    wanted: set[str] = {canonicalize_name(Requirement(root).name) for root in roots}
+    if missing := wanted - set(parents):
+        raise UsageError(f"{min(missing)} is not in the lock. Run make lock.")
+    while more := {name for name, needed_by in parents.items() if needed_by & wanted} - wanted:
+        wanted |= more
+    return "".join(block for block in _blocks(lock_text) if _name(block) in wanted)
+
+
+def run_uv(*arguments: str, given: str = "", what: str, holding: tuple[int, ...] = ()) -> None:
+    """Run uv with the site's package indexes; ``FailedError`` with the end of its output if it fails.
+
+    uv keeps the file descriptors ``holding`` open, so that a lock on them outlives a killed caller as long as uv does.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "uv", *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=uv_environment(),
+        pass_fds=holding,
+    )
+    if done.returncode != 0:
+        tail = "\n".join(done.stderr.strip().splitlines()[-ERROR_LINES:])
+        raise FailedError(
+            f"{what} could not be made: uv ended with {done.returncode}.\n{tail}\n"
+            "If no package index was reached, set one in pip's configuration or in UV_DEFAULT_INDEX."
+        )
+
+
+def _reason(framework: Framework, what: str) -> str:
+    return f"{framework.lock.name} of {framework.name} {what}. Run make lock FRAMEWORK={framework.name}."
+
+
+def _blocks(lock_text: str) -> list[str]:
+    return re.findall(r"^[^\s#].*\n(?:[ \t].*\n)*", lock_text, re.MULTILINE)
+
+
+def _name(block: str) -> str:
+    return canonicalize_name(re.split(r"[=\s;\[]", block, maxsplit=1)[0])
+
+
+def _parents(lock_text: str) -> dict[str, set[str]]:
+    """By package, the packages that need it; nobody where it was only asked for directly."""
+    parents: dict[str, set[str]] = {}
+    for block in _blocks(lock_text):
+        comments = " ".join(re.findall(r"^ +#(.*)$", block, re.MULTILINE))
+        parents.setdefault(_name(block), set()).update(comments.split()[1:])  # the first word is "via"
+    return parents

@@ -1,0 +1,48 @@
+"""Locust's own web UI on one stack."""
+
+import os
+import tempfile
+import time
+
+from rich.console import Console
+
+from common.candidates import Candidate
+from common.cores import split
+from common.errors import FailedError
+from common.matrix import Size
+from common.registry import ROOT
+from common.runtimes import answers, wait_until
+from common.runtimes.guard import guarded
+from common.runtimes.process import check_port, tail
+from loadtests.throughput import LOCUST
+
+
+def open_web(candidate: Candidate, size: Size, port: int, console: Console) -> None:
+    """Bring ``candidate`` up with the web UI on ``port``, until interrupted; neither is left afterwards."""
+    check_port(port)
+    cores = split(size.vcpu)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with (
+            candidate.serve(size, cores=cores.server, inside=False) as running,
+            tempfile.TemporaryFile("w+") as log,
+            guarded(
+                [*LOCUST, "--class-picker", f"--host={running.url}", "--web-host=127.0.0.1", f"--web-port={port}"],
+                cores=cores.generator,
+                cwd=ROOT,
+                env=dict(os.environ),
+                log=log,
+            ) as locust,
+        ):
+
+            def ended() -> str | None:
+                return None if locust.poll() is None else f"exit status {locust.returncode}. {tail(log)}"
+
+            wait_until(lambda: answers(url, "/"), ended, what="Locust's web UI")
+            console.print(f"{candidate.name} at {running.url}; Locust's web UI, until Ctrl-C:")
+            console.print(url)
+            while (how := running.ended() or ended()) is None:
+                time.sleep(0.1)
+            raise FailedError(f"{candidate.name} or Locust ended: {how}")
+    except KeyboardInterrupt:
+        console.print(f"{candidate.name} and Locust are down")

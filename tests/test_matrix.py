@@ -1,0 +1,101 @@
+"""What can be chosen, and what cannot, with the reason."""
+
+import os
+
+import pytest
+
+from common.errors import UsageError
+from common.matrix import Size, compatible, stacks
+from common.registry import Interface, frameworks
+from common.servers import DEFAULTS, SERVERS
+
+KNOWN = frameworks()
+CORES = len(os.sched_getaffinity(0))
+
+
+def names(framework: str, server: str) -> list[str]:
+    """Names of the stacks chosen."""
+    return [stack.name for stack in stacks(framework, server, KNOWN)]
+
+
+@pytest.mark.parametrize(
+    ("framework", "server", "chosen"),
+    [
+        ("falcON", "default", ["falcon+gunicorn-gthread"]),
+        ("falcon-asgi", "default", ["falcon_asgi+uvicorn"]),
+        ("aiohttp", "default", ["aiohttp+native"]),
+        ("flask,fastapi", "Granian", ["fastapi+granian", "flask+granian"]),
+        ("flask", "gunicorn_sync,gunicorn-gevent", ["flask+gunicorn-sync", "flask+gunicorn-gevent"]),
+        ("starlette", "all", ["starlette+uvicorn", "starlette+granian"]),
+        ("all", "native", ["aiohttp+native"]),
+    ],
+)
+def test_stacks_are_the_frameworks_asked_for_on_the_servers_that_can_serve_them(
+    framework: str, server: str, chosen: list[str]
+) -> None:
+    assert names(framework, server) == chosen
+
+
+def test_all_is_every_framework_on_every_server_of_its_interface() -> None:
+    expected = [
+        f"{name}+{server.name}"
+        for name, framework in KNOWN.items()
+        for server in SERVERS.values()
+        if framework.interface in server.interfaces
+    ]
+    assert names("all", "all") == expected
+    assert len(names("all", "default")) == len(KNOWN)
+
+
+@pytest.mark.parametrize("interface", Interface)
+def test_an_interface_has_a_default_that_speaks_it(interface: Interface) -> None:
+    assert interface in SERVERS[DEFAULTS[interface]].interfaces
+
+
+def test_wsgi_and_asgi_have_a_choice_of_servers() -> None:
+    assert len(compatible(KNOWN["flask"])) == 4
+    assert len(compatible(KNOWN["fastapi"])) == 2
+
+
+@pytest.mark.parametrize(("framework", "server"), [("flask", "uvicorn"), ("flask,fastapi", "uvicorn")])
+def test_a_framework_that_no_chosen_server_can_serve_is_an_error_that_names_those_that_can(
+    framework: str, server: str
+) -> None:
+    with pytest.raises(UsageError, match=r"SERVER=uvicorn cannot serve flask \(wsgi\)\. Accepted: gunicorn-gthread, "):
+        stacks(framework, server, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "memory", "size"),
+    [
+        ("1", None, Size()),
+        ("0.25", "512m", Size(vcpu=0.25, memory_bytes=512 * 1024**2)),
+        ("0.05", "512 MB", Size(vcpu=0.05, memory_bytes=512 * 1024**2)),
+        ("1.0", "1g", Size(memory_bytes=1024**3)),
+        ("1e0", "1GiB", Size(memory_bytes=1024**3)),
+        (str(CORES), "16384k", Size(vcpu=CORES, memory_bytes=16 * 1024**2)),
+    ],
+)
+def test_a_size_is_read_from_what_users_type(vcpu: str, memory: str | None, size: Size) -> None:
+    assert Size.read(vcpu, memory) == size
+
+
+@pytest.mark.parametrize("vcpu", ["0", "-1", "abc", "", "nan", "inf", "-inf", "0.049", str(CORES + 0.01), "1,5"])
+def test_a_vcpu_that_cannot_be_given_is_refused_with_the_range(vcpu: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Size.read(vcpu, None)
+    assert str(caught.value).startswith(f"VCPU={vcpu} cannot be given. Accepted: a number from 0.05 to {CORES},")
+
+
+@pytest.mark.parametrize(
+    "memory", ["0", "512", "-1m", "15m", "9999g", "1.5g", "m", "", "1t", "512mm", "\N{ARABIC-INDIC DIGIT FIVE}12m"]
+)
+def test_a_memory_that_cannot_be_given_is_refused_with_the_range(memory: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Size.read("1", memory)
+    assert str(caught.value).startswith(f"MEMORY={memory} cannot be given. Accepted: 16m to ")
+
+
+@pytest.mark.parametrize(("vcpu", "workers"), [(0.25, 1), (1, 1), (1.9, 1), (2, 2), (4.5, 4)])
+def test_there_is_one_worker_for_each_whole_vcpu_and_at_least_one(vcpu: float, workers: int) -> None:
+    assert Size(vcpu=vcpu).workers == workers

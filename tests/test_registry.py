@@ -1,0 +1,134 @@
+"""The registry reads what is in the folders, and names what is wrong with them."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.errors import UsageError
+from common.registry import FRAMEWORKS, Framework, Interface, frameworks, locked_version
+
+GOOD = """
+[project]
+name = "stack-toy"
+dependencies = ["toy>=1"]
+[tool.stack]
+title = "Toy"
+interface = "wsgi"
+distribution = "toy"
+"""
+REAL = frameworks()
+
+
+def write(root: Path, text: str, name: str = "toy") -> Path:
+    """A framework's folder under ``root`` that holds ``text``."""
+    folder = root / "frameworks" / name
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(text)
+    return folder
+
+
+def test_a_good_folder_is_read_whole(tmp_path: Path) -> None:
+    folder = write(tmp_path, GOOD + '[tool.stack.unavailable]\nalpine = "has no wheel"\n')
+    assert Framework.read(folder) == Framework(
+        name="toy",
+        title="Toy",
+        folder=folder,
+        interface=Interface.WSGI,
+        target="app:app",
+        distribution="toy",
+        dependencies=("toy>=1",),
+        command="",
+        unavailable={"alpine": "has no wheel"},
+    )
+
+
+def test_frameworks_are_the_folders_that_hold_a_pyproject(tmp_path: Path) -> None:
+    for name in ("zebra", "ant"):
+        write(tmp_path, GOOD, name)
+    (tmp_path / "frameworks" / "__pycache__").mkdir()
+    assert list(frameworks(tmp_path / "frameworks")) == ["ant", "zebra"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("[project]", "[project", "pyproject.toml: Expected"),
+        ("[project]", "[projects]", "project is missing"),
+        ("[tool.stack]", "[tool.stick]", "tool.stack is missing"),
+        ('title = "Toy"', "", "tool.stack.title is missing"),
+        ('title = "Toy"', "title = 3", "tool.stack.title is 3; a str is accepted"),
+        ('interface = "wsgi"', "", "tool.stack.interface is missing"),
+        ('"wsgi"', '"cgi"', "tool.stack.interface is 'cgi'; accepted: wsgi, asgi, native"),
+        ('"wsgi"', '"native"', "tool.stack.command goes with interface = 'native'"),
+        ('"wsgi"', '"wsgi"\ncommand = "python app.py"', "tool.stack.command goes with interface = 'native'"),
+        ('"toy>=1"', '"toy>>1"', "project.dependencies holds 'toy>>1', which is not a requirement"),
+        ('"toy>=1"', "7", "project.dependencies holds 7, which is not a requirement"),
+        ('["toy>=1"]', '"toy>=1"', "project.dependencies is 'toy>=1'; a list is accepted"),
+        ('"wsgi"', '"wsgi"\nunavailable = "alpine"', "tool.stack.unavailable is 'alpine'; a dict is accepted"),
+    ],
+)
+def test_a_wrong_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    folder = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(UsageError) as caught:
+        Framework.read(folder)
+    assert "frameworks/toy/pyproject.toml" in str(caught.value)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_version_is_read_from_the_lock_whatever_the_spelling_of_the_name() -> None:
+    lock = (
+        "flask==3.1.3 \\\n    --hash=sha256:0\nflask-restful==0.3.10 ; python_version < '4' \\\n    --hash=sha256:1\n"
+    )
+    assert locked_version(lock, "Flask_RESTful") == "0.3.10"
+    assert locked_version(lock, "flask") == "3.1.3"
+    assert locked_version(lock, "lask") is None
+
+
+def test_every_interface_has_a_floor_and_frameworks() -> None:
+    assert {"raw_wsgi", "raw_asgi", "flask", "falcon", "falcon_asgi", "aiohttp"} <= set(REAL)
+    assert len({framework.title for framework in REAL.values()}) == len(REAL)
+    assert {name for name, framework in REAL.items() if framework.distribution is None} == {"raw_wsgi", "raw_asgi"}
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_a_project_is_never_named_like_a_package_it_locks(framework: Framework) -> None:
+    """Else uv would take the folder for the package and lock nothing."""
+    own = f"stack-{framework.name.replace('_', '-')}"
+    assert f'name = "{own}"\n' in (framework.folder / "pyproject.toml").read_text()
+    assert locked_version(framework.lock.read_text(), own) is None
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_a_framework_has_a_version(framework: Framework) -> None:
+    assert (framework.version is None) == (framework.distribution is None)
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_a_folder_holds_its_three_files_only(framework: Framework) -> None:
+    found = {file.name for file in framework.folder.iterdir()} - {"__pycache__"}
+    assert found == {"app.py", "pyproject.toml", "requirements.lock"}
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_an_app_is_short(framework: Framework) -> None:
+    assert len((framework.folder / "app.py").read_text().splitlines()) <= 40
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_an_app_imports_its_framework_the_contract_and_the_standard_library_only(framework: Framework) -> None:
+    tree = ast.parse((framework.folder / "app.py").read_text())
+    absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    tops = {name.partition(".")[0] for name in absolute | plain - {"common.contract"}}
+    own = {name for name in tops if name in framework.name or framework.name in name}
+    assert "common.contract" in absolute | plain
+    assert tops - set(sys.stdlib_module_names) - own == {"common"}
+    assert {name for name in absolute | plain if name.startswith("common")} == {"common.contract"}
+
+
+def test_no_folder_of_frameworks_is_a_package() -> None:
+    """One with ``__init__.py`` would be imported instead of the framework it is named after."""
+    assert not list(FRAMEWORKS.rglob("__init__.py"))

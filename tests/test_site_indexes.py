@@ -1,0 +1,78 @@
+"""What a site has configured for pip reaches uv."""
+
+from pathlib import Path
+
+import pytest
+
+from common import site_indexes
+from common.site_indexes import parse_options, pip_options, translate, uv_environment
+
+LISTING = """\
+:env:.find-links='/from/environment'
+:env:.default-timeout='180'
+download.find-links='/not/for/installing'
+global.find-links='/from/file'
+global.index-url='https://index.example/simple'
+install.index-url='https://install.example/it=s'
+global.trusted_host='a.example\\nb.example'
+"""
+
+
+def test_options_of_the_environment_go_before_those_of_the_section_and_those_before_global_ones() -> None:
+    assert parse_options(LISTING) == {
+        "default-timeout": "180",
+        "find-links": "/from/environment",
+        "index-url": "https://install.example/it=s",
+        "trusted-host": "a.example\nb.example",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        ({}, {}),
+        ({"default-timeout": "180"}, {}),
+        ({"index-url": "https://a.example/s"}, {"UV_DEFAULT_INDEX": "https://a.example/s"}),
+        (
+            {"extra-index-url": "https://a.example/s\nhttps://b.example/s"},
+            {"UV_INDEX": "https://a.example/s https://b.example/s", "UV_INDEX_STRATEGY": "unsafe-best-match"},
+        ),
+        ({"trusted-host": "a.example b.example"}, {"UV_INSECURE_HOST": "a.example b.example"}),
+        ({"cert": "/etc/ca.pem"}, {"SSL_CERT_FILE": "/etc/ca.pem"}),
+    ],
+)
+def test_an_option_of_pip_becomes_a_variable_of_uv(options: dict[str, str], variables: dict[str, str]) -> None:
+    assert translate(options) == variables
+
+
+def test_folders_of_wheels_that_are_not_there_are_left_out(tmp_path: Path) -> None:
+    links = f"{tmp_path} {tmp_path}/missing https://wheels.example/"
+    assert translate({"find-links": links}) == {"UV_FIND_LINKS": f"{tmp_path},https://wheels.example/"}
+
+
+def test_what_is_set_for_uv_goes_before_what_is_set_for_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"index-url": "https://pip.example/", "extra-index-url": "https://more.example/", "cert": "/pip.pem"}
+    monkeypatch.setattr(site_indexes, "pip_options", lambda: options)
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_INDEX_URL", "https://uv.example/")
+    monkeypatch.setenv("SSL_CERT_FILE", "/uv.pem")
+    found = uv_environment()
+    assert "UV_DEFAULT_INDEX" not in found
+    assert found["UV_INDEX"] == "https://more.example/"
+    assert found["SSL_CERT_FILE"] == "/uv.pem"
+
+
+def test_pip_is_asked_for_its_files_and_its_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nindex-url = https://file.example/\nextra-index-url =\n  https://one.example/\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "variable.example")
+    pip_options.cache_clear()
+    try:
+        found = pip_options()
+    finally:
+        pip_options.cache_clear()
+    assert found["index-url"] == "https://file.example/"
+    assert found["extra-index-url"].split() == ["https://one.example/"]
+    assert found["trusted-host"] == "variable.example"

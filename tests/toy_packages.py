@@ -1,0 +1,49 @@
+"""Wheels and frameworks made on the spot, so that tests of locks and environments reach no package index."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from common.matrix import Stack
+from common.registry import Framework
+from common.servers import SERVERS
+
+
+def write_wheel(folder: Path, name: str, version: str, *needs: str) -> Path:
+    """A wheel of one module that holds its version, and of a program that prints it."""
+    info = f"{name}-{version}.dist-info"
+    metadata = [
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}",
+        *(f"Requires-Dist: {need}" for need in needs),
+    ]
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}.py", f"version = {version!r}\ndef main(): print(version)\n")
+        archive.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name}={name}:main\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return wheel
+
+
+def use_wheels_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have uv find packages in ``folder`` and nowhere else."""
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+
+
+def write_framework(folder: Path, *dependencies: str) -> Framework:
+    """A framework with a server of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    needs = ", ".join(f'"{one}"' for one in dependencies)
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "stack-toy"\ndependencies = [{needs}]\n'
+        '[tool.stack]\ntitle = "Toy"\ninterface = "native"\ndistribution = "toy"\ncommand = "toy {host} {port}"\n'
+    )
+    return Framework.read(folder)
+
+
+def native(framework: Framework) -> Stack:
+    """The framework on its own server."""
+    return Stack(framework=framework, server=SERVERS["native"])
