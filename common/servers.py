@@ -97,8 +97,11 @@ SERVERS = {server.name: server for server in _ALL}
 DEFAULTS = {Interface.WSGI: "gunicorn-gthread", Interface.ASGI: "uvicorn", Interface.NATIVE: "native"}
 
 
-def command(framework: Framework, server: Server, *, host: str, port: int, workers: int) -> tuple[str, ...]:
-    """The command line that serves ``framework``, to be run in its folder and its environment."""
+def command(framework: Framework, server: Server, *, host: str, port: int | str, workers: int | str) -> tuple[str, ...]:
+    """The command line that serves ``framework``, to be run in its folder and its environment.
+
+    ``port`` and ``workers`` may be words that a script replaces later.
+    """
     line = framework.command or server.line
     threads = THREADS if framework.interface is Interface.WSGI else 1
     loop = "uvloop" if framework.interface is Interface.ASGI else "asyncio"

@@ -1,0 +1,62 @@
+"""What an image says of itself: OCI's standard labels, and ours for what is in it."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+
+from packaging.requirements import Requirement
+
+from common.engine import engine
+from common.images import PROJECT
+from common.locks import stack_requirements
+from common.matrix import Stack
+from common.registry import ROOT
+
+FRAMEWORK = f"{PROJECT}.framework"
+SERVER = f"{PROJECT}.server"
+PYTHON = f"{PROJECT}.python"
+VERSIONS = f"{PROJECT}.versions"
+
+
+def labels(stack: Stack, base: str, python: str) -> dict[str, str]:
+    """The labels of a stack built on ``base``; what is unknown (the revision outside a repository) has none.
+
+    There is no time among them: it would make another image of the same bytes.
+    """
+    found = {
+        "org.opencontainers.image.title": stack.name,
+        "org.opencontainers.image.version": stack.framework.version,
+        "org.opencontainers.image.revision": _revision(),
+        "org.opencontainers.image.base.name": base,
+        FRAMEWORK: stack.framework.name,
+        SERVER: stack.server.name,
+        PYTHON: _full_version(base) or python,
+        VERSIONS: json.dumps(pinned(stack_requirements(stack), python), sort_keys=True),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def pinned(lock: str, python: str) -> Mapping[str, str]:
+    """The version of every package of a lock that is installed with this Python on Linux."""
+    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    lines = (line.rstrip("\\ ") for line in lock.splitlines() if line[:1].isalnum())
+    found = [Requirement(line) for line in lines]
+    return {
+        one.name: str(one.specifier).removeprefix("==")
+        for one in found
+        if one.marker is None or one.marker.evaluate(environment)
+    }
+
+
+def _full_version(base: str) -> str | None:
+    """The Python version that the base image states, as official ones do."""
+    environment = engine().images.get(base).attrs["Config"]["Env"] or []
+    return dict(line.partition("=")[::2] for line in environment).get("PYTHON_VERSION")
+
+
+def _revision() -> str:
+    line = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(line, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,164 @@
+"""The docker runtime: a stack in a container of its own, with a quota, cores, and memory it may not exceed."""
+
+import functools
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from common.accounting import cgroup_meter
+from common.context import PORT
+from common.engine import engine
+from common.errors import FailedError, UsageError
+from common.matrix import Size, Stack
+from common.runtimes import Running, answers, wait_until_ready
+from common.runtimes.container_owner import guarded, remove_orphans
+
+KILLED = 137
+TAIL_LINES = 10
+
+
+@contextmanager
+def serve(
+    stack: Stack,
+    image_tag: str,
+    size: Size,
+    *,
+    cores: Sequence[int],
+    inside: bool = True,
+    publish: int | None = None,
+) -> Iterator[Running]:
+    """A container of ``image_tag`` that answers; gone when the block is left, however it is left.
+
+    ``inside`` puts clients beside the server, for measuring: in the container's network namespace where this user may
+    enter it (root, with ``nsenter``), else the container on the host's network. Otherwise they reach the container's
+    own address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError``
+    where the image or the port cannot be had, ``FailedError`` with the end of its log where it does not come up.
+    """
+    sweep()
+    options = _network(inside=inside, publish=publish)
+    with guarded() as labels, _created(image_tag, _limits(size, cores) | options, labels) as container:
+        ended = functools.partial(_ended, container)
+        _start(container, image_tag)
+        url, probe, prefix = _addresses(container, inside=inside, publish=publish)
+        wait_until_ready(lambda: answers(probe), ended, what=f"{stack.name} in {image_tag}")
+        yield Running(url=url, prefix=prefix, meter=cgroup_meter(_running(container)["State"]["Pid"]), ended=ended)
+
+
+def sweep() -> None:
+    """Remove every container of ours whose owner lives no more."""
+    remove_orphans(engine())
+
+
+def can_enter_namespaces() -> bool:
+    """Whether this user can run a client in a container's network namespace."""
+    return os.geteuid() == 0 and shutil.which("nsenter") is not None
+
+
+def _limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
+    """What the container is given and denied; its health check is off, since it would be measured too."""
+    return {
+        "nano_cpus": round(size.vcpu * 1e9),
+        "cpuset_cpus": ",".join(str(core) for core in cores),
+        "mem_limit": size.memory_bytes,
+        "memswap_limit": size.memory_bytes,
+        "healthcheck": {"test": ["NONE"]},
+        "read_only": True,
+        "tmpfs": {"/tmp": ""},  # noqa: S108 -- a container's own
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "environment": {"WORKERS": str(size.workers)},
+    }
+
+
+def _network(*, inside: bool, publish: int | None) -> dict[str, Any]:
+    if publish is not None:
+        return {"ports": {f"{PORT}/tcp": ("127.0.0.1", publish)}}
+    if inside and not can_enter_namespaces():
+        return {"network_mode": "host"}
+    return {}
+
+
+@contextmanager
+def _created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> Iterator[Container]:
+    if options.get("network_mode") == "host":
+        options["environment"] |= {"PORT": str(_free_port())}
+    try:
+        container = engine().containers.create(image_tag, labels=labels, **options)
+    except ImageNotFound as error:
+        raise UsageError(f"the image {image_tag} is not here. Run: make build") from error
+    except APIError as error:
+        raise UsageError(f"{image_tag} cannot be given this: {error.explanation}") from error
+    try:
+        yield container
+    finally:
+        _remove(container)
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        return
+
+
+def _start(container: Container, image_tag: str) -> None:
+    try:
+        container.start()
+    except APIError as error:
+        raise UsageError(f"{image_tag} cannot be started: {error.explanation}") from error
+
+
+def _addresses(container: Container, *, inside: bool, publish: int | None) -> tuple[str, str, tuple[str, ...]]:
+    """Where clients find it, where this process does, and what puts a client's command line beside it."""
+    settings = _running(container)
+    if settings["HostConfig"]["NetworkMode"] == "host":
+        port = dict(one.split("=", 1) for one in settings["Config"]["Env"])["PORT"]
+        return f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", ()
+    if publish is not None:
+        return f"http://127.0.0.1:{publish}", f"http://127.0.0.1:{publish}", ()
+    own = f"http://{settings['NetworkSettings']['IPAddress']}:{PORT}"
+    if not inside:
+        return own, own, ()
+    return f"http://127.0.0.1:{PORT}", own, ("nsenter", "-t", str(settings["State"]["Pid"]), "-n")
+
+
+def _running(container: Container) -> dict[str, Any]:
+    """What the engine says of a container that runs; ``FailedError`` where it does not."""
+    container.reload()
+    attributes: dict[str, Any] = container.attrs
+    if not attributes["State"]["Running"]:
+        raise FailedError(f"{attributes['Config']['Image']} ended at once: {_ended(container)}")
+    return attributes
+
+
+def _ended(container: Container) -> str | None:
+    """How it ended; ``None`` while it runs. A worker killed for memory is an end too, though its parent lives on."""
+    try:
+        container.reload()
+    except NotFound:
+        return "its container was removed"
+    state = container.attrs["State"]
+    if state["OOMKilled"]:
+        limit = container.attrs["HostConfig"]["Memory"] / 1024**2
+        return _with_log(container, f"killed for memory, of which it may have {limit:.0f} MB")
+    if state["Running"]:
+        return None
+    return _with_log(container, f"exit status {state['ExitCode']}{' (killed)' if state['ExitCode'] == KILLED else ''}")
+
+
+def _with_log(container: Container, how: str) -> str:
+    tail = container.logs(tail=TAIL_LINES).decode(errors="replace").strip()
+    return f"{how}; the end of its log:\n{tail}" if tail else f"{how}; its log is empty"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

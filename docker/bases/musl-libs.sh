@@ -1,0 +1,36 @@
+#!/bin/bash
+# musl-libs.sh MIRROR OUT: the shared libraries that CPython needs and that the Alpine root lacks (libffi, bzip2, SQLite),
+# built with musl-gcc from Debian's sources into OUT/libs.
+set -euo pipefail
+mirror=$1 out=$2 work=$2/musl-build
+mkdir -p "$work/apt/parts" "$work/apt/lists/partial" "$work/headers" "$out/libs"
+cd "$work"
+
+cat > apt/parts/sources.sources <<SOURCES
+Types: deb-src
+URIs: $mirror
+Suites: trixie
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCES
+apt=(apt-get -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/parts"
+  -o Dir::State::Lists="$work/apt/lists" -o Dir::Cache="$work/apt" -o APT::Sandbox::User=root)
+"${apt[@]}" update
+"${apt[@]}" source --only-source --download-only libffi bzip2 sqlite3
+for source in libffi bzip2 sqlite3; do dpkg-source --no-check -x "$source"_*.dsc "$source"; done
+
+# musl-gcc knows no kernel headers; these come after musl's own.
+ln -s /usr/include/linux /usr/include/asm-generic headers/
+ln -s "/usr/include/$(uname -m)-linux-gnu/asm" headers/asm
+export CC=musl-gcc CFLAGS="-O2 -idirafter $work/headers"
+
+(cd libffi && autoreconf -fi && ./configure -q --host="$(uname -m)-linux-musl" --prefix=/usr --libdir=/usr/lib \
+  --disable-static --disable-docs --disable-multi-os-directory && make -s && make -s install DESTDIR="$work/ffi")
+cp -a ffi/usr/lib/libffi.so.* "$out/libs/"
+
+(cd bzip2 && musl-gcc -O2 -fPIC -D_FILE_OFFSET_BITS=64 -shared -Wl,-soname,libbz2.so.1 -o "$out/libs/libbz2.so.1" \
+  blocksort.c huffman.c crctable.c randtable.c compress.c decompress.c bzlib.c)
+
+(cd sqlite3 && ./configure -q && make -s sqlite3.c && musl-gcc -O2 -fPIC -DNDEBUG -DSQLITE_THREADSAFE=1 \
+  -DSQLITE_ENABLE_FTS3_PARENTHESIS -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_COLUMN_METADATA \
+  -shared -Wl,-soname,libsqlite3.so.0 -o "$out/libs/libsqlite3.so.0" sqlite3.c)

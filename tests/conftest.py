@@ -1,0 +1,46 @@
+"""Fixtures that more than one test module uses."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+from docker import DockerClient
+
+from common.engine import builder
+from common.engine import engine as find_engine
+from common.errors import UsageError
+from common.image_labels import FRAMEWORK
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip for want of what Docker's tests need; where ``REQUIRE_DOCKER=1``, fail."""
+    if os.environ.get("REQUIRE_DOCKER") == "1":
+        pytest.fail(f"REQUIRE_DOCKER=1, and {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine() -> DockerClient:
+    """A Docker engine that can build; skips where there is none, fails instead where ``REQUIRE_DOCKER=1``."""
+    try:
+        builder()
+        return find_engine()
+    except UsageError as error:
+        absent(str(error))
+
+
+@pytest.fixture(scope="module")
+def toy_name(engine: DockerClient) -> Iterator[str]:
+    """A framework's name that no other run uses; its images are removed in the end."""
+    name = f"toy_{secrets.token_hex(4)}"
+    yield name
+    remove_images(engine, name)
+
+
+def remove_images(engine: DockerClient, framework: str) -> None:
+    """Remove what was built of a framework, and of those whose names begin with its own."""
+    for image in engine.images.list(filters={"label": FRAMEWORK}):
+        if image.labels[FRAMEWORK].startswith(framework):
+            engine.images.remove(str(image.id), force=True)

@@ -1,0 +1,69 @@
+"""Which engine and which client are used, and what is said where there is none."""
+
+from pathlib import Path
+
+import pytest
+
+import common.engine
+from common.engine import builder, engine
+from common.errors import UsageError
+
+CLIENT = """#!/bin/sh
+case "$1" in
+  version) echo {version} 20.10.24 ;;
+  buildx) exit {buildx} ;;
+esac
+"""
+
+
+@pytest.fixture
+def _any_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common.engine, "engine", lambda: None)
+
+
+def install(folder: Path, version: str, *, buildx: bool) -> str:
+    folder.mkdir()
+    client = folder / "docker"
+    client.write_text(CLIENT.format(version=version, buildx=0 if buildx else 1))
+    client.chmod(0o755)
+    return str(folder)
+
+
+def test_without_an_engine_the_process_runtime_is_pointed_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    engine.cache_clear()
+    try:
+        with pytest.raises(UsageError, match=r"no Docker engine answers .*RUNTIME=process"):
+            engine()
+    finally:
+        engine.cache_clear()
+
+
+@pytest.mark.usefixtures("_any_engine")
+@pytest.mark.parametrize(
+    ("clients", "chosen"),
+    [
+        ([("20.10.24", False)], 0),
+        ([("28.2.2", True)], 0),
+        ([("28.2.2", False), ("20.10.24", False)], 1),
+        ([("19.03.1", False), ("27.0.0", True)], 1),
+    ],
+)
+def test_builder_is_the_first_client_that_has_buildkit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clients: list[tuple[str, bool]], chosen: int
+) -> None:
+    folders = [install(tmp_path / str(n), version, buildx=has) for n, (version, has) in enumerate(clients)]
+    monkeypatch.setenv("PATH", ":".join(folders))
+    assert builder() == f"{folders[chosen]}/docker"
+
+
+@pytest.mark.usefixtures("_any_engine")
+def test_a_client_that_lacks_something_is_named_with_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", install(tmp_path / "new", "28.2.2", buildx=False))
+    with pytest.raises(UsageError, match=r"new/docker: client 28\.2\.2 has no buildx plugin"):
+        builder()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="there is no docker on PATH"):
+        builder()
