@@ -16,7 +16,7 @@ from common.context import PORT
 from common.engine import engine
 from common.errors import FailedError, UsageError
 from common.matrix import Size, Stack
-from common.runtimes import Running, answers, wait_until_ready
+from common.runtimes import Running, answers, wait_until
 from common.runtimes.container_owner import guarded, remove_orphans
 
 KILLED = 137
@@ -46,7 +46,7 @@ def serve(
         ended = functools.partial(_ended, container)
         _start(container, image_tag)
         url, probe, prefix = _addresses(container, inside=inside, publish=publish)
-        wait_until_ready(lambda: answers(probe), ended, what=f"{stack.name} in {image_tag}")
+        wait_until(lambda: answers(probe), ended, what=f"{stack.name} in {image_tag}")
         yield Running(url=url, prefix=prefix, meter=cgroup_meter(_running(container)["State"]["Pid"]), ended=ended)
 
 

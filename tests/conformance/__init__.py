@@ -1,0 +1,1 @@
+"""Tests of the conformance suite: it passes a correct server and catches faulty ones."""
