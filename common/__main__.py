@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import partial
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
@@ -26,6 +27,7 @@ from common.selection import select
 
 app = verbs(__doc__ or "")
 console = Console(highlight=False)
+say = partial(console.print, soft_wrap=True, markup=False)
 
 Jobs = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
 
@@ -69,15 +71,14 @@ def build(
     """An image of every stack on every base asked for."""
     known = images()
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
-    overrides = {"BASE_REGISTRY": base_registry, "BASE": base}
-    chosen = stacks(framework, server, frameworks())
-    build_images(chosen, flavours, python, jobs=jobs, report=console.print, env=os.environ | overrides)
+    os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
+    build_images(stacks(framework, server, frameworks()), flavours, python, jobs=jobs, report=say)
 
 
 @app.command
 def bases(*, python: str = DEFAULT_PYTHON) -> None:
     """Stand-in base images under the official names."""
-    make_bases(tuple(images().values()), python, report=console.print)
+    make_bases(tuple(images().values()), python, report=say)
 
 
 @app.command

@@ -14,8 +14,8 @@ from common.errors import BenchmarkError, UsageError
 GIVEN = "MAKE_GIVEN"
 """The environment variable in which the Makefile names the variables that its user gave a value."""
 
-Port = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=65535))]
-"""A TCP port; ``None`` for any free one."""
+Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
+"""A TCP port."""
 
 _INTERRUPTED = 130
 

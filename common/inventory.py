@@ -10,7 +10,7 @@ from rich.table import Table
 from common.images import images
 from common.matrix import compatible
 from common.registry import Framework, Interface
-from common.servers import DEFAULTS, SERVERS
+from common.servers import DEFAULTS, SERVERS, Server
 
 
 def as_json(known: Mapping[str, Framework], engine: str | None) -> str:
@@ -46,7 +46,7 @@ def _server(name: str) -> dict[str, Any]:
     server = SERVERS[name]
     return {
         "interfaces": sorted(server.interfaces),
-        "requirements": list(server.requirements),
+        "requirements": [*server.requirements, *server.loop_requirements],
         "keep_alive": server.keep_alive,
         "default_for": sorted(interface for interface in Interface if DEFAULTS[interface] == name),
     }
@@ -60,12 +60,17 @@ def _frameworks(known: Mapping[str, Framework]) -> Table:
 
 
 def _servers() -> Table:
-    rows = (
-        (name, ", ".join(sorted(one.interfaces)), ", ".join(one.requirements) or "the framework's own",
-         "keep-alive" if one.keep_alive else "closing")
-        for name, one in SERVERS.items()
-    )  # fmt: skip
+    rows = ((name, *_words(one)) for name, one in SERVERS.items())
     return _table("SERVER", ("interfaces", "packages", "connections"), rows)
+
+
+def _words(server: Server) -> tuple[str, str, str]:
+    packages = (*server.requirements, *server.loop_requirements)
+    return (
+        ", ".join(sorted(server.interfaces)),
+        ", ".join(packages) or "the framework's own",
+        "keep-alive" if server.keep_alive else "closing",
+    )
 
 
 def _images(engine: str | None) -> Table:

@@ -1,6 +1,7 @@
 """What candidates need before they can be brought up: environments in the process runtime, images in Docker."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from docker.errors import ImageNotFound
 from rich.console import Console
@@ -23,7 +24,12 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
             missing.setdefault(candidate.image, []).append(candidate)
     for image, ones in missing.items():
         console.print(f"building {len(ones)} missing {image.name} images", highlight=False)
-        build([one.stack for one in ones], [image], ones[0].python, report=console.print)
+        build(
+            [one.stack for one in ones],
+            [image],
+            ones[0].python,
+            report=partial(console.print, soft_wrap=True, markup=False),
+        )
 
 
 def _present(candidate: Candidate) -> bool:

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from common.images import DEFAULT_PYTHON
 from cyclopts import Parameter, validators
 from rich.console import Console
 
@@ -12,6 +11,7 @@ from common.candidates import Runtime, choose, only, runtime_line
 from common.commandline import Port, verbs
 from common.commandline import run as run_verb
 from common.contract import MAX_DELAY_MS
+from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import one_of

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from common.bases import is_stand_in
-from common.engine import engine
-from common.runtimes.container import can_enter_namespaces
-
 from common.candidates import Candidate, Runtime
 from common.cores import split
+from common.engine import engine
 from common.machine import machine, revision
 from common.matrix import Size
 from common.records import Cell, Conformance, Run
+from common.runtimes.container import can_enter_namespaces
 
 WARMUP_S = 1.0
 WINDOW_S = 2.0
@@ -81,7 +81,7 @@ def _cell(candidate: Candidate, conformance: Conformance | None) -> Cell:
     )
 
 
-def _image(candidate: Candidate) -> dict[str, object]:
+def _image(candidate: Candidate) -> dict[str, Any]:
     if candidate.image is None or candidate.tag is None:
         return {"python": sys.version.split()[0]}
     image = engine().images.get(candidate.tag)

@@ -29,7 +29,8 @@ def test_intervals_cover_the_truth_in_95_percent_of_experiments(rounds: int) -> 
 def test_one_value_has_no_interval_and_none_has_no_estimate() -> None:
     one = log_interval([7.0])
     assert one is not None
-    assert (one.estimate, one.low, one.high, one.n) == (pytest.approx(7), None, None, 1)
+    assert one.estimate == pytest.approx(7)
+    assert (one.low, one.high, one.n) == (None, None, 1)
     assert log_interval([]) is None
 
 
@@ -38,7 +39,8 @@ def test_an_interval_agrees_with_students_t_on_logarithms() -> None:
     logs = np.log([90.0, 100.0, 112.0])
     low, high = stats.t.interval(0.95, 2, loc=logs.mean(), scale=stats.sem(logs))
     assert found is not None
-    assert (found.low, found.high) == (pytest.approx(math.exp(low)), pytest.approx(math.exp(high)))
+    assert found.low == pytest.approx(math.exp(low))
+    assert found.high == pytest.approx(math.exp(high))
 
 
 def test_holm_by_hand() -> None:

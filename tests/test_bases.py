@@ -71,6 +71,6 @@ def test_missing_packages_are_told_before_anything_is_made(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch, slim: Image
 ) -> None:
     monkeypatch.setattr(common.bases, "DEBIAN_NEEDS", {"no-such-program": "some-package"})
-    with pytest.raises(UsageError, match="apt-get install some-package$"):
+    with pytest.raises(UsageError, match=r"apt-get install some-package$"):
         make_bases([slim], report=lambda _: None)
     assert engine.images.list(name=slim.base("3.13", {})) == []

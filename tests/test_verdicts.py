@@ -1,5 +1,7 @@
 """Each doubt comes from recorded fields, and says what was seen."""
 
+from typing import Any
+
 import pytest
 
 from common.records import Cell, Conformance, Run, Verdict, Window
@@ -10,7 +12,7 @@ CELL = cell("a+b")
 RUN = run([CELL])
 
 
-def _windows(**changes: object) -> list[Window]:
+def _windows(**changes: Any) -> list[Window]:
     return [window("a+b", number, load(**changes)) for number in range(1, 6)]
 
 

@@ -33,7 +33,7 @@ class Good(BaseHTTPRequestHandler):
         path = self.normal_path(self.path.partition("?")[0])
         if path == "/hello":
             self.hello()
-        elif path.startswith("/sleep/") and path.count("/") == 2:  # noqa: PLR2004 -- "", "sleep" and the delay
+        elif path.startswith("/sleep/") and path.count("/") == 2:
             self.sleep(unquote(path.removeprefix("/sleep/")))
         else:
             self.not_found()

@@ -1,0 +1,274 @@
+"""The timed window of one server's life: what was done between two instants, by it and by the generator, as one record.
+
+Run as ``locust ... --window-file FILE``: once all users are spawned and all their connections are open, wait for the
+warm-up, take a snapshot, wait for the window, take another, write the difference, and end.
+"""
+
+import faulthandler
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import gevent
+import psutil
+
+from common.accounting import CpuReading, read_meter
+from common.errors import FailedError
+from loadtests import histogram
+from loadtests.engine import Engine
+from loadtests.tally import Tally, added_up
+
+SCHEMA = 1
+OPENING_S = 10.0
+"""How long connections may take to be open, all of them, before the window is given up."""
+GRACE_S = 20.0
+"""How long after all waits have passed the process is ended from outside Python, whatever it is doing."""
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be measured, and where the record goes."""
+
+    file: Path
+    warmup_s: float
+    window_s: float
+    meter: str = ""
+    """A meter of ``common.accounting``; empty where the server's CPU time cannot be read."""
+    cores: tuple[int, ...] = ()
+    """The cores the generator is pinned to; empty to leave it as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Response times of the good answers in seconds; percentiles and mean to 0.4 %, the maximum exact."""
+
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+    mean: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowResult:
+    """One window. ``None`` means that it could not be read, or that there is nothing it could be read from."""
+
+    schema: int = SCHEMA
+    duration_s: float
+    users: int
+    sent: int
+    """Requests begun in the window, those included that no connection could be opened for."""
+    answered: int
+    """Whole answers received, right or wrong."""
+    requests: int
+    """Right answers: the requests that count."""
+    failures: dict[str, int]
+    """How many requests failed, by reason."""
+    in_flight: int
+    """Requests that were out when the window ended: neither answered nor failed."""
+    connections_open_min: int
+    """The fewest connections that were open at once, looked at every 10 ms."""
+    reconnects: int
+    latency_s: Latency | None
+    histogram: tuple[tuple[int, int], ...]
+    """Response times as pairs of bucket and count; ``loadtests.histogram`` says what a bucket stands for."""
+    server_cpu_s: float | None
+    throttled_s: float | None
+    throttled_periods: int | None
+    generator_cpu_s: float
+    generator_run_delay_s: float
+    """How long the generator's main thread was ready to run and had no core."""
+    steal_s: float
+    """Time that the host took from the generator's cores."""
+    steal_all_s: float
+    """Time that the host took from all cores."""
+    littles_law_ratio: float
+    """Throughput times mean response time, over users: 1 in a closed loop without pauses and failures."""
+    server_gone: str | None
+    """Why there is no window, or none that counts: the server went away or never answered."""
+
+    def to_json(self) -> str:
+        """The record as one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "WindowResult":
+        """The record that ``to_json`` wrote; ``FailedError`` says what is wrong with another text."""
+        try:
+            document: dict[str, Any] = json.loads(text)
+            if document["schema"] != SCHEMA:
+                raise FailedError(f"A window's record has schema {document['schema']!r}. Accepted: {SCHEMA}.")
+            latency = document["latency_s"]
+            return cls(
+                **{
+                    **{field.name: document[field.name] for field in fields(cls)},
+                    "latency_s": None if latency is None else Latency(**latency),
+                    "histogram": tuple((bucket, count) for bucket, count in document["histogram"]),
+                }
+            )
+        except (ValueError, TypeError, LookupError) as error:
+            raise FailedError(f"A window's record cannot be read ({error!r}). Measure the window again.") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Every counter at one instant."""
+
+    at_s: float
+    tallies: tuple[Tally, ...]
+    sent: int
+    in_flight: int
+    reconnects: int
+    cpu_s: float
+    run_delay_s: float
+    steal_s: float
+    steal_all_s: float
+
+
+class _NotOpenError(Exception):
+    """The connections never were all open."""
+
+
+def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> WindowResult:
+    """Measure the window that ``plan`` describes, and write its record.
+
+    ``users`` gives the number of users once all are spawned, and 0 before. A server that goes away is a record that
+    says so; should anything in this process hang, it is ended by a timer that does not depend on it.
+    """
+    faulthandler.dump_traceback_later(OPENING_S + plan.warmup_s + plan.window_s + GRACE_S, exit=True)
+    result = measure(plan, engine, users)
+    write(plan.file, result)
+    return result
+
+
+def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> WindowResult:
+    """The window's record."""
+    before, gone = snapshot(engine, plan.cores), None
+    readings: list[CpuReading] = []
+    try:
+        _wait_open(engine, users)
+        _wait(plan.warmup_s)
+        # The meters are read outside the window: the engine stands still meanwhile, and some take milliseconds.
+        readings += _read(plan.meter)
+        engine.forget_extremes()
+        before = snapshot(engine, plan.cores)
+        _wait(plan.window_s)
+        after = snapshot(engine, plan.cores)
+        readings += _read(plan.meter)
+        if not engine.open_now:
+            gone = "no connection was open when the window ended"
+    except (OSError, psutil.Error, _NotOpenError) as error:
+        after = snapshot(engine, plan.cores)
+        gone = str(error)
+    server = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
+    return difference(before, after, server, users=users(), open_min=engine.open_min, server_gone=gone)
+
+
+def snapshot(engine: Engine, cores: Sequence[int]) -> Snapshot:
+    """The counters now. Nothing else runs in this thread meanwhile; it takes some tens of microseconds."""
+    steal_s = _steal_s()
+    return Snapshot(
+        at_s=time.perf_counter(),
+        tallies=tuple(tally.copy() for tally in engine.tallies.values()),
+        sent=engine.sent,
+        in_flight=engine.in_flight,
+        reconnects=engine.reconnects,
+        cpu_s=time.process_time(),
+        run_delay_s=int(Path("/proc/self/schedstat").read_text().split()[1]) / NS_PER_S,
+        steal_s=sum(steal_s.get(f"cpu{core}", 0.0) for core in cores or os.sched_getaffinity(0)),
+        steal_all_s=steal_s["cpu"],
+    )
+
+
+def difference(
+    before: Snapshot,
+    after: Snapshot,
+    server: Sequence[CpuReading | None],
+    *,
+    users: int,
+    open_min: int,
+    server_gone: str | None,
+) -> WindowResult:
+    """The record of what happened between two snapshots."""
+    known = {(tally.method, tally.name): tally for tally in before.tallies}
+    nothing = Tally(method="", name="")
+    done = added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in after.tallies)
+    duration_s = after.at_s - before.at_s
+    first, last = server
+    periods = _minus(last, first, "throttled_periods")
+    return WindowResult(
+        duration_s=duration_s,
+        users=users,
+        sent=after.sent - before.sent,
+        answered=done.good + done.wrong,
+        requests=done.good,
+        failures=dict(Counter(done.failures)),
+        in_flight=after.in_flight,
+        connections_open_min=open_min,
+        reconnects=after.reconnects - before.reconnects,
+        latency_s=latency_of(done),
+        histogram=tuple(histogram.sparse(done.counts)),
+        server_cpu_s=_minus(last, first, "cpu_s"),
+        throttled_s=_minus(last, first, "throttled_s"),
+        throttled_periods=None if periods is None else int(periods),
+        generator_cpu_s=after.cpu_s - before.cpu_s,
+        generator_run_delay_s=after.run_delay_s - before.run_delay_s,
+        steal_s=after.steal_s - before.steal_s,
+        steal_all_s=after.steal_all_s - before.steal_all_s,
+        littles_law_ratio=done.total_s / duration_s / users if users else 0.0,
+        server_gone=server_gone,
+    )
+
+
+def latency_of(tally: Tally) -> Latency | None:
+    """What a tally's histogram says; ``None`` if it is empty."""
+    p50, p90, p99, p999 = (histogram.percentile_s(tally.counts, fraction) for fraction in (0.5, 0.9, 0.99, 0.999))
+    if p50 is None or p90 is None or p99 is None or p999 is None:
+        return None
+    return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=tally.longest_s, mean=tally.total_s / tally.good)
+
+
+def write(file: Path, result: WindowResult) -> None:
+    """Put the record in place, whole or not at all."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part.write_text(result.to_json() + "\n")
+    part.replace(file)
+
+
+def _wait_open(engine: Engine, users: Callable[[], int]) -> None:
+    deadline_s = time.perf_counter() + OPENING_S
+    while not users() or engine.open_now < users():
+        if time.perf_counter() > deadline_s:
+            seen = f"{engine.open_now} of {users()} connections were open after {OPENING_S:.0f} s"
+            raise _NotOpenError(f"{seen}; failures: {dict(added_up(engine.tallies.values()).failures)}")
+        gevent.sleep(0.01)
+
+
+def _wait(duration_s: float) -> None:
+    """Wait by our own clock: gevent's timers count from the start of its loop's turn and may come early."""
+    end_s = time.perf_counter() + duration_s
+    while (left_s := end_s - time.perf_counter()) > 0:
+        gevent.sleep(left_s)
+
+
+def _read(meter: str) -> list[CpuReading]:
+    return [read_meter(meter)] if meter else []
+
+
+def _steal_s() -> dict[str, float]:
+    """Stolen seconds of each core, and of all of them under ``cpu`` (proc(5), ``/proc/stat``)."""
+    rows = [line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    return {row[0]: int(row[8]) * tick_s for row in rows}
+
+
+def _minus(after: CpuReading | None, before: CpuReading | None, name: str) -> float | None:
+    last, first = getattr(after, name, None), getattr(before, name, None)
+    return None if last is None or first is None else last - first

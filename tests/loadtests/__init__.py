@@ -1,0 +1,1 @@
+"""Tests of the load generator, the runner, the analysis and the report."""

@@ -1,0 +1,161 @@
+"""Whatever bytes arrive, cut wherever: no crash, each request ends once, and the cuts make no difference."""
+
+import itertools
+import socket
+from _socket import socket as PlainSocket  # noqa: N812
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtests.answers import Request, json_string
+from loadtests.connection import Connection, Target
+from loadtests.engine import Engine
+
+BODY = b'"hello world"'
+HELLO = Request("/hello", expect=json_string("hello world"))
+EXAMPLES = 1500
+
+bodies = st.sampled_from([BODY, b'  "hello world"', b"", b'"hello w0rld"', b"x" * 300])
+dates = st.sampled_from([b"", b"Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n", b"date: Wed, 16 Nov 1994 00:00:00 GMT\r\n"])
+heads = st.builds(
+    b"HTTP/1.%d %s\r\n%s%s".__mod__,
+    st.tuples(
+        st.sampled_from([0, 1]),
+        st.sampled_from([b"200 OK", b"200 ", b"404 Not Found", b"100 Continue", b"204 No Content", b"999 ?"]),
+        dates,
+        st.sampled_from([b"", b"Connection: close\r\n", b"Connection: keep-alive\r\n", b"X: " + b"y" * 100 + b"\r\n"]),
+    ),
+)
+
+
+@st.composite
+def framed(draw: st.DrawFn) -> bytes:
+    """A head and a body, framed in one of the ways there are, not always rightly."""
+    head, body = draw(heads), draw(bodies)
+    match draw(st.sampled_from(["length", "chunked", "close", "wrong length"])):
+        case "length":
+            return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        case "wrong length":
+            return head + b"Content-Length: %d\r\n\r\n" % draw(st.integers(-3, 400)) + body
+        case "chunked":
+            cut = draw(st.integers(0, len(body)))
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:cut], body[cut:]) if part)
+            return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+        case _:
+            return head + b"\r\n" + body
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> bytes:
+    """What a server might send: mostly one answer, at times none or two, at times damaged."""
+    stream = b"".join(draw(st.lists(framed(), min_size=1, max_size=2)))
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(stream)))
+        stream = stream[:at] + draw(st.binary(max_size=3)) + stream[at + draw(st.integers(0, 3)) :]
+    return stream[: draw(st.integers(0, len(stream)))] if draw(st.booleans()) else stream
+
+
+class Piped(Connection):
+    """A connection to a socket pair, whose other end the test holds."""
+
+    __slots__ = ("server",)
+
+    def connect(self) -> int:
+        """Open a new pair."""
+        if self.opened:
+            self.server.close()
+        ours, self.server = socket.socketpair()
+        self.sock = PlainSocket(fileno=ours.detach())
+        self.sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        self.fd, self.receive, self.send = self.sock.fileno(), self.sock.recv, self.sock.send
+        self.opened += 1
+        return 0
+
+
+class Bench:
+    """An engine driven by hand."""
+
+    def __init__(self) -> None:
+        self.engine = Engine(flush=lambda: None)
+        self.engine._greenlet = object()  # type: ignore[assignment] # no loop of its own
+        self.target: Target = self.engine.target(HELLO, "h")
+        self.connection = Piped((socket.AF_UNIX, ""), (self.target,))
+        self.engine.add(self.connection)
+
+    def take(self, data: bytes) -> None:
+        """Have the server send ``data``, and the engine take it in."""
+        server = self.connection.server
+        server.sendall(data)
+        self.turn()
+
+    def close(self) -> None:
+        """Have the server close."""
+        self.connection.server.shutdown(socket.SHUT_WR)
+        self.turn()
+
+    def turn(self) -> None:
+        """One event."""
+        if self.connection.sock is not None:
+            self.engine._handle([(self.connection.fd, 1)])
+
+    def outcome(self) -> tuple[int, int, int, Counter[str]]:
+        """The counts, checked against each other."""
+        tally, engine = self.target.tally, self.engine
+        assert engine.sent == tally.good + tally.wrong + tally.lost + engine.abandoned + engine.in_flight
+        assert tally.failures.total() == tally.wrong + tally.lost
+        return tally.good, tally.wrong, tally.lost, tally.failures
+
+    def leave(self) -> None:
+        """Close what is open."""
+        self.engine.remove(self.connection)
+        self.connection.server.close()
+
+
+def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, int, Counter[str]]:
+    """How one request ends whose answer is ``stream``, arriving in pieces, after an answer that could be learned."""
+    bench = Bench()
+    bench.take(learned)
+    bench.engine.finish(bench.connection)  # the request that is out is the last
+    edges = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    for start, end in itertools.pairwise(edges):
+        if bench.connection.sock is not None:
+            bench.take(stream[start:end])
+    if bench.connection.sock is not None:
+        bench.close()
+    outcome = bench.outcome()
+    assert bench.engine.in_flight == 0
+    bench.leave()
+    return outcome
+
+
+LEARNED = (
+    b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 13\r\n\r\n" + BODY,
+    b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n" + BODY,
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 15\r\n\r\n  " + BODY,
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.sampled_from(LEARNED), streams(), st.lists(st.integers(0, 2000), max_size=8))
+def test_the_cuts_make_no_difference_but_for_bytes_that_come_late(
+    learned: bytes, stream: bytes, cuts: list[int]
+) -> None:
+    """What follows a whole answer in a later piece belongs to the next request, so the first one is good."""
+    whole, cut = judged(learned, stream, []), judged(learned, stream, cuts)
+    assert sum(cut[:3]) == sum(whole[:3]) == 2
+    if "bytes after the answer" not in whole[3]:
+        assert cut == whole
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.one_of(streams(), st.binary(max_size=40), st.sampled_from(LEARNED)), max_size=6), st.booleans())
+def test_no_sequence_of_bytes_breaks_the_count(pieces: list[bytes], closes: bool) -> None:  # noqa: FBT001
+    bench = Bench()
+    for piece in pieces:
+        if bench.connection.sock is not None:
+            bench.take(piece)
+    if closes:
+        bench.close()
+    bench.outcome()
+    bench.leave()
