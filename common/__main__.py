@@ -7,13 +7,12 @@ from functools import partial
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 
 from common import inventory, locks
 from common.bases import make_bases
 from common.build import build as build_images
 from common.candidates import Runtime, choose, only
-from common.commandline import Port, run, verbs
+from common.commandline import Port, run, terminal, verbs
 from common.conformance import run as run_suite
 from common.conforming import conform_all, record, require, table
 from common.cores import split
@@ -26,7 +25,7 @@ from common.registry import frameworks
 from common.selection import select
 
 app = verbs(__doc__ or "")
-console = Console(highlight=False)
+console = terminal()
 say = partial(console.print, soft_wrap=True, markup=False)
 
 Jobs = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]

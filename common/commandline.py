@@ -8,6 +8,7 @@ from typing import Annotated
 
 import cyclopts
 from cyclopts import App, Parameter, validators
+from rich.console import Console
 
 from common.errors import BenchmarkError, UsageError
 
@@ -17,7 +18,14 @@ GIVEN = "MAKE_GIVEN"
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 """A TCP port."""
 
+PLAIN_WIDTH = 150
+"""Columns of what is printed into a file or a pipe."""
 _INTERRUPTED = 130
+
+
+def terminal() -> Console:
+    """Where verbs print: the terminal, or lines wide enough for every table."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def verbs(doc: str) -> App:

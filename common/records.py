@@ -88,26 +88,39 @@ class Run(Struct, frozen=True, kw_only=True):
     cells: list[Cell]
 
 
+class Latency(Struct, frozen=True, kw_only=True):
+    """Response times of the good answers in seconds; percentiles and mean to 0.4 %, the maximum exact."""
+
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+    mean: float
+
+
 class Load(Struct, frozen=True, kw_only=True):
     """What the generator saw in one window."""
 
     duration_s: Annotated[Seconds, _says("The window's length as timed.")]
-    users: Annotated[Count, _says("Connections asked for.")]
-    connections_open_min: Annotated[Count, _says("Fewest connections open at any look in the window.")]
+    users: Annotated[Count, _says("Locust users, each one connection.")]
+    sent: Annotated[Count, _says("Requests begun, those included that no connection could be opened for.")]
+    answered: Annotated[Count, _says("Whole answers received, right or wrong.")]
+    requests: Annotated[Count, _says("Right answers, status and whole body: the requests that count.")]
+    failures: Annotated[dict[str, int], _says("Requests that failed, counted by reason.")]
+    in_flight: Annotated[Count, _says("Requests that were out when the window ended: neither answered nor failed.")]
+    connections_open_min: Annotated[Count, _says("Fewest connections open at once, looked at every 10 ms.")]
     reconnects: Annotated[Count, _says("Connections opened anew.")]
-    sent: Annotated[Count, _says("Requests sent.")]
-    answered: Annotated[Count, _says("Requests that ended, well or not.")]
-    requests: Annotated[Count, _says("Requests answered well: status and whole body as expected.")]
-    failures: Annotated[dict[str, int], _says("Requests that failed, counted by name.")]
-    latency_s: Annotated[dict[str, float], _says("Response time: p50, p90, p99, p999, max, mean.")]
-    histogram: Annotated[list[tuple[int, int]], _says("Response times as pairs of bucket and count.")]
+    latency_s: Annotated[Latency | None, _says("Null where nothing was answered well.")]
+    histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/histogram.py) and count.")]
     server_cpu_s: Annotated[float | None, _says("CPU time of the server in the window; null once it is gone.")]
     throttled_s: Annotated[float | None, _says("Time the server was held back by its quota; null without one.")]
     throttled_periods: Annotated[int | None, _says("Periods in which that happened.")]
     generator_cpu_s: Annotated[Seconds, _says("CPU time of the generator.")]
-    generator_run_delay_s: Annotated[Seconds, _says("Time the generator waited for a core.")]
-    steal_s: Annotated[Seconds, _says("Time the hypervisor took from all cores.")]
-    littles_law_ratio: Annotated[float | None, _says("Mean requests in flight over rate times mean response time.")]
+    generator_run_delay_s: Annotated[Seconds, _says("Time the generator's main thread was ready and had no core.")]
+    steal_s: Annotated[Seconds, _says("Time the host took from the generator's cores.")]
+    steal_all_s: Annotated[Seconds, _says("Time the host took from all cores.")]
+    littles_law_ratio: Annotated[float, _says("Throughput x mean response time / users: 1 in a closed loop.")]
     server_gone: Annotated[str | None, _says("How the server was lost; null where it was not.")] = None
 
 

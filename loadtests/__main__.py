@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from rich.console import Console
 
 from common.candidates import Runtime, choose, only, runtime_line
-from common.commandline import Port, verbs
+from common.commandline import Port, terminal, verbs
 from common.commandline import run as run_verb
 from common.contract import MAX_DELAY_MS
 from common.images import DEFAULT_PYTHON
@@ -20,11 +19,11 @@ from loadtests.publication import publish_run
 from loadtests.records_page import PAGE, page
 from loadtests.results import refuse_used
 from loadtests.runner import run_loadtest
-from loadtests.scenarios import SCENARIOS
+from loadtests.throughput import SCENARIOS
 from loadtests.web import open_web
 
 app = verbs(__doc__ or "")
-console = Console(highlight=False)
+console = terminal()
 
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 Rounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]

@@ -88,14 +88,14 @@ def _row(run: Run, name: str, windows: Sequence[Window], seen: Mapping[Verdict, 
     loads = [window.load for window in windows if window.load is not None]
     time_s = sum(load.duration_s for load in loads)
     server_s = sum(load.server_cpu_s or 0.0 for load in loads)
-    answered = [load for load in loads if load.requests]
+    latencies = [load.latency_s for load in loads if load.latency_s is not None]
     return CellSummary(
         cell=name,
         rank=place,
         requests_per_cpu_s=log_interval(list(_values(windows).values())),
-        throughput_rps=log_interval([load.requests / load.duration_s for load in answered]),
-        p50_s=log_interval([load.latency_s["p50"] for load in answered]),
-        p99_s=log_interval([load.latency_s["p99"] for load in answered]),
+        throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
+        p50_s=log_interval([latency.p50 for latency in latencies]),
+        p99_s=log_interval([latency.p99 for latency in latencies]),
         requests=sum(load.requests for load in loads),
         errors=sum(sum(load.failures.values()) for load in loads),
         server_utilisation=server_s / time_s / run.vcpu if time_s else None,

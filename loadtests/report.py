@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -10,16 +11,16 @@ from common.records import Cell, CellSummary, Interval, Run, Summary
 QUOTA_USED = 0.95
 """Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can."""
 
-HEADINGS = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
-            "server CPU", "generator CPU", "verdict")  # fmt: skip
+HEADINGS = ("", "stack", "version", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
+            "CPU", "gen", "verdict")  # fmt: skip
+LEFT = frozenset({"stack", "version", "verdict"})
 
 
 def table(run: Run, summary: Summary) -> Table:
     """The summary as a table for a terminal."""
-    found = Table(title=escape(title(run)), title_justify="left", caption_justify="left")
+    found = Table(title=escape(title(run)), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in HEADINGS:
-        left = heading in {"stack", "version", "verdict"}
-        found.add_column(heading, justify="left" if left else "right", no_wrap=heading in {"stack", "req/s per vCPU"})
+        found.add_column(heading, justify="left" if heading in LEFT else "right")
     for row in rows(run, summary):
         found.add_row(*map(escape, row))
     return found
@@ -31,7 +32,7 @@ def markdown(run: Run, summary: Summary) -> str:
         f"{title(run)}. {_measured(run)}",
         "",
         _line(HEADINGS),
-        _line(["---:" if heading not in {"stack", "version", "verdict"} else "---" for heading in HEADINGS]),
+        _line(["---:" if heading not in LEFT else "---" for heading in HEADINGS]),
         *(_line(row) for row in rows(run, summary)),
         "",
         *(f"- {note}" for note in notes(run, summary)),
@@ -62,12 +63,13 @@ def notes(run: Run, summary: Summary) -> Iterator[str]:
         yield "stand-in base: images stand on locally made base images, not on the official ones."
     if any(not cell.keep_alive for cell in run.cells):
         yield "closing: the server closes each connection after each answer; a request costs it a new connection."
+    yield "req/s per vCPU: good answers per second of the server's CPU time."
+    yield "CPU, gen: shares used of the server's vCPUs and of the generator's cores."
     if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
-    yield "equal ranks are ties: these runs cannot tell them apart."
-    for row in summary.cells:
-        for verdict, sentence in row.doubts.items():
-            yield f"{row.cell} {verdict}: {sentence}"
+    if any(count > 1 for count in _ties(summary).values()):
+        yield "=: a tie; this run cannot tell them apart."
+    yield from _doubts(summary)
 
 
 def _row(cell: Cell, row: CellSummary, ties: Mapping[int, int]) -> tuple[str, ...]:
@@ -93,6 +95,16 @@ def _measured(run: Run) -> str:
         f"Measured {run.started_at:%Y-%m-%d} on {machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, "
         f"cgroup v{machine.cgroup_version}, {_where(run)}; revision {run.revision}, seed {run.seed}."
     )
+
+
+def _doubts(summary: Summary) -> Iterator[str]:
+    """Each doubt once, with the cells that it is about."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for row in summary.cells:
+        for doubt in row.doubts.items():
+            about.setdefault(doubt, []).append(row.cell)
+    for (verdict, sentence), cells in about.items():
+        yield f"{verdict}: {', '.join(cells)}: {sentence}"
 
 
 def _ties(summary: Summary) -> dict[int, int]:

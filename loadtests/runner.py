@@ -18,7 +18,7 @@ from loadtests.analysis import requests_per_cpu_s, summarise
 from loadtests.manifest import Settings, manifest
 from loadtests.plan import Step, steps
 from loadtests.results import RESULTS, Results
-from loadtests.throughput import measure
+from loadtests.throughput import GeneratorError, measure
 
 FAILED = frozenset({Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.WRONG_ANSWERS})
 """Verdicts that make a run end with a failure: the stack is at fault, not how it was measured."""
@@ -63,13 +63,23 @@ def measure_rounds(run: Run, candidates: Mapping[str, Candidate], results: Resul
 
 
 def measure_window(run: Run, step: Step, candidate: Candidate) -> Window:
-    """One window on a fresh server. What goes wrong with the server is the window's, and does not end the run."""
+    """One window on a fresh server. What goes wrong with the server is the window's, and does not end the run.
+
+    ``GeneratorError`` where Locust fails though the server is well.
+    """
     window = Window(run=run.id, round=step.round, position=step.position, cell=step.cell, started_at=datetime.now(UTC))
     size = Size(vcpu=run.vcpu, memory_bytes=run.memory_bytes)
     try:
         with candidate.serve(size, cores=run.server_cores) as running:
-            load = measure(running, run)
-            return replace(window, load=load, error=load.server_gone or running.ended())
+            try:
+                load = measure(running, run)
+            except GeneratorError as error:
+                if (how := running.ended()) is None:
+                    raise
+                raise FailedError(how) from error
+            return replace(window, load=load, error=running.ended() or load.server_gone)
+    except GeneratorError:
+        raise
     except FailedError as error:
         return replace(window, error=str(error))
 

@@ -15,12 +15,18 @@ from common.runtimes.process import tail
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
 """The command line of Locust with our scenarios."""
+SCENARIOS = {"hello": "Hello", "sleep": "Sleep", "mixed": "Mixed"}
+"""The classes of ``loadtests/scenarios.py`` by ``SCENARIO=``; importing them would patch this process for gevent."""
 START_UP_S = 30.0
 """How long Locust may take to start, connect and stop."""
 
 
+class GeneratorError(FailedError):
+    """The load generator failed, not what it loads."""
+
+
 def measure(running: Running, run: Run) -> Load:
-    """Load ``running`` as ``run`` says for a warm-up and a window; ``FailedError`` where Locust gives no result."""
+    """Load ``running`` as ``run`` says for a warm-up and a window; ``GeneratorError`` where Locust gives no result."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         file = Path(folder) / "load.json"
         line = (*running.prefix, *_locust(running, run, file))
@@ -28,9 +34,9 @@ def measure(running: Running, run: Run) -> Load:
             try:
                 locust.wait(timeout=run.warmup_s + run.window_s + START_UP_S)
             except subprocess.TimeoutExpired as error:
-                raise FailedError(f"Locust did not end in time. {tail(log)}") from error
+                raise GeneratorError(f"Locust did not end in time. {tail(log)}") from error
         if not file.exists():
-            raise FailedError(f"Locust ended with exit status {locust.returncode} and no result. {tail(log)}")
+            raise GeneratorError(f"Locust ended with exit status {locust.returncode} and no result. {tail(log)}")
         load: Load = decode(file.read_bytes(), Load, source=file.name)
         return load
 
@@ -40,7 +46,7 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         "host": running.url,
         "users": run.users,
         "spawn-rate": run.users,
-        "delay": run.delay_ms,
+        "delay-ms": run.delay_ms,
         "warmup-s": run.warmup_s,
         "window-s": run.window_s,
         "window-file": file,
@@ -51,5 +57,5 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         "--headless",
         "--only-summary",
         *(f"--{name}={value}" for name, value in options.items()),
-        run.scenario,
+        SCENARIOS[run.scenario],
     ]

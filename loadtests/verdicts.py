@@ -50,7 +50,7 @@ def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verd
             yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew."
             return
         ratio = load.littles_law_ratio
-        if ratio is not None and abs(ratio - 1) > LITTLES_LAW_TOLERANCE:
+        if load.requests and abs(ratio - 1) > LITTLES_LAW_TOLERANCE:
             yield Verdict.CONNECTIONS, f"requests in flight are {ratio:.2f} of rate x response time; not all were busy."
             return
 

@@ -5,25 +5,23 @@ warm-up, take a snapshot, wait for the window, take another, write the differenc
 """
 
 import faulthandler
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gevent
+import msgspec
 import psutil
 
 from common.accounting import CpuReading, read_meter
-from common.errors import FailedError
+from common.records import Latency, Load
 from loadtests import histogram
 from loadtests.engine import Engine
 from loadtests.tally import Tally, added_up
 
-SCHEMA = 1
 OPENING_S = 10.0
 """How long connections may take to be open, all of them, before the window is given up."""
 GRACE_S = 20.0
@@ -45,79 +43,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """Response times of the good answers in seconds; percentiles and mean to 0.4 %, the maximum exact."""
-
-    p50: float
-    p90: float
-    p99: float
-    p999: float
-    max: float
-    mean: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowResult:
-    """One window. ``None`` means that it could not be read, or that there is nothing it could be read from."""
-
-    schema: int = SCHEMA
-    duration_s: float
-    users: int
-    sent: int
-    """Requests begun in the window, those included that no connection could be opened for."""
-    answered: int
-    """Whole answers received, right or wrong."""
-    requests: int
-    """Right answers: the requests that count."""
-    failures: dict[str, int]
-    """How many requests failed, by reason."""
-    in_flight: int
-    """Requests that were out when the window ended: neither answered nor failed."""
-    connections_open_min: int
-    """The fewest connections that were open at once, looked at every 10 ms."""
-    reconnects: int
-    latency_s: Latency | None
-    histogram: tuple[tuple[int, int], ...]
-    """Response times as pairs of bucket and count; ``loadtests.histogram`` says what a bucket stands for."""
-    server_cpu_s: float | None
-    throttled_s: float | None
-    throttled_periods: int | None
-    generator_cpu_s: float
-    generator_run_delay_s: float
-    """How long the generator's main thread was ready to run and had no core."""
-    steal_s: float
-    """Time that the host took from the generator's cores."""
-    steal_all_s: float
-    """Time that the host took from all cores."""
-    littles_law_ratio: float
-    """Throughput times mean response time, over users: 1 in a closed loop without pauses and failures."""
-    server_gone: str | None
-    """Why there is no window, or none that counts: the server went away or never answered."""
-
-    def to_json(self) -> str:
-        """The record as one line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "WindowResult":
-        """The record that ``to_json`` wrote; ``FailedError`` says what is wrong with another text."""
-        try:
-            document: dict[str, Any] = json.loads(text)
-            if document["schema"] != SCHEMA:
-                raise FailedError(f"A window's record has schema {document['schema']!r}. Accepted: {SCHEMA}.")
-            latency = document["latency_s"]
-            return cls(
-                **{
-                    **{field.name: document[field.name] for field in fields(cls)},
-                    "latency_s": None if latency is None else Latency(**latency),
-                    "histogram": tuple((bucket, count) for bucket, count in document["histogram"]),
-                }
-            )
-        except (ValueError, TypeError, LookupError) as error:
-            raise FailedError(f"A window's record cannot be read ({error!r}). Measure the window again.") from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Every counter at one instant."""
 
@@ -136,7 +61,7 @@ class _NotOpenError(Exception):
     """The connections never were all open."""
 
 
-def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> WindowResult:
+def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     """Measure the window that ``plan`` describes, and write its record.
 
     ``users`` gives the number of users once all are spawned, and 0 before. A server that goes away is a record that
@@ -148,7 +73,7 @@ def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> WindowResult:
     return result
 
 
-def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> WindowResult:
+def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     """The window's record."""
     before, gone = snapshot(engine, plan.cores), None
     readings: list[CpuReading] = []
@@ -195,7 +120,7 @@ def difference(
     users: int,
     open_min: int,
     server_gone: str | None,
-) -> WindowResult:
+) -> Load:
     """The record of what happened between two snapshots."""
     known = {(tally.method, tally.name): tally for tally in before.tallies}
     nothing = Tally(method="", name="")
@@ -203,7 +128,7 @@ def difference(
     duration_s = after.at_s - before.at_s
     first, last = server
     periods = _minus(last, first, "throttled_periods")
-    return WindowResult(
+    return Load(
         duration_s=duration_s,
         users=users,
         sent=after.sent - before.sent,
@@ -214,7 +139,7 @@ def difference(
         connections_open_min=open_min,
         reconnects=after.reconnects - before.reconnects,
         latency_s=latency_of(done),
-        histogram=tuple(histogram.sparse(done.counts)),
+        histogram=list(histogram.sparse(done.counts)),
         server_cpu_s=_minus(last, first, "cpu_s"),
         throttled_s=_minus(last, first, "throttled_s"),
         throttled_periods=None if periods is None else int(periods),
@@ -235,10 +160,10 @@ def latency_of(tally: Tally) -> Latency | None:
     return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=tally.longest_s, mean=tally.total_s / tally.good)
 
 
-def write(file: Path, result: WindowResult) -> None:
+def write(file: Path, load: Load) -> None:
     """Put the record in place, whole or not at all."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(result.to_json() + "\n")
+    part.write_bytes(msgspec.json.encode(load))
     part.replace(file)
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from common.records import Cell, Load, Machine, Run, Window
+from common.records import Cell, Latency, Load, Machine, Run, Window
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -61,7 +61,8 @@ def load(requests: int = 20_000, server_cpu_s: float | None = 2.0, **changes: An
         "answered": requests,
         "requests": requests,
         "failures": {},
-        "latency_s": {"p50": 0.001, "p90": 0.002, "p99": 0.004, "p999": 0.005, "max": 0.006, "mean": 0.0011},
+        "latency_s": Latency(p50=0.001, p90=0.002, p99=0.004, p999=0.005, max=0.006, mean=0.0011),
+        "in_flight": 16,
         "histogram": [(1000, requests)],
         "server_cpu_s": server_cpu_s,
         "throttled_s": None,
@@ -69,6 +70,7 @@ def load(requests: int = 20_000, server_cpu_s: float | None = 2.0, **changes: An
         "generator_cpu_s": 0.5,
         "generator_run_delay_s": 0.0,
         "steal_s": 0.0,
+        "steal_all_s": 0.0,
         "littles_law_ratio": 1.0,
     }
     return Load(**fields | changes)

@@ -12,7 +12,7 @@ CELL = cell("a+b")
 RUN = run([CELL])
 
 
-def _windows(**changes: Any) -> list[Window]:
+def _windows(**changes: Any) -> list[Window]:  # noqa: ANN401 -- any field
     return [window("a+b", number, load(**changes)) for number in range(1, 6)]
 
 

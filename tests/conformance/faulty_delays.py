@@ -50,7 +50,8 @@ class ReadsFloats(_Accepts):
 
 
 @caught("sleep", *_both("plus", "encoded plus", "minus zero", "underscore", "space before", "space after",
-                        "newline after", "arabic-indic digits", "full-width digit", "six digits with zeros"), among="bad_delay")  # fmt: skip
+                        "newline after", "arabic-indic digits", "full-width digit", "six digits with zeros"),
+        among="bad_delay")  # fmt: skip
 class ReadsWithInt(_Accepts):
     """Reads the delay with int(), which takes signs, spaces, underscores and the digits of all scripts."""
 

@@ -60,6 +60,7 @@ class Piped(Connection):
     """A connection to a socket pair, whose other end the test holds."""
 
     __slots__ = ("server",)
+    server: socket.socket
 
     def connect(self) -> int:
         """Open a new pair."""
