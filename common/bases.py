@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from docker.errors import ImageNotFound
 from common.engine import engine
 from common.errors import FailedError, UsageError
 from common.images import DEFAULT_PYTHON, Image
+from common.locks import run_uv
 from common.registry import ROOT
 
 RECIPES = ROOT / "docker" / "bases"
@@ -120,14 +120,8 @@ def _make(image: Image, python: str, work: Path) -> str:
 
 def _make_alpine(work: Path) -> None:
     wheels = work / "wheels"
-    pinned: list[str | Path] = [
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "--requirements",
-        RECIPES / "wheels.txt",
-    ]
-    _run([sys.executable, "-m", "uv", "--no-cache", "pip", "install", "--target", wheels, *pinned])
+    pinned = ("--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirements={RECIPES / 'wheels.txt'}")
+    run_uv("pip", "install", "--no-cache", "--target", str(wheels), *pinned, what="The Alpine stand-in")
     _run([RECIPES / "musl-libs.sh", debian_mirror(), work])
     _run([RECIPES / "alpine.sh", wheels, work / "libs", work])
 

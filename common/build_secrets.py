@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from common.errors import UsageError
-from common.site_indexes import pip_options
+from common.site_indexes import pip_options, shared
 
-_ADDRESSES = ("index-url", "extra-index-url", "find-links")
-_SETTINGS = (*_ADDRESSES, "trusted-host", "no-index", "proxy", "timeout", "retries")
+_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "no-index", "proxy", "timeout", "retries")
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
 
@@ -47,10 +46,6 @@ def pip_config(options: Mapping[str, str]) -> str:
 
     Paths and ``file:`` addresses are left out: a build sees none of this machine's files.
     """
-    parts = {name: [part for part in options.get(name, "").split() if _visible(name, part)] for name in _SETTINGS}
+    parts = {name: shared(options).get(name, "").split() for name in _SETTINGS}
     lines = [f"{name} = " + "\n    ".join(values) for name, values in parts.items() if values]
     return "\n".join(["[global]", *lines, ""]) if lines else ""
-
-
-def _visible(option: str, part: str) -> bool:
-    return option not in _ADDRESSES or ("://" in part and not part.startswith("file:"))

@@ -31,10 +31,12 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
     """The framework's lock, written anew; versions it holds already are kept if they still fit, unless ``upgrade``.
 
     Raises ``FailedError`` with the end of uv's output where there is no solution, or no package index; the old lock
-    stays then.
+    stays then. Package indexes that are files of this machine have no say: a lock holds the hashes of the index that
+    uv meets first, and those of a file built here alone would be accepted nowhere else.
     """
     options = (f"--output-file={framework.lock}", *(("--upgrade",) if upgrade else ()))
-    run_uv(*_COMPILE, *options, given="\n".join(requirements(framework)), what=f"The lock of {framework.name}")
+    given = "\n".join(requirements(framework))
+    run_uv(*_COMPILE, *options, given=given, what=f"The lock of {framework.name}", local=False)
     return framework.lock
 
 
@@ -81,10 +83,11 @@ def subset(lock_text: str, roots: Iterable[str]) -> str:
     return "".join(block for block in _blocks(lock_text) if _name(block) in wanted)
 
 
-def run_uv(*arguments: str, given: str = "", what: str, holding: tuple[int, ...] = ()) -> None:
+def run_uv(*arguments: str, given: str = "", what: str, holding: tuple[int, ...] = (), local: bool = True) -> None:
     """Run uv with the site's package indexes; ``FailedError`` with the end of its output if it fails.
 
-    uv keeps the file descriptors ``holding`` open, so that a lock on them outlives a killed caller as long as uv does.
+    Without ``local``, the indexes that are files of this machine are left out. uv keeps the file descriptors
+    ``holding`` open, so that a lock on them outlives a killed caller as long as uv does.
     """
     done = subprocess.run(
         [sys.executable, "-m", "uv", *arguments],
@@ -92,7 +95,7 @@ def run_uv(*arguments: str, given: str = "", what: str, holding: tuple[int, ...]
         capture_output=True,
         text=True,
         check=False,
-        env=uv_environment(),
+        env=uv_environment(local=local),
         pass_fds=holding,
     )
     if done.returncode != 0:

@@ -12,7 +12,7 @@ from common.registry import Framework, Interface
 KEEP_ALIVE_S = 75
 THREADS = 16
 GRACE_S = 5
-"""How long gunicorn waits for idle connections when it is told to stop; the others do not wait for them."""
+"""How long a server that is told to stop waits for what it has begun, a sleep of a minute perhaps."""
 
 _GUNICORN = "gunicorn==27.0.1"
 _UVLOOP = "uvloop==0.23.0"
@@ -74,8 +74,8 @@ _ALL = (
         loop_requirements=(_UVLOOP,),
         line=(
             "uvicorn --host={host} --port={port} --workers={workers} --loop=uvloop --http=httptools "
-            f"--timeout-keep-alive={KEEP_ALIVE_S} --no-access-log --log-level=warning "
-            "{target}"
+            f"--timeout-keep-alive={KEEP_ALIVE_S} --timeout-graceful-shutdown={GRACE_S} "
+            "--no-access-log --log-level=warning {target}"
         ),
     ),
     Server(
@@ -86,6 +86,7 @@ _ALL = (
         line=(
             "granian --interface={interface} --host={host} --port={port} --workers={workers} --loop={loop} "
             "--blocking-threads={threads} --http=1 --no-ws --http1-keep-alive "
+            f"--workers-kill-timeout={GRACE_S} "
             "--http1-header-read-timeout=60000 "  # ms; also ends idle connections, and no more than this is accepted
             "--no-access-log --log-level=warning {target}"
         ),

@@ -14,15 +14,30 @@ from pathlib import Path
 _SECTIONS = ("global", "install", ":env:")
 """Where pip keeps options, the later going first."""
 
-
 _OLDER_NAMES = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
 
 
-def uv_environment() -> dict[str, str]:
-    """This process's environment for uv; what it sets for uv itself goes before what pip's configuration says."""
-    from_pip = translate(pip_options())
+def uv_environment(*, local: bool = True) -> dict[str, str]:
+    """This process's environment for uv; what it sets for uv itself goes before what pip's configuration says.
+
+    Without ``local``, the folders and ``file:`` addresses of pip's configuration are left out.
+    """
+    from_pip = translate(pip_options() if local else shared(pip_options()))
     kept = {name: value for name, value in from_pip.items() if _OLDER_NAMES.get(name, name) not in os.environ}
     return {**kept, **os.environ}
+
+
+def shared(options: Mapping[str, str]) -> dict[str, str]:
+    """Pip's options without the indexes and links that are files of this machine, which mean nothing elsewhere."""
+    addresses = ("index-url", "extra-index-url", "find-links")
+    return {
+        name: " ".join(part for part in value.split() if _is_shared(part)) if name in addresses else value
+        for name, value in options.items()
+    }
+
+
+def _is_shared(address: str) -> bool:
+    return "://" in address and not address.startswith("file:")
 
 
 @cache

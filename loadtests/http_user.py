@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 
 from locust import User, events, task
 from locust.env import Environment
-from locust.exception import StopTest
 
+from common.errors import UsageError
 from loadtests.answers import Request
 from loadtests.connection import Address, Connection, Target
 from loadtests.engine import Engine, Listener
@@ -43,8 +43,8 @@ class KeepAliveUser(User):
         return self.requests
 
     def on_start(self) -> None:
-        """Make the connection ready; a host that cannot be used ends the test."""
-        address, host, prefix = _destination(self.host or "")
+        """Make the connection ready; ``UsageError`` for a host that cannot be used."""
+        address, host, prefix = destination(self.host or "")
         self.engine = engine_of(self.environment)
         targets = [self.engine.target(request.under(prefix), host) for request in self.plan()]
         self.connection = Connection(address, targets, think=self._think())
@@ -117,17 +117,17 @@ def _event_of(environment: Environment) -> Listener:
     return fire
 
 
-def _destination(host: str) -> tuple[Address, str, str]:
-    """Address, ``Host`` header and path prefix of a base URL; ``StopTest`` says what is accepted."""
-    url = urlsplit(host)
+def destination(base: str) -> tuple[Address, str, str]:
+    """Address, ``Host`` header and path prefix of a base URL; ``UsageError`` says what is accepted."""
+    url = urlsplit(base)
     if url.scheme != "http" or not url.hostname:
-        raise StopTest(
-            f"--host {host!r} cannot be used. Accepted: http://NAME[:PORT][/PREFIX]; https needs Locust's FastHttpUser."
+        raise UsageError(
+            f"--host {base} cannot be used. Accepted: http://NAME[:PORT][/PREFIX]; https needs Locust's FastHttpUser."
         )
     try:
         return _address(url.hostname, url.port or 80), url.netloc.rpartition("@")[2], url.path.rstrip("/")
     except (ValueError, OSError) as error:
-        raise StopTest(f"--host {host!r} cannot be used: {error}.") from error
+        raise UsageError(f"--host {base} cannot be used: {error}. Accepted: a name that resolves.") from error
 
 
 def _address(name: str, port: int) -> Address:

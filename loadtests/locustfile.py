@@ -13,8 +13,9 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, LocalRunner
 
+from common.errors import BenchmarkError, UsageError
 from loadtests import window
-from loadtests.http_user import engine_of
+from loadtests.http_user import destination, engine_of
 from loadtests.scenarios import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Sleep
 
 __all__ = ["Hello", "Mixed", "Sleep"]
@@ -30,20 +31,31 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--window-file", type=Path, help="measure one timed window, write its record to this file, and end", **hidden)
     add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window", **hidden)
     add("--window-s", type=number, default=2.0, help="seconds that the window lasts", **hidden)
+    add("--opening-s", type=number, default=10.0, help="seconds that connections may take to be all open", **hidden)
     add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID", **hidden)
     add("--cores", type=_cores, default=(), help="cores to pin the generator to, such as 1 or 1,2", **hidden)
 
 
 def prepare(environment: Environment, **_: object) -> None:
-    """Pin the process, and start the timed window where one is asked for."""
+    """Pin the process, and start the timed window where one is asked for; what cannot work ends the process."""
     options = environment.parsed_options
     assert options is not None
-    if options.cores:
-        os.sched_setaffinity(0, options.cores)
-    if options.window_file:
-        if not isinstance(environment.runner, LocalRunner):
-            sys.exit("--window-file measures one process. Leave out --processes, --master and --worker.")
-        gevent.spawn(measure, environment, environment.runner)
+    try:
+        if environment.host:
+            destination(environment.host)
+        if options.cores:
+            os.sched_setaffinity(0, options.cores)
+        if options.window_file:
+            gevent.spawn(measure, environment, _only_process(environment))
+    except BenchmarkError as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
+        sys.exit(error.exit_status)
+
+
+def _only_process(environment: Environment) -> LocalRunner:
+    if not isinstance(environment.runner, LocalRunner):
+        raise UsageError("--window-file measures one process. Leave out --processes, --master and --worker.")
+    return environment.runner
 
 
 def measure(environment: Environment, runner: LocalRunner) -> None:
@@ -54,6 +66,7 @@ def measure(environment: Environment, runner: LocalRunner) -> None:
         file=options.window_file,
         warmup_s=options.warmup_s,
         window_s=options.window_s,
+        opening_s=options.opening_s,
         meter=options.meter,
         cores=options.cores,
     )

@@ -22,8 +22,6 @@ from loadtests import histogram
 from loadtests.engine import Engine
 from loadtests.tally import Tally, added_up
 
-OPENING_S = 10.0
-"""How long connections may take to be open, all of them, before the window is given up."""
 GRACE_S = 20.0
 """How long after all waits have passed the process is ended from outside Python, whatever it is doing."""
 NS_PER_S = 1e9
@@ -36,6 +34,8 @@ class Plan:
     file: Path
     warmup_s: float
     window_s: float
+    opening_s: float
+    """How long connections may take to be open, all of them, before the window is given up."""
     meter: str = ""
     """A meter of ``common.accounting``; empty where the server's CPU time cannot be read."""
     cores: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     ``users`` gives the number of users once all are spawned, and 0 before. A server that goes away is a record that
     says so; should anything in this process hang, it is ended by a timer that does not depend on it.
     """
-    faulthandler.dump_traceback_later(OPENING_S + plan.warmup_s + plan.window_s + GRACE_S, exit=True)
+    faulthandler.dump_traceback_later(plan.opening_s + plan.warmup_s + plan.window_s + GRACE_S, exit=True)
     result = measure(plan, engine, users)
     write(plan.file, result)
     return result
@@ -78,7 +78,7 @@ def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     before, gone = snapshot(engine, plan.cores), None
     readings: list[CpuReading] = []
     try:
-        _wait_open(engine, users)
+        _wait_open(engine, users, plan.opening_s)
         _wait(plan.warmup_s)
         # The meters are read outside the window: the engine stands still meanwhile, and some take milliseconds.
         readings += _read(plan.meter)
@@ -167,12 +167,14 @@ def write(file: Path, load: Load) -> None:
     part.replace(file)
 
 
-def _wait_open(engine: Engine, users: Callable[[], int]) -> None:
-    deadline_s = time.perf_counter() + OPENING_S
+def _wait_open(engine: Engine, users: Callable[[], int], opening_s: float) -> None:
+    deadline_s = time.perf_counter() + opening_s
     while not users() or engine.open_now < users():
         if time.perf_counter() > deadline_s:
-            seen = f"{engine.open_now} of {users()} connections were open after {OPENING_S:.0f} s"
-            raise _NotOpenError(f"{seen}; failures: {dict(added_up(engine.tallies.values()).failures)}")
+            seen = f"{engine.open_now} of {users()} connections were open after {opening_s:g} s"
+            failures = added_up(engine.tallies.values()).failures
+            reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
+            raise _NotOpenError(f"{seen} ({reasons or 'no failures'})")
         gevent.sleep(0.01)
 
 

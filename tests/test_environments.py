@@ -155,6 +155,12 @@ def test_a_package_that_was_changed_after_locking_is_refused(
     assert not list((tmp_path / "made").glob("*/complete"))
 
 
+def test_a_lock_that_has_lost_its_hashes_is_refused(stack: Stack, tmp_path: Path) -> None:
+    stack.framework.lock.write_text("toy==1.0\n")
+    with pytest.raises(FailedError, match=r"(?s)could not be made: uv ended.*[Hh]ash"):
+        environment(stack, root=tmp_path / "made")
+
+
 @pytest.mark.parametrize("python", ["/nowhere/python3", "/etc/passwd"])
 def test_a_python_that_does_not_run_is_named(stack: Stack, tmp_path: Path, python: str) -> None:
     with pytest.raises(UsageError, match=f"{python} is not a Python that runs: "):

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 
 from common.matrix import Stack, compatible
 from common.registry import Framework, Interface, frameworks, locked_version
-from common.servers import KEEP_ALIVE_S, SERVERS, Server, command
+from common.servers import GRACE_S, KEEP_ALIVE_S, SERVERS, Server, command
 
 KNOWN = frameworks()
 STACKS = [Stack(framework=framework, server=server) for framework in KNOWN.values() for server in compatible(framework)]
@@ -52,6 +52,12 @@ def test_no_server_writes_an_access_log(stack: Stack) -> None:
     """Gunicorn writes none unless it is told where."""
     silent = "--access-logfile" not in line(stack) if "gunicorn" in line(stack) else "--no-access-log" in line(stack)
     assert silent
+
+
+@pytest.mark.parametrize("stack", COMMON, ids=lambda stack: stack.name)
+def test_every_server_stops_in_the_same_time(stack: Stack) -> None:
+    options = ("graceful-timeout", "timeout-graceful-shutdown", "workers-kill-timeout")
+    assert sum(f"--{option}={GRACE_S}" in line(stack).split() for option in options) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common import site_indexes
-from common.site_indexes import parse_options, pip_options, translate, uv_environment
+from common.site_indexes import parse_options, pip_options, shared, translate, uv_environment
 
 LISTING = """\
 :env:.find-links='/from/environment'
@@ -50,6 +50,11 @@ def test_folders_of_wheels_that_are_not_there_are_left_out(tmp_path: Path) -> No
     assert translate({"find-links": links}) == {"UV_FIND_LINKS": f"{tmp_path},https://wheels.example/"}
 
 
+def test_indexes_that_are_files_of_this_machine_are_not_shared() -> None:
+    options = {"extra-index-url": "file:///opt/index https://a.example/s", "find-links": "/opt/wheels", "timeout": "9"}
+    assert shared(options) == {"extra-index-url": "https://a.example/s", "find-links": "", "timeout": "9"}
+
+
 def test_what_is_set_for_uv_goes_before_what_is_set_for_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"index-url": "https://pip.example/", "extra-index-url": "https://more.example/", "cert": "/pip.pem"}
     monkeypatch.setattr(site_indexes, "pip_options", lambda: options)
@@ -57,10 +62,14 @@ def test_what_is_set_for_uv_goes_before_what_is_set_for_pip(monkeypatch: pytest.
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UV_INDEX_URL", "https://uv.example/")
     monkeypatch.setenv("SSL_CERT_FILE", "/uv.pem")
+    monkeypatch.setenv("UV_INDEX_STRATEGY", "first-index")
     found = uv_environment()
     assert "UV_DEFAULT_INDEX" not in found
     assert found["UV_INDEX"] == "https://more.example/"
     assert found["SSL_CERT_FILE"] == "/uv.pem"
+    assert found["UV_INDEX_STRATEGY"] == "first-index"
+    monkeypatch.setenv("UV_INDEX", "https://own.example/")
+    assert uv_environment()["UV_INDEX"] == "https://own.example/"
 
 
 def test_pip_is_asked_for_its_files_and_its_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from common.servers import SERVERS
 
 APP = """\
 import json
+import os
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/spin":
             threading.Thread(target=spin, daemon=True).start()
-        if self.path == "/grow":
+        if self.path == "/server/grow" or (self.path == "/worker/grow" and os.fork() == 0):
             bytearray(512 * 1024**2)[::4096] = b"x" * (512 * 1024 // 4)
         self.send_response(200)
         self.end_headers()
