@@ -11,7 +11,7 @@ from common.records import Cell, CellSummary, Interval, Run, Summary
 QUOTA_USED = 0.95
 """Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can."""
 
-HEADINGS = ("", "stack", "version", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
+HEADINGS = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
             "CPU", "gen", "verdict")  # fmt: skip
 LEFT = frozenset({"stack", "version", "verdict"})
 

@@ -45,8 +45,10 @@ def _failures(loads: Sequence[Load]) -> Mapping[str, int]:
 
 
 def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+    if not cell.keep_alive:
+        return
     for load in loads:
-        if cell.keep_alive and load.reconnects:
+        if load.reconnects:
             yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew."
             return
         ratio = load.littles_law_ratio
