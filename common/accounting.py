@@ -5,6 +5,7 @@ control group (comma-separated where v1 keeps its controllers apart), ``tree:123
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +39,31 @@ def read_meter(meter: str) -> CpuReading:
 
 def cgroup_meter(pid: int, *, proc: Path = Path("/proc"), root: Path = CGROUP_ROOT) -> str:
     """The meter of the control group that ``pid`` is in."""
+    paths = dict.fromkeys(cgroup_folder(pid, name, proc=proc, root=root) for name in ("cpuacct", "cpu"))
+    return f"cgroup:{','.join(str(path) for path in paths)}"
+
+
+def cgroup_folder(pid: int, controller: str, *, proc: Path = Path("/proc"), root: Path = CGROUP_ROOT) -> Path:
+    """Where a controller keeps its files for the control group that ``pid`` is in; one folder for all of them on v2."""
     folders = {}
     for line in (proc / str(pid) / "cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            folders[controller] = path.lstrip("/")
+        for name in controllers.split(","):
+            folders[name] = path.lstrip("/")
     if (root / "cgroup.controllers").exists():
-        return f"cgroup:{root / folders['']}"
-    paths = dict.fromkeys(root / name / folders[name] for name in ("cpuacct", "cpu"))
-    return f"cgroup:{','.join(str(path) for path in paths)}"
+        return root / folders[""]
+    return root / controller / folders[controller]
+
+
+def memory_kills(folder: Path) -> int:
+    """How many processes of a control group were killed for memory; none once the group is gone.
+
+    Source: the kernel's ``memory.events`` (Documentation/admin-guide/cgroup-v2.rst), ``memory.oom_control`` on v1.
+    """
+    for name in ("memory.events", "memory.oom_control"):
+        with suppress(OSError):
+            return _pairs((folder / name).read_text()).get("oom_kill", 0)
+    return 0
 
 
 def read_cgroup(folders: list[Path]) -> CpuReading:

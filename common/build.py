@@ -1,6 +1,7 @@
 """Images built of stacks: every combination, past failures, with what each weighs and took."""
 
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -22,7 +23,7 @@ from common.matrix import Stack
 from common.registry import ROOT
 
 LOGS = ROOT / ".cache" / "build"
-TAIL_LINES = 20
+TAIL_LINES = 8
 
 Report = Callable[[str], None]
 
@@ -88,12 +89,6 @@ def build(
     return tuple(outcomes)
 
 
-def unavailable(stack: Stack, image: Image) -> str | None:
-    """Why the framework says that it cannot be had on an image, on its server there, or in any image."""
-    reasons = stack.framework.unavailable
-    return next((reasons[name] for name in (image.name, stack.server.name, "docker") if name in reasons), None)
-
-
 def image_size_bytes(reference: str) -> int:
     """The sum of an image's layers, uncompressed: the engine's own total means different things in different stores."""
     return sum(layer["Size"] for layer in engine().images.get(reference).history())
@@ -113,7 +108,7 @@ def _jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str) -> list
             base=image.base(python),
             python=python,
             tag=tag(stack, image, python),
-            unavailable=unavailable(stack, image),
+            unavailable=stack.unavailable("docker", image.name),
         )
         for stack in stacks
         for image in images
@@ -174,5 +169,7 @@ def _build(job: _Job, client: str, folder: Path, log: Path) -> bool:
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-    return "\n".join([f"the end of {log}:", *(f"    {line}" for line in lines)])
+    """The end of a log, without the builder's repetition of the command that failed."""
+    text = re.split(r"^#\d+ ERROR: ", log.read_text(errors="replace"), maxsplit=1, flags=re.MULTILINE)[0]
+    lines = text.splitlines()[-TAIL_LINES:]
+    return "\n".join([f"the end of {log.relative_to(ROOT)}:", *(f"    {line}" for line in lines)])

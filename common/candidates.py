@@ -1,6 +1,6 @@
 """What can be brought up: a stack in a runtime, and in which image where that is Docker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,9 +61,9 @@ class Candidate:
     @property
     def unavailable(self) -> str | None:
         """Why it cannot be had, or ``None`` where it can."""
-        reasons: Mapping[str, str] = self.stack.framework.unavailable
-        runtime = (Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name)
-        return next((reasons[place] for place in (self.stack.server.name, *runtime) if place in reasons), None)
+        return self.stack.unavailable(
+            *((Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name))
+        )
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None

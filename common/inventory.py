@@ -48,28 +48,31 @@ def _server(name: str) -> dict[str, Any]:
         "interfaces": sorted(server.interfaces),
         "requirements": [*server.requirements, *server.loop_requirements],
         "keep_alive": server.keep_alive,
+        "unavailable": dict(server.unavailable),
         "default_for": sorted(interface for interface in Interface if DEFAULTS[interface] == name),
     }
 
 
 def _frameworks(known: Mapping[str, Framework]) -> Table:
     rows = (
-        (name, one.version or "-", one.interface, DEFAULTS[one.interface], _reasons(one)) for name, one in known.items()
+        (name, one.version or "-", one.interface, DEFAULTS[one.interface], _reasons(one.unavailable))
+        for name, one in known.items()
     )
     return _table("FRAMEWORK", ("version", "interface", "default SERVER", "not available"), rows)
 
 
 def _servers() -> Table:
     rows = ((name, *_words(one)) for name, one in SERVERS.items())
-    return _table("SERVER", ("interfaces", "packages", "connections"), rows)
+    return _table("SERVER", ("interfaces", "packages", "connections", "not available"), rows)
 
 
-def _words(server: Server) -> tuple[str, str, str]:
+def _words(server: Server) -> tuple[str, str, str, str]:
     packages = (*server.requirements, *server.loop_requirements)
     return (
         ", ".join(sorted(server.interfaces)),
         ", ".join(packages) or "the framework's own",
         "keep-alive" if server.keep_alive else "closing",
+        _reasons(server.unavailable),
     )
 
 
@@ -78,8 +81,8 @@ def _images(engine: str | None) -> Table:
     return _table(title, ("base",), ((name, one.reference) for name, one in images().items()))
 
 
-def _reasons(one: Framework) -> str:
-    return "; ".join(f"{place}: {reason}" for place, reason in one.unavailable.items())
+def _reasons(unavailable: Mapping[str, str]) -> str:
+    return "; ".join(f"{place}: {reason}" for place, reason in unavailable.items())
 
 
 def _table(name: str, headings: tuple[str, ...], rows: Any) -> Table:  # noqa: ANN401 -- any iterable of rows

@@ -26,6 +26,11 @@ class Stack:
         """What tables call it."""
         return f"{self.framework.name}+{self.server.name}"
 
+    def unavailable(self, *places: str) -> str | None:
+        """Why its framework or its server cannot be had in one of ``places`` (images, runtimes); ``None`` if it can."""
+        reasons = {**self.server.unavailable, **self.framework.unavailable}
+        return next((reasons[place] for place in (self.server.name, *places) if place in reasons), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:

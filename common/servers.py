@@ -5,7 +5,8 @@ The same for everybody: one worker per whole vCPU, 16 threads where a worker has
 framework another server than the rest.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from common.registry import Framework, Interface
 
@@ -34,6 +35,8 @@ class Server:
     """Whether a connection serves more than one request."""
     concurrent: bool = True
     """Whether one worker answers a second request while a first one sleeps."""
+    unavailable: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Images and runtimes it cannot be had on, each with the reason."""
 
     def needs(self, interface: Interface) -> tuple[str, ...]:
         """The pinned packages that serve a framework of this interface."""
@@ -65,6 +68,7 @@ _ALL = (
         name="gunicorn-gevent",
         interfaces=frozenset({Interface.WSGI}),
         requirements=(_GUNICORN, "gevent==26.9.0", "packaging==26.3"),  # packaging: what gunicorn[gevent] adds
+        unavailable={"alpine": "zope-interface, which gevent needs, has no wheel for musl"},
         line=_GUNICORN_LINE + "--worker-class=gevent {target}",
     ),
     Server(

@@ -106,7 +106,10 @@ class Connection:
     def connect(self) -> int:
         """The error number of opening a socket, 0 if it is open or will be."""
         family, address = self.address
-        sock = PlainSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            sock = PlainSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        except OSError as error:
+            return error.errno or errno.EMFILE
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from locust import User, events, task
 from locust.env import Environment
+from locust.exception import StopUser
 
 from common.errors import UsageError
 from loadtests.answers import Request
@@ -24,6 +25,8 @@ from loadtests.engine import Engine, Listener
 from loadtests.locust_stats import Merger
 
 MS_PER_S = 1000
+PROBE_S = 1.0
+"""How long an address of a name that has several may take to accept a connection."""
 
 _engines: WeakKeyDictionary[Environment, Engine] = WeakKeyDictionary()
 _addresses: dict[tuple[str, int], Address] = {}
@@ -55,6 +58,10 @@ class KeepAliveUser(User):
         try:
             self.engine.add(self.connection)
             self.connection.done.get()
+        except Exception as error:
+            fire = self.environment.events.user_error.fire
+            fire(user_instance=self, exception=error, tb=error.__traceback__)
+            raise StopUser from error  # the engine is broken: Locust would run this task again, and again
         finally:
             self.engine.remove(self.connection)
 
@@ -131,7 +138,14 @@ def destination(base: str) -> tuple[Address, str, str]:
 
 
 def _address(name: str, port: int) -> Address:
+    """The first address of a name that takes connections, or else its first one; looked up once."""
     if (name, port) not in _addresses:
-        family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
-        _addresses[name, port] = family, address
+        found = [(entry[0], entry[4]) for entry in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+        _addresses[name, port] = next(filter(_listens, found), found[0]) if len(found) > 1 else found[0]
     return _addresses[name, port]
+
+
+def _listens(address: Address) -> bool:
+    with socket.socket(address[0], socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_S)
+        return probe.connect_ex(address[1]) == 0

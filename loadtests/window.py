@@ -92,6 +92,8 @@ def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     except (OSError, psutil.Error, _NotOpenError) as error:
         after = snapshot(engine, plan.cores)
         gone = str(error)
+    if engine.error is not None:
+        raise engine.error
     server = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
     return difference(before, after, server, users=users(), open_min=engine.open_min, server_gone=gone)
 

@@ -25,6 +25,7 @@ from common.errors import FailedError, UsageError
 from common.image_labels import pinned
 from common.images import images, tag
 from common.matrix import Stack
+from common.registry import ROOT
 from common.site_indexes import pip_options
 from tests.conftest import remove_images
 from tests.toy import APP, toy_stack
@@ -169,11 +170,8 @@ def test_bytecode_of_library_dependencies_and_app_is_there(engine: DockerClient,
 def test_image_holds_the_app_and_the_contract_and_nothing_else_of_ours(engine: DockerClient, built: Outcome) -> None:
     code = "import pathlib; print(*sorted(str(p.relative_to('/app')) for p in pathlib.Path('/app').rglob('*.*')))"
     names = output_of(engine, built.tag, code).split()
-    assert [name for name in names if "__pycache__" not in name] == [
-        "app.py",
-        "common/__init__.py",
-        "common/contract/__init__.py",
-    ]
+    contract = [f"common/contract/{path.name}" for path in (ROOT / "common" / "contract").glob("*.*")]
+    assert [name for name in names if "__pycache__" not in name] == sorted(["app.py", "common/__init__.py", *contract])
 
 
 def test_labels_say_what_is_in_the_image(

@@ -221,8 +221,11 @@ def test_an_end_is_told_with_its_exit_status(engine: DockerClient, stack: Stack)
         assert running.ended() == "its container was removed"
 
 
-def test_a_server_that_dies_at_its_start_ends_the_wait(engine: DockerClient, toy_name: str, tmp_path: Path) -> None:
-    app = "import sys, time\ntime.sleep(0.5)\nsys.exit('no such database')\n"
+@pytest.mark.parametrize("delay_s", [0, 0.5])
+def test_a_server_that_dies_at_its_start_ends_the_wait(
+    engine: DockerClient, toy_name: str, tmp_path: Path, delay_s: float
+) -> None:
+    app = f"import sys, time\ntime.sleep({delay_s})\nsys.exit('no such database')\n"
     dying = toy_stack(tmp_path, f"{toy_name}_dying", app=app)
     build([dying], [SLIM], report=lambda _: None)
     began = time.monotonic()

@@ -1,5 +1,6 @@
 """Which engine and which client are used, and what is said where there is none."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def install(folder: Path, version: str, *, buildx: bool) -> str:
     return str(folder)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves its socket unclosed
 def test_without_an_engine_the_process_runtime_is_pointed_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     engine.cache_clear()
@@ -37,6 +39,7 @@ def test_without_an_engine_the_process_runtime_is_pointed_to(monkeypatch: pytest
             engine()
     finally:
         engine.cache_clear()
+        gc.collect()
 
 
 @pytest.mark.usefixtures("_any_engine")

@@ -43,7 +43,7 @@ def test_frameworks_end_in_a_table_and_in_records_that_agree(tmp_path: Path) -> 
         assert window.load.failures == {}
         assert window.load.requests > 1000
         assert window.load.server_cpu_s is not None
-        assert 0.5 < window.load.server_cpu_s / window.load.duration_s <= 1.1
+        assert 0 < window.load.server_cpu_s / window.load.duration_s <= 1.1
     summary = decode((tmp_path / "summary.json").read_bytes(), Summary, source="summary.json")
     assert {row.verdict for row in summary.cells} == {Verdict.TOO_FEW_ROUNDS}
     for row in summary.cells:

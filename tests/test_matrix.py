@@ -1,11 +1,12 @@
 """What can be chosen, and what cannot, with the reason."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from common.errors import UsageError
-from common.matrix import Size, compatible, stacks
+from common.matrix import Size, Stack, compatible, stacks
 from common.registry import Interface, frameworks
 from common.servers import DEFAULTS, SERVERS
 
@@ -50,6 +51,16 @@ def test_all_is_every_framework_on_every_server_of_its_interface() -> None:
 @pytest.mark.parametrize("interface", Interface)
 def test_an_interface_has_a_default_that_speaks_it(interface: Interface) -> None:
     assert interface in SERVERS[DEFAULTS[interface]].interfaces
+
+
+def test_what_cannot_be_had_somewhere_says_why_whether_the_framework_or_the_server_lacks_it() -> None:
+    (stack,) = stacks("flask", "gunicorn-gevent", KNOWN)
+    assert stack.unavailable("docker", "alpine") == SERVERS["gunicorn-gevent"].unavailable["alpine"]
+    assert stack.unavailable("docker", "slim") is None
+    without = replace(stack.framework, unavailable={"docker": "of no image", "gunicorn-sync": "of this server"})
+    assert Stack(framework=without, server=stack.server).unavailable("docker", "slim") == "of no image"
+    assert Stack(framework=without, server=stack.server).unavailable("process") is None
+    assert Stack(framework=without, server=SERVERS["gunicorn-sync"]).unavailable("process") == "of this server"
 
 
 def test_wsgi_and_asgi_have_a_choice_of_servers() -> None:

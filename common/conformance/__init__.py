@@ -93,7 +93,7 @@ def run(
 
 
 def arguments(url: str) -> list[str]:
-    """What pytest is told so that it runs this suite and nothing else, and leaves no cache behind."""
+    """What pytest is told so that it runs this suite and nothing else, and caches no results."""
     suite = Path(__file__).resolve().parent
     return [str(suite), f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", "-p", "no:cacheprovider",
             "-q", f"--url={url}"]  # fmt: skip

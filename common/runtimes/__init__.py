@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import httpx
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from common.errors import FailedError
 
 READY_DEADLINE_S = 60.0
+PROBE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,11 @@ def wait_until(answers: Callable[[], bool], ended: Callable[[], str | None], *, 
 
 def answers(url: str, path: str = "/hello") -> bool:
     """Whether ``GET`` is answered with 200; closes its connection, so that no worker waits on it."""
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=PROBE_TIMEOUT_S)
     try:
-        return httpx.get(url + path, headers={"Connection": "close"}, timeout=5).status_code == httpx.codes.OK
-    except httpx.TransportError:
+        connection.request("GET", path, headers={"Connection": "close"})
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

@@ -5,13 +5,15 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from common.accounting import cgroup_meter
+from common.accounting import cgroup_folder, cgroup_meter, memory_kills
 from common.context import PORT
 from common.engine import engine
 from common.errors import FailedError, UsageError
@@ -21,6 +23,7 @@ from common.runtimes.container_owner import guarded, remove_orphans
 
 KILLED = 137
 TAIL_LINES = 10
+SETTLE_S = 5
 
 
 @contextmanager
@@ -43,11 +46,12 @@ def serve(
     sweep()
     options = _network(inside=inside, publish=publish)
     with guarded() as labels, _created(image_tag, _limits(size, cores) | options, labels) as container:
-        ended = functools.partial(_ended, container)
         _start(container, image_tag)
+        pid, memory = _groups(container)
+        ended = functools.partial(_ended, container, memory)
         url, probe, prefix = _addresses(container, inside=inside, publish=publish)
         wait_until(lambda: answers(probe), ended, what=f"{stack.name} in {image_tag}")
-        yield Running(url=url, prefix=prefix, meter=cgroup_meter(_running(container)["State"]["Pid"]), ended=ended)
+        yield Running(url=url, prefix=prefix, meter=cgroup_meter(pid), ended=ended)
 
 
 def sweep() -> None:
@@ -103,8 +107,9 @@ def _created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) ->
 def _remove(container: Container) -> None:
     try:
         container.remove(force=True, v=True)
-    except NotFound:
-        return
+    except APIError as error:
+        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:  # gone, or going
+            raise
 
 
 def _start(container: Container, image_tag: str) -> None:
@@ -112,6 +117,21 @@ def _start(container: Container, image_tag: str) -> None:
         container.start()
     except APIError as error:
         raise UsageError(f"{image_tag} cannot be started: {error.explanation}") from error
+
+
+def _groups(container: Container) -> tuple[int, Path]:
+    """The server's process as this machine numbers it, and where its memory is accounted for."""
+    pid: int = _running(container)["State"]["Pid"]
+    try:
+        return pid, cgroup_folder(pid, "memory")
+    except OSError as error:
+        with suppress(OSError):  # also what the SDK's timeouts are; the engine sees an end later than we do
+            container.wait(timeout=SETTLE_S)
+        _running(container)
+        raise UsageError(
+            "the Docker engine runs elsewhere: its processes are not among this machine's. "
+            "Use an engine on this machine, or RUNTIME=process."
+        ) from error
 
 
 def _addresses(container: Container, *, inside: bool, publish: int | None) -> tuple[str, str, tuple[str, ...]]:
@@ -133,23 +153,31 @@ def _running(container: Container) -> dict[str, Any]:
     container.reload()
     attributes: dict[str, Any] = container.attrs
     if not attributes["State"]["Running"]:
-        raise FailedError(f"{attributes['Config']['Image']} ended at once: {_ended(container)}")
+        raise FailedError(f"{attributes['Config']['Image']} ended at once: {_exit(container)}")
     return attributes
 
 
-def _ended(container: Container) -> str | None:
-    """How it ended; ``None`` while it runs. A worker killed for memory is an end too, though its parent lives on."""
+def _ended(container: Container, memory: Path) -> str | None:
+    """How it ended; ``None`` while it runs.
+
+    A worker killed for memory is an end too: its parent lives on, and the engine tells only of the parent.
+    """
     try:
         container.reload()
     except NotFound:
         return "its container was removed"
     state = container.attrs["State"]
-    if state["OOMKilled"]:
+    if state["OOMKilled"] or memory_kills(memory):
         limit = container.attrs["HostConfig"]["Memory"] / 1024**2
         return _with_log(container, f"killed for memory, of which it may have {limit:.0f} MB")
     if state["Running"]:
         return None
-    return _with_log(container, f"exit status {state['ExitCode']}{' (killed)' if state['ExitCode'] == KILLED else ''}")
+    return _exit(container)
+
+
+def _exit(container: Container) -> str:
+    status = container.attrs["State"]["ExitCode"]
+    return _with_log(container, f"exit status {status}{' (killed)' if status == KILLED else ''}")
 
 
 def _with_log(container: Container, how: str) -> str:

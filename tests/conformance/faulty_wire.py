@@ -63,7 +63,7 @@ class FramedTwice(_Chunked):
         return {"Content-Length": str(len(body)), **super().framing(body)}
 
 
-@caught("wire", "answer_is_framed_in_exactly_one_way")
+@caught("wire", "answer_is_framed_in_exactly_one_way", among="framed or well_formed or follows")
 class SaysTheLengthTwice(Good):
     """Has one layer too many that adds the length."""
 
@@ -72,25 +72,7 @@ class SaysTheLengthTwice(Good):
         return {"Content-Length": str(len(body)), "content-length": str(len(body))}
 
 
-_ALL_WIRE = (
-    "answer_starts_with_a_status_line_of_http_1_1",
-    "header_lines_are_well_formed",
-    "answer_is_framed_in_exactly_one_way",
-    "nothing_follows_an_answer",
-    "connection_is_kept_or_closed_as_declared",
-    "kept_connection_answers_request_after_request",
-    "close_is_announced_before_it_happens",
-    "connection_close_is_honoured",
-    "pipelined_requests_are_answered_in_order",
-    "request_may_arrive_byte_by_byte",
-    "request_may_arrive_in_pieces",
-    "body_of_a_refused_request_is_not_taken_for_the_next_request",
-    "client_that_breaks_off_does_not_harm_the_next",
-    "client_that_leaves_during_a_sleep_does_not_harm_the_next",
-)
-
-
-@caught("wire", *_ALL_WIRE)
+@caught("wire", "answer_is_framed_in_exactly_one_way", "request_may_arrive_in_pieces", among="framed or pieces")
 class CutsChunksShort(_Chunked):
     """Leaves out the last chunk and closes."""
 
@@ -102,7 +84,7 @@ class CutsChunksShort(_Chunked):
         self.close_connection = True
 
 
-@caught("wire", *_ALL_WIRE)
+@caught("wire", "nothing_follows_an_answer", "connection_close_is_honoured", among="follows or honoured")
 class PromisesMore(Good):
     """Counts letters that are not there, and closes."""
 
@@ -140,7 +122,7 @@ class ClosesAsAnnounced(Closing):
     """Closes a connection that it declared to keep, and says so."""
 
 
-@caught("wire", "connection_close_is_honoured")
+@caught("wire", "connection_close_is_honoured", among="honoured or kept")
 class IgnoresConnectionClose(Good):
     """Keeps a connection that the client wants closed."""
 
@@ -150,7 +132,7 @@ class IgnoresConnectionClose(Good):
         super().answer(status, body, headers)
 
 
-@caught("wire", "request_may_arrive_byte_by_byte", "request_may_arrive_in_pieces")
+@caught("wire", "request_may_arrive_byte_by_byte", "request_may_arrive_in_pieces", among="arrive or hello")
 class HangsOnPieces(Good):
     """Reads a request once and waits for ever if it was not whole."""
 
@@ -165,12 +147,12 @@ class HangsOnPieces(Good):
             super().handle_one_request()
 
 
-@caught("wire", "connection_is_kept_or_closed_as_declared", keep_alive=False)
+@caught("wire", "connection_is_kept_or_closed_as_declared", among="kept or honoured", keep_alive=False)
 class KeepsWhatItShouldClose(Good):
     """Keeps a connection that it declared to close."""
 
 
-@caught("wire", "pipelined_requests_are_answered_in_order")
+@caught("wire", "pipelined_requests_are_answered_in_order", among="pipelined or kept or arrive")
 class DropsPipelined(Good):
     """Throws away what came together with a request."""
 
@@ -237,3 +219,13 @@ class BreaksOnLostClient(_Breaks):
         except ConnectionError:
             type(self).broken = True
             raise
+
+
+@caught("wire", "kept_connection_answers_request_after_request", "pipelined_requests_are_answered_in_order")
+class RemembersTheFirstDelay(Good):
+    """Keeps on its connection what belongs to one request."""
+
+    def parse(self, text: str) -> int:
+        """The delay that was asked for first on this connection."""
+        self.__dict__.setdefault("first_ms", super().parse(text))
+        return int(self.__dict__["first_ms"])

@@ -38,7 +38,10 @@ class Good(BaseHTTPRequestHandler):
         else:
             self.not_found()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = route  # noqa: N815 -- the library's names
+    def _dispatch(self) -> None:
+        self.route()
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _dispatch  # noqa: N815 -- the library's
 
     def read_body(self) -> None:
         """Take the request's body off the connection, so that the next request starts where it should."""
