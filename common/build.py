@@ -7,11 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from docker.errors import APIError
+from docker.errors import APIError, ImageNotFound
 
 from common.build_secrets import proxy_arguments, secret_arguments
 from common.context import write_context
@@ -146,12 +147,14 @@ def _outcome(job: _Job, client: str) -> Outcome:
         return Outcome(tag=job.tag, state=State.UNAVAILABLE, reason=job.unavailable)
     log = log_file(job.tag)
     log.parent.mkdir(parents=True, exist_ok=True)
+    before = _image(job.tag)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="build-") as folder:
         done = _build(job, client, Path(folder), log)
     duration_s = time.perf_counter() - started
     if not done:
         return Outcome(tag=job.tag, state=State.FAILED, duration_s=duration_s, reason=_tail(log))
+    _remove_superseded(before)
     return Outcome(tag=job.tag, state=State.BUILT, duration_s=duration_s, size_bytes=image_size_bytes(job.tag))
 
 
@@ -166,6 +169,20 @@ def _build(job: _Job, client: str, folder: Path, log: Path) -> bool:
             line, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=build_environment(), check=False
         )
     return done.returncode == 0
+
+
+def _image(reference: str) -> str | None:
+    try:
+        return engine().images.get(reference).id
+    except ImageNotFound:
+        return None
+
+
+def _remove_superseded(image: str | None) -> None:
+    """Remove what a tag named until now, unless it still has a name, or a container that the engine keeps it for."""
+    with suppress(APIError):
+        if image is not None and not engine().images.get(image).tags:
+            engine().images.remove(image)
 
 
 def _tail(log: Path) -> str:

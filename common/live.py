@@ -46,7 +46,7 @@ class Live:
         if self.console.is_terminal:
             self.progress.update(self.task, last=line)
         else:
-            self.console.print(line, soft_wrap=True, highlight=False)
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 @contextmanager

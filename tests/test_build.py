@@ -22,7 +22,7 @@ from common.bases import is_stand_in
 from common.build import Outcome, State, build, image_size_bytes, log_file
 from common.context import start_script, write_context
 from common.errors import FailedError, UsageError
-from common.image_labels import pinned
+from common.image_labels import FRAMEWORK, pinned
 from common.images import images, tag
 from common.matrix import Stack
 from common.registry import ROOT
@@ -151,6 +151,16 @@ def test_an_edit_of_app_py_reinstalls_nothing(built: Outcome, site: tuple[Stack,
     assert step(log, "COPY --from=build /venv") == "CACHED"
     assert step(log, "COPY app /app") == "DONE"
     assert passwords == []
+
+
+def test_a_tag_that_is_built_anew_leaves_no_nameless_image(
+    engine: DockerClient, built: Outcome, site: tuple[Stack, list[str], str]
+) -> None:
+    before = engine.images.get(built.tag).id
+    (site[0].framework.folder / "app.py").write_text(APP + "# edited again\n")
+    build([site[0]], [SLIM], report=quiet)
+    assert engine.images.get(built.tag).id != before
+    assert before not in {image.id for image in engine.images.list(filters={"label": FRAMEWORK})}
 
 
 def test_server_runs_as_a_numeric_user_who_is_not_root(engine: DockerClient, built: Outcome) -> None:
