@@ -48,9 +48,11 @@ conformance: $(READY) ## Hold stacks to the contract | FRAMEWORK=all SERVER=defa
 	@$(PYTHON_M) common conformance
 
 ##@ Measure
-.PHONY: loadtest web publish
-loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS=5 SEED= OUT= PYTHON=3.13
+.PHONY: loadtest compare web publish
+loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= OUT= RESUME= PYTHON=3.13
 	@$(PYTHON_M) loadtests loadtest
+compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT=
+	@$(PYTHON_M) loadtests compare
 web: $(READY) ## Locust's web UI on one stack until Ctrl-C | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=1 MEMORY= PORT=8089 PYTHON=3.13
 	@$(PYTHON_M) loadtests web
 publish: $(READY) ## A finished run as the README's table | RUN=latest
@@ -64,7 +66,7 @@ lint: $(READY) ## ruff and mypy, as every commit passes them
 	@$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy
 format: $(READY) ## Let ruff format and mend what it can
 	@$(PYTHON_M) ruff format && $(PYTHON_M) ruff check --fix
-records: $(READY) ## Write loadtests/RECORDS.md, which documents what a run writes
+records: $(READY) ## Write loadtests/RECORDS.md and loadtests/schemas/, which document what a run writes
 	@$(PYTHON_M) loadtests records
 clean: ## Remove environments, caches and unpublished results; images stay
 	@rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache loadtests/results

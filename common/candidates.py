@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from common.engine import engine, engine_answers
 from common.errors import UsageError
 from common.images import DEFAULT_PYTHON, Image, images, read_python, tag
 from common.matrix import DEFAULT, Size, Stack, stacks
+from common.records import Cell
 from common.registry import frameworks
 from common.runtimes import Running, container, process
 from common.selection import canonical, one_of, select
+from common.servers import SERVERS
 
 DEFAULT_IMAGE = "slim"
 
@@ -47,10 +50,16 @@ class Candidate:
     stack: Stack
     image: Image | None = None
     python: str = DEFAULT_PYTHON
+    interpreter: Path | None = None
+    """The Python of the process runtime; ``None`` for the one that runs us."""
+    called: str = ""
+    """Its name where it is not to be called by its stack and image, for two may share these."""
 
     @property
     def name(self) -> str:
         """What tables and messages call it."""
+        if self.called:
+            return self.called
         return self.stack.name if self.image is None else f"{self.stack.name}@{self.image.name}"
 
     @property
@@ -74,7 +83,7 @@ class Candidate:
         where it listens on this machine.
         """
         if self.tag is None:
-            return process.serve(self.stack, size, cores=cores, port=port)
+            return process.serve(self.stack, size, cores=cores, port=port, python=self.interpreter)
         return container.serve(self.stack, self.tag, size, cores=cores, inside=inside, publish=port)
 
 
@@ -102,6 +111,17 @@ def choose(
     flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
     python = read_python(python)
     return tuple(Candidate(stack=stack, image=known[name], python=python) for stack in chosen for name in flavours)
+
+
+def again(cell: Cell) -> Candidate:
+    """The candidate that a recorded cell was measured of; ``UsageError`` where its framework or server is no more."""
+    known = frameworks()
+    if cell.framework not in known or cell.server not in SERVERS:
+        raise UsageError(f"{cell.name} cannot be brought up again: its framework or its server is no longer here.")
+    stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])
+    if cell.image is None:
+        return Candidate(stack=stack)
+    return Candidate(stack=stack, image=images()[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
 
 
 def only(candidates: Sequence[Candidate]) -> Candidate:

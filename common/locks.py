@@ -53,6 +53,10 @@ def stale(framework: Framework) -> str | None:
     text = framework.lock.read_text()
     wanted = {canonicalize_name(Requirement(needed).name): needed for needed in requirements(framework)}
     for name, needed in wanted.items():
+        if (address := Requirement(needed).url) is not None:
+            if f"{name} @ {address} " not in text:
+                return _reason(framework, f"does not hold {name} from {address}")
+            continue
         version = locked_version(text, name)
         if version is None or not Requirement(needed).specifier.contains(version, prereleases=True):
             return _reason(framework, f"holds {name} {version or 'not at all'} where {needed} is asked for")

@@ -21,6 +21,7 @@ def machine(docker: str | None = None) -> Machine:
         cgroup_version=2 if (CGROUP_ROOT / "cgroup.controllers").exists() else 1,
         python=platform.python_version(),
         docker=docker,
+        governor=_governor(),
     )
 
 
@@ -40,3 +41,10 @@ def _git(*arguments: str) -> str:
 def _cpu_model(cpuinfo: str) -> str:
     found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     return found[1] if found else platform.machine()
+
+
+def _governor(file: Path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None

@@ -16,15 +16,15 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
 
     Images are always built: an unchanged one costs a moment, and a stale one would be measured for what it is not.
     """
-    on: dict[Image, list[Candidate]] = {}
+    on: dict[tuple[Image, str], list[Candidate]] = {}
     with live("getting ready", len(candidates), console) as display:
         for candidate in candidates:
             if candidate.image is None:
                 display.start(f"environment of {candidate.name}")
-                environment(candidate.stack)
+                environment(candidate.stack, candidate.interpreter)
                 display.done(f"{candidate.name} is ready")
             else:
-                on.setdefault(candidate.image, []).append(candidate)
-        for image, ones in on.items():
+                on.setdefault((candidate.image, candidate.python), []).append(candidate)
+        for (image, python), ones in on.items():
             display.start(f"images on {image.name}")
-            build([one.stack for one in ones], [image], ones[0].python, report=display.done)
+            build([one.stack for one in ones], [image], python, report=display.done)

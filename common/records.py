@@ -12,7 +12,9 @@ from msgspec import Meta, Struct
 
 from common.errors import UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+OLDEST_SCHEMA_VERSION = 1
+"""The oldest version that is still read; what it does not hold has a default that says so."""
 
 
 def _says(description: str) -> Meta:
@@ -33,6 +35,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     cgroup_version: Annotated[int, _says("Control groups: 1 or 2.")]
     python: Annotated[str, _says("Python that ran the harness.")]
     docker: Annotated[str | None, _says("Engine version and storage driver; null where none was used.")] = None
+    governor: Annotated[str | None, _says("The kernel's frequency governor; null where it cannot be read.")] = None
 
 
 class Conformance(Struct, frozen=True, kw_only=True):
@@ -50,17 +53,24 @@ class Cell(Struct, frozen=True, kw_only=True):
     name: Annotated[str, _says("Unique in its run.")]
     framework: Annotated[str, _says("Folder under frameworks/.")]
     title: Annotated[str, _says("What its makers call it.")]
-    version: Annotated[str | None, _says("Version in the framework's lock; null for a floor.")]
+    version: Annotated[str | None, _says("Version read back from the environment or image; null for a floor.")]
     interface: Annotated[str, _says("wsgi, asgi or native.")]
     server: Annotated[str, _says("Server set-up.")]
     server_packages: Annotated[list[str], _says("The server's pinned packages.")]
     lock_sha256: Annotated[str, _says("Digest of the framework's lock.")]
     keep_alive: Annotated[bool, _says("Whether a connection serves more than one request.")]
+    packages: Annotated[dict[str, str], _says("What is installed, by its version, read back.")] = {}
+    command: Annotated[list[str], _says("The server's command line, without host, port and workers.")] = []
     image: Annotated[str | None, _says("fat, slim or alpine; null in the process runtime.")] = None
+    image_tag: Annotated[str | None, _says("Name of the image that ran.")] = None
     image_id: Annotated[str | None, _says("Digest of the image that ran.")] = None
     stand_in_base: Annotated[bool, _says("Whether the image stands on a locally made stand-in base.")] = False
     python: Annotated[str, _says("Python that ran the stack.")]
+    python_asked: Annotated[str | None, _says("Python asked for, as images are named by it; null without one.")] = None
     conformance: Annotated[Conformance | None, _says("Null where the suite could not be run.")] = None
+    control_of: Annotated[
+        str | None, _says("The cell that this one is a second copy of: the two must tie. Null for all but controls.")
+    ] = None
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -70,9 +80,16 @@ class Run(Struct, frozen=True, kw_only=True):
     id: Annotated[str, _says("Names the results folder.")]
     started_at: Annotated[datetime, _says("UTC.")]
     revision: Annotated[str | None, _says("Commit of this project, with +dirty where files had changed.")]
-    command_line: Annotated[list[str], _says("How the run was called.")]
+    command_line: Annotated[list[str], _says("How the run was called, and then how it was resumed each time.")]
     seed: Annotated[int, _says("Seed of the order of cells within rounds.")]
-    rounds: Annotated[Count, _says("Complete rounds planned.")]
+    design: Annotated[str, _says("rounds: all cells shuffled; duet: two at once; alternation: two in turn.")] = "rounds"
+    rounds: Annotated[Count, _says("The most rounds that are made.")]
+    fewest_rounds: Annotated[Count, _says("Rounds that are made even where the budget is spent.")] = 1
+    looks: Annotated[list[int], _says("Rounds after which resolved cells drop out; empty: exactly `rounds`.")] = []
+    budget_s: Annotated[float | None, _says("Time for windows, after which no round begins; null: none.")] = None
+    precision: Annotated[
+        float | None, _says("Half-width of an interval, relative, at which its cell drops out; null: none.")
+    ] = None
     runtime: Annotated[str, _says("process or docker.")]
     scenario: Annotated[str, _says("Locust workload.")]
     users: Annotated[Count, _says("Locust users, each one connection.")]
@@ -86,6 +103,9 @@ class Run(Struct, frozen=True, kw_only=True):
     load_path: Annotated[str, _says("How the load reached the server: loopback, network namespace or host network.")]
     machine: Machine
     cells: list[Cell]
+    margin: Annotated[float, _says("Ratios of cells within 1 + margin of each other, either way, are equivalent.")] = (
+        0.05
+    )
 
 
 class Latency(Struct, frozen=True, kw_only=True):
@@ -120,6 +140,12 @@ class Load(Struct, frozen=True, kw_only=True):
     generator_run_delay_s: Annotated[Seconds, _says("Time the generator's main thread was ready and had no core.")]
     steal_s: Annotated[Seconds, _says("Time the host took from the generator's cores.")]
     steal_all_s: Annotated[Seconds, _says("Time the host took from all cores.")]
+    server_steal_s: Annotated[
+        float | None, _says("Time the host took from the server's cores; null where they are not known.")
+    ] = None
+    server_cores_busy_s: Annotated[
+        float | None, _says("Time those cores were busy with anything; what is not the server's is somebody else's.")
+    ] = None
     littles_law_ratio: Annotated[float, _says("Throughput x mean response time / users: 1 in a closed loop.")]
     server_gone: Annotated[str | None, _says("How the server was lost; null where it was not.")] = None
 
@@ -132,12 +158,26 @@ class Window(Struct, frozen=True, kw_only=True):
     position: Annotated[Count, _says("Place in the round's order, from 1.")]
     cell: Annotated[str, _says("The cell's name.")]
     started_at: Annotated[datetime, _says("UTC.")]
+    took_s: Annotated[float | None, _says("Wall time since the end of the window before: what a budget counts.")] = None
     load: Annotated[Load | None, _says("Null where the window could not be made.")] = None
     error: Annotated[str | None, _says("Why the window could not be made, or how the server ended in it.")] = None
+    load_average: Annotated[float | None, _says("Load average of the last minute, before the window.")] = None
+
+
+class Canary(Struct, frozen=True, kw_only=True):
+    """A fixed piece of work, timed on the server's cores at the beginning of a round: a line of ``canaries.jsonl``."""
+
+    run: Annotated[str, _says("The run's id.")]
+    round: Annotated[Count, _says("Round, from 1.")]
+    started_at: Annotated[datetime, _says("UTC.")]
+    cpu_s: Annotated[Seconds, _says("CPU time that the work took.")]
+    wall_s: Annotated[Seconds, _says("Wall time that it took; the rest was waiting for a core.")]
+    steal_s: Annotated[Seconds, _says("Time the host took from the server's cores meanwhile.")] = 0.0
+    load_average: Annotated[float | None, _says("Load average of the last minute, before the work.")] = None
 
 
 class Verdict(StrEnum):
-    """What is thought of a cell's number. Any but ``valid`` is shown and not ranked."""
+    """What is thought of a cell's number. Any but ``valid`` and ``throttled`` is shown and not ranked."""
 
     VALID = "valid"
     NONCONFORMING = "nonconforming"
@@ -147,7 +187,11 @@ class Verdict(StrEnum):
     CONNECTIONS = "connections"
     GENERATOR_BOUND = "generator-bound"
     SHARED_CORE = "shared-core"
+    DISTURBED = "disturbed"
+    CONTROL_DIFFERS = "control-differs"
+    CANARY_DRIFT = "canary-drift"
     TOO_FEW_ROUNDS = "too-few-rounds"
+    THROTTLED = "throttled"
 
 
 class Interval(Struct, frozen=True, kw_only=True):
@@ -159,21 +203,75 @@ class Interval(Struct, frozen=True, kw_only=True):
     n: Annotated[Count, _says("Windows it stands on.")]
 
 
+class Decision(StrEnum):
+    """What the data say of two cells."""
+
+    DIFFERENT = "different"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "undecided"
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """Two cells, compared within the rounds that both have."""
+
+    a: Annotated[str, _says("A cell's name.")]
+    b: Annotated[str, _says("Another's.")]
+    ratio: Annotated[Interval | None, _says("Value of a over that of b; null without a round in common.")]
+    p_value: Annotated[float, _says("Of no difference, adjusted for all pairs and all looks.")]
+    decision: Annotated[Decision, _says("Different, equivalent within the run's margin, or undecided.")]
+    rounds_needed: Annotated[
+        int | None, _says("Further rounds after which a decision has an 80 % chance; null if decided or out of reach.")
+    ] = None
+
+
 class CellSummary(Struct, frozen=True, kw_only=True):
     """A cell's row."""
 
     cell: Annotated[str, _says("The cell's name.")]
-    rank: Annotated[int | None, _says("1 + cells significantly better; equal ranks are ties; null where not ranked.")]
+    rank: Annotated[int | None, _says("1 + cells significantly better; null where not ranked.")]
+    ties: Annotated[list[str], _says("Ranked cells that the data cannot tell from this one.")] = []
     requests_per_cpu_s: Annotated[Interval | None, _says("Requests per CPU-second of the server: req/s per vCPU.")]
+    median_requests_per_cpu_s: Annotated[
+        Interval | None, _says("Their median, with an interval between order statistics; no bounds below 6 windows.")
+    ] = None
     throughput_rps: Annotated[Interval | None, _says("Requests per second of wall time.")]
     p50_s: Annotated[Interval | None, _says("Median response time in this closed loop.")]
-    p99_s: Annotated[Interval | None, _says("99th percentile of the response time in this closed loop.")]
+    p90_s: Annotated[Interval | None, _says("90th percentile of the response time in this closed loop.")] = None
+    p99_s: Annotated[Interval | None, _says("99th percentile, over windows of 1,000 requests or more.")]
+    p999_s: Annotated[Interval | None, _says("99.9th percentile, over windows of 10,000 requests or more.")] = None
     requests: Annotated[Count, _says("Requests answered well, all windows.")]
     errors: Annotated[Count, _says("Requests that failed, all windows.")]
     server_utilisation: Annotated[float | None, _says("Server CPU time over its vCPUs' time.")]
     generator_utilisation: Annotated[float | None, _says("Generator CPU time over its cores' time.")]
+    throttled: Annotated[float | None, _says("Share of the time in which its quota held the server back.")] = None
+    foreign: Annotated[float | None, _says("Share of the server's cores that was used by anything else.")] = None
+    steal: Annotated[float | None, _says("Share of the server's cores that the host took.")] = None
     verdict: Verdict
     doubts: Annotated[dict[str, str], _says("Every verdict that applies, each with what was seen and what to do.")]
+
+
+class Spread(Struct, frozen=True, kw_only=True):
+    """Where the values' spread comes from, as standard deviations of their logarithms (0.03: 3 %)."""
+
+    rounds: Annotated[float, _says("What all cells of a round share.")]
+    servers: Annotated[float, _says("What each fresh server and its window have of their own.")]
+
+
+class Controls(Struct, frozen=True, kw_only=True):
+    """What watched over the run. Shares are from 0 to 1."""
+
+    same: Annotated[list[Pair], _says("Each control and the cell it is a copy of; they must not differ.")]
+    canary_cpu_s: Annotated[Interval | None, _says("CPU time of the canary's fixed work, over rounds.")]
+    canary_drift: Annotated[
+        float | None, _says("Largest over smallest of the canary's running medians of three rounds, less 1.")
+    ]
+    steal: Annotated[float | None, _says("Share of the machine's CPU time that the host took, over windows.")]
+    foreign: Annotated[float | None, _says("Share of the server's cores used by neither server nor host.")]
+    load_average_max: Annotated[float | None, _says("Highest load average before a window or a canary.")]
+    throttled: Annotated[float | None, _says("Share of the windows' time in which quotas held servers back.")]
+    generator_utilisation_max: Annotated[float | None, _says("Highest share of its cores the generator used.")]
+    generator_waited: Annotated[float | None, _says("Share of the time that the generator was ready and had no core.")]
+    warnings: Annotated[dict[Verdict, str], _says("What makes the whole run doubtful, with what to do.")] = {}
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -182,13 +280,29 @@ class Summary(Struct, frozen=True, kw_only=True):
     schema_version: Annotated[int, _says("Version of these records.")] = SCHEMA_VERSION
     run: Annotated[str, _says("The run's id.")]
     cells: list[CellSummary]
+    pairs: Annotated[list[Pair], _says("Every pair of cells without a doubt, as decided at the run's looks.")] = []
+    spread: Annotated[Spread | None, _says("Null where it cannot be told.")] = None
+    controls: Annotated[Controls | None, _says("Null in files from before there were any.")] = None
+
+
+class _Versioned(Struct):
+    schema_version: int = SCHEMA_VERSION
 
 
 def decode(text: bytes | str, kind: type[Any], *, source: str) -> Any:  # noqa: ANN401 -- as msgspec.json.decode
-    """The record in ``text``; ``UsageError`` names ``source`` and the field that is wrong."""
+    """The record in ``text``; ``UsageError`` names ``source`` and the field, or the schema version, that is wrong."""
     try:
+        _refuse_version(msgspec.json.decode(text, type=_Versioned).schema_version, source)
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
         raise UsageError(
             f"{source} is not a {kind.__name__} record of schema version {SCHEMA_VERSION}: {error}"
         ) from error
+
+
+def _refuse_version(version: int, source: str) -> None:
+    if not OLDEST_SCHEMA_VERSION <= version <= SCHEMA_VERSION:
+        raise UsageError(
+            f"{source} is of schema version {version}. "
+            f"Accepted: {OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}; read it with the revision that wrote it."
+        )

@@ -32,8 +32,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window", **hidden)
     add("--window-s", type=number, default=2.0, help="seconds that the window lasts", **hidden)
     add("--opening-s", type=number, default=10.0, help="seconds that connections may take to be all open", **hidden)
+    add("--gate", type=Path, help="a folder, where generators that begin together wait for each other", **hidden)
+    add("--gate-of", type=int, default=1, help="how many generators wait for each other there", **hidden)
     add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID", **hidden)
     add("--cores", type=_cores, default=(), help="cores to pin the generator to, such as 1 or 1,2", **hidden)
+    add("--server-cores", type=_numbers, default=(), help="cores that the server is pinned to, to watch", **hidden)
 
 
 def prepare(environment: Environment, **_: object) -> None:
@@ -68,7 +71,10 @@ def measure(environment: Environment, runner: LocalRunner) -> None:
         window_s=options.window_s,
         opening_s=options.opening_s,
         meter=options.meter,
+        gate=options.gate,
+        gate_of=options.gate_of,
         cores=options.cores,
+        server_cores=options.server_cores,
     )
     try:
         window.run(plan, engine_of(environment), lambda: runner.user_count if runner.state == STATE_RUNNING else 0)
@@ -97,9 +103,13 @@ def _delay_ms(text: str) -> int:
     return int(_number_from(0, LONGEST_DELAY_MS)(text))
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",") if part.strip().isdecimal())
+
+
 def _cores(text: str) -> tuple[int, ...]:
     there = os.sched_getaffinity(0)
-    cores = tuple(int(part) for part in text.split(",") if part.strip().isdecimal())
+    cores = _numbers(text)
     if not cores or not there.issuperset(cores):
         raise ArgumentTypeError(f"{text!r} is not accepted: some of {','.join(map(str, sorted(there)))} are")
     return cores

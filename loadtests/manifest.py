@@ -1,6 +1,7 @@
 """A run's manifest: what is going to be measured, on what, how."""
 
 import hashlib
+import random
 import secrets
 import shlex
 import sys
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
+from common import installed
 from common.bases import is_stand_in
 from common.candidates import Candidate, Runtime
 from common.cores import split
@@ -17,6 +21,8 @@ from common.machine import machine, revision
 from common.matrix import Size
 from common.records import Cell, Conformance, Run
 from common.runtimes.container import can_enter_namespaces
+from common.servers import command
+from loadtests.stopping import Stopping
 
 WARMUP_S = 1.0
 WINDOW_S = 2.0
@@ -31,23 +37,57 @@ class Settings:
     size: Size
     users: int
     delay_ms: int
-    rounds: int
-    seed: int | None
+    stopping: Stopping
+    seed: int
 
 
-def manifest(settings: Settings, candidates: Sequence[Candidate], outcomes: Mapping[str, Conformance]) -> Run:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a run is called, and when it began."""
+
+    id: str
+    started_at: datetime
+
+    @classmethod
+    def of(cls, seed: int) -> "Identity":
+        """That of a run that begins now."""
+        now = datetime.now(UTC)
+        return cls(id=f"{now:%Y%m%dT%H%M%SZ}-{seed}", started_at=now)
+
+
+def new_seed() -> int:
+    """A seed for a run whose user gave none."""
+    return secrets.randbelow(2**31)
+
+
+def manifest(
+    settings: Settings,
+    candidates: Sequence[Candidate],
+    outcomes: Mapping[str, Conformance],
+    identity: Identity,
+    *,
+    design: str = "rounds",
+) -> Run:
     """The record of a run that begins now."""
-    now = datetime.now(UTC)
+    cells = [cell_of(candidate, outcomes.get(candidate.name)) for candidate in candidates]
+    if design == "rounds":
+        cells += control(cells, settings.seed)
     cores = split(settings.size.vcpu)
-    seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
     docker = settings.runtime is Runtime.DOCKER
+    stopping = settings.stopping
     return Run(
-        id=f"{now:%Y%m%dT%H%M%SZ}-{seed}",
-        started_at=now,
+        id=identity.id,
+        started_at=identity.started_at,
         revision=revision(),
-        command_line=[shlex.join(sys.orig_argv)],
-        seed=seed,
-        rounds=settings.rounds,
+        command_line=[called()],
+        seed=settings.seed,
+        design=design,
+        rounds=stopping.rounds,
+        fewest_rounds=stopping.fewest_rounds,
+        looks=list(stopping.looks),
+        budget_s=stopping.budget_s,
+        precision=stopping.precision,
+        margin=stopping.margin,
         runtime=settings.runtime,
         scenario=settings.scenario,
         users=settings.users,
@@ -60,37 +100,55 @@ def manifest(settings: Settings, candidates: Sequence[Candidate], outcomes: Mapp
         window_s=WINDOW_S,
         load_path=_load_path(docker=docker),
         machine=machine(_engine() if docker else None),
-        cells=[_cell(candidate, outcomes.get(candidate.name)) for candidate in candidates],
+        cells=cells,
     )
 
 
-def _cell(candidate: Candidate, conformance: Conformance | None) -> Cell:
+def control(cells: Sequence[Cell], seed: int) -> list[Cell]:
+    """A second copy of one conforming cell, which must tie with it; none where none conforms."""
+    conforming = [cell for cell in cells if cell.conformance is None or not cell.conformance.failed]
+    if not conforming:
+        return []
+    chosen = random.Random(seed).choice(conforming)  # noqa: S311 -- not for secrets
+    return [replace(chosen, name=f"{chosen.name}#2", control_of=chosen.name)]
+
+
+def called() -> str:
+    """How this process was called, in one line."""
+    return shlex.join(sys.orig_argv)
+
+
+def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
+    """The record of a candidate, with versions read back from what it runs."""
     framework, server = candidate.stack.framework, candidate.stack.server
+    packages = installed.packages(candidate)
     return Cell(
         name=candidate.name,
         framework=framework.name,
         title=framework.title,
-        version=framework.version,
+        version=packages.get(framework.distribution or "", framework.version),
         interface=framework.interface,
         server=server.name,
         server_packages=list(server.needs(framework.interface)),
         lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
+        packages=dict(packages),
+        command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}")),
         keep_alive=server.keep_alive,
         conformance=conformance,
+        python=installed.python(candidate),
         **_image(candidate),
     )
 
 
 def _image(candidate: Candidate) -> dict[str, Any]:
     if candidate.image is None or candidate.tag is None:
-        return {"python": sys.version.split()[0]}
-    image = engine().images.get(candidate.tag)
-    environment = dict(one.split("=", 1) for one in image.attrs["Config"]["Env"])
+        return {}
     return {
         "image": candidate.image.name,
-        "image_id": image.id,
+        "image_tag": candidate.tag,
+        "image_id": engine().images.get(candidate.tag).id,
         "stand_in_base": is_stand_in(candidate.tag),
-        "python": environment.get("PYTHON_VERSION", candidate.python),
+        "python_asked": candidate.python,
     }
 
 

@@ -5,11 +5,16 @@ from typing import Any
 
 import msgspec
 
-from common.records import SCHEMA_VERSION, Run, Summary, Window
+from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
 from common.registry import ROOT
 
 PAGE = ROOT / "loadtests" / "RECORDS.md"
-FILES = {"run.json": Run, "a line of windows.jsonl": Window, "summary.json": Summary}
+FILES = {
+    "run.json": Run,
+    "a line of windows.jsonl": Window,
+    "a line of canaries.jsonl": Canary,
+    "summary.json": Summary,
+}
 
 HEAD = f"""# What a run writes
 

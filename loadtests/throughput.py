@@ -25,11 +25,14 @@ class GeneratorError(FailedError):
     """The load generator failed, not what it loads."""
 
 
-def measure(running: Running, run: Run) -> Load:
-    """Load ``running`` as ``run`` says for a warm-up and a window; ``GeneratorError`` where Locust gives no result."""
+def measure(running: Running, run: Run, *, gate: Path | None = None, gate_of: int = 1) -> Load:
+    """Load ``running`` as ``run`` says for a warm-up and a window; ``GeneratorError`` where Locust gives no result.
+
+    Generators that share the folder ``gate``, ``gate_of`` of them, begin their warm-ups together.
+    """
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         file = Path(folder) / "load.json"
-        line = (*running.prefix, *_locust(running, run, file))
+        line = (*running.prefix, *_locust(running, run, file), *_gate(gate, gate_of))
         with guarded(line, cores=run.generator_cores, cwd=ROOT, env=dict(os.environ), log=log) as locust:
             try:
                 locust.wait(timeout=run.warmup_s + run.window_s + START_UP_S)
@@ -51,6 +54,7 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         "window-s": run.window_s,
         "window-file": file,
         "meter": running.meter,
+        "server-cores": ",".join(map(str, run.server_cores)),
     }
     return [
         *LOCUST,
@@ -59,3 +63,7 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         *(f"--{name}={value}" for name, value in options.items()),
         SCENARIOS[run.scenario],
     ]
+
+
+def _gate(gate: Path | None, gate_of: int) -> tuple[str, ...]:
+    return () if gate is None else (f"--gate={gate}", f"--gate-of={gate_of}")

@@ -1,69 +1,104 @@
-"""What to think of a cell's number, from recorded fields alone."""
+"""What to think of a cell's number, from recorded fields alone. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from common.records import Cell, Load, Run, Verdict, Window
+from loadtests import shares
 
 GENERATOR_CEILING = 0.8
 """Above this share of its cores the generator may be what was measured."""
 LITTLES_LAW_TOLERANCE = 0.05
 FEWEST_ROUNDS = 5
+MOST_STEAL = 0.05
+MOST_FOREIGN = 0.25
+"""Of the server's cores. Requests per CPU-second hold to some percent beyond it; no more is promised."""
+MOST_WAITED = 0.5
+NOTABLE_THROTTLING = 0.01
+REMARKS = frozenset({Verdict.THROTTLED})
+"""What is worth saying of a number, and no reason not to rank it."""
 
 
 def doubts(run: Run, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
-    """Every reason not to rank the cell, gravest first, each with what was seen and what to do; empty where valid."""
+    """All there is to say against the cell's number, gravest first, each with what was seen and what to do."""
     loads = [window.load for window in windows if window.load is not None]
-    return dict(_doubts(run, cell, windows, loads))
+    found: dict[Verdict, str] = {}
+    for verdict, sentence in _doubts(run, cell, windows, loads):
+        found.setdefault(verdict, sentence)
+    return found
+
+
+def sound(found: dict[Verdict, str]) -> bool:
+    """Whether a cell of which this is said is ranked."""
+    return REMARKS.issuperset(found)
 
 
 def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
     if (conformance := cell.conformance) is not None and conformance.failed:
         name, reason = next(iter(conformance.failed.items()))
         yield Verdict.NONCONFORMING, f"{len(conformance.failed)} conformance tests fail, first {name}: {reason}"
-    if not windows:
-        yield Verdict.NOT_MEASURED, "no window was made."
     if errors := [window.error for window in windows if window.error]:
         yield Verdict.SERVER_DIED, f"in {len(errors)} of {len(windows)} windows: {errors[0]}"
-    if failures := _failures(loads):
-        seen = ", ".join(f"{name} x {count}" for name, count in failures.items())
-        yield Verdict.WRONG_ANSWERS, f"{seen}. Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
+    yield from _answer_doubts(cell, windows, loads)
     yield from _connection_doubts(cell, loads)
     yield from _generator_doubts(run, loads)
+    yield from _machine_doubts(run, loads)
     if 0 < len(windows) < FEWEST_ROUNDS:
-        yield (
-            Verdict.TOO_FEW_ROUNDS,
-            f"{len(windows)} windows; {FEWEST_ROUNDS} are the fewest to rank by. Raise ROUNDS.",
-        )
+        seen = f"{len(windows)} windows; {FEWEST_ROUNDS} are the fewest to rank by"
+        yield Verdict.TOO_FEW_ROUNDS, f"{seen}. Raise ROUNDS."
+    if (held := shares.throttled(loads)) is not None and held > NOTABLE_THROTTLING:
+        seen = f"its quota of {run.vcpu:g} vCPU held the server back for {held:.0%} of the time"
+        way_out = "The rate per vCPU holds; response times contain these pauses. Raise VCPU to see them without."
+        yield Verdict.THROTTLED, f"{seen}. {way_out}"
 
 
-def _failures(loads: Sequence[Load]) -> Mapping[str, int]:
-    failures: dict[str, int] = {}
-    for load in loads:
-        for name, count in load.failures.items():
-            failures[name] = failures.get(name, 0) + count
-    return failures
+def _answer_doubts(cell: Cell, windows: Sequence[Window], loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+    if not windows:
+        yield Verdict.NOT_MEASURED, "no window was made."
+    elif loads and not any(load.requests for load in loads):
+        yield Verdict.NOT_MEASURED, "nothing was answered well."
+    elif loads and all(load.server_cpu_s is None for load in loads):
+        yield Verdict.NOT_MEASURED, "the server's CPU time could not be read, and the rate per vCPU stands on it."
+    if failures := sum((Counter(load.failures) for load in loads), Counter()):
+        seen = ", ".join(f"{name} x {count}" for name, count in failures.items())
+        yield Verdict.WRONG_ANSWERS, f"{seen}. Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
 
 
 def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
     if not cell.keep_alive:
         return
+    way_out = f"Look at its keep-alive: make serve FRAMEWORK={cell.framework} SERVER={cell.server}."
     for load in loads:
         if load.reconnects:
-            yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew."
-            return
-        ratio = load.littles_law_ratio
-        if load.requests and abs(ratio - 1) > LITTLES_LAW_TOLERANCE:
-            yield Verdict.CONNECTIONS, f"requests in flight are {ratio:.2f} of rate x response time; not all were busy."
-            return
+            yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew. {way_out}"
+        if load.connections_open_min < load.users:
+            seen = f"only {load.connections_open_min} of {load.users} connections were open at one time"
+            yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
+    ratios = [load.littles_law_ratio for load in loads if load.requests]
+    if ratios and abs((ratio := float(np.median(ratios))) - 1) > LITTLES_LAW_TOLERANCE:
+        seen = f"rate x response time is {ratio:.2f} of the requests in flight (Little's law); not all were busy"
+        yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
 
 
 def _generator_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
     if set(run.server_cores) & set(run.generator_cores):
         yield Verdict.SHARED_CORE, "server and generator shared cores; give the machine more cores or a smaller VCPU."
         return
-    shares = [load.generator_cpu_s / load.duration_s / len(run.generator_cores) for load in loads]
-    if shares and max(shares) > GENERATOR_CEILING:
-        yield (
-            Verdict.GENERATOR_BOUND,
-            f"the generator used {max(shares):.0%} of its cores; what was measured may be its own.",
-        )
+    used = [load.generator_cpu_s / load.duration_s / len(run.generator_cores) for load in loads if load.duration_s]
+    if used and max(used) > GENERATOR_CEILING:
+        seen = f"the generator used {max(used):.0%} of its cores, so what was measured may be its own limit"
+        yield Verdict.GENERATOR_BOUND, f"{seen}. Give it more cores, or the server a smaller VCPU."
+
+
+def _machine_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+    cores = len(run.server_cores)
+    shared = run.design == "duet" or set(run.server_cores) & set(run.generator_cores)
+    taken = (
+        (shares.stolen(loads, cores), MOST_STEAL, "the host took {:.0%} of the server's cores (steal)"),
+        (None if shared else shares.foreign(loads, cores), MOST_FOREIGN, "others used {:.0%} of the server's cores"),
+        (shares.waited(loads), MOST_WAITED, "the generator waited for a core for {:.0%} of the time"),
+    )
+    if seen := [text.format(found) for found, most, text in taken if found is not None and found > most]:
+        yield Verdict.DISTURBED, f"{'; '.join(seen)}. End what else runs on this machine, and run again."

@@ -17,6 +17,7 @@ import msgspec
 import psutil
 
 from common.accounting import CpuReading, read_meter
+from common.core_times import CoreTimes, core_times
 from common.records import Latency, Load
 from loadtests import histogram
 from loadtests.engine import Engine
@@ -36,10 +37,16 @@ class Plan:
     window_s: float
     opening_s: float
     """How long connections may take to be open, all of them, before the window is given up."""
+    gate: Path | None = None
+    """The folder where generators that begin together wait for each other."""
+    gate_of: int = 1
+    """How many they are."""
     meter: str = ""
     """A meter of ``common.accounting``; empty where the server's CPU time cannot be read."""
     cores: tuple[int, ...] = ()
     """The cores the generator is pinned to; empty to leave it as it is."""
+    server_cores: tuple[int, ...] = ()
+    """The cores the server is pinned to; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +60,9 @@ class Snapshot:
     reconnects: int
     cpu_s: float
     run_delay_s: float
-    steal_s: float
-    steal_all_s: float
+    own_cores: CoreTimes
+    all_cores: CoreTimes
+    server_cores: CoreTimes | None
 
 
 class _NotOpenError(Exception):
@@ -67,7 +75,7 @@ def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     ``users`` gives the number of users once all are spawned, and 0 before. A server that goes away is a record that
     says so; should anything in this process hang, it is ended by a timer that does not depend on it.
     """
-    faulthandler.dump_traceback_later(plan.opening_s + plan.warmup_s + plan.window_s + GRACE_S, exit=True)
+    faulthandler.dump_traceback_later(2 * plan.opening_s + plan.warmup_s + plan.window_s + GRACE_S, exit=True)
     result = measure(plan, engine, users)
     write(plan.file, result)
     return result
@@ -75,22 +83,23 @@ def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
 
 def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     """The window's record."""
-    before, gone = snapshot(engine, plan.cores), None
+    before, gone = snapshot(engine, plan), None
     readings: list[CpuReading] = []
     try:
         _wait_open(engine, users, plan.opening_s)
+        _wait_for_others(plan)
         _wait(plan.warmup_s)
         # The meters are read outside the window: the engine stands still meanwhile, and some take milliseconds.
         readings += _read(plan.meter)
         engine.forget_extremes()
-        before = snapshot(engine, plan.cores)
+        before = snapshot(engine, plan)
         _wait(plan.window_s)
-        after = snapshot(engine, plan.cores)
+        after = snapshot(engine, plan)
         readings += _read(plan.meter)
         if not engine.open_now:
             gone = "no connection was open when the window ended"
     except (OSError, psutil.Error, _NotOpenError) as error:
-        after = snapshot(engine, plan.cores)
+        after = snapshot(engine, plan)
         gone = str(error)
     if engine.error is not None:
         raise engine.error
@@ -98,9 +107,8 @@ def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
     return difference(before, after, server, users=users(), open_min=engine.open_min, server_gone=gone)
 
 
-def snapshot(engine: Engine, cores: Sequence[int]) -> Snapshot:
+def snapshot(engine: Engine, plan: Plan) -> Snapshot:
     """The counters now. Nothing else runs in this thread meanwhile; it takes some tens of microseconds."""
-    steal_s = _steal_s()
     return Snapshot(
         at_s=time.perf_counter(),
         tallies=tuple(tally.copy() for tally in engine.tallies.values()),
@@ -109,8 +117,9 @@ def snapshot(engine: Engine, cores: Sequence[int]) -> Snapshot:
         reconnects=engine.reconnects,
         cpu_s=time.process_time(),
         run_delay_s=int(Path("/proc/self/schedstat").read_text().split()[1]) / NS_PER_S,
-        steal_s=sum(steal_s.get(f"cpu{core}", 0.0) for core in cores or os.sched_getaffinity(0)),
-        steal_all_s=steal_s["cpu"],
+        own_cores=core_times(plan.cores or tuple(os.sched_getaffinity(0))),
+        all_cores=core_times(),
+        server_cores=core_times(plan.server_cores) if plan.server_cores else None,
     )
 
 
@@ -130,6 +139,7 @@ def difference(
     duration_s = after.at_s - before.at_s
     first, last = server
     periods = _minus(last, first, "throttled_periods")
+    beside = _since(after.server_cores, before.server_cores)
     return Load(
         duration_s=duration_s,
         users=users,
@@ -147,8 +157,10 @@ def difference(
         throttled_periods=None if periods is None else int(periods),
         generator_cpu_s=after.cpu_s - before.cpu_s,
         generator_run_delay_s=after.run_delay_s - before.run_delay_s,
-        steal_s=after.steal_s - before.steal_s,
-        steal_all_s=after.steal_all_s - before.steal_all_s,
+        steal_s=after.own_cores.since(before.own_cores).steal_s,
+        steal_all_s=after.all_cores.since(before.all_cores).steal_s,
+        server_steal_s=None if beside is None else beside.steal_s,
+        server_cores_busy_s=None if beside is None else beside.busy_s,
         littles_law_ratio=done.total_s / duration_s / users if users else 0.0,
         server_gone=server_gone,
     )
@@ -180,6 +192,18 @@ def _wait_open(engine: Engine, users: Callable[[], int], opening_s: float) -> No
         gevent.sleep(0.01)
 
 
+def _wait_for_others(plan: Plan) -> None:
+    """Wait until as many generators as share the gate have their connections open; the load goes on meanwhile."""
+    if plan.gate is None:
+        return
+    (plan.gate / str(os.getpid())).touch()
+    deadline_s = time.perf_counter() + plan.opening_s
+    while (here := len(list(plan.gate.iterdir()))) < plan.gate_of:
+        if time.perf_counter() > deadline_s:
+            raise _NotOpenError(f"{here} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
+        gevent.sleep(0.005)
+
+
 def _wait(duration_s: float) -> None:
     """Wait by our own clock: gevent's timers count from the start of its loop's turn and may come early."""
     end_s = time.perf_counter() + duration_s
@@ -191,11 +215,8 @@ def _read(meter: str) -> list[CpuReading]:
     return [read_meter(meter)] if meter else []
 
 
-def _steal_s() -> dict[str, float]:
-    """Stolen seconds of each core, and of all of them under ``cpu`` (proc(5), ``/proc/stat``)."""
-    rows = [line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
-    tick_s = 1 / os.sysconf("SC_CLK_TCK")
-    return {row[0]: int(row[8]) * tick_s for row in rows}
+def _since(after: CoreTimes | None, before: CoreTimes | None) -> CoreTimes | None:
+    return None if after is None or before is None else after.since(before)
 
 
 def _minus(after: CpuReading | None, before: CpuReading | None, name: str) -> float | None:

@@ -21,6 +21,14 @@ def absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs that tests make do not wait for, nor keep out, those of other people on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def engine() -> DockerClient:
     """A Docker engine that can build; skips where there is none, fails instead where ``REQUIRE_DOCKER=1``."""

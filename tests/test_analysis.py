@@ -1,89 +1,10 @@
-"""Intervals cover the truth, ranks tie what cannot be told apart, and every row says what it stands on."""
+"""Every row of a summary says what it stands on."""
 
-import math
-
-import numpy as np
 import pytest
-from scipy import stats
 
-from common.records import Verdict
-from loadtests.analysis import holm, log_interval, rank, requests_per_cpu_s, summarise
-from tests.records import cell, load, run, window
-
-SERVER_SD = math.hypot(0.034, 0.032)
-"""Spread of one fresh server's window, as a coefficient of variation: between servers and within one."""
-ROUND_SD = 0.10
-"""A shared effect of the round."""
-
-
-@pytest.mark.parametrize("rounds", [5, 8, 20])
-def test_intervals_cover_the_truth_in_95_percent_of_experiments(rounds: int) -> None:
-    rng = np.random.default_rng(rounds)
-    experiments = 4000
-    values = 1000 * np.exp(rng.normal(0, SERVER_SD, (experiments, rounds)))
-    intervals = [log_interval(list(row)) for row in values]
-    covered = sum(one.low <= 1000 <= one.high for one in intervals if one and one.low and one.high)
-    assert 0.93 < covered / experiments < 0.97
-
-
-def test_one_value_has_no_interval_and_none_has_no_estimate() -> None:
-    one = log_interval([7.0])
-    assert one is not None
-    assert one.estimate == pytest.approx(7)
-    assert (one.low, one.high, one.n) == (None, None, 1)
-    assert log_interval([]) is None
-
-
-def test_an_interval_agrees_with_students_t_on_logarithms() -> None:
-    found = log_interval([90.0, 100.0, 112.0])
-    logs = np.log([90.0, 100.0, 112.0])
-    low, high = stats.t.interval(0.95, 2, loc=logs.mean(), scale=stats.sem(logs))
-    assert found is not None
-    assert found.low == pytest.approx(math.exp(low))
-    assert found.high == pytest.approx(math.exp(high))
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
-
-
-def test_holm_of_nothing_is_nothing() -> None:
-    assert holm([]) == []
-
-
-def _experiment(rng: np.random.Generator, truths: list[float], rounds: int) -> dict[str, dict[int, float]]:
-    shared = rng.normal(0, ROUND_SD, rounds)
-    own = rng.normal(0, SERVER_SD, (len(truths), rounds))
-    return {
-        str(index): {number: truth * math.exp(shared[number] + own[index, number]) for number in range(rounds)}
-        for index, truth in enumerate(truths)
-    }
-
-
-def test_identical_cells_are_rarely_told_apart() -> None:
-    """At most 5 % of experiments with eight identical cells may call any difference (six with the luck of 300)."""
-    rng = np.random.default_rng(1)
-    wrong = sum(set(rank(_experiment(rng, [1000.0] * 8, 8)).values()) != {1} for _ in range(300))
-    assert wrong / 300 < 0.08
-
-
-def test_cells_25_percent_apart_are_ranked_in_their_true_order() -> None:
-    rng = np.random.default_rng(2)
-    truths = [1000 * 1.25**power for power in range(6)]
-    for _ in range(50):
-        ranks = rank(_experiment(rng, truths, 12))
-        assert [ranks[str(index)] for index in range(6)] == [6, 5, 4, 3, 2, 1]
-
-
-def test_what_a_round_shares_does_not_hide_a_difference() -> None:
-    """Rounds that differ threefold leave paired ratios exact."""
-    a = {1: 100.0, 2: 300.0, 3: 200.0, 4: 150.0, 5: 120.0}
-    b = {number: value * (0.9 + number / 1000) for number, value in a.items()}
-    assert rank({"a": a, "b": b}) == {"a": 1, "b": 2}
-
-
-def test_a_single_round_ranks_nobody_below_another() -> None:
-    assert rank({"a": {1: 100.0}, "b": {1: 1.0}}) == {"a": 1, "b": 1}
+from common.records import Canary, Decision, Latency, Run, Verdict, Window
+from loadtests.analysis import requests_per_cpu_s, summarise
+from tests.records import NOON, cell, load, run, window
 
 
 def test_a_windows_value_is_missing_rather_than_zero() -> None:
@@ -115,3 +36,81 @@ def test_a_summary_ranks_the_valid_and_shows_the_rest_after_them() -> None:
 def test_a_cell_without_windows_is_shown_as_not_measured() -> None:
     (row,) = summarise(run([cell("a+b")]), []).cells
     assert (row.rank, row.verdict, row.requests_per_cpu_s) == (None, Verdict.NOT_MEASURED, None)
+
+
+def test_a_control_is_shown_tested_and_not_ranked() -> None:
+    made, windows = _with_control(1.0)
+    summary = summarise(made, windows)
+    assert summary.controls is not None
+    assert [(pair.a, pair.b) for pair in summary.controls.same] == [("a+b", "a+b#2")]
+    assert summary.controls.same[0].decision is Decision.EQUIVALENT
+    assert {row.cell: row.rank for row in summary.cells} == {"c+d": 1, "a+b": 2, "a+b#2": None}
+    assert all("a+b#2" not in (pair.a, pair.b) for pair in summary.pairs)
+
+
+def test_a_control_that_differs_leaves_nothing_ranked() -> None:
+    summary = summarise(*_with_control(1.2))
+    assert {row.rank for row in summary.cells} == {None}
+    assert {row.verdict for row in summary.cells} == {Verdict.CONTROL_DIFFERS}
+    assert summary.controls is not None
+    assert "two copies of a+b differ by 16" in summary.controls.warnings[Verdict.CONTROL_DIFFERS]
+
+
+def test_a_canary_that_drifts_leaves_nothing_ranked() -> None:
+    made, windows = _with_control(1.0)
+    canaries = [
+        Canary(run=made.id, round=number, started_at=NOON, cpu_s=0.04 * (1.2 if number > 3 else 1), wall_s=0.05)
+        for number in range(1, 7)
+    ]
+    summary = summarise(made, windows, canaries)
+    assert {row.rank for row in summary.cells} == {None}
+    assert summary.controls is not None
+    assert "took 20% more CPU time" in summary.controls.warnings[Verdict.CANARY_DRIFT]
+
+
+def _with_control(ratio: float) -> tuple[Run, list[Window]]:
+    made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
+    levels = {"a+b": 10_000.0, "c+d": 20_000.0, "a+b#2": 10_000 * ratio}
+    return made, [
+        window(name, number, load(int(level * (1 + (-1) ** (number // place) / 1000))))
+        for number in range(1, 6)
+        for place, (name, level) in enumerate(levels.items(), 1)
+    ]
+
+
+def test_a_throttled_cell_is_ranked_and_says_so() -> None:
+    windows = [window("a+b", number, load(throttled_s=1.5)) for number in range(1, 6)]
+    (row,) = summarise(run([cell("a+b")], vcpu=0.25), windows).cells
+    assert (row.rank, row.verdict, row.throttled) == (1, Verdict.THROTTLED, 0.75)
+
+
+def test_shares_are_of_the_time_of_cores() -> None:
+    windows = [
+        window("a+b", number, load(server_cpu_s=1.0, server_cores_busy_s=1.3, server_steal_s=0.02))
+        for number in range(1, 6)
+    ]
+    (row,) = summarise(run([cell("a+b")]), windows).cells
+    assert row.foreign == pytest.approx(0.15)
+    assert row.steal == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("requests", "p99", "p999"), [(999, False, False), (1000, True, False), (10_000, True, True)])
+def test_a_percentile_needs_ten_requests_beyond_it(requests: int, p99: bool, p999: bool) -> None:  # noqa: FBT001
+    windows = [window("a+b", number, load(requests)) for number in range(1, 6)]
+    (row,) = summarise(run([cell("a+b")]), windows).cells
+    assert (row.p50_s is not None, row.p99_s is not None, row.p999_s is not None) == (True, p99, p999)
+
+
+def test_percentiles_are_taken_in_each_window_and_averaged_over_windows() -> None:
+    latencies = [Latency(p50=0.001 * 4**number, p90=1, p99=1, p999=1, max=1, mean=1) for number in range(5)]
+    windows = [window("a+b", number, load(latency_s=one)) for number, one in enumerate(latencies, 1)]
+    (row,) = summarise(run([cell("a+b")]), windows).cells
+    assert row.p50_s is not None
+    assert row.p50_s.estimate == pytest.approx(0.016)
+    assert row.p50_s.n == 5
+
+
+def test_the_spread_is_split_where_cells_share_rounds() -> None:
+    summary = summarise(*_with_control(1.0))
+    assert summary.spread is not None
+    assert 0 < summary.spread.servers < 0.01

@@ -73,6 +73,29 @@ def test_equal_ranks_are_marked_as_ties() -> None:
     assert [row[0] for row in report.rows(made, summary)] == ["1=", "1="]
 
 
+def test_a_run_that_fails_its_own_control_says_so_before_anything_else() -> None:
+    made = run([cell("a+b"), cell("a+b#2", control_of="a+b")])
+    windows = [
+        window(name, n, load(level + n)) for n in range(1, 6) for name, level in (("a+b", 9000), ("a+b#2", 8000))
+    ]
+    summary = summarise(made, windows)
+    first, *_ = _printed(made, summary).splitlines()
+    assert first.startswith("control-differs: nothing is ranked: two copies of a+b differ by 12.")
+    assert report.markdown(made, summary).startswith("**control-differs: nothing is ranked")
+    assert sum("two copies of a+b differ by" in note for note in report.notes(made, summary)) == 0
+
+
+def test_controls_and_undecided_pairs_are_printed() -> None:
+    made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
+    levels = {"a+b": (2000, 2300, 2100, 2200, 2000), "c+d": (2100, 2000, 2200, 2100, 2300), "a+b#2": (2200,) * 5}
+    windows = [window(name, n, load(row[n - 1])) for n in range(1, 6) for name, row in levels.items()]
+    notes = "\n".join(report.notes(made, summarise(made, windows)))
+    assert "two copies of a+b tie" in notes
+    assert "steal 0.0%" in notes
+    assert "undecided: 1 of 1 pairs; about" in notes
+    assert "between fresh servers" in notes
+
+
 def test_markdown_names_machine_date_and_seed() -> None:
     text = report.markdown(*_made())
     assert "Measured 2026-01-02 on Toy, 2 cores" in text

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.records import Cell, Conformance, Run, Verdict, Window
-from loadtests.verdicts import doubts
+from loadtests.verdicts import doubts, sound
 from tests.records import cell, load, run, window
 
 CELL = cell("a+b")
@@ -29,7 +29,14 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
         (Verdict.SERVER_DIED, "in 1 of 5 windows: exit status 1. Boom", RUN, CELL, DIED),
         (Verdict.WRONG_ANSWERS, "wrong body x 10", RUN, CELL, _windows(failures={"wrong body": 2})),
         (Verdict.CONNECTIONS, "2 connections", RUN, CELL, _windows(reconnects=2)),
-        (Verdict.CONNECTIONS, "0.50 of rate", RUN, CELL, _windows(littles_law_ratio=0.5)),
+        (Verdict.CONNECTIONS, "is 0.50 of the requests in flight", RUN, CELL, _windows(littles_law_ratio=0.5)),
+        (Verdict.CONNECTIONS, "only 3 of 16 connections", RUN, CELL, _windows(connections_open_min=3)),
+        (Verdict.NOT_MEASURED, "nothing was answered", RUN, CELL, _windows(requests=0)),
+        (Verdict.NOT_MEASURED, "CPU time could not be read", RUN, CELL, _windows(server_cpu_s=None)),
+        (Verdict.DISTURBED, "host took 6% of the server's cores", RUN, CELL, _windows(server_steal_s=0.12)),
+        (Verdict.DISTURBED, "others used 30% of", RUN, CELL, _windows(server_cpu_s=1.3, server_cores_busy_s=1.9)),
+        (Verdict.DISTURBED, "waited for a core for 60%", RUN, CELL, _windows(generator_run_delay_s=1.2)),
+        (Verdict.THROTTLED, "of 1 vCPU held the server back for 20%", RUN, CELL, _windows(throttled_s=0.4)),
         (Verdict.SHARED_CORE, "shared cores", run([CELL], generator_cores=[0, 1]), CELL, _windows()),
         (Verdict.GENERATOR_BOUND, "90% of its cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
         (Verdict.TOO_FEW_ROUNDS, "3 windows", RUN, CELL, _windows()[:3]),
@@ -47,3 +54,36 @@ def test_five_clean_windows_leave_no_doubt() -> None:
 
 def test_a_closing_server_is_expected_to_reconnect() -> None:
     assert doubts(RUN, CLOSING, _windows(reconnects=20_000)) == {}
+
+
+def test_the_gravest_doubt_comes_first() -> None:
+    windows = [*_windows(failures={"wrong body": 2}, server_steal_s=1.0, throttled_s=1.0)[:2], DIED[-1]]
+    assert list(doubts(RUN, CELL, windows)) == [
+        Verdict.SERVER_DIED,
+        Verdict.WRONG_ANSWERS,
+        Verdict.DISTURBED,
+        Verdict.TOO_FEW_ROUNDS,
+        Verdict.THROTTLED,
+    ]
+
+
+def test_only_remarks_leave_a_cell_ranked() -> None:
+    assert sound({})
+    assert sound({Verdict.THROTTLED: "held back"})
+    assert not sound({Verdict.THROTTLED: "held back", Verdict.DISTURBED: "by others"})
+
+
+def test_a_generator_that_shares_the_servers_core_is_not_called_somebody_else() -> None:
+    shared = run([CELL], generator_cores=[0])
+    windows = _windows(server_cpu_s=1.0, server_cores_busy_s=2.0)
+    assert Verdict.DISTURBED not in doubts(shared, CELL, windows)
+
+
+def test_one_window_out_of_step_is_not_called_a_broken_connection() -> None:
+    windows = [*_windows()[:4], window("a+b", 5, load(littles_law_ratio=1.2))]
+    assert doubts(RUN, CELL, windows) == {}
+
+
+@pytest.mark.parametrize("windows", [_windows(), _windows(requests=0), DIED, []])
+def test_every_sentence_ends(windows: list[Window]) -> None:
+    assert all(sentence.endswith((".", "Boom")) for sentence in doubts(RUN, CELL, windows).values())

@@ -22,12 +22,17 @@ _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 
 
 @contextmanager
-def serve(stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None) -> Iterator[Running]:
-    """Bring ``stack`` up on ``cores`` and give it once it answers; its whole process tree is gone afterwards."""
+def serve(
+    stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
+) -> Iterator[Running]:
+    """Bring ``stack`` up on ``cores`` and give it once it answers; its whole process tree is gone afterwards.
+
+    ``python`` runs it; by default the one that runs us.
+    """
     refuse_quota(size)
     port = _free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
-    folder = environment(stack)
+    folder = environment(stack, python)
     url = f"http://{HOST}:{port}"
     line = (f"{folder}/bin/{line[0]}", *line[1:])
     with (

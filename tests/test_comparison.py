@@ -1,0 +1,132 @@
+"""Pairs end different, equivalent or undecided; what is decided stands; looks come when they were planned."""
+
+import math
+
+import pytest
+
+from common.records import Decision
+from loadtests.comparison import LOOKS, compare_two, decide, pairs, taken, unresolved
+
+WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)
+
+
+def _cell(level: float, rounds: int = 8, swing: float = 1.0) -> dict[int, float]:
+    return {number: level * WOBBLE[(number * 3) % 8] ** swing for number in range(1, rounds + 1)}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "decision"),
+    [
+        (_cell(1000, swing=-1), _cell(1000), Decision.EQUIVALENT),
+        (_cell(1200, swing=-1), _cell(1000), Decision.DIFFERENT),
+        (_cell(1000, swing=-15), _cell(1000), Decision.UNDECIDED),
+        (_cell(1000, rounds=1), _cell(10), Decision.UNDECIDED),
+        ({1: 5.0}, {2: 5.0}, Decision.UNDECIDED),
+    ],
+    ids=["close", "apart", "noisy", "one round", "no round in common"],
+)
+def test_two_cells_are_compared_within_the_rounds_that_both_have(
+    a: dict[int, float], b: dict[int, float], decision: Decision
+) -> None:
+    assert compare_two(a, b).decision is decision
+
+
+def test_what_a_round_shares_does_not_hide_a_difference() -> None:
+    shared = {1: 1.0, 2: 3.0, 3: 2.0, 4: 1.5, 5: 0.2}
+    a = {number: 1000 * shared[number] for number in shared}
+    b = {number: 1100 * shared[number] * WOBBLE[number] for number in shared}
+    found = compare_two(a, b)
+    assert found.decision is Decision.DIFFERENT
+    assert found.ratio is not None
+    assert found.ratio.estimate == pytest.approx(1 / 1.1, rel=0.01)
+
+
+def test_a_wider_margin_makes_equivalent_what_a_narrow_one_leaves_undecided() -> None:
+    a, b = _cell(1000, swing=-3), _cell(1000)
+    assert compare_two(a, b, margin=0.01).decision is Decision.UNDECIDED
+    assert compare_two(a, b, margin=0.10).decision is Decision.EQUIVALENT
+
+
+def test_a_difference_must_be_clearer_among_many_pairs_and_looks() -> None:
+    """The p-value says so already: it is multiplied by both."""
+    a, b = _cell(1020, 5, swing=-1), _cell(1000, 5)
+    alone = compare_two(a, b)
+    crowd = {"a": a, "b": b} | {str(number): _cell(1000, 5) for number in range(4)}
+    among = next(pair for pair in pairs(crowd) if (pair.a, pair.b) == ("a", "b"))
+    assert alone.decision is Decision.DIFFERENT
+    assert among.decision is Decision.UNDECIDED
+    assert among.p_value > 5 * alone.p_value
+
+
+def test_a_p_value_says_what_it_is_among_all_looks() -> None:
+    values = {"a": _cell(1010, swing=-1), "b": _cell(1000)}
+    (once,), (five,) = pairs(values, looks=1), pairs(values, looks=5)
+    assert five.p_value == pytest.approx(5 * once.p_value)
+
+
+def test_a_decision_stands_whatever_comes_after() -> None:
+    early = pairs({"a": _cell(1200, 5, swing=-1), "b": _cell(1000, 5)})
+    turned = dict.fromkeys(range(1, 9), 1.0)
+    assert pairs({"a": turned, "b": turned}, decided=early) == early
+    assert pairs({"b": turned, "a": turned}, decided=early) == early
+
+
+def test_a_pair_stays_though_its_cell_is_not_asked_for_any_more() -> None:
+    early = pairs({"a": _cell(1200, 5, swing=-1), "b": _cell(1000, 5)})
+    later = pairs({"b": _cell(1000), "c": _cell(1000, swing=-9)}, decided=early)
+    assert set(early) <= set(later)
+    assert len(later) == 2
+
+
+def test_decisions_that_are_in_leave_the_family_to_the_rest_and_those_of_the_other_kind_do_not() -> None:
+    """So that the false alarms of a kind stay bounded: Holm's steps go over what is not yet rejected."""
+    values = {"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(3000, swing=-9)}
+    first = {pair.a + pair.b: pair for pair in pairs(values, looks=1)}
+    assert first["ac"].decision is Decision.DIFFERENT
+    assert first["ab"].decision is Decision.UNDECIDED
+    again = pairs(values, looks=1, decided=list(first.values()))
+    assert again == tuple(first.values())
+
+
+def test_only_undecided_pairs_keep_their_cells_in_the_run() -> None:
+    found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(9000)})
+    assert unresolved(found) == {"a", "b"}
+    assert unresolved(()) == frozenset()
+
+
+def test_pairs_without_hope_can_be_let_go() -> None:
+    found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000)})
+    (needed,) = [pair.rounds_needed for pair in found]
+    assert needed is not None
+    assert unresolved(found, within=needed) == {"a", "b"}
+    assert unresolved(found, within=needed - 1) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("looks", "made", "wanted"),
+    [
+        (LOOKS, 20, (5, 8, 12, 16, 20)),
+        (LOOKS, 12, (5, 8, 12)),
+        (LOOKS, 10, (5, 8, 10)),
+        (LOOKS, 3, (3,)),
+        (LOOKS, 25, (5, 8, 12, 16, 20)),
+        ((7,), 7, (7,)),
+        (LOOKS, 0, ()),
+    ],
+)
+def test_a_run_that_ends_between_two_looks_takes_the_next_one_early(
+    looks: tuple[int, ...], made: int, wanted: tuple[int, ...]
+) -> None:
+    assert taken(looks, made) == wanted
+
+
+def test_nothing_to_compare_gives_no_pairs() -> None:
+    assert decide({}) == pairs({}) == pairs({"a": _cell(1)}) == ()
+
+
+def test_the_band_is_as_wide_below_as_above() -> None:
+    """A is as far above b as b is below a, so the order of a pair's names changes no decision."""
+    a, b = _cell(1000 * math.sqrt(1.04), swing=-1), _cell(1000 / math.sqrt(1.04))
+    one, other = compare_two(a, b), compare_two(b, a)
+    assert one.p_value == pytest.approx(other.p_value)
+    assert one.decision is other.decision

@@ -1,0 +1,223 @@
+"""Each doubt is provoked for real: a server that misbehaves under load, a slow generator, a core that others use."""
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from common.build import build
+from common.candidates import Candidate
+from common.environments import environment
+from common.images import images
+from common.matrix import Stack
+from common.records import Cell, Run, Verdict, Window
+from common.runtimes import process
+from loadtests import throughput
+from loadtests.analysis import requests_per_cpu_s
+from loadtests.plan import Step
+from loadtests.runner import measure_window
+from loadtests.verdicts import doubts, sound
+from tests.records import cell, run
+from tests.toy import toy_stack
+
+APP = """\
+import itertools
+import os
+import selectors
+import socket
+import sys
+import time
+
+counted = itertools.count(1)
+kept = []
+
+
+def answer(number):
+    body = b'"hello world"'
+    {twist}
+    head = b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
+    return head + body
+
+
+def burn(cpu_s):
+    while time.process_time() < cpu_s:
+        pass
+
+
+ready = selectors.DefaultSelector()
+listener = socket.create_server(("0.0.0.0", int(sys.argv[1])), backlog=128)
+ready.register(listener, selectors.EVENT_READ)
+before_s = time.process_time()
+while True:
+    for key, _ in ready.select():
+        if key.fileobj is listener:
+            client, _ = listener.accept()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ready.register(client, selectors.EVENT_READ)
+            continue
+        try:
+            gone = not key.fileobj.recv(65536) or key.fileobj.sendall(answer(next(counted)))
+        except OSError:
+            gone = True
+        if gone:
+            ready.unregister(key.fileobj)
+            key.fileobj.close()
+"""
+TWISTS = {
+    "good": "pass",
+    "wrong": "body = body if number % 100 else b'\"hello there\"'",
+    "dying": "number < 500 or os._exit(3)",
+    "growing": "number < 200 or kept.append(b'x' * 2**20)",
+    "costly": "burn(before_s + number * 0.0005)",
+}
+CORES = sorted(os.sched_getaffinity(0))
+CELL: Cell = cell("toy+native")
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the toys' one environment is made."""
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture
+def own_environments(environments: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process runtime takes the toys' environment from there."""
+    monkeypatch.setattr(process, "environment", functools.partial(environment, root=environments))
+
+
+def _toy(folder: Path, name: str, twist: str) -> Stack:
+    return toy_stack(folder, name, app=APP.replace("{twist}", TWISTS[twist]))
+
+
+def _run(**changes: object) -> Run:
+    fields = {"server_cores": CORES[:1], "generator_cores": CORES[1:] or CORES, "warmup_s": 0.2, "window_s": 1.0}
+    return run([CELL], **fields | changes)
+
+
+def _measured(made: Run, candidate: Candidate) -> Window:
+    return measure_window(made, Step(round=1, position=1, cell=CELL.name), candidate)
+
+
+def _seen(tmp_path: Path, twist: str) -> dict[Verdict, str]:
+    """What is said of one window of a toy in the process runtime."""
+    made = _run()
+    return doubts(made, CELL, [_measured(made, Candidate(stack=_toy(tmp_path, "toy", twist)))])
+
+
+@contextmanager
+def _busy(cores: Sequence[int], count: int) -> Iterator[None]:
+    """Something else that wants the cores all the time."""
+    code = f"import os; os.sched_setaffinity(0, {set(cores)})\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_a_server_that_answers_wrongly_under_load(tmp_path: Path) -> None:
+    assert "wrong body x" in _seen(tmp_path, "wrong")[Verdict.WRONG_ANSWERS]
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_a_server_that_dies_under_load(tmp_path: Path) -> None:
+    assert "exit status 3" in _seen(tmp_path, "dying")[Verdict.SERVER_DIED]
+
+
+@pytest.mark.usefixtures("own_environments")
+@pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
+def test_a_core_that_others_use(tmp_path: Path) -> None:
+    with _busy(CORES[:1], 2):
+        seen = _seen(tmp_path, "good")
+    assert "of the server's cores" in seen[Verdict.DISTURBED]
+    assert not sound(seen)
+
+
+@pytest.mark.usefixtures("own_environments")
+@pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
+def test_a_generator_that_is_slower_than_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an event of Locust's for each request, one costs it more than it costs the server."""
+    monkeypatch.setattr(throughput, "LOCUST", (*throughput.LOCUST, "--per-request-events"))
+    made, candidate = _run(), Candidate(stack=_toy(tmp_path, "toy", "good"))
+    for _ in range(3):
+        window = _measured(made, candidate)
+        assert window.load is not None
+        if window.load.generator_run_delay_s < 0.1 * window.load.duration_s:
+            assert "of its cores" in doubts(made, CELL, [window])[Verdict.GENERATOR_BOUND]
+            return
+    pytest.skip("others use the generator's core; it cannot be at its own limit")
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_cores_that_server_and_generator_share(tmp_path: Path) -> None:
+    made = _run(generator_cores=CORES[:1])
+    window = _measured(made, Candidate(stack=_toy(tmp_path, "toy", "good")))
+    assert Verdict.SHARED_CORE in doubts(made, CELL, [window])
+
+
+@pytest.fixture(scope="module")
+def in_docker(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Candidate]:
+    """Toys built on slim, by twist."""
+    folder = tmp_path_factory.mktemp("frameworks")
+    stacks = {twist: _toy(folder, f"{toy_name}_{twist}", twist) for twist in ("good", "growing", "costly")}
+    slim = images()["slim"]
+    build(list(stacks.values()), [slim], report=lambda _: None)
+    return {twist: Candidate(stack=stack, image=slim) for twist, stack in stacks.items()}
+
+
+def test_a_server_that_is_killed_for_memory(in_docker: dict[str, Candidate]) -> None:
+    made = _run(memory_bytes=64 * 2**20)
+    seen = doubts(made, CELL, [_measured(made, in_docker["growing"])])
+    assert "killed for memory, of which it may have 64 MB" in seen[Verdict.SERVER_DIED]
+
+
+def test_a_server_that_is_throttled(in_docker: dict[str, Candidate]) -> None:
+    """It is said so and is no reason not to rank it."""
+    made = _run(vcpu=0.1)
+    window = _measured(made, in_docker["good"])
+    seen = doubts(made, CELL, [window])
+    assert "its quota of 0.1 vCPU held the server back" in seen[Verdict.THROTTLED]
+    assert window.load is not None
+    assert window.load.server_cpu_s is not None
+    assert window.load.server_cpu_s / window.load.duration_s < 0.15
+
+
+COSTLY_PER_CPU_S = 1 / 0.0005
+"""Requests that a CPU-second pays for: the program fills up what each has cost it so far to exactly that much."""
+
+
+def _per_cpu_s(window: Window) -> float:
+    assert window.error is None
+    found = requests_per_cpu_s(window.load)
+    assert found is not None
+    return found
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_the_rate_per_cpu_second_is_what_the_server_was_programmed_to(tmp_path: Path) -> None:
+    window = _measured(_run(window_s=2.0), Candidate(stack=_toy(tmp_path, "toy", "costly")))
+    assert _per_cpu_s(window) == pytest.approx(COSTLY_PER_CPU_S, rel=0.03)
+
+
+@pytest.mark.parametrize("vcpu", [0.25, 1.0])
+def test_the_rate_per_cpu_second_does_not_depend_on_the_quota(in_docker: dict[str, Candidate], vcpu: float) -> None:
+    window = _measured(_run(vcpu=vcpu, window_s=2.0), in_docker["costly"])
+    assert _per_cpu_s(window) == pytest.approx(COSTLY_PER_CPU_S, rel=0.03)
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_while_others_keep_all_cores_busy_the_rate_holds_and_the_disturbance_is_said(tmp_path: Path) -> None:
+    made = _run(window_s=2.0)
+    with _busy(CORES, 2 * len(CORES)):
+        window = _measured(made, Candidate(stack=_toy(tmp_path, "toy", "costly")))
+    assert _per_cpu_s(window) == pytest.approx(COSTLY_PER_CPU_S, rel=0.06)
+    assert Verdict.DISTURBED in doubts(made, CELL, [window])
