@@ -8,6 +8,7 @@ from common.errors import UsageError
 from common.records import Run, Summary, decode
 from common.registry import ROOT
 from loadtests import report
+from loadtests.progress import ROUNDS
 from loadtests.results import RESULTS
 
 PUBLISHED = ROOT / "loadtests" / "published"
@@ -38,7 +39,8 @@ def with_results(readme: str, published: Path) -> str:
 
 
 def _finished(name: str) -> Path:
-    runs = {file.parent.name: file.parent for file in sorted(RESULTS.glob("*/summary.json"))}
+    finished = (file.parent for file in sorted(RESULTS.glob("*/summary.json")))
+    runs = {folder.name: folder for folder in finished if _read(folder)[0].design == ROUNDS}
     if not runs:
         raise UsageError(f"RUN={name}: there is no finished run. Run: make loadtest")
     if name == "latest":

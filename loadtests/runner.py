@@ -60,6 +60,12 @@ def finish(run: Run, candidates: Mapping[str, Candidate], results: Results, cons
         if error.errno not in FULL:
             raise
         raise results.unwritable(str(error.filename or "a temporary file"), error) from error
+    except (FailedError, KeyboardInterrupt):
+        if run.design == ROUNDS:
+            console.print(
+                f"ended early; go on with: make loadtest RESUME={results.named}", soft_wrap=True, markup=False
+            )
+        raise
     finally:
         windows = results.windows()
         summary = summarise(run, windows, results.canaries())

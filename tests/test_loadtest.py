@@ -45,8 +45,9 @@ def test_frameworks_end_in_a_table_and_in_records_that_agree(tmp_path: Path) -> 
         assert window.load.server_cpu_s is not None
         assert 0 < window.load.server_cpu_s / window.load.duration_s <= 1.1
     summary = decode((tmp_path / "summary.json").read_bytes(), Summary, source="summary.json")
-    assert {row.verdict for row in summary.cells} == {Verdict.TOO_FEW_ROUNDS}
     for row in summary.cells:
+        assert Verdict.TOO_FEW_ROUNDS in row.doubts
+        assert row.rank is None
         assert row.requests_per_cpu_s is not None
         assert f"{row.requests_per_cpu_s.estimate:,.0f}" in ended.stdout
     assert "process runtime, as asked for" in ended.stdout
@@ -57,7 +58,7 @@ def test_a_closing_server_is_measured_and_labelled(tmp_path: Path) -> None:
         "--runtime=process", "--framework=raw_wsgi", "--server=gunicorn-sync", "--rounds=1", f"--out={tmp_path}"
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    (window,) = _windows(tmp_path)
+    window, _ = _windows(tmp_path)
     assert window.load is not None
     assert window.load.failures == {}
     assert window.load.reconnects >= window.load.requests - window.load.users
@@ -71,7 +72,7 @@ def test_every_scenario_runs_on_a_real_stack(tmp_path: Path, scenario: str) -> N
         f"--out={tmp_path}",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    (window,) = _windows(tmp_path)
+    window, _ = _windows(tmp_path)
     assert window.load is not None
     assert window.load.failures == {}
     assert window.load.latency_s is not None
@@ -92,7 +93,7 @@ def test_nothing_is_lost_or_left_when_a_run_is_killed(tmp_path: Path, number: si
     wait_until(lambda: not any(process.is_running() for process in started))
     assert len(_windows(tmp_path)) >= 1
     if number != signal.SIGKILL:
-        assert re.search(r'"verdict": "too-few-rounds"', (tmp_path / "summary.json").read_text())
+        assert re.search(r'"too-few-rounds": ', (tmp_path / "summary.json").read_text())
 
 
 def _generators(pid: int) -> list[psutil.Process]:
