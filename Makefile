@@ -49,7 +49,7 @@ conformance: $(READY) ## Hold stacks to the contract | FRAMEWORK=all SERVER=defa
 
 ##@ Measure
 .PHONY: loadtest compare web publish
-loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= OUT= RESUME= PYTHON=3.13
+loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 RATE= ARRIVALS= OBJECTIVE= ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= OUT= RESUME= PYTHON=3.13
 	@$(PYTHON_M) loadtests loadtest
 compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT=
 	@$(PYTHON_M) loadtests compare

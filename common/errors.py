@@ -15,3 +15,9 @@ class UsageError(BenchmarkError):
 
 class FailedError(BenchmarkError):
     """Something that was started did not work: a build, a server, a suite."""
+
+
+class GeneratorBoundError(BenchmarkError):
+    """What was measured may be the load generator, not what it loaded."""
+
+    exit_status = 3

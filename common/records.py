@@ -73,6 +73,15 @@ class Cell(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class Ceiling(Struct, frozen=True, kw_only=True):
+    """What the generator reached against a server that does nothing but answer, just before the run."""
+
+    requests: Annotated[Count, _says("Requests answered.")]
+    duration_s: Annotated[Seconds, _says("How long it took.")]
+    generator_cpu_s: Annotated[Seconds, _says("CPU time of the generator.")]
+    requests_per_cpu_s: Annotated[float, _says("Requests per second of the generator's CPU time: what a core can do.")]
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """One invocation (``run.json``), written before its first window."""
 
@@ -101,6 +110,10 @@ class Run(Struct, frozen=True, kw_only=True):
     warmup_s: Annotated[Seconds, _says("Load before each window, not counted.")]
     window_s: Annotated[Seconds, _says("Length of each window asked for.")]
     load_path: Annotated[str, _says("How the load reached the server: loopback, network namespace or host network.")]
+    rate: Annotated[str | None, _says("Rate of an open loop as asked for: per second, or % of capacity.")] = None
+    arrivals: Annotated[str | None, _says("How the arrivals of an open loop follow each other.")] = None
+    objective: Annotated[str | None, _says("What each step of ramp or sleepers must hold.")] = None
+    ceiling: Annotated[Ceiling | None, _says("The generator's own limit; null where it was not measured.")] = None
     machine: Machine
     cells: list[Cell]
     margin: Annotated[float, _says("Ratios of cells within 1 + margin of each other, either way, are equivalent.")] = (
@@ -117,6 +130,52 @@ class Latency(Struct, frozen=True, kw_only=True):
     p999: float
     max: float
     mean: float
+
+
+class OpenLoop(Struct, frozen=True, kw_only=True):
+    """What an open loop adds. ``latency_s`` of its load counts from the intended send."""
+
+    rate_rps: Annotated[float, _says("Arrivals per second asked for.")]
+    planned: Annotated[Count, _says("Arrivals that were due.")]
+    queued: Annotated[Count, _says("Arrivals that found no idle connection and waited.")]
+    waiting: Annotated[Count, _says("Arrivals that still waited for a connection at the end.")]
+    never_sent: Annotated[Count, _says("Arrivals given up after waiting in vain.")]
+    from_send_s: Annotated[Latency | None, _says("Response times from the actual send.")]
+    from_send_histogram: Annotated[list[tuple[int, int]], _says("As ``histogram``, from the actual send.")]
+    send_lag_s: Annotated[Latency | None, _says("How late the generator sent where a connection was idle.")]
+    send_lag_histogram: Annotated[list[tuple[int, int]], _says("As ``histogram``, of the send lag.")]
+    capacity_rps: Annotated[float | None, _says("The capacity that the rate is a share of; null for a rate.")] = None
+
+
+class Second(Struct, frozen=True, kw_only=True):
+    """One second of the generator's own health."""
+
+    duration_s: Annotated[Seconds, _says("Its length as timed.")]
+    cpu_share: Annotated[float, _says("CPU time of the generator over the time.")]
+    run_delay_share: Annotated[float, _says("Share of the time in which its main thread was ready and had no core.")]
+    loop_lag_s: Annotated[Seconds, _says("Longest that a timer of the event loop was late.")]
+    send_lag_s: Annotated[float | None, _says("Longest send lag of an open loop, to 0.4 %; null in a closed one.")]
+    open: Annotated[Count, _says("Connections open at its end.")]
+    in_flight: Annotated[Count, _says("Requests out at its end.")]
+    sent: Annotated[Count, _says("Requests begun.")]
+    answered: Annotated[Count, _says("Whole answers received, right or wrong.")]
+    littles_law_ratio: Annotated[float | None, _says("As the window's; null in an open loop.")]
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One step of ``ramp`` or ``sleepers``, in the order in which they were made."""
+
+    target: Annotated[float, _says("What was asked for: arrivals per second, or sleepers in flight.")]
+    throughput_rps: Annotated[float, _says("Right answers per second.")]
+    requests: Annotated[Count, _says("Right answers.")]
+    p50_s: Annotated[float | None, _says("Median response time, from the intended send in an open loop.")]
+    p99_s: Annotated[float | None, _says("99th percentile of the response time.")]
+    unsent: Annotated[Count, _says("Arrivals never sent, or not yet at the end.")] = 0
+    failures: Annotated[Count, _says("Requests that failed.")] = 0
+    generator_cpu_share: Annotated[float, _says("CPU time of the generator over the time.")]
+    generator_run_delay_share: Annotated[float, _says("Share of the time in which it was ready and had no core.")] = 0.0
+    memory_bytes: Annotated[int | None, _says("Private memory of the server's processes; null without a meter.")] = None
+    broken: Annotated[str | None, _says("Why the objective did not hold; null where it did.")] = None
 
 
 class Load(Struct, frozen=True, kw_only=True):
@@ -146,8 +205,25 @@ class Load(Struct, frozen=True, kw_only=True):
     server_cores_busy_s: Annotated[
         float | None, _says("Time those cores were busy with anything; what is not the server's is somebody else's.")
     ] = None
-    littles_law_ratio: Annotated[float, _says("Throughput x mean response time / users: 1 in a closed loop.")]
+    littles_law_ratio: Annotated[
+        float, _says("Throughput x mean response time / users: 1 in a closed loop, mostly less in an open one.")
+    ]
     server_gone: Annotated[str | None, _says("How the server was lost; null where it was not.")] = None
+    open_loop: Annotated[OpenLoop | None, _says("Null in a closed loop.")] = None
+    seconds: Annotated[list[Second], _says("The generator's health, second by second.")] = []
+    steps: Annotated[list[Step], _says("Steps of ramp or sleepers; the load itself is that of the knee.")] = []
+
+
+class Total(Struct, frozen=True, kw_only=True):
+    """Everything counted under one name since the generator started: one of the list that ``--tally-file`` writes."""
+
+    method: Annotated[str, _says("HTTP method.")]
+    name: Annotated[str, _says("The request's name in Locust's statistics.")]
+    requests: Annotated[Count, _says("Right answers.")]
+    failures: Annotated[dict[str, int], _says("Requests that failed, counted by reason.")]
+    latency_s: Annotated[Latency | None, _says("Null where nothing was answered well.")]
+    histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/histogram.py) and count.")]
+    workers: Annotated[Count, _says("Worker processes that it is the sum of; 0 for one process that did it all.")]
 
 
 class Window(Struct, frozen=True, kw_only=True):
@@ -186,6 +262,8 @@ class Verdict(StrEnum):
     WRONG_ANSWERS = "wrong-answers"
     CONNECTIONS = "connections"
     GENERATOR_BOUND = "generator-bound"
+    OBJECTIVE_MISSED = "objective-missed"
+    OVERLOADED = "overloaded"
     SHARED_CORE = "shared-core"
     DISTURBED = "disturbed"
     CONTROL_DIFFERS = "control-differs"
@@ -235,10 +313,12 @@ class CellSummary(Struct, frozen=True, kw_only=True):
         Interval | None, _says("Their median, with an interval between order statistics; no bounds below 6 windows.")
     ] = None
     throughput_rps: Annotated[Interval | None, _says("Requests per second of wall time.")]
-    p50_s: Annotated[Interval | None, _says("Median response time in this closed loop.")]
-    p90_s: Annotated[Interval | None, _says("90th percentile of the response time in this closed loop.")] = None
+    p50_s: Annotated[Interval | None, _says("Median response time.")]
+    p90_s: Annotated[Interval | None, _says("90th percentile of the response time.")] = None
     p99_s: Annotated[Interval | None, _says("99th percentile, over windows of 1,000 requests or more.")]
     p999_s: Annotated[Interval | None, _says("99.9th percentile, over windows of 10,000 requests or more.")] = None
+    knee: Annotated[Interval | None, _says("Highest step that held; null where there are no steps.")] = None
+    sleeper_bytes: Annotated[Interval | None, _says("Private memory that each sleeper adds.")] = None
     requests: Annotated[Count, _says("Requests answered well, all windows.")]
     errors: Annotated[Count, _says("Requests that failed, all windows.")]
     server_utilisation: Annotated[float | None, _says("Server CPU time over its vCPUs' time.")]

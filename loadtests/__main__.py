@@ -15,6 +15,7 @@ from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import canonical, one_of
 from loadtests import outcome
+from loadtests.arrivals import Arrivals
 from loadtests.compare import compare_sides
 from loadtests.compare import fail_if_slower as fail_if_slower_by
 from loadtests.json_schemas import SCHEMAS, schemas
@@ -50,6 +51,9 @@ def loadtest(
     memory: str | None = None,
     users: Users = 16,
     delay: Delay = 100,
+    rate: str | None = None,
+    arrivals: str | None = None,
+    objective: str | None = None,
     rounds: Rounds = None,
     budget: str | None = None,
     precision: str | None = None,
@@ -71,6 +75,9 @@ def loadtest(
         size=Size.read(vcpu, memory),
         users=users,
         delay_ms=delay,
+        rate=rate,
+        arrivals=None if arrivals is None else Arrivals(one_of(arrivals, Arrivals, variable="ARRIVALS")),
+        objective=objective,
         stopping=Stopping.read(rounds=rounds, budget=budget, precision=precision, margin=margin),
         seed=new_seed() if seed is None else seed,
     )

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from common.records import Canary, CellSummary, Interval, Load, Run, Summary, Verdict, Window
 from loadtests import shares
+from loadtests.climb import knee, memory_per_target_bytes
 from loadtests.comparison import decide, looks_of
 from loadtests.controls import watch
 from loadtests.intervals import log_interval, median_interval
@@ -74,6 +75,8 @@ def _row(run: Run, name: str, windows: Sequence[Window], seen: Mapping[Verdict, 
         p90_s=latency_interval(loads, "p90", 0.1),
         p99_s=latency_interval(loads, "p99", 0.01),
         p999_s=latency_interval(loads, "p999", 0.001),
+        knee=log_interval([found for load in loads if (found := knee(load.steps)) is not None]),
+        sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.scenario == "sleepers" else None,
         requests=sum(load.requests for load in loads),
         errors=sum(sum(load.failures.values()) for load in loads),
         server_utilisation=shares.server(loads, run.vcpu),
@@ -84,6 +87,11 @@ def _row(run: Run, name: str, windows: Sequence[Window], seen: Mapping[Verdict, 
         verdict=next(iter(seen), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in seen.items()},
     )
+
+
+def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
+    found = (memory_per_target_bytes(load.steps) for load in loads)
+    return [value for value in found if value is not None and value > 0]
 
 
 def _order(cell: CellSummary) -> tuple[bool, float]:

@@ -72,6 +72,7 @@ class Connection:
         "target",
         "think",
         "unsent",
+        "waited_s",
         "wire",
     )
 
@@ -91,7 +92,7 @@ class Connection:
         self.done: AsyncResult[None] = AsyncResult()
         self.finishing = False
         self.opened = 0
-        self.started_s = 0.0
+        self.started_s = self.waited_s = 0.0
         self.due_s: float | None = None
         self.target: Target | None = None
         """The request that is out; ``None`` between requests."""
@@ -134,10 +135,10 @@ class Connection:
         self.buffer = b""
         self.expected = NOTHING
 
-    def load(self, target: Target, now_s: float) -> None:
-        """Make ``target`` the request that is out since ``now_s``."""
+    def load(self, target: Target, intended_s: float, waited_s: float) -> None:
+        """Make ``target`` the request that is out; response times count from ``intended_s``, timeouts from later."""
         self.target, self.tally, self.wire, self.size = target, target.tally, target.wire, target.size
-        self.started_s = now_s
+        self.started_s, self.waited_s = intended_s, waited_s
         self.due_s = None
 
 

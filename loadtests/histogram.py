@@ -44,8 +44,13 @@ def merge(histograms: Iterable[Sequence[int]]) -> list[int]:
 
 
 def difference(later: Sequence[int], earlier: Sequence[int]) -> list[int]:
-    """What was counted between two copies of one histogram."""
-    return [after - before for after, before in zip(later, earlier, strict=True)]
+    """What was counted between two copies of one histogram. Most stretches have not changed, and are passed over."""
+    found = empty()
+    for start in range(0, BUCKETS, LINEAR):
+        after, before = later[start : start + LINEAR], earlier[start : start + LINEAR]
+        if after != before:
+            found[start : start + LINEAR] = [a - b for a, b in zip(after, before, strict=True)]
+    return found
 
 
 def percentile_s(counts: Sequence[int], fraction: float) -> float | None:
@@ -64,7 +69,13 @@ def percentile_s(counts: Sequence[int], fraction: float) -> float | None:
 
 def sparse(counts: Sequence[int]) -> list[tuple[int, int]]:
     """The buckets that hold something, as pairs of index and count."""
-    return [(bucket, count) for bucket, count in enumerate(counts) if count]
+    starts = [start for start in range(0, BUCKETS, LINEAR) if any(counts[start : start + LINEAR])]
+    return [
+        (start + offset, count)
+        for start in starts
+        for offset, count in enumerate(counts[start : start + LINEAR])
+        if count
+    ]
 
 
 def dense(pairs: Iterable[Sequence[int]]) -> list[int]:

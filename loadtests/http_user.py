@@ -12,23 +12,19 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
-from locust import User, events, task
-from locust.env import Environment
+from locust import User, task
 from locust.exception import StopUser
 
 from common.errors import UsageError
 from loadtests.answers import Request
-from loadtests.connection import Address, Connection, Target
-from loadtests.engine import Engine, Listener
-from loadtests.locust_stats import Merger
+from loadtests.connection import Address, Connection
+from loadtests.engine import Engine
+from loadtests.engines import engine_of
 
-MS_PER_S = 1000
 PROBE_S = 1.0
 """How long an address of a name that has several may take to accept a connection."""
 
-_engines: WeakKeyDictionary[Environment, Engine] = WeakKeyDictionary()
 _addresses: dict[tuple[str, int], Address] = {}
 
 
@@ -40,6 +36,8 @@ class KeepAliveUser(User):
 
     abstract = True
     requests: ClassVar[Sequence[Request]] = ()
+    engine_kind: ClassVar[type[Engine]] = Engine
+    """The loop that drives the connections of these users."""
 
     def plan(self) -> Sequence[Request]:
         """The requests to draw from; to be overridden where they depend on options."""
@@ -48,7 +46,7 @@ class KeepAliveUser(User):
     def on_start(self) -> None:
         """Make the connection ready; ``UsageError`` for a host that cannot be used."""
         address, host, prefix = destination(self.host or "")
-        self.engine = engine_of(self.environment)
+        self.engine = engine_of(self.environment, self.engine_kind)
         targets = [self.engine.target(request.under(prefix), host) for request in self.plan()]
         self.connection = Connection(address, targets, think=self._think())
 
@@ -73,55 +71,6 @@ class KeepAliveUser(User):
 
     def _think(self) -> Callable[[], float] | None:
         return None if type(self).wait_time is User.wait_time else self.wait_time
-
-
-def flush_engines(**_: object) -> None:
-    """Bring Locust's statistics up to date now: before a worker reports them, and before they are reset."""
-    for engine in _engines.values():
-        engine.flush()
-
-
-# Listeners are called in the order they came, and Locust adds its own when it makes a runner, which is later.
-events.spawning_complete.add_listener(flush_engines)  # type: ignore[no-untyped-call]
-events.report_to_master.add_listener(flush_engines)  # type: ignore[no-untyped-call]
-
-
-def engine_of(environment: Environment) -> Engine:
-    """The engine that drives the connections of all users of ``environment`` in this process."""
-    found = _engines.get(environment)
-    if found is None:
-        if getattr(environment.parsed_options, "per_request_events", False):
-            found = Engine(flush=lambda: None, listener=_event_of(environment))
-        else:
-            found = _merging_engine(environment)
-        _engines[environment] = found
-    return found
-
-
-def _merging_engine(environment: Environment) -> Engine:
-    merger = Merger(environment)
-
-    def flush() -> None:
-        merger.merge(engine.tallies.values())
-
-    engine = Engine(flush=flush)
-    return engine
-
-
-def _event_of(environment: Environment) -> Listener:
-    """A listener that fires Locust's request event, from which Locust itself and its plugins count."""
-
-    def fire(target: Target, elapsed_s: float, body_bytes: int, reason: str | None) -> None:
-        environment.events.request.fire(  # type: ignore[no-untyped-call]
-            request_type=target.request.method,
-            name=target.request.label,
-            response_time=elapsed_s * MS_PER_S,
-            response_length=body_bytes,
-            exception=reason,
-            context={},
-        )
-
-    return fire
 
 
 def destination(base: str) -> tuple[Address, str, str]:

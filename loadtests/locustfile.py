@@ -4,6 +4,8 @@ import os
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,22 @@ import gevent
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, LocalRunner
+from locust.runners import LocalRunner, WorkerRunner
 
 from common.errors import BenchmarkError, UsageError
 from loadtests import window
-from loadtests.http_user import destination, engine_of
-from loadtests.scenarios import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Sleep
+from loadtests.arrivals import Arrivals
+from loadtests.climb import Objective
+from loadtests.engine import Engine
+from loadtests.engines import engine_of, options_of
+from loadtests.http_user import KeepAliveUser, destination
+from loadtests.rates import MOST_RPS
+from loadtests.scenarios import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Ramp, Rate, Sleep, Sleepers
+from loadtests.staircase import climb
+from loadtests.stepped import climbing, stairs_of, told, users_of, window_s
+from loadtests.worker_reports import write_totals
 
-__all__ = ["Hello", "Mixed", "Sleep"]
+__all__ = ["Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers"]
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -26,9 +36,22 @@ def add_options(parser: LocustArgumentParser) -> None:
     add: Callable[..., Any] = parser.add_argument
     number = _number_from(0, 3600)
     add("--delay-ms", type=_delay_ms, default=DELAY_MS, help="how long /sleep is asked to sleep")
+    add("--rate", type=_number_from(0.001, MOST_RPS), default=100.0, help="arrivals per second of an open loop, in all")
+    add(
+        "--arrivals",
+        choices=[one.value for one in Arrivals],
+        default=Arrivals.CONSTANT.value,
+        help="how arrivals follow each other",
+    )
+    add(
+        "--objective", type=_objective, default=None, help="what a step of Ramp or Sleepers must hold, such as p99<50ms"
+    )
     add("--per-request-events", action="store_true", help="fire events.request for each answer, for plugins (slower)")
-    hidden = {"include_in_web_ui": False}
-    add("--window-file", type=Path, help="measure one timed window, write its record to this file, and end", **hidden)
+    hidden = {"include_in_web_ui": False}  # and sent to workers with all others, so that they must be plain values
+    add("--arrival-seed", type=int, default=None, help="seed of Poisson arrivals", **hidden)
+    add("--connections-in-all", type=int, default=None, help="set by a master for its workers", **hidden)
+    add("--tally-file", help="write exact counts of all workers to this file at the end", **hidden)
+    add("--window-file", help="measure one timed window, write its record to this file, and end", **hidden)
     add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window", **hidden)
     add("--window-s", type=number, default=2.0, help="seconds that the window lasts", **hidden)
     add("--opening-s", type=number, default=10.0, help="seconds that connections may take to be all open", **hidden)
@@ -41,15 +64,19 @@ def add_options(parser: LocustArgumentParser) -> None:
 
 def prepare(environment: Environment, **_: object) -> None:
     """Pin the process, and start the timed window where one is asked for; what cannot work ends the process."""
-    options = environment.parsed_options
-    assert options is not None
+    options = options_of(environment)
     try:
         if environment.host:
             destination(environment.host)
         if options.cores:
             os.sched_setaffinity(0, options.cores)
+        if options.tally_file and not isinstance(environment.runner, WorkerRunner):
+            write = partial(write_totals, environment, Path(options.tally_file))
+            environment.events.quit.add_listener(write)  # type: ignore[no-untyped-call]
+        if options.headless or len(environment.user_classes) == 1:
+            climbing(environment)
         if options.window_file:
-            gevent.spawn(measure, environment, _only_process(environment))
+            gevent.spawn(measure, environment, _only_process(environment), _kind(environment))
     except BenchmarkError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
         sys.exit(error.exit_status)
@@ -61,12 +88,22 @@ def _only_process(environment: Environment) -> LocalRunner:
     return environment.runner
 
 
-def measure(environment: Environment, runner: LocalRunner) -> None:
+def measure(environment: Environment, runner: LocalRunner, kind: type[Engine]) -> None:
     """Measure the window and end the process: with status 0 if there is a record, whatever it says."""
-    options = environment.parsed_options
-    assert options is not None
+    try:
+        _measure(environment, runner, engine_of(environment, kind))
+        environment.process_exit_code = 0
+    except Exception:
+        environment.process_exit_code = 1
+        raise
+    finally:
+        runner.quit()
+
+
+def _measure(environment: Environment, runner: LocalRunner, engine: Engine) -> None:
+    options = options_of(environment)
     plan = window.Plan(
-        file=options.window_file,
+        file=Path(options.window_file),
         warmup_s=options.warmup_s,
         window_s=options.window_s,
         opening_s=options.opening_s,
@@ -76,14 +113,13 @@ def measure(environment: Environment, runner: LocalRunner) -> None:
         cores=options.cores,
         server_cores=options.server_cores,
     )
-    try:
-        window.run(plan, engine_of(environment), lambda: runner.user_count if runner.state == STATE_RUNNING else 0)
-        environment.process_exit_code = 0
-    except Exception:
-        environment.process_exit_code = 1
-        raise
-    finally:
-        runner.quit()
+    users, scenario = users_of(runner), climbing(environment)
+    if scenario is None:
+        window.run(plan, lambda: window.measure(plan, engine, users), plan.warmup_s + plan.window_s)
+        return
+    plan = replace(plan, window_s=window_s(options))
+    stairs = stairs_of(environment, scenario, plan)
+    window.run(plan, lambda: climb(stairs, plan, engine, users, told), stairs.longest_s(plan))
 
 
 def _number_from(low: float, high: float) -> Callable[[str], float]:
@@ -97,6 +133,21 @@ def _number_from(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def _kind(environment: Environment) -> type[Engine]:
+    kinds = {one.engine_kind for one in environment.user_classes if issubclass(one, KeepAliveUser)}
+    if len(kinds) != 1:
+        raise UsageError("--window-file measures classes of one kind. Name those of a closed or of an open loop.")
+    return kinds.pop()
+
+
+def _objective(text: str) -> str:
+    try:
+        Objective.read(text)
+    except UsageError as error:
+        raise ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _delay_ms(text: str) -> int:

@@ -17,13 +17,20 @@ from common.bases import is_stand_in
 from common.candidates import Candidate, Runtime
 from common.cores import split
 from common.engine import engine
+from common.errors import UsageError
 from common.machine import machine, revision
 from common.matrix import Size
 from common.records import Cell, Conformance, Run
 from common.runtimes.container import can_enter_namespaces
 from common.servers import command
+from loadtests.arrivals import Arrivals
+from loadtests.climb import Objective
+from loadtests.rates import Rate
 from loadtests.stopping import Stopping
+from loadtests.throughput import CLIMBING
 
+OPEN_LOOPS = frozenset({"rate", "ramp"})
+DEFAULT_RATES = {"rate": "50%", "ramp": "500"}
 WARMUP_S = 1.0
 WINDOW_S = 2.0
 
@@ -39,6 +46,30 @@ class Settings:
     delay_ms: int
     stopping: Stopping
     seed: int
+    rate: str | None = None
+    arrivals: Arrivals | None = None
+    objective: str | None = None
+
+    def __post_init__(self) -> None:
+        """``UsageError`` where a value does not fit the scenario."""
+        for name, value, scenarios in (
+            ("RATE", self.rate, OPEN_LOOPS),
+            ("ARRIVALS", self.arrivals, OPEN_LOOPS),
+            ("OBJECTIVE", self.objective, CLIMBING),
+        ):
+            if value is not None and self.scenario not in scenarios:
+                raise UsageError(
+                    f"{name}={value} needs SCENARIO={' or '.join(sorted(scenarios))}, not {self.scenario}."
+                )
+        if self.rate is not None and Rate.read(self.rate).share is not None and self.scenario == "ramp":
+            raise UsageError(f"RATE={self.rate} is where the ramp begins: requests per second are accepted, no share.")
+        if self.objective is not None:
+            Objective.read(self.objective)
+
+    @property
+    def asked_rate(self) -> str | None:
+        """The rate asked for, or the one that the scenario has by itself."""
+        return self.rate or DEFAULT_RATES.get(self.scenario)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +130,9 @@ def manifest(
         warmup_s=WARMUP_S,
         window_s=WINDOW_S,
         load_path=_load_path(docker=docker),
+        rate=settings.asked_rate,
+        arrivals=(settings.arrivals or Arrivals.CONSTANT) if settings.scenario in OPEN_LOOPS else None,
+        objective=settings.objective,
         machine=machine(_engine() if docker else None),
         cells=cells,
     )

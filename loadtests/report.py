@@ -10,6 +10,7 @@ from rich.table import Table
 from common.records import Cell, CellSummary, Controls, Decision, Interval, Pair, Run, Summary, Window
 from loadtests.analysis import values_by_round
 from loadtests.intervals import log_interval
+from loadtests.load_notes import load_notes
 
 QUOTA_USED = 0.95
 """Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can."""
@@ -94,6 +95,7 @@ def notes(run: Run, summary: Summary) -> Iterator[str]:
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
     if any(count > 1 for count in _ties(summary).values()):
         yield "=: a tie; this run cannot tell them apart."
+    yield from load_notes(run, summary)
     if any(cell.control_of for cell in run.cells):
         yield "control: a second copy of a stack, to see that the two tie; not ranked."
     if summary.controls is not None:

@@ -12,14 +12,15 @@ from rich.console import Console
 
 from common.candidates import Candidate
 from common.conforming import conform_all
-from common.errors import FailedError
+from common.errors import FailedError, GeneratorBoundError
 from common.exclusive import only_run
 from common.live import Live, clock, live
 from common.matrix import Size
-from common.records import Decision, Run, Summary, Window
+from common.records import Decision, Run, Summary, Verdict, Window
 from loadtests import report
 from loadtests.analysis import requests_per_cpu_s, summarise
 from loadtests.canary import sing
+from loadtests.ceiling import ceiling
 from loadtests.duet import measure_together
 from loadtests.manifest import Identity, Settings, manifest
 from loadtests.plan import Step
@@ -41,6 +42,7 @@ def run_loadtest(settings: Settings, candidates: Sequence[Candidate], out: Path 
         outcomes = conform_all(candidates, console)
         made = [one for one in candidates if one.name in outcomes]
         run = manifest(settings, made, outcomes, identity)
+        run = replace(run, ceiling=ceiling(run))
         results = Results.create(out or RESULTS / run.id, run)
         finish(run, {one.name: one for one in made}, results, console)
 
@@ -76,6 +78,8 @@ def finish(run: Run, candidates: Mapping[str, Candidate], results: Results, cons
         results.finish(summary)
     if bad := [row.cell for row in summary.cells if row.verdict in HOPELESS]:
         raise FailedError(f"{len(bad)} of {len(summary.cells)} stacks have no valid number: {', '.join(bad)}.")
+    if bound := [row.cell for row in summary.cells if Verdict.GENERATOR_BOUND in row.doubts]:
+        raise GeneratorBoundError(f"the generator was the limit for {', '.join(bound)}: those numbers may be its own.")
 
 
 def print_summary(run: Run, summary: Summary, console: Console) -> None:
@@ -145,7 +149,7 @@ def measure_window(run: Run, step: Step, candidate: Candidate) -> Window:
     try:
         with candidate.serve(size, cores=run.server_cores) as running:
             try:
-                load = measure(running, run)
+                load = measure(running, run, seed=run.seed + step.round)
             except GeneratorError as error:
                 if (how := running.ended()) is None:
                     raise

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from loadtests.answers import Request, json_string
+from loadtests.arrival_user import ArrivalUser
 from loadtests.http_user import KeepAliveUser
 
 DELAY_MS = 100
@@ -58,3 +59,19 @@ class Mixed(_Delayed):
     def plan(self) -> Sequence[Request]:
         """Sleeps as long as ``--delay-ms`` says."""
         return (hello(weight=9), sleep(self.delay_ms))
+
+
+class Rate(ArrivalUser):
+    """``/hello`` at ``--rate`` a second, whatever becomes of the answers."""
+
+    requests = (hello(),)
+
+
+class Ramp(ArrivalUser):
+    """``/hello`` at a rate that rises from ``--rate`` until ``--objective`` breaks."""
+
+    requests = (hello(),)
+
+
+class Sleepers(Sleep):
+    """``/sleep`` on ever more connections, from ``-u``, until the 99th percentile exceeds the delay by a tenth."""

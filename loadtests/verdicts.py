@@ -7,11 +7,15 @@ import numpy as np
 
 from common.records import Cell, Load, Run, Verdict, Window
 from loadtests import shares
+from loadtests.climb import knee, unsent
+from loadtests.generator_doubts import generator_doubts
 
 GENERATOR_CEILING = 0.8
 """Above this share of its cores the generator may be what was measured."""
 LITTLES_LAW_TOLERANCE = 0.05
 FEWEST_ROUNDS = 5
+UNSENT_TOLERANCE = 0.01
+"""The share of an open loop's arrivals that may be unsent at the end of its window."""
 MOST_STEAL = 0.05
 MOST_FOREIGN = 0.25
 """Of the server's cores. Requests per CPU-second hold to some percent beyond it; no more is promised."""
@@ -44,6 +48,7 @@ def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Loa
     yield from _answer_doubts(cell, windows, loads)
     yield from _connection_doubts(cell, loads)
     yield from _generator_doubts(run, loads)
+    yield from _objective_doubts(loads)
     yield from _machine_doubts(run, loads)
     if 0 < len(windows) < FEWEST_ROUNDS:
         seen = f"{len(windows)} windows; {FEWEST_ROUNDS} are the fewest to rank by"
@@ -71,6 +76,8 @@ def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verd
         return
     way_out = f"Look at its keep-alive: make serve FRAMEWORK={cell.framework} SERVER={cell.server}."
     for load in loads:
+        if load.open_loop is not None:
+            continue  # its connections may be idle for so long that a server may close them
         if load.reconnects:
             yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew. {way_out}"
         if load.connections_open_min < load.users:
@@ -87,9 +94,21 @@ def _generator_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict
         yield Verdict.SHARED_CORE, "server and generator shared cores; give the machine more cores or a smaller VCPU."
         return
     used = [load.generator_cpu_s / load.duration_s / len(run.generator_cores) for load in loads if load.duration_s]
-    if used and max(used) > GENERATOR_CEILING:
-        seen = f"the generator used {max(used):.0%} of its cores, so what was measured may be its own limit"
-        yield Verdict.GENERATOR_BOUND, f"{seen}. Give it more cores, or the server a smaller VCPU."
+    seen = [f"the generator used {max(used):.0%} of its cores"] if max(used, default=0) > GENERATOR_CEILING else []
+    seen += generator_doubts(run, loads)
+    if seen:
+        what = f"{'; '.join(seen)}, so what was measured may be its own limit"
+        yield Verdict.GENERATOR_BOUND, f"{what}. Give it more cores, or the server a smaller VCPU."
+
+
+def _objective_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+    """Whether a climb found no step that held, or an open loop got less sent than it planned."""
+    missed = [load.steps[-1].broken for load in loads if load.steps and knee(load.steps) is None]
+    if missed:
+        yield Verdict.OBJECTIVE_MISSED, f"no step held the objective: {missed[0]}. Begin lower with RATE= or USERS=."
+    late = [(unsent(load), load.open_loop.planned) for load in loads if load.open_loop]
+    if not missed and (over := [pair for pair in late if pair[0] > UNSENT_TOLERANCE * pair[1]]):
+        yield Verdict.OVERLOADED, f"{over[0][0]} of {over[0][1]} arrivals were not sent. Lower RATE= or raise USERS=."
 
 
 def _machine_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:

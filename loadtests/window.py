@@ -7,8 +7,7 @@ warm-up, take a snapshot, wait for the window, take another, write the differenc
 import faulthandler
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +16,17 @@ import msgspec
 import psutil
 
 from common.accounting import CpuReading, read_meter
-from common.core_times import CoreTimes, core_times
-from common.records import Latency, Load
-from loadtests import histogram
+from common.records import Load
 from loadtests.engine import Engine
-from loadtests.tally import Tally, added_up
+from loadtests.health import Health
+from loadtests.open_loop import OpenLoop
+from loadtests.snapshot import difference, snapshot
+from loadtests.tally import added_up
 
+CATCH_UP_S = 0.020
+"""What an open loop is given to send what was due while meters were read; the server's CPU time includes it."""
 GRACE_S = 20.0
 """How long after all waits have passed the process is ended from outside Python, whatever it is doing."""
-NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,129 +50,71 @@ class Plan:
     """The cores the server is pinned to; empty where that is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Every counter at one instant."""
-
-    at_s: float
-    tallies: tuple[Tally, ...]
-    sent: int
-    in_flight: int
-    reconnects: int
-    cpu_s: float
-    run_delay_s: float
-    own_cores: CoreTimes
-    all_cores: CoreTimes
-    server_cores: CoreTimes | None
-
-
-class _NotOpenError(Exception):
+class NotOpenError(Exception):
     """The connections never were all open."""
 
 
-def run(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
-    """Measure the window that ``plan`` describes, and write its record.
+def run(plan: Plan, measurement: Callable[[], Load], longest_s: float) -> Load:
+    """Make a measurement, and write its record.
 
-    ``users`` gives the number of users once all are spawned, and 0 before. A server that goes away is a record that
-    says so; should anything in this process hang, it is ended by a timer that does not depend on it.
+    A server that goes away is a record that says so; should anything in this process hang, it is ended once
+    ``longest_s`` and some grace have passed, by a timer that does not depend on it.
     """
-    faulthandler.dump_traceback_later(2 * plan.opening_s + plan.warmup_s + plan.window_s + GRACE_S, exit=True)
-    result = measure(plan, engine, users)
+    faulthandler.dump_traceback_later(2 * plan.opening_s + longest_s + GRACE_S, exit=True)
+    result = measurement()
     write(plan.file, result)
     return result
 
 
 def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
-    """The window's record."""
-    before, gone = snapshot(engine, plan), None
-    readings: list[CpuReading] = []
+    """The record of one window after a warm-up."""
     try:
-        _wait_open(engine, users, plan.opening_s)
-        _wait_for_others(plan)
-        _wait(plan.warmup_s)
+        wait_open(engine, users, plan.opening_s)
+        wait_for_others(plan)
+        wait(plan.warmup_s)
+    except NotOpenError as error:
+        return nothing(plan, engine, users(), str(error))
+    return observe(plan, engine, users())
+
+
+def observe(plan: Plan, engine: Engine, users: int) -> Load:
+    """The record of a window that begins now."""
+    before, gone = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores), None
+    readings: list[CpuReading] = []
+    health = Health(engine)
+    try:
         # The meters are read outside the window: the engine stands still meanwhile, and some take milliseconds.
-        readings += _read(plan.meter)
+        readings += read(plan.meter)
+        if isinstance(engine, OpenLoop):
+            wait(CATCH_UP_S)
         engine.forget_extremes()
-        before = snapshot(engine, plan)
-        _wait(plan.window_s)
-        after = snapshot(engine, plan)
-        readings += _read(plan.meter)
-        if not engine.open_now:
+        before = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+        wait(plan.window_s)
+        after = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+        readings += read(plan.meter)
+        if not engine.ready:
             gone = "no connection was open when the window ended"
-    except (OSError, psutil.Error, _NotOpenError) as error:
-        after = snapshot(engine, plan)
+    except (OSError, psutil.Error) as error:
+        after = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
         gone = str(error)
     if engine.error is not None:
         raise engine.error
-    server = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
-    return difference(before, after, server, users=users(), open_min=engine.open_min, server_gone=gone)
-
-
-def snapshot(engine: Engine, plan: Plan) -> Snapshot:
-    """The counters now. Nothing else runs in this thread meanwhile; it takes some tens of microseconds."""
-    return Snapshot(
-        at_s=time.perf_counter(),
-        tallies=tuple(tally.copy() for tally in engine.tallies.values()),
-        sent=engine.sent,
-        in_flight=engine.in_flight,
-        reconnects=engine.reconnects,
-        cpu_s=time.process_time(),
-        run_delay_s=int(Path("/proc/self/schedstat").read_text().split()[1]) / NS_PER_S,
-        own_cores=core_times(plan.cores or tuple(os.sched_getaffinity(0))),
-        all_cores=core_times(),
-        server_cores=core_times(plan.server_cores) if plan.server_cores else None,
-    )
-
-
-def difference(
-    before: Snapshot,
-    after: Snapshot,
-    server: Sequence[CpuReading | None],
-    *,
-    users: int,
-    open_min: int,
-    server_gone: str | None,
-) -> Load:
-    """The record of what happened between two snapshots."""
-    known = {(tally.method, tally.name): tally for tally in before.tallies}
-    nothing = Tally(method="", name="")
-    done = added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in after.tallies)
-    duration_s = after.at_s - before.at_s
-    first, last = server
-    periods = _minus(last, first, "throttled_periods")
-    beside = _since(after.server_cores, before.server_cores)
-    return Load(
-        duration_s=duration_s,
+    return difference(
+        before,
+        after,
+        readings if len(readings) == 2 else [None, None],  # noqa: PLR2004 -- before and after
         users=users,
-        sent=after.sent - before.sent,
-        answered=done.good + done.wrong,
-        requests=done.good,
-        failures=dict(Counter(done.failures)),
-        in_flight=after.in_flight,
-        connections_open_min=open_min,
-        reconnects=after.reconnects - before.reconnects,
-        latency_s=latency_of(done),
-        histogram=list(histogram.sparse(done.counts)),
-        server_cpu_s=_minus(last, first, "cpu_s"),
-        throttled_s=_minus(last, first, "throttled_s"),
-        throttled_periods=None if periods is None else int(periods),
-        generator_cpu_s=after.cpu_s - before.cpu_s,
-        generator_run_delay_s=after.run_delay_s - before.run_delay_s,
-        steal_s=after.own_cores.since(before.own_cores).steal_s,
-        steal_all_s=after.all_cores.since(before.all_cores).steal_s,
-        server_steal_s=None if beside is None else beside.steal_s,
-        server_cores_busy_s=None if beside is None else beside.busy_s,
-        littles_law_ratio=done.total_s / duration_s / users if users else 0.0,
-        server_gone=server_gone,
+        open_min=engine.sockets.open_min,
+        server_gone=gone,
+        seconds=health.seconds(),
+        rate_rps=engine.schedule.rate_rps if isinstance(engine, OpenLoop) else 0.0,
     )
 
 
-def latency_of(tally: Tally) -> Latency | None:
-    """What a tally's histogram says; ``None`` if it is empty."""
-    p50, p90, p99, p999 = (histogram.percentile_s(tally.counts, fraction) for fraction in (0.5, 0.9, 0.99, 0.999))
-    if p50 is None or p90 is None or p99 is None or p999 is None:
-        return None
-    return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=tally.longest_s, mean=tally.total_s / tally.good)
+def nothing(plan: Plan, engine: Engine, users: int, gone: str) -> Load:
+    """The record of a window that could not be made."""
+    now = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+    return difference(now, now, [None, None], users=users, open_min=0, server_gone=gone)
 
 
 def write(file: Path, load: Load) -> None:
@@ -181,18 +124,19 @@ def write(file: Path, load: Load) -> None:
     part.replace(file)
 
 
-def _wait_open(engine: Engine, users: Callable[[], int], opening_s: float) -> None:
+def wait_open(engine: Engine, users: Callable[[], int], opening_s: float) -> None:
+    """Return once all connections of all users are ready; ``NotOpenError`` says how far it came in ``opening_s``."""
     deadline_s = time.perf_counter() + opening_s
-    while not users() or engine.open_now < users():
+    while not users() or engine.ready < users():
         if time.perf_counter() > deadline_s:
-            seen = f"{engine.open_now} of {users()} connections were open after {opening_s:g} s"
+            seen = f"{engine.ready} of {users()} connections were open after {opening_s:g} s"
             failures = added_up(engine.tallies.values()).failures
             reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
-            raise _NotOpenError(f"{seen} ({reasons or 'no failures'})")
+            raise NotOpenError(f"{seen} ({reasons or 'no failures'})")
         gevent.sleep(0.01)
 
 
-def _wait_for_others(plan: Plan) -> None:
+def wait_for_others(plan: Plan) -> None:
     """Wait until as many generators as share the gate have their connections open; the load goes on meanwhile."""
     if plan.gate is None:
         return
@@ -200,25 +144,17 @@ def _wait_for_others(plan: Plan) -> None:
     deadline_s = time.perf_counter() + plan.opening_s
     while (here := len(list(plan.gate.iterdir()))) < plan.gate_of:
         if time.perf_counter() > deadline_s:
-            raise _NotOpenError(f"{here} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
+            raise NotOpenError(f"{here} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
         gevent.sleep(0.005)
 
 
-def _wait(duration_s: float) -> None:
+def wait(duration_s: float) -> None:
     """Wait by our own clock: gevent's timers count from the start of its loop's turn and may come early."""
     end_s = time.perf_counter() + duration_s
     while (left_s := end_s - time.perf_counter()) > 0:
         gevent.sleep(left_s)
 
 
-def _read(meter: str) -> list[CpuReading]:
+def read(meter: str) -> list[CpuReading]:
+    """One reading of the meter; none where there is no meter."""
     return [read_meter(meter)] if meter else []
-
-
-def _since(after: CoreTimes | None, before: CoreTimes | None) -> CoreTimes | None:
-    return None if after is None or before is None else after.since(before)
-
-
-def _minus(after: CpuReading | None, before: CpuReading | None, name: str) -> float | None:
-    last, first = getattr(after, name, None), getattr(before, name, None)
-    return None if last is None or first is None else last - first

@@ -30,7 +30,7 @@ def serve(
     ``python`` runs it; by default the one that runs us.
     """
     refuse_quota(size)
-    port = _free_port() if port is None else check_port(port)
+    port = free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
     folder = environment(stack, python)
     url = f"http://{HOST}:{port}"
@@ -82,7 +82,8 @@ def check_port(port: int) -> int:
     return port
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         number: int = probe.getsockname()[1]

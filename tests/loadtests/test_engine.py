@@ -10,7 +10,8 @@ import pytest
 
 from loadtests.answers import Failure, Request, json_string
 from loadtests.connection import Connection
-from loadtests.engine import RETRY_S, SLICE_S, Engine
+from loadtests.engine import SLICE_S, Engine
+from loadtests.exchange import RETRY_S
 from loadtests.tally import Tally, added_up
 from tests.loadtests.servers import BODY, CHUNKED, CLOSE, KEEP, Behaviour, Client, Server, serving
 

@@ -35,10 +35,10 @@ def sometimes_wrong(client: Client, number: int) -> bool:
     return client.send(KEEP if number % 5 else KEEP.replace(b"world", b"w0rld"))
 
 
-def locust(port: int, *options: str, scenario: str = "Hello") -> subprocess.CompletedProcess[str]:
+def locust(port: int, *options: str, scenario: str = "Hello", users: int = USERS) -> subprocess.CompletedProcess[str]:
     """Locust's end, with no more output than its messages."""
     start = (sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "--only-summary")
-    load = ("-u", str(USERS), "-r", str(USERS), "--host", f"http://127.0.0.1:{port}")
+    load = ("-u", str(users), "-r", str(users), "--host", f"http://127.0.0.1:{port}")
     command = [*start, *load, *options, scenario]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -51,10 +51,17 @@ def locust(port: int, *options: str, scenario: str = "Hello") -> subprocess.Comp
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def window(file: Path, port: int, *options: str, meter: str = f"tree:{os.getpid()}") -> Load:
+def window(
+    file: Path,
+    port: int,
+    *options: str,
+    meter: str = f"tree:{os.getpid()}",
+    scenario: str = "Hello",
+    users: int = USERS,
+) -> Load:
     """The record of a short window."""
     times = ("--warmup-s=0.2", "--window-s=1", "--opening-s=1")
-    done = locust(port, f"--window-file={file}", f"--meter={meter}", *times, *options)
+    done = locust(port, f"--window-file={file}", f"--meter={meter}", *times, *options, scenario=scenario, users=users)
     assert done.returncode == 0, done.stderr
     assert list(file.parent.iterdir()) == [file]
     load: Load = decode(file.read_bytes(), Load, source=file.name)
