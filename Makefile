@@ -48,15 +48,24 @@ conformance: $(READY) ## Hold stacks to the contract | FRAMEWORK=all SERVER=defa
 	@$(PYTHON_M) common conformance
 
 ##@ Measure
-.PHONY: loadtest compare web publish
+.PHONY: loadtest compare sizes money web publish
 loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 RATE= ARRIVALS= OBJECTIVE= ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= OUT= RESUME= PYTHON=3.13
 	@$(PYTHON_M) loadtests loadtest
 compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT=
 	@$(PYTHON_M) loadtests compare
+sizes: $(READY) ## Bytes of libraries and images: unpacked, compressed, over the base; the biggest packages | FRAMEWORK=all SERVER=default IMAGE=all REGISTRY= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests sizes
+money: $(READY) ## Dollars for a million requests and an idle month, from a finished run; the cheapest size | RUN=latest RATE= P99= UTILISATION=0.5
+	@$(PYTHON_M) loadtests money
 web: $(READY) ## Locust's web UI on one stack until Ctrl-C | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=1 MEMORY= PORT=8089 PYTHON=3.13
 	@$(PYTHON_M) loadtests web
 publish: $(READY) ## A finished run as the README's table | RUN=latest
 	@$(PYTHON_M) loadtests publish
+
+##@ Hand on
+.PHONY: push
+push: $(READY) ## Images into a registry (ECR: the repository is created if missing), and what they weigh there | REGISTRY= FRAMEWORK=all SERVER=default IMAGE=all PYTHON=3.13 ECR=auto
+	@$(PYTHON_M) common push
 
 ##@ Keep in order
 .PHONY: test lint format records clean

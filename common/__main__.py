@@ -1,4 +1,4 @@
-"""The verbs of this room, in the order of the flow: list, lock, build, bases, serve, conformance."""
+"""The verbs of this room, in the order of the flow: list, lock, build, bases, serve, conformance, push."""
 
 import os
 import sys
@@ -15,12 +15,14 @@ from common.candidates import Runtime, choose, only
 from common.commandline import Port, run, terminal, verbs
 from common.conformance import run as run_suite
 from common.conforming import conform_all, record, require, table
+from common.container_registry import Place
 from common.cores import split
 from common.engine import engine
 from common.errors import FailedError, UsageError
 from common.images import DEFAULT_PYTHON, images
 from common.matrix import DEFAULT, Size, stacks
-from common.preparation import prepare
+from common.preparation import available, prepare
+from common.pushing import push_all, pusher
 from common.registry import frameworks
 from common.selection import select
 
@@ -127,6 +129,25 @@ def conformance(
         outcomes = conform_all(candidates, console)
     console.print(table(outcomes))
     require(outcomes)
+
+
+@app.command
+def push(
+    *,
+    registry: str,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str = "all",
+    python: str = DEFAULT_PYTHON,
+    ecr: Literal["auto", "1"] = "auto",
+) -> None:
+    """Images into a registry, those that are missing built first, and what they weigh there."""
+    place = Place.read(registry)
+    chosen = choose(framework=framework, server=server, image=image, runtime=Runtime.read("docker"), python=python)
+    candidates = available(chosen, console)
+    with pusher(place, ecr=ecr == "1") as ready:  # a registry that cannot be used is told before anything is built
+        prepare(candidates, console)
+        push_all(ready, candidates, report=say)
 
 
 if __name__ == "__main__":

@@ -61,5 +61,5 @@ def _make_options() -> list[str]:
 
 
 def _in_make_words(text: str) -> str:
-    in_words = re.sub(r"--([a-z][a-z-]*)", lambda found: f"{found[1].upper().replace('-', '_')}=", text)
+    in_words = re.sub(r"--([a-z][a-z0-9-]*)", lambda found: f"{found[1].upper().replace('-', '_')}=", text)
     return " ".join(in_words.split())

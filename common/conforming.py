@@ -11,7 +11,7 @@ from common.conformance import Outcome, run
 from common.errors import FailedError
 from common.live import live
 from common.matrix import Size
-from common.preparation import prepare
+from common.preparation import available, prepare
 from common.records import Conformance
 
 SIZE = Size()
@@ -32,14 +32,11 @@ def conform(candidate: Candidate) -> Conformance:
 
 def conform_all(candidates: Sequence[Candidate], console: Console) -> dict[str, Conformance]:
     """What the suite says of each candidate that can be had, by name; what they need is made first."""
-    available = [candidate for candidate in candidates if candidate.unavailable is None]
-    for candidate in candidates:
-        if candidate.unavailable is not None:
-            console.print(f"{candidate.name} is not available: {candidate.unavailable}")
-    prepare(available, console)
+    chosen = available(candidates, console)
+    prepare(chosen, console)
     outcomes = {}
-    with live("conformance", len(available), console) as display:
-        for candidate in available:
+    with live("conformance", len(chosen), console) as display:
+        for candidate in chosen:
             display.start(candidate.name)
             outcomes[candidate.name] = one = conform(candidate)
             display.done(f"{candidate.name}: {one.passed} passed, {len(one.failed)} failed")

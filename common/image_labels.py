@@ -15,6 +15,7 @@ from common.registry import ROOT
 FRAMEWORK = f"{PROJECT}.framework"
 SERVER = f"{PROJECT}.server"
 PYTHON = f"{PROJECT}.python"
+BASE = "org.opencontainers.image.base.name"
 VERSIONS = f"{PROJECT}.versions"
 
 
@@ -27,7 +28,7 @@ def labels(stack: Stack, base: str, python: str) -> dict[str, str]:
         "org.opencontainers.image.title": stack.name,
         "org.opencontainers.image.version": stack.framework.version,
         "org.opencontainers.image.revision": _revision(),
-        "org.opencontainers.image.base.name": base,
+        BASE: base,
         FRAMEWORK: stack.framework.name,
         SERVER: stack.server.name,
         PYTHON: _full_version(base) or python,

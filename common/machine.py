@@ -20,6 +20,7 @@ def machine(docker: str | None = None) -> Machine:
         kernel=platform.release(),
         cgroup_version=2 if (CGROUP_ROOT / "cgroup.controllers").exists() else 1,
         python=platform.python_version(),
+        architecture=platform.machine(),
         docker=docker,
         governor=_governor(),
     )

@@ -28,3 +28,11 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
         for (image, python), ones in on.items():
             display.start(f"images on {image.name}")
             build([one.stack for one in ones], [image], python, report=display.done)
+
+
+def available(candidates: Sequence[Candidate], console: Console) -> list[Candidate]:
+    """Those that can be had; of the others the console is told why not."""
+    for candidate in candidates:
+        if candidate.unavailable is not None:
+            console.print(f"{candidate.name} is not available: {candidate.unavailable}")
+    return [candidate for candidate in candidates if candidate.unavailable is None]

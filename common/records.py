@@ -34,6 +34,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     kernel: Annotated[str, _says("Kernel release.")]
     cgroup_version: Annotated[int, _says("Control groups: 1 or 2.")]
     python: Annotated[str, _says("Python that ran the harness.")]
+    architecture: Annotated[str | None, _says("As the kernel names it; null in records of before.")] = None
     docker: Annotated[str | None, _says("Engine version and storage driver; null where none was used.")] = None
     governor: Annotated[str | None, _says("The kernel's frequency governor; null where it cannot be read.")] = None
 
@@ -109,8 +110,8 @@ class Run(Struct, frozen=True, kw_only=True):
     generator_cores: Annotated[list[int], _says("Cores the load generator is pinned to.")]
     warmup_s: Annotated[Seconds, _says("Load before each window, not counted.")]
     window_s: Annotated[Seconds, _says("Length of each window asked for.")]
-    load_path: Annotated[str, _says("How the load reached the server: loopback, network namespace or host network.")]
     rate: Annotated[str | None, _says("Rate of an open loop as asked for: per second, or % of capacity.")] = None
+    load_path: Annotated[str, _says("How the load reached the server: loopback, network namespace or host network.")]
     arrivals: Annotated[str | None, _says("How the arrivals of an open loop follow each other.")] = None
     objective: Annotated[str | None, _says("What each step of ramp or sleepers must hold.")] = None
     ceiling: Annotated[Ceiling | None, _says("The generator's own limit; null where it was not measured.")] = None

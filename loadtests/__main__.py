@@ -1,4 +1,4 @@
-"""The verbs of this room, in the order of the flow: loadtest, web, publish, records."""
+"""The verbs of this room, in the order of the flow: loadtest, sizes, money, web, publish, records."""
 
 import sys
 from pathlib import Path
@@ -9,23 +9,28 @@ from cyclopts import Parameter, validators
 from common.candidates import Runtime, choose, only, runtime_line
 from common.commandline import Port, terminal, verbs
 from common.commandline import run as run_verb
+from common.container_registry import Place
 from common.contract import MAX_DELAY_MS
+from common.errors import UsageError
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import canonical, one_of
 from loadtests import outcome
 from loadtests.arrivals import Arrivals
+from loadtests.bill import Question
+from loadtests.billing import print_bill
 from loadtests.compare import compare_sides
 from loadtests.compare import fail_if_slower as fail_if_slower_by
 from loadtests.json_schemas import SCHEMAS, schemas
 from loadtests.manifest import Settings, new_seed
-from loadtests.publication import publish_run
+from loadtests.publication import finished_run, publish_run
 from loadtests.records_page import PAGE, page
 from loadtests.results import refuse_used
 from loadtests.resuming import Resumed, refuse_settings
 from loadtests.runner import resume_loadtest, run_loadtest
 from loadtests.sides import Side
+from loadtests.sizes import run_sizes
 from loadtests.stopping import Stopping, share
 from loadtests.throughput import SCENARIOS
 from loadtests.web import open_web
@@ -36,6 +41,8 @@ console = terminal()
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 Rounds = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Delay = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_DELAY_MS))]
+Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
+Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1))]
 Seed = Annotated[int | None, Parameter(validator=validators.Number(gte=0))]
 
 
@@ -130,6 +137,35 @@ def compare(
     found = compare_sides(first, second, settings, server=server, out=out, console=console)
     if limit is not None:
         fail_if_slower_by(found, limit)
+
+
+@app.command
+def sizes(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str = "all",
+    registry: str | None = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """What libraries and images weigh. Without an engine, libraries alone."""
+    place = None if registry is None else Place.read(registry)
+    if out is not None:
+        refuse_used(out)
+    kind = Runtime.read("auto")
+    flavours = image if kind is Runtime.DOCKER else None
+    chosen = choose(framework=framework, server=server, image=flavours, runtime=kind, python=python)
+    run_sizes(chosen, place, out, console)
+
+
+@app.command
+def money(*, run: str = "latest", rate: Amount = None, p99: Amount = None, utilisation: Share = 0.5) -> None:
+    """A finished run in dollars; ``P99`` is in milliseconds and wants a ``RATE``."""
+    if p99 is not None and rate is None:
+        raise UsageError(f"P99={p99:g} says how fast; RATE= has to say how much. Accepted: both.")
+    question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
+    print_bill(finished_run(run), question, console)
 
 
 @app.command

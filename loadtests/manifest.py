@@ -133,7 +133,7 @@ def manifest(
         rate=settings.asked_rate,
         arrivals=(settings.arrivals or Arrivals.CONSTANT) if settings.scenario in OPEN_LOOPS else None,
         objective=settings.objective,
-        machine=machine(_engine() if docker else None),
+        machine=machine(engine_name() if docker else None),
         cells=cells,
     )
 
@@ -186,7 +186,8 @@ def _image(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _engine() -> str:
+def engine_name() -> str:
+    """The engine's version and storage driver."""
     info = engine().info()
     return f"{info['ServerVersion']} ({info['Driver']})"
 

@@ -20,8 +20,8 @@ END = "<!-- results: end -->"
 
 def publish_run(name: str) -> tuple[Path, ...]:
     """Keep a finished run, the ``latest`` or one by its id, as its runtime's and scenario's; the files written."""
-    folder = _finished(name)
-    run, _ = _read(folder)
+    folder = finished_run(name)
+    run, _ = read_run(folder)
     kept = PUBLISHED / f"{run.scenario}-{run.runtime}"
     kept.mkdir(parents=True, exist_ok=True)
     for file in FILES:
@@ -32,15 +32,15 @@ def publish_run(name: str) -> tuple[Path, ...]:
 
 def with_results(readme: str, published: Path) -> str:
     """``readme`` with the tables of every published run between its markers."""
-    tables = "\n".join(report.markdown(*_read(file.parent)) for file in sorted(published.glob("*/run.json")))
+    tables = "\n".join(report.markdown(*read_run(file.parent)) for file in sorted(published.glob("*/run.json")))
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{tables}\n{END}", readme, flags=re.DOTALL
     )
 
 
-def _finished(name: str) -> Path:
-    finished = (file.parent for file in sorted(RESULTS.glob("*/summary.json")))
-    runs = {folder.name: folder for folder in finished if _read(folder)[0].design == ROUNDS}
+def finished_run(name: str) -> Path:
+    """The folder of a finished run, the ``latest`` or one by its id; ``UsageError`` names those there are."""
+    runs = {folder.name: folder for folder in finished_runs(RESULTS)}
     if not runs:
         raise UsageError(f"RUN={name}: there is no finished run. Run: make loadtest")
     if name == "latest":
@@ -50,7 +50,14 @@ def _finished(name: str) -> Path:
     return runs[name]
 
 
-def _read(folder: Path) -> tuple[Run, Summary]:
+def finished_runs(results: Path) -> list[Path]:
+    """The folders of all finished load tests, the latest last; other probes keep their results beside them."""
+    folders = (file.parent for file in sorted(results.glob("*/summary.json")) if (file.parent / FILES[1]).exists())
+    return [folder for folder in folders if read_run(folder)[0].design == ROUNDS]
+
+
+def read_run(folder: Path) -> tuple[Run, Summary]:
+    """A finished run's records."""
     return (
         decode((folder / "run.json").read_bytes(), Run, source=str(folder / "run.json")),
         decode((folder / "summary.json").read_bytes(), Summary, source=str(folder / "summary.json")),

@@ -7,6 +7,8 @@ import msgspec
 
 from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
 from common.registry import ROOT
+from common.size_records import Sizes
+from loadtests.money_records import Bill
 
 PAGE = ROOT / "loadtests" / "RECORDS.md"
 FILES = {
@@ -14,12 +16,15 @@ FILES = {
     "a line of windows.jsonl": Window,
     "a line of canaries.jsonl": Canary,
     "summary.json": Summary,
+    "sizes.json": Sizes,
+    "money.json": Bill,
 }
 
 HEAD = f"""# What a run writes
 
 `make loadtest` writes a folder under `loadtests/results/` (or `OUT=`): `run.json` before the first window, one line of
-`windows.jsonl` after each window and before the next, `summary.json` at the end. Names carry units: `_s` seconds,
+`windows.jsonl` after each window and before the next, `summary.json` at the end; `make money` adds `money.json`. `make
+sizes` writes a folder with `sizes.json`. Names carry units: `_s` seconds,
 `_bytes` bytes, `_rps` requests per second, `_ms` milliseconds. What is missing is null, with the reason beside it. This
 page describes schema version {SCHEMA_VERSION}; `make records` writes it.
 """

@@ -95,6 +95,16 @@ def used_port() -> Iterator[int]:
         ("loadtests loadtest --resume=yesterday --seed=4 --framework=flask", "RESUME=", "FRAMEWORK=, SEED="),
         ("loadtests loadtest --out=Makefile", "OUT=Makefile", "empty folder"),
         ("loadtests loadtest --out=common", "OUT=common", "empty folder"),
+        ("common push", "REGISTRY=", "requires"),
+        ("common push --registry=https://registry.example", "REGISTRY=https://registry.example", "HOST[:PORT]"),
+        ("common push --registry=127.0.0.1:5000 --ecr=perhaps", "perhaps", "auto"),
+        ("loadtests sizes --registry=a@b", "REGISTRY=", "REGISTRY_PASSWORD"),
+        ("loadtests sizes --out=Makefile", "OUT=Makefile", "empty folder"),
+        ("loadtests money --run=yesterday", "RUN=yesterday", ""),
+        ("loadtests money --p99=5", "P99=5", "RATE="),
+        ("loadtests money --rate=0", "0", "> 0"),
+        ("loadtests money --rate=many", "many", "RATE="),
+        ("loadtests money --utilisation=1.5", "1.5", "<= 1"),
         ("loadtests publish --run=yesterday", "RUN=yesterday", ""),
     ],
 )
@@ -149,7 +159,7 @@ def _documented() -> dict[str, dict[str, str]]:
     found = re.findall(
         r"^([a-z]+):.*## [^|\n]*(?: \| (.*))?\n\t@\$\(PYTHON_M\) (?:common|loadtests) ", MAKEFILE, re.MULTILINE
     )
-    return {verb: dict(re.findall(r"([A-Z_]+)=([^\s,]*)", variables)) for verb, variables in found}
+    return {verb: dict(re.findall(r"([A-Z][A-Z0-9_]*)=([^\s,]*)", variables)) for verb, variables in found}
 
 
 def _taken() -> dict[str, dict[str, str]]:
@@ -182,7 +192,8 @@ def test_makes_help_names_every_variable_with_its_default() -> None:
 
 def test_make_alone_prints_every_verb_in_the_order_of_the_flow() -> None:
     printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    flow = ["list", "lock", "build", "bases", "serve", "conformance", "loadtest", "web", "test", "lint", "clean"]
+    flow = ["list", "lock", "build", "bases", "serve", "conformance", "loadtest", "sizes", "money", "web", "push"]
+    flow += ["test", "lint", "clean"]
     places = [printed.index(f"\n  {verb} ") for verb in flow]
     assert places == sorted(places)
 
