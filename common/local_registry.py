@@ -28,14 +28,16 @@ def require_program() -> str:
 
 
 @contextmanager
-def local_registry(folder: Path, *, htpasswd: Path | None = None) -> Iterator[str]:
+def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = None) -> Iterator[str]:
     """``HOST:PORT`` of a registry that keeps what it is given in ``folder``; it is gone afterwards.
+
+    Two of them may keep it in the same one, each on an address of its own.
 
     It asks for a name and a password where ``htpasswd`` holds some (bcrypt).
     """
     program = require_program()
-    config = folder / "config.json"
-    config.write_text(json.dumps(_config(folder / "storage", htpasswd)))
+    config = folder / f"config-{host}.json"
+    config.write_text(json.dumps(_config(host, folder / "storage", htpasswd)))
     cores = sorted(os.sched_getaffinity(0))
     with (
         tempfile.TemporaryFile("w+") as log,
@@ -45,17 +47,17 @@ def local_registry(folder: Path, *, htpasswd: Path | None = None) -> Iterator[st
         def ended() -> str | None:
             return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
 
-        wait_until(lambda: _address(log) is not None, ended, what=PROGRAM)
-        yield _address(log) or ""
+        wait_until(lambda: _address(log, host) is not None, ended, what=PROGRAM)
+        yield _address(log, host) or ""
 
 
-def _config(storage: Path, htpasswd: Path | None) -> dict[str, object]:
+def _config(host: str, storage: Path, htpasswd: Path | None) -> dict[str, object]:
     """Its configuration, in the JSON that is YAML too; it says where it listens at the level ``info``."""
     config: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": str(storage)}},
-        "http": {"addr": f"{HOST}:0"},
+        "http": {"addr": f"{host}:0"},
     }
     if htpasswd is not None:
         config["auth"] = {"htpasswd": {"realm": "local", "path": str(htpasswd)}}
@@ -67,8 +69,8 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY", "OTEL_"))}
 
 
-def _address(log: IO[str]) -> str | None:
+def _address(log: IO[str], host: str) -> str | None:
     """Where it listens, as it says itself once it does: it was told to take any free port."""
     log.seek(0)
-    found = re.search(rf"listening on ({re.escape(HOST)}:\d+)", log.read())
+    found = re.search(rf"listening on ({re.escape(host)}:\d+)", log.read())
     return found[1] if found else None

@@ -34,15 +34,16 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What a stack is given: vCPUs, and memory in bytes (``None``: as much as there is)."""
+    """What a stack is given: vCPUs, memory in bytes (``None``: as much as there is), workers (``None``: by vCPU)."""
 
     vcpu: float = 1.0
     memory_bytes: int | None = None
+    worker_count: int | None = None
 
     @property
     def workers(self) -> int:
-        """One per whole vCPU, at least one."""
-        return max(1, int(self.vcpu))
+        """One per whole vCPU, at least one, unless their number was given."""
+        return self.worker_count or max(1, int(self.vcpu))
 
     @classmethod
     def read(cls, vcpu: str, memory: str | None) -> "Size":

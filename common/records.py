@@ -269,6 +269,7 @@ class Verdict(StrEnum):
     DISTURBED = "disturbed"
     CONTROL_DIFFERS = "control-differs"
     CANARY_DRIFT = "canary-drift"
+    PAGE_CACHE = "page-cache"
     TOO_FEW_ROUNDS = "too-few-rounds"
     THROTTLED = "throttled"
 

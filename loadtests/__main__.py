@@ -1,8 +1,8 @@
-"""The verbs of this room, in the order of the flow: loadtest, sizes, money, web, publish, records."""
+"""The verbs of this room, in the order of the flow: loadtest, startup, memory, sizes, money, compare, web, publish."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
@@ -16,7 +16,7 @@ from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import canonical, one_of
-from loadtests import outcome
+from loadtests import memory_run, outcome, startup_run
 from loadtests.arrivals import Arrivals
 from loadtests.bill import Question
 from loadtests.billing import print_bill
@@ -39,6 +39,7 @@ app = verbs(__doc__ or "")
 console = terminal()
 
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
+ProbeRounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Rounds = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Delay = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_DELAY_MS))]
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
@@ -95,6 +96,73 @@ def loadtest(
     )
     console.print(runtime_line(settings.runtime, runtime))
     run_loadtest(settings, candidates, out, console)
+
+
+@app.command
+def startup(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str | None = None,
+    runtime: str = "auto",
+    vcpu: str = "1",
+    cache: str | None = None,
+    bandwidth: str = "",
+    rounds: ProbeRounds = 5,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """How long every stack asked for takes to its first answer, phase by phase, and to be pulled over a link."""
+    kind = Runtime.read(runtime)
+    settings = startup_run.Settings(
+        runtime=kind,
+        sizes=tuple(dict.fromkeys(Size.read(one.strip(), None) for one in vcpu.split(","))),
+        caches=startup_run.read_caches(cache, kind),
+        bandwidths=startup_run.read_links(bandwidth, kind),
+        rounds=rounds,
+        seed=seed,
+    )
+    if out is not None:
+        refuse_used(out)
+    for size in settings.sizes:  # each is refused by itself where the runtime cannot give it
+        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size)
+    console.print(runtime_line(kind, runtime))
+    startup_run.run_startup(settings, candidates, out, console)
+
+
+@app.command
+def memory(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str | None = None,
+    runtime: str = "auto",
+    vcpu: str = "1",
+    workers: str = "1,2",
+    limit: Literal["yes", "no"] = "yes",
+    rounds: ProbeRounds = 3,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """What every stack asked for holds when idle and after 1,000 requests, and the smallest limit it passes under."""
+    kind = Runtime.read(runtime)
+    settings = memory_run.Settings(
+        runtime=kind,
+        size=Size.read(vcpu, None),
+        workers=memory_run.read_workers(workers),
+        limit=limit == "yes" and kind is Runtime.DOCKER,
+        rounds=rounds,
+        seed=seed,
+    )
+    if out is not None:
+        refuse_used(out)
+    candidates = choose(
+        framework=framework, server=server, image=image, runtime=kind, python=python, size=settings.size
+    )
+    console.print(runtime_line(kind, runtime))
+    memory_run.run_memory(settings, candidates, out, console)
 
 
 @app.command

@@ -187,7 +187,7 @@ def _image(candidate: Candidate) -> dict[str, Any]:
 
 
 def engine_name() -> str:
-    """The engine's version and storage driver."""
+    """Version and storage driver of the engine."""
     info = engine().info()
     return f"{info['ServerVersion']} ({info['Driver']})"
 

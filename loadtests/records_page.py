@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from common.memory_records import Limit, Memory, MemoryRun, MemorySummary
 from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
 from common.registry import ROOT
 from common.size_records import Sizes
+from common.startup_records import Pull, Start, StartupRun, StartupSummary
 from loadtests.money_records import Bill
 
 PAGE = ROOT / "loadtests" / "RECORDS.md"
@@ -16,6 +18,14 @@ FILES = {
     "a line of windows.jsonl": Window,
     "a line of canaries.jsonl": Canary,
     "summary.json": Summary,
+    "run.json of make startup": StartupRun,
+    "a line of starts.jsonl": Start,
+    "a line of pulls.jsonl": Pull,
+    "summary.json of make startup": StartupSummary,
+    "run.json of make memory": MemoryRun,
+    "a line of memory.jsonl": Memory,
+    "a line of limits.jsonl": Limit,
+    "summary.json of make memory": MemorySummary,
     "sizes.json": Sizes,
     "money.json": Bill,
 }
@@ -24,8 +34,9 @@ HEAD = f"""# What a run writes
 
 `make loadtest` writes a folder under `loadtests/results/` (or `OUT=`): `run.json` before the first window, one line of
 `windows.jsonl` after each window and before the next, `summary.json` at the end; `make money` adds `money.json`. `make
-sizes` writes a folder with `sizes.json`. Names carry units: `_s` seconds,
-`_bytes` bytes, `_rps` requests per second, `_ms` milliseconds. What is missing is null, with the reason beside it. This
+sizes` writes a folder with `sizes.json`; `make startup` and `make memory` write into folders of their names. Names
+carry units: `_s` seconds, `_bytes` bytes, `_rps` requests per second, `_ms` milliseconds. What is missing is null, with
+the reason beside it. This
 page describes schema version {SCHEMA_VERSION}; `make records` writes it.
 """
 

@@ -95,6 +95,14 @@ def used_port() -> Iterator[int]:
         ("loadtests loadtest --resume=yesterday --seed=4 --framework=flask", "RESUME=", "FRAMEWORK=, SEED="),
         ("loadtests loadtest --out=Makefile", "OUT=Makefile", "empty folder"),
         ("loadtests loadtest --out=common", "OUT=common", "empty folder"),
+        ("loadtests startup --vcpu=1,zero", "VCPU=zero", "0.05 to"),
+        ("loadtests startup --runtime=process --vcpu=1,0.5", "VCPU=0.5", "RUNTIME=docker"),
+        ("loadtests startup --runtime=process --cache=cold", "CACHE=cold", "RUNTIME=docker"),
+        ("loadtests startup --bandwidth=fast", "BANDWIDTH=fast", "100mbit"),
+        ("loadtests startup --runtime=process --bandwidth=full", "BANDWIDTH=full", "RUNTIME=docker"),
+        ("loadtests memory --workers=0", "WORKERS=0", "1 to 64"),
+        ("loadtests memory --workers=1,two", "WORKERS=1,two", "1,2,4"),
+        ("loadtests memory --limit=maybe", "maybe", "yes"),
         ("common push", "REGISTRY=", "requires"),
         ("common push --registry=https://registry.example", "REGISTRY=https://registry.example", "HOST[:PORT]"),
         ("common push --registry=127.0.0.1:5000 --ecr=perhaps", "perhaps", "auto"),
@@ -159,7 +167,7 @@ def _documented() -> dict[str, dict[str, str]]:
     found = re.findall(
         r"^([a-z]+):.*## [^|\n]*(?: \| (.*))?\n\t@\$\(PYTHON_M\) (?:common|loadtests) ", MAKEFILE, re.MULTILINE
     )
-    return {verb: dict(re.findall(r"([A-Z][A-Z0-9_]*)=([^\s,]*)", variables)) for verb, variables in found}
+    return {verb: dict(re.findall(r"([A-Z][A-Z0-9_]*)=((?:[^\s,]|,(?=\S))*)", variables)) for verb, variables in found}
 
 
 def _taken() -> dict[str, dict[str, str]]:

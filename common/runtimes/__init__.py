@@ -23,6 +23,8 @@ class Running:
     """What to put before a client's command line so that it runs beside the server; empty on the host."""
     meter: str | None
     """What ``read_meter`` reads its CPU time from; ``None`` where somebody else started it."""
+    memory: str | None = None
+    """What ``read_memory`` reads its memory from; ``None`` where somebody else started it."""
     ended: Callable[[], str | None]
     """Says how it ended, or ``None`` while it runs."""
 
@@ -38,9 +40,9 @@ def wait_until(answers: Callable[[], bool], ended: Callable[[], str | None], *, 
         time.sleep(0.01)
 
 
-def answers(url: str, path: str = "/hello") -> bool:
+def answers(url: str, path: str = "/hello", *, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
     """Whether ``GET`` is answered with 200; closes its connection, so that no worker waits on it."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=PROBE_TIMEOUT_S)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         return connection.getresponse().status == HTTPStatus.OK

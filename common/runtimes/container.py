@@ -44,14 +44,14 @@ def serve(
     where the image or the port cannot be had, ``FailedError`` with the end of its log where it does not come up.
     """
     sweep()
-    options = _network(inside=inside, publish=publish)
-    with guarded() as labels, _created(image_tag, _limits(size, cores) | options, labels) as container:
-        _start(container, image_tag)
-        pid, memory = _groups(container)
-        ended = functools.partial(_ended, container, memory)
-        url, probe, prefix = _addresses(container, inside=inside, publish=publish)
+    options = network(inside=inside, publish=publish)
+    with guarded() as labels, created(image_tag, limits(size, cores) | options, labels) as container:
+        start(container, image_tag)
+        pid, memory = groups(container)
+        ended = functools.partial(how_it_ended, container, memory)
+        url, probe, prefix = addresses(container, inside=inside, publish=publish)
         wait_until(lambda: answers(probe), ended, what=f"{stack.name} in {image_tag}")
-        yield Running(url=url, prefix=prefix, meter=cgroup_meter(pid), ended=ended)
+        yield Running(url=url, prefix=prefix, meter=cgroup_meter(pid), memory=f"cgroup:{memory}", ended=ended)
 
 
 def sweep() -> None:
@@ -64,7 +64,7 @@ def can_enter_namespaces() -> bool:
     return os.geteuid() == 0 and shutil.which("nsenter") is not None
 
 
-def _limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
+def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
     """What the container is given and denied; its health check is off, since it would be measured too."""
     return {
         "nano_cpus": round(size.vcpu * 1e9),
@@ -80,7 +80,8 @@ def _limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _network(*, inside: bool, publish: int | None) -> dict[str, Any]:
+def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:
+    """How the container is reached, as ``serve`` explains."""
     if publish is not None:
         return {"ports": {f"{PORT}/tcp": ("127.0.0.1", publish)}}
     if inside and not can_enter_namespaces():
@@ -89,7 +90,8 @@ def _network(*, inside: bool, publish: int | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> Iterator[Container]:
+def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> Iterator[Container]:
+    """A container that is not started yet; gone when the block is left. ``UsageError`` where it cannot be had."""
     if options.get("network_mode") == "host":
         options["environment"] |= {"PORT": str(_free_port())}
     try:
@@ -112,14 +114,15 @@ def _remove(container: Container) -> None:
             raise
 
 
-def _start(container: Container, image_tag: str) -> None:
+def start(container: Container, image_tag: str) -> None:
+    """Start it; back once its process runs. ``UsageError`` where the engine cannot."""
     try:
         container.start()
     except APIError as error:
         raise UsageError(f"{image_tag} cannot be started: {error.explanation}") from error
 
 
-def _groups(container: Container) -> tuple[int, Path]:
+def groups(container: Container) -> tuple[int, Path]:
     """The server's process as this machine numbers it, and where its memory is accounted for."""
     pid: int = _running(container)["State"]["Pid"]
     try:
@@ -134,7 +137,7 @@ def _groups(container: Container) -> tuple[int, Path]:
         ) from error
 
 
-def _addresses(container: Container, *, inside: bool, publish: int | None) -> tuple[str, str, tuple[str, ...]]:
+def addresses(container: Container, *, inside: bool, publish: int | None = None) -> tuple[str, str, tuple[str, ...]]:
     """Where clients find it, where this process does, and what puts a client's command line beside it."""
     settings = _running(container)
     if settings["HostConfig"]["NetworkMode"] == "host":
@@ -157,7 +160,7 @@ def _running(container: Container) -> dict[str, Any]:
     return attributes
 
 
-def _ended(container: Container, memory: Path) -> str | None:
+def how_it_ended(container: Container, memory: Path) -> str | None:
     """How it ended; ``None`` while it runs.
 
     A worker killed for memory is an end too: its parent lives on, and the engine tells only of the parent.

@@ -29,22 +29,31 @@ def serve(
 
     ``python`` runs it; by default the one that runs us.
     """
+    with started(stack, size, cores=cores, port=port, python=python) as running:
+        wait_until(lambda: answers(running.url), running.ended, what=stack.name)
+        yield running
+
+
+@contextmanager
+def started(
+    stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
+) -> Iterator[Running]:
+    """The same, given as soon as its guard has been started, before it answers."""
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
     folder = environment(stack, python)
-    url = f"http://{HOST}:{port}"
     line = (f"{folder}/bin/{line[0]}", *line[1:])
     with (
         tempfile.TemporaryFile("w+") as log,
-        guarded(line, cores=cores, cwd=stack.framework.folder, env=_environ(stack, folder), log=log) as guard,
+        guarded(line, cores=cores, cwd=stack.framework.folder, env=environ(stack, folder), log=log) as guard,
     ):
 
         def ended() -> str | None:
             return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
 
-        wait_until(lambda: answers(url), ended, what=stack.name)
-        yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
+        meter = f"tree:{guard.pid}"
+        yield Running(url=f"http://{HOST}:{port}", prefix=(), meter=meter, memory=meter, ended=ended)
 
 
 def tail(log: IO[str], lines: int = 5) -> str:
@@ -53,7 +62,8 @@ def tail(log: IO[str], lines: int = 5) -> str:
     return " | ".join(log.read().split("\n")[-lines - 1 :]).strip(" |") or "It printed nothing."
 
 
-def _environ(stack: Stack, folder: Path) -> dict[str, str]:
+def environ(stack: Stack, folder: Path) -> dict[str, str]:
+    """What the stack's programs see of an environment; ``folder`` is its virtual one."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return passed_on | {
         "PATH": f"{folder}/bin:{passed_on.get('PATH', os.defpath)}",

@@ -1,0 +1,56 @@
+"""Images pulled from a registry into an engine that has none of their layers, over a link of a given bandwidth."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from docker import DockerClient
+from msgspec.structs import replace
+
+from common.claims import claim
+from common.container_registry import Manifest, Place
+from common.errors import FailedError
+from common.local_registry import local_registry
+from common.pull_engine import pull, pull_engine
+from common.pushing import pusher
+from common.shaped_link import Link, linked
+from common.startup_records import Pull, PullCell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Puller:
+    """A registry that holds images, an empty engine, and the link between them."""
+
+    client: DockerClient
+    link: Link
+    registry: str
+    manifests: Mapping[str, Manifest]
+    seen_bps: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, record: Pull, cell: PullCell) -> Pull:
+        """``record`` with one pull of the cell's image over its link filled in."""
+        self.link.shape(cell.link)
+        if cell.link not in self.seen_bps:
+            self.seen_bps[cell.link] = self.link.seen_bps()
+        manifest = self.manifests[cell.image]
+        found = replace(
+            record,
+            compressed_bytes=manifest.compressed_bytes,
+            layers=len(manifest.layers),
+            link_seen_bps=self.seen_bps[cell.link],
+        )
+        try:
+            pulled = pull(self.client, f"{self.registry}/{cell.image}")
+        except FailedError as error:
+            return replace(found, error=str(error))
+        return replace(found, download_s=pulled.download_s, total_s=pulled.total_s)
+
+
+@contextmanager
+def puller(images: Iterator[str]) -> Iterator[Puller]:
+    """What pulls ``images``, which are pushed first; registry, engine and link are gone afterwards."""
+    with claim() as mine, linked() as link, local_registry(mine.folder) as here:
+        with pusher(Place.read(here), ecr=False) as ready:
+            manifests = {image: ready.push(image).manifest for image in images}
+        with local_registry(mine.folder, host=link.host) as there, pull_engine(link, there) as client:
+            yield Puller(client=client, link=link, registry=there, manifests=manifests)

@@ -1,0 +1,161 @@
+"""One start of one fresh server, watched from outside: nothing is added to the server, its image or its command line.
+
+The phases are what the engine's calls take, then what the kernel shows: the socket that listens, in the namespace's
+table of sockets, and the first answer. Until the port is bound no request is sent; afterwards one is, and waits in the
+socket's queue for whoever accepts it, so that looking every two milliseconds costs the server nothing.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from msgspec.structs import replace
+
+from common.accounting import cgroup_meter, read_meter
+from common.candidates import Candidate
+from common.cores import Cores
+from common.errors import FailedError
+from common.matrix import Size
+from common.page_cache import evict
+from common.runtimes import READY_DEADLINE_S, answers, container, process
+from common.runtimes.container_owner import guarded
+from common.startup_records import Start
+
+LOOK_EVERY_S = 0.002
+ANSWER_TIMEOUT_S = 1.0
+"""How long one request waits for its answer before we look whether the server still lives."""
+LISTEN = "0A"
+"""The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
+
+Ended = Callable[[], str | None]
+
+
+def observe(start: Start, candidate: Candidate, size: Size, *, cores: Cores, cold: bool) -> Start:
+    """``start`` with its phases filled in; with the server's end and its log where there was no answer."""
+    watch = _process if candidate.tag is None else functools.partial(_container, cold=cold)
+    try:
+        return watch(start, candidate, size, cores)
+    except FailedError as error:
+        return replace(start, error=str(error))
+
+
+def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, cold: bool) -> Start:
+    assert candidate.tag is not None
+    if cold:
+        evict(candidate.tag)
+    options = container.limits(size, cores.server) | container.network(inside=True)
+    with guarded() as labels:
+        began_s = time.perf_counter()
+        with container.created(candidate.tag, options, labels) as made:
+            created_s = time.perf_counter()
+            container.start(made, candidate.tag)
+            started_s = time.perf_counter()
+            pid, memory = container.groups(made)
+            _, probe, _ = container.addresses(made, inside=True)
+            meter = cgroup_meter(pid)
+            bound_s, answered_s = _watch(pid, probe, functools.partial(container.how_it_ended, made, memory), candidate)
+            return replace(
+                start,
+                create_s=created_s - began_s,
+                start_s=started_s - created_s,
+                bind_s=bound_s - started_s,
+                answer_s=answered_s - bound_s,
+                cpu_s=read_meter(meter).cpu_s,
+                disk_read_bytes=_disk_read_bytes(pid),
+            )
+
+
+def _process(start: Start, candidate: Candidate, size: Size, cores: Cores) -> Start:
+    """Phases from when the server's process is there: what comes before is its guard's start, which is ours."""
+    with process.started(candidate.stack, size, cores=cores.server, python=candidate.interpreter) as running:
+        assert running.meter is not None
+        pid = _child(int(running.meter.removeprefix("tree:")), running.ended, candidate)
+        spawned_s = time.perf_counter()
+        bound_s, answered_s = _watch(pid, running.url, running.ended, candidate)
+        return replace(
+            start,
+            bind_s=bound_s - spawned_s,
+            answer_s=answered_s - bound_s,
+            cpu_s=read_meter(f"tree:{pid}").cpu_s,
+            disk_read_bytes=_disk_read_bytes(pid),
+        )
+
+
+def _child(guard: int, ended: Ended, candidate: Candidate) -> int:
+    """The server's own process, once its guard has started it."""
+    found: list[psutil.Process] = []
+
+    def spawned() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            found.extend(psutil.Process(guard).children())
+        return bool(found)
+
+    _wait(spawned, lambda: True, ended, candidate)
+    return found[0].pid
+
+
+def _watch(pid: int, url: str, ended: Ended, candidate: Candidate) -> tuple[float, float]:
+    """When the port was bound, and when the first good answer had arrived, on ``perf_counter``'s clock."""
+    port = urlsplit(url).port or 80
+    alive = Path(f"/proc/{pid}").exists
+    _wait(lambda: listens(pid, port), alive, ended, candidate)
+    bound_s = time.perf_counter()
+    _wait(lambda: answers(url, timeout_s=ANSWER_TIMEOUT_S), alive, ended, candidate)
+    return bound_s, time.perf_counter()
+
+
+def _wait(ready: Callable[[], bool], alive: Callable[[], bool], ended: Ended, candidate: Candidate) -> None:
+    """Return once ``ready()``. The engine is asked how the server ended when it is seen to live no more, or is late."""
+    deadline = time.monotonic() + READY_DEADLINE_S
+    ask_at = time.monotonic() + ANSWER_TIMEOUT_S
+    while not ready():
+        now = time.monotonic()
+        if not alive() or now > ask_at:
+            ask_at = now + ANSWER_TIMEOUT_S
+            if (how := ended()) is not None:
+                raise FailedError(f"{candidate.name} ended before it answered: {how}")
+        if now > deadline:
+            raise FailedError(f"{candidate.name} did not answer with 200 within {READY_DEADLINE_S:g} s.")
+        time.sleep(LOOK_EVERY_S)
+
+
+def listens(pid: int, port: int, *, proc: Path = Path("/proc")) -> bool:
+    """Whether a socket listens on ``port`` in the network namespace of ``pid``; seen from outside it."""
+    wanted = f":{port:04X}"
+    return any(local.endswith(wanted) and state == LISTEN for local, state in _sockets(proc / str(pid) / "net"))
+
+
+def _sockets(net: Path) -> Iterator[tuple[str, str]]:
+    """Local address and state of every TCP socket, IPv4 and IPv6; none once the process is gone."""
+    for name in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (net / name).read_text().splitlines()[1:]:
+                words = line.split()
+                yield words[1], words[3]
+
+
+def _disk_read_bytes(pid: int) -> int | None:
+    """What a process and its descendants had read from the disk so far; ``None`` where the kernel does not tell."""
+    total = 0
+    try:
+        root = psutil.Process(pid)
+        for one in (root, *root.children(recursive=True)):
+            total += one.io_counters().read_bytes
+    except (psutil.Error, OSError):
+        return None
+    return total
+
+
+@contextmanager
+def pinned(cores: Cores) -> Iterator[None]:
+    """This process off the server's cores, where there are others, while it watches."""
+    before = psutil.Process().cpu_affinity()
+    psutil.Process().cpu_affinity(list(cores.generator))
+    try:
+        yield
+    finally:
+        psutil.Process().cpu_affinity(before)
