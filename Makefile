@@ -24,7 +24,7 @@ help:
 $(READY): requirements.lock
 	@echo "setting up $(VENV), once"
 	@python3 -c 'import sys; sys.version_info < (3, 11) and sys.exit("python3 is " + sys.version.split()[0] + "; 3.11 or newer is needed")'
-	@python3 -m venv $(VENV) && $(PYTHON_M) pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+	@python3 -m venv $(VENV) && $(PYTHON_M) pip install -qq --disable-pip-version-check --require-hashes -r $< && touch $@
 
 ##@ Look around
 .PHONY: list lock

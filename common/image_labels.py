@@ -1,7 +1,6 @@
 """What an image says of itself: OCI's standard labels, and ours for what is in it."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 
 from packaging.requirements import Requirement
@@ -9,8 +8,8 @@ from packaging.requirements import Requirement
 from common.engine import engine
 from common.images import PROJECT
 from common.locks import stack_requirements
+from common.machine import revision
 from common.matrix import Stack
-from common.registry import ROOT
 
 FRAMEWORK = f"{PROJECT}.framework"
 SERVER = f"{PROJECT}.server"
@@ -27,7 +26,7 @@ def labels(stack: Stack, base: str, python: str) -> dict[str, str]:
     found = {
         "org.opencontainers.image.title": stack.name,
         "org.opencontainers.image.version": stack.framework.version,
-        "org.opencontainers.image.revision": _revision(),
+        "org.opencontainers.image.revision": revision(40),
         BASE: base,
         FRAMEWORK: stack.framework.name,
         SERVER: stack.server.name,
@@ -53,11 +52,3 @@ def _full_version(base: str) -> str | None:
     """The Python version that the base image states, as official ones do."""
     environment = engine().images.get(base).attrs["Config"]["Env"] or []
     return dict(line.partition("=")[::2] for line in environment).get("PYTHON_VERSION")
-
-
-def _revision() -> str:
-    line = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(line, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:
-        return ""

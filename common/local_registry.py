@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from common.errors import UsageError
+from common.ports import HOST
 from common.runtimes import wait_until
 from common.runtimes.guard import guarded
-from common.runtimes.process import HOST, tail
+from common.runtimes.process import tail
 
 PROGRAM = "docker-registry"
 

@@ -26,10 +26,10 @@ def machine(docker: str | None = None) -> Machine:
     )
 
 
-def revision() -> str | None:
+def revision(digits: int = 12) -> str | None:
     """The project's commit, ``+dirty`` where files differ from it; ``None`` outside a git checkout."""
     try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
+        commit = _git("rev-parse", f"--short={digits}", "HEAD")
         return f"{commit}+dirty" if _git("status", "--porcelain") else commit
     except (OSError, subprocess.CalledProcessError):
         return None

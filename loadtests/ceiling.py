@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
+from common.ports import HOST, free_port
 from common.records import Ceiling, Run
 from common.registry import ROOT
 from common.runtimes import Running, answers, wait_until
 from common.runtimes.guard import guarded
-from common.runtimes.process import HOST, free_port, tail
+from common.runtimes.process import tail
 from loadtests.throughput import measure
 
 WARMUP_S = 0.5

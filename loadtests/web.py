@@ -10,10 +10,11 @@ from common.candidates import Candidate
 from common.cores import split
 from common.errors import FailedError
 from common.matrix import Size
+from common.ports import check_port
 from common.registry import ROOT
 from common.runtimes import answers, wait_until
 from common.runtimes.guard import guarded
-from common.runtimes.process import check_port, tail
+from common.runtimes.process import tail
 from loadtests.throughput import LOCUST
 
 

@@ -3,7 +3,6 @@
 import functools
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from common.context import PORT
 from common.engine import engine
 from common.errors import FailedError, UsageError
 from common.matrix import Size, Stack
+from common.ports import check_port, free_port
 from common.runtimes import Running, answers, wait_until
 from common.runtimes.container_owner import guarded, remove_orphans
 
@@ -83,7 +83,7 @@ def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
 def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:
     """How the container is reached, as ``serve`` explains."""
     if publish is not None:
-        return {"ports": {f"{PORT}/tcp": ("127.0.0.1", publish)}}
+        return {"ports": {f"{PORT}/tcp": ("127.0.0.1", check_port(publish))}}
     if inside and not can_enter_namespaces():
         return {"network_mode": "host"}
     return {}
@@ -93,7 +93,7 @@ def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:
 def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> Iterator[Container]:
     """A container that is not started yet; gone when the block is left. ``UsageError`` where it cannot be had."""
     if options.get("network_mode") == "host":
-        options["environment"] |= {"PORT": str(_free_port())}
+        options["environment"] |= {"PORT": str(free_port())}
     try:
         container = engine().containers.create(image_tag, labels=labels, **options)
     except ImageNotFound as error:
@@ -186,10 +186,3 @@ def _exit(container: Container) -> str:
 def _with_log(container: Container, how: str) -> str:
     tail = container.logs(tail=TAIL_LINES).decode(errors="replace").strip()
     return f"{how}; the end of its log:\n{tail}" if tail else f"{how}; its log is empty"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,7 +1,6 @@
 """The process runtime: a stack in its own environment, straight on this machine. It needs nothing but Python."""
 
 import os
-import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +10,12 @@ from typing import IO
 from common.environments import environment
 from common.errors import UsageError
 from common.matrix import Size, Stack
+from common.ports import HOST, check_port, free_port
 from common.registry import ROOT
 from common.runtimes import Running, answers, wait_until
 from common.runtimes.guard import guarded
 from common.servers import command
 
-HOST = "127.0.0.1"
 _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 """What a server sees of our own environment; anything else (``WEB_CONCURRENCY``, ...) would change what is measured."""
 
@@ -79,22 +78,3 @@ def refuse_quota(size: Size) -> None:
             f"VCPU={size.vcpu:g} with MEMORY={size.memory_bytes or '(unset)'} needs RUNTIME=docker: "
             "the process runtime accepts whole VCPU and no MEMORY, for it has no quotas."
         )
-
-
-def check_port(port: int) -> int:
-    """``port`` where it is free; ``UsageError`` where it is not."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UsageError(f"PORT={port} cannot be used: {error.strerror}. Accepted: a free port.") from error
-    return port
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        number: int = probe.getsockname()[1]
-        return number

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from common.ports import HOST, free_port
 from common.records import Load, decode
 from common.registry import ROOT
 from common.runtimes import answers
-from common.runtimes.process import HOST, free_port
 from loadtests import histogram
 from loadtests.throughput import LOCUST
 

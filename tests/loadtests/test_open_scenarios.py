@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from common.ports import free_port
 from common.records import Total, decode
 from common.registry import ROOT
 from common.runtimes import Running
-from common.runtimes.process import free_port
 from loadtests import histogram
 from loadtests.ceiling import null_server
 from tests.loadtests.servers import KEEP, Client, serving
