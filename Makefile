@@ -48,19 +48,25 @@ conformance: $(READY) ## Hold stacks to the contract | FRAMEWORK=all SERVER=defa
 	@$(PYTHON_M) common conformance
 
 ##@ Measure
-.PHONY: loadtest compare startup memory sizes money web publish
+.PHONY: loadtest latency workers causes startup memory sizes money compare web publish
 loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 RATE= ARRIVALS= OBJECTIVE= ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= OUT= RESUME= PYTHON=3.13
 	@$(PYTHON_M) loadtests loadtest
-compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT=
-	@$(PYTHON_M) loadtests compare
-sizes: $(READY) ## Bytes of libraries and images: unpacked, compressed, over the base; the biggest packages | FRAMEWORK=all SERVER=default IMAGE=all REGISTRY= OUT= PYTHON=3.13
-	@$(PYTHON_M) loadtests sizes
-money: $(READY) ## Dollars for a million requests and an idle month, from a finished run; the cheapest size | RUN=latest RATE= P99= UTILISATION=0.5
-	@$(PYTHON_M) loadtests money
+latency: $(READY) ## Open-loop response times by vCPU, nginx as the floor; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim VCPU=0.25,0.5,1,2 MEMORY= RATE=100 ROUNDS=5 SEED= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests latency
+workers: $(READY) ## Workers against vCPU for one stack, with a recommendation | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=0.25,0.5,1,2 WORKERS=1,2,3,5 ROUNDS=5 SEED= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests workers
+causes: $(READY) ## What moves response times in small containers, one change at a time | FRAMEWORK=flask_restful SERVER=gunicorn-sync IMAGE=slim ROUNDS=5 SEED= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests causes
 startup: $(READY) ## Time to the first answer on fresh servers, by phase; pulls over a link (100mbit,1gbit,full) | FRAMEWORK=all SERVER=default IMAGE=slim RUNTIME=auto VCPU=1 CACHE= BANDWIDTH= ROUNDS=5 SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests startup
 memory: $(READY) ## Memory held idle and after 1,000 requests, by workers; the smallest limit that suffices | FRAMEWORK=all SERVER=default IMAGE=slim RUNTIME=auto VCPU=1 WORKERS=1,2 LIMIT=yes ROUNDS=3 SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests memory
+sizes: $(READY) ## Bytes of libraries and images: unpacked, compressed, over the base; the biggest packages | FRAMEWORK=all SERVER=default IMAGE=all REGISTRY= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests sizes
+money: $(READY) ## Dollars for a million requests and an idle month, from a finished run; the cheapest size | RUN=latest RATE= P99= UTILISATION=0.5
+	@$(PYTHON_M) loadtests money
+compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT=
+	@$(PYTHON_M) loadtests compare
 web: $(READY) ## Locust's web UI on one stack until Ctrl-C | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=1 MEMORY= PORT=8089 PYTHON=3.13
 	@$(PYTHON_M) loadtests web
 publish: $(READY) ## A finished run as the README's table | RUN=latest

@@ -39,6 +39,8 @@ class Size:
     vcpu: float = 1.0
     memory_bytes: int | None = None
     worker_count: int | None = None
+    period_s: float | None = None
+    """How often its quota is given out anew; ``None`` for the engine's own choice, 0.1 s."""
 
     @property
     def workers(self) -> int:
@@ -48,7 +50,7 @@ class Size:
     @classmethod
     def read(cls, vcpu: str, memory: str | None) -> "Size":
         """The size that ``VCPU=`` and ``MEMORY=`` name."""
-        return cls(vcpu=_vcpu(vcpu), memory_bytes=None if memory is None else _memory(memory))
+        return cls(vcpu=_vcpu(vcpu), memory_bytes=read_memory_limit(memory))
 
 
 def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple[Stack, ...]:
@@ -94,7 +96,10 @@ def _vcpu(text: str) -> float:
     return vcpu
 
 
-def _memory(text: str) -> int:
+def read_memory_limit(text: str | None) -> int | None:
+    """The bytes that ``MEMORY=`` names; ``None`` where it is not given."""
+    if text is None:
+        return None
     found = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
     size = int(found[1]) * 1024 ** (" kmg".index(found[2])) if found else 0
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -92,7 +92,9 @@ class Run(Struct, frozen=True, kw_only=True):
     revision: Annotated[str | None, _says("Commit of this project, with +dirty where files had changed.")]
     command_line: Annotated[list[str], _says("How the run was called, and then how it was resumed each time.")]
     seed: Annotated[int, _says("Seed of the order of cells within rounds.")]
-    design: Annotated[str, _says("rounds: all cells shuffled; duet: two at once; alternation: two in turn.")] = "rounds"
+    design: Annotated[
+        str, _says("rounds: all cells shuffled; duet: two at once; alternation: two in turn; visits.")
+    ] = "rounds"
     rounds: Annotated[Count, _says("The most rounds that are made.")]
     fewest_rounds: Annotated[Count, _says("Rounds that are made even where the budget is spent.")] = 1
     looks: Annotated[list[int], _says("Rounds after which resolved cells drop out; empty: exactly `rounds`.")] = []

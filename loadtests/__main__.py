@@ -1,36 +1,31 @@
-"""The verbs of this room, in the order of the flow: loadtest, startup, memory, sizes, money, compare, web, publish."""
+"""The verbs of this room, in the order of the flow: loadtest, the probes, compare, web, publish, records."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter, validators
 
 from common.candidates import Runtime, choose, only, runtime_line
 from common.commandline import Port, terminal, verbs
 from common.commandline import run as run_verb
-from common.container_registry import Place
 from common.contract import MAX_DELAY_MS
-from common.errors import UsageError
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import canonical, one_of
-from loadtests import memory_run, outcome, startup_run
+from loadtests import outcome, probes
 from loadtests.arrivals import Arrivals
-from loadtests.bill import Question
-from loadtests.billing import print_bill
 from loadtests.compare import compare_sides
 from loadtests.compare import fail_if_slower as fail_if_slower_by
 from loadtests.json_schemas import SCHEMAS, schemas
 from loadtests.manifest import Settings, new_seed
-from loadtests.publication import finished_run, publish_run
+from loadtests.publication import publish_run
 from loadtests.records_page import PAGE, page
 from loadtests.results import refuse_used
 from loadtests.resuming import Resumed, refuse_settings
 from loadtests.runner import resume_loadtest, run_loadtest
 from loadtests.sides import Side
-from loadtests.sizes import run_sizes
 from loadtests.stopping import Stopping, share
 from loadtests.throughput import SCENARIOS
 from loadtests.web import open_web
@@ -39,12 +34,12 @@ app = verbs(__doc__ or "")
 console = terminal()
 
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
-ProbeRounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Rounds = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Delay = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_DELAY_MS))]
-Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
-Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1))]
 Seed = Annotated[int | None, Parameter(validator=validators.Number(gte=0))]
+
+for probe in probes.VERBS:
+    app.command(probe)
 
 
 @app.command
@@ -99,73 +94,6 @@ def loadtest(
 
 
 @app.command
-def startup(
-    *,
-    framework: str = "all",
-    server: str = DEFAULT,
-    image: str | None = None,
-    runtime: str = "auto",
-    vcpu: str = "1",
-    cache: str | None = None,
-    bandwidth: str = "",
-    rounds: ProbeRounds = 5,
-    seed: Seed = None,
-    out: Path | None = None,
-    python: str = DEFAULT_PYTHON,
-) -> None:
-    """How long every stack asked for takes to its first answer, phase by phase, and to be pulled over a link."""
-    kind = Runtime.read(runtime)
-    settings = startup_run.Settings(
-        runtime=kind,
-        sizes=tuple(dict.fromkeys(Size.read(one.strip(), None) for one in vcpu.split(","))),
-        caches=startup_run.read_caches(cache, kind),
-        bandwidths=startup_run.read_links(bandwidth, kind),
-        rounds=rounds,
-        seed=seed,
-    )
-    if out is not None:
-        refuse_used(out)
-    for size in settings.sizes:  # each is refused by itself where the runtime cannot give it
-        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size)
-    console.print(runtime_line(kind, runtime))
-    startup_run.run_startup(settings, candidates, out, console)
-
-
-@app.command
-def memory(
-    *,
-    framework: str = "all",
-    server: str = DEFAULT,
-    image: str | None = None,
-    runtime: str = "auto",
-    vcpu: str = "1",
-    workers: str = "1,2",
-    limit: Literal["yes", "no"] = "yes",
-    rounds: ProbeRounds = 3,
-    seed: Seed = None,
-    out: Path | None = None,
-    python: str = DEFAULT_PYTHON,
-) -> None:
-    """What every stack asked for holds when idle and after 1,000 requests, and the smallest limit it passes under."""
-    kind = Runtime.read(runtime)
-    settings = memory_run.Settings(
-        runtime=kind,
-        size=Size.read(vcpu, None),
-        workers=memory_run.read_workers(workers),
-        limit=limit == "yes" and kind is Runtime.DOCKER,
-        rounds=rounds,
-        seed=seed,
-    )
-    if out is not None:
-        refuse_used(out)
-    candidates = choose(
-        framework=framework, server=server, image=image, runtime=kind, python=python, size=settings.size
-    )
-    console.print(runtime_line(kind, runtime))
-    memory_run.run_memory(settings, candidates, out, console)
-
-
-@app.command
 def compare(
     *,
     a: str,
@@ -205,35 +133,6 @@ def compare(
     found = compare_sides(first, second, settings, server=server, out=out, console=console)
     if limit is not None:
         fail_if_slower_by(found, limit)
-
-
-@app.command
-def sizes(
-    *,
-    framework: str = "all",
-    server: str = DEFAULT,
-    image: str = "all",
-    registry: str | None = None,
-    out: Path | None = None,
-    python: str = DEFAULT_PYTHON,
-) -> None:
-    """What libraries and images weigh. Without an engine, libraries alone."""
-    place = None if registry is None else Place.read(registry)
-    if out is not None:
-        refuse_used(out)
-    kind = Runtime.read("auto")
-    flavours = image if kind is Runtime.DOCKER else None
-    chosen = choose(framework=framework, server=server, image=flavours, runtime=kind, python=python)
-    run_sizes(chosen, place, out, console)
-
-
-@app.command
-def money(*, run: str = "latest", rate: Amount = None, p99: Amount = None, utilisation: Share = 0.5) -> None:
-    """A finished run in dollars; ``P99`` is in milliseconds and wants a ``RATE``."""
-    if p99 is not None and rate is None:
-        raise UsageError(f"P99={p99:g} says how fast; RATE= has to say how much. Accepted: both.")
-    question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
-    print_bill(finished_run(run), question, console)
 
 
 @app.command

@@ -3,29 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-
-from common.records import Cell, Interval, decode
-
-
-class _Cell(Struct, frozen=True, kw_only=True):
-    name: str
-    stack: Cell
-    vcpu: float
-
-
-class _Run(Struct, frozen=True, kw_only=True):
-    cells: list[_Cell]
-
-
-class _Row(Struct, frozen=True, kw_only=True):
-    cell: str
-    loaded_bytes: Interval | None
-    limit_bytes: int | None
-
-
-class _Summary(Struct, frozen=True, kw_only=True):
-    rows: list[_Row]
+from common.memory_records import MemoryRow, MemoryRun, MemorySummary
+from common.records import Cell, decode
 
 
 def memory_needs(results: Path) -> Iterator[tuple[Cell, float, int]]:
@@ -36,14 +15,14 @@ def memory_needs(results: Path) -> Iterator[tuple[Cell, float, int]]:
     for file in sorted(results.glob("*/memory.jsonl")):
         summary = file.with_name("summary.json")
         if summary.exists():
-            run = decode(file.with_name("run.json").read_bytes(), _Run, source=str(file.with_name("run.json")))
+            run = decode(file.with_name("run.json").read_bytes(), MemoryRun, source=str(file.with_name("run.json")))
             cells = {cell.name: cell for cell in run.cells}
-            for row in decode(summary.read_bytes(), _Summary, source=str(summary)).rows:
+            for row in decode(summary.read_bytes(), MemorySummary, source=str(summary)).rows:
                 if (needed := _bytes(row)) is not None:
                     yield cells[row.cell].stack, cells[row.cell].vcpu, needed
 
 
-def _bytes(row: _Row) -> int | None:
+def _bytes(row: MemoryRow) -> int | None:
     if row.limit_bytes is not None or row.loaded_bytes is None:
         return row.limit_bytes
     held = row.loaded_bytes

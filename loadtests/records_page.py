@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from common.latency_records import LatencyRun, LatencySummary, Visit
 from common.memory_records import Limit, Memory, MemoryRun, MemorySummary
 from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
 from common.registry import ROOT
@@ -28,6 +29,9 @@ FILES = {
     "summary.json of make memory": MemorySummary,
     "sizes.json": Sizes,
     "money.json": Bill,
+    "run.json of latency, workers and causes": LatencyRun,
+    "a line of visits.jsonl": Visit,
+    "summary.json of latency, workers and causes": LatencySummary,
 }
 
 HEAD = f"""# What a run writes
@@ -37,6 +41,9 @@ HEAD = f"""# What a run writes
 sizes` writes a folder with `sizes.json`; `make startup` and `make memory` write into folders of their names. Names
 carry units: `_s` seconds, `_bytes` bytes, `_rps` requests per second, `_ms` milliseconds. What is missing is null, with
 the reason beside it. This
+`windows.jsonl` after each window and before the next, `summary.json` at the end. `make latency`, `make workers` and
+`make causes` do the same with a line of `visits.jsonl` after each server. Names carry units: `_s` seconds,
+`_bytes` bytes, `_rps` requests per second, `_ms` milliseconds. What is missing is null, with the reason beside it. This
 page describes schema version {SCHEMA_VERSION}; `make records` writes it.
 """
 

@@ -143,7 +143,7 @@ def _start(blank: Start, candidate: Candidate, cell: StartCell) -> Start:
     with pinned(cores):
         start = observe(blank, candidate, size, cores=cores, cold=cell.cache == "cold")
         if cell.cache == "warm" and (start.disk_read_bytes or 0) > WARM_BYTES:
-            # A cold start of another stack has put out files of layers that they share: the next start is warm.
+            # Another stack's cold start has put out files of layers they share: this one was not warm, the next is.
             start = observe(blank, candidate, size, cores=cores, cold=False)
     if start.error or cell.cache == "cold":
         return start

@@ -83,7 +83,7 @@ def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verd
         if load.connections_open_min < load.users:
             seen = f"only {load.connections_open_min} of {load.users} connections were open at one time"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
-    ratios = [load.littles_law_ratio for load in loads if load.requests]
+    ratios = [load.littles_law_ratio for load in loads if load.requests and load.open_loop is None]
     if ratios and abs((ratio := float(np.median(ratios))) - 1) > LITTLES_LAW_TOLERANCE:
         seen = f"rate x response time is {ratio:.2f} of the requests in flight (Little's law); not all were busy"
         yield Verdict.CONNECTIONS, f"{seen}. {way_out}"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from common.memory_records import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from common.records import CellSummary, Interval, Run, Summary, Verdict
 from loadtests import bill_report, billing
 from loadtests.bill import Facts, Question, make_bill
@@ -136,16 +137,43 @@ def test_sizes_and_latencies_are_found_beside_the_run_and_of_the_same_lock(resul
     assert found[mine.name].latencies == {0.5: [LatencyPoint(utilisation=0.4, p99_s=0.012)]}
 
 
+def _memory_row(name: str, _: float, limit: int | None, loaded: Interval | None) -> MemoryRow:
+    return MemoryRow(
+        cell=name,
+        idle_bytes=None,
+        loaded_bytes=loaded,
+        idle_pss_bytes=None,
+        parts_bytes=None,
+        limit_bytes=limit,
+        verdict=Verdict.VALID,
+        doubts={},
+    )
+
+
 def test_memory_needed_is_the_limit_that_passed_or_what_was_held(results: Path) -> None:
     mine = cell("a+b@slim", image="slim")
     held = Interval(estimate=50.0, low=40.0, high=60.0, n=5)
     rows = [("x", 0.25, 70, held), ("y", 0.5, None, held), ("z", 1.0, None, None)]
-    cells = [{"name": name, "vcpu": vcpu, "stack": msgspec.to_builtins(mine)} for name, vcpu, _, _ in rows]
-    summary = [{"cell": name, "limit_bytes": limit, "loaded_bytes": loaded} for name, _, limit, loaded in rows]
+    cells = [MemoryCell(name=name, stack=mine, vcpu=vcpu, workers=1) for name, vcpu, _, _ in rows]
+    made = MemoryRun(
+        id="memory",
+        started_at=NOON,
+        revision=None,
+        command_line=[],
+        seed=1,
+        rounds=5,
+        runtime="docker",
+        machine=run([]).machine,
+        requests=1000,
+        connections=16,
+        limits=True,
+        cells=cells,
+    )
+    summary = MemorySummary(run="memory", rows=[_memory_row(*row) for row in rows], per_worker=[])
     (results / "memory").mkdir()
     (results / "memory" / "memory.jsonl").touch()
-    (results / "memory" / "run.json").write_bytes(msgspec.json.encode({"cells": cells}))
-    (results / "memory" / "summary.json").write_bytes(msgspec.json.encode({"rows": summary}))
+    (results / "memory" / "run.json").write_bytes(msgspec.json.encode(made))
+    (results / "memory" / "summary.json").write_bytes(msgspec.json.encode(summary))
     assert billing.gather(run([mine]), results)[mine.name].needed_bytes == {0.25: 70, 0.5: 60}
 
 

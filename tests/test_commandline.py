@@ -200,8 +200,8 @@ def test_makes_help_names_every_variable_with_its_default() -> None:
 
 def test_make_alone_prints_every_verb_in_the_order_of_the_flow() -> None:
     printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    flow = ["list", "lock", "build", "bases", "serve", "conformance", "loadtest", "sizes", "money", "web", "push"]
-    flow += ["test", "lint", "clean"]
+    flow = ["list", "lock", "build", "bases", "serve", "conformance", "loadtest", "latency", "workers"]
+    flow += ["startup", "memory", "sizes", "money", "compare", "web", "push", "test", "lint", "clean"]
     places = [printed.index(f"\n  {verb} ") for verb in flow]
     assert places == sorted(places)
 

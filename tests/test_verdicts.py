@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.records import Cell, Conformance, Run, Verdict, Window
+from common.records import Cell, Conformance, OpenLoop, Run, Verdict, Window
 from loadtests.verdicts import doubts, sound
 from tests.records import cell, load, run, window
 
@@ -50,6 +50,22 @@ def test_a_doubt_names_what_was_seen(
 
 def test_five_clean_windows_leave_no_doubt() -> None:
     assert doubts(RUN, CELL, _windows()) == {}
+
+
+def test_an_open_loop_is_not_held_to_littles_law() -> None:
+    """Its connections are idle most of the time, as they should be."""
+    paced = OpenLoop(
+        rate_rps=10.0,
+        planned=20,
+        queued=0,
+        waiting=0,
+        never_sent=0,
+        from_send_s=None,
+        from_send_histogram=[],
+        send_lag_s=None,
+        send_lag_histogram=[],
+    )
+    assert doubts(RUN, CELL, _windows(open_loop=paced, littles_law_ratio=0.01)) == {}
 
 
 def test_a_closing_server_is_expected_to_reconnect() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
@@ -16,7 +16,7 @@ from common.accounting import cgroup_folder, cgroup_meter, memory_kills
 from common.context import PORT
 from common.engine import engine
 from common.errors import FailedError, UsageError
-from common.matrix import Size, Stack
+from common.matrix import Size
 from common.ports import check_port, free_port
 from common.runtimes import Running, answers, wait_until
 from common.runtimes.container_owner import guarded, remove_orphans
@@ -26,9 +26,17 @@ TAIL_LINES = 10
 SETTLE_S = 5
 
 
+class Named(Protocol):
+    """What is served: a stack, or something else that has a name."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+
 @contextmanager
 def serve(
-    stack: Stack,
+    stack: Named,
     image_tag: str,
     size: Size,
     *,
@@ -67,7 +75,7 @@ def can_enter_namespaces() -> bool:
 def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
     """What the container is given and denied; its health check is off, since it would be measured too."""
     return {
-        "nano_cpus": round(size.vcpu * 1e9),
+        **_quota(size),
         "cpuset_cpus": ",".join(str(core) for core in cores),
         "mem_limit": size.memory_bytes,
         "memswap_limit": size.memory_bytes,
@@ -78,6 +86,13 @@ def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
         "security_opt": ["no-new-privileges"],
         "environment": {"WORKERS": str(size.workers)},
     }
+
+
+def _quota(size: Size) -> dict[str, int]:
+    if size.period_s is None:
+        return {"nano_cpus": round(size.vcpu * 1e9)}
+    period_us = round(size.period_s * 1e6)
+    return {"cpu_period": period_us, "cpu_quota": round(size.vcpu * period_us)}
 
 
 def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""What ``make latency``, ``make workers`` and ``make causes`` write down: servers, what was sent to each, what came."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from common.records import SCHEMA_VERSION, Count, Interval, Load, Run, Verdict
+
+
+def _says(description: str) -> Meta:
+    return Meta(description=description)
+
+
+class Traffic(Struct, frozen=True, kw_only=True):
+    """One way in which a server is loaded: a closed loop, or an open one with Poisson arrivals."""
+
+    name: Annotated[str, _says("Unique among those of a point.")]
+    connections: Annotated[Count, _says("Connections; in a closed loop each has one request out at any time.")]
+    rate: Annotated[str | None, _says("Arrivals: per second, or % of the capacity; null for a closed loop.")] = None
+    window_s: Annotated[float | None, _says("Length of its window; null: as long as 1,100 arrivals take.")] = None
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """A stack at a size, in its surroundings: what gets a fresh server each round."""
+
+    name: Annotated[str, _says("Unique in its run.")]
+    stack: Annotated[str, _says("Name of its cell in the run.")]
+    vcpu: Annotated[float, _says("vCPUs given to the server.")]
+    memory_bytes: Annotated[int | None, _says("Memory limit; null where there is none.")] = None
+    workers: Annotated[Count, _says("Worker processes asked for.")]
+    period_s: Annotated[float | None, _says("Period of its CPU quota; null for the engine's own, 0.1 s.")] = None
+    neighbours: Annotated[Count, _says("Containers that burn CPU on the server's cores, each with equal shares.")] = 0
+    proxied: Annotated[bool, _says("Whether the load goes through docker-proxy, as through a published port.")] = False
+    server_cores: Annotated[list[int], _says("Cores the server is pinned to.")]
+    generator_cores: Annotated[list[int], _says("Cores the load generator is pinned to.")]
+    traffic: Annotated[list[Traffic], _says("What each server is loaded with.")]
+    missing: Annotated[str | None, _says("Why it is not measured; null where it is.")] = None
+
+
+class LatencyRun(Struct, frozen=True, kw_only=True):
+    """One invocation (``run.json``), written before its first server."""
+
+    schema_version: Annotated[int, _says("Version of these records.")] = SCHEMA_VERSION
+    verb: Annotated[str, _says("latency, workers or causes.")]
+    run: Annotated[Run, _says("Machine, seed, rounds, stacks; its size and load are those of no point.")]
+    points: list[Point]
+
+
+class Visit(Struct, frozen=True, kw_only=True):
+    """One fresh server and all its traffic (a line of ``visits.jsonl``)."""
+
+    run: Annotated[str, _says("The run's id.")]
+    round: Annotated[Count, _says("Round, from 1.")]
+    position: Annotated[Count, _says("Place in the round's order, from 1.")]
+    point: Annotated[str, _says("The point's name.")]
+    started_at: Annotated[datetime, _says("UTC.")]
+    loads: Annotated[dict[str, Load], _says("Windows by name of their traffic, in the order in which they were made.")]
+    memory_bytes: Annotated[int | None, _says("Private memory of its processes at the end.")] = None
+    error: Annotated[str | None, _says("Why windows are missing, or how the server ended.")] = None
+
+
+class TrafficRow(Struct, frozen=True, kw_only=True):
+    """One traffic of one point: percentiles of each server first, then their interval over servers."""
+
+    point: Annotated[str, _says("The point's name.")]
+    traffic: Annotated[str, _says("The traffic's name.")]
+    servers: Annotated[Count, _says("Fresh servers measured.")]
+    requests: Annotated[Count, _says("Right answers of all servers: what pooled percentiles stand on.")]
+    throughput_rps: Annotated[Interval | None, _says("Right answers per second.")]
+    requests_per_cpu_s: Annotated[Interval | None, _says("Right answers per CPU-second of the server.")]
+    mean_s: Annotated[Interval | None, _says("Mean response time.")]
+    p50_s: Annotated[Interval | None, _says("Median response time.")]
+    p99_s: Annotated[Interval | None, _says("99th percentile; pooled, without bounds, below 1,000 answers a server.")]
+    p999_s: Annotated[Interval | None, _says("99.9th; pooled, without bounds, below 10,000 answers a server.")]
+    throttled_share: Annotated[float | None, _says("Share of the time that the quota held the server back.")]
+    throttled_periods: Annotated[int | None, _says("Periods of the quota in which it did.")]
+    server_utilisation: Annotated[float | None, _says("Server CPU time over its vCPUs' time.")]
+    histogram: Annotated[list[tuple[int, int]], _says("All answers: the empirical distribution, as in a window.")]
+    verdict: Verdict
+    doubts: Annotated[dict[str, str], _says("Every verdict that applies, each with what was seen and what to do.")]
+
+
+class PointRow(Struct, frozen=True, kw_only=True):
+    """What holds for a point whatever its traffic."""
+
+    point: Annotated[str, _says("The point's name.")]
+    memory_bytes: Annotated[Interval | None, _says("Private memory of its processes after all traffic.")]
+    modelled_rps: Annotated[Interval | None, _says("Of a size that is missing: vCPUs x requests per CPU-second.")] = (
+        None
+    )
+
+
+class WorkerChoice(Struct, frozen=True, kw_only=True):
+    """A number of workers against the one recommended, by ratios within rounds."""
+
+    workers: Count
+    throughput_ratio: Annotated[Interval | None, _says("Capacity over that of the recommended number.")]
+    p99_ratio: Annotated[Interval | None, _says("99th percentile over that of the recommended number.")]
+    memory_difference_bytes: Annotated[float | None, _says("Memory more than that of the recommended number.")]
+
+
+class WorkerAdvice(Struct, frozen=True, kw_only=True):
+    """How many workers to run at a size, and why."""
+
+    stack: Annotated[str, _says("Name of the cell.")]
+    vcpu: float
+    workers: Annotated[Count, _says("The number recommended.")]
+    others: list[WorkerChoice]
+    firm: Annotated[bool, _says("Whether all numbers that it stands on are free of doubts.")]
+
+
+class LatencySummary(Struct, frozen=True, kw_only=True):
+    """What a run's servers amount to (``summary.json``)."""
+
+    schema_version: Annotated[int, _says("Version of these records.")] = SCHEMA_VERSION
+    run: Annotated[str, _says("The run's id.")]
+    rows: list[TrafficRow]
+    points: list[PointRow]
+    advice: Annotated[list[WorkerAdvice], _says("Of make workers; empty for the others.")] = []

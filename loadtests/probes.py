@@ -1,0 +1,212 @@
+"""The verbs that probe one thing each: latency, workers, causes, startup, memory, sizes, money."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from common.candidates import Runtime, choose, only, runtime_line
+from common.commandline import terminal
+from common.container_registry import Place
+from common.errors import UsageError
+from common.images import DEFAULT_PYTHON
+from common.matrix import DEFAULT, Size, read_memory_limit
+from loadtests import memory_run, startup_run
+from loadtests.bill import Question
+from loadtests.billing import print_bill
+from loadtests.cause_run import run_causes
+from loadtests.latency_run import read_common_rate, run_latency, settings_of
+from loadtests.manifest import new_seed
+from loadtests.points import read_vcpus, read_workers
+from loadtests.publication import finished_run
+from loadtests.results import refuse_used
+from loadtests.sizes import run_sizes
+from loadtests.worker_run import run_workers
+
+console = terminal()
+
+Rounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
+Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
+Share = Annotated[float, Parameter(validator=validators.Number(gt=0, lte=1))]
+Seed = Annotated[int | None, Parameter(validator=validators.Number(gte=0))]
+
+
+def latency(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str | None = None,
+    runtime: str = "auto",
+    vcpu: str = "0.25,0.5,1,2",
+    memory: str | None = None,
+    rate: str = "100",
+    rounds: Rounds = 5,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """Response times by vCPU: at a common rate, at shares of the stack's own capacity, one request at a time."""
+    kind = Runtime.read(runtime)
+    vcpus, common_rate, memory_bytes = read_vcpus(vcpu), read_common_rate(rate), _memory(memory, kind)
+    if out is not None:
+        refuse_used(out)
+    candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python)
+    console.print(runtime_line(kind, runtime))
+    run_latency(
+        settings_of(kind, rounds, new_seed() if seed is None else seed),
+        candidates,
+        vcpus=vcpus,
+        memory_bytes=memory_bytes,
+        rate=common_rate,
+        out=out,
+        console=console,
+    )
+
+
+def workers(
+    *,
+    framework: str,
+    server: str = DEFAULT,
+    image: str | None = None,
+    runtime: str = "auto",
+    vcpu: str = "0.25,0.5,1,2",
+    workers: str = "1,2,3,5",
+    rounds: Rounds = 5,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """Numbers of workers against vCPUs for one stack, ending in a recommendation."""
+    kind = Runtime.read(runtime)
+    vcpus, counts = read_vcpus(vcpu), read_workers(workers)
+    if out is not None:
+        refuse_used(out)
+    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python))
+    console.print(runtime_line(kind, runtime))
+    run_workers(
+        settings_of(kind, rounds, new_seed() if seed is None else seed),
+        candidate,
+        vcpus=vcpus,
+        workers=counts,
+        out=out,
+        console=console,
+    )
+
+
+def causes(
+    *,
+    framework: str = "flask_restful",
+    server: str = "gunicorn-sync",
+    image: str | None = None,
+    rounds: Rounds = 5,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """What moves a response time in a small container, one thing changed at a time; Docker only."""
+    kind = Runtime.read("docker")
+    if out is not None:
+        refuse_used(out)
+    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python))
+    run_causes(settings_of(kind, rounds, new_seed() if seed is None else seed), candidate, out, console)
+
+
+def startup(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str | None = None,
+    runtime: str = "auto",
+    vcpu: str = "1",
+    cache: str | None = None,
+    bandwidth: str = "",
+    rounds: Rounds = 5,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """How long every stack asked for takes to its first answer, phase by phase, and to be pulled over a link."""
+    kind = Runtime.read(runtime)
+    settings = startup_run.Settings(
+        runtime=kind,
+        sizes=tuple(dict.fromkeys(Size.read(one.strip(), None) for one in vcpu.split(","))),
+        caches=startup_run.read_caches(cache, kind),
+        bandwidths=startup_run.read_links(bandwidth, kind),
+        rounds=rounds,
+        seed=seed,
+    )
+    if out is not None:
+        refuse_used(out)
+    for size in settings.sizes:  # each is refused by itself where the runtime cannot give it
+        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size)
+    console.print(runtime_line(kind, runtime))
+    startup_run.run_startup(settings, candidates, out, console)
+
+
+def memory(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str | None = None,
+    runtime: str = "auto",
+    vcpu: str = "1",
+    workers: str = "1,2",
+    limit: Literal["yes", "no"] = "yes",
+    rounds: Rounds = 3,
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """What every stack asked for holds when idle and after 1,000 requests, and the smallest limit it passes under."""
+    kind = Runtime.read(runtime)
+    settings = memory_run.Settings(
+        runtime=kind,
+        size=Size.read(vcpu, None),
+        workers=memory_run.read_workers(workers),
+        limit=limit == "yes" and kind is Runtime.DOCKER,
+        rounds=rounds,
+        seed=seed,
+    )
+    if out is not None:
+        refuse_used(out)
+    candidates = choose(
+        framework=framework, server=server, image=image, runtime=kind, python=python, size=settings.size
+    )
+    console.print(runtime_line(kind, runtime))
+    memory_run.run_memory(settings, candidates, out, console)
+
+
+def sizes(
+    *,
+    framework: str = "all",
+    server: str = DEFAULT,
+    image: str = "all",
+    registry: str | None = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+) -> None:
+    """What libraries and images weigh. Without an engine, libraries alone."""
+    place = None if registry is None else Place.read(registry)
+    if out is not None:
+        refuse_used(out)
+    kind = Runtime.read("auto")
+    flavours = image if kind is Runtime.DOCKER else None
+    chosen = choose(framework=framework, server=server, image=flavours, runtime=kind, python=python)
+    run_sizes(chosen, place, out, console)
+
+
+def money(*, run: str = "latest", rate: Amount = None, p99: Amount = None, utilisation: Share = 0.5) -> None:
+    """A finished run in dollars; ``P99`` is in milliseconds and wants a ``RATE``."""
+    if p99 is not None and rate is None:
+        raise UsageError(f"P99={p99:g} says how fast; RATE= has to say how much. Accepted: both.")
+    question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
+    print_bill(finished_run(run), question, console)
+
+
+def _memory(text: str | None, runtime: Runtime) -> int | None:
+    if text is not None and runtime is Runtime.PROCESS:
+        raise UsageError(f"MEMORY={text} needs RUNTIME=docker; RUNTIME=process has no limits.")
+    return read_memory_limit(text)
+
+
+VERBS = (latency, workers, causes, startup, memory, sizes, money)

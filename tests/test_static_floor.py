@@ -1,0 +1,70 @@
+"""The floor answers from a static file in both runtimes, under the limits that a stack has."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from docker import DockerClient
+
+from common import static_floor
+from common.errors import FailedError
+from common.matrix import Size
+from common.static_floor import configuration, floor, libraries
+from tests.conftest import absent
+
+CORES = sorted(os.sched_getaffinity(0))[:1]
+LISTING = """\tlinux-vdso.so.1 (0x00007ffd)
+\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f01)
+\t/lib64/ld-linux-x86-64.so.2 (0x00007f02)
+"""
+
+
+@pytest.fixture
+def _nginx() -> None:
+    if (why := static_floor.lacking()) is not None:
+        absent(why)
+
+
+def test_the_libraries_of_a_program_are_those_that_are_files() -> None:
+    assert libraries(LISTING) == ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
+
+
+def test_a_configuration_has_every_place_filled() -> None:
+    values = {"FOLDER": "/t", "HOST": "h", "PORT": 1, "WORKERS": 2, "ROOT": "/r"}
+    assert "@" not in configuration(values).replace("h:1", "")
+    assert "listen h:1;" in configuration(values)
+
+
+def test_where_there_is_no_nginx_the_floor_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    assert "apt-get install" in (static_floor.lacking() or "")
+    with pytest.raises(FailedError, match="nginx is not on this machine"):
+        floor(docker=False)
+
+
+@pytest.mark.usefixtures("_nginx")
+def test_a_process_answers_from_the_file_and_leaves_nothing() -> None:
+    with floor(docker=False).serve(Size(), cores=CORES) as running:
+        answer = httpx.get(f"{running.url}/hello")
+        assert (answer.status_code, answer.json()) == (200, "hello world")
+        assert answer.headers["content-type"] == "application/json"
+        folder = Path(f"/proc/{_child(running.meter or '')}/cwd").resolve()
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("_nginx")
+def test_a_container_holds_nothing_but_nginx_and_answers_under_a_quota(engine: DockerClient) -> None:
+    under = floor(docker=True)
+    assert floor(docker=True).tag == under.tag
+    assert sum(layer["Size"] for layer in engine.images.get(str(under.tag)).history()) < 50e6
+    with under.serve(Size(vcpu=0.25), cores=CORES, inside=False) as running:
+        assert httpx.get(f"{running.url}/hello").json() == "hello world"
+        assert httpx.get(f"{running.url}/").status_code == 403
+
+
+def _child(meter: str) -> str:
+    guard = meter.partition(":")[2]
+    return subprocess.run(["pgrep", "-P", guard], capture_output=True, text=True, check=True).stdout.split()[0]
