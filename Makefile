@@ -18,7 +18,7 @@ PYTHON_M := $(VENV)/bin/python -m
 help:
 	@awk 'BEGIN { FS = ":.*## | [|] "; print "make VERB [NAME=value ...]; names match whatever their case, - or _; several are joined by commas" } \
 	  /^##@/ { print "\n" substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2; if ($$3) printf "  %-12s   %s\n", "", $$3 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2; if ($$3) printf "  %-15s   %s\n", "", $$3 }' $(MAKEFILE_LIST)
 
 # The harness in an environment of its own, with what its hashed lock names.
 $(READY): requirements.lock
@@ -49,7 +49,7 @@ conformance: $(READY) ## Hold stacks to the contract | FRAMEWORK=all SERVER=defa
 
 ##@ Measure
 .PHONY: loadtest latency workers causes startup memory sizes money compare web publish
-loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 RATE= ARRIVALS= OBJECTIVE= ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= OUT= RESUME= PYTHON=3.13
+loadtest: $(READY) ## Conformance, then load in shuffled rounds; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 RATE= ARRIVALS= OBJECTIVE= ROUNDS= BUDGET= PRECISION= MARGIN=5% SEED= TOOL=locust WORKERS=0 OUT= RESUME= PYTHON=3.13
 	@$(PYTHON_M) loadtests loadtest
 latency: $(READY) ## Open-loop response times by vCPU, nginx as the floor; a table | FRAMEWORK=all SERVER=default RUNTIME=auto IMAGE=slim VCPU=0.25,0.5,1,2 MEMORY= RATE=100 ROUNDS=5 SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests latency
@@ -71,6 +71,19 @@ web: $(READY) ## Locust's web UI on one stack until Ctrl-C | FRAMEWORK= SERVER=d
 	@$(PYTHON_M) loadtests web
 publish: $(READY) ## A finished run as the README's table | RUN=latest
 	@$(PYTHON_M) loadtests publish
+
+##@ The load generator itself
+.PHONY: crosscheck bench-generator master worker generator
+crosscheck: $(READY) ## Ours and wrk in turn on one stack; the ratio of what they say | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS=8 SEED= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests crosscheck
+bench-generator: $(READY) ## Requests per CPU-second of ours, Locust's clients, wrk and h2load | ROUNDS=5 SECONDS=2 SEED=
+	@$(PYTHON_M) loadtests bench-generator
+master: $(READY) ## One window on a server elsewhere, by workers elsewhere | URL= EXPECT= SCENARIO=hello USERS=64 DELAY=100 WARMUP=2 WINDOW=10 BIND=127.0.0.1:5557 PATIENCE=300 OUT=
+	@$(PYTHON_M) loadtests master
+worker: $(READY) ## Join a master, from this machine or another | MASTER= WORKERS=1 PATIENCE=300
+	@$(PYTHON_M) loadtests worker
+generator: $(READY) ## The image for masters and workers in docker/compose.yaml | PYTHON=3.13
+	@$(PYTHON_M) loadtests generator
 
 ##@ Hand on
 .PHONY: push

@@ -112,6 +112,8 @@ class Run(Struct, frozen=True, kw_only=True):
     generator_cores: Annotated[list[int], _says("Cores the load generator is pinned to.")]
     warmup_s: Annotated[Seconds, _says("Load before each window, not counted.")]
     window_s: Annotated[Seconds, _says("Length of each window asked for.")]
+    tool: Annotated[str, _says("What made the load: locust or wrk.")] = "locust"
+    workers: Annotated[Count, _says("Locust's worker processes; 0 for one process that does it all.")] = 0
     rate: Annotated[str | None, _says("Rate of an open loop as asked for: per second, or % of capacity.")] = None
     load_path: Annotated[str, _says("How the load reached the server: loopback, network namespace or host network.")]
     arrivals: Annotated[str | None, _says("How the arrivals of an open loop follow each other.")] = None
@@ -133,6 +135,19 @@ class Latency(Struct, frozen=True, kw_only=True):
     p999: float
     max: float
     mean: float
+
+
+class WorkerLoad(Struct, frozen=True, kw_only=True):
+    """What one of several worker processes did in a window."""
+
+    name: Annotated[str, _says("Host and number, as Locust names it.")]
+    duration_s: Annotated[Seconds, _says("The window by the worker's own clock.")]
+    users: Annotated[Count, _says("Its users when the window ended.")]
+    requests: Annotated[Count, _says("Right answers.")]
+    connections_open_min: Annotated[Count, _says("Fewest connections open at once.")]
+    generator_cpu_s: Annotated[Seconds, _says("CPU time of the worker.")]
+    generator_run_delay_s: Annotated[Seconds, _says("Time its main thread was ready and had no core.")]
+    joined_late: Annotated[bool, _says("Whether it joined when the window had begun: it counts from then on.")] = False
 
 
 class OpenLoop(Struct, frozen=True, kw_only=True):
@@ -191,15 +206,19 @@ class Load(Struct, frozen=True, kw_only=True):
     requests: Annotated[Count, _says("Right answers, status and whole body: the requests that count.")]
     failures: Annotated[dict[str, int], _says("Requests that failed, counted by reason.")]
     in_flight: Annotated[Count, _says("Requests that were out when the window ended: neither answered nor failed.")]
-    connections_open_min: Annotated[Count, _says("Fewest connections open at once, looked at every 10 ms.")]
-    reconnects: Annotated[Count, _says("Connections opened anew.")]
+    connections_open_min: Annotated[
+        Count | None, _says("Fewest connections open at once, looked at every 10 ms; null where a tool does not tell.")
+    ]
+    reconnects: Annotated[Count | None, _says("Connections opened anew; null where a tool does not tell.")]
     latency_s: Annotated[Latency | None, _says("Null where nothing was answered well.")]
     histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/histogram.py) and count.")]
     server_cpu_s: Annotated[float | None, _says("CPU time of the server in the window; null once it is gone.")]
     throttled_s: Annotated[float | None, _says("Time the server was held back by its quota; null without one.")]
     throttled_periods: Annotated[int | None, _says("Periods in which that happened.")]
-    generator_cpu_s: Annotated[Seconds, _says("CPU time of the generator.")]
-    generator_run_delay_s: Annotated[Seconds, _says("Time the generator's main thread was ready and had no core.")]
+    generator_cpu_s: Annotated[Seconds, _says("CPU time of the generator, all its processes.")]
+    generator_run_delay_s: Annotated[
+        Seconds, _says("Time the main threads of the generator's processes were ready and had no core.")
+    ]
     steal_s: Annotated[Seconds, _says("Time the host took from the generator's cores.")]
     steal_all_s: Annotated[Seconds, _says("Time the host took from all cores.")]
     server_steal_s: Annotated[
@@ -209,9 +228,21 @@ class Load(Struct, frozen=True, kw_only=True):
         float | None, _says("Time those cores were busy with anything; what is not the server's is somebody else's.")
     ] = None
     littles_law_ratio: Annotated[
-        float, _says("Throughput x mean response time / users: 1 in a closed loop, mostly less in an open one.")
+        float | None,
+        _says(
+            "Throughput x mean response time / users: 1 in a closed loop, mostly less in an open one; "
+            "null where a tool does not tell."
+        ),
     ]
     server_gone: Annotated[str | None, _says("How the server was lost; null where it was not.")] = None
+    workers: Annotated[list[WorkerLoad], _says("Each worker's part; empty where one process did it all.")] = []
+    workers_lost: Annotated[
+        Count,
+        _says("Workers that were there before the window and did not report after it; nothing of theirs is here."),
+    ] = 0
+    window_skew_s: Annotated[
+        Seconds | None, _says("How far apart the workers' windows may lie, at most; null for one process.")
+    ] = None
     open_loop: Annotated[OpenLoop | None, _says("Null in a closed loop.")] = None
     seconds: Annotated[list[Second], _says("The generator's health, second by second.")] = []
     steps: Annotated[list[Step], _says("Steps of ramp or sleepers; the load itself is that of the knee.")] = []
@@ -265,6 +296,7 @@ class Verdict(StrEnum):
     WRONG_ANSWERS = "wrong-answers"
     CONNECTIONS = "connections"
     GENERATOR_BOUND = "generator-bound"
+    WORKERS_CHANGED = "workers-changed"
     OBJECTIVE_MISSED = "objective-missed"
     OVERLOADED = "overloaded"
     SHARED_CORE = "shared-core"

@@ -1,4 +1,4 @@
-"""The verbs of this room, in the order of the flow: loadtest, the probes, compare, web, publish, records."""
+"""The verbs of this room: load tests here, others in ``probes`` and ``generators``."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import canonical, one_of
-from loadtests import outcome, probes
+from loadtests import generators, outcome, probes
 from loadtests.arrivals import Arrivals
 from loadtests.compare import compare_sides
 from loadtests.compare import fail_if_slower as fail_if_slower_by
@@ -29,6 +29,7 @@ from loadtests.sides import Side
 from loadtests.stopping import Stopping, share
 from loadtests.throughput import SCENARIOS
 from loadtests.web import open_web
+from loadtests.wrk import read_tool
 
 app = verbs(__doc__ or "")
 console = terminal()
@@ -36,10 +37,13 @@ console = terminal()
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 Rounds = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Delay = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_DELAY_MS))]
+Workers = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1000))]
 Seed = Annotated[int | None, Parameter(validator=validators.Number(gte=0))]
 
 for probe in probes.VERBS:
     app.command(probe)
+for name, verb in generators.VERBS.items():
+    app.command(verb, name=name)
 
 
 @app.command
@@ -62,6 +66,8 @@ def loadtest(
     precision: str | None = None,
     margin: str = "5%",
     seed: Seed = None,
+    tool: str = "locust",
+    workers: Workers = 0,
     out: Path | None = None,
     resume: str | None = None,
     python: str = DEFAULT_PYTHON,
@@ -83,6 +89,8 @@ def loadtest(
         objective=objective,
         stopping=Stopping.read(rounds=rounds, budget=budget, precision=precision, margin=margin),
         seed=new_seed() if seed is None else seed,
+        tool=read_tool(tool),
+        workers=workers,
     )
     if out is not None:
         refuse_used(out)

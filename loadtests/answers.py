@@ -1,7 +1,8 @@
 """What is asked, what is accepted as an answer, and how the bytes that come back are judged.
 
 A good answer is parsed once and its bytes are learned; the next one that has the same bytes is good as well, which
-takes a tenth of a microsecond to see. Whatever differs in more than its date goes through httptools again.
+takes less than a tenth of a microsecond to see. One that differs in its date alone is the one learned from then on.
+Whatever differs in more goes through httptools again.
 """
 
 import json
@@ -18,6 +19,8 @@ Check = Callable[[bytes], bool]
 FIRST_FINAL_STATUS = 200
 LONGEST_LEARNED_BYTES = 65536
 DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)\r\n", re.IGNORECASE)
+VISIBLE = re.compile(rb"[ -~]*")
+"""What a date may be made of, for the short comparison. Anything else is for the parser to judge."""
 
 
 class Failure(StrEnum):
@@ -81,7 +84,7 @@ def json_string(text: str) -> Check:
     return lambda body: bool(json.loads(body) == text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Learned:
     """The bytes of a good answer, from status line to end of body, with its date left open."""
 
@@ -90,10 +93,17 @@ class Learned:
     tail: bytes
     body_bytes: int
     keep_alive: bool
+    latest: bytes | None = None
+    """The answer whole, as it was seen last; to be compared with first."""
 
     def matches(self, data: bytes) -> bool:
-        """Whether ``data`` is this answer, whole."""
-        return len(data) == self.length and data.endswith(self.tail) and data.startswith(self.head)
+        """Whether ``data`` is this answer, whole; if so, it is the latest."""
+        if len(data) != self.length or not data.endswith(self.tail) or not data.startswith(self.head):
+            return False
+        if VISIBLE.fullmatch(data, len(self.head), self.length - len(self.tail)) is None:
+            return False
+        self.latest = data
+        return True
 
     def begins(self, data: bytes) -> bool:
         """Whether ``data`` can still become this answer, and is not yet whole."""
@@ -175,6 +185,7 @@ class Answer:
             tail=raw[end:],
             body_bytes=len(self.body),
             keep_alive=self.keep_alive,
+            latest=raw,
         )
 
     # What the parser calls.

@@ -18,8 +18,9 @@ from common.errors import FailedError
 from common.matrix import Size
 from common.records import Load, Run, Window
 from common.runtimes import Running
+from loadtests.generator import GeneratorError
 from loadtests.plan import Step
-from loadtests.throughput import GeneratorError, measure
+from loadtests.throughput import measure
 
 
 def measure_together(run: Run, steps: Sequence[Step], candidates: Mapping[str, Candidate]) -> list[Window]:

@@ -129,7 +129,8 @@ class Engine(Exchange):
         for fd, _ in events:
             connection = by_fd.get(fd)
             if connection is None:
-                continue  # a listener of ours gave way, and the connection was removed meanwhile
+                self.sockets.parted(fd)  # or it was removed meanwhile, as a listener of ours gave way
+                continue
             try:
                 data = connection.receive(READ_BYTES)
             except OSError as error:
@@ -137,7 +138,7 @@ class Engine(Exchange):
                 continue
             now_s = clock()
             expected = connection.expected
-            if len(data) != expected.length or not data.endswith(expected.tail) or not data.startswith(expected.head):
+            if data != expected.latest:
                 self._received(connection, data, now_s)
                 continue
             tally = connection.tally

@@ -13,6 +13,7 @@ well, and may reach half of its ceiling at most.
 from collections.abc import Iterator, Sequence
 
 from common.records import Load, Run
+from loadtests.generator import Tool
 
 BUSIEST = 0.8
 """Share of a core's time, in any second, above which the generator may be what was measured."""
@@ -41,10 +42,11 @@ def _too_busy(_: Run, load: Load) -> str | None:
 
 
 def _near_its_ceiling(run: Run, load: Load) -> str | None:
-    if run.ceiling is None or not load.duration_s:
+    if run.ceiling is None or not load.duration_s or run.tool != Tool.LOCUST:
         return None
     bound = OPEN_LOOP_SHARE if load.open_loop else CLOSED_LOOP_SHARE
-    rate_rps, most_rps = load.answered / load.duration_s, run.ceiling.requests_per_cpu_s
+    processes = min(max(1, run.workers), len(run.generator_cores))  # the ceiling is that of one process on one core
+    rate_rps, most_rps = load.answered / load.duration_s, run.ceiling.requests_per_cpu_s * processes
     if rate_rps <= bound * most_rps:
         return None
     return f"{rate_rps:,.0f} req/s are above {bound:.0%} of the {most_rps:,.0f} that the generator reaches by itself"

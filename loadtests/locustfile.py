@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,15 +13,17 @@ import gevent
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import LocalRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from common.errors import BenchmarkError, UsageError
 from loadtests import window
 from loadtests.arrivals import Arrivals
 from loadtests.climb import Objective
+from loadtests.distributed import Follower, Leader
 from loadtests.engine import Engine
 from loadtests.engines import engine_of, options_of
 from loadtests.http_user import KeepAliveUser, destination
+from loadtests.open_loop import OpenLoop
 from loadtests.rates import MOST_RPS
 from loadtests.scenarios import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Ramp, Rate, Sleep, Sleepers
 from loadtests.staircase import climb
@@ -75,23 +77,31 @@ def prepare(environment: Environment, **_: object) -> None:
             environment.events.quit.add_listener(write)  # type: ignore[no-untyped-call]
         if options.headless or len(environment.user_classes) == 1:
             climbing(environment)
-        if options.window_file:
-            gevent.spawn(measure, environment, _only_process(environment), _kind(environment))
+        if isinstance(environment.runner, WorkerRunner):
+            Follower(environment.runner, partial(_engine_in_use, environment), options.cores)
+        elif options.window_file:
+            gevent.spawn(measure, environment, _measurement(environment, _kind(environment)))
     except BenchmarkError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
         sys.exit(error.exit_status)
 
 
-def _only_process(environment: Environment) -> LocalRunner:
-    if not isinstance(environment.runner, LocalRunner):
-        raise UsageError("--window-file measures one process. Leave out --processes, --master and --worker.")
-    return environment.runner
+def _measurement(environment: Environment, kind: type[Engine]) -> Callable[[window.Plan], object]:
+    """What measures the window: a master's workers, or this process's engine."""
+    runner = environment.runner
+    if isinstance(runner, MasterRunner):
+        rate_rps = options_of(environment).rate if kind is OpenLoop else 0.0
+        return Leader(runner, rate_rps).run
+    assert isinstance(runner, LocalRunner)
+    return partial(_measure, environment, runner, kind)
 
 
-def measure(environment: Environment, runner: LocalRunner, kind: type[Engine]) -> None:
+def measure(environment: Environment, measurement: Callable[[window.Plan], object]) -> None:
     """Measure the window and end the process: with status 0 if there is a record, whatever it says."""
+    runner = environment.runner
+    assert runner is not None
     try:
-        _measure(environment, runner, engine_of(environment, kind))
+        measurement(_plan(options_of(environment)))
         environment.process_exit_code = 0
     except Exception:
         environment.process_exit_code = 1
@@ -100,9 +110,8 @@ def measure(environment: Environment, runner: LocalRunner, kind: type[Engine]) -
         runner.quit()
 
 
-def _measure(environment: Environment, runner: LocalRunner, engine: Engine) -> None:
-    options = options_of(environment)
-    plan = window.Plan(
+def _plan(options: Namespace) -> window.Plan:
+    return window.Plan(
         file=Path(options.window_file),
         warmup_s=options.warmup_s,
         window_s=options.window_s,
@@ -111,13 +120,16 @@ def _measure(environment: Environment, runner: LocalRunner, engine: Engine) -> N
         gate=options.gate,
         gate_of=options.gate_of,
         cores=options.cores,
-        server_cores=options.server_cores,
+        server_cores=tuple(options.server_cores),
     )
-    users, scenario = users_of(runner), climbing(environment)
+
+
+def _measure(environment: Environment, runner: LocalRunner, kind: type[Engine], plan: window.Plan) -> None:
+    engine, users, scenario = engine_of(environment, kind), users_of(runner), climbing(environment)
     if scenario is None:
         window.run(plan, lambda: window.measure(plan, engine, users), plan.warmup_s + plan.window_s)
         return
-    plan = replace(plan, window_s=window_s(options))
+    plan = replace(plan, window_s=window_s(options_of(environment)))
     stairs = stairs_of(environment, scenario, plan)
     window.run(plan, lambda: climb(stairs, plan, engine, users, told), stairs.longest_s(plan))
 
@@ -140,6 +152,14 @@ def _kind(environment: Environment) -> type[Engine]:
     if len(kinds) != 1:
         raise UsageError("--window-file measures classes of one kind. Name those of a closed or of an open loop.")
     return kinds.pop()
+
+
+def _engine_in_use(environment: Environment) -> Engine:
+    """The engine of a worker's users; it is its master who chose their class."""
+    assert environment.runner is not None
+    names = {name for name, users in environment.runner.user_classes_count.items() if users}
+    chosen = (one for one in environment.user_classes if one.__name__ in names and issubclass(one, KeepAliveUser))
+    return engine_of(environment, next((one.engine_kind for one in chosen), Engine))
 
 
 def _objective(text: str) -> str:

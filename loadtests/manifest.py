@@ -25,9 +25,9 @@ from common.runtimes.container import can_enter_namespaces
 from common.servers import command
 from loadtests.arrivals import Arrivals
 from loadtests.climb import Objective
+from loadtests.generator import CLIMBING, Tool, refuse
 from loadtests.rates import Rate
 from loadtests.stopping import Stopping
-from loadtests.throughput import CLIMBING
 
 OPEN_LOOPS = frozenset({"rate", "ramp"})
 DEFAULT_RATES = {"rate": "50%", "ramp": "500"}
@@ -46,12 +46,16 @@ class Settings:
     delay_ms: int
     stopping: Stopping
     seed: int
+    tool: Tool = Tool.LOCUST
+    workers: int = 0
+    """Locust's worker processes; 0 for one process that does it all."""
     rate: str | None = None
     arrivals: Arrivals | None = None
     objective: str | None = None
 
     def __post_init__(self) -> None:
         """``UsageError`` where a value does not fit the scenario."""
+        refuse(self.tool, self.workers, self.scenario)
         for name, value, scenarios in (
             ("RATE", self.rate, OPEN_LOOPS),
             ("ARRIVALS", self.arrivals, OPEN_LOOPS),
@@ -130,6 +134,8 @@ def manifest(
         warmup_s=WARMUP_S,
         window_s=WINDOW_S,
         load_path=_load_path(docker=docker),
+        tool=settings.tool,
+        workers=settings.workers,
         rate=settings.asked_rate,
         arrivals=(settings.arrivals or Arrivals.CONSTANT) if settings.scenario in OPEN_LOOPS else None,
         objective=settings.objective,

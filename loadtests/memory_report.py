@@ -18,10 +18,20 @@ def table(run: MemoryRun, summary: MemorySummary) -> Table:
     title = f"memory: {run.runtime} runtime, {run.rounds} fresh servers each, MB of 2^20 bytes"
     found = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     found.add_column("stack", no_wrap=True)
-    for heading in ("workers", "idle", "95 % interval", "anon", "shared", "kernel", "PSS", "loaded", "95 % interval",
-                    "+ a worker", "smallest limit"):  # fmt: skip
+    for heading in (
+        "workers",
+        "idle",
+        "95 % interval",
+        "anon",
+        "shared",
+        "kernel",
+        "PSS",
+        "loaded",
+        "+ worker",
+        "limit",
+    ):
         found.add_column(heading, justify="right", no_wrap=True)
-    found.add_column("verdict")
+    found.add_column("verdict", no_wrap=True)
     cells = {cell.name: cell for cell in run.cells}
     added = {one.stack: one.idle_bytes for one in summary.per_worker}
     for row in summary.rows:
@@ -45,9 +55,9 @@ def notes(run: MemoryRun, summary: MemorySummary) -> Iterator[str]:
         yield "idle: anonymous + shared + kernel memory of the container's group, without the page cache."
     else:
         yield "idle: PSS of the server's process tree, files that it maps included."
-    yield f"loaded: after {run.requests:,} requests on {run.connections} connections."
+    yield f"loaded: after {run.requests:,} requests on {run.connections} connections; + worker: what one adds to idle."
     if run.limits:
-        yield "smallest limit: the least (steps of 4 MB) under which servers start and pass the load 3 times in a row."
+        yield "limit: the least (steps of 4 MB) under which servers start and pass the load 3 times in a row."
     yield from sentences((row.cell, row.doubts) for row in summary.rows)
 
 
@@ -57,7 +67,6 @@ def _columns(row: MemoryRow) -> Iterator[str]:
     yield from ("-",) * 3 if row.parts_bytes is None else (_mb(part) for part in row.parts_bytes)
     yield _estimate(row.idle_pss_bytes)
     yield _estimate(row.loaded_bytes)
-    yield _bounds(row.loaded_bytes)
 
 
 def _mb(size_bytes: float | None) -> str:

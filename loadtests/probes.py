@@ -1,5 +1,6 @@
 """The verbs that probe one thing each: latency, workers, causes, startup, memory, sizes, money."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -209,4 +210,4 @@ def _memory(text: str | None, runtime: Runtime) -> int | None:
     return read_memory_limit(text)
 
 
-VERBS = (latency, workers, causes, startup, memory, sizes, money)
+VERBS: tuple[Callable[..., None], ...] = (latency, workers, causes, startup, memory, sizes, money)

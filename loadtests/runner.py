@@ -22,12 +22,13 @@ from loadtests.analysis import requests_per_cpu_s, summarise
 from loadtests.canary import sing
 from loadtests.ceiling import ceiling
 from loadtests.duet import measure_together
+from loadtests.generator import GeneratorError
 from loadtests.manifest import Identity, Settings, manifest
 from loadtests.plan import Step
 from loadtests.progress import HOPELESS, ROUNDS, Progress, pairs_at_look, pairs_of, progress
 from loadtests.results import RESULTS, Results
 from loadtests.resuming import Resumed
-from loadtests.throughput import GeneratorError, measure
+from loadtests.tools import measure
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 

@@ -119,18 +119,7 @@ def difference(
 
 def latency_of(tally: Tally) -> Latency | None:
     """What a tally's histogram says; ``None`` if it is empty."""
-    return _latency(tally.counts, longest_s=tally.longest_s, total_s=tally.total_s)
-
-
-def _latency(counts: Sequence[int], *, longest_s: float | None = None, total_s: float | None = None) -> Latency | None:
-    """What a histogram says; its own longest and mean value where no exact one is given."""
-    p50, p90, p99, p999, last = (histogram.percentile_s(counts, part) for part in (0.5, 0.9, 0.99, 0.999, 1.0))
-    if p50 is None or p90 is None or p99 is None or p999 is None or last is None:
-        return None
-    if total_s is None:
-        total_s = sum(histogram.value_s(bucket) * count for bucket, count in histogram.sparse(counts))
-    longest_s = last if longest_s is None else longest_s
-    return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=longest_s, mean=total_s / sum(counts))
+    return histogram.latency(tally.counts, longest_s=tally.longest_s, mean_s=tally.total_s / (tally.good or 1))
 
 
 def _arrived(loop: OpenLoop) -> Arrived:
@@ -155,9 +144,9 @@ def _open_loop(before: Arrived | None, after: Arrived | None, rate_rps: float) -
         queued=after.queued - before.queued,
         waiting=after.waiting,
         never_sent=after.given_up - before.given_up,
-        from_send_s=_latency(from_send),
+        from_send_s=histogram.latency(from_send),
         from_send_histogram=histogram.sparse(from_send),
-        send_lag_s=_latency(send_lag),
+        send_lag_s=histogram.latency(send_lag),
         send_lag_histogram=histogram.sparse(send_lag),
     )
 

@@ -3,7 +3,6 @@
 import select
 import time
 from _socket import socket as PlainSocket  # noqa: N812 -- gevent replaces socket.socket, and ours must not yield
-from collections import deque
 from collections.abc import Callable
 
 from gevent import monkey
@@ -12,7 +11,7 @@ from loadtests.answers import NOTHING
 from loadtests.connection import Connection, close
 
 PARTING_S = 0.010
-"""How long a connection that the server said it would close is left for it to close."""
+"""How long a connection that the server said it would close is left for it to close, at most."""
 
 clock = time.perf_counter
 _epoll: "Callable[[], select.epoll]" = monkey.get_original("select", "epoll")
@@ -26,7 +25,7 @@ class Sockets:
         self.open_now = 0
         self.open_min = 0
         """The fewest open at the end of any slice since this was set last."""
-        self._parting: deque[tuple[float, PlainSocket]] = deque()
+        self._parting: dict[int, tuple[float, PlainSocket]] = {}
         self._epoll = _epoll()
         self.poll = self._epoll.poll
         self.fileno = self._epoll.fileno
@@ -58,22 +57,37 @@ class Sockets:
         return rest
 
     def part(self, connection: Connection) -> None:
-        """Leave the socket to the server, which has said that it closes it."""
+        """Leave the socket to the server, which has said that it closes it; ``parted`` is told when it has.
+
+        Some servers (Gunicorn's sync worker) close one half, and serve nobody else before we have closed the other.
+        """
         if connection.sock is not None:
-            self._parting.append((clock() + PARTING_S, self._detach(connection)))
+            self._parting[connection.fd] = (clock() + PARTING_S, self._forget(connection))
+
+    def parted(self, fd: int) -> None:
+        """Close the socket if it is one that was left to its server: something has happened on it."""
+        if fd in self._parting:
+            self._end(fd)
 
     def close(self, connection: Connection) -> None:
         """Close the socket, if there is one."""
         if connection.sock is not None:
-            close(self._detach(connection))
+            self._epoll.unregister(connection.fd)
+            close(self._forget(connection))
 
     def close_parted(self, now_s: float) -> None:
         """Close those that their servers have had the time to close."""
-        while self._parting and self._parting[0][0] <= now_s:
-            close(self._parting.popleft()[1])
+        while self._parting:
+            fd, (due_s, _) = next(iter(self._parting.items()))
+            if due_s > now_s:
+                break
+            self._end(fd)
 
-    def _detach(self, connection: Connection) -> PlainSocket:
+    def _end(self, fd: int) -> None:
+        self._epoll.unregister(fd)
+        close(self._parting.pop(fd)[1])
+
+    def _forget(self, connection: Connection) -> PlainSocket:
         self.open_now -= connection.is_open
-        self._epoll.unregister(connection.fd)
         del self.by_fd[connection.fd]
         return connection.release()

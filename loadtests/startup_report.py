@@ -25,7 +25,7 @@ def starts_table(run: StartupRun, summary: StartupSummary) -> Table:
     )
     for heading in ("stack", "vCPU", "cache"):
         found.add_column(heading, no_wrap=True)
-    for heading in ("total s", "95 % interval", "create", "start", "bind", "answer", "CPU s", "python", "import"):
+    for heading in ("total s", "95 % interval", *LETTERS.values(), "CPU s", "py", "imp"):
         found.add_column(heading, justify="right", no_wrap=True)
     found.add_column("phases", no_wrap=True)
     found.add_column("verdict", no_wrap=True)
@@ -64,9 +64,9 @@ def notes(run: StartupRun, summary: StartupSummary) -> Iterator[str]:
     """What a reader has to know beside the tables, one sentence each."""
     if any(cell.stack.stand_in_base for cell in run.cells):
         yield "stand-in base: images stand on locally made base images, not on the official ones."
-    yield "phases: c create, s start (the engine's calls), b until the port is bound, a until the first 200."
+    yield "c create, s start (the engine's calls), b until the port is bound, a until the first 200; seconds."
     yield "CPU s: of the server's group until the first answer."
-    yield "python, import: CPU s of it for the interpreter's start and for `import app`, timed beside a server, warm."
+    yield "py, imp: CPU s of it for the interpreter's start and for `import app`, timed beside a server, warm."
     if run.cold_by:
         yield f"cold: {run.cold_by}."
     for curve in summary.curves:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from common.errors import FailedError
+from common.ports import free_port
 from common.records import Load, Run, decode
 from common.registry import ROOT
 from common.runtimes import Running
 from common.runtimes.guard import guarded
 from common.runtimes.process import tail
 from loadtests.climb import DELAYS, MOST_STEPS
+from loadtests.generator import CLIMBING, GeneratorError
 from loadtests.rates import Rate, capacity_rps
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
@@ -29,16 +30,10 @@ SCENARIOS = {
     "sleepers": "Sleepers",
 }
 """The classes of ``loadtests/scenarios.py`` by ``SCENARIO=``; importing them would patch this process for gevent."""
-CLIMBING = frozenset({"ramp", "sleepers"})
-"""Those that make many windows out of one."""
 START_UP_S = 30.0
 """How long Locust may take to start, connect and stop."""
 STEP_OVERHEAD_S = 21.0
 """How much longer than its window a step may take: opening, settling, draining."""
-
-
-class GeneratorError(FailedError):
-    """The load generator failed, not what it loads."""
 
 
 def measure(running: Running, run: Run, *, seed: int | None = None, gate: Path | None = None, gate_of: int = 1) -> Load:
@@ -71,7 +66,7 @@ def _load(running: Running, run: Run, options: Sequence[str]) -> Load:
 
 
 def _locust(running: Running, run: Run, file: Path) -> list[str]:
-    options = {
+    options: dict[str, object] = {
         "host": running.url,
         "users": run.users,
         "spawn-rate": run.users,
@@ -79,9 +74,13 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         "warmup-s": run.warmup_s,
         "window-s": run.window_s,
         "window-file": file,
-        "meter": running.meter,
+        "meter": running.meter or "",
         "server-cores": ",".join(map(str, run.server_cores)),
     }
+    if run.workers:
+        port = free_port()
+        options |= {"processes": run.workers, "master-bind-host": "127.0.0.1", "master-bind-port": port}
+        options |= {"master-port": port}
     return [
         *LOCUST,
         "--headless",

@@ -47,6 +47,7 @@ def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Loa
         yield Verdict.SERVER_DIED, f"in {len(errors)} of {len(windows)} windows: {errors[0]}"
     yield from _answer_doubts(cell, windows, loads)
     yield from _connection_doubts(cell, loads)
+    yield from worker_doubts(loads)
     yield from _generator_doubts(run, loads)
     yield from _objective_doubts(loads)
     yield from _machine_doubts(run, loads)
@@ -80,25 +81,50 @@ def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verd
             continue  # its connections may be idle for so long that a server may close them
         if load.reconnects:
             yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew. {way_out}"
-        if load.connections_open_min < load.users:
+        if load.connections_open_min is not None and load.connections_open_min < load.users:
             seen = f"only {load.connections_open_min} of {load.users} connections were open at one time"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
-    ratios = [load.littles_law_ratio for load in loads if load.requests and load.open_loop is None]
+    closed = [load for load in loads if load.requests and load.open_loop is None]
+    ratios = [load.littles_law_ratio for load in closed if load.littles_law_ratio is not None]
     if ratios and abs((ratio := float(np.median(ratios))) - 1) > LITTLES_LAW_TOLERANCE:
         seen = f"rate x response time is {ratio:.2f} of the requests in flight (Little's law); not all were busy"
         yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
+
+
+def worker_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+    """Whether workers of the generator came or went."""
+    lost = sum(load.workers_lost for load in loads)
+    late = sum(worker.joined_late for load in loads for worker in load.workers)
+    if lost:
+        yield (
+            Verdict.WORKERS_CHANGED,
+            f"{lost} workers were lost; what they sent cost the server and is not counted. Measure again.",
+        )
+    elif late:
+        yield (
+            Verdict.WORKERS_CHANGED,
+            f"{late} workers joined in mid-window, and connections moved to them. Start them before, and raise EXPECT.",
+        )
 
 
 def _generator_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
     if set(run.server_cores) & set(run.generator_cores):
         yield Verdict.SHARED_CORE, "server and generator shared cores; give the machine more cores or a smaller VCPU."
         return
-    used = [load.generator_cpu_s / load.duration_s / len(run.generator_cores) for load in loads if load.duration_s]
+    used = [_share(run, load) for load in loads if load.duration_s]
     seen = [f"the generator used {max(used):.0%} of its cores"] if max(used, default=0) > GENERATOR_CEILING else []
     seen += generator_doubts(run, loads)
     if seen:
         what = f"{'; '.join(seen)}, so what was measured may be its own limit"
         yield Verdict.GENERATOR_BOUND, f"{what}. Give it more cores, or the server a smaller VCPU."
+
+
+def _share(run: Run, load: Load) -> float:
+    """How much of the cores that the generator could use it used: one for each worker, and no more than there are."""
+    if not load.workers:
+        return load.generator_cpu_s / load.duration_s / len(run.generator_cores)
+    busiest = max(worker.generator_cpu_s / worker.duration_s for worker in load.workers)
+    return max(busiest, load.generator_cpu_s / load.duration_s / len(run.generator_cores))
 
 
 def _objective_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:

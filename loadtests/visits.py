@@ -16,11 +16,12 @@ from common.runtimes import Running
 from common.runtimes.neighbour import neighbours
 from common.runtimes.relay import relayed
 from loadtests.arrivals import Arrivals
+from loadtests.generator import GeneratorError
 from loadtests.plan import Step
 from loadtests.points import SATURATED, window_s
 from loadtests.rates import Rate, capacity_rps
 from loadtests.server_memory import private_bytes
-from loadtests.throughput import GeneratorError, measure
+from loadtests.throughput import measure
 
 
 class Servable(Protocol):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from common.records import Cell, Latency, Load, Machine, Run, Window
+from common.records import Cell, Latency, Load, Machine, Run, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -74,6 +74,19 @@ def load(requests: int = 20_000, server_cpu_s: float | None = 2.0, **changes: An
         "littles_law_ratio": 1.0,
     }
     return Load(**fields | changes)
+
+
+def worker(**changes: Any) -> WorkerLoad:  # noqa: ANN401
+    fields: dict[str, Any] = {
+        "name": "one",
+        "duration_s": 2.0,
+        "users": 16,
+        "requests": 20_000,
+        "connections_open_min": 16,
+        "generator_cpu_s": 0.5,
+        "generator_run_delay_s": 0.0,
+    }
+    return WorkerLoad(**fields | changes)
 
 
 def window(name: str, number: int, found: Load | None, error: str | None = None) -> Window:

@@ -80,6 +80,12 @@ def used_port() -> Iterator[int]:
         ("loadtests loadtest --memory=12", "MEMORY=12", "512m"),
         ("loadtests loadtest --memory=4k", "MEMORY=4k", "16m"),
         ("loadtests loadtest --runtime=process --vcpu=0.5", "VCPU=0.5", "RUNTIME=docker"),
+        ("loadtests loadtest --scenario=rate --rate=fast", "RATE=fast", "50%"),
+        ("loadtests loadtest --scenario=rate --rate=120%", "RATE=120%", "50%"),
+        ("loadtests loadtest --rate=100", "RATE=100", "SCENARIO=ramp or rate"),
+        ("loadtests loadtest --scenario=ramp --rate=50%", "RATE=50%", "requests per second"),
+        ("loadtests loadtest --scenario=rate --arrivals=bursty", "ARRIVALS=bursty", "poisson"),
+        ("loadtests loadtest --scenario=ramp --objective=fast", "OBJECTIVE=fast", "p99<50ms"),
         ("loadtests loadtest --users=0", "0", ">= 1"),
         ("loadtests loadtest --users=many", "many", "USERS="),
         ("loadtests loadtest --users=10001", "10001", "<= 10000"),
@@ -95,6 +101,20 @@ def used_port() -> Iterator[int]:
         ("loadtests loadtest --resume=yesterday --seed=4 --framework=flask", "RESUME=", "FRAMEWORK=, SEED="),
         ("loadtests loadtest --out=Makefile", "OUT=Makefile", "empty folder"),
         ("loadtests loadtest --out=common", "OUT=common", "empty folder"),
+        ("loadtests loadtest --tool=wrc", "TOOL=wrc", "Did you mean wrk?"),
+        ("loadtests loadtest --workers=-1", "-1", ">= 0"),
+        ("loadtests master --url=http://127.0.0.1:9 --expect=0", "0", ">= 1"),
+        ("loadtests master --url=https://127.0.0.1:9 --expect=1", "URL=https://127.0.0.1:9", "http://NAME[:PORT]"),
+        ("loadtests master --url=http://127.0.0.1:9 --expect=1 --bind=nowhere", "BIND=nowhere", "HOST:PORT"),
+        (
+            "loadtests master --url=http://127.0.0.1:9 --expect=1 --out=/nowhere/at/all",
+            "OUT=/nowhere/at/all",
+            "new file",
+        ),
+        ("loadtests worker", "MASTER=", "requires"),
+        ("loadtests worker --master=127.0.0.1", "MASTER=127.0.0.1", "HOST:PORT"),
+        ("loadtests worker --master=127.0.0.1:99999", "MASTER=127.0.0.1:99999", "HOST:PORT"),
+        ("loadtests worker --master=no.such.invalid:5557", "MASTER=no.such.invalid:5557", "a name that resolves"),
         ("loadtests startup --vcpu=1,zero", "VCPU=zero", "0.05 to"),
         ("loadtests startup --runtime=process --vcpu=1,0.5", "VCPU=0.5", "RUNTIME=docker"),
         ("loadtests startup --runtime=process --cache=cold", "CACHE=cold", "RUNTIME=docker"),
@@ -165,7 +185,7 @@ def test_make_refuses_a_variable_that_its_verb_does_not_take() -> None:
 def _documented() -> dict[str, dict[str, str]]:
     """The variables and defaults that ``make`` prints, by verb."""
     found = re.findall(
-        r"^([a-z]+):.*## [^|\n]*(?: \| (.*))?\n\t@\$\(PYTHON_M\) (?:common|loadtests) ", MAKEFILE, re.MULTILINE
+        r"^([a-z-]+):.*## [^|\n]*(?: \| (.*))?\n\t@\$\(PYTHON_M\) (?:common|loadtests) ", MAKEFILE, re.MULTILINE
     )
     return {verb: dict(re.findall(r"([A-Z][A-Z0-9_]*)=((?:[^\s,]|,(?=\S))*)", variables)) for verb, variables in found}
 

@@ -61,6 +61,7 @@ def test_a_closing_server_is_measured_and_labelled(tmp_path: Path) -> None:
     window, _ = _windows(tmp_path)
     assert window.load is not None
     assert window.load.failures == {}
+    assert window.load.reconnects is not None
     assert window.load.reconnects >= window.load.requests - window.load.users
     assert "(closing)" in ended.stdout
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.records import Cell, Conformance, OpenLoop, Run, Verdict, Window
 from loadtests.verdicts import doubts, sound
-from tests.records import cell, load, run, window
+from tests.records import cell, load, run, window, worker
 
 CELL = cell("a+b")
 RUN = run([CELL])
@@ -38,6 +38,9 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
         (Verdict.DISTURBED, "waited for a core for 60%", RUN, CELL, _windows(generator_run_delay_s=1.2)),
         (Verdict.THROTTLED, "of 1 vCPU held the server back for 20%", RUN, CELL, _windows(throttled_s=0.4)),
         (Verdict.SHARED_CORE, "shared cores", run([CELL], generator_cores=[0, 1]), CELL, _windows()),
+        (Verdict.WORKERS_CHANGED, "5 workers were lost", RUN, CELL, _windows(workers_lost=1)),
+        (Verdict.WORKERS_CHANGED, "5 workers joined", RUN, CELL, _windows(workers=[worker(joined_late=True)])),
+        (Verdict.GENERATOR_BOUND, "95% of its", RUN, CELL, _windows(workers=[worker(), worker(generator_cpu_s=1.9)])),
         (Verdict.GENERATOR_BOUND, "90% of its cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
         (Verdict.TOO_FEW_ROUNDS, "3 windows", RUN, CELL, _windows()[:3]),
     ],

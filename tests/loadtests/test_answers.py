@@ -85,7 +85,17 @@ def test_a_learned_answer_matches_at_any_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [GOOD[:-1], GOOD + b"x", GOOD.replace(b"200", b"201"), GOOD.replace(b"world", b"w0rld"), b"", GOOD + GOOD]
+    "other",
+    [
+        GOOD.replace(b"Tue", b"T\0e"),
+        GOOD.replace(b"1994 08", b"19\r\n: 8"),
+        GOOD[:-1],
+        GOOD + b"x",
+        GOOD.replace(b"200", b"201"),
+        GOOD.replace(b"world", b"w0rld"),
+        b"",
+        GOOD + GOOD,
+    ],
 )
 def test_a_learned_answer_matches_nothing_else(other: bytes) -> None:
     assert not take(GOOD, piece_bytes=50).learn().matches(other)
@@ -120,3 +130,12 @@ def test_a_request_with_a_body_says_how_long_it_is() -> None:
         b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
     assert request.under("/v1").label == "/a"
+
+
+def test_the_latest_date_is_the_one_compared_with() -> None:
+    learned, later = take(GOOD, piece_bytes=50).learn(), GOOD.replace(b"08:12:31", b"08:12:32")
+    assert learned.latest == GOOD
+    assert learned.matches(later)
+    assert learned.latest == later
+    assert not learned.matches(GOOD.replace(b"world", b"w0rld"))
+    assert learned.latest == later

@@ -1,6 +1,7 @@
 """Whatever bytes arrive, cut wherever: no crash, each request ends once, and the cuts make no difference."""
 
 import itertools
+import os
 import socket
 from _socket import socket as PlainSocket  # noqa: N812
 from collections import Counter
@@ -14,7 +15,8 @@ from loadtests.engine import Engine
 
 BODY = b'"hello world"'
 HELLO = Request("/hello", expect=json_string("hello world"))
-EXAMPLES = 1500
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
+"""Of each of the two tests; more of them are for a person to ask for."""
 
 LEARNED = (
     b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 13\r\n\r\n" + BODY,

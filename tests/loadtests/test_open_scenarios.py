@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from common.ports import free_port
-from common.records import Total, decode
+from common.records import Total
 from common.registry import ROOT
 from common.runtimes import Running
 from loadtests import histogram
@@ -142,7 +143,7 @@ def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, worke
         options = ("-t=2", "--rate=200", f"--tally-file={file}", f"--json-file={tmp_path / 'l'}", *_workers(workers))
         done = locust(server.address[1], *options, scenario=scenario)
         assert done.returncode == 1, done.stderr  # Locust's status for failures
-        (total,) = decode(file.read_bytes(), list[Total], source=file.name)
+        (total,) = msgspec.json.decode(file.read_bytes(), type=list[Total])
     assert total.workers == workers
     assert (total.method, total.name) == ("GET", "/hello")
     assert server.requests - 4 <= total.requests + sum(total.failures.values()) <= server.requests
@@ -156,5 +157,5 @@ def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, worke
 def test_workers_share_out_the_rate(known: Running, tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     locust(_port(known), "-t=4", "--rate=200", *_workers(2), f"--tally-file={file}", scenario="Rate")
-    (total,) = decode(file.read_bytes(), list[Total], source=file.name)
+    (total,) = msgspec.json.decode(file.read_bytes(), type=list[Total])
     assert 300 <= total.requests <= 820
