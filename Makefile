@@ -85,6 +85,13 @@ worker: $(READY) ## Join a master, from this machine or another | MASTER= WORKER
 generator: $(READY) ## The image for masters and workers in docker/compose.yaml | PYTHON=3.13
 	@$(PYTHON_M) loadtests generator
 
+##@ On ECS Fargate, with RUNTIME=fargate too: REGION= CLUSTER=default SUBNETS= SECURITY_GROUPS= ASSIGN_PUBLIC_IP=enabled REGISTRY= EXECUTION_ROLE= ARCHITECTURE=auto MAX_DOLLARS= DRY_RUN=False
+.PHONY: experiment fargate-clean
+experiment: $(READY) ## What image-size, vcpu or endpoints do to the start of tasks; a table | NAME= FRAMEWORK=flask_restful SERVER=default IMAGE= VCPU= MEMORY= TASKS=10 ENDPOINT_SUBNETS= ENDPOINT_SECURITY_GROUPS= SEED= OUT= PYTHON=3.13
+	@$(PYTHON_M) loadtests experiment
+fargate-clean: $(READY) ## Remove what killed runs left on AWS, found by tag | REGION= CLUSTER=default EVERYONES=False DRY_RUN=False
+	@$(PYTHON_M) common fargate-clean
+
 ##@ Hand on
 .PHONY: push
 push: $(READY) ## Images into a registry (ECR: the repository is created if missing), and what they weigh there | REGISTRY= FRAMEWORK=all SERVER=default IMAGE=all PYTHON=3.13 ECR=auto

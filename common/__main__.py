@@ -9,18 +9,21 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from common import inventory, locks
+from common.authorisation import Planned, go_ahead, go_ahead_open_end
 from common.bases import make_bases
 from common.build import build as build_images
-from common.candidates import Runtime, choose, only
-from common.commandline import Port, run, terminal, verbs
+from common.candidates import Runtime, choose, only, read_size
+from common.commandline import OnFargate, Port, run, terminal, verbs
 from common.conformance import run as run_suite
-from common.conforming import conform_all, record, require, table
+from common.conforming import LONGEST_S, SIZE, conform_all, record, require, table
 from common.container_registry import Place
 from common.cores import split
 from common.engine import engine
 from common.errors import FailedError, UsageError
+from common.fargate.leftovers import Leftovers
+from common.fargate.place import Fargate
 from common.images import DEFAULT_PYTHON, images
-from common.matrix import DEFAULT, Size, stacks
+from common.matrix import DEFAULT, stacks
 from common.preparation import available, prepare
 from common.pushing import push_all, pusher
 from common.registry import frameworks
@@ -30,6 +33,8 @@ app = verbs(__doc__ or "")
 console = terminal()
 say = partial(console.print, soft_wrap=True, markup=False)
 
+HERE = Fargate()
+"""Nothing set that only Fargate takes."""
 Jobs = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
 
 
@@ -93,11 +98,16 @@ def serve(
     memory: str | None = None,
     port: Port = 8000,
     python: str = DEFAULT_PYTHON,
+    fargate: OnFargate = HERE,
 ) -> None:
     """One stack, until it is interrupted."""
-    size = Size.read(vcpu, memory)
     kind = Runtime.read(runtime)
-    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size))
+    size = read_size(kind, vcpu, memory)
+    candidate = only(
+        choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size, place=fargate)
+    )
+    if not go_ahead_open_end(candidate, size, say):
+        return
     prepare([candidate], console)
     try:
         with candidate.serve(size, cores=split(size.vcpu).server, inside=False, port=port) as running:
@@ -119,13 +129,16 @@ def conformance(
     image: str | None = None,
     python: str = DEFAULT_PYTHON,
     url: str | None = None,
+    fargate: OnFargate = HERE,
 ) -> None:
     """The suite against every stack asked for, or against one that somebody else brought up."""
     if url is not None:
         outcomes = {url: record(run_suite(url, keep_alive=None, overlap=None))}
     else:
         kind = Runtime.read(runtime)
-        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python)
+        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate)
+        if not go_ahead([Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates], say):
+            return
         outcomes = conform_all(candidates, console)
     console.print(table(outcomes))
     require(outcomes)
@@ -148,6 +161,20 @@ def push(
     with pusher(place, ecr=ecr == "1") as ready:  # a registry that cannot be used is told before anything is built
         prepare(candidates, console)
         push_all(ready, candidates, report=say)
+
+
+@app.command(name="fargate-clean")
+def fargate_clean(
+    *, region: str | None = None, cluster: str = "default", everyones: bool = False, dry_run: bool = False
+) -> None:
+    """What killed runs of this machine left on AWS, removed; with EVERYONES=1 what other machines made too."""
+    cloud = Fargate(region=region, dry_run=dry_run).cloud
+    found = Leftovers.find(cloud, cluster)
+    taken = found if everyones else found.orphans()
+    taken.remove(cloud, cluster)
+    say(f"removed {taken}")
+    if kept := found.less(taken):
+        say(f"left {kept}: other machines' or of processes that still run; EVERYONES=1 removes them too")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from common.engine import engine, engine_answers
 from common.errors import UsageError
+from common.fargate.place import Fargate
+from common.fargate.sizes import completed
+from common.fargate.sizes import read_size as read_fargate_size
 from common.images import DEFAULT_PYTHON, Image, images, read_python, tag
 from common.matrix import DEFAULT, Size, Stack, stacks
 from common.records import Cell
 from common.registry import frameworks
-from common.runtimes import Running, container, process
+from common.runtimes import Running, container, fargate, process
 from common.selection import canonical, one_of, select
 from common.servers import SERVERS
 
@@ -24,6 +27,7 @@ class Runtime(StrEnum):
 
     PROCESS = "process"
     DOCKER = "docker"
+    FARGATE = "fargate"
 
     @classmethod
     def read(cls, text: str) -> "Runtime":
@@ -33,6 +37,13 @@ class Runtime(StrEnum):
         if (found := cls(one_of(text, cls, variable="RUNTIME", more=("auto",)))) is cls.DOCKER:
             engine()
         return found
+
+    @property
+    def here(self) -> "Runtime":
+        """This runtime where servers run on this machine; ``UsageError`` for a verb that needs that."""
+        if self is Runtime.FARGATE:
+            raise UsageError("RUNTIME=fargate cannot be used here. Accepted: process, docker.")
+        return self
 
 
 def runtime_line(runtime: Runtime, asked: str) -> str:
@@ -54,6 +65,8 @@ class Candidate:
     """The Python of the process runtime; ``None`` for the one that runs us."""
     called: str = ""
     """Its name where it is not to be called by its stack and image, for two may share these."""
+    place: Fargate | None = None
+    """Where its tasks run; ``None`` unless the runtime is Fargate."""
 
     @property
     def name(self) -> str:
@@ -84,6 +97,8 @@ class Candidate:
         """
         if self.tag is None:
             return process.serve(self.stack, size, cores=cores, port=port, python=self.interpreter)
+        if self.place is not None:
+            return fargate.serve(self.name, self.place.image(self.tag), completed(size), self.place)
         return container.serve(self.stack, self.tag, size, cores=cores, inside=inside, publish=port)
 
 
@@ -95,12 +110,20 @@ def choose(
     runtime: Runtime,
     python: str = DEFAULT_PYTHON,
     size: Size | None = None,
+    place: Fargate | None = None,
 ) -> tuple[Candidate, ...]:
-    """Every stack asked for, in every image asked for where the runtime is Docker.
+    """Every stack asked for, in every image asked for unless the runtime is processes; on Fargate at ``place``.
 
     ``UsageError`` names a value that is wrong, or that the runtime cannot give.
     """
     chosen = stacks(framework, server, frameworks())
+    if place is not None and runtime is Runtime.FARGATE:
+        place.check()
+    elif place is not None:
+        place.refuse_unused(runtime)
+        place = None
+    else:
+        runtime = runtime.here
     if runtime is Runtime.PROCESS:
         if image is not None:
             raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process runs without images.")
@@ -110,7 +133,14 @@ def choose(
     known = images()
     flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
     python = read_python(python)
-    return tuple(Candidate(stack=stack, image=known[name], python=python) for stack in chosen for name in flavours)
+    return tuple(
+        Candidate(stack=stack, image=known[name], python=python, place=place) for stack in chosen for name in flavours
+    )
+
+
+def read_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
+    """The size that ``VCPU=`` and ``MEMORY=`` name, among those that the runtime can give."""
+    return read_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.read(vcpu, memory)
 
 
 def again(cell: Cell) -> Candidate:

@@ -11,12 +11,16 @@ from cyclopts import App, Parameter, validators
 from rich.console import Console
 
 from common.errors import BenchmarkError, UsageError
+from common.fargate.place import Fargate
 
 GIVEN = "MAKE_GIVEN"
 """The environment variable in which the Makefile names the variables that its user gave a value."""
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 """A TCP port."""
+
+OnFargate = Annotated[Fargate, Parameter(name="*")]
+"""The variables that ``RUNTIME=fargate`` takes besides a verb's own."""
 
 PLAIN_WIDTH = 150
 """Columns of what is printed into a file or a pipe."""

@@ -17,6 +17,9 @@ from common.records import Conformance
 SIZE = Size()
 """Conformance is checked with one worker, which every fault of a stack shows on."""
 
+LONGEST_S = 120.0
+"""What the suite may take on one server, for reckoning what a server costs that is paid for."""
+
 
 def conform(candidate: Candidate) -> Conformance:
     """What the suite says of a fresh server of ``candidate``; one that does not come up fails as ``start``."""

@@ -60,13 +60,18 @@ def is_ecr(host: str) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
+def ecr_region(host: str) -> str | None:
+    """The region that a host of ECR's names; ``None`` for other hosts."""
+    found = _HOST.fullmatch(host)
+    return None if found is None else found["region"] or found["dual"]
+
+
 def connect_ecr(place: Place) -> Ecr:
     """ECR in the region that the host names, else in boto3's own; credentials and endpoint are boto3's own too."""
     found = _HOST.fullmatch(place.host)
-    region = None if found is None else found["region"] or found["dual"]
     with _told():
         config = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
-        client = boto3.client("ecr", region_name=region or os.environ.get("AWS_REGION"), config=config)
+        client = boto3.client("ecr", region_name=ecr_region(place.host) or os.environ.get("AWS_REGION"), config=config)
     return Ecr(client=client, account=None if found is None else found["account"])
 
 

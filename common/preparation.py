@@ -1,12 +1,17 @@
-"""What candidates need before they can be brought up: environments in the process runtime, images in Docker."""
+"""What candidates need before they can be brought up: environments in the process runtime, images in Docker.
+
+On Fargate images are pulled from a registry: what is checked is that they are there.
+"""
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 
 from common.build import build
 from common.candidates import Candidate
 from common.environments import environment
+from common.fargate.readiness import require_images, sweep
 from common.images import Image
 from common.live import live
 
@@ -16,6 +21,10 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
 
     Images are always built: an unchanged one costs a moment, and a stale one would be measured for what it is not.
     """
+    if (place := next((one.place for one in candidates), None)) is not None:
+        sweep(place, partial(console.print, soft_wrap=True, markup=False, highlight=False))
+        require_images(place, [one.tag for one in candidates if one.tag is not None])
+        return
     on: dict[tuple[Image, str], list[Candidate]] = {}
     with live("getting ready", len(candidates), console) as display:
         for candidate in candidates:

@@ -102,7 +102,7 @@ class Run(Struct, frozen=True, kw_only=True):
     precision: Annotated[
         float | None, _says("Half-width of an interval, relative, at which its cell drops out; null: none.")
     ] = None
-    runtime: Annotated[str, _says("process or docker.")]
+    runtime: Annotated[str, _says("process, docker or fargate.")]
     scenario: Annotated[str, _says("Locust workload.")]
     users: Annotated[Count, _says("Locust users, each one connection.")]
     delay_ms: Annotated[Count, _says("What the scenarios that sleep ask for.")]
@@ -115,7 +115,9 @@ class Run(Struct, frozen=True, kw_only=True):
     tool: Annotated[str, _says("What made the load: locust or wrk.")] = "locust"
     workers: Annotated[Count, _says("Locust's worker processes; 0 for one process that does it all.")] = 0
     rate: Annotated[str | None, _says("Rate of an open loop as asked for: per second, or % of capacity.")] = None
-    load_path: Annotated[str, _says("How the load reached the server: loopback, network namespace or host network.")]
+    load_path: Annotated[
+        str, _says("How the load reached the server: loopback, network namespace, host network, or to AWS and back.")
+    ]
     arrivals: Annotated[str | None, _says("How the arrivals of an open loop follow each other.")] = None
     objective: Annotated[str | None, _says("What each step of ramp or sleepers must hold.")] = None
     ceiling: Annotated[Ceiling | None, _says("The generator's own limit; null where it was not measured.")] = None
@@ -300,6 +302,7 @@ class Verdict(StrEnum):
     OBJECTIVE_MISSED = "objective-missed"
     OVERLOADED = "overloaded"
     SHARED_CORE = "shared-core"
+    WALL_ONLY = "wall-only"
     DISTURBED = "disturbed"
     CONTROL_DIFFERS = "control-differs"
     CANARY_DRIFT = "canary-drift"

@@ -1,15 +1,19 @@
 """The verbs of this room: load tests here, others in ``probes`` and ``generators``."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from common.candidates import Runtime, choose, only, runtime_line
-from common.commandline import Port, terminal, verbs
+from common.authorisation import Planned, go_ahead
+from common.candidates import Runtime, choose, only, read_size, runtime_line
+from common.commandline import OnFargate, Port, terminal, verbs
 from common.commandline import run as run_verb
+from common.conforming import LONGEST_S, SIZE
 from common.contract import MAX_DELAY_MS
+from common.fargate.place import Fargate
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
@@ -18,8 +22,9 @@ from loadtests import generators, outcome, probes
 from loadtests.arrivals import Arrivals
 from loadtests.compare import compare_sides
 from loadtests.compare import fail_if_slower as fail_if_slower_by
+from loadtests.experiments import Factor, run_experiment, variants
 from loadtests.json_schemas import SCHEMAS, schemas
-from loadtests.manifest import Settings, new_seed
+from loadtests.manifest import WARMUP_S, WINDOW_S, Settings, new_seed
 from loadtests.publication import publish_run
 from loadtests.records_page import PAGE, page
 from loadtests.results import refuse_used
@@ -27,17 +32,21 @@ from loadtests.resuming import Resumed, refuse_settings
 from loadtests.runner import resume_loadtest, run_loadtest
 from loadtests.sides import Side
 from loadtests.stopping import Stopping, share
-from loadtests.throughput import SCENARIOS
+from loadtests.throughput import SCENARIOS, START_UP_S
 from loadtests.web import open_web
 from loadtests.wrk import read_tool
 
 app = verbs(__doc__ or "")
 console = terminal()
+say = partial(console.print, soft_wrap=True, markup=False)
 
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
 Rounds = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=1000))]
+Tasks = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Delay = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_DELAY_MS))]
 Workers = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1000))]
+HERE = Fargate()
+"""Nothing set that only Fargate takes."""
 Seed = Annotated[int | None, Parameter(validator=validators.Number(gte=0))]
 
 for probe in probes.VERBS:
@@ -71,6 +80,7 @@ def loadtest(
     out: Path | None = None,
     resume: str | None = None,
     python: str = DEFAULT_PYTHON,
+    fargate: OnFargate = HERE,
 ) -> None:
     """Every stack asked for: held to the contract, then loaded in shuffled rounds on fresh servers; a table."""
     given = locals()
@@ -78,10 +88,11 @@ def loadtest(
         refuse_settings(loadtest, given)
         resume_loadtest(Resumed.read(resume), console)
         return
+    kind = Runtime.read(runtime)
     settings = Settings(
-        runtime=Runtime.read(runtime),
+        runtime=kind,
         scenario=one_of(scenario, SCENARIOS, variable="SCENARIO"),
-        size=Size.read(vcpu, memory),
+        size=read_size(kind, vcpu, memory),
         users=users,
         delay_ms=delay,
         rate=rate,
@@ -95,8 +106,14 @@ def loadtest(
     if out is not None:
         refuse_used(out)
     candidates = choose(
-        framework=framework, server=server, image=image, runtime=settings.runtime, python=python, size=settings.size
+        framework=framework, server=server, image=image, runtime=kind, python=python, size=settings.size, place=fargate
     )
+    held = [Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+    window_s = WARMUP_S + WINDOW_S + START_UP_S
+    loaded = [Planned(candidate=one, size=settings.size, needed_s=window_s) for one in (*candidates, candidates[0])]
+    loaded *= settings.stopping.rounds  # the most there can be, the control among them
+    if not go_ahead([*held, *loaded], say):
+        return
     console.print(runtime_line(settings.runtime, runtime))
     run_loadtest(settings, candidates, out, console)
 
@@ -126,7 +143,7 @@ def compare(
     if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
         runtime = Runtime.PROCESS
     settings = Settings(
-        runtime=Runtime.read(runtime),
+        runtime=Runtime.read(runtime).here,
         scenario=one_of(scenario, SCENARIOS, variable="SCENARIO"),
         size=Size.read(vcpu, memory),
         users=users,
@@ -161,6 +178,43 @@ def web(
     candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size))
     prepare([candidate], console)
     open_web(candidate, size, port, console)
+
+
+@app.command
+def experiment(
+    *,
+    name: str,
+    framework: str = "flask_restful",
+    server: str = DEFAULT,
+    image: str | None = None,  # all for image-size, else fat
+    vcpu: str | None = None,  # 0.25,0.5,1,2,4 for vcpu, else 1
+    memory: str | None = None,
+    tasks: Tasks = 10,
+    endpoint_subnets: str = "",
+    endpoint_security_groups: str = "",
+    seed: Seed = None,
+    out: Path | None = None,
+    python: str = DEFAULT_PYTHON,
+    fargate: OnFargate = HERE,
+) -> None:
+    """What one factor does to the start of Fargate tasks: image size, vCPU, or VPC endpoints; a table."""
+    factor = Factor(one_of(name, Factor, variable="NAME"))
+    if out is not None:
+        refuse_used(out)
+    image = image or factor.images
+    candidates = choose(
+        framework=framework, server=server, image=image, runtime=Runtime.FARGATE, python=python, place=fargate
+    )
+    cells = variants(
+        factor,
+        candidates,
+        vcpus=vcpu or factor.vcpus,
+        memory=memory,
+        place=fargate,
+        endpoint_subnets=endpoint_subnets,
+        endpoint_security_groups=endpoint_security_groups,
+    )
+    run_experiment(factor, cells, fargate, tasks=tasks, seed=seed, out=out, console=console)
 
 
 @app.command

@@ -7,10 +7,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from common.matrix import Size
+from common.prices import Compute, Prices
 from common.records import Cell, CellSummary, Interval, Run, Summary, Verdict
 from loadtests.money import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
 from loadtests.money_records import Bill, Choice, Price
-from loadtests.prices import Compute, Prices
 from loadtests.verdicts import REMARKS
 
 SOUND = REMARKS | {Verdict.VALID}

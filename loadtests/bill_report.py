@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from common.prices import BYTES_PER_GB, Prices
 from common.records import Interval, Run
 from loadtests.money_records import Bill, Choice, Price
-from loadtests.prices import BYTES_PER_GB, Prices
 
 MOST_VCPU = 2.0
 """The largest size that the table shows; the record has all."""

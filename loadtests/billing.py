@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from common.prices import read_prices
 from common.records import Cell, CellSummary, Run, decode
 from common.size_records import ImageSize, Sizes
 from loadtests import bill_report
@@ -14,7 +15,6 @@ from loadtests.bill import SOUND, Facts, Question, make_bill
 from loadtests.memory_needs import memory_needs
 from loadtests.money import LatencyPoint
 from loadtests.money_records import Bill
-from loadtests.prices import read_prices
 from loadtests.publication import finished_runs, read_run
 from loadtests.results import RESULTS
 from loadtests.sizes import FILE

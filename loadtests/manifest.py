@@ -8,14 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 from msgspec.structs import replace
 
 from common import installed
 from common.bases import is_stand_in
 from common.candidates import Candidate, Runtime
-from common.cores import split
+from common.cores import Cores, split
 from common.engine import engine
 from common.errors import UsageError
 from common.machine import machine, revision
@@ -107,7 +107,7 @@ def manifest(
     cells = [cell_of(candidate, outcomes.get(candidate.name)) for candidate in candidates]
     if design == "rounds":
         cells += control(cells, settings.seed)
-    cores = split(settings.size.vcpu)
+    cores = _cores(settings)
     docker = settings.runtime is Runtime.DOCKER
     stopping = settings.stopping
     return Run(
@@ -133,7 +133,7 @@ def manifest(
         generator_cores=list(cores.generator),
         warmup_s=WARMUP_S,
         window_s=WINDOW_S,
-        load_path=_load_path(docker=docker),
+        load_path=_load_path(settings.runtime),
         tool=settings.tool,
         workers=settings.workers,
         rate=settings.asked_rate,
@@ -183,6 +183,8 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
 def _image(candidate: Candidate) -> dict[str, Any]:
     if candidate.image is None or candidate.tag is None:
         return {}
+    if candidate.place is not None:
+        return {"image": candidate.image.name, "image_tag": candidate.tag, "python_asked": candidate.python}
     return {
         "image": candidate.image.name,
         "image_tag": candidate.tag,
@@ -198,7 +200,18 @@ def engine_name() -> str:
     return f"{info['ServerVersion']} ({info['Driver']})"
 
 
-def _load_path(*, docker: bool) -> str:
-    if not docker:
-        return "loopback"
-    return "the container's network namespace" if can_enter_namespaces() else "the host's network"
+def _cores(settings: Settings) -> Cores:
+    """Of this machine; a task has cores of its own elsewhere."""
+    return split(0 if settings.runtime is Runtime.FARGATE else settings.size.vcpu)
+
+
+def _load_path(runtime: Runtime) -> str:
+    match runtime:
+        case Runtime.PROCESS:
+            return "loopback"
+        case Runtime.DOCKER:
+            return "the container's network namespace" if can_enter_namespaces() else "the host's network"
+        case Runtime.FARGATE:
+            return "the network between this machine and AWS"
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.matrix import Size
+from common.prices import BYTES_PER_GB, Compute, Storage
 from common.records import Interval
-from loadtests.prices import BYTES_PER_GB, Compute, Storage
 
 HOURS_PER_MONTH = 730
 """A twelfth of a year, as clouds count it."""

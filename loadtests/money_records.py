@@ -16,7 +16,7 @@ class Price(Struct, frozen=True, kw_only=True):
     """What a cell costs on one size of one offer."""
 
     cell: Annotated[str, _says("The cell's name.")]
-    offer: Annotated[str, _says("Row of loadtests/prices.toml.")]
+    offer: Annotated[str, _says("Row of common/prices.toml.")]
     vcpu: Annotated[float, _says("vCPUs of a task.")]
     memory_bytes: Annotated[Count, _says("Memory of a task: the least valid one that holds the cell.")]
     modelled: Annotated[bool, _says("Whether the size is another than the one that was measured.")]
@@ -29,7 +29,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     """The cheapest fleet of one offer that carries the rate asked for."""
 
     cell: Annotated[str, _says("The cell's name.")]
-    offer: Annotated[str, _says("Row of loadtests/prices.toml.")]
+    offer: Annotated[str, _says("Row of common/prices.toml.")]
     vcpu: Annotated[float | None, _says("vCPUs of a task; null where there is no fleet.")] = None
     memory_bytes: Annotated[int | None, _says("Memory of a task.")] = None
     tasks: Annotated[int | None, _says("How many tasks.")] = None

@@ -47,7 +47,7 @@ def latency(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """Response times by vCPU: at a common rate, at shares of the stack's own capacity, one request at a time."""
-    kind = Runtime.read(runtime)
+    kind = Runtime.read(runtime).here
     vcpus, common_rate, memory_bytes = read_vcpus(vcpu), read_common_rate(rate), _memory(memory, kind)
     if out is not None:
         refuse_used(out)
@@ -78,7 +78,7 @@ def workers(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """Numbers of workers against vCPUs for one stack, ending in a recommendation."""
-    kind = Runtime.read(runtime)
+    kind = Runtime.read(runtime).here
     vcpus, counts = read_vcpus(vcpu), read_workers(workers)
     if out is not None:
         refuse_used(out)
@@ -127,7 +127,7 @@ def startup(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """How long every stack asked for takes to its first answer, phase by phase, and to be pulled over a link."""
-    kind = Runtime.read(runtime)
+    kind = Runtime.read(runtime).here
     settings = startup_run.Settings(
         runtime=kind,
         sizes=tuple(dict.fromkeys(Size.read(one.strip(), None) for one in vcpu.split(","))),
@@ -159,7 +159,7 @@ def memory(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """What every stack asked for holds when idle and after 1,000 requests, and the smallest limit it passes under."""
-    kind = Runtime.read(runtime)
+    kind = Runtime.read(runtime).here
     settings = memory_run.Settings(
         runtime=kind,
         size=Size.read(vcpu, None),

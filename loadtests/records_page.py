@@ -11,6 +11,7 @@ from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
 from common.registry import ROOT
 from common.size_records import Sizes
 from common.startup_records import Pull, Start, StartupRun, StartupSummary
+from loadtests.fargate_records import Experiment, ExperimentSummary, TaskStart
 from loadtests.money_records import Bill
 
 PAGE = ROOT / "loadtests" / "RECORDS.md"
@@ -32,6 +33,9 @@ FILES = {
     "run.json of latency, workers and causes": LatencyRun,
     "a line of visits.jsonl": Visit,
     "summary.json of latency, workers and causes": LatencySummary,
+    "experiment.json": Experiment,
+    "a line of an experiment's starts.jsonl": TaskStart,
+    "an experiment's summary.json": ExperimentSummary,
 }
 
 HEAD = f"""# What a run writes

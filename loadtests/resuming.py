@@ -35,7 +35,7 @@ class Resumed:
         run = results.run()
         if run.design != "rounds":
             raise UsageError(f"RESUME={text} is a comparison ({run.design}), not a load test. Run make compare anew.")
-        if run.runtime == Runtime.DOCKER:
+        if Runtime(run.runtime).here is Runtime.DOCKER:
             engine()
         return cls(run=run, results=results)
 

@@ -128,8 +128,8 @@ def _made(run: Run, steps: Sequence[Step], sources: Mapping[str, Candidate]) -> 
 
 
 def _sing(run: Run, number: int, results: Results) -> None:
-    """The round's canary, unless a run that was resumed within the round has it already."""
-    if number not in {canary.round for canary in results.canaries()}:
+    """The round's canary on the server's cores, where it has any here and a resumed run has not sung it already."""
+    if run.server_cores and number not in {canary.round for canary in results.canaries()}:
         results.add_canary(sing(run.id, number, run.server_cores))
 
 
@@ -181,5 +181,10 @@ def _round_line(run: Run, windows: Sequence[Window], now: Progress) -> str:
 
 def _line(run: Run, window: Window) -> str:
     value = requests_per_cpu_s(window.load)
-    rate = window.error or ("nothing was answered" if value is None else f"{value:,.0f} req/s per vCPU")
+    if window.error or window.load is None or not window.load.requests:
+        rate = window.error or "nothing was answered"
+    elif value is None:
+        rate = f"{window.load.requests / window.load.duration_s:,.0f} req/s by the clock"
+    else:
+        rate = f"{value:,.0f} req/s per vCPU"
     return f"round {window.round}/{run.rounds} {window.cell}: {rate}"

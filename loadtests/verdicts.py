@@ -45,10 +45,12 @@ def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Loa
         yield Verdict.NONCONFORMING, f"{len(conformance.failed)} conformance tests fail, first {name}: {reason}"
     if errors := [window.error for window in windows if window.error]:
         yield Verdict.SERVER_DIED, f"in {len(errors)} of {len(windows)} windows: {errors[0]}"
-    yield from _answer_doubts(cell, windows, loads)
+    yield from _answer_doubts(run, cell, windows, loads)
     yield from _connection_doubts(cell, loads)
     yield from worker_doubts(loads)
     yield from _generator_doubts(run, loads)
+    if loads and run.runtime == "fargate":
+        yield Verdict.WALL_ONLY, f"the {run.runtime} runtime gives no CPU time; only the clock's figures are known."
     yield from _objective_doubts(loads)
     yield from _machine_doubts(run, loads)
     if 0 < len(windows) < FEWEST_ROUNDS:
@@ -60,12 +62,14 @@ def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Loa
         yield Verdict.THROTTLED, f"{seen}. {way_out}"
 
 
-def _answer_doubts(cell: Cell, windows: Sequence[Window], loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+def _answer_doubts(
+    run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Load]
+) -> Iterator[tuple[Verdict, str]]:
     if not windows:
         yield Verdict.NOT_MEASURED, "no window was made."
     elif loads and not any(load.requests for load in loads):
         yield Verdict.NOT_MEASURED, "nothing was answered well."
-    elif loads and all(load.server_cpu_s is None for load in loads):
+    elif run.runtime != "fargate" and loads and all(load.server_cpu_s is None for load in loads):
         yield Verdict.NOT_MEASURED, "the server's CPU time could not be read, and the rate per vCPU stands on it."
     if failures := sum((Counter(load.failures) for load in loads), Counter()):
         seen = ", ".join(f"{name} x {count}" for name, count in failures.items())

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from common.memory_records import MemoryCell, MemoryRow, MemoryRun, MemorySummary
+from common.prices import read_prices
 from common.records import CellSummary, Interval, Run, Summary, Verdict
 from loadtests import bill_report, billing
 from loadtests.bill import Facts, Question, make_bill
 from loadtests.money import LatencyPoint
 from loadtests.money_records import Bill
-from loadtests.prices import read_prices
 from loadtests.results import Results
 from tests.records import NOON, cell, run
 from tests.test_sizes import an_image, some_sizes

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from common import __main__ as common_verbs
 from common.commandline import GIVEN, run
+from common.fargate.place import Fargate
 from common.registry import ROOT
 from loadtests import __main__ as loadtests_verbs
 
@@ -58,7 +60,7 @@ def used_port() -> Iterator[int]:
             "gunicorn-gthread",
         ),
         ("common conformance --runtime=process --image=slim", "IMAGE=slim", "RUNTIME=docker"),
-        ("common conformance --runtime=podman", "RUNTIME=podman", "process, docker, auto"),
+        ("common conformance --runtime=podman", "RUNTIME=podman", "process, docker, fargate, auto"),
         ("common conformance --url=ftp://localhost", "ftp://localhost", "http"),
         ("common conformance --url=http://127.0.0.1:9", "http://127.0.0.1:9", "URL"),
         ("common build --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
@@ -133,6 +135,24 @@ def used_port() -> Iterator[int]:
         ("loadtests money --rate=0", "0", "> 0"),
         ("loadtests money --rate=many", "many", "RATE="),
         ("loadtests money --utilisation=1.5", "1.5", "<= 1"),
+        ("loadtests loadtest --runtime=fargate", "SUBNETS=", "subnet-0abc"),
+        ("loadtests loadtest --runtime=fargate --subnets=s", "REGISTRY=", "amazonaws.com"),
+        ("loadtests loadtest --runtime=fargate --vcpu=3", "VCPU=3", "0.25, 0.5, 1, 2, 4, 8, 16"),
+        ("loadtests loadtest --runtime=fargate --memory=1g", "MEMORY=1g", "2048m"),
+        ("loadtests loadtest --runtime=fargate --subnets=s --registry=r", "MAX_DOLLARS= is not set", "or more"),
+        ("common serve --runtime=fargate --framework=flask --subnets=s --registry=r", "MAX_DOLLARS=", "or more"),
+        ("common conformance --runtime=process --cluster=mine", "CLUSTER=", "RUNTIME=fargate"),
+        ("common conformance --assign-public-ip=no", "ASSIGN_PUBLIC_IP=", "enabled"),
+        ("loadtests web --runtime=fargate --framework=flask", "RUNTIME=fargate", "process, docker"),
+        ("loadtests experiment --name=size --subnets=s", "NAME=size", "image-size, vcpu, endpoints"),
+        ("loadtests experiment --name=vcpu --subnets=s --registry=r --vcpu=1", "VCPU=1", "several"),
+        (
+            "loadtests experiment --name=vcpu --subnets=s --registry=r --image=all",
+            "NAME=vcpu",
+            "one of everything else",
+        ),
+        ("loadtests experiment --name=endpoints --subnets=s --registry=r", "ENDPOINT_SUBNETS=", "VPC with endpoints"),
+        ("loadtests experiment --name=vcpu --subnets=s --registry=r --max-dollars=0.1", "MAX_DOLLARS=0.1", "0.38"),
         ("loadtests publish --run=yesterday", "RUN=yesterday", ""),
     ],
 )
@@ -205,7 +225,7 @@ def _taken() -> dict[str, dict[str, str]]:
 
 def _variables(function: Callable[..., Any]) -> Iterator[tuple[str, str]]:
     for name, parameter in inspect.signature(function).parameters.items():
-        if name != "jobs":
+        if name not in {"jobs", "fargate"}:
             default = parameter.default
             yield name.upper(), "" if default in {None, inspect.Parameter.empty} else str(default)
 
@@ -216,6 +236,12 @@ def test_makes_help_names_every_variable_with_its_default() -> None:
         assert documented[verb].keys() == variables.keys(), verb
         shown = {name: default for name, default in documented[verb].items() if name != "IMAGE"}
         assert shown == {name: default for name, default in variables.items() if name != "IMAGE"}, verb
+
+
+def test_makes_help_names_every_variable_of_fargate_with_its_default() -> None:
+    heading = next(line for line in MAKEFILE.splitlines() if line.startswith("##@ On ECS Fargate"))
+    taken = {field.name.upper(): "" if field.default is None else str(field.default) for field in fields(Fargate)}
+    assert dict(re.findall(r"([A-Z_]+)=(?!fargate)(\S*)", heading)) == taken
 
 
 def test_make_alone_prints_every_verb_in_the_order_of_the_flow() -> None:

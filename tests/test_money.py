@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import UsageError
 from common.matrix import Size
+from common.prices import Compute, Storage, read_prices
 from common.records import Interval
 from loadtests.money import (
     LatencyPoint,
@@ -19,7 +20,6 @@ from loadtests.money import (
     storage_month,
     task_cost,
 )
-from loadtests.prices import Compute, Storage, read_prices
 
 GB = 1024**3
 OFFER = Compute(

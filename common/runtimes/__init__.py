@@ -40,10 +40,14 @@ def wait_until(answers: Callable[[], bool], ended: Callable[[], str | None], *, 
         time.sleep(0.01)
 
 
-def answers(url: str, path: str = "/hello", *, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
+def answers(
+    url: str, path: str = "/hello", *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
+) -> bool:
     """Whether ``GET`` is answered with 200; closes its connection, so that no worker waits on it."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=connect_timeout_s or timeout_s)
     try:
+        connection.connect()
+        connection.sock.settimeout(timeout_s)
         connection.request("GET", path, headers={"Connection": "close"})
         return connection.getresponse().status == HTTPStatus.OK
     except (OSError, HTTPException):

@@ -35,6 +35,7 @@ class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     as_of: date
     vcpu_hour: Dollars
     gb_hour: Dollars
+    public_ipv4_hour: Dollars = 0.0
     minimum_s: Annotated[float, Meta(ge=0)]
     sizes: str
     storage: str
@@ -67,6 +68,8 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     compute: Annotated[list[Compute], Meta(min_length=1)]
     storage: list[Storage]
     sizes: dict[str, list[Row]]
+    seen: dict[str, date]
+    """When each table of sizes was read at its source."""
 
     def valid(self, offer: Compute) -> tuple[Size, ...]:
         """Every size that an offer gives, the fewest vCPUs and the least memory first."""

@@ -1,0 +1,54 @@
+"""Leave to start what costs money: asked for before the first task, not needed by runtimes of this machine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from common.candidates import Candidate
+from common.fargate.place import Fargate
+from common.fargate.sizes import completed
+from common.matrix import Size
+from common.runtimes.fargate import START_DEADLINE_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A server that a verb will bring up, and how long it is needed once it answers at most."""
+
+    candidate: Candidate
+    size: Size
+    needed_s: float
+
+
+def go_ahead(planned: Sequence[Planned], report: Callable[[str], None]) -> bool:
+    """Whether to bring them up; ``UsageError`` where they may cost more than the ceiling.
+
+    With ``DRY_RUN=1`` every call is printed that they would take, and nothing is brought up.
+    """
+    place = _place(planned)
+    if place is None:
+        return True
+    tasks = [(completed(one.size), START_DEADLINE_S + one.needed_s) for one in planned]
+    place.budget.approve(tasks, report)
+    if place.dry_run:
+        _rehearse(planned)
+    return not place.dry_run
+
+
+def go_ahead_open_end(candidate: Candidate, size: Size, report: Callable[[str], None]) -> bool:
+    """As ``go_ahead`` for one server that stays up until it is interrupted, or until the ceiling is reached."""
+    if candidate.place is None:
+        return True
+    candidate.place.budget.approve_open_end(completed(size), report)
+    if candidate.place.dry_run:
+        _rehearse([Planned(candidate=candidate, size=size, needed_s=0)])
+    return not candidate.place.dry_run
+
+
+def _rehearse(planned: Sequence[Planned]) -> None:
+    for one in planned:
+        with one.candidate.serve(one.size, cores=()):
+            pass
+
+
+def _place(planned: Sequence[Planned]) -> Fargate | None:
+    return next((one.candidate.place for one in planned), None)

@@ -1,0 +1,1 @@
+"""ECS Fargate: where tasks run and at which sizes, the calls that AWS is sent, what they may cost."""
