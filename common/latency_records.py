@@ -56,7 +56,9 @@ class Visit(Struct, frozen=True, kw_only=True):
     point: Annotated[str, _says("The point's name.")]
     started_at: Annotated[datetime, _says("UTC.")]
     loads: Annotated[dict[str, Load], _says("Windows by name of their traffic, in the order in which they were made.")]
-    memory_bytes: Annotated[int | None, _says("Private memory of its processes at the end.")] = None
+    memory_bytes: Annotated[
+        int | None, _says("Memory held at the end: anonymous, shared, kernel; PSS of processes.")
+    ] = None
     error: Annotated[str | None, _says("Why windows are missing, or how the server ended.")] = None
 
 
@@ -85,7 +87,7 @@ class PointRow(Struct, frozen=True, kw_only=True):
     """What holds for a point whatever its traffic."""
 
     point: Annotated[str, _says("The point's name.")]
-    memory_bytes: Annotated[Interval | None, _says("Private memory of its processes after all traffic.")]
+    memory_bytes: Annotated[Interval | None, _says("Memory held after all traffic.")]
     modelled_rps: Annotated[Interval | None, _says("Of a size that is missing: vCPUs x requests per CPU-second.")] = (
         None
     )

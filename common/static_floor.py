@@ -140,7 +140,7 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[Running]:
                 return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
 
             wait_until(lambda: answers(url), ended, what=name)
-            yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
+            yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", memory=f"tree:{guard.pid}", ended=ended)
 
 
 def _image() -> str:

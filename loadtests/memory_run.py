@@ -13,7 +13,7 @@ from common.errors import FailedError, UsageError
 from common.exclusive import only_run
 from common.live import live
 from common.matrix import Size
-from common.memory_records import Limit, Memory, MemoryCell, MemoryRun
+from common.memory_records import Limit, Memory, MemoryCell, MemoryRun, MemorySummary
 from common.records import Conformance, Verdict
 from loadtests import memory_report
 from loadtests.folder import append, write
@@ -56,15 +56,21 @@ def run_memory(settings: Settings, candidates: Sequence[Candidate], out: Path | 
     """
     made, outcomes = conforming(candidates, console)
     run = _manifest(settings, made, outcomes)
-    folder = new_folder(out, "memory", run.id)
+    good = {name: one for name, one in made.items() if not outcomes[name].failed}
+    with only_run(run.id):
+        summary = _measured(run, good, new_folder(out, "memory", run.id), console)
+    if bad := [row.cell for row in summary.rows if row.verdict in FAILED]:
+        raise FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
+
+
+def _measured(run: MemoryRun, candidates: Mapping[str, Candidate], folder: Path, console: Console) -> MemorySummary:
+    """What the rounds come to; written and printed also where they were broken off."""
     write(folder / "run.json", run)
     servers: list[Memory] = []
     limits: list[Limit] = []
-    good = {name: one for name, one in made.items() if not outcomes[name].failed}
     try:
-        with only_run(run.id):
-            _look_rounds(run, good, folder, servers, console)
-            _look_limits(run, good, folder, limits, console)
+        _look_rounds(run, candidates, folder, servers, console)
+        _look_limits(run, candidates, folder, limits, console)
     finally:
         summary = summarise(run, servers, limits)
         write(folder / "summary.json", summary)
@@ -72,8 +78,7 @@ def run_memory(settings: Settings, candidates: Sequence[Candidate], out: Path | 
         for note in memory_report.notes(run, summary):
             console.print(f"  {note}", soft_wrap=True, markup=False)
         console.print(f"written to {folder}")
-    if bad := [row.cell for row in summary.rows if row.verdict in FAILED]:
-        raise FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
+    return summary
 
 
 def _manifest(settings: Settings, made: Mapping[str, Candidate], outcomes: Mapping[str, Conformance]) -> MemoryRun:

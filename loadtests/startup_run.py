@@ -20,7 +20,7 @@ from common.page_cache import cold_method
 from common.records import Conformance, Verdict
 from common.selection import select
 from common.shaped_link import read_bandwidths, require_namespaces
-from common.startup_records import Pull, PullCell, Start, StartCell, StartupRun
+from common.startup_records import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from loadtests import startup_report
 from loadtests.folder import append, write
 from loadtests.manifest import cell_of
@@ -74,15 +74,22 @@ def run_startup(settings: Settings, candidates: Sequence[Candidate], out: Path |
     """
     made, outcomes = conforming(candidates, console)
     run = _manifest(settings, made, outcomes)
-    folder = new_folder(out, "startup", run.id)
+    good = {name: one for name, one in made.items() if not outcomes[name].failed}
+    with only_run(run.id):
+        summary = _measured(run, good, new_folder(out, "startup", run.id), console)
+    verdicts = [(row.cell, row.verdict) for row in summary.starts] + [(row.cell, row.verdict) for row in summary.pulls]
+    if bad := [cell for cell, verdict in verdicts if verdict in FAILED]:
+        raise FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
+
+
+def _measured(run: StartupRun, candidates: Mapping[str, Candidate], folder: Path, console: Console) -> StartupSummary:
+    """What the rounds come to; written and printed also where they were broken off."""
     write(folder / "run.json", run)
     starts: list[Start] = []
     pulls: list[Pull] = []
-    good = {name: one for name, one in made.items() if not outcomes[name].failed}
     try:
-        with only_run(run.id):
-            _start_rounds(run, good, folder, starts, console)
-            _pull_rounds(run, folder, pulls, console)
+        _start_rounds(run, candidates, folder, starts, console)
+        _pull_rounds(run, folder, pulls, console)
     finally:
         summary = summarise(run, starts, pulls)
         write(folder / "summary.json", summary)
@@ -93,9 +100,7 @@ def run_startup(settings: Settings, candidates: Sequence[Candidate], out: Path |
         for note in startup_report.notes(run, summary):
             console.print(f"  {note}", soft_wrap=True, markup=False)
         console.print(f"written to {folder}")
-    verdicts = [(row.cell, row.verdict) for row in summary.starts] + [(row.cell, row.verdict) for row in summary.pulls]
-    if bad := [cell for cell, verdict in verdicts if verdict in FAILED]:
-        raise FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
+    return summary
 
 
 def _manifest(settings: Settings, made: Mapping[str, Candidate], outcomes: Mapping[str, Conformance]) -> StartupRun:

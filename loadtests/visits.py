@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from typing import Protocol
 
+import psutil
 from msgspec.structs import replace
 
 from common.errors import FailedError
 from common.latency_records import LatencyRun, Point, Traffic, Visit
 from common.matrix import Size
+from common.memory import read_memory
 from common.records import Load, Run
 from common.runtimes import Running
 from common.runtimes.neighbour import neighbours
@@ -20,7 +22,6 @@ from loadtests.generator import GeneratorError
 from loadtests.plan import Step
 from loadtests.points import SATURATED, window_s
 from loadtests.rates import Rate, capacity_rps
-from loadtests.server_memory import private_bytes
 from loadtests.throughput import measure
 
 
@@ -54,7 +55,7 @@ def visit(record: LatencyRun, step: Step, point: Point, candidate: Servable) -> 
             stack.enter_context(neighbours(point.neighbours, point.server_cores))
             running = stack.enter_context(_served(point, candidate))
             _load_all(record.run, step, point, running, loads)
-            return replace(blank, memory_bytes=private_bytes(running.meter or ""), error=running.ended())
+            return replace(blank, memory_bytes=_held_bytes(running), error=running.ended())
     except GeneratorError:
         raise
     except FailedError as error:
@@ -87,6 +88,13 @@ def _load_all(run: Run, step: Step, point: Point, running: Running, loads: dict[
         loads[traffic.name] = load
         if load.server_gone:
             raise FailedError(running.ended() or load.server_gone)
+
+
+def _held_bytes(running: Running) -> int | None:
+    try:
+        return None if running.memory is None else read_memory(running.memory).held_bytes
+    except (OSError, psutil.Error):
+        return None
 
 
 def _run(run: Run, point: Point, traffic: Traffic, capacity: float | None) -> Run:

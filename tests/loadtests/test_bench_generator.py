@@ -57,7 +57,7 @@ def test_a_generator_is_measured_in_mid_life(generator: str, closing: bool) -> N
     with null_target.serving(CORES[:1]) as target:
         found, said = bench_generator._sample(Step(round=1, position=1, cell=cell.name), cell, target, CORES[-1:], 0.5)
     assert found is not None, said
-    assert found.requests > 100
+    assert found.requests > 10
     assert 0 < found.generator_cpu_s <= 0.7
     assert 0.5 <= found.duration_s < 0.8
 
