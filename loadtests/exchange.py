@@ -190,7 +190,7 @@ class Exchange(ABC):
         if connection.finishing:
             self._retire(connection)
             return
-        self._go_on(connection, clock() if self._listener else now_s, pause_s)
+        self._go_on(connection, clock(), pause_s)  # judging has taken its time, which is not the next answer's
 
     def _retire(self, connection: Connection) -> None:
         """Let go of a connection; the last one leaves nothing uncounted and no socket open."""
