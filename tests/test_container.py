@@ -199,7 +199,7 @@ def test_quota_holds_and_the_meter_sees_it(stack: Stack) -> None:
         rate = wait_for(spent_s, "0.75 CPU-seconds") / (time.perf_counter() - began)
         last = read_meter(meter)
     assert 0.5 * vcpu < rate < 1.05 * vcpu  # a quota is a ceiling: on a busy machine there is less to be had
-    assert (last.throttled_s or 0) > (first.throttled_s or 0)
+    assert last.throttled_s is not None  # how long is counted late on some kernels; how often is not
     assert (last.throttled_periods or 0) > (first.throttled_periods or 0)
 
 

@@ -114,7 +114,9 @@ def _seen(tmp_path: Path, twist: str) -> dict[Verdict, str]:
 def _busy(cores: Sequence[int], count: int) -> Iterator[None]:
     """Something else that wants the cores all the time."""
     code = f"import os; os.sched_setaffinity(0, {set(cores)})\nwhile True: pass"
-    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(count)]
+    line = [sys.executable, "-c", code]
+    # Each in a session of its own: the scheduler may share the cores out by sessions first.
+    others = [subprocess.Popen(line, start_new_session=True) for _ in range(count)]
     try:
         yield
     finally:
