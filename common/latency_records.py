@@ -112,6 +112,16 @@ class WorkerAdvice(Struct, frozen=True, kw_only=True):
     firm: Annotated[bool, _says("Whether all numbers that it stands on are free of doubts.")]
 
 
+class CauseRatio(Struct, frozen=True, kw_only=True):
+    """A point against plain ones, by ratios within rounds."""
+
+    point: Annotated[str, _says("The point's name.")]
+    against: Annotated[list[str], _says("Names of the points it is set against; their geometric mean.")]
+    traffic: Annotated[str, _says("The traffic's name.")]
+    mean_ratio: Annotated[Interval | None, _says("Of mean response times.")]
+    p99_ratio: Annotated[Interval | None, _says("Of 99th percentiles; null below 400 answers a server.")]
+
+
 class LatencySummary(Struct, frozen=True, kw_only=True):
     """What a run's servers amount to (``summary.json``)."""
 
@@ -120,3 +130,4 @@ class LatencySummary(Struct, frozen=True, kw_only=True):
     rows: list[TrafficRow]
     points: list[PointRow]
     advice: Annotated[list[WorkerAdvice], _says("Of make workers; empty for the others.")] = []
+    ratios: Annotated[list[CauseRatio], _says("Of make causes; empty for the others.")] = []

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.candidates import Candidate, Runtime
-from common.latency_records import Point
+from common.latency_records import LatencyRun, LatencySummary, Point, Visit
 from common.matrix import Size
 from common.runtimes import relay
 from common.static_floor import Floor
+from loadtests import latency_summary
+from loadtests.cause_ratios import cause_ratios
 from loadtests.latency_run import require_room, with_floor
-from loadtests.latency_summary import summarise
 from loadtests.manifest import Settings
 from loadtests.points import closed, opened, point
 from loadtests.visit_rounds import begun, prepare_run, run_visits
@@ -43,6 +44,11 @@ def run_causes(settings: Settings, candidate: Candidate, out: Path | None, conso
         if (floor_name := Floor().name) in prepared.servables:
             points += floors(floor_name, cores=sorted(os.sched_getaffinity(0)))
         run_visits(replace(prepared.record, points=points), prepared.servables, summarise, out, console)
+
+
+def summarise(record: LatencyRun, visits: Sequence[Visit]) -> LatencySummary:
+    """The summary of a run of visits, with ratios to plain surroundings."""
+    return replace(latency_summary.summarise(record, visits), ratios=cause_ratios(record, visits))
 
 
 def causes(stack: str, *, cores: Sequence[int], proxy_lacking: str | None) -> list[Point]:

@@ -16,6 +16,7 @@ from common.latency_records import LatencyRun, LatencySummary, Point, Visit
 from common.live import live
 from common.records import Verdict
 from loadtests import latency_report
+from loadtests.cause_ratios import sentences as ratio_sentences
 from loadtests.ceiling import ceiling
 from loadtests.folder import append, write
 from loadtests.manifest import Identity, Settings, manifest
@@ -85,7 +86,7 @@ def run_visits(
         console.print(latency_report.tables(record, summary))
         for note in latency_report.notes(record, summary):
             console.print(f"  {note}", soft_wrap=True, markup=False)
-        for sentence in sentences(summary.advice):
+        for sentence in (*sentences(summary.advice), *ratio_sentences(record, summary.ratios)):
             console.print(sentence, soft_wrap=True, markup=False)
         console.print(f"written to {folder}")
     _refuse_invalid(summary)
