@@ -11,6 +11,8 @@ from common.latency_records import LatencyRun, LatencySummary, Point, PointRow, 
 from common.records import Interval
 
 MS_PER_S = 1000
+WIDEST = 100
+"""An interval whose ends differ by more than this factor says nothing; two rounds give such."""
 TITLES = {
     "latency": "latency by vCPU",
     "workers": "workers against vCPU",
@@ -133,4 +135,6 @@ def _plain(of: Interval | None, scale: float, digits: int) -> str:
 def _bounds(of: Interval | None) -> str:
     if of is None or of.low is None or of.high is None:
         return "-"
+    if of.high > WIDEST * of.low:
+        return "too wide"
     return f"{of.low * MS_PER_S:.2f} to {of.high * MS_PER_S:.2f}"

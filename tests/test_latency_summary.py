@@ -94,3 +94,11 @@ def test_the_table_shows_every_traffic_with_its_percentiles_and_its_verdict() ->
     assert "1.00 to 1.00" in paced
     assert "valid" in paced
     assert max(map(len, text.splitlines())) <= 150
+
+
+def test_an_interval_that_says_nothing_is_not_spelled_out() -> None:
+    here = a_point(0.5)
+    record = a_run([here])
+    visits = [a_visit(here, number, {PACED: answers(p50_s, 1100)}) for number, p50_s in ((1, 0.001), (2, 0.003))]
+    _, paced = summarise(record, visits).rows
+    assert "too wide" in latency_report.row_of(paced)
