@@ -1,8 +1,6 @@
 """The experiments of 2019 on Fargate, each one factor: what does one factor do to the start of a task."""
 
 import secrets
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from loadtests.experiment_folder import ExperimentFolder
 from loadtests.experiment_report import print_summary
 from loadtests.fargate_records import Experiment, ExperimentCell, TaskStart
 from loadtests.fargate_starts import startup_phases, summarise
+from loadtests.manifest import called
 from loadtests.plan import Step, steps
 from loadtests.results import RESULTS
 
@@ -159,7 +158,7 @@ def manifest(factor: Factor, cells: Sequence[Variant], place: Fargate, tasks: in
         name=factor,
         started_at=now,
         revision=revision(),
-        command_line=[shlex.join(sys.orig_argv)],
+        command_line=[called()],
         seed=seed,
         tasks=tasks,
         region=place.region,
