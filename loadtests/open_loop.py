@@ -29,6 +29,8 @@ WAKE_S = 0.0010
 """How long before an arrival gevent is asked to wake the loop."""
 TURN_S = 0.0004
 """What the other greenlets' turn and the loop's own housekeeping mostly take."""
+LULL_S = 0.0002
+"""After so long without an answer or an arrival, neither is likely while the others have their turn."""
 GIVE_UP_S = 10.0
 """How long an arrival waits for a connection before it is counted as never sent."""
 _PR_SET_TIMERSLACK = 29  # include/uapi/linux/prctl.h
@@ -95,8 +97,8 @@ class OpenLoop(Engine):
 
     def _slice(self) -> None:
         end_s = clock() + SLICE_S
-        poll, handle = self.sockets.poll, self._handle
-        while not self._may_pause(now_s := clock(), end_s):
+        poll, handle, sockets = self.sockets.poll, self._handle, [self.sockets.fileno()]
+        while (now_s := clock()) < end_s + SLICE_S:
             if self.schedule.next_s <= now_s:
                 self._arrive(now_s)
             if events := poll(0):
@@ -105,16 +107,12 @@ class OpenLoop(Engine):
             left_s = self.schedule.next_s - clock()
             if left_s > SPIN_S:
                 break
-            if left_s > 0:
-                _select([self.sockets.fileno()], [], [], left_s)
+            if now_s >= end_s and left_s > LULL_S + TURN_S:
+                if not _select(sockets, [], [], LULL_S)[0]:
+                    break
+            elif left_s > 0:
+                _select(sockets, [], [], left_s)
         self._keep_house(clock())
-
-    def _may_pause(self, now_s: float, end_s: float) -> bool:
-        """Whether other greenlets should have their turn: once the slice is over, and no arrival would be late for it.
-
-        Where arrivals are closer than that they have it anyway, when the slice has lasted twice as long.
-        """
-        return now_s >= end_s and (self.schedule.next_s - now_s > TURN_S or now_s >= end_s + SLICE_S)
 
     def _due_s(self) -> float:
         return min(super()._due_s(), self.schedule.next_s - WAKE_S)

@@ -1,0 +1,22 @@
+"""What the open loop reads is the truth, to the bounds that ``tests.benchmarks.accuracy`` names."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.benchmarks import accuracy
+
+may_go_first = subprocess.run([*accuracy.FIRST, "true"], check=False, capture_output=True).returncode == 0
+needs_idle_cores = pytest.mark.skipif(
+    not may_go_first or len(os.sched_getaffinity(0)) < 2,  # noqa: PLR2004
+    reason="idle cores are had by going before all else on two of them, which needs root",
+)
+
+
+@needs_idle_cores
+def test_on_idle_cores_response_times_are_read_as_they_are_and_a_stall_is_read_as_arithmetic_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    held = accuracy.main(repetitions=1) == 0
+    assert held, capsys.readouterr().out
