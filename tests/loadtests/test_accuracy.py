@@ -9,7 +9,7 @@ from tests.benchmarks import accuracy
 
 may_go_first = subprocess.run([*accuracy.FIRST, "true"], check=False, capture_output=True).returncode == 0
 needs_idle_cores = pytest.mark.skipif(
-    not may_go_first or len(os.sched_getaffinity(0)) < 2,  # noqa: PLR2004
+    not may_go_first or len(os.sched_getaffinity(0)) < 2,
     reason="idle cores are had by going before all else on two of them, which needs root",
 )
 
