@@ -213,7 +213,7 @@ class Load(Struct, frozen=True, kw_only=True):
     ]
     reconnects: Annotated[Count | None, _says("Connections opened anew; null where a tool does not tell.")]
     latency_s: Annotated[Latency | None, _says("Null where nothing was answered well.")]
-    histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/histogram.py) and count.")]
+    histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/users/histogram.py) and count.")]
     server_cpu_s: Annotated[float | None, _says("CPU time of the server in the window; null once it is gone.")]
     throttled_s: Annotated[float | None, _says("Time the server was held back by its quota; null without one.")]
     throttled_periods: Annotated[int | None, _says("Periods in which that happened.")]
@@ -258,7 +258,7 @@ class Total(Struct, frozen=True, kw_only=True):
     requests: Annotated[Count, _says("Right answers.")]
     failures: Annotated[dict[str, int], _says("Requests that failed, counted by reason.")]
     latency_s: Annotated[Latency | None, _says("Null where nothing was answered well.")]
-    histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/histogram.py) and count.")]
+    histogram: Annotated[list[tuple[int, int]], _says("Pairs of bucket (see loadtests/users/histogram.py) and count.")]
     workers: Annotated[Count, _says("Worker processes that it is the sum of; 0 for one process that did it all.")]
 
 

@@ -18,23 +18,24 @@ from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.preparation import prepare
 from common.selection import canonical, one_of
-from loadtests import generators, outcome, probes
-from loadtests.arrivals import Arrivals
-from loadtests.compare import compare_sides
-from loadtests.compare import fail_if_slower as fail_if_slower_by
-from loadtests.experiments import Factor, run_experiment, variants
+from loadtests import generators, probes
+from loadtests.analysis import outcome
+from loadtests.fargate.experiments import Factor, run_experiment, variants
 from loadtests.json_schemas import SCHEMAS, schemas
-from loadtests.manifest import WARMUP_S, WINDOW_S, Settings, new_seed
-from loadtests.publication import publish_run
 from loadtests.records_page import PAGE, page
-from loadtests.results import refuse_used
-from loadtests.resuming import Resumed, refuse_settings
-from loadtests.runner import resume_loadtest, run_loadtest
-from loadtests.sides import Side
-from loadtests.stopping import Stopping, share
-from loadtests.throughput import SCENARIOS, START_UP_S
+from loadtests.runs.compare import compare_sides
+from loadtests.runs.compare import fail_if_slower as fail_if_slower_by
+from loadtests.runs.manifest import WARMUP_S, WINDOW_S, Settings, new_seed
+from loadtests.runs.publication import publish_run
+from loadtests.runs.results import refuse_used
+from loadtests.runs.resuming import Resumed, refuse_settings
+from loadtests.runs.runner import resume_loadtest, run_loadtest
+from loadtests.runs.sides import Side
+from loadtests.runs.stopping import Stopping, share
+from loadtests.users.arrivals import Arrivals
 from loadtests.web import open_web
-from loadtests.wrk import read_tool
+from loadtests.windows.throughput import SCENARIOS, START_UP_S
+from loadtests.windows.wrk import read_tool
 
 app = verbs(__doc__ or "")
 console = terminal()

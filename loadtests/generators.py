@@ -12,16 +12,16 @@ from common.contract import MAX_DELAY_MS
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
 from common.selection import one_of
-from loadtests.bench_generator import bench
-from loadtests.crosscheck import crosscheck
-from loadtests.generator import CLIMBING, Tool, refuse
-from loadtests.generator_image import build_generator
-from loadtests.joining import Plan, address, follow, lead
-from loadtests.manifest import Settings, new_seed
-from loadtests.results import refuse_used
-from loadtests.stopping import Stopping
-from loadtests.throughput import SCENARIOS
-from loadtests.wrk import require_wrk
+from loadtests.generator.bench_generator import bench
+from loadtests.generator.crosscheck import crosscheck
+from loadtests.generator.generator_image import build_generator
+from loadtests.generator.joining import Plan, address, follow, lead
+from loadtests.runs.manifest import Settings, new_seed
+from loadtests.runs.results import refuse_used
+from loadtests.runs.stopping import Stopping
+from loadtests.windows.generator import CLIMBING, Tool, refuse
+from loadtests.windows.throughput import SCENARIOS
+from loadtests.windows.wrk import require_wrk
 
 console = terminal()
 

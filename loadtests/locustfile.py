@@ -16,19 +16,19 @@ from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from common.errors import BenchmarkError, UsageError
-from loadtests import window
-from loadtests.arrivals import Arrivals
-from loadtests.climb import Objective
-from loadtests.distributed import Follower, Leader
-from loadtests.engine import Engine
-from loadtests.engines import engine_of, options_of
-from loadtests.http_user import KeepAliveUser, destination
-from loadtests.open_loop import OpenLoop
-from loadtests.rates import MOST_RPS
-from loadtests.scenarios import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Ramp, Rate, Sleep, Sleepers
-from loadtests.staircase import climb
-from loadtests.stepped import climbing, stairs_of, told, users_of, window_s
-from loadtests.worker_reports import write_totals
+from loadtests.scenarios.climb import Objective
+from loadtests.scenarios.rates import MOST_RPS
+from loadtests.scenarios.staircase import climb
+from loadtests.scenarios.stepped import climbing, stairs_of, told, users_of, window_s
+from loadtests.scenarios.workloads import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Ramp, Rate, Sleep, Sleepers
+from loadtests.users.arrivals import Arrivals
+from loadtests.users.engine import Engine
+from loadtests.users.engines import engine_of, options_of
+from loadtests.users.http_user import KeepAliveUser, destination
+from loadtests.users.open_loop import OpenLoop
+from loadtests.windows import window
+from loadtests.windows.distributed import Follower, Leader
+from loadtests.windows.worker_reports import write_totals
 
 __all__ = ["Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers"]
 

@@ -12,17 +12,18 @@ from common.container_registry import Place
 from common.errors import UsageError
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size, read_memory_limit
-from loadtests import memory_run, startup_run
-from loadtests.bill import Question
-from loadtests.billing import print_bill
-from loadtests.cause_run import run_causes
-from loadtests.latency_run import read_common_rate, run_latency, settings_of
-from loadtests.manifest import new_seed
-from loadtests.points import read_vcpus, read_workers
-from loadtests.publication import finished_run
-from loadtests.results import refuse_used
-from loadtests.sizes import run_sizes
-from loadtests.worker_run import run_workers
+from loadtests.latency.cause_run import run_causes
+from loadtests.latency.points import read_vcpus, read_workers
+from loadtests.latency.run import read_common_rate, run_latency, settings_of
+from loadtests.latency.worker_run import run_workers
+from loadtests.memory import run as memory_run
+from loadtests.money.bill import Question
+from loadtests.money.billing import print_bill
+from loadtests.runs.manifest import new_seed
+from loadtests.runs.publication import finished_run
+from loadtests.runs.results import refuse_used
+from loadtests.sizes.weighing import run_sizes
+from loadtests.startup import run as startup_run
 
 console = terminal()
 

@@ -11,8 +11,8 @@ from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
 from common.registry import ROOT
 from common.size_records import Sizes
 from common.startup_records import Pull, Start, StartupRun, StartupSummary
-from loadtests.fargate_records import Experiment, ExperimentSummary, TaskStart
-from loadtests.money_records import Bill
+from loadtests.fargate.records import Experiment, ExperimentSummary, TaskStart
+from loadtests.money.records import Bill
 
 PAGE = ROOT / "loadtests" / "RECORDS.md"
 FILES = {

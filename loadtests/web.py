@@ -15,7 +15,7 @@ from common.registry import ROOT
 from common.runtimes import answers, wait_until
 from common.runtimes.guard import guarded
 from common.runtimes.process import tail
-from loadtests.throughput import LOCUST
+from loadtests.windows.throughput import LOCUST
 
 
 def open_web(candidate: Candidate, size: Size, port: int, console: Console) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from common.records import Canary, Decision, Latency, Run, Verdict, Window
-from loadtests.analysis import requests_per_cpu_s, summarise
+from loadtests.analysis.summary import requests_per_cpu_s, summarise
 from tests.records import NOON, cell, load, run, window
 
 

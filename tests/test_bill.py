@@ -9,11 +9,11 @@ from rich.console import Console
 from common.memory_records import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from common.prices import read_prices
 from common.records import CellSummary, Interval, Run, Summary, Verdict
-from loadtests import bill_report, billing
-from loadtests.bill import Facts, Question, make_bill
-from loadtests.money import LatencyPoint
-from loadtests.money_records import Bill
-from loadtests.results import Results
+from loadtests.money import bill_report, billing
+from loadtests.money.amounts import LatencyPoint
+from loadtests.money.bill import Facts, Question, make_bill
+from loadtests.money.records import Bill
+from loadtests.runs.results import Results
 from tests.records import NOON, cell, run
 from tests.test_sizes import an_image, some_sizes
 

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from common.latency_records import LatencyRun, Visit
-from loadtests.cause_ratios import cause_ratios, sentences
-from loadtests.cause_run import causes
-from loadtests.points import ONE
+from loadtests.latency.cause_ratios import cause_ratios, sentences
+from loadtests.latency.cause_run import causes
+from loadtests.latency.points import ONE
 from tests.visit_records import a_run, a_visit, answers
 
 FEW = "20 a second"

@@ -12,9 +12,9 @@ from rich.console import Console
 from common.errors import FailedError, UsageError
 from common.records import Decision, Summary, decode
 from common.registry import FRAMEWORKS, ROOT
-from loadtests.across_runs import across_runs
-from loadtests.compare import fail_if_slower, say
-from loadtests.results import Results
+from loadtests.runs.across_runs import across_runs
+from loadtests.runs.compare import fail_if_slower, say
+from loadtests.runs.results import Results
 from tests.records import cell, load, run, window
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from common.records import Decision
-from loadtests.comparison import LOOKS, compare_two, decide, pairs, taken, unresolved
+from loadtests.analysis.comparison import LOOKS, compare_two, decide, pairs, taken, unresolved
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)
 

@@ -7,8 +7,8 @@ import pytest
 
 from common.core_times import core_times
 from common.records import Canary
-from loadtests.canary import sing
-from loadtests.controls import drift, watch
+from loadtests.analysis.controls import drift, watch
+from loadtests.runs.canary import sing
 from tests.records import NOON, cell, load, run, window
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from common.errors import UsageError
 from common.records import Run, Summary, decode
-from loadtests.analysis import summarise
+from loadtests.analysis.summary import summarise
 from loadtests.json_schemas import SCHEMAS, schemas
-from loadtests.results import Results
+from loadtests.runs.results import Results
 from tests.records import cell, load, run, window
 
 

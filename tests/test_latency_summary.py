@@ -8,9 +8,9 @@ from rich.console import Console
 
 from common.latency_records import LatencyRun, LatencySummary
 from common.records import Verdict
-from loadtests import latency_report
-from loadtests.latency_summary import percentile, summarise
-from loadtests.points import SATURATED
+from loadtests.latency import report as latency_report
+from loadtests.latency.points import SATURATED
+from loadtests.latency.summary import percentile, summarise
 from tests.records import load
 from tests.visit_records import a_point, a_run, a_visit, answers
 

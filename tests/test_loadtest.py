@@ -13,7 +13,7 @@ import pytest
 
 from common.records import Run, Summary, Verdict, Window, decode
 from common.registry import ROOT
-from loadtests.plan import steps
+from loadtests.runs.plan import steps
 from tests.waiting import wait_until
 
 LINE = [sys.executable, "-m", "loadtests", "loadtest"]

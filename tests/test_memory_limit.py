@@ -5,7 +5,7 @@ import random
 import pytest
 
 from common.memory_records import Limit
-from loadtests.memory_limit import MB, REPEATS, STEP_BYTES, smallest_limit
+from loadtests.memory.limit import MB, REPEATS, STEP_BYTES, smallest_limit
 
 
 def _needing(needed_bytes: int, limit_bytes: int) -> str | None:

@@ -9,7 +9,7 @@ from common.errors import UsageError
 from common.matrix import Size
 from common.prices import Compute, Storage, read_prices
 from common.records import Interval
-from loadtests.money import (
+from loadtests.money.amounts import (
     LatencyPoint,
     busiest,
     cheapest,

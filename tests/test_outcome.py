@@ -6,8 +6,8 @@ import random
 import pytest
 
 from common.records import Decision, Interval, Pair, Run
-from loadtests.across_runs import welch
-from loadtests.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
+from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
+from loadtests.runs.across_runs import welch
 from tests.records import cell, run
 
 SD = 0.0185

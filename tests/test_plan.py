@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import groupby, pairwise
 
-from loadtests.plan import Step, steps
+from loadtests.runs.plan import Step, steps
 
 CELLS = tuple("abcdef")
 

@@ -4,10 +4,19 @@ import pytest
 
 from common.candidates import Runtime
 from common.errors import UsageError
-from loadtests.cause_run import causes, floors
-from loadtests.latency_run import read_common_rate, require_room
-from loadtests.points import SATURATED, closed, latency_traffic, missing, opened, read_vcpus, read_workers, window_s
-from loadtests.visits import order
+from loadtests.latency.cause_run import causes, floors
+from loadtests.latency.points import (
+    SATURATED,
+    closed,
+    latency_traffic,
+    missing,
+    opened,
+    read_vcpus,
+    read_workers,
+    window_s,
+)
+from loadtests.latency.run import read_common_rate, require_room
+from loadtests.latency.visits import order
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from common.commandline import PLAIN_WIDTH
 from common.memory_records import Attempt, Held, Limit, Memory, MemoryCell, MemoryRun
 from common.records import Conformance, Verdict
 from common.startup_records import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
-from loadtests import memory_report, memory_summary, startup_report
-from loadtests.startup_summary import summarise
+from loadtests.memory import report as memory_report
+from loadtests.memory import summary as memory_summary
+from loadtests.startup import report as startup_report
+from loadtests.startup.summary import summarise
 from tests.records import NOON, cell
 from tests.records import run as load_run
 

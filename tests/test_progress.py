@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from common.records import Cell, Conformance, Run, Window
-from loadtests.comparison import LOOKS
-from loadtests.progress import Progress, progress
+from loadtests.analysis.comparison import LOOKS
+from loadtests.runs.progress import Progress, progress
 from tests.records import cell, load, run, window
 
 SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 14_950}

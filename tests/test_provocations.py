@@ -17,11 +17,11 @@ from common.images import images
 from common.matrix import Stack
 from common.records import Cell, Run, Verdict, Window
 from common.runtimes import process
-from loadtests import throughput
-from loadtests.analysis import requests_per_cpu_s
-from loadtests.plan import Step
-from loadtests.runner import measure_window
-from loadtests.verdicts import doubts, sound
+from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.analysis.verdicts import doubts, sound
+from loadtests.runs.plan import Step
+from loadtests.runs.runner import measure_window
+from loadtests.windows import throughput
 from tests.records import cell, run
 from tests.toy import toy_stack
 

@@ -1,7 +1,7 @@
 """Ranks count who is better; ties name who is not told apart."""
 
 from common.records import Decision, Interval, Pair
-from loadtests.ranking import better_of, ranks_of, ties
+from loadtests.analysis.ranking import better_of, ranks_of, ties
 
 CELLS = ("a", "b", "c")
 

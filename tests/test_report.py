@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.console import Console
 
 from common.records import Run, Summary
-from loadtests import publication, report
-from loadtests.analysis import summarise
+from loadtests.analysis.summary import summarise
 from loadtests.records_page import PAGE, page
+from loadtests.runs import publication, report
 from tests.records import cell, load, run, window
 
 

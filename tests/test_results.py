@@ -10,8 +10,8 @@ import pytest
 
 from common.errors import FailedError, UsageError
 from common.records import Run, Summary, Window, decode
-from loadtests.analysis import summarise
-from loadtests.results import Results, refuse_used
+from loadtests.analysis.summary import summarise
+from loadtests.runs.results import Results, refuse_used
 from tests.records import cell, load, run, window
 
 

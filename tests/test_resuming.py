@@ -16,10 +16,10 @@ from common.matrix import Stack
 from common.records import Run, Window
 from common.registry import ROOT, frameworks
 from common.servers import SERVERS
-from loadtests.manifest import cell_of
-from loadtests.plan import steps
-from loadtests.results import Results
-from loadtests.resuming import Resumed
+from loadtests.runs.manifest import cell_of
+from loadtests.runs.plan import steps
+from loadtests.runs.results import Results
+from loadtests.runs.resuming import Resumed
 from tests.records import load, run, window
 from tests.waiting import wait_until
 

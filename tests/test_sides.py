@@ -8,8 +8,8 @@ import pytest
 from common.candidates import Runtime
 from common.errors import UsageError
 from common.registry import FRAMEWORKS, frameworks
-from loadtests.results import Results
-from loadtests.sides import Side, both
+from loadtests.runs.results import Results
+from loadtests.runs.sides import Side, both
 from tests.records import cell, run
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

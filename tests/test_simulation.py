@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from common.records import Decision, Pair
-from loadtests.comparison import LOOKS, compare_two, decide, pairs, unresolved
-from loadtests.intervals import log_interval, median_interval
-from loadtests.ranking import better_of
+from loadtests.analysis.comparison import LOOKS, compare_two, decide, pairs, unresolved
+from loadtests.analysis.intervals import log_interval, median_interval
+from loadtests.analysis.ranking import better_of
 from tests.drawn import OWN_SD, Values, draw, mean_slowdown
 
 ROUNDS = (5, 8, 20)

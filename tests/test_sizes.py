@@ -24,8 +24,9 @@ from common.images import images
 from common.layers import Layer
 from common.local_registry import local_registry, require_program
 from common.size_records import ImageSize, Library, LibraryKind, LibraryPackage, PackageSize, Sizes
-from loadtests import sizes, sizes_report
-from loadtests.sizes import image_size, layer_sizes, run_sizes
+from loadtests.sizes import report as sizes_report
+from loadtests.sizes import weighing as sizes
+from loadtests.sizes.weighing import image_size, layer_sizes, run_sizes
 from tests.conftest import absent
 from tests.records import NOON, run
 from tests.tiny_images import tags_below

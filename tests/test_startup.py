@@ -22,10 +22,10 @@ from common.page_cache import cold_method
 from common.pull_engine import FOLDERS
 from common.registry import ROOT
 from common.startup_records import Pull, PullCell, Start, StartupRun, StartupSummary
-from loadtests.pull import puller
-from loadtests.startup import listens, observe, pinned
-from loadtests.startup_run import read_links
-from loadtests.startup_split import split
+from loadtests.startup.pull import puller
+from loadtests.startup.run import read_links
+from loadtests.startup.split import split
+from loadtests.startup.start import listens, observe, pinned
 from tests.test_container import owned_by
 from tests.toy import toy_stack
 

@@ -3,8 +3,8 @@
 import pytest
 
 from common.errors import UsageError
-from loadtests.comparison import LOOKS
-from loadtests.stopping import Stopping, duration_s, share
+from loadtests.analysis.comparison import LOOKS
+from loadtests.runs.stopping import Stopping, duration_s, share
 
 
 def _read(rounds: int | None = None, budget: str | None = None, precision: str | None = None) -> Stopping:

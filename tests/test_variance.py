@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loadtests.variance import spread
+from loadtests.analysis.variance import spread
 from tests.drawn import OWN_SD, draw
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.records import Cell, Conformance, OpenLoop, Run, Verdict, Window
-from loadtests.verdicts import doubts, sound
+from loadtests.analysis.verdicts import doubts, sound
 from tests.records import cell, load, run, window, worker
 
 CELL = cell("a+b")

@@ -24,12 +24,12 @@ from common.records import decode
 from common.registry import ROOT
 from common.runtimes import relay
 from common.runtimes.container_owner import OWNER, owner_of
-from loadtests import latency_run
-from loadtests.manifest import Identity, manifest
-from loadtests.plan import Step
-from loadtests.points import SATURATED, closed, opened, point
-from loadtests.visit_rounds import DESIGN
-from loadtests.visits import visit
+from loadtests.latency import run as latency_run
+from loadtests.latency.points import SATURATED, closed, opened, point
+from loadtests.latency.visit_rounds import DESIGN
+from loadtests.latency.visits import visit
+from loadtests.runs.manifest import Identity, manifest
+from loadtests.runs.plan import Step
 
 CORES = sorted(os.sched_getaffinity(0))
 QUIET = Console(file=io.StringIO())

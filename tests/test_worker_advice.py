@@ -4,9 +4,9 @@ import pytest
 
 from common.latency_records import LatencyRun, Visit
 from common.records import Load
-from loadtests.latency_summary import summarise
-from loadtests.points import SATURATED
-from loadtests.worker_advice import advise, ratio, recommended, sentences
+from loadtests.latency.points import SATURATED
+from loadtests.latency.summary import summarise
+from loadtests.latency.worker_advice import advise, ratio, recommended, sentences
 from tests.records import load
 from tests.visit_records import a_point, a_run, a_visit, answers
 

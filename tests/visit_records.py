@@ -6,8 +6,8 @@ from typing import Any
 from common.candidates import Runtime
 from common.latency_records import LatencyRun, Point, Visit
 from common.records import Latency, Load
-from loadtests import histogram
-from loadtests.points import closed, opened, point
+from loadtests.latency.points import closed, opened, point
+from loadtests.users import histogram
 from tests import records
 
 CORES = (0, 1)

@@ -19,8 +19,8 @@ from common.ports import HOST, free_port
 from common.records import Load, decode
 from common.registry import ROOT
 from common.runtimes import answers
-from loadtests import histogram
-from loadtests.throughput import LOCUST
+from loadtests.users import histogram
+from loadtests.windows.throughput import LOCUST
 
 DELAY_S, STALL_S = 0.010, 0.5
 RATE_RPS, WINDOW_S = 1000, 20.0
@@ -87,7 +87,7 @@ def tell(what: str, load: Load, read_s: list[float], true_s: list[float]) -> Non
 def measured(cores: list[int], connections: int, *times_s: float) -> tuple[Load, list[int]]:
     """A window of the open loop, and the histogram of how long the server took for every answer it gave."""
     port = free_port()
-    line = [*FIRST, sys.executable, "-m", "loadtests.null_server", str(port), *map(str, times_s)]
+    line = [*FIRST, sys.executable, "-m", "loadtests.generator.null_server", str(port), *map(str, times_s)]
     with (
         subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server,
         tempfile.TemporaryDirectory() as to,

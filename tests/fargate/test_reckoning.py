@@ -15,8 +15,8 @@ from common.fargate.sizes import completed, valid_sizes
 from common.fargate.spending import Budget, Rates
 from common.matrix import Size
 from common.prices import read_prices
-from loadtests.fargate_records import Experiment, ExperimentCell, TaskStart
-from loadtests.fargate_starts import mean_interval, startup_phases, summarise
+from loadtests.fargate.records import Experiment, ExperimentCell, TaskStart
+from loadtests.fargate.starts import mean_interval, startup_phases, summarise
 
 GIB = 1024**3
 SMALL = Size(vcpu=0.25, memory_bytes=GIB // 2)

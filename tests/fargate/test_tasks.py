@@ -25,7 +25,7 @@ from common.images import images, tag
 from common.matrix import Stack
 from common.runtimes import Running, answers
 from common.runtimes.fargate import serve, started
-from loadtests.experiments import measured
+from loadtests.fargate.experiments import measured
 from tests.fargate.endpoint import Endpoint, endpoint
 from tests.toy import toy_stack
 from tests.waiting import wait_until

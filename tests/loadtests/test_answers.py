@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.answers import NOTHING, Answer, Failure, Request, json_string, judge
+from loadtests.users.answers import NOTHING, Answer, Failure, Request, json_string, judge
 
 HELLO = Request("/hello", expect=json_string("hello world"))
 OK = b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 13\r\n\r\n"

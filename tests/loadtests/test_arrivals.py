@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from loadtests.arrivals import Arrivals, Schedule, gaps
+from loadtests.users.arrivals import Arrivals, Schedule, gaps
 
 RATE_RPS = 1000.0
 P_LOWEST = 0.001

@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 
 from common.registry import ROOT
-from loadtests import bench_generator, null_target
-from loadtests.bench_generator import Cell, Sample
-from loadtests.plan import Step
+from loadtests.generator import bench_generator, null_target
+from loadtests.generator.bench_generator import Cell, Sample
+from loadtests.runs.plan import Step
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -63,5 +63,5 @@ def test_a_generator_is_measured_in_mid_life(generator: str, closing: bool) -> N
 
 
 def test_the_trivial_server_needs_nothing_but_python() -> None:
-    line = [sys.executable, "-I", "-S", "-c", "import runpy; runpy.run_path('loadtests/trivial_server.py')"]
+    line = [sys.executable, "-I", "-S", "-c", "import runpy; runpy.run_path('loadtests/generator/trivial_server.py')"]
     assert subprocess.run(line, cwd=ROOT, check=False).returncode == 0

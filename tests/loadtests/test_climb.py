@@ -6,8 +6,8 @@ import pytest
 
 from common.errors import UsageError
 from common.records import Load, OpenLoop, Step
-from loadtests import histogram
-from loadtests.climb import MOST_STEPS, PRECISION, Objective, knee, memory_per_target_bytes, next_target
+from loadtests.scenarios.climb import MOST_STEPS, PRECISION, Objective, knee, memory_per_target_bytes, next_target
+from loadtests.users import histogram
 from tests.records import load
 
 P99 = Objective(fraction=0.99, limit_s=0.050)

@@ -17,7 +17,7 @@ from common.commandline import terminal
 from common.images import DEFAULT_PYTHON, images, tag
 from common.registry import ROOT
 from loadtests.__main__ import app
-from loadtests.generator_image import TAG, build_generator
+from loadtests.generator.generator_image import TAG, build_generator
 from tests.conftest import absent
 from tests.toy import toy_stack
 

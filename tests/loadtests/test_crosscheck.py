@@ -5,8 +5,8 @@ import math
 import pytest
 
 from common.records import Window
-from loadtests.analysis import requests_per_cpu_s
-from loadtests.crosscheck import failures, in_words, paired_ratio, sentences, table, values
+from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.generator.crosscheck import failures, in_words, paired_ratio, sentences, table, values
 from tests.records import cell, load, run, window
 
 RUN = run([cell("a+b, locust"), cell("a+b, wrk")])

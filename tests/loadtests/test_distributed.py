@@ -15,7 +15,7 @@ import pytest
 from common.ports import free_port
 from common.records import Load, decode
 from common.registry import ROOT
-from loadtests import histogram
+from loadtests.users import histogram
 from tests.conftest import absent
 from tests.loadtests.namespaces import Host, hosts, lacking
 from tests.loadtests.servers import serving
@@ -23,7 +23,7 @@ from tests.loadtests.test_window import USERS, keep_alive, sometimes_wrong, wind
 from tests.waiting import wait_until
 
 MANY = 12
-SERVER = "loadtests/trivial_server.py"
+SERVER = "loadtests/generator/trivial_server.py"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

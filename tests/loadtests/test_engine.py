@@ -10,12 +10,12 @@ from contextlib import suppress
 import gevent
 import pytest
 
-from loadtests import sockets
-from loadtests.answers import Failure, Request, json_string
-from loadtests.connection import Connection
-from loadtests.engine import SLICE_S, Engine
-from loadtests.exchange import RETRY_S
-from loadtests.tally import Tally, added_up
+from loadtests.users import sockets
+from loadtests.users.answers import Failure, Request, json_string
+from loadtests.users.connection import Connection
+from loadtests.users.engine import SLICE_S, Engine
+from loadtests.users.exchange import RETRY_S
+from loadtests.users.tally import Tally, added_up
 from tests.loadtests.servers import BODY, CHUNKED, CLOSE, KEEP, Behaviour, Client, Server, serving
 
 HELLO = Request("/hello", expect=json_string("hello world"), timeout_s=5)

@@ -9,9 +9,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.answers import Request, json_string
-from loadtests.connection import Connection, Target
-from loadtests.engine import Engine
+from loadtests.users.answers import Request, json_string
+from loadtests.users.connection import Connection, Target
+from loadtests.users.engine import Engine
 
 BODY = b'"hello world"'
 HELLO = Request("/hello", expect=json_string("hello world"))

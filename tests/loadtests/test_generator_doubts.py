@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.records import Ceiling, Latency, Load, OpenLoop, Second, Step
-from loadtests.generator_doubts import generator_doubts
+from loadtests.analysis.generator_doubts import generator_doubts
 from tests.records import cell, load, run
 
 RUN = run(

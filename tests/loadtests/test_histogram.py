@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests import histogram
+from loadtests.users import histogram
 
 DURATIONS_S = st.floats(min_value=0, max_value=100_000, allow_nan=False)
 HALF_TICK_S = 0.5 / histogram.TICKS_PER_S

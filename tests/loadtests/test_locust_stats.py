@@ -10,9 +10,9 @@ os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace t
 from locust.env import Environment
 from locust.stats import RequestStats
 
-from loadtests import histogram
-from loadtests.locust_stats import Merger, add
-from loadtests.tally import Tally
+from loadtests.users import histogram
+from loadtests.users.locust_stats import Merger, add
+from loadtests.users.tally import Tally
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by other tests needs the replacement
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import gevent
 import pytest
 
-from loadtests import histogram, open_loop
-from loadtests.answers import Request, json_string
-from loadtests.arrivals import Arrivals, Schedule
-from loadtests.ceiling import null_server
-from loadtests.connection import Connection
-from loadtests.open_loop import OpenLoop
+from loadtests.generator.ceiling import null_server
+from loadtests.users import histogram, open_loop
+from loadtests.users.answers import Request, json_string
+from loadtests.users.arrivals import Arrivals, Schedule
+from loadtests.users.connection import Connection
+from loadtests.users.open_loop import OpenLoop
 from tests.loadtests.servers import CLOSE, KEEP, Client, serving
 
 HELLO = Request("/hello", expect=json_string("hello world"))

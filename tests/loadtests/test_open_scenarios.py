@@ -15,8 +15,8 @@ from common.ports import free_port
 from common.records import Total
 from common.registry import ROOT
 from common.runtimes import Running
-from loadtests import histogram
-from loadtests.ceiling import null_server
+from loadtests.generator.ceiling import null_server
+from loadtests.users import histogram
 from tests.loadtests.servers import KEEP, Client, serving
 from tests.loadtests.test_window import locust, window
 

@@ -6,8 +6,8 @@ import pytest
 
 from common.accounting import CpuReading
 from common.records import Latency, Load, OpenLoop, Second
-from loadtests import histogram
-from loadtests.parts import RULES, Part, decode, encode, merged
+from loadtests.users import histogram
+from loadtests.windows.parts import RULES, Part, decode, encode, merged
 from tests.records import load
 
 COMPUTED = {

@@ -15,7 +15,7 @@ import pytest
 
 from common.records import Load, decode
 from common.registry import ROOT
-from loadtests import histogram
+from loadtests.users import histogram
 from tests.loadtests.servers import CLOSE, KEEP, Behaviour, Client, serving
 
 USERS = 4

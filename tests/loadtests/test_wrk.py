@@ -11,9 +11,9 @@ from common.commandline import GIVEN, run
 from common.errors import UsageError
 from common.records import Load, Run
 from common.runtimes import Running
-from loadtests import wrk
 from loadtests.__main__ import app
-from loadtests.generator import GeneratorError, Tool, refuse
+from loadtests.windows import wrk
+from loadtests.windows.generator import GeneratorError, Tool, refuse
 from tests.conftest import absent
 from tests.loadtests.servers import CLOSE, KEEP, Behaviour, Client, serving
 from tests.records import cell

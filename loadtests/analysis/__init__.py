@@ -1,0 +1,1 @@
+"""From records to decisions: intervals, ties, verdicts, and what watches over a run. Pure."""

@@ -1,0 +1,157 @@
+"""Which cells differ, which are equivalent, and which the data cannot tell apart yet: pure, numbers in, decisions out.
+
+Cells are compared within rounds by paired log ratios, so what a round shares falls out. The plan is sequential: at
+each look the level is alpha / looks, with Holm's adjustment over all pairs, and a decision once made stands. Before the
+first false "different", every pair called different truly is, so the pairs not yet called so are at least as many as
+the true hypotheses of no difference; each of those was tested at no more than alpha / looks / that many at each of
+the looks, so the chance of any false one is at most alpha (Bonferroni over looks in Maurer & Bretz, Statistics in
+Biopharmaceutical Research 5, 2013). The same holds for false "equivalent" ones.
+"""
+
+import itertools
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.records import Decision, Interval, Pair, Run
+from loadtests.analysis.intervals import CONFIDENCE
+from loadtests.analysis.paired import Array, LogRatios, holm
+
+LOOKS = (5, 8, 12, 16, 20)
+"""After how many rounds the data are looked at."""
+MARGIN = 0.05
+ALPHA = 0.05
+
+Values = Mapping[str, Mapping[int, float]]
+"""Each cell's value by round."""
+
+
+def pairs(
+    values: Values,
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    looks: int = len(LOOKS),
+    decided: Iterable[Pair] = (),
+) -> tuple[Pair, ...]:
+    """Every pair of cells at one of ``looks`` looks, in the order of ``values``.
+
+    ``decided`` are the pairs of the look before: what they have decided stands, whatever the values say now. A pair
+    both different and equivalent is called different.
+    """
+    known = {frozenset((pair.a, pair.b)): pair for pair in decided if pair.decision is not Decision.UNDECIDED}
+    every = [*itertools.combinations(values, 2)]
+    every += [(pair.a, pair.b) for pair in known.values() if not {pair.a, pair.b} <= values.keys()]
+    undecided = [names for names in every if frozenset(names) not in known]
+    fresh = _tested(values, undecided, known.values(), _Rule(margin, alpha, looks))
+    return tuple(known.get(frozenset(names)) or fresh[names] for names in every)
+
+
+def decide(
+    values: Values, looks: Sequence[int] = LOOKS, *, margin: float = MARGIN, alpha: float = ALPHA
+) -> tuple[Pair, ...]:
+    """Every pair after all looks that the rounds made allow, each look building on the one before.
+
+    The last round made is a look too, in the place of the next one planned, where a run ended between two.
+    """
+    found: tuple[Pair, ...] = ()
+    for look in taken(looks, max((number for rounds in values.values() for number in rounds), default=0)):
+        seen = {
+            cell: {number: rounds[number] for number in rounds if number <= look} for cell, rounds in values.items()
+        }
+        found = pairs(seen, margin=margin, alpha=alpha, looks=len(looks), decided=found)
+    return found
+
+
+def looks_of(run: Run) -> tuple[int, ...]:
+    """After how many rounds the pairs of ``run`` are looked at; once, at its end, where no cell drops out."""
+    return tuple(run.looks) or (run.rounds,)
+
+
+def taken(looks: Sequence[int], made: int) -> tuple[int, ...]:
+    """The looks of a plan once so many rounds are made, the last round made among them."""
+    passed = [look for look in looks if look <= made]
+    ended_between = made > 0 and passed != list(looks) and made not in passed
+    return (*passed, made) if ended_between else tuple(passed)
+
+
+def compare_two(
+    a: Mapping[int, float], b: Mapping[int, float], *, margin: float = MARGIN, alpha: float = ALPHA
+) -> Pair:
+    """The pair of ``a`` and ``b`` alone, at one look."""
+    (pair,) = pairs({"a": a, "b": b}, margin=margin, alpha=alpha, looks=1)
+    return pair
+
+
+def unresolved(found: Iterable[Pair], *, within: int | None = None) -> frozenset[str]:
+    """The cells that still have an undecided pair.
+
+    With ``within`` only those with a pair that so many further rounds are likely to decide: to go on with the others
+    buys narrower intervals and no decision. To stop for want of hope makes no false decision more likely.
+    """
+    open_ = [pair for pair in found if pair.decision is Decision.UNDECIDED]
+    if within is not None:
+        open_ = [pair for pair in open_ if pair.rounds_needed is not None and pair.rounds_needed <= within]
+    return frozenset(name for pair in open_ for name in (pair.a, pair.b))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a test must reach."""
+
+    margin: float
+    alpha: float
+    looks: int
+
+
+def _tested(
+    values: Values, names: Sequence[tuple[str, str]], known: Collection[Pair], rule: _Rule
+) -> dict[tuple[str, str], Pair]:
+    """The undecided pairs, tested among all of them and those ``known``."""
+    if not names:
+        return {}
+    found, band = LogRatios.of(_log_ratios(values, names)), math.log1p(rule.margin)
+    left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
+    different = np.minimum(holm(found.different(), left[Decision.DIFFERENT]) * rule.looks, 1)
+    equivalent = holm(found.equivalent(band), left[Decision.EQUIVALENT]) * rule.looks
+    more = found.rounds_needed(band, rule.alpha / rule.looks / max(left.values())) - found.n
+    return {
+        (a, b): Pair(
+            a=a,
+            b=b,
+            ratio=ratio,
+            p_value=p,
+            decision=(decision := _decision(p, q, rule.alpha)),
+            rounds_needed=_more(rounds) if decision is Decision.UNDECIDED else None,
+        )
+        for (a, b), ratio, p, q, rounds in zip(
+            names, _ratios(found), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
+        )
+    }
+
+
+def _decision(different: float, equivalent: float, alpha: float) -> Decision:
+    if different < alpha:
+        return Decision.DIFFERENT
+    return Decision.EQUIVALENT if equivalent < alpha else Decision.UNDECIDED
+
+
+def _more(rounds: float) -> int | None:
+    return max(1, math.ceil(rounds)) if math.isfinite(rounds) else None
+
+
+def _ratios(found: LogRatios) -> Iterator[Interval | None]:
+    low, high = found.bounds(CONFIDENCE)
+    rows = zip(found.n.tolist(), np.exp(found.mean).tolist(), low.tolist(), high.tolist(), strict=True)
+    for n, estimate, lowest, highest in rows:
+        bounds = (None, None) if math.isnan(lowest) else (lowest, highest)
+        yield Interval(estimate=estimate, low=bounds[0], high=bounds[1], n=int(n)) if n else None
+
+
+def _log_ratios(values: Values, names: Sequence[tuple[str, str]]) -> Array:
+    """Rounds in rows, pairs in columns; NaN where a cell has no value in a round."""
+    rounds = sorted({number for by_round in values.values() for number in by_round})
+    logs = {cell: np.log([by_round.get(number, np.nan) for number in rounds]) for cell, by_round in values.items()}
+    return np.column_stack([logs[a] - logs[b] for a, b in names])

@@ -1,0 +1,69 @@
+"""What watches over a run: copies that must tie, a canary that must not drift, what else used the machine. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from common.records import Canary, Controls, Decision, Pair, Run, Verdict, Window
+from loadtests.analysis import shares
+from loadtests.analysis.comparison import Values, decide, looks_of
+from loadtests.analysis.intervals import log_interval
+
+CANARY_DRIFT = 0.1
+"""Above this the machine was not the same all along."""
+SMOOTHED_ROUNDS = 3
+
+
+def watch(run: Run, windows: Sequence[Window], canaries: Sequence[Canary], values: Values) -> Controls:
+    """What the controls of a run say; ``values`` are those of all its cells by round."""
+    loads = [window.load for window in windows if window.load is not None]
+    same = [pair for cell in run.cells if cell.control_of for pair in _tested(run, cell.control_of, cell.name, values)]
+    load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
+    canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
+    return Controls(
+        same=same,
+        canary_cpu_s=log_interval([canary.cpu_s for canary in canaries]),
+        canary_drift=canary_drift,
+        steal=shares.share(loads, lambda load: load.steal_all_s, run.machine.cores),
+        foreign=None if run.design == "duet" else shares.foreign(loads, len(run.server_cores)),
+        load_average_max=max((one for one in load_averages if one is not None), default=None),
+        throttled=shares.throttled(loads),
+        generator_utilisation_max=max(
+            (load.generator_cpu_s / load.duration_s / len(run.generator_cores) for load in loads if load.duration_s),
+            default=None,
+        ),
+        generator_waited=shares.waited(loads),
+        warnings=dict(_warnings(same, None if run.design == "duet" else canary_drift)),  # it disturbs both alike
+    )
+
+
+def drift(values: Sequence[float]) -> float | None:
+    """Largest over smallest of the running medians of three rounds, less 1; ``None`` for fewer than two rounds.
+
+    The medians pass over one bad round, which is no drift, and keep what lasts for two.
+    """
+    if len(values) < 2:  # noqa: PLR2004 -- nothing to drift from
+        return None
+    width = min(SMOOTHED_ROUNDS, len(values))
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(np.array(values), width), axis=1)
+    seen = smooth if len(values) > SMOOTHED_ROUNDS else np.array(values)
+    return float(seen.max() / seen.min()) - 1
+
+
+def _tested(run: Run, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
+    """The pair of a cell and its copy, at the run's looks; a family of its own, for it is no claim about stacks."""
+    both = {name: values[name] for name in (original, copy) if values.get(name)}
+    return decide(both, looks_of(run), margin=run.margin)
+
+
+def _warnings(same: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:
+    for pair in same:
+        if pair.decision is Decision.DIFFERENT and pair.ratio is not None:
+            seen = f"two copies of {pair.a} differ by {abs(pair.ratio.estimate - 1):.1%} (p = {pair.p_value:.2g})"
+            way_out = "Other differences here may be as false. Run again on a quieter machine."
+            yield Verdict.CONTROL_DIFFERS, f"{seen}. {way_out}"
+            return
+    if canary_drift is not None and canary_drift > CANARY_DRIFT:
+        seen = f"a fixed piece of work took {canary_drift:.0%} more CPU time in some rounds than in others"
+        way_out = "The machine changed: fix its clock speed, end what else runs, or use another one; then run again."
+        yield Verdict.CANARY_DRIFT, f"{seen}. {way_out}"

@@ -1,0 +1,98 @@
+"""From windows to a summary: pure, records in, a record out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from common.records import Canary, CellSummary, Interval, Load, Run, Summary, Verdict, Window
+from loadtests.analysis import shares
+from loadtests.analysis.comparison import decide, looks_of
+from loadtests.analysis.controls import watch
+from loadtests.analysis.intervals import log_interval, median_interval
+from loadtests.analysis.ranking import ranks_of, ties
+from loadtests.analysis.variance import spread
+from loadtests.analysis.verdicts import doubts, sound
+from loadtests.scenarios.climb import knee, memory_per_target_bytes
+
+FEWEST_BEYOND = 10
+"""A percentile needs so many requests beyond it: p99 1,000 requests a window, p99.9 10,000."""
+
+
+def summarise(run: Run, windows: Sequence[Window], canaries: Sequence[Canary] = ()) -> Summary:
+    """Every cell of the run, those ranked first and best first."""
+    by_cell: dict[str, list[Window]] = defaultdict(list)
+    for window in windows:
+        by_cell[window.cell].append(window)
+    values = {cell.name: values_by_round(by_cell[cell.name]) for cell in run.cells}
+    controls = watch(run, windows, canaries, values)
+    seen = {cell.name: doubts(run, cell, by_cell[cell.name]) | controls.warnings for cell in run.cells}
+    ranked = {cell.name: values[cell.name] for cell in run.cells if not cell.control_of and sound(seen[cell.name])}
+    pairs = decide(ranked, looks_of(run), margin=run.margin)
+    ranks, tied = ranks_of(ranked, pairs), ties(ranked, pairs)
+    rows = [
+        replace(_row(run, name, by_cell[name], doubt), rank=ranks.get(name), ties=tied.get(name, []))
+        for name, doubt in seen.items()
+    ]
+    return Summary(
+        run=run.id, cells=sorted(rows, key=_order), pairs=list(pairs), spread=spread(ranked), controls=controls
+    )
+
+
+def values_by_round(windows: Iterable[Window]) -> dict[int, float]:
+    """A cell's values, without the rounds that gave none."""
+    return {window.round: value for window in windows if (value := requests_per_cpu_s(window.load)) is not None}
+
+
+def requests_per_cpu_s(load: Load | None) -> float | None:
+    """A window's value; ``None`` where the server's CPU time is not known or nothing was answered."""
+    if load is None or not load.server_cpu_s or not load.requests:
+        return None
+    return load.requests / load.server_cpu_s
+
+
+def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
+    """A percentile of each window first, then its interval over windows; ``None`` where too few requests lie beyond."""
+    return log_interval(
+        [
+            float(getattr(load.latency_s, name))
+            for load in loads
+            if load.latency_s is not None and round(load.requests * beyond, 6) >= FEWEST_BEYOND
+        ]
+    )
+
+
+def _row(run: Run, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str]) -> CellSummary:
+    loads = [window.load for window in windows if window.load is not None]
+    values = list(values_by_round(windows).values())
+    return CellSummary(
+        cell=name,
+        rank=None,
+        requests_per_cpu_s=log_interval(values),
+        median_requests_per_cpu_s=median_interval(values),
+        throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
+        p50_s=latency_interval(loads, "p50", 0.5),
+        p90_s=latency_interval(loads, "p90", 0.1),
+        p99_s=latency_interval(loads, "p99", 0.01),
+        p999_s=latency_interval(loads, "p999", 0.001),
+        knee=log_interval([found for load in loads if (found := knee(load.steps)) is not None]),
+        sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.scenario == "sleepers" else None,
+        requests=sum(load.requests for load in loads),
+        errors=sum(sum(load.failures.values()) for load in loads),
+        server_utilisation=shares.server(loads, run.vcpu),
+        generator_utilisation=shares.generator(loads, len(run.generator_cores)),
+        throttled=shares.throttled(loads),
+        foreign=shares.foreign(loads, len(run.server_cores)),
+        steal=shares.stolen(loads, len(run.server_cores)),
+        verdict=next(iter(seen), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
+    )
+
+
+def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
+    found = (memory_per_target_bytes(load.steps) for load in loads)
+    return [value for value in found if value is not None and value > 0]
+
+
+def _order(cell: CellSummary) -> tuple[bool, float]:
+    return cell.rank is None, -(cell.requests_per_cpu_s.estimate if cell.requests_per_cpu_s else 0)

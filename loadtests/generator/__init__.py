@@ -1,0 +1,1 @@
+"""The load generator itself on trial: its cost, its ceiling, a second opinion, workers on other machines."""

@@ -1,0 +1,51 @@
+"""The generator's own limit: what it reaches against a server that does nothing but answer."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from common.ports import HOST, free_port
+from common.records import Ceiling, Run
+from common.registry import ROOT
+from common.runtimes import Running, answers, wait_until
+from common.runtimes.guard import guarded
+from common.runtimes.process import tail
+from loadtests.windows.throughput import measure
+
+WARMUP_S = 0.5
+WINDOW_S = 1.0
+
+
+@contextmanager
+def null_server(cores: Sequence[int], *times_s: float) -> Iterator[Running]:
+    """The null server in a process of its own on ``cores``, with its delays and stall; gone afterwards."""
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    line = [sys.executable, "-m", "loadtests.generator.null_server", str(port), *map(str, times_s)]
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        guarded(line, cores=cores, cwd=ROOT, env=dict(os.environ), log=log) as guard,
+    ):
+
+        def ended() -> str | None:
+            return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
+
+        wait_until(lambda: answers(url), ended, what="the null server")
+        yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
+
+
+def ceiling(run: Run) -> Ceiling:
+    """What the generator of ``run`` reaches in a closed loop over as many connections, on the same cores."""
+    with null_server(run.server_cores[:1]) as running:
+        closed = replace(run, scenario="hello", rate=None, arrivals=None, objective=None)
+        load = measure(running, replace(closed, warmup_s=WARMUP_S, window_s=WINDOW_S))
+    return Ceiling(
+        requests=load.requests,
+        duration_s=load.duration_s,
+        generator_cpu_s=load.generator_cpu_s,
+        requests_per_cpu_s=load.requests / load.generator_cpu_s,
+    )

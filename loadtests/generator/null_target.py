@@ -1,0 +1,93 @@
+"""A server that costs next to nothing and counts its requests: nginx where it is installed, else one in Python."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.ports import HOST, free_port
+from common.registry import ROOT
+from common.runtimes import answers, wait_until
+from common.runtimes.guard import guarded
+from common.runtimes.process import tail
+
+CLOSING = "/closing"
+"""Below this path every answer closes its connection."""
+_NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; default_type application/json; keepalive_requests 1000000000; keepalive_timeout 1h;
+  client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+  uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+  server {{
+    listen {host}:{port} backlog=4096;
+    location / {{ return 200 '"hello world"'; }}
+    location {closing} {{ keepalive_timeout 0; return 200 '"hello world"'; }}
+    location = /answered {{ stub_status; }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A server that answers."""
+
+    name: str
+    url: str
+    answered: Callable[[], int]
+    """How many requests it has answered, this question not among them."""
+
+
+@contextmanager
+def serving(cores: Sequence[int]) -> Iterator[Target]:
+    """A server on ``cores``, gone afterwards."""
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+        line = _nginx_line(nginx, Path(folder), port) if nginx else _python_line(port)
+        with guarded(line, cores=cores, cwd=ROOT, env=dict(os.environ), log=log) as guard:
+
+            def ended() -> str | None:
+                return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
+
+            wait_until(lambda: answers(url), ended, what="the null server")
+            asked = 0
+
+            def answered() -> int:
+                nonlocal asked
+                asked += 1 if nginx else 0
+                return _count(f"{url}/answered") - asked
+
+            yield Target(name="nginx" if nginx else "a Python server", url=url, answered=answered)
+
+
+def _nginx_line(nginx: str, folder: Path, port: int) -> list[str]:
+    folder.chmod(0o755)  # its worker may be another user
+    file = folder / "nginx.conf"
+    file.write_text(_NGINX.format(folder=folder, host=HOST, port=port, closing=CLOSING))
+    return [nginx, "-p", str(folder), "-c", str(file), "-e", "stderr"]
+
+
+def _python_line(port: int) -> list[str]:
+    return [sys.executable, "-P", str(ROOT / "loadtests" / "generator" / "trivial_server.py"), HOST, str(port)]
+
+
+def _count(url: str) -> int:
+    """What nginx's ``stub_status`` says of requests, its own included; or the sum of our own server's counts."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url) as answer:
+        text = answer.read().decode()
+    if text.startswith("{"):
+        return sum(json.loads(text).values())
+    found = re.search(r"^ \d+ \d+ (\d+)", text, re.MULTILINE)
+    assert found is not None, text
+    return int(found[1])

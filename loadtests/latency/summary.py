@@ -1,0 +1,135 @@
+"""From visits to a summary: percentiles of each server first, then intervals over servers. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from common.latency_records import LatencyRun, LatencySummary, Point, PointRow, Traffic, TrafficRow, Visit
+from common.records import Interval, Load, Run, Verdict, Window
+from loadtests.analysis import shares
+from loadtests.analysis.intervals import log_interval
+from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.analysis.verdicts import doubts
+from loadtests.latency.points import SATURATED
+from loadtests.users import histogram
+
+FEWEST_P99 = 1000
+FEWEST_P999 = 10_000
+"""Below so many answers a percentile is that of a handful of them."""
+
+
+def summarise(record: LatencyRun, visits: Sequence[Visit]) -> LatencySummary:
+    """Every traffic of every point that was measured, in the order of the run, and what holds for whole points."""
+    rows = [
+        _row(record.run, point, traffic, [one for one in visits if one.point == point.name])
+        for point in record.points
+        if point.missing is None
+        for traffic in point.traffic
+    ]
+    return LatencySummary(
+        run=record.run.id, rows=rows, points=[_point_row(record, point, rows, visits) for point in record.points]
+    )
+
+
+def loads_of(visits: Sequence[Visit], traffic: str) -> list[Load]:
+    """The windows of one traffic."""
+    return [one.loads[traffic] for one in visits if traffic in one.loads]
+
+
+def percentile(loads: Sequence[Load], name: str, fraction: float, fewest: int) -> Interval | None:
+    """A percentile over servers; pooled and without bounds where one has too few answers, ``None`` for too few in all.
+
+    ``name`` is the percentile's in ``Latency``. ``n`` counts servers.
+    """
+    if loads and all(load.requests >= fewest for load in loads):
+        return log_interval([getattr(load.latency_s, name) for load in loads])
+    if sum(load.requests for load in loads) < fewest:
+        return None
+    pooled_s = histogram.percentile_s(histogram.merge(histogram.dense(load.histogram) for load in loads), fraction)
+    assert pooled_s is not None
+    return Interval(estimate=pooled_s, low=None, high=None, n=len(loads))
+
+
+def _row(run: Run, point: Point, traffic: Traffic, visits: Sequence[Visit]) -> TrafficRow:
+    loads = [load for load in loads_of(visits, traffic.name) if load.latency_s is not None]
+    latencies = [load.latency_s for load in loads if load.latency_s is not None]
+    periods = [load.throttled_periods for load in loads if load.throttled_periods is not None]
+    costs = [cost for load in loads if (cost := requests_per_cpu_s(load)) is not None]
+    seen = dict(_doubts(run, point, traffic, visits))
+    return TrafficRow(
+        point=point.name,
+        traffic=traffic.name,
+        servers=len(loads),
+        requests=sum(load.requests for load in loads),
+        throughput_rps=log_interval([load.requests / load.duration_s for load in loads]),
+        requests_per_cpu_s=log_interval(costs),
+        mean_s=log_interval([latency.mean for latency in latencies]),
+        p50_s=log_interval([latency.p50 for latency in latencies]),
+        p99_s=percentile(loads, "p99", 0.99, FEWEST_P99),
+        p999_s=percentile(loads, "p999", 0.999, FEWEST_P999),
+        throttled_share=shares.throttled(loads),
+        throttled_periods=sum(periods) if periods else None,
+        server_utilisation=shares.server(loads, point.vcpu),
+        histogram=histogram.sparse(histogram.merge(histogram.dense(load.histogram) for load in loads)),
+        verdict=next(iter(seen), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
+    )
+
+
+def _doubts(run: Run, point: Point, traffic: Traffic, visits: Sequence[Visit]) -> Iterator[tuple[Verdict, str]]:
+    cell = next(one for one in run.cells if one.name == point.stack)
+    at_point = replace(
+        run,
+        vcpu=point.vcpu,
+        users=traffic.connections,
+        server_cores=point.server_cores,
+        generator_cores=point.generator_cores,
+    )
+    windows = [
+        Window(
+            run=one.run,
+            round=one.round,
+            position=one.position,
+            cell=cell.name,
+            started_at=one.started_at,
+            load=one.loads.get(traffic.name),
+            error=one.error,
+        )
+        for one in visits
+    ]
+    for verdict, sentence in doubts(at_point, cell, windows).items():
+        if not (verdict is Verdict.DISTURBED and (point.neighbours or point.proxied)):  # as it was meant to be
+            yield verdict, sentence
+
+
+def _point_row(record: LatencyRun, point: Point, rows: Sequence[TrafficRow], visits: Sequence[Visit]) -> PointRow:
+    held = [one.memory_bytes for one in visits if one.point == point.name and one.memory_bytes]
+    return PointRow(
+        point=point.name,
+        memory_bytes=log_interval(held),
+        modelled_rps=_modelled(record, point, rows) if point.missing is not None else None,
+    )
+
+
+def _modelled(record: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) -> Interval | None:
+    """The size x requests per CPU-second at the largest size of the same stack that was measured."""
+    measured = sorted((point.vcpu, point.name) for point in record.points if _same_but_measured(point, missing))
+    for _, name in reversed(measured):
+        found = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
+        if found is not None and (per_vcpu := found.requests_per_cpu_s) is not None:
+            return scaled(per_vcpu, missing.vcpu)
+    return None
+
+
+def _same_but_measured(point: Point, missing: Point) -> bool:
+    return point.stack == missing.stack and point.missing is None
+
+
+def scaled(interval: Interval, factor: float) -> Interval:
+    """The interval of a multiple."""
+    return Interval(
+        estimate=interval.estimate * factor,
+        low=None if interval.low is None else interval.low * factor,
+        high=None if interval.high is None else interval.high * factor,
+        n=interval.n,
+    )

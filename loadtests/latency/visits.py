@@ -1,0 +1,122 @@
+"""A visit: one fresh server in its surroundings, loaded in one way after the other."""
+
+import random
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from typing import Protocol
+
+import psutil
+from msgspec.structs import replace
+
+from common.errors import FailedError
+from common.latency_records import LatencyRun, Point, Traffic, Visit
+from common.matrix import Size
+from common.memory import read_memory
+from common.records import Load, Run
+from common.runtimes import Running
+from common.runtimes.neighbour import neighbours
+from common.runtimes.relay import relayed
+from loadtests.latency.points import SATURATED, window_s
+from loadtests.runs.plan import Step
+from loadtests.scenarios.rates import Rate, capacity_rps
+from loadtests.users.arrivals import Arrivals
+from loadtests.windows.generator import GeneratorError
+from loadtests.windows.throughput import measure
+
+
+class Servable(Protocol):
+    """What can be visited: a candidate, or the floor."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    def serve(self, size: Size, *, cores: Sequence[int], inside: bool = ...) -> AbstractContextManager[Running]:
+        """Bring it up; nothing of it is left afterwards."""
+
+
+def visit(record: LatencyRun, step: Step, point: Point, candidate: Servable) -> Visit:
+    """What came of one visit. What goes wrong with the server is the visit's, and does not end the run.
+
+    ``GeneratorError`` where Locust fails though the server is well.
+    """
+    loads: dict[str, Load] = {}
+    blank = Visit(
+        run=record.run.id,
+        round=step.round,
+        position=step.position,
+        point=point.name,
+        started_at=datetime.now(UTC),
+        loads=loads,
+    )
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(neighbours(point.neighbours, point.server_cores))
+            running = stack.enter_context(_served(point, candidate))
+            _load_all(record.run, step, point, running, loads)
+            return replace(blank, memory_bytes=_held_bytes(running), error=running.ended())
+    except GeneratorError:
+        raise
+    except FailedError as error:
+        return replace(blank, error=str(error))
+
+
+def order(traffic: Sequence[Traffic], seed: str) -> list[Traffic]:
+    """Shuffled, but for what the capacity is read from, which comes first."""
+    shuffled = random.Random(seed).sample(list(traffic), len(traffic))  # noqa: S311 -- not for secrets
+    return sorted(shuffled, key=lambda one: one.name != SATURATED)
+
+
+def _served(point: Point, candidate: Servable) -> AbstractContextManager[Running]:
+    size = Size(vcpu=point.vcpu, memory_bytes=point.memory_bytes, worker_count=point.workers, period_s=point.period_s)
+    serving = candidate.serve(size, cores=point.server_cores, inside=not point.proxied)
+    return relayed(serving) if point.proxied else serving
+
+
+def _load_all(run: Run, step: Step, point: Point, running: Running, loads: dict[str, Load]) -> None:
+    for traffic in order(point.traffic, f"{run.seed}/{step.round}/{point.name}"):
+        capacity = capacity_rps(loads[SATURATED], point.vcpu) if SATURATED in loads else None
+        try:
+            load = measure(running, _run(run, point, traffic, capacity), seed=run.seed + step.round)
+        except GeneratorError as error:
+            if (how := running.ended()) is None:
+                raise
+            raise FailedError(how) from error
+        if load.open_loop is not None and (traffic.rate or "").endswith("%"):
+            load = replace(load, open_loop=replace(load.open_loop, capacity_rps=capacity))
+        loads[traffic.name] = load
+        if load.server_gone:
+            raise FailedError(running.ended() or load.server_gone)
+
+
+def _held_bytes(running: Running) -> int | None:
+    try:
+        return None if running.memory is None else read_memory(running.memory).held_bytes
+    except (OSError, psutil.Error):
+        return None
+
+
+def _run(run: Run, point: Point, traffic: Traffic, capacity: float | None) -> Run:
+    """The run as it would be if it measured nothing but this."""
+    rate_rps = None if traffic.rate is None else _rate_rps(Rate.read(traffic.rate), capacity)
+    return replace(
+        run,
+        scenario="hello" if rate_rps is None else "rate",
+        users=traffic.connections,
+        vcpu=point.vcpu,
+        memory_bytes=point.memory_bytes,
+        server_cores=point.server_cores,
+        generator_cores=point.generator_cores,
+        window_s=window_s(traffic, rate_rps),
+        rate=None if rate_rps is None else f"{rate_rps:.3f}",
+        arrivals=None if rate_rps is None else Arrivals.POISSON,
+    )
+
+
+def _rate_rps(rate: Rate, capacity: float | None) -> float:
+    if rate.rps is not None:
+        return rate.rps
+    if not capacity:
+        raise FailedError("nothing was answered when its capacity was measured")
+    return (rate.share or 0.0) * capacity

@@ -1,0 +1,1 @@
+"""What a server holds, idle and loaded, and the least it needs."""

@@ -1,0 +1,66 @@
+"""Two against each other: in a duet where the cores allow it, else in turn; or two finished runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from common.candidates import Candidate
+from common.conforming import conform_all, require
+from common.cores import split
+from common.errors import FailedError, UsageError
+from common.exclusive import only_run
+from common.records import Pair, Run
+from loadtests.analysis import outcome
+from loadtests.runs.across_runs import across_runs
+from loadtests.runs.manifest import Identity, Settings, manifest
+from loadtests.runs.progress import pairs_of
+from loadtests.runs.results import RESULTS, Results
+from loadtests.runs.runner import finish
+from loadtests.runs.sides import Side, both
+
+
+def compare_sides(
+    a: Side, b: Side, settings: Settings, *, server: str, out: Path | None, console: Console
+) -> tuple[Pair, ...]:
+    """What came of ``b`` against ``a``, printed and written; of two finished runs, of every cell that both have."""
+    if a.run is not None and b.run is not None:
+        found = across_runs(Results(folder=a.run), Results(folder=b.run), settings.stopping.margin)
+        for pair in found:
+            say(pair, settings.stopping.margin, console)
+        return found
+    if a.run is not None or b.run is not None:
+        raise UsageError(f"A={a.text} B={b.text}: a finished run is compared with another finished run.")
+    identity = Identity.of(settings.seed)
+    with only_run(identity.id):
+        with console.status("environments and locks"):
+            candidates = both(a, b, settings.runtime, server)
+        run, results = _begin(candidates, settings, identity, out, console)
+        finish(run, {one.name: one for one in candidates}, results, console)
+    (pair,) = pairs_of(run, results.windows())
+    say(pair, run.margin, console)
+    return (pair,)
+
+
+def say(pair: Pair, margin: float, console: Console) -> None:
+    """The outcome in one line, which is the last of the command."""
+    console.print(outcome.sentence(pair, margin), soft_wrap=True, markup=False)
+
+
+def fail_if_slower(found: Sequence[Pair], limit: float) -> None:
+    """``FailedError`` where a ``b`` is told to be slower, and by ``limit`` (0.03: 3 %) or more."""
+    if slower := [pair for pair in found if outcome.slower_by(pair) >= limit]:
+        worst = max(slower, key=outcome.slower_by)
+        raise FailedError(f"{worst.b} is slower by {outcome.slower_by(worst):.1%}; FAIL_IF_SLOWER is {limit:.1%}.")
+
+
+def _begin(
+    candidates: Sequence[Candidate], settings: Settings, identity: Identity, out: Path | None, console: Console
+) -> tuple[Run, Results]:
+    outcomes = conform_all(candidates, console)
+    if missing := [one for one in candidates if one.name not in outcomes]:
+        raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")
+    require(outcomes)
+    design = "alternation" if split(settings.size.vcpu).shared else "duet"
+    run = manifest(settings, candidates, outcomes, identity, design=design)
+    return run, Results.create(out or RESULTS / run.id, run)

@@ -1,0 +1,153 @@
+"""What ``A=`` and ``B=`` may name: a stack, at a version or from a checkout, in an image, on a Python; or a run."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from common import variants
+from common.candidates import Candidate, Runtime
+from common.errors import UsageError
+from common.images import DEFAULT_PYTHON, images, read_python
+from common.matrix import Stack, stacks
+from common.registry import Framework, frameworks
+from common.selection import one_of
+from loadtests.runs.results import RESULTS
+
+STACK = "FRAMEWORK[+SERVER][@VERSION or @./CHECKOUT][:IMAGE, :py3.13 or :IMAGE-py3.13]"
+ACCEPTED = f"{STACK}, ./FOLDER, or a finished run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One side of a comparison, as its user named it."""
+
+    text: str
+    variable: str
+    framework: str | None = None
+    server: str | None = None
+    version: str | None = None
+    source: Path | None = None
+    image: str | None = None
+    python: str | None = None
+    run: Path | None = None
+    """The folder of a finished run; nothing else is set then."""
+
+    @classmethod
+    def read(cls, text: str, variable: str) -> "Side":
+        """What ``A=`` or ``B=`` names; ``UsageError`` where that is nothing known."""
+        for folder in (RESULTS / text, Path(text)):
+            if text and (folder / "run.json").is_file():
+                return cls(text=text, variable=variable, run=folder)
+        if text.startswith((".", "/", "~")):
+            return cls(text=text, variable=variable, source=_folder(text, variable))
+        found = re.fullmatch(r"([^+@:]+)(?:\+([^@:]+))?(?:@([^:]+))?(?::(.+))?", text)
+        if found is None:
+            raise UsageError(f"{variable}={text or '(empty)'} is not understood. Accepted: {ACCEPTED}.")
+        framework, server, at, where = found.groups()
+        image, python = _where(where, variable)
+        path = at if at and "/" in at else None
+        return cls(
+            text=text,
+            variable=variable,
+            framework=one_of(framework, frameworks(), variable=variable, more=("a folder such as ./mine", "a run")),
+            server=server,
+            version=None if path else at,
+            source=None if path is None else _folder(path, variable),
+            image=image,
+            python=python,
+        )
+
+    def needs_docker(self) -> bool:
+        """Whether it names an image."""
+        return self.image is not None
+
+    def candidate(self, other: "Side", runtime: Runtime, server: str) -> Candidate:
+        """What is brought up for this side; what it leaves open it has of ``other``, else of the defaults.
+
+        Wheels and locks are made first where they are not there.
+        """
+        framework = self._framework(other)
+        chosen = self.server or (other.server if self.source else None) or server
+        (stack, *more) = stacks(framework.name, chosen, {framework.name: framework})
+        if more:
+            raise UsageError(f"{self.variable}={self.text} is {1 + len(more)} stacks. Accepted: one server.")
+        return self._placed(stack, other, runtime)
+
+    def _framework(self, other: "Side") -> Framework:
+        if self.source is not None and variants.is_entrant(self.source):
+            return variants.of_folder(self.source)
+        if self.source is not None:
+            return variants.of_checkout(frameworks()[self._framework_of_source(other)], self.source)
+        framework = frameworks()[self.framework or ""]
+        return framework if self.version is None else variants.at_version(framework, self.version)
+
+    def _framework_of_source(self, other: "Side") -> str:
+        """The framework whose package a checkout is: the one named, the other side's, or the only one."""
+        assert self.source is not None
+        project = variants.project_name(self.source)
+        fitting = [
+            name
+            for name, one in frameworks().items()
+            if one.distribution and project in {None, canonicalize_name(one.distribution)}
+        ]
+        for name in (self.framework, other.framework):
+            if name in fitting:
+                return name
+        if len(fitting) == 1:
+            return fitting[0]
+        seen = f"{self.variable}={self.text} is {project or 'no project with a name'}"
+        raise UsageError(f"{seen}. Accepted: a folder like those under frameworks/, or {STACK}.")
+
+    def _placed(self, stack: Stack, other: "Side", runtime: Runtime) -> Candidate:
+        python = self.python or (other.python if self.source else None)
+        if runtime is Runtime.PROCESS:
+            return Candidate(
+                stack=stack, interpreter=None if python is None else _interpreter(python), called=self.text
+            )
+        if self.source is not None and not variants.is_entrant(self.source):
+            raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
+        image = images()[self.image or other.image or "slim"]
+        return Candidate(stack=stack, image=image, python=python or DEFAULT_PYTHON, called=self.text)
+
+
+def both(a: Side, b: Side, runtime: Runtime, server: str) -> tuple[Candidate, Candidate]:
+    """The two candidates of a comparison, under names that differ."""
+    first, second = a.candidate(b, runtime, server), b.candidate(a, runtime, server)
+    return first, second if second.name != first.name else replace(second, called=f"{second.name}#2")
+
+
+def _where(text: str | None, variable: str) -> tuple[str | None, str | None]:
+    """The image and the Python that are named after the colon."""
+    found = re.fullmatch(r"(?:(.*?)-)?py([0-9.]+)|(.*)", text or "")
+    assert found is not None
+    image = found[1] or found[3]
+    return (
+        one_of(image, images(), variable=variable, more=("py3.13",)) if image else None,
+        read_python(found[2]) if found[2] else None,
+    )
+
+
+def _folder(text: str, variable: str) -> Path:
+    folder = Path(text).expanduser().resolve()
+    if not folder.is_dir():
+        raise UsageError(f"{variable}={text}: there is no such folder. Accepted: {ACCEPTED}.")
+    return folder
+
+
+def _interpreter(python: str) -> Path:
+    """The Python of this version on this machine; ``UsageError`` where there is none that runs."""
+    for name in (f"python{python}", "python3", "python"):
+        path = shutil.which(name)
+        if path and _says(path, python):
+            return Path(path)
+    raise UsageError(f"py{python}: no such Python is installed here. Install it, or use RUNTIME=docker with an image.")
+
+
+def _says(path: str, python: str) -> bool:
+    code = "import platform; print(platform.python_version())"
+    done = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
+    return f"{done.stdout.strip()}.".startswith(f"{python}.")

@@ -1,0 +1,1 @@
+"""The workloads, and those that climb by steps until an objective breaks."""

@@ -1,0 +1,125 @@
+"""The scenarios that climb by steps, set up in Locust: in a timed run, headless, or from the web UI."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+from locust import events
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, LocalRunner
+
+from common.errors import UsageError
+from common.records import Step
+from loadtests.scenarios.climb import DELAYS, Objective, knee
+from loadtests.scenarios.rates import MOST_RPS
+from loadtests.scenarios.staircase import Stairs, climb
+from loadtests.scenarios.workloads import Ramp, Sleepers
+from loadtests.users.arrival_user import open_loop_of
+from loadtests.users.engine import Engine
+from loadtests.users.engines import engine_of, options_of
+from loadtests.windows.window import Plan, wait_open
+
+DEFAULT_OBJECTIVE = "p99<50ms"
+MOST_SLEEPERS = 10_000
+MARGIN = 1.1
+"""How much longer than the delay 99 % of the sleepers may take."""
+SETTLE_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+def climbing(environment: Environment) -> type[Ramp | Sleepers] | None:
+    """The scenario that climbs, where one was chosen; ``UsageError`` where it is not alone, or in many processes."""
+    chosen = [one for one in environment.user_classes if issubclass(one, Ramp | Sleepers)]
+    if chosen and len(environment.user_classes) > 1:
+        raise UsageError(f"{chosen[0].__name__} sets the load itself and runs alone. Choose no other class with it.")
+    if chosen and not isinstance(environment.runner, LocalRunner):
+        raise UsageError(f"{chosen[0].__name__} measures one process. Leave out --processes, --master and --worker.")
+    return chosen[0] if chosen else None
+
+
+def stairs_of(environment: Environment, scenario: type[Ramp | Sleepers], plan: Plan) -> Stairs:
+    """How ``scenario`` climbs, by the options."""
+    return _ramp(environment) if issubclass(scenario, Ramp) else _sleepers(environment, plan)
+
+
+def users_of(runner: LocalRunner) -> Callable[[], int]:
+    """A function that gives the number of users once all are spawned, and 0 before."""
+    return lambda: runner.user_count if runner.state == STATE_RUNNING else 0
+
+
+def told(step: Step) -> None:
+    """Log a step, which the web UI shows as well."""
+    p99 = "-" if step.p99_s is None else f"{step.p99_s * 1000:.2f} ms"
+    log.info("%g: %.0f req/s, p99 %s: %s", step.target, step.throughput_rps, p99, step.broken or "holds")
+
+
+def climb_from_locust(environment: Environment, **_: object) -> None:
+    """Climb when a test starts that is not a timed window's, and stop it at the end."""
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or getattr(options, "window_file", None):
+        return
+    try:
+        if (scenario := climbing(environment)) is not None and isinstance(runner, LocalRunner):
+            plan = _plan(options)
+            gevent.spawn(_climb, environment, runner, scenario, plan, stairs_of(environment, scenario, plan))
+    except UsageError as error:
+        log.error(error)  # noqa: TRY400 -- one line is all there is to say
+
+
+def _plan(options: Namespace) -> Plan:
+    return Plan(file=Path(), warmup_s=options.warmup_s, window_s=window_s(options), opening_s=options.opening_s)
+
+
+def _climb(
+    environment: Environment, runner: LocalRunner, scenario: type[Ramp | Sleepers], plan: Plan, stairs: Stairs
+) -> None:
+    engine: Engine = engine_of(environment, scenario.engine_kind)
+    load = climb(stairs, plan, engine, users_of(runner), told)
+    found = knee(load.steps)
+    log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {found or 0:g}")
+    (runner.quit if options_of(environment).headless else runner.stop)()
+
+
+def window_s(options: Namespace) -> float:
+    """How long a step's window is: long enough for sleepers to sleep a few times."""
+    return max(float(options.window_s), DELAYS * int(options.delay_ms) / 1000)
+
+
+def _ramp(environment: Environment) -> Stairs:
+    options = options_of(environment)
+    loop = open_loop_of(environment)
+    return Stairs(
+        objective=Objective.read(options.objective or DEFAULT_OBJECTIVE),
+        first=options.rate,
+        most=MOST_RPS,
+        settle_s=SETTLE_S,
+        apply=lambda rate_rps: loop.pace(rate_rps / max(1, loop.ready)),
+    )
+
+
+def _sleepers(environment: Environment, plan: Plan) -> Stairs:
+    options, runner = options_of(environment), environment.runner
+    assert isinstance(runner, LocalRunner)
+    engine, delay_s = engine_of(environment), options.delay_ms / 1000
+
+    def sleep_together(sleepers: float) -> None:
+        count = round(sleepers)
+        if runner.user_count != count:
+            runner.start(count, spawn_rate=count)
+        wait_open(engine, lambda: count if users_of(runner)() == count else 0, plan.opening_s)
+
+    objective = Objective.read(options.objective) if options.objective else None
+    return Stairs(
+        objective=objective or Objective(fraction=0.99, limit_s=delay_s * MARGIN),
+        first=float(options.num_users or 1),
+        most=MOST_SLEEPERS,
+        settle_s=SETTLE_S + 2 * delay_s,
+        apply=sleep_together,
+        whole=True,
+    )
+
+
+events.test_start.add_listener(climb_from_locust)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""What libraries and images weigh."""

@@ -1,0 +1,58 @@
+"""A Locust user that is one of the connections over which an open loop sends.
+
+    class Visitors(ArrivalUser):
+        requests = (Request("/hello", expect=json_string("hello world")),)
+
+``--rate`` is the whole rate, of all users on all workers; ``--arrivals`` says how arrivals follow each other. ``-u`` is
+how many connections there are: an arrival that finds all of them busy waits, and its response time with it.
+"""
+
+from typing import ClassVar
+
+from locust import events
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+from loadtests.users.arrivals import Arrivals, Schedule
+from loadtests.users.engine import Engine
+from loadtests.users.engines import engine_of, options_of
+from loadtests.users.http_user import KeepAliveUser
+from loadtests.users.open_loop import OpenLoop
+
+
+class ArrivalUser(KeepAliveUser):
+    """One connection of an open loop."""
+
+    abstract = True
+    engine_kind: ClassVar[type[Engine]] = OpenLoop
+
+    def on_start(self) -> None:
+        """Make the connection ready, and give the loop its rate."""
+        super().on_start()
+        options = options_of(self.environment)
+        loop = open_loop_of(self.environment)
+        if not loop.connections:
+            loop.schedule = Schedule(Arrivals(options.arrivals), options.arrival_seed)
+        loop.pace(options.rate / connections_in_all(self.environment))
+
+
+def open_loop_of(environment: Environment) -> OpenLoop:
+    """The open loop of this process."""
+    loop = engine_of(environment, OpenLoop)
+    assert isinstance(loop, OpenLoop)
+    return loop
+
+
+def connections_in_all(environment: Environment) -> int:
+    """How many users there are to be, on all workers together."""
+    options = options_of(environment)
+    return int(options.connections_in_all or options.num_users or 1)
+
+
+def tell_workers(environment: Environment, **_: object) -> None:
+    """Have the master send the number of users along: Locust sends a worker our options, and only its own users."""
+    if isinstance(environment.runner, MasterRunner) and environment.parsed_options is not None:
+        environment.parsed_options.connections_in_all = environment.parsed_options.num_users
+
+
+events.test_start.add_listener(tell_workers)  # type: ignore[no-untyped-call]

@@ -1,0 +1,156 @@
+"""One user's connection: its socket, the request that is out on it, and what has come back so far."""
+
+import errno
+import random
+import socket
+import struct
+from _socket import socket as PlainSocket  # noqa: N812 -- gevent replaces socket.socket, and ours must not yield
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gevent.event import AsyncResult
+
+from loadtests.users.answers import NOTHING, Answer, Failure, Learned, Request
+from loadtests.users.tally import Tally
+
+Address = tuple[socket.AddressFamily, Any]
+"""The family and the address proper, as ``getaddrinfo`` gives them."""
+
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+
+_FAILURES = {
+    errno.ECONNREFUSED: Failure.REFUSED,
+    errno.ECONNRESET: Failure.RESET,
+    errno.EPIPE: Failure.RESET,
+    errno.EADDRNOTAVAIL: Failure.NO_PORT,
+    errno.EAGAIN: Failure.NO_PORT,
+    errno.ETIMEDOUT: Failure.TIMEOUT,
+}
+
+
+def failure_of(code: int | None) -> str:
+    """The name of an error of the operating system."""
+    known = _FAILURES.get(code or 0)
+    return known or f"system error {errno.errorcode.get(code or 0, code)}"
+
+
+class Target:
+    """A request made ready for sending, with its counters and the answer learned last."""
+
+    __slots__ = ("learned", "request", "size", "tally", "wire")
+
+    def __init__(self, request: Request, host: str, tally: Tally) -> None:
+        self.request = request
+        self.wire = request.wire(host)
+        self.size = len(self.wire)
+        self.tally = tally
+        self.learned: Learned = NOTHING
+
+
+class Connection:
+    """The state of one connection. It belongs to the engine; a user only waits for ``done``."""
+
+    __slots__ = (
+        "address",
+        "answer",
+        "buffer",
+        "choose",
+        "done",
+        "due_s",
+        "expected",
+        "fd",
+        "finishing",
+        "is_open",
+        "opened",
+        "receive",
+        "send",
+        "size",
+        "sock",
+        "started_s",
+        "steady",
+        "tally",
+        "target",
+        "think",
+        "unsent",
+        "waited_s",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        address: Address,
+        targets: Sequence[Target],
+        *,
+        think: Callable[[], float] | None = None,
+        randomness: random.Random | None = None,
+    ) -> None:
+        """``think`` gives the seconds to pause between an answer and the next request; without it there is no pause."""
+        self.address = address
+        self.choose = _chooser(targets, randomness or random.Random())  # noqa: S311 -- not cryptography
+        self.steady = len(targets) == 1 and think is None
+        self.think = think
+        self.done: AsyncResult[None] = AsyncResult()
+        self.finishing = False
+        self.opened = 0
+        self.started_s = self.waited_s = 0.0
+        self.due_s: float | None = None
+        self.target: Target | None = None
+        """The request that is out; ``None`` between requests."""
+        self.unsent: bytes = b""
+        self.answer: Answer | None = None
+        self.buffer = b""
+        self.expected: Learned = NOTHING
+        """What to compare what comes next with, where the engine's short path may be taken."""
+        self.sock: PlainSocket | None = None
+        self.is_open = False
+
+    def connect(self) -> int:
+        """The error number of opening a socket, 0 if it is open or will be."""
+        family, address = self.address
+        try:
+            sock = PlainSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        except OSError as error:
+            return error.errno or errno.EMFILE
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(address)
+        if code not in (0, errno.EINPROGRESS):
+            sock.close()
+            return code
+        self.sock, self.fd, self.receive, self.send = sock, sock.fileno(), sock.recv, sock.send
+        self.opened += 1
+        return 0
+
+    def release(self) -> PlainSocket:
+        """The socket, which is the connection's no longer."""
+        sock, self.sock = self.sock, None
+        assert sock is not None
+        self.is_open = False
+        self.unsent = b""
+        self.clear()
+        return sock
+
+    def clear(self) -> None:
+        """Forget what has been received."""
+        self.answer = None
+        self.buffer = b""
+        self.expected = NOTHING
+
+    def load(self, target: Target, intended_s: float, waited_s: float) -> None:
+        """Make ``target`` the request that is out; response times count from ``intended_s``, timeouts from later."""
+        self.target, self.tally, self.wire, self.size = target, target.tally, target.wire, target.size
+        self.started_s, self.waited_s = intended_s, waited_s
+        self.due_s = None
+
+
+def _chooser(targets: Sequence[Target], randomness: random.Random) -> Callable[[], Target]:
+    """A function that draws one of the targets by weight."""
+    if len(targets) == 1:
+        return lambda: targets[0]
+    weights = [target.request.weight for target in targets]
+    return lambda: randomness.choices(targets, weights)[0]
+
+
+def close(sock: PlainSocket) -> None:
+    """Close a socket so that its port is free at once, whoever closes first."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+    sock.close()

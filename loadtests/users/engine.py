@@ -1,0 +1,203 @@
+"""The loop that drives all connections of a process over one epoll object, in one greenlet.
+
+This is the closed loop, and what every loop has in common. A request that is answered as the one before it was takes
+the short path in ``Engine._handle``: one read, one comparison, one count, one write. Everything else (first answers,
+answers in pieces, closing servers, several paths, pauses, failures) goes through ``Exchange._received``. Sockets are
+plain, so nothing here switches greenlets; the loop itself gives way to the others when nothing is to do, and every
+``SLICE_S``.
+"""
+
+import gc
+import heapq
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import gevent
+from gevent.socket import wait_read
+
+from loadtests.users.answers import NOTHING, Failure
+from loadtests.users.connection import Connection
+from loadtests.users.exchange import Exchange, Listener
+
+SLICE_S = 0.010
+"""For how long the loop may keep other greenlets waiting."""
+SWEEP_S = 0.050
+"""How often connections are looked through for requests that take too long."""
+FLUSH_S = 1.0
+READ_BYTES = 65536
+
+clock = time.perf_counter
+
+
+class Engine(Exchange):
+    """Drives connections from ``add`` to ``remove`` or ``finish``; ``flush`` is called once a second and at the end.
+
+    Each connection sends its next request when the one before has ended, after a pause where it has one.
+    """
+
+    def __init__(self, flush: Callable[[], None], listener: Listener | None = None) -> None:
+        super().__init__(listener)
+        self.flush = flush
+        self.error: Exception | None = None
+        """What ended the loop, if it was not the end of the last connection."""
+        self._timers: list[tuple[float, int, Connection]] = []
+        self._ticket = itertools.count()
+        self._next_sweep_s = self._next_flush_s = 0.0
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    @property
+    def ready(self) -> int:
+        """Connections that take part in the load: here those that are open."""
+        return self.open_now
+
+    def forget_extremes(self) -> None:
+        """Begin anew with the longest response time and the fewest open connections."""
+        self.sockets.open_min = self.open_now
+        for tally in self.tallies.values():
+            tally.longest_s = 0.0
+
+    # What users call.
+
+    def add(self, connection: Connection) -> None:
+        """Open the connection and send its first request."""
+        self._connections.add(connection)
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+        self._begin(connection, clock())
+
+    def remove(self, connection: Connection) -> None:
+        """Close the connection now; a request that is out is counted as abandoned."""
+        if connection in self._connections:
+            self.abandoned += connection.target is not None
+            self._retire(connection)
+
+    def finish(self, connection: Connection) -> None:
+        """Close the connection once the request that is out has ended, then set its ``done``."""
+        connection.finishing = True
+        connection.expected = NOTHING
+        if connection.target is None and connection in self._connections:
+            self._retire(connection)
+
+    # The loop.
+
+    def _run(self) -> None:
+        gc.collect()
+        gc.freeze()  # what is there now lives as long as the run: a collection need not look at it again
+        gc.disable()
+        try:
+            while self._connections:
+                self._slice()
+                self._yield()
+        except Exception as error:
+            self.error = error
+            for connection in self._connections:
+                connection.done.set_exception(error)
+            raise
+        finally:
+            self._greenlet = None
+            gc.unfreeze()
+            gc.enable()
+
+    def _slice(self) -> None:
+        end_s = clock() + SLICE_S
+        poll, handle = self.sockets.poll, self._handle
+        while clock() < end_s:
+            events = poll(0)
+            if not events:
+                break
+            handle(events)
+        self._keep_house(clock())
+
+    def _yield(self) -> None:
+        """Let other greenlets run, until something happens on a socket or something is due.
+
+        Not by ``gevent.sleep(0)``: gevent looks at its timers and its own sockets once in 50 of these, so that with a
+        busy engine all waiting in the process took half a second and more.
+        """
+        with suppress(TimeoutError):
+            wait_read(self.sockets.fileno(), max(0.0, self._due_s() - clock()))
+
+    def _due_s(self) -> float:
+        """When the loop has something to do though nothing happens on a socket."""
+        return min(self._next_sweep_s, self._timers[0][0]) if self._timers else self._next_sweep_s
+
+    def _handle(self, events: Iterable[tuple[int, int]]) -> None:
+        # Longer than a function should be, because each call in here would cost every request.
+        by_fd, sent = self.sockets.by_fd, 0
+        for fd, _ in events:
+            connection = by_fd.get(fd)
+            if connection is None:
+                self.sockets.parted(fd)  # or it was removed meanwhile, as a listener of ours gave way
+                continue
+            try:
+                data = connection.receive(READ_BYTES)
+            except OSError as error:
+                self._interrupted(connection, error)
+                continue
+            now_s = clock()
+            expected = connection.expected
+            if data != expected.latest:
+                self._received(connection, data, now_s)
+                continue
+            tally = connection.tally
+            elapsed_s = now_s - connection.started_s
+            ticks = int(elapsed_s * 10_000_000)
+            shift = ticks.bit_length() - 8
+            tally.counts[(shift << 7) + (ticks >> shift) if shift > 0 else ticks] += 1
+            tally.total_s += elapsed_s
+            if elapsed_s > tally.longest_s:  # noqa: PLR1730 -- max() takes longer
+                tally.longest_s = elapsed_s
+            tally.body_bytes += expected.body_bytes
+            connection.started_s = now_s
+            sent += 1
+            try:
+                written = connection.send(connection.wire)
+            except OSError as error:
+                self._unwritten(connection, error, connection.wire)
+                continue
+            if written != connection.size:
+                self.sockets.hold(connection, connection.wire[written:])
+        self.sent += sent
+
+    def _keep_house(self, now_s: float) -> None:
+        """What is due besides answers: pauses that end, sockets to close, requests that took too long, statistics."""
+        self.sockets.open_min = min(self.sockets.open_min, self.sockets.open_now)
+        while self._timers and self._timers[0][0] <= now_s:
+            due_s, _, connection = heapq.heappop(self._timers)
+            if connection.due_s == due_s and connection in self._connections:
+                self._resume(connection, now_s)
+        self.sockets.close_parted(now_s)
+        if now_s >= self._next_sweep_s:
+            self._next_sweep_s = now_s + SWEEP_S
+            self._sweep(now_s)
+        if now_s >= self._next_flush_s:
+            self._next_flush_s = now_s + FLUSH_S
+            self.flush()
+            gc.collect()  # 25 microseconds, since all that was there at the start is frozen
+
+    def _sweep(self, now_s: float) -> None:
+        for connection in tuple(self._connections):
+            target = connection.target
+            if target is not None and now_s - connection.started_s - connection.waited_s > target.request.timeout_s:
+                self._lose(connection, Failure.TIMEOUT)
+
+    def _go_on(self, connection: Connection, now_s: float, pause_s: float) -> None:
+        if connection.think is not None:
+            pause_s += connection.think()
+        if pause_s > 0:
+            self._pause(connection, now_s + pause_s)
+        else:
+            self._begin(connection, now_s)
+
+    def _pause(self, connection: Connection, due_s: float) -> None:
+        connection.due_s = due_s
+        heapq.heappush(self._timers, (due_s, next(self._ticket), connection))
+
+    def _resume(self, connection: Connection, now_s: float) -> None:
+        """Go on after a pause."""
+        self._begin(connection, now_s)
+
+    def _emptied(self) -> None:
+        self.flush()

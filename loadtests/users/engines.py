@@ -1,0 +1,83 @@
+"""The engines of a process: one for each kind of loop in each Locust environment, kept in step with its statistics."""
+
+from argparse import Namespace
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
+from locust import events
+from locust.env import Environment
+
+from loadtests.users.connection import Target
+from loadtests.users.engine import Engine
+from loadtests.users.exchange import Listener
+from loadtests.users.locust_stats import Merger
+from loadtests.users.tally import Tally
+
+MS_PER_S = 1000
+
+_engines: WeakKeyDictionary[Environment, dict[type[Engine], Engine]] = WeakKeyDictionary()
+
+
+def engine_of(environment: Environment, kind: type[Engine] = Engine) -> Engine:
+    """The engine of this kind that drives the connections of all users of ``environment`` in this process."""
+    engines = _engines.setdefault(environment, {})
+    if kind not in engines:
+        engines[kind] = _made(environment, kind)
+    return engines[kind]
+
+
+def options_of(environment: Environment) -> Namespace:
+    """The options that Locust was started with, as the web UI may have changed them since."""
+    options: Namespace | None = environment.parsed_options
+    assert options is not None
+    return options
+
+
+def tallies_of(environment: Environment) -> Iterable[Tally]:
+    """Everything counted in this process for ``environment``."""
+    return [tally for engine in _engines.get(environment, {}).values() for tally in engine.tallies.values()]
+
+
+def all_tallies() -> list[Tally]:
+    """Everything counted in this process."""
+    return [tally for environment in list(_engines) for tally in tallies_of(environment)]
+
+
+def flush_engines(**_: object) -> None:
+    """Bring Locust's statistics up to date now: before a worker reports them, and before they are reset."""
+    for engines in _engines.values():
+        for engine in engines.values():
+            engine.flush()
+
+
+# Listeners are called in the order they came, and Locust adds its own when it makes a runner, which is later.
+events.spawning_complete.add_listener(flush_engines)  # type: ignore[no-untyped-call]
+events.report_to_master.add_listener(flush_engines)  # type: ignore[no-untyped-call]
+
+
+def _made(environment: Environment, kind: type[Engine]) -> Engine:
+    if getattr(environment.parsed_options, "per_request_events", False):
+        return kind(flush=lambda: None, listener=_event_of(environment))
+    merger = Merger(environment)
+
+    def flush() -> None:
+        merger.merge(engine.tallies.values())
+
+    engine = kind(flush=flush)
+    return engine
+
+
+def _event_of(environment: Environment) -> Listener:
+    """A listener that fires Locust's request event, from which Locust itself and its plugins count."""
+
+    def fire(target: Target, elapsed_s: float, body_bytes: int, reason: str | None) -> None:
+        environment.events.request.fire(  # type: ignore[no-untyped-call]
+            request_type=target.request.method,
+            name=target.request.label,
+            response_time=elapsed_s * MS_PER_S,
+            response_length=body_bytes,
+            exception=reason,
+            context={},
+        )
+
+    return fire

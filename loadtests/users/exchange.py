@@ -1,0 +1,203 @@
+"""One request's life: begun, written, answered in one piece or in many, judged, counted once, however it ends."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from loadtests.users.answers import NOTHING, Answer, Failure, Request, judge
+from loadtests.users.connection import Connection, Target, failure_of
+from loadtests.users.sockets import Sockets
+from loadtests.users.tally import Tally
+
+RETRY_S = 0.020
+"""The pause after a connection could not be opened."""
+
+Listener = Callable[[Target, float, int, str | None], None]
+"""Called for each request that ended: target, seconds, bytes of the body, reason of the failure."""
+
+clock = time.perf_counter
+
+
+class Exchange(ABC):
+    """Sends requests over connections and counts how each ended; when to send is for a loop to say."""
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self.tallies: dict[tuple[str, str], Tally] = {}
+        self.sent = 0
+        """Requests begun, those that could not be delivered included."""
+        self.abandoned = 0
+        """Requests that were out when their user was stopped."""
+        self.reconnects = 0
+        self.sockets = Sockets()
+        self._listener = listener
+        self._targets: dict[tuple[Request, str], Target] = {}
+        self._connections: set[Connection] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are out. It, the answers, and what was lost or abandoned add up to ``sent``."""
+        return sum(connection.target is not None for connection in self._connections)
+
+    @property
+    def connections(self) -> int:
+        """Connections being driven, open or not."""
+        return len(self._connections)
+
+    @property
+    def open_now(self) -> int:
+        """Connections that are open."""
+        return self.sockets.open_now
+
+    def target(self, request: Request, host: str) -> Target:
+        """The request made ready; the same one for all connections."""
+        found = self._targets.get((request, host))
+        if found is None:
+            key = (request.method, request.label)
+            tally = self.tallies.setdefault(key, Tally(method=request.method, name=request.label))
+            found = self._targets[request, host] = Target(request, host, tally)
+        return found
+
+    @abstractmethod
+    def _go_on(self, connection: Connection, now_s: float, pause_s: float) -> None:
+        """Have a connection whose request has ended do what is next, after a pause at the earliest."""
+
+    @abstractmethod
+    def _emptied(self) -> None:
+        """Called when the last connection has gone."""
+
+    # From the choice of a request to its last byte.
+
+    def _begin(self, connection: Connection, intended_s: float, waited_s: float = 0.0) -> None:
+        """Send the next request, which was to be sent at ``intended_s`` and has waited since."""
+        connection.load(connection.choose(), intended_s, waited_s)
+        self.sent += 1
+        if connection.sock is None:
+            code = self.sockets.open(connection)
+            if code:
+                self._lose(connection, failure_of(code))
+                return
+            self.reconnects += connection.opened > 1
+        self._write(connection, connection.wire)
+        target = connection.target
+        if connection.steady and target and not (connection.unsent or connection.finishing or self._listener):
+            connection.expected = target.learned if target.learned.keep_alive else NOTHING
+
+    def _write(self, connection: Connection, data: bytes) -> None:
+        """Send what can be sent now. On loopback this mostly works right after connecting."""
+        try:
+            written = connection.send(data)
+        except OSError as error:
+            self._unwritten(connection, error, data)
+            return
+        self.sockets.opened(connection)
+        if written != len(data):
+            self.sockets.hold(connection, data[written:])
+
+    def _unwritten(self, connection: Connection, error: OSError, data: bytes) -> None:
+        if isinstance(error, BlockingIOError):
+            self.sockets.hold(connection, data)
+        else:
+            self._lose(connection, failure_of(error.errno))
+
+    # From the first byte that comes back to the end.
+
+    def _interrupted(self, connection: Connection, error: OSError) -> None:
+        """Nothing can be read: the socket can be written to again, or it is broken."""
+        if not isinstance(error, BlockingIOError):
+            self._lose(connection, failure_of(error.errno))
+        elif connection.unsent:
+            self._write(connection, self.sockets.held(connection))
+
+    def _received(self, connection: Connection, data: bytes, now_s: float) -> None:
+        """Take in what has been read: an answer, a piece of one, or the end of the connection (no data)."""
+        target, answer, ended = connection.target, connection.answer, not data
+        if target is None:
+            self._unasked(connection, ended=ended)
+            return
+        if answer is None:
+            data = connection.buffer + data
+            learned = target.learned
+            if learned.matches(data):
+                self._count_good(connection, now_s, learned.body_bytes)
+                reuse = learned.keep_alive and not connection.unsent
+                self._ended(connection, None, learned.body_bytes, now_s, reuse=reuse)
+                return
+            if learned.begins(data) and not ended:
+                connection.buffer, connection.expected = data, NOTHING
+                return
+            answer = connection.answer = Answer(target.request.method)
+        connection.expected = NOTHING
+        if data:
+            answer.feed(data)
+        if ended:
+            answer.end()
+        if answer.over:
+            self._judged(connection, target, answer, now_s)
+
+    def _unasked(self, connection: Connection, *, ended: bool) -> None:
+        """Between requests the server has closed the connection, which it may, or sent something, which it may not."""
+        if not ended:
+            connection.tally.failures[Failure.EXTRA_BYTES] += 1
+        self.sockets.close(connection)
+
+    def _judged(self, connection: Connection, target: Target, answer: Answer, now_s: float) -> None:
+        """Count an answer that is over."""
+        if not answer.complete:
+            self._lose(connection, answer.failure or Failure.MALFORMED)
+            return
+        reason = judge(target.request, answer)
+        body_bytes = len(answer.body)
+        if reason is None:
+            target.learned = answer.learn()
+            self._count_good(connection, now_s, body_bytes)
+        else:
+            target.tally.count_wrong(reason)
+        reuse = answer.keep_alive and answer.failure is None and not connection.unsent
+        self._ended(connection, reason, body_bytes, now_s, reuse=reuse)
+
+    def _count_good(self, connection: Connection, now_s: float, body_bytes: int) -> None:
+        connection.tally.count_good(now_s - connection.started_s, body_bytes)
+
+    def _lose(self, connection: Connection, reason: str) -> None:
+        """Count a request that gets no answer; one that was begun between requests has not been lost."""
+        was_open, now_s = connection.is_open, clock()
+        if connection.target is None:
+            self.sockets.close(connection)
+            return
+        connection.tally.count_lost(reason)
+        self.sockets.close(connection)
+        self._ended(connection, reason, 0, now_s, reuse=True, pause_s=0.0 if was_open else RETRY_S)
+
+    def _ended(
+        self,
+        connection: Connection,
+        reason: str | None,
+        body_bytes: int,
+        now_s: float,
+        *,
+        reuse: bool,
+        pause_s: float = 0.0,
+    ) -> None:
+        """Go on after a request has ended; on a new socket unless this one can be reused."""
+        target, connection.target = connection.target, None
+        connection.clear()
+        if not reuse:
+            self.sockets.part(connection)
+        if self._listener is not None and target is not None:
+            self._listener(target, now_s - connection.started_s, body_bytes, reason)
+        if connection not in self._connections:
+            return
+        if connection.finishing:
+            self._retire(connection)
+            return
+        self._go_on(connection, clock(), pause_s)  # judging has taken its time, which is not the next answer's
+
+    def _retire(self, connection: Connection) -> None:
+        """Let go of a connection; the last one leaves nothing uncounted and no socket open."""
+        self._connections.discard(connection)
+        connection.target = None
+        self.sockets.close(connection)
+        connection.done.set(None)
+        if not self._connections:
+            self.sockets.close_parted(float("inf"))
+            self._emptied()

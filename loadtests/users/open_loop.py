@@ -1,0 +1,177 @@
+"""The open loop: requests are sent when a schedule says so, not when an answer has made room for the next one.
+
+An arrival takes the connection that has been idle longest, or waits for one. Response times count from the *intended*
+send, so that a stall of the server costs every arrival in it what it would have cost a user; they are counted from the
+actual send as well, and how late the generator itself was has a histogram of its own. A schedule's rate is shared out
+over the connections there are, each bringing ``rate_each_rps``.
+
+Plain timers count milliseconds. So the loop lets gevent wait until ``WAKE_S`` before an arrival and waits for the rest
+in an original ``select``, which counts microseconds once the kernel is told not to round them (``PR_SET_TIMERSLACK``).
+"""
+
+import ctypes
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from gevent import monkey
+
+from loadtests.users import histogram
+from loadtests.users.arrivals import Arrivals, Schedule
+from loadtests.users.connection import Connection
+from loadtests.users.engine import SLICE_S, Engine
+from loadtests.users.exchange import Listener
+
+SPIN_S = 0.0015
+"""How long before an arrival the loop no longer trusts gevent's timers."""
+WAKE_S = 0.0010
+"""How long before an arrival gevent is asked to wake the loop."""
+TURN_S = 0.0004
+"""What the other greenlets' turn and the loop's own housekeeping mostly take."""
+LULL_S = 0.0002
+"""After so long without an answer or an arrival, neither is likely while the others have their turn."""
+GIVE_UP_S = 10.0
+"""How long an arrival waits for a connection before it is counted as never sent."""
+_PR_SET_TIMERSLACK = 29  # include/uapi/linux/prctl.h
+
+clock = time.perf_counter
+_select: Callable[..., Any] = monkey.get_original("select", "select")
+
+
+class OpenLoop(Engine):
+    """Sends arrivals over whichever connection is idle.
+
+    A connection's first request is its own, not an arrival: it opens the connection and learns the answer.
+    ``planned`` arrivals have been begun, are ``waiting`` for a connection, or were ``given_up``.
+    """
+
+    def __init__(self, flush: Callable[[], None], listener: Listener | None = None) -> None:
+        super().__init__(flush, listener)
+        self.schedule = Schedule(Arrivals.CONSTANT)
+        """To be replaced before there are connections, where another is wanted."""
+        self.rate_each_rps = 0.0
+        """What each connection that is ready adds to the rate."""
+        self.planned = 0
+        self.queued = 0
+        """Arrivals that found no idle connection."""
+        self.given_up = 0
+        self.from_send = histogram.empty()
+        """Response times of good answers from the actual send."""
+        self.send_lag = histogram.empty()
+        """How late arrivals were sent that found an idle connection: the generator's own doing."""
+        self._ready: set[Connection] = set()
+        self._idle: deque[Connection] = deque()
+        self._waiting: deque[float] = deque()
+
+    @property
+    def ready(self) -> int:
+        """Connections whose first request has ended."""
+        return len(self._ready)
+
+    @property
+    def waiting(self) -> int:
+        """Arrivals that are due and have no connection yet."""
+        return len(self._waiting)
+
+    def pace(self, rate_each_rps: float) -> None:
+        """Go on with another rate a connection."""
+        self.rate_each_rps = rate_each_rps
+        self.schedule.pace(rate_each_rps * len(self._ready), clock())
+
+    def forget_waiting(self) -> None:
+        """Count all arrivals that wait for a connection as never sent."""
+        self.given_up += len(self._waiting)
+        self._waiting.clear()
+
+    def add(self, connection: Connection) -> None:
+        """Open the connection, with a request of its own."""
+        connection.steady = False
+        super().add(connection)
+
+    # The loop.
+
+    def _run(self) -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)  # a nanosecond; the kernel's own choice is 50,000
+        super()._run()
+
+    def _slice(self) -> None:
+        end_s = clock() + SLICE_S
+        poll, handle, sockets = self.sockets.poll, self._handle, [self.sockets.fileno()]
+        while (now_s := clock()) < end_s + SLICE_S:
+            if self.schedule.next_s <= now_s:
+                self._arrive(now_s)
+            if events := poll(0):
+                handle(events)
+                continue
+            left_s = self.schedule.next_s - clock()
+            if left_s > SPIN_S:
+                break
+            if now_s >= end_s and left_s > LULL_S + TURN_S:
+                if not _select(sockets, [], [], LULL_S)[0]:
+                    break
+            elif left_s > 0:
+                _select(sockets, [], [], left_s)
+        self._keep_house(clock())
+
+    def _due_s(self) -> float:
+        return min(super()._due_s(), self.schedule.next_s - WAKE_S)
+
+    def _sweep(self, now_s: float) -> None:
+        super()._sweep(now_s)
+        while self._waiting and now_s - self._waiting[0] > GIVE_UP_S:
+            self._waiting.popleft()
+            self.given_up += 1
+
+    # Arrivals and connections find each other.
+
+    def _arrive(self, now_s: float) -> None:
+        for intended_s in self.schedule.due(now_s):
+            self.planned += 1
+            connection = self._idle_one()
+            if connection is None:
+                self.queued += 1
+                self._waiting.append(intended_s)
+            else:
+                late_s = clock() - intended_s
+                histogram.record(self.send_lag, late_s)
+                self._begin(connection, intended_s, late_s)
+
+    def _idle_one(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.popleft()
+            if connection in self._connections:
+                return connection
+        return None
+
+    def _go_on(self, connection: Connection, now_s: float, pause_s: float) -> None:
+        if connection not in self._ready and not pause_s:
+            self._ready.add(connection)
+            self.pace(self.rate_each_rps)
+        if pause_s:
+            self._pause(connection, now_s + pause_s)
+        elif self._waiting:
+            intended_s = self._waiting.popleft()
+            self._begin(connection, intended_s, clock() - intended_s)
+        else:
+            self._idle.append(connection)
+
+    def _resume(self, connection: Connection, now_s: float) -> None:
+        if connection in self._ready:
+            self._go_on(connection, now_s, 0.0)
+        else:
+            self._begin(connection, now_s)
+
+    def _count_good(self, connection: Connection, now_s: float, body_bytes: int) -> None:
+        super()._count_good(connection, now_s, body_bytes)
+        histogram.record(self.from_send, now_s - connection.started_s - connection.waited_s)
+
+    def _retire(self, connection: Connection) -> None:
+        if connection in self._ready:
+            self._ready.discard(connection)
+            self.pace(self.rate_each_rps)
+        super()._retire(connection)
+
+    def _emptied(self) -> None:
+        self.forget_waiting()
+        super()._emptied()

@@ -1,0 +1,90 @@
+"""What is counted for one request name: never reset, so that any two moments can be subtracted."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from loadtests.users import histogram
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Counters since the process started. ``lost`` requests got no answer; they are among ``failures`` as well."""
+
+    method: str
+    name: str
+    counts: list[int] = field(default_factory=histogram.empty)
+    """Response times of the good answers, as ``histogram`` keeps them."""
+    total_s: float = 0.0
+    longest_s: float = 0.0
+    """The longest response time of a good answer since ``forget_longest``."""
+    body_bytes: int = 0
+    wrong: int = 0
+    lost: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def good(self) -> int:
+        """Requests answered well."""
+        return sum(self.counts)
+
+    def count_good(self, elapsed_s: float, body_bytes: int) -> None:
+        """One request was answered well."""
+        histogram.record(self.counts, elapsed_s)
+        self.total_s += elapsed_s
+        self.longest_s = max(self.longest_s, elapsed_s)
+        self.body_bytes += body_bytes
+
+    def count_wrong(self, reason: str) -> None:
+        """One request was answered, but not as it should be."""
+        self.wrong += 1
+        self.failures[reason] += 1
+
+    def count_lost(self, reason: str) -> None:
+        """One request was not answered."""
+        self.lost += 1
+        self.failures[reason] += 1
+
+    def copy(self) -> "Tally":
+        """The counters as they stand now."""
+        return Tally(
+            method=self.method,
+            name=self.name,
+            counts=self.counts.copy(),
+            total_s=self.total_s,
+            longest_s=self.longest_s,
+            body_bytes=self.body_bytes,
+            wrong=self.wrong,
+            lost=self.lost,
+            failures=self.failures.copy(),
+        )
+
+    def since(self, earlier: "Tally") -> "Tally":
+        """What was counted after ``earlier``, a copy of this tally, was made."""
+        return Tally(
+            method=self.method,
+            name=self.name,
+            counts=histogram.difference(self.counts, earlier.counts),
+            total_s=self.total_s - earlier.total_s,
+            longest_s=self.longest_s,
+            body_bytes=self.body_bytes - earlier.body_bytes,
+            wrong=self.wrong - earlier.wrong,
+            lost=self.lost - earlier.lost,
+            failures=self.failures - earlier.failures,
+        )
+
+
+def added_up(tallies: Iterable[Tally]) -> Tally:
+    """The sum over all request names, under no name."""
+    parts = tuple(tallies)
+    return Tally(
+        method="",
+        name="",
+        counts=histogram.merge(part.counts for part in parts),
+        total_s=sum(part.total_s for part in parts),
+        longest_s=max((part.longest_s for part in parts), default=0.0),
+        body_bytes=sum(part.body_bytes for part in parts),
+        wrong=sum(part.wrong for part in parts),
+        lost=sum(part.lost for part in parts),
+        failures=sum((part.failures for part in parts), Counter()),
+    )

@@ -1,0 +1,15 @@
+"""One window, by whichever tool the run names."""
+
+from common.records import Load, Run
+from common.runtimes import Running
+from loadtests.windows import throughput, wrk
+from loadtests.windows.generator import Tool
+
+
+def measure(running: Running, run: Run, *, seed: int | None = None) -> Load:
+    """Load ``running`` as ``run`` says; ``GeneratorError`` where the tool gives no result. ``seed`` is for arrivals."""
+    match Tool(run.tool):
+        case Tool.LOCUST:
+            return throughput.measure(running, run, seed=seed)
+        case Tool.WRK:
+            return wrk.measure(running, run)
