@@ -12,7 +12,7 @@ from common.errors import UsageError
 from common.latency_records import LatencyRun, Point, Traffic
 from common.matrix import Size
 from common.static_floor import Floor, floor, lacking
-from loadtests.latency.points import latency_traffic, missing, point
+from loadtests.latency.points import CONNECTIONS, latency_traffic, missing, point
 from loadtests.latency.summary import summarise
 from loadtests.latency.visit_rounds import Prepared, begun, prepare_run, run_visits
 from loadtests.runs.manifest import Settings
@@ -26,7 +26,7 @@ def settings_of(runtime: Runtime, rounds: int, seed: int) -> Settings:
         runtime=runtime,
         scenario="hello",
         size=Size(),
-        users=1,
+        users=CONNECTIONS,
         delay_ms=0,
         stopping=Stopping(rounds=rounds, fewest_rounds=rounds),
         seed=seed,
