@@ -341,6 +341,28 @@ class Pair(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class DropReason(StrEnum):
+    """Why a cell was not measured to the end of its run."""
+
+    RESOLVED = "resolved"
+    PRECISE = "precise"
+    OUT_OF_REACH = "out-of-reach"
+    FAILED = "failed"
+
+
+class Dropout(Struct, frozen=True, kw_only=True):
+    """A cell that was not measured in the rounds after a look."""
+
+    after_round: Annotated[Count, _says("The look: the last round that the cell was in.")]
+    reason: Annotated[
+        DropReason,
+        _says(
+            "resolved: every pair of it is decided; precise: its interval is narrow enough; out-of-reach: none of its "
+            "undecided pairs was likely to be decided within the rounds left; failed: more rounds mend nothing."
+        ),
+    ]
+
+
 class CellSummary(Struct, frozen=True, kw_only=True):
     """A cell's row."""
 
@@ -365,6 +387,7 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     throttled: Annotated[float | None, _says("Share of the time in which its quota held the server back.")] = None
     foreign: Annotated[float | None, _says("Share of the server's cores that was used by anything else.")] = None
     steal: Annotated[float | None, _says("Share of the server's cores that the host took.")] = None
+    dropout: Annotated[Dropout | None, _says("Null for a cell that was measured to the end of its run.")] = None
     verdict: Verdict
     doubts: Annotated[dict[str, str], _says("Every verdict that applies, each with what was seen and what to do.")]
 

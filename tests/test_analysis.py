@@ -3,7 +3,8 @@
 import pytest
 
 from common.records import Canary, Decision, Latency, Run, Verdict, Window
-from loadtests.analysis.summary import requests_per_cpu_s, summarise
+from loadtests.analysis.summary import summarise
+from loadtests.analysis.values import requests_per_cpu_s
 from tests.records import NOON, cell, load, run, window
 
 

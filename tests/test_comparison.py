@@ -5,7 +5,7 @@ import math
 import pytest
 
 from common.records import Decision
-from loadtests.analysis.comparison import LOOKS, compare_two, decide, pairs, taken, unresolved
+from loadtests.analysis.comparison import LOOKS, compare_two, decide, going_on, pairs, taken
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)
 
@@ -90,16 +90,21 @@ def test_decisions_that_are_in_leave_the_family_to_the_rest_and_those_of_the_oth
 
 def test_only_undecided_pairs_keep_their_cells_in_the_run() -> None:
     found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(9000)})
-    assert unresolved(found) == {"a", "b"}
-    assert unresolved(()) == frozenset()
+    assert going_on("abc", found, rounds_left=10_000) == {"a", "b"}
+    assert going_on("abc", (), rounds_left=10_000) == frozenset()
 
 
-def test_pairs_without_hope_can_be_let_go() -> None:
+def test_a_cell_does_not_go_on_for_one_that_has_dropped_out() -> None:
+    found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(9000)})
+    assert going_on("ac", found, rounds_left=10_000) == frozenset()
+
+
+def test_pairs_that_the_rounds_left_will_hardly_decide_keep_nobody() -> None:
     found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000)})
     (needed,) = [pair.rounds_needed for pair in found]
     assert needed is not None
-    assert unresolved(found, within=needed) == {"a", "b"}
-    assert unresolved(found, within=needed - 1) == frozenset()
+    assert going_on("ab", found, rounds_left=needed) == {"a", "b"}
+    assert going_on("ab", found, rounds_left=needed - 1) == frozenset()
 
 
 @pytest.mark.parametrize(

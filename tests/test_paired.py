@@ -42,7 +42,7 @@ def test_a_round_that_a_pair_lacks_counts_for_that_pair_alone() -> None:
 def test_fewer_than_two_rounds_show_nothing(rounds: int) -> None:
     found = LogRatios.of(np.full((rounds, 1), 5.0))
     assert (list(found.different()), list(found.equivalent(BAND))) == ([1], [1])
-    assert np.isnan(found.rounds_needed(BAND, 0.05)).all()
+    assert np.isnan(found.rounds_needed(BAND, 0.05, 0.05)).all()
     assert np.isnan(found.bounds(0.95)).all()
 
 
@@ -54,7 +54,7 @@ def test_rounds_that_agree_to_the_last_digit_leave_no_doubt(mean: float, differe
 
 def test_a_pair_at_the_edge_of_the_band_needs_fewest_rounds_to_be_told_apart() -> None:
     found = LogRatios(np.full(3, 8.0), np.array([0.02, BAND, 0.2]), np.full(3, 0.066))
-    in_between, edge, far = found.rounds_needed(BAND, 0.05)
+    in_between, edge, far = found.rounds_needed(BAND, 0.05, 0.05)
     assert in_between > edge > far
     assert far < 8
 

@@ -5,18 +5,21 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from common.records import Cell, Conformance, Run, Window
+from common.records import Cell, Conformance, Dropout, DropReason, Run, Window
 from loadtests.analysis.comparison import LOOKS
+from loadtests.analysis.summary import summarise
+from loadtests.runs import report
 from loadtests.runs.progress import Progress, progress
 from tests.records import cell, load, run, window
 
-SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 14_950}
-"""Two that are alike, and one that is not."""
+SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
+"""Three far enough apart, the last two alike."""
+THREE = ["a+x", "b+x", "c+x"]
 
 
 def _run(*cells: Cell, **changes: object) -> Run:
     fields: dict[str, object] = {"rounds": 20, "fewest_rounds": 5, "looks": list(LOOKS)}
-    return run(list(cells) or [cell(name) for name in SPREAD], **(fields | changes))
+    return run(list(cells) or [cell(name) for name in THREE], **(fields | changes))
 
 
 def _window(name: str, number: int, noise: float = 0.08) -> Window:
@@ -33,21 +36,46 @@ def _unbroken(made: Run, noise: float = 0.08) -> tuple[list[Window], Progress]:
 
 def test_a_cell_that_is_resolved_against_all_others_drops_out_at_a_look() -> None:
     windows, _ = _unbroken(_run())
-    made = {name: sum(one.cell == name for one in windows) for name in SPREAD}
+    made = {name: sum(one.cell == name for one in windows) for name in THREE}
     assert made["a+x"] == 5
     assert made["b+x"] == made["c+x"] > 5
     assert made["b+x"] in LOOKS
 
 
+def test_a_cell_whose_pairs_the_rounds_left_will_hardly_decide_drops_out_and_the_table_says_so() -> None:
+    made = _run(*map(cell, SPREAD), cell("d+x#2", control_of="d+x"))
+    windows: list[Window] = []
+    while todo := progress(made, windows).todo:
+        windows += [replace(_window(one.cell.removesuffix("#2"), one.round), cell=one.cell) for one in todo]
+    summary = summarise(made, windows)
+    seen = {row.cell: row.dropout for row in summary.cells}
+    let_go = Dropout(after_round=max(one.round for one in windows if one.cell == "d+x"), reason=DropReason.OUT_OF_REACH)
+    assert let_go.after_round < 20
+    assert seen["d+x"] == seen["d+x#2"] == let_go
+    assert seen["a+x"] == Dropout(after_round=5, reason=DropReason.RESOLVED)
+    rounds = {row[1]: row[3] for row in report.rows(made, summary)}
+    assert rounds["d+x"] == f"{let_go.after_round}*"
+    assert rounds["a+x"] == "5"
+    assert any(note.startswith("*: dropped out undecided") for note in report.notes(made, summary))
+
+
+def test_a_run_that_no_round_left_would_help_ends_and_says_how_many_pairs_are_open() -> None:
+    windows, end = _unbroken(_run(cell("c+x"), cell("d+x")))
+    last = max(one.round for one in windows)
+    assert last < 20
+    assert end.ended.startswith(f"1 of 1 pairs are undecided after {last} rounds, and")
+    assert "unlikely to decide" in end.ended
+
+
 def test_a_run_ends_when_every_pair_is_resolved() -> None:
     windows, end = _unbroken(_run(), noise=0.001)
-    assert len(windows) == 5 * len(SPREAD)
+    assert len(windows) == 5 * len(THREE)
     assert end.ended == "every pair is resolved after 5 rounds"
 
 
 def test_rounds_are_exactly_as_many_as_asked_for() -> None:
     windows, end = _unbroken(_run(rounds=3, fewest_rounds=3, looks=[]), noise=0.001)
-    assert len(windows) == 3 * len(SPREAD)
+    assert len(windows) == 3 * len(THREE)
     assert end.ended == "3 rounds are made"
 
 
@@ -103,7 +131,7 @@ def test_a_control_goes_on_as_long_as_what_it_copies() -> None:
 
 
 def test_the_time_left_is_what_is_left_of_rounds_or_of_the_budget() -> None:
-    windows = [_window(name, 1) for name in SPREAD]
+    windows = [_window(name, 1) for name in THREE]
     assert progress(_run(), windows).left_s == 19 * 3 * 5.0
     assert progress(_run(budget_s=100.0), windows).left_s == 85.0
     assert progress(_run(budget_s=20.0), windows).left_s == 4 * 3 * 5.0

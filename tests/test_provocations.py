@@ -17,7 +17,7 @@ from common.images import images
 from common.matrix import Stack
 from common.records import Cell, Run, Verdict, Window
 from common.runtimes import process
-from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import doubts, sound
 from loadtests.runs.plan import Step
 from loadtests.runs.runner import measure_window

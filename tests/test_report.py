@@ -63,7 +63,7 @@ def test_a_stand_in_base_is_named_under_every_table_built_on_one() -> None:
 def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
     made = run([cell("a+b")])
     summary = summarise(made, [window("a+b", number, load(1000, 0.5)) for number in range(1, 6)])
-    ((_, _, _, _, _, wall, *_),) = report.rows(made, summary)
+    ((_, _, _, _, _, _, wall, *_),) = report.rows(made, summary)
     assert wall == "~500"
 
 

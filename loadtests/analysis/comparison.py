@@ -85,16 +85,23 @@ def compare_two(
     return pair
 
 
-def unresolved(found: Iterable[Pair], *, within: int | None = None) -> frozenset[str]:
-    """The cells that still have an undecided pair.
+def going_on(active: Collection[str], found: Iterable[Pair], *, rounds_left: int) -> frozenset[str]:
+    """Those of ``active`` with an undecided pair among them that ``rounds_left`` more rounds are likely to decide.
 
-    With ``within`` only those with a pair that so many further rounds are likely to decide: to go on with the others
-    buys narrower intervals and no decision. To stop for want of hope makes no false decision more likely.
+    For the others more rounds buy narrower intervals and, four times in five, no decision. A pair whose other cell has
+    dropped out gets no more rounds, so it keeps nobody. A pair that is tested less often is not called different more
+    often: the plan's error rate holds.
     """
-    open_ = [pair for pair in found if pair.decision is Decision.UNDECIDED]
-    if within is not None:
-        open_ = [pair for pair in open_ if pair.rounds_needed is not None and pair.rounds_needed <= within]
-    return frozenset(name for pair in open_ for name in (pair.a, pair.b))
+    named = frozenset(active)
+    hopeful = [
+        pair
+        for pair in found
+        if pair.decision is Decision.UNDECIDED
+        and {pair.a, pair.b} <= named
+        and pair.rounds_needed is not None
+        and pair.rounds_needed <= rounds_left
+    ]
+    return frozenset(name for pair in hopeful for name in (pair.a, pair.b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,8 @@ def _tested(
     left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
     different = np.minimum(holm(found.different(), left[Decision.DIFFERENT]) * rule.looks, 1)
     equivalent = holm(found.equivalent(band), left[Decision.EQUIVALENT]) * rule.looks
-    more = found.rounds_needed(band, rule.alpha / rule.looks / max(left.values())) - found.n
+    levels = [rule.alpha / rule.looks / left[kind] for kind in (Decision.DIFFERENT, Decision.EQUIVALENT)]
+    more = found.rounds_needed(band, *levels) - found.n
     return {
         (a, b): Pair(
             a=a,

@@ -42,17 +42,17 @@ class LogRatios:
         """
         return self._beyond(band - np.abs(self.mean))
 
-    def rounds_needed(self, band: float, level: float) -> Array:
-        """Rounds, those made included, after which either test at ``level`` decides with a chance of ``POWER`` or more.
+    def rounds_needed(self, band: float, different: float, equivalent: float) -> Array:
+        """Rounds, those made included, after which either test at its level decides with a chance of ``POWER`` or more.
 
         They stand on the estimates so far being the truth. NaN without a spread, infinite where out of reach.
         """
         distance = np.abs(self.mean)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.minimum(
-                _rounds(self.sd / distance, level / 2, POWER),
+                _rounds(self.sd / distance, different / 2, POWER),
                 # Either of the two one-sided tests may miss.
-                _rounds(self.sd / np.maximum(band - distance, 0), level, (1 + POWER) / 2),
+                _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + POWER) / 2),
             )
         return np.where(self.n < 2, np.nan, np.where(found > FARTHEST_ROUNDS, np.inf, found))  # noqa: PLR2004
 

@@ -1,7 +1,7 @@
 """From windows to a summary: pure, records in, a record out."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -9,8 +9,10 @@ from common.records import Canary, CellSummary, Interval, Load, Run, Summary, Ve
 from loadtests.analysis import shares
 from loadtests.analysis.comparison import decide, looks_of
 from loadtests.analysis.controls import watch
+from loadtests.analysis.dropping import dropouts
 from loadtests.analysis.intervals import log_interval, median_interval
 from loadtests.analysis.ranking import ranks_of, ties
+from loadtests.analysis.values import values_by_round
 from loadtests.analysis.variance import spread
 from loadtests.analysis.verdicts import doubts, sound
 from loadtests.scenarios.climb import knee, memory_per_target_bytes
@@ -30,25 +32,19 @@ def summarise(run: Run, windows: Sequence[Window], canaries: Sequence[Canary] = 
     ranked = {cell.name: values[cell.name] for cell in run.cells if not cell.control_of and sound(seen[cell.name])}
     pairs = decide(ranked, looks_of(run), margin=run.margin)
     ranks, tied = ranks_of(ranked, pairs), ties(ranked, pairs)
+    dropped = dropouts(run, windows)
     rows = [
-        replace(_row(run, name, by_cell[name], doubt), rank=ranks.get(name), ties=tied.get(name, []))
+        replace(
+            _row(run, name, by_cell[name], doubt),
+            rank=ranks.get(name),
+            ties=tied.get(name, []),
+            dropout=dropped.get(name),
+        )
         for name, doubt in seen.items()
     ]
     return Summary(
         run=run.id, cells=sorted(rows, key=_order), pairs=list(pairs), spread=spread(ranked), controls=controls
     )
-
-
-def values_by_round(windows: Iterable[Window]) -> dict[int, float]:
-    """A cell's values, without the rounds that gave none."""
-    return {window.round: value for window in windows if (value := requests_per_cpu_s(window.load)) is not None}
-
-
-def requests_per_cpu_s(load: Load | None) -> float | None:
-    """A window's value; ``None`` where the server's CPU time is not known or nothing was answered."""
-    if load is None or not load.server_cpu_s or not load.requests:
-        return None
-    return load.requests / load.server_cpu_s
 
 
 def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:

@@ -15,7 +15,7 @@ from common.exclusive import only_run
 from common.live import live
 from common.records import Interval, Load, Run, Window
 from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.runs.manifest import Identity, Settings, manifest
 from loadtests.runs.plan import steps
 from loadtests.runs.results import RESULTS, Results

@@ -8,7 +8,7 @@ from common.latency_records import LatencyRun, LatencySummary, Point, PointRow, 
 from common.records import Interval, Load, Run, Verdict, Window
 from loadtests.analysis import shares
 from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import doubts
 from loadtests.latency.points import SATURATED
 from loadtests.users import histogram

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from common.latency_records import LatencyRun, Point, TrafficRow, Visit, WorkerAdvice, WorkerChoice
 from common.records import Interval, Load
 from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.summary import requests_per_cpu_s
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import REMARKS
 from loadtests.latency.points import SATURATED
 from loadtests.latency.report import interval

@@ -11,7 +11,7 @@ from common.records import Decision, Interval, Pair, Run
 from loadtests.analysis.comparison import ALPHA
 from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.analysis.paired import holm
-from loadtests.analysis.summary import values_by_round
+from loadtests.analysis.values import values_by_round
 from loadtests.runs.results import Results
 
 ALIKE = ("scenario", "users", "delay_ms", "vcpu", "memory_bytes", "runtime", "load_path", "window_s", "warmup_s")

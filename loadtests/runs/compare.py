@@ -12,9 +12,9 @@ from common.errors import FailedError, UsageError
 from common.exclusive import only_run
 from common.records import Pair, Run
 from loadtests.analysis import outcome
+from loadtests.analysis.dropping import pairs_of
 from loadtests.runs.across_runs import across_runs
 from loadtests.runs.manifest import Identity, Settings, manifest
-from loadtests.runs.progress import pairs_of
 from loadtests.runs.results import RESULTS, Results
 from loadtests.runs.runner import finish
 from loadtests.runs.sides import Side, both

@@ -3,26 +3,14 @@
 Since nothing else has a say, a run that was killed goes on exactly as it would have gone on unbroken.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from common.records import Cell, Pair, Run, Verdict, Window
-from loadtests.analysis.comparison import decide, looks_of, unresolved
-from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.summary import values_by_round
-from loadtests.analysis.verdicts import doubts
+from common.records import Decision, Pair, Run, Window
+from loadtests.analysis.comparison import looks_of
+from loadtests.analysis.dropping import conforming, dropping, pairs_of
 from loadtests.runs.plan import Step, round_steps
-
-HOPELESS = frozenset({Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.WRONG_ANSWERS})
-"""Verdicts that more rounds do not mend: the stack is at fault, not how it is measured."""
-
-ROUNDS = "rounds"
-"""The design of a load test; others compare two."""
-
-Values = dict[str, dict[int, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +31,19 @@ class Progress:
 
 def progress(run: Run, windows: Sequence[Window]) -> Progress:
     """Where ``run`` stands after ``windows``: they are walked through round by round, as they were decided on."""
-    conforming = [cell.name for cell in run.cells if cell.conformance is None or not cell.conformance.failed]
     by_round: dict[int, list[Window]] = defaultdict(list)
     for window in windows:
         by_round[window.round].append(window)
-    active, ended, number = tuple(conforming), "", 0
+    active, ended, number = conforming(run), "", 0
     todo: tuple[Step, ...] = ()
     for number in range(1, run.rounds + 1):
         before = [window for window in windows if window.round < number]
-        active = _still_active(run, active, before, number - 1)
+        dropped = dropping(run, active, before, number - 1)
+        active = tuple(name for name in active if name not in dropped)
         if ended := _why_over(run, active, before, number):
             break
         made = {window.cell for window in by_round[number]}
-        order = round_steps(conforming, number, run.seed)
+        order = round_steps(conforming(run), number, run.seed)
         if todo := tuple(step for step in order if step.cell in active and step.cell not in made):
             break
     left = len(todo) + len(active) * (run.rounds - number) if todo else 0
@@ -69,14 +57,6 @@ def progress(run: Run, windows: Sequence[Window]) -> Progress:
     )
 
 
-def pairs_of(run: Run, windows: Sequence[Window]) -> tuple[Pair, ...]:
-    """Every pair of the sound cells after the looks made so far; controls are in none."""
-    values = _values(run, windows)
-    if run.design == ROUNDS:
-        return decide(values, looks_of(run), margin=run.margin)
-    return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- what a comparison compares
-
-
 def pairs_at_look(run: Run, windows: Sequence[Window]) -> tuple[Pair, ...] | None:
     """Every pair as the latest look has left it; ``None`` before the first one."""
     made = max((window.round for window in windows), default=0)
@@ -84,40 +64,10 @@ def pairs_at_look(run: Run, windows: Sequence[Window]) -> tuple[Pair, ...] | Non
     return pairs_of(run, [window for window in windows if window.round <= latest]) if latest else None
 
 
-def _still_active(run: Run, active: tuple[str, ...], windows: Sequence[Window], made: int) -> tuple[str, ...]:
-    """Those of ``active`` that go on once ``made`` rounds are: all of them, unless this is a look."""
-    if made not in run.looks and not (run.precision and made >= run.fewest_rounds):
-        return active
-    done = _precise(run, windows) if run.precision else _resolved(run, windows)
-    sound = set(_sound(run, windows)) - done
-    controls = {cell.name for cell in run.cells if cell.control_of in sound}
-    return tuple(name for name in active if name in sound | controls)
-
-
-def _resolved(run: Run, windows: Sequence[Window]) -> set[str]:
-    found = pairs_of(run, windows)
-    if run.design == ROUNDS:
-        return set(_values(run, windows)) - unresolved(found)
-    return {name for pair in found if settled(run, pair) for name in (pair.a, pair.b)}
-
-
-def _precise(run: Run, windows: Sequence[Window]) -> set[str]:
-    return {name for name, by_round in _values(run, windows).items() if half_width(by_round) <= (run.precision or 0)}
-
-
-def half_width(by_round: Mapping[int, float]) -> float:
-    """Half the width of the interval of a cell's values, relative to their mean; infinite where there is none."""
-    interval = log_interval(list(by_round.values()))
-    if interval is None or interval.low is None or interval.high is None:
-        return float("inf")
-    return math.sqrt(interval.high / interval.low) - 1
-
-
 def _why_over(run: Run, active: Collection[str], windows: Sequence[Window], number: int) -> str:
     """Why round ``number`` is not begun; empty where it is."""
     if not active:
-        what = f"every interval is within {run.precision:.1%}" if run.precision else "every pair is resolved"
-        return f"{what} after {number - 1} rounds" if windows else "no stack can be measured"
+        return _nobody_left(run, windows, number - 1)
     if run.budget_s is None or number <= run.fewest_rounds:
         return ""
     spent_s = _spent_s(windows)
@@ -125,6 +75,18 @@ def _why_over(run: Run, active: Collection[str], windows: Sequence[Window], numb
     if spent_s + next_s <= run.budget_s:
         return ""
     return f"another round of about {next_s:.0f} s does not fit into the {run.budget_s:.0f} s of BUDGET"
+
+
+def _nobody_left(run: Run, windows: Sequence[Window], made: int) -> str:
+    if not windows:
+        return "no stack can be measured"
+    if run.precision:
+        return f"every interval is within {run.precision:.1%} after {made} rounds"
+    found = pairs_of(run, windows)
+    if not (undecided := sum(pair.decision is Decision.UNDECIDED for pair in found)):
+        return f"every pair is resolved after {made} rounds"
+    left = f"the {run.rounds - made} rounds left are unlikely to decide any of them"
+    return f"{undecided} of {len(found)} pairs are undecided after {made} rounds, and {left}"
 
 
 def _left_s(run: Run, windows: Sequence[Window], left: int, fewest: int) -> float | None:
@@ -140,27 +102,3 @@ def _left_s(run: Run, windows: Sequence[Window], left: int, fewest: int) -> floa
 
 def _spent_s(windows: Sequence[Window]) -> float:
     return sum(window.took_s or 0.0 for window in windows)
-
-
-def _values(run: Run, windows: Sequence[Window]) -> Values:
-    """The values of the sound cells by round, controls left out."""
-    by_cell = _by_cell(windows)
-    return {name: values_by_round(by_cell[name]) for name in _sound(run, windows)}
-
-
-def _sound(run: Run, windows: Sequence[Window]) -> list[str]:
-    """The cells that can come to a rank, in the run's order, controls left out."""
-    by_cell = _by_cell(windows)
-    cells = [cell for cell in run.cells if cell.control_of is None]
-    return [cell.name for cell in cells if not _hopeless(run, cell, by_cell[cell.name])]
-
-
-def _by_cell(windows: Sequence[Window]) -> dict[str, list[Window]]:
-    found: dict[str, list[Window]] = defaultdict(list)
-    for window in windows:
-        found[window.cell].append(window)
-    return found
-
-
-def _hopeless(run: Run, cell: Cell, windows: Sequence[Window]) -> bool:
-    return not HOPELESS.isdisjoint(doubts(run, cell, windows))

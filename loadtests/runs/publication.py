@@ -7,8 +7,8 @@ from pathlib import Path
 from common.errors import UsageError
 from common.records import Run, Summary, decode
 from common.registry import ROOT
+from loadtests.analysis.dropping import ROUNDS
 from loadtests.runs import report
-from loadtests.runs.progress import ROUNDS
 from loadtests.runs.results import RESULTS
 
 PUBLISHED = ROOT / "loadtests" / "published"

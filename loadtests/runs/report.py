@@ -7,15 +7,16 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from common.records import Cell, CellSummary, Controls, Decision, Interval, Pair, Run, Summary, Window
+from common.records import Cell, CellSummary, Controls, Decision, DropReason, Interval, Pair, Run, Summary, Window
+from loadtests.analysis.dropping import ROUNDS
 from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.summary import values_by_round
+from loadtests.analysis.values import values_by_round
 from loadtests.runs.load_notes import load_notes
 
 QUOTA_USED = 0.95
 """Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can."""
 
-HEADINGS = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
+HEADINGS = ("rank", "stack", "version", "rounds", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
             "CPU", "gen", "verdict")  # fmt: skip
 LEFT = frozenset({"stack", "version", "verdict"})
 
@@ -40,9 +41,13 @@ def table_so_far(run: Run, windows: Sequence[Window], pairs: Sequence[Pair] | No
         made = [window for window in windows if window.cell == cell.name]
         interval = log_interval(list(values_by_round(made).values()))
         undecided = sum(pair.decision is Decision.UNDECIDED and cell.name in {pair.a, pair.b} for pair in pairs or ())
-        left = "-" if pairs is None else str(undecided) if cell.name in active else "done"
+        left = "-" if pairs is None else _left(undecided, goes_on=cell.name in active)
         found.add_row(escape(cell.name), str(len(made)), _estimate(interval), _bounds(interval), left)
     return found
+
+
+def _left(undecided: int, *, goes_on: bool) -> str:
+    return str(undecided) if goes_on else f"{undecided}, out of reach" if undecided else "done"
 
 
 def markdown(run: Run, summary: Summary) -> str:
@@ -95,6 +100,7 @@ def notes(run: Run, summary: Summary) -> Iterator[str]:
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
     if any(count > 1 for count in _ties(summary).values()):
         yield "=: a tie; this run cannot tell them apart."
+    yield from _dropped(run, summary)
     yield from load_notes(run, summary)
     if any(cell.control_of for cell in run.cells):
         yield "control: a second copy of a stack, to see that the two tie; not ranked."
@@ -113,6 +119,7 @@ def _row(cell: Cell, row: CellSummary, ties: Mapping[int, int]) -> tuple[str, ..
         rank,
         cell.name + (" (control)" if cell.control_of else "") + ("" if cell.keep_alive else " (closing)"),
         cell.version or "-",
+        _rounds(row),
         _estimate(row.requests_per_cpu_s),
         _bounds(row.requests_per_cpu_s),
         ("~" if (row.server_utilisation or 1) < QUOTA_USED else "") + _estimate(row.throughput_rps),
@@ -152,6 +159,16 @@ def _controls(controls: Controls) -> Iterator[str]:
         yield f"load average at most {controls.load_average_max:.1f}"
 
 
+def _dropped(run: Run, summary: Summary) -> Iterator[str]:
+    """Which cells were not measured to the end, unless that is a verdict's to tell."""
+    rows = [(row, row.dropout.reason) for row in summary.cells if row.dropout is not None]
+    if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design == ROUNDS:
+        yield "rounds: a stack drops out once each of its pairs is decided."
+    if any(reason is DropReason.OUT_OF_REACH for _, reason in rows):
+        open_ = "*: dropped out undecided: none of its open pairs was likely (80 %) to be decided within the"
+        yield f"{open_} {run.rounds} rounds. Its ties are not equals: ROUNDS=n measures every stack n times."
+
+
 def _undecided(summary: Summary) -> Iterator[str]:
     """How many pairs are open, and after how many more rounds half of them may not be."""
     undecided = [pair for pair in summary.pairs if pair.decision is Decision.UNDECIDED]
@@ -187,6 +204,13 @@ def _ties(summary: Summary) -> dict[int, int]:
 def _where(run: Run) -> str:
     engine = f"Docker {run.machine.docker}, " if run.machine.docker else ""
     return f"{engine}Python {', '.join(sorted({cell.python for cell in run.cells}))}, load over {run.load_path}"
+
+
+def _rounds(row: CellSummary) -> str:
+    """In how many rounds it gave a number, with a mark where it was let go undecided."""
+    known = row.requests_per_cpu_s or row.throughput_rps
+    let_go = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
+    return f"{known.n if known else 0}{'*' if let_go else ''}"
 
 
 def _estimate(interval: Interval | None) -> str:

@@ -17,14 +17,16 @@ from common.exclusive import only_run
 from common.live import Live, clock, live
 from common.matrix import Size
 from common.records import Decision, Run, Summary, Verdict, Window
-from loadtests.analysis.summary import requests_per_cpu_s, summarise
+from loadtests.analysis.dropping import HOPELESS, ROUNDS, pairs_of
+from loadtests.analysis.summary import summarise
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.generator.ceiling import ceiling
 from loadtests.runs import report
 from loadtests.runs.canary import sing
 from loadtests.runs.duet import measure_together
 from loadtests.runs.manifest import Identity, Settings, manifest
 from loadtests.runs.plan import Step
-from loadtests.runs.progress import HOPELESS, ROUNDS, Progress, pairs_at_look, pairs_of, progress
+from loadtests.runs.progress import Progress, pairs_at_look, progress
 from loadtests.runs.results import RESULTS, Results
 from loadtests.runs.resuming import Resumed
 from loadtests.windows.generator import GeneratorError

@@ -1,0 +1,106 @@
+"""Which cells drop out of a run after a look, and why: a pure function of its manifest and its windows."""
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from common.records import Cell, Decision, Dropout, DropReason, Pair, Run, Verdict, Window
+from loadtests.analysis.comparison import decide, going_on, looks_of
+from loadtests.analysis.intervals import log_interval
+from loadtests.analysis.outcome import pair_of, settled
+from loadtests.analysis.values import values_by_round
+from loadtests.analysis.verdicts import doubts
+
+HOPELESS = frozenset({Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.WRONG_ANSWERS})
+"""Verdicts that more rounds do not mend: the stack is at fault, not how it is measured."""
+
+ROUNDS = "rounds"
+"""The design of a load test; others compare two."""
+
+Values = dict[str, dict[int, float]]
+
+
+def conforming(run: Run) -> tuple[str, ...]:
+    """The cells that are measured at all."""
+    return tuple(cell.name for cell in run.cells if cell.conformance is None or not cell.conformance.failed)
+
+
+def dropouts(run: Run, windows: Sequence[Window]) -> dict[str, Dropout]:
+    """The cells that dropped out at the looks before the run's last round; controls go with what they copy."""
+    active, found = conforming(run), dict[str, Dropout]()
+    by_cell = _by_cell(windows)
+    for made in range(1, run.rounds):
+        if not active or not all(any(window.round == made for window in by_cell[name]) for name in active):
+            break
+        dropped = dropping(run, active, [window for window in windows if window.round <= made], made)
+        found |= {name: Dropout(after_round=made, reason=reason) for name, reason in dropped.items()}
+        active = tuple(name for name in active if name not in dropped)
+    return found
+
+
+def dropping(run: Run, active: Sequence[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
+    """Those of ``active`` that drop out once ``made`` rounds are, and why; none of them unless this is a look."""
+    if made not in run.looks and not (run.precision and made >= run.fewest_rounds):
+        return {}
+    values = _values(run, windows)
+    reasons = _precise(run, values) if run.precision else _done(run, active, windows, made)
+    controls = {cell.name: cell.control_of for cell in run.cells if cell.control_of}
+    originals = {name: controls.get(name, name) for name in active}
+    sound = {name: reasons.get(name) for name in values}
+    found = {name: sound.get(original, DropReason.FAILED) for name, original in originals.items()}
+    return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def pairs_of(run: Run, windows: Sequence[Window]) -> tuple[Pair, ...]:
+    """Every pair of the sound cells after the looks made so far; controls are in none."""
+    values = _values(run, windows)
+    if run.design == ROUNDS:
+        return decide(values, looks_of(run), margin=run.margin)
+    return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- what a comparison compares
+
+
+def _done(run: Run, active: Collection[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
+    """The sound cells that need no more rounds, or have nothing to hope for from those left."""
+    found, names = pairs_of(run, windows), _values(run, windows).keys()
+    if run.design != ROUNDS:
+        return {name: DropReason.RESOLVED for pair in found if settled(run, pair) for name in (pair.a, pair.b)}
+    undecided = {name for pair in found if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}
+    on = going_on([name for name in active if name in names], found, rounds_left=run.rounds - made)
+    return {name: DropReason.OUT_OF_REACH if name in undecided else DropReason.RESOLVED for name in names - on}
+
+
+def _precise(run: Run, values: Values) -> dict[str, DropReason]:
+    narrow = run.precision or 0
+    return {name: DropReason.PRECISE for name, by_round in values.items() if half_width(by_round) <= narrow}
+
+
+def half_width(by_round: Mapping[int, float]) -> float:
+    """Half the width of the interval of a cell's values, relative to their mean; infinite where there is none."""
+    interval = log_interval(list(by_round.values()))
+    if interval is None or interval.low is None or interval.high is None:
+        return float("inf")
+    return math.sqrt(interval.high / interval.low) - 1
+
+
+def _values(run: Run, windows: Sequence[Window]) -> Values:
+    """The values of the sound cells by round, controls left out."""
+    by_cell = _by_cell(windows)
+    return {name: values_by_round(by_cell[name]) for name in _sound(run, windows)}
+
+
+def _sound(run: Run, windows: Sequence[Window]) -> list[str]:
+    """The cells that can come to a rank, in the run's order, controls left out."""
+    by_cell = _by_cell(windows)
+    cells = [cell for cell in run.cells if cell.control_of is None]
+    return [cell.name for cell in cells if not _hopeless(run, cell, by_cell[cell.name])]
+
+
+def _by_cell(windows: Sequence[Window]) -> dict[str, list[Window]]:
+    found: dict[str, list[Window]] = defaultdict(list)
+    for window in windows:
+        found[window.cell].append(window)
+    return found
+
+
+def _hopeless(run: Run, cell: Cell, windows: Sequence[Window]) -> bool:
+    return not HOPELESS.isdisjoint(doubts(run, cell, windows))
