@@ -65,7 +65,7 @@ sizes: $(READY) ## Bytes of libraries and images: unpacked, compressed, over the
 	@$(PYTHON_M) loadtests sizes
 money: $(READY) ## Dollars for a million requests and an idle month, from a finished run; the cheapest size | RUN=latest RATE= P99= UTILISATION=0.5
 	@$(PYTHON_M) loadtests money
-compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT=
+compare: $(READY) ## Is B faster than A, slower or neither: NAME, NAME+SERVER, NAME@VERSION, NAME:IMAGE, NAME:py3.12, ./FOLDER or a run | A= B= SERVER=default RUNTIME=auto SCENARIO=hello VCPU=1 MEMORY= USERS=16 DELAY=100 ROUNDS= BUDGET=11m MARGIN=5% FAIL_IF_SLOWER= SEED= OUT= RESUME=
 	@$(PYTHON_M) loadtests compare
 web: $(READY) ## Locust's web UI on one stack until Ctrl-C | FRAMEWORK= SERVER=default RUNTIME=auto IMAGE=slim VCPU=1 MEMORY= PORT=8089 PYTHON=3.13
 	@$(PYTHON_M) loadtests web

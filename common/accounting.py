@@ -23,6 +23,8 @@ class CpuReading:
     cpu_s: float
     throttled_s: float | None = None
     throttled_periods: int | None = None
+    processes: frozenset[int] = frozenset()
+    """The server's processes at that moment."""
 
 
 def read_meter(meter: str) -> CpuReading:
@@ -32,7 +34,7 @@ def read_meter(meter: str) -> CpuReading:
         case "cgroup":
             return read_cgroup([Path(part) for part in rest.split(",")])
         case "tree":
-            return CpuReading(cpu_s=tree_cpu_s(int(rest)))
+            return CpuReading(cpu_s=tree_cpu_s(int(rest)), processes=tree_processes(int(rest)))
         case _:
             raise UsageError(f"the meter {meter!r} is unknown. Accepted: cgroup:PATH[,PATH] and tree:PID.")
 
@@ -79,7 +81,34 @@ def read_cgroup(folders: list[Path]) -> CpuReading:
         usage = next(file for folder in folders if (file := folder / "cpuacct.usage").exists())
         cpu_s = int(usage.read_text()) / 1e9
         throttled_s = stat["throttled_time"] / 1e9 if "throttled_time" in stat else None
-    return CpuReading(cpu_s=cpu_s, throttled_s=throttled_s, throttled_periods=stat.get("nr_throttled"))
+    return CpuReading(
+        cpu_s=cpu_s,
+        throttled_s=throttled_s,
+        throttled_periods=stat.get("nr_throttled"),
+        processes=_processes(folders[0]),
+    )
+
+
+def tree_processes(pid: int) -> frozenset[int]:
+    """The descendants of a process that live."""
+    return frozenset(child.pid for child in psutil.Process(pid).children(recursive=True))
+
+
+def ended_between(first: CpuReading | None, last: CpuReading | None) -> int | None:
+    """How many of the server's processes were gone at the second reading; ``None`` where one was not taken."""
+    return None if first is None or last is None else len(first.processes - last.processes)
+
+
+def begun_between(first: CpuReading | None, last: CpuReading | None) -> int | None:
+    """How many there were then that had not been there before."""
+    return ended_between(last, first)
+
+
+def _processes(folder: Path) -> frozenset[int]:
+    try:
+        return frozenset(map(int, (folder / "cgroup.procs").read_text().split()))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def tree_cpu_s(pid: int) -> float:

@@ -15,6 +15,7 @@ FRAMEWORK = f"{PROJECT}.framework"
 SERVER = f"{PROJECT}.server"
 PYTHON = f"{PROJECT}.python"
 BASE = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
 VERSIONS = f"{PROJECT}.versions"
 
 
@@ -28,12 +29,22 @@ def labels(stack: Stack, base: str, python: str) -> dict[str, str]:
         "org.opencontainers.image.version": stack.framework.version,
         "org.opencontainers.image.revision": revision(40),
         BASE: base,
+        BASE_DIGEST: digest_of(base),
         FRAMEWORK: stack.framework.name,
         SERVER: stack.server.name,
         PYTHON: _full_version(base) or python,
         VERSIONS: json.dumps(pinned(stack_requirements(stack), python), sort_keys=True),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def digest_of(reference: str) -> str:
+    """The digest of an image: its registry's where it came from one, else the engine's own, as of a stand-in."""
+    image = engine().images.get(reference)
+    repository = reference.partition("@")[0].rpartition(":")[0] or reference
+    digests: list[str] = image.attrs.get("RepoDigests") or []
+    own = [one for one in digests if one.startswith(f"{repository}@")] or digests
+    return own[0].partition("@")[2] if own else str(image.id)
 
 
 def pinned(lock: str, python: str) -> Mapping[str, str]:

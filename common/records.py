@@ -62,9 +62,15 @@ class Cell(Struct, frozen=True, kw_only=True):
     keep_alive: Annotated[bool, _says("Whether a connection serves more than one request.")]
     packages: Annotated[dict[str, str], _says("What is installed, by its version, read back.")] = {}
     command: Annotated[list[str], _says("The server's command line, without host, port and workers.")] = []
+    source_digest: Annotated[str | None, _says("Of the files in the framework's folder; null in older files.")] = None
     image: Annotated[str | None, _says("fat, slim or alpine; null in the process runtime.")] = None
     image_tag: Annotated[str | None, _says("Name of the image that ran.")] = None
     image_id: Annotated[str | None, _says("Digest of the image that ran.")] = None
+    base: Annotated[str | None, _says("Name of the image that it was built on; null without one.")] = None
+    base_digest: Annotated[
+        str | None,
+        _says("Digest of that image, as at its build: of its registry, else the engine's; null if not known."),
+    ] = None
     stand_in_base: Annotated[bool, _says("Whether the image stands on a locally made stand-in base.")] = False
     python: Annotated[str, _says("Python that ran the stack.")]
     python_asked: Annotated[str | None, _says("Python asked for, as images are named by it; null without one.")] = None
@@ -123,6 +129,8 @@ class Run(Struct, frozen=True, kw_only=True):
     ceiling: Annotated[Ceiling | None, _says("The generator's own limit; null where it was not measured.")] = None
     machine: Machine
     cells: list[Cell]
+    sides: Annotated[list[str], _says("What A= and B= named in a comparison; empty otherwise.")] = []
+    server_asked: Annotated[str, _says("SERVER= of a comparison, for a side that names none.")] = "default"
     margin: Annotated[float, _says("Ratios of cells within 1 + margin of each other, either way, are equivalent.")] = (
         0.05
     )
@@ -237,6 +245,10 @@ class Load(Struct, frozen=True, kw_only=True):
         ),
     ]
     server_gone: Annotated[str | None, _says("How the server was lost; null where it was not.")] = None
+    server_processes_ended: Annotated[
+        int | None, _says("Processes of the server that were gone at the window's end; null where it is not known.")
+    ] = None
+    server_processes_begun: Annotated[int | None, _says("Processes of it that were new then; null likewise.")] = None
     workers: Annotated[list[WorkerLoad], _says("Each worker's part; empty where one process did it all.")] = []
     workers_lost: Annotated[
         Count,
@@ -295,6 +307,7 @@ class Verdict(StrEnum):
     NONCONFORMING = "nonconforming"
     NOT_MEASURED = "not-measured"
     SERVER_DIED = "server-died"
+    RESTARTED = "restarted"
     WRONG_ANSWERS = "wrong-answers"
     CONNECTIONS = "connections"
     GENERATOR_BOUND = "generator-bound"

@@ -23,13 +23,13 @@ from loadtests.analysis import outcome
 from loadtests.fargate.experiments import Factor, run_experiment, variants
 from loadtests.json_schemas import SCHEMAS, schemas
 from loadtests.records_page import PAGE, page
-from loadtests.runs.compare import compare_sides
+from loadtests.runs.compare import compare_sides, resume_comparison
 from loadtests.runs.compare import fail_if_slower as fail_if_slower_by
 from loadtests.runs.manifest import WARMUP_S, WINDOW_S, Settings, new_seed
 from loadtests.runs.publication import publish_run
 from loadtests.runs.results import refuse_used
 from loadtests.runs.resuming import Resumed, refuse_settings
-from loadtests.runs.runner import resume_loadtest, run_loadtest
+from loadtests.runs.runner import resume_run, run_loadtest
 from loadtests.runs.sides import Side
 from loadtests.runs.stopping import Stopping, share
 from loadtests.users.arrivals import Arrivals
@@ -87,7 +87,7 @@ def loadtest(
     given = locals()
     if resume is not None:
         refuse_settings(loadtest, given)
-        resume_loadtest(Resumed.read(resume), console)
+        resume_run(Resumed.read(resume), console)
         return
     kind = Runtime.read(runtime)
     settings = Settings(
@@ -122,8 +122,8 @@ def loadtest(
 @app.command
 def compare(
     *,
-    a: str,
-    b: str,
+    a: str = "",
+    b: str = "",
     server: str = DEFAULT,
     runtime: str = "auto",
     scenario: str = "hello",
@@ -137,10 +137,18 @@ def compare(
     fail_if_slower: str | None = None,
     seed: Seed = None,
     out: Path | None = None,
+    resume: str | None = None,
 ) -> None:
     """Whether B is faster than A, slower, or neither: two versions, checkouts, servers, images, Pythons or runs."""
-    first, second = Side.read(a, "A"), Side.read(b, "B")
+    given = locals()
     limit = None if fail_if_slower is None else share(fail_if_slower, variable="FAIL_IF_SLOWER")
+    if resume is not None:
+        refuse_settings(compare, given)
+        found = resume_comparison(Resumed.read(resume, comparison=True), console)
+        if limit is not None:
+            fail_if_slower_by(found, limit)
+        return
+    first, second = Side.read(a, "A"), Side.read(b, "B")
     if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
         runtime = Runtime.PROCESS
     settings = Settings(

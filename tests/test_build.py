@@ -190,6 +190,7 @@ def test_labels_say_what_is_in_the_image(
     labels = engine.images.get(built.tag).labels
     assert labels["org.opencontainers.image.title"] == site[0].name
     assert labels["org.opencontainers.image.base.name"] == "python:3.13-slim"
+    assert labels["org.opencontainers.image.base.digest"] == engine.images.get("python:3.13-slim").id
     assert re.fullmatch(r"[0-9a-f]{40}(\+dirty)?", labels["org.opencontainers.image.revision"])
     assert json.loads(labels["api-framework-benchmark.versions"]) == {"toy-dependency": "1.0"}
     assert labels["api-framework-benchmark.server"] == "native"

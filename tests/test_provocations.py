@@ -17,8 +17,10 @@ from common.images import images
 from common.matrix import Stack
 from common.records import Cell, Run, Verdict, Window
 from common.runtimes import process
+from loadtests.analysis.summary import summarise
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import doubts, sound
+from loadtests.runs import report
 from loadtests.runs.plan import Step
 from loadtests.runs.runner import measure_window
 from loadtests.windows import throughput
@@ -49,8 +51,10 @@ def burn(cpu_s):
         pass
 
 
-ready = selectors.DefaultSelector()
 listener = socket.create_server(("0.0.0.0", int(sys.argv[1])), backlog=128)
+while "{parent}" and os.fork():
+    os.wait()
+ready = selectors.DefaultSelector()
 ready.register(listener, selectors.EVENT_READ)
 before_s = time.process_time()
 while True:
@@ -72,6 +76,7 @@ TWISTS = {
     "good": "pass",
     "wrong": "body = body if number % 100 else b'\"hello there\"'",
     "dying": "number < 500 or os._exit(3)",
+    "restarted": "number < 3000 or os._exit(3)",
     "growing": "number < 200 or kept.append(b'x' * 2**20)",
     "costly": "burn(before_s + number * 0.0005)",
 }
@@ -92,7 +97,9 @@ def own_environments(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _toy(folder: Path, name: str, twist: str) -> Stack:
-    return toy_stack(folder, name, app=APP.replace("{twist}", TWISTS[twist]))
+    return toy_stack(
+        folder, name, app=APP.replace("{twist}", TWISTS[twist]).replace("{parent}", "yes" * (twist == "restarted"))
+    )
 
 
 def _run(**changes: object) -> Run:
@@ -136,6 +143,19 @@ def test_a_server_that_dies_under_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_environments")
+def test_a_server_whose_worker_dies_and_is_started_anew(tmp_path: Path) -> None:
+    seen = _seen(tmp_path, "restarted")
+    assert "1 of the server's processes ended and 1 began" in seen[Verdict.RESTARTED]
+    assert not sound(seen)
+
+
+def test_a_container_whose_worker_dies_and_is_started_anew(in_docker: dict[str, Candidate]) -> None:
+    made = _run()
+    seen = doubts(made, CELL, [_measured(made, in_docker["restarted"])])
+    assert "1 of the server's processes ended and 1 began" in seen[Verdict.RESTARTED]
+
+
+@pytest.mark.usefixtures("own_environments")
 @pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
 def test_a_core_that_others_use(tmp_path: Path) -> None:
     with _busy(CORES[:1], 2):
@@ -144,19 +164,42 @@ def test_a_core_that_others_use(tmp_path: Path) -> None:
     assert not sound(seen)
 
 
+SLOW_LOCUST = """\
+import os
+import time
+from contextlib import suppress
+
+from locust import events
+
+from loadtests.locustfile import *
+
+with suppress(PermissionError):
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
+@events.request.add_listener
+def burn(**_):
+    until_s = time.thread_time() + 0.004
+    while time.thread_time() < until_s:
+        pass
+"""
+"""Each request costs it far more than any server; where it may, it has its core before everybody else."""
+
+
 @pytest.mark.usefixtures("own_environments")
 @pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
 def test_a_generator_that_is_slower_than_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an event of Locust's for each request, one costs it more than it costs the server."""
-    monkeypatch.setattr(throughput, "LOCUST", (*throughput.LOCUST, "--per-request-events"))
-    made, candidate = _run(), Candidate(stack=_toy(tmp_path, "toy", "good"))
-    for _ in range(3):
-        window = _measured(made, candidate)
-        assert window.load is not None
-        if window.load.generator_run_delay_s < 0.1 * window.load.duration_s:
-            assert "of its cores" in doubts(made, CELL, [window])[Verdict.GENERATOR_BOUND]
-            return
-    pytest.skip("others use the generator's core; it cannot be at its own limit")
+    """Something else wants its core all the while, and it is the limit still."""
+    (tmp_path / "slow.py").write_text(SLOW_LOCUST)
+    *locust, _ = throughput.LOCUST
+    monkeypatch.setattr(throughput, "LOCUST", (*locust, f"--locustfile={tmp_path}/slow.py", "--per-request-events"))
+    made, neighbours = _run(window_s=2.0), 1 if os.geteuid() == 0 else 0
+    with _busy(CORES[1:], neighbours):
+        window = _measured(made, Candidate(stack=_toy(tmp_path, "toy", "good")))
+    assert "of its cores" in doubts(made, CELL, [window])[Verdict.GENERATOR_BOUND]
+    summary = summarise(made, [window])
+    ((_, _, _, _, _, _, wall, *_),) = report.rows(made, summary)
+    assert wall.startswith("~"), "the server was below its quota, so its wall rate is no capacity"
 
 
 @pytest.mark.usefixtures("own_environments")
@@ -170,7 +213,7 @@ def test_cores_that_server_and_generator_share(tmp_path: Path) -> None:
 def in_docker(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Candidate]:
     """Toys built on slim, by twist."""
     folder = tmp_path_factory.mktemp("frameworks")
-    stacks = {twist: _toy(folder, f"{toy_name}_{twist}", twist) for twist in ("good", "growing", "costly")}
+    stacks = {twist: _toy(folder, f"{toy_name}_{twist}", twist) for twist in ("good", "growing", "costly", "restarted")}
     slim = images()["slim"]
     build(list(stacks.values()), [slim], report=lambda _: None)
     return {twist: Candidate(stack=stack, image=slim) for twist, stack in stacks.items()}

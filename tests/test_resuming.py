@@ -1,7 +1,10 @@
 """A killed run goes on to the end that it would have had, or says what has changed."""
 
+import re
+import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +17,14 @@ from common.errors import UsageError
 from common.machine import machine, revision
 from common.matrix import Stack
 from common.records import Run, Window
-from common.registry import ROOT, frameworks
+from common.registry import FRAMEWORKS, ROOT, frameworks
 from common.servers import SERVERS
+from loadtests.runs import resuming
 from loadtests.runs.manifest import cell_of
 from loadtests.runs.plan import steps
 from loadtests.runs.results import Results
 from loadtests.runs.resuming import Resumed
-from tests.records import load, run, window
+from tests.records import cell, load, run, window
 from tests.waiting import wait_until
 
 LINE = [sys.executable, "-m", "loadtests", "loadtest"]
@@ -138,8 +142,59 @@ def test_a_framework_that_is_gone_is_named(made: Results) -> None:
         _resume(made)
 
 
-def test_a_comparison_is_not_resumed(made: Results) -> None:
+def test_a_comparison_goes_on_by_its_own_verb(made: Results) -> None:
     made.describe(replace(made.run(), design="duet"))
-    made.add(window("a+b", 1, load()))
-    with pytest.raises(UsageError, match="is a comparison"):
+    with pytest.raises(UsageError, match=rf"is a comparison \(duet\)\. Go on with: make compare RESUME={made.folder}"):
         Resumed.read(str(made.folder))
+    made.describe(replace(made.run(), design="rounds"))
+    with pytest.raises(UsageError, match=rf"is a load test\. Go on with: make loadtest RESUME={made.folder}"):
+        Resumed.read(str(made.folder), comparison=True)
+
+
+def test_latest_is_the_newest_run_of_its_kind_that_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "RESULTS", tmp_path)
+    with pytest.raises(UsageError, match="RESUME=latest: no load test is unfinished"):
+        Resumed.read("latest")
+    one = run([cell("a+b")], rounds=1)
+    for name in ("1-unfinished", "2-unfinished", "3-finished"):
+        Results.create(tmp_path / name, one)
+    Results.create(tmp_path / "4-duet", replace(one, design="duet", sides=["a+b"]))
+    Results(folder=tmp_path / "3-finished").add(window("a+b", 1, load()))
+    (tmp_path / "5-latency").mkdir()
+    (tmp_path / "5-latency" / "run.json").write_text('{"verb": "latency"}')
+    assert Resumed.read("latest").results.folder.name == "2-unfinished"
+    assert Resumed.read("latest", comparison=True).results.folder.name == "4-duet"
+
+
+def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_one(tmp_path: Path) -> None:
+    """A round of which one window is on disk is made again: neither server had a core for itself."""
+    slow, folder = tmp_path / "slow", tmp_path / "made"
+    shutil.copytree(FRAMEWORKS / "raw_wsgi", slow, ignore=shutil.ignore_patterns("__pycache__"))
+    line = [sys.executable, "-m", "loadtests", "compare"]
+    begun = [*line, "--a=raw_wsgi", f"--b={slow}", "--rounds=5", "--seed=5", f"--out={folder}"]
+    results = Results(folder=folder)
+    with subprocess.Popen(begun, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as harness:
+        try:
+            wait_until(lambda: (folder / "windows.jsonl").exists() and len(results.windows()) >= 3, deadline_s=90)
+        finally:
+            harness.kill()
+    lines = (folder / "windows.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "windows.jsonl").write_bytes(b"".join(lines[:3]))
+    kept = results.windows()[:2]
+    ended = subprocess.run([*line, f"--resume={folder}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "is only half written: set aside in windows.damaged" in ended.stdout
+    windows = results.windows()
+    assert windows[: len(kept)] == kept
+    assert [_step(one) for one in windows] == [
+        (step.round, step.position, step.cell) for step in steps(["raw_wsgi", str(slow)], 5, 5)
+    ]
+    for first, second in zip(windows[::2], windows[1::2], strict=True):
+        assert abs(first.started_at - second.started_at) < timedelta(seconds=1)
+    assert re.search("is faster|is slower|equivalent|undecided", ended.stdout.splitlines()[-1])
+    (slow / "app.py").write_text((slow / "app.py").read_text() + "\n# another app\n")
+    again = subprocess.run([*line, f"--resume={folder}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert f"source_digest of {slow} was " in again.stderr

@@ -11,7 +11,9 @@ from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import doubts
 
-HOPELESS = frozenset({Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.WRONG_ANSWERS})
+HOPELESS = frozenset(
+    {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}
+)
 """Verdicts that more rounds do not mend: the stack is at fault, not how it is measured."""
 
 ROUNDS = "rounds"

@@ -45,6 +45,11 @@ def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Loa
         yield Verdict.NONCONFORMING, f"{len(conformance.failed)} conformance tests fail, first {name}: {reason}"
     if errors := [window.error for window in windows if window.error]:
         yield Verdict.SERVER_DIED, f"in {len(errors)} of {len(windows)} windows: {errors[0]}"
+    if lost := [load for load in loads if load.server_processes_ended]:
+        ended = f"{lost[0].server_processes_ended} of the server's processes ended"
+        seen = f"in {len(lost)} of {len(windows)} windows: {ended} and {lost[0].server_processes_begun} began"
+        way_out = f"Look why: make serve FRAMEWORK={cell.framework} SERVER={cell.server}, and load it."
+        yield Verdict.RESTARTED, f"{seen}, so the number holds a start and lacks what was open. {way_out}"
     yield from _answer_doubts(run, cell, windows, loads)
     yield from _connection_doubts(cell, loads)
     yield from worker_doubts(loads)

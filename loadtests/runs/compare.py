@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from common.candidates import Candidate
@@ -16,7 +17,8 @@ from loadtests.analysis.dropping import pairs_of
 from loadtests.runs.across_runs import across_runs
 from loadtests.runs.manifest import Identity, Settings, manifest
 from loadtests.runs.results import RESULTS, Results
-from loadtests.runs.runner import finish
+from loadtests.runs.resuming import Resumed
+from loadtests.runs.runner import finish, resume_run
 from loadtests.runs.sides import Side, both
 
 
@@ -35,8 +37,19 @@ def compare_sides(
     with only_run(identity.id):
         with console.status("environments and locks"):
             candidates = both(a, b, settings.runtime, server)
-        run, results = _begin(candidates, settings, identity, out, console)
+        run = replace(_begun(candidates, settings, identity, console), sides=[a.text, b.text], server_asked=server)
+        results = Results.create(out or RESULTS / run.id, run)
         finish(run, {one.name: one for one in candidates}, results, console)
+    return _told(run, results, console)
+
+
+def resume_comparison(resumed: Resumed, console: Console) -> tuple[Pair, ...]:
+    """The same of a comparison that was ended before its time."""
+    resume_run(resumed, console)
+    return _told(resumed.run, resumed.results, console)
+
+
+def _told(run: Run, results: Results, console: Console) -> tuple[Pair, ...]:
     (pair,) = pairs_of(run, results.windows())
     say(pair, run.margin, console)
     return (pair,)
@@ -54,13 +67,10 @@ def fail_if_slower(found: Sequence[Pair], limit: float) -> None:
         raise FailedError(f"{worst.b} is slower by {outcome.slower_by(worst):.1%}; FAIL_IF_SLOWER is {limit:.1%}.")
 
 
-def _begin(
-    candidates: Sequence[Candidate], settings: Settings, identity: Identity, out: Path | None, console: Console
-) -> tuple[Run, Results]:
+def _begun(candidates: Sequence[Candidate], settings: Settings, identity: Identity, console: Console) -> Run:
     outcomes = conform_all(candidates, console)
     if missing := [one for one in candidates if one.name not in outcomes]:
         raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")
     require(outcomes)
     design = "alternation" if split(settings.size.vcpu).shared else "duet"
-    run = manifest(settings, candidates, outcomes, identity, design=design)
-    return run, Results.create(out or RESULTS / run.id, run)
+    return manifest(settings, candidates, outcomes, identity, design=design)

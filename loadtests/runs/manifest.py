@@ -18,11 +18,13 @@ from common.candidates import Candidate, Runtime
 from common.cores import Cores, split
 from common.engine import engine
 from common.errors import UsageError
+from common.image_labels import BASE, BASE_DIGEST
 from common.machine import machine, revision
 from common.matrix import Size
 from common.records import Cell, Conformance, Run
 from common.runtimes.container import can_enter_namespaces
 from common.servers import command
+from common.variants import source_digest
 from loadtests.runs.stopping import Stopping
 from loadtests.scenarios.climb import Objective
 from loadtests.scenarios.rates import Rate
@@ -172,6 +174,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         server_packages=list(server.needs(framework.interface)),
         lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
         packages=dict(packages),
+        source_digest=source_digest(framework.folder),
         command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}")),
         keep_alive=server.keep_alive,
         conformance=conformance,
@@ -188,7 +191,9 @@ def _image(candidate: Candidate) -> dict[str, Any]:
     return {
         "image": candidate.image.name,
         "image_tag": candidate.tag,
-        "image_id": engine().images.get(candidate.tag).id,
+        "image_id": (found := engine().images.get(candidate.tag)).id,
+        "base": found.labels.get(BASE),
+        "base_digest": found.labels.get(BASE_DIGEST),
         "stand_in_base": is_stand_in(candidate.tag),
         "python_asked": candidate.python,
     }

@@ -1,6 +1,7 @@
 """A run's folder: ``run.json`` first, then a line a window in ``windows.jsonl``, at last ``summary.json``."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec import Struct
 from common.errors import FailedError, UsageError
 from common.records import Canary, Run, Summary, Window, decode
 from common.registry import ROOT
+from loadtests.analysis.dropping import ROUNDS
 
 Kind = TypeVar("Kind", bound=Struct)
 
@@ -111,26 +113,48 @@ class Results:
         whole, damaged = self._lines()
         if not damaged:
             return ""
-        file = self.folder / "windows.jsonl"
-        try:
-            with (self.folder / DAMAGED).open("ab") as kept:
-                kept.write(damaged + b"\n")
-                kept.flush()
-                os.fsync(kept.fileno())
-            os.truncate(file, sum(len(line) + 1 for line in whole))
-        except OSError as error:
-            raise self.unwritable(DAMAGED, error) from error
+        self._keep(whole, damaged)
         return (
-            f"the last line of {file} is damaged, as a kill or a full disk leaves one: "
+            f"the last line of {self.folder / 'windows.jsonl'} is damaged, as a kill or a full disk leaves one: "
             f"set aside in {DAMAGED}; its window is made again"
         )
+
+    def set_aside_half_round(self, cells: int) -> str:
+        """The same with the windows of a last round that has fewer than ``cells``: a duet's are made together."""
+        whole, _ = self._lines()
+        windows = self.windows()
+        half = [window for window in windows if window.round == windows[-1].round]
+        if len(half) in {0, cells}:
+            return ""
+        self._keep(whole[: -len(half)], b"\n".join(whole[-len(half) :]))
+        return f"round {half[0].round} is only half written: set aside in {DAMAGED}; it is made again"
+
+    def _keep(self, lines: Sequence[bytes], others: bytes) -> None:
+        """Leave the first ``lines`` in ``windows.jsonl``, the others beside it."""
+        try:
+            with (self.folder / DAMAGED).open("ab") as kept:
+                kept.write(others + b"\n")
+                kept.flush()
+                os.fsync(kept.fileno())
+            os.truncate(self.folder / "windows.jsonl", sum(len(line) + 1 for line in lines))
+        except OSError as error:
+            raise self.unwritable(DAMAGED, error) from error
 
     def unwritable(self, name: str, error: OSError) -> FailedError:
         """What is said where ``name`` cannot be written."""
         return FailedError(
             f"{self.folder / name} cannot be written: {error.strerror}. What was measured stays readable; "
-            f"once there is room, go on with: make loadtest RESUME={self.named}"
+            f"once there is room, go on with: {self.to_go_on}"
         )
+
+    @property
+    def to_go_on(self) -> str:
+        """The command that goes on with it."""
+        try:
+            design = self.run().design
+        except (OSError, UsageError):
+            design = ROUNDS
+        return f"make {'loadtest' if design == ROUNDS else 'compare'} RESUME={self.named}"
 
     @property
     def named(self) -> str:

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,10 +16,15 @@ from common.machine import machine, revision
 from common.preparation import prepare
 from common.records import Run
 from loadtests.runs.manifest import called, cell_of
-from loadtests.runs.results import Results, run_folder
+from loadtests.runs.progress import progress
+from loadtests.runs.results import RESULTS, Results, run_folder
+from loadtests.runs.sides import Side, both
 
-IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python")
+IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """Fields of a cell that must not have changed: other ones would be another stack under the same name."""
+COMPARISONS = frozenset({"duet", "alternation"})
+BESIDE = frozenset({"resume", "fail_if_slower"})
+"""What may be set when a run goes on: neither changes what is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +35,18 @@ class Resumed:
     results: Results
 
     @classmethod
-    def read(cls, text: str) -> "Resumed":
-        """The run that ``RESUME=`` names; ``UsageError`` where it is none, or none that can be resumed."""
-        results = Results(folder=run_folder(text, variable="RESUME"))
+    def read(cls, text: str, *, comparison: bool = False) -> "Resumed":
+        """The run that ``RESUME=`` names, by ``latest`` the newest unfinished one.
+
+        ``UsageError`` where it is none, or not of the kind asked for.
+        """
+        results = _latest(comparison) if text == "latest" else Results(folder=run_folder(text, variable="RESUME"))
         run = results.run()
-        if run.design != "rounds":
-            raise UsageError(f"RESUME={text} is a comparison ({run.design}), not a load test. Run make compare anew.")
+        if _is_comparison(run) != comparison:
+            kind = f"a comparison ({run.design})" if _is_comparison(run) else "a load test"
+            raise UsageError(f"RESUME={text} is {kind}. Go on with: {results.to_go_on}")
+        if comparison and len(run.sides) != len(run.cells):
+            raise UsageError(f"RESUME={text} does not say what A= and B= were, as older runs do not. Begin a new one.")
         if Runtime(run.runtime).here is Runtime.DOCKER:
             engine()
         return cls(run=run, results=results)
@@ -45,16 +57,43 @@ class Resumed:
         ``UsageError`` names every lock, package, image or core that is not what it was; a change of the project's
         revision or of the kernel is told and recorded.
         """
-        candidates = {cell.name: again(cell) for cell in self.run.cells if cell.control_of is None}
+        candidates = _candidates(self.run)
         prepare([one for one in candidates.values() if one.unavailable is None], console)
         if changed := [*_machine_changes(self.run), *_changes(self.run, candidates)]:
             raise UsageError(f"RESUME={self.run.id}: {'; '.join(changed)}. Restore that, or begin a new run.")
-        for warning in (*_warnings(self.run), self.results.set_aside_damage()):
-            if warning:
-                console.print(warning, soft_wrap=True, markup=False)
+        told = [*_warnings(self.run), self.results.set_aside_damage()]
+        if self.run.design == "duet":
+            told.append(self.results.set_aside_half_round(len(self.run.cells)))
+        for warning in filter(None, told):
+            console.print(warning, soft_wrap=True, markup=False)
         run = replace(self.run, command_line=[*self.run.command_line, called()])
         self.results.describe(run)
         return run, candidates
+
+
+def _latest(comparison: bool) -> Results:  # noqa: FBT001 -- the one thing asked
+    """The newest run with windows still to be made; what other verbs keep beside these is passed over."""
+    for file in sorted(RESULTS.glob("*/run.json"), reverse=True):
+        results = Results(folder=file.parent)
+        with suppress(UsageError):
+            run = results.run()
+            of_the_kind = _is_comparison(run) == bool(run.sides) == comparison
+            if of_the_kind and progress(run, results.windows()).todo:
+                return results
+    verb = "compare" if comparison else "loadtest"
+    raise UsageError(f"RESUME=latest: no {'comparison' if comparison else 'load test'} is unfinished. Run: make {verb}")
+
+
+def _is_comparison(run: Run) -> bool:
+    return run.design in COMPARISONS
+
+
+def _candidates(run: Run) -> dict[str, Candidate]:
+    """What to bring up for each cell but controls, by its name."""
+    if not run.sides:
+        return {cell.name: again(cell) for cell in run.cells if cell.control_of is None}
+    a, b = (Side.read(text, variable) for text, variable in zip(run.sides, "AB", strict=True))
+    return {one.name: one for one in both(a, b, Runtime(run.runtime), run.server_asked)}
 
 
 def _changes(run: Run, candidates: dict[str, Candidate]) -> Iterator[str]:
@@ -62,7 +101,7 @@ def _changes(run: Run, candidates: dict[str, Candidate]) -> Iterator[str]:
         if cell.control_of is None:
             now = cell_of(candidates[cell.name], cell.conformance)
             for field in IDENTITY:
-                if (was := getattr(cell, field)) != (is_ := getattr(now, field)) and was not in ([], {}):
+                if (was := getattr(cell, field)) != (is_ := getattr(now, field)) and was not in ([], {}, None):
                     yield f"{field} of {cell.name} {_difference(was, is_)}"
 
 
@@ -97,5 +136,5 @@ def _warnings(run: Run) -> Iterator[str]:
 def refuse_settings(verb: Callable[..., None], given: Mapping[str, object]) -> None:
     """``UsageError`` where a variable of ``verb`` was set beside ``RESUME=``, whose run has its own."""
     defaults = {name: one.default for name, one in inspect.signature(verb).parameters.items()}
-    if names := [name.upper() for name, value in given.items() if name != "resume" and value != defaults[name]]:
+    if names := [name.upper() for name, value in given.items() if name not in BESIDE and value != defaults[name]]:
         raise UsageError(f"RESUME= goes on with a run as it was begun: leave out {'=, '.join(names)}=.")

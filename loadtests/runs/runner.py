@@ -50,7 +50,7 @@ def run_loadtest(settings: Settings, candidates: Sequence[Candidate], out: Path 
         finish(run, {one.name: one for one in made}, results, console)
 
 
-def resume_loadtest(resumed: Resumed, console: Console) -> None:
+def resume_run(resumed: Resumed, console: Console) -> None:
     """Go on with a run where it was ended, to the same end; errors as ``run_loadtest``."""
     with only_run(resumed.run.id):
         run, candidates = resumed.continued(console)
@@ -66,10 +66,7 @@ def finish(run: Run, candidates: Mapping[str, Candidate], results: Results, cons
             raise
         raise results.unwritable(str(error.filename or "a temporary file"), error) from error
     except (FailedError, KeyboardInterrupt):
-        if run.design == ROUNDS:
-            console.print(
-                f"ended early; go on with: make loadtest RESUME={results.named}", soft_wrap=True, markup=False
-            )
+        console.print(f"ended early; go on with: {results.to_go_on}", soft_wrap=True, markup=False)
         raise
     finally:
         windows = results.windows()

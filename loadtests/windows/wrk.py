@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import psutil
 
-from common.accounting import CpuReading, read_meter
+from common.accounting import CpuReading, begun_between, ended_between, read_meter
 from common.errors import UsageError
 from common.records import Load, Run
 from common.registry import ROOT
@@ -97,6 +97,8 @@ def load_of(
         server_cpu_s=since(last, first, "cpu_s"),
         throttled_s=since(last, first, "throttled_s"),
         throttled_periods=since(last, first, "throttled_periods"),
+        server_processes_ended=ended_between(first, last),
+        server_processes_begun=begun_between(first, last),
         generator_cpu_s=told["cpu_s"],
         generator_run_delay_s=0.0,
         steal_s=0.0,
