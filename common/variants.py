@@ -30,7 +30,10 @@ def at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> 
     try:
         pin = f"=={Version(version)}"
     except InvalidVersion as error:
-        raise UsageError(f"{framework.name}@{version} is no version. Accepted: such as {framework.version}.") from error
+        seen = f"{framework.name}@{version} is no version"
+        raise UsageError(
+            f"{seen}. Accepted: such as {framework.version}; an image follows a colon: {framework.name}:slim."
+        ) from error
     dependencies = _with_distribution(framework, lambda asked: f"{_name(asked)}{pin}")
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
 

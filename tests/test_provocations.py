@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from common.build import build
 from common.candidates import Candidate
@@ -68,7 +69,7 @@ while True:
             gone = not key.fileobj.recv(65536) or key.fileobj.sendall(answer(next(counted)))
         except OSError:
             gone = True
-        if gone:
+        if gone or "{closing}":
             ready.unregister(key.fileobj)
             key.fileobj.close()
 """
@@ -77,6 +78,8 @@ TWISTS = {
     "wrong": "body = body if number % 100 else b'\"hello there\"'",
     "dying": "number < 500 or os._exit(3)",
     "restarted": "number < 3000 or os._exit(3)",
+    "silent": "if number in (40, 41): return b''",
+    "closing": "body += b' ' * 0",
     "growing": "number < 200 or kept.append(b'x' * 2**20)",
     "costly": "burn(before_s + number * 0.0005)",
 }
@@ -98,7 +101,11 @@ def own_environments(environments: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def _toy(folder: Path, name: str, twist: str) -> Stack:
     return toy_stack(
-        folder, name, app=APP.replace("{twist}", TWISTS[twist]).replace("{parent}", "yes" * (twist == "restarted"))
+        folder,
+        name,
+        app=APP.replace("{twist}", TWISTS[twist])
+        .replace("{parent}", "yes" * (twist == "restarted"))
+        .replace("{closing}", "yes" * (twist == "closing")),
     )
 
 
@@ -140,6 +147,35 @@ def test_a_server_that_answers_wrongly_under_load(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("own_environments")
 def test_a_server_that_dies_under_load(tmp_path: Path) -> None:
     assert "exit status 3" in _seen(tmp_path, "dying")[Verdict.SERVER_DIED]
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_a_server_that_closes_connections_which_it_was_declared_to_keep(tmp_path: Path) -> None:
+    assert "connections declared keep-alive were opened anew" in _seen(tmp_path, "closing")[Verdict.CONNECTIONS]
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_a_server_that_leaves_some_connections_without_an_answer(tmp_path: Path) -> None:
+    """Two of 16 wait for ever, so fewer requests are under way than there are connections: Little's law is off."""
+    assert "rate x response time is 0.8" in _seen(tmp_path, "silent")[Verdict.CONNECTIONS]
+
+
+@pytest.mark.usefixtures("own_environments")
+def test_two_copies_that_are_not_the_same(tmp_path: Path) -> None:
+    """And a run of fewer than five rounds, while they are measured."""
+    copy = replace(CELL, name="toy+native#2", control_of=CELL.name)
+    made = replace(_run(window_s=0.3, rounds=5), cells=[CELL, copy])
+    toys = {CELL.name: _toy(tmp_path / "a", "toy", "good"), copy.name: _toy(tmp_path / "b", "toy", "costly")}
+    windows: list[Window] = []
+    for number in range(1, 6):
+        for name, stack in toys.items():
+            step = Step(round=number, position=1, cell=name)
+            windows.append(measure_window(made, step, Candidate(stack=stack)))
+        seen = summarise(made, windows)
+        assert (Verdict.TOO_FEW_ROUNDS in seen.cells[0].doubts) == (number < 5)
+    assert seen.controls is not None
+    assert "two copies of toy+native differ by" in seen.controls.warnings[Verdict.CONTROL_DIFFERS]
+    assert all(row.rank is None for row in seen.cells)
 
 
 @pytest.mark.usefixtures("own_environments")

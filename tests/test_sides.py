@@ -41,6 +41,8 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
         ("falcon:slimmer", "A=slimmer is unknown. Did you mean slim?"),
         ("./nowhere", r"A=\./nowhere: there is no such folder"),
         ("falcon@./nowhere", "there is no such folder"),
+        ("falcon:py9", r"A=\.\.\.py9 is no Python. Accepted: such as py3\.12"),
+        ("./tests", r"A=\./tests holds no pyproject\.toml"),
         ("falcon:pythree", "A=pythree is unknown"),
     ],
 )

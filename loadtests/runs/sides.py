@@ -127,14 +127,23 @@ def _where(text: str | None, variable: str) -> tuple[str | None, str | None]:
     image = found[1] or found[3]
     return (
         one_of(image, images(), variable=variable, more=("py3.13",)) if image else None,
-        read_python(found[2]) if found[2] else None,
+        _python(found[2], variable) if found[2] else None,
     )
+
+
+def _python(text: str, variable: str) -> str:
+    try:
+        return read_python(text)
+    except UsageError as error:
+        raise UsageError(f"{variable}=...py{text} is no Python. Accepted: such as py3.12 or py3.13.2.") from error
 
 
 def _folder(text: str, variable: str) -> Path:
     folder = Path(text).expanduser().resolve()
     if not folder.is_dir():
         raise UsageError(f"{variable}={text}: there is no such folder. Accepted: {ACCEPTED}.")
+    if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        raise UsageError(f"{variable}={text} holds no pyproject.toml and no setup.py. Accepted: {ACCEPTED}.")
     return folder
 
 
