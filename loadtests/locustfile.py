@@ -17,41 +17,43 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from common.errors import BenchmarkError, UsageError
 from loadtests.scenarios.climb import Objective
-from loadtests.scenarios.rates import MOST_RPS
 from loadtests.scenarios.staircase import climb
 from loadtests.scenarios.stepped import climbing, stairs_of, told, users_of, window_s
-from loadtests.scenarios.workloads import DELAY_MS, LONGEST_DELAY_MS, Hello, Mixed, Ramp, Rate, Sleep, Sleepers
-from loadtests.users.arrivals import Arrivals
+from loadtests.scenarios.workloads import (
+    DELAY_MS,
+    LONGEST_DELAY_MS,
+    FastHello,
+    FastMixed,
+    FastSleep,
+    Hello,
+    Mixed,
+    Ramp,
+    Rate,
+    Sleep,
+    Sleepers,
+)
 from loadtests.users.engine import Engine
-from loadtests.users.engines import engine_of, options_of
-from loadtests.users.http_user import KeepAliveUser, destination
+from loadtests.users.engines import engine_of
+from loadtests.users.http_user import HostError, KeepAliveUser, destination
 from loadtests.users.open_loop import OpenLoop
+from loadtests.users.options import number_from, options_of
+from loadtests.users.tags import TagError, keep_tagged
 from loadtests.windows import window
 from loadtests.windows.distributed import Follower, Leader
 from loadtests.windows.worker_reports import write_totals
 
-__all__ = ["Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers"]
+__all__ = ["FastHello", "FastMixed", "FastSleep", "Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers"]
 
 
 def add_options(parser: LocustArgumentParser) -> None:
     """Add our options to Locust's; the scenarios' are asked for in the web UI as well."""
     add: Callable[..., Any] = parser.add_argument
-    number = _number_from(0, 3600)
+    number = number_from(0, 3600)
     add("--delay-ms", type=_delay_ms, default=DELAY_MS, help="how long /sleep is asked to sleep")
-    add("--rate", type=_number_from(0.001, MOST_RPS), default=100.0, help="arrivals per second of an open loop, in all")
-    add(
-        "--arrivals",
-        choices=[one.value for one in Arrivals],
-        default=Arrivals.CONSTANT.value,
-        help="how arrivals follow each other",
-    )
     add(
         "--objective", type=_objective, default=None, help="what a step of Ramp or Sleepers must hold, such as p99<50ms"
     )
-    add("--per-request-events", action="store_true", help="fire events.request for each answer, for plugins (slower)")
     hidden = {"include_in_web_ui": False}  # and sent to workers with all others, so that they must be plain values
-    add("--arrival-seed", type=int, default=None, help="seed of Poisson arrivals", **hidden)
-    add("--connections-in-all", type=int, default=None, help="set by a master for its workers", **hidden)
     add("--tally-file", help="write exact counts of all workers to this file at the end", **hidden)
     add("--window-file", help="measure one timed window, write its record to this file, and end", **hidden)
     add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window", **hidden)
@@ -68,7 +70,8 @@ def prepare(environment: Environment, **_: object) -> None:
     """Pin the process, and start the timed window where one is asked for; what cannot work ends the process."""
     options = options_of(environment)
     try:
-        if environment.host:
+        keep_tagged(environment)
+        if environment.host and all(issubclass(one, KeepAliveUser) for one in environment.user_classes):
             destination(environment.host)
         if options.cores:
             os.sched_setaffinity(0, options.cores)
@@ -81,9 +84,9 @@ def prepare(environment: Environment, **_: object) -> None:
             Follower(environment.runner, partial(_engine_in_use, environment), options.cores)
         elif options.window_file:
             gevent.spawn(measure, environment, _measurement(environment, _kind(environment)))
-    except BenchmarkError as error:
+    except (BenchmarkError, HostError, TagError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
-        sys.exit(error.exit_status)
+        sys.exit(getattr(error, "exit_status", UsageError.exit_status))
 
 
 def _measurement(environment: Environment, kind: type[Engine]) -> Callable[[window.Plan], object]:
@@ -134,19 +137,6 @@ def _measure(environment: Environment, runner: LocalRunner, kind: type[Engine], 
     window.run(plan, lambda: climb(stairs, plan, engine, users, told), stairs.longest_s(plan))
 
 
-def _number_from(low: float, high: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not low <= value <= high:
-            raise ArgumentTypeError(f"{text!r} is not accepted: a number from {low:g} to {high:g} is")
-        return value
-
-    return number
-
-
 def _kind(environment: Environment) -> type[Engine]:
     kinds = {one.engine_kind for one in environment.user_classes if issubclass(one, KeepAliveUser)}
     if len(kinds) != 1:
@@ -171,7 +161,7 @@ def _objective(text: str) -> str:
 
 
 def _delay_ms(text: str) -> int:
-    return int(_number_from(0, LONGEST_DELAY_MS)(text))
+    return int(number_from(0, LONGEST_DELAY_MS)(text))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from common.errors import UsageError
 from common.records import Load
-
-MOST_RPS = 1_000_000
+from loadtests.users.arrivals import MOST_RPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,13 @@ from locust.runners import STATE_RUNNING, LocalRunner
 from common.errors import UsageError
 from common.records import Step
 from loadtests.scenarios.climb import DELAYS, Objective, knee
-from loadtests.scenarios.rates import MOST_RPS
 from loadtests.scenarios.staircase import Stairs, climb
 from loadtests.scenarios.workloads import Ramp, Sleepers
 from loadtests.users.arrival_user import open_loop_of
+from loadtests.users.arrivals import MOST_RPS
 from loadtests.users.engine import Engine
-from loadtests.users.engines import engine_of, options_of
+from loadtests.users.engines import engine_of
+from loadtests.users.options import options_of
 from loadtests.windows.window import Plan, wait_open
 
 DEFAULT_OBJECTIVE = "p99<50ms"

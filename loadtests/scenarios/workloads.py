@@ -1,9 +1,10 @@
 """The workloads, each a few lines: what is sent and what must come back."""
 
-from collections.abc import Sequence
+from locust import User, tag, task
 
 from loadtests.users.answers import Request, json_string
 from loadtests.users.arrival_user import ArrivalUser
+from loadtests.users.fast_user import FastUser
 from loadtests.users.http_user import KeepAliveUser
 
 DELAY_MS = 100
@@ -12,66 +13,94 @@ MARGIN_S = 10.0
 """How much longer than it was asked to sleep a server may take before a request counts as timed out."""
 
 
-def hello(weight: float = 1) -> Request:
+def hello() -> Request:
     """The smallest answer: what a stack costs by itself."""
-    return Request("/hello", expect=json_string("hello world"), weight=weight)
+    return Request("/hello", expect=json_string("hello world"))
 
 
-def sleep(delay_ms: int, weight: float = 1) -> Request:
+def sleep(delay_ms: int) -> Request:
     """An answer that takes ``delay_ms`` without work: what waiting costs a stack."""
     return Request(
         f"/sleep/{delay_ms}",
         name="/sleep",
         expect=json_string(f"slept for {delay_ms} ms"),
         timeout_s=delay_ms / 1000 + MARGIN_S,
-        weight=weight,
     )
+
+
+def delay_ms(user: User) -> int:
+    """How long ``--delay-ms`` has the server sleep."""
+    delay_ms = getattr(user.environment.parsed_options, "delay_ms", None)
+    return DELAY_MS if delay_ms is None else int(delay_ms)
 
 
 class Hello(KeepAliveUser):
     """``/hello``, again and again."""
 
-    requests = (hello(),)
+    @tag("hello")
+    @task
+    def hello(self) -> None:
+        """The smallest answer."""
+        self.sends(hello())
 
 
-class _Delayed(KeepAliveUser):
-    """Has the option ``--delay-ms`` to hand."""
+class Sleep(KeepAliveUser):
+    """``/sleep``, again and again."""
+
+    @tag("sleep")
+    @task
+    def sleep(self) -> None:
+        """As long as ``--delay-ms`` says."""
+        self.sends(sleep(delay_ms(self)))
+
+
+class Mixed(Sleep):
+    """Nine times ``/hello``, once ``/sleep``, in random order."""
+
+    @tag("hello")
+    @task(9)
+    def hello(self) -> None:
+        """The smallest answer."""
+        self.sends(hello())
+
+
+class _Arrivals(ArrivalUser):
+    """``/hello`` when it is due."""
 
     abstract = True
 
-    @property
-    def delay_ms(self) -> int:
-        """How long the server is asked to sleep."""
-        return int(getattr(self.environment.parsed_options, "delay_ms", None) or DELAY_MS)
+    @tag("hello")
+    @task
+    def hello(self) -> None:
+        """The smallest answer."""
+        self.sends(hello())
 
 
-class Sleep(_Delayed):
-    """``/sleep``, again and again."""
-
-    def plan(self) -> Sequence[Request]:
-        """Sleeps as long as ``--delay-ms`` says."""
-        return (sleep(self.delay_ms),)
-
-
-class Mixed(_Delayed):
-    """Nine times ``/hello``, once ``/sleep``, in random order."""
-
-    def plan(self) -> Sequence[Request]:
-        """Sleeps as long as ``--delay-ms`` says."""
-        return (hello(weight=9), sleep(self.delay_ms))
-
-
-class Rate(ArrivalUser):
+class Rate(_Arrivals):
     """``/hello`` at ``--rate`` a second, whatever becomes of the answers."""
 
-    requests = (hello(),)
 
-
-class Ramp(ArrivalUser):
+class Ramp(_Arrivals):
     """``/hello`` at a rate that rises from ``--rate`` until ``--objective`` breaks."""
-
-    requests = (hello(),)
 
 
 class Sleepers(Sleep):
     """``/sleep`` on ever more connections, from ``-u``, until the 99th percentile exceeds the delay by a tenth."""
+
+
+class FastHello(FastUser):
+    """``Hello`` over Locust's FastHttpUser, for a server that speaks TLS."""
+
+    tasks = Hello.tasks
+
+
+class FastSleep(FastUser):
+    """``Sleep`` over Locust's FastHttpUser, for a server that speaks TLS."""
+
+    tasks = Sleep.tasks
+
+
+class FastMixed(FastUser):
+    """``Mixed`` over Locust's FastHttpUser, for a server that speaks TLS."""
+
+    tasks = Mixed.tasks

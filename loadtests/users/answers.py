@@ -48,7 +48,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
     body: bytes = field(default=b"", kw_only=True)
     weight: float = field(default=1, kw_only=True)
-    """How often it is chosen, relative to the scenario's other requests."""
+    """How often it is drawn, relative to others; the weight of the task that says it multiplies it."""
     timeout_s: float = field(default=10, kw_only=True)
     name: str = field(default="", kw_only=True)
     """What statistics call it; its path by default."""

@@ -1,7 +1,9 @@
 """A Locust user that is one of the connections over which an open loop sends.
 
     class Visitors(ArrivalUser):
-        requests = (Request("/hello", expect=json_string("hello world")),)
+        @task
+        def hello(self) -> None:
+            self.sends(Request("/hello", expect=json_string("hello world")))
 
 ``--rate`` is the whole rate, of all users on all workers; ``--arrivals`` says how arrivals follow each other. ``-u`` is
 how many connections there are: an arrival that finds all of them busy waits, and its response time with it.
@@ -13,11 +15,12 @@ from locust import events
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadtests.users.arrivals import Arrivals, Schedule
-from loadtests.users.engine import Engine
-from loadtests.users.engines import engine_of, options_of
-from loadtests.users.http_user import KeepAliveUser
-from loadtests.users.open_loop import OpenLoop
+from .arrivals import Arrivals, Schedule
+from .engine import Engine
+from .engines import engine_of
+from .http_user import KeepAliveUser
+from .open_loop import OpenLoop
+from .options import options_of
 
 
 class ArrivalUser(KeepAliveUser):

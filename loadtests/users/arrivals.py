@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
+MOST_RPS = 1_000_000
+
 Gap = Callable[[float], float]
 """The seconds from one arrival to the next at a rate per second; for ever at a rate of 0."""
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from gevent.event import AsyncResult
 
-from loadtests.users.answers import NOTHING, Answer, Failure, Learned, Request
-from loadtests.users.tally import Tally
+from .answers import NOTHING, Answer, Failure, Learned, Request
+from .tally import Tally
 
 Address = tuple[socket.AddressFamily, Any]
 """The family and the address proper, as ``getaddrinfo`` gives them."""

@@ -17,9 +17,9 @@ from contextlib import suppress
 import gevent
 from gevent.socket import wait_read
 
-from loadtests.users.answers import NOTHING, Failure
-from loadtests.users.connection import Connection
-from loadtests.users.exchange import Exchange, Listener
+from .answers import NOTHING, Failure
+from .connection import Connection
+from .exchange import Exchange, Listener
 
 SLICE_S = 0.010
 """For how long the loop may keep other greenlets waiting."""

@@ -1,17 +1,16 @@
 """The engines of a process: one for each kind of loop in each Locust environment, kept in step with its statistics."""
 
-from argparse import Namespace
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 from locust import events
 from locust.env import Environment
 
-from loadtests.users.connection import Target
-from loadtests.users.engine import Engine
-from loadtests.users.exchange import Listener
-from loadtests.users.locust_stats import Merger
-from loadtests.users.tally import Tally
+from .connection import Target
+from .engine import Engine
+from .exchange import Listener
+from .locust_stats import Merger
+from .tally import Tally
 
 MS_PER_S = 1000
 
@@ -24,13 +23,6 @@ def engine_of(environment: Environment, kind: type[Engine] = Engine) -> Engine:
     if kind not in engines:
         engines[kind] = _made(environment, kind)
     return engines[kind]
-
-
-def options_of(environment: Environment) -> Namespace:
-    """The options that Locust was started with, as the web UI may have changed them since."""
-    options: Namespace | None = environment.parsed_options
-    assert options is not None
-    return options
 
 
 def tallies_of(environment: Environment) -> Iterable[Tally]:

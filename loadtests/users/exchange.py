@@ -4,10 +4,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from loadtests.users.answers import NOTHING, Answer, Failure, Request, judge
-from loadtests.users.connection import Connection, Target, failure_of
-from loadtests.users.sockets import Sockets
-from loadtests.users.tally import Tally
+from .answers import NOTHING, Answer, Failure, Request, judge
+from .connection import Connection, Target, failure_of
+from .sockets import Sockets
+from .tally import Tally
 
 RETRY_S = 0.020
 """The pause after a connection could not be opened."""

@@ -7,8 +7,6 @@ half a tick or by 0.4 %, whichever is more. Histograms of several connections, s
 
 from collections.abc import Iterable, Sequence
 
-from common.records import Latency
-
 TICKS_PER_S = 10_000_000
 PRECISION_BITS = 7
 LINEAR = 1 << PRECISION_BITS
@@ -67,16 +65,6 @@ def percentile_s(counts: Sequence[int], fraction: float) -> float | None:
         if seen >= wanted:
             return value_s(bucket)
     return None
-
-
-def latency(counts: Sequence[int], *, longest_s: float | None = None, mean_s: float | None = None) -> Latency | None:
-    """What the counts say; ``None`` without any. Maximum and mean are the buckets' where none were kept exactly."""
-    p50, p90, p99, p999, last = (percentile_s(counts, part) for part in (0.5, 0.9, 0.99, 0.999, 1.0))
-    if p50 is None or p90 is None or p99 is None or p999 is None or last is None:
-        return None
-    if mean_s is None:
-        mean_s = sum(value_s(bucket) * count for bucket, count in sparse(counts)) / sum(counts)
-    return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=last if longest_s is None else longest_s, mean=mean_s)
 
 
 def sparse(counts: Sequence[int]) -> list[tuple[int, int]]:

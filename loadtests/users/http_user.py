@@ -1,26 +1,31 @@
 """A Locust user that is one HTTP/1.1 connection, at the cost of wrk's.
 
-    class Hello(KeepAliveUser):
-        requests = (Request("/hello", expect=json_string("hello world")),)
+    class Visitor(KeepAliveUser):
+        @task(9)
+        def hello(self) -> None:
+            self.sends(Request("/hello", expect=json_string("hello world")))
 
-``-u``, the spawn rate, shapes, workers, and ``wait_time`` between requests mean what they mean for any Locust user. A
-user's greenlet only registers its connection and waits: the process's one engine drives all connections. No TLS and no
-HTTP/2: for those there is Locust's FastHttpUser.
+``-u``, the spawn rate, shapes, workers, tasks' weights, ``@tag``, and ``wait_time`` between requests mean what they
+mean for any Locust user. A task does not send: it says what is sent, once, when its user starts. From then on the
+user's greenlet waits, and the process's one engine drives all connections. No TLS and no HTTP/2: ``FastUser`` sends
+what the same tasks say over Locust's FastHttpUser.
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from locust import User, task
-from locust.exception import StopUser
+from locust import TaskSet, User
+from locust.env import Environment
+from locust.exception import StopTest, StopUser
 
-from common.errors import UsageError
-from loadtests.users.answers import Request
-from loadtests.users.connection import Address, Connection
-from loadtests.users.engine import Engine
-from loadtests.users.engines import engine_of
+from .answers import Request
+from .connection import Address, Connection
+from .engine import Engine
+from .engines import engine_of
 
 PROBE_S = 1.0
 """How long an address of a name that has several may take to accept a connection."""
@@ -28,29 +33,41 @@ PROBE_S = 1.0
 _addresses: dict[tuple[str, int], Address] = {}
 
 
+class HostError(StopTest):
+    """The host cannot be used, which ends the test; the text says what can."""
+
+
 class KeepAliveUser(User):
-    """One connection that sends ``requests``, drawn by weight, each as soon as the one before is answered.
+    """One connection that sends what its tasks say, drawn by their weights, each as soon as the one before is answered.
 
     ``wait_time`` puts a pause between them, as for any Locust user.
     """
 
     abstract = True
-    requests: ClassVar[Sequence[Request]] = ()
     engine_kind: ClassVar[type[Engine]] = Engine
     """The loop that drives the connections of these users."""
 
-    def plan(self) -> Sequence[Request]:
-        """The requests to draw from; to be overridden where they depend on options."""
-        return self.requests
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._said: list[Request] = []
+
+    def sends(self, request: Request) -> None:
+        """Have this be what the task that calls it stands for; a task may call it several times."""
+        self._said.append(request)
 
     def on_start(self) -> None:
-        """Make the connection ready; ``UsageError`` for a host that cannot be used."""
+        """Make the connection ready; ``HostError`` for a host that cannot be used.
+
+        ``StopTest`` where no task is left to say what is sent: by ``--tags``, or by the web UI's choice of tasks.
+        """
         address, host, prefix = destination(self.host or "")
         self.engine = engine_of(self.environment, self.engine_kind)
-        targets = [self.engine.target(request.under(prefix), host) for request in self.plan()]
+        targets = [self.engine.target(request.under(prefix), host) for request in self._plan()]
+        if not targets:
+            raise StopTest(f"{type(self).__name__} has no task that says what is sent. Are --tags right?")
         self.connection = Connection(address, targets, think=self._think())
+        self.tasks = [KeepAliveUser.drive]  # what this user does from now on; the class's tasks have said their say
 
-    @task
     def drive(self) -> None:
         """Have the engine drive the connection until this user is stopped."""
         try:
@@ -69,21 +86,27 @@ class KeepAliveUser(User):
             self.engine.finish(self.connection)
         return bool(super().stop(force))
 
+    def _plan(self) -> Iterator[Request]:
+        for say, weight in Counter(type(self).tasks).items():
+            if isinstance(say, type | TaskSet):
+                raise StopTest(f"{type(self).__name__} has a TaskSet. Accepted: tasks that are methods.")
+            self._said.clear()
+            say(self)
+            yield from (replace(request, weight=request.weight * weight) for request in self._said)
+
     def _think(self) -> Callable[[], float] | None:
         return None if type(self).wait_time is User.wait_time else self.wait_time
 
 
 def destination(base: str) -> tuple[Address, str, str]:
-    """Address, ``Host`` header and path prefix of a base URL; ``UsageError`` says what is accepted."""
+    """Address, ``Host`` header and path prefix of a base URL; ``HostError`` says what is accepted."""
     url = urlsplit(base)
     if url.scheme != "http" or not url.hostname:
-        raise UsageError(
-            f"--host {base} cannot be used. Accepted: http://NAME[:PORT][/PREFIX]; https needs Locust's FastHttpUser."
-        )
+        raise HostError(f"--host {base} cannot be used. Accepted: http://NAME[:PORT][/PREFIX]; https needs a FastUser.")
     try:
         return _address(url.hostname, url.port or 80), url.netloc.rpartition("@")[2], url.path.rstrip("/")
     except (ValueError, OSError) as error:
-        raise UsageError(f"--host {base} cannot be used: {error}. Accepted: a name that resolves.") from error
+        raise HostError(f"--host {base} cannot be used: {error}. Accepted: a name that resolves.") from error
 
 
 def _address(name: str, port: int) -> Address:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, StatsError
 
-from loadtests.users import histogram
-from loadtests.users.tally import Tally
+from . import histogram
+from .tally import Tally
 
 MS_PER_S = 1000
 TIMES_MS = tuple(histogram.value_s(bucket) * MS_PER_S for bucket in range(histogram.BUCKETS))

@@ -17,11 +17,11 @@ from typing import Any
 
 from gevent import monkey
 
-from loadtests.users import histogram
-from loadtests.users.arrivals import Arrivals, Schedule
-from loadtests.users.connection import Connection
-from loadtests.users.engine import SLICE_S, Engine
-from loadtests.users.exchange import Listener
+from . import histogram
+from .arrivals import Arrivals, Schedule
+from .connection import Connection
+from .engine import SLICE_S, Engine
+from .exchange import Listener
 
 SPIN_S = 0.0015
 """How long before an arrival the loop no longer trusts gevent's timers."""

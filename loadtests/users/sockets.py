@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from gevent import monkey
 
-from loadtests.users.answers import NOTHING
-from loadtests.users.connection import Connection, close
+from .answers import NOTHING
+from .connection import Connection, close
 
 PARTING_S = 0.010
 """How long a connection that the server said it would close is left for it to close, at most."""

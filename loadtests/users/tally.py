@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from loadtests.users import histogram
+from . import histogram
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from common.accounting import CpuReading, begun_between, ended_between
 from common.core_times import CoreTimes
 from common.records import Latency, Load, OpenLoop, WorkerLoad
 from loadtests.users import histogram
+from loadtests.windows.latencies import latency
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -138,7 +139,7 @@ def _latency(loads: Sequence[Load], pairs: Sequence[tuple[int, int]]) -> Latency
     if not known:
         return None
     total = sum(requests for _, requests in known)
-    return histogram.latency(
+    return latency(
         histogram.dense(pairs),
         longest_s=max(latency.max for latency, _ in known),
         mean_s=sum(latency.mean * requests for latency, requests in known) / total,
@@ -157,9 +158,9 @@ def _open_loop(loops: Sequence[OpenLoop], rate_rps: float) -> OpenLoop | None:
     return OpenLoop(
         **counts,
         rate_rps=rate_rps,
-        from_send_s=histogram.latency(from_send),
+        from_send_s=latency(from_send),
         from_send_histogram=histogram.sparse(from_send),
-        send_lag_s=histogram.latency(send_lag),
+        send_lag_s=latency(send_lag),
         send_lag_histogram=histogram.sparse(send_lag),
     )
 

@@ -15,6 +15,7 @@ from loadtests.users import histogram
 from loadtests.users.engine import Engine
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import Tally, added_up
+from loadtests.windows.latencies import latency
 
 NS_PER_S = 1e9
 
@@ -121,7 +122,7 @@ def difference(
 
 def latency_of(tally: Tally) -> Latency | None:
     """What a tally's histogram says; ``None`` if it is empty."""
-    return histogram.latency(tally.counts, longest_s=tally.longest_s, mean_s=tally.total_s / (tally.good or 1))
+    return latency(tally.counts, longest_s=tally.longest_s, mean_s=tally.total_s / (tally.good or 1))
 
 
 def _arrived(loop: OpenLoop) -> Arrived:
@@ -146,9 +147,9 @@ def _open_loop(before: Arrived | None, after: Arrived | None, rate_rps: float) -
         queued=after.queued - before.queued,
         waiting=after.waiting,
         never_sent=after.given_up - before.given_up,
-        from_send_s=histogram.latency(from_send),
+        from_send_s=latency(from_send),
         from_send_histogram=histogram.sparse(from_send),
-        send_lag_s=histogram.latency(send_lag),
+        send_lag_s=latency(send_lag),
         send_lag_histogram=histogram.sparse(send_lag),
     )
 

@@ -7,6 +7,7 @@ import pytest
 from common.accounting import CpuReading
 from common.records import Latency, Load, OpenLoop, Second
 from loadtests.users import histogram
+from loadtests.windows.latencies import latency
 from loadtests.windows.parts import RULES, Part, decode, encode, merged
 from tests.records import load
 
@@ -39,7 +40,7 @@ def part(name: str, milliseconds: list[int], *, joined_late: bool = False, **cha
         len(milliseconds),
         None,
         histogram=histogram.sparse(counts),
-        latency_s=histogram.latency(counts, longest_s=longest_s, mean_s=mean_s),
+        latency_s=latency(counts, longest_s=longest_s, mean_s=mean_s),
         **changes,
     )
     return Part(worker=name, load=found, joined_late=joined_late)
@@ -104,7 +105,7 @@ def arrivals(planned: int, lag_ms: int) -> OpenLoop:
         never_sent=3,
         from_send_s=None,
         from_send_histogram=[],
-        send_lag_s=histogram.latency(lag),
+        send_lag_s=latency(lag),
         send_lag_histogram=histogram.sparse(lag),
     )
 

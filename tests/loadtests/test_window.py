@@ -136,7 +136,7 @@ def test_a_meter_that_is_gone_is_a_record_that_says_so(tmp_path: Path) -> None:
         (("--window-s=abc",), "'abc' is not accepted: a number from 0 to 3600 is"),
         (("--delay-ms=60001",), "'60001' is not accepted: a number from 0 to 60000 is"),
         (("--cores=999",), "'999' is not accepted: some of "),
-        (("--host=https://127.0.0.1",), "https needs Locust's FastHttpUser."),
+        (("--host=https://127.0.0.1",), "https needs a FastUser."),
     ],
 )
 def test_options_that_cannot_work_end_with_status_2_and_a_reason(options: tuple[str, ...], message: str) -> None:
