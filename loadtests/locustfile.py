@@ -19,30 +19,31 @@ from common.errors import BenchmarkError, UsageError
 from loadtests.scenarios.climb import Objective
 from loadtests.scenarios.staircase import climb
 from loadtests.scenarios.stepped import climbing, stairs_of, told, users_of, window_s
+from loadtests.scenarios.web_form import check_form
 from loadtests.scenarios.workloads import (
     DELAY_MS,
     LONGEST_DELAY_MS,
-    FastHello,
-    FastMixed,
-    FastSleep,
     Hello,
     Mixed,
     Ramp,
     Rate,
     Sleep,
     Sleepers,
+    TlsHello,
+    TlsMixed,
+    TlsSleep,
 )
 from loadtests.users.engine import Engine
 from loadtests.users.engines import engine_of
 from loadtests.users.http_user import HostError, KeepAliveUser, destination
 from loadtests.users.open_loop import OpenLoop
-from loadtests.users.options import number_from, options_of
+from loadtests.users.options import number_from, options_of, rate
 from loadtests.users.tags import TagError, keep_tagged
 from loadtests.windows import window
 from loadtests.windows.distributed import Follower, Leader
 from loadtests.windows.worker_reports import write_totals
 
-__all__ = ["FastHello", "FastMixed", "FastSleep", "Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers"]
+__all__ = ["Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers", "TlsHello", "TlsMixed", "TlsSleep"]
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -70,7 +71,8 @@ def prepare(environment: Environment, **_: object) -> None:
     """Pin the process, and start the timed window where one is asked for; what cannot work ends the process."""
     options = options_of(environment)
     try:
-        keep_tagged(environment)
+        if not isinstance(environment.runner, WorkerRunner):  # those are sent their master's tags, later
+            keep_tagged(environment)
         if environment.host and all(issubclass(one, KeepAliveUser) for one in environment.user_classes):
             destination(environment.host)
         if options.cores:
@@ -78,6 +80,8 @@ def prepare(environment: Environment, **_: object) -> None:
         if options.tally_file and not isinstance(environment.runner, WorkerRunner):
             write = partial(write_totals, environment, Path(options.tally_file))
             environment.events.quit.add_listener(write)  # type: ignore[no-untyped-call]
+        if environment.web_ui is not None:
+            check_form(environment, {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.read})
         if options.headless or len(environment.user_classes) == 1:
             climbing(environment)
         if isinstance(environment.runner, WorkerRunner):

@@ -1,5 +1,6 @@
 """A killed run goes on to the end that it would have had, or says what has changed."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from loadtests.runs.manifest import cell_of
 from loadtests.runs.plan import steps
 from loadtests.runs.results import Results
 from loadtests.runs.resuming import Resumed
+from loadtests.runs.sides import Side
 from tests.records import cell, load, run, window
 from tests.waiting import wait_until
 
@@ -198,3 +200,37 @@ def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_
     again = subprocess.run([*line, f"--resume={folder}"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 2
     assert f"source_digest of {slow} was " in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "verb"),
+    [
+        ({"design": "alternation", "command_line": ["python -m loadtests crosscheck --rounds=2"]}, "make crosscheck"),
+        ({"design": "duet", "command_line": ["python -m loadtests compare --a=x"]}, "make compare"),
+        ({"design": "duet", "command_line": []}, "another command"),
+    ],
+)
+def test_only_a_load_test_is_compared_with_another(made: Results, changes: dict[str, Any], verb: str) -> None:
+    made.describe(replace(made.run(), **changes))
+    made.add(window("a+b", 1, load()))
+    with pytest.raises(UsageError, match=f"A=.* was written by {verb}. Accepted: a finished"):
+        Side.read(str(made.folder), "A")
+
+
+def test_a_crosscheck_is_not_resumed(made: Results) -> None:
+    made.describe(replace(made.run(), design="alternation", command_line=["python -m loadtests crosscheck"]))
+    with pytest.raises(UsageError, match=r"RESUME=.* was written by make crosscheck\. Accepted: a load test or a comp"):
+        Resumed.read(str(made.folder))
+
+
+def test_another_probes_folder_is_refused_in_one_line(made: Results) -> None:
+    inner = {"scenario": "rate", "command_line": ["python -m loadtests latency"]}
+    for text, told in (
+        (json.dumps({"verb": "latency", "run": inner}), "was written by make latency"),
+        ('{"command_line": ["python -m loadtests startup"]}', "was written by make startup"),
+        ("{", "cannot be read: "),
+    ):
+        (made.folder / "run.json").write_text(text)
+        with pytest.raises(UsageError, match=told) as seen:
+            Resumed.read(str(made.folder))
+        assert "\n" not in str(seen.value)

@@ -19,6 +19,7 @@ from loadtests.runs.manifest import called, cell_of
 from loadtests.runs.progress import progress
 from loadtests.runs.results import RESULTS, Results, run_folder
 from loadtests.runs.sides import Side, both
+from loadtests.runs.whose import refuse_other
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """Fields of a cell that must not have changed: other ones would be another stack under the same name."""
@@ -41,6 +42,7 @@ class Resumed:
         ``UsageError`` where it is none, or not of the kind asked for.
         """
         results = _latest(comparison) if text == "latest" else Results(folder=run_folder(text, variable="RESUME"))
+        refuse_other(results.folder, f"RESUME={text}", "a load test or a comparison", comparisons=True)
         run = results.run()
         if _is_comparison(run) != comparison:
             kind = f"a comparison ({run.design})" if _is_comparison(run) else "a load test"

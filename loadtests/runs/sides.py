@@ -16,6 +16,7 @@ from common.matrix import Stack, stacks
 from common.registry import Framework, frameworks
 from common.selection import one_of
 from loadtests.runs.results import RESULTS
+from loadtests.runs.whose import refuse_other
 
 STACK = "FRAMEWORK[+SERVER][@VERSION or @./CHECKOUT][:IMAGE, :py3.13 or :IMAGE-py3.13]"
 ACCEPTED = f"{STACK}, ./FOLDER, or a finished run"
@@ -41,6 +42,7 @@ class Side:
         """What ``A=`` or ``B=`` names; ``UsageError`` where that is nothing known."""
         for folder in (RESULTS / text, Path(text)):
             if text and (folder / "run.json").is_file():
+                refuse_other(folder, f"{variable}={text}", "a finished load test, or a stack")
                 return cls(text=text, variable=variable, run=folder)
         if text.startswith((".", "/", "~")):
             return cls(text=text, variable=variable, source=_folder(text, variable))

@@ -2,11 +2,12 @@
 
 import logging
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import gevent
-from locust import events
+from locust import User, events
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, LocalRunner
 
@@ -28,15 +29,22 @@ MARGIN = 1.1
 """How much longer than the delay 99 % of the sleepers may take."""
 SETTLE_S = 0.5
 
+_climbs: "WeakKeyDictionary[Environment, gevent.Greenlet[..., None]]" = WeakKeyDictionary()
+
 log = logging.getLogger(__name__)
 
 
 def climbing(environment: Environment) -> type[Ramp | Sleepers] | None:
     """The scenario that climbs, where one was chosen; ``UsageError`` where it is not alone, or in many processes."""
-    chosen = [one for one in environment.user_classes if issubclass(one, Ramp | Sleepers)]
-    if chosen and len(environment.user_classes) > 1:
+    return alone(environment.user_classes, distributed=not isinstance(environment.runner, LocalRunner))
+
+
+def alone(classes: Sequence[type[User]], *, distributed: bool) -> type[Ramp | Sleepers] | None:
+    """The one of ``classes`` that climbs; ``UsageError`` as ``climbing`` says."""
+    chosen = [one for one in classes if issubclass(one, Ramp | Sleepers)]
+    if chosen and len(classes) > 1:
         raise UsageError(f"{chosen[0].__name__} sets the load itself and runs alone. Choose no other class with it.")
-    if chosen and not isinstance(environment.runner, LocalRunner):
+    if chosen and distributed:
         raise UsageError(f"{chosen[0].__name__} measures one process. Leave out --processes, --master and --worker.")
     return chosen[0] if chosen else None
 
@@ -65,9 +73,17 @@ def climb_from_locust(environment: Environment, **_: object) -> None:
     try:
         if (scenario := climbing(environment)) is not None and isinstance(runner, LocalRunner):
             plan = _plan(options)
-            gevent.spawn(_climb, environment, runner, scenario, plan, stairs_of(environment, scenario, plan))
+            stairs = stairs_of(environment, scenario, plan)
+            _climbs[environment] = gevent.spawn(_climb, environment, runner, scenario, plan, stairs)
     except UsageError as error:
         log.error(error)  # noqa: TRY400 -- one line is all there is to say
+
+
+def leave_off(environment: Environment, **_: object) -> None:
+    """Climb no further when the test is stopped: the next step would start users again."""
+    climber = _climbs.pop(environment, None)
+    if climber is not None and climber is not gevent.getcurrent():
+        climber.kill(block=False)
 
 
 def _plan(options: Namespace) -> Plan:
@@ -124,3 +140,4 @@ def _sleepers(environment: Environment, plan: Plan) -> Stairs:
 
 
 events.test_start.add_listener(climb_from_locust)  # type: ignore[no-untyped-call]
+events.test_stopping.add_listener(leave_off)  # type: ignore[no-untyped-call]

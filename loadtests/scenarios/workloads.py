@@ -88,19 +88,19 @@ class Sleepers(Sleep):
     """``/sleep`` on ever more connections, from ``-u``, until the 99th percentile exceeds the delay by a tenth."""
 
 
-class FastHello(FastUser):
+class TlsHello(FastUser):
     """``Hello`` over Locust's FastHttpUser, for a server that speaks TLS."""
 
     tasks = Hello.tasks
 
 
-class FastSleep(FastUser):
+class TlsSleep(FastUser):
     """``Sleep`` over Locust's FastHttpUser, for a server that speaks TLS."""
 
     tasks = Sleep.tasks
 
 
-class FastMixed(FastUser):
+class TlsMixed(FastUser):
     """``Mixed`` over Locust's FastHttpUser, for a server that speaks TLS."""
 
     tasks = Mixed.tasks

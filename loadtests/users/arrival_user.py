@@ -13,11 +13,11 @@ from typing import ClassVar
 
 from locust import events
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from .arrivals import Arrivals, Schedule
 from .engine import Engine
-from .engines import engine_of
+from .engines import engine_of, engines_now
 from .http_user import KeepAliveUser
 from .open_loop import OpenLoop
 from .options import options_of
@@ -35,8 +35,15 @@ class ArrivalUser(KeepAliveUser):
         options = options_of(self.environment)
         loop = open_loop_of(self.environment)
         if not loop.connections:
-            loop.schedule = Schedule(Arrivals(options.arrivals), options.arrival_seed)
+            loop.schedule = Schedule(Arrivals(options.arrivals), seed_here(self.environment))
         loop.pace(options.rate / connections_in_all(self.environment))
+
+
+def seed_here(environment: Environment) -> int | None:
+    """This process's seed: each worker draws arrivals of its own, or their sum would not be a Poisson process."""
+    seed: int | None = options_of(environment).arrival_seed
+    runner = environment.runner
+    return seed + (runner.worker_index << 32) if seed is not None and isinstance(runner, WorkerRunner) else seed
 
 
 def open_loop_of(environment: Environment) -> OpenLoop:
@@ -52,10 +59,24 @@ def connections_in_all(environment: Environment) -> int:
     return int(options.connections_in_all or options.num_users or 1)
 
 
+def pace_anew(**_: object) -> None:
+    """Go on at the rate and with the connections that there are now: the web UI may have changed both."""
+    for environment, loop in engines_now():
+        if isinstance(loop, OpenLoop) and loop.connections:
+            loop.pace(options_of(environment).rate / connections_in_all(environment))
+
+
 def tell_workers(environment: Environment, **_: object) -> None:
     """Have the master send the number of users along: Locust sends a worker our options, and only its own users."""
-    if isinstance(environment.runner, MasterRunner) and environment.parsed_options is not None:
-        environment.parsed_options.connections_in_all = environment.parsed_options.num_users
+    if environment.parsed_options is not None:
+        count_connections(environment, str(environment.parsed_options.num_users))
+
+
+def count_connections(environment: Environment, users: str) -> None:
+    """Have a master send this number of users to its workers, if it is one."""
+    if isinstance(environment.runner, MasterRunner) and users.isdecimal():
+        options_of(environment).connections_in_all = int(users)
 
 
 events.test_start.add_listener(tell_workers)  # type: ignore[no-untyped-call]
+events.spawning_complete.add_listener(pace_anew)  # type: ignore[no-untyped-call]

@@ -14,15 +14,22 @@ from .tally import Tally
 
 MS_PER_S = 1000
 
-_engines: WeakKeyDictionary[Environment, dict[type[Engine], Engine]] = WeakKeyDictionary()
+_engines: WeakKeyDictionary[Environment, dict[tuple[type[Engine], bool], Engine]] = WeakKeyDictionary()
+"""By kind, and by whether they fire an event for each request, which the web UI can change between tests."""
 
 
 def engine_of(environment: Environment, kind: type[Engine] = Engine) -> Engine:
     """The engine of this kind that drives the connections of all users of ``environment`` in this process."""
     engines = _engines.setdefault(environment, {})
-    if kind not in engines:
-        engines[kind] = _made(environment, kind)
-    return engines[kind]
+    listened_to = bool(getattr(environment.parsed_options, "per_request_events", False))
+    if (kind, listened_to) not in engines:
+        engines[kind, listened_to] = _made(environment, kind, listened_to=listened_to)
+    return engines[kind, listened_to]
+
+
+def engines_now() -> list[tuple[Environment, Engine]]:
+    """Every engine of this process."""
+    return [(environment, engine) for environment, engines in _engines.items() for engine in engines.values()]
 
 
 def tallies_of(environment: Environment) -> Iterable[Tally]:
@@ -47,8 +54,8 @@ events.spawning_complete.add_listener(flush_engines)  # type: ignore[no-untyped-
 events.report_to_master.add_listener(flush_engines)  # type: ignore[no-untyped-call]
 
 
-def _made(environment: Environment, kind: type[Engine]) -> Engine:
-    if getattr(environment.parsed_options, "per_request_events", False):
+def _made(environment: Environment, kind: type[Engine], *, listened_to: bool) -> Engine:
+    if listened_to:
         return kind(flush=lambda: None, listener=_event_of(environment))
     merger = Merger(environment)
 

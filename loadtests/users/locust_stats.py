@@ -10,8 +10,9 @@ from . import histogram
 from .tally import Tally
 
 MS_PER_S = 1000
-TIMES_MS = tuple(histogram.value_s(bucket) * MS_PER_S for bucket in range(histogram.BUCKETS))
-"""What each bucket stands for. Locust's annotations want whole milliseconds, its arithmetic and its pages do not."""
+TIMES_MS = tuple(round(histogram.value_s(bucket) * MS_PER_S, 5) for bucket in range(histogram.BUCKETS))
+"""What each bucket stands for, in tens of nanoseconds, since pages show every digit there is. Locust's annotations want
+whole milliseconds, its arithmetic and its pages do not."""
 
 
 class Merger:

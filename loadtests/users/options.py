@@ -18,7 +18,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     add: Callable[..., Any] = parser.add_argument
     add(
         "--rate",
-        type=number_from(LOWEST_RPS, MOST_RPS),
+        type=rate,
         default=100.0,
         help="arrivals per second of an open loop (Rate, Ramp), in all",
     )
@@ -55,5 +55,8 @@ def number_from(low: float, high: float) -> Callable[[str], float]:
 
     return number
 
+
+rate = number_from(LOWEST_RPS, MOST_RPS)
+"""A type of option: arrivals per second."""
 
 events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]

@@ -54,13 +54,13 @@ def _over_tls(folder: Path) -> Iterator[int]:
 def test_a_fast_user_asks_over_tls_and_checks_the_answers(tmp_path: Path) -> None:
     with _over_tls(tmp_path) as port:
         options = (f"--host=https://127.0.0.1:{port}", "-t=2", f"--json-file={tmp_path / 'seen'}")
-        done = locust(port, *options, scenario="FastHello")
+        done = locust(port, *options, scenario="TlsHello")
     (entry,) = json.loads((tmp_path / "seen.json").read_text())
     assert entry["num_requests"] > 20, done.stderr
     assert abs(entry["num_failures"] - entry["num_requests"] / 5) <= USERS
 
 
 def test_a_class_without_tls_stops_the_test_beside_one_with_it() -> None:
-    done = locust(9, "--host=https://127.0.0.1:9", "-t=20", "FastHello", scenario="Hello")
+    done = locust(9, "--host=https://127.0.0.1:9", "-t=20", "TlsHello", scenario="Hello")
     assert "https needs a FastUser." in done.stderr
     assert done.returncode != 0

@@ -132,6 +132,25 @@ def _workers(count: int) -> tuple[str, ...]:
     return (f"--processes={count}", f"--master-bind-port={port}", f"--master-port={port}") if count else ()
 
 
+@pytest.mark.parametrize("arrivals", ["constant", "poisson"])
+def test_workers_together_send_at_the_rate_asked_for_and_their_arrivals_add_up(
+    arrivals: str, known: Running, tmp_path: Path
+) -> None:
+    """An odd number of connections: each worker's share of the rate is that of its connections."""
+    options = ("--rate=400", f"--arrivals={arrivals}", "--arrival-seed=3", "--window-s=3", *_workers(2))
+    seen = window(tmp_path / "w.json", _port(known), *options, meter=known.meter or "", scenario="Rate", users=33)
+    assert (seen.server_gone, seen.failures, seen.workers_lost) == (None, {}, 0)
+    assert sorted(worker.users for worker in seen.workers) == [16, 17]
+    opened = seen.open_loop
+    assert opened is not None
+    assert opened.rate_rps == 400
+    assert opened.planned / seen.duration_s == pytest.approx(400, rel=0.03 if arrivals == "constant" else 0.15)
+    assert opened.never_sent == 0
+    assert abs(opened.planned - seen.sent) <= opened.waiting + 2
+    assert abs(seen.sent - seen.requests) <= 33
+    assert sum(count for _, count in opened.from_send_histogram) == seen.requests
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("scenario", ["Hello", "Rate"])
 def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, workers: int, tmp_path: Path) -> None:

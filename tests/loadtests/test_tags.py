@@ -9,7 +9,7 @@ from tests.loadtests.servers import serving
 from tests.loadtests.test_window import keep_alive, locust
 
 
-@pytest.mark.parametrize("scenario", ["Mixed", "FastMixed"])
+@pytest.mark.parametrize("scenario", ["Mixed", "TlsMixed"])
 @pytest.mark.parametrize(
     ("options", "names"),
     [(("--tags=hello",), {"/hello"}), (("--exclude-tags=hello",), {"/sleep"}), ((), {"/hello", "/sleep"})],
