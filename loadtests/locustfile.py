@@ -71,7 +71,7 @@ def prepare(environment: Environment, **_: object) -> None:
     """Pin the process, and start the timed window where one is asked for; what cannot work ends the process."""
     options = options_of(environment)
     try:
-        if not isinstance(environment.runner, WorkerRunner):  # those are sent their master's tags, later
+        if options.processes or not isinstance(environment.runner, WorkerRunner):  # others are sent their master's tags
             keep_tagged(environment)
         if environment.host and all(issubclass(one, KeepAliveUser) for one in environment.user_classes):
             destination(environment.host)

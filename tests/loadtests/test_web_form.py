@@ -72,13 +72,18 @@ def test_a_climb_that_is_stopped_takes_no_further_step(web: httpx.Client) -> Non
     """Its next step would start users again. The form's rate is the one it climbs from."""
     assert _start(web, "Ramp", rate="50") == "Swarming started"
     wait_until(lambda: _logged(web, "50: "), deadline_s=30)
-    web.get("/stop")
+    web.post("/stop")
     steps = _steps(web)
     assert _start(web, "Rate", rate="20") == "Swarming started"
-    wait_until(lambda: web.get("/stats/requests").json()["stats"][0]["num_requests"] > 60, deadline_s=30)
+    wait_until(lambda: _requests(web) < 60, deadline_s=30)  # Locust keeps its answer for two seconds
+    wait_until(lambda: _requests(web) > 100, deadline_s=30)
     assert _steps(web) == steps
     assert not _logged(web, "the highest step that holds")
-    web.get("/stop")
+    web.post("/stop")
+
+
+def _requests(web: httpx.Client) -> int:
+    return int(web.get("/stats/requests").json()["stats"][0]["num_requests"])
 
 
 def _logged(web: httpx.Client, text: str) -> bool:
