@@ -57,7 +57,7 @@ workers: $(READY) ## Workers against vCPU for one stack, with a recommendation |
 	@$(PYTHON_M) loadtests workers
 causes: $(READY) ## What moves response times in small containers, one change at a time | FRAMEWORK=flask_restful SERVER=gunicorn-sync IMAGE=slim ROUNDS=5 SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests causes
-startup: $(READY) ## Time to the first answer on fresh servers, by phase; pulls over a link (100mbit,1gbit,full) | FRAMEWORK=all SERVER=default IMAGE=slim RUNTIME=auto VCPU=1 CACHE= BANDWIDTH= ROUNDS=5 SEED= OUT= PYTHON=3.13
+startup: $(READY) ## Time to the first answer on fresh servers, by phase (5 rounds, 10 on Fargate); pulls over a link (100mbit,1gbit,full) | FRAMEWORK=all SERVER=default IMAGE=slim RUNTIME=auto VCPU=1 MEMORY= CACHE= BANDWIDTH= ROUNDS= SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests startup
 memory: $(READY) ## Memory held idle and after 1,000 requests, by workers; the smallest limit that suffices | FRAMEWORK=all SERVER=default IMAGE=slim RUNTIME=auto VCPU=1 WORKERS=1,2 LIMIT=yes ROUNDS=3 SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests memory

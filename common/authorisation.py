@@ -30,7 +30,7 @@ def go_ahead(planned: Sequence[Planned], report: Callable[[str], None]) -> bool:
     tasks = [(completed(one.size), START_DEADLINE_S + one.needed_s) for one in planned]
     place.budget.approve(tasks, report)
     if place.dry_run:
-        _rehearse(planned)
+        rehearse(planned)
     return not place.dry_run
 
 
@@ -40,11 +40,12 @@ def go_ahead_open_end(candidate: Candidate, size: Size, report: Callable[[str], 
         return True
     candidate.place.budget.approve_open_end(completed(size), report)
     if candidate.place.dry_run:
-        _rehearse([Planned(candidate=candidate, size=size, needed_s=0)])
+        rehearse([Planned(candidate=candidate, size=size, needed_s=0)])
     return not candidate.place.dry_run
 
 
-def _rehearse(planned: Sequence[Planned]) -> None:
+def rehearse(planned: Sequence[Planned]) -> None:
+    """Bring each up at a place that only prints the calls."""
     for one in planned:
         with one.candidate.serve(one.size, cores=()):
             pass

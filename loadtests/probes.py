@@ -1,20 +1,25 @@
 """The verbs that probe one thing each: latency, workers, causes, startup, memory, sizes, money."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
+from common.authorisation import go_ahead
 from common.candidates import Runtime, choose, only, runtime_line
-from common.commandline import terminal
+from common.commandline import OnFargate, terminal
 from common.container_registry import Place
 from common.errors import UsageError
+from common.fargate.place import Fargate
+from common.fargate.sizes import read_sizes
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size, read_memory_limit
+from loadtests.fargate import startup as fargate_startup
 from loadtests.latency.cause_run import run_causes
 from loadtests.latency.points import read_vcpus, read_workers
-from loadtests.latency.run import read_common_rate, run_latency, settings_of
+from loadtests.latency.run import read_common_rate, run_latency, servers, settings_of
 from loadtests.latency.worker_run import run_workers
 from loadtests.memory import run as memory_run
 from loadtests.money.bill import Question
@@ -26,6 +31,9 @@ from loadtests.sizes.weighing import run_sizes
 from loadtests.startup import run as startup_run
 
 console = terminal()
+say = partial(console.print, soft_wrap=True, markup=False)
+HERE = Fargate()
+"""Nothing set that only Fargate takes."""
 
 Rounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
@@ -46,19 +54,26 @@ def latency(
     seed: Seed = None,
     out: Path | None = None,
     python: str = DEFAULT_PYTHON,
+    fargate: OnFargate = HERE,
 ) -> None:
     """Response times by vCPU: at a common rate, at shares of the stack's own capacity, one request at a time."""
-    kind = Runtime.read(runtime).here
-    vcpus, common_rate, memory_bytes = read_vcpus(vcpu), read_common_rate(rate), _memory(memory, kind)
+    kind = Runtime.read(runtime)
+    common_rate = read_common_rate(rate)
+    if kind is Runtime.FARGATE:
+        sizes = read_sizes(vcpu, memory)
+    else:
+        sizes = tuple(Size(vcpu=one, memory_bytes=_memory(memory, kind)) for one in read_vcpus(vcpu))
     if out is not None:
         refuse_used(out)
-    candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python)
+    candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate)
+    if not go_ahead(servers(candidates, sizes, rounds, common_rate), say):
+        return
     console.print(runtime_line(kind, runtime))
     run_latency(
         settings_of(kind, rounds, new_seed() if seed is None else seed),
         candidates,
-        vcpus=vcpus,
-        memory_bytes=memory_bytes,
+        vcpus=[size.vcpu for size in sizes],
+        memory_bytes=None if memory is None else sizes[0].memory_bytes,
         rate=common_rate,
         out=out,
         console=console,
@@ -120,27 +135,51 @@ def startup(
     image: str | None = None,
     runtime: str = "auto",
     vcpu: str = "1",
+    memory: str | None = None,  # Fargate's sizes have one
     cache: str | None = None,
     bandwidth: str = "",
-    rounds: Rounds = 5,
+    rounds: Rounds | None = None,  # 5; on Fargate 10
     seed: Seed = None,
     out: Path | None = None,
     python: str = DEFAULT_PYTHON,
+    fargate: OnFargate = HERE,
 ) -> None:
     """How long every stack asked for takes to its first answer, phase by phase, and to be pulled over a link."""
-    kind = Runtime.read(runtime).here
+    kind = Runtime.read(runtime)
+    if out is not None:
+        refuse_used(out)
+    if kind is Runtime.FARGATE:
+        fargate_startup.refuse_local(cache=cache, bandwidth=bandwidth)
+        fargate_startup.run_startup(
+            choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate),
+            read_sizes(vcpu, memory),
+            fargate,
+            tasks=rounds or fargate_startup.TASKS,
+            seed=seed,
+            out=out,
+            console=console,
+        )
+        return
+    if memory is not None:
+        raise UsageError(f"MEMORY={memory} needs RUNTIME=fargate; a start here has the memory of this machine.")
     settings = startup_run.Settings(
         runtime=kind,
         sizes=tuple(dict.fromkeys(Size.read(one.strip(), None) for one in vcpu.split(","))),
         caches=startup_run.read_caches(cache, kind),
         bandwidths=startup_run.read_links(bandwidth, kind),
-        rounds=rounds,
+        rounds=rounds or startup_run.ROUNDS,
         seed=seed,
     )
-    if out is not None:
-        refuse_used(out)
     for size in settings.sizes:  # each is refused by itself where the runtime cannot give it
-        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size)
+        candidates = choose(
+            framework=framework,
+            server=server,
+            image=image,
+            runtime=kind,
+            python=python,
+            size=size,
+            place=fargate,
+        )
     console.print(runtime_line(kind, runtime))
     startup_run.run_startup(settings, candidates, out, console)
 

@@ -37,6 +37,11 @@ def read_size(vcpu: str, memory: str | None) -> Size:
     return Size(vcpu=cpus, memory_bytes=mib * MIB)
 
 
+def read_sizes(vcpu: str, memory: str | None) -> tuple[Size, ...]:
+    """The sizes that ``VCPU=`` lists, each with ``MEMORY=``; errors as ``read_size``."""
+    return tuple(dict.fromkeys(read_size(one.strip(), memory) for one in vcpu.split(",")))
+
+
 def completed(size: Size) -> Size:
     """``size``, with the least memory that goes with its vCPUs where it has none; ``UsageError`` as ``read_size``."""
     return (

@@ -1,7 +1,7 @@
 """The experiments of 2019 on Fargate, each one factor: what does one factor do to the start of a task."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from common.fargate.tasks import definition
 from common.live import live
 from common.machine import revision
 from common.matrix import Size
+from common.records import Conformance
 from common.runtimes.fargate import START_DEADLINE_S, Started, started
 from loadtests.fargate.folder import ExperimentFolder
 from loadtests.fargate.records import Experiment, ExperimentCell, TaskStart
@@ -62,6 +63,7 @@ class Variant:
     size: Size
     subnets: str
     groups: str
+    conformance: Conformance | None = None
 
     @property
     def image(self) -> str:
@@ -91,7 +93,7 @@ def variants(
     compared = {Factor.IMAGE_SIZE: len(candidates), Factor.VCPU: len(set(sizes)), Factor.ENDPOINTS: len(where)}
     found = tuple(
         Variant(
-            name={Factor.IMAGE_SIZE: candidate.name, Factor.VCPU: _words(size), Factor.ENDPOINTS: network}[factor],
+            name={Factor.IMAGE_SIZE: candidate.name, Factor.VCPU: words(size), Factor.ENDPOINTS: network}[factor],
             candidate=candidate,
             size=size,
             subnets=subnets,
@@ -123,20 +125,31 @@ def run_experiment(
     tasks did not start. With ``DRY_RUN=1`` each call is printed and none made.
     """
     say = partial(console.print, soft_wrap=True, markup=False)
-    place.budget.approve([(cell.size, START_DEADLINE_S + SETTLE_S) for cell in cells for _ in range(tasks)], say)
+    place.budget.approve(lifetimes([cell.size for cell in cells], tasks), say)
     if factor is Factor.ENDPOINTS:
         require_contrast(place.cloud, cells[0].subnets, cells[1].subnets)
     sweep(place, say)
     require_images(place, [cell.candidate.tag for cell in cells if cell.candidate.tag is not None])
     experiment = manifest(factor, cells, place, tasks, seed)
-    planned = list(steps([cell.name for cell in cells], tasks, experiment.seed))
+    carry_out(experiment, cells, place, out or RESULTS / experiment.id, console)
+
+
+def lifetimes(sizes: Iterable[Size], tasks: int) -> list[tuple[Size, float]]:
+    """What the tasks of cells of these sizes are, and how many seconds each lives at most."""
+    return [(size, START_DEADLINE_S + SETTLE_S) for size in sizes for _ in range(tasks)]
+
+
+def carry_out(experiment: Experiment, cells: Sequence[Variant], place: Fargate, where: Path, console: Console) -> None:
+    """Make every start, write and print what came of it; ``FailedError`` once all is written where one failed."""
+    say = partial(console.print, soft_wrap=True, markup=False)
+    planned = list(steps([cell.name for cell in cells], experiment.tasks, experiment.seed))
     if place.dry_run:
         for _ in starts(experiment, planned, cells, place):
             pass
         return
-    folder = ExperimentFolder.create(out or RESULTS / experiment.id, experiment)
+    folder = ExperimentFolder.create(where, experiment)
     try:
-        with live(factor, len(planned), console) as display:
+        with live(experiment.name, len(planned), console) as display:
             for start in starts(experiment, planned, cells, place, display.start):
                 folder.add(start)
                 display.done(_line(experiment, start))
@@ -149,13 +162,13 @@ def run_experiment(
         raise FailedError(f"{failed} of {len(planned)} tasks did not start; {folder.folder} says why.")
 
 
-def manifest(factor: Factor, cells: Sequence[Variant], place: Fargate, tasks: int, seed: int | None) -> Experiment:
+def manifest(name: str, cells: Sequence[Variant], place: Fargate, tasks: int, seed: int | None) -> Experiment:
     """The record of an experiment that begins now."""
     now = datetime.now(UTC)
     seed = secrets.randbelow(2**31) if seed is None else seed
     return Experiment(
-        id=f"{now:%Y%m%dT%H%M%SZ}-{factor}-{seed}",
-        name=factor,
+        id=f"{now:%Y%m%dT%H%M%SZ}-{name}-{seed}",
+        name=name,
         started_at=now,
         revision=revision(),
         command_line=[called()],
@@ -186,7 +199,8 @@ def starts(
             yield _start(experiment, step, cell, place, definitions[cell.image, cell.size])
 
 
-def _words(size: Size) -> str:
+def words(size: Size) -> str:
+    """A size as tables name it."""
     assert size.memory_bytes is not None
     return f"{size.vcpu:g} vCPU / {size.memory_bytes // MIB} MiB"
 
@@ -199,6 +213,7 @@ def _record(cell: Variant) -> ExperimentCell:
         vcpu=cell.size.vcpu,
         memory_bytes=cell.size.memory_bytes,
         subnets=cell.subnets,
+        conformance=cell.conformance,
     )
 
 

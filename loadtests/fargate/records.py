@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from common.records import SCHEMA_VERSION, Count, Interval
+from common.records import SCHEMA_VERSION, Conformance, Count, Interval
 
 
 def _says(description: str) -> Meta:
@@ -20,6 +20,9 @@ class ExperimentCell(Struct, frozen=True, kw_only=True):
     vcpu: Annotated[float, _says("vCPUs of each task.")]
     memory_bytes: Annotated[Count, _says("Memory of each task.")]
     subnets: Annotated[str, _says("Where the tasks run.")]
+    conformance: Annotated[
+        Conformance | None, _says("Of a task of its own before the starts; null where it was not asked for.")
+    ] = None
 
 
 class Experiment(Struct, frozen=True, kw_only=True):
@@ -27,7 +30,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
 
     schema_version: Annotated[int, _says("Version of these records.")] = SCHEMA_VERSION
     id: Annotated[str, _says("Names the results folder.")]
-    name: Annotated[str, _says("image-size, vcpu or endpoints.")]
+    name: Annotated[str, _says("startup, or an experiment: image-size, vcpu or endpoints.")]
     started_at: Annotated[datetime, _says("UTC.")]
     revision: Annotated[str | None, _says("Commit of this project, with +dirty where files had changed.")]
     command_line: Annotated[list[str], _says("How it was called.")]
@@ -77,7 +80,9 @@ class CellStarts(Struct, frozen=True, kw_only=True):
     start_s: Interval | None
     ready_s: Interval | None
     total_s: Interval | None
-    difference_s: Annotated[Interval | None, _says("Total less the first cell's, within rounds; null for that.")]
+    difference_s: Annotated[
+        Interval | None, _says("Total less the first cell's, within rounds; null for that, and in startup.")
+    ]
 
 
 class ExperimentSummary(Struct, frozen=True, kw_only=True):

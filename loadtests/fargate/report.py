@@ -10,8 +10,8 @@ from rich.table import Table
 from common.records import Interval
 from loadtests.fargate.records import CellStarts, Experiment, ExperimentSummary
 
-HEADINGS = ("cell", "n", "failed", "provisioning s", "pull s", "start s", "ready s", "total s", "95 % interval",
-            "against the first")  # fmt: skip
+HEADINGS = ("cell", "n", "failed", "provisioning s", "pull s", "start s", "ready s", "total s", "95 % interval")
+AGAINST = "against the first"
 
 
 def print_summary(experiment: Experiment, summary: ExperimentSummary, console: Console) -> None:
@@ -26,15 +26,18 @@ def table(experiment: Experiment, summary: ExperimentSummary) -> Table:
     title = f"{experiment.name}: start of {experiment.tasks} Fargate tasks a cell, {_constants(experiment)}"
     found = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in HEADINGS:
-        found.add_column(heading, justify="left" if heading == "cell" else "right")
+        found.add_column(heading, justify="left" if heading == "cell" else "right", no_wrap=True)
+    if any(row.difference_s for row in summary.cells):
+        found.add_column(AGAINST, justify="right", no_wrap=True)
     for row in summary.cells:
-        found.add_row(*map(escape, _row(row)))
+        found.add_row(*map(escape, _row(row)[: len(found.columns)]))
     return found
 
 
 def notes(experiment: Experiment, summary: ExperimentSummary) -> Iterator[str]:
     """What a reader has to know beside the table, one sentence each."""
     yield "means over fresh tasks in shuffled rounds; total is from createdAt to the first 200 that our probe got."
+    yield "±: how far the 95 % interval of a mean reaches to either side."
     yield "ready is what the first 200 came after startedAt; below zero, ECS noticed the start after our probe."
     lacking = sorted({row.cell for row in summary.cells if row.pull_s is None and row.total_s is not None})
     if lacking:
@@ -54,10 +57,10 @@ def _row(row: CellStarts) -> tuple[str, ...]:
         row.cell,
         "0" if row.total_s is None else str(row.total_s.n),
         str(row.failed),
-        _mean(row.provisioning_s),
-        _mean(row.pull_s),
-        _mean(row.start_s),
-        _mean(row.ready_s),
+        _mean_and_half(row.provisioning_s),
+        _mean_and_half(row.pull_s),
+        _mean_and_half(row.start_s),
+        _mean_and_half(row.ready_s),
         _mean(row.total_s),
         _bounds(row.total_s, ".2f"),
         _mean(row.difference_s, "+.2f") if row.difference_s is None else
@@ -67,6 +70,13 @@ def _row(row: CellStarts) -> tuple[str, ...]:
 
 def _mean(interval: Interval | None, form: str = ".2f") -> str:
     return "-" if interval is None else f"{interval.estimate:{form}}"
+
+
+def _mean_and_half(interval: Interval | None) -> str:
+    """A mean and how far its 95 % interval reaches to either side, which is as far to both."""
+    if interval is None or interval.high is None:
+        return _mean(interval)
+    return f"{interval.estimate:.2f} ±{interval.high - interval.estimate:.2f}"
 
 
 def _bounds(interval: Interval | None, form: str) -> str:

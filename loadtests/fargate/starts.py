@@ -13,6 +13,8 @@ from common.records import Interval
 from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.fargate.records import CellStarts, Experiment, ExperimentSummary, TaskStart
 
+STARTUP = "startup"
+"""The name of what asks about no factor: its cells have no first to be set against."""
 PHASES = ("provisioning_s", "pull_s", "start_s", "ready_s", "total_s")
 
 
@@ -37,9 +39,9 @@ def startup_phases(task: Task, answered_at: datetime, clock_offset: timedelta = 
 
 
 def summarise(experiment: Experiment, starts: Sequence[TaskStart]) -> ExperimentSummary:
-    """Every cell's row, in the experiment's order; differences are to the first cell."""
+    """Every cell's row, in the experiment's order; differences are to the first cell, where a factor is asked about."""
     names = [cell.name for cell in experiment.cells]
-    rows = [_row(name, names[0], starts) for name in names]
+    rows = [_row(name, names[0] if experiment.name != STARTUP else name, starts) for name in names]
     return ExperimentSummary(run=experiment.id, dollars=sum(one.dollars or 0.0 for one in starts), cells=rows)
 
 

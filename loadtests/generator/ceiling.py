@@ -40,7 +40,7 @@ def null_server(cores: Sequence[int], *times_s: float) -> Iterator[Running]:
 
 def ceiling(run: Run) -> Ceiling:
     """What the generator of ``run`` reaches in a closed loop over as many connections, on the same cores."""
-    with null_server(run.server_cores[:1]) as running:
+    with null_server((run.server_cores or run.generator_cores)[:1]) as running:  # a task's server has no cores here
         closed = replace(run, scenario="hello", rate=None, arrivals=None, objective=None)
         load = measure(running, replace(closed, warmup_s=WARMUP_S, window_s=WINDOW_S))
     return Ceiling(

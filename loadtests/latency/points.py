@@ -37,6 +37,8 @@ def read_workers(text: str) -> tuple[int, ...]:
 
 def missing(vcpu: float, runtime: Runtime, cores: Sequence[int]) -> str | None:
     """Why a size cannot be measured here; ``None`` where it can."""
+    if runtime is Runtime.FARGATE:
+        return None
     room = max(1, len(cores) - 1)
     if math.ceil(vcpu) > room:
         return f"this machine has {len(cores)} cores, and one of them is the generator's"
@@ -49,7 +51,7 @@ def point(
     stack: str, vcpu: float, traffic: Sequence[Traffic], *, runtime: Runtime, cores: Sequence[int], workers: int
 ) -> Point:
     """A stack at a size in plain surroundings."""
-    pinned = split(vcpu, cores)
+    pinned = split(0 if runtime is Runtime.FARGATE else vcpu, cores)
     return Point(
         name=f"{stack} {vcpu:g} vCPU {workers} {'worker' if workers == 1 else 'workers'}",
         stack=stack,
@@ -84,6 +86,11 @@ def window_s(traffic: Traffic, rate_rps: float | None) -> float:
     if traffic.window_s is not None:
         return traffic.window_s
     return min(max(ARRIVALS / rate_rps, WINDOW_S), LONGEST_WINDOW_S) if rate_rps else WINDOW_S
+
+
+def longest_window_s(traffic: Traffic) -> float:
+    """How long its window can be at most, whatever its rate."""
+    return traffic.window_s if traffic.window_s is not None else LONGEST_WINDOW_S
 
 
 def _vcpu(text: str) -> float:

@@ -46,9 +46,18 @@ def notes(record: LatencyRun, summary: LatencySummary) -> Iterator[str]:
     yield "at a time: a closed loop on so many connections."
     yield "n: right answers of all servers; percentiles are each server's first, intervals are over servers."
     yield "~: pooled over all servers, for each gave too few answers (1,000 for p99, 10,000 for p99.9)."
-    yield "throttled: share of the time in which the quota held the server back."
+    yield from _of_the_runtime(record)
     yield from _missing(record, summary)
     yield from _doubts(summary)
+
+
+def _of_the_runtime(record: LatencyRun) -> Iterator[str]:
+    if record.run.runtime != "fargate":
+        yield "throttled: share of the time in which the quota held the server back."
+        return
+    yield f"response times hold {record.run.load_path}."
+    yield "CPU, throttled: missing, for neither can be read from outside a task."
+    yield "of capacity: of what 16 connections reached by the clock, the way to the server included."
 
 
 def interval(of: Interval | None, scale: float, digits: int) -> str:

@@ -7,17 +7,22 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
+from common.authorisation import Planned
 from common.candidates import Candidate, Runtime
+from common.conforming import LONGEST_S
+from common.conforming import SIZE as CONFORMANCE_SIZE
 from common.errors import UsageError
+from common.fargate.sizes import completed
 from common.latency_records import LatencyRun, Point, Traffic
 from common.matrix import Size
 from common.static_floor import Floor, floor, lacking
-from loadtests.latency.points import CONNECTIONS, latency_traffic, missing, point
+from loadtests.latency.points import CONNECTIONS, latency_traffic, longest_window_s, missing, point
 from loadtests.latency.summary import summarise
 from loadtests.latency.visit_rounds import Prepared, begun, prepare_run, run_visits
-from loadtests.runs.manifest import Settings
+from loadtests.runs.manifest import WARMUP_S, Settings
 from loadtests.runs.stopping import Stopping
 from loadtests.scenarios.rates import Rate
+from loadtests.windows.throughput import START_UP_S
 
 
 def settings_of(runtime: Runtime, rounds: int, seed: int) -> Settings:
@@ -58,11 +63,25 @@ def run_latency(
         )
         traffic = latency_traffic(rate)
         points = [
-            replace(one, memory_bytes=memory_bytes)
+            replace(one, memory_bytes=_memory_bytes(one.vcpu, memory_bytes, settings.runtime))
             for name in prepared.servables
             for one in points_of(name, vcpus, traffic, settings.runtime)
         ]
         run_visits(replace(prepared.record, points=points), prepared.servables, summarise, out, console)
+
+
+def servers(candidates: Sequence[Candidate], sizes: Sequence[Size], rounds: int, rate: str) -> list[Planned]:
+    """Every server of a run, for reckoning what it costs where servers are paid for."""
+    needed_s = sum(START_UP_S + WARMUP_S + longest_window_s(one) for one in latency_traffic(rate))
+    held = [Planned(candidate=one, size=CONFORMANCE_SIZE, needed_s=LONGEST_S) for one in candidates]
+    visited = [Planned(candidate=one, size=size, needed_s=needed_s) for one in candidates for size in sizes]
+    return [*held, *visited * rounds]
+
+
+def _memory_bytes(vcpu: float, memory_bytes: int | None, runtime: Runtime) -> int | None:
+    """The limit asked for; on Fargate the least that goes with the vCPUs where none was."""
+    size = Size(vcpu=vcpu, memory_bytes=memory_bytes)
+    return completed(size).memory_bytes if runtime is Runtime.FARGATE else memory_bytes
 
 
 def points_of(name: str, vcpus: Sequence[float], traffic: Sequence[Traffic], runtime: Runtime) -> list[Point]:
@@ -82,7 +101,8 @@ def require_room(vcpus: Sequence[float], runtime: Runtime) -> None:
 
 def with_floor(prepared: Prepared, runtime: Runtime, console: Console) -> Prepared:
     """The same with the floor among what can be visited, where there is one."""
-    if (why := lacking()) is not None:
+    why = "it is this machine's nginx, and not on Fargate" if runtime is Runtime.FARGATE else lacking()
+    if why is not None:
         console.print(f"the floor is missing: {why}")
         return prepared
     under: Floor = floor(docker=runtime is Runtime.DOCKER)

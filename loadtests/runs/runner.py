@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate
+from common.candidates import Candidate, Runtime
 from common.conforming import conform_all
 from common.errors import FailedError, GeneratorBoundError
 from common.exclusive import only_run
@@ -66,7 +66,8 @@ def finish(run: Run, candidates: Mapping[str, Candidate], results: Results, cons
             raise
         raise results.unwritable(str(error.filename or "a temporary file"), error) from error
     except (FailedError, KeyboardInterrupt):
-        console.print(f"ended early; go on with: {results.to_go_on}", soft_wrap=True, markup=False)
+        if run.runtime != Runtime.FARGATE:  # which is not gone on with
+            console.print(f"ended early; go on with: {results.to_go_on}", soft_wrap=True, markup=False)
         raise
     finally:
         windows = results.windows()

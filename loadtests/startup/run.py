@@ -32,6 +32,8 @@ from loadtests.startup.start import observe, pinned
 from loadtests.startup.summary import WARM_BYTES, summarise
 
 CACHES = ("warm", "cold")
+ROUNDS = 5
+"""Unless ``ROUNDS=`` says otherwise."""
 FAILED = frozenset({Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED})
 
 

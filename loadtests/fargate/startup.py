@@ -1,0 +1,81 @@
+"""``make startup RUNTIME=fargate``: every stack at every size, held to the contract, then started as tasks."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from rich.console import Console
+
+from common.authorisation import Planned, rehearse
+from common.candidates import Candidate
+from common.conforming import LONGEST_S, SIZE, conform_all, require
+from common.errors import FailedError, UsageError
+from common.fargate.place import Fargate
+from common.fargate.sizes import completed
+from common.matrix import Size
+from common.records import Conformance
+from common.runtimes.fargate import START_DEADLINE_S
+from loadtests.fargate.experiments import Variant, carry_out, lifetimes, manifest, words
+from loadtests.fargate.starts import STARTUP
+from loadtests.runs.results import RESULTS
+
+TASKS = 10
+"""Tasks of each cell unless ``ROUNDS=`` says otherwise."""
+
+
+def refuse_local(**given: str | None) -> None:
+    """``UsageError`` where a variable is set that asks for what is not ours to set on Fargate."""
+    for variable, value in given.items():
+        if value:
+            raise UsageError(
+                f"{variable.upper()}={value} needs RUNTIME=docker; on Fargate every start is one of a fresh machine."
+            )
+
+
+def run_startup(
+    candidates: Sequence[Candidate],
+    sizes: Sequence[Size],
+    place: Fargate,
+    *,
+    tasks: int,
+    seed: int | None,
+    out: Path | None,
+    console: Console,
+) -> None:
+    """Hold a task of every candidate to the contract, start those that conform; print and write what came of it.
+
+    ``UsageError`` before anything is started where it may cost more than the ceiling; ``FailedError`` at the end where
+    one does not conform or tasks did not start. With ``DRY_RUN=1`` each call is printed and none made.
+    """
+    say = partial(console.print, soft_wrap=True, markup=False)
+    held = [Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+    starts = lifetimes([size for _ in candidates for size in sizes], tasks)
+    place.budget.approve([*((completed(SIZE), START_DEADLINE_S + LONGEST_S) for _ in held), *starts], say)
+    if place.dry_run:
+        rehearse(held)
+    outcomes: Mapping[str, Conformance] = {} if place.dry_run else conform_all(candidates, console)
+    good = [one for one in candidates if place.dry_run or (one.name in outcomes and not outcomes[one.name].failed)]
+    if not good:
+        raise FailedError("no stack that was asked for can be had and conforms to the contract.")
+    cells = variants(good, sizes, place, outcomes)
+    experiment = manifest(STARTUP, cells, place, tasks, seed)
+    carry_out(experiment, cells, place, out or RESULTS / STARTUP / experiment.id, console)
+    require(outcomes)
+
+
+def variants(
+    candidates: Sequence[Candidate], sizes: Sequence[Size], place: Fargate, outcomes: Mapping[str, Conformance]
+) -> tuple[Variant, ...]:
+    """Every candidate at every size."""
+    return tuple(
+        Variant(
+            name=f"{candidate.name} {words(size)}",
+            candidate=candidate,
+            size=size,
+            subnets=place.subnets,
+            groups=place.security_groups,
+            conformance=outcomes.get(candidate.name),
+        )
+        for candidate, size in product(candidates, sizes)
+    )
