@@ -82,10 +82,10 @@ master: $(READY) ## One window on a server elsewhere, by workers elsewhere | URL
 	@$(PYTHON_M) loadtests master
 worker: $(READY) ## Join a master, from this machine or another | MASTER= WORKERS=1 PATIENCE=300
 	@$(PYTHON_M) loadtests worker
-generator: $(READY) ## The image for masters and workers in docker/compose.yaml | PYTHON=3.13
+generator: $(READY) ## The image for masters, workers and LOAD_FROM=task, pushed where there is a REGISTRY= | REGISTRY= PYTHON=3.13
 	@$(PYTHON_M) loadtests generator
 
-##@ On ECS Fargate, with RUNTIME=fargate too: REGION= CLUSTER=default SUBNETS= SECURITY_GROUPS= ASSIGN_PUBLIC_IP=enabled REGISTRY= EXECUTION_ROLE= ARCHITECTURE=auto MAX_DOLLARS= DRY_RUN=False
+##@ On ECS Fargate, with RUNTIME=fargate too: REGION= CLUSTER=default SUBNETS= SECURITY_GROUPS= ASSIGN_PUBLIC_IP=enabled REGISTRY= EXECUTION_ROLE= LOG_GROUP= LOAD_FROM=here ARCHITECTURE=auto MAX_DOLLARS= DRY_RUN=False
 .PHONY: experiment fargate-clean
 experiment: $(READY) ## What image-size, vcpu or endpoints do to the start of tasks; a table | NAME= FRAMEWORK=flask_restful SERVER=default IMAGE= VCPU= MEMORY= TASKS=10 ENDPOINT_SUBNETS= ENDPOINT_SECURITY_GROUPS= SEED= OUT= PYTHON=3.13
 	@$(PYTHON_M) loadtests experiment

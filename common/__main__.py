@@ -103,6 +103,7 @@ def serve(
     """One stack, until it is interrupted."""
     kind = Runtime.read(runtime)
     size = read_size(kind, vcpu, memory)
+    fargate.refuse_load()
     candidate = only(
         choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size, place=fargate)
     )
@@ -136,6 +137,7 @@ def conformance(
         outcomes = {url: record(run_suite(url, keep_alive=None, overlap=None))}
     else:
         kind = Runtime.read(runtime)
+        fargate.refuse_load()
         candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate)
         if not go_ahead([Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates], say):
             return

@@ -7,7 +7,7 @@ from common.candidates import Candidate
 from common.fargate.place import Fargate
 from common.fargate.sizes import completed
 from common.matrix import Size
-from common.runtimes.fargate import START_DEADLINE_S
+from common.runtimes.fargate import GENERATOR_SIZE, START_DEADLINE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,15 @@ class Planned:
     candidate: Candidate
     size: Size
     needed_s: float
+    loaded: bool = False
+    """Whether it is loaded; where a second task does that, it is paid for too, and its start is waited for."""
+
+    def tasks(self, place: Fargate) -> list[tuple[Size, float]]:
+        """The tasks it takes: how large, and how many seconds each lives at most."""
+        lifetime_s = START_DEADLINE_S + self.needed_s
+        if not (self.loaded and place.beside):
+            return [(completed(self.size), lifetime_s)]
+        return [(completed(self.size), START_DEADLINE_S + lifetime_s), (GENERATOR_SIZE, lifetime_s)]
 
 
 def go_ahead(planned: Sequence[Planned], report: Callable[[str], None]) -> bool:
@@ -27,8 +36,7 @@ def go_ahead(planned: Sequence[Planned], report: Callable[[str], None]) -> bool:
     place = _place(planned)
     if place is None:
         return True
-    tasks = [(completed(one.size), START_DEADLINE_S + one.needed_s) for one in planned]
-    place.budget.approve(tasks, report)
+    place.budget.approve([task for one in planned for task in one.tasks(place)], report)
     if place.dry_run:
         rehearse(planned)
     return not place.dry_run
@@ -47,8 +55,9 @@ def go_ahead_open_end(candidate: Candidate, size: Size, report: Callable[[str], 
 def rehearse(planned: Sequence[Planned]) -> None:
     """Bring each up at a place that only prints the calls."""
     for one in planned:
-        with one.candidate.serve(one.size, cores=()):
-            pass
+        with one.candidate.serve(one.size, cores=()) as running:
+            if one.loaded and running.second_task is not None:
+                running.second_task.ask(("a window's order",), one.needed_s)
 
 
 def _place(planned: Sequence[Planned]) -> Fargate | None:

@@ -14,6 +14,8 @@ from common.registry import ROOT
 BASES = ROOT / "docker" / "bases.toml"
 PROJECT = "api-framework-benchmark"
 DEFAULT_PYTHON = "3.13"
+GENERATOR = f"{PROJECT}/generator"
+"""The image that makes load away from this machine, ``latest`` by its tag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

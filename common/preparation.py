@@ -12,7 +12,7 @@ from common.build import build
 from common.candidates import Candidate
 from common.environments import environment
 from common.fargate.readiness import require_images, sweep
-from common.images import Image
+from common.images import GENERATOR, Image
 from common.live import live
 
 
@@ -23,7 +23,8 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
     """
     if (place := next((one.place for one in candidates), None)) is not None:
         sweep(place, partial(console.print, soft_wrap=True, markup=False, highlight=False))
-        require_images(place, [one.tag for one in candidates if one.tag is not None])
+        tags = [one.tag for one in candidates if one.tag is not None]
+        require_images(place, [*tags, f"{GENERATOR}:latest"] if place.beside else tags)
         return
     on: dict[tuple[Image, str], list[Candidate]] = {}
     with live("getting ready", len(candidates), console) as display:

@@ -13,6 +13,7 @@ from common.commandline import OnFargate, Port, terminal, verbs
 from common.commandline import run as run_verb
 from common.conforming import LONGEST_S, SIZE
 from common.contract import MAX_DELAY_MS
+from common.errors import UsageError
 from common.fargate.place import Fargate
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
@@ -34,6 +35,7 @@ from loadtests.runs.sides import Side
 from loadtests.runs.stopping import Stopping, share
 from loadtests.users.arrivals import Arrivals
 from loadtests.web import open_web
+from loadtests.windows.generator import Tool
 from loadtests.windows.throughput import SCENARIOS, START_UP_S
 from loadtests.windows.wrk import read_tool
 
@@ -104,6 +106,8 @@ def loadtest(
         tool=read_tool(tool),
         workers=workers,
     )
+    if fargate.beside and settings.tool is not Tool.LOCUST:
+        raise UsageError(f"TOOL={tool} needs LOAD_FROM=here; a second task has Locust.")
     if out is not None:
         refuse_used(out)
     candidates = choose(
@@ -111,7 +115,10 @@ def loadtest(
     )
     held = [Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
     window_s = WARMUP_S + WINDOW_S + START_UP_S
-    loaded = [Planned(candidate=one, size=settings.size, needed_s=window_s) for one in (*candidates, candidates[0])]
+    loaded = [
+        Planned(candidate=one, size=settings.size, needed_s=window_s, loaded=True)
+        for one in (*candidates, candidates[0])
+    ]
     loaded *= settings.stopping.rounds  # the most there can be, the control among them
     if not go_ahead([*held, *loaded], say):
         return
@@ -207,6 +214,7 @@ def experiment(
     fargate: OnFargate = HERE,
 ) -> None:
     """What one factor does to the start of Fargate tasks: image size, vCPU, or VPC endpoints; a table."""
+    fargate.refuse_load()
     factor = Factor(one_of(name, Factor, variable="NAME"))
     if out is not None:
         refuse_used(out)

@@ -1,6 +1,7 @@
 """The verbs about the load generator itself: crosscheck, bench-generator, master, worker, generator."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,15 @@ from cyclopts import Parameter, validators
 
 from common.candidates import Runtime, choose, only, runtime_line
 from common.commandline import terminal
+from common.container_registry import Place
 from common.contract import MAX_DELAY_MS
 from common.images import DEFAULT_PYTHON
 from common.matrix import DEFAULT, Size
+from common.pushing import pusher
 from common.selection import one_of
 from loadtests.generator.bench_generator import bench
 from loadtests.generator.crosscheck import crosscheck
-from loadtests.generator.generator_image import build_generator
+from loadtests.generator.generator_image import TAG, build_generator
 from loadtests.generator.joining import Plan, address, follow, lead
 from loadtests.runs.manifest import Settings, new_seed
 from loadtests.runs.results import refuse_used
@@ -121,9 +124,12 @@ def worker(
     follow(address(master, variable="MASTER"), workers, patience, console)
 
 
-def generator(*, python: str = DEFAULT_PYTHON) -> None:
-    """The image that masters and workers run in."""
-    console.print(f"built {build_generator(python, console)}")
+def generator(*, registry: str = "", python: str = DEFAULT_PYTHON) -> None:
+    """The image that masters, workers and second tasks run in; with ``REGISTRY=`` it is pushed there as well."""
+    with pusher(Place.read(registry)) if registry else nullcontext() as ready:
+        console.print(f"built {build_generator(python, console)}")
+        if ready is not None:
+            console.print(str(ready.push(f"{TAG}:latest")), soft_wrap=True)
 
 
 VERBS: dict[str, Callable[..., None]] = {

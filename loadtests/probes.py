@@ -149,6 +149,7 @@ def startup(
     if out is not None:
         refuse_used(out)
     if kind is Runtime.FARGATE:
+        fargate.refuse_load()
         fargate_startup.refuse_local(cache=cache, bandwidth=bandwidth)
         fargate_startup.run_startup(
             choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate),

@@ -48,6 +48,10 @@ class Cloud(Protocol):
     def clock(self) -> Clock:
         """How far its clock is from ours."""
 
+    @property
+    def region_name(self) -> str:
+        """The region that calls go to."""
+
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """The answer; a ``BenchmarkError`` in one line where there is none."""
 
@@ -64,6 +68,13 @@ class Aws:
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 -- boto3 has no types
         return boto3.Session(region_name=self.region or os.environ.get("AWS_REGION"))  # which boto3 does not read
+
+    @property
+    def region_name(self) -> str:
+        """The region that calls go to, whoever named it."""
+        if (name := self._session.region_name) is None:
+            raise told(wrong.NoRegionError(), "a region")
+        return str(name)
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """The answer; ``UsageError`` where credentials or region are wrong, ``CloudError`` for the rest."""

@@ -25,6 +25,8 @@ class Fargate:
     assign_public_ip: Literal["enabled", "disabled"] = "enabled"
     registry: str = ""
     execution_role: str = ""
+    log_group: str = ""
+    load_from: Literal["here", "task"] = "here"
     architecture: Literal["auto", "x86_64", "arm64"] = "auto"
     max_dollars: float | None = None
     dry_run: bool = False
@@ -52,8 +54,8 @@ class Fargate:
 
     @cached_property
     def role(self) -> str | None:
-        """The ARN of the role that pulls images; from ECR nothing can be pulled without one."""
-        name = self.execution_role or (DEFAULT_ROLE if self.on_ecr else "")
+        """The ARN of the role that pulls images and keeps logs; without one, neither ECR nor CloudWatch can be used."""
+        name = self.execution_role or (DEFAULT_ROLE if self.on_ecr or self.log_group else "")
         if not name or name.startswith("arn:"):
             return name or None
         arn: str = self.cloud.call("iam", "GetRole", RoleName=name)["Role"]["Arn"]
@@ -67,6 +69,16 @@ class Fargate:
     def image(self, tag: str) -> str:
         """What a task pulls: the image's name in the registry, as ``make push`` leaves it there."""
         return f"{self.registry.rstrip('/')}/{tag}"
+
+    @property
+    def beside(self) -> bool:
+        """Whether load comes from a second task beside the server's."""
+        return self.load_from == "task"
+
+    def refuse_load(self) -> None:
+        """``UsageError`` where load is wanted from a task though nothing is loaded."""
+        if self.beside:
+            raise UsageError("LOAD_FROM=task is for loadtest and latency; without load there is no second task.")
 
     def check(self) -> None:
         """``UsageError`` where something that every task needs is not set."""

@@ -8,6 +8,7 @@ from common.errors import UsageError
 from common.fargate.cloud import Aws, Cloud, CloudError
 from common.fargate.leftovers import Leftovers
 from common.fargate.place import Fargate, names
+from common.images import GENERATOR
 
 PULL_ENDPOINTS = frozenset({"ecr.api", "ecr.dkr", "s3"})
 """The VPC endpoints that an image comes from ECR through: its manifest through the first two, its layers from S3."""
@@ -35,8 +36,9 @@ def require_images(place: Fargate, tags: Iterable[str]) -> None:
         except CloudError as error:
             if error.code not in {"ImageNotFoundException", "RepositoryNotFoundException"}:
                 raise
+            verb = "generator" if tag.startswith(f"{GENERATOR}:") else "push"
             raise UsageError(
-                f"{place.image(tag)} is not in the registry. Run: make push REGISTRY={place.registry}"
+                f"{place.image(tag)} is not in the registry. Run: make {verb} REGISTRY={place.registry}"
             ) from error
 
 

@@ -58,6 +58,11 @@ class Rehearsal:
     clock: Clock = field(default_factory=Clock)
     rehearsal: bool = True
 
+    @property
+    def region_name(self) -> str:
+        """The region asked for."""
+        return self.region or "region"
+
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
         """Print the call; what AWS would answer as far as the next call depends on it."""
         report = ParamValidator().validate(parameters, _model(service, operation).input_shape)

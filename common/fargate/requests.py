@@ -17,7 +17,15 @@ OWNER = f"{PROJECT}.owner"
 
 
 def definition(
-    *, family: str, image: str, size: Size, architecture: str, role: str | None, owner: str
+    *,
+    family: str,
+    image: str,
+    size: Size,
+    architecture: str,
+    role: str | None,
+    owner: str,
+    log: Mapping[str, str] | None = None,
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Parameters of ``RegisterTaskDefinition``: one container that is the stack, with what it is given locally too."""
     assert size.memory_bytes is not None
@@ -40,6 +48,8 @@ def definition(
                 "portMappings": [{"containerPort": PORT, "protocol": "tcp"}],
                 "environment": [{"name": "WORKERS", "value": str(size.workers)}],
                 "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+                **({"entryPoint": list(command[:1]), "command": list(command[1:])} if command else {}),
+                **({"logConfiguration": {"logDriver": "awslogs", "options": dict(log)}} if log else {}),
             }
         ],
         "tags": tags(owner),

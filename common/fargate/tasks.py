@@ -6,12 +6,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from common.errors import BenchmarkError, FailedError
-from common.fargate import requests
+from common.fargate import logs, requests
 from common.fargate.cloud import Cloud, CloudError, HaltError, pages
 from common.fargate.place import Fargate, names
 from common.images import PROJECT
@@ -31,11 +31,21 @@ def owner() -> str:
 
 
 @contextmanager
-def definition(place: Fargate, image: str, size: Size) -> Iterator[str]:
-    """The ARN of a task definition of ``image`` at ``size``; deregistered and deleted afterwards."""
+def definition(place: Fargate, image: str, size: Size, *, command: Sequence[str] = ()) -> Iterator[str]:
+    """The ARN of a task definition of ``image`` at ``size``; deregistered and deleted afterwards.
+
+    ``command`` is run instead of the image's own.
+    """
     family = f"{PROJECT}-{secrets.token_hex(8)}"
     request = requests.definition(
-        family=family, image=image, size=size, architecture=place.cpu_architecture, role=place.role, owner=owner()
+        family=family,
+        image=image,
+        size=size,
+        architecture=place.cpu_architecture,
+        role=place.role,
+        owner=owner(),
+        log=logs.options(place),
+        command=command,
     )
     arns: list[str] = []
 

@@ -5,7 +5,7 @@ From outside a task its CPU time cannot be read, so ``Running.meter`` is ``None`
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,12 +14,16 @@ from functools import partial
 
 from common.context import PORT
 from common.errors import FailedError
+from common.fargate import logs
 from common.fargate.place import Fargate
 from common.fargate.requests import Task
 from common.fargate.tasks import definition, task
+from common.images import GENERATOR
 from common.matrix import Size
-from common.runtimes import Running, answers
+from common.runtimes import Running, SecondTask, answers, read
 
+GENERATOR_SIZE = Size(vcpu=2, memory_bytes=4 * 1024**3)
+"""Of the task that loads another: a core for the load and one for all else."""
 START_DEADLINE_S = 300.0
 """How long a task may take from being asked for to its first answer."""
 LOOK_EVERY_S = 1.0
@@ -38,6 +42,7 @@ class Watch:
     what: str
     _seen: Task | None = None
     _looked_at_s: float = field(default=-LOOK_EVERY_S)
+    _end: str | None = None
 
     def look(self) -> Task | None:
         """The task as it was less than ``LOOK_EVERY_S`` ago; ``None`` as long as ECS does not know it yet."""
@@ -48,9 +53,11 @@ class Watch:
         return self._seen
 
     def ended(self) -> str | None:
-        """How it ended, or that the money has; ``None`` while it runs."""
+        """How it ended, with the end of its log, or that the money has; ``None`` while it runs."""
         seen = self.look()
-        return self.place.budget.exceeded or (seen.ended if seen else None)
+        if self._end is None and seen is not None and seen.ended is not None:
+            self._end = f"{seen.ended}; {logs.tail(self.place, self.arn)}"
+        return self.place.budget.exceeded or self._end
 
     def settled(self, wait_s: float) -> Task:
         """The task once ECS says that it runs, or as it is after ``wait_s``."""
@@ -70,7 +77,8 @@ class Watch:
                 raise FailedError(f"{self.what} ended before it answered: {how}")
             if time.monotonic() > deadline_s:
                 at = seen.status if seen else "unknown to ECS"
-                raise FailedError(f"{self.what} did not answer with 200 within {START_DEADLINE_S:g} s; it is {at}.")
+                late = f"{self.what} did not answer with 200 within {START_DEADLINE_S:g} s; it is {at}"
+                raise FailedError(f"{late}; {logs.tail(self.place, self.arn)}")
             time.sleep(LOOK_EVERY_S / 4)
 
 
@@ -91,7 +99,43 @@ def serve(name: str, image: str, size: Size, place: Fargate) -> Iterator[Running
     Raises what ``Cloud.call`` does, and ``FailedError`` where the task does not come up.
     """
     with definition(place, image, size) as arn, started(name, arn, size, place) as one:
-        yield Running(url=one.url, prefix=(), meter=None, ended=one.watch.ended)
+        yield Running(
+            url=one.url,
+            prefix=(),
+            meter=None,
+            second_task=_second_task(one.watch) if place.beside else None,
+            ended=one.watch.ended,
+        )
+
+
+def _second_task(server: Watch) -> SecondTask:
+    seen = server.look()
+    assert seen is not None
+    return SecondTask(url=f"http://{seen.private_ip}:{PORT}", ask=partial(ask, server.place))
+
+
+def ask(place: Fargate, line: Sequence[str], longest_s: float) -> bytes:
+    """What a program in a task of the generator's image answers to ``GET /answer``; the task is gone afterwards.
+
+    The program answers ``/hello`` with 200 as soon as it runs, and ``/answer`` with another status until it is done.
+    ``FailedError`` where that takes longer than ``longest_s``, or the task ends before.
+    """
+    image = place.image(f"{GENERATOR}:latest")
+    what = "the load generator"
+    with (
+        definition(place, image, GENERATOR_SIZE, command=line) as arn,
+        started(what, arn, GENERATOR_SIZE, place) as one,
+    ):
+        if place.cloud.rehearsal:
+            return b""
+        deadline_s = time.monotonic() + longest_s
+        while (answer := read(one.url, "/answer")) is None:
+            if (how := one.watch.ended()) is not None:
+                raise FailedError(f"{one.watch.what} ended before it was done: {how}")
+            if time.monotonic() > deadline_s:
+                raise FailedError(f"{one.watch.what} was not done within {longest_s:g} s.")
+            time.sleep(LOOK_EVERY_S / 2)
+        return answer
 
 
 @contextmanager

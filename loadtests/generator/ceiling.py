@@ -14,6 +14,7 @@ from common.registry import ROOT
 from common.runtimes import Running, answers, wait_until
 from common.runtimes.guard import guarded
 from common.runtimes.process import tail
+from loadtests.runs.manifest import SECOND_TASK
 from loadtests.windows.throughput import measure
 
 WARMUP_S = 0.5
@@ -38,8 +39,13 @@ def null_server(cores: Sequence[int], *times_s: float) -> Iterator[Running]:
         yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
 
 
-def ceiling(run: Run) -> Ceiling:
-    """What the generator of ``run`` reaches in a closed loop over as many connections, on the same cores."""
+def ceiling(run: Run) -> Ceiling | None:
+    """What the generator of ``run`` reaches in a closed loop over as many connections, on the same cores.
+
+    ``None`` where that is another machine's.
+    """
+    if run.load_path == SECOND_TASK:
+        return None
     with null_server((run.server_cores or run.generator_cores)[:1]) as running:  # a task's server has no cores here
         closed = replace(run, scenario="hello", rate=None, arrivals=None, objective=None)
         load = measure(running, replace(closed, warmup_s=WARMUP_S, window_s=WINDOW_S))

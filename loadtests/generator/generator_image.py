@@ -10,10 +10,10 @@ from rich.console import Console
 from common.build_secrets import proxy_arguments, secret_arguments
 from common.engine import build_environment, builder
 from common.errors import FailedError
-from common.images import PROJECT, images
+from common.images import GENERATOR, images
 from common.registry import ROOT
 
-TAG = f"{PROJECT}/generator"
+TAG = GENERATOR
 _FOLDERS = ("common", "loadtests", "docker")
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "results", "published")
 

@@ -62,8 +62,13 @@ def run_latency(
             prepare_run("latency", settings, identity, candidates, console), settings.runtime, console
         )
         traffic = latency_traffic(rate)
+        on_fargate = settings.runtime is Runtime.FARGATE
         points = [
-            replace(one, memory_bytes=_memory_bytes(one.vcpu, memory_bytes, settings.runtime))
+            replace(
+                one,
+                memory_bytes=_memory_bytes(one.vcpu, memory_bytes, settings.runtime),
+                **({"generator_cores": prepared.record.run.generator_cores} if on_fargate else {}),
+            )
             for name in prepared.servables
             for one in points_of(name, vcpus, traffic, settings.runtime)
         ]
@@ -74,7 +79,9 @@ def servers(candidates: Sequence[Candidate], sizes: Sequence[Size], rounds: int,
     """Every server of a run, for reckoning what it costs where servers are paid for."""
     needed_s = sum(START_UP_S + WARMUP_S + longest_window_s(one) for one in latency_traffic(rate))
     held = [Planned(candidate=one, size=CONFORMANCE_SIZE, needed_s=LONGEST_S) for one in candidates]
-    visited = [Planned(candidate=one, size=size, needed_s=needed_s) for one in candidates for size in sizes]
+    visited = [
+        Planned(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates for size in sizes
+    ]
     return [*held, *visited * rounds]
 
 

@@ -21,6 +21,7 @@ from loadtests.latency.points import SATURATED, window_s
 from loadtests.runs.plan import Step
 from loadtests.scenarios.rates import Rate, capacity_rps
 from loadtests.users.arrivals import Arrivals
+from loadtests.windows import second_task
 from loadtests.windows.generator import GeneratorError
 from loadtests.windows.throughput import measure
 
@@ -54,7 +55,10 @@ def visit(record: LatencyRun, step: Step, point: Point, candidate: Servable) -> 
         with ExitStack() as stack:
             stack.enter_context(neighbours(point.neighbours, point.server_cores))
             running = stack.enter_context(_served(point, candidate))
-            _load_all(record.run, step, point, running, loads)
+            if running.second_task is None:
+                load_all(record.run, step, point, running, loads)
+            else:
+                second_task.visit(running, running.second_task, record.run, step=step, point=point, loads=loads)
             return replace(blank, memory_bytes=_held_bytes(running), error=running.ended())
     except GeneratorError:
         raise
@@ -74,7 +78,8 @@ def _served(point: Point, candidate: Servable) -> AbstractContextManager[Running
     return relayed(serving) if point.proxied else serving
 
 
-def _load_all(run: Run, step: Step, point: Point, running: Running, loads: dict[str, Load]) -> None:
+def load_all(run: Run, step: Step, point: Point, running: Running, loads: dict[str, Load]) -> None:
+    """All traffic of a visit, one after the other, into ``loads``; errors as ``visit``, and what ended the server."""
     for traffic in order(point.traffic, f"{run.seed}/{step.round}/{point.name}"):
         capacity = capacity_rps(loads[SATURATED], point.vcpu) if SATURATED in loads else None
         try:

@@ -23,6 +23,7 @@ from common.machine import machine, revision
 from common.matrix import Size
 from common.records import Cell, Conformance, Run
 from common.runtimes.container import can_enter_namespaces
+from common.runtimes.fargate import GENERATOR_SIZE
 from common.servers import command
 from common.variants import source_digest
 from loadtests.runs.stopping import Stopping
@@ -35,6 +36,8 @@ OPEN_LOOPS = frozenset({"rate", "ramp"})
 DEFAULT_RATES = {"rate": "50%", "ramp": "500"}
 WARMUP_S = 1.0
 WINDOW_S = 2.0
+SECOND_TASK = "the network between two tasks in the same subnets"
+"""How load from a task reaches a server in another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,8 @@ def manifest(
     cells = [cell_of(candidate, outcomes.get(candidate.name)) for candidate in candidates]
     if design == "rounds":
         cells += control(cells, settings.seed)
-    cores = _cores(settings)
+    beside = any(one.place is not None and one.place.beside for one in candidates)
+    cores = _cores(settings, beside=beside)
     docker = settings.runtime is Runtime.DOCKER
     stopping = settings.stopping
     return Run(
@@ -135,7 +139,7 @@ def manifest(
         generator_cores=list(cores.generator),
         warmup_s=WARMUP_S,
         window_s=WINDOW_S,
-        load_path=_load_path(settings.runtime),
+        load_path=SECOND_TASK if beside else _load_path(settings.runtime),
         tool=settings.tool,
         workers=settings.workers,
         rate=settings.asked_rate,
@@ -205,8 +209,10 @@ def engine_name() -> str:
     return f"{info['ServerVersion']} ({info['Driver']})"
 
 
-def _cores(settings: Settings) -> Cores:
-    """Of this machine; a task has cores of its own elsewhere."""
+def _cores(settings: Settings, *, beside: bool) -> Cores:
+    """Of this machine; a task has cores of its own elsewhere, and so has the generator ``beside`` it."""
+    if beside:
+        return Cores(server=(), generator=tuple(range(int(GENERATOR_SIZE.vcpu))))
     return split(0 if settings.runtime is Runtime.FARGATE else settings.size.vcpu)
 
 

@@ -56,7 +56,7 @@ def _load(running: Running, run: Run, options: Sequence[str]) -> Load:
         line = (*running.prefix, *_locust(running, run, file), *options, SCENARIOS[run.scenario])
         with guarded(line, cores=run.generator_cores, cwd=ROOT, env=dict(os.environ), log=log) as locust:
             try:
-                locust.wait(timeout=_longest_s(run))
+                locust.wait(timeout=longest_s(run))
             except subprocess.TimeoutExpired as error:
                 raise GeneratorError(f"Locust did not end in time. {tail(log)}") from error
         if not file.exists():
@@ -98,7 +98,7 @@ def _open_loop(run: Run, rate_rps: float | None, seed: int | None) -> list[str]:
     return [f"--{name}={value}" for name, value in options.items() if value is not None]
 
 
-def _longest_s(run: Run) -> float:
+def longest_s(run: Run) -> float:
     """For how long Locust may run, if all goes as slowly as it may."""
     if run.scenario not in CLIMBING:
         return START_UP_S + run.warmup_s + run.window_s

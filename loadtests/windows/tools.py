@@ -2,12 +2,14 @@
 
 from common.records import Load, Run
 from common.runtimes import Running
-from loadtests.windows import throughput, wrk
+from loadtests.windows import second_task, throughput, wrk
 from loadtests.windows.generator import Tool
 
 
 def measure(running: Running, run: Run, *, seed: int | None = None) -> Load:
     """Load ``running`` as ``run`` says; ``GeneratorError`` where the tool gives no result. ``seed`` is for arrivals."""
+    if running.second_task is not None:
+        return second_task.window(running, running.second_task, run, seed=seed)
     match Tool(run.tool):
         case Tool.LOCUST:
             return throughput.measure(running, run, seed=seed)

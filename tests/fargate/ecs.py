@@ -3,11 +3,12 @@
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 ACCOUNT = "123456789012"
@@ -35,6 +36,8 @@ class Behaviour:
     stops_before_it_runs: str = ""
     never_runs: bool = False
     no_capacity_times: int = 0
+    runs_instead: str = ""
+    """A line of shell that containers run instead of their own command."""
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,10 @@ class FakeEcs:
     definitions: dict[str, Json] = field(default_factory=dict)
     tasks: dict[str, Json] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
+    """Images of tests' own to run in place of others."""
+    logs: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """What containers that ended had printed, by log group and stream."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     label: str = field(default_factory=lambda: secrets.token_hex(8))
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -145,6 +152,15 @@ class FakeEcs:
         """The tasks that are not stopped."""
         return [arn for arn, task in self.tasks.items() if task["lastStatus"] != "STOPPED"]
 
+    def printed(self, group: str, stream: str) -> list[str]:
+        """What the container behind a log stream printed; ``RefusalError`` where there is none."""
+        for task in self.tasks.values():
+            if stream.rpartition("/")[2] == task["taskArn"].rpartition("/")[2] and "container" in task:
+                self._keep_log(task)
+        if (group, stream) not in self.logs:
+            raise RefusalError("ResourceNotFoundException", "The specified log stream does not exist.")
+        return self.logs[group, stream]
+
     def containers(self) -> list[Container]:
         """The containers of all tasks."""
         return self.engine.containers.list(all=True, filters={"label": f"{LABEL}={self.label}"}, ignore_removed=True)
@@ -188,9 +204,13 @@ class FakeEcs:
 
     def _start(self, definition: Json) -> Container:
         (one,) = definition["containerDefinitions"]
+        command = {"entrypoint": one["entryPoint"], "command": one["command"]} if "entryPoint" in one else {}
+        if self.behaviour.runs_instead:
+            command = {"entrypoint": ["sh", "-c", self.behaviour.runs_instead]}
         container = self.engine.containers.run(
-            one["image"].partition("/")[2],
+            self.images.get(name := one["image"].partition("/")[2], name),
             detach=True,
+            **command,
             labels={LABEL: self.label},
             environment={pair["name"]: pair["value"] for pair in one["environment"]},
             nano_cpus=int(definition["cpu"]) * 10**9 // 1024,
@@ -205,7 +225,19 @@ class FakeEcs:
         with self.lock:
             task |= {"lastStatus": "STOPPED", "stopCode": code, "stoppedReason": reason, "stoppedAt": time.time()}
             if (container := task.get("container")) is not None:
+                self._keep_log(task)
                 _remove(container)
+
+    def _keep_log(self, task: Json) -> None:
+        """As awslogs does, while the container is there."""
+        (one,) = self.definitions[task["taskDefinitionArn"]]["containerDefinitions"]
+        if "logConfiguration" not in one:
+            return
+        options = one["logConfiguration"]["options"]
+        stream = f"{options['awslogs-stream-prefix']}/{one['name']}/{task['taskArn'].rpartition('/')[2]}"
+        with suppress(NotFound):
+            text = task["container"].logs().decode(errors="replace")
+            self.logs[options["awslogs-group"], stream] = text.splitlines()
 
     def _notice_end(self, task: Json) -> None:
         container = task.get("container")

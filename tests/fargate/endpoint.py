@@ -1,4 +1,4 @@
-"""AWS on a loopback port: ECS and ECR in JSON 1.1, EC2 and IAM as queries, and the faults that a test asks for."""
+"""AWS on a loopback port: ECS, ECR and logs in JSON 1.1, EC2 and IAM as queries, and the faults a test asks for."""
 
 import json
 import re
@@ -16,6 +16,8 @@ from tests.fargate.ecs import ACCOUNT, FakeEcs, RefusalError
 
 DUMMY = {"AWS_ACCESS_KEY_ID": "AKIADUMMY", "AWS_SECRET_ACCESS_KEY": "dummy-secret", "AWS_REGION": "us-east-1"}
 """Credentials of nobody."""
+_JSON_SERVICES = {"ContainerService": "ecs", "ContainerRegistry": "ecr", "Logs_": "logs"}
+"""By what the target of a request holds."""
 
 
 @dataclass(kw_only=True)
@@ -53,6 +55,10 @@ class Endpoint:
         if service == "ecs":
             return getattr(self.ecs, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())(asked)
         return getattr(self, f"_{operation}")(asked)
+
+    def _GetLogEvents(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 -- AWS's name
+        lines = self.ecs.printed(asked["logGroupName"], asked["logStreamName"])
+        return {"events": [{"message": line} for line in lines[-asked["limit"] :]]}
 
     def _DescribeImages(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 -- AWS's name
         (wanted,) = asked["imageIds"]
@@ -117,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if target := self.headers.get("X-Amz-Target"):
-            service = "ecs" if "ContainerService" in target else "ecr"
+            service = next(name for part, name in _JSON_SERVICES.items() if part in target)
             self._reply(service, target.partition(".")[2], json.loads(body))
         else:
             asked = {name: value for name, (value,) in parse_qs(body.decode()).items()}
@@ -136,7 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
                 )
         data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1" if service in {"ecs", "ecr"} else "text/xml")
+        self.send_header(
+            "Content-Type", "application/x-amz-json-1.1" if service in _JSON_SERVICES.values() else "text/xml"
+        )
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

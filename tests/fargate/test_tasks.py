@@ -10,6 +10,7 @@ import pytest
 from botocore.config import Config
 from docker import DockerClient
 
+import common.fargate.logs
 import common.fargate.tasks
 import common.runtimes.fargate
 from common.build import build
@@ -47,6 +48,7 @@ def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
 def aws(engine: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """An AWS of our own, which this process takes for the real one."""
     monkeypatch.setattr(common.runtimes.fargate, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(common.fargate.logs, "ARRIVES_S", 0.1)
     monkeypatch.setattr(common.fargate.tasks, "CAPACITY_WAITS_S", (0.01, 0.01))
     with endpoint(engine) as made:
         for name, value in made.environment.items():
@@ -197,6 +199,36 @@ def test_a_task_that_stops_before_it_runs_ends_the_wait(aws: Endpoint, stack: St
     with pytest.raises(FailedError, match="ended before it answered: TaskFailedToStart: CannotPullContainerError"):
         up(stack, place()).__enter__()
     assert time.monotonic() - begun < 10
+
+
+def test_a_container_that_ends_is_told_with_its_exit_status_and_its_last_lines(aws: Endpoint, stack: Stack) -> None:
+    aws.ecs.behaviour.runs_instead = "seq 9; echo 'no such  table: users' >&2; exit 3"
+    with pytest.raises(FailedError) as told:
+        up(stack, place(log_group="ours")).__enter__()
+    assert str(told.value).endswith(
+        "ended before it answered: EssentialContainerExited: Essential container in task exited: exit status 3; "
+        "the end of its log: 6 | 7 | 8 | 9 | no such table: users"
+    )
+    (asked,) = aws.named("RegisterTaskDefinition")
+    assert asked["containerDefinitions"][0]["logConfiguration"]["options"]["awslogs-region"] == "us-east-1"
+    assert asked["executionRoleArn"]
+
+
+@pytest.mark.parametrize(
+    ("group", "refused", "told"),
+    [
+        ("", [], "exit status 3; LOG_GROUP= would keep its log"),
+        ("ours", [], "exit status 3; its log is empty"),
+        ("ours", ["AccessDeniedException"], "exit status 3; its log cannot be read: these AWS credentials may not"),
+    ],
+)
+def test_a_log_that_says_nothing_hides_no_reason(
+    aws: Endpoint, stack: Stack, group: str, refused: list[str], told: str
+) -> None:
+    aws.faults = {"GetLogEvents": refused}
+    aws.ecs.behaviour.runs_instead = "exit 3"
+    with pytest.raises(FailedError, match=told):
+        up(stack, place(log_group=group)).__enter__()
 
 
 def test_a_task_that_never_runs_is_given_up_at_the_deadline(
