@@ -122,7 +122,8 @@ class Run(Struct, frozen=True, kw_only=True):
     workers: Annotated[Count, _says("Locust's worker processes; 0 for one process that does it all.")] = 0
     rate: Annotated[str | None, _says("Rate of an open loop as asked for: per second, or % of capacity.")] = None
     load_path: Annotated[
-        str, _says("How the load reached the server: loopback, network namespace, host network, or to AWS and back.")
+        str,
+        _says("How the load reached the server: loopback, network namespace, host network, to AWS, between two tasks."),
     ]
     arrivals: Annotated[str | None, _says("How the arrivals of an open loop follow each other.")] = None
     objective: Annotated[str | None, _says("What each step of ramp or sleepers must hold.")] = None

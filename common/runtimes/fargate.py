@@ -111,15 +111,16 @@ def serve(name: str, image: str, size: Size, place: Fargate) -> Iterator[Running
 def _second_task(server: Watch) -> SecondTask:
     seen = server.look()
     assert seen is not None
-    return SecondTask(url=f"http://{seen.private_ip}:{PORT}", ask=partial(ask, server.place))
+    return SecondTask(url=f"http://{seen.private_ip}:{PORT}", ask=partial(ask, server))
 
 
-def ask(place: Fargate, line: Sequence[str], longest_s: float) -> bytes:
-    """What a program in a task of the generator's image answers to ``GET /answer``; the task is gone afterwards.
+def ask(server: Watch, line: Sequence[str], longest_s: float) -> bytes:
+    """What a program beside ``server``, in the generator's image, answers to ``GET /answer``; gone afterwards.
 
     The program answers ``/hello`` with 200 as soon as it runs, and ``/answer`` with another status until it is done.
-    ``FailedError`` where that takes longer than ``longest_s``, or the task ends before.
+    ``FailedError`` where that takes longer than ``longest_s``, or either task ends before.
     """
+    place = server.place
     image = place.image(f"{GENERATOR}:latest")
     what = "the load generator"
     with (
@@ -130,8 +131,9 @@ def ask(place: Fargate, line: Sequence[str], longest_s: float) -> bytes:
             return b""
         deadline_s = time.monotonic() + longest_s
         while (answer := read(one.url, "/answer")) is None:
-            if (how := one.watch.ended()) is not None:
-                raise FailedError(f"{one.watch.what} ended before it was done: {how}")
+            for watch in (server, one.watch):
+                if (how := watch.ended()) is not None:
+                    raise FailedError(f"{watch.what} ended before the load was over: {how}")
             if time.monotonic() > deadline_s:
                 raise FailedError(f"{one.watch.what} was not done within {longest_s:g} s.")
             time.sleep(LOOK_EVERY_S / 2)

@@ -116,6 +116,7 @@ class FakeEcs:
             "startedBy": asked["startedBy"],
             "clientToken": asked["clientToken"],
             "asked": asked,
+            "definition": definition,
             "tags": asked.get("tags", []),
             "lastStatus": "PROVISIONING",
             "createdAt": time.time(),
@@ -230,7 +231,7 @@ class FakeEcs:
 
     def _keep_log(self, task: Json) -> None:
         """As awslogs does, while the container is there."""
-        (one,) = self.definitions[task["taskDefinitionArn"]]["containerDefinitions"]
+        (one,) = task["definition"]["containerDefinitions"]
         if "logConfiguration" not in one:
             return
         options = one["logConfiguration"]["options"]
@@ -249,7 +250,7 @@ class FakeEcs:
             self._stop(task, code="EssentialContainerExited", reason="Essential container in task exited")
 
     def _shown(self, task: Json) -> Json:
-        hidden = {"clientToken", "asked", "container", "exitCode"}
+        hidden = {"clientToken", "asked", "definition", "container", "exitCode"}
         exit_code = {"exitCode": task["exitCode"]} if "exitCode" in task else {}
         containers = [{"name": "stack", "imageDigest": "sha256:" + "0" * 64, **exit_code}]
         return {name: value for name, value in task.items() if name not in hidden} | {"containers": containers}

@@ -3,70 +3,26 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.config import Config
-from docker import DockerClient
 
-import common.fargate.logs
-import common.fargate.tasks
 import common.runtimes.fargate
-from common.build import build
 from common.errors import FailedError, UsageError
 from common.fargate.cloud import Aws, CloudError, HaltError
 from common.fargate.leftovers import Leftovers
-from common.fargate.place import Fargate
 from common.fargate.readiness import require_contrast, require_images, sweep
 from common.fargate.requests import OWNER
-from common.fargate.sizes import read_size
 from common.fargate.tasks import definition, owner, task, undisturbed
-from common.images import images, tag
+from common.images import tag
 from common.matrix import Stack
 from common.runtimes import Running, answers
-from common.runtimes.fargate import serve, started
+from common.runtimes.fargate import started
 from loadtests.fargate.experiments import measured
-from tests.fargate.endpoint import Endpoint, endpoint
-from tests.toy import toy_stack
+from tests.fargate.endpoint import Endpoint
+from tests.fargate.places import ONE, REGISTRY, SLIM, place, up
 from tests.waiting import wait_until
-
-SLIM = images()["slim"]
-ONE = read_size("1", None)
-REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-
-
-@pytest.fixture(scope="module")
-def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The toy, built on slim."""
-    made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build([made], [SLIM], report=lambda _: None)
-    return made
-
-
-@pytest.fixture
-def aws(engine: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    """An AWS of our own, which this process takes for the real one."""
-    monkeypatch.setattr(common.runtimes.fargate, "LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(common.fargate.logs, "ARRIVES_S", 0.1)
-    monkeypatch.setattr(common.fargate.tasks, "CAPACITY_WAITS_S", (0.01, 0.01))
-    with endpoint(engine) as made:
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
-        assert made.ecs.running == []
-        assert made.ecs.definitions == {}
-        assert made.ecs.containers() == []
-
-
-def place(**given: Any) -> Fargate:  # noqa: ANN401 -- a place's variables
-    """Where tests run tasks, with ten dollars to spend."""
-    return Fargate(**{"subnets": "subnet-1,subnet-2", "registry": REGISTRY, "max_dollars": 10.0, **given})
-
-
-def up(stack: Stack, where: Fargate) -> Any:  # noqa: ANN401 -- a context manager
-    """The toy, served."""
-    return serve(stack.name, where.image(tag(stack, SLIM)), ONE, where)
 
 
 @pytest.mark.parametrize("assign_public_ip", ["enabled", "disabled"])
@@ -289,7 +245,7 @@ def test_phases_are_those_that_the_task_took(aws: Endpoint, stack: Stack) -> Non
 
 
 def test_an_answer_before_ecs_says_running_is_waited_out(aws: Endpoint, stack: Stack) -> None:
-    aws.ecs.behaviour.late_running_s = 3.0
+    aws.ecs.behaviour.late_running_s = 1.5
     where = place()
     with definition(where, where.image(tag(stack, SLIM)), ONE) as arn, started("toy", arn, ONE, where) as one:
         found = measured(one)

@@ -1,0 +1,44 @@
+"""An AWS of the tests' own, and what runs on it."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import boto3
+import pytest
+from docker import DockerClient
+
+import common.fargate.logs
+import common.fargate.tasks
+import common.runtimes.fargate
+from common.build import build
+from common.matrix import Stack
+from tests.fargate.endpoint import Endpoint, endpoint
+from tests.fargate.places import SLIM
+from tests.toy import toy_stack
+
+SESSION = cache(boto3.Session)
+"""One for all tests: each new one reads megabytes of service models."""
+
+
+@pytest.fixture(scope="module")
+def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The toy, built on slim."""
+    made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
+    build([made], [SLIM], report=lambda _: None)
+    return made
+
+
+@pytest.fixture
+def aws(engine: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """An AWS of our own, which this process and its children take for the real one; nothing is left in it."""
+    monkeypatch.setattr(boto3, "Session", SESSION)
+    monkeypatch.setattr(common.runtimes.fargate, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(common.fargate.logs, "ARRIVES_S", 0.1)
+    monkeypatch.setattr(common.fargate.tasks, "CAPACITY_WAITS_S", (0.01, 0.01))
+    with endpoint(engine) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
+        assert made.ecs.running == []
+        assert made.ecs.definitions == {}
+        assert made.ecs.containers() == []
