@@ -44,8 +44,8 @@ HEAD = f"""# What a run writes
 `windows.jsonl` after each window and before the next, `summary.json` at the end; `make money` adds `money.json`. `make
 latency`, `make workers` and `make causes` do the same with a line of `visits.jsonl` after each server. `make sizes`
 writes a folder with `sizes.json`; `make startup` and `make memory` write into folders of their names, and `make
-startup` on Fargate writes what an experiment does. Names carry units: `_s` seconds, `_bytes` bytes, `_rps` requests per second,
-`_ms` milliseconds. What is missing is null, with the reason beside it. This page describes schema version
+startup` on Fargate writes what an experiment does. Names carry units: `_s` seconds, `_bytes` bytes, `_rps` requests per
+second, `_ms` milliseconds. What is missing is null, with the reason beside it. This page describes schema version
 {SCHEMA_VERSION}; `make records` writes it.
 """
 

@@ -1,20 +1,24 @@
 """Sizes, money, clocks and phases: what is pure, by cases worked by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from common.candidates import Runtime, read_size
+from common.authorisation import Planned
+from common.candidates import Runtime, choose, only, read_size
 from common.errors import UsageError
 from common.fargate.clock import Clock
 from common.fargate.cloud import HaltError
+from common.fargate.place import Fargate
 from common.fargate.requests import Task
 from common.fargate.sizes import completed, valid_sizes
 from common.fargate.spending import Budget, Rates
 from common.matrix import Size
 from common.prices import read_prices
+from common.runtimes.fargate import START_DEADLINE_S
 from loadtests.fargate.records import Experiment, ExperimentCell, TaskStart
 from loadtests.fargate.starts import mean_interval, startup_phases, summarise
 
@@ -108,6 +112,18 @@ def test_the_ceiling_is_asked_for_and_held_before_anything_starts() -> None:
             Budget(rates=rates(), max_dollars=ceiling).approve(tasks, said.append)
     Budget(rates=rates(), max_dollars=0.18).approve(tasks, said.append)
     assert "10 tasks cost $0.0028 to $0.1700 (never)" in said[-1]
+
+
+def test_a_server_that_waits_for_a_second_task_is_paid_for_meanwhile_and_so_is_the_task() -> None:
+    planned = Planned(candidate=only(choose(framework="flask", image=None, runtime=Runtime.PROCESS)),
+                      size=SMALL, needed_s=40, loaded=True)  # fmt: skip
+    start_s = START_DEADLINE_S
+    assert planned.tasks(Fargate()) == [(SMALL, start_s + 40)]
+    assert planned.tasks(Fargate(load_from="task")) == [
+        (SMALL, 2 * start_s + 40),
+        (Size(vcpu=2, memory_bytes=4 * GIB), start_s + 40),
+    ]
+    assert replace(planned, loaded=False).tasks(Fargate(load_from="task")) == [(SMALL, start_s + 40)]
 
 
 @pytest.mark.parametrize("ceiling", [0.0, -1.0, float("nan"), float("inf")])

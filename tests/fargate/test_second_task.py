@@ -15,12 +15,13 @@ from docker import DockerClient
 import common.runtimes.fargate
 from common.candidates import Candidate, Runtime
 from common.commandline import terminal
-from common.errors import FailedError
+from common.errors import FailedError, UsageError
 from common.fargate.cloud import HaltError
 from common.fargate.leftovers import Leftovers
 from common.images import DEFAULT_PYTHON, GENERATOR
 from common.latency_records import LatencyRun, Point
 from common.matrix import Size, Stack
+from common.preparation import prepare
 from common.records import Run
 from common.registry import ROOT
 from loadtests.fargate.load_task import Stamp, perform
@@ -153,6 +154,15 @@ def test_an_image_of_other_code_is_refused(
     ):
         tools.measure(running, run)
     assert aws.ecs.running == []
+
+
+def test_a_generator_that_is_not_in_the_registry_is_named_before_anything_is_paid_for(
+    aws: Endpoint, candidate: Candidate
+) -> None:
+    aws.images = {str(candidate.tag)}
+    with pytest.raises(UsageError, match=r"generator:latest is not in the registry\. Run: make generator REGISTRY="):
+        prepare([candidate], terminal())
+    assert aws.named("RunTask") == []
 
 
 def test_an_order_of_other_code_is_not_even_read() -> None:
