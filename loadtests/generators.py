@@ -126,10 +126,11 @@ def worker(
 
 def generator(*, registry: str = "", python: str = DEFAULT_PYTHON) -> None:
     """The image that masters, workers and second tasks run in; with ``REGISTRY=`` it is pushed there as well."""
-    with pusher(Place.read(registry)) if registry else nullcontext() as ready:
-        console.print(f"built {build_generator(python, console)}")
+    with pusher(Place.read(registry)) if registry else nullcontext() as ready:  # told before anything is built
+        image = build_generator(python, console)
+        console.print(f"built {image}")
         if ready is not None:
-            console.print(str(ready.push(f"{TAG}:latest")), soft_wrap=True)
+            console.print(str(ready.push(f"{TAG}:latest", image_id=image)), soft_wrap=True)
 
 
 VERBS: dict[str, Callable[..., None]] = {

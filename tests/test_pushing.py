@@ -22,9 +22,11 @@ from common.claims import claim, remove_orphans
 from common.container_registry import Place
 from common.ecr import Ecr
 from common.errors import FailedError, UsageError
+from common.images import GENERATOR
 from common.local_registry import local_registry as open_registry
 from common.pushing import Pusher, pusher
 from common.registry import ROOT
+from loadtests import generators
 from tests.conftest import absent
 from tests.tiny_images import tags_below, tiny_image
 from tests.waiting import wait_until
@@ -85,6 +87,17 @@ def test_a_push_leaves_no_name_in_the_engine_and_no_folder(engine: DockerClient,
     assert tags_below(engine, host) == []
     assert engine.images.get(image).attrs["RepoDigests"] == []
     assert not any(str(os.getpid()) in folder.name for folder in claims.CLAIMS.iterdir())
+
+
+def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
+    engine: DockerClient, host: str, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tiny image stands for the one that is built."""
+    monkeypatch.setattr(generators, "build_generator", lambda *_: image)
+    generators.generator(registry=host)
+    with pusher(Place.read(host)) as ready:
+        assert ready.registry.manifest(GENERATOR, "latest").layers
+    assert tags_below(engine, host) == []
 
 
 def test_a_name_that_was_there_before_stays(engine: DockerClient, host: str, image: str) -> None:
