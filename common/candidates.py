@@ -13,7 +13,7 @@ from common.fargate.sizes import completed
 from common.fargate.sizes import read_size as read_fargate_size
 from common.images import DEFAULT_PYTHON, Image, images, read_python, tag
 from common.matrix import DEFAULT, Size, Stack, stacks
-from common.records import Cell
+from common.records.run import Cell
 from common.registry import frameworks
 from common.runtimes import Running, container, fargate, process
 from common.selection import canonical, one_of, select

@@ -12,7 +12,7 @@ from common.errors import FailedError
 from common.live import live
 from common.matrix import Size
 from common.preparation import available, prepare
-from common.records import Conformance
+from common.records.run import Conformance
 
 SIZE = Size()
 """Conformance is checked with one worker, which every fault of a stack shows on."""

@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 from common.candidates import Candidate
 from common.environments import environment
 from common.errors import FailedError
+from common.records.sizes import Library, LibraryKind, LibraryPackage
 from common.registry import Framework
-from common.size_records import Library, LibraryKind, LibraryPackage
 
 
 def libraries(candidates: Iterable[Candidate]) -> Iterator[Library]:

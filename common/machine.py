@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from common.accounting import CGROUP_ROOT
-from common.records import Machine
+from common.records.run import Machine
 from common.registry import ROOT
 
 

@@ -25,7 +25,7 @@ from common.errors import FailedError
 from common.images import PROJECT
 from common.matrix import Size
 from common.ports import HOST, free_port
-from common.records import Cell
+from common.records.run import Cell
 from common.runtimes import Running, answers, container, wait_until
 from common.runtimes.guard import guarded
 from common.runtimes.process import refuse_quota, tail

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from common.records import SCHEMA_VERSION, Run, Summary, Window
+from common.records.run import Run
+from common.records.schema import SCHEMA_VERSION
+from common.records.summary import Summary
+from common.records.window import Window
 from common.registry import ROOT
 
 SCHEMAS = ROOT / "loadtests" / "schemas"

@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
-from common.latency_records import LatencyRun, LatencySummary, Visit
-from common.memory_records import Limit, Memory, MemoryRun, MemorySummary
-from common.records import SCHEMA_VERSION, Canary, Run, Summary, Window
+from common.records.latency import LatencyRun, LatencySummary, Visit
+from common.records.memory import Limit, Memory, MemoryRun, MemorySummary
+from common.records.run import Run
+from common.records.schema import SCHEMA_VERSION
+from common.records.sizes import Sizes
+from common.records.startup import Pull, Start, StartupRun, StartupSummary
+from common.records.summary import Summary
+from common.records.window import Canary, Window
 from common.registry import ROOT
-from common.size_records import Sizes
-from common.startup_records import Pull, Start, StartupRun, StartupSummary
 from loadtests.fargate.records import Experiment, ExperimentSummary, TaskStart
 from loadtests.money.records import Bill
 

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from common.records import Cell, Latency, Load, Machine, Run, Window, WorkerLoad
+from common.records.run import Cell, Machine, Run
+from common.records.window import Latency, Load, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from common.records import Canary, Decision, Latency, Run, Verdict, Window
+from common.records.run import Run
+from common.records.summary import Decision, Verdict
+from common.records.window import Canary, Latency, Window
 from loadtests.analysis.summary import summarise
 from loadtests.analysis.values import requests_per_cpu_s
 from tests.records import NOON, cell, load, run, window

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from common.memory_records import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from common.prices import read_prices
-from common.records import CellSummary, Interval, Run, Summary, Verdict
+from common.records.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
+from common.records.run import Run
+from common.records.summary import CellSummary, Interval, Summary, Verdict
 from loadtests.money import bill_report, billing
 from loadtests.money.amounts import LatencyPoint
 from loadtests.money.bill import Facts, Question, make_bill

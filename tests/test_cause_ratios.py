@@ -5,7 +5,7 @@ import math
 import pytest
 from msgspec.structs import replace
 
-from common.latency_records import LatencyRun, Visit
+from common.records.latency import LatencyRun, Visit
 from loadtests.latency.cause_ratios import cause_ratios, sentences
 from loadtests.latency.cause_run import causes
 from loadtests.latency.points import ONE

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from common.errors import FailedError, UsageError
-from common.records import Decision, Summary, decode
+from common.records.schema import decode
+from common.records.summary import Decision, Summary
 from common.registry import FRAMEWORKS, ROOT
 from loadtests.runs.across_runs import across_runs
 from loadtests.runs.compare import fail_if_slower, say

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from common.records import Decision
+from common.records.summary import Decision
 from loadtests.analysis.comparison import LOOKS, compare_two, decide, going_on, pairs, taken
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.core_times import core_times
-from common.records import Canary
+from common.records.window import Canary
 from loadtests.analysis.controls import drift, watch
 from loadtests.runs.canary import sing
 from tests.records import NOON, cell, load, run, window

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.records import Interval
+from common.records.summary import Interval
 from loadtests.analysis.intervals import log_interval, median_interval
 
 

@@ -7,7 +7,9 @@ import jsonschema_rs
 import pytest
 
 from common.errors import UsageError
-from common.records import Run, Summary, decode
+from common.records.run import Run
+from common.records.schema import decode
+from common.records.summary import Summary
 from loadtests.analysis.summary import summarise
 from loadtests.json_schemas import SCHEMAS, schemas
 from loadtests.runs.results import Results

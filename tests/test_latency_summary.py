@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.latency_records import LatencyRun, LatencySummary
-from common.records import Verdict
+from common.records.latency import LatencyRun, LatencySummary
+from common.records.summary import Verdict
 from loadtests.latency import report as latency_report
 from loadtests.latency.points import SATURATED
 from loadtests.latency.summary import percentile, summarise

@@ -10,7 +10,7 @@ from common.errors import FailedError
 from common.libraries import Installed, libraries
 from common.locks import lock
 from common.matrix import Stack
-from common.size_records import LibraryKind
+from common.records.sizes import LibraryKind
 from tests.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from common.memory_records import Limit
+from common.records.memory import Limit
 from loadtests.memory.limit import MB, REPEATS, STEP_BYTES, smallest_limit
 
 

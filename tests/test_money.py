@@ -8,7 +8,7 @@ import pytest
 from common.errors import UsageError
 from common.matrix import Size
 from common.prices import Compute, Storage, read_prices
-from common.records import Interval
+from common.records.summary import Interval
 from loadtests.money.amounts import (
     LatencyPoint,
     busiest,

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from common.records import Decision, Interval, Pair, Run
+from common.records.run import Run
+from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
 from loadtests.runs.across_runs import welch
 from tests.records import cell, run

@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from common.commandline import PLAIN_WIDTH
-from common.memory_records import Attempt, Held, Limit, Memory, MemoryCell, MemoryRun
-from common.records import Conformance, Verdict
-from common.startup_records import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from common.records.memory import Attempt, Held, Limit, Memory, MemoryCell, MemoryRun
+from common.records.run import Conformance
+from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from common.records.summary import Verdict
 from loadtests.memory import report as memory_report
 from loadtests.memory import summary as memory_summary
 from loadtests.startup import report as startup_report

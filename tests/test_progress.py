@@ -5,7 +5,9 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from common.records import Cell, Conformance, Dropout, DropReason, Run, Window
+from common.records.run import Cell, Conformance, Run
+from common.records.summary import Dropout, DropReason
+from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS
 from loadtests.analysis.summary import summarise
 from loadtests.runs import report

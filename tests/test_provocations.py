@@ -16,7 +16,9 @@ from common.candidates import Candidate
 from common.environments import environment
 from common.images import images
 from common.matrix import Stack
-from common.records import Cell, Run, Verdict, Window
+from common.records.run import Cell, Run
+from common.records.summary import Verdict
+from common.records.window import Window
 from common.runtimes import process
 from loadtests.analysis.summary import summarise
 from loadtests.analysis.values import requests_per_cpu_s

@@ -1,6 +1,6 @@
 """Ranks count who is better; ties name who is not told apart."""
 
-from common.records import Decision, Interval, Pair
+from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.ranking import better_of, ranks_of, ties
 
 CELLS = ("a", "b", "c")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.records import Run, Summary
+from common.records.run import Run
+from common.records.summary import Summary
 from loadtests.analysis.summary import summarise
 from loadtests.records_page import PAGE, page
 from loadtests.runs import publication, report

@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 from common.errors import FailedError, UsageError
-from common.records import Run, Summary, Window, decode
+from common.records.run import Run
+from common.records.schema import decode
+from common.records.summary import Summary
+from common.records.window import Window
 from loadtests.analysis.summary import summarise
 from loadtests.runs.results import Results, refuse_used
 from tests.records import cell, load, run, window

@@ -17,7 +17,8 @@ from common.candidates import Candidate
 from common.errors import UsageError
 from common.machine import machine, revision
 from common.matrix import Stack
-from common.records import Run, Window
+from common.records.run import Run
+from common.records.window import Window
 from common.registry import FRAMEWORKS, ROOT, frameworks
 from common.servers import SERVERS
 from loadtests.runs import resuming

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.records import Decision, Pair, Window
+from common.records.summary import Decision, Pair
+from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS, compare_two, decide, going_on, pairs
 from loadtests.analysis.intervals import log_interval, median_interval
 from loadtests.analysis.ranking import better_of

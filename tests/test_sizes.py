@@ -23,7 +23,7 @@ from common.errors import UsageError
 from common.images import images
 from common.layers import Layer
 from common.local_registry import local_registry, require_program
-from common.size_records import ImageSize, Library, LibraryKind, LibraryPackage, PackageSize, Sizes
+from common.records.sizes import ImageSize, Library, LibraryKind, LibraryPackage, PackageSize, Sizes
 from loadtests.sizes import report as sizes_report
 from loadtests.sizes import weighing as sizes
 from loadtests.sizes.weighing import image_size, layer_sizes, run_sizes

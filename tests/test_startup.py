@@ -20,8 +20,8 @@ from common.images import DEFAULT_PYTHON, images
 from common.matrix import Size
 from common.page_cache import cold_method
 from common.pull_engine import FOLDERS
+from common.records.startup import Pull, PullCell, Start, StartupRun, StartupSummary
 from common.registry import ROOT
-from common.startup_records import Pull, PullCell, Start, StartupRun, StartupSummary
 from loadtests.startup.pull import puller
 from loadtests.startup.run import read_links
 from loadtests.startup.split import split

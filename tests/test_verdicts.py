@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from common.records import Cell, Conformance, OpenLoop, Run, Verdict, Window
+from common.records.run import Cell, Conformance, Run
+from common.records.summary import Verdict
+from common.records.window import OpenLoop, Window
 from loadtests.analysis.verdicts import doubts, sound
 from tests.records import cell, load, run, window, worker
 

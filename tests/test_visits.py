@@ -17,10 +17,10 @@ from rich.console import Console
 
 from common.candidates import Candidate, Runtime, choose, only
 from common.errors import GeneratorBoundError
-from common.latency_records import LatencyRun, LatencySummary, Point, Traffic, Visit
 from common.matrix import Size
 from common.preparation import prepare
-from common.records import decode
+from common.records.latency import LatencyRun, LatencySummary, Point, Traffic, Visit
+from common.records.schema import decode
 from common.registry import ROOT
 from common.runtimes import relay
 from common.runtimes.container_owner import OWNER, owner_of

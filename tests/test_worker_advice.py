@@ -2,8 +2,8 @@
 
 import pytest
 
-from common.latency_records import LatencyRun, Visit
-from common.records import Load
+from common.records.latency import LatencyRun, Visit
+from common.records.window import Load
 from loadtests.latency.points import SATURATED
 from loadtests.latency.summary import summarise
 from loadtests.latency.worker_advice import advise, ratio, recommended, sentences

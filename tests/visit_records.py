@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common.candidates import Runtime
-from common.latency_records import LatencyRun, Point, Visit
-from common.records import Latency, Load
+from common.records.latency import LatencyRun, Point, Visit
+from common.records.window import Latency, Load
 from loadtests.latency.points import closed, opened, point
 from loadtests.users import histogram
 from tests import records

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.records import Decision, Interval, Pair, Run
+from common.records.run import Run
+from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.analysis.paired import Array, LogRatios, holm
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from common.records import Canary, Controls, Decision, Pair, Run, Verdict, Window
+from common.records.run import Run
+from common.records.summary import Controls, Decision, Pair, Verdict
+from common.records.window import Canary, Window
 from loadtests.analysis import shares
 from loadtests.analysis.comparison import Values, decide, looks_of
 from loadtests.analysis.intervals import log_interval

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from common.records import Conformance, Verdict
+from common.records.run import Conformance
+from common.records.summary import Verdict
 
 FEWEST_ROUNDS = 5
 

@@ -4,7 +4,9 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from common.records import Cell, Decision, Dropout, DropReason, Pair, Run, Verdict, Window
+from common.records.run import Cell, Run
+from common.records.summary import Decision, Dropout, DropReason, Pair, Verdict
+from common.records.window import Window
 from loadtests.analysis.comparison import decide, going_on, looks_of
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.outcome import pair_of, settled

@@ -12,7 +12,8 @@ well, and may reach half of its ceiling at most.
 
 from collections.abc import Iterator, Sequence
 
-from common.records import Load, Run
+from common.records.run import Run
+from common.records.window import Load
 from loadtests.windows.generator import Tool
 
 BUSIEST = 0.8

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import bdtr, stdtrit
 
-from common.records import Interval
+from common.records.summary import Interval
 
 CONFIDENCE = 0.95
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from scipy.special import stdtrit
 
-from common.records import Decision, Interval, Pair, Run
+from common.records.run import Run
+from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.comparison import ALPHA, looks_of, pairs, taken
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from common.records import Decision, Pair
+from common.records.summary import Decision, Pair
 
 
 def ranks_of(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, int]:

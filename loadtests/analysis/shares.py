@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from common.records import Load
+from common.records.window import Load
 
 
 def share(loads: Sequence[Load], seconds: Callable[[Load], float | None], cores: float = 1) -> float | None:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from common.records import Canary, CellSummary, Interval, Load, Run, Summary, Verdict, Window
+from common.records.run import Run
+from common.records.summary import CellSummary, Interval, Summary, Verdict
+from common.records.window import Canary, Load, Window
 from loadtests.analysis import shares
 from loadtests.analysis.comparison import decide, looks_of
 from loadtests.analysis.controls import watch

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from common.records import Load, Window
+from common.records.window import Load, Window
 
 
 def values_by_round(windows: Iterable[Window]) -> dict[int, float]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from common.records import Spread
+from common.records.summary import Spread
 from loadtests.analysis.paired import Array
 
 

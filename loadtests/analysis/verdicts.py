@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from common.records import Cell, Load, Run, Verdict, Window
+from common.records.run import Cell, Run
+from common.records.summary import Verdict
+from common.records.window import Load, Window
 from loadtests.analysis import shares
 from loadtests.analysis.generator_doubts import generator_doubts
 from loadtests.scenarios.climb import knee, unsent

@@ -22,7 +22,7 @@ from common.fargate.tasks import definition
 from common.live import live
 from common.machine import revision
 from common.matrix import Size
-from common.records import Conformance
+from common.records.run import Conformance
 from common.runtimes.fargate import START_DEADLINE_S, Started, started
 from loadtests.fargate.folder import ExperimentFolder
 from loadtests.fargate.records import Experiment, ExperimentCell, TaskStart

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from common.context import PORT
 from common.errors import BenchmarkError, FailedError
-from common.records import Load
+from common.records.window import Load
 from common.runtimes import Running
 from loadtests.latency.visits import load_all
 from loadtests.windows import throughput

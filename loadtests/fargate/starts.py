@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from common.fargate.requests import Task
-from common.records import Interval
+from common.records.summary import Interval
 from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.fargate.records import CellStarts, Experiment, ExperimentSummary, TaskStart
 

@@ -14,7 +14,7 @@ from common.errors import FailedError, UsageError
 from common.fargate.place import Fargate
 from common.fargate.sizes import completed
 from common.matrix import Size
-from common.records import Conformance
+from common.records.run import Conformance
 from common.runtimes.fargate import START_DEADLINE_S
 from loadtests.fargate.experiments import Variant, carry_out, lifetimes, manifest, words
 from loadtests.fargate.starts import STARTUP

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from common.ports import HOST, free_port
-from common.records import Ceiling, Run
+from common.records.run import Ceiling, Run
 from common.registry import ROOT
 from common.runtimes import Running, answers, wait_until
 from common.runtimes.guard import guarded

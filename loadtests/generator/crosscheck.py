@@ -13,7 +13,9 @@ from common.conforming import conform_all
 from common.errors import FailedError
 from common.exclusive import only_run
 from common.live import live
-from common.records import Interval, Load, Run, Window
+from common.records.run import Run
+from common.records.summary import Interval
+from common.records.window import Load, Window
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.runs.manifest import Identity, Settings, manifest

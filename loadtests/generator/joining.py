@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import FailedError, UsageError
-from common.records import Load, decode
+from common.records.schema import decode
+from common.records.window import Load
 from common.registry import ROOT
 from common.runtimes.guard import guarded
 from common.runtimes.process import tail

@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from common.latency_records import CauseRatio, LatencyRun, Point, Visit
-from common.records import Interval, Latency
+from common.records.latency import CauseRatio, LatencyRun, Point, Visit
+from common.records.summary import Interval
+from common.records.window import Latency
 from loadtests.latency.report import interval, label
 from loadtests.latency.worker_advice import ByRound, ratio
 

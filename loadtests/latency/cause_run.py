@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.candidates import Candidate, Runtime
-from common.latency_records import LatencyRun, LatencySummary, Point, Visit
 from common.matrix import Size
+from common.records.latency import LatencyRun, LatencySummary, Point, Visit
 from common.runtimes import relay
 from common.static_floor import Floor
 from loadtests.latency import summary as latency_summary

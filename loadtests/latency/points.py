@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from common.candidates import Runtime
 from common.cores import split
 from common.errors import UsageError
-from common.latency_records import Point, Traffic
 from common.matrix import SMALLEST_VCPU
+from common.records.latency import Point, Traffic
 
 CONNECTIONS = 16
 SHARES = ("25%", "50%", "75%")

@@ -7,8 +7,8 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from common.latency_records import LatencyRun, LatencySummary, Point, PointRow, TrafficRow
-from common.records import Interval
+from common.records.latency import LatencyRun, LatencySummary, Point, PointRow, TrafficRow
+from common.records.summary import Interval
 
 MS_PER_S = 1000
 WIDEST = 100

@@ -13,8 +13,8 @@ from common.conforming import LONGEST_S
 from common.conforming import SIZE as CONFORMANCE_SIZE
 from common.errors import UsageError
 from common.fargate.sizes import completed
-from common.latency_records import LatencyRun, Point, Traffic
 from common.matrix import Size
+from common.records.latency import LatencyRun, Point, Traffic
 from common.static_floor import Floor, floor, lacking
 from loadtests.latency.points import CONNECTIONS, latency_traffic, longest_window_s, missing, point
 from loadtests.latency.summary import summarise

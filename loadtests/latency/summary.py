@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from common.latency_records import LatencyRun, LatencySummary, Point, PointRow, Traffic, TrafficRow, Visit
-from common.records import Interval, Load, Run, Verdict, Window
+from common.records.latency import LatencyRun, LatencySummary, Point, PointRow, Traffic, TrafficRow, Visit
+from common.records.run import Run
+from common.records.summary import Interval, Verdict
+from common.records.window import Load, Window
 from loadtests.analysis import shares
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.values import requests_per_cpu_s

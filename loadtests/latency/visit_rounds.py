@@ -12,9 +12,9 @@ from common.candidates import Candidate
 from common.conforming import conform_all
 from common.errors import FailedError, GeneratorBoundError
 from common.exclusive import only_run
-from common.latency_records import LatencyRun, LatencySummary, Point, Visit
 from common.live import live
-from common.records import Verdict
+from common.records.latency import LatencyRun, LatencySummary, Point, Visit
+from common.records.summary import Verdict
 from loadtests.generator.ceiling import ceiling
 from loadtests.latency import report as latency_report
 from loadtests.latency.cause_ratios import sentences as ratio_sentences

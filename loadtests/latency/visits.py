@@ -10,10 +10,11 @@ import psutil
 from msgspec.structs import replace
 
 from common.errors import FailedError
-from common.latency_records import LatencyRun, Point, Traffic, Visit
 from common.matrix import Size
 from common.memory import read_memory
-from common.records import Load, Run
+from common.records.latency import LatencyRun, Point, Traffic, Visit
+from common.records.run import Run
+from common.records.window import Load
 from common.runtimes import Running
 from common.runtimes.neighbour import neighbours
 from common.runtimes.relay import relayed

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from common.latency_records import LatencyRun, Point, TrafficRow, Visit, WorkerAdvice, WorkerChoice
-from common.records import Interval, Load
+from common.records.latency import LatencyRun, Point, TrafficRow, Visit, WorkerAdvice, WorkerChoice
+from common.records.summary import Interval
+from common.records.window import Load
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import REMARKS

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from common.candidates import Candidate
 from common.errors import FailedError, UsageError
-from common.latency_records import LatencyRun, LatencySummary, Point, Traffic, Visit
 from common.matrix import Size
+from common.records.latency import LatencyRun, LatencySummary, Point, Traffic, Visit
 from common.registry import Interface
 from loadtests.latency import summary as latency_summary
 from loadtests.latency.points import CONNECTIONS, SATURATED, closed, opened, point

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from common.candidates import Candidate
 from common.errors import FailedError
 from common.matrix import Size
-from common.memory_records import Attempt, Limit
+from common.records.memory import Attempt, Limit
 from loadtests.memory.server import load
 
 MB = 1024**2

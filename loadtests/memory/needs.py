@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.memory_records import MemoryRow, MemoryRun, MemorySummary
-from common.records import Cell, decode
+from common.records.memory import MemoryRow, MemoryRun, MemorySummary
+from common.records.run import Cell
+from common.records.schema import decode
 
 
 def memory_needs(results: Path) -> Iterator[tuple[Cell, float, int]]:

@@ -6,8 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from common.memory_records import MemoryRow, MemoryRun, MemorySummary
-from common.records import Interval
+from common.records.memory import MemoryRow, MemoryRun, MemorySummary
+from common.records.summary import Interval
 from loadtests.analysis.doubts import sentences
 
 MB = 1024**2

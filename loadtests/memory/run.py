@@ -13,8 +13,9 @@ from common.errors import FailedError, UsageError
 from common.exclusive import only_run
 from common.live import live
 from common.matrix import Size
-from common.memory_records import Limit, Memory, MemoryCell, MemoryRun, MemorySummary
-from common.records import Conformance, Verdict
+from common.records.memory import Limit, Memory, MemoryCell, MemoryRun, MemorySummary
+from common.records.run import Conformance
+from common.records.summary import Verdict
 from loadtests.memory import report as memory_report
 from loadtests.memory.limit import MB, smallest_limit, under_limit
 from loadtests.memory.server import CONNECTIONS, REQUESTS, look

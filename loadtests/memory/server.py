@@ -16,7 +16,7 @@ from common.contract import HELLO
 from common.errors import FailedError
 from common.matrix import Size
 from common.memory import MemoryReading, read_memory
-from common.memory_records import Held, Memory
+from common.records.memory import Held, Memory
 from common.runtimes import Running
 
 REQUESTS = 1000

@@ -3,8 +3,8 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from common.memory_records import Limit, Memory, MemoryCell, MemoryRow, MemoryRun, MemorySummary, PerWorker
-from common.records import Verdict
+from common.records.memory import Limit, Memory, MemoryCell, MemoryRow, MemoryRun, MemorySummary, PerWorker
+from common.records.summary import Verdict
 from loadtests.analysis.doubts import failed
 from loadtests.analysis.intervals import log_interval
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from common.matrix import Size
 from common.prices import BYTES_PER_GB, Compute, Storage
-from common.records import Interval
+from common.records.summary import Interval
 
 HOURS_PER_MONTH = 730
 """A twelfth of a year, as clouds count it."""

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from common.matrix import Size
 from common.prices import Compute, Prices
-from common.records import Cell, CellSummary, Interval, Run, Summary, Verdict
+from common.records.run import Cell, Run
+from common.records.summary import CellSummary, Interval, Summary, Verdict
 from loadtests.analysis.verdicts import REMARKS
 from loadtests.money.amounts import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
 from loadtests.money.records import Bill, Choice, Price

@@ -6,7 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from common.prices import BYTES_PER_GB, Prices
-from common.records import Interval, Run
+from common.records.run import Run
+from common.records.summary import Interval
 from loadtests.money.records import Bill, Choice, Price
 
 MOST_VCPU = 2.0

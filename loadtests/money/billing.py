@@ -8,8 +8,10 @@ import msgspec
 from rich.console import Console
 
 from common.prices import read_prices
-from common.records import Cell, CellSummary, Run, decode
-from common.size_records import ImageSize, Sizes
+from common.records.run import Cell, Run
+from common.records.schema import decode
+from common.records.sizes import ImageSize, Sizes
+from common.records.summary import CellSummary
 from loadtests.memory.needs import memory_needs
 from loadtests.money import bill_report
 from loadtests.money.amounts import LatencyPoint

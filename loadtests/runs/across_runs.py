@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from common.errors import UsageError
-from common.records import Decision, Interval, Pair, Run
+from common.records.run import Run
+from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.comparison import ALPHA
 from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.analysis.paired import holm

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from common.core_times import core_times
-from common.records import Canary
+from common.records.window import Canary
 
 PIECES = 5
 TURNS = 4000

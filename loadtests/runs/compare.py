@@ -11,7 +11,8 @@ from common.conforming import conform_all, require
 from common.cores import split
 from common.errors import FailedError, UsageError
 from common.exclusive import only_run
-from common.records import Pair, Run
+from common.records.run import Run
+from common.records.summary import Pair
 from loadtests.analysis import outcome
 from loadtests.analysis.dropping import pairs_of
 from loadtests.runs.across_runs import across_runs

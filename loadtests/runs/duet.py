@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from common.candidates import Candidate
 from common.errors import FailedError
 from common.matrix import Size
-from common.records import Load, Run, Window
+from common.records.run import Run
+from common.records.window import Load, Window
 from common.runtimes import Running
 from loadtests.runs.plan import Step
 from loadtests.windows.generator import GeneratorError

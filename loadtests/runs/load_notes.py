@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from common.records import Interval, Run, Summary
+from common.records.run import Run
+from common.records.summary import Interval, Summary
 
 KNEES = {"ramp": "req/s", "sleepers": "sleepers in flight"}
 OBJECTIVES = {"ramp": "p99<50ms", "sleepers": "p99 < delay + 10 %"}

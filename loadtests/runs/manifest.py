@@ -21,7 +21,7 @@ from common.errors import UsageError
 from common.image_labels import BASE, BASE_DIGEST
 from common.machine import machine, revision
 from common.matrix import Size
-from common.records import Cell, Conformance, Run
+from common.records.run import Cell, Conformance, Run
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
 from common.servers import command

@@ -9,7 +9,7 @@ from rich.console import Console
 from common.candidates import Candidate, Runtime
 from common.conforming import conform_all
 from common.machine import machine, revision
-from common.records import Conformance
+from common.records.run import Conformance
 from loadtests.runs.manifest import Identity, called, engine_name, new_seed
 from loadtests.runs.results import RESULTS
 

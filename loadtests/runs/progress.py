@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from common.records import Decision, Pair, Run, Window
+from common.records.run import Run
+from common.records.summary import Decision, Pair
+from common.records.window import Window
 from loadtests.analysis.comparison import looks_of
 from loadtests.analysis.dropping import conforming, dropping, pairs_of
 from loadtests.runs.plan import Step, round_steps

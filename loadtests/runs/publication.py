@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 from common.errors import UsageError
-from common.records import Run, Summary, decode
+from common.records.run import Run
+from common.records.schema import decode
+from common.records.summary import Summary
 from common.registry import ROOT
 from loadtests.analysis.dropping import ROUNDS
 from loadtests.runs import report

@@ -7,7 +7,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from common.records import Cell, CellSummary, Controls, Decision, DropReason, Interval, Pair, Run, Summary, Window
+from common.records.run import Cell, Run
+from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
+from common.records.window import Window
 from loadtests.analysis.dropping import ROUNDS
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.values import values_by_round

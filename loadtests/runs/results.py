@@ -11,7 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from common.errors import FailedError, UsageError
-from common.records import Canary, Run, Summary, Window, decode
+from common.records.run import Run
+from common.records.schema import decode
+from common.records.summary import Summary
+from common.records.window import Canary, Window
 from common.registry import ROOT
 from loadtests.analysis.dropping import ROUNDS
 

@@ -14,7 +14,7 @@ from common.engine import engine
 from common.errors import UsageError
 from common.machine import machine, revision
 from common.preparation import prepare
-from common.records import Run
+from common.records.run import Run
 from loadtests.runs.manifest import called, cell_of
 from loadtests.runs.progress import progress
 from loadtests.runs.results import RESULTS, Results, run_folder

@@ -16,7 +16,9 @@ from common.errors import FailedError, GeneratorBoundError
 from common.exclusive import only_run
 from common.live import Live, clock, live
 from common.matrix import Size
-from common.records import Decision, Run, Summary, Verdict, Window
+from common.records.run import Run
+from common.records.summary import Decision, Summary, Verdict
+from common.records.window import Window
 from loadtests.analysis.dropping import HOPELESS, ROUNDS, pairs_of
 from loadtests.analysis.summary import summarise
 from loadtests.analysis.values import requests_per_cpu_s

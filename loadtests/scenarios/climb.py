@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.errors import UsageError
-from common.records import Load, Step
+from common.records.window import Load, Step
 from loadtests.users import histogram
 
 GROWTH = 2.0

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from common.errors import UsageError
-from common.records import Load
+from common.records.window import Load
 from loadtests.users.arrivals import MOST_RPS
 
 

@@ -7,7 +7,7 @@ from time import perf_counter
 import gevent
 from msgspec.structs import replace
 
-from common.records import Load, Step
+from common.records.window import Load, Step
 from loadtests.scenarios.climb import MOST_STEPS, Objective, next_target, unsent
 from loadtests.scenarios.server_memory import private_bytes
 from loadtests.users.engine import Engine

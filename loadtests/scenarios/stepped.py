@@ -12,7 +12,7 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, LocalRunner
 
 from common.errors import UsageError
-from common.records import Step
+from common.records.window import Step
 from loadtests.scenarios.climb import DELAYS, Objective, knee
 from loadtests.scenarios.staircase import Stairs, climb
 from loadtests.scenarios.workloads import Ramp, Sleepers

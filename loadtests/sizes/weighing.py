@@ -28,7 +28,7 @@ from common.machine import machine, revision
 from common.packages import Kind, merged, packages
 from common.preparation import available, prepare
 from common.pushing import Pushed, Pusher, pusher
-from common.size_records import ImageSize, LayerSize, Library, PackageSize, Sizes
+from common.records.sizes import ImageSize, LayerSize, Library, PackageSize, Sizes
 from loadtests.runs.manifest import engine_name
 from loadtests.runs.results import RESULTS
 from loadtests.sizes import report as sizes_report

@@ -13,8 +13,8 @@ from common.errors import FailedError
 from common.local_registry import local_registry
 from common.pull_engine import pull, pull_engine
 from common.pushing import pusher
+from common.records.startup import Pull, PullCell
 from common.shaped_link import Link, linked
-from common.startup_records import Pull, PullCell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

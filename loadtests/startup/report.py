@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from common.records import Interval
-from common.startup_records import PullRow, StartRow, StartupRun, StartupSummary
+from common.records.startup import PullRow, StartRow, StartupRun, StartupSummary
+from common.records.summary import Interval
 from loadtests.analysis.doubts import sentences
 from loadtests.startup.summary import bounds
 

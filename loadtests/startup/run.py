@@ -17,10 +17,11 @@ from common.exclusive import only_run
 from common.live import Live, live
 from common.matrix import Size
 from common.page_cache import cold_method
-from common.records import Conformance, Verdict
+from common.records.run import Conformance
+from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from common.records.summary import Verdict
 from common.selection import select
 from common.shaped_link import read_bandwidths, require_namespaces
-from common.startup_records import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from loadtests.runs.folder import append, write
 from loadtests.runs.manifest import cell_of
 from loadtests.runs.plan import Step, steps

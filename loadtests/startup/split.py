@@ -16,9 +16,9 @@ from common.candidates import Candidate
 from common.environments import environment
 from common.errors import FailedError
 from common.matrix import Size
+from common.records.startup import Cost
 from common.runtimes import container, process
 from common.runtimes.container_owner import guarded
-from common.startup_records import Cost
 
 REPEATS = 5
 TIMEOUT_S = 60

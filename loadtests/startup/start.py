@@ -21,9 +21,9 @@ from common.cores import Cores
 from common.errors import FailedError
 from common.matrix import Size
 from common.page_cache import evict
+from common.records.startup import Start
 from common.runtimes import READY_DEADLINE_S, answers, container, process
 from common.runtimes.container_owner import guarded
-from common.startup_records import Start
 
 LOOK_EVERY_S = 0.002
 ANSWER_TIMEOUT_S = 1.0

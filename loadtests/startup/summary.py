@@ -3,8 +3,8 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from common.records import Interval, Verdict
-from common.startup_records import Pull, PullCurve, PullRow, Start, StartCell, StartRow, StartupRun, StartupSummary
+from common.records.startup import Pull, PullCurve, PullRow, Start, StartCell, StartRow, StartupRun, StartupSummary
+from common.records.summary import Interval, Verdict
 from loadtests.analysis.doubts import failed, too_few
 from loadtests.analysis.intervals import log_interval
 

@@ -21,7 +21,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from common.accounting import CpuReading
 from common.core_times import core_times
-from common.records import Load
+from common.records.window import Load
 from loadtests.users.engine import Engine
 from loadtests.windows.health import Health
 from loadtests.windows.parts import Part, decode, encode, merged, without_server

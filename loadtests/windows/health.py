@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import gevent
 
-from common.records import Second
+from common.records.window import Second
 from loadtests.users import histogram
 from loadtests.users.engine import Engine
 from loadtests.users.open_loop import OpenLoop

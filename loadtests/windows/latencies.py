@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from common.records import Latency
+from common.records.window import Latency
 from loadtests.users import histogram
 
 

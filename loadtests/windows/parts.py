@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from common.accounting import CpuReading, begun_between, ended_between
 from common.core_times import CoreTimes
-from common.records import Latency, Load, OpenLoop, WorkerLoad
+from common.records.window import Latency, Load, OpenLoop, WorkerLoad
 from loadtests.users import histogram
 from loadtests.windows.latencies import latency
 

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from common.errors import FailedError
 from common.fargate.cloud import HaltError
-from common.latency_records import Point
-from common.records import Load, Run
+from common.records.latency import Point
+from common.records.run import Run
+from common.records.window import Load
 from common.registry import ROOT
 from common.runtimes import Running, SecondTask
 from loadtests.latency.points import longest_window_s

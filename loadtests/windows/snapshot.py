@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import records
 from common.accounting import CpuReading, begun_between, ended_between
 from common.core_times import CoreTimes, core_times
-from common.records import Latency, Load
+from common.records import window as records
+from common.records.window import Latency, Load
 from loadtests.users import histogram
 from loadtests.users.engine import Engine
 from loadtests.users.open_loop import OpenLoop

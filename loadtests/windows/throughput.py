@@ -10,7 +10,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from common.ports import free_port
-from common.records import Load, Run, decode
+from common.records.run import Run
+from common.records.schema import decode
+from common.records.window import Load
 from common.registry import ROOT
 from common.runtimes import Running
 from common.runtimes.guard import guarded

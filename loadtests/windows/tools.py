@@ -1,6 +1,7 @@
 """One window, by whichever tool the run names."""
 
-from common.records import Load, Run
+from common.records.run import Run
+from common.records.window import Load
 from common.runtimes import Running
 from loadtests.windows import second_task, throughput, wrk
 from loadtests.windows.generator import Tool

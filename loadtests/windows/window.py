@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from common.accounting import CpuReading, read_meter
-from common.records import Load
+from common.records.window import Load
 from loadtests.users.engine import Engine
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up

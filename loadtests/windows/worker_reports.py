@@ -12,7 +12,7 @@ import msgspec
 from locust import events
 from locust.env import Environment
 
-from common.records import Total
+from common.records.window import Total
 from loadtests.users import histogram
 from loadtests.users.engines import all_tallies, tallies_of
 from loadtests.users.tally import Tally, added_up

@@ -19,7 +19,8 @@ import psutil
 
 from common.accounting import CpuReading, begun_between, ended_between, read_meter
 from common.errors import UsageError
-from common.records import Load, Run
+from common.records.run import Run
+from common.records.window import Load
 from common.registry import ROOT
 from common.runtimes import Running
 from common.runtimes.guard import guarded

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from common.ports import HOST, free_port
-from common.records import Load, decode
+from common.records.schema import decode
+from common.records.window import Load
 from common.registry import ROOT
 from common.runtimes import answers
 from loadtests.users import histogram

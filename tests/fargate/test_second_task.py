@@ -19,10 +19,10 @@ from common.errors import FailedError, UsageError
 from common.fargate.cloud import HaltError
 from common.fargate.leftovers import Leftovers
 from common.images import DEFAULT_PYTHON, GENERATOR
-from common.latency_records import LatencyRun, Point
 from common.matrix import Size, Stack
 from common.preparation import prepare
-from common.records import Run
+from common.records.latency import LatencyRun, Point
+from common.records.run import Run
 from common.registry import ROOT
 from loadtests.fargate.load_task import Stamp, perform
 from loadtests.generator.ceiling import ceiling
@@ -42,7 +42,7 @@ SIZE = Size(vcpu=0.5, memory_bytes=1024**3)
 UNDER_WAY = """
 import sys
 import msgspec
-from common.records import Run
+from common.records.run import Run
 from common.runtimes.fargate import serve
 from loadtests.windows import tools
 from tests.fargate.places import ONE, place

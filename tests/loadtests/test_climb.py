@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.errors import UsageError
-from common.records import Load, OpenLoop, Step
+from common.records.window import Load, OpenLoop, Step
 from loadtests.scenarios.climb import MOST_STEPS, PRECISION, Objective, knee, memory_per_target_bytes, next_target
 from loadtests.users import histogram
 from tests.records import load

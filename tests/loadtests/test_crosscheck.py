@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from common.records import Window
+from common.records.window import Window
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.generator.crosscheck import failures, in_words, paired_ratio, sentences, table, values
 from tests.records import cell, load, run, window

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from common.ports import free_port
-from common.records import Load, decode
+from common.records.schema import decode
+from common.records.window import Load
 from common.registry import ROOT
 from loadtests.users import histogram
 from tests.conftest import absent

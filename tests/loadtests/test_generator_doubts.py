@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from common.records import Ceiling, Latency, Load, OpenLoop, Second, Step
+from common.records.run import Ceiling
+from common.records.window import Latency, Load, OpenLoop, Second, Step
 from loadtests.analysis.generator_doubts import generator_doubts
 from tests.records import cell, load, run
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from common.ports import free_port
-from common.records import Total
+from common.records.window import Total
 from common.registry import ROOT
 from common.runtimes import Running
 from loadtests.generator.ceiling import null_server

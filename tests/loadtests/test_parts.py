@@ -5,7 +5,7 @@ import math
 import pytest
 
 from common.accounting import CpuReading
-from common.records import Latency, Load, OpenLoop, Second
+from common.records.window import Latency, Load, OpenLoop, Second
 from loadtests.users import histogram
 from loadtests.windows.latencies import latency
 from loadtests.windows.parts import RULES, Part, decode, encode, merged

@@ -9,7 +9,8 @@ import pytest
 from common.accounting import CpuReading
 from common.commandline import GIVEN, run
 from common.errors import UsageError
-from common.records import Load, Run
+from common.records.run import Run
+from common.records.window import Load
 from common.runtimes import Running
 from loadtests.__main__ import app
 from loadtests.windows import wrk
