@@ -158,7 +158,7 @@ def test_a_task_that_stops_before_it_runs_ends_the_wait(aws: Endpoint, stack: St
 
 
 def test_a_container_that_ends_is_told_with_its_exit_status_and_its_last_lines(aws: Endpoint, stack: Stack) -> None:
-    aws.ecs.behaviour.runs_instead = "seq 9; echo 'no such  table: users' >&2; exit 3"
+    aws.ecs.behaviour.runs_instead = "exec 2>&1; seq 9; echo 'no such  table: users' >&2; exit 3"
     with pytest.raises(FailedError) as told:
         up(stack, place(log_group="ours")).__enter__()
     assert str(told.value).endswith(

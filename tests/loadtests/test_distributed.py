@@ -39,7 +39,7 @@ def test_the_workers_of_one_machine_share_one_window(workers: int, tmp_path: Pat
     assert (seen.users, seen.connections_open_min) == (USERS, USERS)
     assert seen.answered == seen.requests + seen.failures["wrong body"]
     assert abs(seen.sent - seen.answered) <= USERS
-    assert seen.littles_law_ratio == pytest.approx(seen.requests / seen.answered, rel=0.05)
+    assert seen.littles_law_ratio == pytest.approx(seen.requests / seen.answered, rel=0.1)
     assert seen.server_cpu_s is not None
     _adds_up(seen)
 

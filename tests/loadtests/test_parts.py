@@ -20,6 +20,8 @@ COMPUTED = {
     "throttled_periods",
     "server_steal_s",
     "server_cores_busy_s",
+    "server_processes_ended",
+    "server_processes_begun",
     "generator_cpu_s",
     "server_gone",
     "workers",
