@@ -87,6 +87,11 @@ def subset(lock_text: str, roots: Iterable[str]) -> str:
     return "".join(block for block in _blocks(lock_text) if _name(block) in wanted)
 
 
+def without(lock_text: str, package: str) -> str:
+    """The lock without what it holds of ``package`` itself."""
+    return "".join(block for block in _blocks(lock_text) if _name(block) != canonicalize_name(package))
+
+
 def run_uv(*arguments: str, given: str = "", what: str, holding: tuple[int, ...] = (), local: bool = True) -> None:
     """Run uv with the site's package indexes; ``FailedError`` with the end of its output if it fails.
 

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from common.errors import FailedError, UsageError
-from common.locks import lock, run_uv, stale
+from common.locks import lock, run_uv, stale, without
 from common.registry import LOCK, ROOT, Framework
 
 VARIANTS = ROOT / ".cache" / "variants"
@@ -125,6 +125,15 @@ def _variant(framework: Framework, suffix: str, dependencies: tuple[str, ...], r
     variant = replace(framework, name=folder.name, folder=folder, dependencies=dependencies)
     if stale(variant) is not None:
         if not variant.lock.exists():
-            shutil.copy(framework.lock, variant.lock)  # what it does not have to change stays as it is
+            _seed(framework, variant)
         lock(variant)
     return variant
+
+
+def _seed(framework: Framework, variant: Framework) -> None:
+    """Begin the variant's lock with the framework's: what does not have to change stays as it is.
+
+    Not so its own package, whose hashes uv would keep where the version is the same, though the file is another.
+    """
+    assert framework.distribution is not None
+    variant.lock.write_text(without(framework.lock.read_text(), framework.distribution))

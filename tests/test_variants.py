@@ -1,5 +1,6 @@
 """A framework at another version, or from a checkout, has a folder and a lock of its own, made once."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -86,6 +87,23 @@ def test_a_checkout_is_built_and_locked_by_what_it_holds(toy: Framework, checkou
     (checkout / "more.py").write_text("# changed\n")
     second = variants.of_checkout(toy, checkout, **places)
     assert second.folder != first.folder
+
+
+def test_a_checkout_may_be_of_the_version_that_the_framework_is_locked_to(
+    toy: Framework, checkout: Path, tmp_path: Path
+) -> None:
+    """The lock must hold the hash of the wheel that was built here, not of the one that the index has."""
+    for file in (checkout / "pyproject.toml", checkout / "backend.py"):
+        file.write_text(file.read_text().replace("3.0", "2.0"))
+    for wheel in checkout.glob("*.whl"):
+        wheel.unlink()
+    write_wheel(checkout, "toy", "2.0", "base")
+    (wheel,) = checkout.glob("*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("toy/more.py", "")
+    made = variants.of_checkout(toy, checkout, root=tmp_path / "made", built=tmp_path / "built")
+    folder = environment(native(made), root=tmp_path / "environments")
+    assert list(folder.glob("lib/python*/site-packages/toy-2.0.dist-info"))
 
 
 def test_what_git_and_tools_keep_does_not_change_a_checkout(checkout: Path) -> None:
