@@ -1,7 +1,6 @@
 """Which cells drop out of a run after a look, and why: a pure function of its manifest and its windows."""
 
 import math
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from common.records.run import Cell, Run
@@ -10,7 +9,7 @@ from common.records.window import Window
 from loadtests.analysis.comparison import decide, going_on, looks_of
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.values import values_by_round
+from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import doubts
 
 HOPELESS = frozenset(
@@ -32,9 +31,9 @@ def conforming(run: Run) -> tuple[str, ...]:
 def dropouts(run: Run, windows: Sequence[Window]) -> dict[str, Dropout]:
     """The cells that dropped out at the looks before the run's last round; controls go with what they copy."""
     active, found = conforming(run), dict[str, Dropout]()
-    by_cell = _by_cell(windows)
+    windows_of = by_cell(windows)
     for made in range(1, run.rounds):
-        if not active or not all(any(window.round == made for window in by_cell[name]) for name in active):
+        if not active or not all(any(window.round == made for window in windows_of[name]) for name in active):
             break
         dropped = dropping(run, active, [window for window in windows if window.round <= made], made)
         found |= {name: Dropout(after_round=made, reason=reason) for name, reason in dropped.items()}
@@ -47,7 +46,7 @@ def dropping(run: Run, active: Sequence[str], windows: Sequence[Window], made: i
     if made not in run.looks and not (run.precision and made >= run.fewest_rounds):
         return {}
     values = _values(run, windows)
-    reasons = _precise(run, values) if run.precision else _done(run, active, windows, made)
+    reasons = _precise(run, values) if run.precision else _done(run, active, values, made)
     controls = {cell.name: cell.control_of for cell in run.cells if cell.control_of}
     originals = {name: controls.get(name, name) for name in active}
     sound = {name: reasons.get(name) for name in values}
@@ -57,15 +56,18 @@ def dropping(run: Run, active: Sequence[str], windows: Sequence[Window], made: i
 
 def pairs_of(run: Run, windows: Sequence[Window]) -> tuple[Pair, ...]:
     """Every pair of the sound cells after the looks made so far; controls are in none."""
-    values = _values(run, windows)
+    return _pairs(run, _values(run, windows))
+
+
+def _pairs(run: Run, values: Values) -> tuple[Pair, ...]:
     if run.design == ROUNDS:
         return decide(values, looks_of(run), margin=run.margin)
     return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- what a comparison compares
 
 
-def _done(run: Run, active: Collection[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
+def _done(run: Run, active: Collection[str], values: Values, made: int) -> dict[str, DropReason]:
     """The sound cells that need no more rounds, or have nothing to hope for from those left."""
-    found, names = pairs_of(run, windows), _values(run, windows).keys()
+    found, names = _pairs(run, values), values.keys()
     if run.design != ROUNDS:
         return {name: DropReason.RESOLVED for pair in found if settled(run, pair) for name in (pair.a, pair.b)}
     undecided = {name for pair in found if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}
@@ -87,23 +89,13 @@ def half_width(by_round: Mapping[int, float]) -> float:
 
 
 def _values(run: Run, windows: Sequence[Window]) -> Values:
-    """The values of the sound cells by round, controls left out."""
-    by_cell = _by_cell(windows)
-    return {name: values_by_round(by_cell[name]) for name in _sound(run, windows)}
-
-
-def _sound(run: Run, windows: Sequence[Window]) -> list[str]:
-    """The cells that can come to a rank, in the run's order, controls left out."""
-    by_cell = _by_cell(windows)
-    cells = [cell for cell in run.cells if cell.control_of is None]
-    return [cell.name for cell in cells if not _hopeless(run, cell, by_cell[cell.name])]
-
-
-def _by_cell(windows: Sequence[Window]) -> dict[str, list[Window]]:
-    found: dict[str, list[Window]] = defaultdict(list)
-    for window in windows:
-        found[window.cell].append(window)
-    return found
+    """The values by round of the cells that can come to a rank, in the run's order, controls left out."""
+    windows_of = by_cell(windows)
+    return {
+        cell.name: values_by_round(windows_of[cell.name])
+        for cell in run.cells
+        if cell.control_of is None and not _hopeless(run, cell, windows_of[cell.name])
+    }
 
 
 def _hopeless(run: Run, cell: Cell, windows: Sequence[Window]) -> bool:

@@ -40,3 +40,13 @@ def median_interval(values: Sequence[float]) -> Interval | None:
     inside = int(np.count_nonzero(missed <= 1 - CONFIDENCE))
     low, high = (float(ordered[inside - 1]), float(ordered[-inside])) if inside else (None, None)
     return Interval(estimate=float(np.median(ordered)), low=low, high=high, n=count)
+
+
+def scaled(interval: Interval, factor: float) -> Interval:
+    """The interval of a multiple."""
+    return Interval(
+        estimate=interval.estimate * factor,
+        low=None if interval.low is None else interval.low * factor,
+        high=None if interval.high is None else interval.high * factor,
+        n=interval.n,
+    )

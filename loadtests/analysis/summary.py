@@ -1,6 +1,5 @@
 """From windows to a summary: pure, records in, a record out."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from loadtests.analysis.controls import watch
 from loadtests.analysis.dropping import dropouts
 from loadtests.analysis.intervals import log_interval, median_interval
 from loadtests.analysis.ranking import ranks_of, ties
-from loadtests.analysis.values import values_by_round
+from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.variance import spread
 from loadtests.analysis.verdicts import doubts, sound
 from loadtests.scenarios.climb import knee, memory_per_target_bytes
@@ -25,19 +24,17 @@ FEWEST_BEYOND = 10
 
 def summarise(run: Run, windows: Sequence[Window], canaries: Sequence[Canary] = ()) -> Summary:
     """Every cell of the run, those ranked first and best first."""
-    by_cell: dict[str, list[Window]] = defaultdict(list)
-    for window in windows:
-        by_cell[window.cell].append(window)
-    values = {cell.name: values_by_round(by_cell[cell.name]) for cell in run.cells}
+    windows_of = by_cell(windows)
+    values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
     controls = watch(run, windows, canaries, values)
-    seen = {cell.name: doubts(run, cell, by_cell[cell.name]) | controls.warnings for cell in run.cells}
+    seen = {cell.name: doubts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
     ranked = {cell.name: values[cell.name] for cell in run.cells if not cell.control_of and sound(seen[cell.name])}
     pairs = decide(ranked, looks_of(run), margin=run.margin)
     ranks, tied = ranks_of(ranked, pairs), ties(ranked, pairs)
     dropped = dropouts(run, windows)
     rows = [
         replace(
-            _row(run, name, by_cell[name], doubt),
+            _row(run, name, windows_of[name], doubt),
             rank=ranks.get(name),
             ties=tied.get(name, []),
             dropout=dropped.get(name),

@@ -1,8 +1,17 @@
-"""A window's value, and those of a cell by round. Pure."""
+"""Windows by cell, a window's value, and the values of a cell by round. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from common.records.window import Load, Window
+
+
+def by_cell(windows: Iterable[Window]) -> defaultdict[str, list[Window]]:
+    """The windows of each cell; of any other name none."""
+    found: defaultdict[str, list[Window]] = defaultdict(list)
+    for window in windows:
+        found[window.cell].append(window)
+    return found
 
 
 def values_by_round(windows: Iterable[Window]) -> dict[int, float]:

@@ -9,7 +9,7 @@ from common.records.run import Run
 from common.records.summary import Interval, Verdict
 from common.records.window import Load, Window
 from loadtests.analysis import shares
-from loadtests.analysis.intervals import log_interval
+from loadtests.analysis.intervals import log_interval, scaled
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import doubts
 from loadtests.latency.points import SATURATED
@@ -125,13 +125,3 @@ def _modelled(record: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) ->
 
 def _same_but_measured(point: Point, missing: Point) -> bool:
     return point.stack == missing.stack and point.missing is None
-
-
-def scaled(interval: Interval, factor: float) -> Interval:
-    """The interval of a multiple."""
-    return Interval(
-        estimate=interval.estimate * factor,
-        low=None if interval.low is None else interval.low * factor,
-        high=None if interval.high is None else interval.high * factor,
-        n=interval.n,
-    )

@@ -10,6 +10,7 @@ from common.matrix import Size
 from common.prices import Compute, Prices
 from common.records.run import Cell, Run
 from common.records.summary import CellSummary, Interval, Summary, Verdict
+from loadtests.analysis.intervals import scaled
 from loadtests.analysis.verdicts import REMARKS
 from loadtests.money.amounts import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
 from loadtests.money.records import Bill, Choice, Price
@@ -80,7 +81,7 @@ class _Account:
                 vcpu=size.vcpu,
                 memory_bytes=size.memory_bytes or 0,
                 modelled=size.vcpu != measured_vcpu,
-                capacity_rps=_times(self.rate, size.vcpu),
+                capacity_rps=scaled(self.rate, size.vcpu),
                 per_million=per_million(offer, size, self.rate, question.utilisation),
                 idle_month=idle_month(offer, size),
             )
@@ -155,12 +156,3 @@ def _why_no_size(cell: Cell) -> str:
     if cell.image is None:
         return "it ran in the process runtime, without an image"
     return f"no sizes.json holds it: make sizes FRAMEWORK={cell.framework} SERVER={cell.server} IMAGE={cell.image}"
-
-
-def _times(interval: Interval, factor: float) -> Interval:
-    return Interval(
-        estimate=interval.estimate * factor,
-        low=None if interval.low is None else interval.low * factor,
-        high=None if interval.high is None else interval.high * factor,
-        n=interval.n,
-    )
