@@ -1,7 +1,7 @@
 """Stacks held to the contract, one after the other, with a table of what came of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -44,6 +44,18 @@ def conform_all(candidates: Sequence[Candidate], console: Console) -> dict[str, 
             outcomes[candidate.name] = one = conform(candidate)
             display.done(f"{candidate.name}: {one.passed} passed, {len(one.failed)} failed")
     return outcomes
+
+
+def passed(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
+    """The candidates that can be had and conform, by name."""
+    return {one.name: one for one in candidates if one.name in outcomes and not outcomes[one.name].failed}
+
+
+def some_passed(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
+    """The same; ``FailedError`` where there is none."""
+    if good := passed(candidates, outcomes):
+        return good
+    raise FailedError("no stack that was asked for can be had and conforms to the contract.")
 
 
 def record(outcome: Outcome) -> Conformance:

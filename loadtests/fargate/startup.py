@@ -9,8 +9,8 @@ from rich.console import Console
 
 from common.authorisation import Planned, rehearse
 from common.candidates import Candidate
-from common.conforming import LONGEST_S, SIZE, conform_all, require
-from common.errors import FailedError, UsageError
+from common.conforming import LONGEST_S, SIZE, conform_all, require, some_passed
+from common.errors import UsageError
 from common.fargate.place import Fargate
 from common.fargate.sizes import completed
 from common.matrix import Size
@@ -55,9 +55,7 @@ def run_startup(
     if place.dry_run:
         rehearse(held)
     outcomes: Mapping[str, Conformance] = {} if place.dry_run else conform_all(candidates, console)
-    good = [one for one in candidates if place.dry_run or (one.name in outcomes and not outcomes[one.name].failed)]
-    if not good:
-        raise FailedError("no stack that was asked for can be had and conforms to the contract.")
+    good = candidates if place.dry_run else list(some_passed(candidates, outcomes).values())
     cells = variants(good, sizes, place, outcomes)
     experiment = manifest(STARTUP, cells, place, tasks, seed)
     carry_out(experiment, cells, place, out or RESULTS / STARTUP / experiment.id, console)

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from common.candidates import Candidate
-from common.conforming import conform_all
+from common.conforming import conform_all, some_passed
 from common.errors import FailedError, GeneratorBoundError
 from common.exclusive import only_run
 from common.live import live
@@ -56,9 +56,7 @@ def prepare_run(
     outcomes = conform_all(candidates, console)
     made = [one for one in candidates if one.name in outcomes]
     run = manifest(settings, made, outcomes, identity, design=DESIGN)
-    good: dict[str, Servable] = {one.name: one for one in made if not outcomes[one.name].failed}
-    if not good:
-        raise FailedError("no stack that was asked for can be had and conforms to the contract.")
+    good = some_passed(made, outcomes)
     run = msgspec.structs.replace(run, ceiling=ceiling(run))
     return Prepared(record=LatencyRun(verb=verb, run=run, points=[]), servables=good)
 

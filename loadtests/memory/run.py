@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from common.candidates import Candidate, Runtime
+from common.conforming import passed
 from common.cores import split as split_cores
 from common.errors import FailedError, UsageError
 from common.exclusive import only_run
@@ -57,7 +58,7 @@ def run_memory(settings: Settings, candidates: Sequence[Candidate], out: Path | 
     """
     made, outcomes = conforming(candidates, console)
     run = _manifest(settings, made, outcomes)
-    good = {name: one for name, one in made.items() if not outcomes[name].failed}
+    good = passed(made.values(), outcomes)
     with only_run(run.id):
         summary = _measured(run, good, new_folder(out, "memory", run.id), console)
     if bad := [row.cell for row in summary.rows if row.verdict in FAILED]:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from common import local_registry, pull_engine
 from common.candidates import Candidate, Runtime
+from common.conforming import passed
 from common.cores import split as split_cores
 from common.errors import FailedError, UsageError
 from common.exclusive import only_run
@@ -77,7 +78,7 @@ def run_startup(settings: Settings, candidates: Sequence[Candidate], out: Path |
     """
     made, outcomes = conforming(candidates, console)
     run = _manifest(settings, made, outcomes)
-    good = {name: one for name, one in made.items() if not outcomes[name].failed}
+    good = passed(made.values(), outcomes)
     with only_run(run.id):
         summary = _measured(run, good, new_folder(out, "startup", run.id), console)
     verdicts = [(row.cell, row.verdict) for row in summary.starts] + [(row.cell, row.verdict) for row in summary.pulls]
