@@ -34,7 +34,7 @@ def read_meter(meter: str) -> CpuReading:
         case "cgroup":
             return read_cgroup([Path(part) for part in rest.split(",")])
         case "tree":
-            return CpuReading(cpu_s=tree_cpu_s(int(rest)), processes=tree_processes(int(rest)))
+            return read_tree(int(rest))
         case _:
             raise UsageError(f"the meter {meter!r} is unknown. Accepted: cgroup:PATH[,PATH] and tree:PID.")
 
@@ -89,11 +89,6 @@ def read_cgroup(folders: list[Path]) -> CpuReading:
     )
 
 
-def tree_processes(pid: int) -> frozenset[int]:
-    """The descendants of a process that live."""
-    return frozenset(child.pid for child in psutil.Process(pid).children(recursive=True))
-
-
 def ended_between(first: CpuReading | None, last: CpuReading | None) -> int | None:
     """How many of the server's processes were gone at the second reading; ``None`` where one was not taken."""
     return None if first is None or last is None else len(first.processes - last.processes)
@@ -111,18 +106,22 @@ def _processes(folder: Path) -> frozenset[int]:
         return frozenset()
 
 
-def tree_cpu_s(pid: int) -> float:
-    """CPU-seconds of a process, its living descendants, and the ended children that these have waited for."""
+def read_tree(pid: int) -> CpuReading:
+    """Counters of a process, its living descendants, and the ended children that these have waited for.
+
+    ``processes`` are the descendants.
+    """
     root = psutil.Process(pid)
+    descendants = root.children(recursive=True)
     total = 0.0
-    for process in (root, *root.children(recursive=True)):
+    for process in (root, *descendants):
         try:
             ended = process.cpu_times()
             total += process_cpu_s(process.pid) + ended.children_user + ended.children_system
         except (psutil.NoSuchProcess, OSError):
             if process is root:
                 raise
-    return total
+    return CpuReading(cpu_s=total, processes=frozenset(child.pid for child in descendants))
 
 
 def process_cpu_s(pid: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.accounting import CpuReading, cgroup_meter, process_cpu_s, read_cgroup, read_meter, tree_cpu_s
+from common.accounting import CpuReading, cgroup_meter, process_cpu_s, read_cgroup, read_meter, read_tree
 from common.errors import UsageError
 
 V2_CPU_STAT = """usage_usec 1873468
@@ -95,7 +95,7 @@ def test_a_tree_counts_living_children_and_ended_ones() -> None:
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert [parent.stdout.readline(), parent.stdout.readline()] == [b"1\n", b"1\n"]
-        used_s = tree_cpu_s(parent.pid)
+        used_s = read_tree(parent.pid).cpu_s
         assert read_meter(f"tree:{parent.pid}").cpu_s >= used_s
         parent.communicate(b"\n")
     assert 0.6 <= used_s < 1.2  # three spins and the start of three interpreters
