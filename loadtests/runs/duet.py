@@ -31,15 +31,15 @@ def measure_together(run: Run, steps: Sequence[Step], candidates: Mapping[str, C
     ``GeneratorError`` where Locust fails though the servers are well.
     """
     size = Size(vcpu=run.vcpu, memory_bytes=run.memory_bytes)
-    blank = [_blank(run, step) for step in steps]
+    begun = [blank(run, step) for step in steps]
     with ExitStack() as servers:
         running: list[Running] = []
         for step in steps:
             try:
                 running.append(servers.enter_context(candidates[step.cell].serve(size, cores=run.server_cores)))
             except FailedError as error:
-                return [_failed(window, step.cell, error) for window in blank]
-        return [_with(window, one, done) for window, one, done in zip(blank, running, _load(run, running), strict=True)]
+                return [_failed(window, step.cell, error) for window in begun]
+        return [_with(window, one, done) for window, one, done in zip(begun, running, _load(run, running), strict=True)]
 
 
 def _load(run: Run, running: Sequence[Running]) -> list[Future[Load]]:
@@ -64,7 +64,8 @@ def _failed(window: Window, cell: str, error: FailedError) -> Window:
     )
 
 
-def _blank(run: Run, step: Step) -> Window:
+def blank(run: Run, step: Step) -> Window:
+    """A window that begins now, before anything is known of it."""
     return Window(
         run=run.id,
         round=step.round,

@@ -15,6 +15,7 @@ from common.errors import UsageError
 from common.machine import machine, revision
 from common.preparation import prepare
 from common.records.run import Run
+from loadtests.analysis.dropping import ROUNDS
 from loadtests.runs.manifest import called, cell_of
 from loadtests.runs.progress import progress
 from loadtests.runs.results import RESULTS, Results, run_folder
@@ -23,7 +24,6 @@ from loadtests.runs.whose import refuse_other
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """Fields of a cell that must not have changed: other ones would be another stack under the same name."""
-COMPARISONS = frozenset({"duet", "alternation"})
 BESIDE = frozenset({"resume", "fail_if_slower"})
 """What may be set when a run goes on: neither changes what is measured."""
 
@@ -87,7 +87,7 @@ def _latest(comparison: bool) -> Results:  # noqa: FBT001 -- the one thing asked
 
 
 def _is_comparison(run: Run) -> bool:
-    return run.design in COMPARISONS
+    return run.design != ROUNDS
 
 
 def _candidates(run: Run) -> dict[str, Candidate]:

@@ -1,10 +1,8 @@
 """A run: every candidate, in every round on a fresh server, in the planned order; each window on disk at once."""
 
 import errno
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -25,7 +23,7 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.generator.ceiling import ceiling
 from loadtests.runs import report
 from loadtests.runs.canary import sing
-from loadtests.runs.duet import measure_together
+from loadtests.runs.duet import blank, measure_together
 from loadtests.runs.manifest import Identity, Settings, manifest
 from loadtests.runs.plan import Step
 from loadtests.runs.progress import Progress, pairs_at_look, progress
@@ -140,14 +138,7 @@ def measure_window(run: Run, step: Step, candidate: Candidate) -> Window:
 
     ``GeneratorError`` where Locust fails though the server is well.
     """
-    window = Window(
-        run=run.id,
-        round=step.round,
-        position=step.position,
-        cell=step.cell,
-        started_at=datetime.now(UTC),
-        load_average=os.getloadavg()[0],
-    )
+    window = blank(run, step)
     size = Size(vcpu=run.vcpu, memory_bytes=run.memory_bytes)
     try:
         with candidate.serve(size, cores=run.server_cores) as running:

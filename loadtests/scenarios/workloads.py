@@ -64,24 +64,16 @@ class Mixed(Sleep):
         self.sends(hello())
 
 
-class _Arrivals(ArrivalUser):
-    """``/hello`` when it is due."""
-
-    abstract = True
-
-    @tag("hello")
-    @task
-    def hello(self) -> None:
-        """The smallest answer."""
-        self.sends(hello())
-
-
-class Rate(_Arrivals):
+class Rate(ArrivalUser):
     """``/hello`` at ``--rate`` a second, whatever becomes of the answers."""
 
+    tasks = Hello.tasks
 
-class Ramp(_Arrivals):
+
+class Ramp(ArrivalUser):
     """``/hello`` at a rate that rises from ``--rate`` until ``--objective`` breaks."""
+
+    tasks = Hello.tasks
 
 
 class Sleepers(Sleep):

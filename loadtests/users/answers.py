@@ -69,6 +69,12 @@ class Request:
         lines = (f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", "")
         return "\r\n".join(lines).encode("latin-1") + self.body
 
+    def fault(self, status: int, body: bytes) -> Failure | str | None:
+        """Why a whole answer is not the one wanted; ``None`` if it is."""
+        if status != self.status:
+            return f"status {status}"
+        return None if self.accepts(body) else Failure.WRONG_BODY
+
     def accepts(self, body: bytes) -> bool:
         """Whether ``body`` is the right one; a check that raises has not accepted it."""
         if isinstance(self.expect, bytes):
@@ -223,8 +229,4 @@ class Answer:
 
 def judge(request: Request, answer: Answer) -> Failure | str | None:
     """Why an answer that is over is not the one wanted; ``None`` if it is."""
-    if answer.failure is not None:
-        return answer.failure
-    if answer.status != request.status:
-        return f"status {answer.status}"
-    return None if request.accepts(answer.body) else Failure.WRONG_BODY
+    return request.fault(answer.status, answer.body) if answer.failure is None else answer.failure

@@ -10,7 +10,7 @@ from typing import Any
 
 from locust import FastHttpUser
 
-from .answers import Failure, Request
+from .answers import Request
 
 
 class FastUser(FastHttpUser):
@@ -30,9 +30,9 @@ class FastUser(FastHttpUser):
             allow_redirects=False,
             catch_response=True,
         ) as response:
-            if response.status_code != request.status:
-                response.failure(f"status {response.status_code}" if response.status_code else str(response.error))
-            elif request.accepts(response.content or b""):
-                response.success()
+            if not response.status_code:
+                response.failure(str(response.error))
+            elif (reason := request.fault(response.status_code, response.content or b"")) is not None:
+                response.failure(reason)
             else:
-                response.failure(Failure.WRONG_BODY)
+                response.success()
