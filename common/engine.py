@@ -3,18 +3,23 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 import docker
 from docker import DockerClient
+from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import DockerException
 
 from common.errors import UsageError
 
 OLDEST_ENGINE = (20, 10)
+API_VERSION = "1.40"
+"""Of the API, where an engine is only asked who it is; it is in no address that is asked."""
 BUILDX_ONLY = 23
 """Clients from this version on build with BuildKit through the buildx plugin only; older ones bring it along."""
 QUESTION_DEADLINE_S = 20
@@ -25,16 +30,15 @@ REQUEST_DEADLINE_S = 120
 def engine() -> DockerClient:
     """A connection to the engine that answers; ``UsageError`` says why there is none."""
     try:
-        client = docker.from_env(timeout=REQUEST_DEADLINE_S)
-        version = client.version()["Version"]
-    except DockerException as error:
+        version = _engine_version()
+    except (DockerException, OSError) as error:  # the SDK's lost connections are of the latter kind
         raise UsageError(
             f"no Docker engine answers ({_last(error)}). Install and start one (Debian: apt-get install docker.io), "
             "or use RUNTIME=process."
         ) from error
     if _version(version) < OLDEST_ENGINE:
         raise UsageError(f"the Docker engine is {version}. Accepted: 20.10 or newer; or use RUNTIME=process.")
-    return client
+    return docker.from_env(timeout=REQUEST_DEADLINE_S)
 
 
 def engine_answers() -> bool:
@@ -64,6 +68,21 @@ def build_environment() -> dict[str, str]:
     """The environment in which every client builds with BuildKit, in the engine itself, one plain image each."""
     kept = {name: value for name, value in os.environ.items() if name not in {"BUILDX_BUILDER", "BUILDKIT_PROGRESS"}}
     return kept | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+
+
+def _engine_version() -> str:
+    """Return the version of the engine that answers; ``OSError`` or ``DockerException`` where none does.
+
+    The SDK leaves a socket open wherever it fails to connect, so a Unix socket is tried first, and the client that asks
+    does not negotiate a version in its constructor, where nothing could close it.
+    """
+    scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
+    with closing(docker.from_env(version=API_VERSION, timeout=REQUEST_DEADLINE_S)) as client:
+        version: str = client.api.version(api_version=False)["Version"]
+        return version
 
 
 def _clients() -> Iterator[str]:

@@ -30,7 +30,6 @@ def install(folder: Path, version: str, *, buildx: bool) -> str:
     return str(folder)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves its socket unclosed
 def test_without_an_engine_the_process_runtime_is_pointed_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     engine.cache_clear()
