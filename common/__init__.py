@@ -1,1 +1,1 @@
-"""What is measured: contract, registry, servers, images, runtimes, conformance."""
+"""What is compared, and how it is brought up: contract, catalog, packages, images, runtimes, conformance."""

@@ -8,26 +8,28 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from common import inventory, locks
-from common.authorisation import Planned, go_ahead, go_ahead_open_end
-from common.bases import make_bases
-from common.build import build as build_images
-from common.candidates import Runtime, choose, only, read_size
-from common.commandline import OnFargate, Port, run, terminal, verbs
-from common.conformance import run as run_suite
-from common.conforming import LONGEST_S, SIZE, conform_all, record, require, table
-from common.container_registry import Place
-from common.cores import split
-from common.engine import engine
+from common.aws.leftovers import Leftovers
+from common.aws.settings import Fargate
+from common.catalog import inventory
+from common.catalog.frameworks import frameworks
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.selection import select
+from common.catalog.stacks import DEFAULT, stacks
+from common.cli.app import OnFargate, Port, run, verbs
+from common.conformance.candidates import LONGEST_S, SIZE, conform_all, record, require, table
+from common.conformance.running import run as run_suite
+from common.console import terminal
+from common.engine.bases import make_bases
+from common.engine.builds import build as build_images
+from common.engine.client import engine
 from common.errors import FailedError, UsageError
-from common.fargate.leftovers import Leftovers
-from common.fargate.place import Fargate
-from common.images import DEFAULT_PYTHON, images
-from common.matrix import DEFAULT, stacks
-from common.preparation import available, prepare
-from common.pushing import push_all, pusher
-from common.registry import frameworks
-from common.selection import select
+from common.host.cores import split
+from common.packages import locks
+from common.registries.api import Place
+from common.registries.pushing import push_all, pusher
+from common.runtimes.approval import Planned, go_ahead, go_ahead_open_end
+from common.runtimes.candidates import Runtime, choose, only, read_size
+from common.runtimes.preparation import available, prepare
 
 app = verbs(__doc__ or "")
 console = terminal()

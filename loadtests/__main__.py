@@ -7,23 +7,25 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from common.authorisation import Planned, go_ahead
-from common.candidates import Runtime, choose, only, read_size, runtime_line
-from common.commandline import OnFargate, Port, terminal, verbs
-from common.commandline import run as run_verb
-from common.conforming import LONGEST_S, SIZE
+from common.aws.settings import Fargate
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.selection import canonical, one_of
+from common.catalog.sizes import Size
+from common.catalog.stacks import DEFAULT
+from common.cli.app import OnFargate, Port, verbs
+from common.cli.app import run as run_verb
+from common.conformance.candidates import LONGEST_S, SIZE
+from common.console import terminal
 from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
-from common.fargate.place import Fargate
-from common.images import DEFAULT_PYTHON
-from common.matrix import DEFAULT, Size
-from common.preparation import prepare
-from common.selection import canonical, one_of
+from common.records.documentation import PAGE, page
+from common.records.json_schemas import SCHEMAS, schemas
+from common.runtimes.approval import Planned, go_ahead
+from common.runtimes.candidates import Runtime, choose, only, read_size, runtime_line
+from common.runtimes.preparation import prepare
 from loadtests import generators, probes
 from loadtests.analysis import outcome
 from loadtests.fargate.experiments import Factor, run_experiment, variants
-from loadtests.json_schemas import SCHEMAS, schemas
-from loadtests.records_page import PAGE, page
 from loadtests.runs.compare import compare_sides, resume_comparison
 from loadtests.runs.compare import fail_if_slower as fail_if_slower_by
 from loadtests.runs.manifest import WARMUP_S, WINDOW_S, Settings, new_seed

@@ -7,14 +7,15 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from common.candidates import Runtime, choose, only, runtime_line
-from common.commandline import terminal
-from common.container_registry import Place
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.selection import one_of
+from common.catalog.sizes import Size
+from common.catalog.stacks import DEFAULT
+from common.console import terminal
 from common.contract import MAX_DELAY_MS
-from common.images import DEFAULT_PYTHON
-from common.matrix import DEFAULT, Size
-from common.pushing import pusher
-from common.selection import one_of
+from common.registries.api import Place
+from common.registries.pushing import pusher
+from common.runtimes.candidates import Runtime, choose, only, runtime_line
 from loadtests.generator.bench_generator import bench
 from loadtests.generator.crosscheck import crosscheck
 from loadtests.generator.generator_image import TAG, build_generator

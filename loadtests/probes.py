@@ -7,15 +7,17 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from common.authorisation import go_ahead
-from common.candidates import Runtime, choose, only, runtime_line
-from common.commandline import OnFargate, terminal
-from common.container_registry import Place
+from common.aws.settings import Fargate
+from common.aws.sizes import read_sizes
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.sizes import Size, read_memory_limit
+from common.catalog.stacks import DEFAULT
+from common.cli.app import OnFargate
+from common.console import terminal
 from common.errors import UsageError
-from common.fargate.place import Fargate
-from common.fargate.sizes import read_sizes
-from common.images import DEFAULT_PYTHON
-from common.matrix import DEFAULT, Size, read_memory_limit
+from common.registries.api import Place
+from common.runtimes.approval import go_ahead
+from common.runtimes.candidates import Runtime, choose, only, runtime_line
 from loadtests.fargate import startup as fargate_startup
 from loadtests.latency.cause_run import run_causes
 from loadtests.latency.points import read_vcpus, read_workers

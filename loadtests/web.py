@@ -6,15 +6,15 @@ import time
 
 from rich.console import Console
 
-from common.candidates import Candidate
-from common.cores import split
+from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.matrix import Size
-from common.ports import check_port
-from common.registry import ROOT
-from common.runtimes import answers, wait_until
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
+from common.host.cores import split
+from common.host.http_probe import answers
+from common.host.ports import check_port
+from common.host.supervisor import guarded, tail
+from common.host.waiting import wait_until
+from common.project import ROOT
+from common.runtimes.candidates import Candidate
 from loadtests.windows.throughput import LOCUST
 
 

@@ -8,10 +8,10 @@ from typing import NoReturn
 import pytest
 from docker import DockerClient
 
-from common.engine import builder
-from common.engine import engine as find_engine
+from common.engine.client import builder
+from common.engine.client import engine as find_engine
+from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
-from common.image_labels import FRAMEWORK
 
 
 def absent(reason: str) -> NoReturn:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common.accounting import CpuReading, cgroup_meter, process_cpu_s, read_cgroup, read_meter, read_tree
 from common.errors import UsageError
+from common.host.cpu import CpuReading, cgroup_meter, process_cpu_s, read_cgroup, read_meter, read_tree
 
 V2_CPU_STAT = """usage_usec 1873468
 user_usec 1213043

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from docker import DockerClient
 
-import common.bases
-from common.bases import DEBIAN_NEEDS, is_stand_in, make_bases, packages_missing
+import common.engine.bases
+from common.catalog.images import Image, images
+from common.engine.bases import DEBIAN_NEEDS, is_stand_in, make_bases, packages_missing
 from common.errors import UsageError
-from common.images import Image, images
 from tests.conftest import absent
 
 
@@ -70,7 +70,7 @@ def test_a_version_without_stand_ins_is_told_so(slim: Image) -> None:
 def test_missing_packages_are_told_before_anything_is_made(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch, slim: Image
 ) -> None:
-    monkeypatch.setattr(common.bases, "DEBIAN_NEEDS", {"no-such-program": "some-package"})
+    monkeypatch.setattr(common.engine.bases, "DEBIAN_NEEDS", {"no-such-program": "some-package"})
     with pytest.raises(UsageError, match=r"apt-get install some-package$"):
         make_bases([slim], report=lambda _: None)
     assert engine.images.list(name=slim.base("3.13", {})) == []

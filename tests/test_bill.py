@@ -6,14 +6,14 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from common.prices import read_prices
+from common.catalog.prices import read_prices
+from common.records.cost import Bill
 from common.records.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from common.records.run import Run
 from common.records.summary import CellSummary, Interval, Summary, Verdict
 from loadtests.money import bill_report, billing
 from loadtests.money.amounts import LatencyPoint
 from loadtests.money.bill import Facts, Question, make_bill
-from loadtests.money.records import Bill
 from loadtests.runs.results import Results
 from tests.records import NOON, cell, run
 from tests.test_sizes import an_image, some_sizes

@@ -18,15 +18,15 @@ import certifi
 import pytest
 from docker import DockerClient
 
-from common.bases import is_stand_in
-from common.build import Outcome, State, build, image_size_bytes, log_file
-from common.context import start_script, write_context
+from common.catalog.images import images, tag
+from common.catalog.stacks import Stack
+from common.engine.bases import is_stand_in
+from common.engine.build_context import start_script, write_context
+from common.engine.builds import Outcome, State, build, image_size_bytes, log_file
+from common.engine.labels import FRAMEWORK, pinned
 from common.errors import FailedError, UsageError
-from common.image_labels import FRAMEWORK, pinned
-from common.images import images, tag
-from common.matrix import Stack
-from common.registry import ROOT
-from common.site_indexes import pip_options
+from common.packages.indexes import pip_options
+from common.project import ROOT
 from tests.conftest import remove_images
 from tests.toy import APP, toy_stack
 

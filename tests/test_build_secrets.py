@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.build_secrets import ca_bundle, pip_config, proxy_arguments
 from common.errors import UsageError
+from common.packages.build_secrets import ca_bundle, pip_config, proxy_arguments
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from common import __main__ as common_verbs
-from common.commandline import GIVEN, run
-from common.fargate.place import Fargate
-from common.registry import ROOT
+from common.aws.settings import Fargate
+from common.cli.app import GIVEN, run
+from common.project import ROOT
 from loadtests import __main__ as loadtests_verbs
 
 MAKEFILE = (ROOT / "Makefile").read_text()

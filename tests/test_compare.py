@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from common.catalog.frameworks import FRAMEWORKS
 from common.errors import FailedError, UsageError
+from common.project import ROOT
 from common.records.schema import decode
 from common.records.summary import Decision, Summary
-from common.registry import FRAMEWORKS, ROOT
 from loadtests.runs.across_runs import across_runs
 from loadtests.runs.compare import fail_if_slower, say
 from loadtests.runs.results import Results

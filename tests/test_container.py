@@ -18,15 +18,17 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 import common.runtimes.container
-from common.accounting import read_meter
-from common.build import build
+from common.catalog.images import images, tag
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
+from common.engine.builds import build
+from common.engine.ownership import GUARD, OWNER
 from common.errors import FailedError, UsageError
-from common.images import images, tag
-from common.matrix import Size, Stack
-from common.registry import ROOT
-from common.runtimes import Running
+from common.host.cpu import read_meter
+from common.host.ownership import owner_of
+from common.project import ROOT
+from common.runtimes.base import Running
 from common.runtimes.container import can_enter_namespaces, serve, sweep
-from common.runtimes.container_owner import GUARD, OWNER, owner_of
 from tests.toy import toy_stack
 
 SLIM = images()["slim"]
@@ -250,10 +252,11 @@ HARNESS = """
 import sys
 from pathlib import Path
 from typing import TypeVar
-from common.matrix import Size, Stack
-from common.registry import Framework
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
+from common.catalog.frameworks import Framework
 from common.runtimes.container import serve
-from common.servers import SERVERS
+from common.catalog.servers import SERVERS
 stack = Stack(framework=Framework.read(Path(sys.argv[1])), server=SERVERS["native"])
 with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
     print("up", flush=True)

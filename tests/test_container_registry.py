@@ -10,9 +10,9 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from common.container_registry import Blob, Manifest, Place, Registry, connect, is_insecure
 from common.errors import FailedError, UsageError
-from common.registry_login import Challenged, Login, find_login
+from common.registries.api import Blob, Manifest, Place, Registry, connect, is_insecure
+from common.registries.login import Challenged, Login, find_login
 
 PLACE = Place(host="registry.example")
 LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": "sha256:aa", "size": 7}

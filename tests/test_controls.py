@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.core_times import core_times
+from common.host.core_times import core_times
 from common.records.window import Canary
 from loadtests.analysis.controls import drift, watch
 from loadtests.runs.canary import sing

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from common.container_registry import Place
-from common.ecr import Ecr, connect_ecr, is_ecr
 from common.errors import UsageError
+from common.registries.api import Place
+from common.registries.ecr import Ecr, connect_ecr, is_ecr
 
 ACCOUNT = "123456789012"
 HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import common.engine
-from common.engine import builder, engine
+import common.engine.client
+from common.engine.client import builder, engine
 from common.errors import UsageError
 
 CLIENT = """#!/bin/sh
@@ -19,7 +19,7 @@ esac
 
 @pytest.fixture
 def _any_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(common.engine, "engine", lambda: None)
+    monkeypatch.setattr(common.engine.client, "engine", lambda: None)
 
 
 def install(folder: Path, version: str, *, buildx: bool) -> str:

@@ -11,11 +11,12 @@ from unittest import mock
 
 import pytest
 
-from common import environments
-from common.environments import environment
+from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
-from common.locks import lock, run_uv
-from common.matrix import Stack
+from common.packages import environments
+from common.packages.environments import environment
+from common.packages.locks import lock
+from common.packages.uv import run_uv
 from tests.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 DEADLINE_S = 30
@@ -90,8 +91,8 @@ def test_two_at_once_make_it_once(stack: Stack, tmp_path: Path) -> None:
 def test_a_killed_making_leaves_nothing_that_is_taken_for_whole(stack: Stack, tmp_path: Path) -> None:
     """The child is killed between the making of the folder and the installing."""
     code = (
-        "import sys, time; from pathlib import Path; from common import environments as e\n"
-        "from common.registry import Framework; from tests.toy_packages import native\n"
+        "import sys, time; from pathlib import Path; from common.packages import environments as e\n"
+        "from common.catalog.frameworks import Framework; from tests.toy_packages import native\n"
         "made = e.run_uv\n"
         "def stop_before_installing(*a, **k):\n"
         "    if a[0] == 'pip': print('here', flush=True); time.sleep(60)\n"
@@ -113,9 +114,9 @@ def test_a_killed_making_leaves_nothing_that_is_taken_for_whole(stack: Stack, tm
 def test_an_installer_that_outlives_its_killed_caller_is_waited_for(stack: Stack, tmp_path: Path) -> None:
     """A lock that only the caller held would let a second caller delete what the first one's uv still writes."""
     code = (
-        "import sys; from pathlib import Path; from common import environments as e, locks\n"
-        "from common.registry import Framework; from tests.toy_packages import native\n"
-        "locks.sys.executable = sys.argv[3]\n"
+        "import sys; from pathlib import Path; from common.packages import environments as e, uv\n"
+        "from common.catalog.frameworks import Framework; from tests.toy_packages import native\n"
+        "uv.sys.executable = sys.argv[3]\n"
         "e.environment(native(Framework.read(Path(sys.argv[1]))), Path(sys.argv[4]), root=Path(sys.argv[2]))\n"
     )
     root, slow_uv, release = tmp_path / "made", tmp_path / "slow-uv", tmp_path / "release"

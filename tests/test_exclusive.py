@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.exclusive import lock_file, only_run
-from common.registry import ROOT
+from common.host.run_lock import lock_file, only_run
+from common.project import ROOT
 from tests.waiting import wait_until
 
-HOLDER = "import time\nfrom common.exclusive import only_run\nwith only_run('first-run'): time.sleep(60)"
+HOLDER = "import time\nfrom common.host.run_lock import only_run\nwith only_run('first-run'): time.sleep(60)"
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common.runtimes.guard import guarded
+from common.host.supervisor import guarded
 from tests.waiting import wait_until
 
 STUBBORN = (
@@ -25,7 +25,7 @@ STUBBORN = (
 
 HARNESS = (
     "import os, pathlib, sys, time\n"
-    "from common.runtimes.guard import guarded\n"
+    "from common.host.supervisor import guarded\n"
     "here, environ = pathlib.Path('.'), dict(os.environ)\n"
     "line = [sys.executable, '-c', sys.argv[1], sys.argv[2]]\n"
     "with open(os.devnull, 'w') as log, guarded(line, cores=[0], cwd=here, env=environ, log=log):\n"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.images import images, read_python, tag
+from common.catalog.selection import select
 from common.errors import UsageError
-from common.images import images, read_python, tag
-from common.selection import select
 from tests.toy import toy_stack
 
 

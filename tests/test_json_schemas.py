@@ -7,11 +7,11 @@ import jsonschema_rs
 import pytest
 
 from common.errors import UsageError
+from common.records.json_schemas import SCHEMAS, schemas
 from common.records.run import Run
 from common.records.schema import decode
 from common.records.summary import Summary
 from loadtests.analysis.summary import summarise
-from loadtests.json_schemas import SCHEMAS, schemas
 from loadtests.runs.results import Results
 from tests.records import cell, load, run, window
 

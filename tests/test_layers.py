@@ -7,9 +7,9 @@ import io
 import pytest
 import zstandard
 
+from common.engine.contents import Kind, merged, packages
+from common.engine.layers import ZSTD_LEVEL, Layer, read_layer
 from common.errors import FailedError
-from common.layers import ZSTD_LEVEL, Layer, read_layer
-from common.packages import Kind, merged, packages
 from tests.tiny_images import tar_of
 
 FILES = {"a/one": b"1" * 5000, "two": b"22"}

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from common.candidates import Candidate
-from common.environments import environment
+from common.catalog.stacks import Stack
 from common.errors import FailedError
-from common.libraries import Installed, libraries
-from common.locks import lock
-from common.matrix import Stack
-from common.records.sizes import LibraryKind
+from common.packages.environments import environment
+from common.packages.libraries import Installed, libraries
+from common.packages.locks import lock
+from common.records.footprint import LibraryKind
+from common.runtimes.candidates import Candidate
 from tests.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from common.live import clock, live
+from common.console import clock, live
 
 
 def _shown(*, terminal: bool) -> str:

@@ -11,11 +11,11 @@ import msgspec
 import psutil
 import pytest
 
+from common.project import ROOT
 from common.records.run import Run
 from common.records.schema import decode
 from common.records.summary import Summary, Verdict
 from common.records.window import Window
-from common.registry import ROOT
 from loadtests.runs.plan import steps
 from tests.waiting import wait_until
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.frameworks import Framework, frameworks
+from common.catalog.servers import SERVERS
+from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
-from common.locks import lock, requirements, stack_requirements, stale, subset
-from common.matrix import Stack, stacks
-from common.registry import Framework, frameworks
-from common.servers import SERVERS
-from common.site_indexes import uv_environment
+from common.packages.indexes import uv_environment
+from common.packages.locks import lock, requirements, stack_requirements, stale, subset
 from tests.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 KNOWN = frameworks()

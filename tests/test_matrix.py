@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from common.catalog.frameworks import Interface, frameworks
+from common.catalog.servers import DEFAULTS, SERVERS
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack, compatible, stacks
 from common.errors import UsageError
-from common.matrix import Size, Stack, compatible, stacks
-from common.registry import Interface, frameworks
-from common.servers import DEFAULTS, SERVERS
 
 KNOWN = frameworks()
 CORES = len(os.sched_getaffinity(0))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from common.accounting import cgroup_folder
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.engine.ownership import guarded
 from common.errors import UsageError
-from common.images import DEFAULT_PYTHON, images
-from common.memory import MemoryReading, read_memory
-from common.runtimes.container_owner import guarded
+from common.host.cpu import cgroup_folder
+from common.host.memory import MemoryReading, read_memory
 from tests.waiting import wait_until
 
 MB = 1024**2

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.prices import Compute, Storage, read_prices
+from common.catalog.sizes import Size
 from common.errors import UsageError
-from common.matrix import Size
-from common.prices import Compute, Storage, read_prices
 from common.records.summary import Interval
 from loadtests.money.amounts import (
     LatencyPoint,

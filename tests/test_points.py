@@ -2,8 +2,8 @@
 
 import pytest
 
-from common.candidates import Runtime
 from common.errors import UsageError
+from common.runtimes.candidates import Runtime
 from loadtests.latency.cause_run import causes, floors
 from loadtests.latency.points import (
     SATURATED,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from common.commandline import PLAIN_WIDTH
+from common.console import PLAIN_WIDTH
 from common.records.memory import Attempt, Held, Limit, Memory, MemoryCell, MemoryRun
 from common.records.run import Conformance
 from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from common.build import build
-from common.candidates import Candidate
-from common.environments import environment
-from common.images import images
-from common.matrix import Stack
+from common.catalog.images import images
+from common.catalog.stacks import Stack
+from common.engine.builds import build
+from common.packages.environments import environment
 from common.records.run import Cell, Run
 from common.records.summary import Verdict
 from common.records.window import Window
 from common.runtimes import process
+from common.runtimes.candidates import Candidate
 from loadtests.analysis.summary import summarise
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import doubts, sound

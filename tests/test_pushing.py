@@ -17,15 +17,16 @@ import pytest
 from botocore.stub import Stubber
 from docker import DockerClient
 
-from common import claims, local_registry, pushing
-from common.claims import claim, remove_orphans
-from common.container_registry import Place
-from common.ecr import Ecr
+from common.catalog.images import GENERATOR
+from common.engine import temporary
+from common.engine.temporary import claim, remove_orphans
 from common.errors import FailedError, UsageError
-from common.images import GENERATOR
-from common.local_registry import local_registry as open_registry
-from common.pushing import Pusher, pusher
-from common.registry import ROOT
+from common.project import ROOT
+from common.registries import local, pushing
+from common.registries.api import Place
+from common.registries.ecr import Ecr
+from common.registries.local import local_registry as open_registry
+from common.registries.pushing import Pusher, pusher
 from loadtests import generators
 from tests.conftest import absent
 from tests.tiny_images import tags_below, tiny_image
@@ -38,7 +39,7 @@ PASSWORD = "sesame"  # noqa: S105 -- of that line
 @pytest.fixture
 def _program() -> None:
     try:
-        local_registry.require_program()
+        local.require_program()
     except UsageError as error:
         absent(str(error))
 
@@ -86,7 +87,7 @@ def test_a_push_leaves_no_name_in_the_engine_and_no_folder(engine: DockerClient,
         ready.push(image)
     assert tags_below(engine, host) == []
     assert engine.images.get(image).attrs["RepoDigests"] == []
-    assert not any(str(os.getpid()) in folder.name for folder in claims.CLAIMS.iterdir())
+    assert not any(str(os.getpid()) in folder.name for folder in temporary.CLAIMS.iterdir())
 
 
 def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
@@ -205,7 +206,7 @@ def test_a_registry_that_stops_in_mid_push_is_told_at_once(engine: DockerClient,
 
 def test_what_a_killed_push_leaves_is_removed_by_the_next(engine: DockerClient, host: str, image: str) -> None:
     code = (
-        "import sys, time; from common.claims import claim\n"
+        "import sys, time; from common.engine.temporary import claim\n"
         "with claim() as mine, mine.tagged(sys.argv[1], sys.argv[2]): print(mine.folder, flush=True); time.sleep(60)"
     )
     line = [sys.executable, "-c", code, image, f"{host}/{image}"]
@@ -225,7 +226,7 @@ def test_what_a_killed_push_leaves_is_removed_by_the_next(engine: DockerClient, 
 @pytest.mark.usefixtures("_program")
 def test_a_killed_owner_takes_its_registry_along(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys, time; from common.local_registry import local_registry\n"
+        "import pathlib, sys, time; from common.registries.local import local_registry\n"
         "with local_registry(pathlib.Path(sys.argv[1])) as host: print(host, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
@@ -241,7 +242,7 @@ def test_a_killed_owner_takes_its_registry_along(tmp_path: Path) -> None:
 def test_a_missing_registry_program_is_one_line_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match=r"^there is no docker-registry .*apt-get install docker-registry.*REGISTRY=$"):
-        local_registry.require_program()
+        local.require_program()
 
 
 def _listens(host: str) -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.frameworks import FRAMEWORKS, Framework, Interface, frameworks, locked_version
 from common.errors import UsageError
-from common.registry import FRAMEWORKS, Framework, Interface, frameworks, locked_version
 
 GOOD = """
 [project]

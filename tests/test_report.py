@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.records.documentation import PAGE, page
 from common.records.run import Run
 from common.records.summary import Summary
 from loadtests.analysis.summary import summarise
-from loadtests.records_page import PAGE, page
 from loadtests.runs import publication, report
 from tests.records import cell, load, run, window
 

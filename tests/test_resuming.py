@@ -13,14 +13,15 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate
+from common.catalog.frameworks import FRAMEWORKS, frameworks
+from common.catalog.servers import SERVERS
+from common.catalog.stacks import Stack
 from common.errors import UsageError
-from common.machine import machine, revision
-from common.matrix import Stack
+from common.host.machine import machine, revision
+from common.project import ROOT
 from common.records.run import Run
 from common.records.window import Window
-from common.registry import FRAMEWORKS, ROOT, frameworks
-from common.servers import SERVERS
+from common.runtimes.candidates import Candidate
 from loadtests.runs import resuming
 from loadtests.runs.manifest import cell_of
 from loadtests.runs.plan import steps

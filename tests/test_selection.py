@@ -2,8 +2,8 @@
 
 import pytest
 
+from common.catalog.selection import select
 from common.errors import UsageError
-from common.selection import select
 
 KNOWN = ("falcon", "falcon_asgi", "flask", "flask_restful")
 

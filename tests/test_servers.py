@@ -5,9 +5,9 @@ import shlex
 import pytest
 from packaging.requirements import Requirement
 
-from common.matrix import Stack, compatible
-from common.registry import Framework, Interface, frameworks, locked_version
-from common.servers import GRACE_S, KEEP_ALIVE_S, SERVERS, Server, command
+from common.catalog.frameworks import Framework, Interface, frameworks, locked_version
+from common.catalog.servers import GRACE_S, KEEP_ALIVE_S, SERVERS, Server, command
+from common.catalog.stacks import Stack, compatible
 
 KNOWN = frameworks()
 STACKS = [Stack(framework=framework, server=server) for framework in KNOWN.values() for server in compatible(framework)]

@@ -5,9 +5,9 @@ import subprocess
 import pytest
 
 from common.errors import UsageError
-from common.images import PROJECT
-from common.runtimes.container_owner import owner_of
-from common.shaped_link import NAMESPACES, Link, bits_per_s, linked, read_bandwidths, require_namespaces, sweep
+from common.host.ownership import owner_of
+from common.host.shaped_link import NAMESPACES, Link, bits_per_s, linked, read_bandwidths, require_namespaces, sweep
+from common.project import PROJECT
 from tests.waiting import wait_until
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from common.candidates import Runtime
+from common.catalog.frameworks import FRAMEWORKS, frameworks
 from common.errors import UsageError
-from common.registry import FRAMEWORKS, frameworks
+from common.runtimes.candidates import Runtime
 from loadtests.runs.results import Results
 from loadtests.runs.sides import Side, both
 from tests.records import cell, run

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common import site_indexes
-from common.site_indexes import parse_options, pip_options, shared, translate, uv_environment
+from common.packages import indexes
+from common.packages.indexes import parse_options, pip_options, shared, translate, uv_environment
 
 LISTING = """\
 :env:.find-links='/from/environment'
@@ -57,7 +57,7 @@ def test_indexes_that_are_files_of_this_machine_are_not_shared() -> None:
 
 def test_what_is_set_for_uv_goes_before_what_is_set_for_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"index-url": "https://pip.example/", "extra-index-url": "https://more.example/", "cert": "/pip.pem"}
-    monkeypatch.setattr(site_indexes, "pip_options", lambda: options)
+    monkeypatch.setattr(indexes, "pip_options", lambda: options)
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UV_INDEX_URL", "https://uv.example/")

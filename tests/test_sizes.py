@@ -15,15 +15,15 @@ import pytest
 from docker import DockerClient
 from rich.console import Console
 
-from common.candidates import Candidate
-from common.claims import CLAIMS
-from common.container_registry import Blob, Place
-from common.environments import environment
+from common.catalog.images import images
+from common.engine.layers import Layer
+from common.engine.temporary import CLAIMS
 from common.errors import UsageError
-from common.images import images
-from common.layers import Layer
-from common.local_registry import local_registry, require_program
-from common.records.sizes import ImageSize, Library, LibraryKind, LibraryPackage, PackageSize, Sizes
+from common.packages.environments import environment
+from common.records.footprint import ImageSize, Library, LibraryKind, LibraryPackage, PackageSize, Sizes
+from common.registries.api import Blob, Place
+from common.registries.local import local_registry, require_program
+from common.runtimes.candidates import Candidate
 from loadtests.sizes import report as sizes_report
 from loadtests.sizes import weighing as sizes
 from loadtests.sizes.weighing import image_size, layer_sizes, run_sizes

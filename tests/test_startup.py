@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from docker import DockerClient
 
-from common.build import build
-from common.candidates import Candidate, Runtime
-from common.cores import split as split_cores
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.sizes import Size
+from common.engine.builds import build
+from common.engine.page_cache import cold_method
+from common.engine.pulls import FOLDERS
 from common.errors import UsageError
-from common.images import DEFAULT_PYTHON, images
-from common.matrix import Size
-from common.page_cache import cold_method
-from common.pull_engine import FOLDERS
+from common.host.cores import split as split_cores
+from common.project import ROOT
 from common.records.startup import Pull, PullCell, Start, StartupRun, StartupSummary
-from common.registry import ROOT
+from common.runtimes.candidates import Candidate, Runtime
 from loadtests.startup.pull import puller
 from loadtests.startup.run import read_links
 from loadtests.startup.split import split

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from common import static_floor
+from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.matrix import Size
-from common.static_floor import configuration, floor, libraries
+from common.runtimes import nginx
+from common.runtimes.nginx import configuration, floor, libraries
 from tests.conftest import absent
 
 CORES = sorted(os.sched_getaffinity(0))[:1]
@@ -24,7 +24,7 @@ LISTING = """\tlinux-vdso.so.1 (0x00007ffd)
 
 @pytest.fixture
 def _nginx() -> None:
-    if (why := static_floor.lacking()) is not None:
+    if (why := nginx.lacking()) is not None:
         absent(why)
 
 
@@ -40,7 +40,7 @@ def test_a_configuration_has_every_place_filled() -> None:
 
 def test_where_there_is_no_nginx_the_floor_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    assert "apt-get install" in (static_floor.lacking() or "")
+    assert "apt-get install" in (nginx.lacking() or "")
     with pytest.raises(FailedError, match="nginx is not on this machine"):
         floor(docker=False)
 

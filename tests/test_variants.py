@@ -7,11 +7,11 @@ from unittest import mock
 
 import pytest
 
-from common import variants
-from common.environments import environment
+from common.catalog.frameworks import Framework
 from common.errors import FailedError, UsageError
-from common.locks import lock
-from common.registry import Framework
+from common.packages import variants
+from common.packages.environments import environment
+from common.packages.locks import lock
 from tests.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 BACKEND = """\

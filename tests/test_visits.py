@@ -15,15 +15,16 @@ from docker import DockerClient
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate, Runtime, choose, only
+from common.catalog.sizes import Size
+from common.engine.ownership import OWNER
 from common.errors import GeneratorBoundError
-from common.matrix import Size
-from common.preparation import prepare
+from common.host.ownership import owner_of
+from common.project import ROOT
 from common.records.latency import LatencyRun, LatencySummary, Point, Traffic, Visit
 from common.records.schema import decode
-from common.registry import ROOT
-from common.runtimes import relay
-from common.runtimes.container_owner import OWNER, owner_of
+from common.runtimes import docker_proxy
+from common.runtimes.candidates import Candidate, Runtime, choose, only
+from common.runtimes.preparation import prepare
 from loadtests.latency import run as latency_run
 from loadtests.latency.points import SATURATED, closed, opened, point
 from loadtests.latency.visit_rounds import DESIGN
@@ -91,7 +92,7 @@ def test_neighbours_take_the_server_its_core(candidate: Candidate) -> None:
     assert beside.server_cpu_s < alone.server_cpu_s
 
 
-@pytest.mark.skipif(relay.lacking() is not None, reason=str(relay.lacking()))
+@pytest.mark.skipif(docker_proxy.lacking() is not None, reason=str(docker_proxy.lacking()))
 def test_a_proxy_can_be_put_between(candidate: Candidate) -> None:
     _, seen = _visit(candidate, closed(1, 0.3), proxied=True)
     assert seen.error is None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from docker import DockerClient
 
-from common.images import PROJECT
+from common.project import PROJECT
 
 
 def tar_of(files: Mapping[str, bytes]) -> bytes:

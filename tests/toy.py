@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.matrix import Stack
-from common.registry import LOCK, Framework
-from common.servers import SERVERS
+from common.catalog.frameworks import LOCK, Framework
+from common.catalog.servers import SERVERS
+from common.catalog.stacks import Stack
 
 APP = """\
 import json

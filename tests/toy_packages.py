@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from common.matrix import Stack
-from common.registry import Framework
-from common.servers import SERVERS
+from common.catalog.frameworks import Framework
+from common.catalog.servers import SERVERS
+from common.catalog.stacks import Stack
 
 
 def write_wheel(folder: Path, name: str, version: str, *needs: str) -> Path:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from common.candidates import Runtime
 from common.records.latency import LatencyRun, Point, Visit
 from common.records.window import Latency, Load
+from common.runtimes.candidates import Runtime
 from loadtests.latency.points import closed, opened, point
 from loadtests.users import histogram
 from tests import records

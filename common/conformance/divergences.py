@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from common.conformance.target import Target
+from common.conformance.endpoint import Target
 from common.conformance.wire import Answer, BrokenAnswerError, Wire
 
 _PATIENCE_S = 1.0

@@ -10,7 +10,7 @@ from typing import Self
 
 import h11
 
-from common.conformance.target import Target
+from common.conformance.endpoint import Target
 
 _READ_SIZE_BYTES = 65536
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")

@@ -12,14 +12,16 @@ from typing import Any, Protocol
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from common.accounting import cgroup_folder, cgroup_meter, memory_kills
-from common.context import PORT
-from common.engine import engine
+from common.catalog.sizes import Size
+from common.engine.build_context import PORT
+from common.engine.client import engine
+from common.engine.ownership import guarded, remove_orphans
 from common.errors import FailedError, UsageError
-from common.matrix import Size
-from common.ports import check_port, free_port
-from common.runtimes import Running, answers, wait_until
-from common.runtimes.container_owner import guarded, remove_orphans
+from common.host.cpu import cgroup_folder, cgroup_meter, memory_kills
+from common.host.http_probe import answers
+from common.host.ports import check_port, free_port
+from common.host.waiting import wait_until
+from common.runtimes.base import Running
 
 KILLED = 137
 TAIL_LINES = 10

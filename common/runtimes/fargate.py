@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from common.context import PORT
+from common.aws import logs
+from common.aws.requests import Task
+from common.aws.settings import Fargate
+from common.aws.tasks import definition, task
+from common.catalog.images import GENERATOR
+from common.catalog.sizes import Size
+from common.engine.build_context import PORT
 from common.errors import FailedError
-from common.fargate import logs
-from common.fargate.place import Fargate
-from common.fargate.requests import Task
-from common.fargate.tasks import definition, task
-from common.images import GENERATOR
-from common.matrix import Size
-from common.runtimes import Running, SecondTask, answers, read
+from common.host.http_probe import answers, read
+from common.runtimes.base import Running, SecondTask
 
 GENERATOR_SIZE = Size(vcpu=2, memory_bytes=4 * 1024**3)
 """Of the task that loads another: a core for the load and one for all else."""

@@ -5,16 +5,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from common.environments import environment
+from common.catalog.servers import command
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
 from common.errors import UsageError
-from common.matrix import Size, Stack
-from common.ports import HOST, check_port, free_port
-from common.registry import ROOT
-from common.runtimes import Running, answers, wait_until
-from common.runtimes.guard import guarded
-from common.servers import command
+from common.host.http_probe import answers
+from common.host.ports import HOST, check_port, free_port
+from common.host.supervisor import guarded, tail
+from common.host.waiting import wait_until
+from common.packages.environments import environment
+from common.project import ROOT
+from common.runtimes.base import Running
 
 _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 """What a server sees of our own environment; anything else (``WEB_CONCURRENCY``, ...) would change what is measured."""
@@ -53,12 +55,6 @@ def started(
 
         meter = f"tree:{guard.pid}"
         yield Running(url=f"http://{HOST}:{port}", prefix=(), meter=meter, memory=meter, ended=ended)
-
-
-def tail(log: IO[str], lines: int = 5) -> str:
-    """The last lines of what a command printed, in one line."""
-    log.seek(0)
-    return " | ".join(log.read().split("\n")[-lines - 1 :]).strip(" |") or "It printed nothing."
 
 
 def environ(stack: Stack, folder: Path) -> dict[str, str]:

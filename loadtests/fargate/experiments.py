@@ -13,19 +13,19 @@ from typing import Any
 
 from rich.console import Console
 
-from common.candidates import Candidate
+from common.aws.readiness import require_contrast, require_images, sweep
+from common.aws.settings import Fargate
+from common.aws.sizes import MIB, read_size
+from common.aws.tasks import definition
+from common.catalog.sizes import Size
+from common.console import live
 from common.errors import FailedError, UsageError
-from common.fargate.place import Fargate
-from common.fargate.readiness import require_contrast, require_images, sweep
-from common.fargate.sizes import MIB, read_size
-from common.fargate.tasks import definition
-from common.live import live
-from common.machine import revision
-from common.matrix import Size
+from common.host.machine import revision
+from common.records.fargate import Experiment, ExperimentCell, TaskStart
 from common.records.run import Conformance
+from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S, Started, started
 from loadtests.fargate.folder import ExperimentFolder
-from loadtests.fargate.records import Experiment, ExperimentCell, TaskStart
 from loadtests.fargate.report import print_summary
 from loadtests.fargate.starts import startup_phases, summarise
 from loadtests.runs.manifest import called

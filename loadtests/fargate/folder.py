@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from common.errors import FailedError
-from loadtests.fargate.records import Experiment, ExperimentSummary, TaskStart
+from common.records.fargate import Experiment, ExperimentSummary, TaskStart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

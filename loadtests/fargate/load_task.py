@@ -16,10 +16,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from common.context import PORT
+from common.engine.build_context import PORT
 from common.errors import BenchmarkError, FailedError
 from common.records.window import Load
-from common.runtimes import Running
+from common.runtimes.base import Running
 from loadtests.latency.visits import load_all
 from loadtests.windows import throughput
 from loadtests.windows.generator import GeneratorError

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from common.records.fargate import CellStarts, Experiment, ExperimentSummary
 from common.records.summary import Interval
-from loadtests.fargate.records import CellStarts, Experiment, ExperimentSummary
 
 HEADINGS = ("cell", "n", "failed", "provisioning s", "pull s", "start s", "ready s", "total s", "95 % interval")
 AGAINST = "against the first"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from common.fargate.requests import Task
+from common.aws.requests import Task
+from common.records.fargate import CellStarts, Experiment, ExperimentSummary, TaskStart
 from common.records.summary import Interval
 from loadtests.analysis.intervals import CONFIDENCE
-from loadtests.fargate.records import CellStarts, Experiment, ExperimentSummary, TaskStart
 
 STARTUP = "startup"
 """The name of what asks about no factor: its cells have no first to be set against."""

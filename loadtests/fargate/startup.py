@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.authorisation import Planned, rehearse
-from common.candidates import Candidate
-from common.conforming import LONGEST_S, SIZE, conform_all, require, some_passed
+from common.aws.settings import Fargate
+from common.aws.sizes import completed
+from common.catalog.sizes import Size
+from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require, some_passed
 from common.errors import UsageError
-from common.fargate.place import Fargate
-from common.fargate.sizes import completed
-from common.matrix import Size
 from common.records.run import Conformance
+from common.runtimes.approval import Planned, rehearse
+from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S
 from loadtests.fargate.experiments import Variant, carry_out, lifetimes, manifest, words
 from loadtests.fargate.starts import STARTUP

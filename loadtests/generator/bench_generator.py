@@ -22,14 +22,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from common.accounting import process_cpu_s
-from common.cores import split
+from common.console import live
 from common.errors import FailedError, UsageError
-from common.live import live
-from common.registry import ROOT
-from common.runtimes import wait_until
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
+from common.host.cores import split
+from common.host.cpu import process_cpu_s
+from common.host.supervisor import guarded, tail
+from common.host.waiting import wait_until
+from common.project import ROOT
 from loadtests.analysis.intervals import log_interval
 from loadtests.generator.crosscheck import paired_ratio
 from loadtests.generator.null_target import CLOSING, Target, serving

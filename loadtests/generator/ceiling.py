@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from common.ports import HOST, free_port
+from common.host.http_probe import answers
+from common.host.ports import HOST, free_port
+from common.host.supervisor import guarded, tail
+from common.host.waiting import wait_until
+from common.project import ROOT
 from common.records.run import Ceiling, Run
-from common.registry import ROOT
-from common.runtimes import Running, answers, wait_until
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
+from common.runtimes.base import Running
 from loadtests.runs.manifest import SECOND_TASK
 from loadtests.windows.throughput import measure
 

@@ -8,14 +8,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from common.candidates import Candidate
-from common.conforming import conform_all
+from common.conformance.candidates import conform_all
+from common.console import live
 from common.errors import FailedError
-from common.exclusive import only_run
-from common.live import live
+from common.host.run_lock import only_run
 from common.records.run import Run
 from common.records.summary import Interval
 from common.records.window import Load, Window
+from common.runtimes.candidates import Candidate
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.runs.manifest import Identity, Settings, manifest

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.build_secrets import proxy_arguments, secret_arguments
-from common.engine import build_environment, builder
+from common.catalog.images import GENERATOR, images
+from common.engine.client import build_environment, builder
 from common.errors import FailedError
-from common.images import GENERATOR, images
-from common.registry import ROOT
+from common.packages.build_secrets import proxy_arguments, secret_arguments
+from common.project import ROOT
 
 TAG = GENERATOR
 _FOLDERS = ("common", "loadtests", "docker")

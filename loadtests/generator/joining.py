@@ -19,11 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import FailedError, UsageError
+from common.host.supervisor import guarded, tail
+from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
-from common.registry import ROOT
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
 from loadtests.analysis.verdicts import GENERATOR_CEILING, worker_doubts
 from loadtests.runs.results import RESULTS
 from loadtests.windows.generator import GeneratorError

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.ports import HOST, free_port
-from common.registry import ROOT
-from common.runtimes import answers, wait_until
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
+from common.host.http_probe import answers
+from common.host.ports import HOST, free_port
+from common.host.supervisor import guarded, tail
+from common.host.waiting import wait_until
+from common.project import ROOT
 
 CLOSING = "/closing"
 """Below this path every answer closes its connection."""

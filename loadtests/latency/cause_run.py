@@ -11,11 +11,11 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate, Runtime
-from common.matrix import Size
+from common.catalog.sizes import Size
 from common.records.latency import LatencyRun, LatencySummary, Point, Visit
-from common.runtimes import relay
-from common.static_floor import Floor
+from common.runtimes import docker_proxy
+from common.runtimes.candidates import Candidate, Runtime
+from common.runtimes.nginx import Floor
 from loadtests.latency import summary as latency_summary
 from loadtests.latency.cause_ratios import cause_ratios
 from loadtests.latency.points import closed, opened, point
@@ -40,7 +40,7 @@ def run_causes(settings: Settings, candidate: Candidate, out: Path | None, conso
         prepared = with_floor(
             prepare_run("causes", settings, identity, [candidate], console), settings.runtime, console
         )
-        points = causes(candidate.name, cores=sorted(os.sched_getaffinity(0)), proxy_lacking=relay.lacking())
+        points = causes(candidate.name, cores=sorted(os.sched_getaffinity(0)), proxy_lacking=docker_proxy.lacking())
         if (floor_name := Floor().name) in prepared.servables:
             points += floors(floor_name, cores=sorted(os.sched_getaffinity(0)))
         run_visits(replace(prepared.record, points=points), prepared.servables, summarise, out, console)

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from common.candidates import Runtime
-from common.cores import split
+from common.catalog.sizes import SMALLEST_VCPU
 from common.errors import UsageError
-from common.matrix import SMALLEST_VCPU
+from common.host.cores import split
 from common.records.latency import Point, Traffic
+from common.runtimes.candidates import Runtime
 
 CONNECTIONS = 16
 SHARES = ("25%", "50%", "75%")

@@ -7,15 +7,15 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.authorisation import Planned
-from common.candidates import Candidate, Runtime
-from common.conforming import LONGEST_S
-from common.conforming import SIZE as CONFORMANCE_SIZE
+from common.aws.sizes import completed
+from common.catalog.sizes import Size
+from common.conformance.candidates import LONGEST_S
+from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
 from common.errors import UsageError
-from common.fargate.sizes import completed
-from common.matrix import Size
 from common.records.latency import LatencyRun, Point, Traffic
-from common.static_floor import Floor, floor, lacking
+from common.runtimes.approval import Planned
+from common.runtimes.candidates import Candidate, Runtime
+from common.runtimes.nginx import Floor, floor, lacking
 from loadtests.latency.points import CONNECTIONS, latency_traffic, longest_window_s, missing, point
 from loadtests.latency.summary import summarise
 from loadtests.latency.visit_rounds import Prepared, begun, prepare_run, run_visits

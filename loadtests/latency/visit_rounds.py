@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from common.candidates import Candidate
-from common.conforming import conform_all, some_passed
+from common.conformance.candidates import conform_all, some_passed
+from common.console import live
 from common.errors import FailedError, GeneratorBoundError
-from common.exclusive import only_run
-from common.live import live
+from common.host.run_lock import only_run
 from common.records.latency import LatencyRun, LatencySummary, Point, Visit
 from common.records.summary import Verdict
+from common.runtimes.candidates import Candidate
 from loadtests.generator.ceiling import ceiling
 from loadtests.latency import report as latency_report
 from loadtests.latency.cause_ratios import sentences as ratio_sentences

@@ -9,15 +9,15 @@ from typing import Protocol
 import psutil
 from msgspec.structs import replace
 
+from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.matrix import Size
-from common.memory import read_memory
+from common.host.memory import read_memory
 from common.records.latency import LatencyRun, Point, Traffic, Visit
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes import Running
-from common.runtimes.neighbour import neighbours
-from common.runtimes.relay import relayed
+from common.runtimes.base import Running
+from common.runtimes.docker_proxy import relayed
+from common.runtimes.neighbours import neighbours
 from loadtests.latency.points import SATURATED, window_s
 from loadtests.runs.plan import Step
 from loadtests.scenarios.rates import Rate, capacity_rps

@@ -7,11 +7,11 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate
+from common.catalog.frameworks import Interface
+from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
-from common.matrix import Size
 from common.records.latency import LatencyRun, LatencySummary, Point, Traffic, Visit
-from common.registry import Interface
+from common.runtimes.candidates import Candidate
 from loadtests.latency import summary as latency_summary
 from loadtests.latency.points import CONNECTIONS, SATURATED, closed, opened, point
 from loadtests.latency.run import points_of, require_room

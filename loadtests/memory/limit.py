@@ -7,10 +7,10 @@ it has passed three times in a row.
 
 from collections.abc import Callable, Sequence
 
-from common.candidates import Candidate
+from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.matrix import Size
 from common.records.memory import Attempt, Limit
+from common.runtimes.candidates import Candidate
 from loadtests.memory.server import load
 
 MB = 1024**2

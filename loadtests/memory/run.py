@@ -7,16 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.candidates import Candidate, Runtime
-from common.conforming import passed
-from common.cores import split as split_cores
+from common.catalog.sizes import Size
+from common.conformance.candidates import passed
+from common.console import live
 from common.errors import FailedError, UsageError
-from common.exclusive import only_run
-from common.live import live
-from common.matrix import Size
+from common.host.cores import split as split_cores
+from common.host.run_lock import only_run
 from common.records.memory import Limit, Memory, MemoryCell, MemoryRun, MemorySummary
 from common.records.run import Conformance
 from common.records.summary import Verdict
+from common.runtimes.candidates import Candidate, Runtime
 from loadtests.memory import report as memory_report
 from loadtests.memory.limit import MB, smallest_limit, under_limit
 from loadtests.memory.server import CONNECTIONS, REQUESTS, look

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec.structs import replace
 
-from common.candidates import Candidate
+from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.errors import FailedError
-from common.matrix import Size
-from common.memory import MemoryReading, read_memory
+from common.host.memory import MemoryReading, read_memory
 from common.records.memory import Held, Memory
-from common.runtimes import Running
+from common.runtimes.base import Running
+from common.runtimes.candidates import Candidate
 
 REQUESTS = 1000
 CONNECTIONS = 16

@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from common.matrix import Size
-from common.prices import BYTES_PER_GB, Compute, Storage
+from common.catalog.prices import BYTES_PER_GB, Compute, Storage
+from common.catalog.sizes import Size
 from common.records.summary import Interval
 
 HOURS_PER_MONTH = 730

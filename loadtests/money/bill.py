@@ -6,14 +6,14 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from common.matrix import Size
-from common.prices import Compute, Prices
+from common.catalog.prices import Compute, Prices
+from common.catalog.sizes import Size
+from common.records.cost import Bill, Choice, Price
 from common.records.run import Cell, Run
 from common.records.summary import CellSummary, Interval, Summary, Verdict
 from loadtests.analysis.intervals import scaled
 from loadtests.analysis.verdicts import REMARKS
 from loadtests.money.amounts import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
-from loadtests.money.records import Bill, Choice, Price
 
 SOUND = REMARKS | {Verdict.VALID}
 """Verdicts of numbers that a fleet may be chosen by."""

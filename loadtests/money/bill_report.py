@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from common.prices import BYTES_PER_GB, Prices
+from common.catalog.prices import BYTES_PER_GB, Prices
+from common.records.cost import Bill, Choice, Price
 from common.records.run import Run
 from common.records.summary import Interval
-from loadtests.money.records import Bill, Choice, Price
 
 MOST_VCPU = 2.0
 """The largest size that the table shows; the record has all."""

@@ -7,16 +7,16 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from common.prices import read_prices
+from common.catalog.prices import read_prices
+from common.records.cost import Bill
+from common.records.footprint import ImageSize, Sizes
 from common.records.run import Cell, Run
 from common.records.schema import decode
-from common.records.sizes import ImageSize, Sizes
 from common.records.summary import CellSummary
 from loadtests.memory.needs import memory_needs
 from loadtests.money import bill_report
 from loadtests.money.amounts import LatencyPoint
 from loadtests.money.bill import SOUND, Facts, Question, make_bill
-from loadtests.money.records import Bill
 from loadtests.runs.publication import finished_runs, read_run
 from loadtests.runs.results import RESULTS
 from loadtests.sizes.weighing import FILE

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from common.core_times import core_times
+from common.host.core_times import core_times
 from common.records.window import Canary
 
 PIECES = 5

@@ -6,13 +6,13 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate
-from common.conforming import conform_all, require
-from common.cores import split
+from common.conformance.candidates import conform_all, require
 from common.errors import FailedError, UsageError
-from common.exclusive import only_run
+from common.host.cores import split
+from common.host.run_lock import only_run
 from common.records.run import Run
 from common.records.summary import Pair
+from common.runtimes.candidates import Candidate
 from loadtests.analysis import outcome
 from loadtests.analysis.dropping import pairs_of
 from loadtests.runs.across_runs import across_runs

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from common.candidates import Candidate
+from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.matrix import Size
 from common.records.run import Run
 from common.records.window import Load, Window
-from common.runtimes import Running
+from common.runtimes.base import Running
+from common.runtimes.candidates import Candidate
 from loadtests.runs.plan import Step
 from loadtests.windows.generator import GeneratorError
 from loadtests.windows.throughput import measure

@@ -12,20 +12,20 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
-from common import installed
-from common.bases import is_stand_in
-from common.candidates import Candidate, Runtime
-from common.cores import Cores, split
-from common.engine import engine
+from common.catalog.servers import command
+from common.catalog.sizes import Size
+from common.engine.bases import is_stand_in
+from common.engine.client import engine
+from common.engine.labels import BASE, BASE_DIGEST
 from common.errors import UsageError
-from common.image_labels import BASE, BASE_DIGEST
-from common.machine import machine, revision
-from common.matrix import Size
+from common.host.cores import Cores, split
+from common.host.machine import machine, revision
+from common.packages.variants import source_digest
 from common.records.run import Cell, Conformance, Run
+from common.runtimes import installed
+from common.runtimes.candidates import Candidate, Runtime
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
-from common.servers import command
-from common.variants import source_digest
 from loadtests.runs.stopping import Stopping
 from loadtests.scenarios.climb import Objective
 from loadtests.scenarios.rates import Rate

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from common.candidates import Candidate, Runtime
-from common.conforming import conform_all
-from common.machine import machine, revision
+from common.conformance.candidates import conform_all
+from common.host.machine import machine, revision
 from common.records.run import Conformance
+from common.runtimes.candidates import Candidate, Runtime
 from loadtests.runs.manifest import Identity, called, engine_name, new_seed
 from loadtests.runs.results import RESULTS
 

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 from common.errors import UsageError
+from common.project import ROOT
 from common.records.run import Run
 from common.records.schema import decode
 from common.records.summary import Summary
-from common.registry import ROOT
 from loadtests.analysis.dropping import ROUNDS
 from loadtests.runs import report
 from loadtests.runs.results import RESULTS

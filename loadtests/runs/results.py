@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from common.errors import FailedError, UsageError
+from common.project import ROOT
 from common.records.run import Run
 from common.records.schema import decode
 from common.records.summary import Summary
 from common.records.window import Canary, Window
-from common.registry import ROOT
 from loadtests.analysis.dropping import ROUNDS
 
 Kind = TypeVar("Kind", bound=Struct)

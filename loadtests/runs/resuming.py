@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate, Runtime, again
-from common.engine import engine
+from common.engine.client import engine
 from common.errors import UsageError
-from common.machine import machine, revision
-from common.preparation import prepare
+from common.host.machine import machine, revision
 from common.records.run import Run
+from common.runtimes.candidates import Candidate, Runtime, again
+from common.runtimes.preparation import prepare
 from loadtests.analysis.dropping import ROUNDS
 from loadtests.runs.manifest import called, cell_of
 from loadtests.runs.progress import progress

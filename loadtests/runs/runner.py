@@ -8,15 +8,15 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.candidates import Candidate, Runtime
-from common.conforming import conform_all
+from common.catalog.sizes import Size
+from common.conformance.candidates import conform_all
+from common.console import Live, clock, live
 from common.errors import FailedError, GeneratorBoundError
-from common.exclusive import only_run
-from common.live import Live, clock, live
-from common.matrix import Size
+from common.host.run_lock import only_run
 from common.records.run import Run
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
+from common.runtimes.candidates import Candidate, Runtime
 from loadtests.analysis.dropping import HOPELESS, ROUNDS, pairs_of
 from loadtests.analysis.summary import summarise
 from loadtests.analysis.values import requests_per_cpu_s

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from common import variants
-from common.candidates import Candidate, Runtime
+from common.catalog.frameworks import Framework, frameworks
+from common.catalog.images import DEFAULT_PYTHON, images, read_python
+from common.catalog.selection import one_of
+from common.catalog.stacks import Stack, stacks
 from common.errors import UsageError
-from common.images import DEFAULT_PYTHON, images, read_python
-from common.matrix import Stack, stacks
-from common.registry import Framework, frameworks
-from common.selection import one_of
+from common.packages import variants
+from common.runtimes.candidates import Candidate, Runtime
 from loadtests.runs.results import RESULTS
 from loadtests.runs.whose import refuse_other
 

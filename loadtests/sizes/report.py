@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from common.records.sizes import ImageSize, Sizes
+from common.records.footprint import ImageSize, Sizes
 
 LIBRARIES = ("library", "of", "package", "version", "alone", "with its needs", "packages")
 IMAGES = ("image", "uncompressed", "compressed", "zstd", "over base", "compressed over base", "layers")

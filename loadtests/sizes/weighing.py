@@ -13,22 +13,22 @@ import msgspec
 from docker.errors import ImageNotFound
 from rich.console import Console
 
-from common.bases import is_stand_in
-from common.candidates import Candidate
-from common.claims import claim
-from common.container_registry import Blob, Place
-from common.engine import engine
+from common.console import live
+from common.engine.bases import is_stand_in
+from common.engine.client import engine
+from common.engine.contents import Kind, merged, packages
+from common.engine.labels import BASE
+from common.engine.layers import ZSTD_LEVEL, Layer, read_layer
+from common.engine.temporary import claim
 from common.errors import FailedError
-from common.image_labels import BASE
-from common.layers import ZSTD_LEVEL, Layer, read_layer
-from common.libraries import libraries
-from common.live import live
-from common.local_registry import local_registry
-from common.machine import machine, revision
-from common.packages import Kind, merged, packages
-from common.preparation import available, prepare
-from common.pushing import Pushed, Pusher, pusher
-from common.records.sizes import ImageSize, LayerSize, Library, PackageSize, Sizes
+from common.host.machine import machine, revision
+from common.packages.libraries import libraries
+from common.records.footprint import ImageSize, LayerSize, Library, PackageSize, Sizes
+from common.registries.api import Blob, Place
+from common.registries.local import local_registry
+from common.registries.pushing import Pushed, Pusher, pusher
+from common.runtimes.candidates import Candidate
+from common.runtimes.preparation import available, prepare
 from loadtests.runs.manifest import engine_name
 from loadtests.runs.results import RESULTS
 from loadtests.sizes import report as sizes_report

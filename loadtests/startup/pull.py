@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from docker import DockerClient
 from msgspec.structs import replace
 
-from common.claims import claim
-from common.container_registry import Manifest, Place
+from common.engine.pulls import pull, pull_engine
+from common.engine.temporary import claim
 from common.errors import FailedError
-from common.local_registry import local_registry
-from common.pull_engine import pull, pull_engine
-from common.pushing import pusher
+from common.host.shaped_link import Link, linked
 from common.records.startup import Pull, PullCell
-from common.shaped_link import Link, linked
+from common.registries.api import Manifest, Place
+from common.registries.local import local_registry
+from common.registries.pushing import pusher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

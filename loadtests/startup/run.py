@@ -9,20 +9,21 @@ from typing import Any
 from msgspec.structs import replace
 from rich.console import Console
 
-from common import local_registry, pull_engine
-from common.candidates import Candidate, Runtime
-from common.conforming import passed
-from common.cores import split as split_cores
+from common.catalog.selection import select
+from common.catalog.sizes import Size
+from common.conformance.candidates import passed
+from common.console import Live, live
+from common.engine import pulls
+from common.engine.page_cache import cold_method
 from common.errors import FailedError, UsageError
-from common.exclusive import only_run
-from common.live import Live, live
-from common.matrix import Size
-from common.page_cache import cold_method
+from common.host.cores import split as split_cores
+from common.host.run_lock import only_run
+from common.host.shaped_link import read_bandwidths, require_namespaces
 from common.records.run import Conformance
 from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.summary import Verdict
-from common.selection import select
-from common.shaped_link import read_bandwidths, require_namespaces
+from common.registries import local
+from common.runtimes.candidates import Candidate, Runtime
 from loadtests.runs.folder import append, write
 from loadtests.runs.manifest import cell_of
 from loadtests.runs.plan import Step, steps
@@ -66,8 +67,8 @@ def read_links(text: str, runtime: Runtime) -> tuple[str, ...]:
         if runtime is Runtime.PROCESS:
             raise UsageError(f"BANDWIDTH={text} needs RUNTIME=docker; RUNTIME=process has no images to pull.")
         require_namespaces()
-        pull_engine.require_program()
-        local_registry.require_program()
+        pulls.require_program()
+        local.require_program()
     return links
 
 

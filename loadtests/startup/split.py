@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import msgspec
 from docker.errors import APIError
 
-from common.candidates import Candidate
-from common.environments import environment
+from common.catalog.sizes import Size
+from common.engine.ownership import guarded
 from common.errors import FailedError
-from common.matrix import Size
+from common.packages.environments import environment
 from common.records.startup import Cost
 from common.runtimes import container, process
-from common.runtimes.container_owner import guarded
+from common.runtimes.candidates import Candidate
 
 REPEATS = 5
 TIMEOUT_S = 60

@@ -15,15 +15,17 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec.structs import replace
 
-from common.accounting import cgroup_meter, read_meter
-from common.candidates import Candidate
-from common.cores import Cores
+from common.catalog.sizes import Size
+from common.engine.ownership import guarded
+from common.engine.page_cache import evict
 from common.errors import FailedError
-from common.matrix import Size
-from common.page_cache import evict
+from common.host.cores import Cores
+from common.host.cpu import cgroup_meter, read_meter
+from common.host.http_probe import answers
+from common.host.waiting import READY_DEADLINE_S
 from common.records.startup import Start
-from common.runtimes import READY_DEADLINE_S, answers, container, process
-from common.runtimes.container_owner import guarded
+from common.runtimes import container, process
+from common.runtimes.candidates import Candidate
 
 LOOK_EVERY_S = 0.002
 ANSWER_TIMEOUT_S = 1.0

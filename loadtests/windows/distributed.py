@@ -19,8 +19,8 @@ import gevent
 import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
-from common.accounting import CpuReading
-from common.core_times import core_times
+from common.host.core_times import core_times
+from common.host.cpu import CpuReading
 from common.records.window import Load
 from loadtests.users.engine import Engine
 from loadtests.windows.health import Health

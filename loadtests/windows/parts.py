@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from common.accounting import CpuReading, begun_between, ended_between
-from common.core_times import CoreTimes
+from common.host.core_times import CoreTimes
+from common.host.cpu import CpuReading, begun_between, ended_between
 from common.records.window import Latency, Load, OpenLoop, WorkerLoad
 from loadtests.users import histogram
 from loadtests.windows.latencies import latency

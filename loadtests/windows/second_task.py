@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from common.aws.calls import HaltError
 from common.errors import FailedError
-from common.fargate.cloud import HaltError
+from common.project import ROOT
 from common.records.latency import Point
 from common.records.run import Run
 from common.records.window import Load
-from common.registry import ROOT
-from common.runtimes import Running, SecondTask
+from common.runtimes.base import Running, SecondTask
 from loadtests.latency.points import longest_window_s
 from loadtests.runs.plan import Step
 from loadtests.scenarios.rates import Rate

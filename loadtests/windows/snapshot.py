@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.accounting import CpuReading, begun_between, ended_between
-from common.core_times import CoreTimes, core_times
+from common.host.core_times import CoreTimes, core_times
+from common.host.cpu import CpuReading, begun_between, ended_between
 from common.records import window as records
 from common.records.window import Latency, Load
 from loadtests.users import histogram

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from common.ports import free_port
+from common.host.ports import free_port
+from common.host.supervisor import guarded, tail
+from common.project import ROOT
 from common.records.run import Run
 from common.records.schema import decode
 from common.records.window import Load
-from common.registry import ROOT
-from common.runtimes import Running
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
+from common.runtimes.base import Running
 from loadtests.scenarios.climb import DELAYS, MOST_STEPS
 from loadtests.scenarios.rates import Rate, capacity_rps
 from loadtests.windows.generator import CLIMBING, GeneratorError

@@ -2,7 +2,7 @@
 
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes import Running
+from common.runtimes.base import Running
 from loadtests.windows import second_task, throughput, wrk
 from loadtests.windows.generator import Tool
 

@@ -15,7 +15,7 @@ import gevent
 import msgspec
 import psutil
 
-from common.accounting import CpuReading, read_meter
+from common.host.cpu import CpuReading, read_meter
 from common.records.window import Load
 from loadtests.users.engine import Engine
 from loadtests.users.open_loop import OpenLoop
@@ -43,7 +43,7 @@ class Plan:
     gate_of: int = 1
     """How many they are."""
     meter: str = ""
-    """A meter of ``common.accounting``; empty where the server's CPU time cannot be read."""
+    """A meter of ``common.host.cpu``; empty where the server's CPU time cannot be read."""
     cores: tuple[int, ...] = ()
     """The cores the generator is pinned to; empty to leave it as it is."""
     server_cores: tuple[int, ...] = ()

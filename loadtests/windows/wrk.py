@@ -17,15 +17,14 @@ from typing import IO, Any
 
 import psutil
 
-from common.accounting import CpuReading, begun_between, ended_between, read_meter
+from common.catalog.selection import one_of
 from common.errors import UsageError
+from common.host.cpu import CpuReading, begun_between, ended_between, read_meter
+from common.host.supervisor import guarded, tail
+from common.project import ROOT
 from common.records.run import Run
 from common.records.window import Load
-from common.registry import ROOT
-from common.runtimes import Running
-from common.runtimes.guard import guarded
-from common.runtimes.process import tail
-from common.selection import one_of
+from common.runtimes.base import Running
 from loadtests.windows.generator import GeneratorError, Tool
 from loadtests.windows.parts import since
 

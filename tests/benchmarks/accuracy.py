@@ -16,11 +16,11 @@ import time
 from enum import StrEnum
 from pathlib import Path
 
-from common.ports import HOST, free_port
+from common.host.http_probe import answers
+from common.host.ports import HOST, free_port
+from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
-from common.registry import ROOT
-from common.runtimes import answers
 from loadtests.users import histogram
 from loadtests.windows.throughput import LOCUST
 

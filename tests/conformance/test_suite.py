@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common import conformance
+from common.conformance import running
 from tests.conformance import faulty_delays, faulty_hello, faulty_routes, faulty_sleep, faulty_wire
 from tests.conformance.faults import FAULTS, Fault
 from tests.conformance.good_server import Closing, Good, serving
@@ -33,7 +33,7 @@ class Listener:
 def run_here(url: str, *options: str, module: str = "") -> Listener:
     """What the suite finds, run within this process, which saves its start."""
     listener = Listener()
-    suite, *others = conformance.arguments(url)
+    suite, *others = running.arguments(url)
     # Each run of these two collects all garbage several times, with the outer run's heap as well.
     quiet = [
         "-p",
@@ -54,7 +54,7 @@ def matches(test: str, expected: str) -> bool:
 
 
 def test_every_test_of_the_suite_is_seen_to_fail() -> None:
-    modules = Path(conformance.__file__).parent.glob("test_*.py")
+    modules = (Path(running.__file__).parent / "suite").glob("test_*.py")
     tests = {name for file in modules for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
     assert tests == {name.partition("[")[0] for fault in FAULTS for name in fault.caught_by}
 
@@ -73,7 +73,7 @@ def test_faulty_server_is_caught(fault: Fault) -> None:
 @pytest.mark.parametrize(("server", "keep_alive"), [(Good, True), (Closing, False)])
 def test_correct_server_passes(server: type[Good], keep_alive: bool) -> None:  # noqa: FBT001
     with serving(server) as url:
-        outcome = conformance.run(url, keep_alive=keep_alive, overlap=True)
+        outcome = running.run(url, keep_alive=keep_alive, overlap=True)
     assert outcome.failed == ()
     assert outcome.conforms
     assert outcome.observed == {"keep-alive": "yes" if keep_alive else "no", "overlap": "yes"}

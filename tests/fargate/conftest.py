@@ -7,11 +7,11 @@ import boto3
 import pytest
 from docker import DockerClient
 
-import common.fargate.logs
-import common.fargate.tasks
+import common.aws.logs
+import common.aws.tasks
 import common.runtimes.fargate
-from common.build import build
-from common.matrix import Stack
+from common.catalog.stacks import Stack
+from common.engine.builds import build
 from tests.fargate.endpoint import Endpoint, endpoint
 from tests.fargate.places import SLIM
 from tests.toy import toy_stack
@@ -33,8 +33,8 @@ def aws(engine: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpo
     """An AWS of our own, which this process and its children take for the real one; nothing is left in it."""
     monkeypatch.setattr(boto3, "Session", SESSION)
     monkeypatch.setattr(common.runtimes.fargate, "LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(common.fargate.logs, "ARRIVES_S", 0.1)
-    monkeypatch.setattr(common.fargate.tasks, "CAPACITY_WAITS_S", (0.01, 0.01))
+    monkeypatch.setattr(common.aws.logs, "ARRIVES_S", 0.1)
+    monkeypatch.setattr(common.aws.tasks, "CAPACITY_WAITS_S", (0.01, 0.01))
     with endpoint(engine) as made:
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from common.fargate.place import Fargate
-from common.fargate.sizes import read_size
-from common.images import images, tag
-from common.matrix import Stack
+from common.aws.settings import Fargate
+from common.aws.sizes import read_size
+from common.catalog.images import images, tag
+from common.catalog.stacks import Stack
 from common.runtimes.fargate import serve
 
 SLIM = images()["slim"]

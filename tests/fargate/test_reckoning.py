@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from common.authorisation import Planned
-from common.candidates import Runtime, choose, only, read_size
+from common.aws.calls import HaltError
+from common.aws.clock import Clock
+from common.aws.requests import Task
+from common.aws.settings import Fargate
+from common.aws.sizes import completed, valid_sizes
+from common.aws.spending import Budget, Rates
+from common.catalog.prices import read_prices
+from common.catalog.sizes import Size
 from common.errors import UsageError
-from common.fargate.clock import Clock
-from common.fargate.cloud import HaltError
-from common.fargate.place import Fargate
-from common.fargate.requests import Task
-from common.fargate.sizes import completed, valid_sizes
-from common.fargate.spending import Budget, Rates
-from common.matrix import Size
-from common.prices import read_prices
+from common.records.fargate import Experiment, ExperimentCell, TaskStart
+from common.runtimes.approval import Planned
+from common.runtimes.candidates import Runtime, choose, only, read_size
 from common.runtimes.fargate import START_DEADLINE_S
-from loadtests.fargate.records import Experiment, ExperimentCell, TaskStart
 from loadtests.fargate.starts import mean_interval, startup_phases, summarise
 
 GIB = 1024**3

@@ -13,17 +13,18 @@ import pytest
 from docker import DockerClient
 
 import common.runtimes.fargate
-from common.candidates import Candidate, Runtime
-from common.commandline import terminal
+from common.aws.calls import HaltError
+from common.aws.leftovers import Leftovers
+from common.catalog.images import DEFAULT_PYTHON, GENERATOR
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
+from common.console import terminal
 from common.errors import FailedError, UsageError
-from common.fargate.cloud import HaltError
-from common.fargate.leftovers import Leftovers
-from common.images import DEFAULT_PYTHON, GENERATOR
-from common.matrix import Size, Stack
-from common.preparation import prepare
+from common.project import ROOT
 from common.records.latency import LatencyRun, Point
 from common.records.run import Run
-from common.registry import ROOT
+from common.runtimes.candidates import Candidate, Runtime
+from common.runtimes.preparation import prepare
 from loadtests.fargate.load_task import Stamp, perform
 from loadtests.generator.ceiling import ceiling
 from loadtests.generator.generator_image import build_generator

@@ -9,15 +9,16 @@ import pytest
 from botocore.config import Config
 
 import common.runtimes.fargate
+from common.aws.calls import Aws, CloudError, HaltError
+from common.aws.leftovers import Leftovers
+from common.aws.readiness import require_contrast, require_images, sweep
+from common.aws.requests import OWNER
+from common.aws.tasks import definition, owner, task, undisturbed
+from common.catalog.images import tag
+from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
-from common.fargate.cloud import Aws, CloudError, HaltError
-from common.fargate.leftovers import Leftovers
-from common.fargate.readiness import require_contrast, require_images, sweep
-from common.fargate.requests import OWNER
-from common.fargate.tasks import definition, owner, task, undisturbed
-from common.images import tag
-from common.matrix import Stack
-from common.runtimes import Running, answers
+from common.host.http_probe import answers
+from common.runtimes.base import Running
 from common.runtimes.fargate import started
 from loadtests.fargate.experiments import measured
 from tests.fargate.endpoint import Endpoint

@@ -13,14 +13,15 @@ from typing import NamedTuple
 import pytest
 from docker import DockerClient
 
-import common.conforming
+import common.conformance.candidates
 from common import __main__ as common_verbs
-from common.build import build
-from common.commandline import GIVEN, run
-from common.conformance import Outcome
-from common.images import images
-from common.matrix import stacks
-from common.registry import ROOT, frameworks
+from common.catalog.frameworks import frameworks
+from common.catalog.images import images
+from common.catalog.stacks import stacks
+from common.cli.app import GIVEN, run
+from common.conformance.running import Outcome
+from common.engine.builds import build
+from common.project import ROOT
 from loadtests import __main__ as loadtests_verbs
 from tests.fargate.endpoint import Endpoint
 from tests.waiting import wait_until
@@ -110,7 +111,7 @@ def test_startup_holds_a_stack_to_the_contract_and_tells_the_phases_of_its_tasks
     aws: Endpoint, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The suite itself is not run: another test does that."""
-    monkeypatch.setattr(common.conforming, "run", lambda *_, **__: CONFORMS)
+    monkeypatch.setattr(common.conformance.candidates, "run", lambda *_, **__: CONFORMS)
     status, printed = make(*STARTUP, "--rounds=2", f"--out={tmp_path}")
     assert status == 0, printed
     assert "raw_wsgi+gunicorn-gthread@slim: 1 passed, 0 failed" in printed

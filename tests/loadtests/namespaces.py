@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.registry import ROOT
+from common.project import ROOT
 
 ASK = (
     "import sys, urllib.request as r; "

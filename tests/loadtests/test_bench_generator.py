@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from common.registry import ROOT
+from common.project import ROOT
 from loadtests.generator import bench_generator, null_target
 from loadtests.generator.bench_generator import Cell, Sample
 from loadtests.runs.plan import Step

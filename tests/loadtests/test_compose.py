@@ -12,10 +12,10 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from docker import DockerClient
 
-from common.build import build
-from common.commandline import terminal
-from common.images import DEFAULT_PYTHON, images, tag
-from common.registry import ROOT
+from common.catalog.images import DEFAULT_PYTHON, images, tag
+from common.console import terminal
+from common.engine.builds import build
+from common.project import ROOT
 from loadtests.__main__ import app
 from loadtests.generator.generator_image import TAG, build_generator
 from tests.conftest import absent

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common.ports import free_port
+from common.host.ports import free_port
+from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
-from common.registry import ROOT
 from loadtests.users import histogram
 from tests.conftest import absent
 from tests.loadtests.namespaces import Host, hosts, lacking

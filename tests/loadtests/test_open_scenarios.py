@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from common.ports import free_port
+from common.host.ports import free_port
+from common.project import ROOT
 from common.records.window import Total
-from common.registry import ROOT
-from common.runtimes import Running
+from common.runtimes.base import Running
 from loadtests.generator.ceiling import null_server
 from loadtests.users import histogram
 from tests.loadtests.servers import KEEP, Client, serving

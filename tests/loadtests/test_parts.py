@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from common.accounting import CpuReading
+from common.host.cpu import CpuReading
 from common.records.window import Latency, Load, OpenLoop, Second
 from loadtests.users import histogram
 from loadtests.windows.latencies import latency

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from common.ports import free_port
-from common.registry import ROOT
+from common.host.ports import free_port
+from common.project import ROOT
 from tests.loadtests.servers import KEEP, Client, serving
 from tests.waiting import wait_until
 

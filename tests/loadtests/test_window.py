@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
-from common.registry import ROOT
 from loadtests.users import histogram
 from tests.loadtests.servers import CLOSE, KEEP, Behaviour, Client, serving
 

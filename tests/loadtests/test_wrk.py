@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from common.accounting import CpuReading
-from common.commandline import GIVEN, run
+from common.cli.app import GIVEN, run
 from common.errors import UsageError
+from common.host.cpu import CpuReading
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes import Running
+from common.runtimes.base import Running
 from loadtests.__main__ import app
 from loadtests.windows import wrk
 from loadtests.windows.generator import GeneratorError, Tool, refuse

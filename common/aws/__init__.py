@@ -1,0 +1,1 @@
+"""ECS Fargate: settings, calls to AWS, task sizes, spending, and what a killed run left behind."""

@@ -1,0 +1,1 @@
+"""The command line: parameters, verbs, and how errors are shown."""

@@ -1,0 +1,1 @@
+"""The tests that every stack passes before it is measured."""

@@ -1,0 +1,54 @@
+"""Whose a container is: labels that name its owner, a guard for when that is killed, the sweeping of orphans."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from docker import DockerClient
+from docker.errors import APIError
+
+from common.engine import watchdog
+from common.errors import BenchmarkError
+from common.host.ownership import lives, owner_of
+from common.project import PROJECT
+
+OWNER = f"{PROJECT}.owner"
+GUARD = f"{PROJECT}.guard"
+
+
+@contextmanager
+def guarded() -> Iterator[dict[str, str]]:
+    """The labels for a container of this process; a guard removes it if this process is killed within the block."""
+    guard_id = secrets.token_hex(8)
+    line = [sys.executable, "-I", watchdog.__file__, f"{GUARD}={guard_id}"]
+    with subprocess.Popen(
+        line,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as guard:
+        try:
+            yield {OWNER: owner_of(os.getpid()), GUARD: guard_id}
+        except BenchmarkError:
+            _dismiss(guard)
+            raise
+        _dismiss(guard)
+
+
+def remove_orphans(client: DockerClient) -> None:
+    """Remove every container of ours whose owner lives no more."""
+    for row in client.api.containers(all=True, filters={"label": OWNER}):
+        if not lives(row["Labels"][OWNER]):
+            with suppress(APIError):  # another process sweeps too
+                client.api.remove_container(row["Id"], force=True, v=True)
+
+
+def _dismiss(guard: subprocess.Popen[bytes]) -> None:
+    assert guard.stdin is not None
+    with suppress(BrokenPipeError):
+        guard.stdin.write(watchdog.FAREWELL)

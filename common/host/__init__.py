@@ -1,0 +1,1 @@
+"""This machine: processes, CPU time, memory, cores, ports, and the lock that keeps two runs apart."""

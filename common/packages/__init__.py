@@ -1,0 +1,1 @@
+"""Python packages: locks, the environments made from them, and other versions of a framework."""

@@ -1,0 +1,1 @@
+"""Container registries: their API, logins, Amazon ECR, pushing, and a local one."""

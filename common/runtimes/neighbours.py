@@ -1,0 +1,41 @@
+"""Containers that burn CPU beside a server, on its cores and with shares equal to its own: time stolen from it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from docker.errors import APIError, ImageNotFound
+
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.engine.client import engine
+from common.engine.ownership import guarded
+from common.errors import UsageError
+
+BURN = ("python3", "-c", "while True: pass")
+
+
+@contextmanager
+def neighbours(count: int, cores: Sequence[int]) -> Iterator[None]:
+    """So many of them within the block; ``UsageError`` where the slim base image is not here."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(_neighbour(cores))
+        yield
+
+
+@contextmanager
+def _neighbour(cores: Sequence[int]) -> Iterator[None]:
+    base = images()["slim"].base(DEFAULT_PYTHON)
+    pinned = ",".join(map(str, cores))
+    with guarded() as labels:
+        try:
+            container = engine().containers.run(
+                base, list(BURN), detach=True, labels=labels, cpuset_cpus=pinned, network_mode="none"
+            )
+        except (ImageNotFound, APIError) as error:
+            raise UsageError(
+                f"no neighbour can be started on {base}. Run: make bases, or docker pull {base}"
+            ) from error
+        try:
+            yield
+        finally:
+            container.remove(force=True, v=True)

@@ -1,0 +1,190 @@
+"""The floor under all stacks: the distribution's nginx, which answers ``/hello`` from a static file.
+
+In the docker runtime it stands in an image of its own, made from nothing but this machine's nginx, its libraries and
+a shell, under the same limits as a stack. It is no framework, and held to no more than ``/hello``.
+"""
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker.errors import ImageNotFound
+
+from common.catalog.servers import KEEP_ALIVE_S
+from common.catalog.sizes import Size
+from common.contract import HELLO
+from common.engine.client import engine
+from common.errors import FailedError
+from common.host.http_probe import answers
+from common.host.ports import HOST, free_port
+from common.host.supervisor import guarded, tail
+from common.host.waiting import wait_until
+from common.project import PROJECT
+from common.records.run import Cell
+from common.runtimes import container
+from common.runtimes.base import Running
+from common.runtimes.process import refuse_quota
+
+NAME = "nginx"
+SHELL = "/bin/sh"
+BODY = f'"{HELLO}"'.encode()
+CONFIGURATION = f"""daemon off; master_process on; worker_processes @WORKERS@; pid @FOLDER@/pid; error_log stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; sendfile on; keepalive_timeout {KEEP_ALIVE_S}; keepalive_requests 1000000000;
+  client_body_temp_path @FOLDER@/b; proxy_temp_path @FOLDER@/p; fastcgi_temp_path @FOLDER@/f;
+  uwsgi_temp_path @FOLDER@/u; scgi_temp_path @FOLDER@/s;
+  server {{ listen @HOST@:@PORT@; root @ROOT@; default_type application/json; }}
+}}
+"""
+_FOLDERS = ("tmp", "site", "dev", "proc", "sys", "etc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """nginx with one file; ``tag`` is its image in the docker runtime, ``None`` for a process."""
+
+    tag: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"{NAME}+static-file"
+
+    def serve(self, size: Size, *, cores: Sequence[int], inside: bool = True) -> AbstractContextManager[Running]:
+        """Bring it up on ``cores``; nothing of it is left afterwards."""
+        if self.tag is None:
+            return _process(self.name, size, cores)
+        return container.serve(self, self.tag, size, cores=cores, inside=inside)
+
+    def cell(self) -> Cell:
+        """Its record."""
+        return Cell(
+            name=self.name,
+            framework=NAME,
+            title="nginx, a static file",
+            version=version(),
+            interface="native",
+            server="static-file",
+            server_packages=[],
+            lock_sha256="",
+            keep_alive=True,
+            image_id=None if self.tag is None else engine().images.get(self.tag).id,
+            python="",
+        )
+
+
+def lacking() -> str | None:
+    """Why there is no floor here; ``None`` where there is one."""
+    return None if _program() else "nginx is not on this machine (Debian: apt-get install nginx-light)"
+
+
+def floor(*, docker: bool) -> Floor:
+    """The floor, its image made where it is to run in Docker; ``FailedError`` where there is no nginx."""
+    if (why := lacking()) is not None:
+        raise FailedError(f"{why}.")
+    return Floor(tag=_image() if docker else None)
+
+
+def version() -> str:
+    """The version of this machine's nginx."""
+    told = subprocess.run([str(_program()), "-v"], capture_output=True, text=True, check=True).stderr
+    return told.strip().rpartition("/")[2].split()[0]
+
+
+def libraries(listing: str) -> tuple[str, ...]:
+    """The files that a listing of ``ldd`` names."""
+    return tuple(re.findall(r"(/\S+) \(0x", listing))
+
+
+def _program() -> str | None:
+    return shutil.which(NAME, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def configuration(values: Mapping[str, object]) -> str:
+    """The configuration for these values."""
+    text = CONFIGURATION
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    return text
+
+
+def start_script(program: str) -> str:
+    """A shell script that writes the configuration with ``$PORT`` and ``$WORKERS`` and becomes nginx."""
+    values = {"FOLDER": "/tmp", "HOST": "0.0.0.0", "PORT": "'$PORT'", "WORKERS": "'$WORKERS'", "ROOT": "/site"}  # noqa: S104, S108 -- a container's own
+    return f"printf '%s' '{configuration(values)}' > /tmp/conf && exec {program} -e stderr -c /tmp/conf"
+
+
+@contextmanager
+def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[Running]:
+    refuse_quota(size)
+    port = free_port()
+    url = f"http://{HOST}:{port}"
+    with tempfile.TemporaryDirectory(prefix="nginx-") as path, tempfile.TemporaryFile("w+") as log:
+        folder = Path(path)
+        (folder / "hello").write_bytes(BODY)
+        values = {"FOLDER": folder, "HOST": HOST, "PORT": port, "WORKERS": size.workers, "ROOT": folder}
+        (folder / "conf").write_text(
+            f"user root;\n{configuration(values)}" if os.geteuid() == 0 else configuration(values)
+        )
+        line = [str(_program()), "-e", "stderr", "-c", str(folder / "conf")]
+        with guarded(line, cores=cores, cwd=folder, env=dict(os.environ), log=log) as guard:
+
+            def ended() -> str | None:
+                return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
+
+            wait_until(lambda: answers(url), ended, what=name)
+            yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", memory=f"tree:{guard.pid}", ended=ended)
+
+
+def _image() -> str:
+    """The tag of an image that holds what is needed and nothing else; made where it is not here yet."""
+    program = str(_program())
+    content = _archive([program, SHELL])
+    tag = f"{NAME}-{version()}-{hashlib.sha256(content).hexdigest()[:12]}"
+    try:
+        engine().images.get(f"{PROJECT}/floor:{tag}")
+    except ImageNotFound:
+        changes = ["ENV PORT=8000 WORKERS=1", "USER 10001:10001", f'CMD ["{SHELL}", "/start"]']
+        engine().api.import_image_from_data(content, repository=f"{PROJECT}/floor", tag=tag, changes=changes)
+    return f"{PROJECT}/floor:{tag}"
+
+
+def _archive(programs: Sequence[str]) -> bytes:
+    """A root file system with these programs, what they are linked with, the site, and the start script."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for folder in _FOLDERS:
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            archive.addfile(entry)
+        for file in _needed(programs):
+            _add(archive, file.lstrip("/"), Path(file).read_bytes(), 0o755)
+        _add(archive, "site/hello", BODY, 0o644)
+        _add(archive, "etc/passwd", b"nobody:x:10001:10001::/:/\n", 0o644)
+        _add(archive, "etc/group", b"nobody:x:10001:\nnogroup:x:10001:\n", 0o644)
+        _add(archive, "start", start_script(programs[0]).encode(), 0o644)
+    return out.getvalue()
+
+
+def _needed(programs: Sequence[str]) -> list[str]:
+    files = set(programs)
+    for program in programs:
+        listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+        files.update(libraries(listing))
+    return sorted(files)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), mode
+    archive.addfile(entry, io.BytesIO(content))
