@@ -9,33 +9,40 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from common.aws.leftovers import Leftovers
-from common.aws.settings import Fargate
+from common.aws.settings import FargateSettings
 from common.catalog import inventory
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.selection import select
 from common.catalog.stacks import DEFAULT, stacks
 from common.cli.app import OnFargate, Port, run, verbs
-from common.conformance.candidates import LONGEST_S, SIZE, conform_all, record, require, table
-from common.conformance.running import run as run_suite
+from common.conformance.candidates import (
+    LONGEST_S,
+    SIZE,
+    conform_all,
+    conformance_record,
+    conformance_table,
+    require_conforming,
+)
+from common.conformance.running import run_suite
 from common.console import terminal
 from common.engine.bases import make_bases
-from common.engine.builds import build as build_images
+from common.engine.builds import build_images
 from common.engine.client import engine
 from common.errors import FailedError, UsageError
-from common.host.cores import split
+from common.host.cores import split_cores
 from common.packages import locks
-from common.registries.api import Place
-from common.registries.pushing import push_all, pusher
-from common.runtimes.approval import Planned, go_ahead, go_ahead_open_end
-from common.runtimes.candidates import Runtime, choose, only, read_size
+from common.registries.api import RegistryAddress
+from common.registries.pushing import push_all, registry_pusher
+from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
+from common.runtimes.candidates import Runtime, parse_size, select_candidates, single_candidate
 from common.runtimes.preparation import available, prepare
 
 app = verbs(__doc__ or "")
 console = terminal()
 say = partial(console.print, soft_wrap=True, markup=False)
 
-HERE = Fargate()
+LOCAL = FargateSettings()
 """Nothing set that only Fargate takes."""
 Jobs = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))]
 
@@ -100,23 +107,25 @@ def serve(
     memory: str | None = None,
     port: Port = 8000,
     python: str = DEFAULT_PYTHON,
-    fargate: OnFargate = HERE,
+    fargate: OnFargate = LOCAL,
 ) -> None:
     """One stack, until it is interrupted."""
-    kind = Runtime.read(runtime)
-    size = read_size(kind, vcpu, memory)
+    kind = Runtime.parse(runtime)
+    size = parse_size(kind, vcpu, memory)
     fargate.refuse_load()
-    candidate = only(
-        choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size, place=fargate)
+    candidate = single_candidate(
+        select_candidates(
+            framework=framework, server=server, image=image, runtime=kind, python=python, size=size, fargate=fargate
+        )
     )
-    if not go_ahead_open_end(candidate, size, say):
+    if not approve_open_ended_cost(candidate, size, say):
         return
     prepare([candidate], console)
     try:
-        with candidate.serve(size, cores=split(size.vcpu).server, inside=False, port=port) as running:
+        with candidate.serve(size, cores=split_cores(size.vcpu).server, inside=False, port=port) as running:
             console.print(f"{candidate.name} in the {kind} runtime, until Ctrl-C")
             console.print(running.url)
-            while (how := running.ended()) is None:
+            while (how := running.exit_reason()) is None:
                 time.sleep(0.1)
             raise FailedError(f"{candidate.name} ended: {how}")
     except KeyboardInterrupt:
@@ -132,20 +141,22 @@ def conformance(
     image: str | None = None,
     python: str = DEFAULT_PYTHON,
     url: str | None = None,
-    fargate: OnFargate = HERE,
+    fargate: OnFargate = LOCAL,
 ) -> None:
     """The suite against every stack asked for, or against one that somebody else brought up."""
     if url is not None:
-        outcomes = {url: record(run_suite(url, keep_alive=None, overlap=None))}
+        outcomes = {url: conformance_record(run_suite(url, keep_alive=None, overlap=None))}
     else:
-        kind = Runtime.read(runtime)
+        kind = Runtime.parse(runtime)
         fargate.refuse_load()
-        candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate)
-        if not go_ahead([Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates], say):
+        candidates = select_candidates(
+            framework=framework, server=server, image=image, runtime=kind, python=python, fargate=fargate
+        )
+        if not approve_cost([PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates], say):
             return
         outcomes = conform_all(candidates, console)
-    console.print(table(outcomes))
-    require(outcomes)
+    console.print(conformance_table(outcomes))
+    require_conforming(outcomes)
 
 
 @app.command
@@ -159,10 +170,14 @@ def push(
     ecr: Literal["auto", "1"] = "auto",
 ) -> None:
     """Images into a registry, those that are missing built first, and what they weigh there."""
-    place = Place.read(registry)
-    chosen = choose(framework=framework, server=server, image=image, runtime=Runtime.read("docker"), python=python)
+    address = RegistryAddress.parse(registry)
+    chosen = select_candidates(
+        framework=framework, server=server, image=image, runtime=Runtime.parse("docker"), python=python
+    )
     candidates = available(chosen, console)
-    with pusher(place, ecr=ecr == "1") as ready:  # a registry that cannot be used is told before anything is built
+    with registry_pusher(
+        address, ecr=ecr == "1"
+    ) as ready:  # a registry that cannot be used is told before anything is built
         prepare(candidates, console)
         push_all(ready, candidates, report=say)
 
@@ -172,7 +187,7 @@ def fargate_clean(
     *, region: str | None = None, cluster: str = "default", everyones: bool = False, dry_run: bool = False
 ) -> None:
     """What killed runs of this machine left on AWS, removed; with EVERYONES=1 what other machines made too."""
-    cloud = Fargate(region=region, dry_run=dry_run).cloud
+    cloud = FargateSettings(region=region, dry_run=dry_run).cloud
     found = Leftovers.find(cloud, cluster)
     taken = found if everyones else found.orphans()
     taken.remove(cloud, cluster)

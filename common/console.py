@@ -33,10 +33,10 @@ class _TimeLeft(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         if (ends_at_s := task.fields["ends_at_s"]) is not None:
-            return Text(f"at most {clock(max(0.0, ends_at_s - time.monotonic()))} left")
+            return Text(f"at most {format_clock(max(0.0, ends_at_s - time.monotonic()))} left")
         if not task.completed or task.elapsed is None or task.total is None:
             return Text("")
-        return Text(f"{clock(task.elapsed / task.completed * (task.total - task.completed))} left")
+        return Text(f"{format_clock(task.elapsed / task.completed * (task.total - task.completed))} left")
 
 
 class _Board(Progress):
@@ -51,7 +51,7 @@ class _Board(Progress):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LiveProgress:
     """A series of steps under way."""
 
     progress: _Board
@@ -81,15 +81,15 @@ class Live:
 
 
 @contextmanager
-def live(what: str, total: int, console: Console) -> Iterator[Live]:
+def live_progress(what: str, total: int, console: Console) -> Iterator[LiveProgress]:
     """A display of ``total`` steps, gone from the terminal afterwards."""
     columns = (SpinnerColumn(), TextColumn("{task.fields[what]}"), BarColumn(bar_width=20), MofNCompleteColumn(),
                _TimeLeft(), TextColumn("{task.description}"), TextColumn("[dim]{task.fields[last]}"))  # fmt: skip
     with _Board(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total, what=what, last="", ends_at_s=None)
-        yield Live(progress=progress, task=task, console=console)
+        yield LiveProgress(progress=progress, task=task, console=console)
 
 
-def clock(duration_s: float) -> str:
+def format_clock(duration_s: float) -> str:
     """A duration as minutes and seconds: ``7:05``."""
     return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from common.aws.settings import Fargate
+from common.aws.settings import FargateSettings
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.selection import canonical, one_of
 from common.catalog.sizes import Size
@@ -20,8 +20,8 @@ from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
 from common.records.documentation import PAGE, page
 from common.records.json_schemas import SCHEMAS, schemas
-from common.runtimes.approval import Planned, go_ahead
-from common.runtimes.candidates import Runtime, choose, only, read_size, runtime_line
+from common.runtimes.approval import PlannedServer, approve_cost
+from common.runtimes.candidates import Runtime, describe_runtime, parse_size, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests import generators, probes
 from loadtests.analysis import outcome
@@ -50,7 +50,7 @@ Rounds = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=
 Tasks = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
 Delay = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=MAX_DELAY_MS))]
 Workers = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=1000))]
-HERE = Fargate()
+LOCAL = FargateSettings()
 """Nothing set that only Fargate takes."""
 Seed = Annotated[int | None, Parameter(validator=validators.Number(gte=0))]
 
@@ -85,7 +85,7 @@ def loadtest(
     out: Path | None = None,
     resume: str | None = None,
     python: str = DEFAULT_PYTHON,
-    fargate: OnFargate = HERE,
+    fargate: OnFargate = LOCAL,
 ) -> None:
     """Every stack asked for: held to the contract, then loaded in shuffled rounds on fresh servers; a table."""
     given = locals()
@@ -93,38 +93,44 @@ def loadtest(
         refuse_settings(loadtest, given)
         resume_run(Resumed.read(resume), console)
         return
-    kind = Runtime.read(runtime)
+    kind = Runtime.parse(runtime)
     settings = Settings(
         runtime=kind,
         scenario=one_of(scenario, SCENARIOS, variable="SCENARIO"),
-        size=read_size(kind, vcpu, memory),
+        size=parse_size(kind, vcpu, memory),
         users=users,
         delay_ms=delay,
         rate=rate,
         arrivals=None if arrivals is None else Arrivals(one_of(arrivals, Arrivals, variable="ARRIVALS")),
         objective=objective,
-        stopping=Stopping.read(rounds=rounds, budget=budget, precision=precision, margin=margin),
+        stopping=Stopping.parse(rounds=rounds, budget=budget, precision=precision, margin=margin),
         seed=new_seed() if seed is None else seed,
         tool=read_tool(tool),
         workers=workers,
     )
-    if fargate.beside and settings.tool is not Tool.LOCUST:
+    if fargate.load_from_task and settings.tool is not Tool.LOCUST:
         raise UsageError(f"TOOL={tool} needs LOAD_FROM=here; a second task has Locust.")
     if out is not None:
         refuse_used(out)
-    candidates = choose(
-        framework=framework, server=server, image=image, runtime=kind, python=python, size=settings.size, place=fargate
+    candidates = select_candidates(
+        framework=framework,
+        server=server,
+        image=image,
+        runtime=kind,
+        python=python,
+        size=settings.size,
+        fargate=fargate,
     )
-    held = [Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+    held = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
     window_s = WARMUP_S + WINDOW_S + START_UP_S
     loaded = [
-        Planned(candidate=one, size=settings.size, needed_s=window_s, loaded=True)
+        PlannedServer(candidate=one, size=settings.size, needed_s=window_s, loaded=True)
         for one in (*candidates, candidates[0])
     ]
     loaded *= settings.stopping.rounds  # the most there can be, the control among them
-    if not go_ahead([*held, *loaded], say):
+    if not approve_cost([*held, *loaded], say):
         return
-    console.print(runtime_line(settings.runtime, runtime))
+    console.print(describe_runtime(settings.runtime, runtime))
     run_loadtest(settings, candidates, out, console)
 
 
@@ -157,16 +163,16 @@ def compare(
         if limit is not None:
             fail_if_slower_by(found, limit)
         return
-    first, second = Side.read(a, "A"), Side.read(b, "B")
+    first, second = Side.parse(a, "A"), Side.parse(b, "B")
     if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
         runtime = Runtime.PROCESS
     settings = Settings(
-        runtime=Runtime.read(runtime).here,
+        runtime=Runtime.parse(runtime).local,
         scenario=one_of(scenario, SCENARIOS, variable="SCENARIO"),
-        size=Size.read(vcpu, memory),
+        size=Size.parse(vcpu, memory),
         users=users,
         delay_ms=delay,
-        stopping=Stopping.read(
+        stopping=Stopping.parse(
             rounds=rounds, budget=None if rounds else budget, precision=None, margin=margin, looks=outcome.LOOKS
         ),
         seed=new_seed() if seed is None else seed,
@@ -191,9 +197,11 @@ def web(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """One stack with Locust's web UI on it, until it is interrupted."""
-    kind = Runtime.read(runtime)
-    size = Size.read(vcpu, memory)
-    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python, size=size))
+    kind = Runtime.parse(runtime)
+    size = Size.parse(vcpu, memory)
+    candidate = single_candidate(
+        select_candidates(framework=framework, server=server, image=image, runtime=kind, python=python, size=size)
+    )
     prepare([candidate], console)
     open_web(candidate, size, port, console)
 
@@ -213,7 +221,7 @@ def experiment(
     seed: Seed = None,
     out: Path | None = None,
     python: str = DEFAULT_PYTHON,
-    fargate: OnFargate = HERE,
+    fargate: OnFargate = LOCAL,
 ) -> None:
     """What one factor does to the start of Fargate tasks: image size, vCPU, or VPC endpoints; a table."""
     fargate.refuse_load()
@@ -221,15 +229,15 @@ def experiment(
     if out is not None:
         refuse_used(out)
     image = image or factor.images
-    candidates = choose(
-        framework=framework, server=server, image=image, runtime=Runtime.FARGATE, python=python, place=fargate
+    candidates = select_candidates(
+        framework=framework, server=server, image=image, runtime=Runtime.FARGATE, python=python, fargate=fargate
     )
     cells = variants(
         factor,
         candidates,
         vcpus=vcpu or factor.vcpus,
         memory=memory,
-        place=fargate,
+        fargate=fargate,
         endpoint_subnets=endpoint_subnets,
         endpoint_security_groups=endpoint_security_groups,
     )

@@ -13,9 +13,9 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT
 from common.console import terminal
 from common.contract import MAX_DELAY_MS
-from common.registries.api import Place
-from common.registries.pushing import pusher
-from common.runtimes.candidates import Runtime, choose, only, runtime_line
+from common.registries.api import RegistryAddress
+from common.registries.pushing import registry_pusher
+from common.runtimes.candidates import Runtime, describe_runtime, select_candidates, single_candidate
 from loadtests.generator.bench_generator import bench
 from loadtests.generator.crosscheck import crosscheck
 from loadtests.generator.generator_image import TAG, build_generator
@@ -57,21 +57,21 @@ def crosscheck_verb(
     require_wrk()
     refuse(Tool.WRK, 0, scenario)
     settings = Settings(
-        runtime=Runtime.read(runtime),
+        runtime=Runtime.parse(runtime),
         scenario=one_of(scenario, SCENARIOS, variable="SCENARIO"),
-        size=Size.read(vcpu, memory),
+        size=Size.parse(vcpu, memory),
         users=users,
         delay_ms=delay,
-        stopping=Stopping.read(rounds=rounds, budget=None, precision=None, margin="5%"),
+        stopping=Stopping.parse(rounds=rounds, budget=None, precision=None, margin="5%"),
         seed=new_seed() if seed is None else seed,
     )
     if out is not None:
         refuse_used(out)
-    found = choose(
+    found = select_candidates(
         framework=framework, server=server, image=image, runtime=settings.runtime, python=python, size=settings.size
     )
-    console.print(runtime_line(settings.runtime, runtime))
-    crosscheck(settings, only(found), out, console)
+    console.print(describe_runtime(settings.runtime, runtime))
+    crosscheck(settings, single_candidate(found), out, console)
 
 
 def bench_generator(
@@ -127,7 +127,9 @@ def worker(
 
 def generator(*, registry: str = "", python: str = DEFAULT_PYTHON) -> None:
     """The image that masters, workers and second tasks run in; with ``REGISTRY=`` it is pushed there as well."""
-    with pusher(Place.read(registry)) if registry else nullcontext() as ready:  # told before anything is built
+    with (
+        registry_pusher(RegistryAddress.parse(registry)) if registry else nullcontext() as ready
+    ):  # told before anything is built
         image = build_generator(python, console)
         console.print(f"built {image}")
         if ready is not None:

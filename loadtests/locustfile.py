@@ -81,7 +81,7 @@ def prepare(environment: Environment, **_: object) -> None:
             write = partial(write_totals, environment, Path(options.tally_file))
             environment.events.quit.add_listener(write)  # type: ignore[no-untyped-call]
         if environment.web_ui is not None:
-            check_form(environment, {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.read})
+            check_form(environment, {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.parse})
         if options.headless or len(environment.user_classes) == 1:
             climbing(environment)
         if isinstance(environment.runner, WorkerRunner):
@@ -158,7 +158,7 @@ def _engine_in_use(environment: Environment) -> Engine:
 
 def _objective(text: str) -> str:
     try:
-        Objective.read(text)
+        Objective.parse(text)
     except UsageError as error:
         raise ArgumentTypeError(str(error)) from error
     return text

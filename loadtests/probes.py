@@ -7,17 +7,17 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from common.aws.settings import Fargate
-from common.aws.sizes import read_sizes
+from common.aws.settings import FargateSettings
+from common.aws.sizes import parse_fargate_sizes
 from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.sizes import Size, read_memory_limit
+from common.catalog.sizes import Size, parse_memory
 from common.catalog.stacks import DEFAULT
 from common.cli.app import OnFargate
 from common.console import terminal
 from common.errors import UsageError
-from common.registries.api import Place
-from common.runtimes.approval import go_ahead
-from common.runtimes.candidates import Runtime, choose, only, runtime_line
+from common.registries.api import RegistryAddress
+from common.runtimes.approval import approve_cost
+from common.runtimes.candidates import Runtime, describe_runtime, select_candidates, single_candidate
 from loadtests.fargate import startup as fargate_startup
 from loadtests.latency.cause_run import run_causes
 from loadtests.latency.points import read_vcpus, read_workers
@@ -34,7 +34,7 @@ from loadtests.startup import run as startup_run
 
 console = terminal()
 say = partial(console.print, soft_wrap=True, markup=False)
-HERE = Fargate()
+LOCAL = FargateSettings()
 """Nothing set that only Fargate takes."""
 
 Rounds = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))]
@@ -56,21 +56,23 @@ def latency(
     seed: Seed = None,
     out: Path | None = None,
     python: str = DEFAULT_PYTHON,
-    fargate: OnFargate = HERE,
+    fargate: OnFargate = LOCAL,
 ) -> None:
     """Response times by vCPU: at a common rate, at shares of the stack's own capacity, one request at a time."""
-    kind = Runtime.read(runtime)
+    kind = Runtime.parse(runtime)
     common_rate = read_common_rate(rate)
     if kind is Runtime.FARGATE:
-        sizes = read_sizes(vcpu, memory)
+        sizes = parse_fargate_sizes(vcpu, memory)
     else:
         sizes = tuple(Size(vcpu=one, memory_bytes=_memory(memory, kind)) for one in read_vcpus(vcpu))
     if out is not None:
         refuse_used(out)
-    candidates = choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate)
-    if not go_ahead(servers(candidates, sizes, rounds, common_rate), say):
+    candidates = select_candidates(
+        framework=framework, server=server, image=image, runtime=kind, python=python, fargate=fargate
+    )
+    if not approve_cost(servers(candidates, sizes, rounds, common_rate), say):
         return
-    console.print(runtime_line(kind, runtime))
+    console.print(describe_runtime(kind, runtime))
     run_latency(
         settings_of(kind, rounds, new_seed() if seed is None else seed),
         candidates,
@@ -96,12 +98,14 @@ def workers(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """Numbers of workers against vCPUs for one stack, ending in a recommendation."""
-    kind = Runtime.read(runtime).here
+    kind = Runtime.parse(runtime).local
     vcpus, counts = read_vcpus(vcpu), read_workers(workers)
     if out is not None:
         refuse_used(out)
-    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python))
-    console.print(runtime_line(kind, runtime))
+    candidate = single_candidate(
+        select_candidates(framework=framework, server=server, image=image, runtime=kind, python=python)
+    )
+    console.print(describe_runtime(kind, runtime))
     run_workers(
         settings_of(kind, rounds, new_seed() if seed is None else seed),
         candidate,
@@ -123,10 +127,12 @@ def causes(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """What moves a response time in a small container, one thing changed at a time; Docker only."""
-    kind = Runtime.read("docker")
+    kind = Runtime.parse("docker")
     if out is not None:
         refuse_used(out)
-    candidate = only(choose(framework=framework, server=server, image=image, runtime=kind, python=python))
+    candidate = single_candidate(
+        select_candidates(framework=framework, server=server, image=image, runtime=kind, python=python)
+    )
     run_causes(settings_of(kind, rounds, new_seed() if seed is None else seed), candidate, out, console)
 
 
@@ -144,18 +150,20 @@ def startup(
     seed: Seed = None,
     out: Path | None = None,
     python: str = DEFAULT_PYTHON,
-    fargate: OnFargate = HERE,
+    fargate: OnFargate = LOCAL,
 ) -> None:
     """How long every stack asked for takes to its first answer, phase by phase, and to be pulled over a link."""
-    kind = Runtime.read(runtime)
+    kind = Runtime.parse(runtime)
     if out is not None:
         refuse_used(out)
     if kind is Runtime.FARGATE:
         fargate.refuse_load()
         fargate_startup.refuse_local(cache=cache, bandwidth=bandwidth)
         fargate_startup.run_startup(
-            choose(framework=framework, server=server, image=image, runtime=kind, python=python, place=fargate),
-            read_sizes(vcpu, memory),
+            select_candidates(
+                framework=framework, server=server, image=image, runtime=kind, python=python, fargate=fargate
+            ),
+            parse_fargate_sizes(vcpu, memory),
             fargate,
             tasks=rounds or fargate_startup.TASKS,
             seed=seed,
@@ -167,23 +175,23 @@ def startup(
         raise UsageError(f"MEMORY={memory} needs RUNTIME=fargate; a start here has the memory of this machine.")
     settings = startup_run.Settings(
         runtime=kind,
-        sizes=tuple(dict.fromkeys(Size.read(one.strip(), None) for one in vcpu.split(","))),
+        sizes=tuple(dict.fromkeys(Size.parse(one.strip(), None) for one in vcpu.split(","))),
         caches=startup_run.read_caches(cache, kind),
         bandwidths=startup_run.read_links(bandwidth, kind),
         rounds=rounds or startup_run.ROUNDS,
         seed=seed,
     )
     for size in settings.sizes:  # each is refused by itself where the runtime cannot give it
-        candidates = choose(
+        candidates = select_candidates(
             framework=framework,
             server=server,
             image=image,
             runtime=kind,
             python=python,
             size=size,
-            place=fargate,
+            fargate=fargate,
         )
-    console.print(runtime_line(kind, runtime))
+    console.print(describe_runtime(kind, runtime))
     startup_run.run_startup(settings, candidates, out, console)
 
 
@@ -202,10 +210,10 @@ def memory(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """What every stack asked for holds when idle and after 1,000 requests, and the smallest limit it passes under."""
-    kind = Runtime.read(runtime).here
+    kind = Runtime.parse(runtime).local
     settings = memory_run.Settings(
         runtime=kind,
-        size=Size.read(vcpu, None),
+        size=Size.parse(vcpu, None),
         workers=memory_run.read_workers(workers),
         limit=limit == "yes" and kind is Runtime.DOCKER,
         rounds=rounds,
@@ -213,10 +221,10 @@ def memory(
     )
     if out is not None:
         refuse_used(out)
-    candidates = choose(
+    candidates = select_candidates(
         framework=framework, server=server, image=image, runtime=kind, python=python, size=settings.size
     )
-    console.print(runtime_line(kind, runtime))
+    console.print(describe_runtime(kind, runtime))
     memory_run.run_memory(settings, candidates, out, console)
 
 
@@ -230,13 +238,13 @@ def sizes(
     python: str = DEFAULT_PYTHON,
 ) -> None:
     """What libraries and images weigh. Without an engine, libraries alone."""
-    place = None if registry is None else Place.read(registry)
+    fargate = None if registry is None else RegistryAddress.parse(registry)
     if out is not None:
         refuse_used(out)
-    kind = Runtime.read("auto")
+    kind = Runtime.parse("auto")
     flavours = image if kind is Runtime.DOCKER else None
-    chosen = choose(framework=framework, server=server, image=flavours, runtime=kind, python=python)
-    run_sizes(chosen, place, out, console)
+    chosen = select_candidates(framework=framework, server=server, image=flavours, runtime=kind, python=python)
+    run_sizes(chosen, fargate, out, console)
 
 
 def money(*, run: str = "latest", rate: Amount = None, p99: Amount = None, utilisation: Share = 0.5) -> None:
@@ -250,7 +258,7 @@ def money(*, run: str = "latest", rate: Amount = None, p99: Amount = None, utili
 def _memory(text: str | None, runtime: Runtime) -> int | None:
     if text is not None and runtime is Runtime.PROCESS:
         raise UsageError(f"MEMORY={text} needs RUNTIME=docker; RUNTIME=process has no limits.")
-    return read_memory_limit(text)
+    return parse_memory(text)
 
 
 VERBS: tuple[Callable[..., None], ...] = (latency, workers, causes, startup, memory, sizes, money)

@@ -1,17 +1,15 @@
 """Locust's own web UI on one stack."""
 
-import os
-import tempfile
 import time
 
 from rich.console import Console
 
 from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.host.cores import split
-from common.host.http_probe import answers
+from common.host.cores import split_cores
+from common.host.http_probe import responds
 from common.host.ports import check_port
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.project import ROOT
 from common.runtimes.candidates import Candidate
@@ -21,28 +19,21 @@ from loadtests.windows.throughput import LOCUST
 def open_web(candidate: Candidate, size: Size, port: int, console: Console) -> None:
     """Bring ``candidate`` up with the web UI on ``port``, until interrupted; neither is left afterwards."""
     check_port(port)
-    cores = split(size.vcpu)
+    cores = split_cores(size.vcpu)
     url = f"http://127.0.0.1:{port}"
     try:
         with (
             candidate.serve(size, cores=cores.server, inside=False) as running,
-            tempfile.TemporaryFile("w+") as log,
-            guarded(
+            supervised(
                 [*LOCUST, "--class-picker", f"--host={running.url}", "--web-host=127.0.0.1", f"--web-port={port}"],
-                cores=cores.generator,
                 cwd=ROOT,
-                env=dict(os.environ),
-                log=log,
+                cores=cores.generator,
             ) as locust,
         ):
-
-            def ended() -> str | None:
-                return None if locust.poll() is None else f"exit status {locust.returncode}. {tail(log)}"
-
-            wait_until(lambda: answers(url, "/"), ended, what="Locust's web UI")
+            wait_until(lambda: responds(url, "/"), locust.exit_reason, what="Locust's web UI")
             console.print(f"{candidate.name} at {running.url}; Locust's web UI, until Ctrl-C:")
             console.print(url)
-            while (how := running.ended() or ended()) is None:
+            while (how := running.exit_reason() or locust.exit_reason()) is None:
                 time.sleep(0.1)
             raise FailedError(f"{candidate.name} or Locust ended: {how}")
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 from docker import DockerClient
 
-from common.engine.client import builder
+from common.engine.client import build_client
 from common.engine.client import engine as find_engine
 from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
@@ -33,7 +33,7 @@ def _own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def engine() -> DockerClient:
     """A Docker engine that can build; skips where there is none, fails instead where ``REQUIRE_DOCKER=1``."""
     try:
-        builder()
+        build_client()
         return find_engine()
     except UsageError as error:
         absent(str(error))

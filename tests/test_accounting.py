@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.host.cpu import CpuReading, cgroup_meter, process_cpu_s, read_cgroup, read_meter, read_tree
+from common.host.cpu import CpuReading, cgroup_meter, process_cpu_s, read_cgroup, read_cpu, read_tree
 
 V2_CPU_STAT = """usage_usec 1873468
 user_usec 1213043
@@ -96,14 +96,14 @@ def test_a_tree_counts_living_children_and_ended_ones() -> None:
         assert parent.stdout is not None
         assert [parent.stdout.readline(), parent.stdout.readline()] == [b"1\n", b"1\n"]
         used_s = read_tree(parent.pid).cpu_s
-        assert read_meter(f"tree:{parent.pid}").cpu_s >= used_s
+        assert read_cpu(f"tree:{parent.pid}").cpu_s >= used_s
         parent.communicate(b"\n")
     assert 0.6 <= used_s < 1.2  # three spins and the start of three interpreters
 
 
 def test_an_unknown_meter_is_named() -> None:
     with pytest.raises(UsageError, match="clock:9"):
-        read_meter("clock:9")
+        read_cpu("clock:9")
 
 
 def test_a_gone_process_is_an_error() -> None:

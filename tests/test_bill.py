@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from common.catalog.prices import read_prices
+from common.catalog.prices import load_prices
 from common.records.cost import Bill
 from common.records.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from common.records.run import Run
@@ -42,7 +42,7 @@ def row(name: str, rate: Interval | None = RATE, **changes: object) -> CellSumma
 
 def bill(question: Question, facts: Facts | None = None, **changes: object) -> Bill:
     records = run([cell("a+b@slim", image="slim")]), Summary(run="x", cells=[row("a+b@slim", **changes)])  # type: ignore[arg-type]
-    return make_bill(records, {"a+b@slim": facts or Facts()}, read_prices(), question, now=NOON)
+    return make_bill(records, {"a+b@slim": facts or Facts()}, load_prices(), question, now=NOON)
 
 
 def test_every_size_of_every_offer_has_a_price() -> None:

@@ -18,12 +18,12 @@ import certifi
 import pytest
 from docker import DockerClient
 
-from common.catalog.images import images, tag
+from common.catalog.images import image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
 from common.engine.build_context import start_script, write_context
-from common.engine.builds import Outcome, State, build, image_size_bytes, log_file
-from common.engine.labels import FRAMEWORK, pinned
+from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file
+from common.engine.labels import FRAMEWORK, pinned_versions
 from common.errors import FailedError, UsageError
 from common.packages.indexes import pip_options
 from common.project import ROOT
@@ -108,9 +108,9 @@ def site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-def built(site: tuple[Stack, list[str], str]) -> Outcome:
+def built(site: tuple[Stack, list[str], str]) -> BuildOutcome:
     """The toy on slim, from the site's index."""
-    return build([site[0]], [SLIM], report=quiet)[0]
+    return build_images([site[0]], [SLIM], report=quiet)[0]
 
 
 def output_of(engine: DockerClient, reference: str, code: str) -> str:
@@ -127,12 +127,14 @@ def step(log: str, pattern: str) -> str:
     return said[1]
 
 
-def test_index_and_password_of_the_site_reach_the_build(built: Outcome, site: tuple[Stack, list[str], str]) -> None:
-    assert built.state is State.BUILT
+def test_index_and_password_of_the_site_reach_the_build(
+    built: BuildOutcome, site: tuple[Stack, list[str], str]
+) -> None:
+    assert built.state is BuildState.BUILT
     assert f"reader:{MARKER}" in site[1]
 
 
-def test_secrets_leave_no_trace(engine: DockerClient, built: Outcome) -> None:
+def test_secrets_leave_no_trace(engine: DockerClient, built: BuildOutcome) -> None:
     image = engine.images.get(built.tag)
     assert MARKER not in json.dumps([image.attrs, image.history()])
     previous = b""
@@ -141,11 +143,11 @@ def test_secrets_leave_no_trace(engine: DockerClient, built: Outcome) -> None:
         previous = chunk[-len(MARKER) :]
 
 
-def test_an_edit_of_app_py_reinstalls_nothing(built: Outcome, site: tuple[Stack, list[str], str]) -> None:
+def test_an_edit_of_app_py_reinstalls_nothing(built: BuildOutcome, site: tuple[Stack, list[str], str]) -> None:
     stack, passwords, _ = site
     (stack.framework.folder / "app.py").write_text(APP + "# edited\n")
     passwords.clear()
-    assert build([stack], [SLIM], report=quiet)[0].state is State.BUILT
+    assert build_images([stack], [SLIM], report=quiet)[0].state is BuildState.BUILT
     log = log_file(built.tag).read_text()
     assert step(log, "RUN --mount=type=secret") == "CACHED"
     assert step(log, "COPY --from=build /venv") == "CACHED"
@@ -154,21 +156,21 @@ def test_an_edit_of_app_py_reinstalls_nothing(built: Outcome, site: tuple[Stack,
 
 
 def test_a_tag_that_is_built_anew_leaves_no_nameless_image(
-    engine: DockerClient, built: Outcome, site: tuple[Stack, list[str], str]
+    engine: DockerClient, built: BuildOutcome, site: tuple[Stack, list[str], str]
 ) -> None:
     before = engine.images.get(built.tag).id
     (site[0].framework.folder / "app.py").write_text(APP + "# edited again\n")
-    build([site[0]], [SLIM], report=quiet)
+    build_images([site[0]], [SLIM], report=quiet)
     assert engine.images.get(built.tag).id != before
     assert before not in {image.id for image in engine.images.list(filters={"label": FRAMEWORK})}
 
 
-def test_server_runs_as_a_numeric_user_who_is_not_root(engine: DockerClient, built: Outcome) -> None:
+def test_server_runs_as_a_numeric_user_who_is_not_root(engine: DockerClient, built: BuildOutcome) -> None:
     assert engine.images.get(built.tag).attrs["Config"]["User"] == "10001:10001"
     assert output_of(engine, built.tag, "import os; print(os.getuid(), os.getgid())") == "10001 10001"
 
 
-def test_bytecode_of_library_dependencies_and_app_is_there(engine: DockerClient, built: Outcome) -> None:
+def test_bytecode_of_library_dependencies_and_app_is_there(engine: DockerClient, built: BuildOutcome) -> None:
     code = (
         "import importlib.util, json, os, toy_dependency; "
         "files = [json.__file__, toy_dependency.__file__, '/app/app.py', '/app/common/contract/__init__.py']; "
@@ -177,7 +179,9 @@ def test_bytecode_of_library_dependencies_and_app_is_there(engine: DockerClient,
     assert output_of(engine, built.tag, code) == "[True, True, True, True]"
 
 
-def test_image_holds_the_app_and_the_contract_and_nothing_else_of_ours(engine: DockerClient, built: Outcome) -> None:
+def test_image_holds_the_app_and_the_contract_and_nothing_else_of_ours(
+    engine: DockerClient, built: BuildOutcome
+) -> None:
     code = "import pathlib; print(*sorted(str(p.relative_to('/app')) for p in pathlib.Path('/app').rglob('*.*')))"
     names = output_of(engine, built.tag, code).split()
     contract = [f"common/contract/{path.name}" for path in (ROOT / "common" / "contract").glob("*.*")]
@@ -185,7 +189,7 @@ def test_image_holds_the_app_and_the_contract_and_nothing_else_of_ours(engine: D
 
 
 def test_labels_say_what_is_in_the_image(
-    engine: DockerClient, built: Outcome, site: tuple[Stack, list[str], str]
+    engine: DockerClient, built: BuildOutcome, site: tuple[Stack, list[str], str]
 ) -> None:
     labels = engine.images.get(built.tag).labels
     assert labels["org.opencontainers.image.title"] == site[0].name
@@ -198,11 +202,11 @@ def test_labels_say_what_is_in_the_image(
     assert is_stand_in(built.tag) == is_stand_in("python:3.13-slim")
 
 
-def test_image_has_a_health_check(engine: DockerClient, built: Outcome) -> None:
+def test_image_has_a_health_check(engine: DockerClient, built: BuildOutcome) -> None:
     assert engine.images.get(built.tag).attrs["Config"]["Healthcheck"]["Test"] == ["CMD", "python3", "/healthcheck.py"]
 
 
-def test_size_is_that_of_all_layers(built: Outcome) -> None:
+def test_size_is_that_of_all_layers(built: BuildOutcome) -> None:
     base_bytes = image_size_bytes("python:3.13-slim")
     assert built.size_bytes is not None
     assert 40e6 < base_bytes < built.size_bytes < base_bytes + 40e6
@@ -216,13 +220,13 @@ def test_one_failure_stops_no_other_build(
     bad = toy_stack(tmp_path, f"{toy_name}_bad", dependencies=("toy-dependency",), lock=wrong, unavailable=musl)
     good = toy_stack(tmp_path, toy_name, unavailable=musl)
     told: list[str] = []
-    with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {tag(bad, SLIM)}$"):
-        build([bad, good], [SLIM, images()["alpine"]], report=told.append)
+    with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {image_tag(bad, SLIM)}$"):
+        build_images([bad, good], [SLIM, images()["alpine"]], report=told.append)
     text = "\n".join(told)
-    assert engine.images.get(tag(good, SLIM))
-    assert f"{tag(good, images()['alpine'])}  not available: no wheel for musl" in text
+    assert engine.images.get(image_tag(good, SLIM))
+    assert f"{image_tag(good, images()['alpine'])}  not available: no wheel for musl" in text
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in text
-    assert re.search(rf"{tag(good, SLIM)}  [\d.]+ MB  [\d.]+ s", text)
+    assert re.search(rf"{image_tag(good, SLIM)}  [\d.]+ MB  [\d.]+ s", text)
 
 
 def test_missing_base_is_told_before_anything_is_built(
@@ -233,10 +237,10 @@ def test_missing_base_is_told_before_anything_is_built(
     with pytest.raises(
         UsageError, match=r"base image 127\.0\.0\.1:1/nowhere:1 is not here .*make bases.*BASE_REGISTRY="
     ):
-        build([stack], [SLIM], report=quiet)
-    assert engine.images.list(name=tag(stack, SLIM)) == []
+        build_images([stack], [SLIM], report=quiet)
+    assert engine.images.list(name=image_tag(stack, SLIM)) == []
     with pytest.raises(UsageError, match="one base for 3 images"):
-        build([stack], list(images().values()), report=quiet)
+        build_images([stack], list(images().values()), report=quiet)
 
 
 def test_context_holds_nothing_but_what_the_image_needs(tmp_path: Path) -> None:
@@ -263,4 +267,4 @@ def test_start_script_becomes_the_server_on_the_port_and_workers_of_its_environm
 
 def test_versions_are_those_that_linux_installs() -> None:
     lock = "a==1 \\\n    --hash=sha256:0\n    # via b\nb==2 ; sys_platform == 'win32' \\\n    --hash=sha256:1\nc-d==3\n"
-    assert pinned(lock, "3.13") == {"a": "1", "c-d": "3"}
+    assert pinned_versions(lock, "3.13") == {"a": "1", "c-d": "3"}

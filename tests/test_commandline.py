@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from common import __main__ as common_verbs
-from common.aws.settings import Fargate
+from common.aws.settings import FargateSettings
 from common.cli.app import GIVEN, run
 from common.project import ROOT
 from loadtests import __main__ as loadtests_verbs
@@ -240,7 +240,9 @@ def test_makes_help_names_every_variable_with_its_default() -> None:
 
 def test_makes_help_names_every_variable_of_fargate_with_its_default() -> None:
     heading = next(line for line in MAKEFILE.splitlines() if line.startswith("##@ On ECS Fargate"))
-    taken = {field.name.upper(): "" if field.default is None else str(field.default) for field in fields(Fargate)}
+    taken = {
+        field.name.upper(): "" if field.default is None else str(field.default) for field in fields(FargateSettings)
+    }
     assert dict(re.findall(r"([A-Z_]+)=(?!fargate)(\S*)", heading)) == taken
 
 

@@ -18,16 +18,16 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 import common.runtimes.container
-from common.catalog.images import images, tag
+from common.catalog.images import image_tag, images
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
-from common.engine.builds import build
+from common.engine.builds import build_images
 from common.engine.ownership import GUARD, OWNER
 from common.errors import FailedError, UsageError
-from common.host.cpu import read_meter
-from common.host.ownership import owner_of
+from common.host.cpu import read_cpu
+from common.host.ownership import owner_id
 from common.project import ROOT
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from common.runtimes.container import can_enter_namespaces, serve, sweep
 from tests.toy import toy_stack
 
@@ -41,17 +41,17 @@ T = TypeVar("T")
 def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The toy, built on slim."""
     made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build([made], [SLIM], report=lambda _: None)
+    build_images([made], [SLIM], report=lambda _: None)
     return made
 
 
 @contextmanager
 def serving(
     stack: Stack, size: Size | None = None, *, inside: bool = True, publish: int | None = None
-) -> Iterator[Running]:
+) -> Iterator[RunningServer]:
     """The toy's image, served."""
     small = size or Size(vcpu=0.5)
-    with serve(stack, tag(stack, SLIM), small, cores=CORES, inside=inside, publish=publish) as running:
+    with serve(stack, image_tag(stack, SLIM), small, cores=CORES, inside=inside, publish=publish) as running:
         yield running
 
 
@@ -77,10 +77,10 @@ def the_container(engine: DockerClient) -> Container:
     return container
 
 
-def get(running: Running, path: str) -> str:
+def get(running: RunningServer, path: str) -> str:
     """The body of a ``GET`` that is sent from where the running stack's clients are."""
     code = f"import urllib.request as r; print(r.urlopen({running.url + path!r}, timeout=5).read().decode())"
-    line = [*running.prefix, sys.executable, "-c", code]
+    line = [*running.client_prefix, sys.executable, "-c", code]
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -97,7 +97,7 @@ def test_clients_inside_reach_the_server_on_its_loopback(stack: Stack) -> None:
         pytest.skip("only root may enter a container's network namespace")
     with serving(stack) as running:
         assert running.url == "http://127.0.0.1:8000"
-        assert running.prefix[0] == "nsenter"
+        assert running.client_prefix[0] == "nsenter"
         assert json.loads(get(running, "/hello")) == "hello world"
 
 
@@ -106,7 +106,7 @@ def test_clients_that_may_not_enter_share_the_network_of_the_host(
 ) -> None:
     monkeypatch.setattr(common.runtimes.container, "can_enter_namespaces", lambda: False)
     with serving(stack) as running:
-        assert running.prefix == ()
+        assert running.client_prefix == ()
         assert json.loads(get(running, "/hello")) == "hello world"
         attributes = the_container(engine).attrs
         assert attributes["HostConfig"]["NetworkMode"] == "host"
@@ -115,7 +115,7 @@ def test_clients_that_may_not_enter_share_the_network_of_the_host(
 
 def test_clients_on_the_host_reach_the_address_of_the_container(stack: Stack) -> None:
     with serving(stack, inside=False) as running:
-        assert running.prefix == ()
+        assert running.client_prefix == ()
         assert httpx.get(f"{running.url}/hello").json() == "hello world"
 
 
@@ -137,7 +137,7 @@ def test_a_port_in_use_is_told(engine: DockerClient, stack: Stack) -> None:
 
 
 def test_an_image_that_is_not_there_is_told(stack: Stack) -> None:
-    missing = tag(stack, images()["fat"])
+    missing = image_tag(stack, images()["fat"])
     with pytest.raises(UsageError, match=r"is not here\. Run: make build"):
         serve(stack, missing, Size(), cores=CORES).__enter__()
 
@@ -189,17 +189,17 @@ def test_health_check_works_and_is_off_while_we_serve(engine: DockerClient, stac
 def test_quota_holds_and_the_meter_sees_it(stack: Stack) -> None:
     vcpu = 0.25
     with serving(stack, Size(vcpu=vcpu)) as running:
-        meter = running.meter
+        meter = running.cpu_meter
         assert meter is not None
         get(running, "/spin")
-        first, began = read_meter(meter), time.perf_counter()
+        first, began = read_cpu(meter), time.perf_counter()
 
         def spent_s() -> float | None:
-            spent = read_meter(meter).cpu_s - first.cpu_s
+            spent = read_cpu(meter).cpu_s - first.cpu_s
             return spent if spent > 0.75 else None  # three seconds of a quarter: one period more or less is 3 %
 
         rate = wait_for(spent_s, "0.75 CPU-seconds") / (time.perf_counter() - began)
-        last = read_meter(meter)
+        last = read_cpu(meter)
     assert 0.5 * vcpu < rate < 1.05 * vcpu  # a quota is a ceiling: on a busy machine there is less to be had
     assert last.throttled_s is not None  # how long is counted late on some kernels; how often is not
     assert (last.throttled_periods or 0) > (first.throttled_periods or 0)
@@ -208,19 +208,19 @@ def test_quota_holds_and_the_meter_sees_it(stack: Stack) -> None:
 @pytest.mark.parametrize("victim", ["server", "worker"])
 def test_a_kill_for_memory_is_told(stack: Stack, victim: str) -> None:
     with serving(stack, Size(vcpu=0.5, memory_bytes=64 * 1024**2)) as running:
-        assert running.ended() is None
+        assert running.exit_reason() is None
         with suppress(subprocess.CalledProcessError):  # the server breaks off where it is the one that is killed
             get(running, f"/{victim}/grow")
-        assert wait_for(running.ended, "the end").startswith("killed for memory, of which it may have 64 MB")
+        assert wait_for(running.exit_reason, "the end").startswith("killed for memory, of which it may have 64 MB")
 
 
 def test_an_end_is_told_with_its_exit_status(engine: DockerClient, stack: Stack) -> None:
     with serving(stack) as running:
         the_container(engine).kill("KILL")
-        assert wait_for(running.ended, "the end").startswith("exit status 137 (killed)")
+        assert wait_for(running.exit_reason, "the end").startswith("exit status 137 (killed)")
     with serving(stack) as running:
         the_container(engine).remove(force=True)
-        assert running.ended() == "its container was removed"
+        assert running.exit_reason() == "its container was removed"
 
 
 @pytest.mark.parametrize("delay_s", [0, 0.5])
@@ -229,7 +229,7 @@ def test_a_server_that_dies_at_its_start_ends_the_wait(
 ) -> None:
     app = f"import sys, time\ntime.sleep({delay_s})\nsys.exit('no such database')\n"
     dying = toy_stack(tmp_path, f"{toy_name}_dying", app=app)
-    build([dying], [SLIM], report=lambda _: None)
+    build_images([dying], [SLIM], report=lambda _: None)
     began = time.monotonic()
     with pytest.raises(FailedError, match=r"exit status 1; the end of its log:\nno such database"), serving(dying):
         pytest.fail("served what does not answer")
@@ -257,7 +257,7 @@ from common.catalog.stacks import Stack
 from common.catalog.frameworks import Framework
 from common.runtimes.container import serve
 from common.catalog.servers import SERVERS
-stack = Stack(framework=Framework.read(Path(sys.argv[1])), server=SERVERS["native"])
+stack = Stack(framework=Framework.load(Path(sys.argv[1])), server=SERVERS["native"])
 with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
     print("up", flush=True)
     sys.stdin.read()
@@ -266,7 +266,7 @@ with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack, how: signal.Signals) -> None:
-    line = [sys.executable, "-c", HARNESS, str(stack.framework.folder), tag(stack, SLIM), str(CORES[0])]
+    line = [sys.executable, "-c", HARNESS, str(stack.framework.folder), image_tag(stack, SLIM), str(CORES[0])]
     with subprocess.Popen(
         line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as harness:
@@ -279,11 +279,11 @@ def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack
 
 def test_a_sweep_takes_the_orphans_only(engine: DockerClient, stack: Stack) -> None:
     with subprocess.Popen(["true"]) as gone:
-        orphan = owner_of(gone.pid)
-    reused = owner_of(os.getpid()).partition(":")[0] + ":1"
-    owners = {"orphan": orphan, "number used again": reused, "alive": owner_of(os.getpid())}
+        orphan = owner_id(gone.pid)
+    reused = owner_id(os.getpid()).partition(":")[0] + ":1"
+    owners = {"orphan": orphan, "number used again": reused, "alive": owner_id(os.getpid())}
     made = {
-        name: engine.containers.create(tag(stack, SLIM), labels={OWNER: owner, GUARD: "none"})
+        name: engine.containers.create(image_tag(stack, SLIM), labels={OWNER: owner, GUARD: "none"})
         for name, owner in owners.items()
     }
     try:

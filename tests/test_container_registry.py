@@ -11,10 +11,10 @@ import pytest
 from docker import DockerClient
 
 from common.errors import FailedError, UsageError
-from common.registries.api import Blob, Manifest, Place, Registry, connect, is_insecure
+from common.registries.api import Blob, Manifest, Registry, RegistryAddress, connect_registry, is_insecure
 from common.registries.login import Challenged, Login, find_login
 
-PLACE = Place(host="registry.example")
+ADDRESS = RegistryAddress(host="registry.example")
 LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": "sha256:aa", "size": 7}
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:bb", "size": 3}
 PLAIN = json.dumps({"schemaVersion": 2, "config": CONFIG, "layers": [LAYER, LAYER]}).encode()
@@ -30,9 +30,9 @@ PLAIN = json.dumps({"schemaVersion": 2, "config": CONFIG, "layers": [LAYER, LAYE
     ],
 )
 def test_a_place_is_a_host_and_a_prefix(text: str, host: str, prefix: str) -> None:
-    place = Place.read(text)
-    assert (place.host, place.prefix) == (host, prefix)
-    assert place.repository("x/y") == (f"{prefix}/x/y" if prefix else "x/y")
+    address = RegistryAddress.parse(text)
+    assert (address.host, address.prefix) == (host, prefix)
+    assert address.repository("x/y") == (f"{prefix}/x/y" if prefix else "x/y")
 
 
 @pytest.mark.parametrize(
@@ -40,20 +40,20 @@ def test_a_place_is_a_host_and_a_prefix(text: str, host: str, prefix: str) -> No
 )
 def test_what_is_no_place_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match=r"Accepted: HOST\[:PORT\]\[/PREFIX\]"):
-        Place.read(text)
+        RegistryAddress.parse(text)
 
 
 def test_a_password_in_the_place_is_refused_and_not_repeated() -> None:
     with pytest.raises(UsageError, match="REGISTRY_PASSWORD") as error:
-        Place.read("reader:sesame@registry.example")
+        RegistryAddress.parse("reader:sesame@registry.example")
     assert "sesame" not in str(error.value)
 
 
 def registry(answer: Callable[[httpx.Request], httpx.Response], login: Login | None = None) -> Registry:
     client = httpx.Client(
-        base_url=f"https://{PLACE.host}", transport=httpx.MockTransport(answer), auth=Challenged(login)
+        base_url=f"https://{ADDRESS.host}", transport=httpx.MockTransport(answer), auth=Challenged(login)
     )
-    return Registry(place=PLACE, client=client)
+    return Registry(address=ADDRESS, client=client)
 
 
 def serving(paths: Mapping[str, bytes]) -> Callable[[httpx.Request], httpx.Response]:
@@ -108,7 +108,7 @@ def test_a_status_that_is_not_200_is_told(status: int, seen: str) -> None:
 def test_a_registry_that_does_not_answer_is_named(engine: DockerClient, host: str) -> None:  # noqa: ARG001
     with (
         pytest.raises(UsageError, match=rf"^REGISTRY={host} does not answer: [^\n]+$"),
-        connect(Place.read(host), None),
+        connect_registry(RegistryAddress.parse(host), None),
     ):
         pass
 

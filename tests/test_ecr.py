@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from common.errors import UsageError
-from common.registries.api import Place
+from common.registries.api import RegistryAddress
 from common.registries.ecr import Ecr, connect_ecr, is_ecr
 
 ACCOUNT = "123456789012"
@@ -40,7 +40,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ecr, Stubber]]:
 )
 def test_a_host_of_ecr_names_its_account_and_region(host: str, account: str, region: str) -> None:
     assert is_ecr(host)
-    ecr = connect_ecr(Place(host=host))
+    ecr = connect_ecr(RegistryAddress(host=host))
     assert (ecr.account, ecr.client.meta.region_name) == (account, region)
 
 
@@ -51,7 +51,7 @@ def test_another_host_is_not_taken_for_ecr(host: str) -> None:
 
 def test_an_endpoint_of_ones_own_takes_region_and_account_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    ecr = connect_ecr(Place(host="127.0.0.1:5000"))
+    ecr = connect_ecr(RegistryAddress(host="127.0.0.1:5000"))
     assert (ecr.account, ecr.client.meta.region_name) == (None, "eu-central-1")
 
 
@@ -100,4 +100,4 @@ def test_missing_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     with pytest.raises(UsageError, match=r"^ECR cannot be asked: [^\n]*credentials[^\n]*$"):
-        connect_ecr(Place(host=HOST)).login()
+        connect_ecr(RegistryAddress(host=HOST)).login()

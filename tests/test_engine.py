@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import common.engine.client
-from common.engine.client import builder, engine
+from common.engine.client import build_client, engine
 from common.errors import UsageError
 
 CLIENT = """#!/bin/sh
@@ -56,7 +56,7 @@ def test_builder_is_the_first_client_that_has_buildkit(
 ) -> None:
     folders = [install(tmp_path / str(n), version, buildx=has) for n, (version, has) in enumerate(clients)]
     monkeypatch.setenv("PATH", ":".join(folders))
-    assert builder() == f"{folders[chosen]}/docker"
+    assert build_client() == f"{folders[chosen]}/docker"
 
 
 @pytest.mark.usefixtures("_any_engine")
@@ -65,7 +65,7 @@ def test_a_client_that_lacks_something_is_named_with_what_it_lacks(
 ) -> None:
     monkeypatch.setenv("PATH", install(tmp_path / "new", "28.2.2", buildx=False))
     with pytest.raises(UsageError, match=r"new/docker: client 28\.2\.2 has no buildx plugin"):
-        builder()
+        build_client()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="there is no docker on PATH"):
-        builder()
+        build_client()

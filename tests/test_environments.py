@@ -98,7 +98,7 @@ def test_a_killed_making_leaves_nothing_that_is_taken_for_whole(stack: Stack, tm
         "    if a[0] == 'pip': print('here', flush=True); time.sleep(60)\n"
         "    made(*a, **k)\n"
         "e.run_uv = stop_before_installing\n"
-        "e.environment(native(Framework.read(Path(sys.argv[1]))), root=Path(sys.argv[2]))\n"
+        "e.environment(native(Framework.load(Path(sys.argv[1]))), root=Path(sys.argv[2]))\n"
     )
     root = tmp_path / "made"
     arguments = [sys.executable, "-c", code, str(stack.framework.folder), str(root)]
@@ -117,7 +117,7 @@ def test_an_installer_that_outlives_its_killed_caller_is_waited_for(stack: Stack
         "import sys; from pathlib import Path; from common.packages import environments as e, uv\n"
         "from common.catalog.frameworks import Framework; from tests.toy_packages import native\n"
         "uv.sys.executable = sys.argv[3]\n"
-        "e.environment(native(Framework.read(Path(sys.argv[1]))), Path(sys.argv[4]), root=Path(sys.argv[2]))\n"
+        "e.environment(native(Framework.load(Path(sys.argv[1]))), Path(sys.argv[4]), root=Path(sys.argv[2]))\n"
     )
     root, slow_uv, release = tmp_path / "made", tmp_path / "slow-uv", tmp_path / "release"
     started = tmp_path / "started"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.host.run_lock import lock_file, only_run
+from common.host.run_lock import hold_run_lock, lock_file
 from common.project import ROOT
 from tests.waiting import wait_until
 
-HOLDER = "import time\nfrom common.host.run_lock import only_run\nwith only_run('first-run'): time.sleep(60)"
+HOLDER = "import time\nfrom common.host.run_lock import hold_run_lock\nwith hold_run_lock('first-run'): time.sleep(60)"
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,10 @@ def holder() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_second_run_is_refused_with_the_first_ones_id_and_process(holder: subprocess.Popen[bytes]) -> None:
-    with pytest.raises(UsageError, match=rf"run first-run is under way .*process {holder.pid}"), only_run("second"):
+    with (
+        pytest.raises(UsageError, match=rf"run first-run is under way .*process {holder.pid}"),
+        hold_run_lock("second"),
+    ):
         pytest.fail("it was let in")
 
 
@@ -40,21 +43,21 @@ def test_a_killed_run_keeps_nobody_out(holder: subprocess.Popen[bytes]) -> None:
     holder.kill()
     holder.wait()
     assert "first-run" in lock_file().read_text()
-    with only_run("second"):
+    with hold_run_lock("second"):
         assert lock_file().read_text() == f"{os.getpid()} second\n"
 
 
 def test_runs_one_after_the_other_are_let_in() -> None:
     for name in ("first", "second"):
-        with only_run(name):
+        with hold_run_lock(name):
             assert name in lock_file().read_text()
 
 
 def test_what_a_run_starts_does_not_hold_the_machine_after_it() -> None:
-    with only_run("first"):
+    with hold_run_lock("first"):
         child = subprocess.Popen(["sleep", "60"], close_fds=False)
     try:
-        with only_run("second"):
+        with hold_run_lock("second"):
             pass
     finally:
         child.kill()
@@ -63,5 +66,5 @@ def test_what_a_run_starts_does_not_hold_the_machine_after_it() -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "nowhere"))
-    with pytest.raises(UsageError, match=r"nowhere.* cannot be opened"), only_run("first"):
+    with pytest.raises(UsageError, match=r"nowhere.* cannot be opened"), hold_run_lock("first"):
         pytest.fail("it was let in")

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 
-from common.host.supervisor import guarded
+from common.host.supervisor import supervised
 from tests.waiting import wait_until
 
 STUBBORN = (
@@ -25,10 +24,9 @@ STUBBORN = (
 
 HARNESS = (
     "import os, pathlib, sys, time\n"
-    "from common.host.supervisor import guarded\n"
-    "here, environ = pathlib.Path('.'), dict(os.environ)\n"
+    "from common.host.supervisor import supervised\n"
     "line = [sys.executable, '-c', sys.argv[1], sys.argv[2]]\n"
-    "with open(os.devnull, 'w') as log, guarded(line, cores=[0], cwd=here, env=environ, log=log):\n"
+    "with supervised(line, cwd=pathlib.Path('.'), cores=[0]):\n"
     "    time.sleep(120)\n"
 )
 
@@ -51,25 +49,22 @@ def test_nothing_outlives_a_harness_that_is_killed(tmp_path: Path, number: signa
 def test_nothing_outlives_the_context(tmp_path: Path) -> None:
     file = tmp_path / "pids"
     line = [sys.executable, "-c", STUBBORN, str(file)]
-    with tempfile.TemporaryFile("w+") as log, guarded(line, cores=[0], cwd=tmp_path, env=dict(os.environ), log=log):
+    with supervised(line, cwd=tmp_path, cores=[0]):
         pids = _pids(file)
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_a_command_that_ends_ends_its_guard_with_its_exit_status(tmp_path: Path) -> None:
     line = [sys.executable, "-c", "print('seen'); raise SystemExit(7)"]
-    with tempfile.TemporaryFile("w+") as log:
-        with guarded(line, cores=[0], cwd=tmp_path, env=dict(os.environ), log=log) as guard:
-            assert guard.wait(timeout=15) == 7
-        log.seek(0)
-        assert log.read() == "seen\n"
+    with supervised(line, cwd=tmp_path, cores=[0]) as program:
+        assert program.wait(15) == 7
+        assert program.output() == "seen\n"
+        assert program.exit_reason() == "exit status 7. seen"
 
 
 def test_a_command_runs_on_the_cores_it_is_given(tmp_path: Path) -> None:
     core = max(os.sched_getaffinity(0))
     line = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
-    with tempfile.TemporaryFile("w+") as log:
-        with guarded(line, cores=[core], cwd=tmp_path, env=dict(os.environ), log=log) as guard:
-            guard.wait(timeout=15)
-        log.seek(0)
-        assert log.read() == f"[{core}]\n"
+    with supervised(line, cwd=tmp_path, cores=[core]) as program:
+        program.wait(15)
+        assert program.output() == f"[{core}]\n"

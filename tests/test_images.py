@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.catalog.images import images, read_python, tag
+from common.catalog.images import image_tag, images, parse_python
 from common.catalog.selection import select
 from common.errors import UsageError
 from tests.toy import toy_stack
@@ -35,7 +35,7 @@ def test_images_are_chosen_like_every_other_name() -> None:
 
 
 def test_tag_says_framework_server_image_and_python(tmp_path: Path) -> None:
-    assert tag(toy_stack(tmp_path, "toy"), images()["slim"], "3.14") == (
+    assert image_tag(toy_stack(tmp_path, "toy"), images()["slim"], "3.14") == (
         "api-framework-benchmark/toy:native-slim-py3.14"
     )
 
@@ -43,4 +43,4 @@ def test_tag_says_framework_server_image_and_python(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "2.7", "3", "latest", "3.13-slim", "3.13;x"])
 def test_what_is_no_python_version_is_told_so(text: str) -> None:
     with pytest.raises(UsageError, match=r"Accepted: such as 3\.13"):
-        read_python(text)
+        parse_python(text)

@@ -7,7 +7,7 @@ import io
 import pytest
 import zstandard
 
-from common.engine.contents import Kind, merged, packages
+from common.engine.installed_packages import PackageKind, merge_layers, packages_in
 from common.engine.layers import ZSTD_LEVEL, Layer, read_layer
 from common.errors import FailedError
 from tests.tiny_images import tar_of
@@ -61,7 +61,7 @@ def layer(files: dict[str, int], texts: dict[str, str] | None = None) -> Layer:
     ],
 )
 def test_later_layers_hide_and_replace_files(upper: dict[str, int], left: dict[str, int]) -> None:
-    files, _ = merged([layer({"etc/a": 1, "etc/b/c": 2}), layer(upper)])
+    files, _ = merge_layers([layer({"etc/a": 1, "etc/b/c": 2}), layer(upper)])
     assert files == left
 
 
@@ -78,8 +78,8 @@ def test_a_python_package_is_its_record_and_the_bytecode_of_it() -> None:
         "venv/bin/tool": 1000,
         f"{SITE}/pkg_two-1.0.dist-info/RECORD": 10_000,
     }
-    (found,) = packages(files, {f"{SITE}/pkg_two-1.0.dist-info/RECORD": record})
-    assert (found.name, found.version, found.kind, found.size_bytes) == ("pkg-two", "1.0", Kind.PYTHON, 11_111)
+    (found,) = packages_in(files, {f"{SITE}/pkg_two-1.0.dist-info/RECORD": record})
+    assert (found.name, found.version, found.kind, found.size_bytes) == ("pkg-two", "1.0", PackageKind.PYTHON, 11_111)
 
 
 def test_a_debian_package_is_its_list_also_where_folders_were_merged_into_usr() -> None:
@@ -88,11 +88,11 @@ def test_a_debian_package_is_its_list_also_where_folders_were_merged_into_usr() 
         "var/lib/dpkg/info/tiny.list": "/.\n",
         "var/lib/dpkg/status": "Package: libc6\nStatus: ok\nVersion: 2.41\n\nPackage: tiny\nVersion: 7\n",
     }
-    found = packages({"usr/lib/libc.so.6": 50, "usr/share/doc/libc6": 3}, texts)
+    found = packages_in({"usr/lib/libc.so.6": 50, "usr/share/doc/libc6": 3}, texts)
     assert [(one.name, one.version, one.size_bytes) for one in found] == [("libc6:amd64", "2.41", 53), ("tiny", "7", 0)]
 
 
 def test_an_alpine_package_is_its_paragraph_of_the_database() -> None:
     text = "P:musl\nV:1.2\nF:lib\nR:ld-musl.so\nF:\nR:top\n\nP:empty\nV:1\n"
-    found = packages({"lib/ld-musl.so": 7, "top": 2}, {"lib/apk/db/installed": text})
+    found = packages_in({"lib/ld-musl.so": 7, "top": 2}, {"lib/apk/db/installed": text})
     assert [(one.name, one.version, one.size_bytes) for one in found] == [("musl", "1.2", 9), ("empty", "1", 0)]

@@ -6,13 +6,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from common.console import clock, live
+from common.console import format_clock, live_progress
 
 
 def _shown(*, terminal: bool) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=160, color_system=None)
-    with live("hello", 4, console) as display:
+    with live_progress("hello", 4, console) as display:
         table = Table("stack", "undecided pairs")
         table.add_row("falcon", "3")
         display.show(table)
@@ -37,4 +37,4 @@ def test_a_file_gets_a_line_a_step_and_nothing_that_moves() -> None:
     ("duration_s", "expected"), [(0.0, "0:00"), (65.2, "1:05"), (599.9, "9:59"), (4000.0, "66:40")]
 )
 def test_a_duration_reads_as_minutes_and_seconds(duration_s: float, expected: str) -> None:
-    assert clock(duration_s) == expected
+    assert format_clock(duration_s) == expected

@@ -13,7 +13,7 @@ from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import uv_environment
-from common.packages.locks import lock, requirements, stack_requirements, stale, subset
+from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
 from tests.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 KNOWN = frameworks()
@@ -96,7 +96,7 @@ def test_a_subset_is_what_uv_itself_finds_for_the_stack(stack: Stack) -> None:
 
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
 def test_a_committed_lock_is_up_to_date(framework: Framework) -> None:
-    assert stale(framework) is None
+    assert why_stale(framework) is None
 
 
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
@@ -115,10 +115,10 @@ def test_a_lock_pins_the_framework_and_every_server_that_can_serve_it() -> None:
 
 
 def test_a_lock_is_made_and_fits(toy: Framework) -> None:
-    assert stale(toy) == "requirements.lock of toy is missing. Run make lock FRAMEWORK=toy."
+    assert why_stale(toy) == "requirements.lock of toy is missing. Run make lock FRAMEWORK=toy."
     assert lock(toy) == toy.lock
     assert names(toy.lock.read_text()) == {"base==1.0", "toy==1.0"}
-    assert stale(toy) is None
+    assert why_stale(toy) is None
     assert toy.version == "1.0"
 
 
@@ -142,14 +142,14 @@ def test_a_lock_that_no_longer_fits_is_stale_and_not_used(
 ) -> None:
     lock(toy)
     changed = replace(toy, dependencies=dependencies)
-    assert stale(changed) == f"requirements.lock of toy {reason}. Run make lock FRAMEWORK=toy."
+    assert why_stale(changed) == f"requirements.lock of toy {reason}. Run make lock FRAMEWORK=toy."
     with pytest.raises(UsageError, match="Run make lock FRAMEWORK=toy"):
         stack_requirements(native(changed))
 
 
 def test_a_changed_pin_of_a_server_makes_locks_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SERVERS, "granian", replace(SERVERS["granian"], requirements=("granian==0.1",)))
-    assert "where granian==0.1 is asked for. Run make lock FRAMEWORK=flask." in (stale(KNOWN["flask"]) or "")
+    assert "where granian==0.1 is asked for. Run make lock FRAMEWORK=flask." in (why_stale(KNOWN["flask"]) or "")
 
 
 def test_a_lock_without_a_solution_says_what_uv_said_and_leaves_the_old_one(toy: Framework) -> None:

@@ -89,13 +89,13 @@ def test_a_framework_that_no_chosen_server_can_serve_is_an_error_that_names_thos
     ],
 )
 def test_a_size_is_read_from_what_users_type(vcpu: str, memory: str | None, size: Size) -> None:
-    assert Size.read(vcpu, memory) == size
+    assert Size.parse(vcpu, memory) == size
 
 
 @pytest.mark.parametrize("vcpu", ["0", "-1", "abc", "", "nan", "inf", "-inf", "0.049", str(CORES + 0.01), "1,5"])
 def test_a_vcpu_that_cannot_be_given_is_refused_with_the_range(vcpu: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Size.read(vcpu, None)
+        Size.parse(vcpu, None)
     assert str(caught.value).startswith(f"VCPU={vcpu} cannot be given. Accepted: a number from 0.05 to {CORES},")
 
 
@@ -104,7 +104,7 @@ def test_a_vcpu_that_cannot_be_given_is_refused_with_the_range(vcpu: str) -> Non
 )
 def test_a_memory_that_cannot_be_given_is_refused_with_the_range(memory: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Size.read("1", memory)
+        Size.parse("1", memory)
     assert str(caught.value).startswith(f"MEMORY={memory} cannot be given. Accepted: 16m to ")
 
 

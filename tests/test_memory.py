@@ -10,7 +10,7 @@ import pytest
 from docker import DockerClient
 
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.engine.ownership import guarded
+from common.engine.ownership import watched_containers
 from common.errors import UsageError
 from common.host.cpu import cgroup_folder
 from common.host.memory import MemoryReading, read_memory
@@ -106,7 +106,7 @@ def test_a_tree_is_what_runs_below_a_process_without_itself() -> None:
 @contextmanager
 def _holding(engine: DockerClient) -> Iterator[str]:
     """A container that holds 64 MB and a small interpreter, as a meter."""
-    with guarded() as labels:
+    with watched_containers() as labels:
         made = engine.containers.create(BASE, ["python3", "-c", HOLD], labels=labels, stdin_open=True)
         try:
             made.start()

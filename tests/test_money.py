@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.catalog.prices import Compute, Storage, read_prices
+from common.catalog.prices import Compute, Storage, load_prices
 from common.catalog.sizes import Size
 from common.errors import UsageError
 from common.records.summary import Interval
@@ -128,7 +128,7 @@ def test_a_latency_that_falls_again_at_a_higher_load_is_not_trusted() -> None:
 
 
 def test_the_table_of_prices_is_read_with_its_dates_and_valid_sizes() -> None:
-    prices = read_prices()
+    prices = load_prices()
     x86 = next(offer for offer in prices.compute if offer.name == "fargate-x86")
     sizes = prices.valid(x86)
     assert (x86.vcpu_hour, x86.gb_hour, prices.stored(x86).gb_month) == (0.04048, 0.004445, 0.10)
@@ -139,11 +139,11 @@ def test_the_table_of_prices_is_read_with_its_dates_and_valid_sizes() -> None:
 
 
 def test_another_offer_needs_no_code(tmp_path: Path) -> None:
-    text = Path(read_prices.__code__.co_filename).with_name("prices.toml").read_text()
+    text = Path(load_prices.__code__.co_filename).with_name("prices.toml").read_text()
     row = text[text.index("[[compute]]") : text.index("[[compute]]", text.index("[[compute]]") + 1)]
     table = tmp_path / "prices.toml"
     table.write_text(text + row.replace("fargate-x86", "elsewhere"))
-    assert "elsewhere" in [offer.name for offer in read_prices(table).compute]
+    assert "elsewhere" in [offer.name for offer in load_prices(table).compute]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_another_offer_needs_no_code(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_table_is_named_with_what_is_wrong(tmp_path: Path, old: str, new: str, seen: str) -> None:
-    text = Path(read_prices.__code__.co_filename).with_name("prices.toml").read_text()
+    text = Path(load_prices.__code__.co_filename).with_name("prices.toml").read_text()
     table = tmp_path / "prices.toml"
     table.write_text(text.replace(old, new, 1))
     with pytest.raises(UsageError, match=rf"prices\.toml.*{seen}"):
-        read_prices(table)
+        load_prices(table)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from common.catalog.images import images
 from common.catalog.stacks import Stack
-from common.engine.builds import build
+from common.engine.builds import build_images
 from common.packages.environments import environment
 from common.records.run import Cell, Run
 from common.records.summary import Verdict
@@ -253,7 +253,7 @@ def in_docker(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("frameworks")
     stacks = {twist: _toy(folder, f"{toy_name}_{twist}", twist) for twist in ("good", "growing", "costly", "restarted")}
     slim = images()["slim"]
-    build(list(stacks.values()), [slim], report=lambda _: None)
+    build_images(list(stacks.values()), [slim], report=lambda _: None)
     return {twist: Candidate(stack=stack, image=slim) for twist, stack in stacks.items()}
 
 

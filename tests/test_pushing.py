@@ -19,14 +19,14 @@ from docker import DockerClient
 
 from common.catalog.images import GENERATOR
 from common.engine import temporary
-from common.engine.temporary import claim, remove_orphans
+from common.engine.temporary import reclaim_orphans, temporary_resources
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.registries import local, pushing
-from common.registries.api import Place
+from common.registries.api import RegistryAddress
 from common.registries.ecr import Ecr
 from common.registries.local import local_registry as open_registry
-from common.registries.pushing import Pusher, pusher
+from common.registries.pushing import Pusher, registry_pusher
 from loadtests import generators
 from tests.conftest import absent
 from tests.tiny_images import tags_below, tiny_image
@@ -72,7 +72,7 @@ def _no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_a_pushed_image_has_the_size_that_the_registry_serves(host: str, image: str) -> None:
-    with pusher(Place(host=host, prefix="team")) as ready:
+    with registry_pusher(RegistryAddress(host=host, prefix="team")) as ready:
         pushed = ready.push(image)
     name, _, tag = image.rpartition(":")
     assert pushed.reference == f"{host}/team/{name}:{tag}"
@@ -83,11 +83,11 @@ def test_a_pushed_image_has_the_size_that_the_registry_serves(host: str, image: 
 
 
 def test_a_push_leaves_no_name_in_the_engine_and_no_folder(engine: DockerClient, host: str, image: str) -> None:
-    with pusher(Place(host=host)) as ready:
+    with registry_pusher(RegistryAddress(host=host)) as ready:
         ready.push(image)
     assert tags_below(engine, host) == []
     assert engine.images.get(image).attrs["RepoDigests"] == []
-    assert not any(str(os.getpid()) in folder.name for folder in temporary.CLAIMS.iterdir())
+    assert not any(str(os.getpid()) in folder.name for folder in temporary.TEMPORARY.iterdir())
 
 
 def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
@@ -96,7 +96,7 @@ def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
     """A tiny image stands for the one that is built."""
     monkeypatch.setattr(generators, "build_generator", lambda *_: image)
     generators.generator(registry=host)
-    with pusher(Place.read(host)) as ready:
+    with registry_pusher(RegistryAddress.parse(host)) as ready:
         assert ready.registry.manifest(GENERATOR, "latest").layers
     assert tags_below(engine, host) == []
 
@@ -104,7 +104,7 @@ def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
 def test_a_name_that_was_there_before_stays(engine: DockerClient, host: str, image: str) -> None:
     engine.images.get(image).tag(f"{host}/{image}")
     try:
-        with pusher(Place(host=host)) as ready:
+        with registry_pusher(RegistryAddress(host=host)) as ready:
             ready.push(image)
         assert tags_below(engine, host) == [f"{host}/{image}"]
     finally:
@@ -116,7 +116,7 @@ def test_a_registry_with_a_password_takes_the_one_in_the_environment(
 ) -> None:
     monkeypatch.setenv("REGISTRY_USER", "reader")
     monkeypatch.setenv("REGISTRY_PASSWORD", PASSWORD)
-    with pusher(Place(host=locked)) as ready:
+    with registry_pusher(RegistryAddress(host=locked)) as ready:
         pushed = ready.push(image)
         assert PASSWORD not in repr(ready)
     assert pushed.manifest.compressed_bytes > 1000
@@ -127,7 +127,7 @@ def test_the_login_of_docker_is_used(locked: str, image: str, tmp_path: Path) ->
     (tmp_path / "docker").mkdir()
     auth = "cmVhZGVyOnNlc2FtZQ=="  # reader:sesame
     (tmp_path / "docker" / "config.json").write_text(f'{{"auths": {{"{locked}": {{"auth": "{auth}"}}}}}}')
-    with pusher(Place(host=locked)) as ready:
+    with registry_pusher(RegistryAddress(host=locked)) as ready:
         assert ready.push(image).manifest.compressed_bytes > 1000
 
 
@@ -143,7 +143,7 @@ def test_ecr_is_logged_into_and_given_the_repository_and_pushed_to(
         stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
         stubber.add_response("create_repository", {"repository": {}}, {"repositoryName": name})
         monkeypatch.setattr(pushing, "connect_ecr", lambda _: Ecr(client=client, account=None))
-        with pusher(Place(host=locked), ecr=True) as ready:
+        with registry_pusher(RegistryAddress(host=locked), ecr=True) as ready:
             assert ready.push(image).manifest.compressed_bytes > 1000
         stubber.assert_no_pending_responses()
     assert not (tmp_path / "docker").exists()
@@ -158,7 +158,7 @@ def test_a_refused_login_is_told_before_anything_is_pushed(
         monkeypatch.setenv("REGISTRY_PASSWORD", password)
     with (
         pytest.raises(UsageError, match=rf"^REGISTRY={locked} refuses the login\. Run: docker login [^\n]*$"),
-        pusher(Place(host=locked)),
+        registry_pusher(RegistryAddress(host=locked)),
     ):
         pass
 
@@ -166,7 +166,7 @@ def test_a_refused_login_is_told_before_anything_is_pushed(
 def test_a_login_that_expires_in_between_is_told(locked: str, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGISTRY_USER", "reader")
     monkeypatch.setenv("REGISTRY_PASSWORD", PASSWORD)
-    with pusher(Place(host=locked)) as ready:
+    with registry_pusher(RegistryAddress(host=locked)) as ready:
         stale = Pusher(registry=ready.registry, login=None, claim=ready.claim)
         with pytest.raises(FailedError, match=rf"^REGISTRY={locked} refuses the login"):
             stale.push(image)
@@ -199,25 +199,29 @@ def a_registry_that_dies_on_upload() -> Iterator[str]:
 
 def test_a_registry_that_stops_in_mid_push_is_told_at_once(engine: DockerClient, image: str) -> None:
     with a_registry_that_dies_on_upload() as host:
-        with pusher(Place(host=host)) as ready, pytest.raises(FailedError, match=rf"(REGISTRY=)?{host}[^\n]*$"):
+        with (
+            registry_pusher(RegistryAddress(host=host)) as ready,
+            pytest.raises(FailedError, match=rf"(REGISTRY=)?{host}[^\n]*$"),
+        ):
             ready.push(image)
         assert tags_below(engine, host) == []
 
 
 def test_what_a_killed_push_leaves_is_removed_by_the_next(engine: DockerClient, host: str, image: str) -> None:
     code = (
-        "import sys, time; from common.engine.temporary import claim\n"
-        "with claim() as mine, mine.tagged(sys.argv[1], sys.argv[2]): print(mine.folder, flush=True); time.sleep(60)"
+        "import sys, time; from common.engine.temporary import temporary_resources\n"
+        "with temporary_resources() as mine, mine.tagged(sys.argv[1], sys.argv[2]):\n"
+        "    print(mine.folder, flush=True); time.sleep(60)"
     )
     line = [sys.executable, "-c", code, image, f"{host}/{image}"]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         folder = Path(killed.stdout.readline().strip())
         assert tags_below(engine, host) == [f"{host}/{image}"]
-        with claim():
+        with temporary_resources():
             assert folder.exists(), "its owner lives"
         killed.send_signal(signal.SIGKILL)
-    remove_orphans()
+    reclaim_orphans()
     assert not folder.exists()
     assert tags_below(engine, host) == []
     assert engine.images.get(image)

@@ -31,7 +31,7 @@ def write(root: Path, text: str, name: str = "toy") -> Path:
 
 def test_a_good_folder_is_read_whole(tmp_path: Path) -> None:
     folder = write(tmp_path, GOOD + '[tool.stack.unavailable]\nalpine = "has no wheel"\n')
-    assert Framework.read(folder) == Framework(
+    assert Framework.load(folder) == Framework(
         name="toy",
         title="Toy",
         folder=folder,
@@ -72,7 +72,7 @@ def test_frameworks_are_the_folders_that_hold_a_pyproject(tmp_path: Path) -> Non
 def test_a_wrong_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     folder = write(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
-        Framework.read(folder)
+        Framework.load(folder)
     assert "frameworks/toy/pyproject.toml" in str(caught.value)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -216,7 +216,7 @@ def test_only_a_load_test_is_compared_with_another(made: Results, changes: dict[
     made.describe(replace(made.run(), **changes))
     made.add(window("a+b", 1, load()))
     with pytest.raises(UsageError, match=f"A=.* was written by {verb}. Accepted: a finished"):
-        Side.read(str(made.folder), "A")
+        Side.parse(str(made.folder), "A")
 
 
 def test_a_crosscheck_is_not_resumed(made: Results) -> None:

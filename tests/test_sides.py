@@ -29,7 +29,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 def test_a_stack_is_named_by_framework_server_version_image_and_python(
     text: str, expected: tuple[str | None, ...]
 ) -> None:
-    side = Side.read(text, "A")
+    side = Side.parse(text, "A")
     assert (side.framework, side.server, side.version, side.image, side.python) == expected
 
 
@@ -48,21 +48,21 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
 )
 def test_what_is_unknown_is_named_with_what_is_accepted(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        Side.read(text, "A")
+        Side.parse(text, "A")
 
 
 def test_a_finished_run_is_known_by_its_folder(tmp_path: Path) -> None:
     Results.create(tmp_path, run([cell("a+b")]))
-    assert Side.read(str(tmp_path), "B").run == tmp_path
+    assert Side.parse(str(tmp_path), "B").run == tmp_path
 
 
 @pytest.mark.parametrize(("where", "needs"), [("falcon", False), ("falcon:slim", True), ("falcon:py3.13", False)])
 def test_an_image_needs_docker(where: str, *, needs: bool) -> None:
-    assert Side.read(where, "A").needs_docker() is needs
+    assert Side.parse(where, "A").needs_docker() is needs
 
 
 def test_a_stack_against_itself_has_two_names() -> None:
-    side = Side.read("raw_wsgi", "A")
+    side = Side.parse("raw_wsgi", "A")
     assert [one.name for one in both(side, side, Runtime.PROCESS, "default")] == ["raw_wsgi", "raw_wsgi#2"]
 
 
@@ -71,7 +71,7 @@ def test_a_folder_like_those_under_frameworks_is_a_framework_on_the_other_sides_
     folder.mkdir()
     for file in (FRAMEWORKS / "raw_wsgi").glob("*.*"):
         (folder / file.name).write_bytes(file.read_bytes())
-    a, b = Side.read("raw_wsgi+gunicorn-sync", "A"), Side.read(str(folder), "B")
+    a, b = Side.parse("raw_wsgi+gunicorn-sync", "A"), Side.parse(str(folder), "B")
     ours, theirs = both(a, b, Runtime.PROCESS, "default")
     assert theirs.stack.framework.folder == folder
     assert theirs.stack.framework.name not in frameworks()
@@ -79,21 +79,21 @@ def test_a_folder_like_those_under_frameworks_is_a_framework_on_the_other_sides_
 
 
 def test_a_python_is_found_by_its_version() -> None:
-    side = Side.read(f"raw_wsgi:py{PYTHON}", "A")
+    side = Side.parse(f"raw_wsgi:py{PYTHON}", "A")
     assert side.candidate(side, Runtime.PROCESS, "default").interpreter is not None
-    missing = Side.read("raw_wsgi:py3.2", "A")
+    missing = Side.parse("raw_wsgi:py3.2", "A")
     with pytest.raises(UsageError, match="no such Python"):
         missing.candidate(missing, Runtime.PROCESS, "default")
 
 
 def test_several_servers_are_refused() -> None:
-    side = Side.read("falcon", "A")
+    side = Side.parse("falcon", "A")
     with pytest.raises(UsageError, match="A=falcon is 4 stacks"):
         side.candidate(side, Runtime.PROCESS, "all")
 
 
 def test_a_checkout_of_nothing_known_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "left-pad"\n')
-    side = Side.read(str(tmp_path), "B")
+    side = Side.parse(str(tmp_path), "B")
     with pytest.raises(UsageError, match="is left-pad"):
-        side.candidate(Side.read("falcon", "A"), Runtime.PROCESS, "default")
+        side.candidate(Side.parse("falcon", "A"), Runtime.PROCESS, "default")

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from common.catalog.images import images
 from common.engine.layers import Layer
-from common.engine.temporary import CLAIMS
+from common.engine.temporary import TEMPORARY
 from common.errors import UsageError
 from common.packages.environments import environment
 from common.records.footprint import ImageSize, Library, LibraryKind, LibraryPackage, PackageSize, Sizes
-from common.registries.api import Blob, Place
+from common.registries.api import Blob, RegistryAddress
 from common.registries.local import local_registry, require_program
 from common.runtimes.candidates import Candidate
 from loadtests.sizes import report as sizes_report
@@ -137,7 +137,7 @@ def measured(
     (folder / "registry").mkdir()
     with local_registry(folder / "registry") as host:
         with (folder / "printed").open("w") as printed, environments_below(folder):
-            run_sizes([candidate], Place(host=host), folder / "out", Console(file=printed, width=150))
+            run_sizes([candidate], RegistryAddress(host=host), folder / "out", Console(file=printed, width=150))
         assert tags_below(engine, host) == []
         record = msgspec.json.decode((folder / "out" / "sizes.json").read_bytes(), type=Sizes)
         assert record.registry == host
@@ -191,9 +191,9 @@ def test_without_an_engine_there_are_libraries_and_the_reason(tmp_path: Path) ->
 
 def test_a_registry_of_our_own_is_gone_afterwards_with_its_folders(engine: DockerClient) -> None:  # noqa: ARG001 -- pushing needs one
     with sizes._pusher(None) as ready:
-        host = ready.registry.place.host
+        host = ready.registry.address.host
         assert httpx.get(f"http://{host}/v2/").status_code == 200
-        mine = {folder for folder in CLAIMS.iterdir() if folder.name.startswith(f"{os.getpid()}.")}
+        mine = {folder for folder in TEMPORARY.iterdir() if folder.name.startswith(f"{os.getpid()}.")}
         assert mine
     assert not any(folder.exists() for folder in mine)
     with pytest.raises(httpx.ConnectError):

@@ -14,11 +14,11 @@ from docker import DockerClient
 
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.sizes import Size
-from common.engine.builds import build
+from common.engine.builds import build_images
 from common.engine.page_cache import cold_method
 from common.engine.pulls import FOLDERS
 from common.errors import UsageError
-from common.host.cores import split as split_cores
+from common.host.cores import split_cores
 from common.project import ROOT
 from common.records.startup import Pull, PullCell, Start, StartupRun, StartupSummary
 from common.runtimes.candidates import Candidate, Runtime
@@ -39,7 +39,7 @@ BLANK = Start(run="run", round=1, position=1, cell="toy", started_at=datetime(20
 def toy(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
     """The toy, built on slim."""
     made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build([made], [SLIM], report=lambda _: None)
+    build_images([made], [SLIM], report=lambda _: None)
     return Candidate(stack=made, image=SLIM)
 
 
@@ -93,7 +93,7 @@ def test_a_cold_start_reads_from_the_disk_and_a_warm_one_does_not(toy: Candidate
 def test_a_container_that_dies_ends_the_wait_with_its_log(engine: DockerClient, toy_name: str, tmp_path: Path) -> None:
     app = "import sys, time\ntime.sleep(0.5)\nsys.exit('no such database')\n"
     dying = toy_stack(tmp_path, f"{toy_name}_dying", app=app)
-    build([dying], [SLIM], report=lambda _: None)
+    build_images([dying], [SLIM], report=lambda _: None)
     began = time.monotonic()
     start = observe(BLANK, Candidate(stack=dying, image=SLIM), SIZE, cores=CORES, cold=False)
     assert time.monotonic() - began < 15
@@ -107,7 +107,7 @@ def test_interpreter_and_import_are_told_apart(toy_name: str, tmp_path: Path) ->
     """An app whose import burns 0.3 CPU-seconds."""
     app = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
     slow = toy_stack(tmp_path, f"{toy_name}_slow", app=app)
-    build([slow], [SLIM], report=lambda _: None)
+    build_images([slow], [SLIM], report=lambda _: None)
     interpreter, app_import = split(Candidate(stack=slow, image=SLIM), SIZE, CORES.server)
     assert 0 < interpreter.cpu_s < 0.15
     assert app_import.cpu_s == pytest.approx(0.3, abs=0.05)

@@ -12,7 +12,7 @@ from docker import DockerClient
 from common.catalog.sizes import Size
 from common.errors import FailedError
 from common.runtimes import nginx
-from common.runtimes.nginx import configuration, floor, libraries
+from common.runtimes.nginx import configuration, libraries, prepare_nginx
 from tests.conftest import absent
 
 CORES = sorted(os.sched_getaffinity(0))[:1]
@@ -24,7 +24,7 @@ LISTING = """\tlinux-vdso.so.1 (0x00007ffd)
 
 @pytest.fixture
 def _nginx() -> None:
-    if (why := nginx.lacking()) is not None:
+    if (why := nginx.why_no_nginx()) is not None:
         absent(why)
 
 
@@ -40,25 +40,25 @@ def test_a_configuration_has_every_place_filled() -> None:
 
 def test_where_there_is_no_nginx_the_floor_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    assert "apt-get install" in (nginx.lacking() or "")
+    assert "apt-get install" in (nginx.why_no_nginx() or "")
     with pytest.raises(FailedError, match="nginx is not on this machine"):
-        floor(docker=False)
+        prepare_nginx(docker=False)
 
 
 @pytest.mark.usefixtures("_nginx")
 def test_a_process_answers_from_the_file_and_leaves_nothing() -> None:
-    with floor(docker=False).serve(Size(), cores=CORES) as running:
+    with prepare_nginx(docker=False).serve(Size(), cores=CORES) as running:
         answer = httpx.get(f"{running.url}/hello")
         assert (answer.status_code, answer.json()) == (200, "hello world")
         assert answer.headers["content-type"] == "application/json"
-        folder = Path(f"/proc/{_child(running.meter or '')}/cwd").resolve()
+        folder = Path(f"/proc/{_child(running.cpu_meter or '')}/cwd").resolve()
     assert not folder.exists()
 
 
 @pytest.mark.usefixtures("_nginx")
 def test_a_container_holds_nothing_but_nginx_and_answers_under_a_quota(engine: DockerClient) -> None:
-    under = floor(docker=True)
-    assert floor(docker=True).tag == under.tag
+    under = prepare_nginx(docker=True)
+    assert prepare_nginx(docker=True).tag == under.tag
     assert sum(layer["Size"] for layer in engine.images.get(str(under.tag)).history()) < 50e6
     with under.serve(Size(vcpu=0.25), cores=CORES, inside=False) as running:
         assert httpx.get(f"{running.url}/hello").json() == "hello world"

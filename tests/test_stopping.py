@@ -8,7 +8,7 @@ from loadtests.runs.stopping import Stopping, duration_s, share
 
 
 def _read(rounds: int | None = None, budget: str | None = None, precision: str | None = None) -> Stopping:
-    return Stopping.read(rounds=rounds, budget=budget, precision=precision, margin="5%")
+    return Stopping.parse(rounds=rounds, budget=budget, precision=precision, margin="5%")
 
 
 def test_rounds_are_exactly_so_many_without_looks() -> None:

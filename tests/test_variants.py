@@ -53,7 +53,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_another_version_is_locked_beside_what_need_not_change(toy: Framework, tmp_path: Path) -> None:
-    variant = variants.at_version(toy, "1.0", root=tmp_path / "made")
+    variant = variants.framework_at_version(toy, "1.0", root=tmp_path / "made")
     assert (variant.version, toy.version) == ("1.0", "2.0")
     assert "base==1.0" in variant.lock.read_text()
     assert variant.name != toy.name
@@ -61,31 +61,31 @@ def test_another_version_is_locked_beside_what_need_not_change(toy: Framework, t
 
 
 def test_a_variant_is_locked_once(toy: Framework, tmp_path: Path) -> None:
-    first = variants.at_version(toy, "1.0", root=tmp_path / "made")
+    first = variants.framework_at_version(toy, "1.0", root=tmp_path / "made")
     with mock.patch.object(variants, "lock", side_effect=AssertionError):
-        assert variants.at_version(toy, "1.0", root=tmp_path / "made") == first
+        assert variants.framework_at_version(toy, "1.0", root=tmp_path / "made") == first
 
 
 def test_a_version_that_is_not_to_be_had_ends_with_uvs_words(toy: Framework, tmp_path: Path) -> None:
     with pytest.raises(FailedError, match=r"(?s)lock of toy-9\.9 could not be made.*toy==9\.9"):
-        variants.at_version(toy, "9.9", root=tmp_path / "made")
+        variants.framework_at_version(toy, "9.9", root=tmp_path / "made")
 
 
 @pytest.mark.parametrize("version", ["newest", "4.x", ">=4"])
 def test_what_is_no_version_is_refused(toy: Framework, tmp_path: Path, version: str) -> None:
     with pytest.raises(UsageError, match=r"is no version\. Accepted: such as 2\.0"):
-        variants.at_version(toy, version, root=tmp_path / "made")
+        variants.framework_at_version(toy, version, root=tmp_path / "made")
 
 
 def test_a_checkout_is_built_and_locked_by_what_it_holds(toy: Framework, checkout: Path, tmp_path: Path) -> None:
     places = {"root": tmp_path / "made", "built": tmp_path / "built"}
-    first = variants.of_checkout(toy, checkout, **places)
+    first = variants.framework_from_checkout(toy, checkout, **places)
     folder = environment(native(first), root=tmp_path / "environments")
     assert list(folder.glob("lib/python*/site-packages/toy-3.0.dist-info"))
     with mock.patch.object(variants, "run_uv", side_effect=AssertionError):
-        assert variants.of_checkout(toy, checkout, **places) == first
+        assert variants.framework_from_checkout(toy, checkout, **places) == first
     (checkout / "more.py").write_text("# changed\n")
-    second = variants.of_checkout(toy, checkout, **places)
+    second = variants.framework_from_checkout(toy, checkout, **places)
     assert second.folder != first.folder
 
 
@@ -101,7 +101,7 @@ def test_a_checkout_may_be_of_the_version_that_the_framework_is_locked_to(
     (wheel,) = checkout.glob("*.whl")
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("toy/more.py", "")
-    made = variants.of_checkout(toy, checkout, root=tmp_path / "made", built=tmp_path / "built")
+    made = variants.framework_from_checkout(toy, checkout, root=tmp_path / "made", built=tmp_path / "built")
     folder = environment(native(made), root=tmp_path / "environments")
     assert list(folder.glob("lib/python*/site-packages/toy-2.0.dist-info"))
 
@@ -117,9 +117,9 @@ def test_what_git_and_tools_keep_does_not_change_a_checkout(checkout: Path) -> N
 def test_a_checkout_of_something_else_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:
     other = write_framework(tmp_path / "frameworks" / "other", "base")
     with pytest.raises(UsageError, match="is toy, which is not the package of other"):
-        variants.of_checkout(
+        variants.framework_from_checkout(
             replace(other, distribution="base"), checkout, root=tmp_path / "made", built=tmp_path / "built"
         )
     assert variants.project_name(checkout) == "toy"
-    assert not variants.is_entrant(checkout)
-    assert variants.is_entrant(toy.folder)
+    assert not variants.is_framework_folder(checkout)
+    assert variants.is_framework_folder(toy.folder)

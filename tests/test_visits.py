@@ -18,12 +18,12 @@ from rich.console import Console
 from common.catalog.sizes import Size
 from common.engine.ownership import OWNER
 from common.errors import GeneratorBoundError
-from common.host.ownership import owner_of
+from common.host.ownership import owner_id
 from common.project import ROOT
 from common.records.latency import LatencyRun, LatencySummary, Point, Traffic, Visit
 from common.records.schema import decode
 from common.runtimes import docker_proxy
-from common.runtimes.candidates import Candidate, Runtime, choose, only
+from common.runtimes.candidates import Candidate, Runtime, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.latency import run as latency_run
 from loadtests.latency.points import SATURATED, closed, opened, point
@@ -40,7 +40,7 @@ SHORT = (closed(16, 0.5), opened("50%", 0.5))
 @pytest.fixture(scope="module")
 def candidate(engine: DockerClient) -> Candidate:
     assert engine.ping()
-    found = only(choose(framework="raw_wsgi", image="slim", runtime=Runtime.DOCKER))
+    found = single_candidate(select_candidates(framework="raw_wsgi", image="slim", runtime=Runtime.DOCKER))
     prepare([found], QUIET)
     return found
 
@@ -48,7 +48,7 @@ def candidate(engine: DockerClient) -> Candidate:
 @pytest.fixture(autouse=True)
 def _clean(engine: DockerClient) -> Iterator[None]:
     yield
-    mine: dict[str, str | list[str] | bool] = {"label": f"{OWNER}={owner_of(os.getpid())}"}
+    mine: dict[str, str | list[str] | bool] = {"label": f"{OWNER}={owner_id(os.getpid())}"}
     assert engine.containers.list(all=True, filters=mine) == []
 
 
@@ -92,7 +92,7 @@ def test_neighbours_take_the_server_its_core(candidate: Candidate) -> None:
     assert beside.server_cpu_s < alone.server_cpu_s
 
 
-@pytest.mark.skipif(docker_proxy.lacking() is not None, reason=str(docker_proxy.lacking()))
+@pytest.mark.skipif(docker_proxy.why_no_proxy() is not None, reason=str(docker_proxy.why_no_proxy()))
 def test_a_proxy_can_be_put_between(candidate: Candidate) -> None:
     _, seen = _visit(candidate, closed(1, 0.3), proxied=True)
     assert seen.error is None
@@ -102,7 +102,7 @@ def test_a_proxy_can_be_put_between(candidate: Candidate) -> None:
 def test_a_period_changes_how_often_the_quota_is_given_out_and_not_its_share(
     candidate: Candidate, engine: DockerClient
 ) -> None:
-    mine: dict[str, str | list[str] | bool] = {"label": f"{OWNER}={owner_of(os.getpid())}"}
+    mine: dict[str, str | list[str] | bool] = {"label": f"{OWNER}={owner_id(os.getpid())}"}
     with candidate.serve(Size(vcpu=0.25, period_s=0.01), cores=CORES[:1]):
         (container,) = engine.containers.list(filters=mine)
         limits = container.attrs["HostConfig"]

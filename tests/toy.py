@@ -59,4 +59,4 @@ def toy_stack(
         f'[tool.stack]\ntitle = "Toy"\ninterface = "native"\ncommand = "python3 app.py {{port}}"\n'
         f"[tool.stack.unavailable]\n{reasons}"
     )
-    return Stack(framework=Framework.read(folder), server=SERVERS["native"])
+    return Stack(framework=Framework.load(folder), server=SERVERS["native"])

@@ -41,7 +41,7 @@ def write_framework(folder: Path, *dependencies: str) -> Framework:
         f'[project]\nname = "stack-toy"\ndependencies = [{needs}]\n'
         '[tool.stack]\ntitle = "Toy"\ninterface = "native"\ndistribution = "toy"\ncommand = "toy {host} {port}"\n'
     )
-    return Framework.read(folder)
+    return Framework.load(folder)
 
 
 def native(framework: Framework) -> Stack:

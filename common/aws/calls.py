@@ -25,11 +25,11 @@ _NOT_ACCEPTED = frozenset({
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
-class HaltError(BenchmarkError):
+class CannotContinueError(BenchmarkError):
     """Nothing more can be started: credentials or money have run out, or something is left that costs money."""
 
 
-class CloudError(FailedError):
+class AwsCallError(FailedError):
     """AWS refused a call, or did not answer it."""
 
     def __init__(self, text: str, *, code: str) -> None:
@@ -37,11 +37,11 @@ class CloudError(FailedError):
         self.code = code
 
 
-class Cloud(Protocol):
+class AwsClient(Protocol):
     """What calls go to: AWS, or a rehearsal that only prints them."""
 
     @property
-    def rehearsal(self) -> bool:
+    def dry_run(self) -> bool:
         """Whether nothing is really started, so that nothing will answer."""
 
     @property
@@ -57,13 +57,13 @@ class Cloud(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aws:
+class BotoClient:
     """AWS, or what ``AWS_ENDPOINT_URL`` puts in its place, with the credentials that boto3 finds."""
 
     region: str | None = None
     config: Config = CONFIG
     clock: Clock = field(default_factory=Clock)
-    rehearsal: bool = False
+    dry_run: bool = False
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 -- boto3 has no types
@@ -73,17 +73,17 @@ class Aws:
     def region_name(self) -> str:
         """The region that calls go to, whoever named it."""
         if (name := self._session.region_name) is None:
-            raise told(wrong.NoRegionError(), "a region")
+            raise translate_aws_error(wrong.NoRegionError(), "a region")
         return str(name)
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """The answer; ``UsageError`` where credentials or region are wrong, ``CloudError`` for the rest."""
+        """The answer; ``UsageError`` where credentials or region are wrong, ``AwsCallError`` for the rest."""
         try:
             method = getattr(self._client(service), xform_name(operation))
             asked_at_s = time.time()
             reply: dict[str, Any] = method(**parameters)
         except (wrong.BotoCoreError, wrong.ClientError) as error:
-            raise told(error, f"{service} {operation}") from error
+            raise translate_aws_error(error, f"{service} {operation}") from error
         self.clock.compare(reply.get("ResponseMetadata", {}), asked_at_s=asked_at_s, answered_at_s=time.time())
         return reply
 
@@ -97,7 +97,7 @@ class Aws:
         return {}
 
 
-def pages(cloud: Cloud, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:  # noqa: ANN401
+def pages(cloud: AwsClient, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:  # noqa: ANN401
     """Everything that a listing call gives under ``key``, page after page."""
     while True:
         reply = cloud.call(service, operation, **parameters)
@@ -107,19 +107,19 @@ def pages(cloud: Cloud, service: str, operation: str, key: str, **parameters: An
         parameters["nextToken"] = token
 
 
-def told(error: Exception, what: str) -> BenchmarkError:
+def translate_aws_error(error: Exception, what: str) -> BenchmarkError:
     """The error as a user reads it. What AWS says of a signature is kept back: it can hold the session's token."""
     if not isinstance(error, wrong.ClientError):
         return _without_answer(error, what)
     code = error.response["Error"].get("Code", "unknown")
     said = " ".join(error.response["Error"].get("Message", "").split())
     if code in _EXPIRED:
-        return HaltError(f"the AWS credentials have expired ({what}). Renew them.")
+        return CannotContinueError(f"the AWS credentials have expired ({what}). Renew them.")
     if code in _NOT_ACCEPTED:
         return UsageError(f"AWS does not accept the credentials ({what}: {code}). Accepted: a key that is valid now.")
     if code in _FORBIDDEN:
         return UsageError(f"these AWS credentials may not do this: {what}: {said}")
-    return CloudError(f"AWS refused {what}: {code}: {said}", code=code)
+    return AwsCallError(f"AWS refused {what}: {code}: {said}", code=code)
 
 
 def _without_answer(error: Exception, what: str) -> BenchmarkError:
@@ -132,6 +132,6 @@ def _without_answer(error: Exception, what: str) -> BenchmarkError:
         case wrong.NoRegionError():
             return UsageError("REGION= is not set. Accepted: an AWS region, such as us-east-1.")
         case wrong.HTTPClientError() | wrong.ConnectionError():
-            return CloudError(f"AWS did not answer {what}: {said}", code=type(error).__name__)
+            return AwsCallError(f"AWS did not answer {what}: {said}", code=type(error).__name__)
         case _:
             return UsageError(f"AWS cannot be asked for {what}: {said}")

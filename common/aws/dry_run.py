@@ -51,12 +51,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsal:
+class DryRunClient:
     """Stands where ``Aws`` would. It knows no secrets and opens no connection."""
 
     region: str | None = None
     clock: Clock = field(default_factory=Clock)
-    rehearsal: bool = True
+    dry_run: bool = True
 
     @property
     def region_name(self) -> str:

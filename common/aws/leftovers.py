@@ -4,10 +4,10 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from common.aws.calls import Cloud, CloudError, pages
+from common.aws.calls import AwsCallError, AwsClient, pages
 from common.aws.requests import STOPPED, owner_of
 from common.aws.tasks import remove_definitions, stop_tasks
-from common.host.ownership import lives
+from common.host.ownership import is_alive
 from common.project import PROJECT
 
 DESCRIBED_AT_ONCE = 100
@@ -25,7 +25,7 @@ class Leftover:
     def orphaned(self) -> bool:
         """Whether it was made by a process of this machine that lives no more."""
         host, _, process = self.owner.partition("/")
-        return host == socket.gethostname() and not lives(process)
+        return host == socket.gethostname() and not is_alive(process)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Leftovers:
     definitions: tuple[Leftover, ...]
 
     @classmethod
-    def find(cls, cloud: Cloud, cluster: str) -> "Leftovers":
+    def find(cls, cloud: AwsClient, cluster: str) -> "Leftovers":
         """Everything that carries our tag, whoever made it."""
         return cls(tasks=tuple(_tasks(cloud, cluster)), definitions=tuple(_definitions(cloud)))
 
@@ -55,7 +55,7 @@ class Leftovers:
         )
         return left if left.tasks or left.definitions else None
 
-    def remove(self, cloud: Cloud, cluster: str) -> None:
+    def remove(self, cloud: AwsClient, cluster: str) -> None:
         """Stop, deregister and delete all of it."""
         stop_tasks(cloud, cluster, [one.arn for one in self.tasks])
         remove_definitions(cloud, [one.arn for one in self.definitions])
@@ -64,7 +64,7 @@ class Leftovers:
         return f"{len(self.tasks)} tasks and {len(self.definitions)} task definitions"
 
 
-def _tasks(cloud: Cloud, cluster: str) -> Iterator[Leftover]:
+def _tasks(cloud: AwsClient, cluster: str) -> Iterator[Leftover]:
     arns = list(pages(cloud, "ecs", "ListTasks", "taskArns", cluster=cluster))
     for first in range(0, len(arns), DESCRIBED_AT_ONCE):
         some = arns[first : first + DESCRIBED_AT_ONCE]
@@ -73,7 +73,7 @@ def _tasks(cloud: Cloud, cluster: str) -> Iterator[Leftover]:
                 yield Leftover(arn=row["taskArn"], owner=owner)
 
 
-def _definitions(cloud: Cloud) -> Iterator[Leftover]:
+def _definitions(cloud: AwsClient) -> Iterator[Leftover]:
     """Deregistered ones too, which stay until they are deleted."""
     for status in ("ACTIVE", "INACTIVE"):
         for family in pages(
@@ -86,11 +86,11 @@ def _definitions(cloud: Cloud) -> Iterator[Leftover]:
                     yield Leftover(arn=arn, owner=owner)
 
 
-def _owner(cloud: Cloud, arn: str) -> str | None:
+def _owner(cloud: AwsClient, arn: str) -> str | None:
     """Whose a task definition is; ``None`` too where another process has just deleted it."""
     try:
         return owner_of(cloud.call("ecs", "DescribeTaskDefinition", taskDefinition=arn, include=["TAGS"]))
-    except CloudError as error:
+    except AwsCallError as error:
         if error.code == "ClientException":
             return None
         raise

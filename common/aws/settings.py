@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
 
-from common.aws.calls import Aws, Cloud
-from common.aws.dry_run import Rehearsal
-from common.aws.spending import Budget
+from common.aws.calls import AwsClient, BotoClient
+from common.aws.dry_run import DryRunClient
+from common.aws.spending import SpendingLimit
 from common.errors import UsageError
 from common.registries.ecr import is_ecr
 
@@ -15,7 +15,7 @@ DEFAULT_ROLE = "ecsTaskExecutionRole"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fargate:
+class FargateSettings:
     """The variables of ``RUNTIME=fargate``."""
 
     region: str | None = None
@@ -32,14 +32,14 @@ class Fargate:
     dry_run: bool = False
 
     @cached_property
-    def cloud(self) -> Cloud:
+    def cloud(self) -> AwsClient:
         """AWS, or with ``DRY_RUN=1`` a rehearsal."""
-        return Rehearsal(region=self.region) if self.dry_run else Aws(region=self.region)
+        return DryRunClient(region=self.region) if self.dry_run else BotoClient(region=self.region)
 
     @cached_property
-    def budget(self) -> Budget:
+    def budget(self) -> SpendingLimit:
         """What may be spent and what is; one for all tasks of this place."""
-        return Budget.read(self.max_dollars, architecture=self.cpu_architecture, dry_run=self.dry_run)
+        return SpendingLimit.parse(self.max_dollars, architecture=self.cpu_architecture, dry_run=self.dry_run)
 
     @property
     def cpu_architecture(self) -> str:
@@ -71,13 +71,13 @@ class Fargate:
         return f"{self.registry.rstrip('/')}/{tag}"
 
     @property
-    def beside(self) -> bool:
+    def load_from_task(self) -> bool:
         """Whether load comes from a second task beside the server's."""
         return self.load_from == "task"
 
     def refuse_load(self) -> None:
         """``UsageError`` where load is wanted from a task though nothing is loaded."""
-        if self.beside:
+        if self.load_from_task:
             raise UsageError("LOAD_FROM=task is for loadtest and latency; without load there is no second task.")
 
     def check(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-from common.catalog.prices import read_prices
+from common.catalog.prices import load_prices
 from common.catalog.sizes import Size
 from common.errors import UsageError
 
@@ -17,11 +17,11 @@ MIB = 1024**2
 @cache
 def valid_sizes() -> Mapping[float, tuple[int, ...]]:
     """The memory in MiB, smallest first, that each number of vCPUs may be given."""
-    rows = sorted(read_prices().sizes[TABLE], key=lambda row: row.vcpu)
+    rows = sorted(load_prices().sizes[TABLE], key=lambda row: row.vcpu)
     return {row.vcpu: tuple((size.memory_bytes or 0) // MIB for size in row.sizes()) for row in rows}
 
 
-def read_size(vcpu: str, memory: str | None) -> Size:
+def parse_fargate_size(vcpu: str, memory: str | None) -> Size:
     """The size that ``VCPU=`` and ``MEMORY=`` name; without ``MEMORY=`` the least that goes with the vCPUs.
 
     ``UsageError`` lists what is valid.
@@ -37,22 +37,22 @@ def read_size(vcpu: str, memory: str | None) -> Size:
     return Size(vcpu=cpus, memory_bytes=mib * MIB)
 
 
-def read_sizes(vcpu: str, memory: str | None) -> tuple[Size, ...]:
+def parse_fargate_sizes(vcpu: str, memory: str | None) -> tuple[Size, ...]:
     """The sizes that ``VCPU=`` lists, each with ``MEMORY=``; errors as ``read_size``."""
-    return tuple(dict.fromkeys(read_size(one.strip(), memory) for one in vcpu.split(",")))
+    return tuple(dict.fromkeys(parse_fargate_size(one.strip(), memory) for one in vcpu.split(",")))
 
 
-def completed(size: Size) -> Size:
+def with_minimum_memory(size: Size) -> Size:
     """``size``, with the least memory that goes with its vCPUs where it has none; ``UsageError`` as ``read_size``."""
     return (
         size
         if size.memory_bytes is not None
-        else replace(size, memory_bytes=read_size(f"{size.vcpu:g}", None).memory_bytes)
+        else replace(size, memory_bytes=parse_fargate_size(f"{size.vcpu:g}", None).memory_bytes)
     )
 
 
 def _dated() -> str:
-    return f"as of {read_prices().seen[TABLE]}"
+    return f"as of {load_prices().seen[TABLE]}"
 
 
 def _number(text: str) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from common.aws.calls import HaltError
+from common.aws.calls import CannotContinueError
 from common.aws.sizes import TABLE
-from common.catalog.prices import BYTES_PER_GB, read_prices
+from common.catalog.prices import BYTES_PER_GB, load_prices
 from common.catalog.sizes import Size
 from common.errors import UsageError
 
@@ -15,7 +15,7 @@ HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class TaskPrices:
     """Dollars an hour; ``minimum_s`` is the shortest time that is billed."""
 
     vcpu: float
@@ -26,10 +26,10 @@ class Rates:
     """Where and when the prices held, for people."""
 
     @classmethod
-    def read(cls, architecture: str) -> "Rates":
+    def parse(cls, architecture: str) -> "TaskPrices":
         """The rates of an architecture as ECS names it: ``X86_64`` or ``ARM64``."""
         name = {"X86_64": "x86_64", "ARM64": "aarch64"}[architecture]
-        offer = next(one for one in read_prices().compute if one.sizes == TABLE and one.architecture == name)
+        offer = next(one for one in load_prices().compute if one.sizes == TABLE and one.architecture == name)
         return cls(
             vcpu=offer.vcpu_hour,
             gb=offer.gb_hour,
@@ -46,21 +46,21 @@ class Rates:
 
 
 @dataclass(slots=True, kw_only=True)
-class Budget:
+class SpendingLimit:
     """What may be spent, and what is: of tasks that ended, and of those that run."""
 
-    rates: Rates
+    rates: TaskPrices
     max_dollars: float
     spent: float = 0.0
     _running: dict[int, tuple[Size, float]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, max_dollars: float | None, *, architecture: str, dry_run: bool = False) -> "Budget":
+    def parse(cls, max_dollars: float | None, *, architecture: str, dry_run: bool = False) -> "SpendingLimit":
         """The budget that ``MAX_DOLLARS=`` sets; nothing is spent in a dry run, which needs none."""
         if max_dollars is not None and not 0 < max_dollars < float("inf"):
             raise UsageError(f"MAX_DOLLARS={max_dollars} is no ceiling. Accepted: a positive number of dollars.")
         ceiling = float("inf") if dry_run else max_dollars or 0.0
-        return cls(rates=Rates.read(architecture), max_dollars=ceiling)
+        return cls(rates=TaskPrices.parse(architecture), max_dollars=ceiling)
 
     def approve(self, tasks: Sequence[tuple[Size, float]], report: Callable[[str], None]) -> None:
         """Say what the tasks (size, longest lifetime in seconds) cost at most; ``UsageError`` above the ceiling."""
@@ -82,9 +82,9 @@ class Budget:
 
     @contextmanager
     def charged(self, size: Size) -> Iterator[None]:
-        """Count a task while the block lasts; ``HaltError`` where the ceiling leaves nothing for it."""
+        """Count a task while the block lasts; ``CannotContinueError`` where the ceiling leaves nothing for it."""
         if self.total + self.rates.dollars(size, 0) > self.max_dollars:
-            raise HaltError(f"MAX_DOLLARS={self.max_dollars:g} leaves nothing for another task.")
+            raise CannotContinueError(f"MAX_DOLLARS={self.max_dollars:g} leaves nothing for another task.")
         begun_s = time.monotonic()
         self._running[id(begun := object())] = (size, begun_s)
         try:

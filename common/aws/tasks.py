@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.aws import logs, requests
-from common.aws.calls import Cloud, CloudError, HaltError, pages
-from common.aws.settings import Fargate, names
+from common.aws.calls import AwsCallError, AwsClient, CannotContinueError, pages
+from common.aws.settings import FargateSettings, names
 from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError
-from common.host.ownership import owner_of
+from common.host.ownership import owner_id
 from common.project import PROJECT
 
 CAPACITY_WAITS_S = (5.0, 15.0, 30.0)
@@ -27,11 +27,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def owner() -> str:
     """This process, as the tag of what it makes names it: ``host/PID:start``."""
-    return f"{socket.gethostname()}/{owner_of(os.getpid())}"
+    return f"{socket.gethostname()}/{owner_id(os.getpid())}"
 
 
 @contextmanager
-def definition(place: Fargate, image: str, size: Size, *, command: Sequence[str] = ()) -> Iterator[str]:
+def task_definition(settings: FargateSettings, image: str, size: Size, *, command: Sequence[str] = ()) -> Iterator[str]:
     """The ARN of a task definition of ``image`` at ``size``; deregistered and deleted afterwards.
 
     ``command`` is run instead of the image's own.
@@ -41,62 +41,64 @@ def definition(place: Fargate, image: str, size: Size, *, command: Sequence[str]
         family=family,
         image=image,
         size=size,
-        architecture=place.cpu_architecture,
-        role=place.role,
+        architecture=settings.cpu_architecture,
+        role=settings.role,
         owner=owner(),
-        log=logs.options(place),
+        log=logs.options(settings),
         command=command,
     )
     arns: list[str] = []
 
     def remove() -> None:
-        found = pages(place.cloud, "ecs", "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=family)
-        remove_definitions(place.cloud, {*arns, *found})
+        found = pages(settings.cloud, "ecs", "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=family)
+        remove_definitions(settings.cloud, {*arns, *found})
 
     with _afterwards(remove, f"the task definition {family}"):
-        reply = place.cloud.call("ecs", "RegisterTaskDefinition", **request)
+        reply = settings.cloud.call("ecs", "RegisterTaskDefinition", **request)
         arns.append(reply["taskDefinition"]["taskDefinitionArn"])
         yield arns[0]
 
 
 @contextmanager
-def task(place: Fargate, definition_arn: str, size: Size, *, subnets: str = "", groups: str = "") -> Iterator[str]:
+def running_task(
+    settings: FargateSettings, definition_arn: str, size: Size, *, subnets: str = "", groups: str = ""
+) -> Iterator[str]:
     """The ARN of one new task, in the place's subnets unless others are given; stopped afterwards.
 
     ``FailedError`` where Fargate has no room for it or the budget no money.
     """
     token = f"afb-{secrets.token_hex(12)}"
     request = requests.run(
-        cluster=place.cluster,
+        cluster=settings.cluster,
         arn=definition_arn,
         token=token,
-        subnets=names(subnets or place.subnets),
-        groups=names(groups or place.security_groups),
-        public=place.public,
+        subnets=names(subnets or settings.subnets),
+        groups=names(groups or settings.security_groups),
+        public=settings.public,
         owner=owner(),
     )
     arns: list[str] = []
 
     def remove() -> None:
-        found = pages(place.cloud, "ecs", "ListTasks", "taskArns", cluster=place.cluster, startedBy=token)
-        stop_tasks(place.cloud, place.cluster, {*arns, *found})
+        found = pages(settings.cloud, "ecs", "ListTasks", "taskArns", cluster=settings.cluster, startedBy=token)
+        stop_tasks(settings.cloud, settings.cluster, {*arns, *found})
 
-    with place.budget.charged(size), _afterwards(remove, f"the task started as {token}"):
-        arns.append(_run(place.cloud, request))
+    with settings.budget.charged(size), _afterwards(remove, f"the task started as {token}"):
+        arns.append(_run(settings.cloud, request))
         yield arns[0]
 
 
-def stop_tasks(cloud: Cloud, cluster: str, arns: Iterable[str]) -> None:
+def stop_tasks(cloud: AwsClient, cluster: str, arns: Iterable[str]) -> None:
     """Stop every task; one that is gone already is no error."""
     for arn in arns:
         try:
             cloud.call("ecs", "StopTask", cluster=cluster, task=arn, reason=f"{PROJECT} is done with it")
-        except CloudError as error:
+        except AwsCallError as error:
             if error.code != "InvalidParameterException":  # what ECS says of a task that it knows no more
                 raise
 
 
-def remove_definitions(cloud: Cloud, arns: Iterable[str]) -> None:
+def remove_definitions(cloud: AwsClient, arns: Iterable[str]) -> None:
     """Deregister and delete every task definition."""
     known = sorted(arns)
     for arn in known:
@@ -105,7 +107,7 @@ def remove_definitions(cloud: Cloud, arns: Iterable[str]) -> None:
         cloud.call("ecs", "DeleteTaskDefinitions", taskDefinitions=known[first : first + DELETED_AT_ONCE])
 
 
-def _run(cloud: Cloud, request: dict[str, Any]) -> str:
+def _run(cloud: AwsClient, request: dict[str, Any]) -> str:
     for wait_s in (*CAPACITY_WAITS_S, None):
         reply = cloud.call("ecs", "RunTask", clientToken=secrets.token_hex(16), **request)
         if started := reply.get("tasks"):
@@ -133,7 +135,7 @@ def _afterwards(remove: Callable[[], None], what: str) -> Iterator[None]:
                 remove()
         except BenchmarkError as left:
             first = f"{ended} " if isinstance(ended, BenchmarkError) else ""
-            raise HaltError(f"{first}{what} is left behind: {left} Then run: make fargate-clean") from left
+            raise CannotContinueError(f"{first}{what} is left behind: {left} Then run: make fargate-clean") from left
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Framework:
         return locked_version(self.lock.read_text(), self.distribution)
 
     @classmethod
-    def read(cls, folder: Path) -> "Framework":
+    def load(cls, folder: Path) -> "Framework":
         """The framework in ``folder``; ``UsageError`` names the file and the field that is wrong."""
         file = folder / "pyproject.toml"
         try:
@@ -71,7 +71,7 @@ class Framework:
 def frameworks(root: Path = FRAMEWORKS) -> dict[str, Framework]:
     """Every framework by name, in alphabetical order; folders without a ``pyproject.toml`` are not entrants."""
     folders = sorted(file.parent for file in root.glob("*/pyproject.toml"))
-    return {folder.name: Framework.read(folder) for folder in folders}
+    return {folder.name: Framework.load(folder) for folder in folders}
 
 
 def locked_version(lock: str, distribution: str) -> str | None:

@@ -30,7 +30,7 @@ class Image:
         if whole := env.get("BASE"):
             return whole
         registry = env.get("BASE_REGISTRY", "").rstrip("/")
-        reference = self.reference.format(python=read_python(python))
+        reference = self.reference.format(python=parse_python(python))
         return f"{registry}/{reference}" if registry else reference
 
 
@@ -40,12 +40,12 @@ def images(table: Path = BASES) -> dict[str, Image]:
     return {name: Image(name=name, reference=row["reference"]) for name, row in rows.items()}
 
 
-def tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
+def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
     """The name of what is built of a stack on an image: ``PROJECT/falcon:gunicorn-gthread-slim-py3.13``."""
-    return f"{PROJECT}/{stack.framework.name}:{stack.server.name}-{image.name}-py{read_python(python)}"
+    return f"{PROJECT}/{stack.framework.name}:{stack.server.name}-{image.name}-py{parse_python(python)}"
 
 
-def read_python(text: str) -> str:
+def parse_python(text: str) -> str:
     """The Python version that ``PYTHON=`` names."""
     if re.fullmatch(r"3\.\d{1,2}(\.\d{1,2})?", text) is None:
         raise UsageError(f"PYTHON={text or '(empty)'} is no version. Accepted: such as {DEFAULT_PYTHON} or 3.13.2.")

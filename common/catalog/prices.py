@@ -81,7 +81,7 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return next(one for one in self.storage if one.name == offer.storage)
 
 
-def read_prices(table: Path = TABLE) -> Prices:
+def load_prices(table: Path = TABLE) -> Prices:
     """The table in a file; ``UsageError`` names what is wrong in it."""
     try:
         prices = msgspec.toml.decode(table.read_bytes(), type=Prices)

@@ -25,9 +25,9 @@ class Size:
         return self.worker_count or max(1, int(self.vcpu))
 
     @classmethod
-    def read(cls, vcpu: str, memory: str | None) -> "Size":
+    def parse(cls, vcpu: str, memory: str | None) -> "Size":
         """The size that ``VCPU=`` and ``MEMORY=`` name."""
-        return cls(vcpu=_vcpu(vcpu), memory_bytes=read_memory_limit(memory))
+        return cls(vcpu=_vcpu(vcpu), memory_bytes=parse_memory(memory))
 
 
 def _vcpu(text: str) -> float:
@@ -43,7 +43,7 @@ def _vcpu(text: str) -> float:
     return vcpu
 
 
-def read_memory_limit(text: str | None) -> int | None:
+def parse_memory(text: str | None) -> int | None:
     """The bytes that ``MEMORY=`` names; ``None`` where it is not given."""
     if text is None:
         return None

@@ -9,7 +9,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import App, Parameter, validators
 
-from common.aws.settings import Fargate
+from common.aws.settings import FargateSettings
 from common.errors import BenchmarkError, UsageError
 
 GIVEN = "MAKE_GIVEN"
@@ -18,7 +18,7 @@ GIVEN = "MAKE_GIVEN"
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 """A TCP port."""
 
-OnFargate = Annotated[Fargate, Parameter(name="*")]
+OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 """The variables that ``RUNTIME=fargate`` takes besides a verb's own."""
 
 _INTERRUPTED = 130

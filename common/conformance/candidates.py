@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from common.catalog.sizes import Size
-from common.conformance.running import Outcome, run
-from common.console import live
+from common.conformance.running import SuiteOutcome, run_suite
+from common.console import live_progress
 from common.errors import FailedError
 from common.records.run import Conformance
 from common.runtimes.candidates import Candidate
@@ -26,8 +26,10 @@ def conform(candidate: Candidate) -> Conformance:
     server = candidate.stack.server
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))) as running:
-            return record(
-                run(running.url, keep_alive=server.keep_alive, overlap=server.concurrent, prefix=running.prefix)
+            return conformance_record(
+                run_suite(
+                    running.url, keep_alive=server.keep_alive, overlap=server.concurrent, prefix=running.client_prefix
+                )
             )
     except FailedError as error:
         return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
@@ -38,27 +40,29 @@ def conform_all(candidates: Sequence[Candidate], console: Console) -> dict[str, 
     chosen = available(candidates, console)
     prepare(chosen, console)
     outcomes = {}
-    with live("conformance", len(chosen), console) as display:
+    with live_progress("conformance", len(chosen), console) as display:
         for candidate in chosen:
             display.start(candidate.name)
             outcomes[candidate.name] = one = conform(candidate)
-            display.done(f"{candidate.name}: {one.passed} passed, {len(one.failed)} failed")
+            display.done(f"{candidate.name}: {one.passed} conforming_candidates, {len(one.failed)} failed")
     return outcomes
 
 
-def passed(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
+def conforming_candidates(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
     """The candidates that can be had and conform, by name."""
     return {one.name: one for one in candidates if one.name in outcomes and not outcomes[one.name].failed}
 
 
-def some_passed(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
+def require_some_conforming(
+    candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]
+) -> dict[str, Candidate]:
     """The same; ``FailedError`` where there is none."""
-    if good := passed(candidates, outcomes):
+    if good := conforming_candidates(candidates, outcomes):
         return good
     raise FailedError("no stack that was asked for can be had and conforms to the contract.")
 
 
-def record(outcome: Outcome) -> Conformance:
+def conformance_record(outcome: SuiteOutcome) -> Conformance:
     """The outcome as runs keep it."""
     return Conformance(
         passed=len(outcome.passed),
@@ -68,7 +72,7 @@ def record(outcome: Outcome) -> Conformance:
     )
 
 
-def table(outcomes: Mapping[str, Conformance]) -> Table:
+def conformance_table(outcomes: Mapping[str, Conformance]) -> Table:
     """A row a stack."""
     found = Table(title="conformance", title_justify="left")
     for heading in ("stack", "passed", "failed", "seconds", "verdict"):
@@ -79,7 +83,7 @@ def table(outcomes: Mapping[str, Conformance]) -> Table:
     return found
 
 
-def require(outcomes: Mapping[str, Conformance]) -> None:
+def require_conforming(outcomes: Mapping[str, Conformance]) -> None:
     """``FailedError`` with the stacks that do not conform, if any."""
     if failed := [name for name, one in outcomes.items() if one.failed]:
         raise FailedError(f"{len(failed)} of {len(outcomes)} stacks do not conform: {', '.join(failed)}.")

@@ -2,52 +2,52 @@
 
 from collections.abc import Callable
 
-from common.conformance.endpoint import Target
-from common.conformance.wire import Answer, BrokenAnswerError, Wire
+from common.conformance.endpoint import Endpoint
+from common.conformance.wire import MalformedResponseError, Response, Wire
 
 _PATIENCE_S = 1.0
 
 
 def probe(url: str) -> dict[str, str]:
     """What was seen, by the name of the request or the property; "no answer" where none came within a second."""
-    target = Target.read(url)
+    target = Endpoint.parse(url)
     return {name: _see(target, method, path, read) for name, (method, path, read) in _PROBES.items()}
 
 
-def _see(target: Target, method: str, path: str, read: Callable[[Answer], str]) -> str:
+def _see(target: Endpoint, method: str, path: str, read: Callable[[Response], str]) -> str:
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
             wire.send(wire.request(path, "Connection: close", method=method))
             return read(wire.answer(method))
-    except BrokenAnswerError as error:
+    except MalformedResponseError as error:
         return f"no answer ({str(error).partition('.')[0]})"
     except OSError as error:
         return f"no answer ({error.strerror or error})"
 
 
-def _status(answer: Answer) -> str:
+def _status(answer: Response) -> str:
     """The status, and what it points to."""
     return " ".join([str(answer.status), *answer.values("location"), *answer.values("allow")])
 
 
-def _status_and_body(answer: Answer) -> str:
+def _status_and_body(answer: Response) -> str:
     return f"{answer.status} {answer.body[:60].decode(errors='replace')}"
 
 
-def _header(name: str) -> Callable[[Answer], str]:
+def _header(name: str) -> Callable[[Response], str]:
     return lambda answer: ", ".join(answer.values(name)) or "absent"
 
 
-def _framing(answer: Answer) -> str:
+def _framing(answer: Response) -> str:
     return "Content-Length" if answer.values("content-length") else "chunked"
 
 
-def _head_bytes(answer: Answer) -> str:
+def _head_bytes(answer: Response) -> str:
     blank_line_bytes = 4
     return f"{len(answer.head) + blank_line_bytes} bytes"
 
 
-_PROBES: dict[str, tuple[str, str, Callable[[Answer], str]]] = {
+_PROBES: dict[str, tuple[str, str, Callable[[Response], str]]] = {
     "HEAD /hello": ("HEAD", "/hello", _status),
     "OPTIONS /hello": ("OPTIONS", "/hello", _status),
     "TRACE /hello": ("TRACE", "/hello", _status),

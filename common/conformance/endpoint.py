@@ -11,7 +11,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Endpoint:
     """A host and a port that speak plain HTTP."""
 
     host: str
@@ -28,7 +28,7 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @classmethod
-    def read(cls, url: str) -> "Target":
+    def parse(cls, url: str) -> "Endpoint":
         """The target that ``URL=`` names; ``UsageError`` where it names none."""
         try:
             parts = urlsplit(url)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from common.conformance.endpoint import Target
+from common.conformance.endpoint import Endpoint
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 
@@ -30,7 +30,7 @@ class Failure(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SuiteOutcome:
     """What one run of the suite found out about a stack."""
 
     passed: tuple[str, ...]
@@ -47,7 +47,7 @@ class Outcome:
         return bool(self.passed) and not self.failed
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "Outcome":
+    def read(cls, document: Mapping[str, Any]) -> "SuiteOutcome":
         """The outcome that a file written by ``--report`` holds."""
         return cls(
             passed=tuple(document["passed"]),
@@ -58,21 +58,21 @@ class Outcome:
         )
 
 
-def run(
+def run_suite(
     url: str,
     *,
     keep_alive: bool | None,
     overlap: bool | None,
     prefix: tuple[str, ...] = (),
     select: str | None = None,
-) -> Outcome:
+) -> SuiteOutcome:
     """What the suite finds at ``url``, seen from where ``prefix`` (such as ``nsenter -t PID -n``) puts a client.
 
     ``None`` for a behaviour that nobody declares: it is observed and not judged. ``select`` narrows the tests, as
     pytest's ``-k``. ``UsageError`` where the URL is malformed or nothing answers there, ``FailedError`` where the suite
     itself could not run.
     """
-    target = Target.read(url)
+    target = Endpoint.parse(url)
     if not prefix:
         target.reach()
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
@@ -110,10 +110,10 @@ def _finish(line: list[str]) -> subprocess.CompletedProcess[str]:
         raise FailedError(f"the conformance suite did not end within {LIMIT_S:g} s.") from error
 
 
-def _outcome(ended: subprocess.CompletedProcess[str], report: Path) -> Outcome:
+def _outcome(ended: subprocess.CompletedProcess[str], report: Path) -> SuiteOutcome:
     text = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
     if ended.returncode == pytest.ExitCode.USAGE_ERROR:
         raise UsageError(text[0].removeprefix("ERROR: ") if text else "pytest refused its command line.")
     if not report.exists():
         raise FailedError(f"the conformance suite ended with status {ended.returncode}: {text[-1] if text else ''}")
-    return Outcome.read(json.loads(report.read_text()))
+    return SuiteOutcome.read(json.loads(report.read_text()))

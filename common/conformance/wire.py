@@ -10,18 +10,18 @@ from typing import Self
 
 import h11
 
-from common.conformance.endpoint import Target
+from common.conformance.endpoint import Endpoint
 
 _READ_SIZE_BYTES = 65536
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
-class BrokenAnswerError(AssertionError):
+class MalformedResponseError(AssertionError):
     """What arrived is not one whole HTTP/1.1 answer, or did not arrive in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """One whole answer as it came over the wire."""
 
     status: int
@@ -47,7 +47,7 @@ class Answer:
 class Wire:
     """A connection that a test writes to and reads from; each wait ends after ``patience_s`` at the latest."""
 
-    def __init__(self, target: Target, *, patience_s: float) -> None:
+    def __init__(self, target: Endpoint, *, patience_s: float) -> None:
         self.patience_s = patience_s
         self._authority = target.authority
         self._unread = b""
@@ -83,15 +83,15 @@ class Wire:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise BrokenAnswerError(f"the server refused the bytes of a request: {error}") from error
+            raise MalformedResponseError(f"the server refused the bytes of a request: {error}") from error
         return sent_at_s
 
-    def ask(self, path: str, *headers: str) -> Answer:
+    def ask(self, path: str, *headers: str) -> Response:
         """The answer to one whole GET request."""
         self.send(self.request(path, *headers))
         return self.answer()
 
-    def answer(self, method: str = "GET") -> Answer:
+    def answer(self, method: str = "GET") -> Response:
         """The next answer on this connection, to a request of that method."""
         deadline_s = time.perf_counter() + self.patience_s
         parser, raw, first_byte_at_s = _parser(method), b"", 0.0
@@ -101,7 +101,9 @@ class Wire:
             try:
                 event = parser.next_event()
             except h11.RemoteProtocolError as error:
-                raise BrokenAnswerError(f"the answer is not valid HTTP: {error}. Received: {raw[-200:]!r}") from error
+                raise MalformedResponseError(
+                    f"the answer is not valid HTTP: {error}. Received: {raw[-200:]!r}"
+                ) from error
             match event:
                 case h11.Response():
                     head = event
@@ -117,7 +119,7 @@ class Wire:
                     raw += data
                     parser.receive_data(data)
                 case _:
-                    raise BrokenAnswerError(f"the connection ended within an answer. Received: {raw[-200:]!r}")
+                    raise MalformedResponseError(f"the connection ended within an answer. Received: {raw[-200:]!r}")
 
     def is_silent(self, for_s: float) -> bool:
         """Whether the server neither sends a byte nor closes for so long."""
@@ -146,11 +148,13 @@ class Wire:
         try:
             return self._socket.recv(_READ_SIZE_BYTES)
         except TimeoutError as error:
-            raise BrokenAnswerError(
+            raise MalformedResponseError(
                 f"no whole answer within {self.patience_s:g} s. Received so far: {so_far[-200:]!r}"
             ) from error
         except OSError as error:
-            raise BrokenAnswerError(f"the connection broke: {error}. Received so far: {so_far[-200:]!r}") from error
+            raise MalformedResponseError(
+                f"the connection broke: {error}. Received so far: {so_far[-200:]!r}"
+            ) from error
 
 
 def _parser(method: str) -> h11.Connection:
@@ -161,6 +165,6 @@ def _parser(method: str) -> h11.Connection:
     return parser
 
 
-def _answer(head: h11.Response, body: bytes, raw: bytes, first_byte_at_s: float) -> Answer:
+def _answer(head: h11.Response, body: bytes, raw: bytes, first_byte_at_s: float) -> Response:
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
-    return Answer(status=head.status_code, headers=headers, body=body, raw=raw, first_byte_at_s=first_byte_at_s)
+    return Response(status=head.status_code, headers=headers, body=body, raw=raw, first_byte_at_s=first_byte_at_s)

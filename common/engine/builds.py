@@ -14,11 +14,11 @@ from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
 
-from common.catalog.images import DEFAULT_PYTHON, Image, tag
+from common.catalog.images import DEFAULT_PYTHON, Image, image_tag
 from common.catalog.stacks import Stack
 from common.engine.build_context import write_context
-from common.engine.client import build_environment, builder, engine
-from common.engine.labels import labels
+from common.engine.client import build_client, build_environment, engine
+from common.engine.labels import image_labels
 from common.errors import FailedError, UsageError
 from common.packages.build_secrets import proxy_arguments, secret_arguments
 from common.project import ROOT
@@ -29,7 +29,7 @@ TAIL_LINES = 8
 Report = Callable[[str], None]
 
 
-class State(StrEnum):
+class BuildState(StrEnum):
     """How a build ended."""
 
     BUILT = "built"
@@ -38,11 +38,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class BuildOutcome:
     """One combination and what became of it."""
 
     tag: str
-    state: State
+    state: BuildState
     duration_s: float | None = None
     size_bytes: int | None = None
     """The sum of its layers, uncompressed, its base's included; ``None`` where nothing was built."""
@@ -64,28 +64,28 @@ class _Job:
     unavailable: str | None
 
 
-def build(
+def build_images(
     stacks: Sequence[Stack],
     images: Sequence[Image],
     python: str = DEFAULT_PYTHON,
     *,
     jobs: int = 2,
     report: Report = print,
-) -> tuple[Outcome, ...]:
+) -> tuple[BuildOutcome, ...]:
     """What became of every stack on every image, ``jobs`` at a time; each is told to ``report`` as it ends.
 
     Raises ``UsageError`` before anything is built where engine, client or a base is missing, and ``FailedError`` that
     lists the failed ones after all have ended.
     """
     wanted = _jobs(stacks, images, python)
-    client = builder()
+    client = build_client()
     for base in dict.fromkeys(job.base for job in wanted if job.unavailable is None):
         _require(base)
     outcomes = []
     for outcome in _run_all(wanted, client, jobs=jobs):
         report(str(outcome))
         outcomes.append(outcome)
-    if failed := sorted(outcome.tag for outcome in outcomes if outcome.state is State.FAILED):
+    if failed := sorted(outcome.tag for outcome in outcomes if outcome.state is BuildState.FAILED):
         raise FailedError(f"{len(failed)} of {len(outcomes)} images were not built: {', '.join(failed)}")
     return tuple(outcomes)
 
@@ -108,7 +108,7 @@ def _jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str) -> list
             stack=stack,
             base=image.base(python),
             python=python,
-            tag=tag(stack, image, python),
+            tag=image_tag(stack, image, python),
             unavailable=stack.unavailable("docker", image.name),
         )
         for stack in stacks
@@ -133,7 +133,7 @@ def _pull(base: str) -> None:
         ) from error
 
 
-def _run_all(wanted: Sequence[_Job], client: str, *, jobs: int) -> Iterator[Outcome]:
+def _run_all(wanted: Sequence[_Job], client: str, *, jobs: int) -> Iterator[BuildOutcome]:
     pool = ThreadPoolExecutor(max_workers=jobs)
     try:
         for future in as_completed([pool.submit(_outcome, job, client) for job in wanted]):
@@ -142,9 +142,9 @@ def _run_all(wanted: Sequence[_Job], client: str, *, jobs: int) -> Iterator[Outc
         pool.shutdown(cancel_futures=True)
 
 
-def _outcome(job: _Job, client: str) -> Outcome:
+def _outcome(job: _Job, client: str) -> BuildOutcome:
     if job.unavailable is not None:
-        return Outcome(tag=job.tag, state=State.UNAVAILABLE, reason=job.unavailable)
+        return BuildOutcome(tag=job.tag, state=BuildState.UNAVAILABLE, reason=job.unavailable)
     log = log_file(job.tag)
     log.parent.mkdir(parents=True, exist_ok=True)
     before = _image(job.tag)
@@ -153,16 +153,18 @@ def _outcome(job: _Job, client: str) -> Outcome:
         done = _build(job, client, Path(folder), log)
     duration_s = time.perf_counter() - started
     if not done:
-        return Outcome(tag=job.tag, state=State.FAILED, duration_s=duration_s, reason=_tail(log))
+        return BuildOutcome(tag=job.tag, state=BuildState.FAILED, duration_s=duration_s, reason=_tail(log))
     _remove_superseded(before)
-    return Outcome(tag=job.tag, state=State.BUILT, duration_s=duration_s, size_bytes=image_size_bytes(job.tag))
+    return BuildOutcome(
+        tag=job.tag, state=BuildState.BUILT, duration_s=duration_s, size_bytes=image_size_bytes(job.tag)
+    )
 
 
 def _build(job: _Job, client: str, folder: Path, log: Path) -> bool:
     context = folder / "context"
     write_context(job.stack, context)
     line = [client, "build", "--progress=plain", f"--tag={job.tag}", f"--build-arg=BASE={job.base}"]
-    line += [f"--label={name}={value}" for name, value in labels(job.stack, job.base, job.python).items()]
+    line += [f"--label={name}={value}" for name, value in image_labels(job.stack, job.base, job.python).items()]
     line += [*proxy_arguments(), *secret_arguments(folder), str(context)]
     with log.open("wb") as out:
         done = subprocess.run(

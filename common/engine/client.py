@@ -50,7 +50,7 @@ def engine_answers() -> bool:
     return True
 
 
-def builder() -> str:
+def build_client() -> str:
     """The path of a ``docker`` client that can build with BuildKit; ``UsageError`` says what is missing."""
     engine()
     lacking = {}

@@ -19,7 +19,7 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 VERSIONS = f"{PROJECT}.versions"
 
 
-def labels(stack: Stack, base: str, python: str) -> dict[str, str]:
+def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
     """The labels of a stack built on ``base``; what is unknown (the revision outside a repository) has none.
 
     There is no time among them: it would make another image of the same bytes.
@@ -33,7 +33,7 @@ def labels(stack: Stack, base: str, python: str) -> dict[str, str]:
         FRAMEWORK: stack.framework.name,
         SERVER: stack.server.name,
         PYTHON: _full_version(base) or python,
-        VERSIONS: json.dumps(pinned(stack_requirements(stack), python), sort_keys=True),
+        VERSIONS: json.dumps(pinned_versions(stack_requirements(stack), python), sort_keys=True),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -47,7 +47,7 @@ def digest_of(reference: str) -> str:
     return own[0].partition("@")[2] if own else str(image.id)
 
 
-def pinned(lock: str, python: str) -> Mapping[str, str]:
+def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
     """The version of every package of a lock that is installed with this Python on Linux."""
     environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
     lines = (line.rstrip("\\ ") for line in lock.splitlines() if line[:1].isalnum())

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from docker import DockerClient
 from docker.errors import APIError
 
-from common.engine import watchdog
+from common.engine import container_watchdog
 from common.errors import BenchmarkError
-from common.host.ownership import lives, owner_of
+from common.host.ownership import is_alive, owner_id
 from common.project import PROJECT
 
 OWNER = f"{PROJECT}.owner"
@@ -20,10 +20,10 @@ GUARD = f"{PROJECT}.guard"
 
 
 @contextmanager
-def guarded() -> Iterator[dict[str, str]]:
+def watched_containers() -> Iterator[dict[str, str]]:
     """The labels for a container of this process; a guard removes it if this process is killed within the block."""
     guard_id = secrets.token_hex(8)
-    line = [sys.executable, "-I", watchdog.__file__, f"{GUARD}={guard_id}"]
+    line = [sys.executable, "-I", container_watchdog.__file__, f"{GUARD}={guard_id}"]
     with subprocess.Popen(
         line,
         bufsize=0,
@@ -33,17 +33,17 @@ def guarded() -> Iterator[dict[str, str]]:
         start_new_session=True,
     ) as guard:
         try:
-            yield {OWNER: owner_of(os.getpid()), GUARD: guard_id}
+            yield {OWNER: owner_id(os.getpid()), GUARD: guard_id}
         except BenchmarkError:
             _dismiss(guard)
             raise
         _dismiss(guard)
 
 
-def remove_orphans(client: DockerClient) -> None:
+def remove_orphaned_containers(client: DockerClient) -> None:
     """Remove every container of ours whose owner lives no more."""
     for row in client.api.containers(all=True, filters={"label": OWNER}):
-        if not lives(row["Labels"][OWNER]):
+        if not is_alive(row["Labels"][OWNER]):
             with suppress(APIError):  # another process sweeps too
                 client.api.remove_container(row["Id"], force=True, v=True)
 
@@ -51,4 +51,4 @@ def remove_orphans(client: DockerClient) -> None:
 def _dismiss(guard: subprocess.Popen[bytes]) -> None:
     assert guard.stdin is not None
     with suppress(BrokenPipeError):
-        guard.stdin.write(watchdog.FAREWELL)
+        guard.stdin.write(container_watchdog.DISARM)

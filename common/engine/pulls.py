@@ -7,7 +7,6 @@ network namespace of its own, runs no container, and is gone afterwards.
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -21,9 +20,9 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from common.errors import FailedError, UsageError
-from common.host.ownership import lives, owner_of
+from common.host.ownership import is_alive, owner_id
 from common.host.shaped_link import Link
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.project import ROOT
 
@@ -51,24 +50,17 @@ def require_program() -> str:
 
 
 @contextmanager
-def pull_engine(link: Link, registry: str) -> Iterator[DockerClient]:
+def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
     """An engine behind ``link`` that takes plain HTTP from ``registry``; nothing of it is left afterwards."""
     program = require_program()
-    sweep()
-    folder = FOLDERS / owner_of(os.getpid()).replace(":", "-")
+    remove_orphaned_engines()
+    folder = FOLDERS / owner_id(os.getpid()).replace(":", "-")
     folder.mkdir(parents=True)
     sock = folder / "s"
     line = [*link.prefix, program, *_options(folder, sock, registry)]
     try:
-        with (
-            tempfile.TemporaryFile("w+") as log,
-            guarded(line, cores=sorted(os.sched_getaffinity(0)), cwd=folder, env=dict(os.environ), log=log) as guard,
-        ):
-
-            def ended() -> str | None:
-                return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
-            wait_until(lambda: _answers(sock), ended, what=f"a second {PROGRAM}")
+        with supervised(line, cwd=folder) as engine:
+            wait_until(lambda: _answers(sock), engine.exit_reason, what=f"a second {PROGRAM}")
             with closing(docker.DockerClient(base_url=f"unix://{sock}", timeout=PULL_TIMEOUT_S)) as client:
                 yield client
     finally:
@@ -93,10 +85,10 @@ def pull(client: DockerClient, reference: str) -> Pulled:
     return Pulled(download_s=downloaded_s - began_s, total_s=ended_s - began_s)
 
 
-def sweep() -> None:
+def remove_orphaned_engines() -> None:
     """Remove the folder of every engine whose owner lives no more."""
     for folder in FOLDERS.glob("*"):
-        if not lives(folder.name.replace("-", ":")):
+        if not is_alive(folder.name.replace("-", ":")):
             _remove(folder)
 
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from docker.errors import APIError, ImageNotFound
 
 from common.engine.client import engine
-from common.host.ownership import lives, owner_of
+from common.host.ownership import is_alive, owner_id
 from common.project import ROOT
 
-CLAIMS = ROOT / ".cache" / "claims"
+TEMPORARY = ROOT / ".cache" / "claims"
 TAGS = "tags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class TemporaryResources:
     """A folder of this process's own, and the notes of what it has made elsewhere."""
 
     folder: Path
@@ -43,22 +43,22 @@ class Claim:
 
 
 @contextmanager
-def claim(root: Path = CLAIMS) -> Iterator[Claim]:
+def temporary_resources(root: Path = TEMPORARY) -> Iterator[TemporaryResources]:
     """A claim of this process, whose folder is gone afterwards; what killed processes left is removed first."""
     root.mkdir(parents=True, exist_ok=True)
-    remove_orphans(root)
-    owner = owner_of(os.getpid()).replace(":", ".")
+    reclaim_orphans(root)
+    owner = owner_id(os.getpid()).replace(":", ".")
     folder = Path(tempfile.mkdtemp(prefix=f"{owner}-", dir=root))
     try:
-        yield Claim(folder=folder)
+        yield TemporaryResources(folder=folder)
     finally:
         shutil.rmtree(folder)
 
 
-def remove_orphans(root: Path = CLAIMS) -> None:
+def reclaim_orphans(root: Path = TEMPORARY) -> None:
     """Remove what the claims of processes that live no more have left."""
     for folder in root.iterdir():
-        if lives(folder.name.partition("-")[0].replace(".", ":")):
+        if is_alive(folder.name.partition("-")[0].replace(".", ":")):
             continue
         notes = folder / TAGS
         for reference in notes.read_text().split() if notes.exists() else ():

@@ -19,7 +19,7 @@ class Cores:
         return bool(set(self.server) & set(self.generator))
 
 
-def split(vcpu: float, available: Sequence[int] | None = None) -> Cores:
+def split_cores(vcpu: float, available: Sequence[int] | None = None) -> Cores:
     """The first cores for a server of ``vcpu``, the rest for the generator; all for both where none would be left."""
     cores = tuple(sorted(os.sched_getaffinity(0) if available is None else available))
     wanted = math.ceil(vcpu)

@@ -27,7 +27,7 @@ class CpuReading:
     """The server's processes at that moment."""
 
 
-def read_meter(meter: str) -> CpuReading:
+def read_cpu(meter: str) -> CpuReading:
     """One reading of the meter that the string names; ``OSError`` or ``psutil.Error`` once the server is gone."""
     kind, _, rest = meter.partition(":")
     match kind:
@@ -89,14 +89,14 @@ def read_cgroup(folders: list[Path]) -> CpuReading:
     )
 
 
-def ended_between(first: CpuReading | None, last: CpuReading | None) -> int | None:
+def processes_ended(first: CpuReading | None, last: CpuReading | None) -> int | None:
     """How many of the server's processes were gone at the second reading; ``None`` where one was not taken."""
     return None if first is None or last is None else len(first.processes - last.processes)
 
 
-def begun_between(first: CpuReading | None, last: CpuReading | None) -> int | None:
+def processes_started(first: CpuReading | None, last: CpuReading | None) -> int | None:
     """How many there were then that had not been there before."""
-    return ended_between(last, first)
+    return processes_ended(last, first)
 
 
 def _processes(folder: Path) -> frozenset[int]:

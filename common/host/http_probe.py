@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 PROBE_TIMEOUT_S = 5.0
 
 
-def answers(
+def responds(
     url: str, path: str = "/hello", *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
 ) -> bool:
     """Whether ``GET`` is answered with 200; closes its connection, so that no worker waits on it."""
-    return read(url, path, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s) is not None
+    return fetch_body(url, path, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s) is not None
 
 
-def read(
+def fetch_body(
     url: str, path: str, *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
 ) -> bytes | None:
     """The body that ``GET`` is answered with, as ``answers``; ``None`` where there is no answer, or no 200."""

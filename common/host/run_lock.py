@@ -17,7 +17,7 @@ def lock_file() -> Path:
 
 
 @contextmanager
-def only_run(run_id: str) -> Iterator[None]:
+def hold_run_lock(run_id: str) -> Iterator[None]:
     """Hold the machine for a run; ``UsageError`` with the id of the run that has it.
 
     The kernel gives the lock back when its holder ends, however it ends, so what a killed run has left in the file

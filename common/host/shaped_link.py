@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FailedError, UsageError
-from common.host.ownership import lives, owner_of
+from common.host.ownership import is_alive, owner_id
 from common.project import PROJECT
 
 NAMESPACES = Path("/run/netns")
@@ -80,7 +80,7 @@ def bits_per_s(text: str) -> float:
     return rate
 
 
-def read_bandwidths(text: str) -> tuple[str, ...]:
+def parse_bandwidths(text: str) -> tuple[str, ...]:
     """The links that ``BANDWIDTH=`` names, several joined by commas; none for an empty text."""
     names = tuple(dict.fromkeys(part.strip().casefold() for part in text.split(",") if part.strip()))
     for name in names:
@@ -98,10 +98,10 @@ def require_namespaces() -> None:
 
 
 @contextmanager
-def linked() -> Iterator[Link]:
+def shaped_link() -> Iterator[Link]:
     """A namespace behind a link that is not shaped yet; gone afterwards, with all that a killed run left."""
     require_namespaces()
-    sweep()
+    remove_orphaned_namespaces()
     link = _made()
     try:
         yield link
@@ -109,17 +109,17 @@ def linked() -> Iterator[Link]:
         _delete(link.namespace)
 
 
-def sweep() -> None:
+def remove_orphaned_namespaces() -> None:
     """Remove every namespace of ours whose owner lives no more; its end of the link goes with it."""
     for path in NAMESPACES.glob(f"{PROJECT}-*"):
         owner = path.name.removeprefix(f"{PROJECT}-").replace("-", ":")
-        if not lives(owner):
+        if not is_alive(owner):
             _delete(path.name)
 
 
 def _made() -> Link:
     """Addresses are of the network that is set aside for benchmarks (RFC 2544), four of them to a link."""
-    namespace = f"{PROJECT}-{owner_of(os.getpid()).replace(':', '-')}"
+    namespace = f"{PROJECT}-{owner_id(os.getpid()).replace(':', '-')}"
     first = random.SystemRandom().randrange(2**15) * 4
     network = f"198.{18 + (first >> 16)}.{first >> 8 & 255}"
     host, peer = (f"{network}.{(first & 255) + number}" for number in (1, 2))

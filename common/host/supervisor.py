@@ -1,7 +1,8 @@
-"""A small process between us and what we start: it ends the whole process tree when we end, however we end.
+"""Start programs whose whole process tree is gone afterwards, however this process ends.
 
-Run as ``python -P guard.py CORES COMMAND...`` in a session of its own, with a pipe from us as standard
-input. Orphans of the tree become its children (it is a subreaper), so none escapes; a ``KILL`` to us closes the pipe.
+A small supervisor stands between us and each program. It runs as ``python -P supervisor.py CORES COMMAND...`` in a
+session of its own, with a pipe from us as its standard input: when we end, even by ``KILL``, the pipe closes and the
+supervisor ends the tree. It is a subreaper, so that orphans of the tree become its children and none escapes.
 """
 
 import ctypes
@@ -10,8 +11,10 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -19,41 +22,82 @@ from typing import IO
 import psutil
 
 GRACE_S = 2.0
-"""How long a command may take to end by itself after ``TERM``."""
+"""How long a program may take to end by itself after ``TERM``."""
+LAST_LINES = 5
 
 _PR_SET_CHILD_SUBREAPER = 36  # include/uapi/linux/prctl.h
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A supervised program and what it has printed so far."""
+
+    supervisor: subprocess.Popen[bytes]
+    log: IO[str]
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process, whose descendants are the program."""
+        return self.supervisor.pid
+
+    @property
+    def tree_meter(self) -> str:
+        """What ``read_cpu`` and ``read_memory`` read its CPU time and memory from."""
+        return f"tree:{self.pid}"
+
+    @property
+    def exit_status(self) -> int | None:
+        """The status it exited with; ``None`` while it runs."""
+        return self.supervisor.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Return its exit status once it has ended; ``subprocess.TimeoutExpired`` at the timeout."""
+        return self.supervisor.wait(timeout=timeout_s)
+
+    def exit_reason(self) -> str | None:
+        """Say how it ended, with the last lines that it printed; ``None`` while it runs."""
+        status = self.exit_status
+        return None if status is None else f"exit status {status}. {self.last_lines()}"
+
+    def output(self) -> str:
+        """Return everything it has printed."""
+        self.log.seek(0)
+        return self.log.read()
+
+    def last_lines(self, count: int = LAST_LINES) -> str:
+        """Return the last lines that it printed, joined into one."""
+        return " | ".join(self.output().split("\n")[-count - 1 :]).strip(" |") or "It printed nothing."
+
+
 @contextmanager
-def guarded(
-    line: Sequence[str], *, cores: Sequence[int], cwd: Path, env: Mapping[str, str], log: IO[str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A guard that runs ``line`` on ``cores`` and prints into ``log``; the whole process tree is gone afterwards."""
-    guard = subprocess.Popen(
-        [sys.executable, "-P", __file__, ",".join(map(str, cores)), *line],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert guard.stdin is not None
-    try:
-        yield guard
-    finally:
-        guard.stdin.close()
-        guard.wait(timeout=GRACE_S * 5)
+def supervised(
+    line: Sequence[str], *, cwd: Path, cores: Sequence[int] | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    """Run ``line`` under a supervisor on ``cores`` (all by default); its whole process tree is gone afterwards.
 
-
-def tail(log: IO[str], lines: int = 5) -> str:
-    """The last lines of what a command printed, in one line."""
-    log.seek(0)
-    return " | ".join(log.read().split("\n")[-lines - 1 :]).strip(" |") or "It printed nothing."
+    ``env`` is its whole environment, ours by default.
+    """
+    pinned = ",".join(map(str, sorted(os.sched_getaffinity(0)) if cores is None else cores))
+    with tempfile.TemporaryFile("w+") as log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-P", __file__, pinned, *line],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert supervisor.stdin is not None
+        try:
+            yield Program(supervisor=supervisor, log=log)
+        finally:
+            supervisor.stdin.close()
+            supervisor.wait(timeout=GRACE_S * 5)
 
 
 def main(cores: str, command: list[str]) -> int:
-    """Run ``command`` on ``cores`` until it ends or standard input closes; the exit status it ended with."""
+    """Run ``command`` on ``cores`` until it ends or standard input closes, and return its exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -71,7 +115,7 @@ def _leave(signum: int, _frame: FrameType | None) -> None:
 
 
 def _end_tree() -> None:
-    """``TERM`` for the command, then ``KILL`` for whatever is left, until nothing is."""
+    """Send ``TERM`` to the program, then ``KILL`` to whatever is left, until nothing is."""
     me = psutil.Process()
     for process in me.children():
         process.terminate()

@@ -43,7 +43,7 @@ def requirements(framework: Framework) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*framework.dependencies, *servers)))
 
 
-def stale(framework: Framework) -> str | None:
+def why_stale(framework: Framework) -> str | None:
     """Why the lock does not fit the framework's folder and the servers, or ``None`` where it does."""
     if not framework.lock.exists():
         return _reason(framework, "is missing")
@@ -64,7 +64,7 @@ def stale(framework: Framework) -> str | None:
 
 def stack_requirements(stack: Stack) -> str:
     """The part of the framework's lock that this stack needs; ``UsageError`` where the lock is stale."""
-    if (reason := stale(stack.framework)) is not None:
+    if (reason := why_stale(stack.framework)) is not None:
         raise UsageError(reason)
     roots = (*stack.framework.dependencies, *stack.server.needs(stack.framework.interface))
     return subset(stack.framework.lock.read_text(), roots)

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import LOCK, Framework
 from common.errors import FailedError, UsageError
-from common.packages.locks import lock, stale, without
+from common.packages.locks import lock, why_stale, without
 from common.packages.uv import run_uv
 from common.project import ROOT
 
@@ -27,7 +27,7 @@ _LEFT_OUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
 """Folders that are no source, beside those whose names begin with a dot."""
 
 
-def at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
+def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
     """``framework`` at another version of its package; ``FailedError`` with uv's words where there is none such."""
     try:
         pin = f"=={Version(version)}"
@@ -40,7 +40,9 @@ def at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> 
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
 
 
-def of_checkout(framework: Framework, source: Path, *, root: Path = VARIANTS, built: Path = CHECKOUTS) -> Framework:
+def framework_from_checkout(
+    framework: Framework, source: Path, *, root: Path = VARIANTS, built: Path = CHECKOUTS
+) -> Framework:
     """``framework`` with its package built from the checkout in ``source``; built anew where a file has changed."""
     wheel = _wheel(source, built)
     name, *_ = parse_wheel_filename(wheel.name)
@@ -50,9 +52,9 @@ def of_checkout(framework: Framework, source: Path, *, root: Path = VARIANTS, bu
     return _variant(framework, f"checkout-{wheel.parent.name}", dependencies, root)
 
 
-def of_folder(folder: Path) -> Framework:
+def framework_from_folder(folder: Path) -> Framework:
     """The framework in a folder that is made like those under ``frameworks/``, under a name that is no other's."""
-    framework = Framework.read(folder.resolve())
+    framework = Framework.load(folder.resolve())
     return replace(framework, name=f"{framework.name.lower()}-local")
 
 
@@ -68,7 +70,7 @@ def project_name(source: Path) -> str | None:
     return canonicalize_name(name) if isinstance(name, str) else None
 
 
-def is_entrant(folder: Path) -> bool:
+def is_framework_folder(folder: Path) -> bool:
     """Whether a folder is made like those under ``frameworks/``."""
     file = folder / "pyproject.toml"
     return file.is_file() and "[tool.stack]" in file.read_text()
@@ -125,7 +127,7 @@ def _variant(framework: Framework, suffix: str, dependencies: tuple[str, ...], r
     ignored = shutil.ignore_patterns("__pycache__", LOCK)
     shutil.copytree(framework.folder, folder, ignore=ignored, dirs_exist_ok=True)
     variant = replace(framework, name=folder.name, folder=folder, dependencies=dependencies)
-    if stale(variant) is not None:
+    if why_stale(variant) is not None:
         if not variant.lock.exists():
             _seed(framework, variant)
         lock(variant)

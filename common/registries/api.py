@@ -27,25 +27,25 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.index.v1+json",
 )
-_PLACE = re.compile(r"(?P<host>[A-Za-z0-9.-]+(:[0-9]{1,5})?)(?P<prefix>(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)/?")
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+(:[0-9]{1,5})?)(?P<prefix>(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)/?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RegistryAddress:
     """Where images go: a registry's host, and what repositories there begin with."""
 
     host: str
     prefix: str = ""
 
     @classmethod
-    def read(cls, text: str) -> "Place":
+    def parse(cls, text: str) -> "RegistryAddress":
         """The place that ``REGISTRY=`` names: ``HOST[:PORT][/PREFIX]``."""
         if "@" in text:
             raise UsageError(
                 "REGISTRY= holds a user or a password. Accepted: HOST[:PORT][/PREFIX]; the rest in the environment's "
                 "REGISTRY_USER and REGISTRY_PASSWORD, or by docker login."
             )
-        if (found := _PLACE.fullmatch(text)) is None:
+        if (found := _ADDRESS.fullmatch(text)) is None:
             raise UsageError(
                 f"REGISTRY={text or '(empty)'} is no registry. Accepted: HOST[:PORT][/PREFIX], such as 127.0.0.1:5000 "
                 "or 123456789012.dkr.ecr.us-east-1.amazonaws.com/team."
@@ -90,13 +90,13 @@ class _Index(Struct, frozen=True, kw_only=True):
 class Registry:
     """A registry that answers."""
 
-    place: Place
+    address: RegistryAddress
     client: httpx.Client
 
     def require(self, kind: type[BenchmarkError] = FailedError) -> None:
         """``kind`` of error where it does not answer, or refuses the login."""
-        with _told(self.place, kind):
-            _require(self.client.get("/v2/"), self.place, kind)
+        with _told(self.address, kind):
+            _require(self.client.get("/v2/"), self.address, kind)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest of a tag or digest; of an index, that of this engine's platform."""
@@ -109,40 +109,40 @@ class Registry:
     def blob(self, repository: str, blob: Blob, into: IO[bytes]) -> None:
         """Write a blob, as it is stored, into a file; ``FailedError`` where it is not what its digest says."""
         digest = hashlib.sha256()
-        with _told(self.place), self.client.stream("GET", f"/v2/{repository}/blobs/{blob.digest}") as answer:
-            _require(answer, self.place)
+        with _told(self.address), self.client.stream("GET", f"/v2/{repository}/blobs/{blob.digest}") as answer:
+            _require(answer, self.address)
             for chunk in answer.iter_raw():
                 digest.update(chunk)
                 into.write(chunk)
         if f"sha256:{digest.hexdigest()}" != blob.digest:
-            raise FailedError(f"REGISTRY={self.place.host} gave another blob than {blob.digest} of {repository}.")
+            raise FailedError(f"REGISTRY={self.address.host} gave another blob than {blob.digest} of {repository}.")
 
     def _get(self, path: str, *, accept: str) -> bytes:
-        with _told(self.place):
+        with _told(self.address):
             answer = self.client.get(path, headers={"Accept": accept})
-            _require(answer, self.place)
+            _require(answer, self.address)
             return answer.content
 
     def _decode(self, text: bytes, kind: type[_Kind]) -> _Kind:
         try:
             return msgspec.json.decode(text, type=kind)
         except msgspec.DecodeError as error:
-            raise FailedError(f"REGISTRY={self.place.host} gave a manifest that is none: {error}.") from error
+            raise FailedError(f"REGISTRY={self.address.host} gave a manifest that is none: {error}.") from error
 
 
 @contextmanager
-def connect(place: Place, login: Login | None) -> Iterator[Registry]:
+def connect_registry(address: RegistryAddress, login: Login | None) -> Iterator[Registry]:
     """The registry, once it has answered and accepted the login; ``UsageError`` says what is wrong with it."""
-    plain = is_insecure(place.host)
+    plain = is_insecure(address.host)
     with httpx.Client(
-        base_url=f"{'http' if plain else 'https'}://{place.host}",
+        base_url=f"{'http' if plain else 'https'}://{address.host}",
         auth=Challenged(login),
         timeout=TIMEOUT_S,
         follow_redirects=True,
         trust_env=not plain,
         verify=True if plain else ssl.create_default_context(cafile=ca_bundle()),
     ) as client:
-        registry = Registry(place=place, client=client)
+        registry = Registry(address=address, client=client)
         registry.require(UsageError)
         yield registry
 
@@ -159,30 +159,30 @@ def is_insecure(host: str) -> bool:
 
 
 @contextmanager
-def _told(place: Place, kind: type[BenchmarkError] = FailedError) -> Iterator[None]:
+def _told(address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPError as error:
-        raise kind(f"REGISTRY={place.host} does not answer: {error or type(error).__name__}.") from error
+        raise kind(f"REGISTRY={address.host} does not answer: {error or type(error).__name__}.") from error
 
 
-def _require(answer: httpx.Response, place: Place, kind: type[BenchmarkError] = FailedError) -> None:
+def _require(answer: httpx.Response, address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> None:
     match answer.status_code:
         case 200:
             return
         case 401 | 403:
-            raise kind(refused(place))
+            raise kind(login_refused(address))
         case status:
             raise kind(
-                f"REGISTRY={place.host} answers {answer.request.url.path} with {status}. "
+                f"REGISTRY={address.host} answers {answer.request.url.path} with {status}. "
                 "Accepted: a registry of the distribution API, version 2."
             )
 
 
-def refused(place: Place) -> str:
+def login_refused(address: RegistryAddress) -> str:
     """What to tell a user whose login a registry does not take, or who gave none."""
     return (
-        f"REGISTRY={place.host} refuses the login. Run: docker login {place.host}; or set REGISTRY_USER and "
+        f"REGISTRY={address.host} refuses the login. Run: docker login {address.host}; or set REGISTRY_USER and "
         "REGISTRY_PASSWORD in the environment."
     )
 

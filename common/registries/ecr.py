@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.errors import UsageError
-from common.registries.api import Place
+from common.registries.api import RegistryAddress
 from common.registries.login import Login
 
 _HOST = re.compile(
@@ -66,12 +66,14 @@ def ecr_region(host: str) -> str | None:
     return None if found is None else found["region"] or found["dual"]
 
 
-def connect_ecr(place: Place) -> Ecr:
+def connect_ecr(address: RegistryAddress) -> Ecr:
     """ECR in the region that the host names, else in boto3's own; credentials and endpoint are boto3's own too."""
-    found = _HOST.fullmatch(place.host)
+    found = _HOST.fullmatch(address.host)
     with _told():
         config = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
-        client = boto3.client("ecr", region_name=ecr_region(place.host) or os.environ.get("AWS_REGION"), config=config)
+        client = boto3.client(
+            "ecr", region_name=ecr_region(address.host) or os.environ.get("AWS_REGION"), config=config
+        )
     return Ecr(client=client, account=None if found is None else found["account"])
 
 

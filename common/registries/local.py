@@ -4,15 +4,13 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from common.errors import UsageError
 from common.host.ports import HOST
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import Program, supervised
 from common.host.waiting import wait_until
 
 PROGRAM = "docker-registry"
@@ -38,17 +36,9 @@ def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = No
     program = require_program()
     config = folder / f"config-{host}.json"
     config.write_text(json.dumps(_config(host, folder / "storage", htpasswd)))
-    cores = sorted(os.sched_getaffinity(0))
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        guarded([program, "serve", str(config)], cores=cores, cwd=folder, env=_environ(), log=log) as guard,
-    ):
-
-        def ended() -> str | None:
-            return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
-        wait_until(lambda: _address(log, host) is not None, ended, what=PROGRAM)
-        yield _address(log, host) or ""
+    with supervised([program, "serve", str(config)], cwd=folder, env=_environ()) as registry:
+        wait_until(lambda: _address(registry, host) is not None, registry.exit_reason, what=PROGRAM)
+        yield _address(registry, host) or ""
 
 
 def _config(host: str, storage: Path, htpasswd: Path | None) -> dict[str, object]:
@@ -69,8 +59,7 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY", "OTEL_"))}
 
 
-def _address(log: IO[str], host: str) -> str | None:
+def _address(registry: Program, host: str) -> str | None:
     """Where it listens, as it says itself once it does: it was told to take any free port."""
-    log.seek(0)
-    found = re.search(rf"listening on ({re.escape(host)}:\d+)", log.read())
+    found = re.search(rf"listening on ({re.escape(host)}:\d+)", registry.output())
     return found[1] if found else None

@@ -10,9 +10,9 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from common.engine.client import engine
-from common.engine.temporary import Claim, claim
+from common.engine.temporary import TemporaryResources, temporary_resources
 from common.errors import BenchmarkError, FailedError
-from common.registries.api import Manifest, Place, Registry, connect, refused
+from common.registries.api import Manifest, Registry, RegistryAddress, connect_registry, login_refused
 from common.registries.ecr import Ecr, connect_ecr, is_ecr
 from common.registries.login import ANONYMOUS, Login, find_login
 from common.runtimes.candidates import Candidate
@@ -46,7 +46,7 @@ class Pusher:
 
     registry: Registry
     login: Login | None
-    claim: Claim
+    claim: TemporaryResources
     ecr: Ecr | None = None
 
     def push(self, image: str, *, image_id: str | None = None) -> Pushed:
@@ -55,8 +55,8 @@ class Pusher:
         ``image_id`` is what to push under it, in case that the tag is given to another image meanwhile.
         """
         name, _, tag = image.rpartition(":")
-        repository = self.registry.place.repository(name)
-        reference = f"{self.registry.place.host}/{repository}:{tag}"
+        repository = self.registry.address.repository(name)
+        reference = f"{self.registry.address.host}/{repository}:{tag}"
         if self.ecr is not None:
             self.ecr.require_repository(repository)
         started = time.perf_counter()
@@ -78,7 +78,7 @@ class Pusher:
         """``FailedError`` where the engine says that it failed, or that it tries again a registry that is gone."""
         if said := event.get("error"):
             if any(word in said.casefold() for word in REFUSALS):
-                raise FailedError(refused(self.registry.place))
+                raise FailedError(login_refused(self.registry.address))
             hint = " The registry's disk may be full." if SERVER_ERROR in said else ""
             raise FailedError(f"{reference} was not pushed: {' '.join(said.split())}.{hint}")
         if str(event.get("status", "")).startswith("Retrying"):
@@ -86,11 +86,11 @@ class Pusher:
 
 
 @contextmanager
-def pusher(place: Place, *, ecr: bool = False) -> Iterator[Pusher]:
+def registry_pusher(address: RegistryAddress, *, ecr: bool = False) -> Iterator[Pusher]:
     """What pushes into a registry that answers; ``UsageError`` where it does not, or refuses the login."""
-    amazon = connect_ecr(place) if ecr or is_ecr(place.host) else None
-    login = find_login(place.host) if amazon is None else amazon.login()
-    with claim() as mine, connect(place, login) as registry:
+    amazon = connect_ecr(address) if ecr or is_ecr(address.host) else None
+    login = find_login(address.host) if amazon is None else amazon.login()
+    with temporary_resources() as mine, connect_registry(address, login) as registry:
         yield Pusher(registry=registry, login=login, claim=mine, ecr=amazon)
 
 

@@ -1,11 +1,11 @@
-"""Ways to bring a stack up. Each is a context manager that gives a ``Running`` and leaves nothing behind."""
+"""Ways to bring a stack up. Each is a context manager that gives a ``RunningServer`` and leaves nothing behind."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecondTask:
+class LoadTask:
     """A place beside a server from which a program can load it, other than this machine."""
 
     url: str
@@ -15,18 +15,18 @@ class SecondTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class RunningServer:
     """A stack that answers."""
 
     url: str
     """Where it answers, seen from where ``prefix`` puts a client."""
-    prefix: tuple[str, ...]
+    client_prefix: tuple[str, ...]
     """What to put before a client's command line so that it runs beside the server; empty on the host."""
-    meter: str | None
+    cpu_meter: str | None
     """What ``read_meter`` reads its CPU time from; ``None`` where somebody else started it."""
-    memory: str | None = None
+    memory_meter: str | None = None
     """What ``read_memory`` reads its memory from; ``None`` where somebody else started it."""
-    second_task: SecondTask | None = None
+    load_task: LoadTask | None = None
     """Where load has to come from; ``None`` where that is here, behind ``prefix``."""
-    ended: Callable[[], str | None]
+    exit_reason: Callable[[], str | None]
     """Says how it ended, or ``None`` while it runs."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from common.aws.settings import Fargate
-from common.aws.sizes import completed
-from common.aws.sizes import read_size as read_fargate_size
+from common.aws.settings import FargateSettings
+from common.aws.sizes import parse_fargate_size as read_fargate_size
+from common.aws.sizes import with_minimum_memory
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON, Image, images, read_python, tag
+from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_python
 from common.catalog.selection import canonical, one_of, select
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
@@ -19,7 +19,7 @@ from common.engine.client import engine, engine_answers
 from common.errors import UsageError
 from common.records.run import Cell
 from common.runtimes import container, fargate, process
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 
 DEFAULT_IMAGE = "slim"
 
@@ -32,7 +32,7 @@ class Runtime(StrEnum):
     FARGATE = "fargate"
 
     @classmethod
-    def read(cls, text: str) -> "Runtime":
+    def parse(cls, text: str) -> "Runtime":
         """The runtime that ``RUNTIME=`` names; ``auto`` is Docker where an engine answers, else processes."""
         if canonical(text) == "auto":
             return cls.DOCKER if engine_answers() else cls.PROCESS
@@ -41,14 +41,14 @@ class Runtime(StrEnum):
         return found
 
     @property
-    def here(self) -> "Runtime":
+    def local(self) -> "Runtime":
         """This runtime where servers run on this machine; ``UsageError`` for a verb that needs that."""
         if self is Runtime.FARGATE:
             raise UsageError("RUNTIME=fargate cannot be used here. Accepted: process, docker.")
         return self
 
 
-def runtime_line(runtime: Runtime, asked: str) -> str:
+def describe_runtime(runtime: Runtime, asked: str) -> str:
     """Which runtime is used and why, in one line."""
     if canonical(asked) != "auto":
         return f"{runtime} runtime, as asked for"
@@ -65,22 +65,22 @@ class Candidate:
     python: str = DEFAULT_PYTHON
     interpreter: Path | None = None
     """The Python of the process runtime; ``None`` for the one that runs us."""
-    called: str = ""
+    label: str = ""
     """Its name where it is not to be called by its stack and image, for two may share these."""
-    place: Fargate | None = None
+    fargate: FargateSettings | None = None
     """Where its tasks run; ``None`` unless the runtime is Fargate."""
 
     @property
     def name(self) -> str:
         """What tables and messages call it."""
-        if self.called:
-            return self.called
+        if self.label:
+            return self.label
         return self.stack.name if self.image is None else f"{self.stack.name}@{self.image.name}"
 
     @property
     def tag(self) -> str | None:
         """The name of the image it runs in."""
-        return None if self.image is None else tag(self.stack, self.image, self.python)
+        return None if self.image is None else image_tag(self.stack, self.image, self.python)
 
     @property
     def unavailable(self) -> str | None:
@@ -91,7 +91,7 @@ class Candidate:
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
-    ) -> AbstractContextManager[Running]:
+    ) -> AbstractContextManager[RunningServer]:
         """Bring it up on ``cores``; nothing of it is left afterwards.
 
         ``inside`` puts clients beside a container's server; otherwise they reach it from this machine. ``port`` is
@@ -99,12 +99,12 @@ class Candidate:
         """
         if self.tag is None:
             return process.serve(self.stack, size, cores=cores, port=port, python=self.interpreter)
-        if self.place is not None:
-            return fargate.serve(self.name, self.place.image(self.tag), completed(size), self.place)
+        if self.fargate is not None:
+            return fargate.serve(self.name, self.fargate.image(self.tag), with_minimum_memory(size), self.fargate)
         return container.serve(self.stack, self.tag, size, cores=cores, inside=inside, publish=port)
 
 
-def choose(
+def select_candidates(
     *,
     framework: str,
     server: str = DEFAULT,
@@ -112,20 +112,20 @@ def choose(
     runtime: Runtime,
     python: str = DEFAULT_PYTHON,
     size: Size | None = None,
-    place: Fargate | None = None,
+    fargate: FargateSettings | None = None,
 ) -> tuple[Candidate, ...]:
     """Every stack asked for, in every image asked for unless the runtime is processes; on Fargate at ``place``.
 
     ``UsageError`` names a value that is wrong, or that the runtime cannot give.
     """
     chosen = stacks(framework, server, frameworks())
-    if place is not None and runtime is Runtime.FARGATE:
-        place.check()
-    elif place is not None:
-        place.refuse_unused(runtime)
-        place = None
+    if fargate is not None and runtime is Runtime.FARGATE:
+        fargate.check()
+    elif fargate is not None:
+        fargate.refuse_unused(runtime)
+        fargate = None
     else:
-        runtime = runtime.here
+        runtime = runtime.local
     if runtime is Runtime.PROCESS:
         if image is not None:
             raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process runs without images.")
@@ -134,18 +134,20 @@ def choose(
         return tuple(Candidate(stack=stack) for stack in chosen)
     known = images()
     flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
-    python = read_python(python)
+    python = parse_python(python)
     return tuple(
-        Candidate(stack=stack, image=known[name], python=python, place=place) for stack in chosen for name in flavours
+        Candidate(stack=stack, image=known[name], python=python, fargate=fargate)
+        for stack in chosen
+        for name in flavours
     )
 
 
-def read_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
+def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
     """The size that ``VCPU=`` and ``MEMORY=`` name, among those that the runtime can give."""
-    return read_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.read(vcpu, memory)
+    return read_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.parse(vcpu, memory)
 
 
-def again(cell: Cell) -> Candidate:
+def candidate_from_cell(cell: Cell) -> Candidate:
     """The candidate that a recorded cell was measured of; ``UsageError`` where its framework or server is no more."""
     known = frameworks()
     if cell.framework not in known or cell.server not in SERVERS:
@@ -156,7 +158,7 @@ def again(cell: Cell) -> Candidate:
     return Candidate(stack=stack, image=images()[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
 
 
-def only(candidates: Sequence[Candidate]) -> Candidate:
+def single_candidate(candidates: Sequence[Candidate]) -> Candidate:
     """The one candidate of a verb that takes just one."""
     if len(candidates) != 1:
         names = ", ".join(candidate.name for candidate in candidates)

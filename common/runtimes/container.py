@@ -15,13 +15,13 @@ from docker.models.containers import Container
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine
-from common.engine.ownership import guarded, remove_orphans
+from common.engine.ownership import remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.cpu import cgroup_folder, cgroup_meter, memory_kills
-from common.host.http_probe import answers
+from common.host.http_probe import responds
 from common.host.ports import check_port, free_port
 from common.host.waiting import wait_until
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 
 KILLED = 137
 TAIL_LINES = 10
@@ -45,7 +45,7 @@ def serve(
     cores: Sequence[int],
     inside: bool = True,
     publish: int | None = None,
-) -> Iterator[Running]:
+) -> Iterator[RunningServer]:
     """A container of ``image_tag`` that answers; gone when the block is left, however it is left.
 
     ``inside`` puts clients beside the server, for measuring: in the container's network namespace where this user may
@@ -55,18 +55,24 @@ def serve(
     """
     sweep()
     options = network(inside=inside, publish=publish)
-    with guarded() as labels, created(image_tag, limits(size, cores) | options, labels) as container:
+    with watched_containers() as labels, created(image_tag, limits(size, cores) | options, labels) as container:
         start(container, image_tag)
         pid, memory = groups(container)
         ended = functools.partial(how_it_ended, container, memory)
         url, probe, prefix = addresses(container, inside=inside, publish=publish)
-        wait_until(lambda: answers(probe), ended, what=f"{stack.name} in {image_tag}")
-        yield Running(url=url, prefix=prefix, meter=cgroup_meter(pid), memory=f"cgroup:{memory}", ended=ended)
+        wait_until(lambda: responds(probe), ended, what=f"{stack.name} in {image_tag}")
+        yield RunningServer(
+            url=url,
+            client_prefix=prefix,
+            cpu_meter=cgroup_meter(pid),
+            memory_meter=f"cgroup:{memory}",
+            exit_reason=ended,
+        )
 
 
 def sweep() -> None:
     """Remove every container of ours whose owner lives no more."""
-    remove_orphans(engine())
+    remove_orphaned_containers(engine())
 
 
 def can_enter_namespaces() -> bool:

@@ -1,6 +1,7 @@
 """The fargate runtime: a stack in a task of its own on ECS Fargate, reached over the network.
 
-From outside a task its CPU time cannot be read, so ``Running.meter`` is ``None``: only what the clock sees counts.
+From outside a task its CPU time cannot be read, so ``RunningServer.cpu_meter`` is ``None`` and only wall
+time counts.
 """
 
 import threading
@@ -14,14 +15,14 @@ from functools import partial
 
 from common.aws import logs
 from common.aws.requests import Task
-from common.aws.settings import Fargate
-from common.aws.tasks import definition, task
+from common.aws.settings import FargateSettings
+from common.aws.tasks import running_task, task_definition
 from common.catalog.images import GENERATOR
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.errors import FailedError
-from common.host.http_probe import answers, read
-from common.runtimes.base import Running, SecondTask
+from common.host.http_probe import fetch_body, responds
+from common.runtimes.base import LoadTask, RunningServer
 
 GENERATOR_SIZE = Size(vcpu=2, memory_bytes=4 * 1024**3)
 """Of the task that loads another: a core for the load and one for all else."""
@@ -38,7 +39,7 @@ CONNECT_TIMEOUT_S = 0.25
 class Watch:
     """A task, looked at no more often than ECS puts up with."""
 
-    place: Fargate
+    settings: FargateSettings
     arn: str
     what: str
     _seen: Task | None = None
@@ -48,7 +49,7 @@ class Watch:
     def look(self) -> Task | None:
         """The task as it was less than ``LOOK_EVERY_S`` ago; ``None`` as long as ECS does not know it yet."""
         if time.monotonic() - self._looked_at_s >= LOOK_EVERY_S:
-            reply = self.place.cloud.call("ecs", "DescribeTasks", cluster=self.place.cluster, tasks=[self.arn])
+            reply = self.settings.cloud.call("ecs", "DescribeTasks", cluster=self.settings.cluster, tasks=[self.arn])
             self._seen = next((Task.read(row) for row in reply.get("tasks", [])), self._seen)
             self._looked_at_s = time.monotonic()
         return self._seen
@@ -57,8 +58,8 @@ class Watch:
         """How it ended, with the end of its log, or that the money has; ``None`` while it runs."""
         seen = self.look()
         if self._end is None and seen is not None and seen.ended is not None:
-            self._end = f"{seen.ended}; {logs.tail(self.place, self.arn)}"
-        return self.place.budget.exceeded or self._end
+            self._end = f"{seen.ended}; {logs.tail(self.settings, self.arn)}"
+        return self.settings.budget.exceeded or self._end
 
     def settled(self, wait_s: float) -> Task:
         """The task once ECS says that it runs, or as it is after ``wait_s``."""
@@ -79,7 +80,7 @@ class Watch:
             if time.monotonic() > deadline_s:
                 at = seen.status if seen else "unknown to ECS"
                 late = f"{self.what} did not answer with 200 within {START_DEADLINE_S:g} s; it is {at}"
-                raise FailedError(f"{late}; {logs.tail(self.place, self.arn)}")
+                raise FailedError(f"{late}; {logs.tail(self.settings, self.arn)}")
             time.sleep(LOOK_EVERY_S / 4)
 
 
@@ -94,25 +95,25 @@ class Started:
 
 
 @contextmanager
-def serve(name: str, image: str, size: Size, place: Fargate) -> Iterator[Running]:
+def serve(name: str, image: str, size: Size, settings: FargateSettings) -> Iterator[RunningServer]:
     """A task of ``image`` that answers; it and its definition are gone when the block is left.
 
     Raises what ``Cloud.call`` does, and ``FailedError`` where the task does not come up.
     """
-    with definition(place, image, size) as arn, started(name, arn, size, place) as one:
-        yield Running(
+    with task_definition(settings, image, size) as arn, started(name, arn, size, settings) as one:
+        yield RunningServer(
             url=one.url,
-            prefix=(),
-            meter=None,
-            second_task=_second_task(one.watch) if place.beside else None,
-            ended=one.watch.ended,
+            client_prefix=(),
+            cpu_meter=None,
+            load_task=_second_task(one.watch) if settings.load_from_task else None,
+            exit_reason=one.watch.ended,
         )
 
 
-def _second_task(server: Watch) -> SecondTask:
+def _second_task(server: Watch) -> LoadTask:
     seen = server.look()
     assert seen is not None
-    return SecondTask(url=f"http://{seen.private_ip}:{PORT}", ask=partial(ask, server))
+    return LoadTask(url=f"http://{seen.private_ip}:{PORT}", ask=partial(ask, server))
 
 
 def ask(server: Watch, line: Sequence[str], longest_s: float) -> bytes:
@@ -121,17 +122,17 @@ def ask(server: Watch, line: Sequence[str], longest_s: float) -> bytes:
     The program answers ``/hello`` with 200 as soon as it runs, and ``/answer`` with another status until it is done.
     ``FailedError`` where that takes longer than ``longest_s``, or either task ends before.
     """
-    place = server.place
-    image = place.image(f"{GENERATOR}:latest")
+    settings = server.settings
+    image = settings.image(f"{GENERATOR}:latest")
     what = "the load generator"
     with (
-        definition(place, image, GENERATOR_SIZE, command=line) as arn,
-        started(what, arn, GENERATOR_SIZE, place) as one,
+        task_definition(settings, image, GENERATOR_SIZE, command=line) as arn,
+        started(what, arn, GENERATOR_SIZE, settings) as one,
     ):
-        if place.cloud.rehearsal:
+        if settings.cloud.dry_run:
             return b""
         deadline_s = time.monotonic() + longest_s
-        while (answer := read(one.url, "/answer")) is None:
+        while (answer := fetch_body(one.url, "/answer")) is None:
             for watch in (server, one.watch):
                 if (how := watch.ended()) is not None:
                     raise FailedError(f"{watch.what} ended before the load was over: {how}")
@@ -143,12 +144,12 @@ def ask(server: Watch, line: Sequence[str], longest_s: float) -> bytes:
 
 @contextmanager
 def started(
-    name: str, definition_arn: str, size: Size, place: Fargate, *, subnets: str = "", groups: str = ""
+    name: str, definition_arn: str, size: Size, settings: FargateSettings, *, subnets: str = "", groups: str = ""
 ) -> Iterator[Started]:
-    """A new task of a definition, as soon as it answers; stopped when the block is left."""
+    """A new task of a task definition, as soon as it answers; stopped when the block is left."""
     deadline_s = time.monotonic() + START_DEADLINE_S
-    with task(place, definition_arn, size, subnets=subnets, groups=groups) as arn:
-        watch = Watch(place=place, arn=arn, what=f"{name} on Fargate")
+    with running_task(settings, definition_arn, size, subnets=subnets, groups=groups) as arn:
+        watch = Watch(settings=settings, arn=arn, what=f"{name} on Fargate")
         url = f"http://{_address(watch, deadline_s)}:{PORT}"
         yield Started(watch=watch, url=url, answered_at=_first_answer(watch, url, deadline_s))
 
@@ -156,10 +157,10 @@ def started(
 def _address(watch: Watch, deadline_s: float) -> str:
     """Where the task is reached: known before its image is pulled, so that no answer is missed."""
     seen = watch.until(lambda seen: seen.private_ip is not None and seen.interface is not None, deadline_s)
-    if not watch.place.public:
+    if not watch.settings.public:
         assert seen.private_ip is not None
         return seen.private_ip
-    reply = watch.place.cloud.call("ec2", "DescribeNetworkInterfaces", NetworkInterfaceIds=[seen.interface])
+    reply = watch.settings.cloud.call("ec2", "DescribeNetworkInterfaces", NetworkInterfaceIds=[seen.interface])
     address: str | None = reply["NetworkInterfaces"][0].get("Association", {}).get("PublicIp")
     if address is None:
         raise FailedError(f"{watch.what} has no public address. Use SUBNETS= of a public subnet, or a machine in its "
@@ -168,7 +169,7 @@ def _address(watch: Watch, deadline_s: float) -> str:
 
 
 def _first_answer(watch: Watch, url: str, deadline_s: float) -> datetime:
-    if watch.place.cloud.rehearsal:
+    if watch.settings.cloud.dry_run:
         return datetime.now(UTC)
     leave = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -187,7 +188,7 @@ def _done(answer: Future[datetime]) -> bool:
 
 def _probe(url: str, leave: threading.Event) -> datetime:
     """When ``url`` first answers, or when we leave."""
-    ask = partial(answers, url, connect_timeout_s=CONNECT_TIMEOUT_S)
+    ask = partial(responds, url, connect_timeout_s=CONNECT_TIMEOUT_S)
     while not ask() and not leave.wait(PROBE_EVERY_S):
         pass
     return datetime.now(UTC)

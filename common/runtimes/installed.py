@@ -16,7 +16,7 @@ from common.runtimes.candidates import Candidate
 
 def packages(candidate: Candidate) -> Mapping[str, str]:
     """The version of every package that is installed for ``candidate``, by its canonical name."""
-    if candidate.place is not None:
+    if candidate.fargate is not None:
         return {}  # a registry's image, which need not be here
     if candidate.tag is not None:
         found: dict[str, str] = json.loads(engine().images.get(candidate.tag).labels.get(VERSIONS, "{}"))
@@ -30,7 +30,7 @@ def python(candidate: Candidate) -> str:
     """The version of the Python that runs ``candidate``."""
     if candidate.tag is None:
         return _ask(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
-    if candidate.place is not None:
+    if candidate.fargate is not None:
         return candidate.python
     variables: list[str] = engine().images.get(candidate.tag).attrs["Config"]["Env"]
     return dict(one.split("=", 1) for one in variables).get("PYTHON_VERSION", candidate.python)

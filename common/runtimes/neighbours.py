@@ -7,7 +7,7 @@ from docker.errors import APIError, ImageNotFound
 
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.engine.client import engine
-from common.engine.ownership import guarded
+from common.engine.ownership import watched_containers
 from common.errors import UsageError
 
 BURN = ("python3", "-c", "while True: pass")
@@ -26,7 +26,7 @@ def neighbours(count: int, cores: Sequence[int]) -> Iterator[None]:
 def _neighbour(cores: Sequence[int]) -> Iterator[None]:
     base = images()["slim"].base(DEFAULT_PYTHON)
     pinned = ",".join(map(str, cores))
-    with guarded() as labels:
+    with watched_containers() as labels:
         try:
             container = engine().containers.run(
                 base, list(BURN), detach=True, labels=labels, cpuset_cpus=pinned, network_mode="none"

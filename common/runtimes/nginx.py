@@ -24,14 +24,14 @@ from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.engine.client import engine
 from common.errors import FailedError
-from common.host.http_probe import answers
+from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.project import PROJECT
 from common.records.run import Cell
 from common.runtimes import container
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from common.runtimes.process import refuse_quota
 
 NAME = "nginx"
@@ -50,7 +50,7 @@ _FOLDERS = ("tmp", "site", "dev", "proc", "sys", "etc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Floor:
+class Nginx:
     """nginx with one file; ``tag`` is its image in the docker runtime, ``None`` for a process."""
 
     tag: str | None = None
@@ -60,7 +60,7 @@ class Floor:
         """What tables call it."""
         return f"{NAME}+static-file"
 
-    def serve(self, size: Size, *, cores: Sequence[int], inside: bool = True) -> AbstractContextManager[Running]:
+    def serve(self, size: Size, *, cores: Sequence[int], inside: bool = True) -> AbstractContextManager[RunningServer]:
         """Bring it up on ``cores``; nothing of it is left afterwards."""
         if self.tag is None:
             return _process(self.name, size, cores)
@@ -83,16 +83,16 @@ class Floor:
         )
 
 
-def lacking() -> str | None:
+def why_no_nginx() -> str | None:
     """Why there is no floor here; ``None`` where there is one."""
     return None if _program() else "nginx is not on this machine (Debian: apt-get install nginx-light)"
 
 
-def floor(*, docker: bool) -> Floor:
-    """The floor, its image made where it is to run in Docker; ``FailedError`` where there is no nginx."""
-    if (why := lacking()) is not None:
+def prepare_nginx(*, docker: bool) -> Nginx:
+    """The nginx, its image made where it is to run in Docker; ``FailedError`` where there is no nginx."""
+    if (why := why_no_nginx()) is not None:
         raise FailedError(f"{why}.")
-    return Floor(tag=_image() if docker else None)
+    return Nginx(tag=_image() if docker else None)
 
 
 def version() -> str:
@@ -125,11 +125,11 @@ def start_script(program: str) -> str:
 
 
 @contextmanager
-def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[Running]:
+def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningServer]:
     refuse_quota(size)
     port = free_port()
     url = f"http://{HOST}:{port}"
-    with tempfile.TemporaryDirectory(prefix="nginx-") as path, tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryDirectory(prefix="nginx-") as path:
         folder = Path(path)
         (folder / "hello").write_bytes(BODY)
         values = {"FOLDER": folder, "HOST": HOST, "PORT": port, "WORKERS": size.workers, "ROOT": folder}
@@ -137,13 +137,15 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[Running]:
             f"user root;\n{configuration(values)}" if os.geteuid() == 0 else configuration(values)
         )
         line = [str(_program()), "-e", "stderr", "-c", str(folder / "conf")]
-        with guarded(line, cores=cores, cwd=folder, env=dict(os.environ), log=log) as guard:
-
-            def ended() -> str | None:
-                return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
-            wait_until(lambda: answers(url), ended, what=name)
-            yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", memory=f"tree:{guard.pid}", ended=ended)
+        with supervised(line, cwd=folder, cores=cores) as program:
+            wait_until(lambda: responds(url), program.exit_reason, what=name)
+            yield RunningServer(
+                url=url,
+                client_prefix=(),
+                cpu_meter=program.tree_meter,
+                memory_meter=program.tree_meter,
+                exit_reason=program.exit_reason,
+            )
 
 
 def _image() -> str:

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from common.aws.readiness import require_images, sweep
 from common.catalog.images import GENERATOR, Image
-from common.console import live
-from common.engine.builds import build
+from common.console import live_progress
+from common.engine.builds import build_images
 from common.packages.environments import environment
 from common.runtimes.candidates import Candidate
 
@@ -21,13 +21,13 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
 
     Images are always built: an unchanged one costs a moment, and a stale one would be measured for what it is not.
     """
-    if (place := next((one.place for one in candidates), None)) is not None:
-        sweep(place, partial(console.print, soft_wrap=True, markup=False, highlight=False))
+    if (fargate := next((one.fargate for one in candidates), None)) is not None:
+        sweep(fargate, partial(console.print, soft_wrap=True, markup=False, highlight=False))
         tags = [one.tag for one in candidates if one.tag is not None]
-        require_images(place, [*tags, f"{GENERATOR}:latest"] if place.beside else tags)
+        require_images(fargate, [*tags, f"{GENERATOR}:latest"] if fargate.load_from_task else tags)
         return
     on: dict[tuple[Image, str], list[Candidate]] = {}
-    with live("getting ready", len(candidates), console) as display:
+    with live_progress("getting ready", len(candidates), console) as display:
         for candidate in candidates:
             if candidate.image is None:
                 display.start(f"environment of {candidate.name}")
@@ -37,7 +37,7 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
                 on.setdefault((candidate.image, candidate.python), []).append(candidate)
         for (image, python), ones in on.items():
             display.start(f"images on {image.name}")
-            build([one.stack for one in ones], [image], python, report=display.done)
+            build_images([one.stack for one in ones], [image], python, report=display.done)
 
 
 def available(candidates: Sequence[Candidate], console: Console) -> list[Candidate]:

@@ -1,7 +1,6 @@
 """The process runtime: a stack in its own environment, straight on this machine. It needs nothing but Python."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +9,13 @@ from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import UsageError
-from common.host.http_probe import answers
+from common.host.http_probe import responds
 from common.host.ports import HOST, check_port, free_port
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.packages.environments import environment
 from common.project import ROOT
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 
 _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 """What a server sees of our own environment; anything else (``WEB_CONCURRENCY``, ...) would change what is measured."""
@@ -25,36 +24,34 @@ _PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 @contextmanager
 def serve(
     stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
-) -> Iterator[Running]:
+) -> Iterator[RunningServer]:
     """Bring ``stack`` up on ``cores`` and give it once it answers; its whole process tree is gone afterwards.
 
     ``python`` runs it; by default the one that runs us.
     """
     with started(stack, size, cores=cores, port=port, python=python) as running:
-        wait_until(lambda: answers(running.url), running.ended, what=stack.name)
+        wait_until(lambda: responds(running.url), running.exit_reason, what=stack.name)
         yield running
 
 
 @contextmanager
 def started(
     stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
-) -> Iterator[Running]:
+) -> Iterator[RunningServer]:
     """The same, given as soon as its guard has been started, before it answers."""
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
     folder = environment(stack, python)
     line = (f"{folder}/bin/{line[0]}", *line[1:])
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        guarded(line, cores=cores, cwd=stack.framework.folder, env=environ(stack, folder), log=log) as guard,
-    ):
-
-        def ended() -> str | None:
-            return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
-        meter = f"tree:{guard.pid}"
-        yield Running(url=f"http://{HOST}:{port}", prefix=(), meter=meter, memory=meter, ended=ended)
+    with supervised(line, cwd=stack.framework.folder, cores=cores, env=environ(stack, folder)) as program:
+        yield RunningServer(
+            url=f"http://{HOST}:{port}",
+            client_prefix=(),
+            cpu_meter=program.tree_meter,
+            memory_meter=program.tree_meter,
+            exit_reason=program.exit_reason,
+        )
 
 
 def environ(stack: Stack, folder: Path) -> dict[str, str]:

@@ -14,11 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from common.aws.readiness import require_contrast, require_images, sweep
-from common.aws.settings import Fargate
-from common.aws.sizes import MIB, read_size
-from common.aws.tasks import definition
+from common.aws.settings import FargateSettings
+from common.aws.sizes import MIB, parse_fargate_size
+from common.aws.tasks import task_definition
 from common.catalog.sizes import Size
-from common.console import live
+from common.console import live_progress
 from common.errors import FailedError, UsageError
 from common.host.machine import revision
 from common.records.fargate import Experiment, ExperimentCell, TaskStart
@@ -68,9 +68,9 @@ class Variant:
     @property
     def image(self) -> str:
         """What its tasks pull."""
-        assert self.candidate.place is not None
+        assert self.candidate.fargate is not None
         assert self.candidate.tag is not None
-        return self.candidate.place.image(self.candidate.tag)
+        return self.candidate.fargate.image(self.candidate.tag)
 
 
 def variants(
@@ -79,15 +79,15 @@ def variants(
     *,
     vcpus: str,
     memory: str | None,
-    place: Fargate,
+    fargate: FargateSettings,
     endpoint_subnets: str,
     endpoint_security_groups: str,
 ) -> tuple[Variant, ...]:
     """The cells that a factor compares; ``UsageError`` where there are fewer than two, or more than one factor."""
-    sizes = [read_size(one, memory) for one in vcpus.split(",")]
+    sizes = [parse_fargate_size(one, memory) for one in vcpus.split(",")]
     if factor is Factor.ENDPOINTS and not endpoint_subnets:
         raise UsageError("ENDPOINT_SUBNETS= is not set. Accepted: subnets of a VPC with endpoints for ECR and S3.")
-    where = {"without endpoints": (place.subnets, place.security_groups)}
+    where = {"without endpoints": (fargate.subnets, fargate.security_groups)}
     if factor is Factor.ENDPOINTS:
         where["with endpoints"] = (endpoint_subnets, endpoint_security_groups)
     compared = {Factor.IMAGE_SIZE: len(candidates), Factor.VCPU: len(set(sizes)), Factor.ENDPOINTS: len(where)}
@@ -112,7 +112,7 @@ def variants(
 def run_experiment(
     factor: Factor,
     cells: Sequence[Variant],
-    place: Fargate,
+    fargate: FargateSettings,
     *,
     tasks: int,
     seed: int | None,
@@ -125,13 +125,13 @@ def run_experiment(
     tasks did not start. With ``DRY_RUN=1`` each call is printed and none made.
     """
     say = partial(console.print, soft_wrap=True, markup=False)
-    place.budget.approve(lifetimes([cell.size for cell in cells], tasks), say)
+    fargate.budget.approve(lifetimes([cell.size for cell in cells], tasks), say)
     if factor is Factor.ENDPOINTS:
-        require_contrast(place.cloud, cells[0].subnets, cells[1].subnets)
-    sweep(place, say)
-    require_images(place, [cell.candidate.tag for cell in cells if cell.candidate.tag is not None])
-    experiment = manifest(factor, cells, place, tasks, seed)
-    carry_out(experiment, cells, place, out or RESULTS / experiment.id, console)
+        require_contrast(fargate.cloud, cells[0].subnets, cells[1].subnets)
+    sweep(fargate, say)
+    require_images(fargate, [cell.candidate.tag for cell in cells if cell.candidate.tag is not None])
+    experiment = manifest(factor, cells, fargate, tasks, seed)
+    carry_out(experiment, cells, fargate, out or RESULTS / experiment.id, console)
 
 
 def lifetimes(sizes: Iterable[Size], tasks: int) -> list[tuple[Size, float]]:
@@ -139,18 +139,20 @@ def lifetimes(sizes: Iterable[Size], tasks: int) -> list[tuple[Size, float]]:
     return [(size, START_DEADLINE_S + SETTLE_S) for size in sizes for _ in range(tasks)]
 
 
-def carry_out(experiment: Experiment, cells: Sequence[Variant], place: Fargate, where: Path, console: Console) -> None:
+def carry_out(
+    experiment: Experiment, cells: Sequence[Variant], fargate: FargateSettings, where: Path, console: Console
+) -> None:
     """Make every start, write and print what came of it; ``FailedError`` once all is written where one failed."""
     say = partial(console.print, soft_wrap=True, markup=False)
     planned = list(steps([cell.name for cell in cells], experiment.tasks, experiment.seed))
-    if place.dry_run:
-        for _ in starts(experiment, planned, cells, place):
+    if fargate.dry_run:
+        for _ in starts(experiment, planned, cells, fargate):
             pass
         return
     folder = ExperimentFolder.create(where, experiment)
     try:
-        with live(experiment.name, len(planned), console) as display:
-            for start in starts(experiment, planned, cells, place, display.start):
+        with live_progress(experiment.name, len(planned), console) as display:
+            for start in starts(experiment, planned, cells, fargate, display.start):
                 folder.add(start)
                 display.done(_line(experiment, start))
     finally:
@@ -162,7 +164,7 @@ def carry_out(experiment: Experiment, cells: Sequence[Variant], place: Fargate, 
         raise FailedError(f"{failed} of {len(planned)} tasks did not start; {folder.folder} says why.")
 
 
-def manifest(name: str, cells: Sequence[Variant], place: Fargate, tasks: int, seed: int | None) -> Experiment:
+def manifest(name: str, cells: Sequence[Variant], fargate: FargateSettings, tasks: int, seed: int | None) -> Experiment:
     """The record of an experiment that begins now."""
     now = datetime.now(UTC)
     seed = secrets.randbelow(2**31) if seed is None else seed
@@ -174,29 +176,29 @@ def manifest(name: str, cells: Sequence[Variant], place: Fargate, tasks: int, se
         command_line=[called()],
         seed=seed,
         tasks=tasks,
-        region=place.region,
-        architecture=place.cpu_architecture,
-        public=place.public,
-        prices=place.budget.rates.dated,
+        region=fargate.region,
+        architecture=fargate.cpu_architecture,
+        public=fargate.public,
+        prices=fargate.budget.rates.dated,
         cells=[_record(cell) for cell in cells],
     )
 
 
 def starts(
-    experiment: Experiment, planned: Sequence[Step], cells: Sequence[Variant], place: Fargate,
+    experiment: Experiment, planned: Sequence[Step], cells: Sequence[Variant], fargate: FargateSettings,
     begin: Callable[[str], None] = lambda _: None,
 ) -> Iterator[TaskStart]:  # fmt: skip
     """Every planned start in order. One that fails is a record too, unless it is us or the budget that fails."""
     by_name = {cell.name: cell for cell in cells}
     with ExitStack() as stack:
         definitions: Mapping[tuple[str, Size], str] = {
-            (cell.image, cell.size): stack.enter_context(definition(place, cell.image, cell.size))
+            (cell.image, cell.size): stack.enter_context(task_definition(fargate, cell.image, cell.size))
             for cell in {(cell.image, cell.size): cell for cell in cells}.values()
         }
         for step in planned:
             begin(f"round {step.round}/{experiment.tasks} {step.cell}")
             cell = by_name[step.cell]
-            yield _start(experiment, step, cell, place, definitions[cell.image, cell.size])
+            yield _start(experiment, step, cell, fargate, definitions[cell.image, cell.size])
 
 
 def words(size: Size) -> str:
@@ -224,19 +226,19 @@ def _line(experiment: Experiment, start: TaskStart) -> str:
     return f"round {start.round}/{experiment.tasks} {start.cell}: {how}"
 
 
-def _start(experiment: Experiment, step: Step, cell: Variant, place: Fargate, arn: str) -> TaskStart:
+def _start(experiment: Experiment, step: Step, cell: Variant, fargate: FargateSettings, arn: str) -> TaskStart:
     known: dict[str, Any] = {"run": experiment.id, "round": step.round, "position": step.position, "cell": step.cell}
-    spent = place.budget.spent
+    spent = fargate.budget.spent
     try:
-        with started(cell.name, arn, cell.size, place, subnets=cell.subnets, groups=cell.groups) as one:
+        with started(cell.name, arn, cell.size, fargate, subnets=cell.subnets, groups=cell.groups) as one:
             found = measured(one)
     except FailedError as error:
-        return TaskStart(**known, error=str(error), dollars=place.budget.spent - spent)
-    return TaskStart(**known, **found, dollars=place.budget.spent - spent)
+        return TaskStart(**known, error=str(error), dollars=fargate.budget.spent - spent)
+    return TaskStart(**known, **found, dollars=fargate.budget.spent - spent)
 
 
 def measured(one: Started) -> dict[str, Any]:
     """The phases of a start, once ECS has told them: it says only later that what has answered runs."""
     seen = one.watch.settled(SETTLE_S)
-    clock = one.watch.place.cloud.clock
+    clock = one.watch.settings.cloud.clock
     return {**startup_phases(seen, one.answered_at, clock.offset), "clock_uncertainty_s": clock.uncertainty_s}

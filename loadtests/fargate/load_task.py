@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from common.engine.build_context import PORT
 from common.errors import BenchmarkError, FailedError
 from common.records.window import Load
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.latency.visits import load_all
 from loadtests.windows import throughput
 from loadtests.windows.generator import GeneratorError
@@ -55,7 +55,7 @@ def perform(text: str) -> Answer:
 def _load(order: Order, loads: dict[str, Load]) -> None:
     cores = sorted(os.sched_getaffinity(0))
     run = replace(order.run, server_cores=[], generator_cores=cores)
-    running = Running(url=order.url, prefix=(), meter=None, ended=lambda: None)
+    running = RunningServer(url=order.url, client_prefix=(), cpu_meter=None, exit_reason=lambda: None)
     if order.point is None or order.step is None:
         loads[WINDOW] = throughput.measure(running, run, seed=order.seed)
     else:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.aws.settings import Fargate
-from common.aws.sizes import completed
+from common.aws.settings import FargateSettings
+from common.aws.sizes import with_minimum_memory
 from common.catalog.sizes import Size
-from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require, some_passed
+from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require_conforming, require_some_conforming
 from common.errors import UsageError
 from common.records.run import Conformance
-from common.runtimes.approval import Planned, rehearse
+from common.runtimes.approval import PlannedServer, print_dry_run
 from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S
 from loadtests.fargate.experiments import Variant, carry_out, lifetimes, manifest, words
@@ -36,7 +36,7 @@ def refuse_local(**given: str | None) -> None:
 def run_startup(
     candidates: Sequence[Candidate],
     sizes: Sequence[Size],
-    place: Fargate,
+    fargate: FargateSettings,
     *,
     tasks: int,
     seed: int | None,
@@ -49,21 +49,24 @@ def run_startup(
     one does not conform or tasks did not start. With ``DRY_RUN=1`` each call is printed and none made.
     """
     say = partial(console.print, soft_wrap=True, markup=False)
-    held = [Planned(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+    held = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
     starts = lifetimes([size for _ in candidates for size in sizes], tasks)
-    place.budget.approve([*((completed(SIZE), START_DEADLINE_S + LONGEST_S) for _ in held), *starts], say)
-    if place.dry_run:
-        rehearse(held)
-    outcomes: Mapping[str, Conformance] = {} if place.dry_run else conform_all(candidates, console)
-    good = candidates if place.dry_run else list(some_passed(candidates, outcomes).values())
-    cells = variants(good, sizes, place, outcomes)
-    experiment = manifest(STARTUP, cells, place, tasks, seed)
-    carry_out(experiment, cells, place, out or RESULTS / STARTUP / experiment.id, console)
-    require(outcomes)
+    fargate.budget.approve([*((with_minimum_memory(SIZE), START_DEADLINE_S + LONGEST_S) for _ in held), *starts], say)
+    if fargate.dry_run:
+        print_dry_run(held)
+    outcomes: Mapping[str, Conformance] = {} if fargate.dry_run else conform_all(candidates, console)
+    good = candidates if fargate.dry_run else list(require_some_conforming(candidates, outcomes).values())
+    cells = variants(good, sizes, fargate, outcomes)
+    experiment = manifest(STARTUP, cells, fargate, tasks, seed)
+    carry_out(experiment, cells, fargate, out or RESULTS / STARTUP / experiment.id, console)
+    require_conforming(outcomes)
 
 
 def variants(
-    candidates: Sequence[Candidate], sizes: Sequence[Size], place: Fargate, outcomes: Mapping[str, Conformance]
+    candidates: Sequence[Candidate],
+    sizes: Sequence[Size],
+    fargate: FargateSettings,
+    outcomes: Mapping[str, Conformance],
 ) -> tuple[Variant, ...]:
     """Every candidate at every size."""
     return tuple(
@@ -71,8 +74,8 @@ def variants(
             name=f"{candidate.name} {words(size)}",
             candidate=candidate,
             size=size,
-            subnets=place.subnets,
-            groups=place.security_groups,
+            subnets=fargate.subnets,
+            groups=fargate.security_groups,
             conformance=outcomes.get(candidate.name),
         )
         for candidate, size in product(candidates, sizes)

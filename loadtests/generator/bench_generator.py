@@ -5,11 +5,9 @@ requests, for all generators alike; the CPU time is that of the generator's proc
 life, so that no start-up is in it.
 """
 
-import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +20,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from common.console import live
+from common.console import live_progress
 from common.errors import FailedError, UsageError
-from common.host.cores import split
+from common.host.cores import split_cores
 from common.host.cpu import process_cpu_s
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.project import ROOT
 from loadtests.analysis.intervals import log_interval
@@ -117,7 +115,7 @@ def bench(rounds: int, seconds: float, seed: int | None, console: Console) -> No
 
     ``UsageError`` where there is but one core. A generator that cannot do a kind of connection has no value there.
     """
-    cores = split(1)
+    cores = split_cores(1)
     if cores.shared:
         raise UsageError("make bench-generator needs two cores, one for the server and one for the generator.")
     present = [name for name in GENERATORS if name not in PACKAGES or shutil.which(name)]
@@ -129,7 +127,7 @@ def bench(rounds: int, seconds: float, seed: int | None, console: Console) -> No
     file.parent.mkdir(parents=True, exist_ok=True)
     planned = list(steps(tuple(cells), rounds, seed))
     samples: list[Sample] = []
-    with serving(cores.server) as target, live("generators", len(planned), console) as display:
+    with serving(cores.server) as target, live_progress("generators", len(planned), console) as display:
         console.print(f"against {target.name} on core {cores.server[0]}, generators on {cores.generator}, seed {seed}")
         for step in planned:
             display.start(f"round {step.round}/{rounds} {step.cell}")
@@ -187,24 +185,19 @@ def _sample(step: Step, cell: Cell, target: Target, cores: Sequence[int], second
     """One window of a generator that has been running for a second; and what to say of it."""
     url = target.url + (CLOSING if cell.closing else "")
     line = GENERATORS[cell.generator](url, cell.connections)
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        guarded(line, cores=cores, cwd=ROOT, env=dict(os.environ), log=log) as guard,
-    ):
-
-        def ended() -> str | None:
-            return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
+    with supervised(line, cwd=ROOT, cores=cores) as generator:
         first = target.answered()
         try:
-            wait_until(lambda: target.answered() > first + 10 * cell.connections, ended, what=cell.generator)
+            wait_until(
+                lambda: target.answered() > first + 10 * cell.connections, generator.exit_reason, what=cell.generator
+            )
         except FailedError as error:
             return None, str(error)
         time.sleep(WARMUP_S)
-        before = _read(guard.pid, target)
+        before = _read(generator.pid, target)
         time.sleep(seconds)
-        after = _read(guard.pid, target)
-        if (how := ended()) is not None:
+        after = _read(generator.pid, target)
+        if (how := generator.exit_reason()) is not None:
             return None, how
     duration_s, requests, cpu_s = (last - earlier for last, earlier in zip(after, before, strict=True))
     if not requests or not cpu_s:
@@ -215,8 +208,8 @@ def _sample(step: Step, cell: Cell, target: Target, cores: Sequence[int], second
     return sample, f"{sample.value:,.0f} requests per CPU-second"
 
 
-def _read(guard: int, target: Target) -> tuple[float, float, float]:
-    """The time, the server's count, and the CPU time of all that the guard runs."""
+def _read(supervisor: int, target: Target) -> tuple[float, float, float]:
+    """The time, the server's count, and the CPU time of all that the supervisor runs."""
     answered = target.answered()
-    tree = psutil.Process(guard).children(recursive=True)
+    tree = psutil.Process(supervisor).children(recursive=True)
     return time.perf_counter(), answered, sum(process_cpu_s(process.pid) for process in tree)

@@ -1,20 +1,18 @@
 """The generator's own limit: what it reaches against a server that does nothing but answer."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from common.host.http_probe import answers
+from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.project import ROOT
 from common.records.run import Ceiling, Run
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.runs.manifest import SECOND_TASK
 from loadtests.windows.throughput import measure
 
@@ -23,21 +21,14 @@ WINDOW_S = 1.0
 
 
 @contextmanager
-def null_server(cores: Sequence[int], *times_s: float) -> Iterator[Running]:
+def null_server(cores: Sequence[int], *times_s: float) -> Iterator[RunningServer]:
     """The null server in a process of its own on ``cores``, with its delays and stall; gone afterwards."""
     port = free_port()
     url = f"http://{HOST}:{port}"
     line = [sys.executable, "-m", "loadtests.generator.null_server", str(port), *map(str, times_s)]
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        guarded(line, cores=cores, cwd=ROOT, env=dict(os.environ), log=log) as guard,
-    ):
-
-        def ended() -> str | None:
-            return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
-        wait_until(lambda: answers(url), ended, what="the null server")
-        yield Running(url=url, prefix=(), meter=f"tree:{guard.pid}", ended=ended)
+    with supervised(line, cwd=ROOT, cores=cores) as program:
+        wait_until(lambda: responds(url), program.exit_reason, what="the null server")
+        yield RunningServer(url=url, client_prefix=(), cpu_meter=program.tree_meter, exit_reason=program.exit_reason)
 
 
 def ceiling(run: Run) -> Ceiling | None:

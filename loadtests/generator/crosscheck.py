@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from common.conformance.candidates import conform_all
-from common.console import live
+from common.console import live_progress
 from common.errors import FailedError
-from common.host.run_lock import only_run
+from common.host.run_lock import hold_run_lock
 from common.records.run import Run
 from common.records.summary import Interval
 from common.records.window import Load, Window
@@ -33,7 +33,7 @@ def crosscheck(settings: Settings, candidate: Candidate, out: Path | None, conso
     ``FailedError`` where the stack does not conform, or where a tool has no window without failures.
     """
     identity = Identity.of(settings.seed)
-    with only_run(identity.id):
+    with hold_run_lock(identity.id):
         _crosscheck(settings, identity, candidate, out, console)
 
 
@@ -60,7 +60,7 @@ def _crosscheck(
 def _measure(run: Run, candidate: Candidate, results: Results, console: Console) -> None:
     tools = {_cell(candidate, tool): tool for tool in TOOLS}
     planned = list(steps(tuple(tools), run.rounds, run.seed))
-    with live("crosscheck", len(planned), console) as display:
+    with live_progress("crosscheck", len(planned), console) as display:
         for step in planned:
             display.start(f"round {step.round}/{run.rounds} {step.cell}")
             window = measure_window(replace(run, tool=tools[step.cell]), step, candidate)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from common.catalog.images import GENERATOR, images
-from common.engine.client import build_environment, builder
+from common.engine.client import build_client, build_environment
 from common.errors import FailedError
 from common.packages.build_secrets import proxy_arguments, secret_arguments
 from common.project import ROOT
@@ -20,7 +20,7 @@ _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "results", "pub
 
 def build_generator(python: str, console: Console, tag: str = TAG) -> str:
     """Build the image on the slim base; its name. ``FailedError`` with the end of the log where that fails."""
-    client, base = builder(), images()["slim"].base(python)
+    client, base = build_client(), images()["slim"].base(python)
     console.print(f"building {tag} on {base}")
     with tempfile.TemporaryDirectory(prefix="generator-") as name:
         folder = Path(name)

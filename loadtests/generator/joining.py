@@ -4,14 +4,11 @@ import os
 import re
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.errors import FailedError, UsageError
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import Program, supervised
 from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
@@ -113,9 +110,9 @@ def follow(master: Address, workers: int, patience_s: float, console: Console) -
         time.sleep(LOOK_EVERY_S)
     line = [*LOCUST, "--worker", f"--master-host={master.host}", f"--master-port={master.port}"]
     line += [f"--processes={workers}", "--exit-code-on-error=0"]
-    with tempfile.TemporaryFile("w+") as log, _everywhere(line, log) as locust:
+    with supervised(line, cwd=ROOT) as locust:
         if locust.wait():
-            raise GeneratorError(f"the worker ended with exit status {locust.returncode}. {tail(log)}")
+            raise GeneratorError(f"the worker ended: {locust.exit_reason()}")
     console.print("the master has ended, and so has this")
 
 
@@ -167,22 +164,16 @@ def _run_master(plan: Plan, file: Path) -> None:
         "expect-workers-max-wait": round(plan.patience_s),
     }
     line = [*LOCUST, "--master", "--headless", "--only-summary", *(f"--{n}={value}" for n, value in options.items())]
-    with tempfile.TemporaryFile("w+") as log, _everywhere([*line, SCENARIOS[plan.scenario]], log) as locust:
+    with supervised([*line, SCENARIOS[plan.scenario]], cwd=ROOT) as locust:
         try:
-            locust.wait(timeout=plan.patience_s + plan.warmup_s + plan.window_s + START_UP_S)
+            locust.wait(plan.patience_s + plan.warmup_s + plan.window_s + START_UP_S)
         except subprocess.TimeoutExpired as error:
-            raise GeneratorError(f"Locust did not end in time. {tail(log)}") from error
+            raise GeneratorError(f"Locust did not end in time. {locust.last_lines()}") from error
         if not file.exists():
-            raise GeneratorError(f"Locust ended with exit status {locust.returncode} and no result. {_why(log)}")
+            raise GeneratorError(f"Locust ended with exit status {locust.exit_status} and no result. {_why(locust)}")
 
 
-def _why(log: IO[str]) -> str:
-    """What a log says of an error; its end where it names none, which may be Locust's tables."""
-    log.seek(0)
-    named = re.findall(r"^.*(?:\bERROR\b|^\w*Error: ).*$", log.read(), re.MULTILINE)
-    return str(named[-1]) if named else tail(log)
-
-
-def _everywhere(line: list[str], log: IO[str]) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """A guard that runs ``line`` on every core that this process may use."""
-    return guarded(line, cores=sorted(os.sched_getaffinity(0)), cwd=ROOT, env=dict(os.environ), log=log)
+def _why(locust: Program) -> str:
+    """Return the error that Locust logged, or its last lines where it logged none."""
+    named = re.findall(r"^.*(?:\bERROR\b|^\w*Error: ).*$", locust.output(), re.MULTILINE)
+    return str(named[-1]) if named else locust.last_lines()

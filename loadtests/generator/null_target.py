@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.host.http_probe import answers
+from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.host.waiting import wait_until
 from common.project import ROOT
 
@@ -53,14 +53,10 @@ def serving(cores: Sequence[int]) -> Iterator[Target]:
     port = free_port()
     url = f"http://{HOST}:{port}"
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryDirectory() as folder:
         line = _nginx_line(nginx, Path(folder), port) if nginx else _python_line(port)
-        with guarded(line, cores=cores, cwd=ROOT, env=dict(os.environ), log=log) as guard:
-
-            def ended() -> str | None:
-                return None if guard.poll() is None else f"exit status {guard.returncode}. {tail(log)}"
-
-            wait_until(lambda: answers(url), ended, what="the null server")
+        with supervised(line, cwd=ROOT, cores=cores) as program:
+            wait_until(lambda: responds(url), program.exit_reason, what="the null server")
             asked = 0
 
             def answered() -> int:

@@ -15,7 +15,7 @@ from common.catalog.sizes import Size
 from common.records.latency import LatencyRun, LatencySummary, Point, Visit
 from common.runtimes import docker_proxy
 from common.runtimes.candidates import Candidate, Runtime
-from common.runtimes.nginx import Floor
+from common.runtimes.nginx import Nginx
 from loadtests.latency import summary as latency_summary
 from loadtests.latency.cause_ratios import cause_ratios
 from loadtests.latency.points import closed, opened, point
@@ -40,8 +40,10 @@ def run_causes(settings: Settings, candidate: Candidate, out: Path | None, conso
         prepared = with_floor(
             prepare_run("causes", settings, identity, [candidate], console), settings.runtime, console
         )
-        points = causes(candidate.name, cores=sorted(os.sched_getaffinity(0)), proxy_lacking=docker_proxy.lacking())
-        if (floor_name := Floor().name) in prepared.servables:
+        points = causes(
+            candidate.name, cores=sorted(os.sched_getaffinity(0)), proxy_lacking=docker_proxy.why_no_proxy()
+        )
+        if (floor_name := Nginx().name) in prepared.servables:
             points += floors(floor_name, cores=sorted(os.sched_getaffinity(0)))
         run_visits(replace(prepared.record, points=points), prepared.servables, summarise, out, console)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from common.catalog.sizes import SMALLEST_VCPU
 from common.errors import UsageError
-from common.host.cores import split
+from common.host.cores import split_cores
 from common.records.latency import Point, Traffic
 from common.runtimes.candidates import Runtime
 
@@ -51,7 +51,7 @@ def point(
     stack: str, vcpu: float, traffic: Sequence[Traffic], *, runtime: Runtime, cores: Sequence[int], workers: int
 ) -> Point:
     """A stack at a size in plain surroundings."""
-    pinned = split(0 if runtime is Runtime.FARGATE else vcpu, cores)
+    pinned = split_cores(0 if runtime is Runtime.FARGATE else vcpu, cores)
     return Point(
         name=f"{stack} {vcpu:g} vCPU {workers} {'worker' if workers == 1 else 'workers'}",
         stack=stack,

@@ -7,15 +7,15 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.aws.sizes import completed
+from common.aws.sizes import with_minimum_memory
 from common.catalog.sizes import Size
 from common.conformance.candidates import LONGEST_S
 from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
 from common.errors import UsageError
 from common.records.latency import LatencyRun, Point, Traffic
-from common.runtimes.approval import Planned
+from common.runtimes.approval import PlannedServer
 from common.runtimes.candidates import Candidate, Runtime
-from common.runtimes.nginx import Floor, floor, lacking
+from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
 from loadtests.latency.points import CONNECTIONS, latency_traffic, longest_window_s, missing, point
 from loadtests.latency.summary import summarise
 from loadtests.latency.visit_rounds import Prepared, begun, prepare_run, run_visits
@@ -40,7 +40,7 @@ def settings_of(runtime: Runtime, rounds: int, seed: int) -> Settings:
 
 def read_common_rate(text: str) -> str:
     """The common rate that ``RATE=`` names: arrivals per second."""
-    if Rate.read(text).share is not None:
+    if Rate.parse(text).share is not None:
         raise UsageError(f"RATE={text} is the rate common to all: requests per second such as 100 are accepted.")
     return text
 
@@ -75,12 +75,12 @@ def run_latency(
         run_visits(replace(prepared.record, points=points), prepared.servables, summarise, out, console)
 
 
-def servers(candidates: Sequence[Candidate], sizes: Sequence[Size], rounds: int, rate: str) -> list[Planned]:
+def servers(candidates: Sequence[Candidate], sizes: Sequence[Size], rounds: int, rate: str) -> list[PlannedServer]:
     """Every server of a run, for reckoning what it costs where servers are paid for."""
     needed_s = sum(START_UP_S + WARMUP_S + longest_window_s(one) for one in latency_traffic(rate))
-    held = [Planned(candidate=one, size=CONFORMANCE_SIZE, needed_s=LONGEST_S) for one in candidates]
+    held = [PlannedServer(candidate=one, size=CONFORMANCE_SIZE, needed_s=LONGEST_S) for one in candidates]
     visited = [
-        Planned(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates for size in sizes
+        PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates for size in sizes
     ]
     return [*held, *visited * rounds]
 
@@ -88,7 +88,7 @@ def servers(candidates: Sequence[Candidate], sizes: Sequence[Size], rounds: int,
 def _memory_bytes(vcpu: float, memory_bytes: int | None, runtime: Runtime) -> int | None:
     """The limit asked for; on Fargate the least that goes with the vCPUs where none was."""
     size = Size(vcpu=vcpu, memory_bytes=memory_bytes)
-    return completed(size).memory_bytes if runtime is Runtime.FARGATE else memory_bytes
+    return with_minimum_memory(size).memory_bytes if runtime is Runtime.FARGATE else memory_bytes
 
 
 def points_of(name: str, vcpus: Sequence[float], traffic: Sequence[Traffic], runtime: Runtime) -> list[Point]:
@@ -108,11 +108,11 @@ def require_room(vcpus: Sequence[float], runtime: Runtime) -> None:
 
 def with_floor(prepared: Prepared, runtime: Runtime, console: Console) -> Prepared:
     """The same with the floor among what can be visited, where there is one."""
-    why = "it is this machine's nginx, and not on Fargate" if runtime is Runtime.FARGATE else lacking()
+    why = "it is this machine's nginx, and not on Fargate" if runtime is Runtime.FARGATE else why_no_nginx()
     if why is not None:
         console.print(f"the floor is missing: {why}")
         return prepared
-    under: Floor = floor(docker=runtime is Runtime.DOCKER)
+    under: Nginx = prepare_nginx(docker=runtime is Runtime.DOCKER)
     run = prepared.record.run
     record: LatencyRun = replace(prepared.record, run=replace(run, cells=[*run.cells, under.cell()]))
     return Prepared(record=record, servables={**prepared.servables, under.name: under})

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from common.conformance.candidates import conform_all, some_passed
-from common.console import live
+from common.conformance.candidates import conform_all, require_some_conforming
+from common.console import live_progress
 from common.errors import FailedError, GeneratorBoundError
-from common.host.run_lock import only_run
+from common.host.run_lock import hold_run_lock
 from common.records.latency import LatencyRun, LatencySummary, Point, Visit
 from common.records.summary import Verdict
 from common.runtimes.candidates import Candidate
@@ -45,7 +45,7 @@ def begun(verb: str, seed: int) -> Iterator[Identity]:
     """What a run of this verb is called; no other run measures on this machine within the block."""
     plain = Identity.of(seed)
     identity = replace(plain, id=f"{verb}-{plain.id}")
-    with only_run(identity.id):
+    with hold_run_lock(identity.id):
         yield identity
 
 
@@ -56,7 +56,7 @@ def prepare_run(
     outcomes = conform_all(candidates, console)
     made = [one for one in candidates if one.name in outcomes]
     run = manifest(settings, made, outcomes, identity, design=DESIGN)
-    good = some_passed(made, outcomes)
+    good = require_some_conforming(made, outcomes)
     run = msgspec.structs.replace(run, ceiling=ceiling(run))
     return Prepared(record=LatencyRun(verb=verb, run=run, points=[]), servables=good)
 
@@ -96,7 +96,7 @@ def _rounds(
     points = {point.name: point for point in record.points if point.missing is None and point.stack in servables}
     planned = list(steps(tuple(points), record.run.rounds, record.run.seed))
     console.print(f"{len(planned)} servers, about {_minutes(tuple(points.values()), record.run.rounds):.0f} minutes")
-    with live(record.verb, len(planned), console) as display:
+    with live_progress(record.verb, len(planned), console) as display:
         for step in planned:
             display.start(f"round {step.round}/{record.run.rounds} {step.cell}")
             one = visit(record, step, points[step.cell], servables[points[step.cell].stack])

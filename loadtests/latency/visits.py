@@ -15,8 +15,8 @@ from common.host.memory import read_memory
 from common.records.latency import LatencyRun, Point, Traffic, Visit
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes.base import Running
-from common.runtimes.docker_proxy import relayed
+from common.runtimes.base import RunningServer
+from common.runtimes.docker_proxy import proxied
 from common.runtimes.neighbours import neighbours
 from loadtests.latency.points import SATURATED, window_s
 from loadtests.runs.plan import Step
@@ -34,7 +34,7 @@ class Servable(Protocol):
     def name(self) -> str:
         """What tables call it."""
 
-    def serve(self, size: Size, *, cores: Sequence[int], inside: bool = ...) -> AbstractContextManager[Running]:
+    def serve(self, size: Size, *, cores: Sequence[int], inside: bool = ...) -> AbstractContextManager[RunningServer]:
         """Bring it up; nothing of it is left afterwards."""
 
 
@@ -56,11 +56,11 @@ def visit(record: LatencyRun, step: Step, point: Point, candidate: Servable) -> 
         with ExitStack() as stack:
             stack.enter_context(neighbours(point.neighbours, point.server_cores))
             running = stack.enter_context(_served(point, candidate))
-            if running.second_task is None:
+            if running.load_task is None:
                 load_all(record.run, step, point, running, loads)
             else:
-                second_task.visit(running, running.second_task, record.run, step=step, point=point, loads=loads)
-            return replace(blank, memory_bytes=_held_bytes(running), error=running.ended())
+                second_task.visit(running, running.load_task, record.run, step=step, point=point, loads=loads)
+            return replace(blank, memory_bytes=_held_bytes(running), error=running.exit_reason())
     except GeneratorError:
         raise
     except FailedError as error:
@@ -73,39 +73,39 @@ def order(traffic: Sequence[Traffic], seed: str) -> list[Traffic]:
     return sorted(shuffled, key=lambda one: one.name != SATURATED)
 
 
-def _served(point: Point, candidate: Servable) -> AbstractContextManager[Running]:
+def _served(point: Point, candidate: Servable) -> AbstractContextManager[RunningServer]:
     size = Size(vcpu=point.vcpu, memory_bytes=point.memory_bytes, worker_count=point.workers, period_s=point.period_s)
     serving = candidate.serve(size, cores=point.server_cores, inside=not point.proxied)
-    return relayed(serving) if point.proxied else serving
+    return proxied(serving) if point.proxied else serving
 
 
-def load_all(run: Run, step: Step, point: Point, running: Running, loads: dict[str, Load]) -> None:
+def load_all(run: Run, step: Step, point: Point, running: RunningServer, loads: dict[str, Load]) -> None:
     """All traffic of a visit, one after the other, into ``loads``; errors as ``visit``, and what ended the server."""
     for traffic in order(point.traffic, f"{run.seed}/{step.round}/{point.name}"):
         capacity = capacity_rps(loads[SATURATED], point.vcpu) if SATURATED in loads else None
         try:
             load = measure(running, _run(run, point, traffic, capacity), seed=run.seed + step.round)
         except GeneratorError as error:
-            if (how := running.ended()) is None:
+            if (how := running.exit_reason()) is None:
                 raise
             raise FailedError(how) from error
         if load.open_loop is not None and (traffic.rate or "").endswith("%"):
             load = replace(load, open_loop=replace(load.open_loop, capacity_rps=capacity))
         loads[traffic.name] = load
         if load.server_gone:
-            raise FailedError(running.ended() or load.server_gone)
+            raise FailedError(running.exit_reason() or load.server_gone)
 
 
-def _held_bytes(running: Running) -> int | None:
+def _held_bytes(running: RunningServer) -> int | None:
     try:
-        return None if running.memory is None else read_memory(running.memory).held_bytes
+        return None if running.memory_meter is None else read_memory(running.memory_meter).held_bytes
     except (OSError, psutil.Error):
         return None
 
 
 def _run(run: Run, point: Point, traffic: Traffic, capacity: float | None) -> Run:
     """The run as it would be if it measured nothing but this."""
-    rate_rps = None if traffic.rate is None else _rate_rps(Rate.read(traffic.rate), capacity)
+    rate_rps = None if traffic.rate is None else _rate_rps(Rate.parse(traffic.rate), capacity)
     return replace(
         run,
         scenario="hello" if rate_rps is None else "rate",

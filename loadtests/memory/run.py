@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from common.catalog.sizes import Size
-from common.conformance.candidates import passed
-from common.console import live
+from common.conformance.candidates import conforming_candidates
+from common.console import live_progress
 from common.errors import FailedError, UsageError
-from common.host.cores import split as split_cores
-from common.host.run_lock import only_run
+from common.host.cores import split_cores
+from common.host.run_lock import hold_run_lock
 from common.records.memory import Limit, Memory, MemoryCell, MemoryRun, MemorySummary
 from common.records.run import Conformance
 from common.records.summary import Verdict
@@ -58,8 +58,8 @@ def run_memory(settings: Settings, candidates: Sequence[Candidate], out: Path | 
     """
     made, outcomes = conforming(candidates, console)
     run = _manifest(settings, made, outcomes)
-    good = passed(made.values(), outcomes)
-    with only_run(run.id):
+    good = conforming_candidates(made.values(), outcomes)
+    with hold_run_lock(run.id):
         summary = _measured(run, good, new_folder(out, "memory", run.id), console)
     if bad := [row.cell for row in summary.rows if row.verdict in FAILED]:
         raise FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
@@ -113,7 +113,7 @@ def _look_rounds(
 ) -> None:
     cells = {cell.name: cell for cell in run.cells if cell.stack.name in candidates}
     planned = list(steps(tuple(cells), run.rounds, run.seed))
-    with live("memory", len(planned), console) as display:
+    with live_progress("memory", len(planned), console) as display:
         for step in planned:
             display.start(f"round {step.round}/{run.rounds} {step.cell}")
             blank = Memory(
@@ -129,7 +129,7 @@ def _look_limits(
     run: MemoryRun, candidates: Mapping[str, Candidate], folder: Path, limits: list[Limit], console: Console
 ) -> None:
     cells = [cell for cell in run.cells if cell.stack.name in candidates and cell.name in limited(run)]
-    with live("smallest limit", len(cells), console) as display:
+    with live_progress("smallest limit", len(cells), console) as display:
         for cell in cells:
             display.start(cell.name)
             limit = smallest_limit(cell.name, under_limit(candidates[cell.stack.name], *_place(cell)))

@@ -16,7 +16,7 @@ from common.contract import HELLO
 from common.errors import FailedError
 from common.host.memory import MemoryReading, read_memory
 from common.records.memory import Held, Memory
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 
 REQUESTS = 1000
@@ -42,33 +42,33 @@ def look(record: Memory, candidate: Candidate, size: Size, cores: Sequence[int])
         return replace(record, error=str(error))
 
 
-def settled(running: Running) -> MemoryReading:
+def settled(running: RunningServer) -> MemoryReading:
     """Memory once it holds still: workers that start after the first answer, and caches that fill, have come to an end.
 
     The last reading where it never does; ``FailedError`` where the server ends.
     """
-    assert running.memory is not None
+    assert running.memory_meter is not None
     deadline = time.monotonic() + STILL_DEADLINE_S
     try:
-        before = read_memory(running.memory)
+        before = read_memory(running.memory_meter)
         while time.monotonic() < deadline:
             time.sleep(STILL_S)
-            after = read_memory(running.memory)
+            after = read_memory(running.memory_meter)
             if after.processes == before.processes and _change_bytes(before, after) <= STILL_BYTES:
                 return after
             before = after
     except (OSError, psutil.Error) as error:
-        raise FailedError(running.ended() or f"its memory cannot be read: {error}") from error
+        raise FailedError(running.exit_reason() or f"its memory cannot be read: {error}") from error
     return before
 
 
-def load(running: Running, requests: int = REQUESTS) -> None:
+def load(running: RunningServer, requests: int = REQUESTS) -> None:
     """Send ``/hello`` so often; ``FailedError`` where an answer is wrong, late or missing, or the server was killed."""
     deadline = time.monotonic() + LOAD_DEADLINE_S
     shares = [len(range(number, requests, CONNECTIONS)) for number in range(CONNECTIONS)]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         told = [one for one in pool.map(lambda share: _send(running.url, share, deadline), shares) if one]
-    if (how := running.ended()) is not None:
+    if (how := running.exit_reason()) is not None:
         raise FailedError(how)
     if told:
         raise FailedError(told[0])

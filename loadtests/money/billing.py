@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from common.catalog.prices import read_prices
+from common.catalog.prices import load_prices
 from common.records.cost import Bill
 from common.records.footprint import ImageSize, Sizes
 from common.records.run import Cell, Run
@@ -28,7 +28,7 @@ def print_bill(folder: Path, question: Question, console: Console) -> Bill:
     """The bill of the finished run in a folder, printed, and written beside it."""
     records = read_run(folder)
     run, _ = records
-    prices = read_prices()
+    prices = load_prices()
     bill = make_bill(records, gather(run, RESULTS), prices, question, now=datetime.now(UTC))
     for table in bill_report.tables(bill):
         console.print(table)

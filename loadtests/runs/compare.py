@@ -6,10 +6,10 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.conformance.candidates import conform_all, require
+from common.conformance.candidates import conform_all, require_conforming
 from common.errors import FailedError, UsageError
-from common.host.cores import split
-from common.host.run_lock import only_run
+from common.host.cores import split_cores
+from common.host.run_lock import hold_run_lock
 from common.records.run import Run
 from common.records.summary import Pair
 from common.runtimes.candidates import Candidate
@@ -35,7 +35,7 @@ def compare_sides(
     if a.run is not None or b.run is not None:
         raise UsageError(f"A={a.text} B={b.text}: a finished run is compared with another finished run.")
     identity = Identity.of(settings.seed)
-    with only_run(identity.id):
+    with hold_run_lock(identity.id):
         with console.status("environments and locks"):
             candidates = both(a, b, settings.runtime, server)
         run = replace(_begun(candidates, settings, identity, console), sides=[a.text, b.text], server_asked=server)
@@ -72,6 +72,6 @@ def _begun(candidates: Sequence[Candidate], settings: Settings, identity: Identi
     outcomes = conform_all(candidates, console)
     if missing := [one for one in candidates if one.name not in outcomes]:
         raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")
-    require(outcomes)
-    design = "alternation" if split(settings.size.vcpu).shared else "duet"
+    require_conforming(outcomes)
+    design = "alternation" if split_cores(settings.size.vcpu).shared else "duet"
     return manifest(settings, candidates, outcomes, identity, design=design)

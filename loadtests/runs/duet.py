@@ -17,7 +17,7 @@ from common.catalog.sizes import Size
 from common.errors import FailedError
 from common.records.run import Run
 from common.records.window import Load, Window
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.runs.plan import Step
 from loadtests.windows.generator import GeneratorError
@@ -33,7 +33,7 @@ def measure_together(run: Run, steps: Sequence[Step], candidates: Mapping[str, C
     size = Size(vcpu=run.vcpu, memory_bytes=run.memory_bytes)
     begun = [blank(run, step) for step in steps]
     with ExitStack() as servers:
-        running: list[Running] = []
+        running: list[RunningServer] = []
         for step in steps:
             try:
                 running.append(servers.enter_context(candidates[step.cell].serve(size, cores=run.server_cores)))
@@ -42,20 +42,20 @@ def measure_together(run: Run, steps: Sequence[Step], candidates: Mapping[str, C
         return [_with(window, one, done) for window, one, done in zip(begun, running, _load(run, running), strict=True)]
 
 
-def _load(run: Run, running: Sequence[Running]) -> list[Future[Load]]:
+def _load(run: Run, running: Sequence[RunningServer]) -> list[Future[Load]]:
     """Each one's load, ended; the generators begin their windows together."""
     with tempfile.TemporaryDirectory() as gate, ThreadPoolExecutor(len(running)) as pool:
         return [pool.submit(measure, one, run, gate=Path(gate), gate_of=len(running)) for one in running]
 
 
-def _with(window: Window, running: Running, done: Future[Load]) -> Window:
+def _with(window: Window, running: RunningServer, done: Future[Load]) -> Window:
     try:
         load = done.result()
     except GeneratorError as error:
-        if (how := running.ended()) is None:
+        if (how := running.exit_reason()) is None:
             raise
         return replace(window, error=f"{how} ({error})")
-    return replace(window, load=load, error=running.ended() or load.server_gone)
+    return replace(window, load=load, error=running.exit_reason() or load.server_gone)
 
 
 def _failed(window: Window, cell: str, error: FailedError) -> Window:

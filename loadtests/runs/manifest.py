@@ -18,7 +18,7 @@ from common.engine.bases import is_stand_in
 from common.engine.client import engine
 from common.engine.labels import BASE, BASE_DIGEST
 from common.errors import UsageError
-from common.host.cores import Cores, split
+from common.host.cores import Cores, split_cores
 from common.host.machine import machine, revision
 from common.packages.variants import source_digest
 from common.records.run import Cell, Conformance, Run
@@ -70,10 +70,10 @@ class Settings:
                 raise UsageError(
                     f"{name}={value} needs SCENARIO={' or '.join(sorted(scenarios))}, not {self.scenario}."
                 )
-        if self.rate is not None and Rate.read(self.rate).share is not None and self.scenario == "ramp":
+        if self.rate is not None and Rate.parse(self.rate).share is not None and self.scenario == "ramp":
             raise UsageError(f"RATE={self.rate} is where the ramp begins: requests per second are accepted, no share.")
         if self.objective is not None:
-            Objective.read(self.objective)
+            Objective.parse(self.objective)
 
     @property
     def asked_rate(self) -> str | None:
@@ -112,8 +112,8 @@ def manifest(
     cells = [cell_of(candidate, outcomes.get(candidate.name)) for candidate in candidates]
     if design == "rounds":
         cells += control(cells, settings.seed)
-    beside = any(one.place is not None and one.place.beside for one in candidates)
-    cores = _cores(settings, beside=beside)
+    load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+    cores = _cores(settings, load_from_task=load_from_task)
     docker = settings.runtime is Runtime.DOCKER
     stopping = settings.stopping
     return Run(
@@ -139,7 +139,7 @@ def manifest(
         generator_cores=list(cores.generator),
         warmup_s=WARMUP_S,
         window_s=WINDOW_S,
-        load_path=SECOND_TASK if beside else _load_path(settings.runtime),
+        load_path=SECOND_TASK if load_from_task else _load_path(settings.runtime),
         tool=settings.tool,
         workers=settings.workers,
         rate=settings.asked_rate,
@@ -190,7 +190,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
 def _image(candidate: Candidate) -> dict[str, Any]:
     if candidate.image is None or candidate.tag is None:
         return {}
-    if candidate.place is not None:
+    if candidate.fargate is not None:
         return {"image": candidate.image.name, "image_tag": candidate.tag, "python_asked": candidate.python}
     return {
         "image": candidate.image.name,
@@ -209,11 +209,11 @@ def engine_name() -> str:
     return f"{info['ServerVersion']} ({info['Driver']})"
 
 
-def _cores(settings: Settings, *, beside: bool) -> Cores:
+def _cores(settings: Settings, *, load_from_task: bool) -> Cores:
     """Of this machine; a task has cores of its own elsewhere, and so has the generator ``beside`` it."""
-    if beside:
+    if load_from_task:
         return Cores(server=(), generator=tuple(range(int(GENERATOR_SIZE.vcpu))))
-    return split(0 if settings.runtime is Runtime.FARGATE else settings.size.vcpu)
+    return split_cores(0 if settings.runtime is Runtime.FARGATE else settings.size.vcpu)
 
 
 def _load_path(runtime: Runtime) -> str:

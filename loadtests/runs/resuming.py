@@ -13,7 +13,7 @@ from common.engine.client import engine
 from common.errors import UsageError
 from common.host.machine import machine, revision
 from common.records.run import Run
-from common.runtimes.candidates import Candidate, Runtime, again
+from common.runtimes.candidates import Candidate, Runtime, candidate_from_cell
 from common.runtimes.preparation import prepare
 from loadtests.analysis.dropping import ROUNDS
 from loadtests.runs.manifest import called, cell_of
@@ -49,7 +49,7 @@ class Resumed:
             raise UsageError(f"RESUME={text} is {kind}. Go on with: {results.to_go_on}")
         if comparison and len(run.sides) != len(run.cells):
             raise UsageError(f"RESUME={text} does not say what A= and B= were, as older runs do not. Begin a new one.")
-        if Runtime(run.runtime).here is Runtime.DOCKER:
+        if Runtime(run.runtime).local is Runtime.DOCKER:
             engine()
         return cls(run=run, results=results)
 
@@ -93,8 +93,8 @@ def _is_comparison(run: Run) -> bool:
 def _candidates(run: Run) -> dict[str, Candidate]:
     """What to bring up for each cell but controls, by its name."""
     if not run.sides:
-        return {cell.name: again(cell) for cell in run.cells if cell.control_of is None}
-    a, b = (Side.read(text, variable) for text, variable in zip(run.sides, "AB", strict=True))
+        return {cell.name: candidate_from_cell(cell) for cell in run.cells if cell.control_of is None}
+    a, b = (Side.parse(text, variable) for text, variable in zip(run.sides, "AB", strict=True))
     return {one.name: one for one in both(a, b, Runtime(run.runtime), run.server_asked)}
 
 

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all
-from common.console import Live, clock, live
+from common.console import LiveProgress, format_clock, live_progress
 from common.errors import FailedError, GeneratorBoundError
-from common.host.run_lock import only_run
+from common.host.run_lock import hold_run_lock
 from common.records.run import Run
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
@@ -41,7 +41,7 @@ def run_loadtest(settings: Settings, candidates: Sequence[Candidate], out: Path 
     ``FailedError`` once all is written where a candidate has no valid number.
     """
     identity = Identity.of(settings.seed)
-    with only_run(identity.id):
+    with hold_run_lock(identity.id):
         outcomes = conform_all(candidates, console)
         made = [one for one in candidates if one.name in outcomes]
         run = manifest(settings, made, outcomes, identity)
@@ -52,7 +52,7 @@ def run_loadtest(settings: Settings, candidates: Sequence[Candidate], out: Path 
 
 def resume_run(resumed: Resumed, console: Console) -> None:
     """Go on with a run where it was ended, to the same end; errors as ``run_loadtest``."""
-    with only_run(resumed.run.id):
+    with hold_run_lock(resumed.run.id):
         run, candidates = resumed.continued(console)
         finish(run, candidates, resumed.results, console)
 
@@ -96,7 +96,7 @@ def measure_rounds(run: Run, candidates: Mapping[str, Candidate], results: Resul
     windows = results.windows()
     before, since_s = len(windows), time.perf_counter()
     now = progress(run, windows)
-    with live(run.scenario, now.windows_left, console) as display:
+    with live_progress(run.scenario, now.windows_left, console) as display:
         while now.todo:
             _sing(run, now.todo[0].round, results)
             for steps in _at_a_time(run, now.todo):
@@ -145,17 +145,17 @@ def measure_window(run: Run, step: Step, candidate: Candidate) -> Window:
             try:
                 load = measure(running, run, seed=run.seed + step.round)
             except GeneratorError as error:
-                if (how := running.ended()) is None:
+                if (how := running.exit_reason()) is None:
                     raise
                 raise FailedError(how) from error
-            return replace(window, load=load, error=running.ended() or load.server_gone)
+            return replace(window, load=load, error=running.exit_reason() or load.server_gone)
     except GeneratorError:
         raise
     except FailedError as error:
         return replace(window, error=str(error))
 
 
-def _show(run: Run, windows: Sequence[Window], before: int, display: Live) -> None:
+def _show(run: Run, windows: Sequence[Window], before: int, display: LiveProgress) -> None:
     """The table so far and the time left, on a terminal; it costs some milliseconds between two windows."""
     if not display.console.is_terminal:
         return
@@ -168,7 +168,7 @@ def _round_line(run: Run, windows: Sequence[Window], now: Progress) -> str:
     pairs = pairs_at_look(run, windows)
     undecided = sum(pair.decision is Decision.UNDECIDED for pair in pairs or ())
     seen = "no look yet" if pairs is None else f"{undecided} of {len(pairs)} pairs undecided at the latest look"
-    left = f", at most {clock(now.left_s)} left" if now.left_s else ""
+    left = f", at most {format_clock(now.left_s)} left" if now.left_s else ""
     return f"round {windows[-1].round}: {seen}, {len(now.active)} cells go on{left}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from common.catalog.frameworks import Framework, frameworks
-from common.catalog.images import DEFAULT_PYTHON, images, read_python
+from common.catalog.images import DEFAULT_PYTHON, images, parse_python
 from common.catalog.selection import one_of
 from common.catalog.stacks import Stack, stacks
 from common.errors import UsageError
@@ -38,7 +38,7 @@ class Side:
     """The folder of a finished run; nothing else is set then."""
 
     @classmethod
-    def read(cls, text: str, variable: str) -> "Side":
+    def parse(cls, text: str, variable: str) -> "Side":
         """What ``A=`` or ``B=`` names; ``UsageError`` where that is nothing known."""
         for folder in (RESULTS / text, Path(text)):
             if text and (folder / "run.json").is_file():
@@ -80,12 +80,12 @@ class Side:
         return self._placed(stack, other, runtime)
 
     def _framework(self, other: "Side") -> Framework:
-        if self.source is not None and variants.is_entrant(self.source):
-            return variants.of_folder(self.source)
+        if self.source is not None and variants.is_framework_folder(self.source):
+            return variants.framework_from_folder(self.source)
         if self.source is not None:
-            return variants.of_checkout(frameworks()[self._framework_of_source(other)], self.source)
+            return variants.framework_from_checkout(frameworks()[self._framework_of_source(other)], self.source)
         framework = frameworks()[self.framework or ""]
-        return framework if self.version is None else variants.at_version(framework, self.version)
+        return framework if self.version is None else variants.framework_at_version(framework, self.version)
 
     def _framework_of_source(self, other: "Side") -> str:
         """The framework whose package a checkout is: the one named, the other side's, or the only one."""
@@ -107,19 +107,17 @@ class Side:
     def _placed(self, stack: Stack, other: "Side", runtime: Runtime) -> Candidate:
         python = self.python or (other.python if self.source else None)
         if runtime is Runtime.PROCESS:
-            return Candidate(
-                stack=stack, interpreter=None if python is None else _interpreter(python), called=self.text
-            )
-        if self.source is not None and not variants.is_entrant(self.source):
+            return Candidate(stack=stack, interpreter=None if python is None else _interpreter(python), label=self.text)
+        if self.source is not None and not variants.is_framework_folder(self.source):
             raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
         image = images()[self.image or other.image or "slim"]
-        return Candidate(stack=stack, image=image, python=python or DEFAULT_PYTHON, called=self.text)
+        return Candidate(stack=stack, image=image, python=python or DEFAULT_PYTHON, label=self.text)
 
 
 def both(a: Side, b: Side, runtime: Runtime, server: str) -> tuple[Candidate, Candidate]:
     """The two candidates of a comparison, under names that differ."""
     first, second = a.candidate(b, runtime, server), b.candidate(a, runtime, server)
-    return first, second if second.name != first.name else replace(second, called=f"{second.name}#2")
+    return first, second if second.name != first.name else replace(second, label=f"{second.name}#2")
 
 
 def _where(text: str | None, variable: str) -> tuple[str | None, str | None]:
@@ -135,7 +133,7 @@ def _where(text: str | None, variable: str) -> tuple[str | None, str | None]:
 
 def _python(text: str, variable: str) -> str:
     try:
-        return read_python(text)
+        return parse_python(text)
     except UsageError as error:
         raise UsageError(f"{variable}=...py{text} is no Python. Accepted: such as py3.12 or py3.13.2.") from error
 

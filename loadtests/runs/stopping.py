@@ -27,7 +27,7 @@ class Stopping:
     margin: float = MARGIN
 
     @classmethod
-    def read(
+    def parse(
         cls,
         *,
         rounds: int | None,

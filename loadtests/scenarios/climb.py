@@ -25,7 +25,7 @@ class Objective:
     limit_s: float
 
     @classmethod
-    def read(cls, text: str) -> "Objective":
+    def parse(cls, text: str) -> "Objective":
         """What ``OBJECTIVE=`` says, such as ``p99<50ms``; ``UsageError`` says what is accepted."""
         found = re.fullmatch(r"p(\d\d)(\d?)\s*[<:]\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip().casefold())
         if found is None or not float(found[3]):

@@ -16,7 +16,7 @@ class Rate:
     share: float | None = None
 
     @classmethod
-    def read(cls, text: str) -> "Rate":
+    def parse(cls, text: str) -> "Rate":
         """The rate that ``RATE=`` names; ``UsageError`` says what is accepted."""
         found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
         value = float(found[1]) if found else 0.0

@@ -109,7 +109,7 @@ def _ramp(environment: Environment) -> Stairs:
     options = options_of(environment)
     loop = open_loop_of(environment)
     return Stairs(
-        objective=Objective.read(options.objective or DEFAULT_OBJECTIVE),
+        objective=Objective.parse(options.objective or DEFAULT_OBJECTIVE),
         first=options.rate,
         most=MOST_RPS,
         settle_s=SETTLE_S,
@@ -128,7 +128,7 @@ def _sleepers(environment: Environment, plan: Plan) -> Stairs:
             runner.start(count, spawn_rate=count)
         wait_open(engine, lambda: count if users_of(runner)() == count else 0, plan.opening_s)
 
-    objective = Objective.read(options.objective) if options.objective else None
+    objective = Objective.parse(options.objective) if options.objective else None
     return Stairs(
         objective=objective or Objective(fraction=0.99, limit_s=delay_s * MARGIN),
         first=float(options.num_users or 1),

@@ -13,20 +13,20 @@ import msgspec
 from docker.errors import ImageNotFound
 from rich.console import Console
 
-from common.console import live
+from common.console import live_progress
 from common.engine.bases import is_stand_in
 from common.engine.client import engine
-from common.engine.contents import Kind, merged, packages
+from common.engine.installed_packages import PackageKind, merge_layers, packages_in
 from common.engine.labels import BASE
 from common.engine.layers import ZSTD_LEVEL, Layer, read_layer
-from common.engine.temporary import claim
+from common.engine.temporary import temporary_resources
 from common.errors import FailedError
 from common.host.machine import machine, revision
 from common.packages.libraries import libraries
 from common.records.footprint import ImageSize, LayerSize, Library, PackageSize, Sizes
-from common.registries.api import Blob, Place
+from common.registries.api import Blob, RegistryAddress
 from common.registries.local import local_registry
-from common.registries.pushing import Pushed, Pusher, pusher
+from common.registries.pushing import Pushed, Pusher, registry_pusher
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import available, prepare
 from loadtests.runs.manifest import engine_name
@@ -38,16 +38,18 @@ BIGGEST = 10
 """How many of an image's packages of each kind are written down."""
 
 
-def run_sizes(candidates: Sequence[Candidate], place: Place | None, out: Path | None, console: Console) -> None:
+def run_sizes(
+    candidates: Sequence[Candidate], address: RegistryAddress | None, out: Path | None, console: Console
+) -> None:
     """Measure, print and write what the candidates' images and libraries weigh.
 
     ``FailedError`` once all is written where an image could not be weighed.
     """
-    images, failed = measure_images(candidates, place, console) if _in_images(candidates) else ([], {})
+    images, failed = measure_images(candidates, address, console) if _in_images(candidates) else ([], {})
     missing = {one.name: one.unavailable for one in candidates if one.unavailable is not None}
     if not _in_images(candidates):
         missing["images"] = "no Docker engine answers"
-    sizes = record(measure_libraries(candidates, console), images, missing | failed, place)
+    sizes = record(measure_libraries(candidates, console), images, missing | failed, address)
     folder = out or RESULTS / sizes.id
     write(folder, sizes)
     for table in sizes_report.tables(sizes):
@@ -69,7 +71,7 @@ def measure_libraries(candidates: Sequence[Candidate], console: Console) -> list
 
 
 def measure_images(
-    candidates: Sequence[Candidate], place: Place | None, console: Console
+    candidates: Sequence[Candidate], address: RegistryAddress | None, console: Console
 ) -> tuple[list[ImageSize], dict[str, str]]:
     """What each image that can be had weighs, and why others could not be weighed; they are brought up to date first.
 
@@ -77,11 +79,11 @@ def measure_images(
     """
     found: list[ImageSize] = []
     failed: dict[str, str] = {}
-    with _pusher(place) as ready:
+    with _pusher(address) as ready:
         wanted = available(candidates, console)
         prepare(wanted, console)
         scale = Scale(ready)
-        with live("sizes", len(wanted), console) as display:
+        with live_progress("sizes", len(wanted), console) as display:
             for candidate in wanted:
                 display.start(candidate.name)
                 try:
@@ -94,7 +96,9 @@ def measure_images(
     return found, failed
 
 
-def record(libraries: list[Library], images: list[ImageSize], missing: dict[str, str], place: Place | None) -> Sizes:
+def record(
+    libraries: list[Library], images: list[ImageSize], missing: dict[str, str], address: RegistryAddress | None
+) -> Sizes:
     """All of it, as it is written."""
     now = datetime.now(UTC)
     return Sizes(
@@ -102,7 +106,7 @@ def record(libraries: list[Library], images: list[ImageSize], missing: dict[str,
         started_at=now,
         revision=revision(),
         machine=machine(engine_name() if images else None),
-        registry=None if place is None else place.host,
+        registry=None if address is None else address.host,
         zstd_level=ZSTD_LEVEL,
         libraries=libraries,
         images=images,
@@ -138,9 +142,9 @@ class Scale:
         pushed = self._ready.push(candidate.tag, image_id=str(image.id))
         base = image.labels.get(BASE, candidate.image.base(candidate.python))
         contents = [self._layer(pushed, blob) for blob in pushed.manifest.layers]
-        files, texts = merged(contents)
-        inside = packages(files, texts)
-        biggest = [one for kind in Kind for one in [one for one in inside if one.kind is kind][:BIGGEST]]
+        files, texts = merge_layers(contents)
+        inside = packages_in(files, texts)
+        biggest = [one for kind in PackageKind for one in [one for one in inside if one.kind is kind][:BIGGEST]]
         return image_size(
             layer_sizes(pushed.manifest.layers, contents, base_layers(base)),
             name=candidate.name,
@@ -185,9 +189,9 @@ def layer_sizes(blobs: Sequence[Blob], contents: Sequence[Layer], base: Sequence
             compressed_bytes=blob.size,
             tar_bytes=layer.tar_bytes,
             zstd_bytes=layer.zstd_bytes,
-            of_base=place < len(base or ()) if known else None,
+            of_base=address < len(base or ()) if known else None,
         )
-        for place, (blob, layer) in enumerate(zip(blobs, contents, strict=True))
+        for address, (blob, layer) in enumerate(zip(blobs, contents, strict=True))
     ]
 
 
@@ -207,11 +211,15 @@ def image_size(layers: list[LayerSize], **fields: Any) -> ImageSize:  # noqa: AN
 
 
 @contextmanager
-def _pusher(place: Place | None) -> Iterator[Pusher]:
+def _pusher(address: RegistryAddress | None) -> Iterator[Pusher]:
     """What pushes into the registry that was given, or else into one of our own."""
-    if place is not None:
-        with pusher(place) as ready:
+    if address is not None:
+        with registry_pusher(address) as ready:
             yield ready
         return
-    with claim() as mine, local_registry(mine.folder) as host, pusher(Place(host=host)) as ready:
+    with (
+        temporary_resources() as mine,
+        local_registry(mine.folder) as host,
+        registry_pusher(RegistryAddress(host=host)) as ready,
+    ):
         yield ready

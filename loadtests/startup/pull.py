@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from docker import DockerClient
 from msgspec.structs import replace
 
-from common.engine.pulls import pull, pull_engine
-from common.engine.temporary import claim
+from common.engine.pulls import empty_engine, pull
+from common.engine.temporary import temporary_resources
 from common.errors import FailedError
-from common.host.shaped_link import Link, linked
+from common.host.shaped_link import Link, shaped_link
 from common.records.startup import Pull, PullCell
-from common.registries.api import Manifest, Place
+from common.registries.api import Manifest, RegistryAddress
 from common.registries.local import local_registry
-from common.registries.pushing import pusher
+from common.registries.pushing import registry_pusher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ class Puller:
 @contextmanager
 def puller(images: Iterator[str]) -> Iterator[Puller]:
     """What pulls ``images``, which are pushed first; registry, engine and link are gone afterwards."""
-    with claim() as mine, linked() as link, local_registry(mine.folder) as here:
-        with pusher(Place.read(here), ecr=False) as ready:
+    with temporary_resources() as mine, shaped_link() as link, local_registry(mine.folder) as here:
+        with registry_pusher(RegistryAddress.parse(here), ecr=False) as ready:
             manifests = {image: ready.push(image).manifest for image in images}
-        with local_registry(mine.folder, host=link.host) as there, pull_engine(link, there) as client:
+        with local_registry(mine.folder, host=link.host) as there, empty_engine(link, there) as client:
             yield Puller(client=client, link=link, registry=there, manifests=manifests)

@@ -11,14 +11,14 @@ from rich.console import Console
 
 from common.catalog.selection import select
 from common.catalog.sizes import Size
-from common.conformance.candidates import passed
-from common.console import Live, live
+from common.conformance.candidates import conforming_candidates
+from common.console import LiveProgress, live_progress
 from common.engine import pulls
 from common.engine.page_cache import cold_method
 from common.errors import FailedError, UsageError
-from common.host.cores import split as split_cores
-from common.host.run_lock import only_run
-from common.host.shaped_link import read_bandwidths, require_namespaces
+from common.host.cores import split_cores
+from common.host.run_lock import hold_run_lock
+from common.host.shaped_link import parse_bandwidths, require_namespaces
 from common.records.run import Conformance
 from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.summary import Verdict
@@ -63,7 +63,7 @@ def read_caches(text: str | None, runtime: Runtime) -> tuple[str, ...]:
 
 def read_links(text: str, runtime: Runtime) -> tuple[str, ...]:
     """The links that ``BANDWIDTH=`` names; ``UsageError`` where one is none, or what it needs is not here."""
-    if links := read_bandwidths(text):
+    if links := parse_bandwidths(text):
         if runtime is Runtime.PROCESS:
             raise UsageError(f"BANDWIDTH={text} needs RUNTIME=docker; RUNTIME=process has no images to pull.")
         require_namespaces()
@@ -79,8 +79,8 @@ def run_startup(settings: Settings, candidates: Sequence[Candidate], out: Path |
     """
     made, outcomes = conforming(candidates, console)
     run = _manifest(settings, made, outcomes)
-    good = passed(made.values(), outcomes)
-    with only_run(run.id):
+    good = conforming_candidates(made.values(), outcomes)
+    with hold_run_lock(run.id):
         summary = _measured(run, good, new_folder(out, "startup", run.id), console)
     verdicts = [(row.cell, row.verdict) for row in summary.starts] + [(row.cell, row.verdict) for row in summary.pulls]
     if bad := [cell for cell, verdict in verdicts if verdict in FAILED]:
@@ -177,9 +177,9 @@ def _pull_rounds(run: StartupRun, folder: Path, pulls: list[Pull], console: Cons
             display.done(f"{step.cell}: {pull.error or f'{pull.total_s:.2f} s'}")
 
 
-def _each(what: str, cells: Sequence[str], run: StartupRun, console: Console) -> Iterator[tuple[Step, Live]]:
+def _each(what: str, cells: Sequence[str], run: StartupRun, console: Console) -> Iterator[tuple[Step, LiveProgress]]:
     planned = list(steps(cells, run.rounds, run.seed))
-    with live(what, len(planned), console) as display:
+    with live_progress(what, len(planned), console) as display:
         for step in planned:
             display.start(f"round {step.round}/{run.rounds} {step.cell}")
             yield step, display

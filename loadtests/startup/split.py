@@ -13,7 +13,7 @@ import msgspec
 from docker.errors import APIError
 
 from common.catalog.sizes import Size
-from common.engine.ownership import guarded
+from common.engine.ownership import watched_containers
 from common.errors import FailedError
 from common.packages.environments import environment
 from common.records.startup import Cost
@@ -58,7 +58,7 @@ def split(candidate: Candidate, size: Size, cores: Sequence[int]) -> tuple[Cost,
 
 def _in_container(image_tag: str, line: Sequence[str], size: Size, cores: Sequence[int]) -> str:
     options = container.limits(size, cores) | {"command": list(line), "network_mode": "none"}
-    with guarded() as labels, container.created(image_tag, options, labels) as made:
+    with watched_containers() as labels, container.created(image_tag, options, labels) as made:
         container.start(made, image_tag)
         try:
             made.wait(timeout=TIMEOUT_S)

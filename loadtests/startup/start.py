@@ -16,12 +16,12 @@ import psutil
 from msgspec.structs import replace
 
 from common.catalog.sizes import Size
-from common.engine.ownership import guarded
+from common.engine.ownership import watched_containers
 from common.engine.page_cache import evict
 from common.errors import FailedError
 from common.host.cores import Cores
-from common.host.cpu import cgroup_meter, read_meter
-from common.host.http_probe import answers
+from common.host.cpu import cgroup_meter, read_cpu
+from common.host.http_probe import responds
 from common.host.waiting import READY_DEADLINE_S
 from common.records.startup import Start
 from common.runtimes import container, process
@@ -50,7 +50,7 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
     if cold:
         evict(candidate.tag)
     options = container.limits(size, cores.server) | container.network(inside=True)
-    with guarded() as labels:
+    with watched_containers() as labels:
         began_s = time.perf_counter()
         with container.created(candidate.tag, options, labels) as made:
             created_s = time.perf_counter()
@@ -66,7 +66,7 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
                 start_s=started_s - created_s,
                 bind_s=bound_s - started_s,
                 answer_s=answered_s - bound_s,
-                cpu_s=read_meter(meter).cpu_s,
+                cpu_s=read_cpu(meter).cpu_s,
                 disk_read_bytes=_disk_read_bytes(pid),
             )
 
@@ -74,15 +74,15 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
 def _process(start: Start, candidate: Candidate, size: Size, cores: Cores) -> Start:
     """Phases from when the server's process is there: what comes before is its guard's start, which is ours."""
     with process.started(candidate.stack, size, cores=cores.server, python=candidate.interpreter) as running:
-        assert running.meter is not None
-        pid = _child(int(running.meter.removeprefix("tree:")), running.ended, candidate)
+        assert running.cpu_meter is not None
+        pid = _child(int(running.cpu_meter.removeprefix("tree:")), running.exit_reason, candidate)
         spawned_s = time.perf_counter()
-        bound_s, answered_s = _watch(pid, running.url, running.ended, candidate)
+        bound_s, answered_s = _watch(pid, running.url, running.exit_reason, candidate)
         return replace(
             start,
             bind_s=bound_s - spawned_s,
             answer_s=answered_s - bound_s,
-            cpu_s=read_meter(f"tree:{pid}").cpu_s,
+            cpu_s=read_cpu(f"tree:{pid}").cpu_s,
             disk_read_bytes=_disk_read_bytes(pid),
         )
 
@@ -106,7 +106,7 @@ def _watch(pid: int, url: str, ended: Ended, candidate: Candidate) -> tuple[floa
     alive = Path(f"/proc/{pid}").exists
     _wait(lambda: listens(pid, port), alive, ended, candidate)
     bound_s = time.perf_counter()
-    _wait(lambda: answers(url, timeout_s=ANSWER_TIMEOUT_S), alive, ended, candidate)
+    _wait(lambda: responds(url, timeout_s=ANSWER_TIMEOUT_S), alive, ended, candidate)
     return bound_s, time.perf_counter()
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from common.host.core_times import CoreTimes
-from common.host.cpu import CpuReading, begun_between, ended_between
+from common.host.cpu import CpuReading, processes_ended, processes_started
 from common.records.window import Latency, Load, OpenLoop, WorkerLoad
 from loadtests.users import histogram
 from loadtests.windows.latencies import latency
@@ -60,8 +60,8 @@ def merged(
         throttled_periods=since(last, first, "throttled_periods"),
         server_steal_s=None if server_cores is None else server_cores.steal_s,
         server_cores_busy_s=None if server_cores is None else server_cores.busy_s,
-        server_processes_ended=ended_between(first, last),
-        server_processes_begun=begun_between(first, last),
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
         generator_cpu_s=sum(load.generator_cpu_s for load in loads) + master_cpu_s,
         server_gone=_gone(loads),
         workers=[_worker(part) for part in sorted(parts, key=lambda part: part.worker)],

@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from common.aws.calls import HaltError
+from common.aws.calls import CannotContinueError
 from common.errors import FailedError
 from common.project import ROOT
 from common.records.latency import Point
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes.base import Running, SecondTask
+from common.runtimes.base import LoadTask, RunningServer
 from loadtests.latency.points import longest_window_s
 from loadtests.runs.plan import Step
 from loadtests.scenarios.rates import Rate
@@ -55,9 +55,12 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Whether the image holds other code than who ordered it runs."""
 
 
-def window(running: Running, there: SecondTask, run: Run, *, seed: int | None) -> Load:
-    """One window made there; errors as those of ``throughput.measure``, and ``HaltError`` where the image is stale."""
-    rate = Rate.read(run.rate) if run.rate is not None else Rate()
+def window(running: RunningServer, there: LoadTask, run: Run, *, seed: int | None) -> Load:
+    """Measure one window from the second task.
+
+    Raises what ``throughput.measure`` raises, and ``CannotContinueError`` where the image is stale.
+    """
+    rate = Rate.parse(run.rate) if run.rate is not None else Rate()
     needed_s = longest_s(run) * (1 if rate.share is None else 2)
     answer = _answer(there, Order(code=code(), url=there.url, run=_short(run), seed=seed), needed_s)
     _raise(running, answer)
@@ -65,7 +68,7 @@ def window(running: Running, there: SecondTask, run: Run, *, seed: int | None) -
 
 
 def visit(
-    running: Running, there: SecondTask, run: Run, *, step: Step, point: Point, loads: dict[str, Load]
+    running: RunningServer, there: LoadTask, run: Run, *, step: Step, point: Point, loads: dict[str, Load]
 ) -> None:  # fmt: skip
     """All traffic of a visit made there, into ``loads``; errors as ``window``."""
     needed_s = sum(START_UP_S + run.warmup_s + longest_window_s(one) for one in point.traffic)
@@ -88,16 +91,18 @@ def _short(run: Run) -> Run:
     return replace(run, cells=[], command_line=[])
 
 
-def _answer(there: SecondTask, order: Order, needed_s: float) -> Answer:
+def _answer(there: LoadTask, order: Order, needed_s: float) -> Answer:
     line = (*LINE, msgspec.json.encode(order).decode())
     return msgspec.json.decode(there.ask(line, needed_s + SLACK_S), type=Answer)
 
 
-def _raise(running: Running, answer: Answer) -> None:
+def _raise(running: RunningServer, answer: Answer) -> None:
     if answer.other_code:
-        raise HaltError("the generator's image in the registry is of other code than this. Run: make generator "
-                        "REGISTRY= with the registry that tasks pull from.")  # fmt: skip
+        raise CannotContinueError(
+            "the generator's image in the registry is of other code than this. Run: make generator REGISTRY= with the "
+            "registry that tasks pull from."
+        )
     if answer.lost or answer.broken:
-        if (how := running.ended() or answer.lost) is not None:
+        if (how := running.exit_reason() or answer.lost) is not None:
             raise FailedError(how)
         raise GeneratorError(f"in the second task: {answer.broken}")

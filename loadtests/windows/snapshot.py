@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.host.core_times import CoreTimes, core_times
-from common.host.cpu import CpuReading, begun_between, ended_between
+from common.host.cpu import CpuReading, processes_ended, processes_started
 from common.records import window as records
 from common.records.window import Latency, Load
 from loadtests.users import histogram
@@ -105,8 +105,8 @@ def difference(
         server_cpu_s=_minus(last, first, "cpu_s"),
         throttled_s=_minus(last, first, "throttled_s"),
         throttled_periods=None if periods is None else int(periods),
-        server_processes_ended=ended_between(first, last),
-        server_processes_begun=begun_between(first, last),
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
         generator_cpu_s=after.cpu_s - before.cpu_s,
         generator_run_delay_s=after.run_delay_s - before.run_delay_s,
         steal_s=after.own_cores.since(before.own_cores).steal_s,

@@ -1,6 +1,5 @@
 """One window: Locust, headless, against one running stack."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,12 +9,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from common.host.ports import free_port
-from common.host.supervisor import guarded, tail
+from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.run import Run
 from common.records.schema import decode
 from common.records.window import Load
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.scenarios.climb import DELAYS, MOST_STEPS
 from loadtests.scenarios.rates import Rate, capacity_rps
 from loadtests.windows.generator import CLIMBING, GeneratorError
@@ -37,13 +36,15 @@ STEP_OVERHEAD_S = 21.0
 """How much longer than its window a step may take: opening, settling, draining."""
 
 
-def measure(running: Running, run: Run, *, seed: int | None = None, gate: Path | None = None, gate_of: int = 1) -> Load:
+def measure(
+    running: RunningServer, run: Run, *, seed: int | None = None, gate: Path | None = None, gate_of: int = 1
+) -> Load:
     """Load ``running`` as ``run`` says for a warm-up and a window; ``GeneratorError`` where Locust gives no result.
 
     A rate that is a share of the capacity has the capacity measured first, on the same server. ``seed`` is that of
     Poisson arrivals. Generators that share the folder ``gate``, ``gate_of`` of them, begin their warm-ups together.
     """
-    rate = Rate.read(run.rate) if run.rate is not None else Rate()
+    rate = Rate.parse(run.rate) if run.rate is not None else Rate()
     if rate.share is None:
         return _load(running, run, (*_open_loop(run, rate.rps, seed), *_gate(gate, gate_of)))
     capacity = capacity_rps(_load(running, replace(run, scenario="hello"), ()), run.vcpu)
@@ -51,22 +52,22 @@ def measure(running: Running, run: Run, *, seed: int | None = None, gate: Path |
     return replace(load, open_loop=load.open_loop and replace(load.open_loop, capacity_rps=capacity))
 
 
-def _load(running: Running, run: Run, options: Sequence[str]) -> Load:
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+def _load(running: RunningServer, run: Run, options: Sequence[str]) -> Load:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "load.json"
-        line = (*running.prefix, *_locust(running, run, file), *options, SCENARIOS[run.scenario])
-        with guarded(line, cores=run.generator_cores, cwd=ROOT, env=dict(os.environ), log=log) as locust:
+        line = (*running.client_prefix, *_locust(running, run, file), *options, SCENARIOS[run.scenario])
+        with supervised(line, cwd=ROOT, cores=run.generator_cores) as locust:
             try:
-                locust.wait(timeout=longest_s(run))
+                locust.wait(longest_s(run))
             except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"Locust did not end in time. {tail(log)}") from error
-        if not file.exists():
-            raise GeneratorError(f"Locust ended with exit status {locust.returncode} and no result. {tail(log)}")
+                raise GeneratorError(f"Locust did not end in time. {locust.last_lines()}") from error
+            if not file.exists():
+                raise GeneratorError(f"Locust ended without a result: {locust.exit_reason()}")
         load: Load = decode(file.read_bytes(), Load, source=file.name)
         return load
 
 
-def _locust(running: Running, run: Run, file: Path) -> list[str]:
+def _locust(running: RunningServer, run: Run, file: Path) -> list[str]:
     options: dict[str, object] = {
         "host": running.url,
         "users": run.users,
@@ -75,7 +76,7 @@ def _locust(running: Running, run: Run, file: Path) -> list[str]:
         "warmup-s": run.warmup_s,
         "window-s": run.window_s,
         "window-file": file,
-        "meter": running.meter or "",
+        "meter": running.cpu_meter or "",
         "server-cores": ",".join(map(str, run.server_cores)),
     }
     if run.workers:

@@ -2,15 +2,15 @@
 
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.windows import second_task, throughput, wrk
 from loadtests.windows.generator import Tool
 
 
-def measure(running: Running, run: Run, *, seed: int | None = None) -> Load:
+def measure(running: RunningServer, run: Run, *, seed: int | None = None) -> Load:
     """Load ``running`` as ``run`` says; ``GeneratorError`` where the tool gives no result. ``seed`` is for arrivals."""
-    if running.second_task is not None:
-        return second_task.window(running, running.second_task, run, seed=seed)
+    if running.load_task is not None:
+        return second_task.window(running, running.load_task, run, seed=seed)
     match Tool(run.tool):
         case Tool.LOCUST:
             return throughput.measure(running, run, seed=seed)

@@ -15,7 +15,7 @@ import gevent
 import msgspec
 import psutil
 
-from common.host.cpu import CpuReading, read_meter
+from common.host.cpu import CpuReading, read_cpu
 from common.records.window import Load
 from loadtests.users.engine import Engine
 from loadtests.users.open_loop import OpenLoop
@@ -157,4 +157,4 @@ def wait(duration_s: float) -> None:
 
 def read(meter: str) -> list[CpuReading]:
     """One reading of the meter; none where there is no meter."""
-    return [read_meter(meter)] if meter else []
+    return [read_cpu(meter)] if meter else []

@@ -5,7 +5,6 @@ It has no percentiles here, for wrk 4.1 rewrites its histogram at the end of a r
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,18 +12,18 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
 from common.catalog.selection import one_of
 from common.errors import UsageError
-from common.host.cpu import CpuReading, begun_between, ended_between, read_meter
-from common.host.supervisor import guarded, tail
+from common.host.cpu import CpuReading, processes_ended, processes_started, read_cpu
+from common.host.supervisor import Program, supervised
 from common.project import ROOT
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.windows.generator import GeneratorError, Tool
 from loadtests.windows.parts import since
 
@@ -52,7 +51,7 @@ def read_tool(text: str) -> Tool:
     return tool
 
 
-def measure(running: Running, run: Run) -> Load:
+def measure(running: RunningServer, run: Run) -> Load:
     """Load ``running`` as ``run`` says for a warm-up and a window of whole seconds.
 
     The server stands idle before and after, so that its CPU time is read at leisure, for all that wrk did.
@@ -97,8 +96,8 @@ def load_of(
         server_cpu_s=since(last, first, "cpu_s"),
         throttled_s=since(last, first, "throttled_s"),
         throttled_periods=since(last, first, "throttled_periods"),
-        server_processes_ended=ended_between(first, last),
-        server_processes_begun=begun_between(first, last),
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
         generator_cpu_s=told["cpu_s"],
         generator_run_delay_s=0.0,
         steal_s=0.0,
@@ -131,29 +130,28 @@ def paths(run: Run) -> tuple[str, ...]:
             raise ValueError(other)
 
 
-def _run(running: Running, run: Run, duration_s: float) -> dict[str, Any]:
+def _run(running: RunningServer, run: Run, duration_s: float) -> dict[str, Any]:
     """What wrk told, and the CPU time of it and its threads."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "timed.json"
         wrk = command(running.url, run, duration_s)
-        line = [*running.prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
-        with guarded(line, cores=run.generator_cores, cwd=ROOT, env=dict(os.environ), log=log) as guard:
+        line = [*running.client_prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
+        with supervised(line, cwd=ROOT, cores=run.generator_cores) as program:
             try:
-                guard.wait(timeout=duration_s + START_UP_S)
+                program.wait(duration_s + START_UP_S)
             except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"wrk did not end in time. {tail(log)}") from error
-        return _told(log, file, guard.returncode)
+                raise GeneratorError(f"wrk did not end in time. {program.last_lines()}") from error
+            return _told(program, file)
 
 
-def _told(log: IO[str], file: Path, status: int) -> dict[str, Any]:
-    log.seek(0)
-    found = re.search(r"^wrk-summary (.*)$", log.read(), re.MULTILINE)
+def _told(program: Program, file: Path) -> dict[str, Any]:
+    found = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
     if found is None or not file.exists():
-        raise GeneratorError(f"wrk ended with exit status {status} and no result. {tail(log)}")
+        raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
     told: dict[str, Any] = json.loads(found[1])
     told |= json.loads(file.read_text())
     return told
 
 
-def _read(running: Running) -> list[CpuReading | None]:
-    return [read_meter(running.meter)] if running.meter else []
+def _read(running: RunningServer) -> list[CpuReading | None]:
+    return [read_cpu(running.cpu_meter)] if running.cpu_meter else []

@@ -16,7 +16,7 @@ import time
 from enum import StrEnum
 from pathlib import Path
 
-from common.host.http_probe import answers
+from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
 from common.project import ROOT
 from common.records.schema import decode
@@ -117,7 +117,7 @@ def measured(connections: int, *times_s: float) -> tuple[Load, list[int]]:
     ):
         os.sched_setaffinity(server.pid, cores[:1])
         try:
-            while not answers(f"http://{HOST}:{port}"):
+            while not responds(f"http://{HOST}:{port}"):
                 time.sleep(0.05)
             file = Path(to) / "load.json"
             subprocess.run(locust(port, file, cores[-1], connections), cwd=ROOT, check=True, capture_output=True)

@@ -11,7 +11,7 @@ import pytest
 
 from common.conformance import running
 from common.conformance.divergences import probe
-from common.conformance.endpoint import Target
+from common.conformance.endpoint import Endpoint
 from common.conformance.running import Failure
 from common.conformance.suite.test_openapi import LONGEST_MS, document, shortened
 from common.contract import parse_delay
@@ -37,20 +37,20 @@ from tests.conformance.good_server import Good, serving
 )
 def test_malformed_url_is_refused_with_what_is_accepted(url: str, why: str) -> None:
     with pytest.raises(UsageError, match=f"^URL={re.escape(url)}.*{why}.* Accepted: http://HOST:PORT"):
-        running.run(url, keep_alive=None, overlap=None)
+        running.run_suite(url, keep_alive=None, overlap=None)
 
 
 def test_url_where_nothing_answers_is_refused_before_pytest_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", pytest.fail)
     url = f"http://127.0.0.1:{_free_port()}"
     with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
-        running.run(url, keep_alive=None, overlap=None)
+        running.run_suite(url, keep_alive=None, overlap=None)
 
 
 def test_url_that_only_the_prefix_could_reach_is_refused_from_there() -> None:
     url = f"http://127.0.0.1:{_free_port()}"
     with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
-        running.run(url, keep_alive=None, overlap=None, prefix=("env", "SOMEWHERE=else"))
+        running.run_suite(url, keep_alive=None, overlap=None, prefix=("env", "SOMEWHERE=else"))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_url_that_only_the_prefix_could_reach_is_refused_from_there() -> None:
     ],
 )
 def test_url_is_read_forgivingly(url: str, expected: str) -> None:
-    assert Target.read(url).url == expected
+    assert Endpoint.parse(url).url == expected
 
 
 def test_outcome_names_the_test_and_the_reason_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with serving(WrongWords) as url:
-        outcome = running.run(url, keep_alive=True, overlap=True, select="test_hello.py")
+        outcome = running.run_suite(url, keep_alive=True, overlap=True, select="test_hello.py")
     reason = "GET /hello says '\"Hello World\"'; expected the JSON string 'hello world'"
     assert outcome.failed == (Failure("test_hello.py::test_hello_says_its_words_as_a_json_string", reason),)
     assert not outcome.conforms
@@ -79,7 +79,7 @@ def test_outcome_names_the_test_and_the_reason_in_one_line(tmp_path: Path, monke
 
 def test_run_in_which_no_test_ran_does_not_conform() -> None:
     with serving(Good) as url:
-        assert not running.run(url, keep_alive=None, overlap=None, select="no_such_test").conforms
+        assert not running.run_suite(url, keep_alive=None, overlap=None, select="no_such_test").conforms
 
 
 def test_prefix_comes_before_the_command_line(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_prefix_comes_before_the_command_line(tmp_path: Path) -> None:
     script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/seen\nexec "$@"\n')
     script.chmod(0o700)
     with serving(Good) as url:
-        outcome = running.run(url, keep_alive=None, overlap=None, prefix=(str(script),), select="test_hello.py")
+        outcome = running.run_suite(url, keep_alive=None, overlap=None, prefix=(str(script),), select="test_hello.py")
     assert outcome.conforms
     assert (tmp_path / "seen").read_text().startswith(f"{sys.executable} -m pytest ")
 

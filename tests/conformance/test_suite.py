@@ -73,7 +73,7 @@ def test_faulty_server_is_caught(fault: Fault) -> None:
 @pytest.mark.parametrize(("server", "keep_alive"), [(Good, True), (Closing, False)])
 def test_correct_server_passes(server: type[Good], keep_alive: bool) -> None:  # noqa: FBT001
     with serving(server) as url:
-        outcome = running.run(url, keep_alive=keep_alive, overlap=True)
+        outcome = running.run_suite(url, keep_alive=keep_alive, overlap=True)
     assert outcome.failed == ()
     assert outcome.conforms
     assert outcome.observed == {"keep-alive": "yes" if keep_alive else "no", "overlap": "yes"}

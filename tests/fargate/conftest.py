@@ -11,9 +11,9 @@ import common.aws.logs
 import common.aws.tasks
 import common.runtimes.fargate
 from common.catalog.stacks import Stack
-from common.engine.builds import build
+from common.engine.builds import build_images
 from tests.fargate.endpoint import Endpoint, endpoint
-from tests.fargate.places import SLIM
+from tests.fargate.settings import SLIM
 from tests.toy import toy_stack
 
 SESSION = cache(boto3.Session)
@@ -24,7 +24,7 @@ SESSION = cache(boto3.Session)
 def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The toy, built on slim."""
     made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build([made], [SLIM], report=lambda _: None)
+    build_images([made], [SLIM], report=lambda _: None)
     return made
 
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from common.aws.calls import HaltError
+from common.aws.calls import CannotContinueError
 from common.aws.clock import Clock
 from common.aws.requests import Task
-from common.aws.settings import Fargate
-from common.aws.sizes import completed, valid_sizes
-from common.aws.spending import Budget, Rates
-from common.catalog.prices import read_prices
+from common.aws.settings import FargateSettings
+from common.aws.sizes import valid_sizes, with_minimum_memory
+from common.aws.spending import SpendingLimit, TaskPrices
+from common.catalog.prices import load_prices
 from common.catalog.sizes import Size
 from common.errors import UsageError
 from common.records.fargate import Experiment, ExperimentCell, TaskStart
-from common.runtimes.approval import Planned
-from common.runtimes.candidates import Runtime, choose, only, read_size
+from common.runtimes.approval import PlannedServer
+from common.runtimes.candidates import Runtime, parse_size, select_candidates, single_candidate
 from common.runtimes.fargate import START_DEADLINE_S
 from loadtests.fargate.starts import mean_interval, startup_phases, summarise
 
@@ -42,7 +42,7 @@ NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
 def test_a_valid_size_is_read_whatever_this_machine_has(
     vcpu: str, memory: str | None, vcpus: float, memory_bytes: int
 ) -> None:
-    assert read_size(Runtime.FARGATE, vcpu, memory) == Size(vcpu=vcpus, memory_bytes=memory_bytes)
+    assert parse_size(Runtime.FARGATE, vcpu, memory) == Size(vcpu=vcpus, memory_bytes=memory_bytes)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_an_invalid_size_is_refused_with_the_valid_ones_and_their_date(
     vcpu: str, memory: str | None, accepted: str
 ) -> None:
     with pytest.raises(UsageError) as told:
-        read_size(Runtime.FARGATE, vcpu, memory)
+        parse_size(Runtime.FARGATE, vcpu, memory)
     assert accepted in str(told.value)
-    assert str(read_prices().seen["fargate"]) in str(told.value)
+    assert str(load_prices().seen["fargate"]) in str(told.value)
 
 
 def test_the_number_of_sizes_is_that_of_amazons_table() -> None:
@@ -76,8 +76,8 @@ def test_the_number_of_sizes_is_that_of_amazons_table() -> None:
 
 
 def test_a_size_without_memory_gets_the_least_there_is() -> None:
-    assert completed(Size(vcpu=2)) == Size(vcpu=2, memory_bytes=4 * GIB)
-    assert completed(SMALL) is SMALL
+    assert with_minimum_memory(Size(vcpu=2)) == Size(vcpu=2, memory_bytes=4 * GIB)
+    assert with_minimum_memory(SMALL) is SMALL
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_a_task_costs_its_rates_for_its_seconds_and_a_minute_at_least(
 
 
 def test_the_rates_are_those_of_the_architecture() -> None:
-    assert Rates.read("X86_64").vcpu == 0.04048
-    assert Rates.read("ARM64").gb == 0.00356
+    assert TaskPrices.parse("X86_64").vcpu == 0.04048
+    assert TaskPrices.parse("ARM64").gb == 0.00356
 
 
-def rates() -> Rates:
+def rates() -> TaskPrices:
     """Round ones."""
-    return Rates(vcpu=0.04, gb=0.004, public_ipv4=0.005, minimum_s=60, dated="never")
+    return TaskPrices(vcpu=0.04, gb=0.004, public_ipv4=0.005, minimum_s=60, dated="never")
 
 
 def test_the_ceiling_is_asked_for_and_held_before_anything_starts() -> None:
@@ -109,37 +109,37 @@ def test_the_ceiling_is_asked_for_and_held_before_anything_starts() -> None:
     said: list[str] = []
     for ceiling in (0.0, 0.16):
         with pytest.raises(UsageError, match=r"Accepted: 0\.18 or more"):
-            Budget(rates=rates(), max_dollars=ceiling).approve(tasks, said.append)
-    Budget(rates=rates(), max_dollars=0.18).approve(tasks, said.append)
+            SpendingLimit(rates=rates(), max_dollars=ceiling).approve(tasks, said.append)
+    SpendingLimit(rates=rates(), max_dollars=0.18).approve(tasks, said.append)
     assert "10 tasks cost $0.0028 to $0.1700 (never)" in said[-1]
 
 
 def test_a_server_that_waits_for_a_second_task_is_paid_for_meanwhile_and_so_is_the_task() -> None:
-    planned = Planned(candidate=only(choose(framework="flask", image=None, runtime=Runtime.PROCESS)),
-                      size=SMALL, needed_s=40, loaded=True)  # fmt: skip
+    candidate = single_candidate(select_candidates(framework="flask", image=None, runtime=Runtime.PROCESS))
+    planned = PlannedServer(candidate=candidate, size=SMALL, needed_s=40, loaded=True)
     start_s = START_DEADLINE_S
-    assert planned.tasks(Fargate()) == [(SMALL, start_s + 40)]
-    assert planned.tasks(Fargate(load_from="task")) == [
+    assert planned.tasks(FargateSettings()) == [(SMALL, start_s + 40)]
+    assert planned.tasks(FargateSettings(load_from="task")) == [
         (SMALL, 2 * start_s + 40),
         (Size(vcpu=2, memory_bytes=4 * GIB), start_s + 40),
     ]
-    assert replace(planned, loaded=False).tasks(Fargate(load_from="task")) == [(SMALL, start_s + 40)]
+    assert replace(planned, loaded=False).tasks(FargateSettings(load_from="task")) == [(SMALL, start_s + 40)]
 
 
 @pytest.mark.parametrize("ceiling", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_ceiling_is_a_positive_number(ceiling: float) -> None:
     with pytest.raises(UsageError, match="MAX_DOLLARS="):
-        Budget.read(ceiling, architecture="X86_64")
+        SpendingLimit.parse(ceiling, architecture="X86_64")
 
 
 def test_what_has_been_spent_leaves_less_for_the_next_task() -> None:
     minute = rates().dollars(SMALL, 0)
-    budget = Budget(rates=rates(), max_dollars=2.5 * minute)
+    budget = SpendingLimit(rates=rates(), max_dollars=2.5 * minute)
     for _ in range(2):
         with budget.charged(SMALL):
             assert budget.exceeded is None
     assert budget.total == pytest.approx(2 * minute)
-    with pytest.raises(HaltError, match="leaves nothing"), budget.charged(SMALL):
+    with pytest.raises(CannotContinueError, match="leaves nothing"), budget.charged(SMALL):
         pytest.fail("a third task was begun")
 
 

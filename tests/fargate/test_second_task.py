@@ -13,7 +13,7 @@ import pytest
 from docker import DockerClient
 
 import common.runtimes.fargate
-from common.aws.calls import HaltError
+from common.aws.calls import CannotContinueError
 from common.aws.leftovers import Leftovers
 from common.catalog.images import DEFAULT_PYTHON, GENERATOR
 from common.catalog.sizes import Size
@@ -36,7 +36,7 @@ from loadtests.runs.manifest import SECOND_TASK, Identity, manifest
 from loadtests.runs.plan import Step
 from loadtests.windows import second_task, tools
 from tests.fargate.endpoint import Endpoint
-from tests.fargate.places import SLIM, place
+from tests.fargate.settings import SLIM, fargate_settings
 from tests.waiting import wait_until
 
 SIZE = Size(vcpu=0.5, memory_bytes=1024**3)
@@ -46,9 +46,9 @@ import msgspec
 from common.records.run import Run
 from common.runtimes.fargate import serve
 from loadtests.windows import tools
-from tests.fargate.places import ONE, place
+from tests.fargate.settings import ONE, fargate_settings
 
-where = place(load_from="task")
+where = fargate_settings(load_from="task")
 with serve("toy", where.image(sys.argv[1]), ONE, where) as running:
     tools.measure(running, msgspec.json.decode(sys.argv[2], type=Run))
 """
@@ -66,7 +66,7 @@ def generator(engine: DockerClient, toy_name: str) -> Iterator[str]:
 def candidate(aws: Endpoint, generator: str, stack: Stack) -> Candidate:
     """The toy on Fargate, with a generator's image to load it."""
     aws.ecs.images[f"{GENERATOR}:latest"] = generator
-    return Candidate(stack=stack, image=SLIM, place=place(load_from="task"))
+    return Candidate(stack=stack, image=SLIM, fargate=fargate_settings(load_from="task"))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_generator_that_does_not_run_is_told_with_its_log(
     aws: Endpoint, candidate: Candidate, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(second_task, "LINE", ("sh", "-c", "echo no memory left; exit 9"))
-    object.__setattr__(candidate, "place", place(load_from="task", log_group="ours"))
+    object.__setattr__(candidate, "place", fargate_settings(load_from="task", log_group="ours"))
     with candidate.serve(SIZE, cores=()) as running:
         with pytest.raises(FailedError, match=r"load generator on Fargate ended .* exit status 9; .*: no memory left"):
             tools.measure(running, run)
@@ -151,7 +151,7 @@ def test_an_image_of_other_code_is_refused(
     monkeypatch.setattr(second_task, "code", lambda: "of tomorrow")
     with (
         candidate.serve(SIZE, cores=()) as running,
-        pytest.raises(HaltError, match=r"of other code than this\. Run: make generator REGISTRY="),
+        pytest.raises(CannotContinueError, match=r"of other code than this\. Run: make generator REGISTRY="),
     ):
         tools.measure(running, run)
     assert aws.ecs.running == []
@@ -188,7 +188,7 @@ def test_neither_task_is_left(aws: Endpoint, candidate: Candidate, run: Run, num
         finally:
             running.kill()
     if number is signal.SIGKILL:
-        assert candidate.place is not None
-        orphans = Leftovers.find(candidate.place.cloud, "default").orphans()
+        assert candidate.fargate is not None
+        orphans = Leftovers.find(candidate.fargate.cloud, "default").orphans()
         assert str(orphans) == "2 tasks and 2 task definitions"
-        orphans.remove(candidate.place.cloud, "default")
+        orphans.remove(candidate.fargate.cloud, "default")

@@ -9,20 +9,20 @@ import pytest
 from botocore.config import Config
 
 import common.runtimes.fargate
-from common.aws.calls import Aws, CloudError, HaltError
+from common.aws.calls import AwsCallError, BotoClient, CannotContinueError
 from common.aws.leftovers import Leftovers
 from common.aws.readiness import require_contrast, require_images, sweep
 from common.aws.requests import OWNER
-from common.aws.tasks import definition, owner, task, undisturbed
-from common.catalog.images import tag
+from common.aws.tasks import owner, running_task, task_definition, undisturbed
+from common.catalog.images import image_tag
 from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
-from common.host.http_probe import answers
-from common.runtimes.base import Running
+from common.host.http_probe import responds
+from common.runtimes.base import RunningServer
 from common.runtimes.fargate import started
 from loadtests.fargate.experiments import measured
 from tests.fargate.endpoint import Endpoint
-from tests.fargate.places import ONE, REGISTRY, SLIM, place, up
+from tests.fargate.settings import ONE, REGISTRY, SLIM, fargate_settings, up
 from tests.waiting import wait_until
 
 
@@ -30,8 +30,8 @@ from tests.waiting import wait_until
 def test_a_task_answers_at_its_address_and_is_gone_afterwards(
     aws: Endpoint, stack: Stack, assign_public_ip: str
 ) -> None:
-    with up(stack, place(assign_public_ip=assign_public_ip, security_groups="sg-1")) as running:
-        assert answers(running.url)
+    with up(stack, fargate_settings(assign_public_ip=assign_public_ip, security_groups="sg-1")) as running:
+        assert responds(running.url)
         assert running.meter is None
         assert running.ended() is None
         (container,) = aws.ecs.containers()
@@ -48,7 +48,7 @@ def test_a_task_answers_at_its_address_and_is_gone_afterwards(
 
 
 def test_everything_made_carries_its_owner(aws: Endpoint, stack: Stack) -> None:
-    with up(stack, place()):
+    with up(stack, fargate_settings()):
         pass
     mine = [{"key": OWNER, "value": owner()}]
     assert [asked["tags"] for name in ("RegisterTaskDefinition", "RunTask") for asked in aws.named(name)] == [mine] * 2
@@ -56,7 +56,7 @@ def test_everything_made_carries_its_owner(aws: Endpoint, stack: Stack) -> None:
 
 def test_ecr_is_pulled_from_with_a_role_and_other_registries_without(aws: Endpoint, stack: Stack) -> None:
     for registry in (REGISTRY, "registry.test:5000"):
-        with up(stack, place(registry=registry)):
+        with up(stack, fargate_settings(registry=registry)):
             pass
     first, second = aws.named("RegisterTaskDefinition")
     assert first["executionRoleArn"] == "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
@@ -66,7 +66,7 @@ def test_ecr_is_pulled_from_with_a_role_and_other_registries_without(aws: Endpoi
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), FailedError("x"), ValueError("x")])
 def test_nothing_is_left_whatever_ends_the_block(aws: Endpoint, stack: Stack, error: BaseException) -> None:
     def fail() -> None:
-        with up(stack, place()):
+        with up(stack, fargate_settings()):
             assert aws.ecs.containers()
             raise error
 
@@ -91,17 +91,17 @@ def test_a_task_whose_start_is_never_confirmed_is_found_and_stopped(
     aws: Endpoint, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an interrupt between question and answer."""
-    where = place()
+    where = fargate_settings()
     ask = aws.ecs.run_task
 
     def run_and_break(asked: dict[str, Any]) -> dict[str, Any]:
         ask(asked)
         raise ConnectionError
 
-    with definition(where, where.image(tag(stack, SLIM)), ONE) as arn:
+    with task_definition(where, where.image(image_tag(stack, SLIM)), ONE) as arn:
         monkeypatch.setattr(aws.ecs, "run_task", run_and_break)
-        object.__setattr__(where, "cloud", Aws(config=Config(retries={"total_max_attempts": 1})))
-        with pytest.raises(CloudError, match="did not answer ecs RunTask"), task(where, arn, ONE):
+        object.__setattr__(where, "cloud", BotoClient(config=Config(retries={"total_max_attempts": 1})))
+        with pytest.raises(AwsCallError, match="did not answer ecs RunTask"), running_task(where, arn, ONE):
             pytest.fail("the start was confirmed")
         assert len(aws.ecs.tasks) == 1
         assert aws.ecs.running == []
@@ -119,34 +119,34 @@ def test_a_repeated_start_is_one_task(aws: Endpoint, stack: Stack, monkeypatch: 
         return found
 
     monkeypatch.setattr(aws.ecs, "run_task", lose_the_first)
-    with up(stack, place()):
+    with up(stack, fargate_settings()):
         assert len(aws.named("RunTask")) == 2
         assert len(aws.ecs.tasks) == 1
 
 
 def test_a_throttled_call_is_asked_again(aws: Endpoint, stack: Stack) -> None:
     aws.faults = {"RegisterTaskDefinition": ["ThrottlingException"], "StopTask": ["ThrottlingException"]}
-    with up(stack, place()):
+    with up(stack, fargate_settings()):
         pass
     assert len(aws.named("RegisterTaskDefinition")) == 2
 
 
 def test_a_hanging_call_ends_with_one_line(aws: Endpoint) -> None:
     aws.faults = {"ListTasks": ["hang"]}
-    hurried = Aws(config=Config(read_timeout=0.2, retries={"total_max_attempts": 1}))
-    with pytest.raises(CloudError, match=r"AWS did not answer ecs ListTasks: [^\n]+"):
+    hurried = BotoClient(config=Config(read_timeout=0.2, retries={"total_max_attempts": 1}))
+    with pytest.raises(AwsCallError, match=r"AWS did not answer ecs ListTasks: [^\n]+"):
         Leftovers.find(hurried, "default")
 
 
 def test_room_that_comes_late_is_waited_for(aws: Endpoint, stack: Stack) -> None:
     aws.ecs.behaviour.no_capacity_times = 2
-    with up(stack, place()) as running:
-        assert answers(running.url)
+    with up(stack, fargate_settings()) as running:
+        assert responds(running.url)
 
 
 def test_no_room_is_said_as_fargate_says_it(aws: Endpoint, stack: Stack) -> None:
     aws.ecs.behaviour.no_capacity_times = 99
-    with pytest.raises(FailedError, match="started no task: Capacity is unavailable"), up(stack, place()):
+    with pytest.raises(FailedError, match="started no task: Capacity is unavailable"), up(stack, fargate_settings()):
         pytest.fail("it came up")
 
 
@@ -154,14 +154,14 @@ def test_a_task_that_stops_before_it_runs_ends_the_wait(aws: Endpoint, stack: St
     aws.ecs.behaviour.stops_before_it_runs = "CannotPullContainerError: not found"
     begun = time.monotonic()
     with pytest.raises(FailedError, match="ended before it answered: TaskFailedToStart: CannotPullContainerError"):
-        up(stack, place()).__enter__()
+        up(stack, fargate_settings()).__enter__()
     assert time.monotonic() - begun < 10
 
 
 def test_a_container_that_ends_is_told_with_its_exit_status_and_its_last_lines(aws: Endpoint, stack: Stack) -> None:
     aws.ecs.behaviour.runs_instead = "exec 2>&1; seq 9; echo 'no such  table: users' >&2; exit 3"
     with pytest.raises(FailedError) as told:
-        up(stack, place(log_group="ours")).__enter__()
+        up(stack, fargate_settings(log_group="ours")).__enter__()
     assert str(told.value).endswith(
         "ended before it answered: EssentialContainerExited: Essential container in task exited: exit status 3; "
         "the end of its log: 6 | 7 | 8 | 9 | no such table: users"
@@ -185,7 +185,7 @@ def test_a_log_that_says_nothing_hides_no_reason(
     aws.faults = {"GetLogEvents": refused}
     aws.ecs.behaviour.runs_instead = "exit 3"
     with pytest.raises(FailedError, match=told):
-        up(stack, place(log_group=group)).__enter__()
+        up(stack, fargate_settings(log_group=group)).__enter__()
 
 
 def test_a_task_that_never_runs_is_given_up_at_the_deadline(
@@ -194,21 +194,21 @@ def test_a_task_that_never_runs_is_given_up_at_the_deadline(
     monkeypatch.setattr(common.runtimes.fargate, "START_DEADLINE_S", 0.5)
     aws.ecs.behaviour.never_runs = True
     with pytest.raises(FailedError, match=r"did not answer with 200 within 0\.5 s; it is PROVISIONING"):
-        up(stack, place()).__enter__()
+        up(stack, fargate_settings()).__enter__()
 
 
 def test_how_a_server_ended_is_told(aws: Endpoint, stack: Stack) -> None:
-    running: Running
-    with up(stack, place()) as running:
+    running: RunningServer
+    with up(stack, fargate_settings()) as running:
         (container,) = aws.ecs.containers()
         container.kill()
-        wait_until(lambda: running.ended() is not None)
-        assert "EssentialContainerExited" in str(running.ended())
-        assert "137" in str(running.ended())
+        wait_until(lambda: running.exit_reason() is not None)
+        assert "EssentialContainerExited" in str(running.exit_reason())
+        assert "137" in str(running.exit_reason())
 
 
 def test_money_that_runs_out_ends_a_server(aws: Endpoint, stack: Stack) -> None:  # noqa: ARG001 -- its environment
-    where = place()
+    where = fargate_settings()
     with up(stack, where) as running:
         where.budget.max_dollars = where.budget.total / 2
         assert "is spent" in str(running.ended())
@@ -217,8 +217,8 @@ def test_money_that_runs_out_ends_a_server(aws: Endpoint, stack: Stack) -> None:
 def test_expired_credentials_end_the_run_and_say_what_is_left(aws: Endpoint, stack: Stack) -> None:
     aws.faults = {"ListTasks": ["ExpiredTokenException"]}
     with (
-        pytest.raises(HaltError, match=r"started as afb-\w+ is left behind.*expired.*make fargate-clean"),
-        up(stack, place()),
+        pytest.raises(CannotContinueError, match=r"started as afb-\w+ is left behind.*expired.*make fargate-clean"),
+        up(stack, fargate_settings()),
     ):
         pass
     assert aws.ecs.running
@@ -228,8 +228,11 @@ def test_expired_credentials_end_the_run_and_say_what_is_left(aws: Endpoint, sta
 
 def test_missing_pull_times_are_missing(aws: Endpoint, stack: Stack) -> None:
     aws.ecs.behaviour.without_pull_times = True
-    where = place()
-    with definition(where, where.image(tag(stack, SLIM)), ONE) as arn, started("toy", arn, ONE, where) as one:
+    where = fargate_settings()
+    with (
+        task_definition(where, where.image(image_tag(stack, SLIM)), ONE) as arn,
+        started("toy", arn, ONE, where) as one,
+    ):
         found = measured(one)
     assert (found["provisioning_s"], found["pull_s"], found["start_s"]) == (None, None, None)
     assert found["total_s"] > 0
@@ -237,8 +240,11 @@ def test_missing_pull_times_are_missing(aws: Endpoint, stack: Stack) -> None:
 
 def test_phases_are_those_that_the_task_took(aws: Endpoint, stack: Stack) -> None:
     aws.ecs.behaviour.provisioning_s, aws.ecs.behaviour.pull_s = 0.3, 0.5
-    where = place()
-    with definition(where, where.image(tag(stack, SLIM)), ONE) as arn, started("toy", arn, ONE, where) as one:
+    where = fargate_settings()
+    with (
+        task_definition(where, where.image(image_tag(stack, SLIM)), ONE) as arn,
+        started("toy", arn, ONE, where) as one,
+    ):
         found = measured(one)
     assert found["provisioning_s"] == pytest.approx(0.3, abs=0.1)
     assert found["pull_s"] == pytest.approx(0.5, abs=0.1)
@@ -247,8 +253,11 @@ def test_phases_are_those_that_the_task_took(aws: Endpoint, stack: Stack) -> Non
 
 def test_an_answer_before_ecs_says_running_is_waited_out(aws: Endpoint, stack: Stack) -> None:
     aws.ecs.behaviour.late_running_s = 1.5
-    where = place()
-    with definition(where, where.image(tag(stack, SLIM)), ONE) as arn, started("toy", arn, ONE, where) as one:
+    where = fargate_settings()
+    with (
+        task_definition(where, where.image(image_tag(stack, SLIM)), ONE) as arn,
+        started("toy", arn, ONE, where) as one,
+    ):
         found = measured(one)
     assert found["ready_s"] < 0
     assert found["total_s"] == pytest.approx(
@@ -258,9 +267,9 @@ def test_an_answer_before_ecs_says_running_is_waited_out(aws: Endpoint, stack: S
 
 def test_an_image_that_ecr_lacks_is_named_before_anything_is_paid_for(aws: Endpoint) -> None:
     aws.images = {"project/falcon:slim"}
-    require_images(place(), ["project/falcon:slim"])
+    require_images(fargate_settings(), ["project/falcon:slim"])
     with pytest.raises(UsageError, match=r"falcon:fat is not in the registry. Run: make push REGISTRY="):
-        require_images(place(), ["project/falcon:slim", "project/falcon:fat"])
+        require_images(fargate_settings(), ["project/falcon:slim", "project/falcon:fat"])
 
 
 @pytest.mark.parametrize(
@@ -277,20 +286,23 @@ def test_the_networks_compared_differ_in_their_endpoints(
 ) -> None:
     aws.endpoints = {"a": here, "b": there}
     if told is None:
-        require_contrast(Aws(), "a", "b")
+        require_contrast(BotoClient(), "a", "b")
     else:
         with pytest.raises(UsageError, match=told):
-            require_contrast(Aws(), "a", "b")
+            require_contrast(BotoClient(), "a", "b")
 
 
 def test_a_sweep_takes_what_the_dead_left_and_nothing_else(aws: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud, families = Aws(), {"dead": owner().partition("/")[0] + "/1:0", "mine": owner(), "elsewhere": "other/1:0"}
+    cloud, families = (
+        BotoClient(),
+        {"dead": owner().partition("/")[0] + "/1:0", "mine": owner(), "elsewhere": "other/1:0"},
+    )
     for name, whose in families.items():
         asked = {"containerDefinitions": [], "tags": [{"key": OWNER, "value": whose}]}
         cloud.call("ecs", "RegisterTaskDefinition", family=f"api-framework-benchmark-{name}", **asked)
     cloud.call("ecs", "RegisterTaskDefinition", family="api-framework-benchmark-not-ours", containerDefinitions=[])
     said: list[str] = []
-    sweep(place(), said.append)
+    sweep(fargate_settings(), said.append)
     assert [arn.rpartition("-")[2] for arn in aws.ecs.deleted] == ["dead:1"]
     assert said == ["removed 0 tasks and 1 task definitions that a killed run had left"]
     found = Leftovers.find(cloud, "default")
@@ -306,13 +318,13 @@ def test_a_sweep_takes_what_the_dead_left_and_nothing_else(aws: Endpoint, monkey
     [
         ("UnrecognizedClientException", UsageError, "does not accept the credentials"),
         ("AccessDeniedException", UsageError, "may not do this"),
-        ("ClusterNotFoundException", CloudError, "ClusterNotFoundException"),
-        ("ExpiredTokenException", HaltError, "have expired"),
+        ("ClusterNotFoundException", AwsCallError, "ClusterNotFoundException"),
+        ("ExpiredTokenException", CannotContinueError, "have expired"),
     ],
 )
 def test_a_refusal_is_one_line(aws: Endpoint, code: str, kind: type[Exception], told: str) -> None:
     aws.faults = {"ListTasks": [code]}
     with pytest.raises(kind, match=told) as error:
-        Leftovers.find(Aws(), "default")
+        Leftovers.find(BotoClient(), "default")
     assert "\n" not in str(error.value)
     assert "dummy-secret" not in str(error.value)

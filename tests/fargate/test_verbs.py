@@ -19,8 +19,8 @@ from common.catalog.frameworks import frameworks
 from common.catalog.images import images
 from common.catalog.stacks import stacks
 from common.cli.app import GIVEN, run
-from common.conformance.running import Outcome
-from common.engine.builds import build
+from common.conformance.running import SuiteOutcome
+from common.engine.builds import build_images
 from common.project import ROOT
 from loadtests import __main__ as loadtests_verbs
 from tests.fargate.endpoint import Endpoint
@@ -33,7 +33,7 @@ STARTUP = ("loadtests", "startup", "--runtime=fargate", *ONE, "--vcpu=0.25,1", *
 PRICED = ("loadtests", "latency", "--runtime=fargate", *ONE, *WHERE[:-1])
 LATENCY = (*PRICED, "--vcpu=0.25", WHERE[-1])
 LOADTEST = ("loadtests", "loadtest", "--runtime=fargate", *ONE, "--rounds=3", *WHERE)
-CONFORMS = Outcome(passed=("one",), failed=(), observed={}, divergences={}, duration_s=1.0)
+CONFORMS = SuiteOutcome(passed=("one",), failed=(), observed={}, divergences={}, duration_s=1.0)
 APPS = {"common": common_verbs.app, "loadtests": loadtests_verbs.app}
 
 
@@ -49,7 +49,7 @@ Make = Callable[..., Ended]
 
 @pytest.fixture(scope="module", autouse=True)
 def _image(engine: DockerClient) -> None:  # noqa: ARG001 -- skips without one
-    build(stacks("raw_wsgi", "default", frameworks()), [images()["slim"]], report=lambda _: None)
+    build_images(stacks("raw_wsgi", "default", frameworks()), [images()["slim"]], report=lambda _: None)
 
 
 @pytest.fixture

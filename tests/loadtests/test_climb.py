@@ -56,13 +56,13 @@ def test_one_disturbance_does_not_end_a_climb() -> None:
     [("p99<50ms", 0.99, 0.05), ("P50 < 5 ms", 0.5, 0.005), ("p999:0.2s", 0.999, 0.2), ("p95<1.5s", 0.95, 1.5)],
 )
 def test_an_objective_is_a_percentile_and_a_limit(text: str, fraction: float, limit_s: float) -> None:
-    assert Objective.read(text) == Objective(fraction=fraction, limit_s=limit_s)
+    assert Objective.parse(text) == Objective(fraction=fraction, limit_s=limit_s)
 
 
 @pytest.mark.parametrize("text", ["", "p99", "p99<0ms", "p1<5ms", "99<5ms", "p99<5", "p99>5ms", "p99<-5ms"])
 def test_what_is_no_objective_is_named_with_what_is(text: str) -> None:
     with pytest.raises(UsageError, match="p99<50ms"):
-        Objective.read(text)
+        Objective.parse(text)
 
 
 def _load(slow: int, *, waiting: int = 0, never_sent: int = 0, **changes: Any) -> Load:  # noqa: ANN401 -- any field

@@ -12,9 +12,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from docker import DockerClient
 
-from common.catalog.images import DEFAULT_PYTHON, images, tag
+from common.catalog.images import DEFAULT_PYTHON, image_tag, images
 from common.console import terminal
-from common.engine.builds import build
+from common.engine.builds import build_images
 from common.project import ROOT
 from loadtests.__main__ import app
 from loadtests.generator.generator_image import TAG, build_generator
@@ -46,11 +46,11 @@ def environment(
 ) -> Iterator[dict[str, str]]:
     """Images of our own for the file to use."""
     toy = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build([toy], [SLIM], report=lambda _: None)
+    build_images([toy], [SLIM], report=lambda _: None)
     generator = build_generator(DEFAULT_PYTHON, terminal(), tag=f"{TAG}:{toy_name}")
     cores = sorted(os.sched_getaffinity(0))
     yield {
-        "SERVER_IMAGE": tag(toy, SLIM),
+        "SERVER_IMAGE": image_tag(toy, SLIM),
         "GENERATOR_IMAGE": generator,
         "SERVER_CORES": str(cores[0]),
         "GENERATOR_CORES": str(cores[-1]),

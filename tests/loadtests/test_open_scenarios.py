@@ -14,7 +14,7 @@ import pytest
 from common.host.ports import free_port
 from common.project import ROOT
 from common.records.window import Total
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.generator.ceiling import null_server
 from loadtests.users import histogram
 from tests.loadtests.servers import KEEP, Client, serving
@@ -24,20 +24,20 @@ CORE = min(os.sched_getaffinity(0))
 
 
 @pytest.fixture
-def known() -> Iterator[Running]:
+def known() -> Iterator[RunningServer]:
     """A server whose answers take 10 ms."""
     with null_server([CORE], 0.010) as running:
         yield running
 
 
-def _port(running: Running) -> int:
+def _port(running: RunningServer) -> int:
     return int(running.url.rpartition(":")[2])
 
 
 @pytest.mark.parametrize("arrivals", ["constant", "poisson"])
-def test_a_window_of_an_open_loop_holds_every_arrival(arrivals: str, known: Running, tmp_path: Path) -> None:
+def test_a_window_of_an_open_loop_holds_every_arrival(arrivals: str, known: RunningServer, tmp_path: Path) -> None:
     options = ("--rate=400", f"--arrivals={arrivals}", "--arrival-seed=3", "--window-s=2")
-    seen = window(tmp_path / "w.json", _port(known), *options, meter=known.meter or "", scenario="Rate", users=64)
+    seen = window(tmp_path / "w.json", _port(known), *options, meter=known.cpu_meter or "", scenario="Rate", users=64)
     assert seen.server_gone is None
     assert seen.failures == {}
     opened = seen.open_loop
@@ -56,8 +56,8 @@ def test_a_window_of_an_open_loop_holds_every_arrival(arrivals: str, known: Runn
     assert all(second.send_lag_s is not None and second.cpu_share > 0 for second in seen.seconds)
 
 
-def test_a_closed_loops_seconds_say_that_all_connections_were_busy(known: Running, tmp_path: Path) -> None:
-    seen = window(tmp_path / "w.json", _port(known), meter=known.meter or "")
+def test_a_closed_loops_seconds_say_that_all_connections_were_busy(known: RunningServer, tmp_path: Path) -> None:
+    seen = window(tmp_path / "w.json", _port(known), meter=known.cpu_meter or "")
     (second,) = seen.seconds
     assert (second.open, second.in_flight) == (seen.connections_open_min, seen.in_flight) == (4, 4)
     assert second.littles_law_ratio == pytest.approx(1, rel=0.1)
@@ -103,7 +103,7 @@ def test_sleepers_rise_to_as_many_as_sleep_at_once(tmp_path: Path) -> None:
     assert all(step.memory_bytes for step in seen.steps)
 
 
-def test_a_climb_without_a_window_ends_by_itself_and_says_what_held(known: Running) -> None:
+def test_a_climb_without_a_window_ends_by_itself_and_says_what_held(known: RunningServer) -> None:
     done = locust(_port(known), "--rate=50", "--warmup-s=0", "--window-s=0.3", "--objective=p50<9ms", scenario="Ramp")
     assert "Ramp: the highest step that holds is 0" in done.stderr
     assert done.returncode == 0
@@ -134,11 +134,11 @@ def _workers(count: int) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("arrivals", ["constant", "poisson"])
 def test_workers_together_send_at_the_rate_asked_for_and_their_arrivals_add_up(
-    arrivals: str, known: Running, tmp_path: Path
+    arrivals: str, known: RunningServer, tmp_path: Path
 ) -> None:
     """An odd number of connections: each worker's share of the rate is that of its connections."""
     options = ("--rate=400", f"--arrivals={arrivals}", "--arrival-seed=3", "--window-s=3", *_workers(2))
-    seen = window(tmp_path / "w.json", _port(known), *options, meter=known.meter or "", scenario="Rate", users=33)
+    seen = window(tmp_path / "w.json", _port(known), *options, meter=known.cpu_meter or "", scenario="Rate", users=33)
     assert (seen.server_gone, seen.failures, seen.workers_lost) == (None, {}, 0)
     assert sorted(worker.users for worker in seen.workers) == [16, 17]
     opened = seen.open_loop
@@ -173,7 +173,7 @@ def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, worke
     assert seen == {round(histogram.value_s(bucket), 9): count for bucket, count in total.histogram}
 
 
-def test_workers_share_out_the_rate(known: Running, tmp_path: Path) -> None:
+def test_workers_share_out_the_rate(known: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     locust(_port(known), "-t=4", "--rate=200", *_workers(2), f"--tally-file={file}", scenario="Rate")
     (total,) = msgspec.json.decode(file.read_bytes(), type=list[Total])

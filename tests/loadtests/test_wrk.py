@@ -11,7 +11,7 @@ from common.errors import UsageError
 from common.host.cpu import CpuReading
 from common.records.run import Run
 from common.records.window import Load
-from common.runtimes.base import Running
+from common.runtimes.base import RunningServer
 from loadtests.__main__ import app
 from loadtests.windows import wrk
 from loadtests.windows.generator import GeneratorError, Tool, refuse
@@ -45,7 +45,9 @@ def measure(port: int, run: Run = RUN) -> Load:
     """A window on a server in this process."""
     if shutil.which("wrk") is None:
         absent("wrk is not here (Debian: apt-get install wrk)")
-    running = Running(url=f"http://127.0.0.1:{port}", prefix=(), meter=f"tree:{os.getpid()}", ended=lambda: None)
+    running = RunningServer(
+        url=f"http://127.0.0.1:{port}", client_prefix=(), cpu_meter=f"tree:{os.getpid()}", exit_reason=lambda: None
+    )
     return wrk.measure(running, run)
 
 

@@ -11,14 +11,14 @@ from types import FrameType
 import httpx
 import pytest
 
-from common.conformance.endpoint import Target
+from common.conformance.endpoint import Endpoint
 from common.conformance.suite.recorder import Recorder
 from common.conformance.wire import Wire
 from common.errors import UsageError
 
 TEST_LIMIT_S = 10.0
 _DECLARED = {"yes": True, "no": False, "unknown": None}
-_TARGET = pytest.StashKey[Target]()
+_TARGET = pytest.StashKey[Endpoint]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse to start without a stack that can be reached."""
     config.addinivalue_line("markers", "last: leaves the stack busy, so nothing may come after it")
     try:
-        target = Target.read(config.getoption("--url"))
+        target = Endpoint.parse(config.getoption("--url"))
         target.reach()
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
@@ -68,7 +68,7 @@ def _limit() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def target(pytestconfig: pytest.Config) -> Target:
+def target(pytestconfig: pytest.Config) -> Endpoint:
     """The stack under test."""
     return pytestconfig.stash[_TARGET]
 
@@ -92,7 +92,7 @@ def overlap(pytestconfig: pytest.Config) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def client(target: Target, patience_s: float) -> Iterator[httpx.Client]:
+def client(target: Endpoint, patience_s: float) -> Iterator[httpx.Client]:
     """A client of the ordinary kind. It opens a connection per request, so that no test sees another's leftovers."""
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=target.url, timeout=patience_s, limits=limits, trust_env=False) as client:
@@ -100,7 +100,7 @@ def client(target: Target, patience_s: float) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def connect(target: Target, patience_s: float) -> Iterator[Callable[[], Wire]]:
+def connect(target: Endpoint, patience_s: float) -> Iterator[Callable[[], Wire]]:
     """Opens a connection; all are closed as soon as the test ends."""
     opened: list[Wire] = []
 

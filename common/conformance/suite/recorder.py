@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.conformance.divergences import probe
-from common.conformance.endpoint import Target
+from common.conformance.endpoint import Endpoint
 
 SCHEMA = 1
 _KIND = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Failure|Group)): ")
@@ -17,7 +17,7 @@ _KIND = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Failure|Group)): ")
 class Recorder:
     """A pytest plugin that listens and writes ``file`` at the end."""
 
-    def __init__(self, *, target: Target, file: Path) -> None:
+    def __init__(self, *, target: Endpoint, file: Path) -> None:
         self._target = target
         self._file = file
         self._started_s = time.perf_counter()

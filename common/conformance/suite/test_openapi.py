@@ -13,7 +13,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from common import contract
-from common.conformance.endpoint import Target
+from common.conformance.endpoint import Endpoint
 from common.contract import slept
 
 LONGEST_MS = 20
@@ -73,7 +73,7 @@ def session() -> Iterator[requests.Session]:
 @document.parametrize()
 @hypothesis.settings(max_examples=30, deadline=None, database=None, derandomize=True)
 def test_stack_does_what_the_document_says(
-    case: schemathesis.Case[Any], target: Target, patience_s: float, session: requests.Session
+    case: schemathesis.Case[Any], target: Endpoint, patience_s: float, session: requests.Session
 ) -> None:
     answer = case.call_and_validate(base_url=target.url, session=session, checks=CHECKS, timeout=patience_s)
     if answer.status_code == 200 and "delay" in case.path_parameters:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from common.conformance.wire import Answer, Wire
+from common.conformance.wire import Response, Wire
 from common.contract import HELLO, slept
 
 SETTLE_S = 0.03
@@ -159,12 +159,12 @@ def test_client_that_leaves_during_a_sleep_does_not_harm_the_next(connect: Conne
     assert connect().ask("/hello").status == 200, "GET /hello fails after another client left its sleep"
 
 
-def _exchange(wire: Wire, method: str, path: str) -> Answer:
+def _exchange(wire: Wire, method: str, path: str) -> Response:
     wire.send(wire.request(path, method=method))
     return wire.answer(method)
 
 
-def _announces_close(answer: Answer) -> bool:
+def _announces_close(answer: Response) -> bool:
     return any("close" in value.casefold().replace(" ", "").split(",") for value in answer.values("connection"))
 
 

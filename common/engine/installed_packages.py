@@ -14,7 +14,7 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
 
-class Kind(StrEnum):
+class PackageKind(StrEnum):
     """Whose package it is."""
 
     PYTHON = "python"
@@ -23,16 +23,16 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class ImagePackage:
     """A package in an image: the bytes of its files, of a Python package's bytecode too."""
 
     name: str
     version: str
-    kind: Kind
+    kind: PackageKind
     size_bytes: int
 
 
-def merged(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str]]:
+def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str]]:
     """The files of the layers one upon the other, the first at the bottom: bytes by path, and the kept texts."""
     files: dict[str, int] = {}
     texts: dict[str, str] = {}
@@ -50,7 +50,7 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str]]:
     return files, {path: text for path, text in texts.items() if path in files}
 
 
-def packages(files: Mapping[str, int], texts: Mapping[str, str]) -> tuple[Package, ...]:
+def packages_in(files: Mapping[str, int], texts: Mapping[str, str]) -> tuple[ImagePackage, ...]:
     """Every package of the image, the largest first. A file that two packages claim counts for both."""
     versions = _debian_versions(texts.get("var/lib/dpkg/status", ""))
     found = []
@@ -61,7 +61,7 @@ def packages(files: Mapping[str, int], texts: Mapping[str, str]) -> tuple[Packag
             name = PurePosixPath(path).stem
             size_bytes = _sum(files, (line.lstrip("/") for line in text.splitlines()))
             version = versions.get(name.partition(":")[0], "")
-            found.append(Package(name=name, version=version, kind=Kind.DEBIAN, size_bytes=size_bytes))
+            found.append(ImagePackage(name=name, version=version, kind=PackageKind.DEBIAN, size_bytes=size_bytes))
         elif path.endswith("installed"):
             found += _alpine(text, files)
     return tuple(sorted(found, key=lambda one: (-one.size_bytes, one.name)))
@@ -72,7 +72,7 @@ def _hide(files: dict[str, int], below: str) -> None:
         del files[path]
 
 
-def _python(record: str, text: str, files: Mapping[str, int]) -> Package:
+def _python(record: str, text: str, files: Mapping[str, int]) -> ImagePackage:
     """A distribution: what its RECORD lists, and the bytecode of that, which an installer need not list."""
     info = PurePosixPath(record).parent
     name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
@@ -81,7 +81,7 @@ def _python(record: str, text: str, files: Mapping[str, int]) -> Package:
     folders = {stem.rpartition("/")[0] for stem in stems}
     bytecode = {path for path in files if path.endswith(".pyc") and path.rpartition("/")[0] in folders}
     size_bytes = _sum(files, listed | {path for path in bytecode if _source_stem(path) in stems})
-    return Package(name=name.replace("_", "-"), version=version, kind=Kind.PYTHON, size_bytes=size_bytes)
+    return ImagePackage(name=name.replace("_", "-"), version=version, kind=PackageKind.PYTHON, size_bytes=size_bytes)
 
 
 def _stem(source: str) -> str:
@@ -95,14 +95,16 @@ def _source_stem(bytecode: str) -> str:
     return re.sub(r"\.[^./]+(\.opt-\d)?\.pyc$", "", bytecode)
 
 
-def _alpine(text: str, files: Mapping[str, int]) -> Iterator[Package]:
+def _alpine(text: str, files: Mapping[str, int]) -> Iterator[ImagePackage]:
     """The paragraphs of apk's database: ``P:`` name, ``V:`` version, ``F:`` a folder, ``R:`` a file in it."""
     for paragraph in text.split("\n\n"):
         fields = [line.partition(":")[::2] for line in paragraph.splitlines()]
         single = dict(fields)
         if "P" in single:
             size_bytes = _sum(files, _apk_paths(fields))
-            yield Package(name=single["P"], version=single.get("V", ""), kind=Kind.ALPINE, size_bytes=size_bytes)
+            yield ImagePackage(
+                name=single["P"], version=single.get("V", ""), kind=PackageKind.ALPINE, size_bytes=size_bytes
+            )
 
 
 def _apk_paths(fields: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ that carry the label: when that ends with the farewell, the owner has removed th
 import sys
 import time
 
-FAREWELL = b"removed"
+DISARM = b"removed"
 SETTLE_S = 3.0
 """How long it goes on looking: the engine may still be creating what the owner had asked for."""
 LOOK_EVERY_S = 0.1
@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.1
 
 def watch(label: str) -> None:
     """Wait for the owner's end, then remove what it did not."""
-    if sys.stdin.buffer.read() != FAREWELL:
+    if sys.stdin.buffer.read() != DISARM:
         remove_all(label)
 
 
