@@ -32,8 +32,8 @@ def test_a_task_answers_at_its_address_and_is_gone_afterwards(
 ) -> None:
     with up(stack, fargate_settings(assign_public_ip=assign_public_ip, security_groups="sg-1")) as running:
         assert responds(running.url)
-        assert running.meter is None
-        assert running.ended() is None
+        assert running.cpu_meter is None
+        assert running.exit_reason() is None
         (container,) = aws.ecs.containers()
         assert container.attrs["HostConfig"]["NanoCpus"] == 10**9
         assert container.attrs["HostConfig"]["Memory"] == 2 * 1024**3
@@ -211,7 +211,7 @@ def test_money_that_runs_out_ends_a_server(aws: Endpoint, stack: Stack) -> None:
     where = fargate_settings()
     with up(stack, where) as running:
         where.budget.max_dollars = where.budget.total / 2
-        assert "is spent" in str(running.ended())
+        assert "is spent" in str(running.exit_reason())
 
 
 def test_expired_credentials_end_the_run_and_say_what_is_left(aws: Endpoint, stack: Stack) -> None:

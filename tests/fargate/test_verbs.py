@@ -111,7 +111,7 @@ def test_startup_holds_a_stack_to_the_contract_and_tells_the_phases_of_its_tasks
     aws: Endpoint, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The suite itself is not run: another test does that."""
-    monkeypatch.setattr(common.conformance.candidates, "run", lambda *_, **__: CONFORMS)
+    monkeypatch.setattr(common.conformance.candidates, "run_suite", lambda *_, **__: CONFORMS)
     status, printed = make(*STARTUP, "--rounds=2", f"--out={tmp_path}")
     assert status == 0, printed
     assert "raw_wsgi+gunicorn-gthread@slim: 1 passed, 0 failed" in printed

@@ -157,7 +157,7 @@ def test_a_worker_that_is_killed_is_reported_and_the_others_counts_are_whole(sit
     _adds_up(load)
     assert site.end("two") == 0, site.log("two")
     assert site.end("one") == 1
-    assert "error: the worker ended with exit status" in site.log("one")
+    assert "error: the worker ended: exit status" in site.log("one")
 
 
 def test_a_worker_that_joins_late_counts_from_then_on_and_is_reported(site: Site) -> None:
