@@ -44,7 +44,7 @@ def conform_all(candidates: Sequence[Candidate], console: Console) -> dict[str, 
         for candidate in chosen:
             display.start(candidate.name)
             outcomes[candidate.name] = one = conform(candidate)
-            display.done(f"{candidate.name}: {one.passed} conforming_candidates, {len(one.failed)} failed")
+            display.done(f"{candidate.name}: {one.passed} passed, {len(one.failed)} failed")
     return outcomes
 
 

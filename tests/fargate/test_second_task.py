@@ -138,7 +138,7 @@ def test_a_generator_that_does_not_run_is_told_with_its_log(
     aws: Endpoint, candidate: Candidate, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(second_task, "LINE", ("sh", "-c", "echo no memory left; exit 9"))
-    object.__setattr__(candidate, "place", fargate_settings(load_from="task", log_group="ours"))
+    object.__setattr__(candidate, "fargate", fargate_settings(load_from="task", log_group="ours"))
     with candidate.serve(SIZE, cores=()) as running:
         with pytest.raises(FailedError, match=r"load generator on Fargate ended .* exit status 9; .*: no memory left"):
             tools.measure(running, run)
