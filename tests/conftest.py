@@ -13,6 +13,8 @@ from common.engine.client import engine as find_engine
 from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
 
+pytest_plugins = ["tests.support.aws_fixtures"]
+
 
 def absent(reason: str) -> NoReturn:
     """Skip for want of what Docker's tests need; where ``REQUIRE_DOCKER=1``, fail."""

@@ -1,1 +1,1 @@
-"""Tests of the load generator, the runner, the analysis and the report."""
+"""Tests of ``loadtests``, laid out as it is."""

@@ -1,0 +1,46 @@
+"""Base images by name, and the names of what is built on them."""
+
+from pathlib import Path
+
+import pytest
+
+from common.catalog.images import image_tag, images, parse_python
+from common.catalog.selection import select
+from common.errors import UsageError
+from tests.support.toy_stacks import toy_stack
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "expected"),
+    [
+        ("fat", {}, "python:3.13"),
+        ("slim", {}, "python:3.13-slim"),
+        ("alpine", {}, "python:3.13-alpine"),
+        ("slim", {"BASE_REGISTRY": "mirror.example:5000/library/"}, "mirror.example:5000/library/python:3.13-slim"),
+        ("slim", {"BASE": "mirror.example/own@sha256:12"}, "mirror.example/own@sha256:12"),
+        ("slim", {"BASE": "own:1", "BASE_REGISTRY": "mirror.example"}, "own:1"),
+        ("slim", {"BASE": "", "BASE_REGISTRY": ""}, "python:3.13-slim"),
+    ],
+)
+def test_base_comes_from_the_table_unless_the_environment_says_otherwise(
+    name: str, env: dict[str, str], expected: str
+) -> None:
+    assert images()[name].base("3.13", env) == expected
+
+
+def test_images_are_chosen_like_every_other_name() -> None:
+    assert select("Alpine,FAT", images(), variable="IMAGE") == ("fat", "alpine")
+    with pytest.raises(UsageError, match=r"IMAGE=slimm is unknown\. Did you mean slim\?"):
+        select("slimm", images(), variable="IMAGE")
+
+
+def test_tag_says_framework_server_image_and_python(tmp_path: Path) -> None:
+    assert image_tag(toy_stack(tmp_path, "toy"), images()["slim"], "3.14") == (
+        "api-framework-benchmark/toy:native-slim-py3.14"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "2.7", "3", "latest", "3.13-slim", "3.13;x"])
+def test_what_is_no_python_version_is_told_so(text: str) -> None:
+    with pytest.raises(UsageError, match=r"Accepted: such as 3\.13"):
+        parse_python(text)

@@ -1,0 +1,144 @@
+"""Running the suite from a program: its outcome, its reasons, the URLs it refuses, and what it leaves behind."""
+
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from common.conformance import running
+from common.conformance.divergences import probe
+from common.conformance.endpoint import Endpoint
+from common.conformance.running import Failure
+from common.conformance.suite.test_openapi import LONGEST_MS, document, shortened
+from common.contract import parse_delay
+from common.errors import UsageError
+from tests.common.conformance.faulty_hello import WrongWords
+from tests.common.conformance.faulty_wire import EndsLinesWithLf
+from tests.common.conformance.good_server import Good, serving
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://127.0.0.1:8000", "https is not supported"),
+        ("127.0.0.1:8000", "its scheme is not http"),
+        ("", "its scheme is not http"),
+        ("http://", "it names no host"),
+        ("http://127.0.0.1:99999", "Port out of range"),
+        ("http://127.0.0.1:port", "Port could not be cast"),
+        ("http://me:secret@127.0.0.1:8000", "it holds credentials"),
+        ("http://127.0.0.1:8000/api", "it has a path"),
+        ("http://127.0.0.1:8000?x=1", "it has a path"),
+    ],
+)
+def test_malformed_url_is_refused_with_what_is_accepted(url: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"^URL={re.escape(url)}.*{why}.* Accepted: http://HOST:PORT"):
+        running.run_suite(url, keep_alive=None, overlap=None)
+
+
+def test_url_where_nothing_answers_is_refused_before_pytest_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", pytest.fail)
+    url = f"http://127.0.0.1:{_free_port()}"
+    with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
+        running.run_suite(url, keep_alive=None, overlap=None)
+
+
+def test_url_that_only_the_prefix_could_reach_is_refused_from_there() -> None:
+    url = f"http://127.0.0.1:{_free_port()}"
+    with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
+        running.run_suite(url, keep_alive=None, overlap=None, prefix=("env", "SOMEWHERE=else"))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("HTTP://LocalHost", "http://localhost:80"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_url_is_read_forgivingly(url: str, expected: str) -> None:
+    assert Endpoint.parse(url).url == expected
+
+
+def test_outcome_names_the_test_and_the_reason_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with serving(WrongWords) as url:
+        outcome = running.run_suite(url, keep_alive=True, overlap=True, select="test_hello.py")
+    reason = "GET /hello says '\"Hello World\"'; expected the JSON string 'hello world'"
+    assert outcome.failed == (Failure("test_hello.py::test_hello_says_its_words_as_a_json_string", reason),)
+    assert not outcome.conforms
+    assert "test_hello.py::test_hello_is_answered_with_200" in outcome.passed
+    assert 0 < outcome.duration_s < 60
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_in_which_no_test_ran_does_not_conform() -> None:
+    with serving(Good) as url:
+        assert not running.run_suite(url, keep_alive=None, overlap=None, select="no_such_test").conforms
+
+
+def test_prefix_comes_before_the_command_line(tmp_path: Path) -> None:
+    script = tmp_path / "beside"
+    script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/seen\nexec "$@"\n')
+    script.chmod(0o700)
+    with serving(Good) as url:
+        outcome = running.run_suite(url, keep_alive=None, overlap=None, prefix=(str(script),), select="test_hello.py")
+    assert outcome.conforms
+    assert (tmp_path / "seen").read_text().startswith(f"{sys.executable} -m pytest ")
+
+
+def test_divergences_are_told_without_judging() -> None:
+    with serving(EndsLinesWithLf) as url:
+        seen = probe(url)
+    assert seen["HEAD /hello"] == "200"
+    assert seen["GET /hello/"] == "404"
+    assert seen["GET /sleep/%31"] == '200 "slept for 1 ms"'
+    assert seen["Server"] == "absent"
+    assert seen["framing"] == "Content-Length"
+
+
+def test_divergence_that_is_not_answered_is_told_as_such() -> None:
+    class NoHead(Good):
+        def do_HEAD(self) -> None:  # noqa: N802 -- the library's name
+            self.close_connection = True
+
+    with serving(NoHead) as url:
+        assert probe(url)["HEAD /hello"].startswith("no answer")
+
+
+@pytest.mark.parametrize("delay", ["0", "007", "60000", "59999", "00042"])
+def test_generated_delay_is_shortened_and_keeps_its_digits(delay: str) -> None:
+    short = str(shortened(delay))
+    assert len(short) == len(delay)
+    assert parse_delay(short) <= LONGEST_MS
+
+
+@pytest.mark.parametrize("delay", ["-1", "60001", "000001", "\u0661", "", "5\n"])
+def test_generated_delay_that_is_bad_stays_bad(delay: str) -> None:
+    assert shortened(delay) == delay
+
+
+def test_document_says_of_a_delay_what_the_contract_parses() -> None:
+    operation = document.raw_schema["paths"]["/sleep/{delay}"]["get"]
+    pattern = operation["parameters"][0]["schema"]["pattern"]
+    for text in [*(str(number) for number in range(0, 70000, 7)), "60000", "60001", "000000", "00000", "-1", "", "1e3"]:
+        assert (re.search(pattern, text) is not None) == _parses(text), text
+
+
+def _parses(text: str) -> bool:
+    try:
+        parse_delay(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

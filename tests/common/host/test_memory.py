@@ -1,0 +1,127 @@
+"""Memory is read from recorded control-group files of both versions, and from living containers and processes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.engine.ownership import watched_containers
+from common.errors import UsageError
+from common.host.cpu import cgroup_folder
+from common.host.memory import MemoryReading, read_memory
+from tests.support.waiting import wait_until
+
+MB = 1024**2
+BASE = images()["slim"].base(DEFAULT_PYTHON)
+HOLD = f"x = bytearray({64 * MB}); x[::4096] = bytes([1]) * len(x[::4096]); print('held', flush=True); input()"
+
+V1_STAT = """cache 16269312
+rss 29564928
+shmem 8192
+total_cache 16269312
+total_rss 29564928
+total_rss_huge 0
+total_shmem 12288
+"""
+V2_STAT = "anon 29564928\nfile 16269312\nkernel 1204224\nkernel_stack 65536\nshmem 12288\nslab 524288\n"
+V2_STAT_BEFORE_5_18 = (
+    "anon 29564928\nfile 16269312\nkernel_stack 65536\npagetables 131072\npercpu 96\nshmem 12288\nslab 524288\n"
+)
+ROLLUP = """55d0c0a00000-7ffd3b9fe000 ---p 00000000 00:00 0                          [rollup]
+Rss:               23672 kB
+Pss:               16923 kB
+Pss_Dirty:         12000 kB
+Shared_Clean:       6000 kB
+Private_Clean:       500 kB
+Private_Dirty:     12100 kB
+"""
+
+
+def _group(folder: Path, stat: str, *, kmem: str = "") -> Path:
+    folder.mkdir()
+    (folder / "memory.stat").write_text(stat)
+    (folder / "cgroup.procs").write_text("41\n42\n43\n")
+    if kmem:
+        (folder / "memory.kmem.usage_in_bytes").write_text(kmem)
+    for pid in ("41", "42"):  # 43 has ended meanwhile
+        process = folder.parent / "proc" / pid
+        process.mkdir(parents=True)
+        (process / "smaps_rollup").write_text(ROLLUP)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("stat", "kmem", "kernel_bytes"),
+    [
+        pytest.param(V1_STAT, "1204224\n", 1204224, id="v1"),
+        pytest.param(V2_STAT, "", 1204224, id="v2"),
+        pytest.param(V2_STAT_BEFORE_5_18, "", 65536 + 131072 + 96 + 524288, id="v2 before Linux 5.18"),
+    ],
+)
+def test_both_versions_tell_the_same_kinds_of_memory(tmp_path: Path, stat: str, kmem: str, kernel_bytes: int) -> None:
+    folder = _group(tmp_path / "group", stat, kmem=kmem)
+    found = read_memory(f"cgroup:{folder}", proc=tmp_path / "proc")
+    assert found == MemoryReading(
+        anonymous_bytes=29564928,
+        shared_bytes=12288,
+        kernel_bytes=kernel_bytes,
+        pss_bytes=2 * 16923 * 1024,
+        uss_bytes=2 * 12600 * 1024,
+        processes=3,
+    )
+    assert found.held_bytes == 29564928 + 12288 + kernel_bytes
+
+
+def test_without_a_group_what_is_held_is_the_pss() -> None:
+    assert MemoryReading(pss_bytes=7, uss_bytes=5, processes=1).held_bytes == 7
+
+
+def test_an_unknown_meter_is_named() -> None:
+    with pytest.raises(UsageError, match="ps:9"):
+        read_memory("ps:9")
+
+
+def test_a_tree_is_what_runs_below_a_process_without_itself() -> None:
+    program = (
+        f"import subprocess, sys; big = bytearray({256 * MB}); subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"held\n"
+        found = read_memory(f"tree:{parent.pid}")
+        parent.communicate(b"\n")
+    assert found.processes == 1
+    assert found.pss_bytes is not None
+    assert found.uss_bytes is not None
+    assert 64 * MB < found.uss_bytes <= found.pss_bytes < 90 * MB
+
+
+@contextmanager
+def _holding(engine: DockerClient) -> Iterator[str]:
+    """A container that holds 64 MB and a small interpreter, as a meter."""
+    with watched_containers() as labels:
+        made = engine.containers.create(BASE, ["python3", "-c", HOLD], labels=labels, stdin_open=True)
+        try:
+            made.start()
+            wait_until(lambda: b"held" in made.logs())
+            made.reload()
+            yield f"cgroup:{cgroup_folder(made.attrs['State']['Pid'], 'memory')}"
+        finally:
+            made.remove(force=True, v=True)
+
+
+def test_identical_containers_hold_the_same(engine: DockerClient) -> None:
+    """Within 1 MB, though the page cache of the files that all read is charged to the first alone."""
+    with ExitStack() as stack:
+        held = [read_memory(stack.enter_context(_holding(engine))).held_bytes for _ in range(3)]
+    sizes = [size for size in held if size is not None]
+    assert len(sizes) == 3
+    assert max(sizes) - min(sizes) < MB
+    assert 64 * MB < min(sizes) < 80 * MB

@@ -1,0 +1,175 @@
+"""An environment holds one stack at its locked versions, is made once, and is never half there."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from common.catalog.stacks import Stack
+from common.errors import FailedError, UsageError
+from common.packages import environments
+from common.packages.environments import environment
+from common.packages.locks import lock
+from common.packages.uv import run_uv
+from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+
+DEADLINE_S = 30
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A locked framework whose packages are in ``tmp_path / "wheels"`` only."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    use_wheels_only(wheels, monkeypatch)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    write_wheel(wheels, "toy", "1.0", "base>=1")
+    write_wheel(wheels, "base", "1.0")
+    toy = write_framework(tmp_path / "frameworks" / "toy", "toy>=1")
+    lock(toy)
+    return native(toy)
+
+
+def output(program: Path, *arguments: str) -> str:
+    """What a program prints."""
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_an_environment_runs_what_is_locked_and_nothing_else(stack: Stack, tmp_path: Path) -> None:
+    folder = environment(stack, root=tmp_path / "made")
+    assert folder.parent == tmp_path / "made"
+    assert folder.name.startswith("toy+native-")
+    assert output(folder / "bin" / "toy") == "1.0"
+    packages = next(folder.glob("lib/python*/site-packages"))
+    assert {info.name for info in packages.glob("*.dist-info")} == {"toy-1.0.dist-info", "base-1.0.dist-info"}
+    assert list(packages.glob("__pycache__/toy.*.pyc"))
+    assert output(folder / "bin" / "python", "-c", "import sys; print(sys.version)") == sys.version
+
+
+def test_a_second_call_starts_no_installer(stack: Stack, tmp_path: Path) -> None:
+    first = environment(stack, root=tmp_path / "made")
+    with mock.patch.object(environments, "run_uv", side_effect=AssertionError):
+        assert environment(stack, root=tmp_path / "made") == first
+
+
+def test_another_lock_or_another_python_is_another_environment(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = environment(stack, root=tmp_path / "made")
+    write_wheel(tmp_path / "wheels", "base", "2.0")
+    lock(stack.framework, upgrade=True)
+    second = environment(stack, root=tmp_path / "made")
+    monkeypatch.setattr(environments, "_version", lambda _: "another")
+    third = environment(stack, root=tmp_path / "made")
+    assert len({first, second, third}) == 3
+    assert output(second / "bin" / "python", "-c", "import base; print(base.version)") == "2.0"
+
+
+def test_a_half_made_environment_is_made_anew(stack: Stack, tmp_path: Path) -> None:
+    folder = environment(stack, root=tmp_path / "made")
+    (folder / "complete").unlink()
+    (folder / "bin" / "toy").unlink()
+    (folder / "rubbish").touch()
+    assert environment(stack, root=tmp_path / "made") == folder
+    assert output(folder / "bin" / "toy") == "1.0"
+    assert not (folder / "rubbish").exists()
+
+
+def test_two_at_once_make_it_once(stack: Stack, tmp_path: Path) -> None:
+    with mock.patch.object(environments, "run_uv", wraps=run_uv) as uv, ThreadPoolExecutor() as pool:
+        made = list(pool.map(lambda _: environment(stack, root=tmp_path / "made"), range(4)))
+    assert len(set(made)) == 1
+    assert [call.args[0] for call in uv.call_args_list] == ["venv", "pip"]
+
+
+def test_a_killed_making_leaves_nothing_that_is_taken_for_whole(stack: Stack, tmp_path: Path) -> None:
+    """The child is killed between the making of the folder and the installing."""
+    code = (
+        "import sys, time; from pathlib import Path; from common.packages import environments as e\n"
+        "from common.catalog.frameworks import Framework; from tests.support.toy_packages import native\n"
+        "made = e.run_uv\n"
+        "def stop_before_installing(*a, **k):\n"
+        "    if a[0] == 'pip': print('here', flush=True); time.sleep(60)\n"
+        "    made(*a, **k)\n"
+        "e.run_uv = stop_before_installing\n"
+        "e.environment(native(Framework.load(Path(sys.argv[1]))), root=Path(sys.argv[2]))\n"
+    )
+    root = tmp_path / "made"
+    arguments = [sys.executable, "-c", code, str(stack.framework.folder), str(root)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "here\n"
+        child.kill()
+    assert child.returncode == -signal.SIGKILL
+    assert next(root.glob("toy+native-*")).is_dir()
+    assert output(environment(stack, root=root) / "bin" / "toy") == "1.0"
+
+
+def test_an_installer_that_outlives_its_killed_caller_is_waited_for(stack: Stack, tmp_path: Path) -> None:
+    """A lock that only the caller held would let a second caller delete what the first one's uv still writes."""
+    code = (
+        "import sys; from pathlib import Path; from common.packages import environments as e, uv\n"
+        "from common.catalog.frameworks import Framework; from tests.support.toy_packages import native\n"
+        "uv.sys.executable = sys.argv[3]\n"
+        "e.environment(native(Framework.load(Path(sys.argv[1]))), Path(sys.argv[4]), root=Path(sys.argv[2]))\n"
+    )
+    root, slow_uv, release = tmp_path / "made", tmp_path / "slow-uv", tmp_path / "release"
+    started = tmp_path / "started"
+    slow_uv.write_text(
+        f"#!/bin/sh\n[ $2 = uv ] || exit 0\necho $$ > {started}\nwhile [ ! -e {release} ]; do sleep 0.02; done\n"
+    )
+    slow_uv.chmod(0o755)
+    arguments = [sys.executable, "-c", code, *map(str, (stack.framework.folder, root, slow_uv, sys.executable))]
+    with subprocess.Popen(arguments) as child:
+        _wait_for(lambda: started.exists() and bool(started.read_text().strip()))
+        child.kill()
+    with ThreadPoolExecutor() as pool:
+        second = pool.submit(environment, stack, root=root)
+        try:
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+        finally:
+            release.touch()
+        assert output(second.result(timeout=DEADLINE_S) / "bin" / "toy") == "1.0"
+
+
+def test_a_stale_lock_makes_no_environment(stack: Stack, tmp_path: Path) -> None:
+    stack.framework.lock.unlink()
+    with pytest.raises(UsageError, match=r"is missing\. Run make lock FRAMEWORK=toy"):
+        environment(stack, root=tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_package_that_was_changed_after_locking_is_refused(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
+    write_wheel(tmp_path / "wheels", "toy", "1.0", "base>=1", "base<9")
+    with pytest.raises(FailedError, match=r"(?s)The environment of toy\+native could not be made: uv ended.*[Hh]ash"):
+        environment(stack, root=tmp_path / "made")
+    assert not list((tmp_path / "made").glob("*/complete"))
+
+
+def test_a_lock_that_has_lost_its_hashes_is_refused(stack: Stack, tmp_path: Path) -> None:
+    stack.framework.lock.write_text("toy==1.0\n")
+    with pytest.raises(FailedError, match=r"(?s)could not be made: uv ended.*[Hh]ash"):
+        environment(stack, root=tmp_path / "made")
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python3", "/etc/passwd"])
+def test_a_python_that_does_not_run_is_named(stack: Stack, tmp_path: Path, python: str) -> None:
+    with pytest.raises(UsageError, match=f"{python} is not a Python that runs: "):
+        environment(stack, Path(python), root=tmp_path / "made")
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,159 @@
+"""Locks hold hashes and no addresses, are known to be stale when they are, and are cut to what one stack needs."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from common.catalog.frameworks import Framework, frameworks
+from common.catalog.servers import SERVERS
+from common.catalog.stacks import Stack, stacks
+from common.errors import FailedError, UsageError
+from common.packages.indexes import uv_environment
+from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
+from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+
+KNOWN = frameworks()
+STACKS = {
+    stack.name: stack
+    for framework, server in (("flask_restful,fastapi,litestar", "all"), ("aiohttp,raw_wsgi", "default"))
+    for stack in stacks(framework, server, KNOWN)
+}
+TOY_LOCK = """\
+base==1 \\
+    --hash=sha256:aa \\
+    --hash=sha256:ab
+    # via
+    #   framework
+    #   server-b
+framework==2 ; python_version < '4' \\
+    --hash=sha256:bb
+left-loop==1 \\
+    --hash=sha256:cc
+    # via right-loop
+right-loop==1 \\
+    --hash=sha256:dd
+    # via
+    #   left-loop
+    #   server-b
+server-a==3 \\
+    --hash=sha256:ee
+server-b==4 \\
+    --hash=sha256:ff
+"""
+
+
+def names(lock_text: str) -> set[str]:
+    """The packages that a lock pins, with their versions."""
+    return set(re.findall(r"^[^\s#;\\]+", lock_text, re.MULTILINE))
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
+    """A framework that needs ``toy``, which needs ``base``; neither is on any index."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    use_wheels_only(wheels, monkeypatch)
+    write_wheel(wheels, "toy", "1.0", "base>=1")
+    write_wheel(wheels, "base", "1.0")
+    return write_framework(tmp_path / "frameworks" / "toy", "toy>=1")
+
+
+@pytest.mark.parametrize(
+    ("roots", "kept"),
+    [
+        (["framework>=2", "server-a==3"], {"base==1", "framework==2", "server-a==3"}),
+        (["Server_B==4"], {"base==1", "left-loop==1", "right-loop==1", "server-b==4"}),
+        (["base"], {"base==1"}),
+        ([], set()),
+    ],
+)
+def test_a_subset_is_what_was_asked_for_and_all_that_it_needs(roots: list[str], kept: set[str]) -> None:
+    assert names(subset(TOY_LOCK, roots)) == kept
+
+
+def test_a_subset_keeps_each_block_as_it_is() -> None:
+    assert subset(TOY_LOCK, ["framework"]) == TOY_LOCK[: TOY_LOCK.index("left-loop==1")]
+    assert subset(TOY_LOCK, ["framework", "server-a", "server-b"]) == TOY_LOCK
+
+
+def test_a_root_that_is_not_locked_is_an_error() -> None:
+    with pytest.raises(UsageError, match="server-c is not in the lock"):
+        subset(TOY_LOCK, ["server-c==1"])
+
+
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+def test_a_subset_is_what_uv_itself_finds_for_the_stack(stack: Stack) -> None:
+    roots = "\n".join((*stack.framework.dependencies, *stack.server.needs(stack.framework.interface)))
+    arguments = ("--universal", "--python-version=3.11", "--quiet", "--no-header", "--no-annotate")
+    uv = [sys.executable, "-m", "uv", "pip", "compile", "-", f"--constraints={stack.framework.lock}", *arguments]
+    found = subprocess.run(uv, input=roots, capture_output=True, text=True, check=True, env=uv_environment()).stdout
+    assert names(stack_requirements(stack)) == names(found)
+
+
+@pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
+def test_a_committed_lock_is_up_to_date(framework: Framework) -> None:
+    assert why_stale(framework) is None
+
+
+@pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
+def test_a_committed_lock_has_hashes_and_no_address(framework: Framework) -> None:
+    text = framework.lock.read_text()
+    blocks = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)[1:]
+    assert len(blocks) == len(names(text)) > 0
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(r"//|index|file:|find-links", text)
+
+
+def test_a_lock_pins_the_framework_and_every_server_that_can_serve_it() -> None:
+    wanted = requirements(KNOWN["flask"])
+    assert set(KNOWN["flask"].dependencies) < set(wanted)
+    assert {"gunicorn", "gevent", "granian"} <= {needed.partition("==")[0] for needed in wanted}
+
+
+def test_a_lock_is_made_and_fits(toy: Framework) -> None:
+    assert why_stale(toy) == "requirements.lock of toy is missing. Run make lock FRAMEWORK=toy."
+    assert lock(toy) == toy.lock
+    assert names(toy.lock.read_text()) == {"base==1.0", "toy==1.0"}
+    assert why_stale(toy) is None
+    assert toy.version == "1.0"
+
+
+def test_locking_again_keeps_versions_unless_told_to_upgrade(toy: Framework, tmp_path: Path) -> None:
+    before = lock(toy).read_text()
+    write_wheel(tmp_path / "wheels", "base", "2.0")
+    assert lock(toy).read_text() == before
+    assert names(lock(toy, upgrade=True).read_text()) == {"base==2.0", "toy==1.0"}
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "reason"),
+    [
+        (("toy>=2",), "holds toy 1.0 where toy>=2 is asked for"),
+        (("toy>=1", "base>=1", "extra"), "holds extra not at all where extra is asked for"),
+        (("base>=1",), "holds toy, which nothing asks for"),
+    ],
+)
+def test_a_lock_that_no_longer_fits_is_stale_and_not_used(
+    toy: Framework, dependencies: tuple[str, ...], reason: str
+) -> None:
+    lock(toy)
+    changed = replace(toy, dependencies=dependencies)
+    assert why_stale(changed) == f"requirements.lock of toy {reason}. Run make lock FRAMEWORK=toy."
+    with pytest.raises(UsageError, match="Run make lock FRAMEWORK=toy"):
+        stack_requirements(native(changed))
+
+
+def test_a_changed_pin_of_a_server_makes_locks_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SERVERS, "granian", replace(SERVERS["granian"], requirements=("granian==0.1",)))
+    assert "where granian==0.1 is asked for. Run make lock FRAMEWORK=flask." in (why_stale(KNOWN["flask"]) or "")
+
+
+def test_a_lock_without_a_solution_says_what_uv_said_and_leaves_the_old_one(toy: Framework) -> None:
+    before = lock(toy).read_text()
+    with pytest.raises(FailedError, match=r"(?s)lock of toy could not be made: uv ended with 1.*toy>=9"):
+        lock(replace(toy, dependencies=("toy>=9",)))
+    assert toy.lock.read_text() == before

@@ -1,0 +1,125 @@
+"""A framework at another version, or from a checkout, has a folder and a lock of its own, made once."""
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from common.catalog.frameworks import Framework
+from common.errors import FailedError, UsageError
+from common.packages import variants
+from common.packages.environments import environment
+from common.packages.locks import lock
+from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+
+BACKEND = """\
+import os, shutil
+def build_wheel(folder, settings=None, metadata=None):
+    shutil.copy("toy-3.0-py3-none-any.whl", folder)
+    return "toy-3.0-py3-none-any.whl"
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
+    """A framework locked at version 2.0 of its package."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    use_wheels_only(wheels, monkeypatch)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    for version in ("1.0", "2.0"):
+        write_wheel(wheels, "toy", version, "base")
+    for version in ("1.0", "2.0"):
+        write_wheel(wheels, "base", version)
+    framework = write_framework(tmp_path / "frameworks" / "toy", "toy", "base<2")
+    lock(framework)
+    return framework
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The source of the package, whose build gives version 3.0."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "Toy"\nversion = "3.0"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (folder / "backend.py").write_text(BACKEND)
+    write_wheel(folder, "toy", "3.0", "base")
+    return folder
+
+
+def test_another_version_is_locked_beside_what_need_not_change(toy: Framework, tmp_path: Path) -> None:
+    variant = variants.framework_at_version(toy, "1.0", root=tmp_path / "made")
+    assert (variant.version, toy.version) == ("1.0", "2.0")
+    assert "base==1.0" in variant.lock.read_text()
+    assert variant.name != toy.name
+    assert environment(native(variant), root=tmp_path / "environments").is_dir()
+
+
+def test_a_variant_is_locked_once(toy: Framework, tmp_path: Path) -> None:
+    first = variants.framework_at_version(toy, "1.0", root=tmp_path / "made")
+    with mock.patch.object(variants, "lock", side_effect=AssertionError):
+        assert variants.framework_at_version(toy, "1.0", root=tmp_path / "made") == first
+
+
+def test_a_version_that_is_not_to_be_had_ends_with_uvs_words(toy: Framework, tmp_path: Path) -> None:
+    with pytest.raises(FailedError, match=r"(?s)lock of toy-9\.9 could not be made.*toy==9\.9"):
+        variants.framework_at_version(toy, "9.9", root=tmp_path / "made")
+
+
+@pytest.mark.parametrize("version", ["newest", "4.x", ">=4"])
+def test_what_is_no_version_is_refused(toy: Framework, tmp_path: Path, version: str) -> None:
+    with pytest.raises(UsageError, match=r"is no version\. Accepted: such as 2\.0"):
+        variants.framework_at_version(toy, version, root=tmp_path / "made")
+
+
+def test_a_checkout_is_built_and_locked_by_what_it_holds(toy: Framework, checkout: Path, tmp_path: Path) -> None:
+    places = {"root": tmp_path / "made", "built": tmp_path / "built"}
+    first = variants.framework_from_checkout(toy, checkout, **places)
+    folder = environment(native(first), root=tmp_path / "environments")
+    assert list(folder.glob("lib/python*/site-packages/toy-3.0.dist-info"))
+    with mock.patch.object(variants, "run_uv", side_effect=AssertionError):
+        assert variants.framework_from_checkout(toy, checkout, **places) == first
+    (checkout / "more.py").write_text("# changed\n")
+    second = variants.framework_from_checkout(toy, checkout, **places)
+    assert second.folder != first.folder
+
+
+def test_a_checkout_may_be_of_the_version_that_the_framework_is_locked_to(
+    toy: Framework, checkout: Path, tmp_path: Path
+) -> None:
+    """The lock must hold the hash of the wheel that was built here, not of the one that the index has."""
+    for file in (checkout / "pyproject.toml", checkout / "backend.py"):
+        file.write_text(file.read_text().replace("3.0", "2.0"))
+    for wheel in checkout.glob("*.whl"):
+        wheel.unlink()
+    write_wheel(checkout, "toy", "2.0", "base")
+    (wheel,) = checkout.glob("*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("toy/more.py", "")
+    made = variants.framework_from_checkout(toy, checkout, root=tmp_path / "made", built=tmp_path / "built")
+    folder = environment(native(made), root=tmp_path / "environments")
+    assert list(folder.glob("lib/python*/site-packages/toy-2.0.dist-info"))
+
+
+def test_what_git_and_tools_keep_does_not_change_a_checkout(checkout: Path) -> None:
+    before = variants.source_digest(checkout)
+    for name in (".git", "__pycache__", "build"):
+        (checkout / name).mkdir()
+        (checkout / name / "file").touch()
+    assert variants.source_digest(checkout) == before
+
+
+def test_a_checkout_of_something_else_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:
+    other = write_framework(tmp_path / "frameworks" / "other", "base")
+    with pytest.raises(UsageError, match="is toy, which is not the package of other"):
+        variants.framework_from_checkout(
+            replace(other, distribution="base"), checkout, root=tmp_path / "made", built=tmp_path / "built"
+        )
+    assert variants.project_name(checkout) == "toy"
+    assert not variants.is_framework_folder(checkout)
+    assert variants.is_framework_folder(toy.folder)

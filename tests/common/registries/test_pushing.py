@@ -1,0 +1,255 @@
+"""Pushed images are in the registry, their sizes are the registry's, and nothing is left of the push but them."""
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+from botocore.stub import Stubber
+from docker import DockerClient
+
+from common.catalog.images import GENERATOR
+from common.engine import temporary
+from common.engine.temporary import reclaim_orphans, temporary_resources
+from common.errors import FailedError, UsageError
+from common.project import ROOT
+from common.registries import local, pushing
+from common.registries.api import RegistryAddress
+from common.registries.ecr import Ecr
+from common.registries.local import local_registry as open_registry
+from common.registries.pushing import Pusher, registry_pusher
+from loadtests import generators
+from tests.conftest import absent
+from tests.support.tiny_images import tags_below, tiny_image
+from tests.support.waiting import wait_until
+
+HTPASSWD = "reader:$2y$04$7gNN0QUN6bTcF.Kk/9vejec0X6Rrn5Evo4vcKBNUsyCDO6nKOyeKm\n"
+PASSWORD = "sesame"  # noqa: S105 -- of that line
+
+
+@pytest.fixture
+def _program() -> None:
+    try:
+        local.require_program()
+    except UsageError as error:
+        absent(str(error))
+
+
+@pytest.fixture
+def host(engine: DockerClient, _program: None, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001 -- the registry is of use with one
+    with open_registry(tmp_path) as host:
+        yield host
+
+
+@pytest.fixture
+def locked(engine: DockerClient, _program: None, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001
+    """A registry that asks for a password."""
+    (tmp_path / "htpasswd").write_text(HTPASSWD)
+    with open_registry(tmp_path, htpasswd=tmp_path / "htpasswd") as host:
+        yield host
+
+
+@pytest.fixture
+def image(engine: DockerClient) -> Iterator[str]:
+    with tiny_image(engine) as tag:
+        yield tag
+
+
+@pytest.fixture(autouse=True)
+def _no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("REGISTRY_USER", "REGISTRY_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+
+
+def test_a_pushed_image_has_the_size_that_the_registry_serves(host: str, image: str) -> None:
+    with registry_pusher(RegistryAddress(host=host, prefix="team")) as ready:
+        pushed = ready.push(image)
+    name, _, tag = image.rpartition(":")
+    assert pushed.reference == f"{host}/team/{name}:{tag}"
+    served = [httpx.head(f"http://{host}/v2/team/{name}/blobs/{layer.digest}") for layer in pushed.manifest.layers]
+    assert pushed.manifest.compressed_bytes == sum(int(one.headers["Content-Length"]) for one in served) > 1000
+    told = httpx.head(f"http://{host}/v2/team/{name}/manifests/{pushed.manifest.digest}")
+    assert told.status_code == 200
+
+
+def test_a_push_leaves_no_name_in_the_engine_and_no_folder(engine: DockerClient, host: str, image: str) -> None:
+    with registry_pusher(RegistryAddress(host=host)) as ready:
+        ready.push(image)
+    assert tags_below(engine, host) == []
+    assert engine.images.get(image).attrs["RepoDigests"] == []
+    assert not any(str(os.getpid()) in folder.name for folder in temporary.TEMPORARY.iterdir())
+
+
+def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
+    engine: DockerClient, host: str, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tiny image stands for the one that is built."""
+    monkeypatch.setattr(generators, "build_generator", lambda *_: image)
+    generators.generator(registry=host)
+    with registry_pusher(RegistryAddress.parse(host)) as ready:
+        assert ready.registry.manifest(GENERATOR, "latest").layers
+    assert tags_below(engine, host) == []
+
+
+def test_a_name_that_was_there_before_stays(engine: DockerClient, host: str, image: str) -> None:
+    engine.images.get(image).tag(f"{host}/{image}")
+    try:
+        with registry_pusher(RegistryAddress(host=host)) as ready:
+            ready.push(image)
+        assert tags_below(engine, host) == [f"{host}/{image}"]
+    finally:
+        engine.images.remove(f"{host}/{image}")
+
+
+def test_a_registry_with_a_password_takes_the_one_in_the_environment(
+    locked: str, image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REGISTRY_USER", "reader")
+    monkeypatch.setenv("REGISTRY_PASSWORD", PASSWORD)
+    with registry_pusher(RegistryAddress(host=locked)) as ready:
+        pushed = ready.push(image)
+        assert PASSWORD not in repr(ready)
+    assert pushed.manifest.compressed_bytes > 1000
+    assert not (tmp_path / "docker").exists(), "nothing is left in Docker's configuration"
+
+
+def test_the_login_of_docker_is_used(locked: str, image: str, tmp_path: Path) -> None:
+    (tmp_path / "docker").mkdir()
+    auth = "cmVhZGVyOnNlc2FtZQ=="  # reader:sesame
+    (tmp_path / "docker" / "config.json").write_text(f'{{"auths": {{"{locked}": {{"auth": "{auth}"}}}}}}')
+    with registry_pusher(RegistryAddress(host=locked)) as ready:
+        assert ready.push(image).manifest.compressed_bytes > 1000
+
+
+def test_ecr_is_logged_into_and_given_the_repository_and_pushed_to(
+    locked: str, image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The answers are botocore's own stubs; the registry, its password and the push are real."""
+    client = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")  # noqa: S106
+    token = base64.b64encode(f"reader:{PASSWORD}".encode()).decode()
+    name = image.rpartition(":")[0]
+    with Stubber(client) as stubber:
+        stubber.add_response("get_authorization_token", {"authorizationData": [{"authorizationToken": token}]})
+        stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
+        stubber.add_response("create_repository", {"repository": {}}, {"repositoryName": name})
+        monkeypatch.setattr(pushing, "connect_ecr", lambda _: Ecr(client=client, account=None))
+        with registry_pusher(RegistryAddress(host=locked), ecr=True) as ready:
+            assert ready.push(image).manifest.compressed_bytes > 1000
+        stubber.assert_no_pending_responses()
+    assert not (tmp_path / "docker").exists()
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+def test_a_refused_login_is_told_before_anything_is_pushed(
+    locked: str, password: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if password is not None:
+        monkeypatch.setenv("REGISTRY_USER", "reader")
+        monkeypatch.setenv("REGISTRY_PASSWORD", password)
+    with (
+        pytest.raises(UsageError, match=rf"^REGISTRY={locked} refuses the login\. Run: docker login [^\n]*$"),
+        registry_pusher(RegistryAddress(host=locked)),
+    ):
+        pass
+
+
+def test_a_login_that_expires_in_between_is_told(locked: str, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_USER", "reader")
+    monkeypatch.setenv("REGISTRY_PASSWORD", PASSWORD)
+    with registry_pusher(RegistryAddress(host=locked)) as ready:
+        stale = Pusher(registry=ready.registry, login=None, claim=ready.claim)
+        with pytest.raises(FailedError, match=rf"^REGISTRY={locked} refuses the login"):
+            stale.push(image)
+
+
+@contextmanager
+def a_registry_that_dies_on_upload() -> Iterator[str]:
+    """One that answers ``/v2/`` and says that it has no layer, then hangs up for good when one comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    request = connection.recv(65536)
+                    if request.startswith(b"POST"):
+                        listener.shutdown(socket.SHUT_RDWR)
+                        return
+                    status = b"200 OK" if request.startswith(b"GET /v2/ ") else b"404 Not Found"
+                    connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    thread.join(timeout=5)
+
+
+def test_a_registry_that_stops_in_mid_push_is_told_at_once(engine: DockerClient, image: str) -> None:
+    with a_registry_that_dies_on_upload() as host:
+        with (
+            registry_pusher(RegistryAddress(host=host)) as ready,
+            pytest.raises(FailedError, match=rf"(REGISTRY=)?{host}[^\n]*$"),
+        ):
+            ready.push(image)
+        assert tags_below(engine, host) == []
+
+
+def test_what_a_killed_push_leaves_is_removed_by_the_next(engine: DockerClient, host: str, image: str) -> None:
+    code = (
+        "import sys, time; from common.engine.temporary import temporary_resources\n"
+        "with temporary_resources() as mine, mine.tagged(sys.argv[1], sys.argv[2]):\n"
+        "    print(mine.folder, flush=True); time.sleep(60)"
+    )
+    line = [sys.executable, "-c", code, image, f"{host}/{image}"]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        folder = Path(killed.stdout.readline().strip())
+        assert tags_below(engine, host) == [f"{host}/{image}"]
+        with temporary_resources():
+            assert folder.exists(), "its owner lives"
+        killed.send_signal(signal.SIGKILL)
+    reclaim_orphans()
+    assert not folder.exists()
+    assert tags_below(engine, host) == []
+    assert engine.images.get(image)
+
+
+@pytest.mark.usefixtures("_program")
+def test_a_killed_owner_takes_its_registry_along(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, time; from common.registries.local import local_registry\n"
+        "with local_registry(pathlib.Path(sys.argv[1])) as host: print(host, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout is not None
+        host = killed.stdout.readline().strip()
+        assert httpx.get(f"http://{host}/v2/").status_code == 200
+        killed.send_signal(signal.SIGKILL)
+    wait_until(lambda: not _listens(host))
+
+
+def test_a_missing_registry_program_is_one_line_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UsageError, match=r"^there is no docker-registry .*apt-get install docker-registry.*REGISTRY=$"):
+        local.require_program()
+
+
+def _listens(host: str) -> bool:
+    name, _, port = host.partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((name, int(port))) == 0

@@ -1,0 +1,294 @@
+"""Stacks in containers: limits that hold, ends that are told, nothing left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+from docker import DockerClient
+from docker.models.containers import Container
+
+import common.runtimes.container
+from common.catalog.images import image_tag, images
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
+from common.engine.builds import build_images
+from common.engine.ownership import GUARD, OWNER
+from common.errors import FailedError, UsageError
+from common.host.cpu import read_cpu
+from common.host.ownership import owner_id
+from common.project import ROOT
+from common.runtimes.base import RunningServer
+from common.runtimes.container import can_enter_namespaces, serve, sweep
+from tests.support.toy_stacks import toy_stack
+
+SLIM = images()["slim"]
+CORES = sorted(os.sched_getaffinity(0))[:1]
+DEADLINE_S = 30.0
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The toy, built on slim."""
+    made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
+    build_images([made], [SLIM], report=lambda _: None)
+    return made
+
+
+@contextmanager
+def serving(
+    stack: Stack, size: Size | None = None, *, inside: bool = True, publish: int | None = None
+) -> Iterator[RunningServer]:
+    """The toy's image, served."""
+    small = size or Size(vcpu=0.5)
+    with serve(stack, image_tag(stack, SLIM), small, cores=CORES, inside=inside, publish=publish) as running:
+        yield running
+
+
+def wait_for(ask: Callable[[], T | None], what: str) -> T:
+    """What ``ask`` gives once it gives something; fails at the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if (found := ask()) is not None:
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"{what} did not happen within {DEADLINE_S:g} s")
+
+
+def owned_by(engine: DockerClient, pid: int) -> list[Container]:
+    """The containers that a process owns or owned."""
+    mine = engine.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
+    return [container for container in mine if container.labels[OWNER].startswith(f"{pid}:")]
+
+
+def the_container(engine: DockerClient) -> Container:
+    """The one container of this process."""
+    (container,) = owned_by(engine, os.getpid())
+    return container
+
+
+def get(running: RunningServer, path: str) -> str:
+    """The body of a ``GET`` that is sent from where the running stack's clients are."""
+    code = f"import urllib.request as r; print(r.urlopen({running.url + path!r}, timeout=5).read().decode())"
+    line = [*running.client_prefix, sys.executable, "-c", code]
+    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def a_free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_clients_inside_reach_the_server_on_its_loopback(stack: Stack) -> None:
+    if not can_enter_namespaces():
+        pytest.skip("only root may enter a container's network namespace")
+    with serving(stack) as running:
+        assert running.url == "http://127.0.0.1:8000"
+        assert running.client_prefix[0] == "nsenter"
+        assert json.loads(get(running, "/hello")) == "hello world"
+
+
+def test_clients_that_may_not_enter_share_the_network_of_the_host(
+    engine: DockerClient, monkeypatch: pytest.MonkeyPatch, stack: Stack
+) -> None:
+    monkeypatch.setattr(common.runtimes.container, "can_enter_namespaces", lambda: False)
+    with serving(stack) as running:
+        assert running.client_prefix == ()
+        assert json.loads(get(running, "/hello")) == "hello world"
+        attributes = the_container(engine).attrs
+        assert attributes["HostConfig"]["NetworkMode"] == "host"
+        assert not attributes["HostConfig"]["PortBindings"]
+
+
+def test_clients_on_the_host_reach_the_address_of_the_container(stack: Stack) -> None:
+    with serving(stack, inside=False) as running:
+        assert running.client_prefix == ()
+        assert httpx.get(f"{running.url}/hello").json() == "hello world"
+
+
+def test_a_port_is_published_only_when_it_is_asked_for(engine: DockerClient, stack: Stack) -> None:
+    port = a_free_port()
+    with serving(stack, publish=port) as running:
+        assert running.url == f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{running.url}/hello").json() == "hello world"
+    with serving(stack):
+        assert not the_container(engine).attrs["HostConfig"]["PortBindings"]
+
+
+def test_a_port_in_use_is_told(engine: DockerClient, stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"PORT={port} cannot be used"), serving(stack, publish=port):
+            pytest.fail("served on a port in use")
+    assert owned_by(engine, os.getpid()) == []
+
+
+def test_an_image_that_is_not_there_is_told(stack: Stack) -> None:
+    missing = image_tag(stack, images()["fat"])
+    with pytest.raises(UsageError, match=r"is not here\. Run: make build"):
+        serve(stack, missing, Size(), cores=CORES).__enter__()
+
+
+DENIED = """
+import json, os
+
+def may_write(path):
+    try:
+        open(path, "w").close()
+    except OSError:
+        return False
+    return True
+
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "user": os.getuid(),
+    "writable": [path for path in ("/app/x", "/x", "/tmp/x", "/dev/shm/x") if may_write(path)],
+    "capabilities": int(status["CapBnd"], 16),
+    "no new privileges": status["NoNewPrivs"].strip(),
+}))
+"""
+
+
+def test_server_is_denied_what_it_does_not_need(engine: DockerClient, stack: Stack) -> None:
+    with serving(stack, Size(memory_bytes=256 * 1024**2)):
+        container = the_container(engine)
+        told = container.exec_run(["python3", "-c", DENIED]).output
+        assert isinstance(told, bytes)
+        assert json.loads(told) == {
+            "user": 10001,
+            "writable": ["/tmp/x", "/dev/shm/x"],  # noqa: S108 -- the container's
+            "capabilities": 0,
+            "no new privileges": "1",
+        }
+        limits = container.attrs["HostConfig"]
+        assert limits["CpusetCpus"] == ",".join(map(str, CORES))
+        assert limits["Memory"] == limits["MemorySwap"] == 256 * 1024**2
+
+
+def test_health_check_works_and_is_off_while_we_serve(engine: DockerClient, stack: Stack) -> None:
+    with serving(stack):
+        container = the_container(engine)
+        assert container.attrs["Config"]["Healthcheck"]["Test"] == ["NONE"]
+        assert container.exec_run(["python3", "/healthcheck.py"]).exit_code == 0
+        assert container.exec_run(["python3", "/healthcheck.py"], environment={"PORT": "9"}).exit_code == 1
+
+
+def test_quota_holds_and_the_meter_sees_it(stack: Stack) -> None:
+    vcpu = 0.25
+    with serving(stack, Size(vcpu=vcpu)) as running:
+        meter = running.cpu_meter
+        assert meter is not None
+        get(running, "/spin")
+        first, began = read_cpu(meter), time.perf_counter()
+
+        def spent_s() -> float | None:
+            spent = read_cpu(meter).cpu_s - first.cpu_s
+            return spent if spent > 0.75 else None  # three seconds of a quarter: one period more or less is 3 %
+
+        rate = wait_for(spent_s, "0.75 CPU-seconds") / (time.perf_counter() - began)
+        last = read_cpu(meter)
+    assert 0.5 * vcpu < rate < 1.05 * vcpu  # a quota is a ceiling: on a busy machine there is less to be had
+    assert last.throttled_s is not None  # how long is counted late on some kernels; how often is not
+    assert (last.throttled_periods or 0) > (first.throttled_periods or 0)
+
+
+@pytest.mark.parametrize("victim", ["server", "worker"])
+def test_a_kill_for_memory_is_told(stack: Stack, victim: str) -> None:
+    with serving(stack, Size(vcpu=0.5, memory_bytes=64 * 1024**2)) as running:
+        assert running.exit_reason() is None
+        with suppress(subprocess.CalledProcessError):  # the server breaks off where it is the one that is killed
+            get(running, f"/{victim}/grow")
+        assert wait_for(running.exit_reason, "the end").startswith("killed for memory, of which it may have 64 MB")
+
+
+def test_an_end_is_told_with_its_exit_status(engine: DockerClient, stack: Stack) -> None:
+    with serving(stack) as running:
+        the_container(engine).kill("KILL")
+        assert wait_for(running.exit_reason, "the end").startswith("exit status 137 (killed)")
+    with serving(stack) as running:
+        the_container(engine).remove(force=True)
+        assert running.exit_reason() == "its container was removed"
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.5])
+def test_a_server_that_dies_at_its_start_ends_the_wait(
+    engine: DockerClient, toy_name: str, tmp_path: Path, delay_s: float
+) -> None:
+    app = f"import sys, time\ntime.sleep({delay_s})\nsys.exit('no such database')\n"
+    dying = toy_stack(tmp_path, f"{toy_name}_dying", app=app)
+    build_images([dying], [SLIM], report=lambda _: None)
+    began = time.monotonic()
+    with pytest.raises(FailedError, match=r"exit status 1; the end of its log:\nno such database"), serving(dying):
+        pytest.fail("served what does not answer")
+    assert time.monotonic() - began < 10
+    assert owned_by(engine, os.getpid()) == []
+
+
+def test_container_is_gone_whatever_ends_the_block(engine: DockerClient, stack: Stack) -> None:
+    def fail() -> None:
+        with serving(stack):
+            assert owned_by(engine, os.getpid())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert owned_by(engine, os.getpid()) == []
+
+
+HARNESS = """
+import sys
+from pathlib import Path
+from typing import TypeVar
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
+from common.catalog.frameworks import Framework
+from common.runtimes.container import serve
+from common.catalog.servers import SERVERS
+stack = Stack(framework=Framework.load(Path(sys.argv[1])), server=SERVERS["native"])
+with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack, how: signal.Signals) -> None:
+    line = [sys.executable, "-c", HARNESS, str(stack.framework.folder), image_tag(stack, SLIM), str(CORES[0])]
+    with subprocess.Popen(
+        line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as harness:
+        assert harness.stdout is not None
+        assert harness.stdout.readline() == b"up\n"
+        assert len(owned_by(engine, harness.pid)) == 1
+        os.killpg(harness.pid, how)
+        wait_for(lambda: None if owned_by(engine, harness.pid) else True, "the removal of the container")
+
+
+def test_a_sweep_takes_the_orphans_only(engine: DockerClient, stack: Stack) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        orphan = owner_id(gone.pid)
+    reused = owner_id(os.getpid()).partition(":")[0] + ":1"
+    owners = {"orphan": orphan, "number used again": reused, "alive": owner_id(os.getpid())}
+    made = {
+        name: engine.containers.create(image_tag(stack, SLIM), labels={OWNER: owner, GUARD: "none"})
+        for name, owner in owners.items()
+    }
+    try:
+        sweep()
+        left = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{GUARD}=none"})}
+        assert {name for name, container in made.items() if container.id in left} == {"alive"}
+    finally:
+        made["alive"].remove(force=True)

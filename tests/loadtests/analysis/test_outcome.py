@@ -1,0 +1,109 @@
+"""A comparison ends in one of four sentences, and no sooner than it should."""
+
+import math
+import random
+
+import pytest
+
+from common.records.run import Run
+from common.records.summary import Decision, Interval, Pair
+from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
+from loadtests.runs.across_runs import welch
+from tests.support.records import cell, run
+
+SD = 0.0185
+"""Of the log ratio of two in a duet, as METHOD's sources and our own trials have it."""
+
+
+def _run() -> Run:
+    return run([cell("a+x"), cell("b+x")], design="duet", rounds=LOOKS[-1], looks=list(LOOKS))
+
+
+def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]]:
+    rng = random.Random(seed)  # noqa: S311 -- not for secrets
+    shared = {number: math.exp(rng.gauss(9, 0.1)) for number in range(1, rounds + 1)}
+    return {
+        name: {number: value * factor * math.exp(rng.gauss(0, SD / math.sqrt(2))) for number, value in shared.items()}
+        for name, factor in (("a+x", 1.0), ("b+x", 1 - slower))
+    }
+
+
+def _end(slower: float, seed: int) -> tuple[int, Pair]:
+    """At which look a comparison ends, and how."""
+    made = _run()
+    for look in LOOKS:
+        pair = pair_of(made, _values(slower, seed, look))
+        if settled(made, pair):
+            return look, pair
+    return LOOKS[-1], pair
+
+
+def _pair(estimate: float, low: float, high: float, decision: Decision, needed: int | None = None) -> Pair:
+    ratio = Interval(estimate=estimate, low=low, high=high, n=10)
+    return Pair(a="old", b="new", ratio=ratio, p_value=0.01, decision=decision, rounds_needed=needed)
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        (_pair(0.8, 0.75, 0.85, Decision.DIFFERENT), "new is faster than old by 25.0% (17.6% to 33.3%)."),
+        (_pair(1.25, 1.2, 1.3, Decision.DIFFERENT), "new is slower than old by 20.0% (16.7% to 23.1%)."),
+        (
+            _pair(1.0, 0.98, 1.02, Decision.EQUIVALENT),
+            "new and old are equivalent within 5%: the difference is +0.0% (-2.0% to +2.0%).",
+        ),
+        (
+            _pair(1.0, 0.9, 1.1, Decision.UNDECIDED, 7),
+            "undecided: new against old is +0.0% (-9.1% to +11.1%); needs about 7 more rounds.",
+        ),
+    ],
+)
+def test_each_decision_has_its_sentence(pair: Pair, expected: str) -> None:
+    assert sentence(pair, 0.05) == expected
+
+
+def test_only_what_is_told_to_be_slower_counts_as_slower() -> None:
+    assert slower_by(_pair(1.25, 1.2, 1.3, Decision.DIFFERENT)) == pytest.approx(0.2)
+    assert slower_by(_pair(0.8, 0.75, 0.85, Decision.DIFFERENT)) == 0
+    assert slower_by(_pair(1.25, 0.9, 1.6, Decision.UNDECIDED)) == 0
+
+
+def test_speed_turns_a_ratio_and_its_bounds_round() -> None:
+    found = speed(Interval(estimate=1.25, low=1.0, high=2.0, n=5))
+    assert [found.estimate, found.low, found.high] == pytest.approx([-0.2, -0.5, 0.0])
+
+
+def test_a_slowdown_of_five_per_cent_is_told_within_eighteen_pairs() -> None:
+    """Of 9 s each: under three minutes."""
+    ends = [_end(0.05, seed) for seed in range(100)]
+    told = [pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 and look <= 18 for look, pair in ends]
+    assert sum(told) >= 95
+
+
+def test_a_slowdown_of_two_per_cent_is_told_in_the_end() -> None:
+    """Though it is well within the band of equivalence."""
+    ends = [_end(0.02, seed) for seed in range(100)]
+    assert sum(pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 for _, pair in ends) >= 80
+
+
+def test_two_that_are_the_same_are_seldom_told_apart_and_soon_let_be() -> None:
+    ends = [_end(0.0, seed) for seed in range(200)]
+    assert sum(pair.decision is Decision.DIFFERENT for _, pair in ends) <= 15  # 5 % of 200, and three deviations
+    assert sum(pair.decision is Decision.EQUIVALENT for _, pair in ends) >= 180
+    assert sorted(look for look, _ in ends)[100] <= 10
+
+
+def test_too_few_rounds_decide_nothing() -> None:
+    pair = pair_of(run([cell("a+x"), cell("b+x")], design="duet", rounds=3), _values(0.5, 1, 3))
+    assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
+
+
+def test_welchs_test_is_the_one_that_scipy_has() -> None:
+    from scipy import stats  # noqa: PLC0415 -- a second to import
+
+    a, b = [100.0, 104.0, 98.0, 103.0], [90.0, 95.0, 91.0]
+    ratio, different, _ = welch(a, b, 0.05)
+    expected = stats.ttest_ind([math.log(x) for x in a], [math.log(x) for x in b], equal_var=False)
+    low, high = expected.confidence_interval()
+    assert different == pytest.approx(expected.pvalue)
+    assert [ratio.low, ratio.high] == pytest.approx([math.exp(low), math.exp(high)])

@@ -1,0 +1,110 @@
+"""Each doubt comes from recorded fields, and says what was seen."""
+
+from typing import Any
+
+import pytest
+
+from common.records.run import Cell, Conformance, Run
+from common.records.summary import Verdict
+from common.records.window import OpenLoop, Window
+from loadtests.analysis.verdicts import doubts, sound
+from tests.support.records import cell, load, run, window, worker
+
+CELL = cell("a+b")
+RUN = run([CELL])
+
+
+def _windows(**changes: Any) -> list[Window]:  # noqa: ANN401 -- any field
+    return [window("a+b", number, load(**changes)) for number in range(1, 6)]
+
+
+NONCONFORMING = cell("a+b", conformance=Conformance(passed=3, failed={"test_x": "said 500"}, duration_s=1.0))
+CLOSING = cell("a+b", keep_alive=False)
+DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "seen", "of_run", "of_cell", "windows"),
+    [
+        (Verdict.NONCONFORMING, "first test_x: said 500", RUN, NONCONFORMING, []),
+        (Verdict.NOT_MEASURED, "no window", RUN, CELL, []),
+        (Verdict.SERVER_DIED, "in 1 of 5 windows: exit status 1. Boom", RUN, CELL, DIED),
+        (Verdict.WRONG_ANSWERS, "wrong body x 10", RUN, CELL, _windows(failures={"wrong body": 2})),
+        (Verdict.CONNECTIONS, "2 connections", RUN, CELL, _windows(reconnects=2)),
+        (Verdict.CONNECTIONS, "is 0.50 of the requests in flight", RUN, CELL, _windows(littles_law_ratio=0.5)),
+        (Verdict.CONNECTIONS, "only 3 of 16 connections", RUN, CELL, _windows(connections_open_min=3)),
+        (Verdict.NOT_MEASURED, "nothing was answered", RUN, CELL, _windows(requests=0)),
+        (Verdict.NOT_MEASURED, "CPU time could not be read", RUN, CELL, _windows(server_cpu_s=None)),
+        (Verdict.DISTURBED, "host took 6% of the server's cores", RUN, CELL, _windows(server_steal_s=0.12)),
+        (Verdict.DISTURBED, "others used 30% of", RUN, CELL, _windows(server_cpu_s=1.3, server_cores_busy_s=1.9)),
+        (Verdict.DISTURBED, "waited for a core for 60%", RUN, CELL, _windows(generator_run_delay_s=1.2)),
+        (Verdict.THROTTLED, "of 1 vCPU held the server back for 20%", RUN, CELL, _windows(throttled_s=0.4)),
+        (Verdict.SHARED_CORE, "shared cores", run([CELL], generator_cores=[0, 1]), CELL, _windows()),
+        (Verdict.WORKERS_CHANGED, "5 workers were lost", RUN, CELL, _windows(workers_lost=1)),
+        (Verdict.WORKERS_CHANGED, "5 workers joined", RUN, CELL, _windows(workers=[worker(joined_late=True)])),
+        (Verdict.GENERATOR_BOUND, "95% of its", RUN, CELL, _windows(workers=[worker(), worker(generator_cpu_s=1.9)])),
+        (Verdict.GENERATOR_BOUND, "90% of its cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
+        (Verdict.TOO_FEW_ROUNDS, "3 windows", RUN, CELL, _windows()[:3]),
+    ],
+)
+def test_a_doubt_names_what_was_seen(
+    verdict: Verdict, seen: str, of_run: Run, of_cell: Cell, windows: list[Window]
+) -> None:
+    assert seen in doubts(of_run, of_cell, windows)[verdict]
+
+
+def test_five_clean_windows_leave_no_doubt() -> None:
+    assert doubts(RUN, CELL, _windows()) == {}
+
+
+def test_an_open_loop_is_not_held_to_littles_law() -> None:
+    """Its connections are idle most of the time, as they should be."""
+    paced = OpenLoop(
+        rate_rps=10.0,
+        planned=20,
+        queued=0,
+        waiting=0,
+        never_sent=0,
+        from_send_s=None,
+        from_send_histogram=[],
+        send_lag_s=None,
+        send_lag_histogram=[],
+    )
+    assert doubts(RUN, CELL, _windows(open_loop=paced, littles_law_ratio=0.01)) == {}
+
+
+def test_a_closing_server_is_expected_to_reconnect() -> None:
+    assert doubts(RUN, CLOSING, _windows(reconnects=20_000)) == {}
+
+
+def test_the_gravest_doubt_comes_first() -> None:
+    windows = [*_windows(failures={"wrong body": 2}, server_steal_s=1.0, throttled_s=1.0)[:2], DIED[-1]]
+    assert list(doubts(RUN, CELL, windows)) == [
+        Verdict.SERVER_DIED,
+        Verdict.WRONG_ANSWERS,
+        Verdict.DISTURBED,
+        Verdict.TOO_FEW_ROUNDS,
+        Verdict.THROTTLED,
+    ]
+
+
+def test_only_remarks_leave_a_cell_ranked() -> None:
+    assert sound({})
+    assert sound({Verdict.THROTTLED: "held back"})
+    assert not sound({Verdict.THROTTLED: "held back", Verdict.DISTURBED: "by others"})
+
+
+def test_a_generator_that_shares_the_servers_core_is_not_called_somebody_else() -> None:
+    shared = run([CELL], generator_cores=[0])
+    windows = _windows(server_cpu_s=1.0, server_cores_busy_s=2.0)
+    assert Verdict.DISTURBED not in doubts(shared, CELL, windows)
+
+
+def test_one_window_out_of_step_is_not_called_a_broken_connection() -> None:
+    windows = [*_windows()[:4], window("a+b", 5, load(littles_law_ratio=1.2))]
+    assert doubts(RUN, CELL, windows) == {}
+
+
+@pytest.mark.parametrize("windows", [_windows(), _windows(requests=0), DIED, []])
+def test_every_sentence_ends(windows: list[Window]) -> None:
+    assert all(sentence.endswith((".", "Boom")) for sentence in doubts(RUN, CELL, windows).values())

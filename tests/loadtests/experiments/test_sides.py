@@ -1,0 +1,99 @@
+"""What A= and B= name is understood, and what they do not name is said."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.catalog.frameworks import FRAMEWORKS, frameworks
+from common.errors import UsageError
+from common.runtimes.candidates import Runtime
+from loadtests.runs.results import Results
+from loadtests.runs.sides import Side, both
+from tests.support.records import cell, run
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("falcON", ("falcon", None, None, None, None)),
+        ("fastapi+granian", ("fastapi", "granian", None, None, None)),
+        ("falcon@4.2.0", ("falcon", None, "4.2.0", None, None)),
+        ("falcon:alpine", ("falcon", None, None, "alpine", None)),
+        ("falcon:py3.12", ("falcon", None, None, None, "3.12")),
+        ("falcon+granian@4.2.0:slim-py3.12", ("falcon", "granian", "4.2.0", "slim", "3.12")),
+    ],
+)
+def test_a_stack_is_named_by_framework_server_version_image_and_python(
+    text: str, expected: tuple[str | None, ...]
+) -> None:
+    side = Side.parse(text, "A")
+    assert (side.framework, side.server, side.version, side.image, side.python) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("flacon", "A=flacon is unknown. Did you mean falcon?"),
+        ("", r"A=\(empty\)"),
+        ("falcon:slimmer", "A=slimmer is unknown. Did you mean slim?"),
+        ("./nowhere", r"A=\./nowhere: there is no such folder"),
+        ("falcon@./nowhere", "there is no such folder"),
+        ("falcon:py9", r"A=\.\.\.py9 is no Python. Accepted: such as py3\.12"),
+        ("./tests", r"A=\./tests holds no pyproject\.toml"),
+        ("falcon:pythree", "A=pythree is unknown"),
+    ],
+)
+def test_what_is_unknown_is_named_with_what_is_accepted(text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        Side.parse(text, "A")
+
+
+def test_a_finished_run_is_known_by_its_folder(tmp_path: Path) -> None:
+    Results.create(tmp_path, run([cell("a+b")]))
+    assert Side.parse(str(tmp_path), "B").run == tmp_path
+
+
+@pytest.mark.parametrize(("where", "needs"), [("falcon", False), ("falcon:slim", True), ("falcon:py3.13", False)])
+def test_an_image_needs_docker(where: str, *, needs: bool) -> None:
+    assert Side.parse(where, "A").needs_docker() is needs
+
+
+def test_a_stack_against_itself_has_two_names() -> None:
+    side = Side.parse("raw_wsgi", "A")
+    assert [one.name for one in both(side, side, Runtime.PROCESS, "default")] == ["raw_wsgi", "raw_wsgi#2"]
+
+
+def test_a_folder_like_those_under_frameworks_is_a_framework_on_the_other_sides_server(tmp_path: Path) -> None:
+    folder = tmp_path / "raw_wsgi"
+    folder.mkdir()
+    for file in (FRAMEWORKS / "raw_wsgi").glob("*.*"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    a, b = Side.parse("raw_wsgi+gunicorn-sync", "A"), Side.parse(str(folder), "B")
+    ours, theirs = both(a, b, Runtime.PROCESS, "default")
+    assert theirs.stack.framework.folder == folder
+    assert theirs.stack.framework.name not in frameworks()
+    assert theirs.stack.server == ours.stack.server
+
+
+def test_a_python_is_found_by_its_version() -> None:
+    side = Side.parse(f"raw_wsgi:py{PYTHON}", "A")
+    assert side.candidate(side, Runtime.PROCESS, "default").interpreter is not None
+    missing = Side.parse("raw_wsgi:py3.2", "A")
+    with pytest.raises(UsageError, match="no such Python"):
+        missing.candidate(missing, Runtime.PROCESS, "default")
+
+
+def test_several_servers_are_refused() -> None:
+    side = Side.parse("falcon", "A")
+    with pytest.raises(UsageError, match="A=falcon is 4 stacks"):
+        side.candidate(side, Runtime.PROCESS, "all")
+
+
+def test_a_checkout_of_nothing_known_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "left-pad"\n')
+    side = Side.parse(str(tmp_path), "B")
+    with pytest.raises(UsageError, match="is left-pad"):
+        side.candidate(Side.parse("falcon", "A"), Runtime.PROCESS, "default")

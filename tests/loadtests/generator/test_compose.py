@@ -1,0 +1,89 @@
+"""The compose file: its commands are ours, its images can be built, and it measures where a compose program is here."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from docker import DockerClient
+
+from common.catalog.images import DEFAULT_PYTHON, image_tag, images
+from common.console import terminal
+from common.engine.builds import build_images
+from common.project import ROOT
+from loadtests.__main__ import app
+from loadtests.generator.generator_image import TAG, build_generator
+from tests.conftest import absent
+from tests.support.toy_stacks import toy_stack
+
+FILE = ROOT / "docker" / "compose.yaml"
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
+SLIM = images()["slim"]
+
+
+@pytest.mark.parametrize("name", ["master", "worker"])
+def test_a_service_calls_a_verb_with_values_that_it_takes(name: str) -> None:
+    words = [re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", word) for word in SERVICES[name]["command"]]
+    command, bound, _ = app.parse_args(words, exit_on_error=False)
+    assert command is app[name].default_command
+    assert len(bound.arguments) == len(words) - 1
+
+
+def test_services_have_the_images_that_make_builds() -> None:
+    falcon = "api-framework-benchmark/falcon:gunicorn-gthread-slim-py3.13"
+    defaults = {name: re.sub(r".*:-([^}]*)\}", r"\1", service["image"]) for name, service in SERVICES.items()}
+    assert defaults == {"server": falcon, "master": TAG, "worker": TAG}
+
+
+@pytest.fixture(scope="module")
+def environment(
+    engine: DockerClient, toy_name: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Images of our own for the file to use."""
+    toy = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
+    build_images([toy], [SLIM], report=lambda _: None)
+    generator = build_generator(DEFAULT_PYTHON, terminal(), tag=f"{TAG}:{toy_name}")
+    cores = sorted(os.sched_getaffinity(0))
+    yield {
+        "SERVER_IMAGE": image_tag(toy, SLIM),
+        "GENERATOR_IMAGE": generator,
+        "SERVER_CORES": str(cores[0]),
+        "GENERATOR_CORES": str(cores[-1]),
+        "COMPOSE_PROJECT_NAME": toy_name,
+        "WARMUP": "0.5",
+        "WINDOW": "1",
+        "USERS": "4",
+    }
+    engine.images.remove(generator, force=True)
+
+
+def test_two_workers_in_containers_measure_a_server_in_a_third(environment: dict[str, str]) -> None:
+    """On the machine's own compose, either its first or its second version."""
+    program = _compose()
+    try:
+        _run(*program, "up", "--detach", "--scale", "worker=2", "server", "worker", env=environment)
+        done = _run(*program, "run", "--rm", "--use-aliases", "master", env=environment)
+    finally:
+        _run(*program, "down", "--timeout=1", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"[1-9][\d,]* requests a second", done.stdout)
+    assert len(re.findall(r"^ *[0-9a-f]{12}_[0-9a-f]{32} +2 ", done.stdout, re.MULTILINE)) == 2, done.stdout
+
+
+def _compose() -> list[str]:
+    if (old := shutil.which("docker-compose")) is not None:
+        return [old, "-f", str(FILE)]
+    if _run("docker", "compose", "version").returncode != 0:
+        absent("no compose is here (Debian: apt-get install docker-compose)")
+    return ["docker", "compose", "-f", str(FILE)]
+
+
+def _run(*line: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        line, env=os.environ | (env or {}), cwd=Path("/"), capture_output=True, text=True, timeout=180, check=False
+    )

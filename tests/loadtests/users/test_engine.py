@@ -1,0 +1,349 @@
+"""The engine's counts are what the server did, whatever the server does."""
+
+import gc
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import gevent
+import pytest
+
+from loadtests.users import sockets
+from loadtests.users.answers import Failure, Request, json_string
+from loadtests.users.connection import Connection
+from loadtests.users.engine import SLICE_S, Engine
+from loadtests.users.exchange import RETRY_S
+from loadtests.users.tally import Tally, added_up
+from tests.support.servers import BODY, CHUNKED, CLOSE, KEEP, Behaviour, Client, Server, serving
+
+HELLO = Request("/hello", expect=json_string("hello world"), timeout_s=5)
+USERS = 4
+DEADLINE_S = 20.0
+
+
+class Load:
+    """An engine with some connections to a server."""
+
+    def __init__(
+        self, server: Server, *requests: Request, users: int = USERS, think: Callable[[], float] | None = None
+    ) -> None:
+        self.flushed = 0
+        self.engine = Engine(flush=self.flush)
+        targets = [self.engine.target(request, "127.0.0.1") for request in requests or (HELLO,)]
+        address = (socket.AF_INET, server.address)
+        self.connections = [Connection(address, targets, think=think) for _ in range(users)]
+        for connection in self.connections:
+            self.engine.add(connection)
+
+    def flush(self) -> None:
+        """Stand in for the merging into statistics."""
+        self.flushed = self.done.good
+
+    @property
+    def done(self) -> Tally:
+        """All counts so far."""
+        return added_up(self.engine.tallies.values())
+
+    def until(self, enough: Callable[[], bool]) -> None:
+        """Drive until the condition holds."""
+        deadline_s = time.perf_counter() + DEADLINE_S
+        while not enough():
+            assert time.perf_counter() < deadline_s, f"not reached: {self.done}"
+            gevent.sleep(0.002)
+
+    def until_ended(self, count: int) -> None:
+        """Drive until so many requests have ended."""
+        self.until(lambda: self.done.good + self.done.wrong + self.done.lost >= count)
+
+    def finish(self) -> None:
+        """Let every request that is out end, then check that nothing is left over."""
+        for connection in self.connections:
+            self.engine.finish(connection)
+        for connection in self.connections:
+            connection.done.get(timeout=DEADLINE_S)
+        self.check_sum()
+        assert self.engine.open_now == 0
+
+    def check_sum(self) -> None:
+        """Every request begun has ended once, or is out."""
+        done, engine = self.done, self.engine
+        assert engine.sent == done.good + done.wrong + done.lost + engine.abandoned + engine.in_flight
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    yield
+    deadline_s = time.perf_counter() + DEADLINE_S
+    while not gc.isenabled():  # an engine without connections ends at its next turn
+        assert time.perf_counter() < deadline_s
+        gevent.sleep(0.01)
+
+
+def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Gunicorn's sync worker, which serves nobody else meanwhile."""
+    monkeypatch.setattr(sockets, "PARTING_S", 1.0)
+    alone = threading.Lock()
+
+    def lingering(client: Client, _: int) -> bool:
+        with alone, suppress(OSError):
+            client.send(CLOSE)
+            client.sock.shutdown(socket.SHUT_WR)
+            client.sock.recv(1)
+        return False
+
+    with serving(lingering) as server:
+        begun_s = time.perf_counter()
+        load = Load(server, users=1)
+        load.until_ended(5)
+        assert time.perf_counter() - begun_s < 2
+        load.finish()
+
+
+def keep_alive(client: Client, _: int) -> bool:
+    return client.send(KEEP)
+
+
+def closing(client: Client, _: int) -> bool:
+    client.send(CLOSE)
+    return False
+
+
+def chunked(client: Client, _: int) -> bool:
+    return client.send(CHUNKED)
+
+
+def in_pieces(client: Client, number: int) -> bool:
+    cut = number % len(KEEP)
+    client.send(KEEP[:cut])
+    time.sleep(0.0005)
+    return client.send(KEEP[cut:])
+
+
+def byte_by_byte(client: Client, _: int) -> bool:
+    return all(client.send(KEEP[index : index + 1]) for index in range(len(KEEP)))
+
+
+def announced(client: Client, _: int) -> bool:
+    return client.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" + KEEP)
+
+
+def until_close(client: Client, _: int) -> bool:
+    client.send(b"HTTP/1.1 200 OK\r\n\r\n" + BODY)
+    return False
+
+
+@pytest.mark.parametrize("behaviour", [keep_alive, chunked, in_pieces, byte_by_byte, announced])
+def test_a_server_that_keeps_connections_is_counted_exactly(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server:
+        load = Load(server)
+        load.until_ended(300)
+        load.finish()
+        assert load.done.good == load.engine.sent == server.requests
+        assert load.done.body_bytes == load.done.good * len(BODY)
+        assert (load.done.failures, load.engine.reconnects, server.accepted) == ({}, 0, USERS)
+
+
+@pytest.mark.parametrize("behaviour", [closing, until_close])
+def test_a_server_that_closes_is_counted_exactly(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server:
+        load = Load(server)
+        load.until_ended(300)
+        load.finish()
+        assert load.done.good == load.engine.sent == server.requests == server.accepted
+        assert load.done.failures == {}
+        assert load.engine.reconnects == server.accepted - USERS
+
+
+def every_fifth(other: Behaviour) -> Behaviour:
+    return lambda client, number: other(client, number) if number % 5 == 0 else keep_alive(client, number)
+
+
+def half(client: Client) -> bool:
+    client.send(KEEP[:-3])
+    return False
+
+
+def half_then_reset(client: Client) -> bool:
+    client.send(KEEP[:-3])
+    return client.reset()
+
+
+FAULTS: dict[str, tuple[Callable[[Client], bool], set[str]]] = {
+    "wrong body": (lambda client: client.send(KEEP.replace(b"world", b"w0rld")), {Failure.WRONG_BODY}),
+    "status 503": (lambda client: client.send(KEEP.replace(b"200 OK", b"503 No")), {"status 503"}),
+    "malformed": (lambda client: client.send(b"HTTP/1.1 two hundred\r\n\r\n"), {Failure.MALFORMED}),
+    "upgrade": (
+        lambda client: client.send(b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+        {Failure.MALFORMED},
+    ),
+    "extra bytes": (lambda client: client.send(KEEP + b"x"), {Failure.EXTRA_BYTES}),
+    "two answers": (lambda client: client.send(KEEP + KEEP), {Failure.EXTRA_BYTES}),
+    "cut short": (half, {Failure.CUT_SHORT}),
+    "closed": (lambda _: False, {Failure.CLOSED}),
+    "reset": (Client.reset, {Failure.RESET}),
+    "reset in the middle": (half_then_reset, {Failure.RESET, Failure.CUT_SHORT}),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_a_failure_with_its_name_and_nothing_else_is(name: str) -> None:
+    fault, reasons = FAULTS[name]
+    with serving(every_fifth(lambda client, _: fault(client))) as server:
+        load = Load(server)
+        load.until_ended(200)
+        load.finish()
+        done = load.done
+        assert load.engine.sent == server.requests
+        assert done.wrong + done.lost == done.failures.total() == server.requests // 5
+        assert set(done.failures) <= reasons
+        assert done.good == server.requests - server.requests // 5
+
+
+def test_a_server_that_half_closes_after_an_answer_fails_the_next_request_and_is_reconnected_to() -> None:
+    def half_close(client: Client, number: int) -> bool:
+        client.send(KEEP)
+        if number % 5 == 0:
+            client.sock.shutdown(socket.SHUT_WR)
+        return True
+
+    with serving(half_close) as server:
+        load = Load(server)
+        load.until_ended(100)
+        load.finish()
+        assert set(load.done.failures) == {Failure.CLOSED}
+        assert load.engine.reconnects >= load.done.lost - USERS > 0
+
+
+def test_a_slow_answer_is_a_timeout_and_the_connection_is_not_used_again() -> None:
+    def sometimes_silent(client: Client, number: int) -> bool:
+        return True if number % 5 == 0 else client.send(KEEP)
+
+    with serving(sometimes_silent) as server:
+        load = Load(server, Request("/hello", expect=json_string("hello world"), timeout_s=0.5))
+        load.until_ended(50)
+        load.finish()
+        assert load.done.failures == {Failure.TIMEOUT: server.requests // 5}
+        assert load.engine.sent == server.requests
+
+
+def test_a_server_that_vanishes_is_refusals_at_a_bounded_rate_until_it_is_back() -> None:
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(100)
+        _, port = server.address
+        server.vanish()
+        load.until(lambda: load.done.failures[Failure.REFUSED] >= 20)
+        before, started_s = load.engine.sent, time.perf_counter()
+        load.until(lambda: load.engine.sent > before + 20)
+        assert load.engine.sent - before <= USERS * (1 + (time.perf_counter() - started_s) / RETRY_S)
+        assert load.engine.open_now == 0
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            again = Server(keep_alive, listener)
+            thread = gevent.get_hub().threadpool.spawn(again.accept)
+            good = load.done.good
+            load.until(lambda: load.done.good > good + 100)
+            load.finish()
+            again.vanish()
+            thread.get(timeout=DEADLINE_S)
+
+
+def test_stopping_loses_nothing() -> None:
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(300)
+        for connection in load.connections:
+            load.engine.remove(connection)
+        load.check_sum()
+        assert load.engine.abandoned == USERS
+        assert load.flushed == load.done.good
+        assert server.requests - USERS <= load.done.good <= server.requests
+
+
+def test_a_removed_connection_is_closed_and_the_others_go_on() -> None:
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(5)
+        load.engine.remove(load.connections[0])
+        good = load.done.good
+        load.until_ended(good + 50)
+        assert (load.engine.connections, load.engine.open_now) == (USERS - 1, USERS - 1)
+        load.finish()
+
+
+def test_several_requests_are_drawn_by_weight_and_counted_by_name() -> None:
+    with serving(keep_alive) as server:
+        some = Request("/a", expect=BODY, weight=9)
+        few = Request("/b", expect=BODY, name="b")
+        load = Load(server, some, few)
+        load.until_ended(2000)
+        load.finish()
+        good = {name: tally.good for (_, name), tally in load.engine.tallies.items()}
+        assert sum(good.values()) == server.requests
+        assert 0.05 < good["b"] / sum(good.values()) < 0.15
+
+
+def test_a_pause_keeps_a_connection_idle_and_its_closing_meanwhile_is_no_failure() -> None:
+    def quiet_close(client: Client, _: int) -> bool:
+        client.send(KEEP)
+        return False
+
+    with serving(quiet_close) as server:
+        load = Load(server, think=lambda: 0.02)
+        started_s = time.perf_counter()
+        load.until_ended(5 * USERS)
+        assert time.perf_counter() - started_s >= 4 * 0.02
+        load.finish()
+        assert load.done.failures == {}
+        assert load.engine.reconnects > 0
+
+
+def test_a_large_request_and_a_large_answer_pass_in_many_pieces() -> None:
+    size = 3_000_000
+
+    def swallow_and_send(client: Client, _: int) -> bool:
+        time.sleep(0.02)  # so that the request fills the sockets' buffers
+        left = size
+        while left:
+            left -= len(client.sock.recv(min(65536, left)))
+        return client.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+
+    with serving(swallow_and_send, read_bytes=1) as server:
+        load = Load(server, Request("/", expect=b"x" * size, method="POST", body=b"y" * size), users=1)
+        load.until_ended(3)
+        load.finish()
+        assert load.done.failures == {}
+        assert load.done.body_bytes == load.done.good * size == server.requests * size
+
+
+def test_other_greenlets_get_their_turn_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy engine must not keep timers waiting: with ``gevent.sleep(0)`` they came half a second late."""
+
+    def busy(_: Engine) -> None:
+        end_s = time.perf_counter() + SLICE_S
+        while time.perf_counter() < end_s:
+            pass
+
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(10)
+        with monkeypatch.context() as patch:
+            patch.setattr(Engine, "_slice", busy)
+            started_s = time.perf_counter()
+            gevent.sleep(0.01)
+            late_s = time.perf_counter() - started_s - 0.01
+        load.finish()
+        assert late_s < 0.25
+
+
+def test_memory_does_not_grow_with_requests() -> None:
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(500)
+        before = len(gc.get_objects())
+        load.until_ended(load.done.good + 3000)
+        assert len(gc.get_objects()) - before < 100
+        load.finish()

@@ -1,0 +1,1 @@
+"""What several test modules share: records, toy stacks, fake services, waits."""
