@@ -33,12 +33,11 @@ from loadtests.scenarios.workloads import (
     TlsMixed,
     TlsSleep,
 )
-from loadtests.users.engine import Engine
-from loadtests.users.engines import engine_of
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.http_user import HostError, KeepAliveUser, destination
+from loadtests.users.loops import loop_of
 from loadtests.users.open_loop import OpenLoop
-from loadtests.users.options import number_from, options_of, rate
-from loadtests.users.tags import TagError, keep_tagged
+from loadtests.users.options import TagError, keep_tagged, number_from, options_of, rate
 from loadtests.windows import window
 from loadtests.windows.distributed import Follower, Leader
 from loadtests.windows.worker_reports import write_totals
@@ -85,7 +84,7 @@ def prepare(environment: Environment, **_: object) -> None:
         if options.headless or len(environment.user_classes) == 1:
             climbing(environment)
         if isinstance(environment.runner, WorkerRunner):
-            Follower(environment.runner, partial(_engine_in_use, environment), options.cores)
+            Follower(environment.runner, partial(_loop_in_use, environment), options.cores)
         elif options.window_file:
             gevent.spawn(measure, environment, _measurement(environment, _kind(environment)))
     except (BenchmarkError, HostError, TagError) as error:
@@ -93,7 +92,7 @@ def prepare(environment: Environment, **_: object) -> None:
         sys.exit(getattr(error, "exit_status", UsageError.exit_status))
 
 
-def _measurement(environment: Environment, kind: type[Engine]) -> Callable[[window.Plan], object]:
+def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[window.Plan], object]:
     """What measures the window: a master's workers, or this process's engine."""
     runner = environment.runner
     if isinstance(runner, MasterRunner):
@@ -131,29 +130,29 @@ def _plan(options: Namespace) -> window.Plan:
     )
 
 
-def _measure(environment: Environment, runner: LocalRunner, kind: type[Engine], plan: window.Plan) -> None:
-    engine, users, scenario = engine_of(environment, kind), users_of(runner), climbing(environment)
+def _measure(environment: Environment, runner: LocalRunner, kind: type[ClosedLoop], plan: window.Plan) -> None:
+    loop, users, scenario = loop_of(environment, kind), users_of(runner), climbing(environment)
     if scenario is None:
-        window.run(plan, lambda: window.measure(plan, engine, users), plan.warmup_s + plan.window_s)
+        window.run(plan, lambda: window.measure(plan, loop, users), plan.warmup_s + plan.window_s)
         return
     plan = replace(plan, window_s=window_s(options_of(environment)))
     stairs = stairs_of(environment, scenario, plan)
-    window.run(plan, lambda: climb(stairs, plan, engine, users, told), stairs.longest_s(plan))
+    window.run(plan, lambda: climb(stairs, plan, loop, users, told), stairs.longest_s(plan))
 
 
-def _kind(environment: Environment) -> type[Engine]:
-    kinds = {one.engine_kind for one in environment.user_classes if issubclass(one, KeepAliveUser)}
+def _kind(environment: Environment) -> type[ClosedLoop]:
+    kinds = {one.loop_class for one in environment.user_classes if issubclass(one, KeepAliveUser)}
     if len(kinds) != 1:
         raise UsageError("--window-file measures classes of one kind. Name those of a closed or of an open loop.")
     return kinds.pop()
 
 
-def _engine_in_use(environment: Environment) -> Engine:
+def _loop_in_use(environment: Environment) -> ClosedLoop:
     """The engine of a worker's users; it is its master who chose their class."""
     assert environment.runner is not None
     names = {name for name, users in environment.runner.user_classes_count.items() if users}
     chosen = (one for one in environment.user_classes if one.__name__ in names and issubclass(one, KeepAliveUser))
-    return engine_of(environment, next((one.engine_kind for one in chosen), Engine))
+    return loop_of(environment, next((one.loop_class for one in chosen), ClosedLoop))
 
 
 def _objective(text: str) -> str:

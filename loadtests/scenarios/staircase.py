@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from common.records.window import Load, Step
 from loadtests.scenarios.climb import MOST_STEPS, Objective, next_target, unsent
 from loadtests.scenarios.server_memory import private_bytes
-from loadtests.users.engine import Engine
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.windows.window import NotOpenError, Plan, nothing, observe, wait, wait_for_others, wait_open
 
@@ -37,18 +37,20 @@ class Stairs:
         return plan.warmup_s + MOST_STEPS * (plan.opening_s + self.settle_s + plan.window_s + DRAIN_S)
 
 
-def climb(stairs: Stairs, plan: Plan, engine: Engine, users: Callable[[], int], report: Callable[[Step], None]) -> Load:
+def climb(
+    stairs: Stairs, plan: Plan, loop: ClosedLoop, users: Callable[[], int], report: Callable[[Step], None]
+) -> Load:
     """The record of the highest step that held, or else of the first one, with all steps in it."""
     best: Load | None = None
     steps: list[Step] = []
     try:
-        wait_open(engine, users, plan.opening_s)
+        wait_open(loop, users, plan.opening_s)
         wait_for_others(plan)
         wait(plan.warmup_s)
         while (target := _next(stairs, steps)) is not None:
             stairs.apply(target)
             wait(stairs.settle_s)
-            load = observe(plan, engine, users())
+            load = observe(plan, loop, users())
             steps.append(_step(stairs, plan, target, load))
             report(steps[-1])
             if steps[-1].broken is None and target == max(step.target for step in steps if step.broken is None):
@@ -57,21 +59,21 @@ def climb(stairs: Stairs, plan: Plan, engine: Engine, users: Callable[[], int], 
             if load.server_gone:
                 break
             if steps[-1].broken is not None:
-                drain(engine)
+                drain(loop)
     except NotOpenError as error:
-        best = best or nothing(plan, engine, users(), str(error))
+        best = best or nothing(plan, loop, users(), str(error))
     assert best is not None
     return replace(best, steps=steps)
 
 
-def drain(engine: Engine) -> None:
+def drain(loop: ClosedLoop) -> None:
     """Let an open loop's server get over a step that was too much."""
-    if not isinstance(engine, OpenLoop):
+    if not isinstance(loop, OpenLoop):
         return
-    engine.pace(0)
-    engine.forget_waiting()
+    loop.pace(0)
+    loop.forget_waiting()
     deadline_s = perf_counter() + DRAIN_S
-    while engine.in_flight and perf_counter() < deadline_s:
+    while loop.in_flight and perf_counter() < deadline_s:
         gevent.sleep(0.01)
 
 

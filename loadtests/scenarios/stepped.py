@@ -18,8 +18,8 @@ from loadtests.scenarios.staircase import Stairs, climb
 from loadtests.scenarios.workloads import Ramp, Sleepers
 from loadtests.users.arrival_user import open_loop_of
 from loadtests.users.arrivals import MOST_RPS
-from loadtests.users.engine import Engine
-from loadtests.users.engines import engine_of
+from loadtests.users.closed_loop import ClosedLoop
+from loadtests.users.loops import loop_of
 from loadtests.users.options import options_of
 from loadtests.windows.window import Plan, wait_open
 
@@ -93,8 +93,8 @@ def _plan(options: Namespace) -> Plan:
 def _climb(
     environment: Environment, runner: LocalRunner, scenario: type[Ramp | Sleepers], plan: Plan, stairs: Stairs
 ) -> None:
-    engine: Engine = engine_of(environment, scenario.engine_kind)
-    load = climb(stairs, plan, engine, users_of(runner), told)
+    loop: ClosedLoop = loop_of(environment, scenario.loop_class)
+    load = climb(stairs, plan, loop, users_of(runner), told)
     found = knee(load.steps)
     log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {found or 0:g}")
     (runner.quit if options_of(environment).headless else runner.stop)()
@@ -120,13 +120,13 @@ def _ramp(environment: Environment) -> Stairs:
 def _sleepers(environment: Environment, plan: Plan) -> Stairs:
     options, runner = options_of(environment), environment.runner
     assert isinstance(runner, LocalRunner)
-    engine, delay_s = engine_of(environment), options.delay_ms / 1000
+    loop, delay_s = loop_of(environment), options.delay_ms / 1000
 
     def sleep_together(sleepers: float) -> None:
         count = round(sleepers)
         if runner.user_count != count:
             runner.start(count, spawn_rate=count)
-        wait_open(engine, lambda: count if users_of(runner)() == count else 0, plan.opening_s)
+        wait_open(loop, lambda: count if users_of(runner)() == count else 0, plan.opening_s)
 
     objective = Objective.parse(options.objective) if options.objective else None
     return Stairs(

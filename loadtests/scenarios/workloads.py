@@ -2,10 +2,9 @@
 
 from locust import User, tag, task
 
-from loadtests.users.answers import Request, json_string
 from loadtests.users.arrival_user import ArrivalUser
-from loadtests.users.fast_user import FastUser
-from loadtests.users.http_user import KeepAliveUser
+from loadtests.users.http_user import FastUser, KeepAliveUser
+from loadtests.users.responses import Request, json_string
 
 DELAY_MS = 100
 LONGEST_DELAY_MS = 60_000

@@ -16,9 +16,9 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from .arrivals import Arrivals, Schedule
-from .engine import Engine
-from .engines import engine_of, engines_now
+from .closed_loop import ClosedLoop
 from .http_user import KeepAliveUser
+from .loops import all_loops, loop_of
 from .open_loop import OpenLoop
 from .options import options_of
 
@@ -27,7 +27,7 @@ class ArrivalUser(KeepAliveUser):
     """One connection of an open loop."""
 
     abstract = True
-    engine_kind: ClassVar[type[Engine]] = OpenLoop
+    loop_class: ClassVar[type[ClosedLoop]] = OpenLoop
 
     def on_start(self) -> None:
         """Make the connection ready, and give the loop its rate."""
@@ -48,7 +48,7 @@ def seed_here(environment: Environment) -> int | None:
 
 def open_loop_of(environment: Environment) -> OpenLoop:
     """The open loop of this process."""
-    loop = engine_of(environment, OpenLoop)
+    loop = loop_of(environment, OpenLoop)
     assert isinstance(loop, OpenLoop)
     return loop
 
@@ -61,7 +61,7 @@ def connections_in_all(environment: Environment) -> int:
 
 def pace_anew(**_: object) -> None:
     """Go on at the rate and with the connections that there are now: the web UI may have changed both."""
-    for environment, loop in engines_now():
+    for environment, loop in all_loops():
         if isinstance(loop, OpenLoop) and loop.connections:
             loop.pace(options_of(environment).rate / connections_in_all(environment))
 

@@ -4,15 +4,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from .answers import NOTHING, Answer, Failure, Request, judge
-from .connection import Connection, Target, failure_of
-from .sockets import Sockets
+from .connection import Connection, PreparedRequest, Sockets, failure_of
+from .responses import NO_RESPONSE, Failure, Request, ResponseReader, judge
 from .tally import Tally
 
 RETRY_S = 0.020
 """The pause after a connection could not be opened."""
 
-Listener = Callable[[Target, float, int, str | None], None]
+Listener = Callable[[PreparedRequest, float, int, str | None], None]
 """Called for each request that ended: target, seconds, bytes of the body, reason of the failure."""
 
 clock = time.perf_counter
@@ -30,7 +29,7 @@ class Exchange(ABC):
         self.reconnects = 0
         self.sockets = Sockets()
         self._listener = listener
-        self._targets: dict[tuple[Request, str], Target] = {}
+        self._targets: dict[tuple[Request, str], PreparedRequest] = {}
         self._connections: set[Connection] = set()
 
     @property
@@ -48,13 +47,13 @@ class Exchange(ABC):
         """Connections that are open."""
         return self.sockets.open_now
 
-    def target(self, request: Request, host: str) -> Target:
+    def target(self, request: Request, host: str) -> PreparedRequest:
         """The request made ready; the same one for all connections."""
         found = self._targets.get((request, host))
         if found is None:
             key = (request.method, request.label)
             tally = self.tallies.setdefault(key, Tally(method=request.method, name=request.label))
-            found = self._targets[request, host] = Target(request, host, tally)
+            found = self._targets[request, host] = PreparedRequest(request, host, tally)
         return found
 
     @abstractmethod
@@ -80,7 +79,7 @@ class Exchange(ABC):
         self._write(connection, connection.wire)
         target = connection.target
         if connection.steady and target and not (connection.unsent or connection.finishing or self._listener):
-            connection.expected = target.learned if target.learned.keep_alive else NOTHING
+            connection.expected = target.learned if target.learned.keep_alive else NO_RESPONSE
 
     def _write(self, connection: Connection, data: bytes) -> None:
         """Send what can be sent now. On loopback this mostly works right after connecting."""
@@ -123,10 +122,10 @@ class Exchange(ABC):
                 self._ended(connection, None, learned.body_bytes, now_s, reuse=reuse)
                 return
             if learned.begins(data) and not ended:
-                connection.buffer, connection.expected = data, NOTHING
+                connection.buffer, connection.expected = data, NO_RESPONSE
                 return
-            answer = connection.answer = Answer(target.request.method)
-        connection.expected = NOTHING
+            answer = connection.answer = ResponseReader(target.request.method)
+        connection.expected = NO_RESPONSE
         if data:
             answer.feed(data)
         if ended:
@@ -140,7 +139,7 @@ class Exchange(ABC):
             connection.tally.failures[Failure.EXTRA_BYTES] += 1
         self.sockets.close(connection)
 
-    def _judged(self, connection: Connection, target: Target, answer: Answer, now_s: float) -> None:
+    def _judged(self, connection: Connection, target: PreparedRequest, answer: ResponseReader, now_s: float) -> None:
         """Count an answer that is over."""
         if not answer.complete:
             self._lose(connection, answer.failure or Failure.MALFORMED)

@@ -15,17 +15,17 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from locust import TaskSet, User
+from locust import FastHttpUser, TaskSet, User
 from locust.env import Environment
 from locust.exception import StopTest, StopUser
 
-from .answers import Request
+from .closed_loop import ClosedLoop
 from .connection import Address, Connection
-from .engine import Engine
-from .engines import engine_of
+from .loops import loop_of
+from .responses import Request
 
 PROBE_S = 1.0
 """How long an address of a name that has several may take to accept a connection."""
@@ -44,7 +44,7 @@ class KeepAliveUser(User):
     """
 
     abstract = True
-    engine_kind: ClassVar[type[Engine]] = Engine
+    loop_class: ClassVar[type[ClosedLoop]] = ClosedLoop
     """The loop that drives the connections of these users."""
 
     def __init__(self, environment: Environment) -> None:
@@ -61,8 +61,8 @@ class KeepAliveUser(User):
         ``StopTest`` where no task is left to say what is sent: by ``--tags``, or by the web UI's choice of tasks.
         """
         address, host, prefix = destination(self.host or "")
-        self.engine = engine_of(self.environment, self.engine_kind)
-        targets = [self.engine.target(request.under(prefix), host) for request in self._plan()]
+        self.loop = loop_of(self.environment, self.loop_class)
+        targets = [self.loop.target(request.under(prefix), host) for request in self._plan()]
         if not targets:
             raise StopTest(f"{type(self).__name__} has no task that says what is sent. Are --tags right?")
         self.connection = Connection(address, targets, think=self._think())
@@ -71,19 +71,19 @@ class KeepAliveUser(User):
     def drive(self) -> None:
         """Have the engine drive the connection until this user is stopped."""
         try:
-            self.engine.add(self.connection)
+            self.loop.add(self.connection)
             self.connection.done.get()
         except Exception as error:
             fire = self.environment.events.user_error.fire
             fire(user_instance=self, exception=error, tb=error.__traceback__)
             raise StopUser from error  # the engine is broken: Locust would run this task again, and again
         finally:
-            self.engine.remove(self.connection)
+            self.loop.remove(self.connection)
 
     def stop(self, force: bool = False) -> bool:  # noqa: FBT001, FBT002 -- Locust's signature
         """As Locust's: without force, the request that is out may still be answered."""
         if not force and hasattr(self, "connection"):
-            self.engine.finish(self.connection)
+            self.loop.finish(self.connection)
         return bool(super().stop(force))
 
     def _plan(self) -> Iterator[Request]:
@@ -121,3 +121,28 @@ def _listens(address: Address) -> bool:
     with socket.socket(address[0], socket.SOCK_STREAM) as probe:
         probe.settimeout(PROBE_S)
         return probe.connect_ex(address[1]) == 0
+
+
+class FastUser(FastHttpUser):
+    """A FastHttpUser whose tasks say what to send to ``sends``, and whose answers are checked."""
+
+    abstract = True
+
+    def sends(self, request: Request) -> None:
+        """Send the request now, and count its answer as good only where status and body are."""
+        send: Any = self.client.request  # its annotations do not know of bytes, nor of catch_response
+        with send(
+            request.method,
+            request.path,
+            name=request.label,
+            headers=dict(request.headers),
+            data=request.body or None,
+            allow_redirects=False,
+            catch_response=True,
+        ) as response:
+            if not response.status_code:
+                response.failure(str(response.error))
+            elif (reason := request.fault(response.status_code, response.content or b"")) is not None:
+                response.failure(reason)
+            else:
+                response.success()

@@ -19,8 +19,8 @@ from gevent import monkey
 
 from . import histogram
 from .arrivals import Arrivals, Schedule
+from .closed_loop import SLICE_S, ClosedLoop
 from .connection import Connection
-from .engine import SLICE_S, Engine
 from .exchange import Listener
 
 SPIN_S = 0.0015
@@ -39,7 +39,7 @@ clock = time.perf_counter
 _select: Callable[..., Any] = monkey.get_original("select", "select")
 
 
-class OpenLoop(Engine):
+class OpenLoop(ClosedLoop):
     """Sends arrivals over whichever connection is idle.
 
     A connection's first request is its own, not an arrival: it opens the connection and learns the answer.

@@ -22,7 +22,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from common.host.core_times import core_times
 from common.host.cpu import CpuReading
 from common.records.window import Load
-from loadtests.users.engine import Engine
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.windows.health import Health
 from loadtests.windows.parts import Part, decode, encode, merged, without_server
 from loadtests.windows.snapshot import difference, snapshot
@@ -38,10 +38,10 @@ LOOK_EVERY_S = 0.005
 class Follower:
     """A worker's side: answers its master."""
 
-    def __init__(self, runner: WorkerRunner, engine: Callable[[], Engine], cores: Sequence[int]) -> None:
-        self._runner, self._engine, self._cores = runner, engine, cores
+    def __init__(self, runner: WorkerRunner, loop: Callable[[], ClosedLoop], cores: Sequence[int]) -> None:
+        self._runner, self._loop, self._cores = runner, loop, cores
         self._before = snapshot(
-            Engine(flush=lambda: None), own_cores=cores, server_cores=()
+            ClosedLoop(flush=lambda: None), own_cores=cores, server_cores=()
         )  # all zero: ours is made when the first user is
         self._health: Health | None = None
         runner.register_message(OPEN, self._open, concurrent=True)
@@ -53,24 +53,24 @@ class Follower:
         missing = ""
         if self._runner.user_count:
             try:
-                wait_open(self._engine(), lambda: self._runner.user_count, msg.data["opening_s"])
+                wait_open(self._loop(), lambda: self._runner.user_count, msg.data["opening_s"])
             except NotOpenError as error:
                 missing = str(error)
         self._answer(OPEN, {"missing": missing})
 
     def _begin(self, **_: object) -> None:
-        engine = self._engine()
-        engine.forget_extremes()
-        self._health = Health(engine)
-        self._before = snapshot(engine, own_cores=self._cores, server_cores=())
+        loop = self._loop()
+        loop.forget_extremes()
+        self._health = Health(loop)
+        self._before = snapshot(loop, own_cores=self._cores, server_cores=())
         self._answer(BEGIN, {})
 
     def _end(self, **_: object) -> None:
-        engine = self._engine()
-        after = snapshot(engine, own_cores=self._cores, server_cores=())
+        loop = self._loop()
+        after = snapshot(loop, own_cores=self._cores, server_cores=())
         seconds = self._health.seconds() if self._health else []
-        if engine.error is not None:
-            self._answer(END, {"error": repr(engine.error)})
+        if loop.error is not None:
+            self._answer(END, {"error": repr(loop.error)})
             return
         users = self._runner.user_count
         load = difference(
@@ -78,9 +78,9 @@ class Follower:
             after,
             [None, None],
             users=users,
-            open_min=engine.sockets.open_min,
+            open_min=loop.sockets.open_min,
             seconds=seconds,
-            server_gone=None if engine.ready or not users else "no connection was open when the window ended",
+            server_gone=None if loop.ready or not users else "no connection was open when the window ended",
         )
         part = Part(worker=self._runner.client_id, load=load, joined_late=self._health is None)
         self._answer(END, {"part": encode(part)})

@@ -8,7 +8,7 @@ import gevent
 
 from common.records.window import Second
 from loadtests.users import histogram
-from loadtests.users.engine import Engine
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up
 from loadtests.windows.snapshot import run_delay_s
@@ -36,8 +36,8 @@ class _Sample:
 class Health:
     """Samples from its making until ``seconds`` is asked for."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, loop: ClosedLoop) -> None:
+        self._loop = loop
         self._worst_lag_s = 0.0
         self._samples = [self._sample()]
         self._greenlet = gevent.spawn(self._watch)
@@ -47,7 +47,7 @@ class Health:
         self._greenlet.kill()
         if time.perf_counter() - self._samples[-1].at_s >= SHORTEST_S:
             self._samples.append(self._sample())
-        users = 0 if isinstance(self._engine, OpenLoop) else self._engine.connections
+        users = 0 if isinstance(self._loop, OpenLoop) else self._loop.connections
         return [_second(before, after, users) for before, after in pairwise(self._samples)]
 
     def _watch(self) -> None:
@@ -60,20 +60,20 @@ class Health:
                 self._samples.append(self._sample())
 
     def _sample(self) -> _Sample:
-        engine = self._engine
-        done = added_up(engine.tallies.values())
+        loop = self._loop
+        done = added_up(loop.tallies.values())
         lag_s, self._worst_lag_s = self._worst_lag_s, 0.0
         return _Sample(
             at_s=time.perf_counter(),
             cpu_s=time.process_time(),
             run_delay_s=run_delay_s(),
             loop_lag_s=lag_s,
-            open=engine.open_now,
-            in_flight=engine.in_flight,
-            sent=engine.sent,
+            open=loop.open_now,
+            in_flight=loop.in_flight,
+            sent=loop.sent,
             answered=done.good + done.wrong,
             total_s=done.total_s,
-            send_lag=engine.send_lag.copy() if isinstance(engine, OpenLoop) else [],
+            send_lag=loop.send_lag.copy() if isinstance(loop, OpenLoop) else [],
         )
 
 

@@ -12,7 +12,7 @@ from common.host.cpu import CpuReading, processes_ended, processes_started
 from common.records import window as records
 from common.records.window import Latency, Load
 from loadtests.users import histogram
-from loadtests.users.engine import Engine
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import Tally, added_up
 from loadtests.windows.latencies import latency
@@ -49,20 +49,20 @@ class Snapshot:
     arrived: Arrived | None
 
 
-def snapshot(engine: Engine, *, own_cores: Sequence[int], server_cores: Sequence[int]) -> Snapshot:
+def snapshot(loop: ClosedLoop, *, own_cores: Sequence[int], server_cores: Sequence[int]) -> Snapshot:
     """The counters now. Nothing else runs in this thread meanwhile; it takes some tens of microseconds."""
     return Snapshot(
         at_s=time.perf_counter(),
-        tallies=tuple(tally.copy() for tally in engine.tallies.values()),
-        sent=engine.sent,
-        in_flight=engine.in_flight,
-        reconnects=engine.reconnects,
+        tallies=tuple(tally.copy() for tally in loop.tallies.values()),
+        sent=loop.sent,
+        in_flight=loop.in_flight,
+        reconnects=loop.reconnects,
         cpu_s=time.process_time(),
         run_delay_s=run_delay_s(),
         own_cores=core_times(own_cores or tuple(os.sched_getaffinity(0))),
         all_cores=core_times(),
         server_cores=core_times(server_cores) if server_cores else None,
-        arrived=_arrived(engine) if isinstance(engine, OpenLoop) else None,
+        arrived=_arrived(loop) if isinstance(loop, OpenLoop) else None,
     )
 
 

@@ -17,7 +17,7 @@ import psutil
 
 from common.host.cpu import CpuReading, read_cpu
 from common.records.window import Load
-from loadtests.users.engine import Engine
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up
 from loadtests.windows.health import Health
@@ -66,54 +66,54 @@ def run(plan: Plan, measurement: Callable[[], Load], longest_s: float) -> Load:
     return result
 
 
-def measure(plan: Plan, engine: Engine, users: Callable[[], int]) -> Load:
+def measure(plan: Plan, loop: ClosedLoop, users: Callable[[], int]) -> Load:
     """The record of one window after a warm-up."""
     try:
-        wait_open(engine, users, plan.opening_s)
+        wait_open(loop, users, plan.opening_s)
         wait_for_others(plan)
         wait(plan.warmup_s)
     except NotOpenError as error:
-        return nothing(plan, engine, users(), str(error))
-    return observe(plan, engine, users())
+        return nothing(plan, loop, users(), str(error))
+    return observe(plan, loop, users())
 
 
-def observe(plan: Plan, engine: Engine, users: int) -> Load:
+def observe(plan: Plan, loop: ClosedLoop, users: int) -> Load:
     """The record of a window that begins now."""
-    before, gone = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores), None
+    before, gone = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores), None
     readings: list[CpuReading] = []
-    health = Health(engine)
+    health = Health(loop)
     try:
         # The meters are read outside the window: the engine stands still meanwhile, and some take milliseconds.
         readings += read(plan.meter)
-        if isinstance(engine, OpenLoop):
+        if isinstance(loop, OpenLoop):
             wait(CATCH_UP_S)
-        engine.forget_extremes()
-        before = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+        loop.forget_extremes()
+        before = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
         wait(plan.window_s)
-        after = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+        after = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
         readings += read(plan.meter)
-        if not engine.ready:
+        if not loop.ready:
             gone = "no connection was open when the window ended"
     except (OSError, psutil.Error) as error:
-        after = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+        after = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
         gone = str(error)
-    if engine.error is not None:
-        raise engine.error
+    if loop.error is not None:
+        raise loop.error
     return difference(
         before,
         after,
         readings if len(readings) == 2 else [None, None],  # noqa: PLR2004 -- before and after
         users=users,
-        open_min=engine.sockets.open_min,
+        open_min=loop.sockets.open_min,
         server_gone=gone,
         seconds=health.seconds(),
-        rate_rps=engine.schedule.rate_rps if isinstance(engine, OpenLoop) else 0.0,
+        rate_rps=loop.schedule.rate_rps if isinstance(loop, OpenLoop) else 0.0,
     )
 
 
-def nothing(plan: Plan, engine: Engine, users: int, gone: str) -> Load:
+def nothing(plan: Plan, loop: ClosedLoop, users: int, gone: str) -> Load:
     """The record of a window that could not be made."""
-    now = snapshot(engine, own_cores=plan.cores, server_cores=plan.server_cores)
+    now = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
     return difference(now, now, [None, None], users=users, open_min=0, server_gone=gone)
 
 
@@ -124,13 +124,13 @@ def write(file: Path, load: Load) -> None:
     part.replace(file)
 
 
-def wait_open(engine: Engine, users: Callable[[], int], opening_s: float) -> None:
+def wait_open(loop: ClosedLoop, users: Callable[[], int], opening_s: float) -> None:
     """Return once all connections of all users are ready; ``NotOpenError`` says how far it came in ``opening_s``."""
     deadline_s = time.perf_counter() + opening_s
-    while not users() or engine.ready < users():
+    while not users() or loop.ready < users():
         if time.perf_counter() > deadline_s:
-            seen = f"{engine.ready} of {users()} connections were open after {opening_s:g} s"
-            failures = added_up(engine.tallies.values()).failures
+            seen = f"{loop.ready} of {users()} connections were open after {opening_s:g} s"
+            failures = added_up(loop.tallies.values()).failures
             reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
             raise NotOpenError(f"{seen} ({reasons or 'no failures'})")
         gevent.sleep(0.01)

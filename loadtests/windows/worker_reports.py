@@ -14,7 +14,7 @@ from locust.env import Environment
 
 from common.records.window import Total
 from loadtests.users import histogram
-from loadtests.users.engines import all_tallies, tallies_of
+from loadtests.users.loops import all_tallies, tallies_of
 from loadtests.users.tally import Tally, added_up
 from loadtests.windows.snapshot import latency_of
 

@@ -9,9 +9,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.users.answers import Request, json_string
-from loadtests.users.connection import Connection, Target
-from loadtests.users.engine import Engine
+from loadtests.users.closed_loop import ClosedLoop
+from loadtests.users.connection import Connection, PreparedRequest
+from loadtests.users.responses import Request, json_string
 
 BODY = b'"hello world"'
 HELLO = Request("/hello", expect=json_string("hello world"))
@@ -86,11 +86,11 @@ class Bench:
     """An engine driven by hand."""
 
     def __init__(self) -> None:
-        self.engine = Engine(flush=lambda: None)
-        self.engine._greenlet = object()  # type: ignore[assignment] # no loop of its own
-        self.target: Target = self.engine.target(HELLO, "h")
+        self.loop = ClosedLoop(flush=lambda: None)
+        self.loop._greenlet = object()  # type: ignore[assignment] # no loop of its own
+        self.target: PreparedRequest = self.loop.target(HELLO, "h")
         self.connection = Piped((socket.AF_UNIX, ""), (self.target,))
-        self.engine.add(self.connection)
+        self.loop.add(self.connection)
 
     def take(self, data: bytes) -> None:
         """Have the server send ``data``, and the engine take it in."""
@@ -106,18 +106,18 @@ class Bench:
     def turn(self) -> None:
         """One event."""
         if self.connection.sock is not None:
-            self.engine._handle([(self.connection.fd, 1)])
+            self.loop._handle([(self.connection.fd, 1)])
 
     def outcome(self) -> tuple[int, int, int, Counter[str]]:
         """The counts, checked against each other."""
-        tally, engine = self.target.tally, self.engine
-        assert engine.sent == tally.good + tally.wrong + tally.lost + engine.abandoned + engine.in_flight
+        tally, loop = self.target.tally, self.loop
+        assert loop.sent == tally.good + tally.wrong + tally.lost + loop.abandoned + loop.in_flight
         assert tally.failures.total() == tally.wrong + tally.lost
         return tally.good, tally.wrong, tally.lost, tally.failures
 
     def leave(self) -> None:
         """Close what is open."""
-        self.engine.remove(self.connection)
+        self.loop.remove(self.connection)
         self.connection.server.close()
 
 
@@ -125,7 +125,7 @@ def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, in
     """How one request ends whose answer is ``stream``, arriving in pieces, after an answer that could be learned."""
     bench = Bench()
     bench.take(learned)
-    bench.engine.finish(bench.connection)  # the request that is out is the last
+    bench.loop.finish(bench.connection)  # the request that is out is the last
     edges = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
     for start, end in itertools.pairwise(edges):
         if bench.connection.sock is not None:
@@ -133,7 +133,7 @@ def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, in
     if bench.connection.sock is not None:
         bench.close()
     outcome = bench.outcome()
-    assert bench.engine.in_flight == 0
+    assert bench.loop.in_flight == 0
     bench.leave()
     return outcome
 

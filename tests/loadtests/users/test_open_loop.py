@@ -12,10 +12,10 @@ import pytest
 
 from loadtests.generator.ceiling import null_server
 from loadtests.users import histogram, open_loop
-from loadtests.users.answers import Request, json_string
 from loadtests.users.arrivals import Arrivals, Schedule
 from loadtests.users.connection import Connection
 from loadtests.users.open_loop import OpenLoop
+from loadtests.users.responses import Request, json_string
 from tests.support.servers import CLOSE, KEEP, Client, serving
 
 HELLO = Request("/hello", expect=json_string("hello world"))

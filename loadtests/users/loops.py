@@ -1,13 +1,88 @@
-"""Our counts, added to Locust's statistics, so that its pages, files, reports and workers show them."""
+"""The engines of a process: one for each kind of loop in each Locust environment, kept in step with its statistics."""
 
 import time
 from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
 
+from locust import events
 from locust.env import Environment
 from locust.stats import RequestStats, StatsEntry, StatsError
 
 from . import histogram
+from .closed_loop import ClosedLoop
+from .connection import PreparedRequest
+from .exchange import Listener
 from .tally import Tally
+
+MS_PER_S = 1000
+
+_loops: WeakKeyDictionary[Environment, dict[tuple[type[ClosedLoop], bool], ClosedLoop]] = WeakKeyDictionary()
+"""By kind, and by whether they fire an event for each request, which the web UI can change between tests."""
+
+
+def loop_of(environment: Environment, kind: type[ClosedLoop] = ClosedLoop) -> ClosedLoop:
+    """The engine of this kind that drives the connections of all users of ``environment`` in this process."""
+    loops = _loops.setdefault(environment, {})
+    listened_to = bool(getattr(environment.parsed_options, "per_request_events", False))
+    if (kind, listened_to) not in loops:
+        loops[kind, listened_to] = _made(environment, kind, listened_to=listened_to)
+    return loops[kind, listened_to]
+
+
+def all_loops() -> list[tuple[Environment, ClosedLoop]]:
+    """Every engine of this process."""
+    return [(environment, loop) for environment, loops in _loops.items() for loop in loops.values()]
+
+
+def tallies_of(environment: Environment) -> Iterable[Tally]:
+    """Everything counted in this process for ``environment``."""
+    return [tally for loop in _loops.get(environment, {}).values() for tally in loop.tallies.values()]
+
+
+def all_tallies() -> list[Tally]:
+    """Everything counted in this process."""
+    return [tally for environment in list(_loops) for tally in tallies_of(environment)]
+
+
+def flush_loops(**_: object) -> None:
+    """Bring Locust's statistics up to date now: before a worker reports them, and before they are reset."""
+    for loops in _loops.values():
+        for loop in loops.values():
+            loop.flush()
+
+
+# Listeners are called in the order they came, and Locust adds its own when it makes a runner, which is later.
+events.spawning_complete.add_listener(flush_loops)  # type: ignore[no-untyped-call]
+events.report_to_master.add_listener(flush_loops)  # type: ignore[no-untyped-call]
+
+
+def _made(environment: Environment, kind: type[ClosedLoop], *, listened_to: bool) -> ClosedLoop:
+    if listened_to:
+        return kind(flush=lambda: None, listener=_event_of(environment))
+    merger = Merger(environment)
+
+    def flush() -> None:
+        merger.merge(loop.tallies.values())
+
+    loop = kind(flush=flush)
+    return loop
+
+
+def _event_of(environment: Environment) -> Listener:
+    """A listener that fires Locust's request event, from which Locust itself and its plugins count."""
+
+    def fire(target: PreparedRequest, elapsed_s: float, body_bytes: int, reason: str | None) -> None:
+        environment.events.request.fire(  # type: ignore[no-untyped-call]
+            request_type=target.request.method,
+            name=target.request.label,
+            response_time=elapsed_s * MS_PER_S,
+            response_length=body_bytes,
+            exception=reason,
+            context={},
+        )
+
+    return fire
+
 
 MS_PER_S = 1000
 TIMES_MS = tuple(round(histogram.value_s(bucket) * MS_PER_S, 5) for bucket in range(histogram.BUCKETS))

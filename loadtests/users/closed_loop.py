@@ -1,10 +1,10 @@
 """The loop that drives all connections of a process over one epoll object, in one greenlet.
 
 This is the closed loop, and what every loop has in common. A request that is answered as the one before it was takes
-the short path in ``Engine._handle``: one read, one comparison, one count, one write. Everything else (first answers,
-answers in pieces, closing servers, several paths, pauses, failures) goes through ``Exchange._received``. Sockets are
-plain, so nothing here switches greenlets; the loop itself gives way to the others when nothing is to do, and every
-``SLICE_S``.
+the short path in ``ClosedLoop._handle``: one read, one comparison, one count, one write. Everything else (first
+answers, answers in pieces, closing servers, several paths, pauses, failures) goes through ``Exchange._received``.
+Sockets are plain, so nothing here switches greenlets; the loop itself gives way to the others when nothing is to do,
+and every ``SLICE_S``.
 """
 
 import gc
@@ -17,9 +17,9 @@ from contextlib import suppress
 import gevent
 from gevent.socket import wait_read
 
-from .answers import NOTHING, Failure
 from .connection import Connection
 from .exchange import Exchange, Listener
+from .responses import NO_RESPONSE, Failure
 
 SLICE_S = 0.010
 """For how long the loop may keep other greenlets waiting."""
@@ -31,7 +31,7 @@ READ_BYTES = 65536
 clock = time.perf_counter
 
 
-class Engine(Exchange):
+class ClosedLoop(Exchange):
     """Drives connections from ``add`` to ``remove`` or ``finish``; ``flush`` is called once a second and at the end.
 
     Each connection sends its next request when the one before has ended, after a pause where it has one.
@@ -76,7 +76,7 @@ class Engine(Exchange):
     def finish(self, connection: Connection) -> None:
         """Close the connection once the request that is out has ended, then set its ``done``."""
         connection.finishing = True
-        connection.expected = NOTHING
+        connection.expected = NO_RESPONSE
         if connection.target is None and connection in self._connections:
             self._retire(connection)
 

@@ -11,7 +11,7 @@ from locust.env import Environment
 from locust.stats import RequestStats
 
 from loadtests.users import histogram
-from loadtests.users.locust_stats import Merger, add
+from loadtests.users.loops import Merger, add
 from loadtests.users.tally import Tally
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by other tests needs the replacement

@@ -91,7 +91,7 @@ def json_string(text: str) -> Check:
 
 
 @dataclass(slots=True, kw_only=True)
-class Learned:
+class LearnedResponse:
     """The bytes of a good answer, from status line to end of body, with its date left open."""
 
     length: int
@@ -119,11 +119,11 @@ class Learned:
         return data.startswith(self.head) and self.tail.startswith(data[after_date:])
 
 
-NOTHING = Learned(length=-1, head=b"", tail=b"", body_bytes=0, keep_alive=False)
+NO_RESPONSE = LearnedResponse(length=-1, head=b"", tail=b"", body_bytes=0, keep_alive=False)
 """What no data match."""
 
 
-class Answer:
+class ResponseReader:
     """The answer to one request as it arrives, in as many pieces as it pleases."""
 
     __slots__ = (
@@ -178,14 +178,14 @@ class Answer:
         elif not self.over:
             self.failure = Failure.CUT_SHORT if self._seen_bytes else Failure.CLOSED
 
-    def learn(self) -> Learned:
+    def learn(self) -> LearnedResponse:
         """What to compare the next answer with; to be asked of a good one."""
         raw = b"".join(self._raw)
         if self._seen_bytes > LONGEST_LEARNED_BYTES or not self._framed:
-            return NOTHING
+            return NO_RESPONSE
         date = DATE.search(raw, 0, raw.find(b"\r\n\r\n") + 2)
         start, end = date.span(1) if date else (len(raw), len(raw))
-        return Learned(
+        return LearnedResponse(
             length=len(raw),
             head=raw[:start],
             tail=raw[end:],
@@ -227,6 +227,6 @@ class Answer:
             self._framed = False
 
 
-def judge(request: Request, answer: Answer) -> Failure | str | None:
+def judge(request: Request, answer: ResponseReader) -> Failure | str | None:
     """Why an answer that is over is not the one wanted; ``None`` if it is."""
     return request.fault(answer.status, answer.body) if answer.failure is None else answer.failure

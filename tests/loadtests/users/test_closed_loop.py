@@ -10,11 +10,11 @@ from contextlib import suppress
 import gevent
 import pytest
 
-from loadtests.users import sockets
-from loadtests.users.answers import Failure, Request, json_string
+from loadtests.users import connection as connections
+from loadtests.users.closed_loop import SLICE_S, ClosedLoop
 from loadtests.users.connection import Connection
-from loadtests.users.engine import SLICE_S, Engine
 from loadtests.users.exchange import RETRY_S
+from loadtests.users.responses import Failure, Request, json_string
 from loadtests.users.tally import Tally, added_up
 from tests.support.servers import BODY, CHUNKED, CLOSE, KEEP, Behaviour, Client, Server, serving
 
@@ -30,12 +30,12 @@ class Load:
         self, server: Server, *requests: Request, users: int = USERS, think: Callable[[], float] | None = None
     ) -> None:
         self.flushed = 0
-        self.engine = Engine(flush=self.flush)
-        targets = [self.engine.target(request, "127.0.0.1") for request in requests or (HELLO,)]
+        self.loop = ClosedLoop(flush=self.flush)
+        targets = [self.loop.target(request, "127.0.0.1") for request in requests or (HELLO,)]
         address = (socket.AF_INET, server.address)
         self.connections = [Connection(address, targets, think=think) for _ in range(users)]
         for connection in self.connections:
-            self.engine.add(connection)
+            self.loop.add(connection)
 
     def flush(self) -> None:
         """Stand in for the merging into statistics."""
@@ -44,7 +44,7 @@ class Load:
     @property
     def done(self) -> Tally:
         """All counts so far."""
-        return added_up(self.engine.tallies.values())
+        return added_up(self.loop.tallies.values())
 
     def until(self, enough: Callable[[], bool]) -> None:
         """Drive until the condition holds."""
@@ -60,16 +60,16 @@ class Load:
     def finish(self) -> None:
         """Let every request that is out end, then check that nothing is left over."""
         for connection in self.connections:
-            self.engine.finish(connection)
+            self.loop.finish(connection)
         for connection in self.connections:
             connection.done.get(timeout=DEADLINE_S)
         self.check_sum()
-        assert self.engine.open_now == 0
+        assert self.loop.open_now == 0
 
     def check_sum(self) -> None:
         """Every request begun has ended once, or is out."""
-        done, engine = self.done, self.engine
-        assert engine.sent == done.good + done.wrong + done.lost + engine.abandoned + engine.in_flight
+        done, loop = self.done, self.loop
+        assert loop.sent == done.good + done.wrong + done.lost + loop.abandoned + loop.in_flight
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As Gunicorn's sync worker, which serves nobody else meanwhile."""
-    monkeypatch.setattr(sockets, "PARTING_S", 1.0)
+    monkeypatch.setattr(connections, "PARTING_S", 1.0)
     alone = threading.Lock()
 
     def lingering(client: Client, _: int) -> bool:
@@ -142,9 +142,9 @@ def test_a_server_that_keeps_connections_is_counted_exactly(behaviour: Behaviour
         load = Load(server)
         load.until_ended(300)
         load.finish()
-        assert load.done.good == load.engine.sent == server.requests
+        assert load.done.good == load.loop.sent == server.requests
         assert load.done.body_bytes == load.done.good * len(BODY)
-        assert (load.done.failures, load.engine.reconnects, server.accepted) == ({}, 0, USERS)
+        assert (load.done.failures, load.loop.reconnects, server.accepted) == ({}, 0, USERS)
 
 
 @pytest.mark.parametrize("behaviour", [closing, until_close])
@@ -153,9 +153,9 @@ def test_a_server_that_closes_is_counted_exactly(behaviour: Behaviour) -> None:
         load = Load(server)
         load.until_ended(300)
         load.finish()
-        assert load.done.good == load.engine.sent == server.requests == server.accepted
+        assert load.done.good == load.loop.sent == server.requests == server.accepted
         assert load.done.failures == {}
-        assert load.engine.reconnects == server.accepted - USERS
+        assert load.loop.reconnects == server.accepted - USERS
 
 
 def every_fifth(other: Behaviour) -> Behaviour:
@@ -197,7 +197,7 @@ def test_each_fault_is_a_failure_with_its_name_and_nothing_else_is(name: str) ->
         load.until_ended(200)
         load.finish()
         done = load.done
-        assert load.engine.sent == server.requests
+        assert load.loop.sent == server.requests
         assert done.wrong + done.lost == done.failures.total() == server.requests // 5
         assert set(done.failures) <= reasons
         assert done.good == server.requests - server.requests // 5
@@ -215,7 +215,7 @@ def test_a_server_that_half_closes_after_an_answer_fails_the_next_request_and_is
         load.until_ended(100)
         load.finish()
         assert set(load.done.failures) == {Failure.CLOSED}
-        assert load.engine.reconnects >= load.done.lost - USERS > 0
+        assert load.loop.reconnects >= load.done.lost - USERS > 0
 
 
 def test_a_slow_answer_is_a_timeout_and_the_connection_is_not_used_again() -> None:
@@ -227,7 +227,7 @@ def test_a_slow_answer_is_a_timeout_and_the_connection_is_not_used_again() -> No
         load.until_ended(50)
         load.finish()
         assert load.done.failures == {Failure.TIMEOUT: server.requests // 5}
-        assert load.engine.sent == server.requests
+        assert load.loop.sent == server.requests
 
 
 def test_a_server_that_vanishes_is_refusals_at_a_bounded_rate_until_it_is_back() -> None:
@@ -237,10 +237,10 @@ def test_a_server_that_vanishes_is_refusals_at_a_bounded_rate_until_it_is_back()
         _, port = server.address
         server.vanish()
         load.until(lambda: load.done.failures[Failure.REFUSED] >= 20)
-        before, started_s = load.engine.sent, time.perf_counter()
-        load.until(lambda: load.engine.sent > before + 20)
-        assert load.engine.sent - before <= USERS * (1 + (time.perf_counter() - started_s) / RETRY_S)
-        assert load.engine.open_now == 0
+        before, started_s = load.loop.sent, time.perf_counter()
+        load.until(lambda: load.loop.sent > before + 20)
+        assert load.loop.sent - before <= USERS * (1 + (time.perf_counter() - started_s) / RETRY_S)
+        assert load.loop.open_now == 0
         with socket.create_server(("127.0.0.1", port)) as listener:
             again = Server(keep_alive, listener)
             thread = gevent.get_hub().threadpool.spawn(again.accept)
@@ -256,9 +256,9 @@ def test_stopping_loses_nothing() -> None:
         load = Load(server)
         load.until_ended(300)
         for connection in load.connections:
-            load.engine.remove(connection)
+            load.loop.remove(connection)
         load.check_sum()
-        assert load.engine.abandoned == USERS
+        assert load.loop.abandoned == USERS
         assert load.flushed == load.done.good
         assert server.requests - USERS <= load.done.good <= server.requests
 
@@ -267,10 +267,10 @@ def test_a_removed_connection_is_closed_and_the_others_go_on() -> None:
     with serving(keep_alive) as server:
         load = Load(server)
         load.until_ended(5)
-        load.engine.remove(load.connections[0])
+        load.loop.remove(load.connections[0])
         good = load.done.good
         load.until_ended(good + 50)
-        assert (load.engine.connections, load.engine.open_now) == (USERS - 1, USERS - 1)
+        assert (load.loop.connections, load.loop.open_now) == (USERS - 1, USERS - 1)
         load.finish()
 
 
@@ -281,7 +281,7 @@ def test_several_requests_are_drawn_by_weight_and_counted_by_name() -> None:
         load = Load(server, some, few)
         load.until_ended(2000)
         load.finish()
-        good = {name: tally.good for (_, name), tally in load.engine.tallies.items()}
+        good = {name: tally.good for (_, name), tally in load.loop.tallies.items()}
         assert sum(good.values()) == server.requests
         assert 0.05 < good["b"] / sum(good.values()) < 0.15
 
@@ -298,7 +298,7 @@ def test_a_pause_keeps_a_connection_idle_and_its_closing_meanwhile_is_no_failure
         assert time.perf_counter() - started_s >= 4 * 0.02
         load.finish()
         assert load.done.failures == {}
-        assert load.engine.reconnects > 0
+        assert load.loop.reconnects > 0
 
 
 def test_a_large_request_and_a_large_answer_pass_in_many_pieces() -> None:
@@ -322,7 +322,7 @@ def test_a_large_request_and_a_large_answer_pass_in_many_pieces() -> None:
 def test_other_greenlets_get_their_turn_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy engine must not keep timers waiting: with ``gevent.sleep(0)`` they came half a second late."""
 
-    def busy(_: Engine) -> None:
+    def busy(_: ClosedLoop) -> None:
         end_s = time.perf_counter() + SLICE_S
         while time.perf_counter() < end_s:
             pass
@@ -331,7 +331,7 @@ def test_other_greenlets_get_their_turn_in_time(monkeypatch: pytest.MonkeyPatch)
         load = Load(server)
         load.until_ended(10)
         with monkeypatch.context() as patch:
-            patch.setattr(Engine, "_slice", busy)
+            patch.setattr(ClosedLoop, "_slice", busy)
             started_s = time.perf_counter()
             gevent.sleep(0.01)
             late_s = time.perf_counter() - started_s - 0.01

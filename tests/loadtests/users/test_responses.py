@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.users.answers import NOTHING, Answer, Failure, Request, json_string, judge
+from loadtests.users.responses import NO_RESPONSE, Failure, Request, ResponseReader, json_string, judge
 
 HELLO = Request("/hello", expect=json_string("hello world"))
 OK = b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 13\r\n\r\n"
@@ -40,8 +40,8 @@ STREAMS = {
 }
 
 
-def take(stream: bytes, *, piece_bytes: int, method: str = "GET") -> Answer:
-    answer = Answer(method)
+def take(stream: bytes, *, piece_bytes: int, method: str = "GET") -> ResponseReader:
+    answer = ResponseReader(method)
     for start in range(0, len(stream), piece_bytes):
         answer.feed(stream[start : start + piece_bytes])
         if answer.failure:
@@ -116,7 +116,7 @@ def test_what_cannot_become_the_learned_answer_does_not_begin_it(other: bytes) -
 
 @pytest.mark.parametrize("stream", [STREAMS["until close"][0], OK.replace(b"13", b"70000") + b"x" * 70_000])
 def test_what_cannot_be_compared_whole_is_not_learned(stream: bytes) -> None:
-    assert take(stream, piece_bytes=1000).learn() == NOTHING
+    assert take(stream, piece_bytes=1000).learn() == NO_RESPONSE
 
 
 def test_a_check_that_raises_has_not_accepted() -> None:
