@@ -1,1 +1,1 @@
-"""What is compared, and how it is brought up: contract, catalog, packages, images, runtimes, conformance."""
+"""What a stack is and how it is brought up: the contract, the catalog, packages, images, runtimes, conformance."""

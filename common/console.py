@@ -1,10 +1,11 @@
-"""What a user sees while something long is going on: one moving line on a terminal, one line a step elsewhere."""
+"""What a user sees: results on standard output; messages, and the progress of long work, on standard error."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -20,16 +21,37 @@ from rich.progress import (
 from rich.text import Text
 
 PLAIN_WIDTH = 150
-"""Columns of what is printed into a file or a pipe."""
+"""Line width in columns when the output is a file or a pipe."""
 
 
-def terminal() -> Console:
-    """Where verbs print: the terminal, or lines wide enough for every table."""
+callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", default=str)
+"""Puts messages, which are written for make, in the words of whoever called."""
+
+
+def _results() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
+def _messages() -> Console:
+    return Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """Where a command prints."""
+
+    results: Console = field(default_factory=_results)
+    """What was asked for: tables, JSON, paths."""
+    messages: Console = field(default_factory=_messages)
+    """What is going on meanwhile."""
+
+    def say(self, message: str) -> None:
+        """Print a message in one line, in the words of the caller."""
+        self.messages.print(callers_words.get()(message), soft_wrap=True, markup=False)
+
+
 class _TimeLeft(ProgressColumn):
-    """The time left that was last told, or what the remaining steps take if they take as long as those done."""
+    """The time left: the limit last given to ``expect``, else an estimate from the mean duration of a step so far."""
 
     def render(self, task: Task) -> Text:
         if (ends_at_s := task.fields["ends_at_s"]) is not None:
@@ -39,8 +61,8 @@ class _TimeLeft(ProgressColumn):
         return Text(f"{format_clock(task.elapsed / task.completed * (task.total - task.completed))} left")
 
 
-class _Board(Progress):
-    """The moving line, below whatever else is to be seen meanwhile."""
+class _ProgressBelowTable(Progress):
+    """A progress line with room for a table above it."""
 
     above: RenderableType = ""
 
@@ -52,18 +74,23 @@ class _Board(Progress):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveProgress:
-    """A series of steps under way."""
+    """The display of a series of steps, for the code that runs them."""
 
-    progress: _Board
+    progress: _ProgressBelowTable
     task: TaskID
     console: Console
 
+    @property
+    def made(self) -> int:
+        """How many steps are done."""
+        return int(self.progress.tasks[0].completed)
+
     def start(self, step: str) -> None:
-        """Say which step begins."""
+        """Show which step is running."""
         self.progress.update(self.task, description=step)
 
     def done(self, line: str) -> None:
-        """Count the step; say what came of it."""
+        """Count the step as done and show ``line``, its outcome."""
         self.progress.advance(self.task)
         if self.console.is_terminal:
             self.progress.update(self.task, last=line)
@@ -71,25 +98,29 @@ class LiveProgress:
             self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def expect(self, total: int, left_s: float | None) -> None:
-        """Say how many steps there are at most by now, and how long the rest will take at most."""
+        """Set the largest number of steps that can still happen and, if known, the longest they can take."""
         ends_at_s = None if left_s is None else time.monotonic() + left_s
         self.progress.update(self.task, total=total, ends_at_s=ends_at_s)
 
     def show(self, above: RenderableType) -> None:
-        """Put a table above the moving line of a terminal."""
+        """Show a table above the progress line of a terminal; do nothing elsewhere."""
         self.progress.above = above
 
 
 @contextmanager
 def live_progress(what: str, total: int, console: Console) -> Iterator[LiveProgress]:
-    """A display of ``total`` steps, gone from the terminal afterwards."""
+    """Display the progress of ``total`` steps, and clear it from the terminal at the end.
+
+    ``what`` names the whole task at the start of the line.
+    """
     columns = (SpinnerColumn(), TextColumn("{task.fields[what]}"), BarColumn(bar_width=20), MofNCompleteColumn(),
-               _TimeLeft(), TextColumn("{task.description}"), TextColumn("[dim]{task.fields[last]}"))  # fmt: skip
-    with _Board(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+               _TimeLeft(), TextColumn("{task.description}", markup=False),
+               TextColumn("{task.fields[last]}", style="dim", markup=False))  # fmt: skip
+    with _ProgressBelowTable(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total, what=what, last="", ends_at_s=None)
         yield LiveProgress(progress=progress, task=task, console=console)
 
 
 def format_clock(duration_s: float) -> str:
-    """A duration as minutes and seconds: ``7:05``."""
+    """Return a duration as minutes and seconds: ``7:05``."""
     return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}"

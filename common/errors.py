@@ -1,23 +1,26 @@
-"""The one family of errors that users meet: what happened, what is accepted, the way out, an exit status."""
+"""The errors that users see: one family, each kind with its exit status, printed as one line without a traceback.
+
+A message says what is wrong, the value that was given, what is accepted and what to run next.
+"""
 
 
 class BenchmarkError(Exception):
-    """Ends a command with one line on standard error and ``exit_status``."""
+    """An error that ends a command with one line on standard error and ``exit_status``."""
 
     exit_status = 1
 
 
 class UsageError(BenchmarkError):
-    """A value that a user gave cannot be used, or something it needs is not there; nothing was started."""
+    """A value is invalid, or something that the command needs is missing; nothing was started."""
 
     exit_status = 2
 
 
 class FailedError(BenchmarkError):
-    """Something that was started did not work: a build, a server, a suite."""
+    """Something that the command started has failed: a build, a server, the conformance suite."""
 
 
 class GeneratorBoundError(BenchmarkError):
-    """What was measured may be the load generator, not what it loaded."""
+    """The result may describe the load generator rather than the server under load."""
 
     exit_status = 3

@@ -1,9 +1,9 @@
-"""The project itself: what it is called, and where its checkout is."""
+"""The project's name and the location of its checkout."""
 
 from pathlib import Path
 
 PROJECT = "api-framework-benchmark"
-"""The name that image tags, labels, AWS tags and temporary resources begin with."""
+"""The prefix of image tags, labels, AWS tags and temporary resources."""
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The folder of the checkout."""
+"""The root folder of the checkout."""

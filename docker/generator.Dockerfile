@@ -1,11 +1,11 @@
-# The load generator: Locust's master and workers with this project's scenarios. Built by `make generator`, which puts the
-# context together: requirements.lock, common/, loadtests/, docker/.
+# The load generator: Locust's master and workers with this project's scenarios. `make generator` assembles the build
+# context: requirements.lock, common/, loadtests/, docker/.
 ARG BASE
 
 FROM ${BASE} AS build
 RUN python3 -m venv --without-pip /venv
 COPY requirements.lock /requirements.lock
-# The site's own index configuration and CA are here for this one step and in no layer.
+# The site's package indexes and CA bundle are mounted for this step only and end up in no layer.
 RUN --mount=type=secret,id=pipconf,target=/run/secrets/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
     --mount=type=cache,target=/root/.cache/pip \

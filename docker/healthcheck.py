@@ -1,4 +1,4 @@
-"""Exit status 0 when the server in this container answers ``GET /hello`` with 200, else 1."""
+"""Exit with status 0 if the server in this container answers ``GET /hello`` with 200, else with 1."""
 
 import http.client
 import os
@@ -6,7 +6,7 @@ import sys
 
 
 def healthy(port: int) -> bool:
-    """Whether it answers with 200; asks for the connection to be closed, so that no worker waits on it."""
+    """Return whether the server answers with 200; close the connection, so that no worker is kept waiting on it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:
         connection.request("GET", "/hello", headers={"Connection": "close"})

@@ -15,34 +15,23 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
+from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
-from loadtests.scenarios.climb import Objective
-from loadtests.scenarios.staircase import climb
-from loadtests.scenarios.stepped import climbing, stairs_of, told, users_of, window_s
-from loadtests.scenarios.web_form import check_form
-from loadtests.scenarios.workloads import (
-    DELAY_MS,
-    LONGEST_DELAY_MS,
-    Hello,
-    Mixed,
-    Ramp,
-    Rate,
-    Sleep,
-    Sleepers,
-    TlsHello,
-    TlsMixed,
-    TlsSleep,
-)
+from common.records.load import Objective
+from loadtests.timing import window
+from loadtests.timing.climbs import climbing, staircase_of, told, users_of, window_s
+from loadtests.timing.distributed import Follower, Leader
+from loadtests.timing.scenario_users import DELAY_MS, user_classes
+from loadtests.timing.staircase import climb
+from loadtests.timing.worker_reports import write_totals
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.http_user import HostError, KeepAliveUser, destination
 from loadtests.users.loops import loop_of
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.options import TagError, keep_tagged, number_from, options_of, rate
-from loadtests.windows import window
-from loadtests.windows.distributed import Follower, Leader
-from loadtests.windows.worker_reports import write_totals
+from loadtests.web.form import check_form
 
-__all__ = ["Hello", "Mixed", "Ramp", "Rate", "Sleep", "Sleepers", "TlsHello", "TlsMixed", "TlsSleep"]
+globals().update(user_classes())
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -72,7 +61,8 @@ def prepare(environment: Environment, **_: object) -> None:
     try:
         if options.processes or not isinstance(environment.runner, WorkerRunner):  # others are sent their master's tags
             keep_tagged(environment)
-        if environment.host and all(issubclass(one, KeepAliveUser) for one in environment.user_classes):
+        ours = [issubclass(one, KeepAliveUser) for one in environment.user_classes]
+        if environment.host and (any(ours) if options.headless else all(ours)):  # the web UI's form chooses among them
             destination(environment.host)
         if options.cores:
             os.sched_setaffinity(0, options.cores)
@@ -92,7 +82,7 @@ def prepare(environment: Environment, **_: object) -> None:
         sys.exit(getattr(error, "exit_status", UsageError.exit_status))
 
 
-def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[window.Plan], object]:
+def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[window.WindowPlan], object]:
     """What measures the window: a master's workers, or this process's engine."""
     runner = environment.runner
     if isinstance(runner, MasterRunner):
@@ -102,7 +92,7 @@ def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[
     return partial(_measure, environment, runner, kind)
 
 
-def measure(environment: Environment, measurement: Callable[[window.Plan], object]) -> None:
+def measure(environment: Environment, measurement: Callable[[window.WindowPlan], object]) -> None:
     """Measure the window and end the process: with status 0 if there is a record, whatever it says."""
     runner = environment.runner
     assert runner is not None
@@ -116,8 +106,8 @@ def measure(environment: Environment, measurement: Callable[[window.Plan], objec
         runner.quit()
 
 
-def _plan(options: Namespace) -> window.Plan:
-    return window.Plan(
+def _plan(options: Namespace) -> window.WindowPlan:
+    return window.WindowPlan(
         file=Path(options.window_file),
         warmup_s=options.warmup_s,
         window_s=options.window_s,
@@ -130,13 +120,13 @@ def _plan(options: Namespace) -> window.Plan:
     )
 
 
-def _measure(environment: Environment, runner: LocalRunner, kind: type[ClosedLoop], plan: window.Plan) -> None:
+def _measure(environment: Environment, runner: LocalRunner, kind: type[ClosedLoop], plan: window.WindowPlan) -> None:
     loop, users, scenario = loop_of(environment, kind), users_of(runner), climbing(environment)
     if scenario is None:
         window.run(plan, lambda: window.measure(plan, loop, users), plan.warmup_s + plan.window_s)
         return
     plan = replace(plan, window_s=window_s(options_of(environment)))
-    stairs = stairs_of(environment, scenario, plan)
+    stairs = staircase_of(environment, scenario, plan)
     window.run(plan, lambda: climb(stairs, plan, loop, users, told), stairs.longest_s(plan))
 
 
@@ -164,7 +154,7 @@ def _objective(text: str) -> str:
 
 
 def _delay_ms(text: str) -> int:
-    return int(number_from(0, LONGEST_DELAY_MS)(text))
+    return int(number_from(0, MAX_DELAY_MS)(text))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

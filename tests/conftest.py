@@ -8,12 +8,21 @@ from typing import NoReturn
 import pytest
 from docker import DockerClient
 
+from common.cli.app import GIVEN
 from common.engine.client import build_client
 from common.engine.client import engine as find_engine
 from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
+from common.host import run_lock
 
 pytest_plugins = ["tests.support.aws_fixtures"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count every test that needs a Docker engine among the slow ones."""
+    for item in items:
+        if "engine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 def absent(reason: str) -> NoReturn:
@@ -24,10 +33,11 @@ def absent(reason: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs that tests make do not wait for, nor keep out, those of other people on this machine."""
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give the commands that tests run a run lock of their own, and hide from them that ``make test`` runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        patch.delenv(GIVEN, raising=False)
+        patch.setenv(run_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "run.lock"))
         yield
 
 

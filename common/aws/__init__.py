@@ -1,1 +1,1 @@
-"""ECS Fargate: settings, calls to AWS, task sizes, spending, and what a killed run left behind."""
+"""ECS Fargate: settings, calls to AWS, task sizes, spending, and the removal of whatever a run started."""

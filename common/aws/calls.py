@@ -1,64 +1,78 @@
-"""Calls to AWS: boto3 makes them and retries where AWS asks for patience; what goes wrong is told in one line."""
+"""Calls to AWS through boto3, and the translation of its errors into messages of one line."""
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import boto3
-from botocore import exceptions as wrong
-from botocore import xform_name
+from botocore import exceptions, xform_name
 from botocore.config import Config
 
 from common.aws.clock import Clock
 from common.errors import BenchmarkError, FailedError, UsageError
 
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
-"""An answer that does not come is asked for again; every call is safe to repeat (``RunTask`` carries a token)."""
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_NOT_ACCEPTED = frozenset({
+CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
+"""boto3 repeats throttled and unanswered calls; every call is safe to repeat (``RunTask`` carries a client token).
+
+A call takes 90 seconds at most, so that no lease expires before the reply to the call that took it.
+"""
+_EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_CREDENTIAL_CODES = frozenset({
     "AuthFailure", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException",
     "MissingAuthenticationToken", "SignatureDoesNotMatch", "UnrecognizedClientException",
 })  # fmt: skip
-_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_FORBIDDEN_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_THROTTLING_CODES = frozenset({
+    "LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException",
+    "TooManyRequestsException",
+})  # fmt: skip
 
 
 class CannotContinueError(BenchmarkError):
-    """Nothing more can be started: credentials or money have run out, or something is left that costs money."""
+    """No further task may start: credentials have expired, money has run out, or something billable is left behind."""
 
 
 class AwsCallError(FailedError):
-    """AWS refused a call, or did not answer it."""
+    """AWS refused a call or did not answer it.
 
-    def __init__(self, text: str, *, code: str) -> None:
+    ``transient`` says whether the same call may succeed later: it was throttled, unanswered, or an error of AWS's own.
+    """
+
+    def __init__(self, text: str, *, code: str, transient: bool = False) -> None:
         super().__init__(text)
         self.code = code
+        self.transient = transient
 
 
 class AwsClient(Protocol):
-    """What calls go to: AWS, or a rehearsal that only prints them."""
+    """Where calls go: AWS, or a dry run that only prints them."""
 
     @property
     def dry_run(self) -> bool:
-        """Whether nothing is really started, so that nothing will answer."""
+        """Whether calls are only printed, so that nothing starts and nothing answers."""
 
     @property
     def clock(self) -> Clock:
-        """How far its clock is from ours."""
+        """The offset between AWS's clock and this machine's."""
+
+    @property
+    def known_region(self) -> str | None:
+        """The region that calls go to; ``None`` if none is configured."""
 
     @property
     def region_name(self) -> str:
-        """The region that calls go to."""
+        """The region that calls go to; ``UsageError`` if none is configured."""
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """The answer; a ``BenchmarkError`` in one line where there is none."""
+        """Return the reply; raise a ``BenchmarkError`` of one line if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BotoClient:
-    """AWS, or what ``AWS_ENDPOINT_URL`` puts in its place, with the credentials that boto3 finds."""
+    """AWS, or the endpoint that ``AWS_ENDPOINT_URL`` names instead, with the credentials that boto3 finds."""
 
     region: str | None = None
     config: Config = CONFIG
@@ -67,22 +81,29 @@ class BotoClient:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 -- boto3 has no types
-        return boto3.Session(region_name=self.region or os.environ.get("AWS_REGION"))  # which boto3 does not read
+        # The AWS CLI and most SDKs honour AWS_REGION; boto3 reads AWS_DEFAULT_REGION only.
+        return boto3.Session(region_name=self.region or os.environ.get("AWS_REGION"))
+
+    @property
+    def known_region(self) -> str | None:
+        """The region from ``REGION=``, the environment or boto3's configuration; ``None`` if none names one."""
+        name: str | None = self._session.region_name
+        return name
 
     @property
     def region_name(self) -> str:
-        """The region that calls go to, whoever named it."""
-        if (name := self._session.region_name) is None:
-            raise translate_aws_error(wrong.NoRegionError(), "a region")
-        return str(name)
+        """The same region; ``UsageError`` if nothing names one."""
+        if (name := self.known_region) is None:
+            raise translate_aws_error(exceptions.NoRegionError(), "a region")
+        return name
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """The answer; ``UsageError`` where credentials or region are wrong, ``AwsCallError`` for the rest."""
+        """Return the reply; ``UsageError`` for wrong credentials or region, otherwise ``AwsCallError``."""
         try:
             method = getattr(self._client(service), xform_name(operation))
             asked_at_s = time.time()
             reply: dict[str, Any] = method(**parameters)
-        except (wrong.BotoCoreError, wrong.ClientError) as error:
+        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             raise translate_aws_error(error, f"{service} {operation}") from error
         self.clock.compare(reply.get("ResponseMetadata", {}), asked_at_s=asked_at_s, answered_at_s=time.time())
         return reply
@@ -97,41 +118,58 @@ class BotoClient:
         return {}
 
 
-def pages(cloud: AwsClient, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Everything that a listing call gives under ``key``, page after page."""
-    while True:
-        reply = cloud.call(service, operation, **parameters)
-        yield from reply.get(key, [])
-        if not (token := reply.get("nextToken")):
-            return
-        parameters["nextToken"] = token
+def translate_aws_error(error: Exception, attempted: str) -> BenchmarkError:
+    """Return the error that users see for one of boto3's.
 
-
-def translate_aws_error(error: Exception, what: str) -> BenchmarkError:
-    """The error as a user reads it. What AWS says of a signature is kept back: it can hold the session's token."""
-    if not isinstance(error, wrong.ClientError):
-        return _without_answer(error, what)
+    AWS's own message about a rejected signature is left out, because it can contain the session token.
+    """
+    if not isinstance(error, exceptions.ClientError):
+        return _translate_unanswered(error, attempted)
     code = error.response["Error"].get("Code", "unknown")
-    said = " ".join(error.response["Error"].get("Message", "").split())
-    if code in _EXPIRED:
-        return CannotContinueError(f"the AWS credentials have expired ({what}). Renew them.")
-    if code in _NOT_ACCEPTED:
-        return UsageError(f"AWS does not accept the credentials ({what}: {code}). Accepted: a key that is valid now.")
-    if code in _FORBIDDEN:
-        return UsageError(f"these AWS credentials may not do this: {what}: {said}")
-    return AwsCallError(f"AWS refused {what}: {code}: {said}", code=code)
+    message = " ".join(error.response["Error"].get("Message", "").split())
+    if code in _EXPIRED_CODES:
+        return CannotContinueError(f"the AWS credentials have expired ({attempted}); renew them")
+    if code in _CREDENTIAL_CODES:
+        return UsageError(f"AWS rejected the credentials ({attempted}: {code}); use a key that is valid now")
+    if code in _FORBIDDEN_CODES:
+        return UsageError(f"the AWS credentials do not permit {attempted}: {message}")
+    transient = code in _THROTTLING_CODES or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return AwsCallError(f"AWS refused {attempted}: {code}: {message}", code=code, transient=transient)
 
 
-def _without_answer(error: Exception, what: str) -> BenchmarkError:
-    said = " ".join(str(error).split())
+def may_have_happened(error: BenchmarkError) -> bool:
+    """Return whether AWS may have carried out a call that raised ``error``.
+
+    A refusal proves that it did not only if it answered the first attempt: boto3 repeats a call whose reply was lost,
+    and it is the last attempt that is reported.
+    """
+    cause = error.__cause__
+    if isinstance(cause, exceptions.ClientError):
+        attempts = 1 + cause.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        return attempts > 1 or _status(cause) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(cause, exceptions.HTTPClientError | exceptions.ConnectionError)
+
+
+def _status(error: exceptions.ClientError) -> int:
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
+
+
+def _translate_unanswered(error: Exception, attempted: str) -> BenchmarkError:
+    message = " ".join(str(error).split())
     match error:
-        case wrong.NoCredentialsError() | wrong.PartialCredentialsError() | wrong.CredentialRetrievalError():
+        case (
+            exceptions.NoCredentialsError()
+            | exceptions.PartialCredentialsError()
+            | exceptions.CredentialRetrievalError()
+        ):
             return UsageError(
-                f"there are no AWS credentials ({said}). Set AWS_PROFILE= or AWS_ACCESS_KEY_ID=; DRY_RUN=1 needs none."
+                f"no AWS credentials found ({message}); set AWS_PROFILE= or AWS_ACCESS_KEY_ID=, "
+                "or use DRY_RUN=1, which needs none"
             )
-        case wrong.NoRegionError():
-            return UsageError("REGION= is not set. Accepted: an AWS region, such as us-east-1.")
-        case wrong.HTTPClientError() | wrong.ConnectionError():
-            return AwsCallError(f"AWS did not answer {what}: {said}", code=type(error).__name__)
+        case exceptions.NoRegionError():
+            return UsageError("REGION= is not set; must be an AWS region, such as us-east-1")
+        case exceptions.HTTPClientError() | exceptions.ConnectionError():
+            return AwsCallError(f"AWS did not answer {attempted}: {message}", code=type(error).__name__, transient=True)
         case _:
-            return UsageError(f"AWS cannot be asked for {what}: {said}")
+            return UsageError(f"cannot call AWS for {attempted}: {message}")

@@ -1,6 +1,7 @@
-"""``DRY_RUN=1``: the calls that would be made, printed; botocore checks each as if it were sent. Nothing is started."""
+"""``DRY_RUN=1``: print each AWS call instead of making it, after botocore has checked its parameters."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -13,15 +14,15 @@ from botocore.validate import ParamValidator
 from common.aws.clock import Clock
 from common.aws.requests import OWNER
 
-_WHEN = datetime(2000, 1, 1, tzinfo=UTC)
+_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 _TAGS = [{"key": OWNER, "value": "rehearsed"}]
 _TASK = {
     "taskArn": "arn:aws:ecs:region:account:task/rehearsed",
     "lastStatus": "RUNNING",
-    "createdAt": _WHEN,
-    "pullStartedAt": _WHEN,
-    "pullStoppedAt": _WHEN,
-    "startedAt": _WHEN,
+    "createdAt": _INSTANT,
+    "pullStartedAt": _INSTANT,
+    "pullStoppedAt": _INSTANT,
+    "startedAt": _INSTANT,
     "tags": _TAGS,
     "attachments": [
         {
@@ -33,7 +34,7 @@ _TASK = {
     ],
 }
 _DEFINITION = "arn:aws:ecs:region:account:task-definition/rehearsed:1"
-ANSWERS: dict[str, dict[str, Any]] = {
+REPLIES: dict[str, dict[str, Any]] = {
     "RegisterTaskDefinition": {"taskDefinition": {"taskDefinitionArn": _DEFINITION}},
     "RunTask": {"tasks": [_TASK]},
     "DescribeTasks": {"tasks": [_TASK]},
@@ -47,30 +48,35 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "GetRole": {"Role": {"Arn": "arn:aws:iam::account:role/rehearsed"}},
     "DescribeImages": {"imageDetails": [{"imageDigest": "sha256:rehearsed"}]},
 }
-"""What the code that asks is told, so that it goes on to its next call."""
+"""Canned replies, just complete enough for the caller to reach its next call."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DryRunClient:
-    """Stands where ``Aws`` would. It knows no secrets and opens no connection."""
+    """Stand-in for ``BotoClient`` that needs no credentials and opens no connection."""
 
     region: str | None = None
     clock: Clock = field(default_factory=Clock)
     dry_run: bool = True
 
     @property
+    def known_region(self) -> str | None:
+        """The region from ``REGION=`` or the environment; ``None`` if neither names one."""
+        return self.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+    @property
     def region_name(self) -> str:
-        """The region asked for."""
-        return self.region or "region"
+        """The same region, or a placeholder for it."""
+        return self.known_region or "region"
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """Print the call; what AWS would answer as far as the next call depends on it."""
-        report = ParamValidator().validate(parameters, _model(service, operation).input_shape)
+        """Print the call and return its canned reply."""
+        report = ParamValidator().validate(parameters, _operation(service, operation).input_shape)
         assert not report.has_errors(), report.generate_report()
         print(f"{service} {operation} {json.dumps(parameters, default=str)}")  # noqa: T201 -- its whole purpose
-        return ANSWERS.get(operation, {})
+        return REPLIES.get(operation, {})
 
 
 @cache
-def _model(service: str, operation: str) -> OperationModel:
+def _operation(service: str, operation: str) -> OperationModel:
     return botocore.session.get_session().get_service_model(service).operation_model(operation)

@@ -1,96 +1,165 @@
-"""What a killed process left on AWS: found by its tag, and removed."""
+"""Tasks and task definitions that killed runs left on AWS: found by their tags, and removed."""
 
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from common.aws.calls import AwsCallError, AwsClient, pages
+from common.aws.calls import AwsCallError, AwsClient, CannotContinueError
+from common.aws.leases import LEASE_S, expiry_of
+from common.aws.removal import (
+    UNKNOWN_DEFINITION,
+    Errors,
+    clean_command,
+    listed,
+    patiently,
+    remove_definitions,
+    stop_tasks,
+)
 from common.aws.requests import STOPPED, owner_of
-from common.aws.tasks import remove_definitions, stop_tasks
-from common.host.ownership import is_alive
+from common.errors import BenchmarkError
 from common.project import PROJECT
 
-DESCRIBED_AT_ONCE = 100
-"""Tasks that one ``DescribeTasks`` takes."""
+MAX_DESCRIBED = 100
+"""Most tasks that one ``DescribeTasks`` accepts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """Something of ours on AWS."""
+    """A task or task definition of this project."""
 
     arn: str
     owner: str
+    orphaned: bool
+    """Whether its owner's lease has expired, by AWS's time when AWS described it."""
 
-    @property
-    def orphaned(self) -> bool:
-        """Whether it was made by a process of this machine that lives no more."""
-        host, _, process = self.owner.partition("/")
-        return host == socket.gethostname() and not is_alive(process)
+    @classmethod
+    def read(cls, cloud: AwsClient, arn: str, tagged: Mapping[str, Any]) -> "Leftover | None":
+        """Read the tags of a resource; ``None`` if it is not this project's."""
+        if (owner := owner_of(tagged)) is None:
+            return None
+        now, expires_at = cloud.clock.now(), expiry_of(tagged)
+        return cls(arn=arn, owner=owner, orphaned=now is not None and expires_at is not None and expires_at < now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
     """Tasks of one cluster, and task definitions."""
 
-    tasks: tuple[Leftover, ...]
-    definitions: tuple[Leftover, ...]
+    tasks: tuple[Leftover, ...] = ()
+    definitions: tuple[Leftover, ...] = ()
 
     @classmethod
     def find(cls, cloud: AwsClient, cluster: str) -> "Leftovers":
-        """Everything that carries our tag, whoever made it."""
-        return cls(tasks=tuple(_tasks(cloud, cluster)), definitions=tuple(_definitions(cloud)))
+        """Return everything that carries this project's tag, whichever run made it."""
+        return cls.find_tasks(cloud, cluster) + cls.find_definitions(cloud)
+
+    @classmethod
+    def find_tasks(cls, cloud: AwsClient, cluster: str) -> "Leftovers":
+        """Return the tasks alone."""
+        return cls(tasks=tuple(_tasks(cloud, cluster)))
+
+    @classmethod
+    def find_definitions(cls, cloud: AwsClient) -> "Leftovers":
+        """Return the task definitions alone."""
+        return cls(definitions=tuple(_definitions(cloud)))
+
+    def __add__(self, other: "Leftovers") -> "Leftovers":
+        return Leftovers(tasks=self.tasks + other.tasks, definitions=self.definitions + other.definitions)
 
     def orphans(self) -> "Leftovers":
-        """Those that a dead process of this machine made."""
+        """Return those whose owner's lease has expired."""
         return Leftovers(
-            tasks=tuple(one for one in self.tasks if one.orphaned),
-            definitions=tuple(one for one in self.definitions if one.orphaned),
+            tasks=tuple(task for task in self.tasks if task.orphaned),
+            definitions=tuple(definition for definition in self.definitions if definition.orphaned),
+        )
+
+    def except_for(self, arns: Collection[str]) -> "Leftovers":
+        """Return those whose ARNs are not given."""
+        return Leftovers(
+            tasks=tuple(task for task in self.tasks if task.arn not in arns),
+            definitions=tuple(definition for definition in self.definitions if definition.arn not in arns),
         )
 
     def less(self, others: "Leftovers") -> "Leftovers | None":
-        """Those that ``others`` do not hold; ``None`` where they hold all."""
-        left = Leftovers(
-            tasks=tuple(one for one in self.tasks if one not in others.tasks),
-            definitions=tuple(one for one in self.definitions if one not in others.definitions),
-        )
-        return left if left.tasks or left.definitions else None
+        """Return those that are not in ``others``; ``None`` if there are none."""
+        rest = self.except_for({leftover.arn for leftover in (*others.tasks, *others.definitions)})
+        return rest if rest.tasks or rest.definitions else None
 
     def remove(self, cloud: AwsClient, cluster: str) -> None:
-        """Stop, deregister and delete all of it."""
-        stop_tasks(cloud, cluster, [one.arn for one in self.tasks])
-        remove_definitions(cloud, [one.arn for one in self.definitions])
+        """Stop the tasks; deregister and delete the definitions. ``CannotContinueError`` names those that are left."""
+        if errors := self.try_to_remove(cloud, cluster):
+            raise _left_behind(errors, cloud, cluster)
+
+    def try_to_remove(self, cloud: AwsClient, cluster: str) -> Errors:
+        """Remove what can be removed, and return the errors of the rest."""
+        errors = stop_tasks(cloud, cluster, [task.arn for task in self.tasks])
+        return errors | remove_definitions(cloud, [definition.arn for definition in self.definitions])
 
     def __str__(self) -> str:
         return f"{len(self.tasks)} tasks and {len(self.definitions)} task definitions"
 
 
+def clean(cloud: AwsClient, cluster: str, *, everyones: bool, report: Callable[[str], None]) -> None:
+    """Remove what killed runs left, or with ``everyones`` what live ones use too, and report what was done.
+
+    Everything is tried; ``CannotContinueError`` names what is left in the end. Tasks come first: they cost money.
+    """
+    kept, chosen, errors = Leftovers(), Leftovers(), Errors()
+    for kind, find in (
+        ("tasks", partial(Leftovers.find_tasks, cloud, cluster)),
+        ("task definitions", partial(Leftovers.find_definitions, cloud)),
+    ):
+        try:
+            found = find()
+        except BenchmarkError as error:
+            errors[f"{kind} that could not be listed"] = error
+            continue
+        targets = found if everyones else found.orphans()
+        errors |= targets.try_to_remove(cloud, cluster)
+        kept, chosen = kept + (found.less(targets) or Leftovers()), chosen + targets
+    report(f"removed {chosen.except_for(errors)}")
+    if kept != Leftovers():
+        report(
+            f"left {kept}, whose runs' leases have not expired. Run again in {LEASE_S / 60:.0f} minutes: "
+            f"{clean_command(cloud, cluster)}; or add EVERYONES=1, which also stops runs that are still going on"
+        )
+    if errors:
+        raise _left_behind(errors, cloud, cluster)
+
+
+def _left_behind(errors: Errors, cloud: AwsClient, cluster: str) -> CannotContinueError:
+    left = ", ".join(sorted(errors))
+    reasons = "; ".join(sorted({str(error) for error in errors.values()}))
+    return CannotContinueError(f"left behind: {left}: {reasons}. Run again: {clean_command(cloud, cluster)}")
+
+
 def _tasks(cloud: AwsClient, cluster: str) -> Iterator[Leftover]:
-    arns = list(pages(cloud, "ecs", "ListTasks", "taskArns", cluster=cluster))
-    for first in range(0, len(arns), DESCRIBED_AT_ONCE):
-        some = arns[first : first + DESCRIBED_AT_ONCE]
-        for row in cloud.call("ecs", "DescribeTasks", cluster=cluster, tasks=some, include=["TAGS"])["tasks"]:
-            if (owner := owner_of(row)) is not None and row.get("lastStatus") not in STOPPED:
-                yield Leftover(arn=row["taskArn"], owner=owner)
+    arns = list(listed(cloud, "ListTasks", "taskArns", cluster=cluster))
+    for first in range(0, len(arns), MAX_DESCRIBED):
+        batch = arns[first : first + MAX_DESCRIBED]
+        describe = partial(cloud.call, "ecs", "DescribeTasks", cluster=cluster, tasks=batch, include=["TAGS"])
+        for row in patiently(describe)["tasks"]:
+            task = Leftover.read(cloud, row["taskArn"], row)
+            if task is not None and row.get("lastStatus") not in STOPPED:
+                yield task
 
 
 def _definitions(cloud: AwsClient) -> Iterator[Leftover]:
-    """Deregistered ones too, which stay until they are deleted."""
+    # Deregistering leaves a definition INACTIVE until it is deleted, so a run killed in between leaves one of those.
     for status in ("ACTIVE", "INACTIVE"):
-        for family in pages(
-            cloud, "ecs", "ListTaskDefinitionFamilies", "families", familyPrefix=PROJECT, status=status
-        ):
-            for arn in pages(
-                cloud, "ecs", "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=family, status=status
-            ):
-                if (owner := _owner(cloud, arn)) is not None:
-                    yield Leftover(arn=arn, owner=owner)
+        for family in listed(cloud, "ListTaskDefinitionFamilies", "families", familyPrefix=PROJECT, status=status):
+            for arn in listed(cloud, "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=family, status=status):
+                if (definition := _definition(cloud, arn)) is not None:
+                    yield definition
 
 
-def _owner(cloud: AwsClient, arn: str) -> str | None:
-    """Whose a task definition is; ``None`` too where another process has just deleted it."""
+def _definition(cloud: AwsClient, arn: str) -> Leftover | None:
+    """Return a definition; ``None`` if it is not this project's, or was deleted since it was listed."""
     try:
-        return owner_of(cloud.call("ecs", "DescribeTaskDefinition", taskDefinition=arn, include=["TAGS"]))
+        reply = patiently(partial(cloud.call, "ecs", "DescribeTaskDefinition", taskDefinition=arn, include=["TAGS"]))
     except AwsCallError as error:
-        if error.code == "ClientException":
+        if error.code == UNKNOWN_DEFINITION:
             return None
         raise
+    return Leftover.read(cloud, arn, reply)

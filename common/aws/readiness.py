@@ -1,4 +1,4 @@
-"""What has to be in order before the first task is paid for: images in the registry, subnets as they should be."""
+"""Checks made before the first billable task: images are in the registry, subnets have the endpoints they should."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -8,22 +8,23 @@ from common.aws.leftovers import Leftovers
 from common.aws.settings import FargateSettings, names
 from common.catalog.images import GENERATOR
 from common.errors import UsageError
+from common.project import PROJECT
 from common.registries.ecr import ecr_region
 
 PULL_ENDPOINTS = frozenset({"ecr.api", "ecr.dkr", "s3"})
-"""The VPC endpoints that an image comes from ECR through: its manifest through the first two, its layers from S3."""
+"""The VPC endpoints that a pull from ECR uses: the first two for manifests, S3 for layers."""
 
 
 def sweep(settings: FargateSettings, report: Callable[[str], None]) -> None:
-    """Remove what a killed process of this machine left."""
+    """Remove what killed runs left on AWS, from any machine, once their leases have expired."""
     orphans = Leftovers.find(settings.cloud, settings.cluster).orphans()
     orphans.remove(settings.cloud, settings.cluster)
     if orphans.tasks or orphans.definitions:
-        report(f"removed {orphans} that a killed run had left")
+        report(f"removed {orphans} that a killed run left behind")
 
 
 def require_images(settings: FargateSettings, tags: Iterable[str]) -> None:
-    """``UsageError`` names an image that ECR does not have; other registries are asked by Fargate alone."""
+    """Raise ``UsageError`` for an image that is not in ECR; other registries are queried by Fargate alone."""
     if not settings.on_ecr:
         return
     region = ecr_region(settings.registry.partition("/")[0])
@@ -36,24 +37,36 @@ def require_images(settings: FargateSettings, tags: Iterable[str]) -> None:
         except AwsCallError as error:
             if error.code not in {"ImageNotFoundException", "RepositoryNotFoundException"}:
                 raise
-            verb = "generator" if tag.startswith(f"{GENERATOR}:") else "push"
             raise UsageError(
-                f"{settings.image(tag)} is not in the registry. Run: make {verb} REGISTRY={settings.registry}"
+                f"{settings.image(tag)} is not in the registry. Run: {_push_command(settings, tag)}"
             ) from error
 
 
+def _push_command(settings: FargateSettings, tag: str) -> str:
+    """Return the command line that puts an image into the registry: of this stack, not just of the default ones."""
+    if tag.startswith(f"{GENERATOR}:"):
+        return f"make generator REGISTRY={settings.registry}"
+    match = re.fullmatch(rf"{PROJECT}/(?P<framework>[^:]+):(?P<server>.+)-(?P<image>[^-]+)-py(?P<python>[\d.]+)", tag)
+    values = match.groupdict() if match else {}
+    variables = "".join(f" {name.upper()}={value}" for name, value in values.items())
+    return f"make push REGISTRY={settings.registry}{variables}"
+
+
 def require_contrast(cloud: AwsClient, without: str, through: str) -> None:
-    """``UsageError`` unless images reach the subnets ``through`` by VPC endpoints and the others not."""
-    here, there = _pull_endpoints(cloud, without), _pull_endpoints(cloud, through)
+    """Raise ``UsageError`` unless only the subnets ``through`` have VPC endpoints for pulling images."""
+    present_without, present_through = _pull_endpoints(cloud, without), _pull_endpoints(cloud, through)
     if cloud.dry_run:
         return
-    if found := sorted(here - {"s3"}):
+    # A gateway endpoint for S3 is free and common, and pulls still leave the VPC for ECR itself.
+    if unwanted := sorted(present_without - {"s3"}):
         raise UsageError(
-            f"SUBNETS={without} have VPC endpoints for {', '.join(found)}. Accepted: subnets of a VPC without."
+            f"invalid SUBNETS={without}: VPC has endpoints for {', '.join(unwanted)}; must be in a VPC without them"
         )
-    if lacking := sorted(PULL_ENDPOINTS - there):
-        raise UsageError(f"ENDPOINT_SUBNETS={through} have no VPC endpoints for {', '.join(lacking)}. "
-                         f"Accepted: subnets of a VPC with {', '.join(sorted(PULL_ENDPOINTS))}.")  # fmt: skip
+    if missing := sorted(PULL_ENDPOINTS - present_through):
+        raise UsageError(
+            f"invalid ENDPOINT_SUBNETS={through}: VPC has no endpoints for {', '.join(missing)}; "
+            f"must be in a VPC with {', '.join(sorted(PULL_ENDPOINTS))}"
+        )
 
 
 def _pull_endpoints(cloud: AwsClient, subnets: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The sizes that Fargate gives, from the dated table of prices."""
+"""The task sizes that Fargate offers, from the dated table of prices."""
 
 import math
 import re
@@ -16,57 +16,58 @@ MIB = 1024**2
 
 @cache
 def valid_sizes() -> Mapping[float, tuple[int, ...]]:
-    """The memory in MiB, smallest first, that each number of vCPUs may be given."""
+    """Return the memory choices in MiB, smallest first, for each number of vCPUs."""
     rows = sorted(load_prices().sizes[TABLE], key=lambda row: row.vcpu)
     return {row.vcpu: tuple((size.memory_bytes or 0) // MIB for size in row.sizes()) for row in rows}
 
 
 def parse_fargate_size(vcpu: str, memory: str | None) -> Size:
-    """The size that ``VCPU=`` and ``MEMORY=`` name; without ``MEMORY=`` the least that goes with the vCPUs.
+    """Return the size that ``VCPU=`` and ``MEMORY=`` name, by default with the least memory that goes with the vCPUs.
 
-    ``UsageError`` lists what is valid.
+    ``UsageError`` lists the valid values.
     """
-    if (cpus := _number(vcpu)) not in valid_sizes():
-        accepted = ", ".join(f"{one:g}" for one in valid_sizes())
-        raise UsageError(f"VCPU={vcpu} is no Fargate size. Accepted: {accepted} ({_dated()}).")
-    memories = valid_sizes()[cpus]
-    mib = memories[0] if memory is None else _mib(memory)
-    if mib not in memories:
-        accepted = ", ".join(f"{one}m" for one in memories)
-        raise UsageError(f"MEMORY={memory} is no Fargate size at VCPU={cpus:g}. Accepted: {accepted} ({_dated()}).")
-    return Size(vcpu=cpus, memory_bytes=mib * MIB)
+    if (vcpus := _parse_vcpus(vcpu)) not in valid_sizes():
+        accepted = ", ".join(f"{choice:g}" for choice in valid_sizes())
+        raise UsageError(f"invalid VCPU={vcpu}: must be one of Fargate's sizes, {accepted} ({_as_of()})")
+    choices = valid_sizes()[vcpus]
+    mib = choices[0] if memory is None else _parse_mib(memory)
+    if mib not in choices:
+        accepted = ", ".join(f"{choice}m" for choice in choices)
+        raise UsageError(f"invalid MEMORY={memory}: on Fargate, VCPU={vcpus:g} goes with {accepted} ({_as_of()})")
+    return Size(vcpu=vcpus, memory_bytes=mib * MIB)
 
 
 def parse_fargate_sizes(vcpu: str, memory: str | None) -> tuple[Size, ...]:
-    """The sizes that ``VCPU=`` lists, each with ``MEMORY=``; errors as ``read_size``."""
-    return tuple(dict.fromkeys(parse_fargate_size(one.strip(), memory) for one in vcpu.split(",")))
+    """Return the sizes that ``VCPU=`` lists, each with ``MEMORY=``; errors as ``parse_fargate_size``."""
+    return tuple(dict.fromkeys(parse_fargate_size(choice.strip(), memory) for choice in vcpu.split(",")))
 
 
 def with_minimum_memory(size: Size) -> Size:
-    """``size``, with the least memory that goes with its vCPUs where it has none; ``UsageError`` as ``read_size``."""
-    return (
-        size
-        if size.memory_bytes is not None
-        else replace(size, memory_bytes=parse_fargate_size(f"{size.vcpu:g}", None).memory_bytes)
-    )
+    """Return ``size``, with the least memory that goes with its vCPUs if it has none.
+
+    ``UsageError`` as ``parse_fargate_size``.
+    """
+    if size.memory_bytes is not None:
+        return size
+    return replace(size, memory_bytes=parse_fargate_size(f"{size.vcpu:g}", None).memory_bytes)
 
 
-def _dated() -> str:
+def _as_of() -> str:
     return f"as of {load_prices().seen[TABLE]}"
 
 
-def _number(text: str) -> float:
-    """Not a number for what is none."""
+def _parse_vcpus(text: str) -> float:
+    """Parse a number of vCPUs; NaN, which equals no size, if it is not a number."""
     try:
         return float(text)
     except ValueError:
         return math.nan
 
 
-def _mib(text: str) -> int:
-    """Mebibytes as ``MEMORY=`` gives them everywhere: ``512m``, ``2g``; -1 for what is no memory."""
-    found = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
-    if found is None:
-        return -1
-    mib, kib = divmod(int(found[1]) * 1024 ** "kmg".index(found[2]), 1024)
-    return -1 if kib else mib
+def _parse_mib(text: str) -> int | None:
+    """Parse memory as ``MEMORY=`` gives it everywhere (``512m``, ``2g``); ``None`` unless it is whole mebibytes."""
+    match = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
+    if match is None:
+        return None
+    mib, remainder_kib = divmod(int(match[1]) * 1024 ** "kmg".index(match[2]), 1024)
+    return None if remainder_kib else mib

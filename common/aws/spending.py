@@ -1,35 +1,55 @@
-"""What tasks cost, at the dated prices, and the ceiling that a user puts on it."""
+"""The cost of tasks at the dated prices, and the ceiling that ``MAX_DOLLARS=`` puts on it."""
 
-import time
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from common.aws.calls import CannotContinueError
+from common.aws.clock import boot_time_s
 from common.aws.sizes import TABLE
 from common.catalog.prices import BYTES_PER_GB, load_prices
+from common.catalog.prices import TABLE as PRICES
 from common.catalog.sizes import Size
 from common.errors import UsageError
 
 HOUR_S = 3600
+STOP_S = 30.0
+"""How long a task may go on being billed after its container has been told to stop, or has ended by itself."""
+UNPLANNED_LIFETIME_S = 3600.0
+"""The longest lifetime of a task that no plan was approved for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPrices:
-    """Dollars an hour; ``minimum_s`` is the shortest time that is billed."""
+    """Prices in dollars per hour; ``minimum_s`` is the shortest time that is billed."""
 
     vcpu: float
     gb: float
     public_ipv4: float
     minimum_s: float
     dated: str
-    """Where and when the prices held, for people."""
+    """Where and when the prices applied, for messages."""
 
     @classmethod
-    def parse(cls, architecture: str) -> "TaskPrices":
-        """The rates of an architecture as ECS names it: ``X86_64`` or ``ARM64``."""
+    def find(cls, architecture: str, region: str | None, table: Path = PRICES) -> "TaskPrices":
+        """Return the newest prices of a region for an architecture as ECS names it: ``X86_64`` or ``ARM64``.
+
+        Without a region, in which no task can start, they are those of the table's first one. ``UsageError`` if the
+        table has no row for the region.
+        """
         name = {"X86_64": "x86_64", "ARM64": "aarch64"}[architecture]
-        offer = next(one for one in load_prices().compute if one.sizes == TABLE and one.architecture == name)
+        rows = [row for row in load_prices(table).compute if row.sizes == TABLE and row.architecture == name]
+        priced_region = rows[0].region if region is None else region
+        offer = max((row for row in rows if row.region == priced_region), key=lambda row: row.as_of, default=None)
+        if offer is None:
+            raise UsageError(
+                f"invalid REGION={region}: {table.name} has no Fargate prices for {name} there, so MAX_DOLLARS= could "
+                f"not be kept; must be one of {', '.join(sorted({row.region for row in rows}))}. To add it, copy "
+                f"{rows[0].name} in common/catalog/{table.name} and fill in region, name, as_of and the three prices "
+                "from Amazon's pricing page"
+            )
         return cls(
             vcpu=offer.vcpu_hour,
             gb=offer.gb_hour,
@@ -38,77 +58,150 @@ class TaskPrices:
             dated=f"{offer.name} in {offer.region} as of {offer.as_of}",
         )
 
-    def dollars(self, size: Size, lifetime_s: float) -> float:
-        """What one task of ``size`` costs that lives so long, a public address included."""
+    def per_hour(self, size: Size) -> float:
+        """Return the cost of an hour of one task with a public address."""
         assert size.memory_bytes is not None
-        an_hour = size.vcpu * self.vcpu + size.memory_bytes / BYTES_PER_GB * self.gb + self.public_ipv4
-        return max(lifetime_s, self.minimum_s) * an_hour / HOUR_S
+        return size.vcpu * self.vcpu + size.memory_bytes / BYTES_PER_GB * self.gb + self.public_ipv4
+
+    def dollars(self, size: Size, lifetime_s: float) -> float:
+        """Return the cost of one task with a public address that lives for ``lifetime_s``."""
+        return max(lifetime_s, self.minimum_s) * self.per_hour(size) / HOUR_S
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Charge:
+    """A task's share of the ceiling: reserved for its whole lifetime, and settled for what it took once it is gone."""
+
+    prices: TaskPrices
+    size: Size
+    lifetime_s: float
+    """After how long its container ends by itself."""
+    over: str
+    """What to say when the lifetime is over."""
+    started_s: float = field(default_factory=boot_time_s)
+    _cost: float | None = None
+
+    def begin(self) -> None:
+        """Count the lifetime from now: the task is about to be requested."""
+        self.started_s = boot_time_s()
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long ago the task was requested."""
+        return boot_time_s() - self.started_s
+
+    @property
+    def reserved(self) -> float:
+        """The most that the task can cost, because its container ends by itself."""
+        return self.prices.dollars(self.size, self.lifetime_s + STOP_S)
+
+    @property
+    def cost(self) -> float:
+        """What the task has cost if it is known to be gone, else the most that it can cost."""
+        return self.reserved if self._cost is None else self._cost
+
+    def settle(self, *, started: bool) -> None:
+        """Charge for the time until now, once the task is known to be gone; nothing if it never ``started``."""
+        self._cost = self.prices.dollars(self.size, min(self.elapsed_s, self.lifetime_s) + STOP_S) if started else 0.0
 
 
 @dataclass(slots=True, kw_only=True)
 class SpendingLimit:
-    """What may be spent, and what is: of tasks that ended, and of those that run."""
+    """The most that may be spent, and the cost so far of tasks that have ended and of those that run."""
 
     rates: TaskPrices
     max_dollars: float
     spent: float = 0.0
-    _running: dict[int, tuple[Size, float]] = field(default_factory=dict)
+    """The cost of tasks that are gone; of one that may not be, the most that it can cost."""
+    _running: list[Charge] = field(default_factory=list)
+    _planned_s: dict[tuple[float, int | None], float] = field(default_factory=dict)
+    """The longest lifetime that was approved, by vCPUs and memory."""
 
     @classmethod
-    def parse(cls, max_dollars: float | None, *, architecture: str, dry_run: bool = False) -> "SpendingLimit":
-        """The budget that ``MAX_DOLLARS=`` sets; nothing is spent in a dry run, which needs none."""
-        if max_dollars is not None and not 0 < max_dollars < float("inf"):
-            raise UsageError(f"MAX_DOLLARS={max_dollars} is no ceiling. Accepted: a positive number of dollars.")
-        ceiling = float("inf") if dry_run else max_dollars or 0.0
-        return cls(rates=TaskPrices.parse(architecture), max_dollars=ceiling)
+    def parse(
+        cls, max_dollars: float | None, *, architecture: str, region: str | None, dry_run: bool = False
+    ) -> "SpendingLimit":
+        """Return the limit that ``MAX_DOLLARS=`` sets; a dry run spends nothing and needs none."""
+        if max_dollars is not None and not 0 < max_dollars < math.inf:
+            raise UsageError(f"invalid MAX_DOLLARS={max_dollars}: must be a positive number of dollars")
+        ceiling = math.inf if dry_run else max_dollars or 0.0
+        return cls(rates=TaskPrices.find(architecture, region), max_dollars=ceiling)
 
     def approve(self, tasks: Sequence[tuple[Size, float]], report: Callable[[str], None]) -> None:
-        """Say what the tasks (size, longest lifetime in seconds) cost at most; ``UsageError`` above the ceiling."""
-        most = sum(self.rates.dollars(size, lifetime_s) for size, lifetime_s in tasks)
+        """Report the least and the most that ``tasks`` cost; ``UsageError`` if the most is above the ceiling.
+
+        Each task is its size and its longest lifetime in seconds, which is granted to tasks of that size from now on.
+        """
+        most = sum(self.rates.dollars(size, lifetime_s + STOP_S) for size, lifetime_s in tasks)
         least = sum(self.rates.dollars(size, 0) for size, _ in tasks)
         cost = f"{len(tasks)} tasks cost ${least:.4f} to ${most:.4f} ({self.rates.dated})"
         report(f"{cost}; data transfer, registry and endpoints not counted")
-        if most > self.max_dollars:
-            raise UsageError(f"{cost}, and MAX_DOLLARS={self._ceiling}. Accepted: {_cents(most)} or more.")
+        self._require(most, cost)
+        for size, lifetime_s in tasks:
+            self._planned_s[_key(size)] = max(lifetime_s, self._planned_s.get(_key(size), 0.0))
 
     def approve_open_end(self, size: Size, report: Callable[[str], None]) -> None:
-        """Say what a task costs an hour, and when the ceiling ends it; ``UsageError`` where there is no ceiling."""
-        an_hour = self.rates.dollars(size, HOUR_S)
-        cost = f"a task costs ${an_hour:.4f} an hour ({self.rates.dated})"
-        least = self.rates.dollars(size, 0)
-        if least > self.max_dollars:
-            raise UsageError(f"{cost}, and MAX_DOLLARS={self._ceiling}. Accepted: {_cents(least)} or more.")
-        report(f"{cost}; MAX_DOLLARS ends it after {self.max_dollars / an_hour:.1f} hours")
+        """Report a task's cost per hour and when the ceiling ends it; ``UsageError`` if it pays for no task at all."""
+        cost = f"a task costs ${self.rates.per_hour(size):.4f} an hour ({self.rates.dated})"
+        self._require(self.rates.dollars(size, STOP_S), cost)
+        if math.isfinite(lifetime_s := self._affordable_s(size)):
+            cost = f"{cost}; MAX_DOLLARS ends it after {lifetime_s / HOUR_S:.1f} hours"
+            self._planned_s[_key(size)] = lifetime_s
+        report(cost)
 
     @contextmanager
-    def charged(self, size: Size) -> Iterator[None]:
-        """Count a task while the block lasts; ``CannotContinueError`` where the ceiling leaves nothing for it."""
-        if self.total + self.rates.dollars(size, 0) > self.max_dollars:
-            raise CannotContinueError(f"MAX_DOLLARS={self.max_dollars:g} leaves nothing for another task.")
-        begun_s = time.monotonic()
-        self._running[id(begun := object())] = (size, begun_s)
-        try:
-            yield
-        finally:
-            del self._running[id(begun)]
-            self.spent += self.rates.dollars(size, time.monotonic() - begun_s)
+    def charged(self, size: Size) -> Iterator[Charge]:
+        """Reserve a task's whole lifetime while the block runs; ``CannotContinueError`` if nothing is left for it.
 
-    @property
-    def _ceiling(self) -> str:
-        return f"{self.max_dollars:g}" if self.max_dollars else " is not set"
+        All reservations together stay below the ceiling, so that tasks which nobody can stop any more end by
+        themselves before it is reached.
+        """
+        planned_s = self._planned_s.get(_key(size), UNPLANNED_LIFETIME_S)
+        affordable_s = self._affordable_s(size)
+        if affordable_s < max(0.0, self.rates.minimum_s - STOP_S):
+            raise CannotContinueError(f"MAX_DOLLARS={self.max_dollars:g} leaves nothing for another task.")
+        limited = affordable_s <= planned_s
+        charge = Charge(
+            prices=self.rates,
+            size=size,
+            lifetime_s=min(planned_s, affordable_s),
+            over=f"MAX_DOLLARS={self.max_dollars:g} is spent"
+            if limited
+            else f"a task's planned {planned_s:.0f} s are over",
+        )
+        self._running.append(charge)
+        try:
+            yield charge
+        finally:
+            self._running.remove(charge)
+            self.spent += charge.cost
 
     @property
     def total(self) -> float:
-        """Dollars until now."""
-        now_s = time.monotonic()
-        return self.spent + sum(self.rates.dollars(size, now_s - begun_s) for size, begun_s in self._running.values())
+        """Dollars spent until now, by tasks that run too."""
+        return self.spent + sum(self.rates.dollars(charge.size, charge.elapsed_s) for charge in self._running)
 
     @property
     def exceeded(self) -> str | None:
-        """That the ceiling is reached, in words; ``None`` until it is."""
-        return f"MAX_DOLLARS={self.max_dollars:g} is spent" if self.total > self.max_dollars else None
+        """Why tasks have to end now: the ceiling is reached, or a lifetime is over; ``None`` before."""
+        if self.total > self.max_dollars:
+            return f"MAX_DOLLARS={self.max_dollars:g} is spent"
+        return next((charge.over for charge in self._running if charge.elapsed_s > charge.lifetime_s), None)
+
+    def _affordable_s(self, size: Size) -> float:
+        """Return the longest lifetime of one more task that the ceiling pays for, its stop included."""
+        unreserved = self.max_dollars - self.spent - sum(charge.reserved for charge in self._running)
+        return unreserved / self.rates.per_hour(size) * HOUR_S - STOP_S
+
+    def _require(self, dollars: float, cost: str) -> None:
+        if dollars <= self.max_dollars:
+            return
+        # Rounded up to whole cents, so that the value suggested is accepted.
+        needed = f"must be {math.floor(dollars * 100) / 100 + 0.01:.2f} or more, as {cost}"
+        if not self.max_dollars:
+            raise UsageError(f"MAX_DOLLARS= is not set; {needed}")
+        raise UsageError(f"invalid MAX_DOLLARS={self.max_dollars:g}: {needed}")
 
 
-def _cents(dollars: float) -> str:
-    """Rounded up, so that the value works."""
-    return f"{int(dollars * 100) / 100 + 0.01:.2f}"
+def _key(size: Size) -> tuple[float, int | None]:
+    return size.vcpu, size.memory_bytes

@@ -1,155 +1,223 @@
-"""Task definitions and tasks that live as long as a block; whatever ends the block, they are taken away."""
+"""Task definitions and tasks that exist while a block runs and are removed however it ends."""
 
-import os
 import secrets
-import signal
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from common.aws import logs, requests
-from common.aws.calls import AwsCallError, AwsClient, CannotContinueError, pages
+from common.aws import requests
+from common.aws.calls import AwsCallError, CannotContinueError, may_have_happened
+from common.aws.clock import boot_time_s
+from common.aws.interrupts import removed_afterwards
+from common.aws.leases import LEASE_S
+from common.aws.removal import Errors, listed, patiently, remove_definitions, stop_tasks
 from common.aws.settings import FargateSettings, names
+from common.aws.spending import Charge
 from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError
-from common.host.ownership import owner_id
 from common.project import PROJECT
 
 CAPACITY_WAITS_S = (5.0, 15.0, 30.0)
-"""How long to wait before asking again where Fargate has no room."""
-DELETED_AT_ONCE = 10
-"""Task definitions that one ``DeleteTaskDefinitions`` takes."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def owner() -> str:
-    """This process, as the tag of what it makes names it: ``host/PID:start``."""
-    return f"{socket.gethostname()}/{owner_id(os.getpid())}"
+"""How long to wait before each further attempt when Fargate has no capacity."""
+RECENT_S = 600.0
+"""After how long every part of ECS has heard of a task."""
 
 
 @contextmanager
 def task_definition(settings: FargateSettings, image: str, size: Size, *, command: Sequence[str] = ()) -> Iterator[str]:
-    """The ARN of a task definition of ``image`` at ``size``; deregistered and deleted afterwards.
+    """Register a task definition of ``image`` at ``size`` and yield its ARN; deregister and delete it afterwards.
 
-    ``command`` is run instead of the image's own.
+    ``command`` runs instead of the image's own.
     """
-    family = f"{PROJECT}-{secrets.token_hex(8)}"
-    request = requests.definition(
-        family=family,
-        image=image,
-        size=size,
-        architecture=settings.cpu_architecture,
-        role=settings.role,
-        owner=owner(),
-        log=logs.options(settings),
-        command=command,
-    )
-    arns: list[str] = []
-
-    def remove() -> None:
-        found = pages(settings.cloud, "ecs", "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=family)
-        remove_definitions(settings.cloud, {*arns, *found})
-
-    with _afterwards(remove, f"the task definition {family}"):
-        reply = settings.cloud.call("ecs", "RegisterTaskDefinition", **request)
-        arns.append(reply["taskDefinition"]["taskDefinitionArn"])
-        yield arns[0]
+    definition = _Definition(settings=settings, image=image, size=size, command=command)
+    with removed_afterwards(definition.remove):
+        yield definition.register()
 
 
 @contextmanager
 def running_task(
     settings: FargateSettings, definition_arn: str, size: Size, *, subnets: str = "", groups: str = ""
 ) -> Iterator[str]:
-    """The ARN of one new task, in the place's subnets unless others are given; stopped afterwards.
+    """Start a task and yield its ARN; stop it afterwards.
 
-    ``FailedError`` where Fargate has no room for it or the budget no money.
+    ``subnets`` and ``groups`` default to those of ``settings``. Its container ends by itself after the lifetime that
+    was approved for its size, or that the ceiling pays for. ``FailedError`` if Fargate has no capacity,
+    ``CannotContinueError`` if the ceiling leaves no money or the task cannot be stopped.
     """
-    token = f"afb-{secrets.token_hex(12)}"
-    request = requests.run(
-        cluster=settings.cluster,
-        arn=definition_arn,
-        token=token,
-        subnets=names(subnets or settings.subnets),
-        groups=names(groups or settings.security_groups),
-        public=settings.public,
-        owner=owner(),
+    with settings.budget.charged(size) as charge:
+        network = {"subnets": names(subnets or settings.subnets), "groups": names(groups or settings.security_groups)}
+        launch = _Launch(settings=settings, charge=charge, definition_arn=definition_arn, network=network)
+        with removed_afterwards(launch.remove):
+            yield launch.start()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Definition:
+    """A task definition, from before its request until it is deleted."""
+
+    settings: FargateSettings
+    image: str
+    size: Size
+    command: Sequence[str]
+    family: str = field(default_factory=lambda: f"{PROJECT}-{secrets.token_hex(8)}")
+    arn: str | None = None
+    requested: bool = False
+    """Whether it may have been registered, although no reply says so."""
+
+    def register(self) -> str:
+        """Register it and return its ARN."""
+        request = requests.definition(
+            family=self.family,
+            image=self.image,
+            size=self.size,
+            architecture=self.settings.cpu_architecture,
+            role=self.settings.role,
+            tags=self.settings.lease.tags(),
+            log=self.settings.log_options,
+            command=self.command,
+        )
+        self.requested = True
+        try:
+            reply = self.settings.cloud.call("ecs", "RegisterTaskDefinition", **request)
+        except BenchmarkError as error:
+            self.requested = may_have_happened(error)
+            raise
+        arn: str = reply["taskDefinition"]["taskDefinitionArn"]
+        self.arn = arn
+        self.settings.lease.hold(arn)
+        return arn
+
+    def remove(self) -> None:
+        """Deregister and delete it; ``CannotContinueError`` if it is left behind."""
+        if not self.requested:
+            return
+        cloud = self.settings.cloud
+        # Without a reply, guess the first revision, which a listing may not show yet; with one, a repeated request may
+        # have made a second revision. One that is missed costs nothing, and is swept when its lease has expired.
+        revisions = {f"{self.family}:1"}
+        with suppress(BenchmarkError):
+            arns = listed(cloud, "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=self.family)
+            revisions |= {arn.rpartition("/")[2] for arn in arns}
+        errors = remove_definitions(cloud, revisions)
+        if self.arn is not None:
+            self.settings.lease.release(self.arn)
+        if errors:
+            raise _left_behind(self.settings, f"the task definition {self.family}", errors)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Launch:
+    """A task, from before its request until it has been told to stop."""
+
+    settings: FargateSettings
+    charge: Charge
+    definition_arn: str
+    network: dict[str, list[str]]
+    name: str = field(default_factory=lambda: f"afb-{secrets.token_hex(12)}")
+    """The value of ``startedBy``, which listings can be filtered by."""
+    arn: str | None = None
+    confirmed_s: float = 0.0
+    """When a reply named it, in boot time."""
+    ends_at: datetime | None = None
+    unconfirmed: dict[str, Any] | None = None
+    """The parameters of a ``RunTask`` that may have started the task, until a reply says so."""
+
+    def start(self) -> str:
+        """Start the task and return its ARN; ``FailedError`` if Fargate still has no capacity after some waiting."""
+        for wait_s in (*CAPACITY_WAITS_S, None):
+            reasons = self._request()
+            if self.arn is not None:
+                return self.arn
+            if wait_s is None or "capacity" not in reasons.casefold():
+                break
+            time.sleep(wait_s)
+        raise FailedError(f"Fargate started no task: {reasons}")
+
+    def remove(self) -> None:
+        """Stop the task; ``CannotContinueError`` if it is, or may be, left behind."""
+        try:
+            if self.unconfirmed is not None:
+                self._confirm()
+        except BenchmarkError as error:
+            resource = f"a task that may have been started as {self.name}"
+            raise _left_behind(self.settings, resource, {resource: error}, self.ends_at) from error
+        if self.arn is None:
+            self.charge.settle(started=False)
+            return
+        recent = boot_time_s() - self.confirmed_s < RECENT_S
+        errors = stop_tasks(self.settings.cloud, self.settings.cluster, [self.arn], recent=recent)
+        self.settings.lease.release(self.arn)
+        if errors:
+            raise _left_behind(self.settings, f"the task {self.arn}", errors, self.ends_at)
+        self.charge.settle(started=True)
+
+    def _request(self) -> str:
+        """Request the task once; return the reasons if it was not started."""
+        lease = self.settings.lease
+        self.charge.begin()
+        self.ends_at = lease.now() + timedelta(seconds=self.charge.lifetime_s)
+        self.unconfirmed = requests.run(
+            cluster=self.settings.cluster,
+            arn=self.definition_arn,
+            started_by=self.name,
+            client_token=secrets.token_hex(16),
+            public=self.settings.public,
+            tags=lease.tags(),
+            ends_at=self.ends_at,
+            lifetime_s=self.charge.lifetime_s,
+            **self.network,
+        )
+        try:
+            return self._send(self.unconfirmed)
+        except BenchmarkError as error:
+            if not may_have_happened(error):
+                self.unconfirmed = None
+            raise
+
+    def _send(self, request: dict[str, Any]) -> str:
+        reply = self.settings.cloud.call("ecs", "RunTask", **request)
+        if tasks := reply.get("tasks"):
+            self._know(tasks[0]["taskArn"])
+        self.unconfirmed = None
+        reasons = [failure.get("reason", "no reason given") for failure in reply.get("failures", [])]
+        return "; ".join(reasons) or "no reason given"
+
+    def _know(self, arn: str) -> None:
+        self.arn, self.confirmed_s = arn, boot_time_s()
+        self.settings.lease.hold(arn)
+
+    def _confirm(self) -> None:
+        """Find out whether a request whose reply was lost has started the task.
+
+        The same request with the same client token returns the task that it has started, and does so at once, whereas
+        listings show a new task only after a while. A task that had not been started is started now, to be stopped.
+        """
+        request = self.unconfirmed
+        assert request is not None
+        try:
+            patiently(lambda: self._send(request))
+        except BenchmarkError as refusal:
+            try:
+                self._know(patiently(self._listed_arn))
+            except BenchmarkError:
+                raise refusal from None
+
+    def _listed_arn(self) -> str:
+        cloud, cluster = self.settings.cloud, self.settings.cluster
+        for arn in listed(cloud, "ListTasks", "taskArns", cluster=cluster, startedBy=self.name):
+            return str(arn)
+        raise AwsCallError(f"ECS lists no task started by {self.name}", code="unlisted", transient=True)
+
+
+def _left_behind(
+    settings: FargateSettings, resource: str, errors: Errors, ends_at: datetime | None = None
+) -> CannotContinueError:
+    until = f", and ends by itself at {ends_at:%H:%M:%S} UTC" if ends_at else ""
+    reasons = "; ".join(sorted({str(error) for error in errors.values()}))
+    return CannotContinueError(
+        f"{resource} is left behind{until}: {reasons}. "
+        f"Run in {LEASE_S / 60:.0f} minutes, when its lease has expired: {settings.clean_command}"
     )
-    arns: list[str] = []
-
-    def remove() -> None:
-        found = pages(settings.cloud, "ecs", "ListTasks", "taskArns", cluster=settings.cluster, startedBy=token)
-        stop_tasks(settings.cloud, settings.cluster, {*arns, *found})
-
-    with settings.budget.charged(size), _afterwards(remove, f"the task started as {token}"):
-        arns.append(_run(settings.cloud, request))
-        yield arns[0]
-
-
-def stop_tasks(cloud: AwsClient, cluster: str, arns: Iterable[str]) -> None:
-    """Stop every task; one that is gone already is no error."""
-    for arn in arns:
-        try:
-            cloud.call("ecs", "StopTask", cluster=cluster, task=arn, reason=f"{PROJECT} is done with it")
-        except AwsCallError as error:
-            if error.code != "InvalidParameterException":  # what ECS says of a task that it knows no more
-                raise
-
-
-def remove_definitions(cloud: AwsClient, arns: Iterable[str]) -> None:
-    """Deregister and delete every task definition."""
-    known = sorted(arns)
-    for arn in known:
-        cloud.call("ecs", "DeregisterTaskDefinition", taskDefinition=arn)
-    for first in range(0, len(known), DELETED_AT_ONCE):
-        cloud.call("ecs", "DeleteTaskDefinitions", taskDefinitions=known[first : first + DELETED_AT_ONCE])
-
-
-def _run(cloud: AwsClient, request: dict[str, Any]) -> str:
-    for wait_s in (*CAPACITY_WAITS_S, None):
-        reply = cloud.call("ecs", "RunTask", clientToken=secrets.token_hex(16), **request)
-        if started := reply.get("tasks"):
-            arn: str = started[0]["taskArn"]
-            return arn
-        reasons = "; ".join(one.get("reason", "no reason given") for one in reply.get("failures", []))
-        if wait_s is None or "capacity" not in reasons.casefold():
-            break
-        time.sleep(wait_s)
-    raise FailedError(f"Fargate started no task: {reasons or 'no reason given'}.")
-
-
-@contextmanager
-def _afterwards(remove: Callable[[], None], what: str) -> Iterator[None]:
-    """Call ``remove`` when the block is left; where that fails, say what is left and how to get rid of it."""
-    ended: BaseException | None = None
-    try:
-        yield
-    except BaseException as error:
-        ended = error
-        raise
-    finally:
-        try:
-            with undisturbed():
-                remove()
-        except BenchmarkError as left:
-            first = f"{ended} " if isinstance(ended, BenchmarkError) else ""
-            raise CannotContinueError(f"{first}{what} is left behind: {left} Then run: make fargate-clean") from left
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Signals that would end this process wait until the block is left: what is half removed costs money."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])

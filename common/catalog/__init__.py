@@ -1,1 +1,1 @@
-"""Frameworks, servers, base images and resource sizes: what exists, and which of it a user's names select."""
+"""What can be chosen: frameworks, servers, base images, sizes and prices, and how users select them by name."""

@@ -1,4 +1,4 @@
-"""The folders under ``frameworks/``, read as the frameworks they hold. There is no other list of them."""
+"""The registry of frameworks: the folders under ``frameworks/``. There is no other list of them."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ LOCK = "requirements.lock"
 
 
 class Interface(StrEnum):
-    """How a server calls a framework; ``native`` frameworks bring their own server."""
+    """How a server calls a framework; a ``native`` framework brings its own server."""
 
     WSGI = "wsgi"
     ASGI = "asgi"
@@ -28,98 +28,105 @@ class Interface(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
-    """One folder: what it depends on, how servers call it, where it cannot run and why."""
+    """A framework as its folder declares it: its dependencies, its interface, and where it cannot run and why."""
 
     name: str
     title: str
     folder: Path
     interface: Interface
     target: str
+    """What a server loads, as ``module:attribute``."""
     distribution: str | None
-    """The package whose version is the framework's; ``None`` for the floors, which use no framework."""
+    """The package whose version is shown as the framework's; ``None`` for the floors, which use no framework."""
     dependencies: tuple[str, ...]
     command: str
     """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
     unavailable: Mapping[str, str]
-    """Images, servers or runtimes it cannot be had on, each with the reason."""
+    """Images, servers and runtimes on which it is not available, each with the reason."""
 
     @property
     def lock(self) -> Path:
-        """The file of pinned, hashed requirements that ``make lock`` writes."""
+        """The path of the pinned and hashed requirements that ``make lock`` writes."""
         return self.folder / LOCK
 
     @property
     def version(self) -> str | None:
-        """The framework's version in its lock; ``None`` for a floor, or before ``make lock``."""
+        """The framework's version in its lock; ``None`` for a floor and before ``make lock``."""
         if self.distribution is None or not self.lock.exists():
             return None
         return locked_version(self.lock.read_text(), self.distribution)
 
     @classmethod
     def load(cls, folder: Path) -> "Framework":
-        """The framework in ``folder``; ``UsageError`` names the file and the field that is wrong."""
+        """Return the framework in ``folder``; raise ``UsageError`` naming the file and the field that is invalid."""
         file = folder / "pyproject.toml"
         try:
             document = tomllib.loads(file.read_text())
             return _framework(folder, document)
         except (OSError, tomllib.TOMLDecodeError, _FieldError) as error:
             raise UsageError(
-                f"{file.relative_to(folder.parent.parent)}: {error}. CONTRIBUTING.md shows one."
+                f"{file.relative_to(folder.parent.parent)}: {error}. CONTRIBUTING.md shows a complete file."
             ) from error
 
 
 def frameworks(root: Path = FRAMEWORKS) -> dict[str, Framework]:
-    """Every framework by name, in alphabetical order; folders without a ``pyproject.toml`` are not entrants."""
+    """Return every framework by name, in alphabetical order; skip folders without a ``pyproject.toml``."""
     folders = sorted(file.parent for file in root.glob("*/pyproject.toml"))
     return {folder.name: Framework.load(folder) for folder in folders}
 
 
 def locked_version(lock: str, distribution: str) -> str | None:
-    """The version that a lock pins ``distribution`` to."""
-    found = re.search(rf"^{re.escape(canonicalize_name(distribution))}==([^\s;\\]+)", lock, re.MULTILINE)
-    return found[1] if found else None
+    """Return the version to which a lock pins ``distribution``; ``None`` if it is not locked."""
+    pin = re.search(rf"^{re.escape(canonicalize_name(distribution))}==([^\s;\\]+)", lock, re.MULTILINE)
+    return pin[1] if pin else None
 
 
 class _FieldError(Exception):
-    """A field of ``pyproject.toml`` is missing or wrong."""
+    """A field of ``pyproject.toml`` is missing or invalid."""
 
 
 def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
-    stack = _field(document.get("tool", {}), "tool.stack", "stack", dict)
-    project = _field(document, "project", "project", dict)
-    interface = _field(stack, "tool.stack.interface", "interface", str)
+    stack = _field(document.get("tool", {}), "tool.stack", dict)
+    project = _field(document, "project", dict)
+    interface = _field(stack, "tool.stack.interface", str)
     if interface not in list(Interface):
-        raise _FieldError(f"tool.stack.interface is {interface!r}; accepted: {', '.join(Interface)}")
-    command = _field(stack, "tool.stack.command", "command", str, default="")
+        raise _FieldError(f"invalid tool.stack.interface {interface!r}: must be one of {', '.join(Interface)}")
+    command = _field(stack, "tool.stack.command", str, default="")
     if (interface == Interface.NATIVE) != bool(command):
-        raise _FieldError("tool.stack.command goes with interface = 'native', and only with it")
+        raise _FieldError("tool.stack.command is required with interface = 'native' and refused with any other")
     return Framework(
         name=folder.name,
-        title=_field(stack, "tool.stack.title", "title", str),
+        title=_field(stack, "tool.stack.title", str),
         folder=folder,
         interface=Interface(interface),
-        target=_field(stack, "tool.stack.target", "target", str, default="app:app"),
-        distribution=_field(stack, "tool.stack.distribution", "distribution", str, default="") or None,
+        target=_field(stack, "tool.stack.target", str, default="app:app"),
+        distribution=_field(stack, "tool.stack.distribution", str, default="") or None,
         dependencies=_dependencies(project),
         command=command,
-        unavailable=_field(stack, "tool.stack.unavailable", "unavailable", dict, default={}),
+        unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
     )
 
 
 def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
-    dependencies = _field(project, "project.dependencies", "dependencies", list, default=[])
+    dependencies = _field(project, "project.dependencies", list, default=[])
     for text in dependencies:
         try:
             Requirement(text)
         except (InvalidRequirement, TypeError) as error:
-            raise _FieldError(f"project.dependencies holds {text!r}, which is not a requirement") from error
+            raise _FieldError(
+                f"invalid entry {text!r} in project.dependencies: must be a requirement such as 'falcon>=4.4'"
+            ) from error
     return tuple(dependencies)
 
 
-def _field(table: Mapping[str, Any], label: str, key: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401 -- TOML
-    value = table.get(key, default)
+_TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table"}
+
+
+def _field(table: Mapping[str, Any], path: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401 -- TOML
+    """Return the field at ``path``, whose last part is its key in ``table``."""
+    value = table.get(path.rpartition(".")[2], default)
     if value is None:
-        raise _FieldError(f"{label} is missing")
+        raise _FieldError(f"{path} is missing")
     if not isinstance(value, kind):
-        raise _FieldError(f"{label} is {value!r}; a {kind.__name__} is accepted")
+        raise _FieldError(f"invalid {path} {value!r}: must be {_TOML_NAMES[kind]}")
     return value

@@ -1,4 +1,4 @@
-"""Base images, by the names users give them, and the names of what is built on them."""
+"""Base images by the names that users give them, and the tags of the images built on them."""
 
 import os
 import re
@@ -14,39 +14,39 @@ from common.project import PROJECT, ROOT
 BASES = ROOT / "docker" / "bases.toml"
 DEFAULT_PYTHON = "3.13"
 GENERATOR = f"{PROJECT}/generator"
-"""The image that makes load away from this machine, ``latest`` by its tag."""
+"""The repository of the load generator's image, for load from other machines; its tag is ``latest``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A flavour of base image."""
+    """A flavour of base image: ``fat``, ``slim`` or ``alpine``."""
 
     name: str
     reference: str
-    """The base image's reference, with ``{python}`` for a version such as ``3.13``."""
+    """The base image's reference, in which ``{python}`` stands for a version such as ``3.13``."""
 
     def base(self, python: str, env: Mapping[str, str] = os.environ) -> str:
-        """The reference to build on: ``BASE`` whole where it is set, else the table's, behind ``BASE_REGISTRY``."""
-        if whole := env.get("BASE"):
-            return whole
+        """Return the reference to build on: ``BASE`` if it is set, else the table's behind ``BASE_REGISTRY``."""
+        if override := env.get("BASE"):
+            return override
         registry = env.get("BASE_REGISTRY", "").rstrip("/")
         reference = self.reference.format(python=parse_python(python))
         return f"{registry}/{reference}" if registry else reference
 
 
 def images(table: Path = BASES) -> dict[str, Image]:
-    """Every flavour by name, in the table's order."""
+    """Return every flavour by name, in the table's order."""
     rows = tomllib.loads(table.read_text())
     return {name: Image(name=name, reference=row["reference"]) for name, row in rows.items()}
 
 
 def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
-    """The name of what is built of a stack on an image: ``PROJECT/falcon:gunicorn-gthread-slim-py3.13``."""
+    """Return the tag of a stack built on a base image: ``PROJECT/falcon:gunicorn-gthread-slim-py3.13``."""
     return f"{PROJECT}/{stack.framework.name}:{stack.server.name}-{image.name}-py{parse_python(python)}"
 
 
 def parse_python(text: str) -> str:
-    """The Python version that ``PYTHON=`` names."""
+    """Return the Python version that ``PYTHON=`` names, or raise ``UsageError``."""
     if re.fullmatch(r"3\.\d{1,2}(\.\d{1,2})?", text) is None:
-        raise UsageError(f"PYTHON={text or '(empty)'} is no version. Accepted: such as {DEFAULT_PYTHON} or 3.13.2.")
+        raise UsageError(f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2.")
     return text

@@ -1,95 +1,138 @@
-"""What there is to choose from, as text or JSON."""
+"""What can be selected on this machine, as tables or as JSON: frameworks, servers, base images and runtimes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from common.catalog.frameworks import Framework, Interface
-from common.catalog.images import images
+from common.catalog.images import DEFAULT_PYTHON, Image, images
 from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.catalog.stacks import compatible
 
+_NOT_CHECKED = "not checked; needs AWS credentials, SUBNETS= and REGISTRY="
+_LEGENDS = (
+    "interface: how a server calls the framework; a native framework brings its own server.",
+    "floor: an app without any framework, which shows what the server alone costs.",
+    "FRAMEWORK=, SERVER= and IMAGE= take these names, separated by commas, or all; case, - and _ do not matter.",
+)
 
-def as_json(known: Mapping[str, Framework], engine: str | None) -> str:
-    """Everything below in one JSON object; ``engine`` says why there is no Docker engine, or is ``None``."""
+
+def as_json(known: Mapping[str, Framework], engine_error: str | None) -> str:
+    """Return the inventory as a JSON object; ``engine_error`` says why there is no Docker engine, if there is none."""
     return json.dumps(
         {
-            "frameworks": {name: _framework(one) for name, one in known.items()},
-            "servers": {name: _server(name) for name in SERVERS},
-            "images": {name: one.reference for name, one in images().items()},
-            "runtimes": {"process": None, "docker": engine},
+            "frameworks": {name: _framework(framework) for name, framework in known.items()},
+            "servers": {name: _server(server) for name, server in SERVERS.items()},
+            "images": {name: _image(image) for name, image in images().items()},
+            "runtimes": _runtimes(engine_error),
         },
         indent=2,
     )
 
 
-def as_tables(known: Mapping[str, Framework], engine: str | None) -> Group:
-    """The same for a terminal."""
-    return Group(_frameworks(known), _servers(), _images(engine))
+def as_tables(known: Mapping[str, Framework], engine_error: str | None) -> Group:
+    """Return the inventory as tables for a terminal, followed by their legend."""
+    return Group(_framework_table(known), _server_table(), _image_table(), _runtime_table(engine_error), *_LEGENDS)
 
 
-def _framework(one: Framework) -> dict[str, Any]:
+def _framework(framework: Framework) -> dict[str, Any]:
     return {
-        "title": one.title,
-        "version": one.version,
-        "interface": one.interface,
-        "servers": [server.name for server in compatible(one)],
-        "default_server": DEFAULTS[one.interface],
-        "unavailable": dict(one.unavailable),
+        "title": framework.title,
+        "distribution": framework.distribution,  # null for a floor, which uses no framework
+        "version": framework.version,
+        "locked": framework.lock.exists(),
+        "interface": framework.interface,
+        "servers": [server.name for server in compatible(framework)],
+        "default_server": DEFAULTS[framework.interface],
+        "unavailable": dict(framework.unavailable),
     }
 
 
-def _server(name: str) -> dict[str, Any]:
-    server = SERVERS[name]
+def _server(server: Server) -> dict[str, Any]:
     return {
         "interfaces": sorted(server.interfaces),
-        "requirements": [*server.requirements, *server.loop_requirements],
+        "requirements": list(server.requirements),
+        "asgi_requirements": list(server.loop_requirements),
         "keep_alive": server.keep_alive,
+        "concurrent": server.concurrent,
         "unavailable": dict(server.unavailable),
-        "default_for": sorted(interface for interface in Interface if DEFAULTS[interface] == name),
+        "default_for": sorted(interface for interface in Interface if DEFAULTS[interface] == server.name),
     }
 
 
-def _frameworks(known: Mapping[str, Framework]) -> Table:
+def _image(image: Image) -> dict[str, str]:
+    return {"reference": image.reference, "base": image.base(DEFAULT_PYTHON, {}), "python": DEFAULT_PYTHON}
+
+
+def _runtimes(engine_error: str | None) -> dict[str, dict[str, Any]]:
+    """Return by runtime whether it is available (``None`` if that was not checked), and why not."""
+    return {
+        "process": {"available": True, "reason": None},
+        "docker": {"available": engine_error is None, "reason": engine_error},
+        "fargate": {"available": None, "reason": _NOT_CHECKED},
+    }
+
+
+def _framework_table(known: Mapping[str, Framework]) -> Table:
     rows = (
-        (name, one.version or "-", one.interface, DEFAULTS[one.interface], _reasons(one.unavailable))
-        for name, one in known.items()
+        (name, framework.title, _version(framework), framework.interface, DEFAULTS[framework.interface],
+         _availability(framework.unavailable))
+        for name, framework in known.items()
+    )  # fmt: skip
+    return _table("FRAMEWORK", ("title", "version", "interface", "default SERVER", "available"), rows)
+
+
+def _version(framework: Framework) -> str:
+    if framework.distribution is None:
+        return "none (a floor)"
+    return framework.version or f"not locked; run make lock FRAMEWORK={framework.name}"
+
+
+def _server_table() -> Table:
+    rows = (
+        (name, ", ".join(sorted(server.interfaces)), _packages(server),
+         "kept open" if server.keep_alive else "closed", "concurrently" if server.concurrent else "one at a time",
+         _availability(server.unavailable))
+        for name, server in SERVERS.items()
+    )  # fmt: skip
+    headings = ("interfaces", "packages", "connection after an answer", "requests of a worker", "available")
+    return _table("SERVER", headings, rows)
+
+
+def _packages(server: Server) -> str:
+    suffix = " (asgi only)" if len(server.interfaces) > 1 else ""
+    under_asgi = (f"{requirement}{suffix}" for requirement in server.loop_requirements)
+    return ", ".join((*server.requirements, *under_asgi)) or "the framework's own"
+
+
+def _image_table() -> Table:
+    rows = ((name, image.base(DEFAULT_PYTHON, {})) for name, image in images().items())
+    return _table("IMAGE", (f"base image for PYTHON={DEFAULT_PYTHON}; used by RUNTIME=docker and fargate",), rows)
+
+
+def _runtime_table(engine_error: str | None) -> Table:
+    words = {True: "yes", False: "no", None: "unknown"}
+    rows = (
+        (name, ": ".join(filter(None, (words[runtime["available"]], runtime["reason"]))))
+        for name, runtime in _runtimes(engine_error).items()
     )
-    return _table("FRAMEWORK", ("version", "interface", "default SERVER", "not available"), rows)
+    return _table("RUNTIME", ("available",), rows)
 
 
-def _servers() -> Table:
-    rows = ((name, *_words(one)) for name, one in SERVERS.items())
-    return _table("SERVER", ("interfaces", "packages", "connections", "not available"), rows)
+def _availability(unavailable: Mapping[str, str]) -> str:
+    """Return where something is available, with the reason for each image, server or runtime on which it is not."""
+    return "; ".join(f"not on {place}: {reason}" for place, reason in unavailable.items()) or "everywhere"
 
 
-def _words(server: Server) -> tuple[str, str, str, str]:
-    packages = (*server.requirements, *server.loop_requirements)
-    return (
-        ", ".join(sorted(server.interfaces)),
-        ", ".join(packages) or "the framework's own",
-        "keep-alive" if server.keep_alive else "closing",
-        _reasons(server.unavailable),
-    )
-
-
-def _images(engine: str | None) -> Table:
-    title = "IMAGE" if engine is None else f"IMAGE (not available: {engine})"
-    return _table(title, ("base",), ((name, one.reference) for name, one in images().items()))
-
-
-def _reasons(unavailable: Mapping[str, str]) -> str:
-    return "; ".join(f"{place}: {reason}" for place, reason in unavailable.items())
-
-
-def _table(name: str, headings: tuple[str, ...], rows: Any) -> Table:  # noqa: ANN401 -- any iterable of rows
+def _table(name: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for heading in (name, *headings):
         table.add_column(heading)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     table.add_row()
     return table

@@ -1,4 +1,4 @@
-"""The dated table of what clouds ask for, and of the sizes that they give."""
+"""Cloud prices, each with its date, and the sizes that each offer provides."""
 
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ Positive = Annotated[float, Meta(gt=0)]
 
 
 class Storage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What keeping images costs."""
+    """The price of storing images."""
 
     name: str
     region: str
@@ -27,7 +27,7 @@ class Storage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What running a task costs."""
+    """The price of running a task."""
 
     name: str
     architecture: str
@@ -41,57 +41,59 @@ class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     storage: str
 
 
-class Steps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Memory from ``first`` to ``last`` in equal steps."""
+class MemoryRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Memory sizes in GB from ``first`` to ``last``, both included, in equal steps."""
 
     first: Annotated[int, Meta(gt=0)]
     last: int
     step: Annotated[int, Meta(gt=0)]
 
 
-class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The memory that a number of vCPUs may be given."""
+class SizeRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The memory sizes that go with one number of vCPUs."""
 
     vcpu: Positive
-    memory_gb: list[Positive] | Steps
+    memory_gb: list[Positive] | MemoryRange
 
     def sizes(self) -> tuple[Size, ...]:
-        """Every size of the row, the least memory first."""
-        found = self.memory_gb
-        several = range(found.first, found.last + 1, found.step) if isinstance(found, Steps) else sorted(found)
-        return tuple(Size(vcpu=self.vcpu, memory_bytes=round(one * BYTES_PER_GB)) for one in several)
+        """Return every size of the row, the least memory first."""
+        memory = self.memory_gb
+        choices_gb = (
+            range(memory.first, memory.last + 1, memory.step) if isinstance(memory, MemoryRange) else sorted(memory)
+        )
+        return tuple(Size(vcpu=self.vcpu, memory_bytes=round(memory_gb * BYTES_PER_GB)) for memory_gb in choices_gb)
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole table."""
+    """The content of ``prices.toml``."""
 
     compute: Annotated[list[Compute], Meta(min_length=1)]
     storage: list[Storage]
-    sizes: dict[str, list[Row]]
+    sizes: dict[str, list[SizeRow]]
     seen: dict[str, date]
-    """When each table of sizes was read at its source."""
+    """The day on which each table of sizes was read from its source."""
 
     def valid(self, offer: Compute) -> tuple[Size, ...]:
-        """Every size that an offer gives, the fewest vCPUs and the least memory first."""
+        """Return every valid size of an offer, the fewest vCPUs and the least memory first."""
         rows = sorted(self.sizes[offer.sizes], key=lambda row: row.vcpu)
         return tuple(size for row in rows for size in row.sizes())
 
     def stored(self, offer: Compute) -> Storage:
-        """Where an offer's images are kept."""
-        return next(one for one in self.storage if one.name == offer.storage)
+        """Return the storage that an offer's images are kept in."""
+        return next(storage for storage in self.storage if storage.name == offer.storage)
 
 
 def load_prices(table: Path = TABLE) -> Prices:
-    """The table in a file; ``UsageError`` names what is wrong in it."""
+    """Return the prices in a file; raise ``UsageError`` naming what is invalid in it."""
     try:
         prices = msgspec.toml.decode(table.read_bytes(), type=Prices)
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{table.name} is no table of prices: {error}.") from error
-    stores = {one.name for one in prices.storage}
+        raise UsageError(f"{table.name} is not a valid price table: {error}.") from error
+    stores = {storage.name for storage in prices.storage}
     for offer in prices.compute:
         if offer.sizes not in prices.sizes or offer.storage not in stores:
             raise UsageError(
-                f"{table.name}: {offer.name} names sizes {offer.sizes!r} and storage {offer.storage!r}. "
+                f"{table.name}: {offer.name} refers to sizes {offer.sizes!r} and storage {offer.storage!r}. "
                 f"Accepted: sizes {', '.join(prices.sizes)}; storage {', '.join(stores)}."
             )
     return prices

@@ -1,4 +1,4 @@
-"""Names as users type them, matched to names as they are."""
+"""Matching the names that users type to the names that exist."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -7,28 +7,31 @@ from common.errors import UsageError
 
 
 def canonical(name: str) -> str:
-    """One spelling whatever case, ``-`` or ``_`` was typed."""
+    """Return a name in the one spelling that is compared: lower case, with ``_`` for ``-``."""
     return name.strip().casefold().replace("-", "_")
 
 
 def select(text: str, known: Iterable[str], *, variable: str) -> tuple[str, ...]:
-    """Those of ``known`` that a comma-separated ``text`` names, in the order of ``known``; ``all`` is all.
+    """Return those of ``known`` that the comma-separated ``text`` names, in the order of ``known``.
 
-    Raises ``UsageError`` that names the value seen, what exists and the nearest match.
+    ``all`` selects every name. Raises ``UsageError`` with the value given, the nearest match and all that is accepted.
     """
     names = tuple(known)
     if canonical(text) == "all":
         return names
-    wanted = {one_of(part, names, variable=variable, more=("all",)) for part in text.split(",")}
-    return tuple(name for name in names if name in wanted)
+    selected = {one_of(part, names, variable=variable, more=("all",)) for part in text.split(",")}
+    return tuple(name for name in names if name in selected)
 
 
 def one_of(text: str, known: Iterable[str], *, variable: str, more: Sequence[str] = ()) -> str:
-    """The one of ``known`` that ``text`` names; ``more`` is what else the error says is accepted."""
+    """Return the one of ``known`` that ``text`` names, or raise ``UsageError``.
+
+    ``more`` are values that the caller accepts besides, for the error message.
+    """
     by_canonical = {canonical(name): name for name in known}
-    if (found := by_canonical.get(canonical(text))) is not None:
-        return found
-    near = difflib.get_close_matches(canonical(text), by_canonical, n=1)
-    hint = f" Did you mean {by_canonical[near[0]]}?" if near else ""
+    if (name := by_canonical.get(canonical(text))) is not None:
+        return name
+    nearest = difflib.get_close_matches(canonical(text), by_canonical, n=1)
+    hint = f" Did you mean {by_canonical[nearest[0]]}?" if nearest else ""
     accepted = ", ".join((*by_canonical.values(), *more))
     raise UsageError(f"{variable}={text.strip() or '(empty)'} is unknown.{hint} Accepted: {accepted}.")

@@ -1,4 +1,4 @@
-"""The vCPUs and memory that a stack is given."""
+"""Sizes: the vCPUs and the memory that a stack is given."""
 
 import os
 import re
@@ -7,26 +7,29 @@ from dataclasses import dataclass
 from common.errors import UsageError
 
 SMALLEST_VCPU = 0.05
+SMALLEST_MEMORY_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What a stack is given: vCPUs, memory in bytes (``None``: as much as there is), workers (``None``: by vCPU)."""
+    """The resources that a stack is given."""
 
     vcpu: float = 1.0
     memory_bytes: int | None = None
+    """The memory limit; ``None`` for no limit."""
     worker_count: int | None = None
+    """The number of worker processes; ``None`` for one per whole vCPU."""
     period_s: float | None = None
-    """How often its quota is given out anew; ``None`` for the engine's own choice, 0.1 s."""
+    """The period of the CPU quota; ``None`` for the engine's default, 0.1 s."""
 
     @property
     def workers(self) -> int:
-        """One per whole vCPU, at least one, unless their number was given."""
+        """The number of worker processes: ``worker_count``, else one per whole vCPU and at least one."""
         return self.worker_count or max(1, int(self.vcpu))
 
     @classmethod
     def parse(cls, vcpu: str, memory: str | None) -> "Size":
-        """The size that ``VCPU=`` and ``MEMORY=`` name."""
+        """Return the size that ``VCPU=`` and ``MEMORY=`` name, or raise ``UsageError``."""
         return cls(vcpu=_vcpu(vcpu), memory_bytes=parse_memory(memory))
 
 
@@ -38,18 +41,21 @@ def _vcpu(text: str) -> float:
         vcpu = 0.0
     if not SMALLEST_VCPU <= vcpu <= cores:
         raise UsageError(
-            f"VCPU={text} cannot be given. Accepted: a number from {SMALLEST_VCPU} to {cores}, this machine's cores."
+            f"invalid VCPU={text}: must be a number from {SMALLEST_VCPU} to {cores} (this machine's cores)."
         )
     return vcpu
 
 
 def parse_memory(text: str | None) -> int | None:
-    """The bytes that ``MEMORY=`` names; ``None`` where it is not given."""
+    """Return the bytes that ``MEMORY=`` names, ``None`` if it is not set; raise ``UsageError`` if it is invalid."""
     if text is None:
         return None
-    found = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
-    size = int(found[1]) * 1024 ** (" kmg".index(found[2])) if found else 0
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if not 16 * 1024**2 <= size <= total:
-        raise UsageError(f"MEMORY={text} cannot be given. Accepted: 16m to {total // 1024**2}m, such as 512m or 1g.")
-    return size
+    parts = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
+    size_bytes = int(parts[1]) * 1024 ** (" kmg".index(parts[2])) if parts else 0
+    total_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if not SMALLEST_MEMORY_BYTES <= size_bytes <= total_bytes:
+        raise UsageError(
+            f"invalid MEMORY={text}: must be from {SMALLEST_MEMORY_BYTES // 1024**2}m to {total_bytes // 1024**2}m "
+            "(this machine's memory), such as 512m or 1g."
+        )
+    return size_bytes

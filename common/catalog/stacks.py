@@ -1,4 +1,4 @@
-"""What there is to choose from and what was chosen: stacks, and the sizes they are given."""
+"""Stacks: frameworks on servers, and which of them a user's names select."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.errors import UsageError
 
 DEFAULT = "default"
+"""The value of ``SERVER=`` that stands for each framework's default server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,40 +21,42 @@ class Stack:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """The stack's name in tables and records: ``falcon+gunicorn-gthread``."""
         return f"{self.framework.name}+{self.server.name}"
 
     def unavailable(self, *places: str) -> str | None:
-        """Why its framework or its server cannot be had in one of ``places`` (images, runtimes); ``None`` if it can."""
+        """Return why the stack is not available on one of ``places`` (images, runtimes), or ``None`` if it is."""
         reasons = {**self.server.unavailable, **self.framework.unavailable}
         return next((reasons[place] for place in (self.server.name, *places) if place in reasons), None)
 
 
 def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple[Stack, ...]:
-    """Every framework asked for on every server asked for that can serve it.
+    """Return every selected framework on every selected server that can serve it.
 
-    ``server`` is a list of names, ``all``, or ``default`` for each framework's own. A framework that none of the
-    servers asked for can serve is a ``UsageError``, unless all frameworks were asked for.
+    ``framework`` and ``server`` are comma-separated names or ``all``; ``server`` may also be ``default``. Raises
+    ``UsageError`` if none of the servers can serve a framework, unless all frameworks were selected.
     """
-    chosen = select(framework, known, variable="FRAMEWORK")
-    found = tuple(Stack(framework=known[name], server=one) for name in chosen for one in _servers(known[name], server))
-    missing = set(chosen) - {stack.framework.name for stack in found}
-    if not found or (missing and canonical(framework) != "all"):
+    names = select(framework, known, variable="FRAMEWORK")
+    selected = tuple(
+        Stack(framework=known[name], server=choice) for name in names for choice in _servers(known[name], server)
+    )
+    missing = set(names) - {stack.framework.name for stack in selected}
+    if not selected or (missing and canonical(framework) != "all"):
         name = min(missing)
         raise UsageError(
             f"SERVER={server} cannot serve {name} ({known[name].interface}). "
-            f"Accepted: {', '.join(one.name for one in compatible(known[name]))}, all, default."
+            f"Accepted: {', '.join(choice.name for choice in compatible(known[name]))}, all, default."
         )
-    return found
+    return selected
 
 
 def compatible(framework: Framework) -> tuple[Server, ...]:
-    """Every server that speaks the framework's interface."""
+    """Return every server that can serve the framework's interface."""
     return tuple(server for server in SERVERS.values() if framework.interface in server.interfaces)
 
 
 def _servers(framework: Framework, text: str) -> tuple[Server, ...]:
     if canonical(text) == DEFAULT:
         return (SERVERS[DEFAULTS[framework.interface]],)
-    wanted = select(text, SERVERS, variable="SERVER")
-    return tuple(server for server in compatible(framework) if server.name in wanted)
+    selected = select(text, SERVERS, variable="SERVER")
+    return tuple(server for server in compatible(framework) if server.name in selected)

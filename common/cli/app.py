@@ -1,61 +1,150 @@
-"""How verbs are called: ``make VERB NAME=value`` or ``python -m ROOM VERB --name=value``; errors are one line."""
+"""One command line, which make calls and which works alone; errors are one line, in the words of the caller.
 
+``make loadtest VCPU=2`` and ``api-benchmark loadtest --vcpu=2`` are the same command. The Makefile names the variables
+that its user gave a value in ``MAKE_GIVEN``; their values arrive in the environment, never as text of a shell command.
+"""
+
+import logging
 import os
 import re
+import shlex
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import cyclopts
-from cyclopts import App, Parameter, validators
+from cyclopts import App
+from rich.logging import RichHandler
+from rich.traceback import Traceback
 
-from common.aws.settings import FargateSettings
+from common.console import Terminal, callers_words
 from common.errors import BenchmarkError, UsageError
 
+PROGRAM = "api-benchmark"
 GIVEN = "MAKE_GIVEN"
 """The environment variable in which the Makefile names the variables that its user gave a value."""
-
-Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
-"""A TCP port."""
-
-OnFargate = Annotated[FargateSettings, Parameter(name="*")]
-"""The variables that ``RUNTIME=fargate`` takes besides a verb's own."""
+VERBOSE = "verbose"
+ON, OFF = frozenset({"", "1", "yes", "true"}), frozenset({"0", "no", "false"})
 
 _INTERRUPTED = 130
+_LOG = logging.getLogger(__name__)
 
 
-def verbs(doc: str) -> App:
-    """An empty set of verbs, for a room's ``__main__`` to fill."""
-    return App(name="make", help=doc, result_action="return_value", version_flags=[])
+def new_app(description: str) -> App:
+    """Return a command line without commands."""
+    return App(
+        name=PROGRAM,
+        help=description,
+        result_action="return_value",
+        version_flags=[],
+        suppress_keyboard_interrupt=False,
+    )
 
 
-def run(app: App) -> int:
-    """Run the verb on the command line, with make's variables as its options; the exit status.
+def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    """Run the command that the arguments name, with make's variables as its options; return the exit status.
 
     ``TERM`` and ``HUP`` end it as Ctrl-C does: what was started is taken down first.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    terminate_like_ctrl_c()
+    by_make = GIVEN in environment
+    given = {name.lower().replace("_", "-") for name in environment.get(GIVEN, "").split()}
+    callers_words.set(partial(in_callers_words, names=option_names(app) | {VERBOSE} | given, by_make=by_make))
+    line = [*arguments, *_make_options(environment)]
+    verbose = False
     try:
-        app([*sys.argv[1:], *_make_options()], exit_on_error=False, print_error=False)
+        line, verbose = _without_verbose([f"--{VERBOSE}={environment.get('VERBOSE') or '0'}", *line])
+        if verbose:
+            _log_to_standard_error()
+        app(line, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
-        return _fail(UsageError(_in_make_words(str(error))))
+        return _fail(UsageError(" ".join(str(error).split())), verbose=verbose)
     except BenchmarkError as error:
-        return _fail(error)
+        return _fail(error, verbose=verbose)
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
 
 
-def _fail(error: BenchmarkError) -> int:
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201 -- the one place where errors are printed
+def terminate_like_ctrl_c() -> None:
+    """Have ``TERM`` and ``HUP`` raise ``KeyboardInterrupt``, unless they are ignored, as ``HUP`` is under nohup."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
+def in_callers_words(text: str, names: frozenset[str], *, by_make: bool) -> str:
+    """Return a message that names options as ``NAME=value`` for make, as ``--name=value`` for anyone else."""
+    if by_make:
+        known = re.sub(r"--([a-z][a-z0-9-]*)=?", lambda found: _variable(found[1], found[0], names), text)
+        return re.sub(rf"\b{PROGRAM} ([a-z])", r"make \1", known)
+    options = re.sub(r"\b([A-Z][A-Z0-9_]*)=", lambda found: _option(found[1], found[0], names), text)
+    return re.sub(r"\bmake (?=[a-z])", f"{PROGRAM} ", options)
+
+
+def option_names(app: App) -> frozenset[str]:
+    """Return the names of all options of all commands, as ``max-dollars``."""
+    commands = [app[name] for name in app if not name.startswith("-")]
+    arguments = [argument for command in commands for argument in command.assemble_argument_collection()]
+    return frozenset(name[2:] for argument in arguments for name in argument.names if name.startswith("--"))
+
+
+def _variable(name: str, text: str, names: frozenset[str]) -> str:
+    return f"{name.upper().replace('-', '_')}=" if name in names else text
+
+
+def _option(name: str, text: str, names: frozenset[str]) -> str:
+    option = name.lower().replace("_", "-")
+    return f"--{option}=" if option in names else text
+
+
+def _fail(error: BenchmarkError, *, verbose: bool) -> int:
+    terminal = Terminal()
+    if verbose:
+        terminal.messages.print(Traceback.from_exception(type(error), error, error.__traceback__))
+    terminal.say(f"error: {error}")
     return error.exit_status
 
 
-def _make_options() -> list[str]:
-    return [f"--{name.lower().replace('_', '-')}={os.environ[name]}" for name in os.environ.get(GIVEN, "").split()]
+def _make_options(environment: Mapping[str, str]) -> list[str]:
+    given = environment.get(GIVEN, "").split()
+    return [f"--{name.lower().replace('_', '-')}={environment[name]}" for name in given if name in environment]
 
 
-def _in_make_words(text: str) -> str:
-    in_words = re.sub(r"--([a-z][a-z0-9-]*)", lambda found: f"{found[1].upper().replace('-', '_')}=", text)
-    return " ".join(in_words.split())
+def _without_verbose(line: Sequence[str]) -> tuple[list[str], bool]:
+    """Return the line without ``--verbose``, and whether it was on."""
+    left, verbose = list[str](), False
+    for word in line:
+        option, _, value = word.partition("=")
+        if option != f"--{VERBOSE}":
+            left.append(word)
+        elif value.casefold() in ON | OFF:
+            verbose = value.casefold() in ON
+        else:
+            raise UsageError(f"invalid VERBOSE={value}: must be 1 or 0.")
+    return left, verbose
+
+
+def _log_to_standard_error() -> None:
+    """Log our own messages, every program that is run, and every request to the Docker engine."""
+    handler = RichHandler(console=Terminal().messages, show_path=False, markup=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    for name in ("common", "loadtests", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    sys.addaudithook(_log_programs)
+
+
+def _log_programs(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen":
+        line = arguments[1]
+        _LOG.debug("run %s", shlex.join(map(str, line)) if isinstance(line, list | tuple) else line)
+
+
+def parse_jobs(makeflags: str) -> int:
+    """Return how many jobs ``make -j`` asked for, by ``MAKEFLAGS``: as many as cores for ``-j`` alone, 1 without."""
+    flags, _, _ = makeflags.partition(" -- ")  # make escapes blanks within words, and nothing else
+    found = re.search(r"(?<!\S)(?<!\\ )-j(\d*)(?!\S)", flags)
+    if found is None:
+        return 1
+    return int(found[1]) if found[1] else len(os.sched_getaffinity(0))

@@ -1,1 +1,1 @@
-"""The contract's conformance suite, and how stacks are held to it."""
+"""The conformance suite, which checks that a running stack fulfils the contract, and the code that runs it."""

@@ -1,10 +1,11 @@
-"""Stacks held to the contract, one after the other, with a table of what came of it."""
+"""Running the conformance suite against candidates, one after the other, and tabulating the outcomes."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from common.catalog.sizes import Size
 from common.conformance.running import SuiteOutcome, run_suite
@@ -15,14 +16,14 @@ from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import available, prepare
 
 SIZE = Size()
-"""Conformance is checked with one worker, which every fault of a stack shows on."""
+"""The size for conformance: one worker, because a second one could hide that the first one blocks."""
 
 LONGEST_S = 120.0
-"""What the suite may take on one server, for reckoning what a server costs that is paid for."""
+"""An upper bound for the suite's duration on one server, for estimating the cost of a billable server."""
 
 
 def conform(candidate: Candidate) -> Conformance:
-    """What the suite says of a fresh server of ``candidate``; one that does not come up fails as ``start``."""
+    """Return the outcome of the suite on a fresh server; one that does not start fails the test ``start``."""
     server = candidate.stack.server
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))) as running:
@@ -36,34 +37,38 @@ def conform(candidate: Candidate) -> Conformance:
 
 
 def conform_all(candidates: Sequence[Candidate], console: Console) -> dict[str, Conformance]:
-    """What the suite says of each candidate that can be had, by name; what they need is made first."""
-    chosen = available(candidates, console)
-    prepare(chosen, console)
+    """Run the suite against each available candidate, once all are prepared, and return the outcomes by name."""
+    runnable = available(candidates, console)
+    prepare(runnable, console)
     outcomes = {}
-    with live_progress("conformance", len(chosen), console) as display:
-        for candidate in chosen:
+    with live_progress("conformance", len(runnable), console) as display:
+        for candidate in runnable:
             display.start(candidate.name)
-            outcomes[candidate.name] = one = conform(candidate)
-            display.done(f"{candidate.name}: {one.passed} passed, {len(one.failed)} failed")
+            outcomes[candidate.name] = outcome = conform(candidate)
+            display.done(f"{candidate.name}: {outcome.passed} passed, {len(outcome.failed)} failed")
     return outcomes
 
 
 def conforming_candidates(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
-    """The candidates that can be had and conform, by name."""
-    return {one.name: one for one in candidates if one.name in outcomes and not outcomes[one.name].failed}
+    """Return the candidates that conform, by name."""
+    return {
+        candidate.name: candidate
+        for candidate in candidates
+        if candidate.name in outcomes and not outcomes[candidate.name].failed
+    }
 
 
 def require_some_conforming(
     candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]
 ) -> dict[str, Candidate]:
-    """The same; ``FailedError`` where there is none."""
-    if good := conforming_candidates(candidates, outcomes):
-        return good
-    raise FailedError("no stack that was asked for can be had and conforms to the contract.")
+    """Return the candidates that conform, by name; raise ``FailedError`` if there is none."""
+    if conforming := conforming_candidates(candidates, outcomes):
+        return conforming
+    raise FailedError("none of the selected stacks is available and conforms to the contract; see the reasons above.")
 
 
 def conformance_record(outcome: SuiteOutcome) -> Conformance:
-    """The outcome as runs keep it."""
+    """Return the outcome in the form in which runs record it."""
     return Conformance(
         passed=len(outcome.passed),
         failed=dict(outcome.failed),
@@ -72,18 +77,21 @@ def conformance_record(outcome: SuiteOutcome) -> Conformance:
     )
 
 
-def conformance_table(outcomes: Mapping[str, Conformance]) -> Table:
-    """A row a stack."""
-    found = Table(title="conformance", title_justify="left")
+def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
+    """Return a table with one row per stack and, if any test failed, a table with one row per failure."""
+    stacks = Table(title="conformance", title_justify="left")
     for heading in ("stack", "passed", "failed", "seconds", "verdict"):
-        found.add_column(heading, justify="left" if heading in {"stack", "verdict"} else "right")
-    for name, one in outcomes.items():
-        verdict = "conforms" if not one.failed else f"nonconforming: {', '.join(one.failed)}"
-        found.add_row(name, str(one.passed), str(len(one.failed)), f"{one.duration_s:.1f}", verdict)
-    return found
+        stacks.add_column(heading, justify="left" if heading in {"stack", "verdict"} else "right")
+    failures = Table("stack", "test", "reason", title="failures", title_justify="left")
+    for name, outcome in outcomes.items():
+        verdict = "nonconforming" if outcome.failed else "conforms"
+        stacks.add_row(name, str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
+        for test, reason in outcome.failed.items():
+            failures.add_row(name, test, Text(reason))  # a reason quotes what a server sent, which is not markup
+    return Group(stacks, failures) if failures.row_count else Group(stacks)
 
 
 def require_conforming(outcomes: Mapping[str, Conformance]) -> None:
-    """``FailedError`` with the stacks that do not conform, if any."""
-    if failed := [name for name, one in outcomes.items() if one.failed]:
-        raise FailedError(f"{len(failed)} of {len(outcomes)} stacks do not conform: {', '.join(failed)}.")
+    """Raise ``FailedError`` naming the stacks that do not conform, if there are any."""
+    if nonconforming := [name for name, outcome in outcomes.items() if outcome.failed]:
+        raise FailedError(f"{len(nonconforming)} of {len(outcomes)} stacks do not conform: {', '.join(nonconforming)}.")

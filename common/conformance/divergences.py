@@ -1,4 +1,4 @@
-"""What a stack does where the contract leaves it free: probed and published, never judged."""
+"""Divergences: how a stack behaves where the contract leaves it free. They are published, never judged."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,16 @@ from common.conformance.endpoint import Endpoint
 from common.conformance.wire import MalformedResponseError, Response, Wire
 
 _PATIENCE_S = 1.0
+"""The longest wait for an answer to a probe."""
 
 
 def probe(url: str) -> dict[str, str]:
-    """What was seen, by the name of the request or the property; "no answer" where none came within a second."""
+    """Return the observations by request or property; one that got no answer in time starts with "no answer"."""
     target = Endpoint.parse(url)
-    return {name: _see(target, method, path, read) for name, (method, path, read) in _PROBES.items()}
+    return {name: _observe(target, method, path, read) for name, (method, path, read) in _PROBES.items()}
 
 
-def _see(target: Endpoint, method: str, path: str, read: Callable[[Response], str]) -> str:
+def _observe(target: Endpoint, method: str, path: str, read: Callable[[Response], str]) -> str:
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
             wire.send(wire.request(path, "Connection: close", method=method))
@@ -26,7 +27,7 @@ def _see(target: Endpoint, method: str, path: str, read: Callable[[Response], st
 
 
 def _status(answer: Response) -> str:
-    """The status, and what it points to."""
+    """Return the status, followed by the Location and Allow headers if there are any."""
     return " ".join([str(answer.status), *answer.values("location"), *answer.values("allow")])
 
 
@@ -39,7 +40,9 @@ def _header(name: str) -> Callable[[Response], str]:
 
 
 def _framing(answer: Response) -> str:
-    return "Content-Length" if answer.values("content-length") else "chunked"
+    if answer.values("content-length"):
+        return "Content-Length"
+    return "chunked" if answer.values("transfer-encoding") else "until the connection closes"
 
 
 def _head_bytes(answer: Response) -> str:
@@ -55,6 +58,7 @@ _PROBES: dict[str, tuple[str, str, Callable[[Response], str]]] = {
     "GET //hello": ("GET", "//hello", _status),
     "GET /hell%6F": ("GET", "/hell%6F", _status),
     "GET /hello?x=1": ("GET", "/hello?x=1", _status),
+    "GET /hello%0A": ("GET", "/hello%0A", _status),
     "GET /sleep/": ("GET", "/sleep/", _status),
     "GET /sleep/1/": ("GET", "/sleep/1/", _status),
     "GET /sleep/%31": ("GET", "/sleep/%31", _status_and_body),

@@ -1,4 +1,4 @@
-"""Where the stack under test answers, as a user writes it."""
+"""The address of the stack under test, as a user gives it with ``URL=``."""
 
 import socket
 from dataclasses import dataclass
@@ -12,53 +12,54 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A host and a port that speak plain HTTP."""
+    """The host and port of a plain HTTP server."""
 
     host: str
     port: int
 
     @property
     def url(self) -> str:
-        """The URL that paths are appended to; no slash at its end."""
+        """The URL to which paths are appended, without a slash at the end."""
         return f"http://{self.authority}"
 
     @property
     def authority(self) -> str:
-        """What a ``Host`` header says."""
+        """The value of a ``Host`` header."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @classmethod
     def parse(cls, url: str) -> "Endpoint":
-        """The target that ``URL=`` names; ``UsageError`` where it names none."""
+        """Return the endpoint that ``URL=`` names, or raise ``UsageError``."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise UsageError(f"URL={url} is not a URL: {error}. {ACCEPTED}.") from error
-        if (why := _refusal(parts)) is not None:
-            raise UsageError(f"URL={url} cannot be used: {why}. {ACCEPTED}.")
+            raise UsageError(f"invalid URL={url}: {error}. {ACCEPTED}.") from error
+        if (reason := _refusal(parts)) is not None:
+            raise UsageError(f"invalid URL={url}: {reason}. {ACCEPTED}.")
         return cls(host=parts.hostname or "", port=80 if port is None else port)
 
     def reach(self) -> None:
-        """Return once a connection could be opened; ``UsageError`` where none can."""
+        """Open a connection and close it again; raise ``UsageError`` if that fails."""
         try:
             socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT_S).close()
         except OSError as error:
             raise UsageError(
                 f"URL={self.url} cannot be reached: {error.strerror or error}. "
-                "Accepted: the address of a running stack; make serve FRAMEWORK=... starts one and prints it."
+                "It must be the address of a running server; make serve FRAMEWORK=... starts one and prints it."
             ) from error
 
 
 def _refusal(parts: SplitResult) -> str | None:
+    """Return why the suite cannot use a URL, or ``None`` if it can."""
     if parts.scheme == "https":
-        return "https is not supported, the suite reads the bytes of plain HTTP"
+        return "https is not supported, because the suite checks the bytes of plain HTTP"
     if parts.scheme != "http":
-        return "its scheme is not http"
+        return "the scheme is not http"
     if not parts.hostname:
-        return "it names no host"
+        return "it has no host"
     if parts.username is not None:
-        return "it holds credentials, which no request of the suite sends"
+        return "it contains credentials, which the suite would not send"
     if parts.path.strip("/") or parts.query or parts.fragment:
-        return "it has a path, and the contract's paths start at the root"
+        return "it has a path, but the contract's paths start at the root"
     return None

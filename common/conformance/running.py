@@ -1,11 +1,10 @@
-"""The pytest suite that holds a running stack to the contract, and how to run it from a program."""
+"""Running the conformance suite, which is a pytest suite, from a program, and reading its outcome."""
 
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +12,21 @@ import pytest
 
 from common.conformance.endpoint import Endpoint
 from common.errors import FailedError, UsageError
+from common.host.folders import temporary_folder
 from common.project import ROOT
 
 LIMIT_S = 300.0
-"""The longest a run may take: more than ``MAX_FAILURES`` tests that hang until each one's own limit."""
+"""The time limit of a run, beyond what ``MAX_FAILURES`` tests take if each hangs until its own time limit."""
 
 MAX_FAILURES = 20
-"""A run ends after so many: nobody waits for each of the tests to hang on a stack that answers nothing."""
+"""The number of failures after which a run stops, so that a stack that never answers does not hang every test."""
+
+DECLARATIONS: Mapping[str, bool | None] = {"yes": True, "no": False, "auto": None}
+"""What a stack can declare of a behaviour: that it has it, that it does not, or nothing (observed, not judged)."""
 
 
 class Failure(NamedTuple):
-    """A test that failed, and why in one line."""
+    """A failed test and the reason, in one line."""
 
     test: str
     reason: str
@@ -31,30 +34,33 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteOutcome:
-    """What one run of the suite found out about a stack."""
+    """The outcome of one run of the suite."""
 
     passed: tuple[str, ...]
     failed: tuple[Failure, ...]
     observed: Mapping[str, str]
-    """``keep-alive`` and ``overlap`` as they were seen, yes or no; where declared, they were judged as well."""
+    """How the stack was observed to behave: ``keep-alive`` and ``overlap``, each ``yes`` or ``no``."""
     divergences: Mapping[str, str]
-    """What the stack does where the contract leaves it free, by request or property."""
+    """How the stack behaves where the contract leaves it free, by request or property."""
     duration_s: float
+    not_judged: Mapping[str, str] = field(default_factory=dict)
+    """The tests that were skipped, each with the reason."""
 
     @property
     def conforms(self) -> bool:
-        """Whether the stack keeps the contract."""
+        """Whether the stack fulfils the contract; false if no test ran."""
         return bool(self.passed) and not self.failed
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "SuiteOutcome":
-        """The outcome that a file written by ``--report`` holds."""
+        """Return the outcome in a document that ``--report`` wrote."""
         return cls(
             passed=tuple(document["passed"]),
             failed=tuple(Failure(test, reason) for test, reason in document["failed"]),
             observed=document["observed"],
             divergences=document["divergences"],
             duration_s=document["duration_s"],
+            not_judged=document["not_judged"],
         )
 
 
@@ -66,20 +72,21 @@ def run_suite(
     prefix: tuple[str, ...] = (),
     select: str | None = None,
 ) -> SuiteOutcome:
-    """What the suite finds at ``url``, seen from where ``prefix`` (such as ``nsenter -t PID -n``) puts a client.
+    """Run the suite against ``url`` and return its outcome.
 
-    ``None`` for a behaviour that nobody declares: it is observed and not judged. ``select`` narrows the tests, as
-    pytest's ``-k``. ``UsageError`` where the URL is malformed or nothing answers there, ``FailedError`` where the suite
-    itself could not run.
+    ``keep_alive`` and ``overlap`` declare how the stack behaves; ``None`` observes the behaviour without judging it.
+    ``prefix`` is a command in front of pytest's, such as ``nsenter -t PID -n``, for a URL that is reachable only from
+    there. ``select`` narrows the tests like pytest's ``-k``. Raises ``UsageError`` if the URL is malformed or cannot be
+    reached, and ``FailedError`` if the suite itself fails to run.
     """
     target = Endpoint.parse(url)
     if not prefix:
         target.reach()
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        report = Path(folder) / "report.json"
-        declared = [f"--keep-alive={_word(keep_alive)}", f"--overlap={_word(overlap)}", f"--report={report}"]
+    with temporary_folder("conformance") as folder:
+        report = folder / "report.json"
+        declared = [f"--keep-alive={word(keep_alive)}", f"--overlap={word(overlap)}", f"--report={report}"]
         selected = [] if select is None else ["-k", select]
-        line = [
+        command = [
             *prefix,
             sys.executable,
             "-m",
@@ -89,31 +96,34 @@ def run_suite(
             *declared,
             *selected,
         ]
-        return _outcome(_finish(line), report)
+        return _outcome(_run(command), report)
 
 
 def arguments(url: str) -> list[str]:
-    """What pytest is told so that it runs this suite and nothing else, and caches no results."""
+    """Return pytest's arguments to run this suite and nothing else, without caching results."""
     suite = Path(__file__).resolve().parent / "suite"
     return [str(suite), f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", "-p", "no:cacheprovider",
             "-q", f"--url={url}"]  # fmt: skip
 
 
-def _word(declared: bool | None) -> str:  # noqa: FBT001 -- the declaration is what is said
-    return {True: "yes", False: "no", None: "unknown"}[declared]
+def word(declared: bool | None) -> str:  # noqa: FBT001 -- the value is the only argument
+    """Return the word for a declaration: ``yes``, ``no`` or ``auto``."""
+    return next(word for word, value in DECLARATIONS.items() if value is declared)
 
 
-def _finish(line: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     except subprocess.TimeoutExpired as error:
-        raise FailedError(f"the conformance suite did not end within {LIMIT_S:g} s.") from error
+        raise FailedError(f"the conformance suite did not finish within {LIMIT_S:g} s.") from error
 
 
-def _outcome(ended: subprocess.CompletedProcess[str], report: Path) -> SuiteOutcome:
-    text = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
-    if ended.returncode == pytest.ExitCode.USAGE_ERROR:
-        raise UsageError(text[0].removeprefix("ERROR: ") if text else "pytest refused its command line.")
+def _outcome(process: subprocess.CompletedProcess[str], report: Path) -> SuiteOutcome:
+    lines = (process.stderr.strip() or process.stdout.strip()).splitlines()
+    if process.returncode == pytest.ExitCode.USAGE_ERROR:  # the suite refuses a URL that cannot be reached in this way
+        raise UsageError(lines[0].removeprefix("ERROR: ") if lines else "pytest refused its command line.")
     if not report.exists():
-        raise FailedError(f"the conformance suite ended with status {ended.returncode}: {text[-1] if text else ''}")
+        raise FailedError(
+            f"the conformance suite exited with status {process.returncode}: {lines[-1] if lines else 'no output'}"
+        )
     return SuiteOutcome.read(json.loads(report.read_text()))

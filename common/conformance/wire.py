@@ -1,4 +1,4 @@
-"""One TCP connection on which requests are written as bytes and answers are read strictly, byte for byte."""
+"""A TCP connection on which tests write requests as bytes and read answers strictly, byte by byte."""
 
 import re
 import socket
@@ -17,35 +17,35 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 class MalformedResponseError(AssertionError):
-    """What arrived is not one whole HTTP/1.1 answer, or did not arrive in time."""
+    """The server did not send one complete HTTP/1.1 answer in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One whole answer as it came over the wire."""
+    """A complete answer as it arrived."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """Names in lower case, in the order they came."""
+    """Names in lower case, in the order in which they arrived."""
     body: bytes
-    """Without chunk headers."""
+    """The content, without chunk headers."""
     raw: bytes
-    """All of its bytes, chunk headers included."""
+    """All bytes of the answer, including head and chunk headers."""
     first_byte_at_s: float
-    """On the clock of ``time.perf_counter``."""
+    """The time of the first byte, on the clock of ``time.perf_counter``."""
 
     @property
     def head(self) -> bytes:
-        """Status line and header lines, without the blank line."""
+        """The status line and the header lines, without the blank line."""
         return _BLANK_LINE.split(self.raw, maxsplit=1)[0]
 
     def values(self, name: str) -> list[str]:
-        """Every value of the header with that lower-case name."""
+        """Return every value of the header with this lower-case name."""
         return [value for header, value in self.headers if header == name]
 
 
 class Wire:
-    """A connection that a test writes to and reads from; each wait ends after ``patience_s`` at the latest."""
+    """A connection to the stack under test; no wait for an answer is longer than ``patience_s``."""
 
     def __init__(self, target: Endpoint, *, patience_s: float) -> None:
         self.patience_s = patience_s
@@ -63,36 +63,41 @@ class Wire:
         self.close()
 
     def close(self) -> None:
-        """Close at once: a server that lingers for its peer's close is not kept waiting."""
+        """Close the connection at once, so that a server that waits for its peer to close is not kept waiting."""
         self._socket.close()
 
     def reset(self) -> None:
-        """Break the connection off with a TCP reset, as a client that crashed does."""
+        """Abort the connection with a TCP reset, like a client that crashed."""
+        # Lingering for 0 s makes close() discard unsent data and send RST instead of FIN.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def request(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
-        """The bytes of a request for ``path``, which goes out as it is."""
+        """Return the bytes of a request; ``path`` is sent unchanged."""
         framing = [f"Content-Length: {len(body)}"] if body or method in {"POST", "PUT", "PATCH"} else []
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._authority}", *framing, *headers]
         return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
 
     def send(self, data: bytes) -> float:
-        """Write the bytes; gives the time just before, on the clock of ``time.perf_counter``."""
+        """Send the bytes and return the time just before, on the clock of ``time.perf_counter``."""
         sent_at_s = time.perf_counter()
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise MalformedResponseError(f"the server refused the bytes of a request: {error}") from error
+            raise MalformedResponseError(f"the connection broke while a request was sent: {error}") from error
         return sent_at_s
 
     def ask(self, path: str, *headers: str) -> Response:
-        """The answer to one whole GET request."""
+        """Send a GET request and return the answer."""
         self.send(self.request(path, *headers))
         return self.answer()
 
     def answer(self, method: str = "GET") -> Response:
-        """The next answer on this connection, to a request of that method."""
+        """Return the next answer on this connection, which is to a request with this method.
+
+        The parser needs the method, because an answer to HEAD has no body whatever its headers say. Bytes after the
+        answer are kept for the next one.
+        """
         deadline_s = time.perf_counter() + self.patience_s
         parser, raw, first_byte_at_s = _parser(method), b"", 0.0
         head: h11.Response | None = None
@@ -119,10 +124,12 @@ class Wire:
                     raw += data
                     parser.receive_data(data)
                 case _:
-                    raise MalformedResponseError(f"the connection ended within an answer. Received: {raw[-200:]!r}")
+                    raise MalformedResponseError(
+                        f"the connection was closed in the middle of an answer. Received: {raw[-200:]!r}"
+                    )
 
     def is_silent(self, for_s: float) -> bool:
-        """Whether the server neither sends a byte nor closes for so long."""
+        """Return whether the server neither sends a byte nor closes the connection for ``for_s``."""
         if self._unread:
             return False
         self._socket.settimeout(for_s)
@@ -135,12 +142,12 @@ class Wire:
         return False
 
     def surplus(self, within_s: float) -> bytes:
-        """What the server sent that no answer accounts for, waiting so long for more."""
+        """Wait for ``within_s`` and return the bytes that do not belong to any answer."""
         self.is_silent(within_s)
         return self._unread
 
     def is_closed_by_server(self) -> bool:
-        """Whether the server closes the connection, and sends nothing before it does."""
+        """Return whether the server closes the connection without sending anything before."""
         return not self.is_silent(self.patience_s) and not self._unread
 
     def _receive(self, deadline_s: float, so_far: bytes) -> bytes:
@@ -149,7 +156,7 @@ class Wire:
             return self._socket.recv(_READ_SIZE_BYTES)
         except TimeoutError as error:
             raise MalformedResponseError(
-                f"no whole answer within {self.patience_s:g} s. Received so far: {so_far[-200:]!r}"
+                f"no complete answer within {self.patience_s:g} s. Received so far: {so_far[-200:]!r}"
             ) from error
         except OSError as error:
             raise MalformedResponseError(
@@ -158,7 +165,7 @@ class Wire:
 
 
 def _parser(method: str) -> h11.Connection:
-    """A reader of one answer to a request of that method."""
+    """Return a parser for one answer to a request with this method."""
     parser = h11.Connection(our_role=h11.CLIENT)
     parser.send(h11.Request(method=method, target="/", headers=[("Host", "any")]))
     parser.send(h11.EndOfMessage())

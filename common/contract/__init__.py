@@ -1,42 +1,47 @@
-"""The contract every framework answers: constants and the one parsing function that apps share.
+"""The contract that every framework implements: constants, and the one parsing function that apps share.
 
-Standard library only: this package is all of the project that an image contains beside its app.
-The same contract as an OpenAPI 3.1 document stands in ``openapi.json`` beside this file.
+Standard library only: apart from the app itself, this package is all of the project's code that an image contains.
+``openapi.json`` beside this file states the same contract as an OpenAPI 3.1 document.
 """
 
 import re
 
 HELLO = "hello world"
-"""What ``GET /hello`` answers, as a JSON string."""
+"""The JSON string that ``GET /hello`` returns."""
 
 MAX_DELAY_MS = 60_000
-"""The longest sleep that is accepted, in milliseconds."""
+"""The longest delay that ``GET /sleep/{delay}`` accepts, in milliseconds."""
 
 BAD_DELAY = f"delay must be 1 to 5 ASCII digits and at most {MAX_DELAY_MS}"
-"""What the member ``error`` of a 400 answer says."""
+"""The value of the member ``error`` in the body of a 400 response."""
 
 TIMER_GRAIN_MS = 1
-"""What every sleep is lengthened by, so that no event loop's timer ends it early."""
+"""Added to every sleep, so that an event loop with a coarse timer does not end it early."""
 
+# Not \d, which matches the digits of every script, and not int() alone, which also accepts signs, blanks, underscores
+# and numbers with thousands of digits.
 _DELAY = re.compile(r"[0-9]{1,5}")
 
 
 def parse_delay(text: str) -> int:
-    """Milliseconds that a percent-decoded path segment asks for; ``ValueError(BAD_DELAY)`` where it is not one."""
+    """Return the delay in milliseconds that a percent-decoded path segment names.
+
+    Raises ``ValueError(BAD_DELAY)`` if the segment is not a valid delay.
+    """
     if _DELAY.fullmatch(text) is None or int(text) > MAX_DELAY_MS:
         raise ValueError(BAD_DELAY)
     return int(text)
 
 
 def slept(delay_ms: int) -> str:
-    """What ``GET /sleep/{delay}`` answers, as a JSON string."""
+    """Return the JSON string that ``GET /sleep/{delay}`` returns."""
     return f"slept for {delay_ms} ms"
 
 
 def seconds(delay_ms: int) -> float:
-    """Seconds to hand to a sleep so that it lasts at least ``delay_ms``, whatever timer is under it.
+    """Return the seconds to pass to a sleep function so that it sleeps for at least ``delay_ms``.
 
-    libuv counts in whole milliseconds of a clock that it rounds down, so uvloop's timers end up to 1 ms early: on a
-    loop that others wake, too, one in three did. Every app adds the same grain, so that they stay comparable.
+    libuv rounds its clock down to whole milliseconds, so a timer of uvloop can fire up to 1 ms early; on a loop that
+    other events wake, one in three did. Every app adds the same ``TIMER_GRAIN_MS``, so that they stay comparable.
     """
     return (delay_ms + TIMER_GRAIN_MS) / 1000 if delay_ms else 0.0

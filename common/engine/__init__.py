@@ -1,1 +1,1 @@
-"""The Docker engine: clients, builds, images and what is in them, containers of ours and their removal."""
+"""The Docker engine: building images, looking into them, and containers that are removed even after a crash."""

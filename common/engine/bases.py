@@ -1,29 +1,27 @@
-"""Stand-ins for the base images, under their official names, where no container registry can be reached.
+"""Stand-ins for the base images, under their official names, for machines that reach no container registry.
 
-Each is made of the distribution's packages, or of pinned wheels, by a recipe under ``docker/bases/``; labelled, so that
-every table built on one can say so. An image that is there already is left as it is.
+A recipe under ``docker/bases/`` makes each from the distribution's packages or from pinned wheels. Stand-ins carry a
+label, so that every table that is based on one can say so. An existing image is never replaced.
 """
 
 import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from docker.errors import ImageNotFound
-
 from common.catalog.images import DEFAULT_PYTHON, Image
-from common.engine.client import engine
+from common.engine.client import engine, find_image
 from common.errors import FailedError, UsageError
+from common.host.folders import temporary_folder
 from common.packages.uv import run_uv
 from common.project import ROOT
 
 RECIPES = ROOT / "docker" / "bases"
 LABEL = "stand-in.base"
 PYTHON = "3.13"
-"""The one version that all three stand-ins can be had in."""
+"""The only Python version for which all three stand-ins can be made."""
 
 DEBIAN_NEEDS = {"mmdebstrap": "mmdebstrap", "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
 ALPINE_NEEDS = {
@@ -41,81 +39,75 @@ ALPINE_NEEDS = {
     "dpkg-source": "dpkg-dev",
     "xz": "xz-utils",
 }
-"""What the recipes call, and the package of Debian's that it comes from."""
+"""The programs and files that the recipes need, and the Debian package of each."""
 
+TAIL_LINES = 15
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Report = Callable[[str], None]
 
 
 def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report: Report = print) -> None:
-    """Make a stand-in for each base that the engine does not have.
+    """Make a stand-in for each base image that the engine does not have.
 
-    Raises ``UsageError`` that names what the machine lacks before anything is made, ``FailedError`` where a recipe
-    fails.
+    Raise ``UsageError`` with what the machine lacks before anything is made, and ``FailedError`` if a recipe fails.
     """
-    missing = [image for image in images if not _present(image.base(python, {}), report)]
+    missing = [image for image in images if not _is_present(image.base(python, {}), report)]
     if not missing:
         return
-    _check(missing, python)
-    with tempfile.TemporaryDirectory(prefix="bases-", ignore_cleanup_errors=True) as folder:
-        for image in missing:
-            work = Path(folder, image.name)
-            work.mkdir()
-            report(f"{image.base(python, {})}: made as a stand-in, this takes a minute ...")
+    _check_requirements(missing, python)
+    for image in missing:
+        with temporary_folder("bases") as work:
+            report(f"{image.base(python, {})}: making a stand-in, which takes about a minute ...")
             report(f"{image.base(python, {})}: {_make(image, python, work)}")
-            shutil.rmtree(work)
 
 
 def is_stand_in(reference: str) -> bool:
-    """Whether an image is a stand-in or was built on one, which inherits the label; ``False`` where there is none."""
-    try:
-        return engine().images.get(reference).labels.get(LABEL) == "true"
-    except ImageNotFound:
-        return False
+    """Return whether an image is a stand-in or is built on one; ``False`` if there is no such image."""
+    image = find_image(reference)
+    return image is not None and image.labels.get(LABEL) == "true"  # an image inherits the labels of its base
 
 
 def packages_missing(needs: dict[str, str]) -> list[str]:
-    """The distribution's packages that would bring those of ``needs`` (programs, or absolute paths) that are absent."""
+    """Return the packages of those programs and absolute paths in ``needs`` that are missing here."""
     return sorted(
         package
-        for thing, package in needs.items()
-        if not (Path(thing).exists() if thing.startswith("/") else shutil.which(thing, path=PROGRAMS))
+        for need, package in needs.items()
+        if not (Path(need).exists() if need.startswith("/") else shutil.which(need, path=PROGRAMS))
     )
 
 
-def _present(reference: str, report: Report) -> bool:
-    try:
-        labels = engine().images.get(reference).labels
-    except ImageNotFound:
-        return False
-    report(f"{reference}: is there already{' (a stand-in)' if labels.get(LABEL) == 'true' else ''}")
-    return True
+def _is_present(reference: str, report: Report) -> bool:
+    present = find_image(reference) is not None
+    if present:
+        report(f"{reference}: already present{' (a stand-in)' if is_stand_in(reference) else ''}")
+    return present
 
 
-def _check(missing: Sequence[Image], python: str) -> None:
+def _check_requirements(missing: Sequence[Image], python: str) -> None:
     if python != PYTHON:
         raise UsageError(
-            f"PYTHON={python} has no stand-in. Accepted: {PYTHON}; or BASE_REGISTRY= for another registry."
+            f"invalid PYTHON={python}: stand-ins exist for {PYTHON} only. Or name a registry with BASE_REGISTRY=."
         )
     alpine = any(image.name == "alpine" for image in missing)
     if alpine and platform.machine() != "x86_64":
-        raise UsageError(f"IMAGE=alpine has no stand-in on {platform.machine()}. Accepted: x86_64; or IMAGE=fat,slim.")
+        raise UsageError(f"IMAGE=alpine has no stand-in on {platform.machine()}, only on x86_64. Use IMAGE=fat,slim.")
     if shutil.which("apt-get") is None:
-        raise UsageError("stand-ins are made from Debian's packages, and there is no apt-get here. Set BASE_REGISTRY=.")
+        raise UsageError("stand-ins are made from Debian packages, and there is no apt-get here. Set BASE_REGISTRY=.")
     if os.geteuid() != 0:
-        raise UsageError("stand-ins are file systems, which only root can make. Run: sudo make bases")
+        raise UsageError("only root can make stand-ins, which are whole file systems. Run: sudo make bases")
     if packages := packages_missing(DEBIAN_NEEDS | (ALPINE_NEEDS if alpine else {})):
-        raise UsageError(f"stand-ins need packages that are absent. Run: apt-get install {' '.join(packages)}")
+        raise UsageError(f"packages that stand-ins need are missing. Run: apt-get install {' '.join(packages)}")
 
 
 def _make(image: Image, python: str, work: Path) -> str:
+    """Make one stand-in, and return its Python version and size for the report."""
     if image.name == "alpine":
         _make_alpine(work)
     else:
         _run([RECIPES / "debian.sh", image.name, debian_mirror(), work])
     version = (work / "version").read_text().strip()
-    return _import(image.base(python, {}), work / "root.tar", version)
+    return _import_image(image.base(python, {}), work / "root.tar", version)
 
 
 def _make_alpine(work: Path) -> None:
@@ -127,20 +119,20 @@ def _make_alpine(work: Path) -> None:
 
 
 def debian_mirror() -> str:
-    """The address of Debian's archive that this machine's own apt is set up with."""
-    told = subprocess.run(
+    """Return the address of the Debian archive that this machine's own apt uses."""
+    addresses = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],
         capture_output=True,
         text=True,
         check=False,
     ).stdout.split()
-    for uri in told:
-        if uri.rstrip("/").endswith("/debian"):
-            return uri
-    raise UsageError("apt is set up with no archive of Debian's (an address that ends in /debian). Set BASE_REGISTRY=.")
+    for address in addresses:
+        if address.rstrip("/").endswith("/debian"):
+            return address
+    raise UsageError("apt has no Debian archive configured (an address that ends in /debian). Set BASE_REGISTRY=.")
 
 
-def _import(reference: str, root: Path, version: str) -> str:
+def _import_image(reference: str, root: Path, version: str) -> str:
     repository, _, flavour = reference.rpartition(":")
     changes = [
         "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -154,13 +146,13 @@ def _import(reference: str, root: Path, version: str) -> str:
 
 
 def _run(line: Sequence[str | Path]) -> None:
-    done = subprocess.run(
-        [str(part) for part in line],
+    recipe = subprocess.run(
+        [str(word) for word in line],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=os.environ | {"PATH": PROGRAMS, "LC_ALL": "C"},
         check=False,
     )
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.decode(errors="replace").splitlines()[-15:])
-        raise FailedError(f"{Path(line[0]).name} ended with {done.returncode}:\n{tail}")
+    if recipe.returncode != 0:
+        tail = "\n".join(recipe.stdout.decode(errors="replace").splitlines()[-TAIL_LINES:])
+        raise FailedError(f"{Path(line[0]).name} failed with exit status {recipe.returncode}:\n{tail}")

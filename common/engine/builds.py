@@ -1,9 +1,8 @@
-"""Images built of stacks: every combination, past failures, with what each weighs and took."""
+"""Build images of stacks: every combination, whether or not others fail, each with its size and build time."""
 
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -12,19 +11,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, DockerException
 
 from common.catalog.images import DEFAULT_PYTHON, Image, image_tag
 from common.catalog.stacks import Stack
 from common.engine.build_context import write_context
-from common.engine.client import build_client, build_environment, engine
+from common.engine.client import build_client, build_environment, engine, find_image
 from common.engine.labels import image_labels
 from common.errors import FailedError, UsageError
+from common.host.folders import make_folder, temporary_folder
 from common.packages.build_secrets import proxy_arguments, secret_arguments
 from common.project import ROOT
 
 LOGS = ROOT / ".cache" / "build"
 TAIL_LINES = 8
+MAX_NAME_BYTES = 255
+"""The longest file name that Linux file systems accept."""
 
 Report = Callable[[str], None]
 
@@ -39,15 +41,15 @@ class BuildState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOutcome:
-    """One combination and what became of it."""
+    """The outcome of one build."""
 
     tag: str
     state: BuildState
     duration_s: float | None = None
     size_bytes: int | None = None
-    """The sum of its layers, uncompressed, its base's included; ``None`` where nothing was built."""
+    """Sum of all layers, uncompressed, including those of its base; ``None`` if nothing was built."""
     reason: str = ""
-    """Why there is no image: the framework's own word, or the end of the build's log."""
+    """Why there is no image: what the framework's folder says, or the end of the build log."""
 
     def __str__(self) -> str:
         if self.size_bytes is None:
@@ -61,6 +63,7 @@ class _Job:
     base: str
     python: str
     tag: str
+    log: Path
     unavailable: str | None
 
 
@@ -72,17 +75,17 @@ def build_images(
     jobs: int = 2,
     report: Report = print,
 ) -> tuple[BuildOutcome, ...]:
-    """What became of every stack on every image, ``jobs`` at a time; each is told to ``report`` as it ends.
+    """Build every stack on every image, ``jobs`` at a time, and ``report`` each outcome as it comes.
 
-    Raises ``UsageError`` before anything is built where engine, client or a base is missing, and ``FailedError`` that
-    lists the failed ones after all have ended.
+    Raise ``UsageError`` before anything is built if the engine, a client or a base image is missing, and
+    ``FailedError`` with the names of the failed images after all builds have ended.
     """
-    wanted = _jobs(stacks, images, python)
+    planned = _plan_jobs(stacks, images, python)
     client = build_client()
-    for base in dict.fromkeys(job.base for job in wanted if job.unavailable is None):
-        _require(base)
+    for base in dict.fromkeys(job.base for job in planned if job.unavailable is None):
+        _require_base(base)
     outcomes = []
-    for outcome in _run_all(wanted, client, jobs=jobs):
+    for outcome in _run_all(planned, client, jobs=jobs):
         report(str(outcome))
         outcomes.append(outcome)
     if failed := sorted(outcome.tag for outcome in outcomes if outcome.state is BuildState.FAILED):
@@ -91,104 +94,102 @@ def build_images(
 
 
 def image_size_bytes(reference: str) -> int:
-    """The sum of an image's layers, uncompressed: the engine's own total means different things in different stores."""
+    """Return the sum of an image's layers, uncompressed. The engine's own total depends on its image store."""
     return sum(layer["Size"] for layer in engine().images.get(reference).history())
 
 
-def log_file(built: str) -> Path:
-    """Where the progress of the latest build of a tag is kept."""
-    return LOGS / f"{built.rpartition('/')[2].replace(':', '-')}.log"
-
-
-def _jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str) -> list[_Job]:
-    if (base := os.environ.get("BASE")) and len(images) > 1:
-        raise UsageError(f"BASE={base} is one base for {len(images)} images. Accepted with it: one IMAGE=.")
-    return [
-        _Job(
-            stack=stack,
-            base=image.base(python),
-            python=python,
-            tag=image_tag(stack, image, python),
-            unavailable=stack.unavailable("docker", image.name),
+def log_file(tag: str) -> Path:
+    """Return the file with the log of the latest build of ``tag``."""
+    name = f"{tag.rpartition('/')[2].replace(':', '-')}.log"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise UsageError(
+            f"the image name {tag} is too long for a log file. Give the framework's folder a shorter name."
         )
-        for stack in stacks
-        for image in images
-    ]
+    return LOGS / name
 
 
-def _require(base: str) -> None:
-    try:
-        engine().images.get(base)
-    except APIError:
+def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str) -> list[_Job]:
+    if (base := os.environ.get("BASE")) and len(images) > 1:
+        raise UsageError(f"BASE={base} is one base for {len(images)} images. Choose one of them with IMAGE=.")
+    return [_job(stack, image, python) for stack in stacks for image in images]
+
+
+def _job(stack: Stack, image: Image, python: str) -> _Job:
+    tag = image_tag(stack, image, python)
+    return _Job(
+        stack=stack,
+        base=image.base(python),
+        python=python,
+        tag=tag,
+        log=log_file(tag),
+        unavailable=stack.unavailable("docker", image.name),
+    )
+
+
+def _require_base(base: str) -> None:
+    if find_image(base) is None:
         _pull(base)
 
 
 def _pull(base: str) -> None:
     try:
         engine().images.pull(base)
-    except (APIError, OSError) as error:
+    except (DockerException, OSError) as error:
         raise UsageError(
             f"the base image {base} is not here and cannot be pulled. Run `make bases` for a stand-in, "
             "or name another registry with BASE_REGISTRY=."
         ) from error
 
 
-def _run_all(wanted: Sequence[_Job], client: str, *, jobs: int) -> Iterator[BuildOutcome]:
+def _run_all(planned: Sequence[_Job], client: str, *, jobs: int) -> Iterator[BuildOutcome]:
     pool = ThreadPoolExecutor(max_workers=jobs)
     try:
-        for future in as_completed([pool.submit(_outcome, job, client) for job in wanted]):
+        for future in as_completed([pool.submit(_run_job, job, client) for job in planned]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _outcome(job: _Job, client: str) -> BuildOutcome:
+def _run_job(job: _Job, client: str) -> BuildOutcome:
     if job.unavailable is not None:
         return BuildOutcome(tag=job.tag, state=BuildState.UNAVAILABLE, reason=job.unavailable)
-    log = log_file(job.tag)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    before = _image(job.tag)
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="build-") as folder:
-        done = _build(job, client, Path(folder), log)
-    duration_s = time.perf_counter() - started
-    if not done:
-        return BuildOutcome(tag=job.tag, state=BuildState.FAILED, duration_s=duration_s, reason=_tail(log))
-    _remove_superseded(before)
+    make_folder(job.log.parent)
+    superseded = find_image(job.tag)
+    start = time.perf_counter()
+    with temporary_folder("build") as folder:
+        succeeded = _build(job, client, folder)
+    duration_s = time.perf_counter() - start
+    if not succeeded:
+        return BuildOutcome(tag=job.tag, state=BuildState.FAILED, duration_s=duration_s, reason=_log_tail(job.log))
+    if superseded is not None:
+        _remove_superseded(str(superseded.id))
     return BuildOutcome(
         tag=job.tag, state=BuildState.BUILT, duration_s=duration_s, size_bytes=image_size_bytes(job.tag)
     )
 
 
-def _build(job: _Job, client: str, folder: Path, log: Path) -> bool:
+def _build(job: _Job, client: str, folder: Path) -> bool:
     context = folder / "context"
     write_context(job.stack, context)
     line = [client, "build", "--progress=plain", f"--tag={job.tag}", f"--build-arg=BASE={job.base}"]
     line += [f"--label={name}={value}" for name, value in image_labels(job.stack, job.base, job.python).items()]
     line += [*proxy_arguments(), *secret_arguments(folder), str(context)]
-    with log.open("wb") as out:
-        done = subprocess.run(
+    with job.log.open("wb") as out:
+        process = subprocess.run(
             line, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=build_environment(), check=False
         )
-    return done.returncode == 0
+    return process.returncode == 0
 
 
-def _image(reference: str) -> str | None:
-    try:
-        return engine().images.get(reference).id
-    except ImageNotFound:
-        return None
-
-
-def _remove_superseded(image: str | None) -> None:
-    """Remove what a tag named until now, unless it still has a name, or a container that the engine keeps it for."""
+def _remove_superseded(image_id: str) -> None:
+    """Remove the image that had the tag before, unless it has another tag or the engine keeps it for a container."""
     with suppress(APIError):
-        if image is not None and not engine().images.get(image).tags:
-            engine().images.remove(image)
+        if not engine().images.get(image_id).tags:
+            engine().images.remove(image_id)
 
 
-def _tail(log: Path) -> str:
-    """The end of a log, without the builder's repetition of the command that failed."""
+def _log_tail(log: Path) -> str:
+    """Return the end of a log, without the builder's repetition of the command that failed."""
     text = re.split(r"^#\d+ ERROR: ", log.read_text(errors="replace"), maxsplit=1, flags=re.MULTILINE)[0]
     lines = text.splitlines()[-TAIL_LINES:]
     return "\n".join([f"the end of {log.relative_to(ROOT)}:", *(f"    {line}" for line in lines)])

@@ -1,4 +1,4 @@
-"""The Docker engine, and a client on this machine that can build with it."""
+"""The connection to the Docker engine, and the ``docker`` client on this machine that can build with it."""
 
 import os
 import re
@@ -13,36 +13,51 @@ from pathlib import Path
 import docker
 from docker import DockerClient
 from docker.constants import DEFAULT_UNIX_SOCKET
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.images import Image
 
 from common.errors import UsageError
 
 OLDEST_ENGINE = (20, 10)
 API_VERSION = "1.40"
-"""Of the API, where an engine is only asked who it is; it is in no address that is asked."""
+"""A placeholder for the question which version an engine has, whose address holds no API version."""
 BUILDX_ONLY = 23
-"""Clients from this version on build with BuildKit through the buildx plugin only; older ones bring it along."""
-QUESTION_DEADLINE_S = 20
-REQUEST_DEADLINE_S = 120
+"""The first major version of the client that needs the buildx plugin for BuildKit; older ones include it."""
+CLIENT_TIMEOUT_S = 20
+REQUEST_TIMEOUT_S = 120
 
 
 @cache
 def engine() -> DockerClient:
-    """A connection to the engine that answers; ``UsageError`` says why there is none."""
+    """Return a connection to the engine; raise ``UsageError`` with the reason if none answers."""
     try:
         version = _engine_version()
-    except (DockerException, OSError) as error:  # the SDK's lost connections are of the latter kind
+    except (DockerException, OSError) as error:  # the SDK raises OSError for a lost connection
         raise UsageError(
-            f"no Docker engine answers ({_last(error)}). Install and start one (Debian: apt-get install docker.io), "
-            "or use RUNTIME=process."
+            f"no Docker engine answers ({_last_line(error)}). Install and start one "
+            "(Debian: apt-get install docker.io), or use RUNTIME=process."
         ) from error
-    if _version(version) < OLDEST_ENGINE:
-        raise UsageError(f"the Docker engine is {version}. Accepted: 20.10 or newer; or use RUNTIME=process.")
-    return docker.from_env(timeout=REQUEST_DEADLINE_S)
+    if _major_minor(version) < OLDEST_ENGINE:
+        raise UsageError(f"the Docker engine is {version}: must be 20.10 or newer. Or use RUNTIME=process.")
+    return docker.from_env(timeout=REQUEST_TIMEOUT_S)
+
+
+def find_image(reference: str) -> Image | None:
+    """Return an image of the engine, or ``None`` if there is none of that name.
+
+    Raise ``UsageError`` with the engine's reason if it refuses to look, as it does for a name that is not valid.
+    """
+    try:
+        return engine().images.get(reference)
+    except ImageNotFound:
+        return None
+    except APIError as error:
+        reason = _last_line(error.explanation).removeprefix(f"no such image: {reference}: ")
+        raise UsageError(f"cannot look up the image {reference}: {reason}.") from error
 
 
 def engine_answers() -> bool:
-    """Whether there is an engine that can be used."""
+    """Return whether there is a usable engine."""
     try:
         engine()
     except UsageError:
@@ -51,76 +66,83 @@ def engine_answers() -> bool:
 
 
 def build_client() -> str:
-    """The path of a ``docker`` client that can build with BuildKit; ``UsageError`` says what is missing."""
+    """Return the path of a ``docker`` client that can build with BuildKit.
+
+    Raise ``UsageError`` with what each client on ``PATH`` lacks if none can.
+    """
     engine()
-    lacking = {}
+    defects = {}
     for client in _clients():
-        if (lack := _lack(client)) is None:
+        if (defect := _defect(client)) is None:
             return client
-        lacking[client] = lack
-    found = "; ".join(f"{client}: {lack}" for client, lack in lacking.items()) or "there is no docker on PATH"
+        defects[client] = defect
+    reasons = "; ".join(f"{client}: {defect}" for client, defect in defects.items()) or "there is no docker on PATH"
     raise UsageError(
-        f"no docker client here can build: {found}. Install docker.io, docker-cli or docker-buildx-plugin."
+        f"no docker client here can build: {reasons}. Install docker.io, docker-cli or docker-buildx-plugin."
     )
 
 
 def build_environment() -> dict[str, str]:
-    """The environment in which every client builds with BuildKit, in the engine itself, one plain image each."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"BUILDX_BUILDER", "BUILDKIT_PROGRESS"}}
-    return kept | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    """Return an environment in which every client builds one plain image with the engine's own BuildKit."""
+    # A builder outside the engine would not see local base images. Attestations would make each image an index.
+    ours = {name: value for name, value in os.environ.items() if name not in {"BUILDX_BUILDER", "BUILDKIT_PROGRESS"}}
+    return ours | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
 
 def _engine_version() -> str:
-    """Return the version of the engine that answers; ``OSError`` or ``DockerException`` where none does.
+    """Return the engine's version; raise ``OSError`` or ``DockerException`` if none answers.
 
-    The SDK leaves a socket open wherever it fails to connect, so a Unix socket is tried first, and the client that asks
-    does not negotiate a version in its constructor, where nothing could close it.
+    The SDK leaks a socket whenever it fails to connect. So a Unix socket is tried first without it, and its client is
+    created with a fixed version: negotiating one in the constructor would connect where nothing can close it.
     """
     scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
-    with closing(docker.from_env(version=API_VERSION, timeout=REQUEST_DEADLINE_S)) as client:
+    with closing(docker.from_env(version=API_VERSION, timeout=REQUEST_TIMEOUT_S)) as client:
         version: str = client.api.version(api_version=False)["Version"]
         return version
 
 
 def _clients() -> Iterator[str]:
-    seen = set()
+    """Yield each different ``docker`` on ``PATH``, in order."""
+    known = set()
     for folder in os.get_exec_path():
         client = shutil.which("docker", path=folder)
-        if client and (real := Path(client).resolve()) not in seen:
-            seen.add(real)
+        if client and (real := Path(client).resolve()) not in known:
+            known.add(real)
             yield client
 
 
-def _lack(client: str) -> str | None:
-    own, told = _ask(client, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
-    if not own:
-        return told
-    version = told.split()[0]
-    if _version(version) < OLDEST_ENGINE:
+def _defect(client: str) -> str | None:
+    """Return why a client cannot build, or ``None`` if it can."""
+    succeeded, output = _ask(client, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
+    if not succeeded:
+        return output
+    version = output.split()[0]
+    if _major_minor(version) < OLDEST_ENGINE:
         return f"client {version} is older than 20.10"
-    if _version(version)[0] >= BUILDX_ONLY and not _ask(client, "buildx", "version")[0]:
+    if _major_minor(version)[0] >= BUILDX_ONLY and not _ask(client, "buildx", "version")[0]:
         return f"client {version} has no buildx plugin"
     return None
 
 
 def _ask(client: str, *arguments: str) -> tuple[bool, str]:
+    """Run a client, and return whether it succeeded with its output, or else the last line of the error."""
     try:
-        done = subprocess.run(
-            [client, *arguments], capture_output=True, text=True, timeout=QUESTION_DEADLINE_S, check=False
+        process = subprocess.run(
+            [client, *arguments], capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return False, _last(error)
-    return done.returncode == 0, (done.stdout if done.returncode == 0 else _last(done.stderr))
+        return False, _last_line(error)
+    return process.returncode == 0, (process.stdout if process.returncode == 0 else _last_line(process.stderr))
 
 
-def _version(text: str) -> tuple[int, int]:
-    found = re.match(r"(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+def _major_minor(version: str) -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def _last(reason: object) -> str:
+def _last_line(reason: object) -> str:
     lines = str(reason).strip().splitlines()
     return lines[-1].strip() if lines else "no reason given"

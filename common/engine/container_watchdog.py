@@ -1,7 +1,8 @@
-"""Removes the containers of a process that was killed: the last one standing, in a session of its own.
+"""A watchdog that removes the containers of a process that was killed.
 
-Run as a program with one label (``name=value``). It reads standard input, a pipe from the owner of the containers
-that carry the label: when that ends with the farewell, the owner has removed them itself; without, it was killed.
+It runs as a program, in a session of its own, with one label (``name=value``) as its argument and a pipe from the owner
+of the labelled containers as standard input. If the pipe closes after ``DISARM``, the owner has removed its containers
+itself; if it closes without, the owner was killed.
 """
 
 import sys
@@ -9,19 +10,19 @@ import time
 
 DISARM = b"removed"
 SETTLE_S = 3.0
-"""How long it goes on looking: the engine may still be creating what the owner had asked for."""
-LOOK_EVERY_S = 0.1
+"""How long to keep looking: the engine may still be creating a container that the owner had asked for."""
+POLL_INTERVAL_S = 0.1
 
 
 def watch(label: str) -> None:
-    """Wait for the owner's end, then remove what it did not."""
+    """Wait until the owner exits, then remove the containers that it has left."""
     if sys.stdin.buffer.read() != DISARM:
         remove_all(label)
 
 
 def remove_all(label: str) -> None:
-    """Remove every container that carries the label, those included that come up within ``SETTLE_S``."""
-    import docker  # noqa: PLC0415 -- half a second of CPU time that a guard spends only where it is needed
+    """Remove every container with the label, including those that appear within ``SETTLE_S``."""
+    import docker  # noqa: PLC0415 -- half a second of CPU time, spent only if a container has to be removed
 
     api = docker.from_env().api
     deadline = time.monotonic() + SETTLE_S
@@ -30,8 +31,8 @@ def remove_all(label: str) -> None:
             try:
                 api.remove_container(row["Id"], force=True, v=True)
             except docker.errors.APIError as error:
-                print(error, file=sys.stderr)  # noqa: T201 -- gone already, or asked again at the next look
-        time.sleep(LOOK_EVERY_S)
+                print(error, file=sys.stderr)  # noqa: T201 -- already removed, or tried again in the next pass
+        time.sleep(POLL_INTERVAL_S)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which package each file of an image belongs to, and so what every package in it weighs. Pure."""
+"""The packages in an image and their sizes, found by assigning each file to the package that owns it. Pure."""
 
 import csv
 import re
@@ -10,12 +10,13 @@ from pathlib import PurePosixPath
 from common.engine.layers import Layer
 
 WHITEOUT = ".wh."
-"""A file of this prefix hides the one of its name in the layers below; ``.wh..wh..opq`` all that its folder held."""
+"""A file with this prefix hides the file of the remaining name in the layers below (OCI image layer specification)."""
 OPAQUE = ".wh..wh..opq"
+"""A file of this name hides everything that the layers below have in its folder."""
 
 
 class PackageKind(StrEnum):
-    """Whose package it is."""
+    """The package manager that a package belongs to."""
 
     PYTHON = "python"
     DEBIAN = "debian"
@@ -24,7 +25,7 @@ class PackageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePackage:
-    """A package in an image: the bytes of its files, of a Python package's bytecode too."""
+    """A package in an image, with the size of its files, including a Python package's bytecode."""
 
     name: str
     version: str
@@ -33,7 +34,7 @@ class ImagePackage:
 
 
 def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str]]:
-    """The files of the layers one upon the other, the first at the bottom: bytes by path, and the kept texts."""
+    """Stack the layers, the first at the bottom; return the size of each visible file, and the package databases."""
     files: dict[str, int] = {}
     texts: dict[str, str] = {}
     for layer in layers:
@@ -42,68 +43,70 @@ def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str
             if name == OPAQUE:
                 _hide(files, f"{folder}/")
             elif name.startswith(WHITEOUT):
-                gone = f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")
-                files.pop(gone, None)
-                _hide(files, f"{gone}/")
+                hidden = f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")
+                files.pop(hidden, None)
+                _hide(files, f"{hidden}/")
         files |= {path: size for path, size in layer.files.items() if WHITEOUT not in path}
         texts |= layer.texts
     return files, {path: text for path, text in texts.items() if path in files}
 
 
 def packages_in(files: Mapping[str, int], texts: Mapping[str, str]) -> tuple[ImagePackage, ...]:
-    """Every package of the image, the largest first. A file that two packages claim counts for both."""
+    """Return every package of the image, the largest first. A file that two packages list counts for both."""
     versions = _debian_versions(texts.get("var/lib/dpkg/status", ""))
-    found = []
+    packages = []
     for path, text in texts.items():
         if path.endswith("RECORD"):
-            found.append(_python(path, text, files))
+            packages.append(_python_package(path, text, files))
         elif path.endswith(".list"):
             name = PurePosixPath(path).stem
-            size_bytes = _sum(files, (line.lstrip("/") for line in text.splitlines()))
+            size_bytes = _total_size(files, (line.lstrip("/") for line in text.splitlines()))
             version = versions.get(name.partition(":")[0], "")
-            found.append(ImagePackage(name=name, version=version, kind=PackageKind.DEBIAN, size_bytes=size_bytes))
+            packages.append(ImagePackage(name=name, version=version, kind=PackageKind.DEBIAN, size_bytes=size_bytes))
         elif path.endswith("installed"):
-            found += _alpine(text, files)
-    return tuple(sorted(found, key=lambda one: (-one.size_bytes, one.name)))
+            packages += _alpine_packages(text, files)
+    return tuple(sorted(packages, key=lambda package: (-package.size_bytes, package.name)))
 
 
-def _hide(files: dict[str, int], below: str) -> None:
-    for path in [path for path in files if path.startswith(below)]:
+def _hide(files: dict[str, int], prefix: str) -> None:
+    for path in [path for path in files if path.startswith(prefix)]:
         del files[path]
 
 
-def _python(record: str, text: str, files: Mapping[str, int]) -> ImagePackage:
-    """A distribution: what its RECORD lists, and the bytecode of that, which an installer need not list."""
+def _python_package(record: str, text: str, files: Mapping[str, int]) -> ImagePackage:
+    """Return a distribution: the files that its RECORD lists, and their bytecode, which installers need not list."""
     info = PurePosixPath(record).parent
     name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
-    listed = {_normal(f"{info.parent}/{row[0]}") for row in csv.reader(text.splitlines()) if row}
+    listed = {_without_parents(f"{info.parent}/{row[0]}") for row in csv.reader(text.splitlines()) if row}
     stems = {_stem(path) for path in listed if path.endswith(".py")}
     folders = {stem.rpartition("/")[0] for stem in stems}
     bytecode = {path for path in files if path.endswith(".pyc") and path.rpartition("/")[0] in folders}
-    size_bytes = _sum(files, listed | {path for path in bytecode if _source_stem(path) in stems})
+    size_bytes = _total_size(files, listed | {path for path in bytecode if _source_stem(path) in stems})
     return ImagePackage(name=name.replace("_", "-"), version=version, kind=PackageKind.PYTHON, size_bytes=size_bytes)
 
 
 def _stem(source: str) -> str:
-    """``pkg/a.py`` as ``pkg/__pycache__/a``, the beginning of its bytecode's name."""
+    """Return ``pkg/__pycache__/a`` for ``pkg/a.py``: what the names of its bytecode files begin with."""
     folder, _, name = source.rpartition("/")
     return f"{folder}/__pycache__/{name.removesuffix('.py')}".lstrip("/")
 
 
 def _source_stem(bytecode: str) -> str:
-    """``pkg/__pycache__/a.cpython-313.pyc`` as ``pkg/__pycache__/a``."""
+    """Return ``pkg/__pycache__/a`` for ``pkg/__pycache__/a.cpython-313.pyc``."""
     return re.sub(r"\.[^./]+(\.opt-\d)?\.pyc$", "", bytecode)
 
 
-def _alpine(text: str, files: Mapping[str, int]) -> Iterator[ImagePackage]:
-    """The paragraphs of apk's database: ``P:`` name, ``V:`` version, ``F:`` a folder, ``R:`` a file in it."""
+def _alpine_packages(text: str, files: Mapping[str, int]) -> Iterator[ImagePackage]:
+    """Parse apk's database, a paragraph per package: ``P:`` name, ``V:`` version, ``F:`` folder, ``R:`` file in it."""
     for paragraph in text.split("\n\n"):
         fields = [line.partition(":")[::2] for line in paragraph.splitlines()]
-        single = dict(fields)
-        if "P" in single:
-            size_bytes = _sum(files, _apk_paths(fields))
+        names = dict(fields)
+        if "P" in names:
             yield ImagePackage(
-                name=single["P"], version=single.get("V", ""), kind=PackageKind.ALPINE, size_bytes=size_bytes
+                name=names["P"],
+                version=names.get("V", ""),
+                kind=PackageKind.ALPINE,
+                size_bytes=_total_size(files, _apk_paths(fields)),
             )
 
 
@@ -117,17 +120,17 @@ def _apk_paths(fields: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _debian_versions(status: str) -> dict[str, str]:
-    found = re.finditer(r"^Package: (\S+)$(?:\n(?!\n).*)*?\nVersion: (\S+)$", status, re.MULTILINE)
-    return {one[1]: one[2] for one in found}
+    paragraphs = re.finditer(r"^Package: (\S+)$(?:\n(?!\n).*)*?\nVersion: (\S+)$", status, re.MULTILINE)
+    return {match[1]: match[2] for match in paragraphs}
 
 
-def _sum(files: Mapping[str, int], paths: Iterable[str]) -> int:
-    """The bytes of the files; a database may name one by the folder that ``/bin`` or ``/lib`` was a link to."""
+def _total_size(files: Mapping[str, int], paths: Iterable[str]) -> int:
+    """Add up file sizes. A database may list ``/lib/x`` for ``/usr/lib/x``, from before the folders were merged."""
     return sum(files.get(path, files.get(f"usr/{path}", 0)) for path in paths)
 
 
-def _normal(path: str) -> str:
-    """A path without ``..``, as RECORD has them for scripts."""
+def _without_parents(path: str) -> str:
+    """Resolve the ``..`` in a path, which RECORD uses for scripts."""
     parts: list[str] = []
     for part in path.split("/"):
         parts = parts[:-1] if part == ".." else [*parts, part]

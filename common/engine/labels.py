@@ -1,4 +1,4 @@
-"""What an image says of itself: OCI's standard labels, and ours for what is in it."""
+"""The labels of our images: the standard ones of OCI, and our own for what is in an image."""
 
 import json
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ VERSIONS = f"{PROJECT}.versions"
 
 
 def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
-    """The labels of a stack built on ``base``; what is unknown (the revision outside a repository) has none.
+    """Return the labels of a stack built on ``base``, without those whose value is unknown.
 
-    There is no time among them: it would make another image of the same bytes.
+    None of them holds a time, which would make two images of the same content differ.
     """
-    found = {
+    labels = {
         "org.opencontainers.image.title": stack.name,
         "org.opencontainers.image.version": stack.framework.version,
         "org.opencontainers.image.revision": revision(40),
@@ -32,34 +32,33 @@ def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
         BASE_DIGEST: digest_of(base),
         FRAMEWORK: stack.framework.name,
         SERVER: stack.server.name,
-        PYTHON: _full_version(base) or python,
+        PYTHON: _python_version(base) or python,
         VERSIONS: json.dumps(pinned_versions(stack_requirements(stack), python), sort_keys=True),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in labels.items() if value}
 
 
 def digest_of(reference: str) -> str:
-    """The digest of an image: its registry's where it came from one, else the engine's own, as of a stand-in."""
+    """Return an image's digest in the registry it came from, or the engine's own id for one made here."""
     image = engine().images.get(reference)
     repository = reference.partition("@")[0].rpartition(":")[0] or reference
     digests: list[str] = image.attrs.get("RepoDigests") or []
-    own = [one for one in digests if one.startswith(f"{repository}@")] or digests
-    return own[0].partition("@")[2] if own else str(image.id)
+    preferred = [digest for digest in digests if digest.startswith(f"{repository}@")] or digests
+    return preferred[0].partition("@")[2] if preferred else str(image.id)
 
 
 def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
-    """The version of every package of a lock that is installed with this Python on Linux."""
+    """Return the version of each package in a lock that is installed with this Python on Linux."""
     environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
     lines = (line.rstrip("\\ ") for line in lock.splitlines() if line[:1].isalnum())
-    found = [Requirement(line) for line in lines]
     return {
-        one.name: str(one.specifier).removeprefix("==")
-        for one in found
-        if one.marker is None or one.marker.evaluate(environment)
+        pin.name: str(pin.specifier).removeprefix("==")
+        for pin in map(Requirement, lines)
+        if pin.marker is None or pin.marker.evaluate(environment)
     }
 
 
-def _full_version(base: str) -> str | None:
-    """The Python version that the base image states, as official ones do."""
+def _python_version(base: str) -> str | None:
+    """Return the Python version that the base image states in its environment, as official images do."""
     environment = engine().images.get(base).attrs["Config"]["Env"] or []
     return dict(line.partition("=")[::2] for line in environment).get("PYTHON_VERSION")

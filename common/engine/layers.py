@@ -1,4 +1,4 @@
-"""What is in an image's layer as a registry keeps it: its tar's bytes, its files, what it would weigh in zstd."""
+"""The content of an image layer as a registry stores it: its files, its unpacked size, and its size in zstd."""
 
 import gzip
 import hashlib
@@ -14,45 +14,45 @@ import zstandard
 from common.errors import FailedError
 
 ZSTD_LEVEL = 3
-"""The level of ``zstd`` itself and of BuildKit's and containerd's zstd layers, where none is asked for."""
+"""The default level of ``zstd``, and of the zstd layers that BuildKit and containerd write."""
 CHUNK_BYTES = 1024**2
-KEPT = re.compile(r".*\.dist-info/RECORD|var/lib/dpkg/(info/.*\.list|status)|(usr/)?lib/apk/db/installed")
-"""The files whose text says which package owns which files."""
+PACKAGE_DATABASES = re.compile(r".*\.dist-info/RECORD|var/lib/dpkg/(info/.*\.list|status)|(usr/)?lib/apk/db/installed")
+"""The paths of the files that list which package owns which files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A layer, unpacked."""
+    """The content of a layer."""
 
     diff_id: str
-    """Digest of the tar, by which the image's configuration names the layer."""
+    """Digest of the unpacked tar, by which an image's configuration refers to the layer."""
     tar_bytes: int
     zstd_bytes: int
-    """Its tar compressed with zstd at ``ZSTD_LEVEL``: computed, no registry's figure."""
+    """Size of the tar compressed with zstd at ``ZSTD_LEVEL``; computed here, whatever the registry stores."""
     files: Mapping[str, int]
-    """Bytes of each file by path without a leading slash, whiteouts included; links and folders have none."""
+    """Size of each file by its path (no leading slash), including whiteouts; links count 0, folders are left out."""
     texts: Mapping[str, str]
-    """Those files that ``KEPT`` matches."""
+    """Text of each file whose path matches ``PACKAGE_DATABASES``."""
 
 
 def read_layer(blob: IO[bytes], media_type: str) -> Layer:
-    """The layer that ``blob`` holds; ``FailedError`` where it is no gzip, zstd or plain tar."""
+    """Read a layer; raise ``FailedError`` if ``blob`` is not a tar, plain or compressed as ``media_type`` says."""
     try:
-        with _Tar(_unpacked(blob, media_type)) as tar:
-            files, texts = _members(tar)
+        with _MeteredTar(_decompressed(blob, media_type)) as tar:
+            files, texts = _read_members(tar)
             return Layer(diff_id=tar.digest, tar_bytes=tar.size, zstd_bytes=tar.zstd_size, files=files, texts=texts)
     except (tarfile.TarError, zstandard.ZstdError, EOFError, OSError) as error:
         raise FailedError(f"a layer of type {media_type} cannot be read: {error}") from error
 
 
-def _unpacked(blob: IO[bytes], media_type: str) -> IO[bytes] | gzip.GzipFile:
+def _decompressed(blob: IO[bytes], media_type: str) -> IO[bytes] | gzip.GzipFile:
     if media_type.endswith("zstd"):
         return zstandard.ZstdDecompressor().stream_reader(blob)
     return gzip.open(blob) if media_type.endswith("gzip") else blob
 
 
-class _Tar(io.RawIOBase):
-    """A tar read once from its beginning to its end: counted, digested and compressed on the way."""
+class _MeteredTar(io.RawIOBase):
+    """A tar read once from beginning to end, and counted, hashed and compressed on the way."""
 
     def __init__(self, source: IO[bytes] | gzip.GzipFile) -> None:
         self._source = source
@@ -80,13 +80,13 @@ class _Tar(io.RawIOBase):
         return data
 
     def finish(self) -> None:
-        """Read what is behind the last member."""
+        """Read what follows the last member, which ``tarfile`` does not."""
         while self.read(CHUNK_BYTES):
             pass
         self.zstd_size += len(self._zstd.flush())
 
 
-def _members(tar: _Tar) -> tuple[dict[str, int], dict[str, str]]:
+def _read_members(tar: _MeteredTar) -> tuple[dict[str, int], dict[str, str]]:
     files: dict[str, int] = {}
     texts: dict[str, str] = {}
     with tarfile.open(fileobj=tar, mode="r|", bufsize=CHUNK_BYTES) as archive:
@@ -95,7 +95,7 @@ def _members(tar: _Tar) -> tuple[dict[str, int], dict[str, str]]:
             if member.isdir():
                 continue
             files[path] = member.size
-            if KEPT.fullmatch(path) and (content := archive.extractfile(member)) is not None:
+            if PACKAGE_DATABASES.fullmatch(path) and (content := archive.extractfile(member)) is not None:
                 texts[path] = content.read().decode(errors="replace")
     tar.finish()
     return files, texts

@@ -1,4 +1,4 @@
-"""Whose a container is: labels that name its owner, a guard for when that is killed, the sweeping of orphans."""
+"""Ownership of containers: labels that name the owner, a watchdog in case it is killed, and removal of orphans."""
 
 import os
 import secrets
@@ -16,14 +16,16 @@ from common.host.ownership import is_alive, owner_id
 from common.project import PROJECT
 
 OWNER = f"{PROJECT}.owner"
+"""The label that holds the ``owner_id`` of the process that created a container."""
 GUARD = f"{PROJECT}.guard"
+"""The label by which a watchdog finds the containers that it watches."""
 
 
 @contextmanager
 def watched_containers() -> Iterator[dict[str, str]]:
-    """The labels for a container of this process; a guard removes it if this process is killed within the block."""
-    guard_id = secrets.token_hex(8)
-    line = [sys.executable, "-I", container_watchdog.__file__, f"{GUARD}={guard_id}"]
+    """Yield labels for containers, which a watchdog removes if this process is killed within the block."""
+    watchdog_id = secrets.token_hex(8)
+    line = [sys.executable, "-I", container_watchdog.__file__, f"{GUARD}={watchdog_id}"]
     with subprocess.Popen(
         line,
         bufsize=0,
@@ -31,24 +33,24 @@ def watched_containers() -> Iterator[dict[str, str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as guard:
+    ) as watchdog:
         try:
-            yield {OWNER: owner_id(os.getpid()), GUARD: guard_id}
-        except BenchmarkError:
-            _dismiss(guard)
+            yield {OWNER: owner_id(os.getpid()), GUARD: watchdog_id}
+        except BenchmarkError:  # removal has run; after anything else, such as an interrupt, the watchdog makes sure
+            _disarm(watchdog)
             raise
-        _dismiss(guard)
+        _disarm(watchdog)
 
 
 def remove_orphaned_containers(client: DockerClient) -> None:
-    """Remove every container of ours whose owner lives no more."""
+    """Remove every container of ours whose owner has exited."""
     for row in client.api.containers(all=True, filters={"label": OWNER}):
         if not is_alive(row["Labels"][OWNER]):
-            with suppress(APIError):  # another process sweeps too
+            with suppress(APIError):  # another process may be removing it too
                 client.api.remove_container(row["Id"], force=True, v=True)
 
 
-def _dismiss(guard: subprocess.Popen[bytes]) -> None:
-    assert guard.stdin is not None
+def _disarm(watchdog: subprocess.Popen[bytes]) -> None:
+    assert watchdog.stdin is not None
     with suppress(BrokenPipeError):
-        guard.stdin.write(container_watchdog.DISARM)
+        watchdog.stdin.write(container_watchdog.DISARM)

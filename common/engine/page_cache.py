@@ -1,4 +1,4 @@
-"""An image's files put out of the page cache, so that the next start reads them from the disk: a cold start."""
+"""Evicting an image from the page cache, so that the next start reads it from the disk: a cold start."""
 
 import os
 from collections.abc import Iterator
@@ -14,29 +14,29 @@ BY_ALL = "drop_caches; the engine's own programs are cold too"
 
 
 def cold_method(reference: str) -> str:
-    """How an image can be made cold here; ``UsageError`` where it cannot."""
+    """Return how an image can be evicted here; raise ``UsageError`` if it cannot."""
     if os.geteuid() == 0 and _folders(reference):
         return BY_FILE
     if os.access(DROP_CACHES, os.W_OK):
         return BY_ALL
-    raise UsageError("CACHE=cold needs root, on the engine's own machine. Accepted: CACHE=warm.")
+    raise UsageError("CACHE=cold needs root on the Docker engine's machine. Run it there as root, or use CACHE=warm.")
 
 
 def evict(reference: str) -> None:
-    """Put the files of an image out of the page cache. Pages that a running process maps stay, and so does the disk's.
+    """Evict the files of an image from the page cache.
 
-    What was written a moment ago can only go once it is on the disk, so everything is written out first.
+    Pages that a running process maps stay, and so does whatever the disk itself caches.
     """
-    os.sync()
+    os.sync()  # a page can only be evicted once it is on the disk
     if cold_method(reference) == BY_ALL:
         DROP_CACHES.write_text("3")
         return
-    for file in _files(reference):
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    for descriptor in _open_files(reference):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _files(reference: str) -> Iterator[int]:
-    """A descriptor of each plain file of the image's layers, closed when the next is asked for."""
+def _open_files(reference: str) -> Iterator[int]:
+    """Yield a descriptor of each regular file in the image's layers, which is closed with the next step."""
     for folder in _folders(reference):
         for parent, _, names in os.walk(folder):
             for name in names:
@@ -49,8 +49,8 @@ def _files(reference: str) -> Iterator[int]:
 
 @cache
 def _folders(reference: str) -> tuple[Path, ...]:
-    """Where the engine keeps an image's layers unpacked; none where it does not say, or is not on this machine."""
+    """Return the folders of an image's unpacked layers; none if the engine does not say or is on another machine."""
     driver = engine().images.get(reference).attrs.get("GraphDriver") or {}
     data = driver.get("Data") or {}
-    paths = [Path(one) for key in ("UpperDir", "LowerDir") for one in data.get(key, "").split(":") if one]
+    paths = [Path(path) for key in ("UpperDir", "LowerDir") for path in data.get(key, "").split(":") if path]
     return tuple(paths) if all(path.is_dir() for path in paths) else ()

@@ -1,7 +1,7 @@
-"""A second Docker engine, empty and behind a link: what it pulls has no layer in common with anything that is there.
+"""A second Docker engine, empty and behind a link, into which every pull downloads all layers.
 
-Removing every shared layer from the engine that users work with would remove their images. This one has a folder and a
-network namespace of its own, runs no container, and is gone afterwards.
+To empty the engine that the user works with, one would have to remove the user's images. The second one has a folder
+and a network namespace of its own, runs no containers, and is removed afterwards.
 """
 
 import os
@@ -20,6 +20,7 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from common.errors import FailedError, UsageError
+from common.host.folders import make_folder
 from common.host.ownership import is_alive, owner_id
 from common.host.shaped_link import Link
 from common.host.supervisor import supervised
@@ -29,21 +30,21 @@ from common.project import ROOT
 PROGRAM = "dockerd"
 FOLDERS = ROOT / ".cache" / "pull-engines"
 PULL_TIMEOUT_S = 600
-ASK_TIMEOUT_S = 2
+PING_TIMEOUT_S = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """How long one pull took, from the call."""
+    """Durations of one pull, both from the call."""
 
     download_s: float
-    """Until the last layer was downloaded; unpacking has begun long before."""
+    """Until the last layer was downloaded; the engine unpacks earlier layers meanwhile."""
     total_s: float
     """Until the last layer was unpacked."""
 
 
 def require_program() -> str:
-    """The engine's path; ``UsageError`` says how to get it."""
+    """Return the path of the engine's program; raise ``UsageError`` that says how to install it."""
     if (program := shutil.which(PROGRAM)) is None:
         raise UsageError(f"BANDWIDTH= needs {PROGRAM} on PATH. Run: apt-get install docker.io, or leave it out.")
     return program
@@ -51,11 +52,11 @@ def require_program() -> str:
 
 @contextmanager
 def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
-    """An engine behind ``link`` that takes plain HTTP from ``registry``; nothing of it is left afterwards."""
+    """Start an engine behind ``link`` that pulls over plain HTTP from ``registry``; remove all of it afterwards."""
     program = require_program()
     remove_orphaned_engines()
-    folder = FOLDERS / owner_id(os.getpid()).replace(":", "-")
-    folder.mkdir(parents=True)
+    # Named for its owner and no more: the path of a socket may have 108 bytes, the checkout's included.
+    folder = make_folder(FOLDERS / owner_id(os.getpid()).replace(":", "-"))
     sock = folder / "s"
     line = [*link.prefix, program, *_options(folder, sock, registry)]
     try:
@@ -68,58 +69,60 @@ def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
 
 
 def pull(client: DockerClient, reference: str) -> Pulled:
-    """Pull ``reference``, and remove it and all its layers again; ``FailedError`` where that fails."""
-    began_s = time.perf_counter()
-    downloaded_s = began_s
+    """Pull ``reference`` and remove it with all its layers; raise ``FailedError`` if either fails."""
+    start = downloaded = time.perf_counter()
     try:
         for event in client.api.pull(reference, stream=True, decode=True):
-            _refuse_error(reference, event)
+            _raise_error(reference, event)
             if event.get("status") == "Download complete":
-                downloaded_s = time.perf_counter()
-        ended_s = time.perf_counter()
+                downloaded = time.perf_counter()
+        end = time.perf_counter()
         client.images.remove(reference, force=True)
     except (DockerException, RequestException) as error:
         raise FailedError(f"{reference} was not pulled: {error}") from error
-    if left := client.images.list(all=True):
-        raise FailedError(f"{reference} left {len(left)} images in the engine, whose layers would not be pulled again.")
-    return Pulled(download_s=downloaded_s - began_s, total_s=ended_s - began_s)
+    if remaining := client.images.list(all=True):
+        raise FailedError(
+            f"removing {reference} left {len(remaining)} images in the engine, whose layers would not be pulled again."
+        )
+    return Pulled(download_s=downloaded - start, total_s=end - start)
 
 
 def remove_orphaned_engines() -> None:
-    """Remove the folder of every engine whose owner lives no more."""
+    """Remove the folder of every engine whose owner has exited."""
     for folder in FOLDERS.glob("*"):
         if not is_alive(folder.name.replace("-", ":")):
             _remove(folder)
 
 
-def _refuse_error(reference: str, event: Mapping[str, Any]) -> None:
-    if said := event.get("error"):
-        raise FailedError(f"{reference} was not pulled: {said}")
+def _raise_error(reference: str, event: Mapping[str, Any]) -> None:
+    """Raise ``FailedError`` for an event that reports an error, or a retry, which would make the duration worthless."""
+    if reason := event.get("error"):
+        raise FailedError(f"{reference} was not pulled: {reason}")
     if str(event.get("status", "")).startswith("Retrying"):
-        raise FailedError(f"{reference} was not pulled at once: the registry broke a layer off.")
+        raise FailedError(f"{reference} was not pulled in one go: the connection to the registry broke off.")
 
 
 def _options(folder: Path, sock: Path, registry: str) -> list[str]:
-    """No bridge and no rules: the namespace is the engine's own, and it starts no container."""
+    """Return the engine's options: no bridge and no firewall rules, since it runs no containers."""
     named = {"data-root": folder / "data", "exec-root": folder / "exec", "pidfile": folder / "pid",
              "host": f"unix://{sock}", "insecure-registry": registry, "config-file": folder / "none.json"}  # fmt: skip
     (folder / "none.json").write_text("{}")
-    plain = ("--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
-    return [*(f"--{name}={value}" for name, value in named.items()), *plain]
+    flags = ("--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
+    return [*(f"--{name}={value}" for name, value in named.items()), *flags]
 
 
 def _answers(sock: Path) -> bool:
     with (
         suppress(DockerException, RequestException),
-        closing(docker.DockerClient(base_url=f"unix://{sock}", version="1.40", timeout=ASK_TIMEOUT_S)) as client,
+        closing(docker.DockerClient(base_url=f"unix://{sock}", version="1.40", timeout=PING_TIMEOUT_S)) as client,
     ):
         return sock.exists() and bool(client.ping())
     return False
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder and what an engine that was killed left mounted in it."""
+    """Remove a folder, and unmount what a killed engine has left mounted in it."""
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-        if (point := line.split()[4]).startswith(f"{folder}/"):
-            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+        if (mount_point := line.split()[4]).startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", mount_point], capture_output=True, check=False)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,79 +1,69 @@
-"""What this process puts where a KILL would leave it: a folder under ``.cache/`` that bears its owner's name.
+"""Temporary resources, reclaimed after a crash: a folder under ``.cache/`` and tags in the Docker engine.
 
-Folders whose owner lives no more, and the image tags that they note, are removed when the next claim is made.
+A file in the folder lists the tags. When the next process creates temporary resources, it removes the folders whose
+owner has exited, and the tags listed there.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError
 
-from common.engine.client import engine
-from common.host.ownership import is_alive, owner_id
+from common.engine.client import engine, find_image
+from common.errors import FailedError
+from common.host.folders import remove_folder, temporary_folder
 from common.project import ROOT
 
-TEMPORARY = ROOT / ".cache" / "claims"
+TEMPORARY = ROOT / ".cache" / "temporary"
 TAGS = "tags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporaryResources:
-    """A folder of this process's own, and the notes of what it has made elsewhere."""
+    """A folder of this process, and the list of the image tags that it has created."""
 
     folder: Path
 
     @contextmanager
     def tagged(self, image: str, reference: str) -> Iterator[None]:
-        """Another name for ``image`` while the block runs; one that was there already stays."""
-        before = _present(reference)
-        if not before:
-            with (self.folder / TAGS).open("a") as notes:
-                notes.write(f"{reference}\n")
-        engine().images.get(image).tag(reference)
+        """Tag ``image`` as ``reference`` within the block. A tag that existed before is kept."""
+        existed = find_image(reference) is not None
+        if not existed:
+            # Listed first: a kill in between leaves an entry without a tag, which does no harm.
+            with (self.folder / TAGS).open("a") as tags:
+                tags.write(f"{reference}\n")
         try:
+            _tag(image, reference)
             yield
         finally:
-            if not before:
+            if not existed:
                 _untag(reference)
 
 
 @contextmanager
 def temporary_resources(root: Path = TEMPORARY) -> Iterator[TemporaryResources]:
-    """A claim of this process, whose folder is gone afterwards; what killed processes left is removed first."""
-    root.mkdir(parents=True, exist_ok=True)
-    reclaim_orphans(root)
-    owner = owner_id(os.getpid()).replace(":", ".")
-    folder = Path(tempfile.mkdtemp(prefix=f"{owner}-", dir=root))
-    try:
+    """Create temporary resources and remove them afterwards; reclaim those of killed processes first."""
+    with temporary_folder("resources", root=root, reclaim=_reclaim) as folder:
         yield TemporaryResources(folder=folder)
-    finally:
-        shutil.rmtree(folder)
 
 
-def reclaim_orphans(root: Path = TEMPORARY) -> None:
-    """Remove what the claims of processes that live no more have left."""
-    for folder in root.iterdir():
-        if is_alive(folder.name.partition("-")[0].replace(".", ":")):
-            continue
-        notes = folder / TAGS
-        for reference in notes.read_text().split() if notes.exists() else ():
-            _untag(reference)
-        shutil.rmtree(folder, ignore_errors=True)
+def _reclaim(folder: Path) -> None:
+    """Remove a folder of temporary resources with the tags that it lists."""
+    tags = folder / TAGS
+    for reference in tags.read_text().split() if tags.exists() else ():
+        _untag(reference)
+    remove_folder(folder)
 
 
-def _present(reference: str) -> bool:
+def _tag(image: str, reference: str) -> None:
     try:
-        engine().images.get(reference)
-    except ImageNotFound:
-        return False
-    return True
+        engine().images.get(image).tag(reference)
+    except APIError as error:
+        raise FailedError(f"{image} cannot be tagged as {reference}: {error.explanation}") from error
 
 
 def _untag(reference: str) -> None:
-    with suppress(APIError):  # gone already
+    with suppress(APIError):  # already removed
         engine().images.remove(reference, noprune=True)

@@ -1,1 +1,1 @@
-"""This machine: processes, CPU time, memory, cores, ports, and the lock that keeps two runs apart."""
+"""This machine: its cores, processes, CPU time, memory and ports, and the lock that keeps two runs apart."""

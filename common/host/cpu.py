@@ -1,7 +1,8 @@
-"""CPU time and throttling of a server, read from its cgroup (v1 or v2) or from its process tree.
+"""CPU time and throttling of a server, read from its control group (v1 or v2) or from its process tree.
 
-A *meter* is named by a string, so that it can be handed to another process: ``cgroup:/sys/fs/cgroup/...`` for a
-control group (comma-separated where v1 keeps its controllers apart), ``tree:1234`` for a process and its descendants.
+A *meter* is a string, so that it can be passed to another process: ``cgroup:/sys/fs/cgroup/...`` for a control group
+(several folders, separated by commas, where v1 keeps its controllers apart), or ``tree:1234`` for a process and its
+descendants.
 """
 
 import time
@@ -18,17 +19,17 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuReading:
-    """Counters since the server started. Throttling is ``None`` where there is no quota to be throttled by."""
+    """Counters since the server started. Throttling is ``None`` for a server without a quota."""
 
     cpu_s: float
     throttled_s: float | None = None
     throttled_periods: int | None = None
     processes: frozenset[int] = frozenset()
-    """The server's processes at that moment."""
+    """The server's processes at the time of the reading."""
 
 
 def read_cpu(meter: str) -> CpuReading:
-    """One reading of the meter that the string names; ``OSError`` or ``psutil.Error`` once the server is gone."""
+    """Read a meter. Raise ``OSError`` or ``psutil.Error`` if the server has exited."""
     kind, _, rest = meter.partition(":")
     match kind:
         case "cgroup":
@@ -36,17 +37,17 @@ def read_cpu(meter: str) -> CpuReading:
         case "tree":
             return read_tree(int(rest))
         case _:
-            raise UsageError(f"the meter {meter!r} is unknown. Accepted: cgroup:PATH[,PATH] and tree:PID.")
+            raise UsageError(f"invalid CPU meter {meter!r}: must be cgroup:PATH[,PATH] or tree:PID.")
 
 
 def cgroup_meter(pid: int, *, proc: Path = Path("/proc"), root: Path = CGROUP_ROOT) -> str:
-    """The meter of the control group that ``pid`` is in."""
+    """Return the meter of the control group that ``pid`` is in."""
     paths = dict.fromkeys(cgroup_folder(pid, name, proc=proc, root=root) for name in ("cpuacct", "cpu"))
     return f"cgroup:{','.join(str(path) for path in paths)}"
 
 
 def cgroup_folder(pid: int, controller: str, *, proc: Path = Path("/proc"), root: Path = CGROUP_ROOT) -> Path:
-    """Where a controller keeps its files for the control group that ``pid`` is in; one folder for all of them on v2."""
+    """Return the folder with a controller's files for the control group of ``pid``; on v2 all controllers share one."""
     folders = {}
     for line in (proc / str(pid) / "cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
@@ -58,7 +59,7 @@ def cgroup_folder(pid: int, controller: str, *, proc: Path = Path("/proc"), root
 
 
 def memory_kills(folder: Path) -> int:
-    """How many processes of a control group were killed for memory; none once the group is gone.
+    """Return how many processes of a control group were killed for memory; 0 if the group no longer exists.
 
     Source: the kernel's ``memory.events`` (Documentation/admin-guide/cgroup-v2.rst), ``memory.oom_control`` on v1.
     """
@@ -69,7 +70,7 @@ def memory_kills(folder: Path) -> int:
 
 
 def read_cgroup(folders: list[Path]) -> CpuReading:
-    """Counters of one control group: ``cpu.stat`` on v2 (microseconds), ``cpuacct.usage`` and ``cpu.stat`` on v1 (ns).
+    """Read one control group: ``cpu.stat`` on v2 (microseconds), ``cpuacct.usage`` and ``cpu.stat`` on v1 (ns).
 
     Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpuacct.rst, scheduler/sched-bwc.rst.
     """
@@ -90,12 +91,12 @@ def read_cgroup(folders: list[Path]) -> CpuReading:
 
 
 def processes_ended(first: CpuReading | None, last: CpuReading | None) -> int | None:
-    """How many of the server's processes were gone at the second reading; ``None`` where one was not taken."""
+    """Return how many of the server's processes exited between two readings; ``None`` if a reading is missing."""
     return None if first is None or last is None else len(first.processes - last.processes)
 
 
 def processes_started(first: CpuReading | None, last: CpuReading | None) -> int | None:
-    """How many there were then that had not been there before."""
+    """Return how many of the server's processes are new in the second reading; ``None`` if a reading is missing."""
     return processes_ended(last, first)
 
 
@@ -107,17 +108,17 @@ def _processes(folder: Path) -> frozenset[int]:
 
 
 def read_tree(pid: int) -> CpuReading:
-    """Counters of a process, its living descendants, and the ended children that these have waited for.
+    """Read a process, its living descendants, and those of their children that exited and were waited for.
 
-    ``processes`` are the descendants.
+    The reading's ``processes`` are the descendants.
     """
     root = psutil.Process(pid)
     descendants = root.children(recursive=True)
     total = 0.0
     for process in (root, *descendants):
         try:
-            ended = process.cpu_times()
-            total += process_cpu_s(process.pid) + ended.children_user + ended.children_system
+            exited = process.cpu_times()
+            total += process_cpu_s(process.pid) + exited.children_user + exited.children_system
         except (psutil.NoSuchProcess, OSError):
             if process is root:
                 raise
@@ -125,10 +126,11 @@ def read_tree(pid: int) -> CpuReading:
 
 
 def process_cpu_s(pid: int) -> float:
-    """CPU-seconds of all threads of a process, to the nanosecond; ``OSError`` where there is no such process.
+    """Return the CPU-seconds of all threads of a process, to the nanosecond.
 
-    ``/proc/PID/stat`` counts in ticks of 10 ms; this is the process's own CPU clock, which ``clock_getcpuclockid(3)``
-    names by ``~pid << 3 | CPUCLOCK_SCHED`` (the kernel's include/linux/posix-timers_types.h).
+    ``/proc/PID/stat`` counts in ticks of 10 ms. This reads the process's own CPU clock, whose id is
+    ``~pid << 3 | CPUCLOCK_SCHED`` (clock_getcpuclockid(3), the kernel's include/linux/posix-timers_types.h).
+    Raise ``OSError`` if there is no such process.
     """
     cpuclock_sched = 2
     return time.clock_gettime(~pid << 3 | cpuclock_sched)

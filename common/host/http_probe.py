@@ -1,31 +1,63 @@
-"""One request to a server that may not answer yet."""
+"""A single HTTP request to a server that may not answer yet, with a deadline for the whole exchange."""
 
+import socket
+import time
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
+import h11
+
 PROBE_TIMEOUT_S = 5.0
+_CHUNK_BYTES = 65536
 
 
 def responds(
     url: str, path: str = "/hello", *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
 ) -> bool:
-    """Whether ``GET`` is answered with 200; closes its connection, so that no worker waits on it."""
+    """Return whether ``GET`` is answered with 200."""
     return fetch_body(url, path, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s) is not None
 
 
 def fetch_body(
     url: str, path: str, *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
 ) -> bytes | None:
-    """The body that ``GET`` is answered with, as ``answers``; ``None`` where there is no answer, or no 200."""
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=connect_timeout_s or timeout_s)
+    """Return the body that ``GET`` is answered with; ``None`` without a complete answer of status 200 in time.
+
+    ``timeout_s`` limits the exchange from connecting to the last byte, however slowly the bytes arrive;
+    ``connect_timeout_s`` can only shorten the time to connect.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    address = urlsplit(url)
     try:
-        connection.connect()
-        connection.sock.settimeout(timeout_s)
-        connection.request("GET", path, headers={"Connection": "close"})
-        response = connection.getresponse()
-        return response.read() if response.status == HTTPStatus.OK else None
-    except (OSError, HTTPException):
+        with socket.create_connection(
+            (address.hostname or "", address.port or 80), timeout=min(connect_timeout_s or timeout_s, timeout_s)
+        ) as connection:
+            return _exchange(connection, address.netloc, path, deadline_s)
+    except (OSError, h11.RemoteProtocolError):
         return None
-    finally:
-        connection.close()
+
+
+def _exchange(connection: socket.socket, host: str, path: str, deadline_s: float) -> bytes | None:
+    """Send the request and read the answer; ``TimeoutError`` at the deadline."""
+    parser = h11.Connection(our_role=h11.CLIENT)
+    # A synchronous worker would otherwise wait for the next request on this connection until its keep-alive ends.
+    request = h11.Request(method="GET", target=path, headers=[("Host", host), ("Connection", "close")])
+    connection.settimeout(_left_s(deadline_s))
+    connection.sendall((parser.send(request) or b"") + (parser.send(h11.EndOfMessage()) or b""))
+    body = b""
+    while not isinstance(event := parser.next_event(), h11.EndOfMessage):
+        if event is h11.NEED_DATA:
+            # A socket's own timeout starts anew with every byte, so a server that drips could hold us for ever.
+            connection.settimeout(_left_s(deadline_s))
+            parser.receive_data(connection.recv(_CHUNK_BYTES))
+        elif isinstance(event, h11.Response) and event.status_code != HTTPStatus.OK:
+            return None
+        elif isinstance(event, h11.Data):
+            body += event.data
+    return body
+
+
+def _left_s(deadline_s: float) -> float:
+    if (left_s := deadline_s - time.monotonic()) <= 0:
+        raise TimeoutError
+    return left_s

@@ -1,33 +1,91 @@
-"""The machine we run on, as records keep it."""
+"""A description of this machine and of this checkout, for records."""
 
+import gzip
 import os
 import platform
 import re
 import subprocess
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from common.host.cpu import CGROUP_ROOT
+from common.host.cores import parse_cpu_list, thread_siblings
 from common.project import ROOT
 from common.records.run import Machine
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineDetails:
+    """What this machine shows of itself that changes how its numbers are to be read; ``None`` where it is not known.
+
+    A virtual machine shows what its hypervisor lets it see, which may be less than the host has.
+    """
+
+    cgroup_version: int
+    governor: str | None
+    """How the kernel sets the clock frequency of the first core."""
+    thread_siblings: tuple[tuple[int, ...], ...]
+    """The cores of this process by physical core, more than one where it has several hardware threads."""
+    numa_nodes: Mapping[int, tuple[int, ...]]
+    """The cores of each node with memory of its own; empty if the kernel knows no nodes."""
+    irq_time_accounting: bool | None
+    """Whether the kernel counts interrupts apart from the tasks that they interrupt."""
+    python_pgo: bool | None
+    """Whether the Python that runs us was built with profile-guided optimisation."""
+    python_lto: bool | None
+    """Whether it was built with link-time optimisation."""
+
+
 def machine(docker: str | None = None) -> Machine:
-    """This machine; ``docker`` says which engine was used."""
+    """Describe this machine; ``docker`` is the version of the engine that was used."""
+    details = machine_details()
     return Machine(
         cpu_model=_cpu_model(Path("/proc/cpuinfo").read_text()),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         kernel=platform.release(),
-        cgroup_version=2 if (CGROUP_ROOT / "cgroup.controllers").exists() else 1,
+        cgroup_version=details.cgroup_version,
         python=platform.python_version(),
         architecture=platform.machine(),
         docker=docker,
-        governor=_governor(),
+        governor=details.governor,
     )
 
 
+def machine_details(root: Path = Path("/"), *, kernel: str | None = None) -> MachineDetails:
+    """Describe the machine whose ``/sys``, ``/proc`` and ``/boot`` are below ``root``.
+
+    ``kernel`` is its release, by default this machine's.
+    """
+    cpus = root / "sys/devices/system/cpu"
+    pgo, lto = python_optimisations(sysconfig.get_config_vars())
+    return MachineDetails(
+        cgroup_version=2 if (root / "sys/fs/cgroup/cgroup.controllers").exists() else 1,
+        governor=_text(cpus / "cpu0/cpufreq/scaling_governor"),
+        thread_siblings=_by_physical_core(cpus),
+        numa_nodes=_numa_nodes(root / "sys/devices/system/node"),
+        irq_time_accounting=_kernel_option("CONFIG_IRQ_TIME_ACCOUNTING", root, kernel or platform.release()),
+        python_pgo=pgo,
+        python_lto=lto,
+    )
+
+
+def python_optimisations(variables: Mapping[str, object]) -> tuple[bool | None, bool | None]:
+    """Return whether a Python with these variables of ``sysconfig`` was built with PGO, and whether with LTO.
+
+    Debian builds with both, without saying so to ``configure``, and strips all traces from the variables. That much can
+    be seen, so the answer is ``None`` there.
+    """
+    arguments = str(variables.get("CONFIG_ARGS") or "")
+    stripped = "-fprofile-use" not in str(variables.get("PGO_PROF_USE_FLAG") or "")
+    pgo = "'--enable-optimizations" in arguments
+    lto = re.search(r"'--with-lto(?!=no)", arguments) is not None
+    return pgo or (None if stripped else False), lto or (None if stripped else False)
+
+
 def revision(digits: int = 12) -> str | None:
-    """The project's commit, ``+dirty`` where files differ from it; ``None`` outside a git checkout."""
+    """Return the checkout's commit, with ``+dirty`` if files differ from it; ``None`` outside a git checkout."""
     try:
         commit = _git("rev-parse", f"--short={digits}", "HEAD")
         return f"{commit}+dirty" if _git("status", "--porcelain") else commit
@@ -40,11 +98,37 @@ def _git(*arguments: str) -> str:
 
 
 def _cpu_model(cpuinfo: str) -> str:
-    found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return found[1] if found else platform.machine()
+    # x86 kernels write "model name"; some Arm kernels write "Model" or "Hardware", others nothing of the kind.
+    match = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return match[1] if match else platform.machine()
 
 
-def _governor(file: Path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) -> str | None:
+def _by_physical_core(cpus: Path) -> tuple[tuple[int, ...], ...]:
+    cores = os.sched_getaffinity(0)
+    groups = thread_siblings(sorted(cores), cpus=cpus).values()
+    return tuple(sorted({tuple(core for core in group if core in cores) for group in groups}))
+
+
+def _numa_nodes(folder: Path) -> dict[int, tuple[int, ...]]:
+    nodes = {int(node.name.removeprefix("node")): node for node in folder.glob("node[0-9]*")}
+    return {number: parse_cpu_list(_text(nodes[number] / "cpulist") or "") for number in sorted(nodes)}
+
+
+def _kernel_option(name: str, root: Path, kernel: str) -> bool | None:
+    """Return whether the kernel was built with an option; ``None`` if its configuration cannot be read."""
+    configuration = _kernel_configuration(root, kernel)
+    return None if configuration is None else f"{name}=y" in configuration.splitlines()
+
+
+def _kernel_configuration(root: Path, kernel: str) -> str | None:
+    try:
+        return gzip.decompress((root / "proc/config.gz").read_bytes()).decode()
+    except (OSError, EOFError):
+        places = (root / "boot" / f"config-{kernel}", root / "usr/lib/modules" / kernel / "config")
+        return next((text for place in places if (text := _text(place)) is not None), None)
+
+
+def _text(file: Path) -> str | None:
     try:
         return file.read_text().strip()
     except OSError:

@@ -1,8 +1,8 @@
-"""Memory that a server holds, read from its cgroup (v1 or v2) or from its process tree.
+"""Memory that a server holds, read from its control group (v1 or v2) or from its process tree.
 
-What is named *held* is what the server alone is answerable for: anonymous, shared (tmpfs, shared mappings) and kernel
-memory of its control group. The group's "usage" also counts the page cache, which is charged to whoever touched a file
-first and so depends on the order of runs.
+*Held* memory is what exists because of the server alone: anonymous, shared (tmpfs, shared mappings) and kernel memory
+of its control group. The group's own "usage" also counts the page cache, which the kernel charges to the group that
+touches a file first, so that it depends on the order of runs.
 """
 
 from collections.abc import Iterable
@@ -15,53 +15,53 @@ import psutil
 from common.errors import UsageError
 
 KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
-"""What ``kernel`` sums up in the v2 ``memory.stat`` of Linux 5.18 and later."""
+"""The rows of the v2 ``memory.stat`` that Linux 5.18 and later add up in a row of its own, ``kernel``."""
 BYTES_PER_KB = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryReading:
-    """Memory at one instant, in bytes. What cannot be read there is ``None``."""
+    """Memory at one instant, in bytes; ``None`` where it cannot be read."""
 
     anonymous_bytes: int | None = None
     shared_bytes: int | None = None
     kernel_bytes: int | None = None
     pss_bytes: int | None = None
-    """Proportional set size: pages that several processes of the machine map are counted in equal parts."""
+    """Proportional set size: a page that several processes map counts in equal parts for each of them."""
     uss_bytes: int | None = None
-    """Unique set size: pages that no other process maps."""
+    """Unique set size: the pages that no other process maps."""
     processes: int
 
     @property
     def held_bytes(self) -> int | None:
-        """Anonymous, shared and kernel memory of the group; the tree's PSS where there is no group."""
+        """Anonymous, shared and kernel memory of the group; for a process tree, its PSS."""
         parts = (self.anonymous_bytes, self.shared_bytes, self.kernel_bytes)
-        known = [part for part in parts if part is not None]
-        return sum(known) if len(known) == len(parts) else self.pss_bytes
+        readable = [part for part in parts if part is not None]
+        return sum(readable) if len(readable) == len(parts) else self.pss_bytes
 
 
 def read_memory(meter: str, *, proc: Path = Path("/proc")) -> MemoryReading:
-    """One reading of ``cgroup:PATH`` or of ``tree:PID``, which is the process's descendants without itself.
+    """Read ``cgroup:PATH`` or ``tree:PID``; the latter counts the descendants of a process, not the process itself.
 
-    ``OSError`` or ``psutil.Error`` once the server is gone.
+    Raise ``OSError`` or ``psutil.Error`` if the server has exited.
     """
     kind, _, rest = meter.partition(":")
     match kind:
         case "cgroup":
-            return _group(Path(rest), proc)
+            return _read_group(Path(rest), proc)
         case "tree":
             pids = [child.pid for child in psutil.Process(int(rest)).children(recursive=True)]
-            return MemoryReading(processes=len(pids), **_mapped(pids, proc))
+            return MemoryReading(processes=len(pids), **_set_sizes(pids, proc))
         case _:
-            raise UsageError(f"the memory meter {meter!r} is unknown. Accepted: cgroup:PATH and tree:PID.")
+            raise UsageError(f"invalid memory meter {meter!r}: must be cgroup:PATH or tree:PID.")
 
 
-def _group(folder: Path, proc: Path) -> MemoryReading:
-    """Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst."""
+def _read_group(folder: Path, proc: Path) -> MemoryReading:
+    """Read a control group (the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst)."""
     stat = _numbers((folder / "memory.stat").read_text())
     pids = [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
     if "anon" in stat:
-        anonymous, shared, kernel = stat["anon"], stat["shmem"], _kernel(stat)
+        anonymous, shared, kernel = stat["anon"], stat["shmem"], _v2_kernel(stat)
     else:
         anonymous, shared = stat["total_rss"], stat.get("total_shmem", 0)
         kernel = int((folder / "memory.kmem.usage_in_bytes").read_text())
@@ -70,16 +70,16 @@ def _group(folder: Path, proc: Path) -> MemoryReading:
         shared_bytes=shared,
         kernel_bytes=kernel,
         processes=len(pids),
-        **_mapped(pids, proc),
+        **_set_sizes(pids, proc),
     )
 
 
-def _kernel(stat: dict[str, int]) -> int:
+def _v2_kernel(stat: dict[str, int]) -> int:
     return stat["kernel"] if "kernel" in stat else sum(stat.get(part, 0) for part in KERNEL_PARTS)
 
 
-def _mapped(pids: Iterable[int], proc: Path) -> dict[str, int | None]:
-    """PSS and USS of processes together, ``None`` where this user may not read another's; an ended one holds none."""
+def _set_sizes(pids: Iterable[int], proc: Path) -> dict[str, int | None]:
+    """Add up PSS and USS of processes that still exist; ``None`` if they are another user's and may not be read."""
     pss = uss = 0
     for pid in pids:
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -93,5 +93,5 @@ def _mapped(pids: Iterable[int], proc: Path) -> dict[str, int | None]:
 
 
 def _numbers(text: str) -> dict[str, int]:
-    """Lines of a name and a number, with or without a colon and a unit."""
+    """Parse lines of a name and a number, with or without a colon and a unit."""
     return {words[0].rstrip(":"): int(words[1]) for line in text.splitlines() if len(words := line.split()) > 1}

@@ -1,16 +1,20 @@
-"""Which process something belongs to, so that what a killed one left is told from what is in use."""
+"""Which process a resource belongs to, so that leftovers of a killed process can be told from what is in use."""
 
 from pathlib import Path
 
 
 def owner_id(pid: int, *, proc: Path = Path("/proc")) -> str:
-    """A process as a label names it: ``PID:start``, in ticks since boot; ``OSError`` where it lives no more."""
+    """Return a process's identity for labels, ``PID:START`` with the start in clock ticks since boot.
+
+    Raise ``OSError`` if there is no such process.
+    """
+    # The command's name, in parentheses, may itself hold spaces and parentheses; the start is the 22nd field of all.
     after_name = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return f"{pid}:{after_name[19]}"
 
 
 def is_alive(owner: str) -> bool:
-    """Whether the process that a label names still runs; another one that was given its number is not it."""
+    """Return whether the process behind ``owner`` still runs; a later process with the same PID does not count."""
     try:
         return owner_id(int(owner.partition(":")[0])) == owner
     except (OSError, ValueError):

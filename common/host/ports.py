@@ -1,4 +1,4 @@
-"""TCP ports of this machine's loopback."""
+"""TCP ports on this machine's loopback address."""
 
 import socket
 
@@ -8,8 +8,9 @@ HOST = "127.0.0.1"
 
 
 def check_port(port: int) -> int:
-    """``port`` where it is free; ``UsageError`` where it is not."""
+    """Return ``port`` if it is free; raise ``UsageError`` otherwise."""
     with socket.socket() as probe:
+        # Connections of a server that has just exited linger in TIME_WAIT and must not count as a port in use.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -19,7 +20,7 @@ def check_port(port: int) -> int:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port on which nothing listens at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -1,35 +1,44 @@
-"""One measuring run at a time on a machine: two at once would measure each other."""
+"""The lock that allows one measuring run at a time on a machine, because two at once would measure each other.
+
+It lies in a folder that every user can write to, so the file may have been put there by anybody: it is opened without
+following links, used only if it is a regular file, and its content is shown but not believed.
+"""
 
 import fcntl
 import os
-import tempfile
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import UsageError
 from common.project import PROJECT
 
+LOCK = Path("/tmp") / f"{PROJECT}.lock"  # noqa: S108 -- the one folder that all users of a machine share
+"""One file for all users and checkouts. ``TMPDIR`` and ``XDG_RUNTIME_DIR``, which differ by login, do not move it."""
+VARIABLE = "RUN_LOCK_FILE"
+"""Environment variable with the path of another lock file. Only tests set it: what they measure does not matter."""
+EVERYONE = 0o666
+MAX_CONTENT_BYTES = 200
+
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 def lock_file() -> Path:
-    """The file that a run holds locked, in this user's runtime folder or the machine's temporary one."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"{PROJECT}.lock"
+    """Return the file that a run keeps locked."""
+    return Path(os.environ.get(VARIABLE) or LOCK)
 
 
 @contextmanager
 def hold_run_lock(run_id: str) -> Iterator[None]:
-    """Hold the machine for a run; ``UsageError`` with the id of the run that has it.
+    """Hold the machine for a run; raise ``UsageError`` with the other run's id if one is under way.
 
-    The kernel gives the lock back when its holder ends, however it ends, so what a killed run has left in the file
-    keeps nobody out. The file stays: removing it would let two runs hold two files of one name.
+    The kernel releases the lock when its holder exits for whatever reason, so a killed run locks nobody out, although
+    its id is still in the file. The file is never removed: two runs could then each hold a file of that name.
     """
-    file = lock_file()
+    descriptor = _open(lock_file())
     try:
-        descriptor = _open(file)
-    except OSError as error:
-        raise UsageError(f"{file}, which keeps two runs apart, cannot be opened: {error.strerror}.") from error
-    try:
-        _take(descriptor, run_id)
+        _acquire(descriptor, run_id)
         try:
             yield
         finally:
@@ -39,21 +48,48 @@ def hold_run_lock(run_id: str) -> Iterator[None]:
 
 
 def _open(file: Path) -> int:
-    """The file, open; one that another user made is opened without creating it, which sticky folders forbid."""
     try:
-        return os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _create(file)
+        descriptor = os.open(file, _OPEN)
+    except OSError as error:
+        raise _unusable(file, error.strerror) from error
+    status = os.fstat(descriptor)
+    # A second link could be to a file of root's that another user wants to see overwritten.
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise _unusable(file, "it is not a regular file with a single link")
+    if status.st_uid == os.geteuid():
+        os.fchmod(descriptor, EVERYONE)  # the umask has taken write permission from the others
+    return descriptor
 
 
-def _take(descriptor: int, run_id: str) -> None:
+def _create(file: Path) -> None:
+    """Create the file if it is missing.
+
+    Only then: in a sticky folder the kernel refuses ``O_CREAT`` on an existing file of another user.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, _OPEN | os.O_CREAT | os.O_EXCL, EVERYONE))
+
+
+def _unusable(file: Path, reason: str | None) -> UsageError:
+    return UsageError(f"the run lock {file} cannot be used: {reason}. Remove it, as its owner or as root.")
+
+
+def _acquire(descriptor: int, run_id: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid, _, other = os.pread(descriptor, 1000, 0).decode().strip().partition(" ")
+        pid, _, other_run = _content(descriptor).partition(" ")
         raise UsageError(
-            f"run {other or '(just begun)'} is under way on this machine (process {pid or 'unknown'}); two at once "
+            f"run {other_run or '(just begun)'} is under way on this machine (process {pid or 'unknown'}); two at once "
             "would measure each other. Wait for it, or end it."
         ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()} {run_id}\n".encode(), 0)
+
+
+def _content(descriptor: int) -> str:
+    """Return the first line of the file, without characters that would change what a terminal shows."""
+    line = os.pread(descriptor, MAX_CONTENT_BYTES, 0).decode(errors="replace").partition("\n")[0]
+    return "".join(character if character.isprintable() else "?" for character in line).strip()

@@ -1,4 +1,4 @@
-"""A network namespace behind a link of a given bandwidth: a veth pair of which our end sends no faster than told."""
+"""A network namespace behind a link of limited bandwidth: a veth pair whose end on our side is rate-limited."""
 
 import os
 import random
@@ -20,68 +20,71 @@ from common.project import PROJECT
 
 NAMESPACES = Path("/run/netns")
 FULL = "full"
-"""The bandwidth of a link that is not shaped."""
+"""The name, in place of a bandwidth, of a link without a limit."""
 
 _UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+MIN_BPS, MAX_BPS = 1e5, 1e11
+"""The rates at which the kernel's token bucket is accurate with the burst below."""
 BURST_S = 0.005
-"""How much may be sent at once, as time at the full rate: a kernel that looks 250 times a second needs 4 ms of it."""
-LEAST_BURST_BYTES = 128 * 1024
+"""Size of the token bucket, as time at the full rate: longer than a kernel tick of 4 ms, after which it is refilled."""
+MIN_BURST_BYTES = 128 * 1024
+"""Room for two of the largest segments (64 KiB) that the kernel passes to a device at once."""
 PROBE_S = 1.0
 PROBE_TIMEOUT_S = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A namespace and the way to it."""
+    """A network namespace and the veth pair that leads into it."""
 
     namespace: str
     device: str
     host: str
-    """Our end's address, which servers for the namespace listen on."""
+    """The address of our end, on which servers for the namespace listen."""
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What to put before a command line so that it runs behind the link, with nothing but the network changed."""
+        """The words that run the command line after them behind the link, with only its network changed."""
         return ("nsenter", f"--net={NAMESPACES / self.namespace}")
 
     def shape(self, bandwidth: str) -> None:
-        """Give what is sent to the namespace this bandwidth: a token bucket, or ``full`` for none (tc-tbf(8))."""
+        """Limit what is sent into the namespace to ``bandwidth``, or lift the limit for ``full`` (tc-tbf(8))."""
         subprocess.run(["tc", "qdisc", "del", "dev", self.device, "root"], capture_output=True, check=False)
         if bandwidth != FULL:
             rate_bps = bits_per_s(bandwidth)
-            burst_bytes = max(LEAST_BURST_BYTES, round(rate_bps / 8 * BURST_S))
+            burst_bytes = max(MIN_BURST_BYTES, round(rate_bps / 8 * BURST_S))
             _run("tc", "qdisc", "add", "dev", self.device, "root", "tbf", "rate", f"{rate_bps:.0f}bit",
                  "burst", f"{burst_bytes}b", "latency", "50ms")  # fmt: skip
 
     def seen_bps(self) -> float:
-        """Bits per second that a plain transfer into the namespace reaches in a second."""
+        """Measure the bits per second of a plain transfer of one second into the namespace."""
         with socket.create_server((self.host, 0)) as listener:
             listener.settimeout(PROBE_TIMEOUT_S)
             sender = threading.Thread(target=_send, args=(listener,), daemon=True)
             sender.start()
             line = [*self.prefix, sys.executable, "-c", _RECEIVE, self.host, str(listener.getsockname()[1])]
-            done = subprocess.run(
+            receiver = subprocess.run(
                 [*line, str(PROBE_S)], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
             )
             sender.join(timeout=PROBE_TIMEOUT_S)
-        if done.returncode:
-            raise FailedError(f"nothing comes through the link to {self.namespace}: {done.stderr.strip()[-200:]}")
-        return float(done.stdout)
+        if receiver.returncode:
+            raise FailedError(f"no data came through the link to {self.namespace}: {receiver.stderr.strip()[-200:]}")
+        return float(receiver.stdout)
 
 
 def bits_per_s(text: str) -> float:
-    """The bandwidth that ``100mbit`` and the like name; ``full`` is none and has no figure."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(kbit|mbit|gbit)", text)
-    rate = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if not 1e5 <= rate <= 1e11:  # noqa: PLR2004 -- what a token bucket in this kernel is good for
+    """Parse a bandwidth such as ``100mbit``. Raise ``UsageError`` for anything else, including ``full``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(kbit|mbit|gbit)", text)
+    rate_bps = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not MIN_BPS <= rate_bps <= MAX_BPS:
         raise UsageError(
-            f"BANDWIDTH={text} is none. Accepted: {FULL}, or 100kbit to 100gbit, such as 100mbit or 1gbit."
+            f"invalid BANDWIDTH={text}: must be {FULL}, or from 100kbit to 100gbit, such as 100mbit or 1gbit."
         )
-    return rate
+    return rate_bps
 
 
 def parse_bandwidths(text: str) -> tuple[str, ...]:
-    """The links that ``BANDWIDTH=`` names, several joined by commas; none for an empty text."""
+    """Return the bandwidths in ``BANDWIDTH=``, separated by commas; none if it is empty."""
     names = tuple(dict.fromkeys(part.strip().casefold() for part in text.split(",") if part.strip()))
     for name in names:
         if name != FULL:
@@ -90,19 +93,22 @@ def parse_bandwidths(text: str) -> tuple[str, ...]:
 
 
 def require_namespaces() -> None:
-    """``UsageError`` unless this user can make a namespace with a shaped link."""
+    """Raise ``UsageError`` unless this user can create a namespace with a shaped link."""
     if os.geteuid() != 0:
-        raise UsageError("BANDWIDTH= makes a network namespace, which only root can. Run it as root, or leave it out.")
-    if absent := [name for name in ("ip", "tc", "nsenter") if shutil.which(name) is None]:
-        raise UsageError(f"BANDWIDTH= needs {', '.join(absent)}. Run: apt-get install iproute2 util-linux")
+        raise UsageError("BANDWIDTH= needs root, to create a network namespace. Run it as root, or leave it out.")
+    if missing := [name for name in ("ip", "tc", "nsenter") if shutil.which(name) is None]:
+        raise UsageError(f"BANDWIDTH= needs {', '.join(missing)}. Run: apt-get install iproute2 util-linux")
 
 
 @contextmanager
 def shaped_link() -> Iterator[Link]:
-    """A namespace behind a link that is not shaped yet; gone afterwards, with all that a killed run left."""
+    """Create a namespace behind a link without a limit, and remove it afterwards.
+
+    What killed runs have left is removed first.
+    """
     require_namespaces()
     remove_orphaned_namespaces()
-    link = _made()
+    link = _create_link()
     try:
         yield link
     finally:
@@ -110,15 +116,15 @@ def shaped_link() -> Iterator[Link]:
 
 
 def remove_orphaned_namespaces() -> None:
-    """Remove every namespace of ours whose owner lives no more; its end of the link goes with it."""
+    """Remove every namespace of ours whose owner has exited; the kernel removes its link along with it."""
     for path in NAMESPACES.glob(f"{PROJECT}-*"):
         owner = path.name.removeprefix(f"{PROJECT}-").replace("-", ":")
         if not is_alive(owner):
             _delete(path.name)
 
 
-def _made() -> Link:
-    """Addresses are of the network that is set aside for benchmarks (RFC 2544), four of them to a link."""
+def _create_link() -> Link:
+    """Create a namespace and a link, with four addresses from the network reserved for benchmarks (RFC 2544)."""
     namespace = f"{PROJECT}-{owner_id(os.getpid()).replace(':', '-')}"
     first = random.SystemRandom().randrange(2**15) * 4
     network = f"198.{18 + (first >> 16)}.{first >> 8 & 255}"
@@ -143,9 +149,9 @@ def _delete(namespace: str) -> None:
 
 
 def _run(*line: str) -> None:
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FailedError(f"{' '.join(line)}: {done.stderr.strip()}")
+    process = subprocess.run(line, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise FailedError(f"{' '.join(line)}: {process.stderr.strip()}")
 
 
 def _send(listener: socket.socket) -> None:
@@ -156,15 +162,15 @@ def _send(listener: socket.socket) -> None:
             while True:
                 connection.sendall(block)
     except OSError:
-        return  # the receiver has seen enough, or never came
+        return  # the receiver has measured long enough, or never connected
 
 
 _RECEIVE = """
 import socket, sys, time
 with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) as connection:
     connection.recv(65536)
-    began, received = time.perf_counter(), 0
-    while time.perf_counter() < began + float(sys.argv[3]):
+    start, received = time.perf_counter(), 0
+    while time.perf_counter() < start + float(sys.argv[3]):
         received += len(connection.recv(1 << 20))
-    print(received * 8 / (time.perf_counter() - began))
+    print(received * 8 / (time.perf_counter() - start))
 """

@@ -1,8 +1,13 @@
-"""Start programs whose whole process tree is gone afterwards, however this process ends.
+"""Programs whose whole process tree is ended with this process, however this process ends.
 
-A small supervisor stands between us and each program. It runs as ``python -P supervisor.py CORES COMMAND...`` in a
-session of its own, with a pipe from us as its standard input: when we end, even by ``KILL``, the pipe closes and the
-supervisor ends the tree. It is a subreaper, so that orphans of the tree become its children and none escapes.
+Two small guards stand between us and each program, in a session of their own. The outer one runs as
+``python -P supervisor.py REPORT CORES COMMAND...`` with a pipe from us as its standard input: when we exit, even by
+``KILL``, the pipe closes and it ends the tree. It forks the inner one, which starts the program. Both are subreapers:
+orphans of the tree become children of the inner guard, or of the outer one if the inner one is killed. Each watches
+the other, so whichever survives finds every process and ends it.
+
+If both are killed at once, the kernel kills the program itself, and leaving the block kills the rest of their session.
+Only what has moved to another session survives that.
 """
 
 import ctypes
@@ -12,9 +17,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -22,50 +29,50 @@ from typing import IO
 import psutil
 
 GRACE_S = 2.0
-"""How long a program may take to end by itself after ``TERM``."""
+"""How long a program may take to exit after ``TERM``, before ``KILL``."""
+END_TIMEOUT_S = GRACE_S * 5
 LAST_LINES = 5
 
-_PR_SET_CHILD_SUBREAPER = 36  # include/uapi/linux/prctl.h
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+_PR_SET_CHILD_SUBREAPER = 36  # same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A supervised program and what it has printed so far."""
+    """A supervised program and the output it has printed so far."""
 
     supervisor: subprocess.Popen[bytes]
+    """The outer guard."""
+    pid: int
+    """The PID of the inner guard, whose descendants are the program."""
     log: IO[str]
 
     @property
-    def pid(self) -> int:
-        """The supervisor's process, whose descendants are the program."""
-        return self.supervisor.pid
-
-    @property
     def tree_meter(self) -> str:
-        """What ``read_cpu`` and ``read_memory`` read its CPU time and memory from."""
+        """The meter for ``read_cpu`` and ``read_memory``."""
         return f"tree:{self.pid}"
 
     @property
     def exit_status(self) -> int | None:
-        """The status it exited with; ``None`` while it runs."""
+        """The exit status of the program; ``None`` while it runs."""
         return self.supervisor.poll()
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Return its exit status once it has ended; ``subprocess.TimeoutExpired`` at the timeout."""
+        """Wait for the program to exit and return its status; raise ``subprocess.TimeoutExpired`` at the timeout."""
         return self.supervisor.wait(timeout=timeout_s)
 
     def exit_reason(self) -> str | None:
-        """Say how it ended, with the last lines that it printed; ``None`` while it runs."""
+        """Return the exit status with the last lines of output; ``None`` while the program runs."""
         status = self.exit_status
         return None if status is None else f"exit status {status}. {self.last_lines()}"
 
     def output(self) -> str:
-        """Return everything it has printed."""
+        """Return everything the program has printed."""
         self.log.seek(0)
         return self.log.read()
 
     def last_lines(self, count: int = LAST_LINES) -> str:
-        """Return the last lines that it printed, joined into one."""
+        """Return the last lines of output, joined into one."""
         return " | ".join(self.output().split("\n")[-count - 1 :]).strip(" |") or "It printed nothing."
 
 
@@ -73,58 +80,138 @@ class Program:
 def supervised(
     line: Sequence[str], *, cwd: Path, cores: Sequence[int] | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[Program]:
-    """Run ``line`` under a supervisor on ``cores`` (all by default); its whole process tree is gone afterwards.
+    """Run the command ``line`` on ``cores`` (all by default), and end its whole process tree afterwards.
 
-    ``env`` is its whole environment, ours by default.
+    ``env`` is its whole environment, by default ours.
     """
     pinned = ",".join(map(str, sorted(os.sched_getaffinity(0)) if cores is None else cores))
     with tempfile.TemporaryFile("w+") as log:
-        supervisor = subprocess.Popen(
-            [sys.executable, "-P", __file__, pinned, *line],
+        outer, report = _start_guards(pinned, line, cwd=cwd, env=env, log=log)
+        assert outer.stdin is not None
+        inner = outer.pid
+        try:
+            # A guard that fails at once closes the pipe without a report: its exit status and output say why.
+            inner = int(report.read() or outer.pid)
+            yield Program(supervisor=outer, pid=inner, log=log)
+        finally:
+            report.close()
+            outer.stdin.close()
+            outer.wait(timeout=END_TIMEOUT_S)
+            if outer.returncode < 0:
+                _end_session(outer.pid, inner)
+
+
+def _start_guards(
+    cores: str, line: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, log: IO[str]
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Start the outer guard; return it, and the pipe on which the inner one reports its PID."""
+    reader, writer = os.pipe()
+    report = os.fdopen(reader, "rb")
+    try:
+        outer = subprocess.Popen(
+            [sys.executable, "-P", __file__, str(writer), cores, *line],
             cwd=cwd,
             env=env,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
+            pass_fds=[writer],
             start_new_session=True,
         )
-        assert supervisor.stdin is not None
-        try:
-            yield Program(supervisor=supervisor, log=log)
-        finally:
-            supervisor.stdin.close()
-            supervisor.wait(timeout=GRACE_S * 5)
-
-
-def main(cores: str, command: list[str]) -> int:
-    """Run ``command`` on ``cores`` until it ends or standard input closes, and return its exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    try:
-        select.select([sys.stdin, os.pidfd_open(child.pid)], [], [])
-        return child.poll() or 0
+    except OSError:
+        report.close()
+        raise
     finally:
-        _end_tree()
+        os.close(writer)
+    return outer, report
 
 
-def _leave(signum: int, _frame: FrameType | None) -> None:
+def _end_session(session: int, inner: int) -> None:
+    """End what is left after the outer guard was killed: the inner one does it, or was killed as well."""
+    deadline = time.monotonic() + END_TIMEOUT_S
+    while (members := _members(session)) and time.monotonic() < deadline:
+        if inner not in members:
+            for pid in members:
+                _kill(pid)
+        time.sleep(0.05)
+
+
+def _members(session: int) -> set[int]:
+    """Return the living processes of a session. Its number is not reused while it has any."""
+    pids = set()
+    for process in psutil.process_iter(["status"]):
+        with suppress(ProcessLookupError):
+            if process.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == session:
+                pids.add(process.pid)
+    return pids
+
+
+def main(report: int, cores: str, command: list[str]) -> int:
+    """Run ``command`` on ``cores`` until it ends or standard input closes, and return its exit status.
+
+    The inner guard writes its PID to the file descriptor ``report``.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _exit)
+    os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    outer = os.pidfd_open(os.getpid())
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    if inner := os.fork():
+        os.close(report)
+        return _guard(inner, sys.stdin.fileno(), grace_s=GRACE_S * 2)  # of which the inner guard needs one
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a child does not inherit it
+    os.write(report, str(os.getpid()).encode())
+    os.close(report)
+    end_with_us = partial(_end_with_parent, os.getpid())
+    program = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_us)  # noqa: PLW1509 -- no threads
+    return _guard(program.pid, outer, grace_s=GRACE_S)
+
+
+def _guard(pid: int, lifeline: int, *, grace_s: float) -> int:
+    """Wait until the child ``pid`` exits or ``lifeline`` is readable, end the tree, and return the exit status."""
+    try:
+        select.select([lifeline, os.pidfd_open(pid)], [], [])
+        _, wait_status = os.waitpid(pid, os.WNOHANG)
+        status = os.waitstatus_to_exitcode(wait_status)
+        return status if status >= 0 else 128 - status  # as shells do for a signal
+    finally:
+        _end_tree(grace_s)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process once its parent exits."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has exited already
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _exit(signum: int, _frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
-def _end_tree() -> None:
-    """Send ``TERM`` to the program, then ``KILL`` to whatever is left, until nothing is."""
+def _end_tree(grace_s: float) -> None:
+    """Send ``TERM`` to our children, then ``KILL`` to all descendants until there are none."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end this too early
     me = psutil.Process()
-    for process in me.children():
-        process.terminate()
-    psutil.wait_procs(me.children(recursive=True), timeout=GRACE_S)
-    while left := me.children(recursive=True):
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, timeout=GRACE_S)
+    for child in me.children():
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    psutil.wait_procs(me.children(recursive=True), timeout=grace_s)
+    # A process may fork while the list is made; its child shows up in the next one.
+    while survivors := me.children(recursive=True):
+        for process in survivors:
+            _kill(process.pid)
+        psutil.wait_procs(survivors, timeout=grace_s)
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -1,1 +1,1 @@
-"""Python packages: locks, the environments made from them, and other versions of a framework."""
+"""Python packages: locks, the environments created from them, and variants of a framework at other versions."""

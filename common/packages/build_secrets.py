@@ -1,6 +1,6 @@
-"""What a build needs of its site to install packages: package indexes, a CA bundle, proxies.
+"""The site's configuration that an image build needs to install packages: package indexes, CA bundle and proxies.
 
-A build gets the first two as secrets and the last as predefined build arguments, so that an image keeps none of them.
+Indexes and CA bundle are passed as build secrets, proxies as predefined build arguments, so that no image keeps them.
 """
 
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from common.errors import UsageError
-from common.packages.indexes import pip_options, shared
+from common.packages.indexes import pip_options, without_local_paths
 
 _SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "no-index", "proxy", "timeout", "retries")
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -16,7 +16,7 @@ _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
 
 
 def secret_arguments(folder: Path) -> Iterator[str]:
-    """The ``--secret`` arguments of a build; what has to be written goes into ``folder``, for this user's eyes only."""
+    """Yield the ``--secret`` arguments of a build; pip's configuration is written to ``folder``, for this user only."""
     if (bundle := ca_bundle()) is not None:
         yield f"--secret=id=ca,src={bundle}"
     if config := pip_config(pip_options()):
@@ -27,25 +27,28 @@ def secret_arguments(folder: Path) -> Iterator[str]:
 
 
 def proxy_arguments(env: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """The ``--build-arg`` arguments for the proxies that are set, by name only: a client takes the values itself."""
-    for name in (spelling for lower in _PROXIES for spelling in (lower, lower.upper())):
+    """Yield a ``--build-arg`` for each proxy variable that is set.
+
+    Only the name is passed, because a proxy's address may hold credentials; Docker's client reads the value itself.
+    """
+    for name in (spelling for variable in _PROXIES for spelling in (variable, variable.upper())):
         if env.get(name):
             yield f"--build-arg={name}"
 
 
 def ca_bundle(env: Mapping[str, str] = os.environ) -> Path | None:
-    """The file of certificates to trust: ``CA_BUNDLE``, ``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE``, or the system's."""
-    if (named := env.get("CA_BUNDLE")) and not Path(named).is_file():
-        raise UsageError(f"CA_BUNDLE={named} is no file. Accepted: a file of certificates in PEM format.")
-    variables = (env.get(name, "") for name in ("CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
-    return next((Path(path) for path in (*variables, *_SYSTEM_BUNDLES) if path and Path(path).is_file()), None)
+    """Return the CA bundle: ``CA_BUNDLE``, ``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE`` or the system's, if any."""
+    if (bundle := env.get("CA_BUNDLE")) and not Path(bundle).is_file():
+        raise UsageError(f"invalid CA_BUNDLE={bundle}: must be a file of certificates in PEM format.")
+    configured = (env.get(name, "") for name in ("CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
+    return next((Path(path) for path in (*configured, *_SYSTEM_BUNDLES) if path and Path(path).is_file()), None)
 
 
 def pip_config(options: Mapping[str, str]) -> str:
-    """A pip configuration file of those options that mean something inside a build; empty where there are none.
+    """Return the text of a pip configuration file with the options that apply inside a build; empty if there are none.
 
-    Paths and ``file:`` addresses are left out: a build sees none of this machine's files.
+    Paths and ``file:`` addresses are left out, because a build does not see this machine's files.
     """
-    parts = {name: shared(options).get(name, "").split() for name in _SETTINGS}
-    lines = [f"{name} = " + "\n    ".join(values) for name, values in parts.items() if values]
+    values_by_name = {name: without_local_paths(options).get(name, "").split() for name in _SETTINGS}
+    lines = [f"{name} = " + "\n    ".join(values) for name, values in values_by_name.items() if values]
     return "\n".join(["[global]", *lines, ""]) if lines else ""

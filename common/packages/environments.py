@@ -1,4 +1,4 @@
-"""A virtual environment for each stack, holding its framework and its one server at the locked versions."""
+"""A virtual environment for each stack, containing its framework and its server at the locked versions."""
 
 import fcntl
 import hashlib
@@ -22,38 +22,42 @@ VERSION_TIMEOUT_S = 30
 
 
 def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRONMENTS) -> Path:
-    """The folder of the stack's environment, made first if it is not there; ``python`` is this one by default.
+    """Return the folder of the stack's environment, and create it if needed; ``python`` defaults to this interpreter.
 
-    It is named by what is in it, so a changed lock or another Python gives another folder. Its last file is a mark that
-    it is whole: what a killed run left is made anew, and of two runs at once the second waits for the first. Raises
-    ``UsageError`` where the lock is stale, ``FailedError`` where uv fails.
+    The folder's name contains a digest of the locked requirements and of the Python, so a change of either gives
+    another folder. An environment that a killed run left incomplete is created anew, and of two concurrent runs the
+    second waits for the first. Raises ``UsageError`` if the lock is stale and ``FailedError`` if uv fails.
     """
     python = python or Path(sys.executable)
     requirements = stack_requirements(stack)
     digest = hashlib.sha256(f"{_version(python)}\n{requirements}".encode()).hexdigest()[:DIGEST_LENGTH]
     folder = root / f"{stack.name}-{digest}"
-    mark = folder / "complete"
-    if not mark.exists():
-        with _locked(folder) as held:
-            if not mark.exists():
-                uv = partial(run_uv, what=f"The environment of {stack.name}", holding=(held,))
-                _make(folder, python, requirements, uv)
-                mark.touch()
+    complete = folder / "complete"  # written last: a folder without it is what a killed run left behind
+    if not complete.exists():
+        with _locked(folder) as lock_descriptor:
+            if not complete.exists():  # another run may have finished while this one waited for the lock
+                uv = partial(run_uv, what=f"The environment of {stack.name}", keep_open=(lock_descriptor,))
+                _create(folder, python, requirements, uv)
+                complete.touch()
     return folder
 
 
-def _make(folder: Path, python: Path, requirements: str, uv: Callable[..., None]) -> None:
+def _create(folder: Path, python: Path, requirements: str, uv: Callable[..., None]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     uv("venv", "--quiet", "--no-project", f"--python={python}", str(folder))
     install = ("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--compile-bytecode")
     target = f"--python={folder / 'bin' / 'python'}"
-    if requirements:  # a framework of the standard library alone has none
-        uv(*install, target, "--requirements=-", given=requirements)
+    if requirements:  # a floor on a native server needs no packages
+        uv(*install, target, "--requirements=-", stdin=requirements)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """The descriptor of the locked file beside ``folder``; the kernel unlocks it when the last that has it ends."""
+    """Yield the descriptor of a lock file beside ``folder``.
+
+    The kernel releases the lock when the last process that holds the descriptor exits. uv inherits it, so an installer
+    that outlives its killed caller still keeps others out.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -61,14 +65,14 @@ def _locked(folder: Path) -> Iterator[int]:
 
 
 def _version(python: Path) -> str:
-    """What ``python`` is: implementation, version and platform, which decide the wheels that it takes."""
+    """Return implementation, version and platform of ``python``, which decide the wheels that it can install."""
     code = "import sys, sysconfig; print(sys.implementation.cache_tag, sys.version, sysconfig.get_platform())"
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [python, "-c", code], capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S
         )
     except OSError as error:
-        raise UsageError(f"{python} is not a Python that runs: {error.strerror}.") from error
+        raise UsageError(f"cannot run the Python interpreter {python}: {error.strerror}.") from error
     except subprocess.SubprocessError as error:
-        raise FailedError(f"{python} did not say its version: {error}") from error
-    return done.stdout.strip()
+        raise FailedError(f"{python} failed to print its version: {error}") from error
+    return result.stdout.strip()

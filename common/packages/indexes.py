@@ -1,6 +1,6 @@
-"""The package indexes and certificates that a site has configured for pip, in uv's words: uv reads none of pip's.
+"""The package indexes and certificates that are configured for pip, translated for uv, which does not read them.
 
-Nothing of it is ever written to the project.
+None of it is ever written to the project.
 """
 
 import ast
@@ -12,58 +12,60 @@ from functools import cache
 from pathlib import Path
 
 _SECTIONS = ("global", "install", ":env:")
-"""Where pip keeps options, the later going first."""
+"""The sections of pip's configuration that apply to installing; a later one overrides an earlier one."""
 
 _OLDER_NAMES = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
+"""uv's variables that have an older name, which is also accepted."""
 
 
 def uv_environment(*, local: bool = True) -> dict[str, str]:
-    """This process's environment for uv; what it sets for uv itself goes before what pip's configuration says.
+    """Return the environment to run uv in: this process's, completed by pip's configuration.
 
-    Without ``local``, the folders and ``file:`` addresses of pip's configuration are left out.
+    Variables that are set for uv itself take precedence. If ``local`` is false, folders and ``file:`` addresses in
+    pip's configuration are left out.
     """
-    from_pip = translate(pip_options() if local else shared(pip_options()))
-    kept = {name: value for name, value in from_pip.items() if _OLDER_NAMES.get(name, name) not in os.environ}
-    return {**kept, **os.environ}
+    from_pip = as_uv_variables(pip_options() if local else without_local_paths(pip_options()))
+    applicable = {name: value for name, value in from_pip.items() if _OLDER_NAMES.get(name, name) not in os.environ}
+    return {**applicable, **os.environ}
 
 
-def shared(options: Mapping[str, str]) -> dict[str, str]:
-    """Pip's options without the indexes and links that are files of this machine, which mean nothing elsewhere."""
+def without_local_paths(options: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's options without indexes and links that are files of this machine, which exist nowhere else."""
     addresses = ("index-url", "extra-index-url", "find-links")
     return {
-        name: " ".join(part for part in value.split() if _is_shared(part)) if name in addresses else value
+        name: " ".join(part for part in value.split() if _is_remote(part)) if name in addresses else value
         for name, value in options.items()
     }
 
 
-def _is_shared(address: str) -> bool:
+def _is_remote(address: str) -> bool:
     return "://" in address and not address.startswith("file:")
 
 
 @cache
 def pip_options() -> Mapping[str, str]:
-    """Pip's options for installing, by name, from its files and ``PIP_*``; empty where there is no pip."""
+    """Return pip's options for installing, from its files and ``PIP_*`` variables; empty if pip is not installed."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return parse_options(done.stdout)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return parse_options(result.stdout)
 
 
 def parse_options(listing: str) -> dict[str, str]:
-    """The options in what ``pip config list`` prints, those of a later section over those of an earlier one."""
-    found: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
+    """Return the options in the output of ``pip config list``; a later section overrides an earlier one."""
+    by_section: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for line in listing.splitlines():
         key, _, value = line.partition("=")
         section, _, option = key.rpartition(".")
-        if section in found:
-            found[section][option.replace("_", "-")] = ast.literal_eval(value)
-    return {option: value for section in _SECTIONS for option, value in found[section].items()}
+        if section in by_section:
+            by_section[section][option.replace("_", "-")] = ast.literal_eval(value)
+    return {option: value for section in _SECTIONS for option, value in by_section[section].items()}
 
 
-def translate(options: Mapping[str, str]) -> dict[str, str]:
-    """Pip's options as uv's variables.
+def as_uv_variables(options: Mapping[str, str]) -> dict[str, str]:
+    """Return pip's options as environment variables of uv.
 
-    Folders of ``find-links`` that are not there are left out, since uv stops at them where pip goes on. pip weighs all
-    its indexes alike, so with more than one uv is told to do so, too.
+    Missing folders in ``find-links`` are left out, because uv fails on them where pip ignores them. pip takes the best
+    version from all its indexes, so uv is configured to do the same if there are several.
     """
     links = [link for link in options.get("find-links", "").split() if "://" in link or Path(link).is_dir()]
     extra = options.get("extra-index-url", "").split()

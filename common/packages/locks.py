@@ -1,7 +1,7 @@
-"""Each framework's lock: what ``make lock`` writes, whether it is up to date, and the part of it that one stack needs.
+"""Each framework's lock: how it is written, whether it is up to date, and the part of it that one stack needs.
 
-A lock pins a framework together with every server that can serve it, so that all its stacks run one version; an
-environment or an image takes only the part for its own server.
+A lock pins a framework together with every server that can serve it, so that all stacks of a framework run the same
+versions. An environment or an image installs only the part for its own server.
 """
 
 import re
@@ -25,45 +25,51 @@ _COMPILE = (
 
 
 def lock(framework: Framework, *, upgrade: bool = False) -> Path:
-    """The framework's lock, written anew; versions it holds already are kept if they still fit, unless ``upgrade``.
+    """Write the framework's lock and return its path; locked versions that still fit are kept, unless ``upgrade``.
 
-    Raises ``FailedError`` with the end of uv's output where there is no solution, or no package index; the old lock
-    stays then. Package indexes that are files of this machine have no say: a lock holds the hashes of the index that
-    uv meets first, and those of a file built here alone would be accepted nowhere else.
+    Raises ``FailedError`` with the end of uv's output if there is no solution or no package index; the old lock is
+    then left as it was. Package indexes that are files of this machine are ignored: a lock contains the hashes of the
+    first index that has a package, and the hash of a wheel built here would match nowhere else.
     """
     options = (f"--output-file={framework.lock}", *(("--upgrade",) if upgrade else ()))
-    given = "\n".join(requirements(framework))
-    run_uv(*_COMPILE, *options, given=given, what=f"The lock of {framework.name}", local=False)
+    stdin = "\n".join(requirements(framework))
+    run_uv(*_COMPILE, *options, stdin=stdin, what=f"The lock of {framework.name}", local=False)
     return framework.lock
 
 
 def requirements(framework: Framework) -> tuple[str, ...]:
-    """All that the framework's lock is made from: its dependencies and the needs of every server that can serve it."""
-    servers = (needed for server in compatible(framework) for needed in server.needs(framework.interface))
+    """Return the input of the framework's lock: its dependencies and the packages of every server that can serve it."""
+    servers = (pin for server in compatible(framework) for pin in server.needs(framework.interface))
     return tuple(dict.fromkeys((*framework.dependencies, *servers)))
 
 
 def why_stale(framework: Framework) -> str | None:
-    """Why the lock does not fit the framework's folder and the servers, or ``None`` where it does."""
+    """Return why the lock does not match the framework's dependencies and the servers; ``None`` if it does."""
     if not framework.lock.exists():
-        return _reason(framework, "is missing")
+        return _stale(framework, "is missing")
     text = framework.lock.read_text()
-    wanted = {canonicalize_name(Requirement(needed).name): needed for needed in requirements(framework)}
-    for name, needed in wanted.items():
-        if (address := Requirement(needed).url) is not None:
-            if f"{name} @ {address} " not in text:
-                return _reason(framework, f"does not hold {name} from {address}")
-            continue
-        version = locked_version(text, name)
-        if version is None or not Requirement(needed).specifier.contains(version, prereleases=True):
-            return _reason(framework, f"holds {name} {version or 'not at all'} where {needed} is asked for")
-    if surplus := {name for name, needed_by in _parents(text).items() if not needed_by} - set(wanted):
-        return _reason(framework, f"holds {min(surplus)}, which nothing asks for")
+    required = {canonicalize_name(Requirement(line).name): Requirement(line) for line in requirements(framework)}
+    for name, requirement in required.items():
+        if (mismatch := _mismatch(text, name, requirement)) is not None:
+            return _stale(framework, mismatch)
+    if surplus := {name for name, dependents in _dependents(text).items() if not dependents} - set(required):
+        return _stale(framework, f"contains {min(surplus)}, which nothing requires")
+    return None
+
+
+def _mismatch(lock_text: str, name: str, requirement: Requirement) -> str | None:
+    if requirement.url is not None:
+        return None if f"{name} @ {requirement.url} " in lock_text else f"lacks {name} from {requirement.url}"
+    version = locked_version(lock_text, name)
+    if version is None:
+        return f"lacks {name}, but {requirement} is required"
+    if not requirement.specifier.contains(version, prereleases=True):
+        return f"contains {name} {version}, but {requirement} is required"
     return None
 
 
 def stack_requirements(stack: Stack) -> str:
-    """The part of the framework's lock that this stack needs; ``UsageError`` where the lock is stale."""
+    """Return the part of the framework's lock that this stack needs; raise ``UsageError`` if the lock is stale."""
     if (reason := why_stale(stack.framework)) is not None:
         raise UsageError(reason)
     roots = (*stack.framework.dependencies, *stack.server.needs(stack.framework.interface))
@@ -71,26 +77,27 @@ def stack_requirements(stack: Stack) -> str:
 
 
 def subset(lock_text: str, roots: Iterable[str]) -> str:
-    """The locked blocks, hashes included, of the requirements ``roots`` and of all that these need in turn.
+    """Return the blocks of a lock, with hashes, for the requirements ``roots`` and all their dependencies.
 
-    Who needs whom is read from the ``# via`` comments; the result installs with ``--require-hashes --no-deps``.
+    The result installs with ``--require-hashes --no-deps``. Dependencies are read from the ``# via`` comments that uv
+    writes, so no package index is needed.
     """
-    parents = _parents(lock_text)
-    wanted: set[str] = {canonicalize_name(Requirement(root).name) for root in roots}
-    if missing := wanted - set(parents):
+    dependents = _dependents(lock_text)
+    required: set[str] = {canonicalize_name(Requirement(root).name) for root in roots}
+    if missing := required - set(dependents):
         raise UsageError(f"{min(missing)} is not in the lock. Run make lock.")
-    while more := {name for name, needed_by in parents.items() if needed_by & wanted} - wanted:
-        wanted |= more
-    return "".join(block for block in _blocks(lock_text) if _name(block) in wanted)
+    while added := {name for name, needed_by in dependents.items() if needed_by & required} - required:
+        required |= added
+    return "".join(block for block in _blocks(lock_text) if _name(block) in required)
 
 
-def without(lock_text: str, package: str) -> str:
-    """The lock without what it holds of ``package`` itself."""
+def without_package(lock_text: str, package: str) -> str:
+    """Return a lock's text without the block of ``package``; its dependencies stay."""
     return "".join(block for block in _blocks(lock_text) if _name(block) != canonicalize_name(package))
 
 
-def _reason(framework: Framework, what: str) -> str:
-    return f"{framework.lock.name} of {framework.name} {what}. Run make lock FRAMEWORK={framework.name}."
+def _stale(framework: Framework, reason: str) -> str:
+    return f"{framework.lock.name} of {framework.name} {reason}. Run make lock FRAMEWORK={framework.name}."
 
 
 def _blocks(lock_text: str) -> list[str]:
@@ -101,10 +108,10 @@ def _name(block: str) -> str:
     return canonicalize_name(re.split(r"[=\s;\[]", block, maxsplit=1)[0])
 
 
-def _parents(lock_text: str) -> dict[str, set[str]]:
-    """By package, the packages that need it; nobody where it was only asked for directly."""
-    parents: dict[str, set[str]] = {}
+def _dependents(lock_text: str) -> dict[str, set[str]]:
+    """Return the packages that require each package; an empty set for one that was only required directly."""
+    dependents: dict[str, set[str]] = {}
     for block in _blocks(lock_text):
         comments = " ".join(re.findall(r"^ +#(.*)$", block, re.MULTILINE))
-        parents.setdefault(_name(block), set()).update(comments.split()[1:])  # the first word is "via"
-    return parents
+        dependents.setdefault(_name(block), set()).update(comments.split()[1:])  # the first word is "via"
+    return dependents

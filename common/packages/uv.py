@@ -1,4 +1,4 @@
-"""uv, run with the package indexes that this site has configured."""
+"""Running uv with the package indexes that are configured for pip."""
 
 import subprocess
 import sys
@@ -9,24 +9,25 @@ from common.packages.indexes import uv_environment
 ERROR_LINES = 8
 
 
-def run_uv(*arguments: str, given: str = "", what: str, holding: tuple[int, ...] = (), local: bool = True) -> None:
-    """Run uv with the site's package indexes; ``FailedError`` with the end of its output if it fails.
+def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ...] = (), local: bool = True) -> None:
+    """Run uv; raise ``FailedError`` with the end of its output if it fails.
 
-    Without ``local``, the indexes that are files of this machine are left out. uv keeps the file descriptors
-    ``holding`` open, so that a lock on them outlives a killed caller as long as uv does.
+    ``what`` is the subject of the error message: what uv is to create. If ``local`` is false, indexes that are files of
+    this machine are left out. uv inherits the file descriptors ``keep_open``: a lock on one of them is held for as long
+    as uv runs, even if the caller is killed.
     """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "uv", *arguments],
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
         env=uv_environment(local=local),
-        pass_fds=holding,
+        pass_fds=keep_open,
     )
-    if done.returncode != 0:
-        tail = "\n".join(done.stderr.strip().splitlines()[-ERROR_LINES:])
+    if result.returncode != 0:
+        tail = "\n".join(result.stderr.strip().splitlines()[-ERROR_LINES:])
         raise FailedError(
-            f"{what} could not be made: uv ended with {done.returncode}.\n{tail}\n"
+            f"{what} could not be created: uv exited with status {result.returncode}.\n{tail}\n"
             "If no package index was reached, set one in pip's configuration or in UV_DEFAULT_INDEX."
         )

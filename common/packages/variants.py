@@ -1,6 +1,6 @@
-"""Frameworks other than those under ``frameworks/``: one at another version, one built from a checkout of its source.
+"""Variants of the frameworks under ``frameworks/``: at another version, or built from a checkout of the source.
 
-Each gets a folder of its own under ``.cache``, with its app and a lock of its own, and is made once.
+Each variant is created once, in its own folder under ``.cache``, with a copy of the app and a lock of its own.
 """
 
 import hashlib
@@ -16,50 +16,53 @@ from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import LOCK, Framework
 from common.errors import FailedError, UsageError
-from common.packages.locks import lock, why_stale, without
+from common.packages.locks import lock, why_stale, without_package
 from common.packages.uv import run_uv
 from common.project import ROOT
 
 VARIANTS = ROOT / ".cache" / "variants"
 CHECKOUTS = ROOT / ".cache" / "checkouts"
 DIGEST_LENGTH = 12
-_LEFT_OUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
-"""Folders that are no source, beside those whose names begin with a dot."""
+_IGNORED_FOLDERS = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
+"""Folders that contain no source code; those whose names begin with a dot are left out too."""
 
 
 def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
-    """``framework`` at another version of its package; ``FailedError`` with uv's words where there is none such."""
+    """Return ``framework`` at another version of its package.
+
+    Raises ``UsageError`` if ``version`` is malformed, and ``FailedError`` with uv's output if it does not exist.
+    """
     try:
         pin = f"=={Version(version)}"
     except InvalidVersion as error:
-        seen = f"{framework.name}@{version} is no version"
         raise UsageError(
-            f"{seen}. Accepted: such as {framework.version}; an image follows a colon: {framework.name}:slim."
+            f"invalid {framework.name}@{version}: must be a version such as {framework.version}; "
+            f"an image follows a colon, as in {framework.name}:slim."
         ) from error
-    dependencies = _with_distribution(framework, lambda asked: f"{_name(asked)}{pin}")
+    dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)}{pin}")
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
 
 
 def framework_from_checkout(
     framework: Framework, source: Path, *, root: Path = VARIANTS, built: Path = CHECKOUTS
 ) -> Framework:
-    """``framework`` with its package built from the checkout in ``source``; built anew where a file has changed."""
+    """Return ``framework`` with its package built from the checkout in ``source``, rebuilt if a file has changed."""
     wheel = _wheel(source, built)
     name, *_ = parse_wheel_filename(wheel.name)
     if framework.distribution is None or canonicalize_name(framework.distribution) != name:
-        raise UsageError(f"{source} is {name}, which is not the package of {framework.name}.")
-    dependencies = _with_distribution(framework, lambda asked: f"{_name(asked)} @ {wheel.as_uri()}")
+        raise UsageError(f"{source} contains the package {name}, which is not that of {framework.name}.")
+    dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)} @ {wheel.as_uri()}")
     return _variant(framework, f"checkout-{wheel.parent.name}", dependencies, root)
 
 
 def framework_from_folder(folder: Path) -> Framework:
-    """The framework in a folder that is made like those under ``frameworks/``, under a name that is no other's."""
+    """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name."""
     framework = Framework.load(folder.resolve())
     return replace(framework, name=f"{framework.name.lower()}-local")
 
 
 def project_name(source: Path) -> str | None:
-    """The canonical name of the project that a checkout holds; ``None`` where its ``pyproject.toml`` names none."""
+    """Return the canonical name of the project in a checkout, ``None`` if its ``pyproject.toml`` gives none."""
     try:
         document = tomllib.loads((source / "pyproject.toml").read_text())
     except FileNotFoundError:
@@ -71,23 +74,23 @@ def project_name(source: Path) -> str | None:
 
 
 def is_framework_folder(folder: Path) -> bool:
-    """Whether a folder is made like those under ``frameworks/``."""
+    """Return whether a folder is laid out like those under ``frameworks/``."""
     file = folder / "pyproject.toml"
     return file.is_file() and "[tool.stack]" in file.read_text()
 
 
 def source_digest(source: Path) -> str:
-    """What the files of a checkout hold, in short."""
-    seen = hashlib.sha256()
+    """Return a short digest of the names and contents of a checkout's source files."""
+    digest = hashlib.sha256()
     for file in sorted(_sources(source)):
-        seen.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode())
-        seen.update(file.read_bytes())
-    return seen.hexdigest()[:DIGEST_LENGTH]
+        digest.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:DIGEST_LENGTH]
 
 
 def _sources(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name in _LEFT_OUT or path.suffix == ".egg-info":
+        if path.name.startswith(".") or path.name in _IGNORED_FOLDERS or path.suffix == ".egg-info":
             continue
         if path.is_dir():
             yield from _sources(path)
@@ -101,24 +104,26 @@ def _wheel(source: Path, root: Path) -> Path:
         run_uv("build", "--quiet", "--wheel", f"--out-dir={folder}", str(source), what=f"A wheel of {source}")
         wheels = sorted(folder.glob("*.whl"))
     if len(wheels) != 1:
-        raise FailedError(f"{source} gave {len(wheels)} wheels. Accepted: one package.")
+        raise FailedError(
+            f"building {source} produced {len(wheels)} wheels; a checkout must contain exactly one package."
+        )
     return wheels[0]
 
 
-def _with_distribution(framework: Framework, pinned: Callable[[str], str]) -> tuple[str, ...]:
-    """The framework's dependencies, with that on its own package replaced."""
+def _replace_own(framework: Framework, replacement: Callable[[Requirement], str]) -> tuple[str, ...]:
+    """Return the framework's dependencies with the requirement for its own package replaced."""
     if framework.distribution is None:
-        raise UsageError(f"{framework.name} has no version: it uses no framework.")
+        raise UsageError(f"{framework.name} is a floor without a framework, so no version of it can be chosen.")
     own = canonicalize_name(framework.distribution)
+    requirements = {line: Requirement(line) for line in framework.dependencies}
     return tuple(
-        pinned(asked) if canonicalize_name(Requirement(asked).name) == own else asked
-        for asked in framework.dependencies
+        replacement(requirement) if canonicalize_name(requirement.name) == own else line
+        for line, requirement in requirements.items()
     )
 
 
-def _name(asked: str) -> str:
-    """A requirement without its version: name and extras."""
-    requirement = Requirement(asked)
+def _without_version(requirement: Requirement) -> str:
+    """Return a requirement's name and extras."""
     return requirement.name + (f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else "")
 
 
@@ -129,15 +134,16 @@ def _variant(framework: Framework, suffix: str, dependencies: tuple[str, ...], r
     variant = replace(framework, name=folder.name, folder=folder, dependencies=dependencies)
     if why_stale(variant) is not None:
         if not variant.lock.exists():
-            _seed(framework, variant)
+            _seed_lock(framework, variant)
         lock(variant)
     return variant
 
 
-def _seed(framework: Framework, variant: Framework) -> None:
-    """Begin the variant's lock with the framework's: what does not have to change stays as it is.
+def _seed_lock(framework: Framework, variant: Framework) -> None:
+    """Start the variant's lock from the framework's, so that all other packages keep their versions.
 
-    Not so its own package, whose hashes uv would keep where the version is the same, though the file is another.
+    The framework's own package is removed: for an unchanged version uv would keep its hashes, but a wheel built from a
+    checkout has others.
     """
     assert framework.distribution is not None
-    variant.lock.write_text(without(framework.lock.read_text(), framework.distribution))
+    variant.lock.write_text(without_package(framework.lock.read_text(), framework.distribution))

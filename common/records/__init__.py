@@ -1,1 +1,1 @@
-"""What is written down. Each field's meaning stands beside it; ``loadtests/RECORDS.md`` is generated from here."""
+"""The records that runs write. Each field carries its description, from which ``docs/records.md`` is generated."""

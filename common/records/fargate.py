@@ -1,92 +1,88 @@
-"""What an experiment on Fargate writes down. Times are seconds, sizes bytes, instants UTC."""
+"""Records of starts of tasks on ECS Fargate. Times are seconds, sizes bytes, instants UTC."""
 
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Struct
 
-from common.records.run import Conformance
+from common.catalog.sizes import Size
+from common.records.run import Cell, Run
 from common.records.schema import SCHEMA_VERSION, Count, says
 from common.records.summary import Interval
+from common.records.visit import Visit
 
 
-class ExperimentCell(Struct, frozen=True, kw_only=True):
-    """One of the variants that an experiment compares."""
+class FargateCell(Struct, frozen=True, kw_only=True):
+    """One of the kinds of task whose starts are compared."""
 
-    name: Annotated[str, says("Unique in its experiment.")]
-    image: Annotated[str, says("What the tasks pull.")]
-    vcpu: Annotated[float, says("vCPUs of each task.")]
-    memory_bytes: Annotated[Count, says("Memory of each task.")]
-    subnets: Annotated[str, says("Where the tasks run.")]
-    conformance: Annotated[
-        Conformance | None, says("Of a task of its own before the starts; null where it was not asked for.")
-    ] = None
+    name: Annotated[str, says("Name, unique in its run.")]
+    stack: Cell
+    image: Annotated[str, says("Reference of the image that the tasks pull.")]
+    size: Annotated[Size, says("vCPUs and memory of each task.")]
+    subnets: Annotated[str, says("Subnets in which the tasks run.")]
+    security_groups: Annotated[str, says("Their security groups; empty for the VPC's own.")] = ""
 
 
-class Experiment(Struct, frozen=True, kw_only=True):
-    """One invocation (``experiment.json``), written before its first task."""
+class FargateRun(Run, frozen=True, kw_only=True, tag="fargate"):
+    """Starts of Fargate tasks; a round starts one task of each cell."""
 
-    schema_version: Annotated[int, says("Version of these records.")] = SCHEMA_VERSION
-    id: Annotated[str, says("Names the results folder.")]
-    name: Annotated[str, says("startup, or an experiment: image-size, vcpu or endpoints.")]
-    started_at: Annotated[datetime, says("UTC.")]
-    revision: Annotated[str | None, says("Commit of this project, with +dirty where files had changed.")]
-    command_line: Annotated[list[str], says("How it was called.")]
-    seed: Annotated[int, says("Seed of the order of cells within rounds.")]
-    tasks: Annotated[Count, says("Tasks of each cell: rounds.")]
-    region: Annotated[str | None, says("AWS region; null where boto3's own configuration names it.")]
+    name: Annotated[str, says("Name of the experiment (image-size, vcpu or endpoints), or startup.")]
+    region: Annotated[str | None, says("AWS region; null if boto3's own configuration chose it.")]
     architecture: Annotated[str, says("X86_64 or ARM64.")]
-    public: Annotated[bool, says("Whether tasks were reached by public addresses.")]
-    prices: Annotated[str, says("Which prices the ceiling was reckoned with.")]
-    cells: list[ExperimentCell]
+    public: Annotated[bool, says("Whether tasks were reached at public addresses.")]
+    prices: Annotated[str, says("The prices that the spending limit was checked with.")]
+    cells: list[FargateCell]
 
 
-class TaskStart(Struct, frozen=True, kw_only=True):
-    """One task's start: a line of ``starts.jsonl``. The phases follow each other and add up to ``total_s``."""
+class TaskStart(Visit, frozen=True, kw_only=True, tag="task"):
+    """One task's start. The phases follow each other and add up to ``total_s``."""
 
-    run: Annotated[str, says("The experiment's id.")]
-    round: Annotated[Count, says("Round, from 1.")]
-    position: Annotated[Count, says("Place in the round's order, from 1.")]
-    cell: Annotated[str, says("The cell's name.")]
     created_at: Annotated[datetime | None, says("ECS: createdAt.")] = None
     pull_started_at: Annotated[datetime | None, says("ECS: pullStartedAt.")] = None
     pull_stopped_at: Annotated[datetime | None, says("ECS: pullStoppedAt.")] = None
     running_at: Annotated[datetime | None, says("ECS: startedAt.")] = None
-    answered_at: Annotated[datetime | None, says("First 200 to our probe, our clock set to AWS's.")] = None
-    provisioning_s: Annotated[float | None, says("pullStartedAt - createdAt; null where ECS keeps one back.")] = None
+    answered_at: Annotated[
+        datetime | None, says("Time of the first answer with status 200 to our probe, by AWS's clock.")
+    ] = None
+    provisioning_s: Annotated[float | None, says("pullStartedAt - createdAt; null if ECS omits one of them.")] = None
     pull_s: Annotated[float | None, says("pullStoppedAt - pullStartedAt.")] = None
     start_s: Annotated[float | None, says("startedAt - pullStoppedAt.")] = None
     ready_s: Annotated[
-        float | None, says("First 200 - startedAt; below zero where ECS notices the start after our probe.")
+        float | None, says("First 200 - startedAt; negative if ECS noticed the start later than our probe.")
     ] = None
     total_s: Annotated[float | None, says("First 200 - createdAt.")] = None
-    clock_offset_s: Annotated[float, says("Added to our clock: the least that AWS's dated answers ask for.")] = 0.0
-    clock_uncertainty_s: Annotated[float | None, says("Half the width of what they allow.")] = None
+    clock_offset_s: Annotated[
+        float,
+        says("Offset added to this machine's clock: the smallest that agrees with the Date headers of AWS's answers."),
+    ] = 0.0
+    clock_uncertainty_s: Annotated[
+        float | None, says("Half the width of the range of offsets that the dated answers allow.")
+    ] = None
     zone: Annotated[str | None, says("Availability zone.")] = None
     image_digest: Annotated[str | None, says("Digest of the image that ECS pulled.")] = None
-    dollars: Annotated[float | None, says("What it cost at the dated prices, until it was told to stop.")] = None
-    error: Annotated[str | None, says("Why it did not start.")] = None
+    dollars: Annotated[float | None, says("Cost at the dated prices, until the task was asked to stop.")] = None
 
 
 class CellStarts(Struct, frozen=True, kw_only=True):
-    """A cell's row: means with Student's t intervals, since seconds of phases add up."""
+    """The starts of a cell: means with Student's t intervals, so that the phases add up to the total."""
 
     cell: Annotated[str, says("The cell's name.")]
-    failed: Annotated[Count, says("Tasks that did not start.")]
+    failed: Annotated[Count, says("Number of tasks that did not start.")]
     provisioning_s: Interval | None
     pull_s: Interval | None
     start_s: Interval | None
     ready_s: Interval | None
     total_s: Interval | None
     difference_s: Annotated[
-        Interval | None, says("Total less the first cell's, within rounds; null for that, and in startup.")
+        Interval | None,
+        says("Total minus that of the first cell, within rounds; null for the first cell and in startup."),
     ]
 
 
-class ExperimentSummary(Struct, frozen=True, kw_only=True):
-    """What an experiment's starts amount to (``summary.json``)."""
+class FargateSummary(Struct, frozen=True, kw_only=True):
+    """What a run's task starts amount to (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Version of these records.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The experiment's id.")]
-    dollars: Annotated[float, says("What all tasks cost at the dated prices.")]
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    run: Annotated[str, says("The run's id.")]
+    dollars: Annotated[float, says("Cost of all tasks at the dated prices.")]
     cells: list[CellStarts]

@@ -1,101 +1,135 @@
-"""What ``make sizes`` writes (``sizes.json``). Sizes are bytes and exact: they have no intervals."""
+"""Records of ``make sizes``: what libraries and images weigh. Sizes are bytes and exact, so they have no intervals."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from common.records.run import Machine
+from common.records.run import Cell, Run
 from common.records.schema import SCHEMA_VERSION, Count, says
+from common.records.visit import Visit
 
 
 class LibraryKind(StrEnum):
-    """Whose libraries they are."""
+    """Whether a library is a framework or a server."""
 
     FRAMEWORK = "framework"
     SERVER = "server"
 
 
+class Weighed(StrEnum):
+    """What is weighed of a stack."""
+
+    LIBRARIES = "libraries"
+    IMAGE = "image"
+
+
 class LibraryPackage(Struct, frozen=True, kw_only=True):
     """An installed package."""
 
-    name: Annotated[str, says("Its name, normalised.")]
-    version: Annotated[str, says("Its version.")]
-    files_bytes: Annotated[Count, says("The files that its RECORD lists, bytecode left out.")]
-    bytecode_bytes: Annotated[Count, says("The bytecode compiled of them.")]
+    name: Annotated[str, says("Normalised name of the package.")]
+    version: Annotated[str, says("Version of the package.")]
+    files_bytes: Annotated[Count, says("Size of the files that its RECORD lists, without bytecode.")]
+    bytecode_bytes: Annotated[Count, says("Size of the bytecode compiled from them.")]
 
     @property
     def size_bytes(self) -> int:
-        """Both."""
+        """The size of files and bytecode together."""
         return self.files_bytes + self.bytecode_bytes
 
 
 class Library(Struct, frozen=True, kw_only=True):
-    """What a framework or a server takes in its environment on this machine."""
+    """The size of a framework or a server in its environment on this machine."""
 
     kind: LibraryKind
-    name: Annotated[str, says("The framework's or the server's name.")]
-    interface: Annotated[str, says("The interface that it was installed for.")]
-    package: Annotated[str, says("The package that it is.")]
-    packages: Annotated[list[LibraryPackage], says("That package and all that it needs.")]
-    alone_bytes: Annotated[Count, says("That package, bytecode included.")]
-    total_bytes: Annotated[Count, says("All of them, bytecode included.")]
+    name: Annotated[str, says("Name of the framework or server.")]
+    interface: Annotated[str, says("Interface for which it was installed.")]
+    package: Annotated[str, says("Its main package.")]
+    packages: Annotated[list[LibraryPackage], says("The main package and all its dependencies.")]
+    alone_bytes: Annotated[Count, says("Size of the main package, bytecode included.")]
+    total_bytes: Annotated[Count, says("Size of all these packages, bytecode included.")]
 
 
-class LayerSize(Struct, frozen=True, kw_only=True):
+class LayerFootprint(Struct, frozen=True, kw_only=True):
     """A layer of an image."""
 
-    digest: Annotated[str, says("Of the blob in the registry.")]
-    diff_id: Annotated[str, says("Of the tar.")]
-    media_type: Annotated[str, says("How the registry keeps it.")]
-    compressed_bytes: Annotated[Count, says("The blob, as the registry's manifest states it.")]
-    tar_bytes: Annotated[Count, says("The tar, counted.")]
-    zstd_bytes: Annotated[Count, says("The tar compressed here with zstd: computed, not stored anywhere.")]
-    of_base: Annotated[bool | None, says("Whether it is the base image's; null where the base is not here.")]
+    digest: Annotated[str, says("Digest of the blob in the registry.")]
+    diff_id: Annotated[str, says("Digest of the uncompressed tar.")]
+    media_type: Annotated[str, says("Media type in the registry's manifest.")]
+    compressed_bytes: Annotated[Count, says("Size of the blob according to the registry's manifest.")]
+    tar_bytes: Annotated[Count, says("Size of the uncompressed tar.")]
+    zstd_bytes: Annotated[Count, says("Size of the tar compressed with zstd: computed here, not stored anywhere.")]
+    of_base: Annotated[
+        bool | None, says("Whether it belongs to the base image; null if the base image is not on this machine.")
+    ]
 
 
-class PackageSize(Struct, frozen=True, kw_only=True):
+class PackageFootprint(Struct, frozen=True, kw_only=True):
     """A package in an image."""
 
     name: str
     version: str
     kind: Annotated[str, says("python, debian or alpine.")]
-    size_bytes: Annotated[Count, says("Its files in the image, a Python package's bytecode included.")]
+    size_bytes: Annotated[Count, says("Size of its files in the image, including a Python package's bytecode.")]
 
 
-class ImageSize(Struct, frozen=True, kw_only=True):
-    """What an image weighs."""
+class ImageFootprint(Struct, frozen=True, kw_only=True):
+    """The sizes of an image."""
 
-    name: Annotated[str, says("Stack and flavour.")]
-    framework: Annotated[str, says("Folder under frameworks/.")]
-    server: Annotated[str, says("Server set-up.")]
-    image: Annotated[str, says("fat, slim or alpine.")]
     image_id: Annotated[str, says("Digest of the image.")]
-    lock_sha256: Annotated[str, says("Digest of the framework's lock.")]
     manifest_digest: Annotated[str, says("Digest of its manifest in the registry.")]
-    base: Annotated[str, says("The base image's reference.")]
+    base: Annotated[str, says("Reference of the base image.")]
     stand_in_base: Annotated[bool, says("Whether the base is a locally made stand-in.")]
-    layers: list[LayerSize]
-    packages: Annotated[list[PackageSize], says("The biggest packages of each kind, the largest first.")]
-    files_bytes: Annotated[Count, says("All files as they are seen inside: what a later layer hides is left out.")]
-    tar_bytes: Annotated[Count, says("Uncompressed: the sum of its layers' tars.")]
-    compressed_bytes: Annotated[Count, says("The sum of its layers in the registry's manifest.")]
-    zstd_bytes: Annotated[Count, says("The sum of its layers in zstd: computed.")]
-    unique_tar_bytes: Annotated[int | None, says("Uncompressed, over its base; null where the base is not here.")]
-    unique_compressed_bytes: Annotated[int | None, says("Compressed, over its base; null where it is not here.")]
+    layers: list[LayerFootprint]
+    packages: Annotated[list[PackageFootprint], says("Largest packages of each kind, in descending order of size.")]
+    files_bytes: Annotated[
+        Count, says("Size of all files as a container sees them, without those that a later layer hides.")
+    ]
+    tar_bytes: Annotated[Count, says("Uncompressed size: sum of its layers' tars.")]
+    compressed_bytes: Annotated[Count, says("Compressed size: sum of its layers in the registry's manifest.")]
+    zstd_bytes: Annotated[Count, says("Sum of its layers compressed with zstd: computed here.")]
+    unique_tar_bytes: Annotated[
+        int | None, says("Uncompressed size beyond its base image's; null if the base image is not on this machine.")
+    ]
+    unique_compressed_bytes: Annotated[
+        int | None, says("Compressed size beyond its base image's; null if the base image is not on this machine.")
+    ]
 
 
-class Sizes(Struct, frozen=True, kw_only=True):
-    """One invocation of ``make sizes``."""
+class FootprintCell(Struct, frozen=True, kw_only=True):
+    """What is weighed: the libraries of a stack, or its image where the stack has one."""
 
-    schema_version: Annotated[int, says("Version of these records.")] = SCHEMA_VERSION
-    id: Annotated[str, says("Names the results folder.")]
-    started_at: Annotated[datetime, says("UTC.")]
-    revision: Annotated[str | None, says("Commit of this project, with +dirty where files had changed.")]
-    machine: Machine
-    registry: Annotated[str | None, says("The registry that was given; null for one of our own.")]
-    zstd_level: Annotated[int, says("Level of the computed zstd sizes.")]
-    libraries: list[Library]
-    images: list[ImageSize]
-    missing: Annotated[dict[str, str], says("Images that have no sizes, each with the reason.")]
+    name: Annotated[str, says("Name, unique in its run.")]
+    stack: Cell
+    weighs: Annotated[Weighed, says("Libraries or image.")]
+
+
+class FootprintRun(Run, frozen=True, kw_only=True, tag="sizes"):
+    """What libraries and images weigh."""
+
+    registry: Annotated[str | None, says("Registry given by the user; null for a temporary local one.")]
+    zstd_level: Annotated[int, says("Compression level of the computed zstd sizes.")]
+    cells: list[FootprintCell]
+    missing: Annotated[dict[str, str], says("Images without sizes, each with the reason.")]
+
+
+class LibrariesVisit(Visit, frozen=True, kw_only=True, tag="libraries"):
+    """The libraries of one stack's environment."""
+
+    libraries: Annotated[list[Library], says("The framework's and the server's.")] = field(default_factory=list)
+
+
+class ImageVisit(Visit, frozen=True, kw_only=True, tag="image"):
+    """One image, pushed into a registry and read back."""
+
+    footprint: Annotated[ImageFootprint | None, says("Null where the image could not be weighed.")] = None
+
+
+class FootprintSummary(Struct, frozen=True, kw_only=True):
+    """What a run's libraries and images weigh (``summary.json``)."""
+
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    run: Annotated[str, says("The run's id.")]
+    libraries: Annotated[list[Library], says("Each library once for each interface.")]
+    images: Annotated[dict[str, ImageFootprint], says("Images by the names of their cells.")]
+    missing: Annotated[dict[str, str], says("Images without sizes, each with the reason.")]

@@ -1,101 +1,99 @@
-"""What ``make memory`` writes down: memory held by fresh servers, and the limits that they pass and fail under."""
+"""The records of ``make memory``: the memory that fresh servers hold, and the limits under which they work or fail."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Struct
 
-from common.records.run import Cell
+from common.catalog.sizes import Size
+from common.records.run import Cell, Run
 from common.records.schema import SCHEMA_VERSION, Count, says
-from common.records.startup import ProbeRun
 from common.records.summary import Interval, Verdict
+from common.records.visit import Visit
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """Memory at one instant, in bytes; null where it cannot be read there."""
+    """Memory at one instant, in bytes; null for what cannot be read on this machine."""
 
-    held_bytes: Annotated[Count | None, says("Anonymous + shared + kernel memory of the group; PSS without a group.")]
-    anonymous_bytes: Annotated[Count | None, says("Anonymous memory of the group.")]
-    shared_bytes: Annotated[Count | None, says("tmpfs and shared memory of the group.")]
-    kernel_bytes: Annotated[Count | None, says("Kernel memory of the group.")]
+    held_bytes: Annotated[
+        Count | None, says("Anonymous, shared and kernel memory of the control group; PSS without a control group.")
+    ]
+    anonymous_bytes: Annotated[Count | None, says("Anonymous memory of the control group.")]
+    shared_bytes: Annotated[Count | None, says("tmpfs and shared memory of the control group.")]
+    kernel_bytes: Annotated[Count | None, says("Kernel memory of the control group.")]
     pss_bytes: Annotated[Count | None, says("Proportional set size of the processes, from smaps_rollup.")]
-    uss_bytes: Annotated[Count | None, says("Pages that no other process maps.")]
-    processes: Annotated[Count, says("Processes of the group or tree.")]
+    uss_bytes: Annotated[Count | None, says("Unique set size: pages that no other process maps.")]
+    processes: Annotated[Count, says("Number of processes in the control group or process tree.")]
 
 
 class MemoryCell(Struct, frozen=True, kw_only=True):
-    """What is looked at, with how many workers."""
+    """A stack with a number of workers."""
 
-    name: Annotated[str, says("Unique in its run.")]
+    name: Annotated[str, says("Name, unique in its run.")]
     stack: Cell
-    vcpu: Annotated[float, says("vCPUs given to the server.")]
-    workers: Annotated[Count, says("Worker processes asked for.")]
+    size: Annotated[Size, says("vCPUs and workers given to the server.")]
 
 
-class MemoryRun(ProbeRun, frozen=True, kw_only=True):
-    """One ``make memory`` (``run.json``), written before its first server."""
+class MemoryRun(Run, frozen=True, kw_only=True, tag="memory"):
+    """Memory held by fresh servers, and the smallest limit that each stack passes under."""
 
-    requests: Annotated[Count, says("Requests of the load.")]
-    connections: Annotated[Count, says("Connections that share them.")]
-    limits: Annotated[bool, says("Whether the smallest limit is looked for.")]
+    requests: Annotated[Count, says("Number of requests of the load.")]
+    connections: Annotated[Count, says("Number of connections that share the requests.")]
+    limits: Annotated[bool, says("Whether the run searches for the smallest limit.")]
     cells: list[MemoryCell]
 
 
-class Memory(Struct, frozen=True, kw_only=True):
-    """One fresh server (a line of ``memory.jsonl``)."""
+class MemoryVisit(Visit, frozen=True, kw_only=True, tag="memory"):
+    """One fresh server."""
 
-    run: Annotated[str, says("The run's id.")]
-    round: Annotated[Count, says("Round, from 1.")]
-    position: Annotated[Count, says("Place in the round's order, from 1.")]
-    cell: Annotated[str, says("The cell's name.")]
-    started_at: Annotated[datetime, says("UTC.")]
-    idle: Annotated[Held | None, says("Once it answers and holds still.")] = None
-    loaded: Annotated[Held | None, says("After the load.")] = None
-    error: Annotated[str | None, says("Why there is no reading.")] = None
+    idle: Annotated[Held | None, says("Memory once the server answers and its memory is stable.")] = None
+    loaded: Annotated[Held | None, says("Memory after the load.")] = None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
     """One fresh server under one limit."""
 
     limit_bytes: Count
-    passed: Annotated[bool, says("Whether it started and gave every answer, in time and without a kill.")]
-    why: Annotated[str | None, says("What went wrong.")] = None
+    passed: Annotated[bool, says("Whether the server started and answered every request in time without being killed.")]
+    why: Annotated[str | None, says("Why it failed; null if it passed.")] = None
 
 
-class Limit(Struct, frozen=True, kw_only=True):
-    """The smallest limit of a cell (a line of ``limits.jsonl``) and how it was found."""
+class LimitVisit(Visit, frozen=True, kw_only=True, tag="limit"):
+    """The search for a cell's smallest memory limit."""
 
-    cell: Annotated[str, says("The cell's name.")]
-    limit_bytes: Annotated[Count | None, says("Smallest multiple of the step that passed each time; null if none.")]
-    step_bytes: Annotated[Count, says("Step of the search.")]
-    repeats: Annotated[Count, says("Times that it passed in a row.")]
+    limit_bytes: Annotated[
+        Count | None, says("Smallest multiple of the step that passed every time; null if none did.")
+    ]
+    step_bytes: Annotated[Count, says("Step size of the search.")]
+    repeats: Annotated[Count, says("Number of times in a row that it passed.")]
     attempts: list[Attempt]
 
 
 class MemoryRow(Struct, frozen=True, kw_only=True):
-    """A cell's servers in one row."""
+    """The results of a cell."""
 
     cell: Annotated[str, says("The cell's name.")]
-    idle_bytes: Annotated[Interval | None, says("Held when idle.")]
-    loaded_bytes: Annotated[Interval | None, says("Held after the load.")]
+    idle_bytes: Annotated[Interval | None, says("Memory held when idle.")]
+    loaded_bytes: Annotated[Interval | None, says("Memory held after the load.")]
     idle_pss_bytes: Annotated[Interval | None, says("Proportional set size when idle.")]
-    parts_bytes: Annotated[list[float] | None, says("Idle: anonymous, shared, kernel; means.")]
-    limit_bytes: Annotated[Count | None, says("Smallest limit that passed; null where none did or none was sought.")]
+    parts_bytes: Annotated[list[float] | None, says("Mean idle memory by kind: anonymous, shared, kernel.")]
+    limit_bytes: Annotated[
+        Count | None, says("Smallest limit that passed; null if none did or the run did not search for it.")
+    ]
     verdict: Verdict
-    doubts: Annotated[dict[str, str], says("Every verdict that applies, each with what was seen and what to do.")]
+    doubts: Annotated[dict[str, str], says("Every verdict that applies, each with the observation and the remedy.")]
 
 
 class PerWorker(Struct, frozen=True, kw_only=True):
-    """What each worker adds to a stack."""
+    """The memory that each additional worker adds to a stack."""
 
-    stack: Annotated[str, says("Stack and image.")]
-    idle_bytes: Annotated[float, says("By a straight line through idle memory against the number of workers.")]
+    stack: Annotated[str, says("Name of the stack and its image.")]
+    idle_bytes: Annotated[float, says("Slope of a straight line through idle memory against the number of workers.")]
 
 
 class MemorySummary(Struct, frozen=True, kw_only=True):
-    """What a run's servers amount to (``summary.json``)."""
+    """The results of a run (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Version of these records.")] = SCHEMA_VERSION
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
     run: Annotated[str, says("The run's id.")]
     rows: list[MemoryRow]
     per_worker: list[PerWorker]

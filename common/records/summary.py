@@ -1,4 +1,4 @@
-"""What a run comes to (``summary.json``): estimates with their intervals, decisions about pairs, verdicts."""
+"""The results of a run (``summary.json``): estimates with intervals, decisions about pairs, verdicts."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ from common.records.schema import SCHEMA_VERSION, Count, says
 
 
 class Verdict(StrEnum):
-    """What is thought of a cell's number. Any but ``valid`` and ``throttled`` is shown and not ranked."""
+    """The assessment of a cell's number. A cell is ranked only if its verdict is ``valid`` or ``throttled``."""
 
     VALID = "valid"
     NONCONFORMING = "nonconforming"
@@ -38,11 +38,11 @@ class Interval(Struct, frozen=True, kw_only=True):
     estimate: float
     low: Annotated[float | None, says("Null with fewer than two windows.")]
     high: Annotated[float | None, says("Null with fewer than two windows.")]
-    n: Annotated[Count, says("Windows it stands on.")]
+    n: Annotated[Count, says("Number of windows behind the estimate.")]
 
 
 class Decision(StrEnum):
-    """What the data say of two cells."""
+    """The conclusion about two cells."""
 
     DIFFERENT = "different"
     EQUIVALENT = "equivalent"
@@ -50,20 +50,20 @@ class Decision(StrEnum):
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """Two cells, compared within the rounds that both have."""
+    """The comparison of two cells, within the rounds that both have."""
 
     a: Annotated[str, says("A cell's name.")]
-    b: Annotated[str, says("Another's.")]
-    ratio: Annotated[Interval | None, says("Value of a over that of b; null without a round in common.")]
-    p_value: Annotated[float, says("Of no difference, adjusted for all pairs and all looks.")]
+    b: Annotated[str, says("Another cell's name.")]
+    ratio: Annotated[Interval | None, says("Value of a divided by that of b; null if they have no round in common.")]
+    p_value: Annotated[float, says("P-value of the hypothesis of no difference, adjusted for all pairs and all looks.")]
     decision: Annotated[Decision, says("Different, equivalent within the run's margin, or undecided.")]
     rounds_needed: Annotated[
-        int | None, says("Further rounds after which a decision has an 80 % chance; null if decided or out of reach.")
+        int | None, says("Additional rounds after which a decision is 80 % likely; null if decided or out of reach.")
     ] = None
 
 
 class DropReason(StrEnum):
-    """Why a cell was not measured to the end of its run."""
+    """The reason why a cell was not measured to the end of its run."""
 
     RESOLVED = "resolved"
     PRECISE = "precise"
@@ -72,77 +72,94 @@ class DropReason(StrEnum):
 
 
 class Dropout(Struct, frozen=True, kw_only=True):
-    """A cell that was not measured in the rounds after a look."""
+    """When and why a cell dropped out of its run."""
 
-    after_round: Annotated[Count, says("The look: the last round that the cell was in.")]
+    after_round: Annotated[Count, says("Number of the look's round, the last one in which the cell was measured.")]
     reason: Annotated[
         DropReason,
         says(
-            "resolved: every pair of it is decided; precise: its interval is narrow enough; out-of-reach: none of its "
-            "undecided pairs was likely to be decided within the rounds left; failed: more rounds mend nothing."
+            "resolved: all its pairs are decided; precise: its interval is narrow enough; out-of-reach: none of its "
+            "undecided pairs was likely to be decided within the remaining rounds; failed: more rounds would not help."
         ),
     ]
 
 
 class CellSummary(Struct, frozen=True, kw_only=True):
-    """A cell's row."""
+    """The results of a cell."""
 
     cell: Annotated[str, says("The cell's name.")]
-    rank: Annotated[int | None, says("1 + cells significantly better; null where not ranked.")]
-    ties: Annotated[list[str], says("Ranked cells that the data cannot tell from this one.")] = []
-    requests_per_cpu_s: Annotated[Interval | None, says("Requests per CPU-second of the server: req/s per vCPU.")]
+    rank: Annotated[int | None, says("1 + the number of cells that are significantly better; null if not ranked.")]
+    ties: Annotated[list[str], says("Ranked cells that the data cannot tell apart from this one.")] = []
+    requests_per_cpu_s: Annotated[
+        Interval | None, says("Correct answers per CPU-second of the server, shown as req/s per vCPU.")
+    ]
     median_requests_per_cpu_s: Annotated[
-        Interval | None, says("Their median, with an interval between order statistics; no bounds below 6 windows.")
+        Interval | None,
+        says("Median of the same, with an interval between order statistics; no bounds below 6 windows."),
     ] = None
     throughput_rps: Annotated[Interval | None, says("Requests per second of wall time.")]
     p50_s: Annotated[Interval | None, says("Median response time.")]
     p90_s: Annotated[Interval | None, says("90th percentile of the response time.")] = None
-    p99_s: Annotated[Interval | None, says("99th percentile, over windows of 1,000 requests or more.")]
-    p999_s: Annotated[Interval | None, says("99.9th percentile, over windows of 10,000 requests or more.")] = None
-    knee: Annotated[Interval | None, says("Highest step that held; null where there are no steps.")] = None
-    sleeper_bytes: Annotated[Interval | None, says("Private memory that each sleeper adds.")] = None
-    requests: Annotated[Count, says("Requests answered well, all windows.")]
-    errors: Annotated[Count, says("Requests that failed, all windows.")]
-    server_utilisation: Annotated[float | None, says("Server CPU time over its vCPUs' time.")]
-    generator_utilisation: Annotated[float | None, says("Generator CPU time over its cores' time.")]
-    throttled: Annotated[float | None, says("Share of the time in which its quota held the server back.")] = None
-    foreign: Annotated[float | None, says("Share of the server's cores that was used by anything else.")] = None
-    steal: Annotated[float | None, says("Share of the server's cores that the host took.")] = None
-    dropout: Annotated[Dropout | None, says("Null for a cell that was measured to the end of its run.")] = None
+    p99_s: Annotated[Interval | None, says("99th percentile, over windows with at least 1,000 requests.")]
+    p999_s: Annotated[Interval | None, says("99.9th percentile, over windows with at least 10,000 requests.")] = None
+    knee: Annotated[
+        Interval | None, says("Highest target that held its objective; null if the scenario has no steps.")
+    ] = None
+    sleeper_bytes: Annotated[Interval | None, says("Private memory added by each sleeper.")] = None
+    requests: Annotated[Count, says("Correct answers in all windows.")]
+    errors: Annotated[Count, says("Failed requests in all windows.")]
+    server_utilisation: Annotated[float | None, says("Server CPU time as a share of its vCPUs' time.")]
+    generator_utilisation: Annotated[float | None, says("Generator CPU time as a share of its cores' time.")]
+    throttled: Annotated[float | None, says("Share of the time in which the CPU quota throttled the server.")] = None
+    foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")] = None
+    steal: Annotated[float | None, says("Share of the server's cores that the hypervisor took (steal).")] = None
+    dropout: Annotated[
+        Dropout | None, says("When and why the cell dropped out; null if it was measured to the end of the run.")
+    ] = None
     verdict: Verdict
-    doubts: Annotated[dict[str, str], says("Every verdict that applies, each with what was seen and what to do.")]
+    doubts: Annotated[dict[str, str], says("Every verdict that applies, each with the observation and the remedy.")]
 
 
 class Spread(Struct, frozen=True, kw_only=True):
-    """Where the values' spread comes from, as standard deviations of their logarithms (0.03: 3 %)."""
+    """The sources of the values' spread, as standard deviations of their logarithms (0.03 is 3 %)."""
 
-    rounds: Annotated[float, says("What all cells of a round share.")]
-    servers: Annotated[float, says("What each fresh server and its window have of their own.")]
+    rounds: Annotated[float, says("Spread between rounds, shared by all cells of a round.")]
+    servers: Annotated[float, says("Spread between fresh servers and their windows.")]
 
 
 class Controls(Struct, frozen=True, kw_only=True):
-    """What watched over the run. Shares are from 0 to 1."""
+    """The controls that watched over the run. Shares are from 0 to 1."""
 
-    same: Annotated[list[Pair], says("Each control and the cell it is a copy of; they must not differ.")]
-    canary_cpu_s: Annotated[Interval | None, says("CPU time of the canary's fixed work, over rounds.")]
-    canary_drift: Annotated[
-        float | None, says("Largest over smallest of the canary's running medians of three rounds, less 1.")
+    same: Annotated[
+        list[Pair], says("Each control paired with the cell of which it is a copy; the two must not differ.")
     ]
-    steal: Annotated[float | None, says("Share of the machine's CPU time that the host took, over windows.")]
-    foreign: Annotated[float | None, says("Share of the server's cores used by neither server nor host.")]
-    load_average_max: Annotated[float | None, says("Highest load average before a window or a canary.")]
-    throttled: Annotated[float | None, says("Share of the windows' time in which quotas held servers back.")]
-    generator_utilisation_max: Annotated[float | None, says("Highest share of its cores the generator used.")]
-    generator_waited: Annotated[float | None, says("Share of the time that the generator was ready and had no core.")]
-    warnings: Annotated[dict[Verdict, str], says("What makes the whole run doubtful, with what to do.")] = {}
+    canary_cpu_s: Annotated[Interval | None, says("CPU time of the canary's fixed piece of work, over rounds.")]
+    canary_drift: Annotated[
+        float | None, says("Largest divided by smallest running median of three rounds of the canary's time, minus 1.")
+    ]
+    steal: Annotated[
+        float | None, says("Share of the machine's CPU time that the hypervisor took (steal), over windows.")
+    ]
+    foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")]
+    load_average_max: Annotated[float | None, says("Highest load average of the minute before a window or a canary.")]
+    throttled: Annotated[float | None, says("Share of the windows' time in which CPU quotas throttled servers.")]
+    generator_utilisation_max: Annotated[float | None, says("Highest share of its cores that the generator used.")]
+    generator_waited: Annotated[
+        float | None, says("Share of the time in which the generator was runnable and waited for a core.")
+    ]
+    warnings: Annotated[
+        dict[Verdict, str], says("Verdicts on the whole run, each with the observation and the remedy.")
+    ] = {}
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """What a run's windows amount to (``summary.json``)."""
+    """The results of a run (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Version of these records.")] = SCHEMA_VERSION
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
     run: Annotated[str, says("The run's id.")]
     cells: list[CellSummary]
-    pairs: Annotated[list[Pair], says("Every pair of cells without a doubt, as decided at the run's looks.")] = []
-    spread: Annotated[Spread | None, says("Null where it cannot be told.")] = None
-    controls: Annotated[Controls | None, says("Null in files from before there were any.")] = None
+    pairs: Annotated[
+        list[Pair], says("Every pair of cells that are free of doubts, as decided at the run's looks.")
+    ] = []
+    spread: Annotated[Spread | None, says("Null if the data do not allow an estimate.")] = None
+    controls: Annotated[Controls | None, says("Null in records from before controls existed.")] = None

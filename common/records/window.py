@@ -1,15 +1,15 @@
-"""What was done and seen in one window (a line of ``windows.jsonl``)."""
+"""What was done and seen in one window."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Struct
 
 from common.records.schema import Count, Seconds, says
+from common.records.visit import Visit
 
 
 class Latency(Struct, frozen=True, kw_only=True):
-    """Response times of the good answers in seconds; percentiles and mean to 0.4 %, the maximum exact."""
+    """Response times of the correct answers in seconds; percentiles and mean to 0.4 %, the maximum exact."""
 
     p50: float
     p90: float
@@ -20,153 +20,170 @@ class Latency(Struct, frozen=True, kw_only=True):
 
 
 class WorkerLoad(Struct, frozen=True, kw_only=True):
-    """What one of several worker processes did in a window."""
+    """The part of one of several worker processes in a window."""
 
-    name: Annotated[str, says("Host and number, as Locust names it.")]
-    duration_s: Annotated[Seconds, says("The window by the worker's own clock.")]
-    users: Annotated[Count, says("Its users when the window ended.")]
-    requests: Annotated[Count, says("Right answers.")]
+    name: Annotated[str, says("Locust's name of the worker: host and number.")]
+    duration_s: Annotated[Seconds, says("Length of the window by the worker's own clock.")]
+    users: Annotated[Count, says("Number of its users at the end of the window.")]
+    requests: Annotated[Count, says("Correct answers.")]
     connections_open_min: Annotated[Count, says("Fewest connections open at once.")]
     generator_cpu_s: Annotated[Seconds, says("CPU time of the worker.")]
-    generator_run_delay_s: Annotated[Seconds, says("Time its main thread was ready and had no core.")]
-    joined_late: Annotated[bool, says("Whether it joined when the window had begun: it counts from then on.")] = False
+    generator_run_delay_s: Annotated[Seconds, says("Time that its main thread was runnable and waited for a core.")]
+    joined_late: Annotated[bool, says("Whether it joined after the window had begun; it counts from then on.")] = False
 
 
 class OpenLoop(Struct, frozen=True, kw_only=True):
-    """What an open loop adds. ``latency_s`` of its load counts from the intended send."""
+    """What an open loop adds to a load, whose ``latency_s`` then counts from the intended send."""
 
-    rate_rps: Annotated[float, says("Arrivals per second asked for.")]
-    planned: Annotated[Count, says("Arrivals that were due.")]
-    queued: Annotated[Count, says("Arrivals that found no idle connection and waited.")]
-    waiting: Annotated[Count, says("Arrivals that still waited for a connection at the end.")]
-    never_sent: Annotated[Count, says("Arrivals given up after waiting in vain.")]
-    from_send_s: Annotated[Latency | None, says("Response times from the actual send.")]
-    from_send_histogram: Annotated[list[tuple[int, int]], says("As ``histogram``, from the actual send.")]
-    send_lag_s: Annotated[Latency | None, says("How late the generator sent where a connection was idle.")]
-    send_lag_histogram: Annotated[list[tuple[int, int]], says("As ``histogram``, of the send lag.")]
-    capacity_rps: Annotated[float | None, says("The capacity that the rate is a share of; null for a rate.")] = None
+    rate_rps: Annotated[float, says("Requested arrivals per second.")]
+    planned: Annotated[Count, says("Arrivals that were due in the window.")]
+    queued: Annotated[Count, says("Arrivals that had to wait because no connection was idle.")]
+    waiting: Annotated[Count, says("Arrivals that still waited for a connection at the end of the window.")]
+    never_sent: Annotated[Count, says("Arrivals that were given up after waiting too long for a connection.")]
+    from_send_s: Annotated[Latency | None, says("Response times counted from the actual send.")]
+    from_send_histogram: Annotated[
+        list[tuple[int, int]],
+        says("Histogram of response times counted from the actual send, in the format of ``histogram``."),
+    ]
+    send_lag_s: Annotated[
+        Latency | None, says("Delay between the intended and the actual send where a connection was idle.")
+    ]
+    send_lag_histogram: Annotated[
+        list[tuple[int, int]], says("Histogram of the send lag, in the format of ``histogram``.")
+    ]
+    capacity_rps: Annotated[float | None, says("Capacity of which the rate is a share; null for an absolute rate.")] = (
+        None
+    )
 
 
 class Second(Struct, frozen=True, kw_only=True):
-    """One second of the generator's own health."""
+    """The generator's own health in one second."""
 
-    duration_s: Annotated[Seconds, says("Its length as timed.")]
-    cpu_share: Annotated[float, says("CPU time of the generator over the time.")]
-    run_delay_share: Annotated[float, says("Share of the time in which its main thread was ready and had no core.")]
-    loop_lag_s: Annotated[Seconds, says("Longest that a timer of the event loop was late.")]
-    send_lag_s: Annotated[float | None, says("Longest send lag of an open loop, to 0.4 %; null in a closed one.")]
-    open: Annotated[Count, says("Connections open at its end.")]
-    in_flight: Annotated[Count, says("Requests out at its end.")]
-    sent: Annotated[Count, says("Requests begun.")]
-    answered: Annotated[Count, says("Whole answers received, right or wrong.")]
-    littles_law_ratio: Annotated[float | None, says("As the window's; null in an open loop.")]
+    duration_s: Annotated[Seconds, says("Measured length of the interval.")]
+    cpu_share: Annotated[float, says("CPU time of the generator per second.")]
+    run_delay_share: Annotated[
+        float, says("Share of the time in which its main thread was runnable and waited for a core.")
+    ]
+    loop_lag_s: Annotated[Seconds, says("Longest delay of a timer of the event loop.")]
+    send_lag_s: Annotated[float | None, says("Longest send lag of an open loop, to 0.4 %; null in a closed loop.")]
+    open: Annotated[Count, says("Connections open at the end of the second.")]
+    in_flight: Annotated[Count, says("Requests in flight at the end of the second.")]
+    sent: Annotated[Count, says("Requests started.")]
+    answered: Annotated[Count, says("Complete answers received, correct or not.")]
+    littles_law_ratio: Annotated[float | None, says("The same ratio as the window's; null in an open loop.")]
 
 
-class Step(Struct, frozen=True, kw_only=True):
-    """One step of ``ramp`` or ``sleepers``, in the order in which they were made."""
+class LoadStep(Struct, frozen=True, kw_only=True):
+    """One step of ``ramp`` or ``sleepers``."""
 
-    target: Annotated[float, says("What was asked for: arrivals per second, or sleepers in flight.")]
-    throughput_rps: Annotated[float, says("Right answers per second.")]
-    requests: Annotated[Count, says("Right answers.")]
+    target: Annotated[float, says("Target of the step: arrivals per second, or sleepers in flight.")]
+    throughput_rps: Annotated[float, says("Correct answers per second.")]
+    requests: Annotated[Count, says("Correct answers.")]
     p50_s: Annotated[float | None, says("Median response time, from the intended send in an open loop.")]
     p99_s: Annotated[float | None, says("99th percentile of the response time.")]
-    unsent: Annotated[Count, says("Arrivals never sent, or not yet at the end.")] = 0
-    failures: Annotated[Count, says("Requests that failed.")] = 0
-    generator_cpu_share: Annotated[float, says("CPU time of the generator over the time.")]
-    generator_run_delay_share: Annotated[float, says("Share of the time in which it was ready and had no core.")] = 0.0
-    memory_bytes: Annotated[int | None, says("Private memory of the server's processes; null without a meter.")] = None
-    broken: Annotated[str | None, says("Why the objective did not hold; null where it did.")] = None
+    unsent: Annotated[Count, says("Arrivals that were given up, or not yet sent at the end of the step.")] = 0
+    failures: Annotated[Count, says("Failed requests.")] = 0
+    generator_cpu_share: Annotated[float, says("CPU time of the generator per second.")]
+    generator_run_delay_share: Annotated[
+        float, says("Share of the time in which it was runnable and waited for a core.")
+    ] = 0.0
+    memory_bytes: Annotated[
+        int | None, says("Private memory of the server's processes; null if it was not measured.")
+    ] = None
+    broken: Annotated[str | None, says("Why the objective was missed; null if it held.")] = None
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """What the generator saw in one window."""
+    """What the generator sent and received in one window."""
 
-    duration_s: Annotated[Seconds, says("The window's length as timed.")]
+    duration_s: Annotated[Seconds, says("Measured length of the window.")]
     users: Annotated[Count, says("Locust users, each one connection.")]
-    sent: Annotated[Count, says("Requests begun, those included that no connection could be opened for.")]
-    answered: Annotated[Count, says("Whole answers received, right or wrong.")]
-    requests: Annotated[Count, says("Right answers, status and whole body: the requests that count.")]
-    failures: Annotated[dict[str, int], says("Requests that failed, counted by reason.")]
-    in_flight: Annotated[Count, says("Requests that were out when the window ended: neither answered nor failed.")]
+    sent: Annotated[Count, says("Requests started, including those for which no connection could be opened.")]
+    answered: Annotated[Count, says("Complete answers received, correct or not.")]
+    requests: Annotated[Count, says("Correct answers, by status and complete body: the requests that count.")]
+    failures: Annotated[dict[str, int], says("Failed requests, counted by reason.")]
+    in_flight: Annotated[Count, says("Requests in flight when the window ended: neither answered nor failed.")]
     connections_open_min: Annotated[
-        Count | None, says("Fewest connections open at once, looked at every 10 ms; null where a tool does not tell.")
+        Count | None, says("Fewest connections open at once, sampled every 10 ms; null if the tool does not report it.")
     ]
-    reconnects: Annotated[Count | None, says("Connections opened anew; null where a tool does not tell.")]
-    latency_s: Annotated[Latency | None, says("Null where nothing was answered well.")]
+    reconnects: Annotated[
+        Count | None, says("Connections that were opened again; null if the tool does not report it.")
+    ]
+    latency_s: Annotated[Latency | None, says("Null if there was no correct answer.")]
     histogram: Annotated[list[tuple[int, int]], says("Pairs of bucket (see loadtests/users/histogram.py) and count.")]
-    server_cpu_s: Annotated[float | None, says("CPU time of the server in the window; null once it is gone.")]
-    throttled_s: Annotated[float | None, says("Time the server was held back by its quota; null without one.")]
-    throttled_periods: Annotated[int | None, says("Periods in which that happened.")]
-    generator_cpu_s: Annotated[Seconds, says("CPU time of the generator, all its processes.")]
+    server_cpu_s: Annotated[float | None, says("CPU time of the server in the window; null if it had exited.")]
+    throttled_s: Annotated[float | None, says("Time that the CPU quota throttled the server; null without a quota.")]
+    throttled_periods: Annotated[int | None, says("Number of quota periods in which the server was throttled.")]
+    generator_cpu_s: Annotated[Seconds, says("CPU time of all processes of the generator.")]
     generator_run_delay_s: Annotated[
-        Seconds, says("Time the main threads of the generator's processes were ready and had no core.")
+        Seconds, says("Time that the main threads of the generator's processes were runnable and waited for a core.")
     ]
-    steal_s: Annotated[Seconds, says("Time the host took from the generator's cores.")]
-    steal_all_s: Annotated[Seconds, says("Time the host took from all cores.")]
+    steal_s: Annotated[Seconds, says("Time that the hypervisor took from the generator's cores (steal).")]
+    steal_all_s: Annotated[Seconds, says("Time that the hypervisor took from all cores (steal).")]
     server_steal_s: Annotated[
-        float | None, says("Time the host took from the server's cores; null where they are not known.")
+        float | None,
+        says("Time that the hypervisor took from the server's cores (steal); null if those are not known."),
     ] = None
     server_cores_busy_s: Annotated[
-        float | None, says("Time those cores were busy with anything; what is not the server's is somebody else's.")
+        float | None,
+        says("Time that the server's cores were busy with anything; the excess over server_cpu_s is other programs'."),
     ] = None
     littles_law_ratio: Annotated[
         float | None,
         says(
-            "Throughput x mean response time / users: 1 in a closed loop, mostly less in an open one; "
-            "null where a tool does not tell."
+            "Throughput x mean response time / users: 1 in a closed loop, usually less in an open one; "
+            "null if the tool does not report it."
         ),
     ]
-    server_gone: Annotated[str | None, says("How the server was lost; null where it was not.")] = None
+    server_gone: Annotated[str | None, says("How the server was lost; null if it was not.")] = None
     server_processes_ended: Annotated[
-        int | None, says("Processes of the server that were gone at the window's end; null where it is not known.")
+        int | None, says("Server processes that had exited by the end of the window; null if unknown.")
     ] = None
-    server_processes_begun: Annotated[int | None, says("Processes of it that were new then; null likewise.")] = None
-    workers: Annotated[list[WorkerLoad], says("Each worker's part; empty where one process did it all.")] = []
+    server_processes_begun: Annotated[
+        int | None, says("Server processes that were started during the window; null if unknown.")
+    ] = None
+    workers: Annotated[list[WorkerLoad], says("The part of each worker; empty for a single process.")] = []
     workers_lost: Annotated[
         Count,
-        says("Workers that were there before the window and did not report after it; nothing of theirs is here."),
+        says(
+            "Workers that were connected before the window and did not report after it; their results are missing here."
+        ),
     ] = 0
     window_skew_s: Annotated[
-        Seconds | None, says("How far apart the workers' windows may lie, at most; null for one process.")
+        Seconds | None, says("Upper bound on how far apart the workers' windows may lie; null for a single process.")
     ] = None
-    open_loop: Annotated[OpenLoop | None, says("Null in a closed loop.")] = None
-    seconds: Annotated[list[Second], says("The generator's health, second by second.")] = []
-    steps: Annotated[list[Step], says("Steps of ramp or sleepers; the load itself is that of the knee.")] = []
+    open_loop: Annotated[OpenLoop | None, says("What an open loop adds; null in a closed loop.")] = None
+    seconds: Annotated[list[Second], says("Health of the generator, second by second.")] = []
+    steps: Annotated[
+        list[LoadStep], says("Steps of ramp or sleepers; the other fields describe the step at the knee.")
+    ] = []
 
 
 class Total(Struct, frozen=True, kw_only=True):
-    """Everything counted under one name since the generator started: one of the list that ``--tally-file`` writes."""
+    """All requests of one name since the generator started, an entry of the list that ``--tally-file`` writes."""
 
     method: Annotated[str, says("HTTP method.")]
-    name: Annotated[str, says("The request's name in Locust's statistics.")]
-    requests: Annotated[Count, says("Right answers.")]
-    failures: Annotated[dict[str, int], says("Requests that failed, counted by reason.")]
-    latency_s: Annotated[Latency | None, says("Null where nothing was answered well.")]
+    name: Annotated[str, says("Name of the request in Locust's statistics.")]
+    requests: Annotated[Count, says("Correct answers.")]
+    failures: Annotated[dict[str, int], says("Failed requests, counted by reason.")]
+    latency_s: Annotated[Latency | None, says("Null if there was no correct answer.")]
     histogram: Annotated[list[tuple[int, int]], says("Pairs of bucket (see loadtests/users/histogram.py) and count.")]
-    workers: Annotated[Count, says("Worker processes that it is the sum of; 0 for one process that did it all.")]
+    workers: Annotated[Count, says("Number of worker processes that are summed; 0 for a single process.")]
 
 
-class Window(Struct, frozen=True, kw_only=True):
-    """One fresh server's window: a line of ``windows.jsonl``. One window gives one value."""
+class Window(Visit, frozen=True, kw_only=True, tag="window"):
+    """One fresh server's window. One window gives one value."""
 
-    run: Annotated[str, says("The run's id.")]
-    round: Annotated[Count, says("Round, from 1.")]
-    position: Annotated[Count, says("Place in the round's order, from 1.")]
-    cell: Annotated[str, says("The cell's name.")]
-    started_at: Annotated[datetime, says("UTC.")]
-    took_s: Annotated[float | None, says("Wall time since the end of the window before: what a budget counts.")] = None
-    load: Annotated[Load | None, says("Null where the window could not be made.")] = None
-    error: Annotated[str | None, says("Why the window could not be made, or how the server ended in it.")] = None
-    load_average: Annotated[float | None, says("Load average of the last minute, before the window.")] = None
+    load: Annotated[Load | None, says("The load; null if the window could not run.")] = None
+    load_average: Annotated[float | None, says("Load average of the minute before the window.")] = None
 
 
-class Canary(Struct, frozen=True, kw_only=True):
-    """A fixed piece of work, timed on the server's cores at the beginning of a round: a line of ``canaries.jsonl``."""
+class Canary(Visit, frozen=True, kw_only=True, tag="canary"):
+    """A fixed piece of work, timed on the server's cores at the beginning of a round; its cell has no name."""
 
-    run: Annotated[str, says("The run's id.")]
-    round: Annotated[Count, says("Round, from 1.")]
-    started_at: Annotated[datetime, says("UTC.")]
-    cpu_s: Annotated[Seconds, says("CPU time that the work took.")]
-    wall_s: Annotated[Seconds, says("Wall time that it took; the rest was waiting for a core.")]
-    steal_s: Annotated[Seconds, says("Time the host took from the server's cores meanwhile.")] = 0.0
-    load_average: Annotated[float | None, says("Load average of the last minute, before the work.")] = None
+    cpu_s: Annotated[Seconds, says("CPU time that the work took.")] = 0.0
+    wall_s: Annotated[
+        Seconds, says("Wall time that the work took; more than the CPU time means waiting for a core.")
+    ] = 0.0
+    steal_s: Annotated[Seconds, says("Time that the hypervisor took from the server's cores (steal) meanwhile.")] = 0.0
+    load_average: Annotated[float | None, says("Load average of the minute before the work.")] = None

@@ -1,1 +1,1 @@
-"""Container registries: their API, logins, Amazon ECR, pushing, and a local one."""
+"""Container registries: their API, logins, Amazon ECR, pushing images, and a local registry."""

@@ -1,4 +1,4 @@
-"""A container registry as its HTTP API shows it: whether it answers, an image's manifest, its layers."""
+"""The HTTP API of container registries: whether one answers, the manifest of an image, and its layers."""
 
 import hashlib
 import ipaddress
@@ -16,9 +16,9 @@ from msgspec import Struct
 from common.engine.client import engine
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.packages.build_secrets import ca_bundle
-from common.registries.login import Challenged, Login
+from common.registries.login import ChallengeAuth, Login
 
-_Kind = TypeVar("_Kind", bound=Struct)
+_Document = TypeVar("_Document", bound=Struct)
 
 TIMEOUT_S = 30.0
 MANIFESTS = (
@@ -27,38 +27,52 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.index.v1+json",
 )
-_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.-]+(:[0-9]{1,5})?)(?P<prefix>(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)/?")
+MAX_REPOSITORY_LENGTH = 255
+"""The longest name of a repository, host included, that the engine accepts."""
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # of a host's name: at most 63 characters (RFC 1123)
+_ADDRESS = re.compile(
+    rf"(?P<host>(?=[^:/]{{1,253}}([:/]|$)){_LABEL}(\.{_LABEL})*(:(?P<port>[0-9]{{1,5}}))?)"
+    r"(?P<prefix>(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)/?"
+)
+MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAddress:
-    """Where images go: a registry's host, and what repositories there begin with."""
+    """The host of a registry, and the prefix of our repositories there."""
 
     host: str
     prefix: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "RegistryAddress":
-        """The place that ``REGISTRY=`` names: ``HOST[:PORT][/PREFIX]``."""
+        """Parse ``REGISTRY=HOST[:PORT][/PREFIX]``."""
         if "@" in text:
             raise UsageError(
-                "REGISTRY= holds a user or a password. Accepted: HOST[:PORT][/PREFIX]; the rest in the environment's "
-                "REGISTRY_USER and REGISTRY_PASSWORD, or by docker login."
+                "invalid REGISTRY=: it holds a user or a password; must be HOST[:PORT][/PREFIX]. Set REGISTRY_USER and "
+                "REGISTRY_PASSWORD in the environment, or run docker login."
             )
-        if (found := _ADDRESS.fullmatch(text)) is None:
+        match = _ADDRESS.fullmatch(text)
+        if match is None or not 1 <= int(match["port"] or 1) <= MAX_PORT:
             raise UsageError(
-                f"REGISTRY={text or '(empty)'} is no registry. Accepted: HOST[:PORT][/PREFIX], such as 127.0.0.1:5000 "
+                f"invalid REGISTRY={text or '(empty)'}: must be HOST[:PORT][/PREFIX], such as 127.0.0.1:5000 "
                 "or 123456789012.dkr.ecr.us-east-1.amazonaws.com/team."
             )
-        return cls(host=found["host"], prefix=found["prefix"].strip("/"))
+        return cls(host=match["host"], prefix=match["prefix"].strip("/"))
 
     def repository(self, name: str) -> str:
-        """A repository's name within the registry."""
-        return f"{self.prefix}/{name}".lstrip("/")
+        """Return the name of a repository within the registry; raise ``UsageError`` if it is too long."""
+        repository = f"{self.prefix}/{name}".lstrip("/")
+        if len(f"{self.host}/{repository}") > MAX_REPOSITORY_LENGTH:
+            raise UsageError(
+                f"invalid REGISTRY={self.host}/{self.prefix}: {self.host}/{repository} is longer than "
+                f"{MAX_REPOSITORY_LENGTH} characters. Use a shorter prefix."
+            )
+        return repository
 
 
 class Blob(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a manifest says of a layer or of the configuration: digest and bytes as they are stored."""
+    """A manifest's entry for a layer or for the configuration, with digest and size as the registry stores it."""
 
     media_type: str
     digest: str
@@ -70,7 +84,7 @@ class _Variant(Blob, frozen=True, kw_only=True, rename="camel"):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """An image as a registry keeps it."""
+    """The manifest of an image."""
 
     config: Blob
     layers: tuple[Blob, ...]
@@ -78,7 +92,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     @property
     def compressed_bytes(self) -> int:
-        """The sum of the layers: what a pull into an empty engine downloads."""
+        """Sum of the stored layers: what a pull into an empty engine downloads."""
         return sum(layer.size for layer in self.layers)
 
 
@@ -88,59 +102,60 @@ class _Index(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """A registry that answers."""
+    """A connection to a registry."""
 
     address: RegistryAddress
     client: httpx.Client
 
     def require(self, kind: type[BenchmarkError] = FailedError) -> None:
-        """``kind`` of error where it does not answer, or refuses the login."""
-        with _told(self.address, kind):
-            _require(self.client.get("/v2/"), self.address, kind)
+        """Raise an error of this ``kind`` if the registry does not answer or refuses the login."""
+        with _connection_errors(self.address, kind):
+            _require_success(self.client.get("/v2/"), self.address, kind)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
-        """The manifest of a tag or digest; of an index, that of this engine's platform."""
-        answer = self._get(f"/v2/{repository}/manifests/{reference}", accept=", ".join(MANIFESTS))
-        if variants := self._decode(answer, _Index).manifests:
-            return self.manifest(repository, _own(variants).digest)
-        digest = f"sha256:{hashlib.sha256(answer).hexdigest()}"
-        return msgspec.structs.replace(self._decode(answer, Manifest), digest=digest)
+        """Return the manifest of a tag or digest; of an index, the manifest for the engine's platform."""
+        content = self._get(f"/v2/{repository}/manifests/{reference}", accept=", ".join(MANIFESTS))
+        if variants := self._decode(content, _Index).manifests:
+            return self.manifest(repository, _for_engine(variants).digest)
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return msgspec.structs.replace(self._decode(content, Manifest), digest=digest)
 
     def blob(self, repository: str, blob: Blob, into: IO[bytes]) -> None:
-        """Write a blob, as it is stored, into a file; ``FailedError`` where it is not what its digest says."""
+        """Write a blob, as it is stored, into a file; raise ``FailedError`` if it does not match its digest."""
         digest = hashlib.sha256()
-        with _told(self.address), self.client.stream("GET", f"/v2/{repository}/blobs/{blob.digest}") as answer:
-            _require(answer, self.address)
-            for chunk in answer.iter_raw():
+        path = f"/v2/{repository}/blobs/{blob.digest}"
+        with _connection_errors(self.address), self.client.stream("GET", path) as response:
+            _require_success(response, self.address)
+            for chunk in response.iter_raw():
                 digest.update(chunk)
                 into.write(chunk)
         if f"sha256:{digest.hexdigest()}" != blob.digest:
-            raise FailedError(f"REGISTRY={self.address.host} gave another blob than {blob.digest} of {repository}.")
+            raise FailedError(f"REGISTRY={self.address.host} returned a wrong blob for {blob.digest} of {repository}.")
 
     def _get(self, path: str, *, accept: str) -> bytes:
-        with _told(self.address):
-            answer = self.client.get(path, headers={"Accept": accept})
-            _require(answer, self.address)
-            return answer.content
+        with _connection_errors(self.address):
+            response = self.client.get(path, headers={"Accept": accept})
+            _require_success(response, self.address)
+            return response.content
 
-    def _decode(self, text: bytes, kind: type[_Kind]) -> _Kind:
+    def _decode(self, content: bytes, kind: type[_Document]) -> _Document:
         try:
-            return msgspec.json.decode(text, type=kind)
+            return msgspec.json.decode(content, type=kind)
         except msgspec.DecodeError as error:
-            raise FailedError(f"REGISTRY={self.address.host} gave a manifest that is none: {error}.") from error
+            raise FailedError(f"REGISTRY={self.address.host} returned an invalid manifest: {error}.") from error
 
 
 @contextmanager
 def connect_registry(address: RegistryAddress, login: Login | None) -> Iterator[Registry]:
-    """The registry, once it has answered and accepted the login; ``UsageError`` says what is wrong with it."""
-    plain = is_insecure(address.host)
+    """Connect to a registry; raise ``UsageError`` if it does not answer or refuses the login."""
+    insecure = is_insecure(address.host)
     with httpx.Client(
-        base_url=f"{'http' if plain else 'https'}://{address.host}",
-        auth=Challenged(login),
+        base_url=f"{'http' if insecure else 'https'}://{address.host}",
+        auth=ChallengeAuth(login),
         timeout=TIMEOUT_S,
         follow_redirects=True,
-        trust_env=not plain,
-        verify=True if plain else ssl.create_default_context(cafile=ca_bundle()),
+        trust_env=not insecure,  # a proxy could not reach a loopback address of this machine
+        verify=True if insecure else ssl.create_default_context(cafile=ca_bundle()),
     ) as client:
         registry = Registry(address=address, client=client)
         registry.require(UsageError)
@@ -148,45 +163,49 @@ def connect_registry(address: RegistryAddress, login: Login | None) -> Iterator[
 
 
 def is_insecure(host: str) -> bool:
-    """Whether the engine speaks plain HTTP with it: a loopback address, or one that the engine is told to."""
+    """Return whether the engine uses plain HTTP with a registry: one on loopback, or one in its configuration."""
     name = host.rpartition(":")[0] or host
     try:
         loopback = ipaddress.ip_address(name).is_loopback
     except ValueError:
         loopback = name == "localhost"
-    known: Mapping[str, Mapping[str, bool]] = engine().info().get("RegistryConfig", {}).get("IndexConfigs", {})
-    return loopback or not known.get(host, {}).get("Secure", True)
+    configured: Mapping[str, Mapping[str, bool]] = engine().info().get("RegistryConfig", {}).get("IndexConfigs", {})
+    return loopback or not configured.get(host, {}).get("Secure", True)
 
 
 @contextmanager
-def _told(address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> Iterator[None]:
+def _connection_errors(address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> Iterator[None]:
+    """Turn the errors of a request into one line that names the registry."""
     try:
         yield
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last two for addresses that it sends
         raise kind(f"REGISTRY={address.host} does not answer: {error or type(error).__name__}.") from error
 
 
-def _require(answer: httpx.Response, address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> None:
-    match answer.status_code:
+def _require_success(
+    response: httpx.Response, address: RegistryAddress, kind: type[BenchmarkError] = FailedError
+) -> None:
+    match response.status_code:
         case 200:
             return
         case 401 | 403:
             raise kind(login_refused(address))
         case status:
             raise kind(
-                f"REGISTRY={address.host} answers {answer.request.url.path} with {status}. "
-                "Accepted: a registry of the distribution API, version 2."
+                f"REGISTRY={address.host} answers {response.request.url.path} with status {status}. "
+                "It must be a registry with the distribution API, version 2."
             )
 
 
 def login_refused(address: RegistryAddress) -> str:
-    """What to tell a user whose login a registry does not take, or who gave none."""
+    """Return the message for a login that a registry refuses, or that is missing."""
     return (
         f"REGISTRY={address.host} refuses the login. Run: docker login {address.host}; or set REGISTRY_USER and "
         "REGISTRY_PASSWORD in the environment."
     )
 
 
-def _own(variants: tuple[_Variant, ...]) -> _Variant:
-    machine = engine().version()["Arch"]
-    return next((one for one in variants if one.platform.get("architecture") == machine), variants[0])
+def _for_engine(variants: tuple[_Variant, ...]) -> _Variant:
+    """Return the variant for the engine's architecture, or the first one if there is none."""
+    architecture = engine().version()["Arch"]
+    return next((variant for variant in variants if variant.platform.get("architecture") == architecture), variants[0])

@@ -1,4 +1,4 @@
-"""Amazon's registry, ECR: a login that lasts hours, and repositories that have to be there before a push."""
+"""Amazon's registry, ECR, whose logins expire after hours and whose repositories must exist before a push."""
 
 import base64
 import os
@@ -24,65 +24,68 @@ _HOST = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ecr:
-    """An account's ECR in a region; every error of AWS is a ``UsageError`` of one line."""
+    """The ECR of an account in a region. Every error of AWS is raised as a ``UsageError`` of one line."""
 
     client: Any
     account: str | None
-    """``None`` where the host does not name it: then it is the account of the credentials."""
+    """``None`` if the host does not name it, for the account of the credentials."""
 
     def login(self) -> Login:
-        """A fresh login, in memory alone."""
-        with _told():
+        """Return a fresh login, which is stored nowhere."""
+        with _aws_errors():
             (data, *_) = self.client.get_authorization_token()["authorizationData"]
         user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
         return Login(user=user, password=password)
 
-    def require_repository(self, name: str) -> bool:
-        """See that a repository is there; whether it had to be created."""
-        owner = {} if self.account is None else {"registryId": self.account}
-        with _told():
+    def ensure_repository(self, name: str) -> bool:
+        """Create a repository if it does not exist; return whether it was created."""
+        account = {} if self.account is None else {"registryId": self.account}
+        with _aws_errors():
             try:
-                self.client.describe_repositories(repositoryNames=[name], **owner)
+                self.client.describe_repositories(repositoryNames=[name], **account)
             except self.client.exceptions.RepositoryNotFoundException:
-                return self._create(name, owner)
+                return self._create(name, account)
         return False
 
-    def _create(self, name: str, owner: dict[str, str]) -> bool:
+    def _create(self, name: str, account: dict[str, str]) -> bool:
         try:
-            self.client.create_repository(repositoryName=name, **owner)
+            self.client.create_repository(repositoryName=name, **account)
         except self.client.exceptions.RepositoryAlreadyExistsException:
-            return False  # another push was faster
+            return False  # another push has created it meanwhile
         return True
 
 
 def is_ecr(host: str) -> bool:
-    """Whether a host's name is one of ECR's."""
+    """Return whether a host belongs to ECR."""
     return _HOST.fullmatch(host) is not None
 
 
 def ecr_region(host: str) -> str | None:
-    """The region that a host of ECR's names; ``None`` for other hosts."""
-    found = _HOST.fullmatch(host)
-    return None if found is None else found["region"] or found["dual"]
+    """Return the region in a host name of ECR; ``None`` for other hosts."""
+    match = _HOST.fullmatch(host)
+    return None if match is None else match["region"] or match["dual"]
 
 
 def connect_ecr(address: RegistryAddress) -> Ecr:
-    """ECR in the region that the host names, else in boto3's own; credentials and endpoint are boto3's own too."""
-    found = _HOST.fullmatch(address.host)
-    with _told():
+    """Connect to ECR in the region of the host name, else in boto3's; credentials and endpoint are boto3's too."""
+    match = _HOST.fullmatch(address.host)
+    with _aws_errors():
         config = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
         client = boto3.client(
             "ecr", region_name=ecr_region(address.host) or os.environ.get("AWS_REGION"), config=config
         )
-    return Ecr(client=client, account=None if found is None else found["account"])
+    return Ecr(client=client, account=None if match is None else match["account"])
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _aws_errors() -> Iterator[None]:
+    """Turn boto3's errors into one line."""
     try:
         yield
     except ClientError as error:
-        said = error.response.get("Error", {})
-        raise UsageError(f"ECR refuses {error.operation_name}: {said.get('Code')}: {said.get('Message')}") from error
+        details = error.response.get("Error", {})
+        raise UsageError(
+            f"ECR refuses {error.operation_name}: {details.get('Code')}: {details.get('Message')}"
+        ) from error
     except BotoCoreError as error:
-        raise UsageError(f"ECR cannot be asked: {error} See boto3's ways to give credentials and a region.") from error
+        raise UsageError(f"ECR cannot be reached: {error} Configure credentials and a region as for boto3.") from error

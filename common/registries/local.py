@@ -1,4 +1,4 @@
-"""A container registry of our own: the distribution's, on a free loopback port, with a folder that goes with it."""
+"""A local container registry: the program of the Linux distribution, on a free port of a local address."""
 
 import json
 import os
@@ -17,21 +17,18 @@ PROGRAM = "docker-registry"
 
 
 def require_program() -> str:
-    """The registry's path; ``UsageError`` says how to get it."""
+    """Return the path of the registry's program; raise ``UsageError`` that says how to install it."""
     if (program := shutil.which(PROGRAM)) is None:
-        raise UsageError(
-            f"there is no {PROGRAM} on PATH. Run: apt-get install {PROGRAM} (Debian); or name a registry: REGISTRY="
-        )
+        raise UsageError(f"{PROGRAM} is not on PATH. Run: apt-get install {PROGRAM}; or name a registry with REGISTRY=")
     return program
 
 
 @contextmanager
 def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = None) -> Iterator[str]:
-    """``HOST:PORT`` of a registry that keeps what it is given in ``folder``; it is gone afterwards.
+    """Run a registry that stores its content in ``folder``, and yield its ``HOST:PORT``.
 
-    Two of them may keep it in the same one, each on an address of its own.
-
-    It asks for a name and a password where ``htpasswd`` holds some (bcrypt).
+    Two registries may share a folder if each has its own ``host``. With an ``htpasswd`` file (bcrypt), the registry
+    asks for one of the logins in it.
     """
     program = require_program()
     config = folder / f"config-{host}.json"
@@ -42,7 +39,7 @@ def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = No
 
 
 def _config(host: str, storage: Path, htpasswd: Path | None) -> dict[str, object]:
-    """Its configuration, in the JSON that is YAML too; it says where it listens at the level ``info``."""
+    """Return the configuration, in JSON, which is YAML. The level ``info`` is needed for the line with the port."""
     config: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "info"},
@@ -55,11 +52,11 @@ def _config(host: str, storage: Path, htpasswd: Path | None) -> dict[str, object
 
 
 def _environ() -> dict[str, str]:
-    """Ours without ``REGISTRY_...``, each of which would change its configuration."""
+    """Return our environment without the variables that override the registry's configuration."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY", "OTEL_"))}
 
 
 def _address(registry: Program, host: str) -> str | None:
-    """Where it listens, as it says itself once it does: it was told to take any free port."""
-    found = re.search(rf"listening on ({re.escape(host)}:\d+)", registry.output())
-    return found[1] if found else None
+    """Return the address that the registry has logged; ``None`` until it listens."""
+    match = re.search(rf"listening on ({re.escape(host)}:\d+)", registry.output())
+    return match[1] if match else None

@@ -1,4 +1,4 @@
-"""Logins to container registries: where they come from, and how a registry's challenge is answered with one."""
+"""Logins to container registries: where they come from, and how they answer a registry's challenge."""
 
 import os
 import re
@@ -7,21 +7,23 @@ from dataclasses import dataclass, field
 
 import docker.auth
 import httpx
+import msgspec
 from docker.errors import DockerException
 from httpx import Request, Response
+from msgspec import Struct
 
 from common.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A name and a password; the password is in no representation of it."""
+    """A user and a password, which ``repr`` leaves out."""
 
     user: str
     password: str = field(repr=False)
 
     def for_engine(self) -> dict[str, str]:
-        """As the engine takes it with a request, so that no configuration keeps it."""
+        """Return the login as the engine takes it with a request, without storing it."""
         return {"username": self.user, "password": self.password}
 
 
@@ -29,44 +31,56 @@ ANONYMOUS = Login(user="", password="")
 
 
 def find_login(host: str, env: Mapping[str, str] = os.environ) -> Login | None:
-    """The login for a registry: ``REGISTRY_USER`` and ``REGISTRY_PASSWORD``, else what ``docker login`` has kept."""
+    """Return the login in ``REGISTRY_USER`` and ``REGISTRY_PASSWORD``, else the one stored by ``docker login``."""
     user, password = env.get("REGISTRY_USER"), env.get("REGISTRY_PASSWORD")
     if (user is None) != (password is None):
-        given, missing = ("REGISTRY_USER", "REGISTRY_PASSWORD")[:: 1 if password is None else -1]
-        raise UsageError(f"{given} is set without {missing}. Accepted: both in the environment, or neither.")
+        present, missing = ("REGISTRY_USER", "REGISTRY_PASSWORD")[:: 1 if password is None else -1]
+        raise UsageError(f"{present} is set without {missing}: the environment must hold both or neither.")
     if user is not None and password is not None:
         return Login(user=user, password=password)
     try:
-        found = docker.auth.load_config().resolve_authconfig(host) or {}
+        entry = docker.auth.load_config().resolve_authconfig(host) or {}
     except DockerException as error:
-        raise UsageError(f"Docker's configuration gives no login for {host}: {error}") from error
-    kept = {name.casefold(): value for name, value in found.items()}
-    return Login(user=kept["username"], password=kept["password"]) if kept.get("password") else None
+        raise UsageError(f"cannot read the login for {host} from Docker's configuration: {error}") from error
+    # A credential helper answers with capitalised names, the configuration file with small ones.
+    stored = {name.casefold(): value for name, value in entry.items()}
+    return Login(user=stored["username"], password=stored["password"]) if stored.get("password") else None
 
 
-class Challenged(httpx.Auth):
-    """Answers a registry's challenge: ``Basic`` with the login, ``Bearer`` with the token that the login gets."""
+class _Token(Struct, frozen=True, kw_only=True):
+    token: str = ""
+    access_token: str = ""
+
+
+def _read_token(response: Response) -> str:
+    try:
+        document = msgspec.json.decode(response.read(), type=_Token)
+    except msgspec.DecodeError as error:
+        raise httpx.DecodingError(f"{response.url} returned an invalid token: {error}") from error
+    return document.token or document.access_token
+
+
+class ChallengeAuth(httpx.Auth):
+    """Answers a registry's challenge: ``Basic`` with the login, ``Bearer`` with a token obtained with the login."""
 
     def __init__(self, login: Login | None) -> None:
         self._basic = None if login is None else httpx.BasicAuth(login.user, login.password)
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
-        """As httpx drives it."""
+        """Yield the request, and what a challenge calls for (httpx's protocol for authentication)."""
         response = yield request
         challenge = response.headers.get("WWW-Authenticate", "")
         scheme, _, rest = challenge.partition(" ")
         parameters = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         if response.status_code == httpx.codes.UNAUTHORIZED and scheme.casefold() == "bearer":
-            asked = {name: parameters[name] for name in ("service", "scope") if name in parameters}
-            token = yield self._signed(Request("GET", parameters.get("realm", ""), params=asked))
-            if token.status_code != httpx.codes.OK:
-                return
-            token.read()
-            answer = token.json()
-            request.headers["Authorization"] = f"Bearer {answer.get('token') or answer.get('access_token')}"
+            query = {name: parameters[name] for name in ("service", "scope") if name in parameters}
+            token_response = yield self._with_login(Request("GET", parameters.get("realm", ""), params=query))
+            if token_response.status_code != httpx.codes.OK:
+                return  # httpx hands the last response to the caller, which takes 401 for a refusal
+            request.headers["Authorization"] = f"Bearer {_read_token(token_response)}"
             yield request
         elif response.status_code == httpx.codes.UNAUTHORIZED and self._basic is not None:
-            yield self._signed(request)
+            yield self._with_login(request)
 
-    def _signed(self, request: Request) -> Request:
+    def _with_login(self, request: Request) -> Request:
         return request if self._basic is None else next(self._basic.auth_flow(request))

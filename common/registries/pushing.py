@@ -1,4 +1,4 @@
-"""Images pushed into a container registry, and what it says they weigh there."""
+"""Pushing images to a container registry, and their size there as the registry reports it."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,6 @@ from common.errors import BenchmarkError, FailedError
 from common.registries.api import Manifest, Registry, RegistryAddress, connect_registry, login_refused
 from common.registries.ecr import Ecr, connect_ecr, is_ecr
 from common.registries.login import ANONYMOUS, Login, find_login
-from common.runtimes.candidates import Candidate
 
 REFUSALS = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
 SERVER_ERROR = "500 Internal Server Error"
@@ -25,7 +24,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """An image in a registry."""
+    """An image that has been pushed."""
 
     reference: str
     repository: str
@@ -33,82 +32,82 @@ class Pushed:
     duration_s: float
 
     def __str__(self) -> str:
-        found = self.manifest
+        manifest = self.manifest
         return (
-            f"{self.reference}  {found.compressed_bytes:,} bytes compressed in {len(found.layers)} layers  "
-            f"{found.digest}  {self.duration_s:.1f} s"
+            f"{self.reference}  {manifest.compressed_bytes:,} bytes compressed in {len(manifest.layers)} layers  "
+            f"{manifest.digest}  {self.duration_s:.1f} s"
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pusher:
-    """A registry to push into, and what that takes."""
+    """A registry to push to, with the login and the temporary tags that a push needs."""
 
     registry: Registry
     login: Login | None
-    claim: TemporaryResources
+    temporary: TemporaryResources
     ecr: Ecr | None = None
 
     def push(self, image: str, *, image_id: str | None = None) -> Pushed:
-        """Push the image of a tag under its own name; ``FailedError`` says how that failed.
+        """Push a tagged image under its own name; raise ``FailedError`` with the reason if that fails.
 
-        ``image_id`` is what to push under it, in case that the tag is given to another image meanwhile.
+        ``image_id`` fixes which image is pushed, in case the tag moves to another one meanwhile.
         """
         name, _, tag = image.rpartition(":")
         repository = self.registry.address.repository(name)
         reference = f"{self.registry.address.host}/{repository}:{tag}"
         if self.ecr is not None:
-            self.ecr.require_repository(repository)
-        started = time.perf_counter()
-        with self.claim.tagged(image_id or image, reference):
-            self._send(reference)
-        duration_s = time.perf_counter() - started
+            self.ecr.ensure_repository(repository)
+        start = time.perf_counter()
+        with self.temporary.tagged(image_id or image, reference):
+            self._upload(reference)
+        duration_s = time.perf_counter() - start
         manifest = self.registry.manifest(repository, tag)
         return Pushed(reference=reference, repository=repository, manifest=manifest, duration_s=duration_s)
 
-    def _send(self, reference: str) -> None:
+    def _upload(self, reference: str) -> None:
         login = (self.login or ANONYMOUS).for_engine()
         try:
             for event in engine().api.push(reference, stream=True, decode=True, auth_config=login):
-                self._hear(reference, event)
+                self._check_event(reference, event)
         except (DockerException, RequestException) as error:
             raise FailedError(f"{reference} was not pushed: {error}") from error
 
-    def _hear(self, reference: str, event: Mapping[str, Any]) -> None:
-        """``FailedError`` where the engine says that it failed, or that it tries again a registry that is gone."""
-        if said := event.get("error"):
-            if any(word in said.casefold() for word in REFUSALS):
+    def _check_event(self, reference: str, event: Mapping[str, Any]) -> None:
+        """Raise ``FailedError`` if the engine reports an error, or retries while the registry is down."""
+        if reason := event.get("error"):
+            if any(word in reason.casefold() for word in REFUSALS):
                 raise FailedError(login_refused(self.registry.address))
-            hint = " The registry's disk may be full." if SERVER_ERROR in said else ""
-            raise FailedError(f"{reference} was not pushed: {' '.join(said.split())}.{hint}")
+            hint = " The registry's disk may be full." if SERVER_ERROR in reason else ""
+            raise FailedError(f"{reference} was not pushed: {' '.join(reason.split())}.{hint}")
         if str(event.get("status", "")).startswith("Retrying"):
             self.registry.require()
 
 
 @contextmanager
 def registry_pusher(address: RegistryAddress, *, ecr: bool = False) -> Iterator[Pusher]:
-    """What pushes into a registry that answers; ``UsageError`` where it does not, or refuses the login."""
+    """Yield a pusher; raise ``UsageError`` if the registry does not answer or refuses the login."""
     amazon = connect_ecr(address) if ecr or is_ecr(address.host) else None
     login = find_login(address.host) if amazon is None else amazon.login()
-    with temporary_resources() as mine, connect_registry(address, login) as registry:
-        yield Pusher(registry=registry, login=login, claim=mine, ecr=amazon)
+    with temporary_resources() as temporary, connect_registry(address, login) as registry:
+        yield Pusher(registry=registry, login=login, temporary=temporary, ecr=amazon)
 
 
-def push_all(ready: Pusher, candidates: Sequence[Candidate], report: Report) -> tuple[Pushed, ...]:
-    """Push every candidate's image; each is told to ``report`` as it ends.
+def push_all(pusher: Pusher, tags: Sequence[str], report: Report) -> tuple[Pushed, ...]:
+    """Push every image, and ``report`` each as it ends.
 
-    ``FailedError`` that lists those that failed, after all have been tried; a registry that is gone ends it at once.
+    Raise ``FailedError`` at once if the registry no longer answers, and otherwise, after all have been tried, one that
+    names the images that could not be pushed.
     """
-    done, failed = [], []
-    for candidate in candidates:
-        assert candidate.tag is not None
+    pushed, failed = [], []
+    for tag in tags:
         try:
-            done.append(ready.push(candidate.tag))
-            report(str(done[-1]))
+            pushed.append(pusher.push(tag))
+            report(str(pushed[-1]))
         except BenchmarkError as error:
-            failed.append(candidate.name)
+            failed.append(tag)
             report(str(error))
-            ready.registry.require()
+            pusher.registry.require()
     if failed:
-        raise FailedError(f"{len(failed)} of {len(candidates)} images were not pushed: {', '.join(failed)}.")
-    return tuple(done)
+        raise FailedError(f"{len(failed)} of {len(tags)} images were not pushed: {', '.join(failed)}.")
+    return tuple(pushed)

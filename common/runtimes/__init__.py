@@ -1,1 +1,1 @@
-"""Ways to bring a stack up: as a process, in a container, or as a Fargate task."""
+"""The runtimes: a stack as a process, in a container, or in a Fargate task."""

@@ -1,4 +1,4 @@
-"""Leave to start what costs money: asked for before the first task, not needed by runtimes of this machine."""
+"""Approve the cost before billable tasks start; runtimes on this machine need no approval."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from common.runtimes.fargate import GENERATOR_SIZE, START_DEADLINE_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedServer:
-    """A server that a verb will bring up, and how long it is needed once it answers at most."""
+    """A server that a command will bring up, and how long it is needed at most once it answers."""
 
     candidate: Candidate
     size: Size
     needed_s: float
     loaded: bool = False
-    """Whether it is loaded; where a second task does that, it is paid for too, and its start is waited for."""
+    """Whether it is loaded; with ``LOAD_FROM=task``, a second task is then paid for too, and its start waited for."""
 
     def tasks(self, fargate: FargateSettings) -> list[tuple[Size, float]]:
-        """The tasks it takes: how large, and how many seconds each lives at most."""
+        """Return the size and the longest lifetime in seconds of each task that it takes."""
         lifetime_s = START_DEADLINE_S + self.needed_s
         if not (self.loaded and fargate.load_from_task):
             return [(with_minimum_memory(self.size), lifetime_s)]
@@ -29,21 +29,24 @@ class PlannedServer:
 
 
 def approve_cost(planned: Sequence[PlannedServer], report: Callable[[str], None]) -> bool:
-    """Whether to bring them up; ``UsageError`` where they may cost more than the ceiling.
+    """Return whether to bring the servers up; ``UsageError`` if they may cost more than the ceiling.
 
-    With ``DRY_RUN=1`` every call is printed that they would take, and nothing is brought up.
+    With ``DRY_RUN=1``, every call that they would take is printed, and nothing is brought up.
     """
-    fargate = _fargate(planned)
+    fargate = _fargate_settings(planned)
     if fargate is None:
         return True
-    fargate.budget.approve([task for one in planned for task in one.tasks(fargate)], report)
+    fargate.budget.approve([task for server in planned for task in server.tasks(fargate)], report)
     if fargate.dry_run:
         print_dry_run(planned)
     return not fargate.dry_run
 
 
 def approve_open_ended_cost(candidate: Candidate, size: Size, report: Callable[[str], None]) -> bool:
-    """As ``go_ahead`` for one server that stays up until it is interrupted, or until the ceiling is reached."""
+    """Return whether to bring up a server that runs until it is interrupted or the ceiling is reached.
+
+    Errors and ``DRY_RUN=1`` as ``approve_cost``.
+    """
     if candidate.fargate is None:
         return True
     candidate.fargate.budget.approve_open_end(with_minimum_memory(size), report)
@@ -53,12 +56,13 @@ def approve_open_ended_cost(candidate: Candidate, size: Size, report: Callable[[
 
 
 def print_dry_run(planned: Sequence[PlannedServer]) -> None:
-    """Bring each up at a place that only prints the calls."""
-    for one in planned:
-        with one.candidate.serve(one.size, cores=()) as running:
-            if one.loaded and running.load_task is not None:
-                running.load_task.ask(("a window's order",), one.needed_s)
+    """Bring each server up with a client that only prints the calls."""
+    for server in planned:
+        with server.candidate.serve(server.size, cores=()) as running:
+            if server.loaded and running.load_task is not None:
+                running.load_task.ask(("a window's order",), server.needed_s)
 
 
-def _fargate(planned: Sequence[PlannedServer]) -> FargateSettings | None:
-    return next((one.candidate.fargate for one in planned), None)
+def _fargate_settings(planned: Sequence[PlannedServer]) -> FargateSettings | None:
+    """Return the settings that all candidates share; ``None`` if they run on this machine."""
+    return next((server.candidate.fargate for server in planned), None)

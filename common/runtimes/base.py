@@ -1,4 +1,4 @@
-"""Ways to bring a stack up. Each is a context manager that gives a ``RunningServer`` and leaves nothing behind."""
+"""What every runtime yields: a context manager brings a stack up and leaves nothing behind."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTask:
-    """A place beside a server from which a program can load it, other than this machine."""
+    """A place next to a server, other than this machine, from which a program can load it."""
 
     url: str
-    """Where the server answers, seen from there."""
+    """The server's address as seen from there."""
     ask: Callable[[Sequence[str], float], bytes]
-    """Run a command line there and give its answer, which may take so many seconds; ``FailedError`` where it fails."""
+    """Run a command line there and return its reply; ``FailedError`` if that takes more seconds than given or fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningServer:
-    """A stack that answers."""
+    """A stack that answers requests."""
 
     url: str
-    """Where it answers, seen from where ``prefix`` puts a client."""
+    """Its address, as seen by a client that runs behind ``client_prefix``."""
     client_prefix: tuple[str, ...]
-    """What to put before a client's command line so that it runs beside the server; empty on the host."""
+    """The words before a client's command line that run it next to the server; empty on the host."""
     cpu_meter: str | None
-    """What ``read_meter`` reads its CPU time from; ``None`` where somebody else started it."""
+    """What ``read_cpu`` reads its CPU time from; ``None`` if it cannot be read from here."""
     memory_meter: str | None = None
-    """What ``read_memory`` reads its memory from; ``None`` where somebody else started it."""
+    """What ``read_memory`` reads its memory from; ``None`` if it cannot be read from here."""
     load_task: LoadTask | None = None
-    """Where load has to come from; ``None`` where that is here, behind ``prefix``."""
+    """Where load has to come from; ``None`` if that is this machine, behind ``client_prefix``."""
     exit_reason: Callable[[], str | None]
-    """Says how it ended, or ``None`` while it runs."""
+    """Return why it ended, or ``None`` while it runs."""

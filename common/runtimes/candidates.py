@@ -1,16 +1,15 @@
-"""What can be brought up: a stack in a runtime, and in which image where that is Docker."""
+"""Candidates for a command: stacks in a runtime and, except as processes, in an image."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from common.aws.settings import FargateSettings
-from common.aws.sizes import parse_fargate_size as read_fargate_size
-from common.aws.sizes import with_minimum_memory
+from common.aws.sizes import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_python
+from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of, select
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
@@ -24,78 +23,72 @@ from common.runtimes.base import RunningServer
 DEFAULT_IMAGE = "slim"
 
 
-class Runtime(StrEnum):
-    """How a stack is brought up."""
+def parse_runtime(text: str) -> Runtime:
+    """Return the runtime that ``RUNTIME=`` names; ``auto`` is Docker if an engine answers, otherwise processes."""
+    if canonical(text) == "auto":
+        return Runtime.DOCKER if engine_answers() else Runtime.PROCESS
+    runtime = Runtime(one_of(text, Runtime, variable="RUNTIME", more=("auto",)))
+    if runtime is Runtime.DOCKER:
+        engine()  # raises if no engine answers
+    return runtime
 
-    PROCESS = "process"
-    DOCKER = "docker"
-    FARGATE = "fargate"
 
-    @classmethod
-    def parse(cls, text: str) -> "Runtime":
-        """The runtime that ``RUNTIME=`` names; ``auto`` is Docker where an engine answers, else processes."""
-        if canonical(text) == "auto":
-            return cls.DOCKER if engine_answers() else cls.PROCESS
-        if (found := cls(one_of(text, cls, variable="RUNTIME", more=("auto",)))) is cls.DOCKER:
-            engine()
-        return found
-
-    @property
-    def local(self) -> "Runtime":
-        """This runtime where servers run on this machine; ``UsageError`` for a verb that needs that."""
-        if self is Runtime.FARGATE:
-            raise UsageError("RUNTIME=fargate cannot be used here. Accepted: process, docker.")
-        return self
+def require_local(runtime: Runtime) -> Runtime:
+    """Return the runtime; ``UsageError`` unless its servers run on this machine."""
+    if runtime is Runtime.FARGATE:
+        raise UsageError("RUNTIME=fargate cannot be used here: must be one of process, docker")
+    return runtime
 
 
 def describe_runtime(runtime: Runtime, asked: str) -> str:
-    """Which runtime is used and why, in one line."""
+    """Return a line that says which runtime is used and why."""
     if canonical(asked) != "auto":
         return f"{runtime} runtime, as asked for"
-    answers = "answers" if runtime is Runtime.DOCKER else "answers: no images, no quotas"
-    return f"{runtime} runtime, for {'a' if runtime is Runtime.DOCKER else 'no'} Docker engine {answers}"
+    if runtime is Runtime.DOCKER:
+        return f"{runtime} runtime, because a Docker engine answers"
+    return f"{runtime} runtime, because no Docker engine answers: no images, no quotas"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A stack, and the image it runs in; ``image`` is ``None`` in the process runtime."""
+    """A stack and the image it runs in; ``image`` is ``None`` in the process runtime."""
 
     stack: Stack
     image: Image | None = None
     python: str = DEFAULT_PYTHON
     interpreter: Path | None = None
-    """The Python of the process runtime; ``None`` for the one that runs us."""
+    """The interpreter in the process runtime; ``None`` for the one that runs this program."""
     label: str = ""
-    """Its name where it is not to be called by its stack and image, for two may share these."""
+    """Its name, if stack and image do not distinguish it from another candidate."""
     fargate: FargateSettings | None = None
-    """Where its tasks run; ``None`` unless the runtime is Fargate."""
+    """The settings of its tasks; ``None`` unless the runtime is Fargate."""
 
     @property
     def name(self) -> str:
-        """What tables and messages call it."""
+        """Its name in tables and messages."""
         if self.label:
             return self.label
         return self.stack.name if self.image is None else f"{self.stack.name}@{self.image.name}"
 
     @property
     def tag(self) -> str | None:
-        """The name of the image it runs in."""
+        """The tag of the image it runs in; ``None`` in the process runtime."""
         return None if self.image is None else image_tag(self.stack, self.image, self.python)
 
     @property
     def unavailable(self) -> str | None:
-        """Why it cannot be had, or ``None`` where it can."""
-        return self.stack.unavailable(
-            *((Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name))
-        )
+        """The reason why it is not available; ``None`` if it is."""
+        if self.image is None:
+            return self.stack.unavailable(Runtime.PROCESS)
+        return self.stack.unavailable(Runtime.DOCKER, self.image.name)
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
     ) -> AbstractContextManager[RunningServer]:
-        """Bring it up on ``cores``; nothing of it is left afterwards.
+        """Bring it up on ``cores`` and leave nothing behind afterwards.
 
-        ``inside`` puts clients beside a container's server; otherwise they reach it from this machine. ``port`` is
-        where it listens on this machine.
+        With ``inside``, clients run next to a container's server; otherwise they reach it from this machine, at
+        ``port`` if that is given.
         """
         if self.tag is None:
             return process.serve(self.stack, size, cores=cores, port=port, python=self.interpreter)
@@ -114,9 +107,10 @@ def select_candidates(
     size: Size | None = None,
     fargate: FargateSettings | None = None,
 ) -> tuple[Candidate, ...]:
-    """Every stack asked for, in every image asked for unless the runtime is processes; on Fargate at ``place``.
+    """Return every stack that the variables select, in every image they select unless the runtime is processes.
 
-    ``UsageError`` names a value that is wrong, or that the runtime cannot give.
+    ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
+    commands that do not run on Fargate.
     """
     chosen = stacks(framework, server, frameworks())
     if fargate is not None and runtime is Runtime.FARGATE:
@@ -125,10 +119,10 @@ def select_candidates(
         fargate.refuse_unused(runtime)
         fargate = None
     else:
-        runtime = runtime.local
+        runtime = require_local(runtime)
     if runtime is Runtime.PROCESS:
         if image is not None:
-            raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process runs without images.")
+            raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process uses no images")
         if size is not None:
             process.refuse_quota(size)
         return tuple(Candidate(stack=stack) for stack in chosen)
@@ -143,15 +137,15 @@ def select_candidates(
 
 
 def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
-    """The size that ``VCPU=`` and ``MEMORY=`` name, among those that the runtime can give."""
-    return read_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.parse(vcpu, memory)
+    """Return the size that ``VCPU=`` and ``MEMORY=`` name, if the runtime supports it."""
+    return parse_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.parse(vcpu, memory)
 
 
 def candidate_from_cell(cell: Cell) -> Candidate:
-    """The candidate that a recorded cell was measured of; ``UsageError`` where its framework or server is no more."""
+    """Return the candidate that a recorded cell measured; ``UsageError`` if its framework or server is gone."""
     known = frameworks()
     if cell.framework not in known or cell.server not in SERVERS:
-        raise UsageError(f"{cell.name} cannot be brought up again: its framework or its server is no longer here.")
+        raise UsageError(f"{cell.name} cannot be brought up again: its framework or server is no longer here")
     stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])
     if cell.image is None:
         return Candidate(stack=stack)
@@ -159,8 +153,8 @@ def candidate_from_cell(cell: Cell) -> Candidate:
 
 
 def single_candidate(candidates: Sequence[Candidate]) -> Candidate:
-    """The one candidate of a verb that takes just one."""
+    """Return the only candidate, for a command that takes one; ``UsageError`` if there are several or none."""
     if len(candidates) != 1:
         names = ", ".join(candidate.name for candidate in candidates)
-        raise UsageError(f"FRAMEWORK=, SERVER= and IMAGE= name {len(candidates)} stacks. Accepted: one of {names}.")
+        raise UsageError(f"FRAMEWORK=, SERVER= and IMAGE= select {len(candidates)} stacks: must be one of {names}")
     return candidates[0]

@@ -1,4 +1,4 @@
-"""The docker runtime: a stack in a container of its own, with a quota, cores, and memory it may not exceed."""
+"""The docker runtime: a stack in a container of its own, with limits on CPU time, cores and memory."""
 
 import functools
 import os
@@ -15,6 +15,7 @@ from docker.models.containers import Container
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine
+from common.engine.confinement import confine
 from common.engine.ownership import remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.cpu import cgroup_folder, cgroup_meter, memory_kills
@@ -24,16 +25,18 @@ from common.host.waiting import wait_until
 from common.runtimes.base import RunningServer
 
 KILLED = 137
+"""The exit status of a process that ``SIGKILL`` ended (128 + 9)."""
 TAIL_LINES = 10
 SETTLE_S = 5
+"""How long the engine may take to notice that a container has exited."""
 
 
 class Named(Protocol):
-    """What is served: a stack, or something else that has a name."""
+    """A stack, or anything else with a name that messages can use."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
 
 
 @contextmanager
@@ -46,52 +49,50 @@ def serve(
     inside: bool = True,
     publish: int | None = None,
 ) -> Iterator[RunningServer]:
-    """A container of ``image_tag`` that answers; gone when the block is left, however it is left.
+    """Serve ``image_tag`` in a container that is removed when the block ends, however it ends.
 
-    ``inside`` puts clients beside the server, for measuring: in the container's network namespace where this user may
-    enter it (root, with ``nsenter``), else the container on the host's network. Otherwise they reach the container's
-    own address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError``
-    where the image or the port cannot be had, ``FailedError`` with the end of its log where it does not come up.
+    ``inside`` is for measuring: clients run in the container's network namespace if this user may enter it (root, with
+    ``nsenter``), otherwise the container joins the host's network. Without it, clients reach the container's own
+    address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError`` if the
+    image or the port is not available, and ``FailedError`` with the end of its log if the server does not come up.
     """
     sweep()
     options = network(inside=inside, publish=publish)
     with watched_containers() as labels, created(image_tag, limits(size, cores) | options, labels) as container:
         start(container, image_tag)
         pid, memory = groups(container)
-        ended = functools.partial(how_it_ended, container, memory)
+        exit_reason = functools.partial(how_it_ended, container, memory)
         url, probe, prefix = addresses(container, inside=inside, publish=publish)
-        wait_until(lambda: responds(probe), ended, what=f"{stack.name} in {image_tag}")
+        wait_until(lambda: responds(probe), exit_reason, what=f"{stack.name} in {image_tag}")
         yield RunningServer(
             url=url,
             client_prefix=prefix,
             cpu_meter=cgroup_meter(pid),
             memory_meter=f"cgroup:{memory}",
-            exit_reason=ended,
+            exit_reason=exit_reason,
         )
 
 
 def sweep() -> None:
-    """Remove every container of ours whose owner lives no more."""
+    """Remove this project's containers whose owner has exited."""
     remove_orphaned_containers(engine())
 
 
 def can_enter_namespaces() -> bool:
-    """Whether this user can run a client in a container's network namespace."""
+    """Return whether this user can run a client in a container's network namespace."""
     return os.geteuid() == 0 and shutil.which("nsenter") is not None
 
 
 def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
-    """What the container is given and denied; its health check is off, since it would be measured too."""
+    """Return the engine's options for a container's resources and privileges.
+
+    The image's health check is off, because its CPU time would be measured as the server's.
+    """
     return {
         **_quota(size),
         "cpuset_cpus": ",".join(str(core) for core in cores),
-        "mem_limit": size.memory_bytes,
-        "memswap_limit": size.memory_bytes,
+        **confine(size.memory_bytes).options(),
         "healthcheck": {"test": ["NONE"]},
-        "read_only": True,
-        "tmpfs": {"/tmp": ""},  # noqa: S108 -- a container's own
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
         "environment": {"WORKERS": str(size.workers)},
     }
 
@@ -104,7 +105,7 @@ def _quota(size: Size) -> dict[str, int]:
 
 
 def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:
-    """How the container is reached, as ``serve`` explains."""
+    """Return the engine's options for how the container is reached, as ``serve`` explains."""
     if publish is not None:
         return {"ports": {f"{PORT}/tcp": ("127.0.0.1", check_port(publish))}}
     if inside and not can_enter_namespaces():
@@ -114,7 +115,7 @@ def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:
 
 @contextmanager
 def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> Iterator[Container]:
-    """A container that is not started yet; gone when the block is left. ``UsageError`` where it cannot be had."""
+    """Create a container without starting it, and remove it afterwards; ``UsageError`` if it cannot be created."""
     if options.get("network_mode") == "host":
         options["environment"] |= {"PORT": str(free_port())}
     try:
@@ -122,7 +123,7 @@ def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> 
     except ImageNotFound as error:
         raise UsageError(f"the image {image_tag} is not here. Run: make build") from error
     except APIError as error:
-        raise UsageError(f"{image_tag} cannot be given this: {error.explanation}") from error
+        raise UsageError(f"no container of {image_tag} can be created: {error.explanation}") from error
     try:
         yield container
     finally:
@@ -133,12 +134,12 @@ def _remove(container: Container) -> None:
     try:
         container.remove(force=True, v=True)
     except APIError as error:
-        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:  # gone, or going
+        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:  # removed, or being removed
             raise
 
 
 def start(container: Container, image_tag: str) -> None:
-    """Start it; back once its process runs. ``UsageError`` where the engine cannot."""
+    """Start a container and return once its process runs; ``UsageError`` if the engine cannot start it."""
     try:
         container.start()
     except APIError as error:
@@ -146,25 +147,27 @@ def start(container: Container, image_tag: str) -> None:
 
 
 def groups(container: Container) -> tuple[int, Path]:
-    """The server's process as this machine numbers it, and where its memory is accounted for."""
+    """Return the PID of a container's server on this machine, and the folder of its memory control group."""
     pid: int = _running(container)["State"]["Pid"]
     try:
         return pid, cgroup_folder(pid, "memory")
     except OSError as error:
-        with suppress(OSError):  # also what the SDK's timeouts are; the engine sees an end later than we do
+        # No such process: either it has exited, which the engine notices later than we do and ``_running`` reports,
+        # or the engine is on another machine. The SDK raises its timeouts as OSError.
+        with suppress(OSError):
             container.wait(timeout=SETTLE_S)
         _running(container)
         raise UsageError(
-            "the Docker engine runs elsewhere: its processes are not among this machine's. "
-            "Use an engine on this machine, or RUNTIME=process."
+            "the Docker engine is on another machine: its processes are not visible here. "
+            "Use an engine on this machine, or RUNTIME=process"
         ) from error
 
 
 def addresses(container: Container, *, inside: bool, publish: int | None = None) -> tuple[str, str, tuple[str, ...]]:
-    """Where clients find it, where this process does, and what puts a client's command line beside it."""
+    """Return a container's URL for clients, its URL for this process, and the prefix that puts clients next to it."""
     settings = _running(container)
     if settings["HostConfig"]["NetworkMode"] == "host":
-        port = dict(one.split("=", 1) for one in settings["Config"]["Env"])["PORT"]
+        port = dict(variable.split("=", 1) for variable in settings["Config"]["Env"])["PORT"]
         return f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", ()
     if publish is not None:
         return f"http://127.0.0.1:{publish}", f"http://127.0.0.1:{publish}", ()
@@ -175,18 +178,18 @@ def addresses(container: Container, *, inside: bool, publish: int | None = None)
 
 
 def _running(container: Container) -> dict[str, Any]:
-    """What the engine says of a container that runs; ``FailedError`` where it does not."""
+    """Return the engine's description of a running container; ``FailedError`` if it has exited."""
     container.reload()
     attributes: dict[str, Any] = container.attrs
     if not attributes["State"]["Running"]:
-        raise FailedError(f"{attributes['Config']['Image']} ended at once: {_exit(container)}")
+        raise FailedError(f"{attributes['Config']['Image']} ended at once: {_exit_status(container)}")
     return attributes
 
 
 def how_it_ended(container: Container, memory: Path) -> str | None:
-    """How it ended; ``None`` while it runs.
+    """Return why a container ended; ``None`` while it runs.
 
-    A worker killed for memory is an end too: its parent lives on, and the engine tells only of the parent.
+    A worker that was killed for memory counts as an end, although its parent survives: the engine watches only that.
     """
     try:
         container.reload()
@@ -195,17 +198,17 @@ def how_it_ended(container: Container, memory: Path) -> str | None:
     state = container.attrs["State"]
     if state["OOMKilled"] or memory_kills(memory):
         limit = container.attrs["HostConfig"]["Memory"] / 1024**2
-        return _with_log(container, f"killed for memory, of which it may have {limit:.0f} MB")
+        return _with_log(container, f"killed for memory at its limit of {limit:.0f} MB")
     if state["Running"]:
         return None
-    return _exit(container)
+    return _exit_status(container)
 
 
-def _exit(container: Container) -> str:
+def _exit_status(container: Container) -> str:
     status = container.attrs["State"]["ExitCode"]
     return _with_log(container, f"exit status {status}{' (killed)' if status == KILLED else ''}")
 
 
-def _with_log(container: Container, how: str) -> str:
+def _with_log(container: Container, reason: str) -> str:
     tail = container.logs(tail=TAIL_LINES).decode(errors="replace").strip()
-    return f"{how}; the end of its log:\n{tail}" if tail else f"{how}; its log is empty"
+    return f"{reason}; the end of its log:\n{tail}" if tail else f"{reason}; its log is empty"

@@ -1,4 +1,4 @@
-"""A running container seen through docker-proxy, the program that stands behind a published port."""
+"""A running container reached through docker-proxy, the program that relays a published port."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,32 +15,33 @@ from common.project import ROOT
 from common.runtimes.base import RunningServer
 
 PROGRAM = "docker-proxy"
-_WITH_REPORT = ("sh", "-c", 'exec "$0" "$@" 3>/dev/null')
-"""It reports to its engine on file descriptor 3, and closes that whatever it is."""
+_WITH_DESCRIPTOR_3 = ("sh", "-c", 'exec "$0" "$@" 3>/dev/null')
+"""docker-proxy reports to the engine on file descriptor 3, which therefore has to be open."""
 
 
 def why_no_proxy() -> str | None:
-    """Why there can be no relay here; ``None`` where there can."""
+    """Return the reason why docker-proxy cannot run here; ``None`` if it can."""
     return None if shutil.which(PROGRAM) else f"{PROGRAM} is not on PATH; it comes with the Docker engine"
 
 
 @contextmanager
 def proxied(serving: AbstractContextManager[RunningServer]) -> Iterator[RunningServer]:
-    """What ``serving`` gives, behind docker-proxy on a port of this machine.
+    """Put the server of ``serving`` behind docker-proxy on a port of this machine.
 
-    It is started by us, for an engine may run without it. It may use any core, as it does behind an engine.
+    We start docker-proxy ourselves, because engines can be configured without it. It may use any core, as an engine's
+    own does.
     """
     if (why := why_no_proxy()) is not None:
-        raise UsageError(f"{why}.")
+        raise UsageError(why)
     with serving as running:
         inner, port = urlsplit(running.url), free_port()
         url = f"http://{HOST}:{port}"
-        line = [*_WITH_REPORT, PROGRAM, "-proto", "tcp", "-host-ip", HOST, "-host-port", str(port),
+        line = [*_WITH_DESCRIPTOR_3, PROGRAM, "-proto", "tcp", "-host-ip", HOST, "-host-port", str(port),
                 "-container-ip", str(inner.hostname), "-container-port", str(inner.port)]  # fmt: skip
         with supervised(line, cwd=ROOT) as proxy:
 
-            def ended() -> str | None:
+            def exit_reason() -> str | None:
                 return running.exit_reason() or proxy.exit_reason()
 
-            wait_until(lambda: responds(url), ended, what=PROGRAM)
-            yield replace(running, url=url, client_prefix=(), exit_reason=ended)
+            wait_until(lambda: responds(url), exit_reason, what=PROGRAM)
+            yield replace(running, url=url, client_prefix=(), exit_reason=exit_reason)

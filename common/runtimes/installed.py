@@ -1,4 +1,4 @@
-"""What a candidate really runs: versions read back from its environment or its image, not from a lock."""
+"""The versions that a candidate really runs, read back from its environment or image rather than from a lock."""
 
 import json
 import subprocess
@@ -15,27 +15,27 @@ from common.runtimes.candidates import Candidate
 
 
 def packages(candidate: Candidate) -> Mapping[str, str]:
-    """The version of every package that is installed for ``candidate``, by its canonical name."""
+    """Return the version of every package installed for ``candidate``, by canonical name; none on Fargate."""
     if candidate.fargate is not None:
-        return {}  # a registry's image, which need not be here
+        return {}  # the image is in the registry and need not be in this machine's engine
     if candidate.tag is not None:
-        found: dict[str, str] = json.loads(engine().images.get(candidate.tag).labels.get(VERSIONS, "{}"))
-        return found
+        versions: dict[str, str] = json.loads(engine().images.get(candidate.tag).labels.get(VERSIONS, "{}"))
+        return versions
     folders = environment(candidate.stack, candidate.interpreter).glob("lib/python*/site-packages")
-    every = distributions(path=[str(folder) for folder in folders])
-    return dict(sorted((canonicalize_name(one.metadata["Name"]), one.version) for one in every))
+    installed = distributions(path=[str(folder) for folder in folders])
+    return dict(sorted((canonicalize_name(package.metadata["Name"]), package.version) for package in installed))
 
 
 def python(candidate: Candidate) -> str:
-    """The version of the Python that runs ``candidate``."""
+    """Return the version of the Python that runs ``candidate``."""
     if candidate.tag is None:
-        return _ask(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
+        return _version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
     if candidate.fargate is not None:
         return candidate.python
     variables: list[str] = engine().images.get(candidate.tag).attrs["Config"]["Env"]
-    return dict(one.split("=", 1) for one in variables).get("PYTHON_VERSION", candidate.python)
+    return dict(variable.split("=", 1) for variable in variables).get("PYTHON_VERSION", candidate.python)
 
 
-def _ask(interpreter: Path) -> str:
+def _version_of(interpreter: Path) -> str:
     line = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()

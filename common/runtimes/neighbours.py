@@ -1,4 +1,4 @@
-"""Containers that burn CPU beside a server, on its cores and with shares equal to its own: time stolen from it."""
+"""Containers that burn CPU on a server's cores with a share equal to its own, to steal time from it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,15 +7,16 @@ from docker.errors import APIError, ImageNotFound
 
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.engine.client import engine
+from common.engine.confinement import NOBODY, confine
 from common.engine.ownership import watched_containers
 from common.errors import UsageError
 
-BURN = ("python3", "-c", "while True: pass")
+_BUSY_LOOP = ("python3", "-c", "while True: pass")
 
 
 @contextmanager
 def neighbours(count: int, cores: Sequence[int]) -> Iterator[None]:
-    """So many of them within the block; ``UsageError`` where the slim base image is not here."""
+    """Run ``count`` neighbours while the block runs; ``UsageError`` if the slim base image is missing."""
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(_neighbour(cores))
@@ -29,7 +30,13 @@ def _neighbour(cores: Sequence[int]) -> Iterator[None]:
     with watched_containers() as labels:
         try:
             container = engine().containers.run(
-                base, list(BURN), detach=True, labels=labels, cpuset_cpus=pinned, network_mode="none"
+                base,
+                list(_BUSY_LOOP),
+                detach=True,
+                labels=labels,
+                cpuset_cpus=pinned,
+                network_mode="none",
+                **confine(user=NOBODY).options(),
             )
         except (ImageNotFound, APIError) as error:
             raise UsageError(

@@ -1,7 +1,7 @@
 """The floor under all stacks: the distribution's nginx, which answers ``/hello`` from a static file.
 
-In the docker runtime it stands in an image of its own, made from nothing but this machine's nginx, its libraries and
-a shell, under the same limits as a stack. It is no framework, and held to no more than ``/hello``.
+In the docker runtime it runs under the same limits as a stack, from an image that holds only this machine's nginx, its
+libraries and a shell. It is not a framework, and answers nothing but ``/hello``.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.engine.client import engine
 from common.errors import FailedError
+from common.host.folders import temporary_folder
 from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
 from common.host.supervisor import supervised
@@ -51,23 +51,23 @@ _FOLDERS = ("tmp", "site", "dev", "proc", "sys", "etc")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nginx:
-    """nginx with one file; ``tag`` is its image in the docker runtime, ``None`` for a process."""
+    """nginx with a single file; ``tag`` is its image in the docker runtime, ``None`` for a process."""
 
     tag: str | None = None
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return f"{NAME}+static-file"
 
     def serve(self, size: Size, *, cores: Sequence[int], inside: bool = True) -> AbstractContextManager[RunningServer]:
-        """Bring it up on ``cores``; nothing of it is left afterwards."""
+        """Bring it up on ``cores`` and leave nothing behind afterwards."""
         if self.tag is None:
             return _process(self.name, size, cores)
         return container.serve(self, self.tag, size, cores=cores, inside=inside)
 
     def cell(self) -> Cell:
-        """Its record."""
+        """Return the record of nginx as a cell."""
         return Cell(
             name=self.name,
             framework=NAME,
@@ -84,25 +84,26 @@ class Nginx:
 
 
 def why_no_nginx() -> str | None:
-    """Why there is no floor here; ``None`` where there is one."""
+    """Return the reason why nginx cannot be measured here; ``None`` if it can."""
     return None if _program() else "nginx is not on this machine (Debian: apt-get install nginx-light)"
 
 
 def prepare_nginx(*, docker: bool) -> Nginx:
-    """The nginx, its image made where it is to run in Docker; ``FailedError`` where there is no nginx."""
+    """Return nginx, after making its image if it is to run in Docker; ``FailedError`` if nginx is not installed."""
     if (why := why_no_nginx()) is not None:
-        raise FailedError(f"{why}.")
+        raise FailedError(why)
     return Nginx(tag=_image() if docker else None)
 
 
 def version() -> str:
-    """The version of this machine's nginx."""
-    told = subprocess.run([str(_program()), "-v"], capture_output=True, text=True, check=True).stderr
-    return told.strip().rpartition("/")[2].split()[0]
+    """Return the version of this machine's nginx."""
+    # It prints "nginx version: nginx/1.22.1" on standard error.
+    printed = subprocess.run([str(_program()), "-v"], capture_output=True, text=True, check=True).stderr
+    return printed.strip().rpartition("/")[2].split()[0]
 
 
 def libraries(listing: str) -> tuple[str, ...]:
-    """The files that a listing of ``ldd`` names."""
+    """Return the files that ``ldd`` lists in its output."""
     return tuple(re.findall(r"(/\S+) \(0x", listing))
 
 
@@ -111,7 +112,7 @@ def _program() -> str | None:
 
 
 def configuration(values: Mapping[str, object]) -> str:
-    """The configuration for these values."""
+    """Return the configuration with its placeholders filled in."""
     text = CONFIGURATION
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
@@ -119,7 +120,7 @@ def configuration(values: Mapping[str, object]) -> str:
 
 
 def start_script(program: str) -> str:
-    """A shell script that writes the configuration with ``$PORT`` and ``$WORKERS`` and becomes nginx."""
+    """Return a shell script that writes the configuration with ``$PORT`` and ``$WORKERS`` and becomes nginx."""
     values = {"FOLDER": "/tmp", "HOST": "0.0.0.0", "PORT": "'$PORT'", "WORKERS": "'$WORKERS'", "ROOT": "/site"}  # noqa: S104, S108 -- a container's own
     return f"printf '%s' '{configuration(values)}' > /tmp/conf && exec {program} -e stderr -c /tmp/conf"
 
@@ -129,7 +130,7 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningSer
     refuse_quota(size)
     port = free_port()
     url = f"http://{HOST}:{port}"
-    with tempfile.TemporaryDirectory(prefix="nginx-") as path:
+    with temporary_folder("nginx") as path:
         folder = Path(path)
         (folder / "hello").write_bytes(BODY)
         values = {"FOLDER": folder, "HOST": HOST, "PORT": port, "WORKERS": size.workers, "ROOT": folder}
@@ -149,7 +150,7 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningSer
 
 
 def _image() -> str:
-    """The tag of an image that holds what is needed and nothing else; made where it is not here yet."""
+    """Return the tag of the minimal image, which is made if the engine does not have it yet."""
     program = str(_program())
     content = _archive([program, SHELL])
     tag = f"{NAME}-{version()}-{hashlib.sha256(content).hexdigest()[:12]}"
@@ -162,14 +163,14 @@ def _image() -> str:
 
 
 def _archive(programs: Sequence[str]) -> bytes:
-    """A root file system with these programs, what they are linked with, the site, and the start script."""
+    """Return a tar of a root file system: the programs, their shared libraries, the site and the start script."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for folder in _FOLDERS:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             archive.addfile(entry)
-        for file in _needed(programs):
+        for file in _with_libraries(programs):
             _add(archive, file.lstrip("/"), Path(file).read_bytes(), 0o755)
         _add(archive, "site/hello", BODY, 0o644)
         _add(archive, "etc/passwd", b"nobody:x:10001:10001::/:/\n", 0o644)
@@ -178,7 +179,7 @@ def _archive(programs: Sequence[str]) -> bytes:
     return out.getvalue()
 
 
-def _needed(programs: Sequence[str]) -> list[str]:
+def _with_libraries(programs: Sequence[str]) -> list[str]:
     files = set(programs)
     for program in programs:
         listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout

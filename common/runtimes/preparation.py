@@ -1,6 +1,6 @@
-"""What candidates need before they can be brought up: environments in the process runtime, images in Docker.
+"""Prepare what candidates need before they can be brought up: environments for processes, images for Docker.
 
-On Fargate images are pulled from a registry: what is checked is that they are there.
+Fargate pulls images from a registry, so there the preparation only checks that they exist.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from common.runtimes.candidates import Candidate
 
 
 def prepare(candidates: Sequence[Candidate], console: Console) -> None:
-    """Make what is missing or no longer up to date; ``UsageError`` or ``FailedError`` where it cannot be made.
+    """Make what is missing or out of date; ``UsageError`` or ``FailedError`` if that fails.
 
-    Images are always built: an unchanged one costs a moment, and a stale one would be measured for what it is not.
+    Images are always built: that takes a moment if nothing has changed, and measuring a stale image would be wrong.
     """
-    if (fargate := next((one.fargate for one in candidates), None)) is not None:
+    if (fargate := next((candidate.fargate for candidate in candidates), None)) is not None:
         sweep(fargate, partial(console.print, soft_wrap=True, markup=False, highlight=False))
-        tags = [one.tag for one in candidates if one.tag is not None]
+        tags = [candidate.tag for candidate in candidates if candidate.tag is not None]
         require_images(fargate, [*tags, f"{GENERATOR}:latest"] if fargate.load_from_task else tags)
         return
-    on: dict[tuple[Image, str], list[Candidate]] = {}
+    by_base: dict[tuple[Image, str], list[Candidate]] = {}
     with live_progress("getting ready", len(candidates), console) as display:
         for candidate in candidates:
             if candidate.image is None:
@@ -34,14 +34,14 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
                 environment(candidate.stack, candidate.interpreter)
                 display.done(f"{candidate.name} is ready")
             else:
-                on.setdefault((candidate.image, candidate.python), []).append(candidate)
-        for (image, python), ones in on.items():
+                by_base.setdefault((candidate.image, candidate.python), []).append(candidate)
+        for (image, python), stacked in by_base.items():
             display.start(f"images on {image.name}")
-            build_images([one.stack for one in ones], [image], python, report=display.done)
+            build_images([candidate.stack for candidate in stacked], [image], python, report=display.done)
 
 
 def available(candidates: Sequence[Candidate], console: Console) -> list[Candidate]:
-    """Those that can be had; of the others the console is told why not."""
+    """Return the candidates that are available; print why the others are not."""
     for candidate in candidates:
         if candidate.unavailable is not None:
             console.print(f"{candidate.name} is not available: {candidate.unavailable}")

@@ -1,4 +1,4 @@
-"""The process runtime: a stack in its own environment, straight on this machine. It needs nothing but Python."""
+"""The process runtime: a stack in its own environment, directly on this machine. It needs only Python."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,17 @@ from common.packages.environments import environment
 from common.project import ROOT
 from common.runtimes.base import RunningServer
 
-_PASSED_ON = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
-"""What a server sees of our own environment; anything else (``WEB_CONCURRENCY``, ...) would change what is measured."""
+_INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
+"""The variables that a server inherits; others (``WEB_CONCURRENCY``, ...) could change what is measured."""
 
 
 @contextmanager
 def serve(
     stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
 ) -> Iterator[RunningServer]:
-    """Bring ``stack`` up on ``cores`` and give it once it answers; its whole process tree is gone afterwards.
+    """Bring ``stack`` up on ``cores`` and yield it once it answers; its whole process tree is gone afterwards.
 
-    ``python`` runs it; by default the one that runs us.
+    ``python`` is the interpreter that runs it, by default the one that runs this program.
     """
     with started(stack, size, cores=cores, port=port, python=python) as running:
         wait_until(lambda: responds(running.url), running.exit_reason, what=stack.name)
@@ -38,7 +38,7 @@ def serve(
 def started(
     stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
 ) -> Iterator[RunningServer]:
-    """The same, given as soon as its guard has been started, before it answers."""
+    """Bring ``stack`` up as ``serve`` does, but yield it as soon as its supervisor runs, before it answers."""
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
@@ -55,19 +55,19 @@ def started(
 
 
 def environ(stack: Stack, folder: Path) -> dict[str, str]:
-    """What the stack's programs see of an environment; ``folder`` is its virtual one."""
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return passed_on | {
-        "PATH": f"{folder}/bin:{passed_on.get('PATH', os.defpath)}",
+    """Return the environment variables of the stack's programs; ``folder`` is its virtual environment."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | {
+        "PATH": f"{folder}/bin:{inherited.get('PATH', os.defpath)}",
         "PYTHONPATH": f"{ROOT}:{stack.framework.folder}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
 def refuse_quota(size: Size) -> None:
-    """``UsageError`` where the size is one that only a quota can give."""
+    """Raise ``UsageError`` for a size that takes a quota."""
     if size.vcpu < 1 or size.vcpu != int(size.vcpu) or size.memory_bytes is not None:
         raise UsageError(
             f"VCPU={size.vcpu:g} with MEMORY={size.memory_bytes or '(unset)'} needs RUNTIME=docker: "
-            "the process runtime accepts whole VCPU and no MEMORY, for it has no quotas."
+            "without quotas, the process runtime accepts whole VCPU and no MEMORY"
         )

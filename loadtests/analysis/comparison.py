@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.records.run import Run
+from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.analysis.paired import Array, LogRatios, holm
@@ -66,9 +66,9 @@ def decide(
     return found
 
 
-def looks_of(run: Run) -> tuple[int, ...]:
+def looks_of(run: LoadRun) -> tuple[int, ...]:
     """After how many rounds the pairs of ``run`` are looked at; once, at its end, where no cell drops out."""
-    return tuple(run.looks) or (run.rounds,)
+    return tuple(run.stopping.looks) or (run.rounds,)
 
 
 def taken(looks: Sequence[int], made: int) -> tuple[int, ...]:

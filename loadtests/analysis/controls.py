@@ -1,10 +1,10 @@
-"""What watches over a run: copies that must tie, a canary that must not drift, what else used the machine. Pure."""
+"""What guards a run: copies that must tie, a canary that must not drift, what else used the machine. Pure."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from common.records.run import Run
+from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Canary, Window
 from loadtests.analysis import shares
@@ -16,26 +16,27 @@ CANARY_DRIFT = 0.1
 SMOOTHED_ROUNDS = 3
 
 
-def watch(run: Run, windows: Sequence[Window], canaries: Sequence[Canary], values: Values) -> Controls:
+def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], values: Values) -> Controls:
     """What the controls of a run say; ``values`` are those of all its cells by round."""
     loads = [window.load for window in windows if window.load is not None]
     same = [pair for cell in run.cells if cell.control_of for pair in _tested(run, cell.control_of, cell.name, values)]
     load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
+    generator_cores = len(run.setup.generator_cores)
     canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
     return Controls(
         same=same,
         canary_cpu_s=log_interval([canary.cpu_s for canary in canaries]),
         canary_drift=canary_drift,
         steal=shares.share(loads, lambda load: load.steal_all_s, run.machine.cores),
-        foreign=None if run.design == "duet" else shares.foreign(loads, len(run.server_cores)),
+        foreign=None if run.design is Design.DUET else shares.foreign(loads, len(run.setup.server_cores)),
         load_average_max=max((one for one in load_averages if one is not None), default=None),
         throttled=shares.throttled(loads),
         generator_utilisation_max=max(
-            (load.generator_cpu_s / load.duration_s / len(run.generator_cores) for load in loads if load.duration_s),
+            (load.generator_cpu_s / load.duration_s / generator_cores for load in loads if load.duration_s),
             default=None,
         ),
         generator_waited=shares.waited(loads),
-        warnings=dict(_warnings(same, None if run.design == "duet" else canary_drift)),  # it disturbs both alike
+        warnings=dict(_warnings(same, None if run.design is Design.DUET else canary_drift)),  # it disturbs both alike
     )
 
 
@@ -52,10 +53,10 @@ def drift(values: Sequence[float]) -> float | None:
     return float(seen.max() / seen.min()) - 1
 
 
-def _tested(run: Run, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
+def _tested(run: LoadRun, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
     """The pair of a cell and its copy, at the run's looks; a family of its own, for it is no claim about stacks."""
     both = {name: values[name] for name in (original, copy) if values.get(name)}
-    return decide(both, looks_of(run), margin=run.margin)
+    return decide(both, looks_of(run), margin=run.stopping.margin)
 
 
 def _warnings(same: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:

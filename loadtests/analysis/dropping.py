@@ -3,32 +3,34 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from common.records.run import Cell, Run
+from common.records.run import Cell, Design, LoadRun
 from common.records.summary import Decision, Dropout, DropReason, Pair, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, going_on, looks_of
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import doubts
+from loadtests.analysis.verdicts import verdicts
 
-HOPELESS = frozenset(
+TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}
 )
 """Verdicts that more rounds do not mend: the stack is at fault, not how it is measured."""
 
-ROUNDS = "rounds"
-"""The design of a load test; others compare two."""
-
 Values = dict[str, dict[int, float]]
 
 
-def conforming(run: Run) -> tuple[str, ...]:
+def is_alone(run: LoadRun) -> bool:
+    """Return whether each server has its cores to itself, as in every design but the duet."""
+    return run.design is not Design.DUET
+
+
+def conforming(run: LoadRun) -> tuple[str, ...]:
     """The cells that are measured at all."""
     return tuple(cell.name for cell in run.cells if cell.conformance is None or not cell.conformance.failed)
 
 
-def dropouts(run: Run, windows: Sequence[Window]) -> dict[str, Dropout]:
+def dropouts(run: LoadRun, windows: Sequence[Window]) -> dict[str, Dropout]:
     """The cells that dropped out at the looks before the run's last round; controls go with what they copy."""
     active, found = conforming(run), dict[str, Dropout]()
     windows_of = by_cell(windows)
@@ -41,12 +43,12 @@ def dropouts(run: Run, windows: Sequence[Window]) -> dict[str, Dropout]:
     return found
 
 
-def dropping(run: Run, active: Sequence[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
+def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
     """Those of ``active`` that drop out once ``made`` rounds are, and why; none of them unless this is a look."""
-    if made not in run.looks and not (run.precision and made >= run.fewest_rounds):
+    if made not in run.stopping.looks and not (run.stopping.precision and made >= run.stopping.fewest_rounds):
         return {}
     values = _values(run, windows)
-    reasons = _precise(run, values) if run.precision else _done(run, active, values, made)
+    reasons = _precise(run, values) if run.stopping.precision else _done(run, active, values, made)
     controls = {cell.name: cell.control_of for cell in run.cells if cell.control_of}
     originals = {name: controls.get(name, name) for name in active}
     sound = {name: reasons.get(name) for name in values}
@@ -54,29 +56,29 @@ def dropping(run: Run, active: Sequence[str], windows: Sequence[Window], made: i
     return {name: reason for name, reason in found.items() if reason is not None}
 
 
-def pairs_of(run: Run, windows: Sequence[Window]) -> tuple[Pair, ...]:
+def pairs_of(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...]:
     """Every pair of the sound cells after the looks made so far; controls are in none."""
     return _pairs(run, _values(run, windows))
 
 
-def _pairs(run: Run, values: Values) -> tuple[Pair, ...]:
-    if run.design == ROUNDS:
-        return decide(values, looks_of(run), margin=run.margin)
+def _pairs(run: LoadRun, values: Values) -> tuple[Pair, ...]:
+    if run.design is Design.ROUNDS:
+        return decide(values, looks_of(run), margin=run.stopping.margin)
     return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- what a comparison compares
 
 
-def _done(run: Run, active: Collection[str], values: Values, made: int) -> dict[str, DropReason]:
+def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> dict[str, DropReason]:
     """The sound cells that need no more rounds, or have nothing to hope for from those left."""
     found, names = _pairs(run, values), values.keys()
-    if run.design != ROUNDS:
+    if run.design is not Design.ROUNDS:
         return {name: DropReason.RESOLVED for pair in found if settled(run, pair) for name in (pair.a, pair.b)}
     undecided = {name for pair in found if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}
     on = going_on([name for name in active if name in names], found, rounds_left=run.rounds - made)
     return {name: DropReason.OUT_OF_REACH if name in undecided else DropReason.RESOLVED for name in names - on}
 
 
-def _precise(run: Run, values: Values) -> dict[str, DropReason]:
-    narrow = run.precision or 0
+def _precise(run: LoadRun, values: Values) -> dict[str, DropReason]:
+    narrow = run.stopping.precision or 0
     return {name: DropReason.PRECISE for name, by_round in values.items() if half_width(by_round) <= narrow}
 
 
@@ -88,15 +90,15 @@ def half_width(by_round: Mapping[int, float]) -> float:
     return math.sqrt(interval.high / interval.low) - 1
 
 
-def _values(run: Run, windows: Sequence[Window]) -> Values:
+def _values(run: LoadRun, windows: Sequence[Window]) -> Values:
     """The values by round of the cells that can come to a rank, in the run's order, controls left out."""
     windows_of = by_cell(windows)
     return {
         cell.name: values_by_round(windows_of[cell.name])
         for cell in run.cells
-        if cell.control_of is None and not _hopeless(run, cell, windows_of[cell.name])
+        if cell.control_of is None and not _is_terminal(run, cell, windows_of[cell.name])
     }
 
 
-def _hopeless(run: Run, cell: Cell, windows: Sequence[Window]) -> bool:
-    return not HOPELESS.isdisjoint(doubts(run, cell, windows))
+def _is_terminal(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> bool:
+    return not TERMINAL_VERDICTS.isdisjoint(verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run)))

@@ -42,6 +42,18 @@ def median_interval(values: Sequence[float]) -> Interval | None:
     return Interval(estimate=float(np.median(ordered)), low=low, high=high, n=count)
 
 
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Return the mean with Student's t interval; ``None`` for no values."""
+    if not values:
+        return None
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return Interval(estimate=mean, low=None, high=None, n=1)
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error
+    return Interval(estimate=mean, low=mean - half, high=mean + half, n=len(values))
+
+
 def scaled(interval: Interval, factor: float) -> Interval:
     """The interval of a multiple."""
     return Interval(

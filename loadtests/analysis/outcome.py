@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from scipy.special import stdtrit
 
-from common.records.run import Run
+from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.comparison import ALPHA, looks_of, pairs, taken
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
@@ -15,7 +15,7 @@ LOOKS = (5, 10, 18, 30, 48)
 """After how many pairs a comparison is looked at: small differences need more of them than rankings do."""
 
 
-def pair_of(run: Run, values: Mapping[str, Mapping[int, float]]) -> Pair:
+def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
     """What is known of the two cells of a comparison at its latest look.
 
     Each look tests anew at its share of the level: of two that are equivalent, one may yet be told to be slower.
@@ -25,13 +25,13 @@ def pair_of(run: Run, values: Mapping[str, Mapping[int, float]]) -> Pair:
     made = max((number for by_round in values.values() for number in by_round), default=0)
     latest = max(taken(looks, made), default=0)
     seen = {cell: {n: value for n, value in by_round.items() if n <= latest} for cell, by_round in values.items()}
-    (pair,) = pairs(seen, margin=run.margin, looks=len(looks))
+    (pair,) = pairs(seen, margin=run.stopping.margin, looks=len(looks))
     if (n := pair.ratio.n if pair.ratio else 0) < FEWEST_ROUNDS:
         return replace(pair, decision=Decision.UNDECIDED, rounds_needed=FEWEST_ROUNDS - n)
     return pair
 
 
-def settled(run: Run, pair: Pair) -> bool:
+def settled(run: LoadRun, pair: Pair) -> bool:
     """Whether more rounds would change nothing: different, or equivalent and so alike that no look would differ."""
     match pair.decision:
         case Decision.DIFFERENT:

@@ -1,10 +1,14 @@
 """Student's t on paired log ratios, for many pairs at once: arrays in, arrays out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtr, stdtrit
+
+from common.records.summary import Interval
+from loadtests.analysis.intervals import log_interval
 
 Array = npt.NDArray[np.float64]
 
@@ -89,3 +93,11 @@ def holm(p_values: Array, family: int | None = None) -> Array:
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.maximum.accumulate(p_values[order] * steps)
     return np.minimum(adjusted, 1)
+
+
+def paired_ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:
+    """Return the geometric mean of the rounds' ratios of ``a`` to ``b``; ``None`` where no round has both.
+
+    The interval is Student's t on the logarithms of the ratios.
+    """
+    return log_interval([a[number] / b[number] for number in sorted(a.keys() & b.keys())])

@@ -1,47 +1,90 @@
 """What to think of a cell's number, from recorded fields alone. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from common.records.run import Cell, Run
+from common.catalog.runtimes import Runtime
+from common.records.load import Setup
+from common.records.run import Cell, Conformance
 from common.records.summary import Verdict
 from common.records.window import Load, Window
 from loadtests.analysis import shares
-from loadtests.analysis.generator_doubts import generator_doubts
-from loadtests.scenarios.climb import knee, unsent
+from loadtests.analysis.climbing import knee, unsent
+from loadtests.analysis.generator_limits import generator_limits
 
 GENERATOR_CEILING = 0.8
-"""Above this share of its cores the generator may be what was measured."""
+"""Share of its cores above which the generator may be what was measured."""
 LITTLES_LAW_TOLERANCE = 0.05
 FEWEST_ROUNDS = 5
 UNSENT_TOLERANCE = 0.01
 """The share of an open loop's arrivals that may be unsent at the end of its window."""
 MOST_STEAL = 0.05
 MOST_FOREIGN = 0.25
-"""Of the server's cores. Requests per CPU-second hold to some percent beyond it; no more is promised."""
+"""Of the server's cores. Requests per CPU-second hold to a few percent beyond it; no more is promised."""
 MOST_WAITED = 0.5
 NOTABLE_THROTTLING = 0.01
 REMARKS = frozenset({Verdict.THROTTLED})
-"""What is worth saying of a number, and no reason not to rank it."""
+"""Verdicts that are worth a remark and do not keep a number from being ranked."""
+
+Reason = tuple[Verdict, str]
+"""A verdict with what was seen and what to do."""
 
 
-def doubts(run: Run, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
-    """All there is to say against the cell's number, gravest first, each with what was seen and what to do."""
+def verdicts(
+    cell: Cell, windows: Sequence[Window], setup: Setup, runtime: Runtime, *, alone: bool = True
+) -> dict[Verdict, str]:
+    """Return every verdict against the cell's number, gravest first, each with what was seen and what to do.
+
+    ``alone`` is whether the server had its cores to itself by design, so that anything else on them disturbed it.
+    """
     loads = [window.load for window in windows if window.load is not None]
-    found: dict[Verdict, str] = {}
-    for verdict, sentence in _doubts(run, cell, windows, loads):
-        found.setdefault(verdict, sentence)
-    return found
+    reasons: dict[Verdict, str] = {}
+    for verdict, sentence in _reasons(cell, windows, loads, setup, runtime, alone=alone):
+        reasons.setdefault(verdict, sentence)
+    return reasons
 
 
-def sound(found: dict[Verdict, str]) -> bool:
-    """Whether a cell of which this is said is ranked."""
-    return REMARKS.issuperset(found)
+def permits_ranking(reasons: Iterable[Verdict]) -> bool:
+    """Return whether a cell with these verdicts is ranked."""
+    return REMARKS.issuperset(reasons)
 
 
-def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> Iterator[Reason]:
+    """Yield why a cell has no numbers, or fewer than rounds; ``errors`` holds one entry a round."""
+    if conformance is not None and conformance.failed:
+        yield (
+            Verdict.NONCONFORMING,
+            f"{len(conformance.failed)} conformance tests fail, first {min(conformance.failed)}.",
+        )
+    if not errors:
+        yield Verdict.NOT_MEASURED, "no round was made."
+    if seen := [error for error in errors if error]:
+        yield Verdict.SERVER_DIED, f"in {len(seen)} of {len(errors)} rounds: {seen[0]}"
+
+
+def too_few(count: int) -> Iterator[Reason]:
+    """Yield a verdict where there are too few rounds to compare by."""
+    if 0 < count < FEWEST_ROUNDS:
+        yield Verdict.TOO_FEW_ROUNDS, f"{count} rounds; {FEWEST_ROUNDS} are the fewest to compare by. Raise ROUNDS."
+
+
+def sentences(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[str]:
+    """Yield each reason once, with the cells that it is about; ``rows`` are cells with their verdicts."""
+    cells_of: dict[tuple[str, str], list[str]] = {}
+    every = tuple(rows)
+    for cell, reasons in every:
+        for reason in reasons.items():
+            cells_of.setdefault(reason, []).append(cell)
+    for (verdict, sentence), cells in cells_of.items():
+        names = f"all {len(every)} cells" if len(cells) == len(every) > 1 else ", ".join(cells)
+        yield f"{verdict}: {names}: {sentence}"
+
+
+def _reasons(
+    cell: Cell, windows: Sequence[Window], loads: Sequence[Load], setup: Setup, runtime: Runtime, *, alone: bool
+) -> Iterator[Reason]:
     if (conformance := cell.conformance) is not None and conformance.failed:
         name, reason = next(iter(conformance.failed.items()))
         yield Verdict.NONCONFORMING, f"{len(conformance.failed)} conformance tests fail, first {name}: {reason}"
@@ -52,38 +95,38 @@ def _doubts(run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Loa
         seen = f"in {len(lost)} of {len(windows)} windows: {ended} and {lost[0].server_processes_begun} began"
         way_out = f"Look why: make serve FRAMEWORK={cell.framework} SERVER={cell.server}, and load it."
         yield Verdict.RESTARTED, f"{seen}, so the number holds a start and lacks what was open. {way_out}"
-    yield from _answer_doubts(run, cell, windows, loads)
-    yield from _connection_doubts(cell, loads)
-    yield from worker_doubts(loads)
-    yield from _generator_doubts(run, loads)
-    if loads and run.runtime == "fargate":
-        yield Verdict.WALL_ONLY, f"the {run.runtime} runtime gives no CPU time; only the clock's figures are known."
-    yield from _objective_doubts(loads)
-    yield from _machine_doubts(run, loads)
+    yield from _response_reasons(cell, windows, loads, runtime)
+    yield from _connection_reasons(cell, loads)
+    yield from worker_reasons(loads)
+    yield from _generator_reasons(setup, loads)
+    if loads and runtime is Runtime.FARGATE:
+        yield Verdict.WALL_ONLY, f"the {runtime} runtime gives no CPU time; only the clock's figures are known."
+    yield from _objective_reasons(loads)
+    yield from _machine_reasons(setup, loads, alone=alone)
     if 0 < len(windows) < FEWEST_ROUNDS:
         seen = f"{len(windows)} windows; {FEWEST_ROUNDS} are the fewest to rank by"
         yield Verdict.TOO_FEW_ROUNDS, f"{seen}. Raise ROUNDS."
     if (held := shares.throttled(loads)) is not None and held > NOTABLE_THROTTLING:
-        seen = f"its quota of {run.vcpu:g} vCPU held the server back for {held:.0%} of the time"
+        seen = f"its quota of {setup.size.vcpu:g} vCPU held the server back for {held:.0%} of the time"
         way_out = "The rate per vCPU holds; response times contain these pauses. Raise VCPU to see them without."
         yield Verdict.THROTTLED, f"{seen}. {way_out}"
 
 
-def _answer_doubts(
-    run: Run, cell: Cell, windows: Sequence[Window], loads: Sequence[Load]
-) -> Iterator[tuple[Verdict, str]]:
+def _response_reasons(
+    cell: Cell, windows: Sequence[Window], loads: Sequence[Load], runtime: Runtime
+) -> Iterator[Reason]:
     if not windows:
         yield Verdict.NOT_MEASURED, "no window was made."
     elif loads and not any(load.requests for load in loads):
         yield Verdict.NOT_MEASURED, "nothing was answered well."
-    elif run.runtime != "fargate" and loads and all(load.server_cpu_s is None for load in loads):
+    elif runtime is not Runtime.FARGATE and loads and all(load.server_cpu_s is None for load in loads):
         yield Verdict.NOT_MEASURED, "the server's CPU time could not be read, and the rate per vCPU stands on it."
     if failures := sum((Counter(load.failures) for load in loads), Counter()):
         seen = ", ".join(f"{name} x {count}" for name, count in failures.items())
         yield Verdict.WRONG_ANSWERS, f"{seen}. Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
 
 
-def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
     if not cell.keep_alive:
         return
     way_out = f"Look at its keep-alive: make serve FRAMEWORK={cell.framework} SERVER={cell.server}."
@@ -102,8 +145,8 @@ def _connection_doubts(cell: Cell, loads: Sequence[Load]) -> Iterator[tuple[Verd
         yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
 
 
-def worker_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
-    """Whether workers of the generator came or went."""
+def worker_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
+    """Yield a verdict where workers of the generator came or went."""
     lost = sum(load.workers_lost for load in loads)
     late = sum(worker.joined_late for load in loads for worker in load.workers)
     if lost:
@@ -118,27 +161,27 @@ def worker_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
         )
 
 
-def _generator_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
-    if set(run.server_cores) & set(run.generator_cores):
+def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
+    if setup.shares_cores:
         yield Verdict.SHARED_CORE, "server and generator shared cores; give the machine more cores or a smaller VCPU."
         return
-    used = [_share(run, load) for load in loads if load.duration_s]
+    used = [_share(setup, load) for load in loads if load.duration_s]
     seen = [f"the generator used {max(used):.0%} of its cores"] if max(used, default=0) > GENERATOR_CEILING else []
-    seen += generator_doubts(run, loads)
+    seen += generator_limits(setup, loads)
     if seen:
         what = f"{'; '.join(seen)}, so what was measured may be its own limit"
         yield Verdict.GENERATOR_BOUND, f"{what}. Give it more cores, or the server a smaller VCPU."
 
 
-def _share(run: Run, load: Load) -> float:
+def _share(setup: Setup, load: Load) -> float:
     """How much of the cores that the generator could use it used: one for each worker, and no more than there are."""
     if not load.workers:
-        return load.generator_cpu_s / load.duration_s / len(run.generator_cores)
+        return load.generator_cpu_s / load.duration_s / len(setup.generator_cores)
     busiest = max(worker.generator_cpu_s / worker.duration_s for worker in load.workers)
-    return max(busiest, load.generator_cpu_s / load.duration_s / len(run.generator_cores))
+    return max(busiest, load.generator_cpu_s / load.duration_s / len(setup.generator_cores))
 
 
-def _objective_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
+def _objective_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
     """Whether a climb found no step that held, or an open loop got less sent than it planned."""
     missed = [load.steps[-1].broken for load in loads if load.steps and knee(load.steps) is None]
     if missed:
@@ -148,9 +191,9 @@ def _objective_doubts(loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
         yield Verdict.OVERLOADED, f"{over[0][0]} of {over[0][1]} arrivals were not sent. Lower RATE= or raise USERS=."
 
 
-def _machine_doubts(run: Run, loads: Sequence[Load]) -> Iterator[tuple[Verdict, str]]:
-    cores = len(run.server_cores)
-    shared = run.design == "duet" or set(run.server_cores) & set(run.generator_cores)
+def _machine_reasons(setup: Setup, loads: Sequence[Load], *, alone: bool) -> Iterator[Reason]:
+    cores = len(setup.server_cores)
+    shared = not alone or setup.shares_cores
     taken = (
         (shares.stolen(loads, cores), MOST_STEAL, "the host took {:.0%} of the server's cores (steal)"),
         (None if shared else shares.foreign(loads, cores), MOST_FOREIGN, "others used {:.0%} of the server's cores"),

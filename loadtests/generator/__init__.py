@@ -1,1 +1,1 @@
-"""The load generator itself on trial: its cost, its ceiling, a second opinion, workers on other machines."""
+"""Experiments about the load generator itself: its cost, a second opinion, workers on other machines."""

@@ -1,1 +1,1 @@
-"""The workloads, and those that climb by steps until an objective breaks."""
+"""The workloads: one class in one module each, found by ``registry``."""

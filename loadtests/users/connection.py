@@ -1,6 +1,7 @@
 """One user's connection: its socket, the request that is out on it, and what has come back so far."""
 
 import errno
+import itertools
 import random
 import select
 import socket
@@ -85,11 +86,12 @@ class Connection:
         targets: Sequence[PreparedRequest],
         *,
         think: Callable[[], float] | None = None,
+        in_turn: bool = False,
         randomness: random.Random | None = None,
     ) -> None:
         """``think`` gives the seconds to pause between an answer and the next request; without it there is no pause."""
         self.address = address
-        self.choose = _chooser(targets, randomness or random.Random())  # noqa: S311 -- not cryptography
+        self.choose = _chooser(targets, None if in_turn else randomness or random.Random())  # noqa: S311 -- not cryptography
         self.steady = len(targets) == 1 and think is None
         self.think = think
         self.done: AsyncResult[None] = AsyncResult()
@@ -145,10 +147,12 @@ class Connection:
         self.due_s = None
 
 
-def _chooser(targets: Sequence[PreparedRequest], randomness: random.Random) -> Callable[[], PreparedRequest]:
-    """A function that draws one of the targets by weight."""
+def _chooser(targets: Sequence[PreparedRequest], randomness: random.Random | None) -> Callable[[], PreparedRequest]:
+    """Return a function that chooses the next request: by weight, or in turn where there is no randomness."""
     if len(targets) == 1:
         return lambda: targets[0]
+    if randomness is None:
+        return itertools.cycle(targets).__next__
     weights = [target.request.weight for target in targets]
     return lambda: randomness.choices(targets, weights)[0]
 

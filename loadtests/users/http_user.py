@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import gevent
 from locust import FastHttpUser, TaskSet, User
 from locust.env import Environment
 from locust.exception import StopTest, StopUser
@@ -46,6 +47,8 @@ class KeepAliveUser(User):
     abstract = True
     loop_class: ClassVar[type[ClosedLoop]] = ClosedLoop
     """The loop that drives the connections of these users."""
+    in_turn: ClassVar[bool] = False
+    """Whether requests are sent one after the other in the order of the tasks, rather than drawn by weight."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -56,16 +59,24 @@ class KeepAliveUser(User):
         self._said.append(request)
 
     def on_start(self) -> None:
-        """Make the connection ready; ``HostError`` for a host that cannot be used.
+        """Make the connection ready; end the test where that is impossible, with the reason in Locust's log.
 
-        ``StopTest`` where no task is left to say what is sent: by ``--tags``, or by the web UI's choice of tasks.
+        ``HostError`` for a host that cannot be used, ``StopTest`` where no task is left to say what is sent: by
+        ``--tags``, or by the web UI's choice of tasks.
         """
+        try:
+            self._prepare()
+        except StopTest:
+            gevent.spawn(_end_test, self.environment)  # Locust itself ends no more than this user
+            raise
+
+    def _prepare(self) -> None:
         address, host, prefix = destination(self.host or "")
         self.loop = loop_of(self.environment, self.loop_class)
         targets = [self.loop.target(request.under(prefix), host) for request in self._plan()]
         if not targets:
             raise StopTest(f"{type(self).__name__} has no task that says what is sent. Are --tags right?")
-        self.connection = Connection(address, targets, think=self._think())
+        self.connection = Connection(address, targets, think=self._think(), in_turn=self.in_turn)
         self.tasks = [KeepAliveUser.drive]  # what this user does from now on; the class's tasks have said their say
 
     def drive(self) -> None:
@@ -96,6 +107,13 @@ class KeepAliveUser(User):
 
     def _think(self) -> Callable[[], float] | None:
         return None if type(self).wait_time is User.wait_time else self.wait_time
+
+
+def _end_test(environment: Environment) -> None:
+    runner, options = environment.runner, environment.parsed_options
+    environment.process_exit_code = 1
+    if runner is not None:
+        (runner.quit if options is not None and options.headless else runner.stop)()
 
 
 def destination(base: str) -> tuple[Address, str, str]:

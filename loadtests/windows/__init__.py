@@ -1,1 +1,1 @@
-"""The timed window: Locust or wrk against one running stack, watched while it loads, as one record."""
+"""One window on a running server: by Locust, by wrk, or by a second Fargate task."""

@@ -1,18 +1,41 @@
-"""One window, by whichever tool the run names."""
+"""What each load generator can do, and how it may fail."""
 
-from common.records.run import Run
-from common.records.window import Load
-from common.runtimes.base import RunningServer
-from loadtests.windows import second_task, throughput, wrk
-from loadtests.windows.generator import Tool
+import shutil
+
+from common.catalog.selection import one_of
+from common.errors import FailedError, UsageError
+from common.records.load import LoadSpec, Tool
+from loadtests.scenarios.registry import SCENARIOS
 
 
-def measure(running: RunningServer, run: Run, *, seed: int | None = None) -> Load:
-    """Load ``running`` as ``run`` says; ``GeneratorError`` where the tool gives no result. ``seed`` is for arrivals."""
-    if running.load_task is not None:
-        return second_task.window(running, running.load_task, run, seed=seed)
-    match Tool(run.tool):
-        case Tool.LOCUST:
-            return throughput.measure(running, run, seed=seed)
-        case Tool.WRK:
-            return wrk.measure(running, run)
+class GeneratorError(FailedError):
+    """The load generator failed, not the server that it loads."""
+
+
+def require_wrk() -> str:
+    """Return the path of wrk; ``UsageError`` says how to install it."""
+    if (program := shutil.which("wrk")) is None:
+        raise UsageError("TOOL=wrk needs wrk, which is not on PATH. Install it (Debian: apt-get install wrk).")
+    return program
+
+
+def parse_tool(text: str) -> Tool:
+    """Return the tool that ``TOOL=`` names; ``UsageError`` where it is not installed."""
+    tool = Tool(one_of(text, Tool, variable="TOOL"))
+    if tool is Tool.WRK:
+        require_wrk()
+    return tool
+
+
+def require_able(load: LoadSpec) -> None:
+    """Raise ``UsageError`` where the tool, or the number of workers, cannot do the scenario."""
+    scenario = SCENARIOS[load.scenario]
+    if load.tool is Tool.WRK and scenario.wrk_paths(load.delay_ms) is None:
+        able = ", ".join(name for name, one in SCENARIOS.items() if one.wrk_paths(load.delay_ms) is not None)
+        raise UsageError(f"TOOL=wrk cannot do SCENARIO={load.scenario}. Accepted with it: {able}.")
+    if load.tool is Tool.WRK and load.generator_workers:
+        raise UsageError(f"GENERATOR_WORKERS={load.generator_workers} needs TOOL=locust; wrk has a thread a core.")
+    if load.generator_workers and scenario.climbs:
+        raise UsageError(
+            f"GENERATOR_WORKERS={load.generator_workers} cannot do SCENARIO={load.scenario}, which runs in one process."
+        )

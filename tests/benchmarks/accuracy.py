@@ -12,17 +12,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from enum import StrEnum
 from pathlib import Path
 
 from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
+from common.host.waiting import wait_until
 from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
 from loadtests.users import histogram
-from loadtests.windows.throughput import LOCUST
+from loadtests.windows.by_locust import LOCUST
 
 DELAY_S, STALL_S = 0.010, 0.5
 RATE_RPS, WINDOW_S = 1000, 20.0
@@ -110,22 +110,26 @@ def tell(what: str, load: Load, read_s: list[float], true_s: list[float], outcom
 def measured(connections: int, *times_s: float) -> tuple[Load, list[int]]:
     """A window of the open loop, and the histogram of how long the server took for every answer it gave."""
     cores, port = sorted(os.sched_getaffinity(0)), free_port()
-    line = [*FIRST, sys.executable, "-m", "loadtests.generator.null_server", str(port), *map(str, times_s)]
+    line = [*FIRST, sys.executable, "-m", "loadtests.targets.null_server", str(port), *map(str, times_s)]
     with (
         subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server,
         tempfile.TemporaryDirectory() as to,
     ):
         os.sched_setaffinity(server.pid, cores[:1])
         try:
-            while not responds(f"http://{HOST}:{port}"):
-                time.sleep(0.05)
+            wait_until(lambda: responds(f"http://{HOST}:{port}"), lambda: _exit_status(server), what="the null server")
             file = Path(to) / "load.json"
             subprocess.run(locust(port, file, cores[-1], connections), cwd=ROOT, check=True, capture_output=True)
-            load = decode(file.read_bytes(), Load, source=file.name)
+            load = decode(file.read_bytes(), Load, what="load", source=file.name)
         finally:
             server.send_signal(signal.SIGTERM)
         told, _ = server.communicate()
     return load, histogram.dense(json.loads(told))
+
+
+def _exit_status(server: subprocess.Popen[str]) -> str | None:
+    """How the server ended; ``None`` while it runs."""
+    return None if (status := server.poll()) is None else f"exit status {status}"
 
 
 def locust(port: int, file: Path, core: int, connections: int) -> list[str]:

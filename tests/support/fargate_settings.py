@@ -1,11 +1,13 @@
-"""Where tests run their tasks."""
+"""Settings under which tests run Fargate tasks."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size
 from common.catalog.images import image_tag, images
 from common.catalog.stacks import Stack
+from common.runtimes.base import RunningServer
 from common.runtimes.fargate import serve
 
 SLIM = images()["slim"]
@@ -13,11 +15,12 @@ ONE = parse_fargate_size("1", None)
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 
-def fargate_settings(**given: Any) -> FargateSettings:  # noqa: ANN401 -- a place's variables
-    """Where tests run tasks, with ten dollars to spend."""
-    return FargateSettings(**{"subnets": "subnet-1,subnet-2", "registry": REGISTRY, "max_dollars": 10.0, **given})
+def fargate_settings(**variables: Any) -> FargateSettings:  # noqa: ANN401 -- variables of several types
+    """Return settings with a ceiling of ten dollars; ``variables`` replace single ones."""
+    defaults: dict[str, Any] = {"subnets": "subnet-1,subnet-2", "registry": REGISTRY, "max_dollars": 10.0}
+    return FargateSettings(**(defaults | variables))
 
 
-def up(stack: Stack, where: FargateSettings) -> Any:  # noqa: ANN401 -- a context manager
-    """The toy, served."""
-    return serve(stack.name, where.image(image_tag(stack, SLIM)), ONE, where)
+def up(stack: Stack, settings: FargateSettings) -> AbstractContextManager[RunningServer]:
+    """Serve the toy stack in a task."""
+    return serve(stack.name, settings.image(image_tag(stack, SLIM)), ONE, settings)

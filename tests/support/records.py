@@ -3,10 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from common.records.run import Cell, Machine, Run
-from common.records.window import Latency, Load, Window, WorkerLoad
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.records.load import LoadSpec, Setup
+from common.records.run import Cell, CompareRun, LoadRun, Machine, Run, Stopping
+from common.records.window import Canary, Latency, Load, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+_SIZE = frozenset({"vcpu", "memory_bytes", "worker_count", "period_s"})
+_OF_SETUP = frozenset({*Setup.__struct_fields__, *LoadSpec.__struct_fields__, *_SIZE})
+_FLATTENED = _OF_SETUP | set(Stopping.__struct_fields__)
 
 
 def cell(name: str, **changes: Any) -> Cell:  # noqa: ANN401 -- any field
@@ -25,7 +32,19 @@ def cell(name: str, **changes: Any) -> Cell:  # noqa: ANN401 -- any field
     return Cell(**fields | changes)
 
 
-def run(cells: list[Cell], **changes: Any) -> Run:  # noqa: ANN401
+def run(cells: list[Cell], **changes: Any) -> LoadRun:  # noqa: ANN401
+    """Return a load test; ``changes`` are fields of it, of its stopping rule, its setup, its size or its load."""
+    return LoadRun(**_fields(cells, changes))
+
+
+def compare_run(cells: list[Cell], **changes: Any) -> CompareRun:  # noqa: ANN401
+    """Return a comparison; ``changes`` as for ``run``."""
+    return CompareRun(**_fields(cells, changes))
+
+
+def _fields(cells: list[Cell], changes: dict[str, Any]) -> dict[str, Any]:
+    stopping = {name: value for name, value in changes.items() if name in Stopping.__struct_fields__}
+    others = {name: value for name, value in changes.items() if name not in _FLATTENED}
     fields: dict[str, Any] = {
         "id": "20260102T120000Z",
         "started_at": NOON,
@@ -33,23 +52,37 @@ def run(cells: list[Cell], **changes: Any) -> Run:  # noqa: ANN401
         "command_line": ["make", "loadtest"],
         "seed": 1,
         "rounds": 5,
-        "runtime": "process",
-        "scenario": "hello",
-        "users": 16,
-        "delay_ms": 100,
-        "vcpu": 1.0,
-        "memory_bytes": None,
-        "server_cores": [0],
-        "generator_cores": [1],
-        "warmup_s": 1.0,
-        "window_s": 2.0,
-        "load_path": "loopback",
+        "runtime": Runtime.PROCESS,
         "machine": Machine(
             cpu_model="Toy", cores=2, memory_bytes=2**30, kernel="6.1", cgroup_version=2, python="3.11.7"
         ),
+        "stopping": Stopping(**stopping),
+        "setup": setup(**{name: value for name, value in changes.items() if name in _OF_SETUP}),
         "cells": cells,
     }
-    return Run(**fields | changes)
+    return fields | others
+
+
+def setup(**changes: Any) -> Setup:  # noqa: ANN401
+    """Return a setup; ``changes`` are fields of it, of its size or of its load."""
+    size = {name: value for name, value in changes.items() if name in _SIZE}
+    load_changes = {name: value for name, value in changes.items() if name in LoadSpec.__struct_fields__}
+    others = {name: value for name, value in changes.items() if name not in {*size, *load_changes}}
+    load_fields: dict[str, Any] = {
+        "scenario": "hello",
+        "users": 16,
+        "delay_ms": 100,
+        "warmup_s": 1.0,
+        "window_s": 2.0,
+    }
+    fields: dict[str, Any] = {
+        "size": Size(**size),
+        "server_cores": [0],
+        "generator_cores": [1],
+        "load_path": "loopback",
+        "load": LoadSpec(**load_fields | load_changes),
+    }
+    return Setup(**fields | others)
 
 
 def load(requests: int = 20_000, server_cpu_s: float | None = 2.0, **changes: Any) -> Load:  # noqa: ANN401
@@ -92,3 +125,21 @@ def worker(**changes: Any) -> WorkerLoad:  # noqa: ANN401
 
 def window(name: str, number: int, found: Load | None, error: str | None = None) -> Window:
     return Window(run="20260102T120000Z", round=number, position=1, cell=name, started_at=NOON, load=found, error=error)
+
+
+def run_head(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the fields that every run's manifest begins with."""
+    load_test = run([])
+    return {name: getattr(load_test, name) for name in Run.__struct_fields__} | changes
+
+
+def canary(number: int, **changes: Any) -> Canary:  # noqa: ANN401
+    fields: dict[str, Any] = {
+        "run": "20260102T120000Z",
+        "position": 0,
+        "cell": "",
+        "started_at": NOON,
+        "cpu_s": 0.03,
+        "wall_s": 0.03,
+    }
+    return Canary(round=number, **fields | changes)

@@ -21,6 +21,8 @@ class Client:
     """A connection as the server sees it."""
 
     sock: socket.socket
+    head: bytes = b""
+    """The request's head, without its blank line."""
 
     def send(self, data: bytes) -> bool:
         """Send, and go on."""
@@ -71,11 +73,11 @@ class Server:
             while data := sock.recv(self.read_bytes):
                 buffer += data
                 while b"\r\n\r\n" in buffer:
-                    buffer = buffer.partition(b"\r\n\r\n")[2]
+                    head, _, buffer = buffer.partition(b"\r\n\r\n")
                     with self.lock:
                         self.requests += 1
                         number = self.requests
-                    if not self.behaviour(Client(sock), number):
+                    if not self.behaviour(Client(sock, head), number):
                         return
 
     def vanish(self) -> None:

@@ -1,1 +1,1 @@
-"""The tests that every stack passes before it is measured."""
+"""The conformance suite: the tests that a stack must pass before it is measured."""

@@ -1,8 +1,9 @@
-"""Options, fixtures and the time limit of the suite.
+"""Command-line options, fixtures and the time limit of the suite.
 
-``python -m pytest common/conformance --url http://127.0.0.1:8000 --keep-alive=yes --overlap=yes``
+To run it by hand: ``python -m pytest common/conformance/suite --url=http://127.0.0.1:8000 --keep-alive=yes``.
 """
 
+import functools
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,32 +13,34 @@ import httpx
 import pytest
 
 from common.conformance.endpoint import Endpoint
+from common.conformance.overlap import Overlap, measure_overlap
+from common.conformance.running import DECLARATIONS
 from common.conformance.suite.recorder import Recorder
 from common.conformance.wire import Wire
 from common.errors import UsageError
 
 TEST_LIMIT_S = 10.0
-_DECLARED = {"yes": True, "no": False, "unknown": None}
+"""The longest that a test may take."""
 _TARGET = pytest.StashKey[Endpoint]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Say which stack is tested and what it declares of itself."""
-    group = parser.getgroup("conformance", "the stack that is held to the contract")
-    group.addoption("--url", metavar="URL", default="", help="where the stack answers, such as http://127.0.0.1:8000")
+    """Add the options that name the stack under test and declare its behaviour."""
+    group = parser.getgroup("conformance", "the stack under test")
+    group.addoption("--url", metavar="URL", default="", help="address of the stack, such as http://127.0.0.1:8000")
     for name, meaning in (
         ("--keep-alive", "a connection serves more than one request"),
         ("--overlap", "a sleep never blocks another request"),
     ):
-        text = f"whether {meaning}; unknown (default): observed, not judged"
-        group.addoption(name, choices=list(_DECLARED), default="unknown", help=text)
-    group.addoption("--patience", type=float, default=5.0, metavar="SECONDS", help="the longest wait for an answer")
-    group.addoption("--report", type=Path, metavar="FILE", help="write the outcome there, as JSON")
+        text = f"whether {meaning}; auto (the default): observed, not judged"
+        group.addoption(name, choices=list(DECLARATIONS), default="auto", help=text)
+    group.addoption("--patience", type=float, default=5.0, metavar="SECONDS", help="longest wait for an answer")
+    group.addoption("--report", type=Path, metavar="FILE", help="write the outcome to this file, as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to start without a stack that can be reached."""
-    config.addinivalue_line("markers", "last: leaves the stack busy, so nothing may come after it")
+    """Check that the stack can be reached, and register the recorder if there is a report to write."""
+    config.addinivalue_line("markers", "last: leaves the stack busy, so it runs after all other tests")
     try:
         target = Endpoint.parse(config.getoption("--url"))
         target.reach()
@@ -49,16 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run last what is marked so."""
+    """Move the tests marked ``last`` to the end."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 @pytest.fixture(autouse=True)
 def _limit() -> Iterator[None]:
-    """End a test that hangs, whatever it hangs in."""
+    """Fail a test that exceeds the time limit; the signal interrupts blocking calls in any library."""
 
     def fail(_number: int, _frame: FrameType | None) -> None:
-        pytest.fail(f"the test did not end within {TEST_LIMIT_S:g} s", pytrace=False)
+        pytest.fail(f"the test did not finish within {TEST_LIMIT_S:g} s", pytrace=False)
 
     before = signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT_S)
@@ -69,31 +72,40 @@ def _limit() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> Endpoint:
-    """The stack under test."""
+    """The address of the stack under test."""
     return pytestconfig.stash[_TARGET]
 
 
 @pytest.fixture(scope="session")
 def patience_s(pytestconfig: pytest.Config) -> float:
-    """The longest wait for an answer."""
+    """The longest wait for an answer, in seconds."""
     return float(pytestconfig.getoption("--patience"))
 
 
 @pytest.fixture(scope="session")
 def keep_alive(pytestconfig: pytest.Config) -> bool | None:
-    """Whether the stack declares that it keeps connections."""
-    return _DECLARED[pytestconfig.getoption("--keep-alive")]
+    """Whether the stack declares that it keeps connections open; ``None`` if it declares nothing."""
+    return DECLARATIONS[pytestconfig.getoption("--keep-alive")]
 
 
 @pytest.fixture(scope="session")
 def overlap(pytestconfig: pytest.Config) -> bool | None:
-    """Whether the stack declares that a sleep blocks nobody."""
-    return _DECLARED[pytestconfig.getoption("--overlap")]
+    """Whether the stack declares that a sleep blocks no other request; ``None`` if it declares nothing."""
+    return DECLARATIONS[pytestconfig.getoption("--overlap")]
+
+
+@pytest.fixture(scope="session")
+def measured_overlap(target: Endpoint, overlap: bool | None, patience_s: float) -> Callable[[], Overlap]:  # noqa: FBT001
+    """A function that measures whether concurrent sleeps overlap, once per session.
+
+    The measurement is not the fixture's own value, because the time limit of a test does not cover session fixtures.
+    """
+    return functools.cache(functools.partial(measure_overlap, target, declared=overlap, patience_s=patience_s))
 
 
 @pytest.fixture(scope="session")
 def client(target: Endpoint, patience_s: float) -> Iterator[httpx.Client]:
-    """A client of the ordinary kind. It opens a connection per request, so that no test sees another's leftovers."""
+    """An ordinary HTTP client. It opens a new connection for each request, so that tests do not affect each other."""
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=target.url, timeout=patience_s, limits=limits, trust_env=False) as client:
         yield client
@@ -101,7 +113,7 @@ def client(target: Endpoint, patience_s: float) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def connect(target: Endpoint, patience_s: float) -> Iterator[Callable[[], Wire]]:
-    """Opens a connection; all are closed as soon as the test ends."""
+    """A function that opens a connection; all of them are closed at the end of the test."""
     opened: list[Wire] = []
 
     def open_one() -> Wire:
@@ -115,9 +127,9 @@ def connect(target: Endpoint, patience_s: float) -> Iterator[Callable[[], Wire]]
 
 @pytest.fixture
 def observe(record_property: Callable[[str, object], None]) -> Callable[[str, bool], None]:
-    """Notes how the stack behaves, for a report that shows it beside what was declared."""
+    """A function that records an observed behaviour for the report."""
 
-    def note(name: str, value: bool) -> None:  # noqa: FBT001 -- the value is what is noted
+    def note(name: str, value: bool) -> None:  # noqa: FBT001 -- the observation itself
         record_property(name, "yes" if value else "no")
 
     return note

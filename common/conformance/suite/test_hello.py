@@ -1,4 +1,4 @@
-"""``GET /hello``."""
+"""Tests of ``GET /hello``."""
 
 import httpx
 import pytest
@@ -12,18 +12,18 @@ def answer(client: httpx.Client) -> httpx.Response:
 
 
 def test_hello_is_answered_with_200(answer: httpx.Response) -> None:
-    assert answer.status_code == 200, f"GET /hello gives {answer.status_code}; expected 200"
+    assert answer.status_code == 200, f"GET /hello returns {answer.status_code}; expected 200"
 
 
-def test_hello_says_its_words_as_a_json_string(answer: httpx.Response) -> None:
-    assert answer.json() == HELLO, f"GET /hello says {answer.text[:60]!r}; expected the JSON string {HELLO!r}"
+def test_hello_returns_its_json_string(answer: httpx.Response) -> None:
+    assert answer.json() == HELLO, f"GET /hello returns {answer.text[:60]!r}; expected the JSON string {HELLO!r}"
 
 
-def test_hello_is_json_by_its_content_type(answer: httpx.Response) -> None:
+def test_hello_has_content_type_json(answer: httpx.Response) -> None:
     media_type = answer.headers.get("content-type", "(absent)").partition(";")[0].strip().casefold()
     assert media_type == "application/json", f"GET /hello has the content type {media_type}; expected application/json"
 
 
 def test_hello_is_the_same_every_time(client: httpx.Client) -> None:
-    seen = {(answer.status_code, answer.content) for answer in (client.get("/hello") for _ in range(10))}
-    assert len(seen) == 1, f"ten times GET /hello gave {len(seen)} different answers"
+    answers = {(answer.status_code, answer.content) for answer in (client.get("/hello") for _ in range(10))}
+    assert len(answers) == 1, f"ten times GET /hello returned {len(answers)} different answers"

@@ -1,4 +1,4 @@
-"""Other methods and other paths."""
+"""Tests of methods and paths that the contract does not list."""
 
 import httpx
 import pytest
@@ -9,28 +9,35 @@ def path(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["POST", "PUT", "PATCH", "DELETE"])
+@pytest.fixture(params=["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
 def answer(request: pytest.FixtureRequest, client: httpx.Client, path: str) -> httpx.Response:
     return client.request(request.param, path)
 
 
 def test_other_method_is_405(answer: httpx.Response, path: str) -> None:
-    seen = answer.status_code
-    assert seen == 405, f"{answer.request.method} {path} gives {seen}; expected 405"
+    status = answer.status_code
+    assert status == 405, f"{answer.request.method} {path} returns {status}; expected 405"
 
 
-def test_other_method_is_told_what_is_allowed(answer: httpx.Response, path: str) -> None:
+def test_other_method_gets_an_allow_header(answer: httpx.Response, path: str) -> None:
     allow = answer.headers.get("allow", "")
     allowed = {name.strip() for name in allow.split(",")}
-    assert "GET" in allowed, f"{answer.request.method} {path} gives Allow: {allow or '(absent)'}; expected GET in it"
+    assert "GET" in allowed, f"{answer.request.method} {path} returns Allow: {allow or '(absent)'}; expected GET in it"
     assert answer.request.method not in allowed, (
-        f"{answer.request.method} {path} is refused and allowed by Allow: {allow}"
+        f"{answer.request.method} {path} is refused but listed in Allow: {allow}"
     )
 
 
 @pytest.mark.parametrize(
-    "unknown", ["/", "/nothing", "/HELLO", "/hello/x", "/hellox", "/sleep", "/Sleep/5", "/sleep/5/x"]
+    "unknown",
+    ["/", "/nothing", "/HELLO", "/hello/x", "/hellox", "/x/hello", "/sleep", "/Sleep/5", "/sleep/5/x", "/x/sleep/5"],
 )
 def test_unknown_path_is_404(client: httpx.Client, unknown: str) -> None:
-    seen = client.get(unknown).status_code
-    assert seen == 404, f"GET {unknown} gives {seen}; expected 404"
+    status = client.get(unknown).status_code
+    assert status == 404, f"GET {unknown} returns {status}; expected 404"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_unknown_path_is_404_for_other_methods_too(client: httpx.Client, method: str) -> None:
+    status = client.request(method, "/nothing").status_code
+    assert status == 404, f"{method} /nothing returns {status}; expected 404"

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the contract, run by schemathesis: requests that nobody wrote down, good and bad."""
+"""Tests with valid and invalid requests that schemathesis generates from the contract's OpenAPI document."""
 
 import json
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from common.conformance.endpoint import Endpoint
 from common.contract import slept
 
 LONGEST_MS = 20
+"""The longest generated sleep."""
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -25,7 +26,7 @@ CHECKS = [
     checks.negative_data_rejection,
     checks.positive_data_acceptance,
 ]
-"""What the document says of an answer. Of methods and headers it says nothing that test_methods.py does not."""
+"""The checks on each answer. Methods and headers are left to test_methods.py."""
 
 document = schemathesis.openapi.from_path(
     Path(contract.__file__).with_name("openapi.json"),
@@ -40,7 +41,7 @@ document = schemathesis.openapi.from_path(
 
 @document.hook
 def filter_path_parameters(_context: schemathesis.HookContext, path_parameters: dict[str, Any] | None) -> bool:
-    """Leave out a delay that holds a slash: where that leads is each stack's own affair."""
+    """Leave out a delay with a slash, because the contract does not say to which path it leads."""
     return "/" not in str((path_parameters or {}).get("delay"))
 
 
@@ -48,12 +49,12 @@ def filter_path_parameters(_context: schemathesis.HookContext, path_parameters: 
 def map_path_parameters(
     _context: schemathesis.HookContext, path_parameters: dict[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Shorten a good delay, and keep its number of digits: nobody wants to wait a minute."""
+    """Shorten a valid delay but keep its number of digits, so that no test sleeps for a minute."""
     return path_parameters and {name: shortened(value) for name, value in path_parameters.items()}
 
 
 def shortened(delay: object) -> object:
-    """The delay, made at most ``LONGEST_MS`` if it is a good one."""
+    """Return a valid delay reduced to at most ``LONGEST_MS``, and an invalid one unchanged."""
     text = str(delay)
     try:
         return str(contract.parse_delay(text) % (LONGEST_MS + 1)).zfill(len(text))
@@ -63,7 +64,7 @@ def shortened(delay: object) -> object:
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
-    """Closes each connection, so that no worker waits for a second request on it."""
+    """A session that closes each connection, so that no worker waits for a second request on it."""
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Connection"] = "close"
@@ -72,11 +73,11 @@ def session() -> Iterator[requests.Session]:
 
 @document.parametrize()
 @hypothesis.settings(max_examples=30, deadline=None, database=None, derandomize=True)
-def test_stack_does_what_the_document_says(
+def test_stack_matches_the_openapi_document(
     case: schemathesis.Case[Any], target: Endpoint, patience_s: float, session: requests.Session
 ) -> None:
     answer = case.call_and_validate(base_url=target.url, session=session, checks=CHECKS, timeout=patience_s)
     if answer.status_code == 200 and "delay" in case.path_parameters:
         delay = str(case.path_parameters["delay"])
-        said = json.loads(answer.content)
-        assert said == slept(int(delay)), f"GET /sleep/{delay} says {said!r}; expected {slept(int(delay))!r}"
+        body = json.loads(answer.content)
+        assert body == slept(int(delay)), f"GET /sleep/{delay} returns {body!r}; expected {slept(int(delay))!r}"

@@ -1,46 +1,61 @@
-"""Sleeps that run at the same time. Judged where a stack declares that they overlap, observed elsewhere."""
+"""Tests of concurrent sleeps: judged if the stack declares that sleeps overlap, otherwise only observed."""
 
-import time
+import json
 from collections.abc import Callable
 
 import pytest
 
+from common.conformance.overlap import DELAY_MS, TRIES, Overlap
+from common.conformance.running import word
 from common.conformance.wire import Wire
 from common.contract import HELLO, slept
 
 SLEEPERS = 8
-DELAY_MS = 200
-TRIES = 2
+LONG_MS, SHORT_MS = 150, 30
 BEGUN_S = 0.05
-"""How long after its request a sleep has surely begun, so that nothing can still slip in before it."""
+"""The time after a request by which its sleep has certainly begun, so that a later request cannot overtake it."""
 
 Connect = Callable[[], Wire]
 Observe = Callable[[str, bool], None]
 
 
-def test_sleeps_at_once_overlap(overlap: bool | None, connect: Connect, observe: Observe) -> None:  # noqa: FBT001
-    sleepers, limit_ms = (SLEEPERS, 2 * DELAY_MS) if overlap else (2, 1.75 * DELAY_MS)
-    limit_s = limit_ms / 1000
-    shortest_s = _shortest_s(connect, sleepers, tries=1 if overlap is False else TRIES, enough_s=limit_s)
-    observe("overlap", shortest_s < limit_s)
-    if overlap:
-        assert shortest_s < limit_s, (
-            f"{sleepers} sleeps of {DELAY_MS} ms at once took {shortest_s:.3f} s; expected less than {limit_s:g} s"
-        )
+def test_concurrent_sleeps_overlap(
+    overlap: bool | None,  # noqa: FBT001
+    measured_overlap: Callable[[], Overlap],
+    observe: Observe,
+) -> None:
+    measured = measured_overlap()
+    observe("overlap", measured.overlaps)
+    if not overlap:
+        pytest.skip(f"OVERLAP={word(overlap)}")
+    assert measured.overlaps, (
+        f"{measured.sleepers} concurrent sleeps of {DELAY_MS} ms took {measured.shortest_s:.3f} s; "
+        f"expected less than {measured.limit_s:g} s"
+    )
 
 
 def test_hello_is_answered_during_a_sleep(overlap: bool | None, connect: Connect) -> None:  # noqa: FBT001
     if not overlap:
-        pytest.skip("the stack does not declare that a sleep blocks nobody")
-    assert any(_hello_overtakes(connect) for _ in range(TRIES)), f"/hello waited for a sleep of {DELAY_MS} ms to end"
+        pytest.skip(f"OVERLAP={word(overlap)}")
+    assert any(_hello_overtakes(connect) for _ in range(TRIES)), (
+        f"GET /hello waited for a sleep of {DELAY_MS} ms to end"
+    )
 
 
-def test_sleeps_at_once_are_not_mixed_up(overlap: bool | None, connect: Connect) -> None:  # noqa: FBT001
+def test_concurrent_sleeps_are_not_mixed_up(overlap: bool | None, connect: Connect) -> None:  # noqa: FBT001
     delays_ms = range(20, 20 + SLEEPERS) if overlap else range(3, 6)
     for delay_ms, wire in [(delay_ms, _ask(connect(), delay_ms)) for delay_ms in delays_ms]:
         body = wire.answer().body
         wire.close()
-        assert slept(delay_ms).encode() in body, f"/sleep/{delay_ms} beside other sleeps says {body[:60]!r}"
+        assert json.loads(body) == slept(delay_ms), f"GET /sleep/{delay_ms} beside other sleeps returns {body[:60]!r}"
+
+
+def test_sleep_is_not_cut_short_by_another_that_ends(connect: Connect) -> None:
+    wire = connect()
+    sent_at_s = wire.send(wire.request(f"/sleep/{LONG_MS}", "Connection: close"))
+    _ask(connect(), SHORT_MS)
+    waited_ms = (wire.answer().first_byte_at_s - sent_at_s) * 1000
+    assert waited_ms >= LONG_MS, f"GET /sleep/{LONG_MS} beside a shorter sleep was answered after {waited_ms:.3f} ms"
 
 
 def _ask(wire: Wire, delay_ms: int) -> Wire:
@@ -48,31 +63,11 @@ def _ask(wire: Wire, delay_ms: int) -> Wire:
     return wire
 
 
-def _shortest_s(connect: Connect, sleepers: int, *, tries: int, enough_s: float) -> float:
-    """Seconds that so many sleeps at once took in the best of the tries: a busy machine slows some, blocking all."""
-    shortest_s = float("inf")
-    for _ in range(tries):
-        if shortest_s >= enough_s:
-            shortest_s = min(shortest_s, _together_s(connect, sleepers))
-    return shortest_s
-
-
-def _together_s(connect: Connect, sleepers: int) -> float:
-    wires = [connect() for _ in range(sleepers)]
-    before_s = time.perf_counter()
-    for wire in wires:
-        _ask(wire, DELAY_MS)
-    for wire in wires:
-        wire.answer()
-        wire.close()
-    return time.perf_counter() - before_s
-
-
 def _hello_overtakes(connect: Connect) -> bool:
     sleeper = _ask(connect(), DELAY_MS)
     assert sleeper.is_silent(BEGUN_S), f"GET /sleep/{DELAY_MS} is answered within {BEGUN_S:g} s"
     hello = connect().ask("/hello", "Connection: close")
     overtook = sleeper.is_silent(0.001)
-    assert HELLO.encode() in hello.body, f"GET /hello during a sleep says {hello.body[:60]!r}"
+    assert HELLO.encode() in hello.body, f"GET /hello during a sleep returns {hello.body[:60]!r}"
     sleeper.answer()
     return overtook

@@ -1,83 +1,27 @@
-"""Sizes, money, clocks and phases: what is pure, by cases worked by hand."""
+"""Prices of the region, plans, lifetimes and the ceiling, against cases worked out by hand."""
 
+import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from common.aws.calls import CannotContinueError
-from common.aws.clock import Clock
-from common.aws.requests import Task
 from common.aws.settings import FargateSettings
-from common.aws.sizes import valid_sizes, with_minimum_memory
-from common.aws.spending import SpendingLimit, TaskPrices
-from common.catalog.prices import load_prices
+from common.aws.spending import STOP_S, SpendingLimit, TaskPrices
+from common.catalog.prices import TABLE as PRICES
+from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import UsageError
-from common.records.fargate import Experiment, ExperimentCell, TaskStart
 from common.runtimes.approval import PlannedServer
-from common.runtimes.candidates import Runtime, parse_size, select_candidates, single_candidate
+from common.runtimes.candidates import select_candidates, single_candidate
 from common.runtimes.fargate import START_DEADLINE_S
-from loadtests.fargate.starts import mean_interval, startup_phases, summarise
 
 GIB = 1024**3
 SMALL = Size(vcpu=0.25, memory_bytes=GIB // 2)
+BIG = Size(vcpu=1, memory_bytes=2 * GIB)
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("vcpu", "memory", "vcpus", "memory_bytes"),
-    [
-        ("0.25", None, 0.25, GIB // 2),
-        (".25", "512m", 0.25, GIB // 2),
-        ("1", "8g", 1, 8 * GIB),
-        ("2", None, 2, 4 * GIB),
-        ("4", "30720m", 4, 30 * GIB),
-        ("8", "20G", 8, 20 * GIB),
-        ("16", "120GiB", 16, 120 * GIB),
-    ],
-)
-def test_a_valid_size_is_read_whatever_this_machine_has(
-    vcpu: str, memory: str | None, vcpus: float, memory_bytes: int
-) -> None:
-    assert parse_size(Runtime.FARGATE, vcpu, memory) == Size(vcpu=vcpus, memory_bytes=memory_bytes)
-
-
-@pytest.mark.parametrize(
-    ("vcpu", "memory", "accepted"),
-    [
-        ("3", None, "0.25, 0.5, 1, 2, 4, 8, 16"),
-        ("abc", None, "0.25"),
-        ("nan", None, "0.25"),
-        ("-1", None, "0.25"),
-        ("0.25", "4g", "512m, 1024m, 2048m"),
-        ("0.25", "513m", "512m"),
-        ("0.25", "524289k", "512m"),
-        ("0.25", "half", "512m"),
-        ("8", "17g", "16384m, 20480m"),
-        ("16", "1g", "32768m, 40960m"),
-    ],
-)
-def test_an_invalid_size_is_refused_with_the_valid_ones_and_their_date(
-    vcpu: str, memory: str | None, accepted: str
-) -> None:
-    with pytest.raises(UsageError) as told:
-        parse_size(Runtime.FARGATE, vcpu, memory)
-    assert accepted in str(told.value)
-    assert str(load_prices().seen["fargate"]) in str(told.value)
-
-
-def test_the_number_of_sizes_is_that_of_amazons_table() -> None:
-    assert {vcpu: len(memories) for vcpu, memories in valid_sizes().items()} == {
-        0.25: 3, 0.5: 4, 1: 7, 2: 13, 4: 23, 8: 12, 16: 12,
-    }  # fmt: skip
-
-
-def test_a_size_without_memory_gets_the_least_there_is() -> None:
-    assert with_minimum_memory(Size(vcpu=2)) == Size(vcpu=2, memory_bytes=4 * GIB)
-    assert with_minimum_memory(SMALL) is SMALL
 
 
 @pytest.mark.parametrize(
@@ -88,33 +32,62 @@ def test_a_size_without_memory_gets_the_least_there_is() -> None:
         (Size(vcpu=4, memory_bytes=8 * GIB), 90, (4 * 0.04 + 8 * 0.004 + 0.005) / 40),
     ],
 )
-def test_a_task_costs_its_rates_for_its_seconds_and_a_minute_at_least(
-    size: Size, lifetime_s: float, dollars: float
-) -> None:
+def test_a_task_is_billed_by_the_second_for_at_least_a_minute(size: Size, lifetime_s: float, dollars: float) -> None:
     assert rates().dollars(size, lifetime_s) == pytest.approx(dollars)
 
 
-def test_the_rates_are_those_of_the_architecture() -> None:
-    assert TaskPrices.parse("X86_64").vcpu == 0.04048
-    assert TaskPrices.parse("ARM64").gb == 0.00356
+@pytest.mark.parametrize("region", ["us-east-1", None])
+def test_prices_are_those_of_the_architecture(region: str | None) -> None:
+    assert TaskPrices.find("X86_64", region).vcpu == 0.04048
+    assert TaskPrices.find("ARM64", region).gb == 0.00356
+    assert "in us-east-1 as of 20" in TaskPrices.find("ARM64", region).dated
+
+
+@pytest.fixture
+def two_regions(tmp_path: Path) -> Path:
+    """A table of prices with a second region, one of whose prices was changed later."""
+    first, *_ = PRICES.read_text().partition("[[storage]]")
+    dearer = first.replace("us-east-1", "eu-central-1").replace("0.04048", "0.05")
+    changed = dearer.replace("2026-06-30", "2026-09-01").replace("0.05", "0.06")
+    table = tmp_path / "prices.toml"
+    table.write_text(dearer + changed + PRICES.read_text())
+    return table
+
+
+def test_prices_are_the_newest_of_the_region(two_regions: Path) -> None:
+    assert TaskPrices.find("X86_64", "us-east-1", two_regions).vcpu == 0.04048
+    assert TaskPrices.find("X86_64", "eu-central-1", two_regions).vcpu == 0.06
+
+
+def test_a_region_without_prices_is_refused_with_how_to_add_it(two_regions: Path) -> None:
+    with pytest.raises(UsageError, match=r"REGION=eu-west-1: .*eu-central-1, us-east-1\. To add it, copy .*toml"):
+        TaskPrices.find("X86_64", "eu-west-1", two_regions)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_settings_price_the_region_that_tasks_run_in(monkeypatch: pytest.MonkeyPatch, *, dry_run: bool) -> None:
+    assert FargateSettings(region="us-east-1", max_dollars=1, dry_run=dry_run).budget.rates.vcpu > 0
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with pytest.raises(UsageError, match="invalid REGION=eu-west-1"):
+        _ = FargateSettings(max_dollars=1, dry_run=dry_run).budget
 
 
 def rates() -> TaskPrices:
-    """Round ones."""
+    """Return prices of round numbers."""
     return TaskPrices(vcpu=0.04, gb=0.004, public_ipv4=0.005, minimum_s=60, dated="never")
 
 
-def test_the_ceiling_is_asked_for_and_held_before_anything_starts() -> None:
-    tasks = [(SMALL, 3600.0)] * 10  # $0.17 at most, $0.0028 at least
-    said: list[str] = []
+def test_a_plan_above_the_ceiling_is_refused_with_the_ceiling_it_needs() -> None:
+    tasks = [(SMALL, 3600.0)] * 10  # $0.1714 at most with the time to stop, $0.0028 at least
+    reports: list[str] = []
     for ceiling in (0.0, 0.16):
-        with pytest.raises(UsageError, match=r"Accepted: 0\.18 or more"):
-            SpendingLimit(rates=rates(), max_dollars=ceiling).approve(tasks, said.append)
-    SpendingLimit(rates=rates(), max_dollars=0.18).approve(tasks, said.append)
-    assert "10 tasks cost $0.0028 to $0.1700 (never)" in said[-1]
+        with pytest.raises(UsageError, match=r"must be 0\.18 or more"):
+            SpendingLimit(rates=rates(), max_dollars=ceiling).approve(tasks, reports.append)
+    SpendingLimit(rates=rates(), max_dollars=0.18).approve(tasks, reports.append)
+    assert "10 tasks cost $0.0028 to $0.1714 (never)" in reports[-1]
 
 
-def test_a_server_that_waits_for_a_second_task_is_paid_for_meanwhile_and_so_is_the_task() -> None:
+def test_a_plan_includes_the_second_task_and_the_servers_wait_for_it() -> None:
     candidate = single_candidate(select_candidates(framework="flask", image=None, runtime=Runtime.PROCESS))
     planned = PlannedServer(candidate=candidate, size=SMALL, needed_s=40, loaded=True)
     start_s = START_DEADLINE_S
@@ -127,127 +100,86 @@ def test_a_server_that_waits_for_a_second_task_is_paid_for_meanwhile_and_so_is_t
 
 
 @pytest.mark.parametrize("ceiling", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_ceiling_is_a_positive_number(ceiling: float) -> None:
+def test_a_ceiling_must_be_a_positive_number(ceiling: float) -> None:
     with pytest.raises(UsageError, match="MAX_DOLLARS="):
-        SpendingLimit.parse(ceiling, architecture="X86_64")
+        SpendingLimit.parse(ceiling, architecture="X86_64", region=None)
 
 
-def test_what_has_been_spent_leaves_less_for_the_next_task() -> None:
+def test_a_task_that_the_ceiling_cannot_pay_for_is_not_started() -> None:
     minute = rates().dollars(SMALL, 0)
     budget = SpendingLimit(rates=rates(), max_dollars=2.5 * minute)
     for _ in range(2):
-        with budget.charged(SMALL):
+        with budget.charged(SMALL) as charge:
             assert budget.exceeded is None
+            charge.settle(started=True)
     assert budget.total == pytest.approx(2 * minute)
     with pytest.raises(CannotContinueError, match="leaves nothing"), budget.charged(SMALL):
-        pytest.fail("a third task was begun")
+        pytest.fail("a third task was started")
 
 
-def answered(at: datetime) -> dict[str, Any]:
-    """An answer's metadata with a date, cut to the second as HTTP does."""
-    return {"HTTPHeaders": {"date": format_datetime(at.replace(microsecond=0), usegmt=True)}}
+def test_a_task_that_never_started_costs_nothing() -> None:
+    budget = SpendingLimit(rates=rates(), max_dollars=1)
+    with budget.charged(SMALL) as charge:
+        charge.settle(started=False)
+    assert budget.total == 0
 
 
-@pytest.mark.parametrize("skew_s", [-7.3, -0.4, 0.0, 0.4, 7.3])
-def test_dated_answers_bound_how_far_the_clocks_are_apart(skew_s: float) -> None:
-    clock = Clock()
-    for tenth in range(40):
-        ours = NOON + timedelta(seconds=tenth * 0.11)
-        theirs = ours + timedelta(seconds=skew_s + 0.02)
-        clock.compare(answered(theirs), asked_at_s=ours.timestamp(), answered_at_s=ours.timestamp() + 0.04)
-    assert clock.at_least_s <= skew_s <= clock.at_most_s
-    assert clock.uncertainty_s is not None
-    assert clock.uncertainty_s < 0.1
-    assert clock.offset.total_seconds() == pytest.approx(skew_s, abs=0.15)
+def test_a_task_that_may_still_run_costs_what_its_lifetime_does() -> None:
+    """Nothing confirms that it has stopped, and its container ends by itself."""
+    budget = SpendingLimit(rates=rates(), max_dollars=1)
+    budget.approve([(SMALL, 600.0)], lambda _: None)
+    with budget.charged(SMALL):
+        pass
+    assert budget.spent == pytest.approx(rates().dollars(SMALL, 600 + STOP_S))
 
 
-def test_without_a_date_nothing_is_corrected() -> None:
-    clock = Clock()
-    clock.compare({}, asked_at_s=0, answered_at_s=1)
-    assert clock.offset == timedelta()
-    assert clock.uncertainty_s is None
+def test_a_task_gets_the_lifetime_that_was_approved_for_its_size() -> None:
+    budget = SpendingLimit(rates=rates(), max_dollars=1)
+    budget.approve([(SMALL, 600.0), (SMALL, 900.0), (BIG, 300.0)], lambda _: None)
+    with budget.charged(replace(SMALL, worker_count=3)) as small, budget.charged(BIG) as big:
+        assert (small.lifetime_s, big.lifetime_s) == (900, 300)
 
 
-def task(**given: Any) -> Task:  # noqa: ANN401 -- what ECS may say
-    """A task as ECS describes it."""
-    return Task.read({"taskArn": "arn:aws:ecs:task", "lastStatus": "RUNNING", **given})
+def test_a_task_gets_no_longer_lifetime_than_the_ceiling_pays_for() -> None:
+    budget = SpendingLimit(rates=rates(), max_dollars=0.01)
+    budget.approve([(SMALL, 2000.0)], lambda _: None)
+    budget.spent = 0.005
+    with budget.charged(SMALL) as charge:
+        assert charge.reserved == pytest.approx(0.005)
+        assert charge.lifetime_s < 2000
+        assert charge.over == "MAX_DOLLARS=0.01 is spent"
 
 
-def after(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
+def test_the_lifetimes_of_all_tasks_together_stay_below_the_ceiling() -> None:
+    budget = SpendingLimit(rates=rates(), max_dollars=0.05)
+    budget.approve_open_end(SMALL, lambda _: None)
+    with budget.charged(SMALL) as first:
+        assert first.reserved == pytest.approx(0.05)
+        with pytest.raises(CannotContinueError, match="leaves nothing"), budget.charged(SMALL):
+            pytest.fail("a second task was started")
 
 
-TIMES = {"createdAt": NOON, "pullStartedAt": after(10), "pullStoppedAt": after(18), "startedAt": after(19.5)}
+@pytest.mark.parametrize(("asleep_s", "over"), [(3000.0, None), (5000.0, "MAX_DOLLARS=0.02 is spent")])
+def test_the_time_that_a_laptop_sleeps_counts(
+    monkeypatch: pytest.MonkeyPatch, asleep_s: float, over: str | None
+) -> None:
+    """While it does, ``time.monotonic`` stands still and tasks go on costing money."""
+    budget = SpendingLimit(rates=rates(), max_dollars=0.02)
+    budget.approve_open_end(SMALL, lambda _: None)
+    with budget.charged(SMALL) as charge:
+        awake = time.clock_gettime
+        monkeypatch.setattr(
+            time, "clock_gettime", lambda clock: awake(clock) + (asleep_s if clock == time.CLOCK_BOOTTIME else 0)
+        )
+        assert budget.exceeded == over
+        charge.settle(started=True)
+        assert charge.cost == pytest.approx(min(0.02, rates().dollars(SMALL, asleep_s + STOP_S)), rel=1e-3)
 
 
-def test_the_phases_follow_each_other_and_add_up() -> None:
-    found = startup_phases(task(**TIMES), after(18.5), timedelta(seconds=2))
-    phases = [found[name] for name in ("provisioning_s", "pull_s", "start_s", "ready_s")]
-    assert phases == [10, 8, 1.5, 1]
-    assert found["total_s"] == sum(phases)
-
-
-@pytest.mark.parametrize(
-    ("lacking", "missing"),
-    [
-        ("createdAt", {"provisioning_s", "total_s"}),
-        ("pullStartedAt", {"provisioning_s", "pull_s"}),
-        ("pullStoppedAt", {"pull_s", "start_s"}),
-        ("startedAt", {"start_s", "ready_s"}),
-    ],
-)
-def test_a_phase_whose_end_ecs_keeps_back_is_missing_and_not_zero(lacking: str, missing: set[str]) -> None:
-    found = startup_phases(task(**{name: at for name, at in TIMES.items() if name != lacking}), after(20))
-    assert {name for name in found if name.endswith("_s") and found[name] is None} == missing
-
-
-@pytest.mark.parametrize(
-    ("row", "ended"),
-    [
-        ({"lastStatus": "RUNNING"}, None),
-        ({"lastStatus": "PENDING", "stoppedReason": ""}, None),
-        ({"lastStatus": "STOPPED"}, "ECS does not say why"),
-        (
-            {"lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": "CannotPull\n  error"},
-            "TaskFailedToStart: CannotPull error",
-        ),
-        (
-            {"lastStatus": "DEPROVISIONING", "stopCode": "EssentialContainerExited", "containers": [
-                {"exitCode": 137, "reason": "OutOfMemoryError: container killed"}]},
-            "EssentialContainerExited: OutOfMemoryError: container killed: exit status 137",
-        ),
-    ],
-)  # fmt: skip
-def test_how_a_task_ended_is_one_line_and_nothing_while_it_lives(row: dict[str, Any], ended: str | None) -> None:
-    assert Task.read({"taskArn": "arn", **row}).ended == ended
-
-
-def test_a_mean_has_students_interval() -> None:
-    found = mean_interval([1.0, 2.0, 3.0])
-    assert found is not None
-    assert (found.estimate, found.n) == (2, 3)
-    assert found.high == pytest.approx(2 + 4.302653 / 3**0.5, rel=1e-6)
-    assert mean_interval([]) is None
-
-
-def test_cells_are_compared_with_the_first_within_rounds() -> None:
-    """What a round shares falls out of the difference, and a round that one cell lacks does not count."""
-    experiment = Experiment(
-        id="x", name="image-size", started_at=NOON, revision=None, command_line=[], seed=1, tasks=3, region=None,
-        architecture="X86_64", public=True, prices="never",
-        cells=[ExperimentCell(name=name, image=name, vcpu=1, memory_bytes=GIB, subnets="s") for name in ("a", "b")],
-    )  # fmt: skip
-    totals = {"a": {1: 10.0, 2: 30.0, 3: 20.0}, "b": {1: 12.0, 2: 32.5}}
-    starts = [
-        TaskStart(run="x", round=number, position=1, cell=cell, total_s=total_s, dollars=0.01)
-        for cell, by_round in totals.items()
-        for number, total_s in by_round.items()
-    ]
-    starts.append(TaskStart(run="x", round=3, position=2, cell="b", error="no room"))
-    summary = summarise(experiment, starts)
-    first, second = summary.cells
-    assert first.difference_s is None
-    assert second.difference_s is not None
-    assert (second.difference_s.estimate, second.difference_s.n) == (2.25, 2)
-    assert (second.failed, first.failed) == (1, 0)
-    assert summary.dollars == pytest.approx(0.05)
+def test_a_plan_whose_time_is_over_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = SpendingLimit(rates=rates(), max_dollars=1)
+    budget.approve([(SMALL, 600.0)], lambda _: None)
+    with budget.charged(SMALL):
+        awake = time.clock_gettime
+        monkeypatch.setattr(time, "clock_gettime", lambda clock: awake(clock) + 601)
+        assert budget.exceeded == "a task's planned 600 s are over"

@@ -1,4 +1,4 @@
-"""The registry reads what is in the folders, and names what is wrong with them."""
+"""Tests of the registry of frameworks, and of the rules that every folder under ``frameworks/`` follows."""
 
 import ast
 import sys
@@ -22,14 +22,14 @@ REAL = frameworks()
 
 
 def write(root: Path, text: str, name: str = "toy") -> Path:
-    """A framework's folder under ``root`` that holds ``text``."""
+    """Make a framework's folder under ``root`` with ``text`` as its pyproject.toml."""
     folder = root / "frameworks" / name
     folder.mkdir(parents=True)
     (folder / "pyproject.toml").write_text(text)
     return folder
 
 
-def test_a_good_folder_is_read_whole(tmp_path: Path) -> None:
+def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
     folder = write(tmp_path, GOOD + '[tool.stack.unavailable]\nalpine = "has no wheel"\n')
     assert Framework.load(folder) == Framework(
         name="toy",
@@ -44,7 +44,7 @@ def test_a_good_folder_is_read_whole(tmp_path: Path) -> None:
     )
 
 
-def test_frameworks_are_the_folders_that_hold_a_pyproject(tmp_path: Path) -> None:
+def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> None:
     for name in ("zebra", "ant"):
         write(tmp_path, GOOD, name)
     (tmp_path / "frameworks" / "__pycache__").mkdir()
@@ -58,18 +58,18 @@ def test_frameworks_are_the_folders_that_hold_a_pyproject(tmp_path: Path) -> Non
         ("[project]", "[projects]", "project is missing"),
         ("[tool.stack]", "[tool.stick]", "tool.stack is missing"),
         ('title = "Toy"', "", "tool.stack.title is missing"),
-        ('title = "Toy"', "title = 3", "tool.stack.title is 3; a str is accepted"),
+        ('title = "Toy"', "title = 3", "invalid tool.stack.title 3: must be a string"),
         ('interface = "wsgi"', "", "tool.stack.interface is missing"),
-        ('"wsgi"', '"cgi"', "tool.stack.interface is 'cgi'; accepted: wsgi, asgi, native"),
-        ('"wsgi"', '"native"', "tool.stack.command goes with interface = 'native'"),
-        ('"wsgi"', '"wsgi"\ncommand = "python app.py"', "tool.stack.command goes with interface = 'native'"),
-        ('"toy>=1"', '"toy>>1"', "project.dependencies holds 'toy>>1', which is not a requirement"),
-        ('"toy>=1"', "7", "project.dependencies holds 7, which is not a requirement"),
-        ('["toy>=1"]', '"toy>=1"', "project.dependencies is 'toy>=1'; a list is accepted"),
-        ('"wsgi"', '"wsgi"\nunavailable = "alpine"', "tool.stack.unavailable is 'alpine'; a dict is accepted"),
+        ('"wsgi"', '"cgi"', "invalid tool.stack.interface 'cgi': must be one of wsgi, asgi, native"),
+        ('"wsgi"', '"native"', "tool.stack.command is required with interface = 'native'"),
+        ('"wsgi"', '"wsgi"\ncommand = "python app.py"', "tool.stack.command is required with interface = 'native'"),
+        ('"toy>=1"', '"toy>>1"', "invalid entry 'toy>>1' in project.dependencies: must be a requirement"),
+        ('"toy>=1"', "7", "invalid entry 7 in project.dependencies: must be a requirement"),
+        ('["toy>=1"]', '"toy>=1"', "invalid project.dependencies 'toy>=1': must be an array"),
+        ('"wsgi"', '"wsgi"\nunavailable = "alpine"', "invalid tool.stack.unavailable 'alpine': must be a table"),
     ],
 )
-def test_a_wrong_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     folder = write(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
         Framework.load(folder)
@@ -78,7 +78,7 @@ def test_a_wrong_folder_is_named_with_its_field(tmp_path: Path, old: str, new: s
     assert "\n" not in str(caught.value)
 
 
-def test_a_version_is_read_from_the_lock_whatever_the_spelling_of_the_name() -> None:
+def test_version_is_read_from_the_lock_for_any_spelling_of_the_package_name() -> None:
     lock = (
         "flask==3.1.3 \\\n    --hash=sha256:0\nflask-restful==0.3.10 ; python_version < '4' \\\n    --hash=sha256:1\n"
     )
@@ -87,38 +87,38 @@ def test_a_version_is_read_from_the_lock_whatever_the_spelling_of_the_name() -> 
     assert locked_version(lock, "lask") is None
 
 
-def test_every_interface_has_a_floor_and_frameworks() -> None:
+def test_wsgi_and_asgi_have_a_floor_and_every_title_is_unique() -> None:
     assert {"raw_wsgi", "raw_asgi", "flask", "falcon", "falcon_asgi", "aiohttp"} <= set(REAL)
     assert len({framework.title for framework in REAL.values()}) == len(REAL)
     assert {name for name, framework in REAL.items() if framework.distribution is None} == {"raw_wsgi", "raw_asgi"}
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
-def test_a_project_is_never_named_like_a_package_it_locks(framework: Framework) -> None:
-    """Else uv would take the folder for the package and lock nothing."""
+def test_project_is_not_named_like_a_package_that_it_locks(framework: Framework) -> None:
+    """Otherwise uv would take the folder for the package and lock nothing else."""
     own = f"stack-{framework.name.replace('_', '-')}"
     assert f'name = "{own}"\n' in (framework.folder / "pyproject.toml").read_text()
     assert locked_version(framework.lock.read_text(), own) is None
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
-def test_a_framework_has_a_version(framework: Framework) -> None:
+def test_every_framework_except_the_floors_has_a_version(framework: Framework) -> None:
     assert (framework.version is None) == (framework.distribution is None)
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
-def test_a_folder_holds_its_three_files_only(framework: Framework) -> None:
-    found = {file.name for file in framework.folder.iterdir()} - {"__pycache__"}
-    assert found == {"app.py", "pyproject.toml", "requirements.lock"}
+def test_folder_contains_exactly_three_files(framework: Framework) -> None:
+    names = {file.name for file in framework.folder.iterdir()} - {"__pycache__"}
+    assert names == {"app.py", "pyproject.toml", "requirements.lock"}
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
-def test_an_app_is_short(framework: Framework) -> None:
+def test_app_has_at_most_40_lines(framework: Framework) -> None:
     assert len((framework.folder / "app.py").read_text().splitlines()) <= 40
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
-def test_an_app_imports_its_framework_the_contract_and_the_standard_library_only(framework: Framework) -> None:
+def test_app_imports_only_its_framework_the_contract_and_the_standard_library(framework: Framework) -> None:
     tree = ast.parse((framework.folder / "app.py").read_text())
     absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -129,6 +129,6 @@ def test_an_app_imports_its_framework_the_contract_and_the_standard_library_only
     assert {name for name in absolute | plain if name.startswith("common")} == {"common.contract"}
 
 
-def test_no_folder_of_frameworks_is_a_package() -> None:
-    """One with ``__init__.py`` would be imported instead of the framework it is named after."""
+def test_no_framework_folder_is_a_python_package() -> None:
+    """A folder with ``__init__.py`` would be imported instead of the framework of the same name."""
     assert not list(FRAMEWORKS.rglob("__init__.py"))

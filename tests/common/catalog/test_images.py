@@ -1,4 +1,4 @@
-"""Base images by name, and the names of what is built on them."""
+"""Tests of base images by name and of image tags."""
 
 from pathlib import Path
 
@@ -22,25 +22,25 @@ from tests.support.toy_stacks import toy_stack
         ("slim", {"BASE": "", "BASE_REGISTRY": ""}, "python:3.13-slim"),
     ],
 )
-def test_base_comes_from_the_table_unless_the_environment_says_otherwise(
+def test_base_comes_from_the_table_unless_a_variable_overrides_it(
     name: str, env: dict[str, str], expected: str
 ) -> None:
     assert images()[name].base("3.13", env) == expected
 
 
-def test_images_are_chosen_like_every_other_name() -> None:
+def test_images_are_selected_like_every_other_name() -> None:
     assert select("Alpine,FAT", images(), variable="IMAGE") == ("fat", "alpine")
     with pytest.raises(UsageError, match=r"IMAGE=slimm is unknown\. Did you mean slim\?"):
         select("slimm", images(), variable="IMAGE")
 
 
-def test_tag_says_framework_server_image_and_python(tmp_path: Path) -> None:
+def test_tag_contains_framework_server_image_and_python(tmp_path: Path) -> None:
     assert image_tag(toy_stack(tmp_path, "toy"), images()["slim"], "3.14") == (
         "api-framework-benchmark/toy:native-slim-py3.14"
     )
 
 
 @pytest.mark.parametrize("text", ["", "2.7", "3", "latest", "3.13-slim", "3.13;x"])
-def test_what_is_no_python_version_is_told_so(text: str) -> None:
-    with pytest.raises(UsageError, match=r"Accepted: such as 3\.13"):
+def test_invalid_python_version_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^invalid PYTHON=.*: must be a version such as 3\.13"):
         parse_python(text)

@@ -1,4 +1,4 @@
-"""Names are forgiving, errors are not vague."""
+"""Tests of name matching: spelling is forgiving, and an error names what exists."""
 
 import pytest
 
@@ -21,7 +21,7 @@ KNOWN = ("falcon", "falcon_asgi", "flask", "flask_restful")
         ("ALL", KNOWN),
     ],
 )
-def test_names_match_whatever_their_case_and_dashes_in_the_order_of_what_exists(
+def test_names_match_in_any_case_with_dashes_or_underscores_and_keep_the_order_of_what_exists(
     text: str, chosen: tuple[str, ...]
 ) -> None:
     assert select(text, KNOWN, variable="FRAMEWORK") == chosen
@@ -37,7 +37,7 @@ def test_names_match_whatever_their_case_and_dashes_in_the_order_of_what_exists(
         ("flask,", "FRAMEWORK=(empty) is unknown."),
     ],
 )
-def test_an_unknown_name_is_answered_with_what_exists_and_the_nearest(text: str, message: str) -> None:
+def test_unknown_name_is_refused_with_what_exists_and_the_nearest_match(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         select(text, KNOWN, variable="FRAMEWORK")
     assert str(caught.value).startswith(message)

@@ -1,4 +1,4 @@
-"""What can be chosen, and what cannot, with the reason."""
+"""Tests of which stacks and sizes can be selected, and of the errors for those that cannot."""
 
 import os
 from dataclasses import replace
@@ -16,7 +16,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def names(framework: str, server: str) -> list[str]:
-    """Names of the stacks chosen."""
+    """Return the names of the selected stacks."""
     return [stack.name for stack in stacks(framework, server, KNOWN)]
 
 
@@ -32,13 +32,13 @@ def names(framework: str, server: str) -> list[str]:
         ("all", "native", ["aiohttp+native"]),
     ],
 )
-def test_stacks_are_the_frameworks_asked_for_on_the_servers_that_can_serve_them(
+def test_stacks_are_the_selected_frameworks_on_the_selected_servers_that_can_serve_them(
     framework: str, server: str, chosen: list[str]
 ) -> None:
     assert names(framework, server) == chosen
 
 
-def test_all_is_every_framework_on_every_server_of_its_interface() -> None:
+def test_all_selects_every_framework_on_every_server_of_its_interface() -> None:
     expected = [
         f"{name}+{server.name}"
         for name, framework in KNOWN.items()
@@ -50,11 +50,11 @@ def test_all_is_every_framework_on_every_server_of_its_interface() -> None:
 
 
 @pytest.mark.parametrize("interface", Interface)
-def test_an_interface_has_a_default_that_speaks_it(interface: Interface) -> None:
+def test_every_interface_has_a_default_server_that_supports_it(interface: Interface) -> None:
     assert interface in SERVERS[DEFAULTS[interface]].interfaces
 
 
-def test_what_cannot_be_had_somewhere_says_why_whether_the_framework_or_the_server_lacks_it() -> None:
+def test_unavailable_stack_gives_the_reason_of_its_framework_or_its_server() -> None:
     (stack,) = stacks("flask", "gunicorn-gevent", KNOWN)
     assert stack.unavailable("docker", "alpine") == SERVERS["gunicorn-gevent"].unavailable["alpine"]
     assert stack.unavailable("docker", "slim") is None
@@ -64,13 +64,13 @@ def test_what_cannot_be_had_somewhere_says_why_whether_the_framework_or_the_serv
     assert Stack(framework=without, server=SERVERS["gunicorn-sync"]).unavailable("process") == "of this server"
 
 
-def test_wsgi_and_asgi_have_a_choice_of_servers() -> None:
+def test_wsgi_and_asgi_have_several_servers() -> None:
     assert len(compatible(KNOWN["flask"])) == 4
     assert len(compatible(KNOWN["fastapi"])) == 2
 
 
 @pytest.mark.parametrize(("framework", "server"), [("flask", "uvicorn"), ("flask,fastapi", "uvicorn")])
-def test_a_framework_that_no_chosen_server_can_serve_is_an_error_that_names_those_that_can(
+def test_framework_that_no_selected_server_can_serve_is_refused_with_those_that_can(
     framework: str, server: str
 ) -> None:
     with pytest.raises(UsageError, match=r"SERVER=uvicorn cannot serve flask \(wsgi\)\. Accepted: gunicorn-gthread, "):
@@ -88,26 +88,26 @@ def test_a_framework_that_no_chosen_server_can_serve_is_an_error_that_names_thos
         (str(CORES), "16384k", Size(vcpu=CORES, memory_bytes=16 * 1024**2)),
     ],
 )
-def test_a_size_is_read_from_what_users_type(vcpu: str, memory: str | None, size: Size) -> None:
+def test_size_is_parsed_from_what_users_type(vcpu: str, memory: str | None, size: Size) -> None:
     assert Size.parse(vcpu, memory) == size
 
 
 @pytest.mark.parametrize("vcpu", ["0", "-1", "abc", "", "nan", "inf", "-inf", "0.049", str(CORES + 0.01), "1,5"])
-def test_a_vcpu_that_cannot_be_given_is_refused_with_the_range(vcpu: str) -> None:
+def test_invalid_vcpu_is_refused_with_the_accepted_range(vcpu: str) -> None:
     with pytest.raises(UsageError) as caught:
         Size.parse(vcpu, None)
-    assert str(caught.value).startswith(f"VCPU={vcpu} cannot be given. Accepted: a number from 0.05 to {CORES},")
+    assert str(caught.value).startswith(f"invalid VCPU={vcpu}: must be a number from 0.05 to {CORES} ")
 
 
 @pytest.mark.parametrize(
     "memory", ["0", "512", "-1m", "15m", "9999g", "1.5g", "m", "", "1t", "512mm", "\N{ARABIC-INDIC DIGIT FIVE}12m"]
 )
-def test_a_memory_that_cannot_be_given_is_refused_with_the_range(memory: str) -> None:
+def test_invalid_memory_is_refused_with_the_accepted_range(memory: str) -> None:
     with pytest.raises(UsageError) as caught:
         Size.parse("1", memory)
-    assert str(caught.value).startswith(f"MEMORY={memory} cannot be given. Accepted: 16m to ")
+    assert str(caught.value).startswith(f"invalid MEMORY={memory}: must be from 16m to ")
 
 
 @pytest.mark.parametrize(("vcpu", "workers"), [(0.25, 1), (1, 1), (1.9, 1), (2, 2), (4.5, 4)])
-def test_there_is_one_worker_for_each_whole_vcpu_and_at_least_one(vcpu: float, workers: int) -> None:
+def test_there_is_one_worker_per_whole_vcpu_and_at_least_one(vcpu: float, workers: int) -> None:
     assert Size(vcpu=vcpu).workers == workers

@@ -1,262 +1,248 @@
-"""Bad input ends in one line that names the value and what is accepted, exit status 2, and nothing started."""
+"""One command line for make and for people: its options, its words, how it ends."""
 
-import inspect
+import logging
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import pytest
+from cyclopts import App, Parameter, validators
 
-from common import __main__ as common_verbs
-from common.aws.settings import FargateSettings
-from common.cli.app import GIVEN, run
-from common.project import ROOT
-from loadtests import __main__ as loadtests_verbs
+from common.cli.app import GIVEN, in_callers_words, new_app, option_names, parse_jobs, run, terminate_like_ctrl_c
+from common.errors import FailedError, GeneratorBoundError, UsageError
 
-MAKEFILE = (ROOT / "Makefile").read_text()
-APPS = {"common": common_verbs.app, "loadtests": loadtests_verbs.app}
-NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
-
-
-def _run(*line: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *line], cwd=ROOT, env=os.environ | env, capture_output=True, text=True, check=False
-    )
+BY_MAKE = {GIVEN: ""}
+BY_HAND: dict[str, str] = {}
+NAMES = frozenset({"framework", "max-dollars", "a", "p99"})
 
 
 @pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """Verbs set handlers for the process they run in."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[..., None]]]:
+    """Take back what commands set for the process they run in; give the audit hooks that they would have added."""
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks: list[Callable[..., None]] = []
+    monkeypatch.setattr(sys, "addaudithook", hooks.append)  # for none is ever taken away
+    levels = {name: logging.getLogger(name).level for name in ("common", "loadtests", "urllib3.connectionpool")}
+    yield hooks
+    for number, handler in signals.items():
         signal.signal(number, handler)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
 
 
-@pytest.fixture
-def used_port() -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
+def _toy() -> tuple[App, list[tuple[str, int]]]:
+    """Return a command line of a few commands, and what they were called with."""
+    toy, calls = new_app("Toys."), list[tuple[str, int]]()
+
+    @toy.command
+    def play(*, toy_name: str, port: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 80) -> None:
+        calls.append((toy_name, port))
+        logging.getLogger("common.toys").debug("played with %s", toy_name)
+
+    @toy.command(name="break")
+    def break_(*, how: str = "used") -> None:
+        errors = {
+            "used": UsageError("TOY_NAME=kite is broken. Run: make play TOY_NAME=ball"),
+            "failed": FailedError("it broke"),
+            "bound": GeneratorBoundError("it was the limit"),
+            "interrupted": KeyboardInterrupt(),
+        }
+        raise errors[how]
+
+    return toy, calls
+
+
+def _run(line: str | Sequence[str], environment: dict[str, str] = BY_HAND) -> tuple[int, list[tuple[str, int]]]:
+    toy, calls = _toy()
+    logging.getLogger().handlers.clear()  # as in a process of its own
+    return run(toy, line.split() if isinstance(line, str) else line, environment), calls
+
+
+def test_an_option_reaches_its_command() -> None:
+    assert _run("play --toy-name=ball --port=90") == (0, [("ball", 90)])
+
+
+def test_variables_of_make_are_options() -> None:
+    given = {GIVEN: "TOY_NAME PORT", "TOY_NAME": "ball", "PORT": "90"}
+    assert _run("play", given) == (0, [("ball", 90)])
+
+
+def test_variables_that_make_was_not_given_are_not_options() -> None:
+    """The environment may hold anything."""
+    assert _run("play --toy-name=ball", {GIVEN: "", "PORT": "90"}) == (0, [("ball", 80)])
+    assert _run("play --toy-name=ball", {"PORT": "90"}) == (0, [("ball", 80)])
+
+
+def test_a_variable_that_does_not_reach_the_environment_is_no_option() -> None:
+    assert _run("play", {GIVEN: "TOY_NAME HIDDEN", "TOY_NAME": "ball"}) == (0, [("ball", 80)])
+
+
+@pytest.mark.parametrize("value", ["a'b", '"c"', "$HOME", "a b", "--port=90", "", "x=y", "-j9", "*"])
+def test_a_value_reaches_its_command_as_it_was_given(value: str) -> None:
+    given = {GIVEN: "TOY_NAME", "TOY_NAME": value}
+    assert _run("play", given) == (0, [(value, 80)])
 
 
 @pytest.mark.parametrize(
-    ("line", "seen", "accepted"),
+    ("line", "by_make", "by_hand"),
     [
-        ("common lock --framework=flacon", "FRAMEWORK=flacon", "Did you mean falcon?"),
-        ("common conformance --framework=", "FRAMEWORK=(empty)", "raw_asgi"),
-        ("common conformance --runtime=process --server=nginx", "SERVER=nginx", "gunicorn-sync"),
-        (
-            "common conformance --runtime=process --framework=flask --server=uvicorn",
-            "SERVER=uvicorn",
-            "gunicorn-gthread",
-        ),
-        ("common conformance --runtime=process --image=slim", "IMAGE=slim", "RUNTIME=docker"),
-        ("common conformance --runtime=podman", "RUNTIME=podman", "process, docker, fargate, auto"),
-        ("common conformance --url=ftp://localhost", "ftp://localhost", "http"),
-        ("common conformance --url=http://127.0.0.1:9", "http://127.0.0.1:9", "URL"),
-        ("common build --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
-        ("common build --python=three", "PYTHON=three", "3.13"),
-        ("common build --jobs=0", "0", ">= 1"),
-        ("common build --framwork=falcon", "FRAMWORK=", "FRAMEWORK="),
-        ("common biuld", "biuld", "build"),
-        ("common list --format=yaml", "yaml", "json"),
-        ("common serve", "FRAMEWORK=", "requires"),
-        ("common serve --runtime=process --framework=all", "11 stacks", "one of"),
-        ("common serve --runtime=process --framework=flask --port=0", "0", ">= 1"),
-        ("common serve --runtime=process --framework=flask --port=http", "http", "PORT="),
-        ("loadtests loadtest --scenario=helo", "SCENARIO=helo", "Did you mean hello?"),
-        ("loadtests loadtest --vcpu=0", "VCPU=0", "0.05 to"),
-        ("loadtests loadtest --vcpu=-1", "VCPU=-1", "0.05 to"),
-        ("loadtests loadtest --vcpu=abc", "VCPU=abc", "0.05 to"),
-        ("loadtests loadtest --vcpu=nan", "VCPU=nan", "0.05 to"),
-        ("loadtests loadtest --vcpu=4096", "VCPU=4096", "this machine's cores"),
-        ("loadtests loadtest --memory=12", "MEMORY=12", "512m"),
-        ("loadtests loadtest --memory=4k", "MEMORY=4k", "16m"),
-        ("loadtests loadtest --runtime=process --vcpu=0.5", "VCPU=0.5", "RUNTIME=docker"),
-        ("loadtests loadtest --scenario=rate --rate=fast", "RATE=fast", "50%"),
-        ("loadtests loadtest --scenario=rate --rate=120%", "RATE=120%", "50%"),
-        ("loadtests loadtest --rate=100", "RATE=100", "SCENARIO=ramp or rate"),
-        ("loadtests loadtest --scenario=ramp --rate=50%", "RATE=50%", "requests per second"),
-        ("loadtests loadtest --scenario=rate --arrivals=bursty", "ARRIVALS=bursty", "poisson"),
-        ("loadtests loadtest --scenario=ramp --objective=fast", "OBJECTIVE=fast", "p99<50ms"),
-        ("loadtests loadtest --users=0", "0", ">= 1"),
-        ("loadtests loadtest --users=many", "many", "USERS="),
-        ("loadtests loadtest --users=10001", "10001", "<= 10000"),
-        ("loadtests loadtest --delay=60001", "60001", "<= 60000"),
-        ("loadtests loadtest --delay=-1", "-1", ">= 0"),
-        ("loadtests loadtest --rounds=0", "0", ">= 1"),
-        ("loadtests loadtest --rounds=5 --budget=3m", "ROUNDS=5", "leave out BUDGET="),
-        ("loadtests loadtest --budget=soon", "BUDGET=soon", "15m"),
-        ("loadtests loadtest --budget=0s", "BUDGET=0s", "15m"),
-        ("loadtests loadtest --precision=90%", "PRECISION=90%", "such as 2%"),
-        ("loadtests loadtest --margin=none", "MARGIN=none", "such as 2%"),
-        ("loadtests loadtest --resume=yesterday", "RESUME=yesterday", "folder of a run"),
-        ("loadtests loadtest --resume=yesterday --seed=4 --framework=flask", "RESUME=", "FRAMEWORK=, SEED="),
-        ("loadtests loadtest --out=Makefile", "OUT=Makefile", "empty folder"),
-        ("loadtests loadtest --out=common", "OUT=common", "empty folder"),
-        ("loadtests loadtest --tool=wrc", "TOOL=wrc", "Did you mean wrk?"),
-        ("loadtests loadtest --workers=-1", "-1", ">= 0"),
-        ("loadtests master --url=http://127.0.0.1:9 --expect=0", "0", ">= 1"),
-        ("loadtests master --url=https://127.0.0.1:9 --expect=1", "URL=https://127.0.0.1:9", "http://NAME[:PORT]"),
-        ("loadtests master --url=http://127.0.0.1:9 --expect=1 --bind=nowhere", "BIND=nowhere", "HOST:PORT"),
-        (
-            "loadtests master --url=http://127.0.0.1:9 --expect=1 --out=/nowhere/at/all",
-            "OUT=/nowhere/at/all",
-            "new file",
-        ),
-        ("loadtests worker", "MASTER=", "requires"),
-        ("loadtests worker --master=127.0.0.1", "MASTER=127.0.0.1", "HOST:PORT"),
-        ("loadtests worker --master=127.0.0.1:99999", "MASTER=127.0.0.1:99999", "HOST:PORT"),
-        ("loadtests worker --master=no.such.invalid:5557", "MASTER=no.such.invalid:5557", "a name that resolves"),
-        ("loadtests startup --vcpu=1,zero", "VCPU=zero", "0.05 to"),
-        ("loadtests startup --runtime=process --vcpu=1,0.5", "VCPU=0.5", "RUNTIME=docker"),
-        ("loadtests startup --runtime=process --cache=cold", "CACHE=cold", "RUNTIME=docker"),
-        ("loadtests startup --bandwidth=fast", "BANDWIDTH=fast", "100mbit"),
-        ("loadtests startup --runtime=process --bandwidth=full", "BANDWIDTH=full", "RUNTIME=docker"),
-        ("loadtests memory --workers=0", "WORKERS=0", "1 to 64"),
-        ("loadtests memory --workers=1,two", "WORKERS=1,two", "1,2,4"),
-        ("loadtests memory --limit=maybe", "maybe", "yes"),
-        ("common push", "REGISTRY=", "requires"),
-        ("common push --registry=https://registry.example", "REGISTRY=https://registry.example", "HOST[:PORT]"),
-        ("common push --registry=127.0.0.1:5000 --ecr=perhaps", "perhaps", "auto"),
-        ("loadtests sizes --registry=a@b", "REGISTRY=", "REGISTRY_PASSWORD"),
-        ("loadtests sizes --out=Makefile", "OUT=Makefile", "empty folder"),
-        ("loadtests money --run=yesterday", "RUN=yesterday", ""),
-        ("loadtests money --p99=5", "P99=5", "RATE="),
-        ("loadtests money --rate=0", "0", "> 0"),
-        ("loadtests money --rate=many", "many", "RATE="),
-        ("loadtests money --utilisation=1.5", "1.5", "<= 1"),
-        ("loadtests loadtest --runtime=fargate", "SUBNETS=", "subnet-0abc"),
-        ("loadtests loadtest --runtime=fargate --subnets=s", "REGISTRY=", "amazonaws.com"),
-        ("loadtests loadtest --runtime=fargate --vcpu=3", "VCPU=3", "0.25, 0.5, 1, 2, 4, 8, 16"),
-        ("loadtests loadtest --runtime=fargate --memory=1g", "MEMORY=1g", "2048m"),
-        ("loadtests loadtest --runtime=fargate --subnets=s --registry=r", "MAX_DOLLARS= is not set", "or more"),
-        ("common serve --runtime=fargate --framework=flask --subnets=s --registry=r", "MAX_DOLLARS=", "or more"),
-        ("common conformance --runtime=process --cluster=mine", "CLUSTER=", "RUNTIME=fargate"),
-        ("common conformance --assign-public-ip=no", "ASSIGN_PUBLIC_IP=", "enabled"),
-        ("loadtests web --runtime=fargate --framework=flask", "RUNTIME=fargate", "process, docker"),
-        ("loadtests experiment --name=size --subnets=s", "NAME=size", "image-size, vcpu, endpoints"),
-        ("loadtests experiment --name=vcpu --subnets=s --registry=r --vcpu=1", "VCPU=1", "several"),
-        (
-            "loadtests experiment --name=vcpu --subnets=s --registry=r --image=all",
-            "NAME=vcpu",
-            "one of everything else",
-        ),
-        ("loadtests experiment --name=endpoints --subnets=s --registry=r", "ENDPOINT_SUBNETS=", "VPC with endpoints"),
-        ("loadtests experiment --name=vcpu --subnets=s --registry=r --max-dollars=0.1", "MAX_DOLLARS=0.1", "0.38"),
-        ("loadtests publish --run=yesterday", "RUN=yesterday", ""),
+        ("play --toy-name=ball --port=0", "PORT=", "--port"),
+        ("play", "TOY_NAME=", "--toy-name"),
+        ("play --toy-name=ball --port=http", "PORT=", "--port"),
+        ("break", "TOY_NAME=kite is broken. Run: make play TOY_NAME=ball",
+         "--toy-name=kite is broken. Run: api-benchmark play --toy-name=ball"),
+        ("play --toy-name=ball --verbose=maybe", "VERBOSE=maybe", "--verbose=maybe"),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_line_in_the_words_of_the_caller(
+    line: str, by_make: str, by_hand: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for environment, expected in ((BY_MAKE, by_make), (BY_HAND, by_hand)):
+        assert _run(line, environment) == (2, [])
+        printed = capsys.readouterr()
+        assert re.fullmatch(r"error: [^\n]+\n", printed.err)
+        assert expected in printed.err
+        assert printed.out == ""
+
+
+def test_an_unknown_variable_of_make_is_called_as_it_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("play --toy-name=ball", {GIVEN: "TOY_COLOUR", "TOY_COLOUR": "red"}) == (2, [])
+    assert "TOY_COLOUR=" in capsys.readouterr().err
+
+
+def test_an_unknown_command_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("pley") == (2, [])
+    assert "play" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("how", "status"), [("used", 2), ("failed", 1), ("bound", 3), ("interrupted", 130)])
+def test_each_kind_of_end_has_an_exit_status(how: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(f"break --how={how}")[0] == status
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_error_of_our_own_program_is_not_hidden() -> None:
+    with pytest.raises(KeyError):
+        _run("break --how=unheard-of")
+
+
+@pytest.mark.parametrize(
+    ("text", "by_make", "expected"),
+    [
+        ("--framework=x is unknown", True, "FRAMEWORK=x is unknown"),
+        ('"--max-dollars" requires an argument', True, '"MAX_DOLLARS=" requires an argument'),
+        ("docker pull --quiet x", True, "docker pull --quiet x"),
+        ("api-benchmark show --a=x", True, "make show A=x"),
+        ("MAX_DOLLARS= is not set", False, "--max-dollars= is not set"),
+        ("A=x P99=5", False, "--a=x --p99=5"),
+        ("PATH=/bin is no option", False, "PATH=/bin is no option"),
+        ("Run: make show; sudo make bases", False, "Run: api-benchmark show; sudo api-benchmark bases"),
+        ("the makefile; Make it", False, "the makefile; Make it"),
     ],
 )
-def test_a_bad_value_is_one_line_that_names_it_and_what_is_accepted(
-    line: str, seen: str, accepted: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_options_are_called_as_their_caller_does(text: str, *, by_make: bool, expected: str) -> None:
+    assert in_callers_words(text, NAMES, by_make=by_make) == expected
+
+
+def test_the_options_of_all_commands_are_known() -> None:
+    assert option_names(_toy()[0]) >= {"toy-name", "port", "how"}
+
+
+@pytest.mark.parametrize("value", ["", "=1", "=yes", "=TRUE"])
+def test_verbose_logs_what_is_done(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(f"play --toy-name=ball --verbose{value}") == (0, [("ball", 80)])
+    printed = capsys.readouterr()
+    assert "played with ball" in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize("line", ["play --toy-name=ball", "play --toy-name=ball --verbose=0"])
+def test_without_verbose_nothing_is_logged(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(line)[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_verbose_is_a_variable_of_make_too(capsys: pytest.CaptureFixture[str]) -> None:
+    given = {GIVEN: "TOY_NAME VERBOSE", "TOY_NAME": "ball", "VERBOSE": "1"}
+    assert _run("play", given) == (0, [("ball", 80)])
+    assert "played with ball" in capsys.readouterr().err
+
+
+def test_verbose_logs_the_programs_that_are_run(
+    hooks: list[Callable[..., None]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    room, *words = line.split()
-    monkeypatch.setattr(sys, "argv", ["make", *words])
-    monkeypatch.delenv(GIVEN, raising=False)
-    assert run(APPS[room]) == 2
+    _run("play --toy-name=ball --verbose")
+    (hook,) = hooks
+    hook("subprocess.Popen", ("ls", ["ls", "-l", "a b"], None, None))
+    hook("open", ("file", "r", 0))
+    assert "run ls -l 'a b'" in capsys.readouterr().err
+
+
+def test_verbose_shows_where_an_error_comes_from_before_the_line_that_is_always_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run("break --verbose")[0] == 2
     told = capsys.readouterr().err
-    assert re.fullmatch(r"error: [^\n]+\n", told)
-    assert seen in told
-    assert accepted in told
+    assert "break_" in told
+    assert told.splitlines()[-1].startswith("error: --toy-name=kite is broken")
 
 
-def test_a_port_in_use_is_named(used_port: int) -> None:
-    ended = _run("common", "serve", "--runtime=process", "--framework=raw_wsgi", f"--port={used_port}")
-    assert ended.returncode == 2
-    assert f"error: PORT={used_port} cannot be used" in ended.stderr
+def test_signals_end_a_command_as_ctrl_c_does() -> None:
+    terminate_like_ctrl_c()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
 
 
-@pytest.mark.parametrize("line", ["common build", "common serve --framework=flask --runtime=docker"])
-def test_a_missing_engine_is_named_with_the_way_out(line: str) -> None:
-    ended = _run(*line.split(), **NO_ENGINE)
-    assert ended.returncode == 2
-    assert re.fullmatch(r"error: [^\n]*Docker engine[^\n]*RUNTIME=process[^\n]*\n", ended.stderr), ended.stderr
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    terminate_like_ctrl_c()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signal.raise_signal(signal.SIGHUP)
 
 
-def test_list_says_why_docker_is_not_available() -> None:
-    ended = _run("common", "list", "--format=json", **NO_ENGINE)
-    assert ended.returncode == 0
-    assert '"docker": "no Docker engine' in ended.stdout
+CORES = len(os.sched_getaffinity(0))
 
 
-def test_make_hands_on_what_it_is_given_as_it_is_given() -> None:
-    """Quotes, dollars and blanks reach the verb unharmed, and the environment's variables do not."""
-    line = ["make", "lock", """FRAMEWORK=a'b "c" $$HOME d"""]
-    ended = subprocess.run(line, cwd=ROOT, env=os.environ | {"PORT": "1"}, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert """error: FRAMEWORK=a'b "c" $HOME d is unknown.""" in ended.stderr
+@pytest.mark.parametrize(
+    ("makeflags", "expected"),
+    [
+        ("", 1),
+        ("r --no-print-directory", 1),
+        ("r -j4 --jobserver-auth=3,4 --no-print-directory", 4),
+        ("kr -j12 --jobserver-auth=3,4", 12),
+        ("-j", CORES),
+        ("r -j --no-print-directory", CORES),
+        (" -j3", 3),
+        ("r -I/a\\ -j9 -j2", 2),
+        ("r --eval=x:=it's -j2", 2),
+        ("r --no-print-directory -- X=-j9", 1),
+        ("r -j2 -- X=-j9", 2),
+        ("r -j2 -- X=a\\ --\\ -j9\\ 'q", 2),
+        ("r -- X=a\t-j9", 1),
+        ("r -l3.5 -Otarget", 1),
+    ],
+)
+def test_jobs_are_as_many_as_make_was_asked_for(makeflags: str, expected: int) -> None:
+    assert parse_jobs(makeflags) == expected
 
 
-def test_make_refuses_a_variable_that_its_verb_does_not_take() -> None:
-    ended = subprocess.run(["make", "list", "ROUNDS=3"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert "ROUNDS=" in ended.stderr
-
-
-def _documented() -> dict[str, dict[str, str]]:
-    """The variables and defaults that ``make`` prints, by verb."""
-    found = re.findall(
-        r"^([a-z-]+):.*## [^|\n]*(?: \| (.*))?\n\t@\$\(PYTHON_M\) (?:common|loadtests) ", MAKEFILE, re.MULTILINE
-    )
-    return {verb: dict(re.findall(r"([A-Z][A-Z0-9_]*)=((?:[^\s,]|,(?=\S))*)", variables)) for verb, variables in found}
-
-
-def _taken() -> dict[str, dict[str, str]]:
-    """The variables and defaults that the verbs take."""
-    verbs: dict[str, Callable[..., Any]] = {
-        name: command.default_command
-        for app in APPS.values()
-        for name in app
-        if not name.startswith("-")
-        for command in [app[name]]
-        if command.default_command is not None
-    }
-    return {verb: dict(_variables(function)) for verb, function in verbs.items()}
-
-
-def _variables(function: Callable[..., Any]) -> Iterator[tuple[str, str]]:
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name not in {"jobs", "fargate"}:
-            default = parameter.default
-            yield name.upper(), "" if default in {None, inspect.Parameter.empty} else str(default)
-
-
-def test_makes_help_names_every_variable_with_its_default() -> None:
-    documented = _documented()
-    for verb, variables in _taken().items():
-        assert documented[verb].keys() == variables.keys(), verb
-        shown = {name: default for name, default in documented[verb].items() if name != "IMAGE"}
-        assert shown == {name: default for name, default in variables.items() if name != "IMAGE"}, verb
-
-
-def test_makes_help_names_every_variable_of_fargate_with_its_default() -> None:
-    heading = next(line for line in MAKEFILE.splitlines() if line.startswith("##@ On ECS Fargate"))
-    taken = {
-        field.name.upper(): "" if field.default is None else str(field.default) for field in fields(FargateSettings)
-    }
-    assert dict(re.findall(r"([A-Z_]+)=(?!fargate)(\S*)", heading)) == taken
-
-
-def test_make_alone_prints_every_verb_in_the_order_of_the_flow() -> None:
-    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    flow = ["list", "lock", "build", "bases", "serve", "conformance", "loadtest", "latency", "workers"]
-    flow += ["startup", "memory", "sizes", "money", "compare", "web", "push", "test", "lint", "clean"]
-    places = [printed.index(f"\n  {verb} ") for verb in flow]
-    assert places == sorted(places)
-
-
-def test_make_alone_needs_nothing_set_up(tmp_path: Path) -> None:
-    printed = subprocess.run(
-        ["make", "-f", str(ROOT / "Makefile")], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-    assert "FRAMEWORK=all" in printed
-    assert not any(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [([], 1), (["-j3"], 3), (["-j", "3", "X=-j9"], 3), (["-k", "X=a -- -j9 'q\""], 1), (["--jobs=2"], 2)],
+)
+def test_jobs_are_understood_as_make_hands_them_on(tmp_path: Path, words: list[str], expected: int) -> None:
+    (tmp_path / "Makefile").write_text("MAKEFLAGS += --no-builtin-rules\nall: ; @printenv MAKEFLAGS\n")
+    environ = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
+    line = ["make", "--no-print-directory", *words]
+    printed = subprocess.run(line, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True).stdout
+    assert parse_jobs(printed.rstrip("\n")) == expected

@@ -1,4 +1,4 @@
-"""What a faulty server is, and all of them: each is the correct one with one realistic fault."""
+"""The registry of faulty servers, each of which is the correct server with one realistic fault."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from tests.common.conformance.good_server import Good
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A faulty server, what of the suite is run against it, and the tests that must fail: these and no others."""
+    """A faulty server, the tests that are run against it, and those of them that must fail, and no others."""
 
     server: type[Good]
     module: str
     among: str
-    """Which tests of the module are run, as pytest's ``-k``; empty for all."""
+    """The tests of the module that are run, as for pytest's ``-k``; empty for all."""
     caught_by: frozenset[str]
-    """Names of tests; with a case in brackets where only that case must fail."""
+    """The names of the tests that must fail, with a case in brackets if only that case must fail."""
     keep_alive: bool
-    """What the server declares."""
+    """Whether the server declares that it keeps connections open."""
 
 
 FAULTS: list[Fault] = []
@@ -29,7 +29,7 @@ _Server = TypeVar("_Server", bound=Good)
 def caught(
     module: str, *tests: str, among: str = "", keep_alive: bool = True
 ) -> Callable[[type[_Server]], type[_Server]]:
-    """Register the decorated server as one that exactly these tests, among those, catch."""
+    """Register the decorated server as faulty: of the tests selected by ``among``, exactly ``tests`` must fail."""
 
     def register(server: type[_Server]) -> type[_Server]:
         fault = Fault(

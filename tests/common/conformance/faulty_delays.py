@@ -1,6 +1,7 @@
-"""Servers that accept a bad delay, or refuse it wrongly."""
+"""Servers that accept an invalid delay, or refuse it incorrectly."""
 
 import unicodedata
+from urllib.parse import unquote
 
 from common.contract import BAD_DELAY, MAX_DELAY_MS
 from tests.common.conformance.faults import caught
@@ -15,25 +16,108 @@ def _both(*cases: str) -> list[str]:
 
 @caught("sleep", *_both("minus", "minus zero"), among="bad_delay")
 class FailsOnMinus(Good):
-    """Gives 500 to a delay below zero."""
+    """Answers 500 to a negative delay."""
 
     def bad_delay(self, text: str) -> None:
-        """An unhandled exception."""
+        """Fail as with an unhandled exception."""
         if text.startswith("-"):
             self.answer(500, b"Internal Server Error")
         else:
             super().bad_delay(text)
 
 
+@caught("sleep", *_both("400 digits"), among="bad_delay")
+class OverflowsFloats(Good):
+    """Converts milliseconds to seconds before it checks them, which overflows beyond 308 digits."""
+
+    def parse(self, text: str) -> int:
+        """Divide first."""
+        if text.isascii() and text.isdigit() and int(text) / 1000 > MAX_DELAY_MS:
+            raise ValueError(text)
+        return super().parse(text)
+
+    def sleep(self, text: str) -> None:
+        """Fail as with an unhandled exception."""
+        try:
+            super().sleep(text)
+        except OverflowError:
+            self.answer(500, b"Internal Server Error")
+
+
+@caught("sleep", "delay_of_thousands_of_digits_is_refused", among="delay")
+class ConvertsAnyNumberOfDigits(Good):
+    """Checks for digits and trusts int() with them, which raises ValueError beyond 4,300 digits."""
+
+    def bad_delay(self, text: str) -> None:
+        """Fail on the number in the message."""
+        try:
+            number = int(text) if text.isascii() and text.isdigit() else 0
+        except ValueError:
+            self.answer(500, b"Internal Server Error")
+        else:
+            self.answer(400, self.encode({"error": f"{BAD_DELAY}; got {number}"}))
+
+
+@caught("sleep", "delay_of_thousands_of_digits_is_refused", among="delay")
+class ExplainsLongNumbersInText(Good):
+    """Refuses a very long delay correctly, but not in JSON."""
+
+    def bad_delay(self, text: str) -> None:
+        """Send the default page of a server."""
+        if len(text) > 1000:
+            self.answer(400, b"Bad Request")
+        else:
+            super().bad_delay(text)
+
+
+@caught("sleep", *_both("infinity"), among="bad_delay")
+class OverflowsOnInfinity(Good):
+    """Parses the delay with int(float()), which raises OverflowError for infinity and ValueError for nan."""
+
+    def bad_delay(self, text: str) -> None:
+        """Fail as with an unhandled exception."""
+        if text == "inf":
+            self.answer(500, b"Internal Server Error")
+        else:
+            super().bad_delay(text)
+
+
+@caught("sleep", *_both("digit encoded twice"), among="bad_delay")
+class DecodesTwice(Good):
+    """Decodes percent-encoding after the server has already done so."""
+
+    def sleep(self, text: str) -> None:
+        """Decode again."""
+        super().sleep(unquote(text))
+
+
+@caught("sleep", *_both("null byte after"), among="bad_delay")
+class StopsAtNull(Good):
+    """Passes the delay to a function that takes a null byte for the end of the text, as in C."""
+
+    def sleep(self, text: str) -> None:
+        """Cut the text."""
+        super().sleep(text.partition("\0")[0])
+
+
+@caught("sleep", *_both("path parameter"), among="bad_delay")
+class DropsPathParameters(Good):
+    """Splits the path with ``urlparse``, which cuts off what follows a semicolon."""
+
+    def sleep(self, text: str) -> None:
+        """Cut the text."""
+        super().sleep(text.partition(";")[0])
+
+
 class _Accepts(Good):
-    """Accepts some more delays, and does not wait for them."""
+    """Accepts additional delays, without sleeping."""
 
     def accepts(self, _text: str) -> bool:
-        """Whether this delay is one of them."""
+        """Return whether this delay is accepted in addition."""
         return False
 
     def sleep(self, text: str) -> None:
-        """Answer what is accepted here and nowhere else."""
+        """Answer 200 to an additional delay."""
         if self.accepts(text):
             self.answer(200, self.encode("slept for 5 ms"))
         else:
@@ -41,15 +125,15 @@ class _Accepts(Good):
 
 
 @caught("sleep", *_both("exponent", "fraction", "whole fraction", "nan"), among="bad_delay")
-class ReadsFloats(_Accepts):
-    """Reads the delay with float()."""
+class ParsesFloats(_Accepts):
+    """Parses the delay with float()."""
 
     def accepts(self, text: str) -> bool:
-        """What only float() reads."""
+        """Text that only float() parses."""
         return text.isascii() and any(sign in text for sign in ("e3", "nan", "."))
 
 
-_ONLY_INT_READS = (
+_ONLY_INT_PARSES = (
     "plus",
     "encoded plus",
     "minus zero",
@@ -63,12 +147,12 @@ _ONLY_INT_READS = (
 )
 
 
-@caught("sleep", *_both(*_ONLY_INT_READS), among="bad_delay")
-class ReadsWithInt(_Accepts):
-    """Reads the delay with int(), which takes signs, spaces, underscores and the digits of all scripts."""
+@caught("sleep", *_both(*_ONLY_INT_PARSES), among="bad_delay")
+class ParsesWithInt(_Accepts):
+    """Parses the delay with int(), which accepts signs, spaces, underscores and the digits of all scripts."""
 
     def accepts(self, text: str) -> bool:
-        """What only int() reads."""
+        """Text that only int() parses."""
         try:
             return 0 <= int(text) <= MAX_DELAY_MS
         except ValueError:
@@ -80,7 +164,7 @@ class AcceptsPlus(_Accepts):
     """Accepts a sign."""
 
     def accepts(self, text: str) -> bool:
-        """+5."""
+        """Text such as +5."""
         return text.startswith("+")
 
 
@@ -89,52 +173,52 @@ class AcceptsAllScripts(_Accepts):
     r"""Matches the delay with \d."""
 
     def accepts(self, text: str) -> bool:
-        """Digits that are not ASCII."""
+        """Decimal digits that are not ASCII."""
         return text.isdecimal() and not text.isascii()
 
 
 @caught("sleep", *_both("arabic-indic digits", "full-width digit", "superscript two"), among="bad_delay")
 class AcceptsIsdigit(_Accepts):
-    """Asks str.isdigit() first."""
+    """Checks the delay with str.isdigit()."""
 
     def accepts(self, text: str) -> bool:
-        """Anything with a digit's value."""
+        """Any character that has the value of a digit."""
         return not text.isascii() and all(unicodedata.digit(sign, None) is not None for sign in text)
 
 
 @caught("sleep", *_both("newline after"), among="bad_delay")
 class MatchesBeforeNewline(_Accepts):
-    """Matches the delay with a pattern that ends in a dollar sign."""
+    """Matches the delay with a pattern that ends in a dollar sign, which also matches before a newline."""
 
     def accepts(self, text: str) -> bool:
-        """A newline at the end."""
+        """Text that ends with a newline."""
         return text.endswith("\n")
 
 
 @caught("sleep", *_both("six digits with zeros"), among="bad_delay")
 class AcceptsSixDigits(_Accepts):
-    """Looks at the value and not at the number of digits."""
+    """Checks the value but not the number of digits."""
 
     def accepts(self, text: str) -> bool:
-        """000001."""
+        """Text such as 000001."""
         return text.isascii() and text.isdigit() and int(text) < MAX_DELAY_MS and len(text) > len(str(MAX_DELAY_MS))
 
 
-@caught("sleep", *_both("just too long", "five nines"), among="bad_delay")
+@caught("sleep", *_both("just over the maximum", "five nines"), among="bad_delay")
 class AcceptsFiveDigits(_Accepts):
-    """Looks at the number of digits and not at the value."""
+    """Checks the number of digits but not the value."""
 
     def accepts(self, text: str) -> bool:
-        """60001 to 99999."""
+        """Five digits above the maximum."""
         return text in {"60001", "99999"}
 
 
 @caught("sleep", "bad_delay_is_refused_at_once[2e3]", among="bad_delay")
 class RefusesAfterSleeping(Good):
-    """Sleeps first and looks afterwards."""
+    """Sleeps before it checks the delay."""
 
     def bad_delay(self, text: str) -> None:
-        """A refusal that comes late."""
+        """Refuse late."""
         if text == "2e3":
             self.stopping.wait(1.05)
         super().bad_delay(text)
@@ -142,67 +226,67 @@ class RefusesAfterSleeping(Good):
 
 @caught("sleep", "bad_delay_is_explained_in_json", among="bad_delay")
 class RefusesInText(Good):
-    """Explains in words that are not JSON."""
+    """Explains in plain text."""
 
     def bad_delay(self, _text: str) -> None:
-        """Text."""
+        """Send text that is not JSON."""
         self.answer(400, BAD_DELAY.encode())
 
 
 @caught("sleep", "bad_delay_is_explained_in_json", among="bad_delay")
 class RefusesWithoutMember(Good):
-    """Explains under another name."""
+    """Explains in another member than ``error``."""
 
     def bad_delay(self, _text: str) -> None:
-        """The member that FastAPI uses."""
+        """Use the member that FastAPI uses."""
         self.answer(400, self.encode({"detail": BAD_DELAY}))
 
 
 @caught("sleep", "bad_delay_is_explained_in_json", among="bad_delay")
 class RefusesWithoutSaying(Good):
-    """Has the member and says nothing in it."""
+    """Has the member but does not explain anything in it."""
 
     def bad_delay(self, _text: str) -> None:
-        """Nothing about what is accepted."""
+        """Do not say what is accepted."""
         self.answer(400, self.encode({"error": "Bad Request"}))
 
 
 @caught("sleep", "bad_delay_is_400", among="bad_delay")
 class RefusesWith422(Good):
-    """Refuses with the status a validating framework likes better."""
+    """Refuses with the status that validating frameworks use."""
 
     def bad_delay(self, _text: str) -> None:
-        """422."""
+        """Answer 422."""
         self.answer(422, self.encode({"error": BAD_DELAY}))
 
 
-@caught("openapi", "stack_does_what_the_document_says")
+@caught("openapi", "stack_matches_the_openapi_document")
 class FailsBeyondTheBmp(Good):
-    """Gives 500 to letters that need four bytes: nobody wrote a test for those."""
+    """Answers 500 to characters beyond the Basic Multilingual Plane, for which only generated tests exist."""
 
     def bad_delay(self, text: str) -> None:
-        """A legacy encoding somewhere."""
+        """Fail like a legacy encoding."""
         self.answer(500 if max(text, default="") > "\uffff" else 400, self.encode({"error": BAD_DELAY}))
 
 
-@caught("openapi", "stack_does_what_the_document_says")
+@caught("openapi", "stack_matches_the_openapi_document")
 class RefusesInAnotherShape(RefusesWithoutMember):
-    """Its refusals do not fit the document."""
+    """Refuses in a shape that the OpenAPI document does not allow."""
 
 
-@caught("openapi", "stack_does_what_the_document_says")
-class SaysADigitLess(Good):
-    """Loses a digit of what was asked, within the document's pattern."""
+@caught("openapi", "stack_matches_the_openapi_document")
+class StatesAnotherDelay(Good):
+    """States another delay than requested, within the document's pattern."""
 
     def slept(self, _text: str, delay_ms: int) -> str:
-        """9 for 19."""
+        """State a smaller delay."""
         return f"slept for {delay_ms % 4} ms"
 
 
 @caught("sleep", "bad_delay_is_400", "bad_delay_is_explained_in_json", among="bad_delay")
 class RefusesNothing(Good):
-    """Answers 200 to everything."""
+    """Accepts every delay."""
 
     def bad_delay(self, _text: str) -> None:
-        """A sleep of no time."""
+        """Answer 200 without sleeping."""
         self.answer(200, self.encode("slept for 0 ms"))

@@ -1,4 +1,4 @@
-"""A server that keeps the contract, on the standard library alone; faulty servers override one method of it each."""
+"""A correct server, on the standard library alone; each faulty server overrides one of its methods or attributes."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ JSON = "application/json"
 
 
 class Good(BaseHTTPRequestHandler):
-    """Keeps its connections; each thing that a fault changes is a method or an attribute of its own."""
+    """A correct server that keeps connections open; whatever a fault changes is a separate method or attribute."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -41,18 +41,18 @@ class Good(BaseHTTPRequestHandler):
     def _dispatch(self) -> None:
         self.route()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _dispatch  # noqa: N815 -- the library's
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_PROPFIND = _dispatch  # noqa: N815 -- the library's names
 
     def read_body(self) -> None:
-        """Take the request's body off the connection, so that the next request starts where it should."""
+        """Read the request's body, so that the next request on the connection starts at the right byte."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def normal_path(self, path: str) -> str:
-        """The path that routing sees."""
+        """Return the path that is used for routing."""
         return path
 
     def accepts_method(self) -> bool:
-        """Whether the request's method is one of the contract's."""
+        """Return whether the contract lists the request's method."""
         return self.command in {"GET", "HEAD"}
 
     def hello(self) -> None:
@@ -63,7 +63,7 @@ class Good(BaseHTTPRequestHandler):
             self.wrong_method()
 
     def greeting(self) -> object:
-        """What ``/hello`` says."""
+        """Return the value that ``/hello`` sends."""
         return HELLO
 
     def sleep(self, text: str) -> None:
@@ -80,52 +80,52 @@ class Good(BaseHTTPRequestHandler):
         self.answer(200, self.encode(self.slept(text, delay_ms)))
 
     def parse(self, text: str) -> int:
-        """The delay in milliseconds."""
+        """Return the delay in milliseconds; raise ``ValueError`` if it is invalid."""
         return parse_delay(text)
 
     def wait(self, delay_s: float) -> None:
-        """Wait, unless the server stops meanwhile."""
+        """Sleep, but stop at once if the server stops."""
         self.stopping.wait(delay_s)
 
     def slept(self, _text: str, delay_ms: int) -> str:
-        """What ``/sleep`` says."""
+        """Return the value that ``/sleep`` sends."""
         return slept(delay_ms)
 
     def bad_delay(self, _text: str) -> None:
-        """Refuse a delay."""
+        """Refuse an invalid delay."""
         self.answer(400, self.encode({"error": BAD_DELAY}))
 
     def buffered(self) -> bytes:
-        """What came together with this request and was not read."""
+        """Return the bytes that arrived after this request and have not been read."""
         self.connection.settimeout(0)
-        found: bytes = self.rfile.peek()  # type: ignore[attr-defined]
+        data: bytes = self.rfile.peek()  # type: ignore[attr-defined]
         self.connection.settimeout(self.timeout)
-        return found
+        return data
 
     def wrong_method(self) -> None:
-        """Refuse a method."""
+        """Refuse a method that the contract does not list."""
         self.answer(405, self.encode({"error": "method"}), {} if self.allow is None else {"Allow": self.allow})
 
     def not_found(self) -> None:
-        """Refuse a path."""
+        """Refuse a path that the contract does not list."""
         self.answer(404, self.encode({"error": "path"}))
 
     def encode(self, value: object) -> bytes:
-        """The body that stands for a value."""
+        """Return the body for a value."""
         return json.dumps(value).encode()
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """Send one whole answer."""
+        """Send a complete answer."""
         self.head(status, {**self.framing(body), **(headers or {})})
         if self.command != "HEAD":
             self.body(body)
 
     def framing(self, body: bytes) -> dict[str, str]:
-        """The header that says where the body ends."""
+        """Return the headers that mark the end of the body."""
         return {"Content-Length": str(len(body))}
 
     def head(self, status: int, headers: dict[str, str]) -> None:
-        """Send status line and headers."""
+        """Send the status line and the headers."""
         self.send_response(status)
         if self.content_type is not None:
             self.send_header("Content-Type", self.content_type)
@@ -140,11 +140,11 @@ class Good(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Closing(Good):
-    """Closes each connection after its answer, and says so."""
+    """A correct server that closes each connection after its answer, and announces it."""
 
     closes = True
 
@@ -153,12 +153,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away is none of the tests' business."""
+        """Ignore clients that disconnect."""
 
 
 @contextmanager
 def serving(handler: type[Good]) -> Iterator[str]:
-    """The URL of a server that answers with ``handler``; its threads and sleeps end with it."""
+    """Run a server that answers with ``handler`` and yield its URL; all its sleeps end with the context."""
     stopping = threading.Event()
     fresh = type(handler.__name__, (handler,), {"stopping": stopping})
     with _Server(("127.0.0.1", 0), fresh) as server:

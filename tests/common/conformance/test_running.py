@@ -1,4 +1,4 @@
-"""Running the suite from a program: its outcome, its reasons, the URLs it refuses, and what it leaves behind."""
+"""Tests of running the suite from a program: its outcome, the reasons for failures, and the URLs that it refuses."""
 
 import re
 import socket
@@ -16,38 +16,38 @@ from common.conformance.running import Failure
 from common.conformance.suite.test_openapi import LONGEST_MS, document, shortened
 from common.contract import parse_delay
 from common.errors import UsageError
-from tests.common.conformance.faulty_hello import WrongWords
+from tests.common.conformance.faulty_hello import WrongText
 from tests.common.conformance.faulty_wire import EndsLinesWithLf
 from tests.common.conformance.good_server import Good, serving
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "reason"),
     [
         ("https://127.0.0.1:8000", "https is not supported"),
-        ("127.0.0.1:8000", "its scheme is not http"),
-        ("", "its scheme is not http"),
-        ("http://", "it names no host"),
+        ("127.0.0.1:8000", "the scheme is not http"),
+        ("", "the scheme is not http"),
+        ("http://", "it has no host"),
         ("http://127.0.0.1:99999", "Port out of range"),
         ("http://127.0.0.1:port", "Port could not be cast"),
-        ("http://me:secret@127.0.0.1:8000", "it holds credentials"),
+        ("http://me:secret@127.0.0.1:8000", "it contains credentials"),
         ("http://127.0.0.1:8000/api", "it has a path"),
         ("http://127.0.0.1:8000?x=1", "it has a path"),
     ],
 )
-def test_malformed_url_is_refused_with_what_is_accepted(url: str, why: str) -> None:
-    with pytest.raises(UsageError, match=f"^URL={re.escape(url)}.*{why}.* Accepted: http://HOST:PORT"):
+def test_malformed_url_is_refused_with_what_is_accepted(url: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=f"^invalid URL={re.escape(url)}: .*{reason}.* Accepted: http://HOST:PORT"):
         running.run_suite(url, keep_alive=None, overlap=None)
 
 
-def test_url_where_nothing_answers_is_refused_before_pytest_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_url_that_cannot_be_reached_is_refused_before_pytest_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", pytest.fail)
     url = f"http://127.0.0.1:{_free_port()}"
     with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
         running.run_suite(url, keep_alive=None, overlap=None)
 
 
-def test_url_that_only_the_prefix_could_reach_is_refused_from_there() -> None:
+def test_url_behind_a_prefix_that_cannot_be_reached_is_refused() -> None:
     url = f"http://127.0.0.1:{_free_port()}"
     with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
         running.run_suite(url, keep_alive=None, overlap=None, prefix=("env", "SOMEWHERE=else"))
@@ -61,48 +61,50 @@ def test_url_that_only_the_prefix_could_reach_is_refused_from_there() -> None:
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_url_is_read_forgivingly(url: str, expected: str) -> None:
+def test_url_is_normalised(url: str, expected: str) -> None:
     assert Endpoint.parse(url).url == expected
 
 
-def test_outcome_names_the_test_and_the_reason_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outcome_has_the_failed_test_and_the_reason_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with serving(WrongWords) as url:
+    with serving(WrongText) as url:
         outcome = running.run_suite(url, keep_alive=True, overlap=True, select="test_hello.py")
-    reason = "GET /hello says '\"Hello World\"'; expected the JSON string 'hello world'"
-    assert outcome.failed == (Failure("test_hello.py::test_hello_says_its_words_as_a_json_string", reason),)
+    reason = "GET /hello returns '\"Hello World\"'; expected the JSON string 'hello world'"
+    assert outcome.failed == (Failure("test_hello.py::test_hello_returns_its_json_string", reason),)
     assert not outcome.conforms
     assert "test_hello.py::test_hello_is_answered_with_200" in outcome.passed
     assert 0 < outcome.duration_s < 60
     assert list(tmp_path.iterdir()) == []
 
 
-def test_run_in_which_no_test_ran_does_not_conform() -> None:
+def test_run_without_any_test_does_not_conform() -> None:
     with serving(Good) as url:
         assert not running.run_suite(url, keep_alive=None, overlap=None, select="no_such_test").conforms
 
 
-def test_prefix_comes_before_the_command_line(tmp_path: Path) -> None:
-    script = tmp_path / "beside"
-    script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/seen\nexec "$@"\n')
+def test_prefix_runs_pytest(tmp_path: Path) -> None:
+    script = tmp_path / "prefix"
+    script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexec "$@"\n')
     script.chmod(0o700)
     with serving(Good) as url:
         outcome = running.run_suite(url, keep_alive=None, overlap=None, prefix=(str(script),), select="test_hello.py")
     assert outcome.conforms
-    assert (tmp_path / "seen").read_text().startswith(f"{sys.executable} -m pytest ")
+    assert (tmp_path / "arguments").read_text().startswith(f"{sys.executable} -m pytest ")
 
 
-def test_divergences_are_told_without_judging() -> None:
+def test_divergences_are_observed() -> None:
     with serving(EndsLinesWithLf) as url:
-        seen = probe(url)
-    assert seen["HEAD /hello"] == "200"
-    assert seen["GET /hello/"] == "404"
-    assert seen["GET /sleep/%31"] == '200 "slept for 1 ms"'
-    assert seen["Server"] == "absent"
-    assert seen["framing"] == "Content-Length"
+        divergences = probe(url)
+    assert divergences["HEAD /hello"] == "200"
+    assert divergences["GET /hello/"] == "404"
+    assert divergences["GET /sleep/%31"] == '200 "slept for 1 ms"'
+    assert divergences["Server"] == "absent"
+    assert divergences["framing"] == "Content-Length"
 
 
-def test_divergence_that_is_not_answered_is_told_as_such() -> None:
+def test_probe_without_an_answer_is_reported_as_such() -> None:
     class NoHead(Good):
         def do_HEAD(self) -> None:  # noqa: N802 -- the library's name
             self.close_connection = True
@@ -119,11 +121,11 @@ def test_generated_delay_is_shortened_and_keeps_its_digits(delay: str) -> None:
 
 
 @pytest.mark.parametrize("delay", ["-1", "60001", "000001", "\u0661", "", "5\n"])
-def test_generated_delay_that_is_bad_stays_bad(delay: str) -> None:
+def test_generated_delay_that_is_invalid_is_unchanged(delay: str) -> None:
     assert shortened(delay) == delay
 
 
-def test_document_says_of_a_delay_what_the_contract_parses() -> None:
+def test_document_accepts_exactly_the_delays_that_the_contract_parses() -> None:
     operation = document.raw_schema["paths"]["/sleep/{delay}"]["get"]
     pattern = operation["parameters"][0]["schema"]["pattern"]
     for text in [*(str(number) for number in range(0, 70000, 7)), "60000", "60001", "000000", "00000", "-1", "", "1e3"]:
@@ -139,6 +141,6 @@ def _parses(text: str) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

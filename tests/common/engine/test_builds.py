@@ -1,4 +1,4 @@
-"""Images built of stacks: what is in them, what is not, and what a build says of itself."""
+"""Images built of stacks: what is in them, what is not, and what a build reports."""
 
 import base64
 import hashlib
@@ -18,6 +18,7 @@ import certifi
 import pytest
 from docker import DockerClient
 
+import common.engine.builds
 from common.catalog.images import image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
@@ -36,11 +37,11 @@ WHEEL = "toy_dependency-1.0-py3-none-any.whl"
 
 
 def quiet(_: str) -> None:
-    """Report nothing."""
+    """Discard a report."""
 
 
-def a_wheel() -> bytes:
-    """A package of one module, ``toy_dependency``."""
+def build_wheel() -> bytes:
+    """Return a package with one module, ``toy_dependency``."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         info = "toy_dependency-1.0.dist-info"
@@ -52,18 +53,18 @@ def a_wheel() -> bytes:
 
 
 @contextmanager
-def an_index(wheel: bytes) -> Iterator[tuple[int, list[str]]]:
-    """A package index that asks for a password, on every address: its port, and the passwords that it was given."""
+def package_index(wheel: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Serve a package index that asks for a password; yield its port and the passwords that it is given."""
     passwords: list[str] = []
 
     class Index(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if (given := self.headers["Authorization"]) is None:
+            if (authorization := self.headers["Authorization"]) is None:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", 'Basic realm="index"')
                 self.end_headers()
                 return
-            passwords.append(base64.b64decode(given.split()[1]).decode())
+            passwords.append(base64.b64decode(authorization.split()[1]).decode())
             page = f'<a href="/files/{WHEEL}">{WHEEL}</a>'.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html" if self.path.startswith("/simple") else "application/zip")
@@ -73,7 +74,7 @@ def an_index(wheel: bytes) -> Iterator[tuple[int, list[str]]]:
         def log_message(self, *_: Any) -> None:  # noqa: ANN401 -- the signature is the library's
             """Keep the output clean."""
 
-    with ThreadingHTTPServer(("0.0.0.0", 0), Index) as server:  # noqa: S104 -- builds come in through the bridge
+    with ThreadingHTTPServer(("0.0.0.0", 0), Index) as server:  # noqa: S104 -- builds reach it through the bridge
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -85,15 +86,15 @@ def an_index(wheel: bytes) -> Iterator[tuple[int, list[str]]]:
 
 @pytest.fixture(scope="module")
 def site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, list[str], str]]:
-    """A site with an index and a CA of its own, in pip's configuration and ``CA_BUNDLE``; a stack that needs them."""
+    """Yield a stack that needs the private index and CA of a site, the passwords that the index is given, its lock."""
     folder = tmp_path_factory.mktemp("site")
-    wheel = a_wheel()
+    wheel = build_wheel()
     bridge = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
     gateway = bridge.get("Gateway") or str(next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
     (folder / "ca.pem").write_text(f"# {MARKER}\n{Path(certifi.where()).read_text()}")
     name = f"toy_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     lock = f"toy-dependency==1.0 \\\n    --hash=sha256:{hashlib.sha256(wheel).hexdigest()}\n"
-    with pytest.MonkeyPatch.context() as patch, an_index(wheel) as (port, passwords):
+    with pytest.MonkeyPatch.context() as patch, package_index(wheel) as (port, passwords):
         (folder / "pip.conf").write_text(
             f"[global]\nindex-url = http://reader:{MARKER}@{gateway}:{port}/simple/\n"
             f"extra-index-url =\nfind-links = /nowhere\ntrusted-host = {gateway}\n"
@@ -109,32 +110,30 @@ def site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def built(site: tuple[Stack, list[str], str]) -> BuildOutcome:
-    """The toy on slim, from the site's index."""
+    """The image of the toy stack on slim, built from the site's index."""
     return build_images([site[0]], [SLIM], report=quiet)[0]
 
 
 def output_of(engine: DockerClient, reference: str, code: str) -> str:
-    """What a line of Python prints in an image, as its user."""
+    """Return what Python code prints in an image, run as the image's user."""
     return engine.containers.run(reference, ["python3", "-c", code], remove=True).decode().strip()
 
 
-def step(log: str, pattern: str) -> str:
-    """What the log says of the step whose line matches: ``CACHED``, ``DONE`` ..."""
-    found = re.search(rf"^#(\d+) \[[^\]]*\] {pattern}", log, re.MULTILINE)
-    assert found, log
-    said = re.search(rf"^#{found[1]} (CACHED|DONE)", log, re.MULTILINE)
-    assert said, log
-    return said[1]
+def step_state(log: str, pattern: str) -> str:
+    """Return the state of the build step whose line matches, ``CACHED`` or ``DONE``."""
+    step = re.search(rf"^#(\d+) \[[^\]]*\] {pattern}", log, re.MULTILINE)
+    assert step, log
+    state = re.search(rf"^#{step[1]} (CACHED|DONE)", log, re.MULTILINE)
+    assert state, log
+    return state[1]
 
 
-def test_index_and_password_of_the_site_reach_the_build(
-    built: BuildOutcome, site: tuple[Stack, list[str], str]
-) -> None:
+def test_build_uses_the_configured_index_and_password(built: BuildOutcome, site: tuple[Stack, list[str], str]) -> None:
     assert built.state is BuildState.BUILT
     assert f"reader:{MARKER}" in site[1]
 
 
-def test_secrets_leave_no_trace(engine: DockerClient, built: BuildOutcome) -> None:
+def test_image_holds_no_trace_of_secrets(engine: DockerClient, built: BuildOutcome) -> None:
     image = engine.images.get(built.tag)
     assert MARKER not in json.dumps([image.attrs, image.history()])
     previous = b""
@@ -143,19 +142,19 @@ def test_secrets_leave_no_trace(engine: DockerClient, built: BuildOutcome) -> No
         previous = chunk[-len(MARKER) :]
 
 
-def test_an_edit_of_app_py_reinstalls_nothing(built: BuildOutcome, site: tuple[Stack, list[str], str]) -> None:
+def test_editing_the_app_reinstalls_nothing(built: BuildOutcome, site: tuple[Stack, list[str], str]) -> None:
     stack, passwords, _ = site
     (stack.framework.folder / "app.py").write_text(APP + "# edited\n")
     passwords.clear()
     assert build_images([stack], [SLIM], report=quiet)[0].state is BuildState.BUILT
     log = log_file(built.tag).read_text()
-    assert step(log, "RUN --mount=type=secret") == "CACHED"
-    assert step(log, "COPY --from=build /venv") == "CACHED"
-    assert step(log, "COPY app /app") == "DONE"
+    assert step_state(log, "RUN --mount=type=secret") == "CACHED"
+    assert step_state(log, "COPY --from=build /venv") == "CACHED"
+    assert step_state(log, "COPY app /app") == "DONE"
     assert passwords == []
 
 
-def test_a_tag_that_is_built_anew_leaves_no_nameless_image(
+def test_rebuilding_a_tag_removes_the_superseded_image(
     engine: DockerClient, built: BuildOutcome, site: tuple[Stack, list[str], str]
 ) -> None:
     before = engine.images.get(built.tag).id
@@ -165,12 +164,12 @@ def test_a_tag_that_is_built_anew_leaves_no_nameless_image(
     assert before not in {image.id for image in engine.images.list(filters={"label": FRAMEWORK})}
 
 
-def test_server_runs_as_a_numeric_user_who_is_not_root(engine: DockerClient, built: BuildOutcome) -> None:
+def test_image_runs_as_a_numeric_user_other_than_root(engine: DockerClient, built: BuildOutcome) -> None:
     assert engine.images.get(built.tag).attrs["Config"]["User"] == "10001:10001"
     assert output_of(engine, built.tag, "import os; print(os.getuid(), os.getgid())") == "10001 10001"
 
 
-def test_bytecode_of_library_dependencies_and_app_is_there(engine: DockerClient, built: BuildOutcome) -> None:
+def test_library_dependencies_and_app_are_compiled_to_bytecode(engine: DockerClient, built: BuildOutcome) -> None:
     code = (
         "import importlib.util, json, os, toy_dependency; "
         "files = [json.__file__, toy_dependency.__file__, '/app/app.py', '/app/common/contract/__init__.py']; "
@@ -179,16 +178,14 @@ def test_bytecode_of_library_dependencies_and_app_is_there(engine: DockerClient,
     assert output_of(engine, built.tag, code) == "[True, True, True, True]"
 
 
-def test_image_holds_the_app_and_the_contract_and_nothing_else_of_ours(
-    engine: DockerClient, built: BuildOutcome
-) -> None:
+def test_image_holds_only_the_app_and_the_contract_of_ours(engine: DockerClient, built: BuildOutcome) -> None:
     code = "import pathlib; print(*sorted(str(p.relative_to('/app')) for p in pathlib.Path('/app').rglob('*.*')))"
     names = output_of(engine, built.tag, code).split()
     contract = [f"common/contract/{path.name}" for path in (ROOT / "common" / "contract").glob("*.*")]
     assert [name for name in names if "__pycache__" not in name] == sorted(["app.py", "common/__init__.py", *contract])
 
 
-def test_labels_say_what_is_in_the_image(
+def test_labels_describe_the_image(
     engine: DockerClient, built: BuildOutcome, site: tuple[Stack, list[str], str]
 ) -> None:
     labels = engine.images.get(built.tag).labels
@@ -206,30 +203,30 @@ def test_image_has_a_health_check(engine: DockerClient, built: BuildOutcome) -> 
     assert engine.images.get(built.tag).attrs["Config"]["Healthcheck"]["Test"] == ["CMD", "python3", "/healthcheck.py"]
 
 
-def test_size_is_that_of_all_layers(built: BuildOutcome) -> None:
+def test_reported_size_includes_all_layers(built: BuildOutcome) -> None:
     base_bytes = image_size_bytes("python:3.13-slim")
     assert built.size_bytes is not None
     assert 40e6 < base_bytes < built.size_bytes < base_bytes + 40e6
 
 
-def test_one_failure_stops_no_other_build(
+def test_failed_build_does_not_stop_the_others(
     engine: DockerClient, site: tuple[Stack, list[str], str], tmp_path: Path, toy_name: str
 ) -> None:
     wrong = site[2].replace("sha256:", "sha256:0000")[: -len("0000\n")] + "\n"
     musl = {"alpine": "no wheel for musl"}
     bad = toy_stack(tmp_path, f"{toy_name}_bad", dependencies=("toy-dependency",), lock=wrong, unavailable=musl)
     good = toy_stack(tmp_path, toy_name, unavailable=musl)
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {image_tag(bad, SLIM)}$"):
-        build_images([bad, good], [SLIM, images()["alpine"]], report=told.append)
-    text = "\n".join(told)
+        build_images([bad, good], [SLIM, images()["alpine"]], report=lines.append)
+    text = "\n".join(lines)
     assert engine.images.get(image_tag(good, SLIM))
     assert f"{image_tag(good, images()['alpine'])}  not available: no wheel for musl" in text
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in text
     assert re.search(rf"{image_tag(good, SLIM)}  [\d.]+ MB  [\d.]+ s", text)
 
 
-def test_missing_base_is_told_before_anything_is_built(
+def test_missing_base_is_named_before_anything_is_built(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy_name: str
 ) -> None:
     monkeypatch.setenv("BASE", "127.0.0.1:1/nowhere:1")
@@ -243,7 +240,41 @@ def test_missing_base_is_told_before_anything_is_built(
         build_images([stack], list(images().values()), report=quiet)
 
 
-def test_context_holds_nothing_but_what_the_image_needs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("base", ["UPPER", "a b", f"x:{'t' * 200}", "x" * 256])
+def test_invalid_name_of_a_base_is_one_clear_error(
+    engine: DockerClient,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    base: str,
+) -> None:
+    monkeypatch.setenv("BASE", base)
+    with pytest.raises(UsageError, match=rf"^cannot look up the image {base}: [^\n]*$"):
+        build_images([toy_stack(tmp_path, "toy")], [SLIM], report=quiet)
+
+
+def test_image_name_that_is_too_long_is_one_clear_error(engine: DockerClient, tmp_path: Path) -> None:  # noqa: ARG001
+    stack = toy_stack(tmp_path, "x" * 240)
+    with pytest.raises(UsageError, match=r"^the image name [^\n]*x:native-slim-py3\.13 is too long for a log file"):
+        build_images([stack], [SLIM], report=quiet)
+
+
+def test_image_name_that_the_engine_refuses_is_one_clear_error(engine: DockerClient, tmp_path: Path) -> None:  # noqa: ARG001
+    with pytest.raises(UsageError, match=r"^cannot look up the image [^\n]*/Toy:[^\n]*lowercase\.$"):
+        build_images([toy_stack(tmp_path, "Toy")], [SLIM], report=quiet)
+
+
+def test_file_in_place_of_the_cache_is_one_clear_error(
+    engine: DockerClient,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".cache").touch()
+    monkeypatch.setattr(common.engine.builds, "LOGS", tmp_path / ".cache" / "build")
+    with pytest.raises(UsageError, match=rf"^{tmp_path}/\.cache is not a folder"):
+        build_images([toy_stack(tmp_path, "toy")], [SLIM], report=quiet)
+
+
+def test_context_excludes_stray_files(tmp_path: Path) -> None:
     stack = toy_stack(tmp_path, "toy")
     for stray in (".env", "__pycache__/app.pyc", ".venv/x"):
         file = stack.framework.folder / stray
@@ -261,10 +292,10 @@ def test_context_holds_nothing_but_what_the_image_needs(tmp_path: Path) -> None:
     assert "a stray file" not in "".join(path.read_text() for path in context.rglob("*") if path.is_file())
 
 
-def test_start_script_becomes_the_server_on_the_port_and_workers_of_its_environment(tmp_path: Path) -> None:
+def test_start_script_takes_port_and_workers_from_its_environment(tmp_path: Path) -> None:
     assert start_script(toy_stack(tmp_path, "toy")) == '#!/bin/sh\nexec python3 app.py "$PORT"\n'
 
 
-def test_versions_are_those_that_linux_installs() -> None:
+def test_pinned_versions_are_those_installed_on_linux() -> None:
     lock = "a==1 \\\n    --hash=sha256:0\n    # via b\nb==2 ; sys_platform == 'win32' \\\n    --hash=sha256:1\nc-d==3\n"
     assert pinned_versions(lock, "3.13") == {"a": "1", "c-d": "3"}

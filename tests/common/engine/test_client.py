@@ -1,4 +1,4 @@
-"""Which engine and which client are used, and what is said where there is none."""
+"""Which engine and client are used, and which error is raised if there is none."""
 
 import gc
 from pathlib import Path
@@ -22,7 +22,8 @@ def _any_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common.engine.client, "engine", lambda: None)
 
 
-def install(folder: Path, version: str, *, buildx: bool) -> str:
+def install_client(folder: Path, version: str, *, buildx: bool) -> str:
+    """Write a fake client into ``folder``, and return the folder for ``PATH``."""
     folder.mkdir()
     client = folder / "docker"
     client.write_text(CLIENT.format(version=version, buildx=0 if buildx else 1))
@@ -30,7 +31,7 @@ def install(folder: Path, version: str, *, buildx: bool) -> str:
     return str(folder)
 
 
-def test_without_an_engine_the_process_runtime_is_pointed_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_error_without_an_engine_points_to_the_process_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     engine.cache_clear()
     try:
@@ -51,19 +52,17 @@ def test_without_an_engine_the_process_runtime_is_pointed_to(monkeypatch: pytest
         ([("19.03.1", False), ("27.0.0", True)], 1),
     ],
 )
-def test_builder_is_the_first_client_that_has_buildkit(
+def test_build_client_is_the_first_one_with_buildkit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clients: list[tuple[str, bool]], chosen: int
 ) -> None:
-    folders = [install(tmp_path / str(n), version, buildx=has) for n, (version, has) in enumerate(clients)]
+    folders = [install_client(tmp_path / str(n), version, buildx=has) for n, (version, has) in enumerate(clients)]
     monkeypatch.setenv("PATH", ":".join(folders))
     assert build_client() == f"{folders[chosen]}/docker"
 
 
 @pytest.mark.usefixtures("_any_engine")
-def test_a_client_that_lacks_something_is_named_with_what_it_lacks(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", install(tmp_path / "new", "28.2.2", buildx=False))
+def test_error_names_each_client_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", install_client(tmp_path / "new", "28.2.2", buildx=False))
     with pytest.raises(UsageError, match=r"new/docker: client 28\.2\.2 has no buildx plugin"):
         build_client()
     monkeypatch.setenv("PATH", str(tmp_path))

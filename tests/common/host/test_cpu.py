@@ -1,4 +1,4 @@
-"""CPU time is read from recorded control-group files of both versions, and from living processes."""
+"""CPU time is read from recorded control-group files of both versions, and from running processes."""
 
 import os
 import subprocess
@@ -40,17 +40,17 @@ def _folder(path: Path, **files: str) -> Path:
     return path
 
 
-def test_version_2_counts_microseconds(tmp_path: Path) -> None:
+def test_version_2_files_are_read_in_microseconds(tmp_path: Path) -> None:
     folder = _folder(tmp_path, cpu__stat=V2_CPU_STAT)
     assert read_cgroup([folder]) == CpuReading(cpu_s=1.873468, throttled_s=2.271935, throttled_periods=31)
 
 
-def test_version_2_without_a_quota_knows_no_throttling(tmp_path: Path) -> None:
+def test_throttling_is_none_without_a_quota(tmp_path: Path) -> None:
     folder = _folder(tmp_path, cpu__stat=V2_CPU_STAT_WITHOUT_QUOTA)
     assert read_cgroup([folder]) == CpuReading(cpu_s=51e-6, throttled_s=None, throttled_periods=None)
 
 
-def test_version_1_counts_nanoseconds_in_one_or_two_folders(tmp_path: Path) -> None:
+def test_version_1_files_are_read_in_nanoseconds_from_one_or_two_folders(tmp_path: Path) -> None:
     expected = CpuReading(cpu_s=2.043913375, throttled_s=1.204772391, throttled_periods=17)
     together = _folder(tmp_path / "cpu,cpuacct", cpu__stat=V1_CPU_STAT, cpuacct__usage=V1_USAGE)
     assert read_cgroup([together]) == expected
@@ -65,9 +65,7 @@ def test_version_1_counts_nanoseconds_in_one_or_two_folders(tmp_path: Path) -> N
         (V2_PROC, ["cgroup.controllers"], "cgroup:{root}/system.slice/docker-4f0c.scope"),
     ],
 )
-def test_the_meter_of_a_process_is_its_control_group(
-    tmp_path: Path, proc: str, files: list[str], expected: str
-) -> None:
+def test_meter_of_a_process_names_its_control_group(tmp_path: Path, proc: str, files: list[str], expected: str) -> None:
     _folder(tmp_path / "proc" / "41", cgroup=proc)
     for file in files:
         _folder(tmp_path / "cgroup" / Path(file).parent, **{Path(file).name.replace(".", "__"): ""})
@@ -75,13 +73,13 @@ def test_the_meter_of_a_process_is_its_control_group(
     assert meter == expected.format(root=tmp_path / "cgroup")
 
 
-def test_a_process_clock_agrees_with_the_process_itself() -> None:
+def test_process_cpu_time_agrees_with_what_the_process_itself_reads() -> None:
     before = time.process_time()
     assert before <= process_cpu_s(os.getpid()) <= time.process_time()
 
 
-def test_a_tree_counts_living_children_and_ended_ones() -> None:
-    """A parent that burns 0.2 s, waits for a child that burned 0.2 s, and keeps one that burns 0.2 s more."""
+def test_tree_includes_running_and_exited_children() -> None:
+    """A parent burns 0.2 s of CPU, one child that has exited burned 0.2 s, and one that still runs another 0.2 s."""
     program = (
         "import subprocess, sys\n"
         "spin = sys.argv[1]\n"
@@ -98,15 +96,15 @@ def test_a_tree_counts_living_children_and_ended_ones() -> None:
         used_s = read_tree(parent.pid).cpu_s
         assert read_cpu(f"tree:{parent.pid}").cpu_s >= used_s
         parent.communicate(b"\n")
-    assert 0.6 <= used_s < 1.2  # three spins and the start of three interpreters
+    assert 0.6 <= used_s < 1.2  # three times 0.2 s and the start of three interpreters
 
 
-def test_an_unknown_meter_is_named() -> None:
-    with pytest.raises(UsageError, match="clock:9"):
+def test_invalid_meter_is_refused() -> None:
+    with pytest.raises(UsageError, match="invalid CPU meter 'clock:9'"):
         read_cpu("clock:9")
 
 
-def test_a_gone_process_is_an_error() -> None:
+def test_process_that_has_exited_is_an_error() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     with pytest.raises(OSError, match="argument"):

@@ -1,4 +1,4 @@
-"""Memory is read from recorded control-group files of both versions, and from living containers and processes."""
+"""Memory is read from recorded control-group files of both versions, and from running containers and processes."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def _group(folder: Path, stat: str, *, kmem: str = "") -> Path:
     (folder / "cgroup.procs").write_text("41\n42\n43\n")
     if kmem:
         (folder / "memory.kmem.usage_in_bytes").write_text(kmem)
-    for pid in ("41", "42"):  # 43 has ended meanwhile
+    for pid in ("41", "42"):  # 43 exits before it is read
         process = folder.parent / "proc" / pid
         process.mkdir(parents=True)
         (process / "smaps_rollup").write_text(ROLLUP)
@@ -63,10 +63,10 @@ def _group(folder: Path, stat: str, *, kmem: str = "") -> Path:
         pytest.param(V2_STAT_BEFORE_5_18, "", 65536 + 131072 + 96 + 524288, id="v2 before Linux 5.18"),
     ],
 )
-def test_both_versions_tell_the_same_kinds_of_memory(tmp_path: Path, stat: str, kmem: str, kernel_bytes: int) -> None:
+def test_both_versions_give_the_same_kinds_of_memory(tmp_path: Path, stat: str, kmem: str, kernel_bytes: int) -> None:
     folder = _group(tmp_path / "group", stat, kmem=kmem)
-    found = read_memory(f"cgroup:{folder}", proc=tmp_path / "proc")
-    assert found == MemoryReading(
+    reading = read_memory(f"cgroup:{folder}", proc=tmp_path / "proc")
+    assert reading == MemoryReading(
         anonymous_bytes=29564928,
         shared_bytes=12288,
         kernel_bytes=kernel_bytes,
@@ -74,19 +74,19 @@ def test_both_versions_tell_the_same_kinds_of_memory(tmp_path: Path, stat: str, 
         uss_bytes=2 * 12600 * 1024,
         processes=3,
     )
-    assert found.held_bytes == 29564928 + 12288 + kernel_bytes
+    assert reading.held_bytes == 29564928 + 12288 + kernel_bytes
 
 
-def test_without_a_group_what_is_held_is_the_pss() -> None:
+def test_held_memory_of_a_process_tree_is_its_pss() -> None:
     assert MemoryReading(pss_bytes=7, uss_bytes=5, processes=1).held_bytes == 7
 
 
-def test_an_unknown_meter_is_named() -> None:
-    with pytest.raises(UsageError, match="ps:9"):
+def test_invalid_meter_is_refused() -> None:
+    with pytest.raises(UsageError, match="invalid memory meter 'ps:9'"):
         read_memory("ps:9")
 
 
-def test_a_tree_is_what_runs_below_a_process_without_itself() -> None:
+def test_tree_is_the_descendants_of_a_process_without_itself() -> None:
     program = (
         f"import subprocess, sys; big = bytearray({256 * MB}); subprocess.run([sys.executable, '-c', sys.argv[1]])"
     )
@@ -95,33 +95,34 @@ def test_a_tree_is_what_runs_below_a_process_without_itself() -> None:
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"held\n"
-        found = read_memory(f"tree:{parent.pid}")
+        reading = read_memory(f"tree:{parent.pid}")
         parent.communicate(b"\n")
-    assert found.processes == 1
-    assert found.pss_bytes is not None
-    assert found.uss_bytes is not None
-    assert 64 * MB < found.uss_bytes <= found.pss_bytes < 90 * MB
+    assert reading.processes == 1
+    assert reading.pss_bytes is not None
+    assert reading.uss_bytes is not None
+    assert 64 * MB < reading.uss_bytes <= reading.pss_bytes < 90 * MB
 
 
 @contextmanager
-def _holding(engine: DockerClient) -> Iterator[str]:
-    """A container that holds 64 MB and a small interpreter, as a meter."""
+def _container_holding_64_mb(engine: DockerClient) -> Iterator[str]:
+    """Run a container that holds 64 MB and an interpreter, and yield its meter."""
     with watched_containers() as labels:
-        made = engine.containers.create(BASE, ["python3", "-c", HOLD], labels=labels, stdin_open=True)
+        container = engine.containers.create(BASE, ["python3", "-c", HOLD], labels=labels, stdin_open=True)
         try:
-            made.start()
-            wait_until(lambda: b"held" in made.logs())
-            made.reload()
-            yield f"cgroup:{cgroup_folder(made.attrs['State']['Pid'], 'memory')}"
+            container.start()
+            wait_until(lambda: b"held" in container.logs())
+            container.reload()
+            yield f"cgroup:{cgroup_folder(container.attrs['State']['Pid'], 'memory')}"
         finally:
-            made.remove(force=True, v=True)
+            container.remove(force=True, v=True)
 
 
 def test_identical_containers_hold_the_same(engine: DockerClient) -> None:
-    """Within 1 MB, though the page cache of the files that all read is charged to the first alone."""
+    """They agree within 1 MB, although the page cache of the files they share is charged to the first one only."""
     with ExitStack() as stack:
-        held = [read_memory(stack.enter_context(_holding(engine))).held_bytes for _ in range(3)]
-    sizes = [size for size in held if size is not None]
+        meters = [stack.enter_context(_container_holding_64_mb(engine)) for _ in range(3)]
+        readings = [read_memory(meter).held_bytes for meter in meters]
+    sizes = [size for size in readings if size is not None]
     assert len(sizes) == 3
     assert max(sizes) - min(sizes) < MB
     assert 64 * MB < min(sizes) < 80 * MB

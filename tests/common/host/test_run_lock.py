@@ -1,59 +1,65 @@
-"""Two runs never measure each other."""
+"""Only one run at a time measures on a machine, whoever starts it and whatever lies in the lock's place."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from common.errors import UsageError
-from common.host.run_lock import hold_run_lock, lock_file
+from common.host.run_lock import LOCK, VARIABLE, hold_run_lock, lock_file
 from common.project import ROOT
 from tests.support.waiting import wait_until
 
 HOLDER = "import time\nfrom common.host.run_lock import hold_run_lock\nwith hold_run_lock('first-run'): time.sleep(60)"
+NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lock file of this test, which does not exist yet."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "run.lock"))
+    return tmp_path / "run.lock"
 
 
 @pytest.fixture
 def holder() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has the machine."""
+    """A process that holds the run lock."""
     with subprocess.Popen([sys.executable, "-c", HOLDER], cwd=ROOT) as process:
         wait_until(lambda: lock_file().exists() and "first-run" in lock_file().read_text())
         yield process
         process.kill()
 
 
-def test_a_second_run_is_refused_with_the_first_ones_id_and_process(holder: subprocess.Popen[bytes]) -> None:
+def test_second_run_is_refused_with_id_and_process_of_the_first(holder: subprocess.Popen[bytes]) -> None:
     with (
         pytest.raises(UsageError, match=rf"run first-run is under way .*process {holder.pid}"),
         hold_run_lock("second"),
     ):
-        pytest.fail("it was let in")
+        pytest.fail("the second run was let in")
 
 
-def test_a_killed_run_keeps_nobody_out(holder: subprocess.Popen[bytes]) -> None:
+def test_killed_run_does_not_lock_others_out(holder: subprocess.Popen[bytes], file: Path) -> None:
     holder.kill()
     holder.wait()
-    assert "first-run" in lock_file().read_text()
+    assert "first-run" in file.read_text()
     with hold_run_lock("second"):
-        assert lock_file().read_text() == f"{os.getpid()} second\n"
+        assert file.read_text() == f"{os.getpid()} second\n"
 
 
-def test_runs_one_after_the_other_are_let_in() -> None:
+def test_successive_runs_are_let_in(file: Path) -> None:
     for name in ("first", "second"):
         with hold_run_lock(name):
-            assert name in lock_file().read_text()
+            assert name in file.read_text()
 
 
-def test_what_a_run_starts_does_not_hold_the_machine_after_it() -> None:
+def test_child_process_of_a_run_does_not_keep_the_lock() -> None:
     with hold_run_lock("first"):
         child = subprocess.Popen(["sleep", "60"], close_fds=False)
     try:
@@ -64,7 +70,94 @@ def test_what_a_run_starts_does_not_hold_the_machine_after_it() -> None:
         child.wait()
 
 
-def test_a_folder_that_cannot_be_written_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "nowhere"))
-    with pytest.raises(UsageError, match=r"nowhere.* cannot be opened"), hold_run_lock("first"):
-        pytest.fail("it was let in")
+def test_lock_is_the_same_in_every_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(VARIABLE)
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert lock_file() == LOCK
+
+
+def _refused() -> None:
+    with pytest.raises(UsageError, match=rf"^the run lock {lock_file()} cannot be used: [^\n]*$"), hold_run_lock("run"):
+        pytest.fail("the run was let in")
+
+
+def test_lock_file_that_cannot_be_opened_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere" / "run.lock"))
+    _refused()
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_link_to_another_file_is_refused_and_the_file_is_kept(
+    file: Path, tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    target = tmp_path / "precious"
+    target.write_text("content")
+    link(file, target)
+    _refused()
+    assert target.read_text() == "content"
+
+
+def test_dangling_link_creates_nothing(file: Path, tmp_path: Path) -> None:
+    file.symlink_to(tmp_path / "target")
+    _refused()
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("create", [os.mkfifo, os.mkdir])
+def test_fifo_or_folder_is_refused(file: Path, create: Callable[[Path], None]) -> None:
+    create(file)
+    _refused()
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"12 \xff\xfe\x00run", "run \ufffd\ufffd?run is under way on this machine (process 12)"),
+        (b"1\x1b[2J2 a\rb\x9b1m\xe2\x80\xae", "run a?b\ufffd1m? is under way on this machine (process 1?[2J2)"),
+        (b"12 " + b"x" * 100_000, "x" * 197 + " is under way"),
+        (b"", "run (just begun) is under way on this machine (process unknown)"),
+        (b"12 first\nsecond", "run first is under way"),
+    ],
+)
+def test_foreign_content_is_shown_in_one_short_printable_line(file: Path, content: bytes, shown: str) -> None:
+    file.write_bytes(content)
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UsageError) as refusal, hold_run_lock("second"):
+            pytest.fail("the second run was let in")
+    assert shown in str(refusal.value)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 400
+
+
+def test_file_that_only_its_owner_could_write_is_opened_to_all(file: Path) -> None:
+    file.touch(mode=0o644)
+    with hold_run_lock("run"):
+        assert file.stat().st_mode & 0o777 == 0o666
+
+
+@contextmanager
+def _effective_user(uid: int) -> Iterator[None]:
+    own = os.geteuid()
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(("first", "second"), [(0, NOBODY), (NOBODY, 0)])
+def test_file_of_one_user_is_usable_by_the_others(monkeypatch: pytest.MonkeyPatch, first: int, second: int) -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o1777)
+    monkeypatch.setenv(VARIABLE, str(folder / "run.lock"))
+    umask = os.umask(0o077)
+    try:
+        for user in (first, second):
+            with _effective_user(user), hold_run_lock("run"):
+                assert lock_file().stat().st_uid == first
+    finally:
+        os.umask(umask)
+        shutil.rmtree(folder)

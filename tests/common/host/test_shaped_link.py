@@ -1,4 +1,4 @@
-"""Links have the bandwidth they are given, and go with the process that made them."""
+"""Links have the bandwidth they are given and are removed with the process that created them."""
 
 import subprocess
 
@@ -28,21 +28,21 @@ def _namespaces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "links"),
+    ("text", "bandwidths"),
     [("", ()), ("100mbit", ("100mbit",)), ("FULL, 1gbit,1gbit", ("full", "1gbit")), ("0.5mbit", ("0.5mbit",))],
 )
-def test_links_are_read(text: str, links: tuple[str, ...]) -> None:
-    assert parse_bandwidths(text) == links
+def test_bandwidths_are_parsed(text: str, bandwidths: tuple[str, ...]) -> None:
+    assert parse_bandwidths(text) == bandwidths
 
 
 @pytest.mark.parametrize("text", ["100", "mbit", "-1mbit", "1kbit", "900gbit", "100mbps", "full,fast"])
-def test_what_is_no_bandwidth_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="Accepted: full"):
+def test_invalid_bandwidth_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^invalid BANDWIDTH=[^:]*: must be full, or from 100kbit to 100gbit"):
         parse_bandwidths(text)
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_a_link_carries_what_it_is_given() -> None:
+def test_transfer_reaches_the_bandwidth_of_the_link() -> None:
     with shaped_link() as link:
         assert link.seen_bps() > bits_per_s("1gbit")
         link.shape("40mbit")
@@ -56,27 +56,27 @@ def _devices() -> str:
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_namespace_and_link_are_gone_whatever_ends_the_block() -> None:
-    made: list[Link] = []
+def test_namespace_and_link_are_removed_when_the_block_raises() -> None:
+    links: list[Link] = []
 
     def fail() -> None:
         with shaped_link() as link:
-            made.append(link)
+            links.append(link)
             assert link.device in _devices()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert not (NAMESPACES / made[0].namespace).exists()
-    wait_until(lambda: made[0].device not in _devices())  # the kernel takes a namespace's devices down in its own time
+    assert not (NAMESPACES / links[0].namespace).exists()
+    wait_until(lambda: links[0].device not in _devices())  # the kernel removes a namespace's devices in its own time
 
 
 @pytest.mark.usefixtures("_namespaces")
-def test_a_sweep_takes_what_a_killed_run_left() -> None:
-    with subprocess.Popen(["true"]) as gone:
-        left = f"{PROJECT}-{owner_id(gone.pid).replace(':', '-')}"
-    subprocess.run(["ip", "netns", "add", left], check=True)
+def test_namespaces_of_killed_runs_are_removed() -> None:
+    with subprocess.Popen(["true"]) as exited:
+        orphan = f"{PROJECT}-{owner_id(exited.pid).replace(':', '-')}"
+    subprocess.run(["ip", "netns", "add", orphan], check=True)
     with shaped_link() as link:
-        assert not (NAMESPACES / left).exists()
+        assert not (NAMESPACES / orphan).exists()
         remove_orphaned_namespaces()
         assert (NAMESPACES / link.namespace).exists()

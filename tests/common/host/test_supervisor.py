@@ -1,15 +1,17 @@
-"""Whatever we start ends with us, however we end and whatever it tries."""
+"""Programs that we start end with us, however we end and whatever they do."""
 
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from common.host.supervisor import supervised
+from common.host.memory import read_memory
+from common.host.supervisor import Program, supervised
 from tests.support.waiting import wait_until
 
 STUBBORN = (
@@ -20,7 +22,7 @@ STUBBORN = (
     "open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid} ')\n"
     "time.sleep(120)\n"
 )
-"""Ignores TERM and has a child in another session that does too."""
+"""A program that ignores TERM, as does its child in another session."""
 
 HARNESS = (
     "import os, pathlib, sys, time\n"
@@ -37,7 +39,7 @@ def _pids(file: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_outlives_a_harness_that_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+def test_no_process_outlives_a_killed_harness(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "pids"
     with subprocess.Popen([sys.executable, "-c", HARNESS, STUBBORN, str(file)], stderr=subprocess.DEVNULL) as harness:
         pids = _pids(file)
@@ -46,7 +48,7 @@ def test_nothing_outlives_a_harness_that_is_killed(tmp_path: Path, number: signa
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
-def test_nothing_outlives_the_context(tmp_path: Path) -> None:
+def test_no_process_outlives_the_block(tmp_path: Path) -> None:
     file = tmp_path / "pids"
     line = [sys.executable, "-c", STUBBORN, str(file)]
     with supervised(line, cwd=tmp_path, cores=[0]):
@@ -54,15 +56,95 @@ def test_nothing_outlives_the_context(tmp_path: Path) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_a_command_that_ends_ends_its_guard_with_its_exit_status(tmp_path: Path) -> None:
-    line = [sys.executable, "-c", "print('seen'); raise SystemExit(7)"]
+def _guard(program: Program, name: str) -> int:
+    return program.supervisor.pid if name == "outer" else program.pid
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("victim", ["outer", "inner"])
+def test_no_process_outlives_a_killed_guard(tmp_path: Path, victim: str) -> None:
+    file = tmp_path / "pids"
+    line = [sys.executable, "-c", STUBBORN, str(file)]
+    with supervised(line, cwd=tmp_path, cores=[0]) as program:
+        pids = _pids(file)
+        os.kill(_guard(program, victim), signal.SIGKILL)
+        wait_until(lambda: not any(_runs(pid) for pid in [*pids, program.pid]))
+        wait_until(lambda: program.exit_status is not None)
+
+
+@pytest.mark.parametrize("victim", ["outer", "inner"])
+def test_block_ends_only_after_the_tree_of_a_killed_guard(tmp_path: Path, victim: str) -> None:
+    file = tmp_path / "pids"
+    line = [sys.executable, "-c", STUBBORN, str(file)]
+    with supervised(line, cwd=tmp_path, cores=[0]) as program:
+        pids = _pids(file)
+        os.kill(_guard(program, victim), signal.SIGKILL)
+    assert not any(_runs(pid) for pid in [*pids, program.pid])
+
+
+def test_no_process_of_the_session_outlives_two_killed_guards(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    line = [sys.executable, "-c", STUBBORN.replace("start_new_session=True", "start_new_session=False"), str(file)]
+    with supervised(line, cwd=tmp_path, cores=[0]) as program:
+        pids = _pids(file)
+        for guard in (program.supervisor.pid, program.pid):
+            os.kill(guard, signal.SIGKILL)
+        wait_until(lambda: not _runs(pids[0]))  # the program itself, before the block ends
+    assert not any(_runs(pid) for pid in pids)
+
+
+def test_second_term_does_not_save_the_tree(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    line = [sys.executable, "-c", STUBBORN, str(file)]
+    with supervised(line, cwd=tmp_path, cores=[0]) as program:
+        pids = _pids(file)
+        for _ in range(20):
+            for guard in (program.supervisor.pid, program.pid):
+                os.kill(guard, signal.SIGTERM)
+            time.sleep(0.02)
+        program.wait(15)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
+    with supervised([str(tmp_path / "nothing")], cwd=tmp_path, cores=[0]) as program:
+        assert program.wait(15) == 1
+        assert "No such file or directory" in program.last_lines()
+
+
+def test_cores_that_do_not_exist_are_reported(tmp_path: Path) -> None:
+    with supervised(["true"], cwd=tmp_path, cores=[100_000]) as program:
+        assert program.wait(15) == 1
+        assert program.last_lines()
+
+
+def test_exit_status_of_a_command_that_is_killed_names_the_signal(tmp_path: Path) -> None:
+    with supervised(["sh", "-c", "kill -KILL $$"], cwd=tmp_path, cores=[0]) as program:
+        assert program.wait(15) == 128 + signal.SIGKILL
+
+
+def test_tree_meter_counts_no_guard_as_process_of_the_program(tmp_path: Path) -> None:
+    with supervised(["sleep", "60"], cwd=tmp_path, cores=[0]) as program:
+        wait_until(lambda: bool(psutil.Process(program.pid).children()))
+        assert read_memory(program.tree_meter).processes == 1
+
+
+def test_exit_status_and_output_of_a_command_are_returned(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", "print('hello'); raise SystemExit(7)"]
     with supervised(line, cwd=tmp_path, cores=[0]) as program:
         assert program.wait(15) == 7
-        assert program.output() == "seen\n"
-        assert program.exit_reason() == "exit status 7. seen"
+        assert program.output() == "hello\n"
+        assert program.exit_reason() == "exit status 7. hello"
 
 
-def test_a_command_runs_on_the_cores_it_is_given(tmp_path: Path) -> None:
+def test_command_runs_on_the_given_cores(tmp_path: Path) -> None:
     core = max(os.sched_getaffinity(0))
     line = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
     with supervised(line, cwd=tmp_path, cores=[core]) as program:

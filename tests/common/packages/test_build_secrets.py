@@ -1,4 +1,4 @@
-"""What of a site's configuration a build is given."""
+"""Tests of which parts of the site's configuration an image build receives."""
 
 from pathlib import Path
 
@@ -21,18 +21,18 @@ from common.packages.build_secrets import ca_bundle, pip_config, proxy_arguments
         ),
     ],
 )
-def test_pip_configuration_keeps_only_what_a_build_can_reach(options: dict[str, str], expected: str) -> None:
+def test_pip_configuration_contains_only_what_a_build_can_reach(options: dict[str, str], expected: str) -> None:
     assert pip_config(options) == expected
 
 
-def test_first_bundle_that_exists_is_trusted(tmp_path: Path) -> None:
+def test_first_existing_bundle_is_used_and_a_missing_ca_bundle_is_refused(tmp_path: Path) -> None:
     own, other = tmp_path / "own.pem", tmp_path / "other.pem"
     own.touch()
     other.touch()
     assert ca_bundle({"CA_BUNDLE": str(own), "SSL_CERT_FILE": str(other)}) == own
     assert ca_bundle({"REQUESTS_CA_BUNDLE": str(tmp_path), "SSL_CERT_FILE": str(other)}) == other
-    with pytest.raises(UsageError, match=r"CA_BUNDLE=.*gone\.pem is no file"):
-        ca_bundle({"CA_BUNDLE": str(tmp_path / "gone.pem")})
+    with pytest.raises(UsageError, match=r"^invalid CA_BUNDLE=.*missing\.pem: must be a file"):
+        ca_bundle({"CA_BUNDLE": str(tmp_path / "missing.pem")})
 
 
 def test_proxies_are_passed_by_name_without_their_values() -> None:

@@ -1,4 +1,4 @@
-"""An environment holds one stack at its locked versions, is made once, and is never half there."""
+"""Tests that an environment contains one stack at its locked versions, is created once, and is never used half done."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ DEADLINE_S = 30
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A locked framework whose packages are in ``tmp_path / "wheels"`` only."""
+    """A locked framework whose packages exist only in ``tmp_path / "wheels"``."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     use_wheels_only(wheels, monkeypatch)
@@ -37,13 +37,13 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
 
 
 def output(program: Path, *arguments: str) -> str:
-    """What a program prints."""
+    """Return what a program prints."""
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_an_environment_runs_what_is_locked_and_nothing_else(stack: Stack, tmp_path: Path) -> None:
-    folder = environment(stack, root=tmp_path / "made")
-    assert folder.parent == tmp_path / "made"
+def test_environment_contains_exactly_what_is_locked(stack: Stack, tmp_path: Path) -> None:
+    folder = environment(stack, root=tmp_path / "environments")
+    assert folder.parent == tmp_path / "environments"
     assert folder.name.startswith("toy+native-")
     assert output(folder / "bin" / "toy") == "1.0"
     packages = next(folder.glob("lib/python*/site-packages"))
@@ -52,74 +52,74 @@ def test_an_environment_runs_what_is_locked_and_nothing_else(stack: Stack, tmp_p
     assert output(folder / "bin" / "python", "-c", "import sys; print(sys.version)") == sys.version
 
 
-def test_a_second_call_starts_no_installer(stack: Stack, tmp_path: Path) -> None:
-    first = environment(stack, root=tmp_path / "made")
+def test_second_call_does_not_run_uv(stack: Stack, tmp_path: Path) -> None:
+    first = environment(stack, root=tmp_path / "environments")
     with mock.patch.object(environments, "run_uv", side_effect=AssertionError):
-        assert environment(stack, root=tmp_path / "made") == first
+        assert environment(stack, root=tmp_path / "environments") == first
 
 
-def test_another_lock_or_another_python_is_another_environment(
+def test_changed_lock_or_python_gives_another_environment(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = environment(stack, root=tmp_path / "made")
+    first = environment(stack, root=tmp_path / "environments")
     write_wheel(tmp_path / "wheels", "base", "2.0")
     lock(stack.framework, upgrade=True)
-    second = environment(stack, root=tmp_path / "made")
+    second = environment(stack, root=tmp_path / "environments")
     monkeypatch.setattr(environments, "_version", lambda _: "another")
-    third = environment(stack, root=tmp_path / "made")
+    third = environment(stack, root=tmp_path / "environments")
     assert len({first, second, third}) == 3
     assert output(second / "bin" / "python", "-c", "import base; print(base.version)") == "2.0"
 
 
-def test_a_half_made_environment_is_made_anew(stack: Stack, tmp_path: Path) -> None:
-    folder = environment(stack, root=tmp_path / "made")
+def test_incomplete_environment_is_created_anew(stack: Stack, tmp_path: Path) -> None:
+    folder = environment(stack, root=tmp_path / "environments")
     (folder / "complete").unlink()
     (folder / "bin" / "toy").unlink()
-    (folder / "rubbish").touch()
-    assert environment(stack, root=tmp_path / "made") == folder
+    (folder / "leftover").touch()
+    assert environment(stack, root=tmp_path / "environments") == folder
     assert output(folder / "bin" / "toy") == "1.0"
-    assert not (folder / "rubbish").exists()
+    assert not (folder / "leftover").exists()
 
 
-def test_two_at_once_make_it_once(stack: Stack, tmp_path: Path) -> None:
+def test_concurrent_calls_create_the_environment_once(stack: Stack, tmp_path: Path) -> None:
     with mock.patch.object(environments, "run_uv", wraps=run_uv) as uv, ThreadPoolExecutor() as pool:
-        made = list(pool.map(lambda _: environment(stack, root=tmp_path / "made"), range(4)))
-    assert len(set(made)) == 1
+        folders = list(pool.map(lambda _: environment(stack, root=tmp_path / "environments"), range(4)))
+    assert len(set(folders)) == 1
     assert [call.args[0] for call in uv.call_args_list] == ["venv", "pip"]
 
 
-def test_a_killed_making_leaves_nothing_that_is_taken_for_whole(stack: Stack, tmp_path: Path) -> None:
-    """The child is killed between the making of the folder and the installing."""
+def test_environment_of_a_killed_run_is_not_taken_for_complete(stack: Stack, tmp_path: Path) -> None:
+    """The child is killed after it has created the folder and before it installs packages."""
     code = (
         "import sys, time; from pathlib import Path; from common.packages import environments as e\n"
         "from common.catalog.frameworks import Framework; from tests.support.toy_packages import native\n"
-        "made = e.run_uv\n"
+        "run_uv = e.run_uv\n"
         "def stop_before_installing(*a, **k):\n"
-        "    if a[0] == 'pip': print('here', flush=True); time.sleep(60)\n"
-        "    made(*a, **k)\n"
+        "    if a[0] == 'pip': print('created', flush=True); time.sleep(60)\n"
+        "    run_uv(*a, **k)\n"
         "e.run_uv = stop_before_installing\n"
         "e.environment(native(Framework.load(Path(sys.argv[1]))), root=Path(sys.argv[2]))\n"
     )
-    root = tmp_path / "made"
+    root = tmp_path / "environments"
     arguments = [sys.executable, "-c", code, str(stack.framework.folder), str(root)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        assert child.stdout.readline() == "here\n"
+        assert child.stdout.readline() == "created\n"
         child.kill()
     assert child.returncode == -signal.SIGKILL
     assert next(root.glob("toy+native-*")).is_dir()
     assert output(environment(stack, root=root) / "bin" / "toy") == "1.0"
 
 
-def test_an_installer_that_outlives_its_killed_caller_is_waited_for(stack: Stack, tmp_path: Path) -> None:
-    """A lock that only the caller held would let a second caller delete what the first one's uv still writes."""
+def test_installer_that_outlives_its_killed_caller_is_waited_for(stack: Stack, tmp_path: Path) -> None:
+    """If only the caller held the lock, a second caller would delete the folder to which the first one's uv writes."""
     code = (
         "import sys; from pathlib import Path; from common.packages import environments as e, uv\n"
         "from common.catalog.frameworks import Framework; from tests.support.toy_packages import native\n"
         "uv.sys.executable = sys.argv[3]\n"
         "e.environment(native(Framework.load(Path(sys.argv[1]))), Path(sys.argv[4]), root=Path(sys.argv[2]))\n"
     )
-    root, slow_uv, release = tmp_path / "made", tmp_path / "slow-uv", tmp_path / "release"
+    root, slow_uv, release = tmp_path / "environments", tmp_path / "slow-uv", tmp_path / "release"
     started = tmp_path / "started"
     slow_uv.write_text(
         f"#!/bin/sh\n[ $2 = uv ] || exit 0\necho $$ > {started}\nwhile [ ! -e {release} ]; do sleep 0.02; done\n"
@@ -139,33 +139,35 @@ def test_an_installer_that_outlives_its_killed_caller_is_waited_for(stack: Stack
         assert output(second.result(timeout=DEADLINE_S) / "bin" / "toy") == "1.0"
 
 
-def test_a_stale_lock_makes_no_environment(stack: Stack, tmp_path: Path) -> None:
+def test_stale_lock_is_refused_before_an_environment_is_created(stack: Stack, tmp_path: Path) -> None:
     stack.framework.lock.unlink()
     with pytest.raises(UsageError, match=r"is missing\. Run make lock FRAMEWORK=toy"):
-        environment(stack, root=tmp_path / "made")
-    assert not (tmp_path / "made").exists()
+        environment(stack, root=tmp_path / "environments")
+    assert not (tmp_path / "environments").exists()
 
 
-def test_a_package_that_was_changed_after_locking_is_refused(
+def test_package_that_was_changed_after_locking_is_refused(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
     write_wheel(tmp_path / "wheels", "toy", "1.0", "base>=1", "base<9")
-    with pytest.raises(FailedError, match=r"(?s)The environment of toy\+native could not be made: uv ended.*[Hh]ash"):
-        environment(stack, root=tmp_path / "made")
-    assert not list((tmp_path / "made").glob("*/complete"))
+    with pytest.raises(
+        FailedError, match=r"(?s)The environment of toy\+native could not be created: uv exited.*[Hh]ash"
+    ):
+        environment(stack, root=tmp_path / "environments")
+    assert not list((tmp_path / "environments").glob("*/complete"))
 
 
-def test_a_lock_that_has_lost_its_hashes_is_refused(stack: Stack, tmp_path: Path) -> None:
+def test_lock_without_hashes_is_refused(stack: Stack, tmp_path: Path) -> None:
     stack.framework.lock.write_text("toy==1.0\n")
-    with pytest.raises(FailedError, match=r"(?s)could not be made: uv ended.*[Hh]ash"):
-        environment(stack, root=tmp_path / "made")
+    with pytest.raises(FailedError, match=r"(?s)could not be created: uv exited.*[Hh]ash"):
+        environment(stack, root=tmp_path / "environments")
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python3", "/etc/passwd"])
-def test_a_python_that_does_not_run_is_named(stack: Stack, tmp_path: Path, python: str) -> None:
-    with pytest.raises(UsageError, match=f"{python} is not a Python that runs: "):
-        environment(stack, Path(python), root=tmp_path / "made")
+def test_python_that_cannot_be_run_is_named(stack: Stack, tmp_path: Path, python: str) -> None:
+    with pytest.raises(UsageError, match=f"^cannot run the Python interpreter {python}: "):
+        environment(stack, Path(python), root=tmp_path / "environments")
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

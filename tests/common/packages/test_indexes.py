@@ -1,11 +1,11 @@
-"""What a site has configured for pip reaches uv."""
+"""Tests that the indexes and certificates configured for pip reach uv."""
 
 from pathlib import Path
 
 import pytest
 
 from common.packages import indexes
-from common.packages.indexes import parse_options, pip_options, shared, translate, uv_environment
+from common.packages.indexes import as_uv_variables, parse_options, pip_options, uv_environment, without_local_paths
 
 LISTING = """\
 :env:.find-links='/from/environment'
@@ -18,7 +18,7 @@ global.trusted_host='a.example\\nb.example'
 """
 
 
-def test_options_of_the_environment_go_before_those_of_the_section_and_those_before_global_ones() -> None:
+def test_variables_override_the_install_section_which_overrides_the_global_one() -> None:
     assert parse_options(LISTING) == {
         "default-timeout": "180",
         "find-links": "/from/environment",
@@ -41,21 +41,21 @@ def test_options_of_the_environment_go_before_those_of_the_section_and_those_bef
         ({"cert": "/etc/ca.pem"}, {"SSL_CERT_FILE": "/etc/ca.pem"}),
     ],
 )
-def test_an_option_of_pip_becomes_a_variable_of_uv(options: dict[str, str], variables: dict[str, str]) -> None:
-    assert translate(options) == variables
+def test_option_of_pip_becomes_a_variable_of_uv(options: dict[str, str], variables: dict[str, str]) -> None:
+    assert as_uv_variables(options) == variables
 
 
-def test_folders_of_wheels_that_are_not_there_are_left_out(tmp_path: Path) -> None:
+def test_missing_folders_of_wheels_are_left_out(tmp_path: Path) -> None:
     links = f"{tmp_path} {tmp_path}/missing https://wheels.example/"
-    assert translate({"find-links": links}) == {"UV_FIND_LINKS": f"{tmp_path},https://wheels.example/"}
+    assert as_uv_variables({"find-links": links}) == {"UV_FIND_LINKS": f"{tmp_path},https://wheels.example/"}
 
 
-def test_indexes_that_are_files_of_this_machine_are_not_shared() -> None:
+def test_indexes_that_are_files_of_this_machine_can_be_left_out() -> None:
     options = {"extra-index-url": "file:///opt/index https://a.example/s", "find-links": "/opt/wheels", "timeout": "9"}
-    assert shared(options) == {"extra-index-url": "https://a.example/s", "find-links": "", "timeout": "9"}
+    assert without_local_paths(options) == {"extra-index-url": "https://a.example/s", "find-links": "", "timeout": "9"}
 
 
-def test_what_is_set_for_uv_goes_before_what_is_set_for_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_set_for_uv_override_the_configuration_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"index-url": "https://pip.example/", "extra-index-url": "https://more.example/", "cert": "/pip.pem"}
     monkeypatch.setattr(indexes, "pip_options", lambda: options)
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
@@ -63,25 +63,25 @@ def test_what_is_set_for_uv_goes_before_what_is_set_for_pip(monkeypatch: pytest.
     monkeypatch.setenv("UV_INDEX_URL", "https://uv.example/")
     monkeypatch.setenv("SSL_CERT_FILE", "/uv.pem")
     monkeypatch.setenv("UV_INDEX_STRATEGY", "first-index")
-    found = uv_environment()
-    assert "UV_DEFAULT_INDEX" not in found
-    assert found["UV_INDEX"] == "https://more.example/"
-    assert found["SSL_CERT_FILE"] == "/uv.pem"
-    assert found["UV_INDEX_STRATEGY"] == "first-index"
+    variables = uv_environment()
+    assert "UV_DEFAULT_INDEX" not in variables
+    assert variables["UV_INDEX"] == "https://more.example/"
+    assert variables["SSL_CERT_FILE"] == "/uv.pem"
+    assert variables["UV_INDEX_STRATEGY"] == "first-index"
     monkeypatch.setenv("UV_INDEX", "https://own.example/")
     assert uv_environment()["UV_INDEX"] == "https://own.example/"
 
 
-def test_pip_is_asked_for_its_files_and_its_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_read_from_pips_files_and_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("[global]\nindex-url = https://file.example/\nextra-index-url =\n  https://one.example/\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.setenv("PIP_TRUSTED_HOST", "variable.example")
     pip_options.cache_clear()
     try:
-        found = pip_options()
+        options = pip_options()
     finally:
         pip_options.cache_clear()
-    assert found["index-url"] == "https://file.example/"
-    assert found["extra-index-url"].split() == ["https://one.example/"]
-    assert found["trusted-host"] == "variable.example"
+    assert options["index-url"] == "https://file.example/"
+    assert options["extra-index-url"].split() == ["https://one.example/"]
+    assert options["trusted-host"] == "variable.example"

@@ -1,4 +1,4 @@
-"""Locks hold hashes and no addresses, are known to be stale when they are, and are cut to what one stack needs."""
+"""Tests that locks contain hashes and no addresses, are recognised as stale, and can be cut to what one stack needs."""
 
 import re
 import subprocess
@@ -47,13 +47,13 @@ server-b==4 \\
 
 
 def names(lock_text: str) -> set[str]:
-    """The packages that a lock pins, with their versions."""
+    """Return the packages that a lock pins, with their versions."""
     return set(re.findall(r"^[^\s#;\\]+", lock_text, re.MULTILINE))
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
-    """A framework that needs ``toy``, which needs ``base``; neither is on any index."""
+    """A framework that requires ``toy``, which requires ``base``; neither is on any index."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     use_wheels_only(wheels, monkeypatch)
@@ -63,7 +63,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
 
 
 @pytest.mark.parametrize(
-    ("roots", "kept"),
+    ("roots", "expected"),
     [
         (["framework>=2", "server-a==3"], {"base==1", "framework==2", "server-a==3"}),
         (["Server_B==4"], {"base==1", "left-loop==1", "right-loop==1", "server-b==4"}),
@@ -71,36 +71,36 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
         ([], set()),
     ],
 )
-def test_a_subset_is_what_was_asked_for_and_all_that_it_needs(roots: list[str], kept: set[str]) -> None:
-    assert names(subset(TOY_LOCK, roots)) == kept
+def test_subset_contains_the_roots_and_all_their_dependencies(roots: list[str], expected: set[str]) -> None:
+    assert names(subset(TOY_LOCK, roots)) == expected
 
 
-def test_a_subset_keeps_each_block_as_it_is() -> None:
+def test_subset_leaves_blocks_unchanged() -> None:
     assert subset(TOY_LOCK, ["framework"]) == TOY_LOCK[: TOY_LOCK.index("left-loop==1")]
     assert subset(TOY_LOCK, ["framework", "server-a", "server-b"]) == TOY_LOCK
 
 
-def test_a_root_that_is_not_locked_is_an_error() -> None:
+def test_root_that_is_not_locked_is_an_error() -> None:
     with pytest.raises(UsageError, match="server-c is not in the lock"):
         subset(TOY_LOCK, ["server-c==1"])
 
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
-def test_a_subset_is_what_uv_itself_finds_for_the_stack(stack: Stack) -> None:
+def test_subset_is_what_uv_resolves_for_the_stack(stack: Stack) -> None:
     roots = "\n".join((*stack.framework.dependencies, *stack.server.needs(stack.framework.interface)))
     arguments = ("--universal", "--python-version=3.11", "--quiet", "--no-header", "--no-annotate")
     uv = [sys.executable, "-m", "uv", "pip", "compile", "-", f"--constraints={stack.framework.lock}", *arguments]
-    found = subprocess.run(uv, input=roots, capture_output=True, text=True, check=True, env=uv_environment()).stdout
-    assert names(stack_requirements(stack)) == names(found)
+    resolved = subprocess.run(uv, input=roots, capture_output=True, text=True, check=True, env=uv_environment()).stdout
+    assert names(stack_requirements(stack)) == names(resolved)
 
 
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
-def test_a_committed_lock_is_up_to_date(framework: Framework) -> None:
+def test_committed_lock_is_up_to_date(framework: Framework) -> None:
     assert why_stale(framework) is None
 
 
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
-def test_a_committed_lock_has_hashes_and_no_address(framework: Framework) -> None:
+def test_committed_lock_has_hashes_and_no_address(framework: Framework) -> None:
     text = framework.lock.read_text()
     blocks = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)[1:]
     assert len(blocks) == len(names(text)) > 0
@@ -108,13 +108,13 @@ def test_a_committed_lock_has_hashes_and_no_address(framework: Framework) -> Non
     assert not re.search(r"//|index|file:|find-links", text)
 
 
-def test_a_lock_pins_the_framework_and_every_server_that_can_serve_it() -> None:
-    wanted = requirements(KNOWN["flask"])
-    assert set(KNOWN["flask"].dependencies) < set(wanted)
-    assert {"gunicorn", "gevent", "granian"} <= {needed.partition("==")[0] for needed in wanted}
+def test_lock_pins_the_framework_and_every_server_that_can_serve_it() -> None:
+    required = requirements(KNOWN["flask"])
+    assert set(KNOWN["flask"].dependencies) < set(required)
+    assert {"gunicorn", "gevent", "granian"} <= {needed.partition("==")[0] for needed in required}
 
 
-def test_a_lock_is_made_and_fits(toy: Framework) -> None:
+def test_new_lock_is_not_stale(toy: Framework) -> None:
     assert why_stale(toy) == "requirements.lock of toy is missing. Run make lock FRAMEWORK=toy."
     assert lock(toy) == toy.lock
     assert names(toy.lock.read_text()) == {"base==1.0", "toy==1.0"}
@@ -122,7 +122,7 @@ def test_a_lock_is_made_and_fits(toy: Framework) -> None:
     assert toy.version == "1.0"
 
 
-def test_locking_again_keeps_versions_unless_told_to_upgrade(toy: Framework, tmp_path: Path) -> None:
+def test_locking_again_keeps_versions_unless_an_upgrade_is_requested(toy: Framework, tmp_path: Path) -> None:
     before = lock(toy).read_text()
     write_wheel(tmp_path / "wheels", "base", "2.0")
     assert lock(toy).read_text() == before
@@ -132,12 +132,12 @@ def test_locking_again_keeps_versions_unless_told_to_upgrade(toy: Framework, tmp
 @pytest.mark.parametrize(
     ("dependencies", "reason"),
     [
-        (("toy>=2",), "holds toy 1.0 where toy>=2 is asked for"),
-        (("toy>=1", "base>=1", "extra"), "holds extra not at all where extra is asked for"),
-        (("base>=1",), "holds toy, which nothing asks for"),
+        (("toy>=2",), "contains toy 1.0, but toy>=2 is required"),
+        (("toy>=1", "base>=1", "extra"), "lacks extra, but extra is required"),
+        (("base>=1",), "contains toy, which nothing requires"),
     ],
 )
-def test_a_lock_that_no_longer_fits_is_stale_and_not_used(
+def test_lock_that_does_not_match_its_framework_is_stale_and_not_used(
     toy: Framework, dependencies: tuple[str, ...], reason: str
 ) -> None:
     lock(toy)
@@ -147,13 +147,13 @@ def test_a_lock_that_no_longer_fits_is_stale_and_not_used(
         stack_requirements(native(changed))
 
 
-def test_a_changed_pin_of_a_server_makes_locks_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_pin_of_a_server_makes_locks_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SERVERS, "granian", replace(SERVERS["granian"], requirements=("granian==0.1",)))
-    assert "where granian==0.1 is asked for. Run make lock FRAMEWORK=flask." in (why_stale(KNOWN["flask"]) or "")
+    assert "but granian==0.1 is required. Run make lock FRAMEWORK=flask." in (why_stale(KNOWN["flask"]) or "")
 
 
-def test_a_lock_without_a_solution_says_what_uv_said_and_leaves_the_old_one(toy: Framework) -> None:
+def test_lock_without_a_solution_fails_with_uvs_output_and_keeps_the_old_lock(toy: Framework) -> None:
     before = lock(toy).read_text()
-    with pytest.raises(FailedError, match=r"(?s)lock of toy could not be made: uv ended with 1.*toy>=9"):
+    with pytest.raises(FailedError, match=r"(?s)lock of toy could not be created: uv exited with status 1.*toy>=9"):
         lock(replace(toy, dependencies=("toy>=9",)))
     assert toy.lock.read_text() == before

@@ -1,4 +1,4 @@
-"""A framework at another version, or from a checkout, has a folder and a lock of its own, made once."""
+"""Tests that a framework at another version or from a checkout gets its own folder and lock, created once."""
 
 import zipfile
 from dataclasses import replace
@@ -40,7 +40,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The source of the package, whose build gives version 3.0."""
+    """A checkout of the package, which builds version 3.0."""
     folder = tmp_path / "checkout"
     folder.mkdir()
     (folder / "pyproject.toml").write_text(
@@ -52,47 +52,47 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def test_another_version_is_locked_beside_what_need_not_change(toy: Framework, tmp_path: Path) -> None:
-    variant = variants.framework_at_version(toy, "1.0", root=tmp_path / "made")
+def test_other_version_is_locked_and_other_packages_keep_theirs(toy: Framework, tmp_path: Path) -> None:
+    variant = variants.framework_at_version(toy, "1.0", root=tmp_path / "variants")
     assert (variant.version, toy.version) == ("1.0", "2.0")
     assert "base==1.0" in variant.lock.read_text()
     assert variant.name != toy.name
     assert environment(native(variant), root=tmp_path / "environments").is_dir()
 
 
-def test_a_variant_is_locked_once(toy: Framework, tmp_path: Path) -> None:
-    first = variants.framework_at_version(toy, "1.0", root=tmp_path / "made")
+def test_variant_is_locked_once(toy: Framework, tmp_path: Path) -> None:
+    first = variants.framework_at_version(toy, "1.0", root=tmp_path / "variants")
     with mock.patch.object(variants, "lock", side_effect=AssertionError):
-        assert variants.framework_at_version(toy, "1.0", root=tmp_path / "made") == first
+        assert variants.framework_at_version(toy, "1.0", root=tmp_path / "variants") == first
 
 
-def test_a_version_that_is_not_to_be_had_ends_with_uvs_words(toy: Framework, tmp_path: Path) -> None:
-    with pytest.raises(FailedError, match=r"(?s)lock of toy-9\.9 could not be made.*toy==9\.9"):
-        variants.framework_at_version(toy, "9.9", root=tmp_path / "made")
+def test_version_that_does_not_exist_fails_with_uvs_output(toy: Framework, tmp_path: Path) -> None:
+    with pytest.raises(FailedError, match=r"(?s)lock of toy-9\.9 could not be created.*toy==9\.9"):
+        variants.framework_at_version(toy, "9.9", root=tmp_path / "variants")
 
 
 @pytest.mark.parametrize("version", ["newest", "4.x", ">=4"])
-def test_what_is_no_version_is_refused(toy: Framework, tmp_path: Path, version: str) -> None:
-    with pytest.raises(UsageError, match=r"is no version\. Accepted: such as 2\.0"):
-        variants.framework_at_version(toy, version, root=tmp_path / "made")
+def test_malformed_version_is_refused(toy: Framework, tmp_path: Path, version: str) -> None:
+    with pytest.raises(UsageError, match=r"^invalid toy@.*: must be a version such as 2\.0"):
+        variants.framework_at_version(toy, version, root=tmp_path / "variants")
 
 
-def test_a_checkout_is_built_and_locked_by_what_it_holds(toy: Framework, checkout: Path, tmp_path: Path) -> None:
-    places = {"root": tmp_path / "made", "built": tmp_path / "built"}
-    first = variants.framework_from_checkout(toy, checkout, **places)
+def test_checkout_is_built_and_locked_once_per_content(toy: Framework, checkout: Path, tmp_path: Path) -> None:
+    folders = {"root": tmp_path / "variants", "built": tmp_path / "built"}
+    first = variants.framework_from_checkout(toy, checkout, **folders)
     folder = environment(native(first), root=tmp_path / "environments")
     assert list(folder.glob("lib/python*/site-packages/toy-3.0.dist-info"))
     with mock.patch.object(variants, "run_uv", side_effect=AssertionError):
-        assert variants.framework_from_checkout(toy, checkout, **places) == first
+        assert variants.framework_from_checkout(toy, checkout, **folders) == first
     (checkout / "more.py").write_text("# changed\n")
-    second = variants.framework_from_checkout(toy, checkout, **places)
+    second = variants.framework_from_checkout(toy, checkout, **folders)
     assert second.folder != first.folder
 
 
-def test_a_checkout_may_be_of_the_version_that_the_framework_is_locked_to(
+def test_checkout_may_have_the_version_to_which_the_framework_is_locked(
     toy: Framework, checkout: Path, tmp_path: Path
 ) -> None:
-    """The lock must hold the hash of the wheel that was built here, not of the one that the index has."""
+    """The lock must contain the hash of the wheel that was built here, not of the one on the index."""
     for file in (checkout / "pyproject.toml", checkout / "backend.py"):
         file.write_text(file.read_text().replace("3.0", "2.0"))
     for wheel in checkout.glob("*.whl"):
@@ -101,12 +101,12 @@ def test_a_checkout_may_be_of_the_version_that_the_framework_is_locked_to(
     (wheel,) = checkout.glob("*.whl")
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("toy/more.py", "")
-    made = variants.framework_from_checkout(toy, checkout, root=tmp_path / "made", built=tmp_path / "built")
-    folder = environment(native(made), root=tmp_path / "environments")
+    variant = variants.framework_from_checkout(toy, checkout, root=tmp_path / "variants", built=tmp_path / "built")
+    folder = environment(native(variant), root=tmp_path / "environments")
     assert list(folder.glob("lib/python*/site-packages/toy-2.0.dist-info"))
 
 
-def test_what_git_and_tools_keep_does_not_change_a_checkout(checkout: Path) -> None:
+def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checkout: Path) -> None:
     before = variants.source_digest(checkout)
     for name in (".git", "__pycache__", "build"):
         (checkout / name).mkdir()
@@ -114,11 +114,11 @@ def test_what_git_and_tools_keep_does_not_change_a_checkout(checkout: Path) -> N
     assert variants.source_digest(checkout) == before
 
 
-def test_a_checkout_of_something_else_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:
+def test_checkout_of_another_package_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:
     other = write_framework(tmp_path / "frameworks" / "other", "base")
-    with pytest.raises(UsageError, match="is toy, which is not the package of other"):
+    with pytest.raises(UsageError, match="contains the package toy, which is not that of other"):
         variants.framework_from_checkout(
-            replace(other, distribution="base"), checkout, root=tmp_path / "made", built=tmp_path / "built"
+            replace(other, distribution="base"), checkout, root=tmp_path / "variants", built=tmp_path / "built"
         )
     assert variants.project_name(checkout) == "toy"
     assert not variants.is_framework_folder(checkout)

@@ -1,4 +1,4 @@
-"""ECR is recognised, logged into in memory alone, and given the repositories that it lacks."""
+"""ECR is recognised by its host names, logins to it are not stored, and missing repositories are created."""
 
 import base64
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OWNED = {"registryId": ACCOUNT}
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ecr, Stubber]]:
-    """ECR whose answers a test queues; botocore checks every request and answer against its service model."""
+    """An ECR whose answers a test queues. botocore checks requests and answers against its service model."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     client = boto3.client("ecr", region_name="eu-west-1")
@@ -38,24 +38,24 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ecr, Stubber]]:
         (f"{ACCOUNT}.dkr-ecr.us-east-1.on.aws", ACCOUNT, "us-east-1"),
     ],
 )
-def test_a_host_of_ecr_names_its_account_and_region(host: str, account: str, region: str) -> None:
+def test_account_and_region_are_read_from_the_host(host: str, account: str, region: str) -> None:
     assert is_ecr(host)
     ecr = connect_ecr(RegistryAddress(host=host))
     assert (ecr.account, ecr.client.meta.region_name) == (account, region)
 
 
 @pytest.mark.parametrize("host", ["registry.example", "127.0.0.1:5000", "ecr.amazonaws.com", f"{HOST}.evil.example"])
-def test_another_host_is_not_taken_for_ecr(host: str) -> None:
+def test_other_hosts_are_not_ecr(host: str) -> None:
     assert not is_ecr(host)
 
 
-def test_an_endpoint_of_ones_own_takes_region_and_account_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_endpoint_takes_region_and_account_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     ecr = connect_ecr(RegistryAddress(host="127.0.0.1:5000"))
     assert (ecr.account, ecr.client.meta.region_name) == (None, "eu-central-1")
 
 
-def test_a_login_is_the_token_that_ecr_gives(stub: tuple[Ecr, Stubber]) -> None:
+def test_login_is_decoded_from_the_token(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     token = base64.b64encode(b"AWS:open:sesame").decode()
     data = {"authorizationToken": token, "expiresAt": datetime(2026, 1, 2, tzinfo=UTC), "proxyEndpoint": HOST}
@@ -65,31 +65,31 @@ def test_a_login_is_the_token_that_ecr_gives(stub: tuple[Ecr, Stubber]) -> None:
     assert "sesame" not in repr(login)
 
 
-def test_a_repository_that_is_there_is_left_as_it_is(stub: tuple[Ecr, Stubber]) -> None:
+def test_existing_repository_is_kept(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     stubber.add_response("describe_repositories", {"repositories": []}, {"repositoryNames": [NAME]} | OWNED)
-    assert ecr.require_repository(NAME) is False
+    assert ecr.ensure_repository(NAME) is False
 
 
-def test_a_missing_repository_is_created(stub: tuple[Ecr, Stubber]) -> None:
+def test_missing_repository_is_created(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
     stubber.add_response("create_repository", {"repository": {}}, {"repositoryName": NAME} | OWNED)
-    assert ecr.require_repository(NAME) is True
+    assert ecr.ensure_repository(NAME) is True
 
 
-def test_a_repository_that_another_push_created_meanwhile_is_no_error(stub: tuple[Ecr, Stubber]) -> None:
+def test_repository_created_by_another_push_meanwhile_is_accepted(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
     stubber.add_client_error("create_repository", "RepositoryAlreadyExistsException")
-    assert ecr.require_repository(NAME) is False
+    assert ecr.ensure_repository(NAME) is False
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "AccessDeniedException", "LimitExceededException"])
-def test_what_aws_refuses_is_one_line_with_its_reason(stub: tuple[Ecr, Stubber], code: str) -> None:
+def test_refusal_by_aws_is_one_line_with_its_reason(stub: tuple[Ecr, Stubber], code: str) -> None:
     ecr, stubber = stub
-    stubber.add_client_error("get_authorization_token", code, "as it says")
-    with pytest.raises(UsageError, match=rf"^ECR refuses GetAuthorizationToken: {code}: as it says$"):
+    stubber.add_client_error("get_authorization_token", code, "the reason")
+    with pytest.raises(UsageError, match=rf"^ECR refuses GetAuthorizationToken: {code}: the reason$"):
         ecr.login()
 
 
@@ -99,5 +99,5 @@ def test_missing_credentials_are_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    with pytest.raises(UsageError, match=r"^ECR cannot be asked: [^\n]*credentials[^\n]*$"):
+    with pytest.raises(UsageError, match=r"^ECR cannot be reached: [^\n]*credentials[^\n]*$"):
         connect_ecr(RegistryAddress(host=HOST)).login()

@@ -1,4 +1,4 @@
-"""Pushed images are in the registry, their sizes are the registry's, and nothing is left of the push but them."""
+"""Pushed images are in the registry with the sizes it serves, and a push leaves nothing else behind."""
 
 import base64
 import os
@@ -17,9 +17,8 @@ import pytest
 from botocore.stub import Stubber
 from docker import DockerClient
 
-from common.catalog.images import GENERATOR
 from common.engine import temporary
-from common.engine.temporary import reclaim_orphans, temporary_resources
+from common.engine.temporary import temporary_resources
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.registries import local, pushing
@@ -27,13 +26,12 @@ from common.registries.api import RegistryAddress
 from common.registries.ecr import Ecr
 from common.registries.local import local_registry as open_registry
 from common.registries.pushing import Pusher, registry_pusher
-from loadtests import generators
 from tests.conftest import absent
 from tests.support.tiny_images import tags_below, tiny_image
 from tests.support.waiting import wait_until
 
 HTPASSWD = "reader:$2y$04$7gNN0QUN6bTcF.Kk/9vejec0X6Rrn5Evo4vcKBNUsyCDO6nKOyeKm\n"
-PASSWORD = "sesame"  # noqa: S105 -- of that line
+PASSWORD = "sesame"  # noqa: S105 -- the one in HTPASSWD
 
 
 @pytest.fixture
@@ -45,14 +43,14 @@ def _program() -> None:
 
 
 @pytest.fixture
-def host(engine: DockerClient, _program: None, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001 -- the registry is of use with one
+def host(engine: DockerClient, _program: None, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001 -- no use without an engine
     with open_registry(tmp_path) as host:
         yield host
 
 
 @pytest.fixture
 def locked(engine: DockerClient, _program: None, tmp_path: Path) -> Iterator[str]:  # noqa: ARG001
-    """A registry that asks for a password."""
+    """The address of a registry that asks for a password."""
     (tmp_path / "htpasswd").write_text(HTPASSWD)
     with open_registry(tmp_path, htpasswd=tmp_path / "htpasswd") as host:
         yield host
@@ -71,70 +69,59 @@ def _no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
 
 
-def test_a_pushed_image_has_the_size_that_the_registry_serves(host: str, image: str) -> None:
-    with registry_pusher(RegistryAddress(host=host, prefix="team")) as ready:
-        pushed = ready.push(image)
+def test_size_of_a_pushed_image_is_what_the_registry_serves(host: str, image: str) -> None:
+    with registry_pusher(RegistryAddress(host=host, prefix="team")) as pusher:
+        pushed = pusher.push(image)
     name, _, tag = image.rpartition(":")
     assert pushed.reference == f"{host}/team/{name}:{tag}"
-    served = [httpx.head(f"http://{host}/v2/team/{name}/blobs/{layer.digest}") for layer in pushed.manifest.layers]
-    assert pushed.manifest.compressed_bytes == sum(int(one.headers["Content-Length"]) for one in served) > 1000
-    told = httpx.head(f"http://{host}/v2/team/{name}/manifests/{pushed.manifest.digest}")
-    assert told.status_code == 200
+    blobs = [httpx.head(f"http://{host}/v2/team/{name}/blobs/{layer.digest}") for layer in pushed.manifest.layers]
+    assert pushed.manifest.compressed_bytes == sum(int(blob.headers["Content-Length"]) for blob in blobs) > 1000
+    manifest = httpx.head(f"http://{host}/v2/team/{name}/manifests/{pushed.manifest.digest}")
+    assert manifest.status_code == 200
 
 
-def test_a_push_leaves_no_name_in_the_engine_and_no_folder(engine: DockerClient, host: str, image: str) -> None:
-    with registry_pusher(RegistryAddress(host=host)) as ready:
-        ready.push(image)
+def test_push_leaves_no_tag_and_no_folder_behind(engine: DockerClient, host: str, image: str) -> None:
+    with registry_pusher(RegistryAddress(host=host)) as pusher:
+        pusher.push(image)
     assert tags_below(engine, host) == []
     assert engine.images.get(image).attrs["RepoDigests"] == []
     assert not any(str(os.getpid()) in folder.name for folder in temporary.TEMPORARY.iterdir())
 
 
-def test_the_generator_is_pushed_under_the_name_that_tasks_pull(
-    engine: DockerClient, host: str, image: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A tiny image stands for the one that is built."""
-    monkeypatch.setattr(generators, "build_generator", lambda *_: image)
-    generators.generator(registry=host)
-    with registry_pusher(RegistryAddress.parse(host)) as ready:
-        assert ready.registry.manifest(GENERATOR, "latest").layers
-    assert tags_below(engine, host) == []
-
-
-def test_a_name_that_was_there_before_stays(engine: DockerClient, host: str, image: str) -> None:
+def test_tag_that_existed_before_is_kept(engine: DockerClient, host: str, image: str) -> None:
     engine.images.get(image).tag(f"{host}/{image}")
     try:
-        with registry_pusher(RegistryAddress(host=host)) as ready:
-            ready.push(image)
+        with registry_pusher(RegistryAddress(host=host)) as pusher:
+            pusher.push(image)
         assert tags_below(engine, host) == [f"{host}/{image}"]
     finally:
         engine.images.remove(f"{host}/{image}")
 
 
-def test_a_registry_with_a_password_takes_the_one_in_the_environment(
+def test_login_in_the_environment_is_used(
     locked: str, image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REGISTRY_USER", "reader")
     monkeypatch.setenv("REGISTRY_PASSWORD", PASSWORD)
-    with registry_pusher(RegistryAddress(host=locked)) as ready:
-        pushed = ready.push(image)
-        assert PASSWORD not in repr(ready)
+    with registry_pusher(RegistryAddress(host=locked)) as pusher:
+        pushed = pusher.push(image)
+        assert PASSWORD not in repr(pusher)
     assert pushed.manifest.compressed_bytes > 1000
-    assert not (tmp_path / "docker").exists(), "nothing is left in Docker's configuration"
+    assert not (tmp_path / "docker").exists(), "Docker's configuration stays as it is"
 
 
-def test_the_login_of_docker_is_used(locked: str, image: str, tmp_path: Path) -> None:
+def test_login_stored_by_docker_is_used(locked: str, image: str, tmp_path: Path) -> None:
     (tmp_path / "docker").mkdir()
     auth = "cmVhZGVyOnNlc2FtZQ=="  # reader:sesame
     (tmp_path / "docker" / "config.json").write_text(f'{{"auths": {{"{locked}": {{"auth": "{auth}"}}}}}}')
-    with registry_pusher(RegistryAddress(host=locked)) as ready:
-        assert ready.push(image).manifest.compressed_bytes > 1000
+    with registry_pusher(RegistryAddress(host=locked)) as pusher:
+        assert pusher.push(image).manifest.compressed_bytes > 1000
 
 
-def test_ecr_is_logged_into_and_given_the_repository_and_pushed_to(
+def test_push_to_ecr_logs_in_and_creates_the_repository(
     locked: str, image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The answers are botocore's own stubs; the registry, its password and the push are real."""
+    """The answers of AWS are stubs; the registry, its password and the push are real."""
     client = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")  # noqa: S106
     token = base64.b64encode(f"reader:{PASSWORD}".encode()).decode()
     name = image.rpartition(":")[0]
@@ -143,14 +130,14 @@ def test_ecr_is_logged_into_and_given_the_repository_and_pushed_to(
         stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
         stubber.add_response("create_repository", {"repository": {}}, {"repositoryName": name})
         monkeypatch.setattr(pushing, "connect_ecr", lambda _: Ecr(client=client, account=None))
-        with registry_pusher(RegistryAddress(host=locked), ecr=True) as ready:
-            assert ready.push(image).manifest.compressed_bytes > 1000
+        with registry_pusher(RegistryAddress(host=locked), ecr=True) as pusher:
+            assert pusher.push(image).manifest.compressed_bytes > 1000
         stubber.assert_no_pending_responses()
     assert not (tmp_path / "docker").exists()
 
 
 @pytest.mark.parametrize("password", [None, "wrong"])
-def test_a_refused_login_is_told_before_anything_is_pushed(
+def test_refused_login_is_an_error_before_anything_is_pushed(
     locked: str, password: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if password is not None:
@@ -163,18 +150,20 @@ def test_a_refused_login_is_told_before_anything_is_pushed(
         pass
 
 
-def test_a_login_that_expires_in_between_is_told(locked: str, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_that_expires_before_the_push_is_an_error(
+    locked: str, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REGISTRY_USER", "reader")
     monkeypatch.setenv("REGISTRY_PASSWORD", PASSWORD)
-    with registry_pusher(RegistryAddress(host=locked)) as ready:
-        stale = Pusher(registry=ready.registry, login=None, claim=ready.claim)
+    with registry_pusher(RegistryAddress(host=locked)) as pusher:
+        stale = Pusher(registry=pusher.registry, login=None, temporary=pusher.temporary)
         with pytest.raises(FailedError, match=rf"^REGISTRY={locked} refuses the login"):
             stale.push(image)
 
 
 @contextmanager
-def a_registry_that_dies_on_upload() -> Iterator[str]:
-    """One that answers ``/v2/`` and says that it has no layer, then hangs up for good when one comes."""
+def registry_dying_on_upload() -> Iterator[str]:
+    """Serve a registry that answers ``/v2/``, has no layers, and goes down for good at the first upload."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -197,21 +186,21 @@ def a_registry_that_dies_on_upload() -> Iterator[str]:
     thread.join(timeout=5)
 
 
-def test_a_registry_that_stops_in_mid_push_is_told_at_once(engine: DockerClient, image: str) -> None:
-    with a_registry_that_dies_on_upload() as host:
+def test_registry_going_down_during_a_push_ends_it_at_once(engine: DockerClient, image: str) -> None:
+    with registry_dying_on_upload() as host:
         with (
-            registry_pusher(RegistryAddress(host=host)) as ready,
+            registry_pusher(RegistryAddress(host=host)) as pusher,
             pytest.raises(FailedError, match=rf"(REGISTRY=)?{host}[^\n]*$"),
         ):
-            ready.push(image)
+            pusher.push(image)
         assert tags_below(engine, host) == []
 
 
-def test_what_a_killed_push_leaves_is_removed_by_the_next(engine: DockerClient, host: str, image: str) -> None:
+def test_leftovers_of_a_killed_push_are_removed_by_the_next(engine: DockerClient, host: str, image: str) -> None:
     code = (
         "import sys, time; from common.engine.temporary import temporary_resources\n"
-        "with temporary_resources() as mine, mine.tagged(sys.argv[1], sys.argv[2]):\n"
-        "    print(mine.folder, flush=True); time.sleep(60)"
+        "with temporary_resources() as temporary, temporary.tagged(sys.argv[1], sys.argv[2]):\n"
+        "    print(temporary.folder, flush=True); time.sleep(60)"
     )
     line = [sys.executable, "-c", code, image, f"{host}/{image}"]
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as killed:
@@ -219,16 +208,48 @@ def test_what_a_killed_push_leaves_is_removed_by_the_next(engine: DockerClient, 
         folder = Path(killed.stdout.readline().strip())
         assert tags_below(engine, host) == [f"{host}/{image}"]
         with temporary_resources():
-            assert folder.exists(), "its owner lives"
+            assert folder.exists(), "its owner is alive"
         killed.send_signal(signal.SIGKILL)
-    reclaim_orphans()
+    assert tags_below(engine, host) == [f"{host}/{image}"]
+    with temporary_resources():
+        pass
     assert not folder.exists()
     assert tags_below(engine, host) == []
     assert engine.images.get(image)
 
 
+def test_file_in_place_of_the_cache_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / ".cache").touch()
+    with (
+        pytest.raises(UsageError, match=rf"^{tmp_path}/\.cache is not a folder"),
+        temporary_resources(tmp_path / ".cache" / "temporary"),
+    ):
+        pytest.fail("a folder was created")
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("reference", ["UPPER/x:1", "registry.example/" + "x" * 250 + ":1"])
+def test_tag_with_an_invalid_name_is_one_clear_error(tmp_path: Path, reference: str) -> None:
+    with (
+        temporary_resources(tmp_path) as temporary,
+        pytest.raises(UsageError, match=rf"^cannot look up the image {reference}: [^\n]*$"),
+        temporary.tagged("python:3.13-slim", reference),
+    ):
+        pytest.fail("the tag was accepted")
+
+
+@pytest.mark.usefixtures("engine")
+def test_tag_of_a_missing_image_is_one_clear_error(tmp_path: Path) -> None:
+    with (
+        temporary_resources(tmp_path) as temporary,
+        pytest.raises(FailedError, match=r"^nowhere/nothing:1 cannot be tagged as toy:1: [^\n]*$"),
+        temporary.tagged("nowhere/nothing:1", "toy:1"),
+    ):
+        pytest.fail("the tag was accepted")
+
+
 @pytest.mark.usefixtures("_program")
-def test_a_killed_owner_takes_its_registry_along(tmp_path: Path) -> None:
+def test_local_registry_ends_with_its_killed_owner(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys, time; from common.registries.local import local_registry\n"
         "with local_registry(pathlib.Path(sys.argv[1])) as host: print(host, flush=True); time.sleep(60)"
@@ -243,9 +264,11 @@ def test_a_killed_owner_takes_its_registry_along(tmp_path: Path) -> None:
     wait_until(lambda: not _listens(host))
 
 
-def test_a_missing_registry_program_is_one_line_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_registry_program_is_one_line_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UsageError, match=r"^there is no docker-registry .*apt-get install docker-registry.*REGISTRY=$"):
+    with pytest.raises(
+        UsageError, match=r"^docker-registry is not on PATH.*apt-get install docker-registry.*REGISTRY=$"
+    ):
         local.require_program()
 
 

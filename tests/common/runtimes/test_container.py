@@ -1,4 +1,4 @@
-"""Stacks in containers: limits that hold, ends that are told, nothing left behind."""
+"""Stacks in containers: limits hold, exits are reported, and nothing is left behind."""
 
 import json
 import os
@@ -39,53 +39,53 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="module")
 def stack(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """The toy, built on slim."""
-    made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build_images([made], [SLIM], report=lambda _: None)
-    return made
+    """The toy stack, built on slim."""
+    toy = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
+    build_images([toy], [SLIM], report=lambda _: None)
+    return toy
 
 
 @contextmanager
 def serving(
     stack: Stack, size: Size | None = None, *, inside: bool = True, publish: int | None = None
 ) -> Iterator[RunningServer]:
-    """The toy's image, served."""
-    small = size or Size(vcpu=0.5)
-    with serve(stack, image_tag(stack, SLIM), small, cores=CORES, inside=inside, publish=publish) as running:
+    """Serve the toy's image, by default at half a vCPU."""
+    size = size or Size(vcpu=0.5)
+    with serve(stack, image_tag(stack, SLIM), size, cores=CORES, inside=inside, publish=publish) as running:
         yield running
 
 
-def wait_for(ask: Callable[[], T | None], what: str) -> T:
-    """What ``ask`` gives once it gives something; fails at the deadline."""
+def wait_for(poll: Callable[[], T | None], event: str) -> T:
+    """Return what ``poll`` returns once that is not ``None``; fail the test at the deadline."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
-        if (found := ask()) is not None:
-            return found
+        if (result := poll()) is not None:
+            return result
         time.sleep(0.02)
-    pytest.fail(f"{what} did not happen within {DEADLINE_S:g} s")
+    pytest.fail(f"{event} did not happen within {DEADLINE_S:g} s")
 
 
 def owned_by(engine: DockerClient, pid: int) -> list[Container]:
-    """The containers that a process owns or owned."""
-    mine = engine.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
-    return [container for container in mine if container.labels[OWNER].startswith(f"{pid}:")]
+    """Return the containers that a process owns or owned."""
+    owned = engine.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
+    return [container for container in owned if container.labels[OWNER].startswith(f"{pid}:")]
 
 
 def the_container(engine: DockerClient) -> Container:
-    """The one container of this process."""
+    """Return the only container of this process."""
     (container,) = owned_by(engine, os.getpid())
     return container
 
 
 def get(running: RunningServer, path: str) -> str:
-    """The body of a ``GET`` that is sent from where the running stack's clients are."""
+    """Return the body of a ``GET`` sent from where the running stack's clients are."""
     code = f"import urllib.request as r; print(r.urlopen({running.url + path!r}, timeout=5).read().decode())"
     line = [*running.client_prefix, sys.executable, "-c", code]
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def a_free_port() -> int:
-    """A port that nobody listens on."""
+def unused_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -119,8 +119,8 @@ def test_clients_on_the_host_reach_the_address_of_the_container(stack: Stack) ->
         assert httpx.get(f"{running.url}/hello").json() == "hello world"
 
 
-def test_a_port_is_published_only_when_it_is_asked_for(engine: DockerClient, stack: Stack) -> None:
-    port = a_free_port()
+def test_a_port_is_published_only_on_request(engine: DockerClient, stack: Stack) -> None:
+    port = unused_port()
     with serving(stack, publish=port) as running:
         assert running.url == f"http://127.0.0.1:{port}"
         assert httpx.get(f"{running.url}/hello").json() == "hello world"
@@ -128,7 +128,7 @@ def test_a_port_is_published_only_when_it_is_asked_for(engine: DockerClient, sta
         assert not the_container(engine).attrs["HostConfig"]["PortBindings"]
 
 
-def test_a_port_in_use_is_told(engine: DockerClient, stack: Stack) -> None:
+def test_a_port_in_use_is_refused(engine: DockerClient, stack: Stack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"PORT={port} cannot be used"), serving(stack, publish=port):
@@ -136,7 +136,7 @@ def test_a_port_in_use_is_told(engine: DockerClient, stack: Stack) -> None:
     assert owned_by(engine, os.getpid()) == []
 
 
-def test_an_image_that_is_not_there_is_told(stack: Stack) -> None:
+def test_a_missing_image_is_refused_with_the_command_that_builds_it(stack: Stack) -> None:
     missing = image_tag(stack, images()["fat"])
     with pytest.raises(UsageError, match=r"is not here\. Run: make build"):
         serve(stack, missing, Size(), cores=CORES).__enter__()
@@ -162,12 +162,12 @@ print(json.dumps({
 """
 
 
-def test_server_is_denied_what_it_does_not_need(engine: DockerClient, stack: Stack) -> None:
+def test_a_server_has_no_privileges_that_it_does_not_need(engine: DockerClient, stack: Stack) -> None:
     with serving(stack, Size(memory_bytes=256 * 1024**2)):
         container = the_container(engine)
-        told = container.exec_run(["python3", "-c", DENIED]).output
-        assert isinstance(told, bytes)
-        assert json.loads(told) == {
+        output = container.exec_run(["python3", "-c", DENIED]).output
+        assert isinstance(output, bytes)
+        assert json.loads(output) == {
             "user": 10001,
             "writable": ["/tmp/x", "/dev/shm/x"],  # noqa: S108 -- the container's
             "capabilities": 0,
@@ -178,7 +178,7 @@ def test_server_is_denied_what_it_does_not_need(engine: DockerClient, stack: Sta
         assert limits["Memory"] == limits["MemorySwap"] == 256 * 1024**2
 
 
-def test_health_check_works_and_is_off_while_we_serve(engine: DockerClient, stack: Stack) -> None:
+def test_the_health_check_works_and_is_off_while_measuring(engine: DockerClient, stack: Stack) -> None:
     with serving(stack):
         container = the_container(engine)
         assert container.attrs["Config"]["Healthcheck"]["Test"] == ["NONE"]
@@ -186,7 +186,7 @@ def test_health_check_works_and_is_off_while_we_serve(engine: DockerClient, stac
         assert container.exec_run(["python3", "/healthcheck.py"], environment={"PORT": "9"}).exit_code == 1
 
 
-def test_quota_holds_and_the_meter_sees_it(stack: Stack) -> None:
+def test_the_quota_holds_and_the_meter_reads_it(stack: Stack) -> None:
     vcpu = 0.25
     with serving(stack, Size(vcpu=vcpu)) as running:
         meter = running.cpu_meter
@@ -194,27 +194,27 @@ def test_quota_holds_and_the_meter_sees_it(stack: Stack) -> None:
         get(running, "/spin")
         first, began = read_cpu(meter), time.perf_counter()
 
-        def spent_s() -> float | None:
-            spent = read_cpu(meter).cpu_s - first.cpu_s
-            return spent if spent > 0.75 else None  # three seconds of a quarter: one period more or less is 3 %
+        def used_s() -> float | None:
+            used = read_cpu(meter).cpu_s - first.cpu_s
+            return used if used > 0.75 else None  # three seconds of a quarter: one period more or less is 3 %
 
-        rate = wait_for(spent_s, "0.75 CPU-seconds") / (time.perf_counter() - began)
+        rate = wait_for(used_s, "0.75 CPU-seconds") / (time.perf_counter() - began)
         last = read_cpu(meter)
-    assert 0.5 * vcpu < rate < 1.05 * vcpu  # a quota is a ceiling: on a busy machine there is less to be had
-    assert last.throttled_s is not None  # how long is counted late on some kernels; how often is not
+    assert 0.5 * vcpu < rate < 1.05 * vcpu  # a quota is a ceiling: a busy machine has less to give
+    assert last.throttled_s is not None  # some kernels count the time late, but not the periods
     assert (last.throttled_periods or 0) > (first.throttled_periods or 0)
 
 
 @pytest.mark.parametrize("victim", ["server", "worker"])
-def test_a_kill_for_memory_is_told(stack: Stack, victim: str) -> None:
+def test_a_kill_for_memory_is_reported(stack: Stack, victim: str) -> None:
     with serving(stack, Size(vcpu=0.5, memory_bytes=64 * 1024**2)) as running:
         assert running.exit_reason() is None
-        with suppress(subprocess.CalledProcessError):  # the server breaks off where it is the one that is killed
+        with suppress(subprocess.CalledProcessError):  # the request fails if the server itself is killed
             get(running, f"/{victim}/grow")
-        assert wait_for(running.exit_reason, "the end").startswith("killed for memory, of which it may have 64 MB")
+        assert wait_for(running.exit_reason, "the end").startswith("killed for memory at its limit of 64 MB")
 
 
-def test_an_end_is_told_with_its_exit_status(engine: DockerClient, stack: Stack) -> None:
+def test_an_exit_is_reported_with_its_status(engine: DockerClient, stack: Stack) -> None:
     with serving(stack) as running:
         the_container(engine).kill("KILL")
         assert wait_for(running.exit_reason, "the end").startswith("exit status 137 (killed)")
@@ -232,12 +232,12 @@ def test_a_server_that_dies_at_its_start_ends_the_wait(
     build_images([dying], [SLIM], report=lambda _: None)
     began = time.monotonic()
     with pytest.raises(FailedError, match=r"exit status 1; the end of its log:\nno such database"), serving(dying):
-        pytest.fail("served what does not answer")
+        pytest.fail("served a stack that does not answer")
     assert time.monotonic() - began < 10
     assert owned_by(engine, os.getpid()) == []
 
 
-def test_container_is_gone_whatever_ends_the_block(engine: DockerClient, stack: Stack) -> None:
+def test_the_container_is_removed_whatever_ends_the_block(engine: DockerClient, stack: Stack) -> None:
     def fail() -> None:
         with serving(stack):
             assert owned_by(engine, os.getpid())
@@ -264,8 +264,8 @@ with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack, how: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack, number: signal.Signals) -> None:
     line = [sys.executable, "-c", HARNESS, str(stack.framework.folder), image_tag(stack, SLIM), str(CORES[0])]
     with subprocess.Popen(
         line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -273,22 +273,22 @@ def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack
         assert harness.stdout is not None
         assert harness.stdout.readline() == b"up\n"
         assert len(owned_by(engine, harness.pid)) == 1
-        os.killpg(harness.pid, how)
+        os.killpg(harness.pid, number)
         wait_for(lambda: None if owned_by(engine, harness.pid) else True, "the removal of the container")
 
 
-def test_a_sweep_takes_the_orphans_only(engine: DockerClient, stack: Stack) -> None:
-    with subprocess.Popen(["true"]) as gone:
-        orphan = owner_id(gone.pid)
+def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> None:
+    with subprocess.Popen(["true"]) as exited:
+        orphan = owner_id(exited.pid)
     reused = owner_id(os.getpid()).partition(":")[0] + ":1"
-    owners = {"orphan": orphan, "number used again": reused, "alive": owner_id(os.getpid())}
-    made = {
+    owners = {"orphan": orphan, "reused PID": reused, "alive": owner_id(os.getpid())}
+    containers = {
         name: engine.containers.create(image_tag(stack, SLIM), labels={OWNER: owner, GUARD: "none"})
         for name, owner in owners.items()
     }
     try:
         sweep()
-        left = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{GUARD}=none"})}
-        assert {name for name, container in made.items() if container.id in left} == {"alive"}
+        present = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{GUARD}=none"})}
+        assert {name for name, container in containers.items() if container.id in present} == {"alive"}
     finally:
-        made["alive"].remove(force=True)
+        containers["alive"].remove(force=True)

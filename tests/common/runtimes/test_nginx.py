@@ -1,4 +1,4 @@
-"""The floor answers from a static file in both runtimes, under the limits that a stack has."""
+"""nginx answers from a static file in both runtimes, under the same limits as a stack."""
 
 import os
 import shutil
@@ -28,17 +28,17 @@ def _nginx() -> None:
         absent(why)
 
 
-def test_the_libraries_of_a_program_are_those_that_are_files() -> None:
+def test_libraries_are_those_that_ldd_finds_as_files() -> None:
     assert libraries(LISTING) == ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
 
 
-def test_a_configuration_has_every_place_filled() -> None:
+def test_a_configuration_has_every_placeholder_filled_in() -> None:
     values = {"FOLDER": "/t", "HOST": "h", "PORT": 1, "WORKERS": 2, "ROOT": "/r"}
     assert "@" not in configuration(values).replace("h:1", "")
     assert "listen h:1;" in configuration(values)
 
 
-def test_where_there_is_no_nginx_the_floor_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nginx_the_reason_and_the_remedy_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     assert "apt-get install" in (nginx.why_no_nginx() or "")
     with pytest.raises(FailedError, match="nginx is not on this machine"):
@@ -46,25 +46,25 @@ def test_where_there_is_no_nginx_the_floor_is_missing(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("_nginx")
-def test_a_process_answers_from_the_file_and_leaves_nothing() -> None:
+def test_a_process_answers_from_the_file_and_leaves_nothing_behind() -> None:
     with prepare_nginx(docker=False).serve(Size(), cores=CORES) as running:
-        answer = httpx.get(f"{running.url}/hello")
-        assert (answer.status_code, answer.json()) == (200, "hello world")
-        assert answer.headers["content-type"] == "application/json"
+        response = httpx.get(f"{running.url}/hello")
+        assert (response.status_code, response.json()) == (200, "hello world")
+        assert response.headers["content-type"] == "application/json"
         folder = Path(f"/proc/{_child(running.cpu_meter or '')}/cwd").resolve()
     assert not folder.exists()
 
 
 @pytest.mark.usefixtures("_nginx")
-def test_a_container_holds_nothing_but_nginx_and_answers_under_a_quota(engine: DockerClient) -> None:
-    under = prepare_nginx(docker=True)
-    assert prepare_nginx(docker=True).tag == under.tag
-    assert sum(layer["Size"] for layer in engine.images.get(str(under.tag)).history()) < 50e6
-    with under.serve(Size(vcpu=0.25), cores=CORES, inside=False) as running:
+def test_an_image_holds_only_nginx_and_answers_under_a_quota(engine: DockerClient) -> None:
+    nginx_image = prepare_nginx(docker=True)
+    assert prepare_nginx(docker=True).tag == nginx_image.tag
+    assert sum(layer["Size"] for layer in engine.images.get(str(nginx_image.tag)).history()) < 50e6
+    with nginx_image.serve(Size(vcpu=0.25), cores=CORES, inside=False) as running:
         assert httpx.get(f"{running.url}/hello").json() == "hello world"
         assert httpx.get(f"{running.url}/").status_code == 403
 
 
 def _child(meter: str) -> str:
-    guard = meter.partition(":")[2]
-    return subprocess.run(["pgrep", "-P", guard], capture_output=True, text=True, check=True).stdout.split()[0]
+    supervisor = meter.partition(":")[2]
+    return subprocess.run(["pgrep", "-P", supervisor], capture_output=True, text=True, check=True).stdout.split()[0]

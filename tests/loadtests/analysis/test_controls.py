@@ -1,4 +1,4 @@
-"""What watches over a run: a drift is what lasts, and the worst is what is told."""
+"""The controls of a run: a drift is a change that lasts, and the worst value is reported."""
 
 import os
 from pathlib import Path
@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from common.host.core_times import core_times
-from common.records.window import Canary
 from loadtests.analysis.controls import drift, watch
-from loadtests.runs.canary import sing
-from tests.support.records import NOON, cell, load, run, window
+from loadtests.visits.canary import time_reference_work
+from tests.support.records import canary, cell, load, run, window
 
 
 @pytest.mark.parametrize(
@@ -24,24 +23,24 @@ from tests.support.records import NOON, cell, load, run, window
         ([1.0, 1.1, 1.2, 1.3, 1.4], 0.2 / 1.1),
     ],
 )
-def test_a_drift_is_what_lasts_longer_than_a_round(values: list[float], wanted: float | None) -> None:
+def test_a_drift_is_a_change_that_lasts_longer_than_a_round(values: list[float], wanted: float | None) -> None:
     found = drift(values)
     assert found == (None if wanted is None else pytest.approx(wanted))
 
 
 def test_canaries_are_taken_in_the_order_of_rounds() -> None:
-    sung = [
-        Canary(run="r", round=number, started_at=NOON, cpu_s=cpu_s, wall_s=1, load_average=number / 2)
+    canaries = [
+        canary(number, cpu_s=cpu_s, wall_s=1, load_average=number / 2)
         for number, cpu_s in ((3, 1.0), (1, 1.0), (4, 1.2), (2, 1.0))
     ]
-    found = watch(run([]), [], sung, {})
+    found = watch(run([]), [], canaries, {})
     assert found.canary_drift == pytest.approx(0.0)
     assert found.load_average_max == 2.0
     assert found.canary_cpu_s is not None
     assert found.canary_cpu_s.n == 4
 
 
-def test_shares_are_of_all_windows_and_the_generators_worst_is_told() -> None:
+def test_shares_are_of_all_windows_and_the_generators_highest_is_reported() -> None:
     loads = [load(generator_cpu_s=0.2), load(generator_cpu_s=1.4, steal_all_s=0.4, generator_run_delay_s=1.0)]
     windows = [window("a+b", number, one) for number, one in enumerate(loads, 1)]
     found = watch(run([cell("a+b")]), windows, [], {})
@@ -49,10 +48,10 @@ def test_shares_are_of_all_windows_and_the_generators_worst_is_told() -> None:
     assert (found.throttled, found.foreign, found.canary_drift) == (None, None, None)
 
 
-def test_the_canary_sings_on_the_cores_it_is_given_and_leaves_the_process_its_own() -> None:
+def test_reference_work_runs_on_the_given_cores_and_restores_the_processs_own() -> None:
     before = os.sched_getaffinity(0)
     core = max(before)
-    first, second = (sing("r", number, [core]) for number in (1, 2))
+    first, second = (time_reference_work(canary(number), [core]) for number in (1, 2))
     assert os.sched_getaffinity(0) == before
     for one in (first, second):
         assert 0 < one.cpu_s <= one.wall_s * 1.05
@@ -73,7 +72,7 @@ intr 5
 @pytest.mark.parametrize(
     ("cores", "busy", "steal"), [(None, 1330, 7), ([0], 715, 3), ([0, 1], 1330, 7), ([10], 45, 9), ([], 0, 0)]
 )
-def test_times_of_cores_are_added_up_from_the_kernels_table(
+def test_times_of_cores_are_sums_over_the_kernels_table(
     tmp_path: Path, cores: list[int] | None, busy: int, steal: int
 ) -> None:
     (tmp_path / "stat").write_text(STAT)
@@ -83,7 +82,7 @@ def test_times_of_cores_are_added_up_from_the_kernels_table(
     assert found.steal_s == pytest.approx(steal / ticks)
 
 
-def test_what_has_come_since_is_the_difference(tmp_path: Path) -> None:
+def test_times_since_a_reading_are_the_difference(tmp_path: Path) -> None:
     (tmp_path / "before").write_text(STAT)
     (tmp_path / "after").write_text(STAT.replace("cpu0 600 0", "cpu0 650 0"))
     found = core_times([0], stat=tmp_path / "after").since(core_times([0], stat=tmp_path / "before"))

@@ -5,18 +5,19 @@ import random
 
 import pytest
 
-from common.records.run import Run
+from common.records.run import CompareRun, Design
 from common.records.summary import Decision, Interval, Pair
+from loadtests.analysis.across_runs import welch
 from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
-from loadtests.runs.across_runs import welch
-from tests.support.records import cell, run
+from tests.support.records import cell, compare_run
 
 SD = 0.0185
-"""Of the log ratio of two in a duet, as METHOD's sources and our own trials have it."""
+"""Of the log ratio of two stacks in a duet, as seen in trials."""
 
 
-def _run() -> Run:
-    return run([cell("a+x"), cell("b+x")], design="duet", rounds=LOOKS[-1], looks=list(LOOKS))
+def _run(rounds: int = LOOKS[-1]) -> CompareRun:
+    cells = [cell("a+x"), cell("b+x")]
+    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(LOOKS))
 
 
 def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]]:
@@ -29,7 +30,7 @@ def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]
 
 
 def _end(slower: float, seed: int) -> tuple[int, Pair]:
-    """At which look a comparison ends, and how."""
+    """Return the look at which a comparison ends, and its pair."""
     made = _run()
     for look in LOOKS:
         pair = pair_of(made, _values(slower, seed, look))
@@ -62,31 +63,31 @@ def test_each_decision_has_its_sentence(pair: Pair, expected: str) -> None:
     assert sentence(pair, 0.05) == expected
 
 
-def test_only_what_is_told_to_be_slower_counts_as_slower() -> None:
+def test_only_a_decided_slowdown_counts_as_slower() -> None:
     assert slower_by(_pair(1.25, 1.2, 1.3, Decision.DIFFERENT)) == pytest.approx(0.2)
     assert slower_by(_pair(0.8, 0.75, 0.85, Decision.DIFFERENT)) == 0
     assert slower_by(_pair(1.25, 0.9, 1.6, Decision.UNDECIDED)) == 0
 
 
-def test_speed_turns_a_ratio_and_its_bounds_round() -> None:
+def test_speed_inverts_a_ratio_and_its_bounds() -> None:
     found = speed(Interval(estimate=1.25, low=1.0, high=2.0, n=5))
     assert [found.estimate, found.low, found.high] == pytest.approx([-0.2, -0.5, 0.0])
 
 
-def test_a_slowdown_of_five_per_cent_is_told_within_eighteen_pairs() -> None:
+def test_a_slowdown_of_five_per_cent_is_found_within_eighteen_pairs() -> None:
     """Of 9 s each: under three minutes."""
     ends = [_end(0.05, seed) for seed in range(100)]
-    told = [pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 and look <= 18 for look, pair in ends]
-    assert sum(told) >= 95
+    found = [pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 and look <= 18 for look, pair in ends]
+    assert sum(found) >= 95
 
 
-def test_a_slowdown_of_two_per_cent_is_told_in_the_end() -> None:
+def test_a_slowdown_of_two_per_cent_is_found_in_the_end() -> None:
     """Though it is well within the band of equivalence."""
     ends = [_end(0.02, seed) for seed in range(100)]
     assert sum(pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 for _, pair in ends) >= 80
 
 
-def test_two_that_are_the_same_are_seldom_told_apart_and_soon_let_be() -> None:
+def test_two_equal_stacks_are_seldom_called_different_and_soon_equivalent() -> None:
     ends = [_end(0.0, seed) for seed in range(200)]
     assert sum(pair.decision is Decision.DIFFERENT for _, pair in ends) <= 15  # 5 % of 200, and three deviations
     assert sum(pair.decision is Decision.EQUIVALENT for _, pair in ends) >= 180
@@ -94,7 +95,7 @@ def test_two_that_are_the_same_are_seldom_told_apart_and_soon_let_be() -> None:
 
 
 def test_too_few_rounds_decide_nothing() -> None:
-    pair = pair_of(run([cell("a+x"), cell("b+x")], design="duet", rounds=3), _values(0.5, 1, 3))
+    pair = pair_of(compare_run([cell("a+x"), cell("b+x")], design=Design.DUET, rounds=3), _values(0.5, 1, 3))
     assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
 
 

@@ -1,13 +1,13 @@
-"""Each doubt comes from recorded fields, and says what was seen."""
+"""Each verdict comes from recorded fields, and says what was seen."""
 
 from typing import Any
 
 import pytest
 
-from common.records.run import Cell, Conformance, Run
+from common.records.run import Cell, Conformance, LoadRun
 from common.records.summary import Verdict
 from common.records.window import OpenLoop, Window
-from loadtests.analysis.verdicts import doubts, sound
+from loadtests.analysis.verdicts import permits_ranking, verdicts
 from tests.support.records import cell, load, run, window, worker
 
 CELL = cell("a+b")
@@ -16,6 +16,10 @@ RUN = run([CELL])
 
 def _windows(**changes: Any) -> list[Window]:  # noqa: ANN401 -- any field
     return [window("a+b", number, load(**changes)) for number in range(1, 6)]
+
+
+def _reasons(of_run: LoadRun, of_cell: Cell, windows: list[Window]) -> dict[Verdict, str]:
+    return verdicts(of_cell, windows, of_run.setup, of_run.runtime)
 
 
 NONCONFORMING = cell("a+b", conformance=Conformance(passed=3, failed={"test_x": "said 500"}, duration_s=1.0))
@@ -47,14 +51,14 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
         (Verdict.TOO_FEW_ROUNDS, "3 windows", RUN, CELL, _windows()[:3]),
     ],
 )
-def test_a_doubt_names_what_was_seen(
-    verdict: Verdict, seen: str, of_run: Run, of_cell: Cell, windows: list[Window]
+def test_a_verdict_names_what_was_seen(
+    verdict: Verdict, seen: str, of_run: LoadRun, of_cell: Cell, windows: list[Window]
 ) -> None:
-    assert seen in doubts(of_run, of_cell, windows)[verdict]
+    assert seen in _reasons(of_run, of_cell, windows)[verdict]
 
 
-def test_five_clean_windows_leave_no_doubt() -> None:
-    assert doubts(RUN, CELL, _windows()) == {}
+def test_five_clean_windows_are_valid() -> None:
+    assert _reasons(RUN, CELL, _windows()) == {}
 
 
 def test_an_open_loop_is_not_held_to_littles_law() -> None:
@@ -70,16 +74,16 @@ def test_an_open_loop_is_not_held_to_littles_law() -> None:
         send_lag_s=None,
         send_lag_histogram=[],
     )
-    assert doubts(RUN, CELL, _windows(open_loop=paced, littles_law_ratio=0.01)) == {}
+    assert _reasons(RUN, CELL, _windows(open_loop=paced, littles_law_ratio=0.01)) == {}
 
 
 def test_a_closing_server_is_expected_to_reconnect() -> None:
-    assert doubts(RUN, CLOSING, _windows(reconnects=20_000)) == {}
+    assert _reasons(RUN, CLOSING, _windows(reconnects=20_000)) == {}
 
 
-def test_the_gravest_doubt_comes_first() -> None:
+def test_the_gravest_verdict_comes_first() -> None:
     windows = [*_windows(failures={"wrong body": 2}, server_steal_s=1.0, throttled_s=1.0)[:2], DIED[-1]]
-    assert list(doubts(RUN, CELL, windows)) == [
+    assert list(_reasons(RUN, CELL, windows)) == [
         Verdict.SERVER_DIED,
         Verdict.WRONG_ANSWERS,
         Verdict.DISTURBED,
@@ -89,22 +93,22 @@ def test_the_gravest_doubt_comes_first() -> None:
 
 
 def test_only_remarks_leave_a_cell_ranked() -> None:
-    assert sound({})
-    assert sound({Verdict.THROTTLED: "held back"})
-    assert not sound({Verdict.THROTTLED: "held back", Verdict.DISTURBED: "by others"})
+    assert permits_ranking(())
+    assert permits_ranking({Verdict.THROTTLED})
+    assert not permits_ranking({Verdict.THROTTLED, Verdict.DISTURBED})
 
 
-def test_a_generator_that_shares_the_servers_core_is_not_called_somebody_else() -> None:
+def test_a_generator_on_the_servers_core_does_not_count_as_a_disturbance() -> None:
     shared = run([CELL], generator_cores=[0])
     windows = _windows(server_cpu_s=1.0, server_cores_busy_s=2.0)
-    assert Verdict.DISTURBED not in doubts(shared, CELL, windows)
+    assert Verdict.DISTURBED not in _reasons(shared, CELL, windows)
 
 
-def test_one_window_out_of_step_is_not_called_a_broken_connection() -> None:
+def test_a_single_outlier_does_not_count_as_a_broken_connection() -> None:
     windows = [*_windows()[:4], window("a+b", 5, load(littles_law_ratio=1.2))]
-    assert doubts(RUN, CELL, windows) == {}
+    assert _reasons(RUN, CELL, windows) == {}
 
 
 @pytest.mark.parametrize("windows", [_windows(), _windows(requests=0), DIED, []])
-def test_every_sentence_ends(windows: list[Window]) -> None:
-    assert all(sentence.endswith((".", "Boom")) for sentence in doubts(RUN, CELL, windows).values())
+def test_every_sentence_ends_with_a_full_stop(windows: list[Window]) -> None:
+    assert all(sentence.endswith((".", "Boom")) for sentence in _reasons(RUN, CELL, windows).values())

@@ -3,14 +3,21 @@
 from collections import Counter
 from itertools import groupby, pairwise
 
-from loadtests.runs.plan import Step, steps
+from common.records.startup import Start
+from common.records.window import Canary, Window
+from loadtests.campaign.plan import PlannedVisit, planned_visits
+from tests.support.records import canary, window
 
 CELLS = tuple("abcdef")
 
 
+def _planned(rounds: int, seed: int) -> list[PlannedVisit]:
+    return list(planned_visits(Window, CELLS, rounds, seed))
+
+
 def _orders(seed: int, rounds: int = 200) -> list[tuple[str, ...]]:
-    planned = steps(CELLS, rounds, seed)
-    return [tuple(step.cell for step in group) for _, group in groupby(planned, key=lambda step: step.round)]
+    planned = _planned(rounds, seed)
+    return [tuple(one.cell for one in group) for _, group in groupby(planned, key=lambda one: one.round)]
 
 
 def test_every_round_holds_every_cell_once() -> None:
@@ -18,13 +25,13 @@ def test_every_round_holds_every_cell_once() -> None:
 
 
 def test_rounds_and_positions_count_from_one() -> None:
-    first, *_, last = steps(CELLS, 3, 1)
+    first, *_, last = _planned(3, 1)
     assert (first.round, first.position) == (1, 1)
     assert (last.round, last.position) == (3, len(CELLS))
 
 
 def test_the_same_seed_gives_the_same_order() -> None:
-    assert list(steps(CELLS, 5, 7)) == list(steps(CELLS, 5, 7))
+    assert _planned(5, 7) == _planned(5, 7)
 
 
 def test_another_seed_gives_another_order() -> None:
@@ -32,7 +39,7 @@ def test_another_seed_gives_another_order() -> None:
 
 
 def test_a_longer_run_begins_like_a_shorter_one() -> None:
-    assert list(steps(CELLS, 9, 7))[: 5 * len(CELLS)] == list(steps(CELLS, 5, 7))
+    assert _planned(9, 7)[: 5 * len(CELLS)] == _planned(5, 7)
 
 
 def test_every_cell_stands_in_every_position_about_equally_often() -> None:
@@ -49,5 +56,17 @@ def test_which_cell_follows_which_differs_between_rounds() -> None:
     assert len(followers) == len(CELLS) * (len(CELLS) - 1)
 
 
-def test_a_step_names_its_cell() -> None:
-    assert list(steps(("one",), 1, 0)) == [Step(round=1, position=1, cell="one")]
+def test_a_planned_visit_names_its_kind_and_its_cell() -> None:
+    assert list(planned_visits(Start, ("one",), 1, 0)) == [PlannedVisit(kind=Start, round=1, position=1, cell="one")]
+
+
+def test_a_visit_is_made_by_a_record_of_its_kind_round_and_cell() -> None:
+    planned = PlannedVisit(kind=Window, round=2, position=1, cell="a")
+    assert planned.is_made([window("a", 1, None), window("a", 2, None)])
+    assert not planned.is_made([window("a", 1, None), window("b", 2, None), canary(2)])
+
+
+def test_a_record_of_a_planned_visit_says_which_it_is_and_when_it_began() -> None:
+    made = PlannedVisit(kind=Canary, round=3, position=0, cell="").record(Canary, "run")
+    assert (made.run, made.round, made.position, made.cell, made.took_s) == ("run", 3, 0, "", None)
+    assert made.started_at.tzinfo is not None

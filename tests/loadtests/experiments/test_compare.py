@@ -1,92 +1,156 @@
-"""Two against each other, as a user starts it: both loaded at once, one sentence, an exit status."""
+"""Two against each other, both loaded at once where the cores allow it; or two finished runs."""
 
-import shutil
-import subprocess
-import sys
-from datetime import timedelta
+import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from rich.console import Console
+from msgspec.structs import replace
 
-from common.catalog.frameworks import FRAMEWORKS
 from common.errors import FailedError, UsageError
-from common.project import ROOT
-from common.records.schema import decode
-from common.records.summary import Decision, Summary
-from loadtests.runs.across_runs import across_runs
-from loadtests.runs.compare import fail_if_slower, say
-from loadtests.runs.results import Results
-from tests.support.records import cell, load, run, window
+from common.records.run import CompareRun, Design
+from common.records.summary import Decision, Interval, Pair
+from common.records.visit import Visit
+from common.records.window import Canary, Window
+from loadtests.analysis import outcome
+from loadtests.campaign.plan import PlannedVisit
+from loadtests.campaign.stopping import parse_stopping
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.compare import Compare, compare_runs, require_not_slower
+from loadtests.experiments.loadtest import windows_of
+from tests.support.records import canary, cell, compare_run, load, run, window
+
+ROUNDS, LOOKS = parse_stopping(rounds=None, looks=outcome.LOOKS)
 
 
-def _compare(*options: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "loadtests", "compare", *options]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+def _compare(design: Design = Design.DUET, **changes: Any) -> Compare:  # noqa: ANN401 -- any field
+    fields: dict[str, Any] = {"rounds": ROUNDS, "looks": LOOKS.looks, "fewest_rounds": 5, "design": design}
+    return Compare(compare_run([cell("a"), cell("b")], sides=["falcon", "flask"], **fields | changes))
 
 
-@pytest.fixture
-def slow(tmp_path: Path) -> Path:
-    """A copy of a framework's folder that is busy for as long again before each answer."""
-    folder = tmp_path / "slow"
-    shutil.copytree(FRAMEWORKS / "raw_wsgi", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    app = (folder / "app.py").read_text()
-    busy = "def app(environ, start_response):\n    for _ in range(20000):\n        pass\n"
-    (folder / "app.py").write_text(app.replace("def app(environ, start_response):\n", busy))
-    return folder
+def _visit(planned: PlannedVisit, slower: float = 0.1) -> Visit:
+    if planned.kind is Canary:
+        return canary(planned.round)
+    noise = random.Random(f"{planned.cell}/{planned.round}").uniform(0.99, 1.01)  # noqa: S311 -- not for secrets
+    requests = round(10_000 * noise * (1 - slower if planned.cell == "b" else 1))
+    return replace(window(planned.cell, planned.round, load(requests)), position=planned.position)
 
 
-def test_a_slow_copy_is_told_to_be_slower_and_fails_the_command(slow: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    ended = _compare("--a=raw_wsgi", f"--b={slow}", "--rounds=5", "--fail-if-slower=3", f"--out={out}")
-    assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert f"{slow} is slower than raw_wsgi by " in ended.stdout.splitlines()[-1]
-    assert "FAIL_IF_SLOWER is 3.0%" in ended.stderr
-    results = Results(folder=out)
-    assert results.run().design == "duet"
-    summary: Summary = decode((out / "summary.json").read_bytes(), Summary, source="summary.json")
+def _completed(experiment: Compare, visits: Sequence[Visit] = ()) -> list[Visit]:
+    made = list(visits)
+    while batch := experiment.remaining(made).batch:
+        made += [_visit(one) for one in batch]
+    return made
+
+
+def test_a_duet_loads_both_at_once_after_the_rounds_canary() -> None:
+    experiment = _compare()
+    (first,) = experiment.remaining([]).batch
+    assert first.kind is Canary
+    both = experiment.remaining([canary(1)]).batch
+    assert [(one.kind, one.round) for one in both] == [(Window, 1), (Window, 1)]
+    assert {one.cell for one in both} == {"a", "b"}
+
+
+def test_an_alternation_loads_one_after_the_other() -> None:
+    assert len(_compare(Design.ALTERNATION).remaining([canary(1)]).batch) == 1
+
+
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+def test_a_difference_ends_the_comparison_at_the_first_look_that_tells_it(design: Design) -> None:
+    visits = _completed(_compare(design))
+    assert len(windows_of(visits)) == 2 * outcome.LOOKS[0]
+    summary = _compare(design).summarise(visits)
     assert [pair.decision for pair in summary.pairs] == [Decision.DIFFERENT]
-    windows = results.windows()
-    assert [(one.round, one.error) for one in windows] == [(number, None) for number in range(1, 6) for _ in range(2)]
-    for first, second in zip(windows[::2], windows[1::2], strict=True):
-        assert {first.cell, second.cell} == {"raw_wsgi", str(slow)}
-        assert abs(first.started_at - second.started_at) < timedelta(seconds=1)
-        assert first.load is not None
-        assert second.load is not None
-        # one core for both: neither had more than its share while the other was loaded too
-        assert (first.load.server_cpu_s or 9) + (second.load.server_cpu_s or 9) < 1.2 * first.load.duration_s
+    (sentence,) = _compare(design).conclusions(summary)
+    assert sentence.startswith("b is slower than a by ")
 
 
-def _finished(folder: Path, name: str, requests: int, **changes: object) -> Results:
+def test_a_comparison_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
+    """A round of which one window is on disk is made again: neither server had a core for itself."""
+    experiment = _compare()
+    unbroken = _completed(experiment)
+    for made in range(len(unbroken)):
+        visits = unbroken[:made]
+        kept = visits[: len(visits) - experiment.half_made(visits)]
+        assert _completed(experiment, kept) == unbroken
+
+
+def test_only_a_duet_has_rounds_that_are_half_made() -> None:
+    both = [window("a", 1, load()), window("b", 1, load())]
+    assert _compare().half_made([]) == 0
+    assert _compare().half_made([canary(1)]) == 0
+    assert _compare().half_made([canary(1), *both]) == 0
+    assert _compare().half_made([canary(1), *both, canary(2), window("b", 2, load())]) == 1
+    assert _compare(Design.ALTERNATION).half_made([canary(1), both[0]]) == 0
+
+
+def test_two_servers_at_once_give_no_figures_of_the_stacks() -> None:
+    experiment = _compare()
+    assert list(experiment.figures(experiment.summarise(_completed(experiment)))) == []
+
+
+def test_what_was_compared_is_brought_up_again_from_what_its_user_named() -> None:
+    experiment = Compare(
+        compare_run([cell("falcon"), cell("flask+gunicorn-sync")], sides=["falcon", "flask+gunicorn-sync"])
+    )
+    subjects = experiment.subjects()
+    assert [one.stack.name for one in subjects.values()] == ["falcon+gunicorn-gthread", "flask+gunicorn-sync"]
+    assert subjects.keys() == {one.name for one in experiment.stacks()}
+
+
+def test_a_side_without_a_server_gets_the_one_that_was_asked_for() -> None:
+    experiment = Compare(
+        compare_run([cell("falcon"), cell("flask")], sides=["falcon", "flask"], server_asked="granian")
+    )
+    assert {one.stack.server.name for one in experiment.subjects().values()} == {"granian"}
+
+
+def test_a_comparison_that_does_not_say_what_its_sides_were_is_not_resumed() -> None:
+    made: CompareRun = compare_run([cell("a"), cell("b")], sides=[])
+    with pytest.raises(UsageError, match="does not say what A= and B= were"):
+        Compare(made).subjects()
+
+
+def _finished(folder: Path, name: str, requests: int, **changes: Any) -> RunFolder:  # noqa: ANN401 -- any field
     made = run([cell("a+b"), cell(f"only+{name}")], id=name, **changes)
-    results = Results.create(folder / name, made)
+    results = RunFolder.create(folder / name, made)
     for number in range(1, 6):
         results.add(window("a+b", number, load(requests + 10 * number)))
+        results.add(canary(number))
     return results
 
 
 def test_of_two_finished_runs_the_cells_that_both_have_are_compared(tmp_path: Path) -> None:
     old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000)
-    (pair,) = across_runs(old, new, 0.05)
+    (pair,) = compare_runs(old, new, 0.05)
     assert (pair.a, pair.b, pair.decision) == ("a+b of old", "a+b of new", Decision.DIFFERENT)
-    console = Console(record=True, width=200)
-    say(pair, 0.05, console)
-    assert "a+b of new is slower than a+b of old by 10.0%" in console.export_text()
-    with pytest.raises(FailedError, match=r"is slower by 10\.0%; FAIL_IF_SLOWER is 3\.0%"):
-        fail_if_slower([pair], 0.03)
-    fail_if_slower([pair], 0.2)
-    (same,) = across_runs(old, old, 0.05)
+    assert "a+b of new is slower than a+b of old by 10.0%" in outcome.sentence(pair, 0.05)
+    with pytest.raises(FailedError, match=r"is slower by 10\.0%, which FAIL_IF_SLOWER=3\.0% does not"):
+        require_not_slower([pair], 0.03)
+    require_not_slower([pair], 0.2)
+    (same,) = compare_runs(old, old, 0.05)
     assert same.decision is Decision.EQUIVALENT
+
+
+def test_the_slowest_of_several_pairs_is_named() -> None:
+    def slower(name: str, ratio: float) -> Pair:
+        interval = Interval(estimate=ratio, low=ratio, high=ratio, n=5)
+        return Pair(a="a", b=name, ratio=interval, p_value=0.0, decision=Decision.DIFFERENT)
+
+    with pytest.raises(FailedError, match=r"^y is slower by 20\.0%"):
+        require_not_slower([slower("x", 1 / 0.9), slower("y", 1 / 0.8), slower("z", 1.3**-1)], 0.05)
+
+
+def test_what_is_not_called_slower_does_not_fail_whatever_it_looks_like() -> None:
+    interval = Interval(estimate=1.5, low=0.5, high=4.0, n=5)
+    undecided = Pair(a="a", b="b", ratio=interval, p_value=0.5, decision=Decision.UNDECIDED)
+    require_not_slower([undecided], 0.05)
+    require_not_slower([], 0.05)
 
 
 def test_runs_that_were_not_made_alike_are_refused(tmp_path: Path) -> None:
     old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000, users=64)
     with pytest.raises(UsageError, match="old has users 16 and new has 64"):
-        across_runs(old, new, 0.05)
-
-
-def test_a_run_is_not_compared_with_a_stack(tmp_path: Path) -> None:
-    old = _finished(tmp_path, "old", 10_000)
-    ended = _compare(f"--a={old.folder}", "--b=falcon")
-    assert ended.returncode == 2
-    assert "a finished run is compared with another finished run" in ended.stderr
+        compare_runs(old, new, 0.05)

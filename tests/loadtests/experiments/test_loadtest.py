@@ -1,112 +1,284 @@
-"""The main job, as a user starts it: real frameworks on real servers, a table, records, nothing left behind."""
+"""A load test goes on until every pair is decided, nothing more can be, or its time is spent."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
-from pathlib import Path
+import random
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
-import psutil
 import pytest
+from msgspec.structs import replace
 
-from common.project import ROOT
-from common.records.run import Run
-from common.records.schema import decode
-from common.records.summary import Summary, Verdict
-from common.records.window import Window
-from loadtests.runs.plan import steps
-from tests.support.waiting import wait_until
+from common.catalog.runtimes import Runtime
+from common.errors import FailedError, GeneratorBoundError
+from common.records.run import Cell, Conformance, LoadRun
+from common.records.summary import Dropout, DropReason, Summary
+from common.records.visit import Visit
+from common.records.window import Canary, Window
+from loadtests.analysis.comparison import LOOKS
+from loadtests.campaign.experiment import Remaining
+from loadtests.campaign.plan import PlannedVisit, planned_visits
+from loadtests.experiments.loadtest import LoadTest, pairs_at_look, windows_of
+from loadtests.reports import throughput
+from tests.support.records import canary, cell, load, run, window
 
-LINE = [sys.executable, "-m", "loadtests", "loadtest"]
+SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
+"""Three far enough apart, the last two alike."""
+THREE = ["a+x", "b+x", "c+x"]
 
 
-def _loadtest(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*LINE, *options], cwd=ROOT, capture_output=True, text=True, check=False)
+def _loadtest(*cells: Cell, **changes: Any) -> LoadTest[LoadRun]:  # noqa: ANN401 -- any field
+    fields: dict[str, Any] = {"rounds": 20, "fewest_rounds": 5, "looks": list(LOOKS)}
+    return LoadTest(run(list(cells) or [cell(name) for name in THREE], **fields | changes))
 
 
-def _windows(folder: Path) -> list[Window]:
-    return msgspec.json.Decoder(Window).decode_lines((folder / "windows.jsonl").read_bytes())
+def _window(name: str, number: int, noise: float = 0.08) -> Window:
+    requests = round(SPREAD[name] * (1 + random.Random(f"{name}/{number}").uniform(-noise, noise)))  # noqa: S311
+    return replace(window(name, number, load(requests)), took_s=5.0)
 
 
-def test_frameworks_end_in_a_table_and_in_records_that_agree(tmp_path: Path) -> None:
-    ended = _loadtest(
-        "--runtime=process", "--framework=falcON,raw-asgi", "--rounds=2", "--seed=11", f"--out={tmp_path}"
+def _visit(planned: PlannedVisit, noise: float = 0.08) -> Visit:
+    """Return the record of a planned visit; a control is as fast as what it copies."""
+    if planned.kind is Canary:
+        return canary(planned.round)
+    made = _window(planned.cell.removesuffix("#2"), planned.round, noise)
+    return replace(made, cell=planned.cell, position=planned.position)
+
+
+def _completed(
+    experiment: LoadTest[LoadRun], visits: Sequence[Visit] = (), noise: float = 0.08
+) -> tuple[list[Visit], Remaining]:
+    """Return all visits of a run that goes on after ``visits``, and what is left in the end."""
+    made = list(visits)
+    while (remaining := experiment.remaining(made)).batch:
+        made += [_visit(one, noise) for one in remaining.batch]
+    return made, remaining
+
+
+def _rounds(visits: Sequence[Visit]) -> dict[str, int]:
+    """Return the number of windows of each cell."""
+    cells = [one.cell for one in windows_of(visits)]
+    return {name: cells.count(name) for name in dict.fromkeys(cells)}
+
+
+def _steps(visits: Sequence[Visit]) -> list[tuple[int, int, str]]:
+    return [(one.round, one.position, one.cell) for one in windows_of(visits)]
+
+
+def test_the_same_seed_gives_the_same_order_of_cells() -> None:
+    orders = {seed: _steps(_completed(_loadtest(seed=seed))[0]) for seed in (1, 2)}
+    assert orders[1] == _steps(_completed(_loadtest(seed=1))[0])
+    assert orders[1] != orders[2]
+
+
+def test_a_cell_that_has_dropped_out_changes_nothing_in_the_order_of_the_others() -> None:
+    visits, _ = _completed(_loadtest())
+    planned = [(one.round, one.position, one.cell) for one in planned_visits(Window, THREE, 20, 1)]
+    made = _steps(visits)
+    assert len(made) < len(planned)
+    assert made == [one for one in planned if one in set(made)]
+
+
+def test_every_round_begins_with_a_canary() -> None:
+    visits, _ = _completed(_loadtest())
+    first: dict[int, Visit] = {}
+    for one in visits:
+        first.setdefault(one.round, one)
+    assert all(isinstance(one, Canary) for one in first.values())
+    assert sum(isinstance(one, Canary) for one in visits) == len(first)
+
+
+def test_a_canary_that_was_made_is_not_made_again() -> None:
+    (planned,) = _loadtest().remaining([canary(1)]).batch
+    assert planned.kind is Window
+
+
+def test_a_canary_that_is_missing_is_made_before_the_rest_of_its_round() -> None:
+    first = _loadtest().remaining([canary(1)]).batch[0]
+    (planned,) = _loadtest().remaining([_visit(first)]).batch
+    assert (planned.kind, planned.round) == (Canary, 1)
+
+
+def test_there_is_no_canary_where_the_servers_are_elsewhere() -> None:
+    visits, _ = _completed(_loadtest(server_cores=[], runtime=Runtime.FARGATE, rounds=2, fewest_rounds=2, looks=[]))
+    assert len(visits) == 2 * len(THREE)
+
+
+def test_a_cell_that_is_resolved_against_all_others_drops_out_at_a_look() -> None:
+    made = _rounds(_completed(_loadtest())[0])
+    assert made["a+x"] == 5
+    assert made["b+x"] == made["c+x"] > 5
+    assert made["b+x"] in LOOKS
+
+
+def test_a_cell_whose_pairs_the_rounds_left_will_hardly_decide_drops_out_and_the_table_says_so() -> None:
+    experiment = _loadtest(*map(cell, SPREAD), cell("d+x#2", control_of="d+x"))
+    visits, _ = _completed(experiment)
+    summary = experiment.summarise(visits)
+    seen = {row.cell: row.dropout for row in summary.cells}
+    let_go = Dropout(after_round=_rounds(visits)["d+x"], reason=DropReason.OUT_OF_REACH)
+    assert let_go.after_round < 20
+    assert seen["d+x"] == seen["d+x#2"] == let_go
+    assert seen["a+x"] == Dropout(after_round=5, reason=DropReason.RESOLVED)
+    rounds = {row[1]: row[3] for row in throughput.rows(experiment.run, summary)}
+    assert rounds["d+x"] == f"{let_go.after_round}*"
+    assert rounds["a+x"] == "5"
+    assert any(note.startswith("*: dropped out undecided") for note in experiment.notes(summary))
+
+
+def test_a_run_that_no_round_left_would_help_ends_and_says_how_many_pairs_are_open() -> None:
+    visits, end = _completed(_loadtest(cell("c+x"), cell("d+x")))
+    last = max(one.round for one in visits)
+    assert last < 20
+    assert end.completion_reason.startswith(f"1 of 1 pairs are undecided after {last} rounds, and")
+    assert "unlikely to decide" in end.completion_reason
+
+
+def test_a_run_ends_when_every_pair_is_resolved() -> None:
+    visits, end = _completed(_loadtest(), noise=0.001)
+    assert _rounds(visits) == dict.fromkeys(_rounds(visits), 5)
+    assert end == Remaining(batch=(), completion_reason="every pair is resolved after 5 rounds", count=0, left_s=0.0)
+
+
+def test_a_run_of_one_stack_has_no_pair_to_decide_and_ends_at_the_first_look() -> None:
+    visits, end = _completed(_loadtest(cell("a+x"), cell("a+x#2", control_of="a+x")))
+    assert _rounds(visits) == {"a+x": 5, "a+x#2": 5}
+    assert end.completion_reason == "no two stacks can be compared after 5 rounds"
+
+
+def test_rounds_are_exactly_as_many_as_asked_for() -> None:
+    visits, end = _completed(_loadtest(rounds=3, fewest_rounds=3, looks=[]), noise=0.001)
+    assert _rounds(visits) == dict.fromkeys(_rounds(visits), 3)
+    assert end.completion_reason == "3 rounds are made"
+
+
+@pytest.mark.parametrize(("budget_s", "fewest", "rounds"), [(40.0, 1, 2), (10.0, 1, 1), (40.0, 5, 5), (95.0, 5, 6)])
+def test_no_round_is_begun_that_does_not_fit_into_the_budget(budget_s: float, fewest: int, rounds: int) -> None:
+    """A round of three takes 15 s; the fewest rounds are made in any case."""
+    visits, end = _completed(_loadtest(budget_s=budget_s, fewest_rounds=fewest, looks=[20]))
+    assert max(one.round for one in visits) == rounds
+    assert "BUDGET" in end.completion_reason
+
+
+def test_canaries_are_part_of_what_a_budget_pays_for() -> None:
+    """Two rounds of 15 s fit into 40 s; with canaries of 10 s they do not."""
+    experiment = _loadtest(budget_s=40.0, fewest_rounds=1, looks=[20])
+    first = [replace(canary(1), took_s=10.0), *(_window(name, 1) for name in THREE)]
+    assert "does not fit into the 40 s of BUDGET" in experiment.remaining(first).completion_reason
+
+
+def test_cells_drop_out_once_they_are_precise_enough() -> None:
+    visits, end = _completed(_loadtest(looks=[], rounds=100, precision=0.02))
+    assert len(windows_of(visits)) < 300
+    assert end.completion_reason.startswith("every interval is within 2.0%")
+
+
+@pytest.mark.parametrize("changes", [{}, {"budget_s": 95.0}, {"looks": [], "rounds": 30, "precision": 0.03}])
+def test_a_run_interrupted_anywhere_goes_on_to_the_same_visits(changes: dict[str, Any]) -> None:
+    experiment = _loadtest(**changes)
+    unbroken, _ = _completed(experiment)
+    for made in range(len(unbroken)):
+        assert _completed(experiment, unbroken[:made])[0] == unbroken
+
+
+def test_a_stack_that_fails_drops_out_and_keeps_nobody_waiting() -> None:
+    experiment = _loadtest()
+    visits: list[Visit] = []
+    while batch := experiment.remaining(visits).batch:
+        visits += [
+            replace(window("a+x", one.round, None, error="exit status 1"), took_s=5.0)
+            if one.cell == "a+x"
+            else _visit(one, 0.001)
+            for one in batch
+        ]
+    assert max(one.round for one in visits) == 5
+
+
+def test_a_stack_that_breaks_the_contract_is_not_measured() -> None:
+    broken = cell("a+x", conformance=Conformance(passed=0, failed={"hello": "500"}, duration_s=1))
+    visits, _ = _completed(_loadtest(broken, cell("b+x"), cell("c+x")))
+    assert _rounds(visits).keys() == {"b+x", "c+x"}
+
+
+def test_a_run_in_which_no_stack_keeps_the_contract_is_over_at_once() -> None:
+    broken = cell("a+x", conformance=Conformance(passed=0, failed={"hello": "500"}, duration_s=1))
+    left = _loadtest(broken).remaining([])
+    assert (left.batch, left.completion_reason) == ((), "no stack can be measured")
+
+
+def test_a_control_goes_on_as_long_as_what_it_copies() -> None:
+    made = _rounds(_completed(_loadtest(cell("b+x"), cell("b+x#2", control_of="b+x"), cell("c+x")))[0])
+    assert made["b+x#2"] == made["b+x"]
+
+
+def test_the_time_left_is_what_is_left_of_rounds_or_of_the_budget() -> None:
+    visits = [_window(name, 1) for name in THREE]
+    assert _loadtest().remaining(visits).left_s == 19 * 3 * 5.0
+    assert _loadtest(budget_s=100.0).remaining(visits).left_s == 85.0
+    assert _loadtest(budget_s=20.0).remaining(visits).left_s == 4 * 3 * 5.0
+    assert _loadtest().remaining([]).left_s is None
+
+
+def test_the_windows_left_are_at_most_those_of_all_rounds() -> None:
+    assert _loadtest().remaining([]).count == 60
+    assert _loadtest().remaining([_window("a+x", 1)]).count == 59
+
+
+def test_pairs_are_looked_at_as_the_latest_look_left_them() -> None:
+    experiment = _loadtest()
+    visits, _ = _completed(experiment)
+    windows = windows_of(visits)
+    assert pairs_at_look(experiment.run, [one for one in windows if one.round < 5]) is None
+    fifth = pairs_at_look(experiment.run, [one for one in windows if one.round <= 5])
+    assert fifth is not None
+    assert fifth == pairs_at_look(experiment.run, [one for one in windows if one.round <= 7])
+
+
+def test_a_round_ends_with_a_word_on_what_is_open_and_how_long_it_may_take() -> None:
+    experiment = _loadtest()
+    visits, _ = _completed(experiment)
+    first = [one for one in visits if one.round == 1]
+    assert experiment.round_summary(first) == "round 1: 3 cells stay in, at most 4:45 left"
+    fifth = [one for one in visits if one.round <= 5]
+    assert experiment.round_summary(fifth) == (
+        "round 5: 1 of 3 pairs undecided at the latest look, 2 cells stay in, at most 2:30 left"
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    run = decode((tmp_path / "run.json").read_bytes(), Run, source="run.json")
-    windows = _windows(tmp_path)
-    planned = [(step.round, step.position, step.cell) for step in steps([cell.name for cell in run.cells], 2, 11)]
-    assert [(window.round, window.position, window.cell) for window in windows] == planned
-    assert all(cell.conformance is not None and not cell.conformance.failed for cell in run.cells)
-    for window in windows:
-        assert window.error is None
-        assert window.load is not None
-        assert window.load.failures == {}
-        assert window.load.requests > 1000
-        assert window.load.server_cpu_s is not None
-        assert 0 < window.load.server_cpu_s / window.load.duration_s <= 1.1
-    summary = decode((tmp_path / "summary.json").read_bytes(), Summary, source="summary.json")
-    for row in summary.cells:
-        assert Verdict.TOO_FEW_ROUNDS in row.doubts
-        assert row.rank is None
-        assert row.requests_per_cpu_s is not None
-        assert f"{row.requests_per_cpu_s.estimate:,.0f}" in ended.stdout
-    assert "process runtime, as asked for" in ended.stdout
+    assert (experiment.round_summary(visits) or "").endswith("0 cells stay in")
 
 
-def test_a_closing_server_is_measured_and_labelled(tmp_path: Path) -> None:
-    ended = _loadtest(
-        "--runtime=process", "--framework=raw_wsgi", "--server=gunicorn-sync", "--rounds=1", f"--out={tmp_path}"
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    window, _ = _windows(tmp_path)
-    assert window.load is not None
-    assert window.load.failures == {}
-    assert window.load.reconnects is not None
-    assert window.load.reconnects >= window.load.requests - window.load.users
-    assert "(closing)" in ended.stdout
+@pytest.mark.parametrize(
+    ("visit", "expected"),
+    [
+        (window("a", 1, load(20_000)), "10,000 req/s per vCPU"),
+        (window("a", 1, load(20_000, server_cpu_s=None)), "10,000 req/s of wall time"),
+        (window("a", 1, load(0)), "nothing was answered"),
+        (window("a", 1, None), "nothing was answered"),
+        (canary(1, cpu_s=0.0123), "12.3 ms of CPU time for the reference work"),
+    ],
+)
+def test_a_visit_is_described_by_its_value(visit: Visit, expected: str) -> None:
+    assert _loadtest().describe(visit) == expected
 
 
-@pytest.mark.parametrize("scenario", ["sleep", "mixed"])
-def test_every_scenario_runs_on_a_real_stack(tmp_path: Path, scenario: str) -> None:
-    ended = _loadtest(
-        "--runtime=process", "--framework=starlette", f"--scenario={scenario}", "--delay=20", "--rounds=1",
-        f"--out={tmp_path}",
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    window, _ = _windows(tmp_path)
-    assert window.load is not None
-    assert window.load.failures == {}
-    assert window.load.latency_s is not None
-    assert window.load.latency_s.max >= 0.020
+def _summary_of(experiment: LoadTest[LoadRun], **changes: Any) -> Summary:  # noqa: ANN401 -- any field of a load
+    visits = [window(name, number, load(**changes)) for number in range(1, 6) for name in THREE]
+    return experiment.summarise(visits)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_lost_or_left_when_a_run_is_killed(tmp_path: Path, number: signal.Signals) -> None:
-    """The windows made so far stay readable, and server and generator are gone."""
-    line = [*LINE, "--runtime=process", "--framework=raw_wsgi", "--rounds=9", f"--out={tmp_path}"]
-    file = tmp_path / "windows.jsonl"
-    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as harness:
-        wait_until(lambda: file.exists() and bool(file.read_bytes()), deadline_s=60)
-        wait_until(lambda: bool(_generators(harness.pid)), deadline_s=30)
-        started = psutil.Process(harness.pid).children(recursive=True)
-        os.kill(harness.pid, number)
-        harness.wait(timeout=30)
-    wait_until(lambda: not any(process.is_running() for process in started))
-    assert len(_windows(tmp_path)) >= 1
-    if number != signal.SIGKILL:
-        assert re.search(r'"too-few-rounds": ', (tmp_path / "summary.json").read_text())
+def test_a_run_whose_numbers_are_valid_does_not_fail() -> None:
+    assert _loadtest().failure(_summary_of(_loadtest())) is None
 
 
-def _generators(pid: int) -> list[psutil.Process]:
-    """The Locust processes below ``pid``."""
-    found = []
-    for process in psutil.Process(pid).children(recursive=True):
-        try:
-            if any("locustfile" in word for word in process.cmdline()):
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+def test_a_stack_without_a_valid_number_fails_the_run() -> None:
+    failure = _loadtest().failure(_summary_of(_loadtest(), failures={"wrong body": 3}))
+    assert isinstance(failure, FailedError)
+    assert "3 of 3 stacks have no valid number: a+x, b+x, c+x." in str(failure)
+
+
+def test_a_generator_that_was_the_limit_fails_the_run_with_a_status_of_its_own() -> None:
+    failure = _loadtest().failure(_summary_of(_loadtest(), generator_cpu_s=1.9))
+    assert isinstance(failure, GeneratorBoundError)
+    assert failure.exit_status == 3
+
+
+def test_only_stacks_are_brought_up_not_their_controls() -> None:
+    experiment = _loadtest(cell("b+x"), cell("b+x#2", control_of="b+x"))
+    assert [one.name for one in experiment.stacks()] == ["b+x"]

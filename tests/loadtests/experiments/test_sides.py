@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import FRAMEWORKS, frameworks
+from common.catalog.runtimes import Runtime
 from common.errors import UsageError
-from common.runtimes.candidates import Runtime
-from loadtests.runs.results import Results
-from loadtests.runs.sides import Side, both
-from tests.support.records import cell, run
+from common.project import ROOT
+from common.records.run import Design, Run
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments import sides
+from loadtests.experiments.sides import Side, both_candidates
+from tests.support.records import cell, compare_run, run
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -39,10 +42,10 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
         ("flacon", "A=flacon is unknown. Did you mean falcon?"),
         ("", r"A=\(empty\)"),
         ("falcon:slimmer", "A=slimmer is unknown. Did you mean slim?"),
-        ("./nowhere", r"A=\./nowhere: there is no such folder"),
-        ("falcon@./nowhere", "there is no such folder"),
-        ("falcon:py9", r"A=\.\.\.py9 is no Python. Accepted: such as py3\.12"),
-        ("./tests", r"A=\./tests holds no pyproject\.toml"),
+        ("./nowhere", r"A=\./nowhere does not exist\. Accepted: FRAMEWORK"),
+        ("falcon@./nowhere", r"A=\./nowhere does not exist"),
+        ("falcon:py9", r"invalid A=\.\.\.py9: must be a version such as py3\.12"),
+        ("./tests", r"A=\./tests holds neither pyproject\.toml nor setup\.py"),
         ("falcon:pythree", "A=pythree is unknown"),
     ],
 )
@@ -52,8 +55,35 @@ def test_what_is_unknown_is_named_with_what_is_accepted(text: str, told: str) ->
 
 
 def test_a_finished_run_is_known_by_its_folder(tmp_path: Path) -> None:
-    Results.create(tmp_path, run([cell("a+b")]))
-    assert Side.parse(str(tmp_path), "B").run == tmp_path
+    folder = RunFolder.create(tmp_path, run([cell("a+b")]))
+    assert Side.parse(str(tmp_path), "B").run == folder
+
+
+def test_a_finished_run_is_known_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "RESULTS", tmp_path)
+    folder = RunFolder.create(tmp_path / "20260102-loadtest-1", run([cell("a+b")]))
+    assert Side.parse("20260102-loadtest-1", "B").run == folder
+
+
+@pytest.mark.parametrize(
+    ("made", "command"),
+    [
+        (compare_run([cell("a+b")], design=Design.DUET), "make compare"),
+        (RunFolder(folder=ROOT / "tests" / "golden" / "schema-2" / "startup").run(), "make startup"),
+    ],
+)
+def test_only_a_load_test_is_compared_with_another(tmp_path: Path, made: Run, command: str) -> None:
+    RunFolder.create(tmp_path, made)
+    with pytest.raises(
+        UsageError, match=f"A=.* was written by {command}\\. Accepted: a finished load test, or a stack"
+    ):
+        Side.parse(str(tmp_path), "A")
+
+
+def test_a_run_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UsageError, match=r"run\.json holds no run"):
+        Side.parse(str(tmp_path), "A")
 
 
 @pytest.mark.parametrize(("where", "needs"), [("falcon", False), ("falcon:slim", True), ("falcon:py3.13", False)])
@@ -63,7 +93,7 @@ def test_an_image_needs_docker(where: str, *, needs: bool) -> None:
 
 def test_a_stack_against_itself_has_two_names() -> None:
     side = Side.parse("raw_wsgi", "A")
-    assert [one.name for one in both(side, side, Runtime.PROCESS, "default")] == ["raw_wsgi", "raw_wsgi#2"]
+    assert [one.name for one in both_candidates(side, side, Runtime.PROCESS, "default")] == ["raw_wsgi", "raw_wsgi#2"]
 
 
 def test_a_folder_like_those_under_frameworks_is_a_framework_on_the_other_sides_server(tmp_path: Path) -> None:
@@ -72,7 +102,7 @@ def test_a_folder_like_those_under_frameworks_is_a_framework_on_the_other_sides_
     for file in (FRAMEWORKS / "raw_wsgi").glob("*.*"):
         (folder / file.name).write_bytes(file.read_bytes())
     a, b = Side.parse("raw_wsgi+gunicorn-sync", "A"), Side.parse(str(folder), "B")
-    ours, theirs = both(a, b, Runtime.PROCESS, "default")
+    ours, theirs = both_candidates(a, b, Runtime.PROCESS, "default")
     assert theirs.stack.framework.folder == folder
     assert theirs.stack.framework.name not in frameworks()
     assert theirs.stack.server == ours.stack.server
@@ -82,18 +112,18 @@ def test_a_python_is_found_by_its_version() -> None:
     side = Side.parse(f"raw_wsgi:py{PYTHON}", "A")
     assert side.candidate(side, Runtime.PROCESS, "default").interpreter is not None
     missing = Side.parse("raw_wsgi:py3.2", "A")
-    with pytest.raises(UsageError, match="no such Python"):
+    with pytest.raises(UsageError, match=r"py3\.2 is not installed here"):
         missing.candidate(missing, Runtime.PROCESS, "default")
 
 
 def test_several_servers_are_refused() -> None:
     side = Side.parse("falcon", "A")
-    with pytest.raises(UsageError, match="A=falcon is 4 stacks"):
+    with pytest.raises(UsageError, match="A=falcon names 4 stacks"):
         side.candidate(side, Runtime.PROCESS, "all")
 
 
 def test_a_checkout_of_nothing_known_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "left-pad"\n')
     side = Side.parse(str(tmp_path), "B")
-    with pytest.raises(UsageError, match="is left-pad"):
+    with pytest.raises(UsageError, match="holds left-pad, which is no framework here"):
         side.candidate(Side.parse("falcon", "A"), Runtime.PROCESS, "default")

@@ -1,163 +1,221 @@
-"""Starts are watched from outside, phase by phase; what dies while it is waited for ends the wait with its log."""
+"""Starts come before pulls, a warm one that was not warm is made again, and a run is completed as it was begun."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
-from docker import DockerClient
+from msgspec.structs import replace
 
-from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.engine.builds import build_images
-from common.engine.page_cache import cold_method
-from common.engine.pulls import FOLDERS
-from common.errors import UsageError
-from common.host.cores import split_cores
-from common.project import ROOT
-from common.records.startup import Pull, PullCell, Start, StartupRun, StartupSummary
-from common.runtimes.candidates import Candidate, Runtime
-from loadtests.startup.pull import puller
-from loadtests.startup.run import read_links
-from loadtests.startup.split import split
-from loadtests.startup.start import listens, observe, pinned
-from tests.common.runtimes.test_container import owned_by
-from tests.support.toy_stacks import toy_stack
+from common.errors import FailedError, UsageError
+from common.records.run import Cell, Conformance
+from common.records.startup import Cost, Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from common.records.visit import Visit
+from loadtests.campaign.loop import start
+from loadtests.campaign.plan import PlannedVisit
+from loadtests.campaign.resume import resume
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments import startup as module
+from loadtests.experiments.startup import Startup, begin_startup, measure_start, parse_caches, parse_links
+from loadtests.registry import experiment_of
+from tests.support.here import NAME, real_candidate, real_cell, run_fields
+from tests.support.records import NOON, cell, run_head
+from tests.support.toy_experiment import printed, text_terminal
 
-SLIM = images()["slim"]
-SIZE = Size(vcpu=0.5)
-CORES = split_cores(0.5)
-BLANK = Start(run="run", round=1, position=1, cell="toy", started_at=datetime(2026, 1, 2, tzinfo=UTC))
+BROKEN = Conformance(passed=0, failed={"hello": "500"}, duration_s=1)
 
 
-@pytest.fixture(scope="module")
-def toy(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
-    """The toy, built on slim."""
-    made = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
-    build_images([made], [SLIM], report=lambda _: None)
-    return Candidate(stack=made, image=SLIM)
+def _start_cell(stack: Cell, cache: str = "warm") -> StartCell:
+    return StartCell(name=f"{stack.name} {cache}", stack=stack, size=Size(), cache=cache)
 
 
-def test_a_listening_socket_is_seen_from_outside() -> None:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-        assert not listens(os.getpid(), port)
-        sock.listen()
-        assert listens(os.getpid(), port)
-    assert not listens(os.getpid(), port)
+def _startup(*stacks: Cell, pulls: bool = True, **changes: Any) -> Startup:  # noqa: ANN401 -- any field
+    cells = [_start_cell(stack, cache) for stack in stacks for cache in ("warm", "cold")]
+    fields: dict[str, Any] = {
+        "rounds": 2,
+        "cold_by": None,
+        "cells": cells,
+        "pulls": [PullCell(name=f"{one.name} over full", image="image:tag", link="full") for one in stacks if pulls],
+    }
+    return Startup(StartupRun(**run_head() | fields | changes))
 
 
-def test_a_socket_of_ipv6_is_seen_too(tmp_path: Path) -> None:
-    net = tmp_path / "7" / "net"
-    net.mkdir(parents=True)
-    head = "  sl  local_address remote_address st\n"
-    (net / "tcp").write_text(f"{head}   0: 0100007F:1F40 0100007F:9C40 01\n")
-    assert not listens(7, 8000, proc=tmp_path)
-    (net / "tcp6").write_text(f"{head}   0: {'0' * 32}:1F40 {'0' * 32}:0000 0A\n")
-    assert listens(7, 8000, proc=tmp_path)
+def _visit(planned: PlannedVisit) -> Visit:
+    return planned.record(planned.kind, "run")
 
 
-def test_phases_of_a_container_add_up(engine: DockerClient, toy: Candidate) -> None:
-    began = time.perf_counter()
-    with pinned(CORES):
-        start = observe(BLANK, toy, SIZE, cores=CORES, cold=False)
-    took_s = time.perf_counter() - began
-    assert start.error is None
-    phases = (start.create_s, start.start_s, start.bind_s, start.answer_s)
-    known = [phase for phase in phases if phase is not None]
-    assert len(known) == 4
-    assert start.total_s == pytest.approx(sum(known))
-    assert 0 < sum(known) < took_s
-    assert start.cpu_s is not None
-    assert 0.02 < start.cpu_s < 2
-    assert owned_by(engine, os.getpid()) == []
+def _completed(experiment: Startup, visits: list[Visit]) -> list[Visit]:
+    made = list(visits)
+    while batch := experiment.remaining(made).batch:
+        made += [replace(_visit(one), started_at=NOON) for one in batch]
+    return made
 
 
-def test_a_cold_start_reads_from_the_disk_and_a_warm_one_does_not(toy: Candidate) -> None:
-    assert toy.tag is not None
-    try:
-        cold_method(toy.tag)
-    except UsageError as error:
-        pytest.skip(str(error))
-    observe(BLANK, toy, SIZE, cores=CORES, cold=False)
-    read = [observe(BLANK, toy, SIZE, cores=CORES, cold=cold).disk_read_bytes or 0 for cold in (False, True)]
-    assert read[0] < 1_000_000 < read[1]
-
-
-def test_a_container_that_dies_ends_the_wait_with_its_log(engine: DockerClient, toy_name: str, tmp_path: Path) -> None:
-    app = "import sys, time\ntime.sleep(0.5)\nsys.exit('no such database')\n"
-    dying = toy_stack(tmp_path, f"{toy_name}_dying", app=app)
-    build_images([dying], [SLIM], report=lambda _: None)
-    began = time.monotonic()
-    start = observe(BLANK, Candidate(stack=dying, image=SLIM), SIZE, cores=CORES, cold=False)
-    assert time.monotonic() - began < 15
-    assert start.error is not None
-    assert "no such database" in start.error
-    assert start.total_s is None
-    assert owned_by(engine, os.getpid()) == []
-
-
-def test_interpreter_and_import_are_told_apart(toy_name: str, tmp_path: Path) -> None:
-    """An app whose import burns 0.3 CPU-seconds."""
-    app = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
-    slow = toy_stack(tmp_path, f"{toy_name}_slow", app=app)
-    build_images([slow], [SLIM], report=lambda _: None)
-    interpreter, app_import = split(Candidate(stack=slow, image=SLIM), SIZE, CORES.server)
-    assert 0 < interpreter.cpu_s < 0.15
-    assert app_import.cpu_s == pytest.approx(0.3, abs=0.05)
-    assert app_import.wall_s >= 0.5 * app_import.cpu_s / SIZE.vcpu
-
-
-def test_an_image_is_pulled_over_a_link_and_nothing_is_left(engine: DockerClient) -> None:
-    image = images()["alpine"].base(DEFAULT_PYTHON)
-    try:
-        read_links("100mbit", Runtime.DOCKER)
-    except UsageError as error:
-        pytest.skip(str(error))
-    tags = {tag for image in engine.images.list() for tag in image.tags}
-    blank = Pull(run="run", round=1, position=1, cell="toy", started_at=BLANK.started_at)
-    with puller(iter([image])) as ready:
-        pulls = [ready.measure(blank, PullCell(name="toy", image=image, link=link)) for link in ("200mbit", "full")]
-    for pull in pulls:
-        assert pull.error is None
-        assert pull.compressed_bytes is not None
-        assert pull.download_s is not None
-        assert pull.total_s is not None
-        assert pull.download_s < pull.total_s
-    shaped, full = pulls
-    assert shaped.download_s is not None
-    assert shaped.compressed_bytes is not None
-    assert shaped.download_s > 0.9 * shaped.compressed_bytes * 8 / 200e6  # a busy machine may take longer
-    assert (full.link_seen_bps or 0) > 1e9 > (shaped.link_seen_bps or 0)
-    assert not list(FOLDERS.glob(f"{os.getpid()}-*"))
-    assert not any(os.fspath(FOLDERS) in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    assert {tag for tag in tags if "127.0.0.1" in tag} == {
-        tag for image in engine.images.list() for tag in image.tags if "127.0.0.1" in tag
+def test_every_start_of_every_round_is_made_and_then_every_pull() -> None:
+    visits = _completed(_startup(cell("a+b"), cell("c+d")), [])
+    kinds = [type(one) for one in visits]
+    assert kinds == [Start] * 8 + [Pull] * 4
+    assert {(one.round, one.cell) for one in visits[:8]} == {
+        (number, f"{name} {cache}") for number in (1, 2) for name in ("a+b", "c+d") for cache in ("warm", "cold")
     }
 
 
-def test_processes_are_started_and_read_in_a_table_and_in_records(tmp_path: Path) -> None:
-    line = ["--runtime=process", "--framework=raw_wsgi", "--rounds=2", "--seed=3"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "loadtests", "startup", *line, f"--out={tmp_path}"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    run = msgspec.json.decode((tmp_path / "run.json").read_bytes(), type=StartupRun)
-    starts = msgspec.json.Decoder(Start).decode_lines((tmp_path / "starts.jsonl").read_bytes())
-    summary = msgspec.json.decode((tmp_path / "summary.json").read_bytes(), type=StartupSummary)
-    assert (run.seed, [one.round for one in starts]) == (3, [1, 2])
-    for start in starts:
-        assert start.total_s is not None
-        assert start.app_import is not None
-        assert start.cpu_s is not None
-        assert 0 < start.app_import.cpu_s < start.cpu_s
+def test_a_run_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
+    experiment = _startup(cell("a+b"), cell("c+d"))
+    unbroken = _completed(experiment, [])
+    for made in range(len(unbroken)):
+        assert _completed(experiment, unbroken[:made]) == unbroken
+
+
+def test_a_stack_that_breaks_the_contract_is_not_started() -> None:
+    visits = _completed(_startup(cell("a+b", conformance=BROKEN), cell("c+d"), pulls=False), [])
+    assert {one.cell for one in visits} == {"c+d warm", "c+d cold"}
+
+
+def test_a_stack_is_brought_up_once_whatever_its_sizes_and_caches() -> None:
+    assert [one.name for one in _startup(cell("a+b"), cell("c+d")).stacks()] == ["a+b", "c+d"]
+
+
+def _summary(experiment: Startup, **changes: Any) -> StartupSummary:  # noqa: ANN401 -- any field of a start
+    blank = _completed(experiment, [])
+    starts = [replace(one, bind_s=0.1, answer_s=0.1, **changes) for one in blank if isinstance(one, Start)]
+    return experiment.summarise(starts)
+
+
+def test_starts_that_failed_fail_the_run() -> None:
+    experiment = _startup(cell("a+b"), pulls=False)
+    assert experiment.failure(_summary(experiment)) is None
+    failure = experiment.failure(_summary(experiment, error="exit status 1"))
+    assert isinstance(failure, FailedError)
+    assert "2 cells have no valid number" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("text", "runtime", "expected"),
+    [
+        (None, Runtime.DOCKER, ("warm", "cold")),
+        ("all", Runtime.DOCKER, ("warm", "cold")),
+        ("COLD", Runtime.DOCKER, ("cold",)),
+        (None, Runtime.PROCESS, ("warm",)),
+        ("warm", Runtime.PROCESS, ("warm",)),
+    ],
+)
+def test_caches_are_those_that_the_runtime_has(text: str | None, runtime: Runtime, expected: tuple[str, ...]) -> None:
+    assert parse_caches(text, runtime) == expected
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "told"),
+    [
+        (parse_caches, "cold", "CACHE=cold needs RUNTIME=docker"),
+        (parse_links, "100mbit", "BANDWIDTH=100mbit needs RUNTIME=docker"),
+    ],
+)
+def test_what_processes_do_not_have_is_refused(
+    parse: Callable[[str, Runtime], tuple[str, ...]], text: str, told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        parse(text, Runtime.PROCESS)
+
+
+def test_an_unknown_cache_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"CACHE=lukewarm is unknown.* Accepted: warm, cold"):
+        parse_caches("lukewarm", Runtime.DOCKER)
+
+
+def test_without_a_bandwidth_nothing_is_pulled() -> None:
+    assert parse_links("", Runtime.PROCESS) == parse_links("", Runtime.DOCKER) == ()
+
+
+BLANK = Start(run="run", round=1, position=1, cell="a+b warm", started_at=NOON)
+COSTS = (Cost(wall_s=0.01, cpu_s=0.01), Cost(wall_s=0.3, cpu_s=0.2))
+
+
+def _measured(monkeypatch: pytest.MonkeyPatch, cache: str, *observed: Start) -> Start:
+    """Measure a start of which ``observed`` is seen, one time after the other."""
+    seen = iter(observed)
+    monkeypatch.setattr(module, "observe", lambda *_args, **_options: next(seen))
+    monkeypatch.setattr(module, "split", lambda *_: COSTS)
+    found = measure_start(BLANK, real_candidate(), _start_cell(cell("a+b"), cache))
+    assert next(seen, None) is None, "fewer starts were observed"
+    return found
+
+
+def test_a_warm_start_says_what_interpreter_and_import_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _measured(monkeypatch, "warm", replace(BLANK, disk_read_bytes=0))
+    assert (found.interpreter, found.app_import) == COSTS
+
+
+def test_a_warm_start_that_read_from_the_disk_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another stack's cold start had evicted files of layers that they share."""
+    found = _measured(
+        monkeypatch, "warm", replace(BLANK, disk_read_bytes=50_000_000), replace(BLANK, disk_read_bytes=1000)
+    )
+    assert found.disk_read_bytes == 1000
+
+
+def test_a_cold_start_is_made_once_and_has_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _measured(monkeypatch, "cold", replace(BLANK, disk_read_bytes=50_000_000))
+    assert (found.disk_read_bytes, found.interpreter, found.app_import) == (50_000_000, None, None)
+
+
+def test_a_start_that_failed_has_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _measured(monkeypatch, "warm", replace(BLANK, error="exit status 1"))
+    assert (found.error, found.interpreter) == ("exit status 1", None)
+
+
+def test_parts_that_cannot_be_timed_are_the_starts_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FailedError("the import of app could not be timed")
+
+    monkeypatch.setattr(module, "observe", lambda *_args, **_options: BLANK)
+    monkeypatch.setattr(module, "split", fail)
+    found = measure_start(BLANK, real_candidate(), _start_cell(cell("a+b")))
+    assert found.error == "the import of app could not be timed"
+
+
+def test_a_visit_is_described_by_its_time() -> None:
+    seen = replace(BLANK, bind_s=0.1, answer_s=0.25, cpu_s=0.3)
+    pull = Pull(run="run", round=1, position=1, cell="a", started_at=NOON, total_s=2.5)
+    assert _startup().describe(seen) == "0.350 s, 0.300 CPU-seconds"
+    assert _startup().describe(pull) == "2.50 s"
+
+
+@pytest.mark.slow
+def test_a_run_of_processes_is_completed_as_it_was_begun(tmp_path: Path) -> None:
+    made = StartupRun(**run_fields(rounds=2), cold_by=None, cells=[_start_cell(real_cell())], pulls=[])
+    folder = RunFolder.create(tmp_path / "run", made)
+    first = replace(BLANK, cell=f"{NAME} warm", bind_s=0.1, answer_s=0.1)
+    folder.add(first)
+    terminal = text_terminal()
+    summary = resume(str(folder.folder), "startup", experiment_of, terminal)
+    assert folder.visits()[0] == first
+    (second,) = folder.visits()[1:]
+    assert isinstance(second, Start)
+    assert (second.round, second.cell, second.error) == (2, f"{NAME} warm", None)
+    assert second.app_import is not None
+    assert second.cpu_s is not None
+    assert 0 < second.app_import.cpu_s < second.cpu_s
+    (row,) = summary.starts
+    assert row.total_s.n == 2
+    assert NAME in printed(terminal.results)
+
+
+@pytest.mark.slow
+def test_processes_are_held_to_the_contract_started_and_summarised(tmp_path: Path) -> None:
+    terminal = text_terminal()
+    begin = begin_startup(
+        [real_candidate()],
+        sizes=[Size()],
+        caches=("warm",),
+        links=(),
+        runtime=Runtime.PROCESS,
+        rounds=1,
+        messages=terminal.messages,
+    )
+    summary = start("startup", begin, seed=3, out=tmp_path / "out", terminal=terminal)
     (row,) = summary.starts
     assert row.total_s is not None
-    assert f"{row.total_s.estimate:.2f}" in ended.stdout
+    assert f"{row.total_s.estimate:.2f}" in printed(terminal.results)

@@ -12,12 +12,12 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from docker import DockerClient
 
-from common.catalog.images import DEFAULT_PYTHON, image_tag, images
-from common.console import terminal
+from common.catalog.images import DEFAULT_PYTHON, GENERATOR, image_tag, images
+from common.console import Terminal
 from common.engine.builds import build_images
 from common.project import ROOT
-from loadtests.__main__ import app
-from loadtests.generator.generator_image import TAG, build_generator
+from loadtests.cli.main import command_line
+from loadtests.generator.image import build_generator
 from tests.conftest import absent
 from tests.support.toy_stacks import toy_stack
 
@@ -27,7 +27,8 @@ SLIM = images()["slim"]
 
 
 @pytest.mark.parametrize("name", ["master", "worker"])
-def test_a_service_calls_a_verb_with_values_that_it_takes(name: str) -> None:
+def test_a_service_calls_a_command_with_values_that_it_takes(name: str) -> None:
+    app = command_line()
     words = [re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", word) for word in SERVICES[name]["command"]]
     command, bound, _ = app.parse_args(words, exit_on_error=False)
     assert command is app[name].default_command
@@ -37,7 +38,7 @@ def test_a_service_calls_a_verb_with_values_that_it_takes(name: str) -> None:
 def test_services_have_the_images_that_make_builds() -> None:
     falcon = "api-framework-benchmark/falcon:gunicorn-gthread-slim-py3.13"
     defaults = {name: re.sub(r".*:-([^}]*)\}", r"\1", service["image"]) for name, service in SERVICES.items()}
-    assert defaults == {"server": falcon, "master": TAG, "worker": TAG}
+    assert defaults == {"server": falcon, "master": GENERATOR, "worker": GENERATOR}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def environment(
     """Images of our own for the file to use."""
     toy = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
     build_images([toy], [SLIM], report=lambda _: None)
-    generator = build_generator(DEFAULT_PYTHON, terminal(), tag=f"{TAG}:{toy_name}")
+    generator = build_generator(DEFAULT_PYTHON, Terminal().messages, tag=f"{GENERATOR}:{toy_name}")
     cores = sorted(os.sched_getaffinity(0))
     yield {
         "SERVER_IMAGE": image_tag(toy, SLIM),
@@ -71,7 +72,7 @@ def test_two_workers_in_containers_measure_a_server_in_a_third(environment: dict
     finally:
         _run(*program, "down", "--timeout=1", env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"[1-9][\d,]* requests a second", done.stdout)
+    assert re.search(r"^[1-9][\d,]* req/s; p50 ", done.stdout, re.MULTILINE)
     assert len(re.findall(r"^ *[0-9a-f]{12}_[0-9a-f]{32} +2 ", done.stdout, re.MULTILINE)) == 2, done.stdout
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,8 @@ from threading import Thread
 
 import pytest
 
-from tests.loadtests.windows.test_window import USERS, locust
+from common.project import ROOT
+from tests.support.locust_runs import USERS, locust
 
 
 class _Hello(BaseHTTPRequestHandler):
@@ -60,7 +62,26 @@ def test_a_fast_user_asks_over_tls_and_checks_the_answers(tmp_path: Path) -> Non
     assert abs(entry["num_failures"] - entry["num_requests"] / 5) <= USERS
 
 
-def test_a_class_without_tls_stops_the_test_beside_one_with_it() -> None:
+def test_a_class_without_tls_is_refused_beside_one_with_it() -> None:
+    """Locust would go on with the users of the other class alone."""
     done = locust(9, "--host=https://127.0.0.1:9", "-t=20", "TlsHello", scenario="Hello")
     assert "https needs a FastUser." in done.stderr
-    assert done.returncode != 0
+    assert done.returncode == 2
+
+
+def test_a_host_that_cannot_be_used_ends_the_test_at_once(tmp_path: Path) -> None:
+    users = tmp_path / "locustfile.py"
+    users.write_text(
+        "from locust import task\n"
+        "from loadtests.users.http_user import KeepAliveUser\n"
+        "from loadtests.users.responses import Request\n"
+        "class Visitor(KeepAliveUser):\n"
+        "    host = 'https://127.0.0.1'\n"
+        "    @task\n"
+        "    def hello(self):\n"
+        "        self.sends(Request('/hello'))\n"
+    )
+    line = [sys.executable, "-m", "locust", "-f", str(users), "--headless", "-u", "2", "-t", "30", "--only-summary"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert "https needs a FastUser" in done.stderr

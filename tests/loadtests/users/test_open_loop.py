@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import gevent
 import pytest
 
-from loadtests.generator.ceiling import null_server
+from loadtests.targets.ceiling import null_server
 from loadtests.users import histogram, open_loop
 from loadtests.users.arrivals import Arrivals, Schedule
 from loadtests.users.connection import Connection
@@ -98,6 +98,7 @@ def test_a_server_that_closes_each_connection_is_sent_every_arrival() -> None:
         assert server.requests == server.accepted == load.loop.planned + 4
 
 
+@pytest.mark.slow
 def test_the_rate_is_kept_whatever_the_answers_take() -> None:
     with known_server(0.05) as port:
         load = Load(port, connections=64, rate_rps=400)
@@ -107,6 +108,7 @@ def test_the_rate_is_kept_whatever_the_answers_take() -> None:
         load.finish()
 
 
+@pytest.mark.slow
 def test_a_stall_costs_what_arithmetic_says() -> None:
     """Arrivals in a stall wait for its end, so that response times fall evenly from its length to nothing.
 
@@ -125,6 +127,7 @@ def test_a_stall_costs_what_arithmetic_says() -> None:
         assert done.failures == {}
 
 
+@pytest.mark.slow
 def test_times_from_the_send_hide_a_stall_where_connections_are_few_and_times_from_the_intended_send_do_not() -> None:
     rate_rps, stall_s = 500, 0.5
     with known_server(DELAY_S, 1.0, stall_s) as port:

@@ -1,0 +1,216 @@
+"""Commands that build, serve, check and push stacks."""
+
+import os
+import time
+from functools import partial
+from typing import Annotated, Literal
+
+from cyclopts import App, Group, Parameter, validators
+
+from common.aws.leftovers import clean
+from common.aws.settings import FargateSettings
+from common.catalog import inventory
+from common.catalog.frameworks import frameworks
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.selection import select
+from common.catalog.stacks import DEFAULT, stacks
+from common.cli.app import parse_jobs
+from common.cli.parameters import (
+    FRAMEWORKS,
+    IMAGES,
+    NO_FARGATE,
+    PYTHON,
+    SERVERS,
+    OnFargate,
+    Port,
+    Registry,
+    SizeParameters,
+    StackParameter,
+    StackParameters,
+)
+from common.conformance.candidates import (
+    LONGEST_S,
+    SIZE,
+    conform_all,
+    conformance_record,
+    conformance_tables,
+    require_conforming,
+)
+from common.conformance.observations import observation_tables, refuse_declarations
+from common.conformance.running import DECLARATIONS, run_suite
+from common.console import Terminal
+from common.engine.bases import make_bases
+from common.engine.builds import build_images
+from common.engine.client import engine
+from common.errors import FailedError, UsageError
+from common.host.cores import split_cores
+from common.packages import locks
+from common.registries.api import RegistryAddress
+from common.registries.pushing import push_all, registry_pusher
+from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
+from common.runtimes.candidates import parse_runtime, select_candidates
+from common.runtimes.preparation import available, prepare
+
+LOOK_AROUND = Group.create_ordered("Look around")
+BUILD = Group.create_ordered("Build")
+RUN = Group.create_ordered("Run")
+
+Declaration = Literal["yes", "no", "auto"]
+"""Whether a server has a behaviour; ``auto`` observes it without judging it."""
+Jobs = Annotated[
+    int | None,
+    Parameter(validator=validators.Number(gte=1, lte=64), help="Images built at once, 1 to 64; make -j sets it."),
+]
+
+
+def register(app: App) -> None:
+    """Add the commands to the command line."""
+    app.command(list_, name="list", group=LOOK_AROUND)
+    app.command(lock, group=LOOK_AROUND)
+    app.command(build, group=BUILD)
+    app.command(bases, group=BUILD)
+    app.command(push, group=BUILD)
+    app.command(serve, group=RUN)
+    app.command(conformance, group=RUN)
+    app.command(fargate_clean, name="fargate-clean", group=RUN)
+
+
+def list_(
+    *,
+    format: Annotated[Literal["text", "json"], Parameter(help="text or json.")] = "text",  # noqa: A002 -- its name
+) -> None:
+    """List frameworks, servers and images, and what is not available."""
+    try:
+        engine()
+        missing = None
+    except UsageError as error:
+        missing = str(error)
+    known = frameworks()
+    if format == "json":
+        print(inventory.as_json(known, missing))  # noqa: T201 -- as it is, for other programs
+    else:
+        Terminal().results.print(inventory.as_tables(known, missing))
+
+
+def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:
+    """Pin each framework's packages and those of its servers, with hashes, in its folder."""
+    terminal, known = Terminal(), frameworks()
+    for name in select(framework, known, variable="FRAMEWORK"):
+        with terminal.messages.status(f"locking {name}"):
+            file = locks.lock(known[name])
+        terminal.results.print(f"{name}: {file}", soft_wrap=True)
+
+
+def build(
+    *,
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
+    image: Annotated[str, Parameter(help=IMAGES)] = "all",
+    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    base_registry: Annotated[str, Parameter(help="Registry or mirror that base images come from.")] = "",
+    base: Annotated[str, Parameter(help="Reference of one base image, instead of the usual ones.")] = "",
+    jobs: Jobs = None,
+) -> None:
+    """Build an image of every stack on every base image."""
+    known = images()
+    flavours = [known[name] for name in select(image, known, variable="IMAGE")]
+    os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
+    jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
+    build_images(stacks(framework, server, frameworks()), flavours, python, jobs=jobs, report=Terminal().say)
+
+
+def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:
+    """Make stand-in base images under the official names, where no container registry can be reached."""
+    make_bases(tuple(images().values()), python, report=Terminal().say)
+
+
+def serve(
+    stack: StackParameter = StackParameter(),
+    *,
+    size: SizeParameters = SizeParameters(),
+    port: Port = 8000,
+    fargate: OnFargate = NO_FARGATE,
+) -> None:
+    """Bring one stack up until Ctrl-C."""
+    terminal, runtime = Terminal(), stack.parse_runtime()
+    given = size.parse(runtime)
+    fargate.refuse_load()
+    candidate = stack.candidate(runtime, size=given, fargate=fargate)
+    if not approve_open_ended_cost(candidate, given, terminal.say):
+        return
+    prepare([candidate], terminal.messages)
+    try:
+        with candidate.serve(given, cores=split_cores(given.vcpu).server, inside=False, port=port) as running:
+            terminal.say(f"{candidate.name} in the {runtime} runtime, until Ctrl-C")
+            terminal.results.print(running.url)
+            while (reason := running.exit_reason()) is None:
+                time.sleep(0.1)
+            raise FailedError(f"{candidate.name} ended: {reason}")
+    except KeyboardInterrupt:
+        terminal.say(f"{candidate.name} is down")
+
+
+def conformance(
+    stacks: StackParameters = StackParameters(),
+    *,
+    url: Annotated[str | None, Parameter(help="Base URL of a server that is already up, instead of stacks.")] = None,
+    overlap: Annotated[
+        Declaration | None, Parameter(help="Whether that server's sleeps overlap: yes, no, or auto to observe it.")
+    ] = None,
+    keep_alive: Annotated[
+        Declaration | None, Parameter(help="Whether that server keeps connections: yes, no, or auto to observe it.")
+    ] = None,
+    fargate: OnFargate = NO_FARGATE,
+) -> None:
+    """Hold stacks to the contract, or a server that somebody else brought up."""
+    terminal = Terminal()
+    if url is not None:
+        outcome = run_suite(url, keep_alive=DECLARATIONS[keep_alive or "auto"], overlap=DECLARATIONS[overlap or "auto"])
+        outcomes = {url: conformance_record(outcome)}
+        terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
+    else:
+        refuse_declarations(overlap=overlap, keep_alive=keep_alive)
+        runtime = stacks.parse_runtime()
+        fargate.refuse_load()
+        candidates = stacks.candidates(runtime, fargate=fargate)
+        planned = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+        if not approve_cost(planned, terminal.say):
+            return
+        outcomes = conform_all(candidates, terminal.messages)
+        terminal.results.print(conformance_tables(outcomes))
+    require_conforming(outcomes)
+
+
+def push(
+    *,
+    registry: Registry,
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
+    image: Annotated[str, Parameter(help=IMAGES)] = "all",
+    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    ecr: Annotated[
+        Literal["auto", "1"], Parameter(help="1 for an ECR under another name; auto goes by the host.")
+    ] = "auto",
+) -> None:
+    """Push images to a registry, building those that are missing, and print their bytes there."""
+    terminal, address = Terminal(), RegistryAddress.parse(registry)
+    chosen = select_candidates(
+        framework=framework, server=server, image=image, runtime=parse_runtime("docker"), python=python
+    )
+    candidates = available(chosen, terminal.messages)
+    with registry_pusher(address, ecr=ecr == "1") as ready:  # a useless registry is reported before anything is built
+        prepare(candidates, terminal.messages)
+        tags = [one.tag for one in candidates if one.tag is not None]
+        push_all(ready, tags, report=partial(terminal.results.print, soft_wrap=True, markup=False))
+
+
+def fargate_clean(
+    *,
+    region: Annotated[str | None, Parameter(help="AWS region; boto3's own configuration unless given.")] = None,
+    cluster: Annotated[str, Parameter(help="ECS cluster.")] = "default",
+    everyones: Annotated[bool, Parameter(help="Remove what live runs use, too.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Print every call instead of making it.")] = False,
+) -> None:
+    """Remove what killed runs left on AWS, found by tag."""
+    cloud = FargateSettings(region=region, dry_run=dry_run).cloud
+    clean(cloud, cluster, everyones=everyones, report=Terminal().say)

@@ -1,0 +1,88 @@
+"""Parameters that several commands share, each group declared once."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from common.aws.settings import FargateSettings
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.catalog.stacks import DEFAULT
+from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
+
+FRAMEWORKS = "Frameworks: names joined by commas, or all."
+FRAMEWORK = "Name of one framework."
+SERVERS = "Servers: names joined by commas, all, or default for each framework's own."
+IMAGES = "Base images: fat, slim, alpine, joined by commas, or all."
+RUNTIME = "How stacks are brought up: process, docker, or auto for docker where an engine answers."
+PYTHON = "Python of the images, such as 3.13 or 3.13.2."
+VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
+MEMORY = "Memory limit of each server, such as 512m or 1g; none unless given."
+NO_FARGATE = FargateSettings()
+"""Nothing set that only Fargate takes."""
+
+Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
+Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]
+OnFargate = Annotated[FargateSettings, Parameter(name="*")]
+"""The parameters that ``RUNTIME=fargate`` takes besides a command's own."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackParameters:
+    """Which stacks, and how they are brought up."""
+
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all"
+    server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT
+    image: Annotated[str | None, Parameter(help=f"{IMAGES} Default: slim in the docker runtime.")] = None
+    runtime: Annotated[str, Parameter(help=RUNTIME)] = "auto"
+    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON
+
+    def parse_runtime(self) -> Runtime:
+        """Return the runtime asked for."""
+        return parse_runtime(self.runtime)
+
+    def candidates(
+        self, runtime: Runtime, *, size: Size | None = None, fargate: FargateSettings | None = None
+    ) -> tuple[Candidate, ...]:
+        """Return every stack asked for in every image asked for; errors as ``select_candidates``."""
+        return select_candidates(
+            framework=self.framework,
+            server=self.server,
+            image=self.image,
+            runtime=runtime,
+            python=self.python,
+            size=size,
+            fargate=fargate,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackParameter(StackParameters):
+    """Which single stack, and how it is brought up."""
+
+    framework: Annotated[str, Parameter(help=FRAMEWORK)] = ""
+    server: Annotated[str, Parameter(help="Name of one server, or default for the framework's own.")] = DEFAULT
+    image: Annotated[str | None, Parameter(help="Base image: fat, slim or alpine. Default: slim.")] = None
+
+    def candidate(
+        self, runtime: Runtime, *, size: Size | None = None, fargate: FargateSettings | None = None
+    ) -> Candidate:
+        """Return the stack asked for; ``UsageError`` where several are."""
+        return single_candidate(self.candidates(runtime, size=size, fargate=fargate))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeParameters:
+    """How large each server is."""
+
+    vcpu: Annotated[str, Parameter(help=VCPU)] = "1"
+    memory: Annotated[str | None, Parameter(help=MEMORY)] = None
+
+    def parse(self, runtime: Runtime) -> Size:
+        """Return the size, among those that the runtime can give."""
+        return parse_size(runtime, self.vcpu, self.memory)

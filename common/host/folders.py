@@ -1,0 +1,80 @@
+"""Folders that we create: permanent ones with a clear error if that fails, temporary ones reclaimed after a crash.
+
+``tempfile.TemporaryDirectory`` leaves its folder behind when its process is killed, with whatever is in it: a build's
+is as large as an image's files and may hold the password of a package index. The name of a temporary folder of ours
+holds its owner's identity, and the next process to create one removes those whose owner has exited.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from common.errors import UsageError
+from common.host.ownership import is_alive, owner_id
+from common.project import PROJECT
+
+_OWNER = re.compile(r"(\d+)\.(\d+)-")
+
+
+def make_folder(folder: Path) -> Path:
+    """Create a folder and its parents if they are missing, and return it; raise ``UsageError`` if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        obstacle = next(path for path in (folder, *folder.parents) if path.exists() or path.is_symlink())
+        raise UsageError(f"{obstacle} is not a folder, and one is needed there. Remove or rename it.") from error
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be created: {error.strerror}.") from error
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all its content, as far as that is possible."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder(
+    purpose: str, *, root: Path | None = None, reclaim: Callable[[Path], None] = remove_folder
+) -> Iterator[Path]:
+    """Create an empty folder that only this user can read, and remove it afterwards.
+
+    It lies in ``root``, by default the folder for temporary files, from which folders of killed processes are removed
+    first. ``reclaim`` removes such a folder, and whatever the folder says its owner has left elsewhere.
+    """
+    try:
+        for orphan in orphaned_folders(root):
+            reclaim(orphan)
+        place, prefix = _place(root)
+        owner = owner_id(os.getpid()).replace(":", ".")
+        folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{owner}-{purpose}-", dir=make_folder(place)))
+    except OSError as error:
+        raise UsageError(f"no temporary folder can be created: {error.strerror}: {error.filename}.") from error
+    try:
+        yield folder
+    finally:
+        remove_folder(folder)
+
+
+def orphaned_folders(root: Path | None = None) -> list[Path]:
+    """Return this user's temporary folders in ``root`` whose owner has exited."""
+    place, prefix = _place(root)
+    return [folder for folder in place.glob(f"{prefix}*") if _is_orphan(folder, prefix)]
+
+
+def _place(root: Path | None) -> tuple[Path, str]:
+    """Return where temporary folders lie and what their names begin with, which matters where others have theirs."""
+    return (Path(tempfile.gettempdir()), f"{PROJECT}-") if root is None else (root, "")
+
+
+def _is_orphan(folder: Path, prefix: str) -> bool:
+    owner = _OWNER.match(folder.name.removeprefix(prefix))
+    try:
+        ours = not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False  # another process has just removed it
+    return owner is not None and ours and not is_alive(f"{owner[1]}:{owner[2]}")

@@ -1,0 +1,65 @@
+"""Figures: what is known of one stack, whichever experiment measured it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Struct
+
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.runtimes import Runtime
+from common.records.schema import Count, says
+from common.records.summary import Interval, Verdict
+
+
+class Metric(StrEnum):
+    """What a figure measures. The unit is the last word."""
+
+    REQUESTS_PER_CPU_S = "requests-per-cpu-s"
+    P99_S = "p99-s"
+    START_S = "start-s"
+    IDLE_BYTES = "idle-bytes"
+    LOADED_BYTES = "loaded-bytes"
+    LIMIT_BYTES = "limit-bytes"
+    COMPRESSED_BYTES = "compressed-bytes"
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """The stack that a figure is about."""
+
+    framework: Annotated[str, says("Name of the folder under frameworks/.")]
+    server: Annotated[str, says("Name of the server.")]
+    image: Annotated[str | None, says("fat, slim or alpine; null in the process runtime.")] = None
+    runtime: Annotated[Runtime, says("How the stack was brought up.")]
+    python: Annotated[str, says("Python that ran the stack, as 3.13.")]
+
+    @property
+    def name(self) -> str:
+        """The name in tables: ``falcon+gunicorn-gthread@slim``, with what is not usual about image and runtime."""
+        python = "" if self.python in {DEFAULT_PYTHON, ""} else f"-py{self.python}"
+        image = f"@{self.image}{python}" if self.image else ""
+        return f"{self.framework}+{self.server}{image}{' on Fargate' if self.runtime is Runtime.FARGATE else ''}"
+
+
+class Conditions(Struct, frozen=True, kw_only=True):
+    """What a metric was measured under; null where that has no meaning for it."""
+
+    scenario: Annotated[str | None, says("Name of the Locust workload.")] = None
+    vcpu: Annotated[float | None, says("vCPUs given to the server.")] = None
+    workers: Annotated[Count | None, says("The server's workers.")] = None
+    load_share: Annotated[float | None, says("Arrival rate as a share of the stack's own capacity, 0 to 1.")] = None
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """One figure of one stack from one run."""
+
+    subject: Subject
+    metric: Metric
+    conditions: Conditions
+    value: Interval
+    verdict: Verdict
+    run: Annotated[str, says("The run's id.")]
+    measured_at: Annotated[datetime, says("Start time, UTC.")]
+    machine: Annotated[str, says("Digest of the machine's processor, cores and memory.")]
+    version: Annotated[str | None, says("The framework's version; null for a floor.")] = None
+    lock_sha256: Annotated[str, says("SHA-256 digest of the framework's lock.")]

@@ -1,0 +1,107 @@
+"""Records of the load generator on trial: its cost beside other generators, and windows led by a master."""
+
+from typing import Annotated
+
+from msgspec import Struct
+
+from common.records.load import Setup
+from common.records.run import Run
+from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
+from common.records.summary import Interval
+from common.records.visit import Visit
+from common.records.window import Load
+
+
+class GeneratorCell(Struct, frozen=True, kw_only=True):
+    """A load generator with a number of connections, on a server that keeps or closes them."""
+
+    generator: Annotated[str, says("Name of the load generator.")]
+    connections: Annotated[Count, says("Connections.")]
+    closing: Annotated[bool, says("Whether the server closes each connection after one response.")]
+
+    @property
+    def group(self) -> str:
+        """What it is compared within."""
+        return f"{'closing' if self.closing else 'keep-alive'}, {self.connections}"
+
+    @property
+    def name(self) -> str:
+        """Unique in its run."""
+        return f"{self.group}, {self.generator}"
+
+
+class GeneratorRun(Run, frozen=True, kw_only=True, tag="bench-generator"):
+    """The CPU cost of a request of each load generator, against a trivial server."""
+
+    server: Annotated[str, says("The trivial server: nginx, or one in Python.")]
+    window_s: Annotated[Seconds, says("Length of each window.")]
+    cells: list[GeneratorCell]
+
+
+class GeneratorVisit(Visit, frozen=True, kw_only=True, tag="generator"):
+    """One generator's window; the server counted the requests."""
+
+    requests: Annotated[Count, says("Requests that the server answered.")] = 0
+    generator_cpu_s: Annotated[Seconds, says("CPU time of the generator's process tree.")] = 0.0
+    duration_s: Annotated[Seconds, says("Length of the window.")] = 0.0
+
+    @property
+    def requests_per_cpu_s(self) -> float | None:
+        """Requests per CPU-second of the generator; ``None`` where it sent nothing."""
+        return self.requests / self.generator_cpu_s if self.requests and self.generator_cpu_s else None
+
+
+class GeneratorRow(Struct, frozen=True, kw_only=True):
+    """A cell's windows in one row; ratios are paired within rounds."""
+
+    cell: GeneratorCell
+    requests_per_cpu_s: Annotated[Interval | None, says("Requests per CPU-second of the generator.")]
+    to_wrk: Annotated[Interval | None, says("Ratio to wrk's, same server and connections.")]
+    to_fast_http_user: Annotated[Interval | None, says("Ratio to Locust's FastHttpUser's.")]
+    core_share: Annotated[float | None, says("Share of a core that it used.")]
+
+
+class GeneratorSummary(Struct, frozen=True, kw_only=True):
+    """What a run's generators cost (``summary.json``)."""
+
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    run: Annotated[str, says("The run's id.")]
+    rows: list[GeneratorRow]
+
+
+class ToolRow(Struct, frozen=True, kw_only=True):
+    """What one tool saw of a stack."""
+
+    cell: Annotated[str, says("The cell's name: the stack's and the tool's.")]
+    requests_per_cpu_s: Annotated[Interval | None, says("Requests per CPU-second of the server.")]
+    throughput_rps: Annotated[Interval | None, says("Requests per second of wall time.")]
+    server_utilisation: Annotated[float | None, says("Server CPU time as a share of its vCPUs' time.")]
+    generator_utilisation: Annotated[float | None, says("Generator CPU time as a share of its cores' time.")]
+
+
+class CrosscheckSummary(Struct, frozen=True, kw_only=True):
+    """Whether two tools agree (``summary.json``); ratios are our tool's to wrk's, paired within rounds."""
+
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    run: Annotated[str, says("The run's id.")]
+    rows: list[ToolRow]
+    requests_per_cpu_s_ratio: Annotated[Interval | None, says("Of requests per CPU-second of the server.")]
+    throughput_ratio: Annotated[Interval | None, says("Of requests per second of wall time.")]
+    failures: Annotated[list[str], says("Windows that had failures, each with what was seen.")]
+
+
+class DistributedRun(Run, frozen=True, kw_only=True, tag="master"):
+    """One window on a server elsewhere, led by a master and made by workers that joined it."""
+
+    url: Annotated[str, says("Where the server answers.")]
+    workers: Annotated[Count, says("Workers that had to join first.")]
+    setup: Setup
+
+
+class DistributedSummary(Struct, frozen=True, kw_only=True):
+    """What the workers did (``summary.json``)."""
+
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    run: Annotated[str, says("The run's id.")]
+    load: Annotated[Load | None, says("The load; null if the window could not run.")]
+    problems: Annotated[list[str], says("What makes the window doubtful.")]

@@ -1,0 +1,124 @@
+"""How a server is loaded: scenario, rate, objective, tool, resources and cores."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Self
+
+from msgspec import Struct
+
+from common.catalog.sizes import Size
+from common.errors import UsageError
+from common.records.schema import Count, Seconds, says
+
+MAX_RATE_RPS = 1_000_000
+
+
+class Tool(StrEnum):
+    """The program that generates the load: our Locust users, or wrk as a second opinion."""
+
+    LOCUST = "locust"
+    WRK = "wrk"
+
+
+class Arrivals(StrEnum):
+    """How the arrivals of an open loop follow each other: at equal gaps, or as a Poisson process."""
+
+    CONSTANT = "constant"
+    POISSON = "poisson"
+
+
+class Rate(Struct, frozen=True, kw_only=True):
+    """The arrival rate of an open loop: requests per second, or a share of the stack's own capacity."""
+
+    rps: Annotated[float | None, says("Requests per second; null where a share was asked for.")] = None
+    share: Annotated[float | None, says("Share of the stack's own capacity, 0 to 1; null for a rate.")] = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the rate that ``RATE=`` names, such as ``500`` or ``50%``; ``UsageError`` where it names none."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip(), re.ASCII)
+        value = float(found[1]) if found else 0.0
+        if found and found[2] and 0 < value <= 100:  # noqa: PLR2004 -- per cent
+            return cls(share=value / 100)
+        if found and not found[2] and 0 < value <= MAX_RATE_RPS:
+            return cls(rps=value)
+        raise UsageError(
+            f"invalid RATE={text}: must be requests per second, at most {MAX_RATE_RPS}, or a share of the stack's own "
+            "capacity such as 50%."
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rps:.10g}" if self.share is None else f"{self.share * 100:g}%"
+
+
+class Objective(Struct, frozen=True, kw_only=True):
+    """What a step of a climbing scenario must hold: a percentile of the response time below a limit."""
+
+    fraction: Annotated[float, says("The percentile as a fraction: 0.99 for p99.")]
+    limit_s: Annotated[Seconds, says("The response time that it may not exceed.")]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the objective that ``OBJECTIVE=`` states, such as ``p99<50ms``; ``UsageError`` where it is invalid."""
+        found = re.fullmatch(r"p(\d\d)(\d?)\s*[<:]\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip().casefold(), re.ASCII)
+        if found is None or not float(found[3]):
+            raise UsageError(
+                f"invalid OBJECTIVE={text}: must be a percentile and a limit, such as p99<50ms, p999:0.2s or p50<5ms."
+            )
+        digits = found[1] + found[2]
+        return cls(
+            fraction=int(digits) / 10 ** len(digits), limit_s=float(found[3]) / (1000 if found[4] == "ms" else 1)
+        )
+
+    @property
+    def percentile(self) -> str:
+        """The percentile as it is written: ``p99`` or ``p999``."""
+        return f"p{f'{self.fraction:g}'[2:]:0<2}"
+
+    def __str__(self) -> str:
+        return f"{self.percentile}<{self.limit_s * 1000:.10g}ms"
+
+
+class LoadSpec(Struct, frozen=True, kw_only=True):
+    """The load of one window."""
+
+    scenario: Annotated[str, says("Name of the Locust workload.")]
+    users: Annotated[Count, says("Locust users, each one connection.")]
+    delay_ms: Annotated[Count, says("Sleep requested by the scenarios that sleep.")]
+    rate: Annotated[Rate | None, says("Arrival rate of an open loop, or where a ramp begins; null otherwise.")] = None
+    arrivals: Annotated[
+        Arrivals | None, says("Arrival process of an open loop, such as poisson; null in a closed loop.")
+    ] = None
+    objective: Annotated[Objective | None, says("What each step of a climb must hold; null for the default.")] = None
+    tool: Annotated[Tool, says("The program that generates the load.")] = Tool.LOCUST
+    generator_workers: Annotated[Count, says("Locust worker processes; 0 where one process does everything.")] = 0
+    warmup_s: Annotated[Seconds, says("Load before the window that is not counted.")]
+    window_s: Annotated[Seconds, says("Requested length of the window.")]
+
+
+class Ceiling(Struct, frozen=True, kw_only=True):
+    """What the load generator reached against a server that does nothing but answer, just before the run."""
+
+    requests: Annotated[Count, says("Requests answered.")]
+    duration_s: Annotated[Seconds, says("Duration of the measurement.")]
+    generator_cpu_s: Annotated[Seconds, says("CPU time of the generator.")]
+    requests_per_cpu_s: Annotated[float, says("Requests per second of the generator's CPU time, on one core.")]
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """How windows are made: resources, cores, load, and the generator's own limit."""
+
+    size: Annotated[Size, says("vCPUs and memory given to each stack.")]
+    server_cores: Annotated[list[int], says("Cores that the server is pinned to; empty on Fargate.")]
+    generator_cores: Annotated[list[int], says("Cores that the load generator is pinned to.")]
+    load_path: Annotated[
+        str,
+        says("Path of the load to the server: loopback, network namespace, host network, to AWS, between two tasks."),
+    ]
+    load: LoadSpec
+    ceiling: Annotated[Ceiling | None, says("The generator's own limit; null if it was not measured.")] = None
+
+    @property
+    def shares_cores(self) -> bool:
+        """Whether the server and the generator have a core in common."""
+        return bool(set(self.server_cores) & set(self.generator_cores))

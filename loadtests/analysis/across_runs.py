@@ -1,0 +1,112 @@
+"""Two finished runs compared: cells of the same name, unpaired, since the runs share no round. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from common.errors import UsageError
+from common.records.run import LoadRun
+from common.records.summary import Decision, Interval, Pair
+from common.records.window import Window
+from loadtests.analysis.comparison import ALPHA
+from loadtests.analysis.intervals import CONFIDENCE
+from loadtests.analysis.paired import holm
+from loadtests.analysis.values import by_cell, values_by_round
+
+
+class Recorded(NamedTuple):
+    """A load test as it was recorded."""
+
+    run: LoadRun
+    windows: Sequence[Window]
+
+
+def across_runs(a: Recorded, b: Recorded, margin: float) -> tuple[Pair, ...]:
+    """Compare every cell that both runs have, with Holm's adjustment over all cells; ratios are ``a`` over ``b``.
+
+    Raises ``UsageError`` where the runs were made in different ways or have no cell in common. Whatever differed on the
+    machine between the two is part of every difference: only a comparison within one run takes it out.
+    """
+    _refuse_unlike(a.run, b.run)
+    first, second = _values(a), _values(b)
+    counts = {cell.name: min(len(first.get(cell.name, ())), len(second.get(cell.name, ()))) for cell in a.run.cells}
+    names = [name for name, count in counts.items() if count > 1]
+    if not names:
+        raise UsageError(f"{a.run.id} and {b.run.id} have no cell in common that was measured twice in each.")
+    tests = [welch(first[name], second[name], math.log1p(margin)) for name in names]
+    different = holm(np.array([p for _, p, _ in tests]))
+    equivalent = holm(np.array([p for _, _, p in tests]))
+    return tuple(
+        Pair(
+            a=f"{name} of {a.run.id}",
+            b=f"{name} of {b.run.id}",
+            ratio=ratio,
+            p_value=float(p),
+            decision=_decision(float(p), float(q)),
+        )
+        for name, (ratio, _, _), p, q in zip(names, tests, different, equivalent, strict=True)
+    )
+
+
+def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval, float, float]:
+    """The ratio of ``a`` to ``b``, and the p-values of no difference and of a log ratio beyond ``band``.
+
+    Welch's t test on logarithms, with Satterthwaite's degrees of freedom; two one-sided tests for the band.
+    """
+    x, y = np.log(a), np.log(b)
+    parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
+    mean, error = float(x.mean() - y.mean()), math.sqrt(parts.sum())
+    if not error:
+        estimate = math.exp(mean)
+        known = Interval(estimate=estimate, low=estimate, high=estimate, n=min(len(x), len(y)))
+        return known, float(mean == 0), float(abs(mean) >= band)
+    freedom = parts.sum() ** 2 / float((parts**2 / np.array([len(x) - 1, len(y) - 1])).sum())
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    ratio = Interval(
+        estimate=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half), n=min(len(x), len(y))
+    )
+    different = 2 * float(stdtr(freedom, -abs(mean) / error))
+    return ratio, different, float(stdtr(freedom, (abs(mean) - band) / error))
+
+
+def _decision(different: float, equivalent: float) -> Decision:
+    if different < ALPHA:
+        return Decision.DIFFERENT
+    return Decision.EQUIVALENT if equivalent < ALPHA else Decision.UNDECIDED
+
+
+def _refuse_unlike(a: LoadRun, b: LoadRun) -> None:
+    first, second = _conditions(a), _conditions(b)
+    for name, value in first.items():
+        if value != second[name]:
+            raise UsageError(
+                f"{a.id} has {name} {value} and {b.id} has {second[name]}. Accepted: two runs made in the same way."
+            )
+
+
+def _conditions(run: LoadRun) -> dict[str, object]:
+    """Return what two runs must have in common: otherwise a difference would be that of how they were measured."""
+    load, size = run.setup.load, run.setup.size
+    return {
+        "scenario": load.scenario,
+        "users": load.users,
+        "delay_ms": load.delay_ms,
+        "vcpu": size.vcpu,
+        "memory_bytes": size.memory_bytes,
+        "runtime": run.runtime,
+        "load_path": run.setup.load_path,
+        "window_s": load.window_s,
+        "warmup_s": load.warmup_s,
+    }
+
+
+def _values(recorded: Recorded) -> Mapping[str, list[float]]:
+    windows = by_cell(recorded.windows)
+    return {
+        cell.name: list(values_by_round(windows[cell.name]).values())
+        for cell in recorded.run.cells
+        if cell.control_of is None
+    }

@@ -1,0 +1,79 @@
+"""Signs that a number may be the load generator's own rather than the server's. Pure.
+
+In a closed loop the figure that counts is requests per CPU-second of the *server*. A generator that waits for a core
+only sends less for a while, which changes that figure little, and such a machine is disturbed rather than
+generator-bound: run delay is recorded and gives no verdict here. A generator that is itself busy most of the time keeps
+fewer requests in flight than it claims, so its CPU time and its distance from its own ceiling are bounded.
+
+In an open loop, and where an objective decides on steps, the figure is a response time, and everything that the
+generator does late is added to it. It must therefore have a core when it wants one; in an open loop it must also send
+on time, and may reach at most half of its ceiling.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from common.records.load import Setup, Tool
+from common.records.window import Load
+
+BUSIEST = 0.8
+"""Share of a core's time, in any second, above which the generator may be what was measured."""
+CLOSED_LOOP_SHARE = 0.8
+OPEN_LOOP_SHARE = 0.5
+"""Shares of its own ceiling that the generator may reach."""
+RUN_DELAY = 0.02
+SEND_LAG_S = 0.001
+SEND_LAG_OF_P50 = 0.1
+"""99.9 % of the sends must be less late than ``SEND_LAG_S`` or than this share of the median response time."""
+
+
+def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:
+    """Describe each kind of limit that the generator reached, as seen in the first window that shows it."""
+    for check in (_too_busy, _near_its_ceiling, _miscounted, _starved, _late):
+        reason = next((reason for load in loads if (reason := check(setup, load))), None)
+        if reason is not None:
+            yield reason
+
+
+def _too_busy(_: Setup, load: Load) -> str | None:
+    busiest = max((second.cpu_share for second in load.seconds), default=0.0)
+    if busiest <= BUSIEST:
+        return None
+    return f"the generator used {busiest:.0%} of a core in one second, above {BUSIEST:.0%}"
+
+
+def _near_its_ceiling(setup: Setup, load: Load) -> str | None:
+    if setup.ceiling is None or not load.duration_s or setup.load.tool is not Tool.LOCUST:
+        return None
+    bound = OPEN_LOOP_SHARE if load.open_loop else CLOSED_LOOP_SHARE
+    # The ceiling was measured for one process on one core.
+    processes = min(max(1, setup.load.generator_workers), len(setup.generator_cores))
+    rate_rps, most_rps = load.answered / load.duration_s, setup.ceiling.requests_per_cpu_s * processes
+    if rate_rps <= bound * most_rps:
+        return None
+    return f"{rate_rps:,.0f} req/s are above {bound:.0%} of the {most_rps:,.0f} that the generator reaches by itself"
+
+
+def _miscounted(_: Setup, load: Load) -> str | None:
+    """Requests begun and ended differ by those in flight at either end: by at most one for each connection."""
+    ended = load.requests + sum(load.failures.values())
+    if load.server_gone or abs(load.sent - ended) <= load.users:
+        return None
+    return f"{load.sent} requests were begun and {ended} ended"
+
+
+def _starved(_: Setup, load: Load) -> str | None:
+    """A closed loop's response times count only where they decide on a step."""
+    own = load.generator_run_delay_s / load.duration_s if load.duration_s and (load.open_loop or load.steps) else 0.0
+    share = max(own, *(step.generator_run_delay_share for step in load.steps if step.broken is not None), 0.0)
+    if share <= RUN_DELAY:
+        return None
+    return f"the generator was ready and had no core for {share:.1%} of the time, above {RUN_DELAY:.0%}"
+
+
+def _late(_: Setup, load: Load) -> str | None:
+    if load.open_loop is None or load.open_loop.send_lag_s is None or load.latency_s is None:
+        return None
+    late_s, median_s = load.open_loop.send_lag_s.p999, load.latency_s.p50
+    if late_s < max(SEND_LAG_S, SEND_LAG_OF_P50 * median_s):
+        return None
+    return f"one send in a thousand was {late_s * 1000:.2g} ms late or more, at a median of {median_s * 1000:.2g} ms"

@@ -1,0 +1,186 @@
+"""An index of the figures in all run folders, which answers what is known of a stack. It rebuilds itself."""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from common.errors import UsageError
+from common.project import ROOT
+from common.records.figure import Conditions, Figure, Metric, Subject
+from common.records.run import Run
+from common.records.summary import Verdict
+from loadtests.analysis.verdicts import permits_ranking
+from loadtests.campaign.experiment import Experiment
+from loadtests.campaign.store import RESULTS, RunFolder, run_folders
+
+FILE = ".index.sqlite3"
+PACKAGES = (
+    "common/records",
+    "loadtests/analysis",
+    "loadtests/board",
+    "loadtests/campaign",
+    "loadtests/experiments",
+    "loadtests/generator",
+    "loadtests/summaries",
+)
+"""The code that turns runs into figures."""
+TABLES = """
+CREATE TABLE version (code TEXT);
+CREATE TABLE runs (folder TEXT PRIMARY KEY, signature TEXT NOT NULL, problem TEXT);
+CREATE TABLE figures (
+  folder TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+  machine TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  conditions TEXT NOT NULL,
+  valid INTEGER NOT NULL,
+  measured_at TEXT NOT NULL,
+  figure BLOB NOT NULL
+);
+CREATE INDEX by_subject ON figures (machine, subject, metric, conditions, measured_at);
+"""
+NEWEST = """
+SELECT figure FROM (
+  SELECT figure, row_number() OVER (
+    PARTITION BY machine, subject, metric, conditions ORDER BY measured_at DESC, folder DESC
+  ) AS place
+  FROM figures WHERE valid AND machine = :machine
+) WHERE place = 1
+"""
+ONE = """
+SELECT figure FROM figures
+WHERE valid AND machine = :machine AND subject = :subject AND metric = :metric AND conditions = :conditions
+ORDER BY measured_at DESC, folder DESC LIMIT 1
+"""
+
+ExperimentOf = Callable[[Run], Experiment[Any, Any]]
+
+
+class FigureIndex:
+    """The figures of all runs under a folder; every question first takes in runs that were added or changed.
+
+    A run that cannot be read gives no figures, and is listed by ``problems``. The index itself is disposable: a damaged
+    one, one of other code, or one that cannot be written is rebuilt, in memory where there is no other way.
+    """
+
+    def __init__(self, experiment_of: ExperimentOf, results: Path = RESULTS) -> None:
+        self._experiment_of = experiment_of
+        self._results = results
+
+    def newest(self, subject: Subject, metric: Metric, conditions: Conditions, *, machine: str) -> Figure | None:
+        """Return the newest valid figure of a stack on a machine, with its interval, run and date."""
+        question = {
+            "machine": machine,
+            "subject": _key(subject),
+            "metric": metric,
+            "conditions": _key(conditions),
+        }
+        return next((msgspec.json.decode(figure, type=Figure) for (figure,) in self._ask(ONE, question)), None)
+
+    def all_newest(self, *, machine: str) -> list[Figure]:
+        """Return the newest valid figure of every stack, metric and conditions on a machine."""
+        return [msgspec.json.decode(figure, type=Figure) for (figure,) in self._ask(NEWEST, {"machine": machine})]
+
+    def problems(self) -> dict[str, str]:
+        """Return why runs cannot be read, by their folders."""
+        return dict(self._ask("SELECT folder, problem FROM runs WHERE problem IS NOT NULL", {}))
+
+    def _ask(self, question: str, values: Mapping[str, str]) -> list[Any]:
+        """Return the rows that answer a question once all changes are taken in."""
+        if os.access(self._results, os.W_OK):
+            file = self._results / FILE
+            with suppress(sqlite3.DatabaseError):
+                return self._answer(file, question, values)
+            with suppress(sqlite3.DatabaseError, OSError):
+                file.unlink(missing_ok=True)
+                return self._answer(file, question, values, anew=True)
+        return self._answer(":memory:", question, values, anew=True)
+
+    def _answer(self, file: Path | str, question: str, values: Mapping[str, str], *, anew: bool = False) -> list[Any]:
+        """Answer from one database; ``DatabaseError`` where it is damaged, of other code, or cannot be written."""
+        with closing(sqlite3.connect(file, timeout=60)) as database:
+            database.execute("PRAGMA foreign_keys = ON")
+            if anew:
+                _make_tables(database)
+            else:
+                _require_current(database)
+            with database:
+                self._take_in_changes(database)
+            return database.execute(question, values).fetchall()
+
+    def _take_in_changes(self, database: sqlite3.Connection) -> None:
+        known = dict(database.execute("SELECT folder, signature FROM runs").fetchall())
+        there = {str(one.folder.relative_to(self._results)): one for one in run_folders(self._results)}
+        for name in known.keys() - there.keys():
+            database.execute("DELETE FROM runs WHERE folder = ?", (name,))
+        for name, folder in there.items():
+            if known.get(name) != (signature := _signature(folder.folder)):
+                database.execute("DELETE FROM runs WHERE folder = ?", (name,))
+                self._take_in(database, name, folder, signature)
+
+    def _take_in(self, database: sqlite3.Connection, name: str, folder: RunFolder, signature: str) -> None:
+        problem, figures = None, list[Figure]()
+        try:
+            experiment = self._experiment_of(folder.run())
+            figures = list(experiment.figures(experiment.summarise(folder.visits())))
+        except UsageError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"{folder.folder} cannot be read: {error}"
+        except (ArithmeticError, LookupError, ValueError) as error:
+            problem = f"{folder.folder} holds records that do not fit together: {error!r}"
+        database.execute("INSERT INTO runs VALUES (?, ?, ?)", (name, signature, problem))
+        database.executemany(
+            "INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    name,
+                    one.machine,
+                    _key(one.subject),
+                    one.metric,
+                    _key(one.conditions),
+                    permits_ranking({one.verdict} - {Verdict.VALID}),
+                    one.measured_at.isoformat(),
+                    msgspec.json.encode(one),
+                )
+                for one in figures
+            ],
+        )
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    database.executescript(TABLES)
+    with database:
+        database.execute("INSERT INTO version VALUES (?)", (_code(),))
+
+
+def _require_current(database: sqlite3.Connection) -> None:
+    if database.execute("SELECT code FROM version").fetchall() != [(_code(),)]:
+        raise sqlite3.DatabaseError("an index of other code")
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the code that turns runs into figures: other code may see them differently."""
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _signature(folder: Path) -> str:
+    """Return what changes whenever a run's files do."""
+    files = sorted((one.name, one.stat()) for one in os.scandir(folder) if one.name.endswith((".json", ".jsonl")))
+    return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in files if name != "summary.json")
+
+
+def _key(record: msgspec.Struct) -> str:
+    return msgspec.json.encode(record, order="sorted").decode()

@@ -1,0 +1,44 @@
+"""What a user asks of the board: which stacks, and the figures of this machine."""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+
+from common.catalog.runtimes import Runtime
+from common.host.machine import machine
+from common.records.figure import Figure, Subject
+from common.runtimes.candidates import Candidate
+from loadtests.board.index import FigureIndex
+from loadtests.summaries.figures import machine_digest
+
+
+def known_figures(index: FigureIndex) -> list[Figure]:
+    """Return the newest valid figures of this machine."""
+    return index.all_newest(machine=machine_digest(machine()))
+
+
+def subjects_of(candidates: Sequence[Candidate], figures: Sequence[Figure], *, any_image: bool) -> list[Subject]:
+    """Return the stacks of the candidates; with ``any_image`` also in whatever else something is known of."""
+    asked = [_subject(one) for one in candidates]
+    names = {(one.framework, one.server) for one in asked}
+    known = [one.subject for one in figures if (one.subject.framework, one.subject.server) in names]
+    return list(dict.fromkeys([*asked, *known] if any_image else asked))
+
+
+def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Return the digests of the candidates' locks as they are now, by framework."""
+    return {
+        one.stack.framework.name: hashlib.sha256(one.stack.framework.lock.read_bytes()).hexdigest()
+        for one in candidates
+    }
+
+
+def _subject(candidate: Candidate) -> Subject:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Subject(
+        framework=candidate.stack.framework.name,
+        server=candidate.stack.server.name,
+        image=None if candidate.image is None else candidate.image.name,
+        runtime=Runtime.PROCESS if candidate.image is None else Runtime.DOCKER,
+        python=here if candidate.image is None else ".".join(candidate.python.split(".")[:2]),
+    )

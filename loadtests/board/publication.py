@@ -1,0 +1,105 @@
+"""Runs that are published: kept whole, with their tables on a page of their own and a short one in the README."""
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from common.catalog.runtimes import Runtime
+from common.errors import UsageError
+from common.project import ROOT
+from common.records.run import LoadRun
+from common.records.summary import Summary
+from common.records.window import Canary, Window
+from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.reports import throughput as report
+from loadtests.summaries import throughput
+
+PUBLISHED = ROOT / "loadtests" / "published"
+README = ROOT / "README.md"
+BEGIN = "<!-- results: begin; written by make publish -->"
+END = "<!-- results: end -->"
+PAGE = ROOT / "docs" / "results.md"
+PAGE_HEAD = """# Published results
+
+Whole runs, kept in `loadtests/published/`. `make publish` writes this page; [how to read it](reading-a-result.md).
+"""
+
+
+def publish_run(text: str) -> list[Path]:
+    """Keep a finished load test, ``latest`` or one by its id, as its runtime's and scenario's; return the files.
+
+    ``UsageError`` where there is no such run.
+    """
+    folder = finished_load_test(text, variable="RUN")
+    run, _ = read_load_test(folder)
+    kept = PUBLISHED / f"{run.setup.load.scenario}-{run.runtime}"
+    files = [file for file in sorted(folder.folder.iterdir()) if file.suffix in {".json", ".jsonl"}]
+    _replace(kept, files)
+    README.write_text(with_results(README.read_text(), PUBLISHED))
+    PAGE.write_text(results_page(PUBLISHED))
+    return [README, PAGE, *(kept / file.name for file in files)]
+
+
+def _replace(kept: Path, files: Sequence[Path]) -> None:
+    """Have ``kept`` hold copies of the files, which may be its own, and nothing else."""
+    part = kept.with_name(f".{kept.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, part / file.name)
+    shutil.rmtree(kept, ignore_errors=True)
+    part.rename(kept)
+
+
+def with_results(readme: str, published: Path) -> str:
+    """Return ``readme`` with the table of the published run in Docker, or the first there is, between its markers."""
+    runs = _published(published)
+    run, summary = next((one for one in runs if one[0].runtime is Runtime.DOCKER), runs[0])
+    table = report.short_markdown(run, summary)
+    return re.sub(
+        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
+    )
+
+
+def results_page(published: Path) -> str:
+    """Return ``docs/results.md``: the whole table of every published run, with its notes."""
+    tables = "\n".join(
+        f"## {run.setup.load.scenario}, {run.runtime} runtime\n\n{report.markdown(run, summary)}"
+        for run, summary in _published(published)
+    )
+    return f"{PAGE_HEAD}\n{tables}"
+
+
+def _published(published: Path) -> list[tuple[LoadRun, Summary]]:
+    return [read_load_test(RunFolder(folder=file.parent)) for file in sorted(published.glob("*/run.json"))]
+
+
+def finished_load_test(text: str, *, variable: str) -> RunFolder:
+    """Return a finished load test, ``latest`` or one by its id or folder; ``UsageError`` names those there are."""
+    if text != "latest":
+        folder = find_run_folder(text, variable=variable)
+        if not _is_finished_load_test(folder):
+            raise UsageError(f"{variable}={text} is no finished load test. Accepted: latest, or the id of one.")
+        return folder
+    if (newest := next(_finished_load_tests(), None)) is None:
+        raise UsageError(f"{variable}=latest: there is no finished load test. Run: make loadtest")
+    return newest
+
+
+def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
+    """Return a load test with its summary, computed from its visits."""
+    run = folder.run()
+    assert isinstance(run, LoadRun)
+    return run, throughput.summarise(run, [one for one in folder.visits() if isinstance(one, Window | Canary)])
+
+
+def _finished_load_tests() -> Iterator[RunFolder]:
+    return (folder for folder in run_folders() if _is_finished_load_test(folder))
+
+
+def _is_finished_load_test(folder: RunFolder) -> bool:
+    with suppress(UsageError):
+        return (folder.folder / "summary.json").is_file() and type(folder.run()) is LoadRun
+    return False

@@ -1,0 +1,1 @@
+"""Runs of any experiment: plan, loop, store, resume."""

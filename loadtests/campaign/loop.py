@@ -1,0 +1,135 @@
+"""The one loop that carries out every run: visit, record on disk, repeat; then summary and tables."""
+
+import errno
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from common.console import LiveProgress, Terminal, format_clock, live_progress
+from common.errors import BenchmarkError
+from common.host.run_lock import hold_run_lock
+from common.records.visit import Visit
+from common.runtimes.candidates import Candidate
+from loadtests.campaign.experiment import Experiment, SummaryType
+from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.store import RESULTS, RunFolder, require_unused
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str, Candidate]]]
+"""Prepares a run: returns its experiment, and what to bring up by the names of the cells."""
+
+
+def start(
+    name: str, begin: Begin[SummaryType], *, seed: int | None, out: Path | None, terminal: Terminal
+) -> SummaryType:
+    """Carry out a new run, alone on this machine, and return its summary.
+
+    ``UsageError`` where another run is under way or ``out`` is in use; other errors as ``carry_out``.
+    """
+    if out is not None:
+        require_unused(out)
+    identity = RunIdentity.new(name, seed)
+    with hold_run_lock(identity.id):
+        experiment, subjects = begin(identity)
+        folder = RunFolder.create(out or RESULTS / identity.id, experiment.run)
+        return carry_out(experiment, subjects, folder, terminal)
+
+
+def carry_out(
+    experiment: Experiment[Any, SummaryType], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
+) -> SummaryType:
+    """Make every visit that is left, then write and print what they amount to, however this ends; return it.
+
+    ``FailedError`` where a record cannot be written, and once all is written where numbers are not valid.
+    """
+    try:
+        with _full_disk_named(folder):
+            _make_visits(experiment, subjects, folder, terminal)
+    except (BenchmarkError, KeyboardInterrupt):
+        if experiment.resumable:
+            terminal.say(f"interrupted; resume with: make {experiment.command} RESUME={folder.name}")
+        raise
+    finally:
+        summary = experiment.summarise(folder.visits())
+        try:
+            folder.finish(summary)
+        finally:
+            present(experiment, summary, terminal)
+            terminal.say(f"written to {folder.folder}")
+    if (failure := experiment.failure(summary)) is not None:
+        raise failure
+    return summary
+
+
+def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, terminal: Terminal) -> None:
+    """Print a summary: its tables, what has to be known beside them, its conclusions."""
+    for table in experiment.tables(summary):
+        terminal.results.print(table)
+    for note in experiment.notes(summary):
+        terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+    for sentence in experiment.conclusions(summary):
+        terminal.results.print(sentence, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def _full_disk_named(folder: RunFolder) -> Iterator[None]:
+    """Have a full disk, whatever was written to it, end in a ``FailedError`` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise folder.unwritable(str(error.filename or "a temporary file"), error) from error
+
+
+def _make_visits(
+    experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
+) -> None:
+    visits = folder.visits()
+    remaining = experiment.remaining(visits)
+    if (seconds := remaining.left_s) is not None and remaining.batch:
+        terminal.say(f"{remaining.count} visits, about {format_clock(seconds)}")
+    with (
+        live_progress(experiment.command, remaining.count, terminal.messages) as display,
+        experiment.visiting(subjects, terminal.messages) as visit,
+    ):
+        since_s = time.perf_counter()
+        while remaining.batch:
+            first = remaining.batch[0]
+            _show(experiment, visits, display)
+            display.start(
+                f"round {first.round}/{experiment.run.rounds} {', '.join(one.cell for one in remaining.batch)}"
+            )
+            made = visit(remaining.batch)
+            now_s = time.perf_counter()
+            for one in made:
+                timed = replace(one, took_s=(now_s - since_s) / len(made))
+                folder.add(timed)
+                visits.append(timed)
+                display.done(_line(experiment, timed))
+            since_s = now_s
+            remaining = experiment.remaining(visits)
+            display.expect(display.made + remaining.count, remaining.left_s)
+            if not remaining.batch or remaining.batch[0].round != first.round:
+                _say_round(experiment, visits, terminal)
+    terminal.say(f"completed: {remaining.completion_reason}")
+
+
+def _show(experiment: Experiment[Any, Any], visits: list[Visit], display: LiveProgress) -> None:
+    if display.console.is_terminal and (table := experiment.table_so_far(visits)) is not None:
+        display.show(table)
+
+
+def _say_round(experiment: Experiment[Any, Any], visits: list[Visit], terminal: Terminal) -> None:
+    if (summary := experiment.round_summary(visits)) is not None:
+        terminal.say(summary)
+
+
+def _line(experiment: Experiment[Any, Any], visit: Visit) -> str:
+    what = f"round {visit.round}/{experiment.run.rounds}{f' {visit.cell}' if visit.cell else ''}"
+    return f"{what}: {visit.error or experiment.describe(visit)}"

@@ -1,0 +1,150 @@
+"""A run's manifest: what is going to be measured, on which machine, how."""
+
+import hashlib
+import random
+import secrets
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from common.catalog.runtimes import Runtime
+from common.catalog.servers import command
+from common.catalog.sizes import Size
+from common.engine.bases import is_stand_in
+from common.engine.client import engine
+from common.engine.labels import BASE, BASE_DIGEST
+from common.host.cores import Cores, split_cores
+from common.host.machine import machine, revision
+from common.packages.variants import source_digest
+from common.records.load import LoadSpec, Setup
+from common.records.run import SECOND_TASK_PATH, Cell, Conformance
+from common.runtimes import installed
+from common.runtimes.candidates import Candidate
+from common.runtimes.container import can_enter_namespaces
+from common.runtimes.fargate import GENERATOR_SIZE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """What a run is called, when it began, and the seed of its order."""
+
+    id: str
+    started_at: datetime
+    seed: int
+
+    @classmethod
+    def new(cls, name: str, seed: int | None) -> "RunIdentity":
+        """Return that of a run that begins now; ``None`` draws a seed."""
+        now = datetime.now(UTC)
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        return cls(id=f"{now:%Y%m%dT%H%M%SZ}-{name}-{seed}", started_at=now, seed=seed)
+
+
+def run_fields(identity: RunIdentity, *, runtime: Runtime, rounds: int) -> dict[str, Any]:
+    """Return the fields that every run's manifest begins with."""
+    return {
+        "id": identity.id,
+        "started_at": identity.started_at,
+        "revision": revision(),
+        "command_line": [command_line()],
+        "seed": identity.seed,
+        "rounds": rounds,
+        "runtime": runtime,
+        "machine": machine(engine_name() if runtime is Runtime.DOCKER else None),
+    }
+
+
+def setup_for(load: LoadSpec, size: Size, runtime: Runtime, *, load_from_task: bool = False) -> Setup:
+    """Return how windows are made on this machine; ``load_from_task`` is for load from a second Fargate task."""
+    if load_from_task:
+        cores = Cores(server=(), generator=tuple(range(int(GENERATOR_SIZE.vcpu))))
+    else:
+        cores = split_cores(0 if runtime is Runtime.FARGATE else size.vcpu)
+    return Setup(
+        size=size,
+        server_cores=list(cores.server),
+        generator_cores=list(cores.generator),
+        load_path=SECOND_TASK_PATH if load_from_task else _load_path(runtime),
+        load=load,
+    )
+
+
+def cells_of(candidates: Sequence[Candidate], outcomes: Mapping[str, Conformance]) -> list[Cell]:
+    """Return the cells of the candidates that were held to the contract."""
+    return [cell_of(one, outcomes[one.name]) for one in candidates if one.name in outcomes]
+
+
+def control(cells: Sequence[Cell], seed: int) -> list[Cell]:
+    """Return a second copy of one conforming cell, which must tie with it; none where none conforms."""
+    conforming = [cell for cell in cells if cell.conformance is None or not cell.conformance.failed]
+    if not conforming:
+        return []
+    chosen = random.Random(seed).choice(conforming)  # noqa: S311 -- not for secrets
+    return [replace(chosen, name=f"{chosen.name}#2", control_of=chosen.name)]
+
+
+def command_line() -> str:
+    """Return how this process was called, in one line."""
+    return shlex.join(sys.orig_argv)
+
+
+def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
+    """Return the record of a candidate, with versions read back from what it runs."""
+    framework, server = candidate.stack.framework, candidate.stack.server
+    packages = installed.packages(candidate)
+    return Cell(
+        name=candidate.name,
+        framework=framework.name,
+        title=framework.title,
+        version=packages.get(framework.distribution or "", framework.version),
+        interface=framework.interface,
+        server=server.name,
+        server_packages=list(server.needs(framework.interface)),
+        lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
+        packages=dict(packages),
+        source_digest=source_digest(framework.folder),
+        command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}")),
+        keep_alive=server.keep_alive,
+        conformance=conformance,
+        python=installed.python(candidate),
+        **_image(candidate),
+    )
+
+
+def engine_name() -> str:
+    """Return the version and the storage driver of the Docker engine."""
+    info = engine().info()
+    return f"{info['ServerVersion']} ({info['Driver']})"
+
+
+def _image(candidate: Candidate) -> dict[str, Any]:
+    if candidate.image is None or candidate.tag is None:
+        return {}
+    if candidate.fargate is not None:
+        return {"image": candidate.image.name, "image_tag": candidate.tag, "python_asked": candidate.python}
+    return {
+        "image": candidate.image.name,
+        "image_tag": candidate.tag,
+        "image_id": (found := engine().images.get(candidate.tag)).id,
+        "base": found.labels.get(BASE),
+        "base_digest": found.labels.get(BASE_DIGEST),
+        "stand_in_base": is_stand_in(candidate.tag),
+        "python_asked": candidate.python,
+    }
+
+
+def _load_path(runtime: Runtime) -> str:
+    match runtime:
+        case Runtime.PROCESS:
+            return "loopback"
+        case Runtime.DOCKER:
+            return "the container's network namespace" if can_enter_namespaces() else "the host's network"
+        case Runtime.FARGATE:
+            return "the network between this machine and AWS"
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -1,0 +1,56 @@
+"""The order of a run: every cell once a round, each round newly shuffled from one recorded seed."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from common.records.visit import Visit
+
+Kind = TypeVar("Kind", bound=Visit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVisit:
+    """A visit that is to be made."""
+
+    kind: type[Visit]
+    round: int
+    position: int
+    cell: str
+
+    def is_made(self, visits: Sequence[Visit]) -> bool:
+        """Return whether ``visits`` hold it."""
+        return any(
+            isinstance(visit, self.kind) and visit.round == self.round and visit.cell == self.cell for visit in visits
+        )
+
+    def record(self, kind: type[Kind], run: str, **fields: Any) -> Kind:  # noqa: ANN401 -- the kind's own fields
+        """Return the record of this visit, which begins now, before anything is known of it."""
+        return kind(
+            run=run,
+            round=self.round,
+            position=self.position,
+            cell=self.cell,
+            started_at=datetime.now(UTC),
+            **fields,
+        )
+
+
+def planned_visits(kind: type[Visit], cells: Sequence[str], rounds: int, seed: int) -> Iterator[PlannedVisit]:
+    """Yield all visits of a run in order; the same seed gives the same order, and rounds are independent."""
+    for number in range(1, rounds + 1):
+        yield from round_order(kind, cells, number, seed)
+
+
+def round_order(kind: type[Visit], cells: Sequence[str], number: int, seed: int) -> tuple[PlannedVisit, ...]:
+    """Return the visits of one round in order.
+
+    Leaving some out keeps the order of the others, so that a cell that drops out changes nothing else.
+    """
+    order = random.Random(f"{seed}/{number}").sample(list(cells), len(cells))  # noqa: S311 -- not for secrets
+    return tuple(
+        PlannedVisit(kind=kind, round=number, position=position, cell=cell)
+        for position, cell in enumerate(order, start=1)
+    )

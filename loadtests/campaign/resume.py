@@ -1,0 +1,140 @@
+"""Resuming an interrupted run: the same plan on the same things, or a refusal that names what changed."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from msgspec.structs import replace
+
+from common.aws.settings import FargateSettings
+from common.catalog.runtimes import Runtime
+from common.console import Terminal
+from common.engine.client import engine
+from common.errors import UsageError
+from common.host.machine import machine, revision
+from common.host.run_lock import hold_run_lock
+from common.records.run import Run
+from common.runtimes.approval import approve_cost
+from common.runtimes.candidates import Candidate
+from common.runtimes.preparation import prepare
+from loadtests.campaign.experiment import Experiment
+from loadtests.campaign.loop import carry_out
+from loadtests.campaign.manifest import cell_of, command_line
+from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+
+IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
+"""Fields of a cell that must not have changed: otherwise it would be another stack under the same name."""
+DIGEST_SHOWN = 20
+"""How many characters of a long value tell it apart."""
+
+ExperimentOf = Callable[[Run], Experiment[Any, Any]]
+"""Returns the experiment of a run, by its kind."""
+
+
+def resume(
+    text: str,
+    command: str,
+    experiment_of: ExperimentOf,
+    terminal: Terminal,
+    *,
+    fargate: FargateSettings | None = None,
+) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
+    """Carry out what is left of the run that ``RESUME=`` names, and return its summary.
+
+    ``latest`` is the newest unfinished run of ``command``. On Fargate, ``fargate`` is where tasks run; with
+    ``DRY_RUN=1`` nothing is done and ``None`` returned. ``UsageError`` where there is none, or where a lock, a
+    package, an image or a core is not what it was; errors as ``carry_out`` afterwards. A change of the project's
+    revision or of the kernel is reported and recorded.
+    """
+    folder = _latest(command, experiment_of) if text == "latest" else find_run_folder(text, variable="RESUME")
+    if folder.is_old:
+        raise UsageError(f"RESUME={text} was written by an older version, which can be read but not resumed.")
+    experiment = experiment_of(folder.run())
+    if not experiment.resumable:
+        raise UsageError(f"RESUME={text} was written by make {experiment.command}, whose runs cannot be resumed.")
+    if experiment.command != command:
+        raise UsageError(f"RESUME={text} was written by make {experiment.command}. Resume it with that command.")
+    subjects = experiment.subjects(_fargate(experiment.run.runtime, fargate))
+    if not approve_cost(experiment.servers_left(folder.visits(), subjects), terminal.say):
+        return None
+    with hold_run_lock(experiment.run.id):
+        _prepare(experiment, subjects, folder, terminal)
+        run = replace(experiment.run, command_line=[*experiment.run.command_line, command_line()])
+        folder.describe(run)
+        return carry_out(experiment_of(run), subjects, folder, terminal)
+
+
+def _fargate(runtime: Runtime, settings: FargateSettings | None) -> FargateSettings | None:
+    """Return the settings where the runtime takes them; ``UsageError`` where they are missing or not taken."""
+    if runtime is Runtime.DOCKER:
+        engine()
+    if runtime is Runtime.FARGATE and settings is not None:
+        settings.check()
+        return settings
+    if settings is not None:
+        settings.refuse_unused(runtime)
+    return None
+
+
+def _latest(command: str, experiment_of: ExperimentOf) -> RunFolder:
+    """Return the newest unfinished run of a command; a folder that cannot be read is passed over."""
+    for folder in run_folders():
+        if folder.is_old:
+            continue
+        with suppress(UsageError):
+            experiment = experiment_of(folder.run())
+            if experiment.command == command and experiment.remaining(folder.visits()).batch:
+                return folder
+    raise UsageError(f"RESUME=latest: no run of make {command} is unfinished.")
+
+
+def _prepare(
+    experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
+) -> None:
+    """Make what the run needs and see that it has not changed; damaged lines are set aside."""
+    prepare(list({one.name: one for one in subjects.values()}.values()), terminal.messages)
+    if changes := [*_changes(experiment, subjects), *_machine_changes(experiment)]:
+        raise UsageError(f"RESUME={folder.name}: {'; '.join(changes)}. Restore that, or begin a new run.")
+    for warning in _warnings(experiment.run):
+        terminal.say(f"warning: {warning}")
+    if damage := folder.set_aside_damage():
+        terminal.say(damage)
+    if half := experiment.half_made(folder.visits()):
+        terminal.say(folder.set_aside_last(half))
+
+
+def _changes(experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate]) -> Iterator[str]:
+    for cell in experiment.stacks():
+        now = cell_of(subjects[cell.name], cell.conformance)
+        for field in IDENTITY:
+            if (was := getattr(cell, field)) != (present := getattr(now, field)) and was not in ([], {}, None):
+                yield f"{field} of {cell.name} {_difference(was, present)}"
+
+
+def _difference(was: object, present: object) -> str:
+    if isinstance(was, dict) and isinstance(present, dict):
+        name = min(key for key in was.keys() | present.keys() if was.get(key) != present.get(key))
+        return f"was {name} {was.get(name)} and is {present.get(name)}"
+    return f"was {_short(was)} and is {_short(present)}"
+
+
+def _short(value: object) -> str:
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    return f"{text[:DIGEST_SHOWN]}..." if len(text) > DIGEST_SHOWN + len("...") else text
+
+
+def _machine_changes(experiment: Experiment[Any, Any]) -> Iterator[str]:
+    here, recorded = machine(), experiment.run.machine
+    for field in ("cpu_model", "memory_bytes"):
+        if (was := getattr(recorded, field)) != (present := getattr(here, field)):
+            yield f"{field} was {was} and is {present}"
+    if missing := experiment.cores() - os.sched_getaffinity(0):
+        yield f"core {min(missing)} cannot be used any more"
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    if run.revision != (now := revision()):
+        yield f"the project's revision was {run.revision} and is {now}: what is measured may have changed"
+    if run.machine.kernel != (kernel := machine().kernel):
+        yield f"the kernel was {run.machine.kernel} and is {kernel}"

@@ -1,0 +1,154 @@
+"""Commands about the load generator itself."""
+
+from contextlib import nullcontext
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter, validators
+from msgspec.structs import replace
+
+from common.catalog.images import DEFAULT_PYTHON, GENERATOR
+from common.catalog.selection import one_of
+from common.cli.parameters import PYTHON, SizeParameters, StackParameter
+from common.console import Terminal
+from common.errors import UsageError
+from common.records.load import Arrivals, LoadSpec, Tool
+from common.registries.api import RegistryAddress
+from common.registries.pushing import registry_pusher
+from common.runtimes.candidates import describe_runtime, require_local
+from loadtests.campaign.loop import start
+from loadtests.cli.parameters import Delay, LoadParameters, Out, Rounds, RunParameters, complete
+from loadtests.experiments.latency import parse_common_rate
+from loadtests.generator.comparison import begin_comparison
+from loadtests.generator.crosscheck import begin_crosscheck
+from loadtests.generator.distributed import Address, begin_distributed, follow
+from loadtests.generator.image import build_generator
+from loadtests.scenarios.registry import SCENARIOS, STEADY
+from loadtests.windows.tools import require_able, require_wrk
+
+LOAD_GENERATOR = Group.create_ordered("Load generator")
+
+Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds, 0 to 3600.")]
+Patience = Annotated[
+    float,
+    Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds to wait for the other side."),
+]
+
+
+def register(app: App) -> None:
+    """Add the commands to the command line."""
+    for command in (crosscheck, bench_generator, master, worker, generator):
+        app.command(command, group=LOAD_GENERATOR)
+
+
+def crosscheck(
+    stack: StackParameter = StackParameter(),
+    size: SizeParameters = SizeParameters(),
+    load: LoadParameters = LoadParameters(),
+    *,
+    rounds: Rounds = 8,
+    run: RunParameters = RunParameters(),
+) -> None:
+    """Load one stack with our generator and with wrk in turn, and compare what they say."""
+    terminal = Terminal()
+    if run.resume is not None:
+        complete(crosscheck, locals(), terminal)
+        return
+    require_wrk()
+    spec = load.parse()
+    require_able(_by_wrk(spec))
+    runtime = require_local(stack.parse_runtime())
+    given = size.parse(runtime)
+    candidate = stack.candidate(runtime, size=given)
+    terminal.say(describe_runtime(runtime, stack.runtime))
+    begin = begin_crosscheck(
+        candidate, load=spec, size=given, runtime=runtime, rounds=rounds, messages=terminal.messages
+    )
+    start("crosscheck", begin, seed=run.seed, out=run.out, terminal=terminal)
+
+
+def bench_generator(
+    *,
+    rounds: Rounds = 5,
+    seconds: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=60), help="Length of each window, 1 to 60 seconds.")
+    ] = 2,
+    run: RunParameters = RunParameters(),
+) -> None:
+    """Measure requests per CPU-second of our generator, Locust's clients, wrk and h2load."""
+    terminal = Terminal()
+    if run.resume is not None:
+        complete(bench_generator, locals(), terminal)
+        return
+    begin = begin_comparison(rounds=rounds, window_s=seconds, messages=terminal.messages)
+    start("bench-generator", begin, seed=run.seed, out=run.out, terminal=terminal)
+
+
+def master(
+    *,
+    url: Annotated[str, Parameter(help="Base URL of the server: http://NAME[:PORT][/PREFIX].")],
+    expect: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Workers that have to join first, 1 to 1000.")
+    ],
+    scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(STEADY)}.")] = "hello",
+    users: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=1_000_000), help="Connections, 1 to 1,000,000.")
+    ] = 64,
+    delay: Delay = 100,
+    rate: Annotated[
+        str | None, Parameter(help="Arrivals a second of SCENARIO=rate, of all workers together. Default: 100.")
+    ] = None,
+    warmup: Seconds = 2,
+    window: Seconds = 10,
+    bind: Annotated[str, Parameter(help="Where workers join: HOST:PORT.")] = "127.0.0.1:5557",
+    patience: Patience = 300,
+    out: Out = None,
+) -> None:
+    """Lead one window on a server elsewhere, made by workers that join from other machines."""
+    chosen = one_of(scenario, STEADY, variable="SCENARIO")
+    open_loop = SCENARIOS[chosen].open_loop
+    if rate is not None and not open_loop:
+        raise UsageError(f"RATE={rate} needs SCENARIO=rate, not {chosen}.")
+    load = LoadSpec(
+        scenario=chosen,
+        users=users,
+        delay_ms=delay,
+        rate=parse_common_rate(rate or "100") if open_loop else None,
+        arrivals=Arrivals.CONSTANT if open_loop else None,
+        warmup_s=warmup,
+        window_s=window,
+    )
+    begin = begin_distributed(
+        url, load=load, workers=expect, bind=Address.parse(bind, variable="BIND"), patience_s=patience
+    )
+    start("master", begin, seed=None, out=out, terminal=Terminal())
+
+
+def worker(
+    *,
+    master: Annotated[str, Parameter(help="Where the master listens: HOST:PORT.")],
+    processes: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Worker processes, 1 to 1000.")
+    ] = 1,
+    patience: Patience = 300,
+) -> None:
+    """Join a master, make load as it says, and end with it."""
+    follow(Address.parse(master, variable="MASTER"), processes, patience, Terminal().messages)
+
+
+def generator(
+    *,
+    registry: Annotated[str, Parameter(help="Registry to push to as well: HOST[:PORT][/PREFIX].")] = "",
+    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+) -> None:
+    """Build the image that masters, workers and second tasks run in, and push it where a registry is given."""
+    terminal = Terminal()
+    address = RegistryAddress.parse(registry) if registry else None
+    with nullcontext() if address is None else registry_pusher(address) as ready:  # reported before anything is built
+        image = build_generator(python, terminal.messages)
+        terminal.results.print(f"built {image}")
+        if ready is not None:
+            terminal.results.print(str(ready.push(f"{GENERATOR}:latest", image_id=image)), soft_wrap=True)
+
+
+def _by_wrk(load: LoadSpec) -> LoadSpec:
+    return replace(load, tool=Tool.WRK)

@@ -1,0 +1,28 @@
+"""The command line of the whole project."""
+
+import sys
+
+from cyclopts import App
+
+from common.cli import commands
+from common.cli.app import new_app, run
+from loadtests.cli import generator, help_page, measuring, results
+
+DESCRIPTION = """Benchmark Python API frameworks on this machine.
+
+Names match whatever their case, - or _; several are joined by commas. Every option is a variable for make:
+`make loadtest FRAMEWORK=falcon` is `api-benchmark loadtest --framework=falcon`. `--verbose` logs what is run.
+"""
+
+
+def command_line() -> App:
+    """Return the command line with all commands."""
+    app = new_app(DESCRIPTION)
+    for part in (commands, measuring, results, generator, help_page):
+        part.register(app)
+    return app
+
+
+def main() -> int:
+    """Run the command on the command line; return the exit status."""
+    return run(command_line(), sys.argv[1:])

@@ -1,0 +1,177 @@
+"""Parameters that several measuring commands share, each group declared once."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from common.aws.settings import FargateSettings
+from common.catalog.selection import one_of
+from common.console import Terminal
+from common.contract import MAX_DELAY_MS
+from common.errors import UsageError
+from common.records.load import Arrivals, LoadSpec, Objective, Rate
+from common.records.run import Stopping
+from loadtests.campaign.resume import resume
+from loadtests.campaign.stopping import parse_stopping
+from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
+from loadtests.registry import experiment_of
+from loadtests.scenarios.registry import SCENARIOS
+from loadtests.windows.tools import parse_tool, require_able
+
+FARGATE = frozenset(field.name for field in fields(FargateSettings))
+VCPUS = "vCPUs of servers, joined by commas, such as 0.25,0.5,1."
+
+Rounds = Annotated[
+    int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Rounds of fresh servers, 1 to 1000.")
+]
+Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000), help="Connections, 1 to 10,000.")]
+Delay = Annotated[
+    int,
+    Parameter(
+        validator=validators.Number(gte=0, lte=MAX_DELAY_MS),
+        help=f"Milliseconds that the scenarios that sleep ask for, 0 to {MAX_DELAY_MS}.",
+    ),
+]
+Out = Annotated[Path | None, Parameter(help="Folder for the run instead of loadtests/results/ID.")]
+Scenario = Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParameters:
+    """Where a run is written, in which order it goes, and whether one is resumed."""
+
+    seed: Annotated[
+        int | None, Parameter(validator=validators.Number(gte=0), help="Seed of the order; drawn unless given.")
+    ] = None
+    out: Out = None
+    resume: Annotated[str | None, Parameter(help="Interrupted run to complete: its id, its folder, or latest.")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadParameters:
+    """How servers are loaded."""
+
+    scenario: Scenario = "hello"
+    users: Users = 16
+    delay: Delay = 100
+
+    def parse(self) -> LoadSpec:
+        """Return the load of one window; ``UsageError`` where its values do not go together."""
+        return self._spec()
+
+    def _spec(self, **fields: Any) -> LoadSpec:  # noqa: ANN401 -- the record's other fields
+        return LoadSpec(
+            scenario=one_of(self.scenario, SCENARIOS, variable="SCENARIO"),
+            users=self.users,
+            delay_ms=self.delay,
+            warmup_s=WARMUP_S,
+            window_s=WINDOW_S,
+            **fields,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyLoadParameters(LoadParameters):
+    """How servers are loaded: by any scenario, at any rate, by either tool."""
+
+    rate: Annotated[
+        str | None,
+        Parameter(help="Arrivals of rate and ramp: a second, such as 500, or a share of capacity such as 50%."),
+    ] = None
+    arrivals: Annotated[str | None, Parameter(help="How arrivals follow each other: constant or poisson.")] = None
+    objective: Annotated[
+        str | None, Parameter(help="What each step of ramp and sleepers must hold, such as p99<50ms.")
+    ] = None
+    tool: Annotated[str, Parameter(help="Load generator: locust, or wrk as a second opinion.")] = "locust"
+    generator_workers: Annotated[
+        int,
+        Parameter(
+            validator=validators.Number(gte=0, lte=1000), help="Locust worker processes; 0 for one process in all."
+        ),
+    ] = 0
+
+    def parse(self) -> LoadSpec:
+        """Return the load of one window; ``UsageError`` where its values do not go together."""
+        scenario = SCENARIOS[one_of(self.scenario, SCENARIOS, variable="SCENARIO")]
+        open_loops = [name for name, one in SCENARIOS.items() if one.open_loop]
+        climbs = [name for name, one in SCENARIOS.items() if one.climbs]
+        for variable, value, able in (
+            ("RATE", self.rate, open_loops),
+            ("ARRIVALS", self.arrivals, open_loops),
+            ("OBJECTIVE", self.objective, climbs),
+        ):
+            if value is not None and scenario.name() not in able:
+                raise UsageError(f"{variable}={value} needs SCENARIO={' or '.join(able)}, not {scenario.name()}.")
+        rate = scenario.default_rate if self.rate is None else Rate.parse(self.rate)
+        if scenario.climbs and rate is not None and rate.share is not None:
+            raise UsageError(f"RATE={self.rate} is where {scenario.name()} begins: must be requests per second.")
+        arrivals = Arrivals(one_of(self.arrivals or Arrivals.CONSTANT, Arrivals, variable="ARRIVALS"))
+        load = self._spec(
+            rate=rate,
+            arrivals=arrivals if scenario.open_loop else None,
+            objective=None if self.objective is None else Objective.parse(self.objective),
+            tool=parse_tool(self.tool),
+            generator_workers=self.generator_workers,
+        )
+        require_able(load)
+        return load
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppingParameters:
+    """When a load test ends."""
+
+    rounds: Annotated[
+        int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
+    ] = None
+    budget: Annotated[str | None, Parameter(help="Time for windows, such as 90s, 15m or 1h. Default: 7m.")] = None
+    precision: Annotated[
+        str | None, Parameter(help="Half-width of an interval at which its stack drops out, such as 2%.")
+    ] = None
+    margin: Annotated[str, Parameter(help="Stacks within this of each other are equivalent, such as 5%.")] = "5%"
+
+    def parse(self) -> tuple[int, Stopping]:
+        """Return the most rounds, and the rule that ends the run; ``UsageError`` where values exclude each other."""
+        return parse_stopping(rounds=self.rounds, budget=self.budget, precision=self.precision, margin=self.margin)
+
+
+def complete(
+    command: Callable[..., None], given: Mapping[str, Any], terminal: Terminal, *, beside: frozenset[str] = frozenset()
+) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
+    """Resume the run that ``RESUME=`` names, and return its summary; errors as ``resume``.
+
+    ``given`` are the command's arguments by name. ``UsageError`` where another parameter was given than those of
+    Fargate and ``beside``: a resumed run has its own.
+    """
+    fargate: FargateSettings | None = given.get("fargate")
+    allowed = beside | {"resume"} | (frozenset() if fargate is None else FARGATE)
+    if names := sorted(_changed(command, given) - allowed):
+        variables = ", ".join(f"{name.upper()}=" for name in names)
+        raise UsageError(f"RESUME= completes a run as it was begun. Leave out {variables}.")
+    run: RunParameters = given["run"]
+    assert run.resume is not None
+    return resume(run.resume, command.__name__.rstrip("_").replace("_", "-"), experiment_of, terminal, fargate=fargate)
+
+
+def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
+    """Return the names of the parameters that differ from the command's defaults, those of groups included."""
+    changed = set[str]()
+    for name, parameter in inspect.signature(command).parameters.items():
+        value, default = given[name], parameter.default
+        if is_dataclass(value):
+            changed |= {
+                field.name
+                for field in fields(value)
+                if getattr(value, field.name) != getattr(default, field.name, inspect.Parameter.empty)
+            }
+        elif value != default:
+            changed.add(name)
+    return changed

@@ -1,0 +1,110 @@
+"""``make causes``: one stack in different surroundings, one thing changed at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec.structs import replace
+from rich.console import Console
+from typing_extensions import override
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.records.latency import CausesRun, LatencySummary, Point
+from common.records.load import Rate
+from common.records.visit import Visit
+from common.runtimes import docker_proxy
+from common.runtimes.candidates import Candidate
+from loadtests.campaign.manifest import RunIdentity, run_fields
+from loadtests.experiments.latency import (
+    Latency,
+    closed,
+    nginx_cells,
+    opened,
+    point,
+    prepare_latency,
+    require_room,
+    traffic_visits,
+)
+from loadtests.reports import causes as report
+from loadtests.summaries import causes
+
+MB = 1024**2
+FEW = opened(Rate(rps=20), 5.0)
+"""So few arrivals that a server is mostly idle: what a lone visitor sees."""
+CALM = (FEW, closed(1, 1.5))
+BUSY = (FEW, closed(1, 1.5), closed(2, 1.5), closed(10, 1.5))
+PLAIN_VCPUS = (0.25, 1.0)
+SHORT_PERIOD_S = 0.010
+NEIGHBOURS = 3
+MORE_WORKERS = 3
+
+
+class Causes(Latency[CausesRun]):
+    """One stack in its surroundings, with ratios to plain ones."""
+
+    command = "causes"
+
+    @override
+    def summarise(self, visits: Sequence[Visit]) -> LatencySummary:
+        return causes.summarise(self.run, traffic_visits(visits))
+
+    @override
+    def conclusions(self, summary: LatencySummary) -> Sequence[str]:
+        return list(report.sentences(self.run, summary.ratios))
+
+
+def begin_causes(
+    candidate: Candidate, *, rounds: int, messages: Console
+) -> Callable[[RunIdentity], tuple[Causes, Mapping[str, Candidate]]]:
+    """Return what prepares a run of one stack in all surroundings, and of nginx; Docker only."""
+    runtime = Runtime.DOCKER
+    require_room(PLAIN_VCPUS, runtime)
+
+    def begin(identity: RunIdentity) -> tuple[Causes, Mapping[str, Candidate]]:
+        prepared = prepare_latency([candidate], runtime, messages)
+        floor = nginx_cells(runtime, messages)
+        points = surroundings(candidate.name, why_no_proxy=docker_proxy.why_no_proxy())
+        points += [_point(cell.name, vcpu) for cell in floor for vcpu in PLAIN_VCPUS]
+        run = CausesRun(
+            **run_fields(identity, runtime=runtime, rounds=rounds),
+            setup=prepared.setup,
+            cells=[*prepared.cells, *floor],
+            points=points,
+        )
+        return Causes(run), prepared.candidates
+
+    return begin
+
+
+def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:
+    """Return the stack at the sizes of a first report in 2019, then with one change each."""
+    plain = {vcpu: _point(stack, vcpu) for vcpu in PLAIN_VCPUS}
+    sizes = [
+        _resized(replace(_point(stack, vcpu), name=f"{stack} {vcpu:g} vCPU {mb} MB", traffic=list(BUSY)), mb * MB)
+        for vcpu, mb in ((0.25, 512), (0.25, 1024), (0.5, 1024), (1.0, 2048))
+    ]
+    small = plain[PLAIN_VCPUS[0]]
+    return [
+        *sizes,
+        replace(
+            small, name=f"{small.name}, short period", size=Size(vcpu=0.25, worker_count=1, period_s=SHORT_PERIOD_S)
+        ),
+        replace(
+            small,
+            name=f"{small.name}, more workers",
+            size=Size(vcpu=0.25, worker_count=MORE_WORKERS),
+            traffic=list(BUSY),
+        ),
+        *(replace(one, name=f"{one.name}, neighbours", neighbours=NEIGHBOURS) for one in plain.values()),
+        *(
+            replace(one, name=f"{one.name}, proxied", proxied=True, missing=one.missing or why_no_proxy)
+            for one in plain.values()
+        ),
+    ]
+
+
+def _resized(one: Point, memory_bytes: int) -> Point:
+    return replace(one, size=Size(vcpu=one.size.vcpu, memory_bytes=memory_bytes, worker_count=one.size.worker_count))
+
+
+def _point(stack: str, vcpu: float) -> Point:
+    return point(stack, Size(vcpu=vcpu, worker_count=Size(vcpu=vcpu).workers), CALM, Runtime.DOCKER)

@@ -1,0 +1,122 @@
+"""``make compare``: two stacks against each other, at once where the cores allow it, otherwise in turn."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from rich.console import Console
+from typing_extensions import override
+
+from common.aws.settings import FargateSettings
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.conformance.candidates import conform_all, require_conforming
+from common.errors import FailedError, UsageError
+from common.host.cores import split_cores
+from common.records.figure import Figure
+from common.records.load import LoadSpec
+from common.records.run import CompareRun, Design, LoadRun, Stopping
+from common.records.summary import Pair, Summary
+from common.records.visit import Visit
+from common.records.window import Window
+from common.runtimes.candidates import Candidate
+from loadtests.analysis import outcome
+from loadtests.analysis.across_runs import Recorded, across_runs
+from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
+from loadtests.campaign.plan import PlannedVisit
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest import LoadTest, windows_of
+from loadtests.experiments.sides import Side, both_candidates
+from loadtests.targets.ceiling import with_ceiling
+from loadtests.visits.duet import measure_together
+
+
+class Compare(LoadTest[CompareRun]):
+    """A comparison of two sides. Its values are no figures of the stacks: two servers slow each other down."""
+
+    command = "compare"
+
+    @override
+    def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
+        return todo if self.run.design is Design.DUET else todo[:1]
+
+    @override
+    def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
+        if self.run.design is Design.DUET and batch[0].kind is Window:
+            windows = [planned.record(Window, self.run.id) for planned in batch]
+            return measure_together(windows, self.run.setup, subjects)
+        return super().visit(batch, subjects)
+
+    @override
+    def half_made(self, visits: Sequence[Visit]) -> int:
+        if self.run.design is not Design.DUET or not (windows := windows_of(visits)):
+            return 0
+        last = [window for window in windows if window.round == windows[-1].round]
+        return len(last) % len(self.run.cells)
+
+    @override
+    def subjects(self, fargate: FargateSettings | None = None) -> Mapping[str, Candidate]:
+        if len(self.run.sides) != len(self.run.cells):
+            raise UsageError(f"{self.run.id} does not say what A= and B= were. Begin a new run.")
+        a, b = (Side.parse(text, variable) for text, variable in zip(self.run.sides, "AB", strict=True))
+        return {one.name: one for one in both_candidates(a, b, self.run.runtime, self.run.server_asked)}
+
+    @override
+    def figures(self, summary: Summary) -> Iterable[Figure]:
+        return ()
+
+    @override
+    def conclusions(self, summary: Summary) -> Iterable[str]:
+        return [outcome.sentence(pair, self.run.stopping.margin) for pair in summary.pairs]
+
+
+def begin_compare(
+    a: Side,
+    b: Side,
+    *,
+    server: str,
+    load: LoadSpec,
+    size: Size,
+    runtime: Runtime,
+    rounds: int,
+    stopping: Stopping,
+    messages: Console,
+) -> Callable[[RunIdentity], tuple[Compare, dict[str, Candidate]]]:
+    """Return what prepares a comparison: both sides are made, and must conform to the contract."""
+
+    def begin(identity: RunIdentity) -> tuple[Compare, dict[str, Candidate]]:
+        with messages.status("preparing environments and locks"):
+            candidates = both_candidates(a, b, runtime, server)
+        outcomes = conform_all(candidates, messages)
+        if missing := [one for one in candidates if one.name not in outcomes]:
+            raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")
+        require_conforming(outcomes)
+        run = CompareRun(
+            **run_fields(identity, runtime=runtime, rounds=rounds),
+            design=Design.ALTERNATION if split_cores(size.vcpu).shared else Design.DUET,
+            stopping=stopping,
+            setup=with_ceiling(setup_for(load, size, runtime)),
+            cells=cells_of(candidates, outcomes),
+            sides=[a.text, b.text],
+            server_asked=server,
+        )
+        return Compare(run), {one.name: one for one in candidates}
+
+    return begin
+
+
+def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[Pair, ...]:
+    """Compare every cell that two finished load tests have; ``UsageError`` as ``across_runs``."""
+    return across_runs(_recorded(a), _recorded(b), margin)
+
+
+def require_not_slower(pairs: Sequence[Pair], limit: float) -> None:
+    """Raise ``FailedError`` where a ``b`` is called slower than its ``a``, by ``limit`` (0.03: 3 %) or more."""
+    if slower := [pair for pair in pairs if outcome.slower_by(pair) >= limit]:
+        worst = max(slower, key=outcome.slower_by)
+        slower_by = outcome.slower_by(worst)
+        raise FailedError(f"{worst.b} is slower by {slower_by:.1%}, which FAIL_IF_SLOWER={limit:.1%} does not allow.")
+
+
+def _recorded(folder: RunFolder) -> Recorded:
+    run = folder.run()
+    assert isinstance(run, LoadRun)
+    return Recorded(run=run, windows=windows_of(folder.visits()))

@@ -1,0 +1,261 @@
+"""``make loadtest``: every stack in every round on a fresh server, until every pair is decided or the time is spent."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rich.console import Console, RenderableType
+from typing_extensions import override
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.conformance.candidates import conform_all
+from common.console import format_clock
+from common.errors import BenchmarkError, FailedError, GeneratorBoundError
+from common.records.figure import Figure
+from common.records.load import LoadSpec
+from common.records.run import Cell, LoadRun, Stopping
+from common.records.summary import Decision, Pair, Summary, Verdict
+from common.records.visit import Visit
+from common.records.window import Canary, Window
+from common.runtimes.approval import PlannedServer
+from common.runtimes.candidates import Candidate
+from loadtests.analysis.comparison import looks_of
+from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropping, pairs_of
+from loadtests.analysis.values import requests_per_cpu_s
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor
+from loadtests.campaign.manifest import RunIdentity, cells_of, control, run_fields, setup_for
+from loadtests.campaign.plan import PlannedVisit, round_order
+from loadtests.reports import throughput as report
+from loadtests.summaries import throughput
+from loadtests.targets.ceiling import with_ceiling
+from loadtests.visits.canary import time_reference_work
+from loadtests.visits.window import measure_window
+from loadtests.windows.by_locust import START_UP_S
+
+WARMUP_S = 1.0
+WINDOW_S = 2.0
+LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
+
+
+class LoadTest(Experiment[LoadRunType, Summary]):
+    """A load test, and what comparisons have in common with it."""
+
+    command = "loadtest"
+
+    @override
+    def remaining(self, visits: Sequence[Visit]) -> Remaining:
+        """Walk through the rounds as they were decided on, and return what is left of the one under way."""
+        run, position = self.run, _walk(self.run, visits)
+        if not position.todo:
+            return Remaining(batch=(), completion_reason=position.completion_reason, count=0, left_s=0.0)
+        batch = self.together(position.todo)
+        first = position.todo[0]
+        canary = PlannedVisit(kind=Canary, round=first.round, position=0, cell="")
+        if run.setup.server_cores and not canary.is_made(visits):
+            batch = (canary,)
+        most = len(position.todo) + len(position.active) * (run.rounds - first.round)
+        fewest = len(position.todo) + len(position.active) * max(0, run.stopping.fewest_rounds - first.round)
+        return Remaining(
+            batch=batch, completion_reason="", count=most, left_s=_left_s(run, visits, most=most, fewest=fewest)
+        )
+
+    def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
+        """Return those of a round's visits that are made at once: the next one."""
+        return todo[:1]
+
+    @override
+    @contextmanager
+    def visiting(self, subjects: Mapping[str, Candidate], messages: Console) -> Iterator[Visitor]:
+        yield lambda batch: self.visit(batch, subjects)
+
+    def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
+        """Make the next window, or the round's canary."""
+        (planned,) = batch
+        if planned.kind is Canary:
+            return [time_reference_work(planned.record(Canary, self.run.id), self.run.setup.server_cores)]
+        sources = {cell.name: cell.control_of or cell.name for cell in self.run.cells}
+        candidate = subjects[sources[planned.cell]]
+        window = planned.record(Window, self.run.id)
+        return [measure_window(window, self.run.setup, candidate, seed=self.run.seed + planned.round)]
+
+    @override
+    def summarise(self, visits: Sequence[Visit]) -> Summary:
+        return throughput.summarise(self.run, [visit for visit in visits if isinstance(visit, Window | Canary)])
+
+    @override
+    def tables(self, summary: Summary) -> Iterable[RenderableType]:
+        return (report.table(self.run, summary),)
+
+    @override
+    def notes(self, summary: Summary) -> Iterable[str]:
+        return report.notes(self.run, summary)
+
+    @override
+    def figures(self, summary: Summary) -> Iterable[Figure]:
+        return throughput.figures(self.run, summary)
+
+    @override
+    def describe(self, visit: Visit) -> str:
+        if isinstance(visit, Canary):
+            return f"{visit.cpu_s * 1000:.1f} ms of CPU time for the reference work"
+        assert isinstance(visit, Window)
+        value = requests_per_cpu_s(visit.load)
+        if visit.load is None or not visit.load.requests:
+            return "nothing was answered"
+        if value is None:
+            return f"{visit.load.requests / visit.load.duration_s:,.0f} req/s of wall time"
+        return f"{value:,.0f} req/s per vCPU"
+
+    @override
+    def failure(self, summary: Summary) -> BenchmarkError | None:
+        if bad := [row.cell for row in summary.cells if row.verdict in TERMINAL_VERDICTS]:
+            return FailedError(f"{len(bad)} of {len(summary.cells)} stacks have no valid number: {', '.join(bad)}.")
+        if bound := [row.cell for row in summary.cells if Verdict.GENERATOR_BOUND in row.doubts]:
+            names = ", ".join(bound)
+            return GeneratorBoundError(f"the generator was the limit for {names}: those numbers may be its own.")
+        return None
+
+    @override
+    def stacks(self) -> Iterable[Cell]:
+        return [cell for cell in self.run.cells if cell.control_of is None]
+
+    @override
+    def servers_left(self, visits: Sequence[Visit], subjects: Mapping[str, Candidate]) -> Sequence[PlannedServer]:
+        return planned_windows(list(subjects.values())[:1], self.run.setup.size, self.remaining(visits).count)
+
+    @override
+    def cores(self) -> frozenset[int]:
+        return frozenset((*self.run.setup.server_cores, *self.run.setup.generator_cores))
+
+    @override
+    def table_so_far(self, visits: Sequence[Visit]) -> RenderableType | None:
+        windows = windows_of(visits)
+        active = _walk(self.run, visits).active
+        return report.table_so_far(self.run, windows, pairs_at_look(self.run, windows), active)
+
+    @override
+    def round_summary(self, visits: Sequence[Visit]) -> str | None:
+        windows = windows_of(visits)
+        pairs, remaining = pairs_at_look(self.run, windows), self.remaining(visits)
+        undecided = sum(pair.decision is Decision.UNDECIDED for pair in pairs or ())
+        seen = f"{undecided} of {len(pairs)} pairs undecided at the latest look, " if pairs else ""
+        left = f", at most {format_clock(remaining.left_s)} left" if remaining.left_s else ""
+        active = _walk(self.run, visits).active
+        return f"round {windows[-1].round}: {seen}{len(active)} cells stay in{left}"
+
+
+def begin_loadtest(
+    candidates: Sequence[Candidate],
+    *,
+    load: LoadSpec,
+    size: Size,
+    runtime: Runtime,
+    rounds: int,
+    stopping: Stopping,
+    messages: Console,
+) -> Callable[[RunIdentity], tuple[LoadTest[LoadRun], dict[str, Candidate]]]:
+    """Return what prepares a load test: every candidate is held to the contract; those that fail get no windows."""
+
+    def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
+        outcomes = conform_all(candidates, messages)
+        cells = cells_of(candidates, outcomes)
+        load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+        run = LoadRun(
+            **run_fields(identity, runtime=runtime, rounds=rounds),
+            stopping=stopping,
+            setup=with_ceiling(setup_for(load, size, runtime, load_from_task=load_from_task)),
+            cells=[*cells, *control(cells, identity.seed)],
+        )
+        return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
+
+    return begin
+
+
+def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
+    """Return the servers of so many rounds, for what they cost where servers are paid for."""
+    needed_s = WARMUP_S + WINDOW_S + START_UP_S
+    return [PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates] * rounds
+
+
+def windows_of(visits: Sequence[Visit]) -> list[Window]:
+    """Return the windows among the visits."""
+    return [visit for visit in visits if isinstance(visit, Window)]
+
+
+def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] | None:
+    """Return every pair as the latest look left it; ``None`` before the first one."""
+    made = max((window.round for window in windows), default=0)
+    latest = max((look for look in looks_of(run) if look <= made), default=0)
+    return pairs_of(run, [window for window in windows if window.round <= latest]) if latest else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Position:
+    """Where a run stands."""
+
+    todo: tuple[PlannedVisit, ...]
+    """What is left of the round under way, or the next one; empty once the run is over."""
+    completion_reason: str
+    active: tuple[str, ...]
+    """Cells that have not dropped out."""
+
+
+def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
+    active = conforming(run)
+    for number in range(1, run.rounds + 1):
+        before = [visit for visit in visits if visit.round < number]
+        dropped = dropping(run, active, windows_of(before), number - 1)
+        active = tuple(name for name in active if name not in dropped)
+        if reason := _completion_reason(run, active, before, number):
+            return _Position(todo=(), completion_reason=reason, active=active)
+        made = {window.cell for window in windows_of(visits) if window.round == number}
+        order = round_order(Window, conforming(run), number, run.seed)
+        if todo := tuple(one for one in order if one.cell in active and one.cell not in made):
+            return _Position(todo=todo, completion_reason="", active=active)
+    return _Position(todo=(), completion_reason=f"{run.rounds} rounds are made", active=active)
+
+
+def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:
+    """Return why round ``number`` is not begun; empty where it is."""
+    windows = windows_of(before)
+    if not active:
+        return _why_none_is_active(run, windows, number - 1)
+    if run.stopping.budget_s is None or number <= run.stopping.fewest_rounds:
+        return ""
+    spent_s = _spent_s(before)
+    next_s = spent_s / len(windows) * len(active)
+    if spent_s + next_s <= run.stopping.budget_s:
+        return ""
+    return f"another round of about {next_s:.0f} s does not fit into the {run.stopping.budget_s:.0f} s of BUDGET"
+
+
+def _why_none_is_active(run: LoadRun, windows: Sequence[Window], made: int) -> str:
+    if not windows:
+        return "no stack can be measured"
+    if run.stopping.precision:
+        return f"every interval is within {run.stopping.precision:.1%} after {made} rounds"
+    found = pairs_of(run, windows)
+    if not found:
+        return f"no two stacks can be compared after {made} rounds"
+    if not (undecided := sum(pair.decision is Decision.UNDECIDED for pair in found)):
+        return f"every pair is resolved after {made} rounds"
+    left = f"the {run.rounds - made} rounds left are unlikely to decide any of them"
+    return f"{undecided} of {len(found)} pairs are undecided after {made} rounds, and {left}"
+
+
+def _left_s(run: LoadRun, visits: Sequence[Visit], *, most: int, fewest: int) -> float | None:
+    """Return the time that ``most`` windows take, or what the budget leaves, but that of the ``fewest`` in any case."""
+    windows = windows_of(visits)
+    if not windows:
+        return None
+    spent_s = _spent_s(visits)
+    window_s = spent_s / len(windows)
+    if run.stopping.budget_s is None:
+        return most * window_s
+    return min(most * window_s, max(fewest * window_s, run.stopping.budget_s - spent_s))
+
+
+def _spent_s(visits: Sequence[Visit]) -> float:
+    return sum(visit.took_s or 0.0 for visit in visits)

@@ -1,0 +1,123 @@
+"""``make workers``: one stack at sizes with several numbers of workers, saturated and at one rate for all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+from rich.console import Console
+from typing_extensions import override
+
+from common.catalog.frameworks import Interface
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.errors import FailedError, UsageError
+from common.records.latency import LatencySummary, Point, TrafficVisit, WorkersRun
+from common.records.load import Rate
+from common.records.visit import Visit
+from common.runtimes.candidates import Candidate
+from loadtests.analysis.values import capacity_rps
+from loadtests.campaign.manifest import RunIdentity, run_fields
+from loadtests.experiments.latency import (
+    Latency,
+    Prepared,
+    closed,
+    opened,
+    point,
+    points_of,
+    prepare_latency,
+    require_room,
+    traffic_visits,
+)
+from loadtests.reports import workers as report
+from loadtests.summaries import workers
+from loadtests.summaries.latency import CONNECTIONS, SATURATED
+from loadtests.visits.traffic import load_in_turn
+
+HALF = 0.5
+"""Of the capacity with as many workers as ``make loadtest`` gives: the rate at which response times are compared."""
+MOST_WORKERS = 64
+
+
+class Workers(Latency[WorkersRun]):
+    """Numbers of workers of one stack, with a recommendation."""
+
+    command = "workers"
+
+    @override
+    def summarise(self, visits: Sequence[Visit]) -> LatencySummary:
+        return workers.summarise(self.run, traffic_visits(visits))
+
+    @override
+    def conclusions(self, summary: LatencySummary) -> Sequence[str]:
+        return list(report.sentences(summary.advice))
+
+
+def begin_workers(
+    candidate: Candidate,
+    *,
+    vcpus: Sequence[float],
+    counts: Sequence[int],
+    runtime: Runtime,
+    rounds: int,
+    messages: Console,
+) -> Callable[[RunIdentity], tuple[Workers, Mapping[str, Candidate]]]:
+    """Return what prepares a run of every number of workers at every size that there is room for.
+
+    ``UsageError`` where there is no size, or the framework's own server is always one process.
+    """
+    require_room(vcpus, runtime)
+    framework = candidate.stack.framework
+    if framework.interface is Interface.NATIVE and "{workers}" not in framework.command:
+        raise UsageError(f"FRAMEWORK={framework.name} brings its own server, which is one process at any size.")
+
+    def begin(identity: RunIdentity) -> tuple[Workers, Mapping[str, Candidate]]:
+        prepared = prepare_latency([candidate], runtime, messages)
+        points = [
+            found
+            for plain in points_of(candidate.name, vcpus, (closed(CONNECTIONS),), runtime)
+            for found in _points(prepared, plain, counts, runtime, messages)
+        ]
+        run = WorkersRun(
+            **run_fields(identity, runtime=runtime, rounds=rounds),
+            setup=prepared.setup,
+            cells=prepared.cells,
+            points=points,
+        )
+        return Workers(run), prepared.candidates
+
+    return begin
+
+
+def parse_worker_counts(text: str) -> tuple[int, ...]:
+    """Return the numbers of workers that ``WORKERS=`` lists, such as ``1,2,4``; ``UsageError`` otherwise."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and 1 <= int(part) <= MOST_WORKERS for part in parts):
+        raise UsageError(
+            f"invalid WORKERS={text or '(empty)'}: must be numbers from 1 to {MOST_WORKERS}, such as 1,2,4."
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _points(
+    prepared: Prepared, plain: Point, counts: Sequence[int], runtime: Runtime, messages: Console
+) -> list[Point]:
+    """Return the size with each number of workers; one row where it is missing."""
+    if plain.missing is not None:
+        return [replace(plain, traffic=[])]
+    rate_rps = HALF * _pilot_capacity_rps(prepared, plain)
+    messages.print(
+        f"{plain.stack} at {plain.size.vcpu:g} vCPU: response times are compared at {rate_rps:,.0f} req/s",
+        soft_wrap=True,
+        markup=False,
+    )
+    traffic = (closed(CONNECTIONS), opened(Rate(rps=round(rate_rps))))
+    return [point(plain.stack, Size(vcpu=plain.size.vcpu, worker_count=count), traffic, runtime) for count in counts]
+
+
+def _pilot_capacity_rps(prepared: Prepared, plain: Point) -> float:
+    """Measure the capacity with the usual number of workers on one server, which counts for nothing else."""
+    visit = TrafficVisit(run="", round=0, position=0, cell=plain.name, started_at=datetime.now(UTC), loads={})
+    made = load_in_turn(visit, plain, prepared.setup, prepared.candidates[plain.stack], seed=0)
+    if made.error is not None or not (capacity := capacity_rps(made.loads[SATURATED], plain.size.vcpu)):
+        raise FailedError(f"{plain.name}: {made.error or 'nothing was answered when its capacity was measured'}.")
+    return capacity

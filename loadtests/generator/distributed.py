@@ -1,0 +1,211 @@
+"""``make master`` and ``make worker``: one window on a server elsewhere, made by workers on other machines."""
+
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+from rich.console import Console, RenderableType
+from typing_extensions import override
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.errors import BenchmarkError, FailedError, UsageError
+from common.host.folders import temporary_folder
+from common.host.supervisor import Program
+from common.records.generator import DistributedRun, DistributedSummary
+from common.records.load import LoadSpec, Setup
+from common.records.schema import decode
+from common.records.visit import Visit
+from common.records.window import Load, Window
+from common.runtimes.candidates import Candidate
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
+from loadtests.campaign.manifest import RunIdentity, run_fields
+from loadtests.campaign.plan import PlannedVisit
+from loadtests.reports import distributed as report
+from loadtests.scenarios.registry import SCENARIOS
+from loadtests.summaries.generator import summarise_distributed
+from loadtests.windows.by_locust import LOCUST, START_UP_S, isolated_locust
+from loadtests.windows.tools import GeneratorError
+
+LOOK_EVERY_S = 0.2
+WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 -- what a user may bind to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a master listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, *, variable: str) -> "Address":
+        """Return the address that ``HOST:PORT`` names; ``UsageError`` where it is invalid or does not resolve."""
+        found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})", text, re.ASCII)
+        if found is None or not 0 < int(found[2]) < 2**16:
+            raise UsageError(f"invalid {variable}={text or '(empty)'}: must be HOST:PORT, such as 10.0.0.5:5557.")
+        try:
+            socket.getaddrinfo(found[1].strip("[]"), int(found[2]))
+        except (OSError, UnicodeError) as error:
+            raise UsageError(f"{variable}={text} does not resolve: {error}. Accepted: a name that does.") from error
+        return cls(host=found[1], port=int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def listens(self) -> bool:
+        """Return whether something accepts connections there."""
+        try:
+            socket.create_connection((self.host.strip("[]"), self.port), timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+
+class Distributed(Experiment[DistributedRun, DistributedSummary]):
+    """One window, led by a master once all workers have joined it."""
+
+    command = "master"
+    resumable = False
+
+    def __init__(self, run: DistributedRun, *, bind: Address | None = None, patience_s: float = 0.0) -> None:
+        super().__init__(run)
+        self.bind = bind
+        self.patience_s = patience_s
+        """How long the master waits for workers."""
+
+    @override
+    def remaining(self, visits: Sequence[Visit]) -> Remaining:
+        return remaining_of([PlannedVisit(kind=Window, round=1, position=1, cell=self.run.url)], visits)
+
+    @override
+    @contextmanager
+    def visiting(self, subjects: Mapping[str, Candidate], messages: Console) -> Iterator[Visitor]:
+        assert self.bind is not None
+        bind = self.bind
+
+        def visit(batch: Sequence[PlannedVisit]) -> Sequence[Visit]:
+            (planned,) = batch
+            join = f"HOST:{bind.port}" if bind.host in WILDCARDS else bind
+            messages.print(
+                f"waiting at {bind} for {self.run.workers} workers; on each machine: make worker MASTER={join}",
+                soft_wrap=True,
+                markup=False,
+            )
+            window = planned.record(Window, self.run.id)
+            return [replace(window, load=_lead(self.run, bind, self.patience_s))]
+
+        yield visit
+
+    @override
+    def summarise(self, visits: Sequence[Visit]) -> DistributedSummary:
+        return summarise_distributed(self.run, [visit for visit in visits if isinstance(visit, Window)])
+
+    @override
+    def tables(self, summary: DistributedSummary) -> Iterable[RenderableType]:
+        return () if summary.load is None else (report.table(summary.load),)
+
+    @override
+    def notes(self, summary: DistributedSummary) -> Iterable[str]:
+        return summary.problems
+
+    @override
+    def describe(self, visit: Visit) -> str:
+        assert isinstance(visit, Window)
+        return "nothing was answered" if visit.load is None else f"{visit.load.requests:,} requests"
+
+    @override
+    def failure(self, summary: DistributedSummary) -> BenchmarkError | None:
+        return FailedError(" ".join(summary.problems)) if summary.problems else None
+
+
+def begin_distributed(
+    url: str, *, load: LoadSpec, workers: int, bind: Address, patience_s: float
+) -> Callable[[RunIdentity], tuple[Distributed, dict[str, Candidate]]]:
+    """Return what prepares a window on the server at ``url``; ``UsageError`` where that cannot be loaded."""
+    if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
+        raise UsageError(f"invalid URL={url or '(empty)'}: must be http://NAME[:PORT][/PREFIX].")
+
+    def begin(identity: RunIdentity) -> tuple[Distributed, dict[str, Candidate]]:
+        run = DistributedRun(
+            **run_fields(identity, runtime=Runtime.PROCESS, rounds=1),
+            url=url,
+            workers=workers,
+            setup=Setup(
+                size=Size(),
+                server_cores=[],
+                generator_cores=sorted(os.sched_getaffinity(0)),
+                load_path="the network from the workers",
+                load=load,
+            ),
+        )
+        return Distributed(run, bind=bind, patience_s=patience_s), {}
+
+    return begin
+
+
+def follow(master: Address, workers: int, patience_s: float, messages: Console) -> None:
+    """Join ``master`` with worker processes once it listens, and end with it; ``FailedError`` where it never does."""
+    messages.print(f"joining {master}", markup=False)
+    deadline_s = time.monotonic() + patience_s
+    while not master.listens():
+        if time.monotonic() > deadline_s:
+            raise FailedError(f"nothing listens at MASTER={master} within {patience_s:g} s. Run make master there.")
+        time.sleep(LOOK_EVERY_S)
+    line = [*LOCUST, "--worker", f"--master-host={master.host}", f"--master-port={master.port}"]
+    line += [f"--processes={workers}", "--exit-code-on-error=0"]
+    with temporary_folder("worker") as folder, isolated_locust(line, folder) as locust:
+        if locust.wait():
+            raise GeneratorError(f"the worker ended: {locust.exit_reason()}")
+    messages.print("the master has ended, and so have these workers")
+
+
+def _lead(run: DistributedRun, bind: Address, patience_s: float) -> Load:
+    """Return what the workers of a new master did; ``GeneratorError`` where that gives no result."""
+    with temporary_folder("window") as folder:
+        file = folder / "load.json"
+        with isolated_locust(_command(run, bind, patience_s, file), folder) as locust:
+            try:
+                locust.wait(patience_s + run.setup.load.warmup_s + run.setup.load.window_s + START_UP_S)
+            except subprocess.TimeoutExpired as error:
+                raise GeneratorError(f"Locust did not end in time. {locust.last_lines()}") from error
+            if not file.exists():
+                status = locust.exit_status
+                raise GeneratorError(f"Locust ended with exit status {status} and no result. {_logged_error(locust)}")
+        load: Load = decode(file.read_bytes(), Load, what="load", source=file.name)
+        return load
+
+
+def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) -> list[str]:
+    load = run.setup.load
+    options: dict[str, object] = {
+        "host": run.url,
+        "users": load.users,
+        "spawn-rate": load.users,
+        "delay-ms": load.delay_ms,
+        "warmup-s": load.warmup_s,
+        "window-s": load.window_s,
+        "window-file": file,
+        "master-bind-host": bind.host,
+        "master-bind-port": bind.port,
+        "expect-workers": run.workers,
+        "expect-workers-max-wait": max(1, round(patience_s)),  # to Locust 0 is for ever
+    }
+    if load.rate is not None:
+        options["rate"] = load.rate
+    line = [*LOCUST, "--master", "--headless", "--only-summary", *(f"--{name}={of}" for name, of in options.items())]
+    return [*line, SCENARIOS[load.scenario].__name__]
+
+
+def _logged_error(locust: Program) -> str:
+    """Return the error that Locust logged, or its last lines where it logged none."""
+    named = re.findall(r"^.*(?:\bERROR\b|^\w*Error: ).*$", locust.output(), re.MULTILINE)
+    return str(named[-1]) if named else locust.last_lines()

@@ -1,1 +1,0 @@
-"""Response times and numbers of workers by size: visits to fresh servers, one kind of load after the other."""

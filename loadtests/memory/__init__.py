@@ -1,1 +1,0 @@
-"""What a server holds, idle and loaded, and the least it needs."""

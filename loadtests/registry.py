@@ -1,0 +1,48 @@
+"""Every experiment, by the record of its runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.records.fargate import FargateRun
+from common.records.footprint import FootprintRun
+from common.records.generator import DistributedRun, GeneratorRun
+from common.records.latency import CausesRun, LatencyRun, WorkersRun
+from common.records.memory import MemoryRun
+from common.records.run import CompareRun, CrosscheckRun, LoadRun, Run
+from common.records.startup import StartupRun
+from loadtests.campaign.experiment import Experiment
+from loadtests.experiments.causes import Causes
+from loadtests.experiments.compare import Compare
+from loadtests.experiments.fargate import FactorExperiment, FargateStartup
+from loadtests.experiments.latency import Latency
+from loadtests.experiments.loadtest import LoadTest
+from loadtests.experiments.memory import Memory
+from loadtests.experiments.sizes import Sizes
+from loadtests.experiments.startup import Startup
+from loadtests.experiments.workers import Workers
+from loadtests.generator.comparison import GeneratorComparison
+from loadtests.generator.crosscheck import Crosscheck
+from loadtests.generator.distributed import Distributed
+from loadtests.summaries.fargate import STARTUP
+
+EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
+    LoadRun: LoadTest,
+    CompareRun: Compare,
+    CrosscheckRun: Crosscheck,
+    LatencyRun: Latency,
+    WorkersRun: Workers,
+    CausesRun: Causes,
+    StartupRun: Startup,
+    MemoryRun: Memory,
+    FootprintRun: Sizes,
+    FargateRun: FactorExperiment,
+    GeneratorRun: GeneratorComparison,
+    DistributedRun: Distributed,
+}
+
+
+def experiment_of(run: Run) -> Experiment[Any, Any]:
+    """Return the experiment that a run is of."""
+    if isinstance(run, FargateRun) and run.name == STARTUP:
+        return FargateStartup(run)
+    return EXPERIMENTS[type(run)](run)

@@ -1,0 +1,1 @@
+"""From summaries to tables and sentences: one pure module for each experiment."""

@@ -1,0 +1,46 @@
+"""From the summary of two tools in turn to text. Pure."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from common.records.generator import CrosscheckSummary, ToolRow
+from common.records.load import Tool
+from common.records.run import CrosscheckRun
+from common.records.summary import Interval
+from loadtests.reports.formatting import bounds, counted, estimate, plain_table, share
+
+HEADINGS = ("stack, tool", "req/s per vCPU", "95 % of it", "wall req/s", "95 % of that", "CPU", "gen")
+
+
+def table(run: CrosscheckRun, summary: CrosscheckSummary) -> Table:
+    """Return each tool's rates on the server, and what it used of the cores."""
+    load = run.setup.load
+    title = f"crosscheck: {load.users} connections, {counted(run.rounds, 'round')} of {load.window_s:g} s"
+    return plain_table(title, HEADINGS, map(_row, summary.rows), left={"stack, tool"})
+
+
+def sentences(summary: CrosscheckSummary) -> Iterator[str]:
+    """Yield the ratios of our tool's rates to wrk's."""
+    for what, ratio in (
+        ("requests per server CPU-second", summary.requests_per_cpu_s_ratio),
+        ("wall rate", summary.throughput_ratio),
+    ):
+        yield f"{what}, {Tool.LOCUST} to {Tool.WRK}: {_in_words(ratio)}"
+
+
+def _row(row: ToolRow) -> tuple[str, ...]:
+    rates = (row.requests_per_cpu_s, row.throughput_rps)
+    return (
+        row.cell,
+        *(form(rate) for rate in rates for form in (estimate, bounds)),
+        share(row.server_utilisation),
+        share(row.generator_utilisation),
+    )
+
+
+def _in_words(ratio: Interval | None) -> str:
+    if ratio is None:
+        return "no round has both"
+    limits = f" (95 % interval {bounds(ratio, digits=3)})" if ratio.low is not None else ""
+    return f"{estimate(ratio, digits=3)}{limits}, {ratio.n} pairs"

@@ -1,0 +1,68 @@
+"""How tables and figures look, for every report."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from common.records.run import Cell
+from common.records.summary import Interval
+
+MISSING = "-"
+MB = 1024**2
+MS_PER_S = 1000.0
+
+
+def plain_table(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[str | Text]], *, left: Collection[str] = ()
+) -> Table:
+    """Return a table whose columns are set right but those in ``left``; no text of it is taken for markup."""
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in headings:
+        table.add_column(escape(heading), justify="left" if heading in left else "right", no_wrap=heading not in left)
+    for row in rows:
+        table.add_row(*(escape(one) if isinstance(one, str) else one for one in row))
+    return table
+
+
+def estimate(interval: Interval | None, *, scale: float = 1.0, digits: int = 0, sign: str = "") -> str:
+    """Return an interval's estimate; ``sign="+"`` marks positive ones too."""
+    return MISSING if interval is None else f"{interval.estimate * scale:{sign},.{digits}f}"
+
+
+def bounds(interval: Interval | None, *, scale: float = 1.0, digits: int = 0, sign: str = "") -> str:
+    """Return an interval's bounds as ``low to high``."""
+    if interval is None or interval.low is None or interval.high is None:
+        return MISSING
+    low, high = (f"{value * scale:{sign},.{digits}f}" for value in (interval.low, interval.high))
+    return f"{low} to {high}"
+
+
+def with_bounds(interval: Interval | None, *, scale: float = 1.0, digits: int = 0, sign: str = "") -> str:
+    """Return an estimate with its bounds in brackets, where it has them."""
+    text, limits = (form(interval, scale=scale, digits=digits, sign=sign) for form in (estimate, bounds))
+    return text if limits == MISSING else f"{text} ({limits})"
+
+
+def number(value: float | None, *, scale: float = 1.0, digits: int = 0) -> str:
+    """Return a number without an interval."""
+    return MISSING if value is None else f"{value * scale:,.{digits}f}"
+
+
+def share(value: float | None) -> str:
+    """Return a share as per cent."""
+    return MISSING if value is None else f"{value:.0%}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 round`` or ``5 rounds``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def stand_in_notes(cells: Iterable[Cell]) -> list[str]:
+    """Return a sentence where images are built on stand-in bases."""
+    if any(cell.stand_in_base for cell in cells):
+        return ["stand-in base: images are built on locally made base images, not on the official ones."]
+    return []

@@ -1,0 +1,141 @@
+"""From a run of points and its summary to text. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Group
+from rich.table import Table
+
+from common.catalog.runtimes import Runtime
+from common.records.latency import LatencyRun, LatencySummary, Point, PointRow, TrafficRow
+from common.records.summary import Interval
+from loadtests.reports.formatting import (
+    MB,
+    MS_PER_S,
+    bounds,
+    counted,
+    estimate,
+    plain_table,
+    share,
+    stand_in_notes,
+    with_bounds,
+)
+
+WIDEST = 100
+"""An interval whose ends differ by more than this factor says nothing; two rounds give such."""
+TITLES = {
+    "latency": "latency by vCPU",
+    "workers": "workers by vCPU",
+    "causes": "response times in different surroundings",
+}
+LEFT = frozenset({"load", "verdict"})
+WIDTHS = {"load": 17, "req/s": 7, "n": 7, "mean ms": 8, "p50 ms": 8, "95 % of p50": 16, "p99 ms": 9, "95 % of p99": 16,
+          "p99.9 ms": 9, "CPU": 4, "throttled": 9, "verdict": 15}  # fmt: skip
+
+
+def tables(run: LatencyRun, summary: LatencySummary) -> Group:
+    """Return a small table for each point, all in the same columns, with a row for each traffic."""
+    points = {point.name: point for point in run.points}
+    by_point: dict[str, list[TrafficRow]] = {}
+    for row in summary.rows:
+        by_point.setdefault(row.point, []).append(row)
+    return Group(title(run), *(_table(points[name], rows) for name, rows in by_point.items()))
+
+
+def title(run: LatencyRun) -> str:
+    """Return what was measured, in one line."""
+    experiment = str(run.__struct_config__.tag)
+    return (
+        f"{TITLES[experiment]}: {run.runtime} runtime, {counted(run.rounds, 'round')} of fresh servers, seed {run.seed}"
+    )
+
+
+def notes(run: LatencyRun, summary: LatencySummary) -> Iterator[str]:
+    """Yield what a reader has to know beside the tables, one sentence each."""
+    yield from stand_in_notes(run.cells)
+    yield "a second, of capacity: Poisson arrivals; response times count from the intended send."
+    yield "at a time: a closed loop on that many connections."
+    yield "n: correct responses of all servers; percentiles are each server's first, intervals are over servers."
+    yield "~: pooled over all servers, since each gave too few responses (1,000 for p99, 10,000 for p99.9)."
+    yield from _runtime_notes(run)
+    yield from _missing(run, summary)
+    yield from _verdicts(summary)
+
+
+def label(point: Point) -> str:
+    """Return the stack, its size, and what is unusual about where it runs."""
+    size = point.size
+    parts = [
+        point.stack,
+        f"{size.vcpu:g} vCPU",
+        f"{size.memory_bytes / MB:.0f} MB" if size.memory_bytes else "",
+        f"{size.workers} worker{'s' if size.workers > 1 else ''}",
+        f"quota every {size.period_s * MS_PER_S:g} ms" if size.period_s else "",
+        f"{point.neighbours} neighbour{'s' if point.neighbours > 1 else ''}" if point.neighbours else "",
+        "through docker-proxy" if point.proxied else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def columns(row: TrafficRow) -> tuple[str, ...]:
+    """Return a row's text, in the order of ``WIDTHS``."""
+    return (
+        row.traffic,
+        estimate(row.throughput_rps),
+        f"{row.requests:,}",
+        estimate(row.mean_s, scale=MS_PER_S, digits=2),
+        estimate(row.p50_s, scale=MS_PER_S, digits=2),
+        _bounds_ms(row.p50_s),
+        _percentile(row.p99_s),
+        _bounds_ms(row.p99_s),
+        _percentile(row.p999_s),
+        share(row.server_utilisation),
+        share(row.throttled_share),
+        row.verdict,
+    )
+
+
+def _table(point: Point, rows: Sequence[TrafficRow]) -> Table:
+    table = plain_table(label(point), tuple(WIDTHS), map(columns, rows), left=LEFT)
+    for column, width in zip(table.columns, WIDTHS.values(), strict=True):
+        column.min_width, column.no_wrap = width, True
+    return table
+
+
+def _runtime_notes(run: LatencyRun) -> Iterator[str]:
+    if run.runtime is not Runtime.FARGATE:
+        yield "throttled: share of the time in which the quota held the server back."
+        return
+    yield f"response times include {run.setup.load_path}."
+    yield "CPU, throttled: missing, since neither can be read from outside a task."
+    yield "of capacity: of what 16 connections reached by wall time, the network to the server included."
+
+
+def _missing(run: LatencyRun, summary: LatencySummary) -> Iterator[str]:
+    known: Mapping[str, PointRow] = {row.point: row for row in summary.points}
+    for point in run.points:
+        if point.missing is not None:
+            modelled = known[point.name].modelled_rps
+            capacity = f" Its capacity by model is {with_bounds(modelled)} req/s; no latency is modelled."
+            yield f"missing: {point.name}: {point.missing}.{capacity if modelled else ''}"
+
+
+def _verdicts(summary: LatencySummary) -> Iterator[str]:
+    """Yield each verdict once, with how many rows it is about, and the first of them."""
+    about: dict[str, list[tuple[str, str]]] = {}
+    for row in summary.rows:
+        for verdict, sentence in row.doubts.items():
+            about.setdefault(verdict, []).append((f"{row.point}, {row.traffic}", sentence))
+    for verdict, seen in about.items():
+        (first, sentence), *_ = seen
+        yield f"{verdict}: {len(seen)} of {len(summary.rows)} rows, first {first}: {sentence}"
+
+
+def _percentile(of: Interval | None) -> str:
+    pooled = of is not None and of.low is None and of.n > 1
+    return f"{'~' if pooled else ''}{estimate(of, scale=MS_PER_S, digits=2)}"
+
+
+def _bounds_ms(of: Interval | None) -> str:
+    if of is not None and of.low is not None and of.high is not None and of.high > WIDEST * of.low:
+        return "too wide"
+    return bounds(of, scale=MS_PER_S, digits=2)

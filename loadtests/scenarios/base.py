@@ -1,0 +1,91 @@
+"""What a scenario is: a class that says what is sent, how it is paced, and what must come back.
+
+Nothing here imports Locust, which patches the process that imports it: ``loadtests.timing.scenario_users`` makes
+Locust users of scenarios; planning and analysis need this module alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar
+
+from common.records.load import Objective, Rate
+from loadtests.users.responses import Request
+
+MakeRequest = Callable[[int], Request]
+"""Makes a request for a delay in milliseconds, which scenarios that do not sleep ignore."""
+
+
+class Climb(StrEnum):
+    """What a climbing scenario raises, step by step, until its objective breaks."""
+
+    RATE = "req/s"
+    CONNECTIONS = "sleepers in flight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A kind of request that a scenario sends."""
+
+    name: str = ""
+    """The attribute of its scenario."""
+    make: MakeRequest
+    weight: int
+    tags: tuple[str, ...]
+
+    def __call__(self, delay_ms: int) -> Request:
+        """Return the request for this delay."""
+        return self.make(delay_ms)
+
+
+class Scenario:
+    """A workload. A subclass in a module of this package is all that it takes to add one."""
+
+    open_loop: ClassVar[bool] = False
+    """Whether requests are sent at a rate, whatever becomes of the responses."""
+    climbs: ClassVar[Climb | None] = None
+    """What is raised until the objective breaks; ``None`` for a steady load."""
+    in_turn: ClassVar[bool] = False
+    """Whether each connection sends the tasks one after the other, rather than drawing them by weight."""
+    default_rate: ClassVar[Rate | None] = None
+    sleeps: ClassVar[bool] = False
+    """Whether ``DELAY=`` means anything to it."""
+    tasks: ClassVar[tuple[Task, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Collect the tasks, inherited ones included, in the order in which they were defined."""
+        own = [replace(value, name=name) for name, value in vars(cls).items() if isinstance(value, Task)]
+        inherited = [task for base in cls.__bases__ for task in getattr(base, "tasks", ())]
+        names = {task.name for task in own}
+        cls.tasks = (*(task for task in inherited if task.name not in names), *own)
+
+    @classmethod
+    def name(cls) -> str:
+        """Return what ``SCENARIO=`` calls it."""
+        return cls.__name__.lower()
+
+    @classmethod
+    def default_objective(cls, delay_ms: int) -> Objective | None:  # noqa: ARG003 -- subclasses use it
+        """Return what each step of a climb must hold unless the user says otherwise; ``None`` for a steady load."""
+        return None
+
+    @classmethod
+    def wrk_paths(cls, delay_ms: int) -> Sequence[str] | None:
+        """Return the paths that wrk sends, each as often as it is drawn; ``None`` where wrk cannot do the scenario.
+
+        wrk sends GET requests in a closed loop and counts any status below 400 as a success.
+        """
+        requests = [(task(delay_ms), task.weight) for task in cls.tasks]
+        plain = all(request.method == "GET" and request.status < 400 for request, _ in requests)  # noqa: PLR2004
+        if cls.open_loop or cls.climbs or not plain:
+            return None
+        return [request.path for request, weight in requests for _ in range(weight)]
+
+
+def sends(*, weight: int = 1, tags: tuple[str, ...] = ()) -> Callable[[MakeRequest], Task]:
+    """Make a function that returns a request a task of its scenario, drawn with ``weight``."""
+
+    def decorate(make: MakeRequest) -> Task:
+        return Task(make=make, weight=weight, tags=tags)
+
+    return decorate

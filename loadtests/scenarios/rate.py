@@ -1,0 +1,11 @@
+"""The ``rate`` scenario."""
+
+from common.records import load
+from loadtests.scenarios.hello import Hello
+
+
+class Rate(Hello):
+    """``/hello`` at a rate, whatever becomes of the responses."""
+
+    open_loop = True
+    default_rate = load.Rate(share=0.5)

@@ -1,1 +1,0 @@
-"""What libraries and images weigh."""

@@ -1,1 +1,0 @@
-"""What a start takes: of a fresh server, and of an image that has to be pulled first."""

@@ -1,0 +1,1 @@
+"""From what was recorded to what it comes to: one pure module for each experiment."""

@@ -1,0 +1,117 @@
+"""From windows to a summary: pure, records in, a record out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from common.records.figure import Conditions, Figure, Metric
+from common.records.run import Cell, Design, LoadRun
+from common.records.summary import CellSummary, Interval, Summary, Verdict
+from common.records.window import Canary, Load, Window
+from loadtests.analysis import shares
+from loadtests.analysis.climbing import knee, memory_per_target_bytes
+from loadtests.analysis.comparison import decide, looks_of
+from loadtests.analysis.controls import watch
+from loadtests.analysis.dropping import dropouts, is_alone, pairs_of
+from loadtests.analysis.intervals import log_interval, median_interval
+from loadtests.analysis.ranking import ranks_of, ties
+from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.variance import spread
+from loadtests.analysis.verdicts import permits_ranking, verdicts
+from loadtests.summaries.figures import figure
+
+FEWEST_BEYOND = 10
+"""A percentile needs so many requests beyond it: p99 1,000 requests a window, p99.9 10,000."""
+
+
+def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
+    """Return every cell's row, the ranked ones first and best first, with pairs, spread and controls."""
+    windows = [visit for visit in visits if isinstance(visit, Window)]
+    canaries = [visit for visit in visits if isinstance(visit, Canary)]
+    windows_of = by_cell(windows)
+    values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
+    controls = watch(run, windows, canaries, values)
+    seen = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
+    ranked = {
+        cell.name: values[cell.name] for cell in run.cells if not cell.control_of and permits_ranking(seen[cell.name])
+    }
+    pairs = decide(ranked, looks_of(run), margin=run.stopping.margin)
+    decided = pairs if run.design is Design.ROUNDS else pairs_of(run, windows)
+    ranks, tied = ranks_of(ranked, pairs), ties(ranked, pairs)
+    dropped = dropouts(run, windows)
+    rows = [
+        replace(
+            _row(run, name, windows_of[name], doubt),
+            rank=ranks.get(name),
+            ties=tied.get(name, []),
+            dropout=dropped.get(name),
+        )
+        for name, doubt in seen.items()
+    ]
+    return Summary(
+        run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
+    )
+
+
+def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
+    """A percentile of each window first, then its interval over windows; ``None`` where too few requests lie beyond."""
+    return log_interval(
+        [
+            float(getattr(load.latency_s, name))
+            for load in loads
+            if load.latency_s is not None and round(load.requests * beyond, 6) >= FEWEST_BEYOND
+        ]
+    )
+
+
+def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
+    """Yield the rate of every stack, and its 99th percentile where the load was a share of its capacity."""
+    cells = {cell.name: cell for cell in run.cells if cell.control_of is None}
+    load, size = run.setup.load, run.setup.size
+    share = load.rate.share if load.rate is not None else None
+    conditions = Conditions(scenario=load.scenario, vcpu=size.vcpu, workers=size.workers, load_share=share)
+    for row in summary.cells:
+        p99_s = row.p99_s if share is not None else None
+        for metric, value in ((Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s), (Metric.P99_S, p99_s)):
+            if row.cell in cells and value is not None:
+                yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions)
+
+
+def _verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
+    return verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
+
+
+def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str]) -> CellSummary:
+    loads = [window.load for window in windows if window.load is not None]
+    values = list(values_by_round(windows).values())
+    return CellSummary(
+        cell=name,
+        rank=None,
+        requests_per_cpu_s=log_interval(values),
+        median_requests_per_cpu_s=median_interval(values),
+        throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
+        p50_s=latency_interval(loads, "p50", 0.5),
+        p90_s=latency_interval(loads, "p90", 0.1),
+        p99_s=latency_interval(loads, "p99", 0.01),
+        p999_s=latency_interval(loads, "p999", 0.001),
+        knee=log_interval([found for load in loads if (found := knee(load.steps)) is not None]),
+        sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.setup.load.scenario == "sleepers" else None,
+        requests=sum(load.requests for load in loads),
+        errors=sum(sum(load.failures.values()) for load in loads),
+        server_utilisation=shares.server(loads, run.setup.size.vcpu),
+        generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
+        throttled=shares.throttled(loads),
+        foreign=shares.foreign(loads, len(run.setup.server_cores)),
+        steal=shares.stolen(loads, len(run.setup.server_cores)),
+        verdict=next(iter(seen), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
+    )
+
+
+def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
+    found = (memory_per_target_bytes(load.steps) for load in loads)
+    return [value for value in found if value is not None and value > 0]
+
+
+def _order(cell: CellSummary) -> tuple[bool, float]:
+    return cell.rank is None, -(cell.requests_per_cpu_s.estimate if cell.requests_per_cpu_s else 0)

@@ -1,0 +1,149 @@
+"""The scenarios that climb by steps, set up in Locust: in a timed run, headless, or from the web UI."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import gevent
+from locust import User, events
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, LocalRunner
+
+from common.errors import UsageError
+from common.records.load import Objective
+from common.records.window import LoadStep
+from loadtests.analysis.climbing import DELAYS, knee
+from loadtests.scenarios.base import Climb
+from loadtests.timing.scenario_users import scenario_of
+from loadtests.timing.staircase import Staircase, climb
+from loadtests.timing.window import WindowPlan, wait_open
+from loadtests.users.arrival_user import open_loop_of
+from loadtests.users.arrivals import MOST_RPS
+from loadtests.users.closed_loop import ClosedLoop
+from loadtests.users.http_user import KeepAliveUser
+from loadtests.users.loops import loop_of
+from loadtests.users.options import options_of
+
+MOST_SLEEPERS = 10_000
+SETTLE_S = 0.5
+
+_climbs: "WeakKeyDictionary[Environment, gevent.Greenlet[..., None]]" = WeakKeyDictionary()
+
+log = logging.getLogger(__name__)
+
+
+def climbing(environment: Environment) -> type[User] | None:
+    """Return the chosen class that climbs, if one does; ``UsageError`` where it is not alone, or in many processes."""
+    return alone(environment.user_classes, distributed=not isinstance(environment.runner, LocalRunner))
+
+
+def alone(classes: Sequence[type[User]], *, distributed: bool) -> type[User] | None:
+    """Return the one of ``classes`` that climbs, if one does; ``UsageError`` as ``climbing``."""
+    chosen = [user for user in classes if scenario_of(user).climbs]
+    if chosen and len(classes) > 1:
+        raise UsageError(f"{chosen[0].__name__} sets the load itself and runs alone. Choose no other class with it.")
+    if chosen and distributed:
+        raise UsageError(f"{chosen[0].__name__} measures one process. Leave out --processes, --master and --worker.")
+    return chosen[0] if chosen else None
+
+
+def staircase_of(environment: Environment, user: type[User], plan: WindowPlan) -> Staircase:
+    """Return how a class that climbs does so, by the options."""
+    scenario = scenario_of(user)
+    options = options_of(environment)
+    objective = Objective.parse(options.objective) if options.objective else None
+    objective = objective or scenario.default_objective(int(options.delay_ms))
+    assert objective is not None, f"{scenario.__name__} climbs without an objective"
+    rises = _ramp if scenario.climbs is Climb.RATE else _sleepers
+    return rises(environment, plan, objective)
+
+
+def users_of(runner: LocalRunner) -> Callable[[], int]:
+    """A function that gives the number of users once all are spawned, and 0 before."""
+    return lambda: runner.user_count if runner.state == STATE_RUNNING else 0
+
+
+def told(step: LoadStep) -> None:
+    """Log a step, which the web UI shows as well."""
+    p99 = "-" if step.p99_s is None else f"{step.p99_s * 1000:.2f} ms"
+    log.info("%g: %.0f req/s, p99 %s: %s", step.target, step.throughput_rps, p99, step.broken or "holds")
+
+
+def climb_from_locust(environment: Environment, **_: object) -> None:
+    """Climb when a test starts that is not a timed window's, and stop it at the end."""
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or getattr(options, "window_file", None):
+        return
+    try:
+        if (scenario := climbing(environment)) is not None and isinstance(runner, LocalRunner):
+            plan = _plan(options)
+            stairs = staircase_of(environment, scenario, plan)
+            _climbs[environment] = gevent.spawn(_climb, environment, runner, scenario, plan, stairs)
+    except UsageError as error:
+        log.error(error)  # noqa: TRY400 -- one line is all there is to say
+
+
+def leave_off(environment: Environment, **_: object) -> None:
+    """Climb no further when the test is stopped: the next step would start users again."""
+    climber = _climbs.pop(environment, None)
+    if climber is not None and climber is not gevent.getcurrent():
+        climber.kill(block=False)
+
+
+def _plan(options: Namespace) -> WindowPlan:
+    return WindowPlan(file=Path(), warmup_s=options.warmup_s, window_s=window_s(options), opening_s=options.opening_s)
+
+
+def _climb(
+    environment: Environment, runner: LocalRunner, scenario: type[User], plan: WindowPlan, stairs: Staircase
+) -> None:
+    assert issubclass(scenario, KeepAliveUser)
+    loop: ClosedLoop = loop_of(environment, scenario.loop_class)
+    load = climb(stairs, plan, loop, users_of(runner), told)
+    found = knee(load.steps)
+    log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {found or 0:g}")
+    (runner.quit if options_of(environment).headless else runner.stop)()
+
+
+def window_s(options: Namespace) -> float:
+    """How long a step's window is: long enough for sleepers to sleep a few times."""
+    return max(float(options.window_s), DELAYS * int(options.delay_ms) / 1000)
+
+
+def _ramp(environment: Environment, _: WindowPlan, objective: Objective) -> Staircase:
+    options = options_of(environment)
+    loop = open_loop_of(environment)
+    return Staircase(
+        objective=objective,
+        first=options.rate,
+        most=MOST_RPS,
+        settle_s=SETTLE_S,
+        apply=lambda rate_rps: loop.pace(rate_rps / max(1, loop.ready)),
+    )
+
+
+def _sleepers(environment: Environment, plan: WindowPlan, objective: Objective) -> Staircase:
+    options, runner = options_of(environment), environment.runner
+    assert isinstance(runner, LocalRunner)
+    loop, delay_s = loop_of(environment), options.delay_ms / 1000
+
+    def sleep_together(sleepers: float) -> None:
+        count = round(sleepers)
+        if runner.user_count != count:
+            runner.start(count, spawn_rate=count)
+        wait_open(loop, lambda: count if users_of(runner)() == count else 0, plan.opening_s)
+
+    return Staircase(
+        objective=objective,
+        first=float(options.num_users or 1),
+        most=MOST_SLEEPERS,
+        settle_s=SETTLE_S + 2 * delay_s,
+        apply=sleep_together,
+        whole=True,
+    )
+
+
+events.test_start.add_listener(climb_from_locust)  # type: ignore[no-untyped-call]
+events.test_stopping.add_listener(leave_off)  # type: ignore[no-untyped-call]

@@ -1,0 +1,203 @@
+"""What several workers did in one window, added up to one record. Pure."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from common.host.core_times import CoreTimes
+from common.host.cpu import CpuReading, processes_ended, processes_started
+from common.records.window import Latency, Load, OpenLoop, WorkerLoad
+from loadtests.users import histogram
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A worker's window, as it sends it to its master."""
+
+    worker: str
+    load: Load
+    joined_late: bool = False
+
+
+OPEN_LOOP_COUNTS = ("planned", "queued", "waiting", "never_sent")
+Rule = Callable[[Sequence[Any]], Any]
+
+
+def merged(
+    parts: Sequence[Part],
+    *,
+    server: Sequence[CpuReading | None] = (None, None),
+    server_cores: CoreTimes | None = None,
+    master_cpu_s: float = 0.0,
+    workers_lost: int = 0,
+    skew_s: float | None = None,
+    rate_rps: float = 0.0,
+) -> Load:
+    """The record of all workers. Nothing is estimated for those that were lost.
+
+    Counts, histograms, CPU times and the fewest open connections (a lower bound of the sum's) add up; the duration is
+    the mean of those workers' that were there from the beginning; stolen time, which workers of one machine all see,
+    is the most that one saw.
+    """
+    loads = [part.load for part in parts]
+    values = {name: rule([getattr(load, name) for load in loads]) for name, rule in RULES.items()}
+    duration_s = _mean([part.load.duration_s for part in parts if not part.joined_late])
+    first, last = server
+    return Load(
+        **values,
+        duration_s=duration_s,
+        latency_s=_latency(loads, values["histogram"]),
+        open_loop=_open_loop([load.open_loop for load in loads if load.open_loop is not None], rate_rps),
+        steps=[],
+        littles_law_ratio=_littles_law_ratio(loads, duration_s),
+        server_cpu_s=since(last, first, "cpu_s"),
+        throttled_s=since(last, first, "throttled_s"),
+        throttled_periods=since(last, first, "throttled_periods"),
+        server_steal_s=None if server_cores is None else server_cores.steal_s,
+        server_cores_busy_s=None if server_cores is None else server_cores.busy_s,
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
+        generator_cpu_s=sum(load.generator_cpu_s for load in loads) + master_cpu_s,
+        server_gone=_gone(loads),
+        workers=[_worker(part) for part in sorted(parts, key=lambda part: part.worker)],
+        workers_lost=workers_lost,
+        window_skew_s=skew_s,
+    )
+
+
+def encode(part: Part) -> Any:  # noqa: ANN401 -- what Locust's messages carry
+    """The part in plain lists and dictionaries."""
+    return msgspec.to_builtins(part)
+
+
+def decode(data: Mapping[str, Any]) -> Part:
+    """The part that ``encode`` gave."""
+    return msgspec.convert(data, Part)
+
+
+def without_server(load: Load, reason: str) -> Load:
+    """The same record of a server that is gone."""
+    return replace(load, server_gone=reason)
+
+
+def since(after: CpuReading | None, before: CpuReading | None, name: str) -> Any:  # noqa: ANN401 -- float, or int
+    """How far a counter went between two readings; ``None`` where one was not read, or is not kept."""
+    last, first = getattr(after, name, None), getattr(before, name, None)
+    return None if last is None or first is None else last - first
+
+
+def _added(values: Sequence[Any]) -> Any:  # noqa: ANN401 -- int or float
+    """The sum; ``None`` where one is not known."""
+    return None if None in values else sum(values)
+
+
+def _largest(values: Sequence[float]) -> float:
+    return max(values, default=0.0)
+
+
+def _counters(values: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return dict(sum((Counter(value) for value in values), Counter()))
+
+
+def _chained(values: Sequence[Sequence[Any]]) -> list[Any]:
+    return list(itertools.chain.from_iterable(values))
+
+
+def _histograms(values: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
+    return histogram.sparse(histogram.dense(pair for value in values for pair in value))
+
+
+RULES: Mapping[str, Rule] = {
+    "users": _added,
+    "sent": _added,
+    "answered": _added,
+    "requests": _added,
+    "failures": _counters,
+    "in_flight": _added,
+    "connections_open_min": _added,
+    "reconnects": _added,
+    "histogram": _histograms,
+    "generator_run_delay_s": _added,
+    "seconds": _chained,
+    "steal_s": _largest,
+    "steal_all_s": _largest,
+}
+"""How those fields of the parts are put together that need no other field."""
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _latency(loads: Sequence[Load], pairs: Sequence[tuple[int, int]]) -> Latency | None:
+    known = [(load.latency_s, load.requests) for load in loads if load.latency_s is not None]
+    if not known:
+        return None
+    total = sum(requests for _, requests in known)
+    return latency(
+        histogram.dense(pairs),
+        longest_s=max(latency.max for latency, _ in known),
+        mean_s=sum(latency.mean * requests for latency, requests in known) / total,
+    )
+
+
+def _open_loop(loops: Sequence[OpenLoop], rate_rps: float) -> OpenLoop | None:
+    """What the open loops of all workers did; ``None`` in a closed one."""
+    if not loops:
+        return None
+    counts = {name: sum(getattr(loop, name) for loop in loops) for name in OPEN_LOOP_COUNTS}
+    from_send, send_lag = (
+        histogram.dense(_histograms([getattr(loop, name) for loop in loops]))
+        for name in ("from_send_histogram", "send_lag_histogram")
+    )
+    return OpenLoop(
+        **counts,
+        rate_rps=rate_rps,
+        from_send_s=latency(from_send),
+        from_send_histogram=histogram.sparse(from_send),
+        send_lag_s=latency(send_lag),
+        send_lag_histogram=histogram.sparse(send_lag),
+    )
+
+
+def _littles_law_ratio(loads: Sequence[Load], duration_s: float) -> float | None:
+    """Response times of all answers over the time that all users had."""
+    if any(load.littles_law_ratio is None for load in loads):
+        return None
+    users = sum(load.users for load in loads)
+    busy_s = sum((load.littles_law_ratio or 0.0) * load.duration_s * load.users for load in loads)
+    return busy_s / duration_s / users if users and duration_s else 0.0
+
+
+def _gone(loads: Sequence[Load]) -> str | None:
+    """How the server was lost, where all workers that have users lost it."""
+    seen = [load.server_gone for load in loads if load.users]
+    return seen[0] if seen and all(seen) else None
+
+
+def _worker(part: Part) -> WorkerLoad:
+    load = part.load
+    return WorkerLoad(
+        name=part.worker,
+        duration_s=load.duration_s,
+        users=load.users,
+        requests=load.requests,
+        connections_open_min=load.connections_open_min or 0,
+        generator_cpu_s=load.generator_cpu_s,
+        generator_run_delay_s=load.generator_run_delay_s,
+        joined_late=part.joined_late,
+    )
+
+
+def latency(counts: Sequence[int], *, longest_s: float | None = None, mean_s: float | None = None) -> Latency | None:
+    """What the counts say; ``None`` without any. Maximum and mean are the buckets' where none were kept exactly."""
+    p50, p90, p99, p999, last = (histogram.percentile_s(counts, part) for part in (0.5, 0.9, 0.99, 0.999, 1.0))
+    if p50 is None or p90 is None or p99 is None or p999 is None or last is None:
+        return None
+    if mean_s is None:
+        mean_s = sum(histogram.value_s(bucket) * count for bucket, count in histogram.sparse(counts)) / sum(counts)
+    return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=last if longest_s is None else longest_s, mean=mean_s)

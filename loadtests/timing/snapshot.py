@@ -1,0 +1,163 @@
+"""Every counter at one instant, and the record of what happened between two of them."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.host.core_times import CoreTimes, core_times
+from common.host.cpu import CpuReading, processes_ended, processes_started
+from common.records import window as records
+from common.records.window import Latency, Load
+from loadtests.timing.parts import latency
+from loadtests.users import histogram
+from loadtests.users.closed_loop import ClosedLoop
+from loadtests.users.open_loop import OpenLoop
+from loadtests.users.tally import Tally, added_up
+
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """The counters that only an open loop has."""
+
+    planned: int
+    queued: int
+    given_up: int
+    waiting: int
+    from_send: list[int]
+    send_lag: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Every counter at one instant."""
+
+    at_s: float
+    tallies: tuple[Tally, ...]
+    sent: int
+    in_flight: int
+    reconnects: int
+    cpu_s: float
+    run_delay_s: float
+    own_cores: CoreTimes
+    all_cores: CoreTimes
+    server_cores: CoreTimes | None
+    arrived: Arrived | None
+
+
+def snapshot(loop: ClosedLoop, *, own_cores: Sequence[int], server_cores: Sequence[int]) -> Snapshot:
+    """The counters now. Nothing else runs in this thread meanwhile; it takes some tens of microseconds."""
+    return Snapshot(
+        at_s=time.perf_counter(),
+        tallies=tuple(tally.copy() for tally in loop.tallies.values()),
+        sent=loop.sent,
+        in_flight=loop.in_flight,
+        reconnects=loop.reconnects,
+        cpu_s=time.process_time(),
+        run_delay_s=run_delay_s(),
+        own_cores=core_times(own_cores or tuple(os.sched_getaffinity(0))),
+        all_cores=core_times(),
+        server_cores=core_times(server_cores) if server_cores else None,
+        arrived=_arrived(loop) if isinstance(loop, OpenLoop) else None,
+    )
+
+
+def run_delay_s() -> float:
+    """For how long this process's main thread has been ready without a core (the kernel's sched-stats.rst)."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / NS_PER_S
+
+
+def difference(
+    before: Snapshot,
+    after: Snapshot,
+    server: Sequence[CpuReading | None],
+    *,
+    users: int,
+    open_min: int,
+    server_gone: str | None,
+    seconds: Sequence[records.Second] = (),
+    rate_rps: float = 0.0,
+) -> Load:
+    """The record of what happened between two snapshots."""
+    known = {(tally.method, tally.name): tally for tally in before.tallies}
+    nothing = Tally(method="", name="")
+    done = added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in after.tallies)
+    duration_s = after.at_s - before.at_s
+    first, last = server
+    periods = _minus(last, first, "throttled_periods")
+    beside = _since(after.server_cores, before.server_cores)
+    return Load(
+        duration_s=duration_s,
+        users=users,
+        sent=after.sent - before.sent,
+        answered=done.good + done.wrong,
+        requests=done.good,
+        failures=dict(Counter(done.failures)),
+        in_flight=after.in_flight,
+        connections_open_min=open_min,
+        reconnects=after.reconnects - before.reconnects,
+        latency_s=latency_of(done),
+        histogram=list(histogram.sparse(done.counts)),
+        server_cpu_s=_minus(last, first, "cpu_s"),
+        throttled_s=_minus(last, first, "throttled_s"),
+        throttled_periods=None if periods is None else int(periods),
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
+        generator_cpu_s=after.cpu_s - before.cpu_s,
+        generator_run_delay_s=after.run_delay_s - before.run_delay_s,
+        steal_s=after.own_cores.since(before.own_cores).steal_s,
+        steal_all_s=after.all_cores.since(before.all_cores).steal_s,
+        server_steal_s=None if beside is None else beside.steal_s,
+        server_cores_busy_s=None if beside is None else beside.busy_s,
+        littles_law_ratio=done.total_s / duration_s / users if users and duration_s else 0.0,
+        server_gone=server_gone,
+        open_loop=_open_loop(before.arrived, after.arrived, rate_rps),
+        seconds=list(seconds),
+    )
+
+
+def latency_of(tally: Tally) -> Latency | None:
+    """What a tally's histogram says; ``None`` if it is empty."""
+    return latency(tally.counts, longest_s=tally.longest_s, mean_s=tally.total_s / (tally.good or 1))
+
+
+def _arrived(loop: OpenLoop) -> Arrived:
+    return Arrived(
+        planned=loop.planned,
+        queued=loop.queued,
+        given_up=loop.given_up,
+        waiting=loop.waiting,
+        from_send=loop.from_send.copy(),
+        send_lag=loop.send_lag.copy(),
+    )
+
+
+def _open_loop(before: Arrived | None, after: Arrived | None, rate_rps: float) -> records.OpenLoop | None:
+    if before is None or after is None:
+        return None
+    from_send = histogram.difference(after.from_send, before.from_send)
+    send_lag = histogram.difference(after.send_lag, before.send_lag)
+    return records.OpenLoop(
+        rate_rps=rate_rps,
+        planned=after.planned - before.planned,
+        queued=after.queued - before.queued,
+        waiting=after.waiting,
+        never_sent=after.given_up - before.given_up,
+        from_send_s=latency(from_send),
+        from_send_histogram=histogram.sparse(from_send),
+        send_lag_s=latency(send_lag),
+        send_lag_histogram=histogram.sparse(send_lag),
+    )
+
+
+def _since(after: CoreTimes | None, before: CoreTimes | None) -> CoreTimes | None:
+    return None if after is None or before is None else after.since(before)
+
+
+def _minus(after: CpuReading | None, before: CpuReading | None, name: str) -> float | None:
+    last, first = getattr(after, name, None), getattr(before, name, None)
+    return None if last is None or first is None else last - first

@@ -1,0 +1,137 @@
+"""The bytes of libraries and images: environments measured on disk, images pushed into a registry and read back."""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from docker.errors import ImageNotFound
+from msgspec.structs import replace
+
+from common.engine.bases import is_stand_in
+from common.engine.client import engine
+from common.engine.installed_packages import PackageKind, merge_layers, packages_in
+from common.engine.labels import BASE
+from common.engine.layers import Layer, read_layer
+from common.engine.temporary import temporary_resources
+from common.errors import FailedError
+from common.packages.libraries import libraries
+from common.records.footprint import ImageFootprint, ImageVisit, LayerFootprint, LibrariesVisit, PackageFootprint
+from common.registries.api import Blob, RegistryAddress
+from common.registries.local import local_registry
+from common.registries.pushing import Pushed, Pusher, registry_pusher
+from common.runtimes.candidates import Candidate
+
+BIGGEST = 10
+"""How many of an image's packages of each kind are recorded."""
+
+
+def measure_libraries(visit: LibrariesVisit, candidate: Candidate) -> LibrariesVisit:
+    """Return ``visit`` with what the candidate's framework and server take on disk, or with why that is not known."""
+    try:
+        return replace(visit, libraries=list(libraries(candidate.stack)))
+    except FailedError as error:
+        return replace(visit, error=str(error))
+
+
+class ImageReader:
+    """Pushes images and reads their layers back; a layer that several of them share is read once."""
+
+    def __init__(self, ready: Pusher) -> None:
+        self._ready = ready
+        self._read: dict[str, Layer] = {}
+
+    def measure(self, visit: ImageVisit, candidate: Candidate) -> ImageVisit:
+        """Return ``visit`` with the image's bytes, or why they are unknown; ``FailedError`` if the registry dies."""
+        try:
+            return replace(visit, footprint=self._footprint(candidate))
+        except FailedError as error:
+            self._ready.registry.require()
+            return replace(visit, error=str(error))
+
+    def _footprint(self, candidate: Candidate) -> ImageFootprint:
+        assert candidate.tag is not None
+        assert candidate.image is not None
+        image = engine().images.get(candidate.tag)
+        pushed = self._ready.push(candidate.tag, image_id=str(image.id))
+        base = image.labels.get(BASE, candidate.image.base(candidate.python))
+        contents = [self._layer(pushed, blob) for blob in pushed.manifest.layers]
+        files, texts = merge_layers(contents)
+        inside = packages_in(files, texts)
+        biggest = [one for kind in PackageKind for one in [one for one in inside if one.kind is kind][:BIGGEST]]
+        return image_footprint(
+            layer_footprints(pushed.manifest.layers, contents, base_layers(base)),
+            image_id=str(image.id),
+            manifest_digest=pushed.manifest.digest,
+            base=base,
+            stand_in_base=is_stand_in(candidate.tag),
+            packages=[PackageFootprint(**dataclasses.asdict(one)) for one in biggest],
+            files_bytes=sum(files.values()),
+        )
+
+    def _layer(self, pushed: Pushed, blob: Blob) -> Layer:
+        if blob.digest not in self._read:
+            with tempfile.TemporaryFile(dir=self._ready.temporary.folder) as file:
+                self._ready.registry.blob(pushed.repository, blob, file)
+                file.seek(0)
+                self._read[blob.digest] = read_layer(file, blob.media_type)
+        return self._read[blob.digest]
+
+
+def base_layers(base: str) -> list[str] | None:
+    """The digests of a base image's tars, the lowest first; ``None`` where it is not in the engine."""
+    try:
+        return list(engine().images.get(base).attrs["RootFS"]["Layers"])
+    except ImageNotFound:
+        return None
+
+
+def layer_footprints(
+    blobs: Sequence[Blob], contents: Sequence[Layer], base: Sequence[str] | None
+) -> list[LayerFootprint]:
+    """A record for each layer; the base's are known where the image still begins with all of them."""
+    diff_ids = [layer.diff_id for layer in contents]
+    known = base is not None and diff_ids[: len(base)] == list(base)
+    return [
+        LayerFootprint(
+            digest=blob.digest,
+            diff_id=layer.diff_id,
+            media_type=blob.media_type,
+            compressed_bytes=blob.size,
+            tar_bytes=layer.tar_bytes,
+            zstd_bytes=layer.zstd_bytes,
+            of_base=index < len(base or ()) if known else None,
+        )
+        for index, (blob, layer) in enumerate(zip(blobs, contents, strict=True))
+    ]
+
+
+def image_footprint(layers: list[LayerFootprint], **fields: Any) -> ImageFootprint:  # noqa: ANN401 -- the record's other fields
+    """The record of an image, with the sums of its layers."""
+    unique = [layer for layer in layers if layer.of_base is False]
+    known = all(layer.of_base is not None for layer in layers)
+    return ImageFootprint(
+        layers=layers,
+        tar_bytes=sum(layer.tar_bytes for layer in layers),
+        compressed_bytes=sum(layer.compressed_bytes for layer in layers),
+        zstd_bytes=sum(layer.zstd_bytes for layer in layers),
+        unique_tar_bytes=sum(layer.tar_bytes for layer in unique) if known else None,
+        unique_compressed_bytes=sum(layer.compressed_bytes for layer in unique) if known else None,
+        **fields,
+    )
+
+
+@contextmanager
+def image_reader(address: RegistryAddress | None) -> Iterator[ImageReader]:
+    """Give a reader of images through the registry at ``address``, or through a temporary one of our own."""
+    if address is not None:
+        with registry_pusher(address) as ready:
+            yield ImageReader(ready)
+        return
+    with (
+        temporary_resources() as mine,
+        local_registry(mine.folder) as host,
+        registry_pusher(RegistryAddress(host=host)) as ready,
+    ):
+        yield ImageReader(ready)

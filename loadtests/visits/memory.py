@@ -1,0 +1,108 @@
+"""What one fresh server holds: idle, and after a load of 1,000 requests on sixteen connections."""
+
+import http.client
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import psutil
+from msgspec.structs import replace
+
+from common.catalog.sizes import Size
+from common.contract import HELLO
+from common.errors import FailedError
+from common.host.memory import MemoryReading, read_memory
+from common.records.memory import Held, MemoryVisit
+from common.runtimes.base import RunningServer
+from common.runtimes.candidates import Candidate
+
+REQUESTS = 1000
+CONNECTIONS = 16
+LOAD_DEADLINE_S = 30.0
+"""How long the load may take. Short of memory a server reads its own files from the disk again and again."""
+TIMEOUT_S = 5.0
+
+STILL_S = 0.5
+STILL_DEADLINE_S = 10.0
+STILL_BYTES = 64 * 1024
+"""Idle is when two readings ``STILL_S`` apart differ by no more than this."""
+
+
+def read_fresh_server(visit: MemoryVisit, candidate: Candidate, size: Size, cores: Sequence[int]) -> MemoryVisit:
+    """Return ``visit`` with a fresh server's memory, idle and loaded, or with why there is none."""
+    try:
+        with candidate.serve(size, cores=cores, inside=False) as running:
+            idle = settled(running)
+            load(running)
+            return replace(visit, idle=_held(idle), loaded=_held(settled(running)))
+    except FailedError as error:
+        return replace(visit, error=str(error))
+
+
+def settled(running: RunningServer) -> MemoryReading:
+    """Return the memory once it is stable: when late workers have started and caches have filled.
+
+    The last reading where it never is; ``FailedError`` where the server ends.
+    """
+    assert running.memory_meter is not None
+    deadline = time.monotonic() + STILL_DEADLINE_S
+    try:
+        before = read_memory(running.memory_meter)
+        while time.monotonic() < deadline:
+            time.sleep(STILL_S)
+            after = read_memory(running.memory_meter)
+            if after.processes == before.processes and _change_bytes(before, after) <= STILL_BYTES:
+                return after
+            before = after
+    except (OSError, psutil.Error) as error:
+        raise FailedError(running.exit_reason() or f"its memory cannot be read: {error}") from error
+    return before
+
+
+def load(running: RunningServer, requests: int = REQUESTS) -> None:
+    """Send ``requests`` to ``/hello``; ``FailedError`` where a response is wrong or late, or the server died."""
+    deadline = time.monotonic() + LOAD_DEADLINE_S
+    shares = [len(range(number, requests, CONNECTIONS)) for number in range(CONNECTIONS)]
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        failed = [one for one in pool.map(lambda share: _send(running.url, share, deadline), shares) if one]
+    if (reason := running.exit_reason()) is not None:
+        raise FailedError(reason)
+    if failed:
+        raise FailedError(failed[0])
+
+
+def _send(url: str, count: int, deadline: float) -> str | None:
+    """Send ``count`` requests on one connection, reopened where the server closes it; return what went wrong."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
+    try:
+        for _ in range(count):
+            if time.monotonic() > deadline:
+                return f"the load took more than {LOAD_DEADLINE_S:g} s"
+            connection.request("GET", "/hello")
+            response = connection.getresponse()
+            if (status := response.status) != HTTPStatus.OK or json.loads(response.read()) != HELLO:
+                return f"a wrong response with status {status}"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"no response: {type(error).__name__} {error}".strip()
+    finally:
+        connection.close()
+    return None
+
+
+def _change_bytes(before: MemoryReading, after: MemoryReading) -> int:
+    return abs((after.held_bytes or 0) - (before.held_bytes or 0))
+
+
+def _held(reading: MemoryReading) -> Held:
+    return Held(
+        held_bytes=reading.held_bytes,
+        anonymous_bytes=reading.anonymous_bytes,
+        shared_bytes=reading.shared_bytes,
+        kernel_bytes=reading.kernel_bytes,
+        pss_bytes=reading.pss_bytes,
+        uss_bytes=reading.uss_bytes,
+        processes=reading.processes,
+    )

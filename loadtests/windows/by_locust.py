@@ -1,0 +1,123 @@
+"""One window made by Locust, headless, on a running server."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from common.errors import FailedError
+from common.host.folders import temporary_folder
+from common.host.ports import free_port
+from common.host.supervisor import Program, supervised
+from common.project import ROOT
+from common.records.load import LoadSpec, Rate, Setup
+from common.records.schema import decode
+from common.records.window import Load
+from common.runtimes.base import RunningServer
+from loadtests.analysis.climbing import DELAYS, MOST_STEPS
+from loadtests.analysis.values import capacity_rps
+from loadtests.scenarios.registry import SCENARIOS
+from loadtests.windows.tools import GeneratorError
+
+LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
+"""The command line of Locust with our scenarios."""
+START_UP_S = 30.0
+"""How long Locust may take to start, connect and stop."""
+STEP_OVERHEAD_S = 21.0
+"""How much longer than its window a step may take: opening, settling, draining."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Where generators that begin together wait for each other."""
+
+    folder: Path
+    count: int
+    """How many generators there are."""
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options that make Locust wait there."""
+        return (f"--gate={self.folder}", f"--gate-of={self.count}")
+
+
+@contextmanager
+def isolated_locust(line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None) -> Iterator[Program]:
+    """Run a command line of Locust's in ``folder``, without the settings that Locust takes from elsewhere.
+
+    Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` where it runs.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    environment = kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    with supervised(line, cwd=folder, cores=cores, env=environment) as program:
+        yield program
+
+
+def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gate: Gate | None = None) -> Load:
+    """Load a server as ``setup`` says for a warm-up and a window; ``GeneratorError`` where Locust gives no result.
+
+    A rate that is a share of the capacity has the capacity measured first, on the same server; ``FailedError`` where
+    that answers nothing. ``seed`` is for Poisson arrivals.
+    """
+    waiting = () if gate is None else gate.options()
+    rate = setup.load.rate or Rate()
+    if rate.share is None:
+        return _load(server, setup, (*_open_loop(setup.load, rate.rps, seed), *waiting))
+    saturating = replace(setup, load=replace(setup.load, scenario="hello", rate=None))
+    if not (capacity := capacity_rps(_load(server, saturating, ()), setup.size.vcpu)):
+        raise FailedError("nothing was answered when its capacity was measured")
+    load = _load(server, setup, (*_open_loop(setup.load, rate.share * capacity, seed), *waiting))
+    return replace(load, open_loop=load.open_loop and replace(load.open_loop, capacity_rps=capacity))
+
+
+def longest_s(load: LoadSpec) -> float:
+    """Return how long Locust may run if everything goes as slowly as it may."""
+    if SCENARIOS[load.scenario].climbs is None:
+        return START_UP_S + load.warmup_s + load.window_s
+    step_s = max(load.window_s, DELAYS * load.delay_ms / 1000) + STEP_OVERHEAD_S
+    return START_UP_S + load.warmup_s + MOST_STEPS * step_s
+
+
+def _load(server: RunningServer, setup: Setup, options: Sequence[str]) -> Load:
+    with temporary_folder("window") as folder:
+        file = folder / "load.json"
+        scenario = SCENARIOS[setup.load.scenario].__name__
+        line = (*server.client_prefix, *_command(server, setup, file), *options, scenario)
+        with isolated_locust(line, folder, cores=setup.generator_cores) as locust:
+            try:
+                locust.wait(longest_s(setup.load))
+            except subprocess.TimeoutExpired as error:
+                raise GeneratorError(f"Locust did not end in time. {locust.last_lines()}") from error
+            if not file.exists():
+                raise GeneratorError(f"Locust ended without a result: {locust.exit_reason()}")
+        load: Load = decode(file.read_bytes(), Load, what="load", source=file.name)
+        return load
+
+
+def _command(server: RunningServer, setup: Setup, file: Path) -> list[str]:
+    load = setup.load
+    options: dict[str, object] = {
+        "host": server.url,
+        "users": load.users,
+        "spawn-rate": load.users,
+        "delay-ms": load.delay_ms,
+        "warmup-s": load.warmup_s,
+        "window-s": load.window_s,
+        "window-file": file,
+        "meter": server.cpu_meter or "",
+        "server-cores": ",".join(map(str, setup.server_cores)),
+    }
+    if load.generator_workers:
+        port = free_port()
+        options |= {"processes": load.generator_workers, "master-bind-host": "127.0.0.1", "master-bind-port": port}
+        options |= {"master-port": port}
+    return [*LOCUST, "--headless", "--only-summary", *(f"--{name}={value}" for name, value in options.items())]
+
+
+def _open_loop(load: LoadSpec, rate_rps: float | None, seed: int | None) -> list[str]:
+    options = {"rate": rate_rps, "arrivals": load.arrivals, "arrival-seed": seed, "objective": load.objective}
+    return [f"--{name}={value}" for name, value in options.items() if value is not None]

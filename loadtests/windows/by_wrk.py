@@ -1,0 +1,126 @@
+"""One window made by wrk, as a second opinion: the same cells and records, counts only.
+
+There are no percentiles, for wrk 4.1 rewrites its histogram at the end of a run, and no body is checked. A status of
+400 or more and every socket error is a failure. Requests in flight when it ends are not counted.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from common.host.cpu import CpuReading, processes_ended, processes_started, read_cpu
+from common.host.folders import temporary_folder
+from common.host.supervisor import Program, supervised
+from common.project import ROOT
+from common.records.load import Setup
+from common.records.window import Load
+from common.runtimes.base import RunningServer
+from loadtests.scenarios.registry import SCENARIOS
+from loadtests.timing.parts import since
+from loadtests.windows.tools import GeneratorError, require_wrk
+
+SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
+TIMED = ROOT / "loadtests" / "windows" / "timed.py"
+TIMEOUT_S = 10
+START_UP_S = 15.0
+US_PER_S = 1e6
+
+
+def measure(server: RunningServer, setup: Setup) -> Load:
+    """Load a server as ``setup`` says for a warm-up and a window of whole seconds.
+
+    The server stands idle before and after, so that its CPU time is read at leisure, for all that wrk did.
+    ``GeneratorError`` where wrk gives no result.
+    """
+    if setup.load.warmup_s:
+        _run(server, setup, setup.load.warmup_s)
+    readings, gone = _read(server), None
+    reply = _run(server, setup, setup.load.window_s)
+    try:
+        readings += _read(server)
+    except (OSError, psutil.Error) as error:
+        gone = str(error)
+    meters = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
+    return load_of(reply, setup.load.users, meters, server_gone=gone)
+
+
+def load_of(
+    reply: Mapping[str, Any], users: int, server: Sequence[CpuReading | None], *, server_gone: str | None = None
+) -> Load:
+    """Return the record of what wrk said of one window."""
+    names = {
+        "status": "status 400 or more",
+        "connect": "connection refused",
+        "read": "connection reset",
+        "write": "write error",
+        "timeout": "timeout",
+    }
+    first, last = server
+    return Load(
+        duration_s=reply["duration_us"] / US_PER_S,
+        users=users,
+        sent=reply["answered"] + sum(reply[name] for name in names if name != "status"),
+        answered=reply["answered"],
+        requests=reply["answered"] - reply["status"],
+        failures={reason: reply[name] for name, reason in names.items() if reply[name]},
+        in_flight=0,
+        connections_open_min=None,
+        reconnects=None,
+        latency_s=None,
+        histogram=[],
+        server_cpu_s=since(last, first, "cpu_s"),
+        throttled_s=since(last, first, "throttled_s"),
+        throttled_periods=since(last, first, "throttled_periods"),
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
+        generator_cpu_s=reply["cpu_s"],
+        generator_run_delay_s=0.0,
+        steal_s=0.0,
+        steal_all_s=0.0,
+        littles_law_ratio=None,
+        server_gone=server_gone,
+    )
+
+
+def command(url: str, setup: Setup, duration_s: float) -> list[str]:
+    """Return wrk's command line for the scenario; it takes whole seconds, one at least."""
+    load = setup.load
+    paths = SCENARIOS[load.scenario].wrk_paths(load.delay_ms)
+    assert paths, f"wrk cannot do {load.scenario}"
+    threads = min(len(setup.generator_cores), load.users)
+    line = [require_wrk(), f"-t{threads}", f"-c{load.users}", f"-d{max(1, round(duration_s))}s"]
+    line += [f"--timeout={TIMEOUT_S + load.delay_ms // 1000}s", f"--script={SCRIPT}", url + paths[0]]
+    return [*line, "--", f"paths={','.join(paths)}"] if len(paths) > 1 else line
+
+
+def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, Any]:
+    """Return what wrk said, and the CPU time of it and its threads."""
+    with temporary_folder("window") as folder:
+        file = folder / "timed.json"
+        wrk = command(server.url, setup, duration_s)
+        line = [*server.client_prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
+        with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
+            try:
+                program.wait(duration_s + START_UP_S)
+            except subprocess.TimeoutExpired as error:
+                raise GeneratorError(f"wrk did not end in time. {program.last_lines()}") from error
+            return _reply(program, file)
+
+
+def _reply(program: Program, file: Path) -> dict[str, Any]:
+    found = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
+    if found is None or not file.exists():
+        raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
+    reply: dict[str, Any] = json.loads(found[1])
+    reply |= json.loads(file.read_text())
+    return reply
+
+
+def _read(server: RunningServer) -> list[CpuReading | None]:
+    return [read_cpu(server.cpu_meter)] if server.cpu_meter else []

@@ -1,0 +1,80 @@
+"""Tests that the inventory names everything that can be selected, and says in words what is not available and why."""
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from common.catalog import inventory
+from common.catalog.frameworks import Framework, frameworks
+from common.catalog.images import images
+from common.catalog.servers import SERVERS
+
+KNOWN = frameworks()
+NO_ENGINE = "no Docker engine answers"
+
+
+def tables(known: dict[str, Framework] = KNOWN, engine_error: str | None = None) -> str:
+    """Return the inventory as it is printed into a file."""
+    buffer = io.StringIO()
+    Console(file=buffer, width=200).print(inventory.as_tables(known, engine_error))
+    return buffer.getvalue()
+
+
+def document(engine_error: str | None = None) -> Any:  # noqa: ANN401 -- JSON
+    """Return the inventory as parsed JSON."""
+    return json.loads(inventory.as_json(KNOWN, engine_error))
+
+
+def row(name: str, text: str) -> str:
+    """Return the row of a table that begins with ``name``."""
+    return next(line for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+def test_tables_and_json_name_everything_that_can_be_selected() -> None:
+    names = [*KNOWN, *SERVERS, *images(), "process", "docker", "fargate"]
+    assert [name for name in names if row(name, tables())] == names
+    assert [name for part in document().values() for name in part] == names
+
+
+def test_every_cell_of_the_tables_has_a_text() -> None:
+    parts = [part for part in inventory.as_tables(KNOWN, None).renderables if isinstance(part, Table)]
+    cells = [str(cell) for table in parts for column in table.columns for cell in list(column.cells)[:-1]]
+    assert len(cells) > 100
+    assert {"", "-"}.isdisjoint(cells)
+
+
+def test_floor_and_missing_lock_are_told_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    unlocked = replace(KNOWN["flask"], folder=tmp_path_factory.mktemp("flask"))
+    printed = tables(KNOWN | {"flask": unlocked})
+    assert "none (a floor)" in row("raw_wsgi", printed)
+    assert "not locked; run make lock FRAMEWORK=flask" in row("flask", printed)
+    assert document()["frameworks"]["raw_wsgi"]["distribution"] is None
+    assert document()["frameworks"]["raw_wsgi"]["locked"]
+
+
+def test_unavailable_combination_is_printed_with_its_reason() -> None:
+    assert "not on alpine: zope-interface" in row("gunicorn-gevent", tables())
+    assert "everywhere" in row("uvicorn", tables())
+
+
+@pytest.mark.parametrize(("engine_error", "expected"), [(None, "yes"), (NO_ENGINE, f"no: {NO_ENGINE}")])
+def test_docker_runtime_says_whether_an_engine_answers(engine_error: str | None, expected: str) -> None:
+    assert row("docker", tables(engine_error=engine_error)).split(maxsplit=1)[1].strip() == expected
+    runtime = document(engine_error)["runtimes"]["docker"]
+    assert runtime == {"available": engine_error is None, "reason": engine_error}
+
+
+def test_server_says_what_happens_to_connections_and_to_other_requests() -> None:
+    assert "closed" in row("gunicorn-sync", tables())
+    assert "one at a time" in row("gunicorn-sync", tables())
+    assert not document()["servers"]["gunicorn-sync"]["concurrent"]
+
+
+def test_image_is_printed_as_the_reference_that_is_pulled() -> None:
+    assert "python:3.13-slim" in row("slim", tables())
+    assert "{" not in tables()

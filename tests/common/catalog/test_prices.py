@@ -1,0 +1,48 @@
+"""The dated table of prices is read whole, or what is wrong in it is named."""
+
+from pathlib import Path
+
+import pytest
+
+from common.catalog.prices import TABLE, load_prices
+from common.errors import UsageError
+
+GB = 1024**3
+
+
+def test_the_table_of_prices_is_read_with_its_dates_and_valid_sizes() -> None:
+    prices = load_prices()
+    x86 = next(offer for offer in prices.compute if offer.name == "fargate-x86")
+    sizes = prices.valid(x86)
+    assert (x86.vcpu_hour, x86.gb_hour, prices.stored(x86).gb_month) == (0.04048, 0.004445, 0.10)
+    assert x86.as_of.year >= 2026
+    assert [one.memory_bytes for one in sizes if one.vcpu == 0.25] == [GB // 2, GB, 2 * GB]
+    assert [(one.memory_bytes or 0) / GB for one in sizes if one.vcpu == 8] == list(range(16, 61, 4))
+    assert len(sizes) == 3 + 4 + 7 + 13 + 23 + 12 + 12
+
+
+def test_another_offer_needs_no_code(tmp_path: Path) -> None:
+    text = TABLE.read_text()
+    row = text[text.index("[[compute]]") : text.index("[[compute]]", text.index("[[compute]]") + 1)]
+    table = tmp_path / "prices.toml"
+    table.write_text(text + row.replace("fargate-x86", "elsewhere"))
+    assert "elsewhere" in [offer.name for offer in load_prices(table).compute]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "seen"),
+    [
+        ("vcpu_hour = 0.04048", 'vcpu_hour = "much"', "compute"),
+        ("vcpu_hour = 0.04048", "vcpu_hour = -1", "compute"),
+        ('sizes = "fargate"', 'sizes = "farget"', "'farget'"),
+        ('storage = "ecr"', 'storage = "ecrs"', "'ecrs'"),
+        ("minimum_s = 60 #", "minimum = 60 #", "minimum"),
+        ("[[compute]]", "[[compute", "is not a valid price table"),
+    ],
+)
+def test_a_wrong_table_is_named_with_what_is_wrong(tmp_path: Path, old: str, new: str, seen: str) -> None:
+    text = TABLE.read_text()
+    table = tmp_path / "prices.toml"
+    table.write_text(text.replace(old, new, 1))
+    with pytest.raises(UsageError, match=rf"prices\.toml.*{seen}"):
+        load_prices(table)

@@ -1,0 +1,130 @@
+"""Temporary folders are removed even after a kill, and a folder that cannot be created is one clear error."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from common.errors import UsageError
+from common.host.folders import make_folder, orphaned_folders, temporary_folder
+from common.host.ownership import owner_id
+from common.project import PROJECT, ROOT
+
+OWNER = """
+import sys
+from common.host.folders import temporary_folder
+with temporary_folder("build") as folder:
+    (folder / "content").write_text("x")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, of this test alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def _exited_owner() -> str:
+    with subprocess.Popen(["true"]) as process:
+        return owner_id(process.pid).replace(":", ".")
+
+
+def test_folder_is_empty_private_and_removed_afterwards(place: Path) -> None:
+    with temporary_folder("build") as folder:
+        assert list(place.iterdir()) == [folder]
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "content").write_text("x")
+    assert list(place.iterdir()) == []
+
+
+def test_folder_is_removed_when_the_block_raises(place: Path) -> None:
+    with pytest.raises(ZeroDivisionError), temporary_folder("build"):
+        raise ZeroDivisionError
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_folder_of_a_killed_process_is_removed_by_the_next(place: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        orphan = Path(owner.stdout.readline().strip())
+        assert orphan.parent == place
+        with temporary_folder("build"):
+            assert (orphan / "content").exists(), "its owner is alive"
+        owner.send_signal(number)
+    assert orphan.exists()
+    with temporary_folder("conformance"):
+        assert not orphan.exists()
+
+
+def test_orphans_are_given_to_the_function_that_reclaims_them(tmp_path: Path) -> None:
+    orphan = tmp_path / "root" / f"{_exited_owner()}-resources-x"
+    orphan.mkdir(parents=True)
+    reclaimed: list[Path] = []
+    with temporary_folder("resources", root=orphan.parent, reclaim=reclaimed.append):
+        assert reclaimed == [orphan]
+
+
+def test_folders_of_others_are_kept(place: Path) -> None:
+    owner = _exited_owner()
+    (place / "target").mkdir()
+    (place / f"{PROJECT}-{owner}-link").symlink_to(place / "target")
+    (place / f"{PROJECT}-{owner}-file").touch()
+    for name in (f"{PROJECT}-notes", f"other-{owner}-build-x", f"{PROJECT}-12.x-build", f"{owner}-build-x"):
+        (place / name).mkdir()
+    before = set(place.iterdir())
+    with temporary_folder("build"):
+        pass
+    assert set(place.iterdir()) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_orphan_of_another_user_is_kept(place: Path) -> None:
+    orphan = place / f"{PROJECT}-{_exited_owner()}-build-x"
+    orphan.mkdir()
+    assert orphaned_folders() == [orphan]
+    os.chown(orphan, 65534, 65534)
+    assert orphaned_folders() == []
+
+
+def test_place_that_does_not_exist_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    with (
+        pytest.raises(UsageError, match=r"^the folder /proc/nowhere cannot be created: [^\n]*$"),
+        temporary_folder("x"),
+    ):
+        pytest.fail("a folder was created")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_made_with_its_parents_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert make_folder(tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "build", "build/deeper"])
+def test_file_in_the_way_of_a_folder_is_named(tmp_path: Path, below: str) -> None:
+    (tmp_path / ".cache").touch()
+    with pytest.raises(UsageError, match=rf"^{tmp_path}/\.cache is not a folder, and one is needed there\. Remove"):
+        make_folder(tmp_path / ".cache" / below)
+
+
+def test_dangling_link_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".cache").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=rf"^{tmp_path}/\.cache is not a folder"):
+        make_folder(tmp_path / ".cache" / "build")
+
+
+def test_name_of_a_folder_that_is_too_long_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^the folder /[^\n]* cannot be created: File name too long\.$"):
+        make_folder(tmp_path / ("x" * 256))

@@ -1,0 +1,98 @@
+"""A machine is described by what it shows, and what it does not show is unknown."""
+
+import gzip
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from common.host.machine import machine, machine_details, python_optimisations
+
+KERNEL = "6.1.0-test"
+CONFIG = "CONFIG_HAVE_IRQ_TIME_ACCOUNTING=y\n{}\nCONFIG_SMP=y\n"
+ENABLED = CONFIG.format("CONFIG_IRQ_TIME_ACCOUNTING=y")
+DISABLED = CONFIG.format("# CONFIG_IRQ_TIME_ACCOUNTING is not set")
+
+
+def _write(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def test_machine_that_shows_nothing_is_unknown(tmp_path: Path) -> None:
+    details = machine_details(tmp_path, kernel=KERNEL)
+    assert details.cgroup_version == 1
+    assert details.governor is None
+    assert details.irq_time_accounting is None
+    assert details.numa_nodes == {}
+    assert details.thread_siblings == tuple((core,) for core in sorted(os.sched_getaffinity(0)))
+
+
+def test_machine_that_shows_everything_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 4})
+    siblings = {0: "0,4", 1: "1,5", 2: "2,6", 4: "0,4"}
+    files = {
+        f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list": f"{text}\n"
+        for core, text in siblings.items()
+    }
+    _write(tmp_path, files)
+    _write(
+        tmp_path,
+        {
+            "sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
+            "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
+            "sys/devices/system/node/node0/cpulist": "0-3\n",
+            "sys/devices/system/node/node1/cpulist": "4-7\n",
+            "sys/devices/system/node/node10/cpulist": "\n",
+            f"boot/config-{KERNEL}": ENABLED,
+        },
+    )
+    details = machine_details(tmp_path, kernel=KERNEL)
+    assert details.cgroup_version == 2
+    assert details.governor == "powersave"
+    assert details.thread_siblings == ((0, 4), (1,), (2,))
+    assert details.numa_nodes == {0: (0, 1, 2, 3), 1: (4, 5, 6, 7), 10: ()}
+    assert details.irq_time_accounting is True
+
+
+@pytest.mark.parametrize(("text", "expected"), [(ENABLED, True), (DISABLED, False)])
+@pytest.mark.parametrize("place", ["proc/config.gz", f"boot/config-{KERNEL}", f"usr/lib/modules/{KERNEL}/config"])
+def test_kernel_configuration_is_found_in_each_place(tmp_path: Path, place: str, text: str, *, expected: bool) -> None:
+    _write(tmp_path, {place: ""})
+    (tmp_path / place).write_bytes(gzip.compress(text.encode()) if place.endswith("gz") else text.encode())
+    assert machine_details(tmp_path, kernel=KERNEL).irq_time_accounting is expected
+
+
+def test_configuration_of_another_kernel_is_not_used(tmp_path: Path) -> None:
+    _write(tmp_path, {"boot/config-5.10.0": ENABLED, "proc/config.gz": "broken"})
+    assert machine_details(tmp_path, kernel=KERNEL).irq_time_accounting is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "use_flag", "pgo", "lto"),
+    [
+        pytest.param("'--enable-optimizations' '--with-lto'", "-fprofile-use", True, True, id="official on Debian"),
+        pytest.param("'--enable-shared' '--with-lto'", "-fprofile-use", False, True, id="official on Alpine"),
+        pytest.param("'--enable-shared'", "-fprofile-use -fprofile-correction", False, False, id="pyenv"),
+        pytest.param("'--enable-optimizations' '--with-lto=thin'", "-fprofile-use", True, True, id="thin"),
+        pytest.param("'--with-lto=no'", "-fprofile-use", False, False, id="no LTO"),
+        pytest.param("'--enable-shared'", None, None, None, id="of Debian itself"),
+    ],
+)
+def test_optimisations_of_a_python_are_read_from_its_configuration(
+    arguments: str, use_flag: str | None, *, pgo: bool | None, lto: bool | None
+) -> None:
+    variables = {"CONFIG_ARGS": arguments, "PGO_PROF_USE_FLAG": use_flag}
+    assert python_optimisations(variables) == (pgo, lto)
+
+
+def test_this_machine_is_described() -> None:
+    details, record = machine_details(), machine("28.2 (overlay2)")
+    assert sorted(core for group in details.thread_siblings for core in group) == sorted(os.sched_getaffinity(0))
+    assert (record.cgroup_version, record.governor) == (details.cgroup_version, details.governor)
+    assert record.python == ".".join(map(str, sys.version_info[:3]))
+    assert record.docker == "28.2 (overlay2)"

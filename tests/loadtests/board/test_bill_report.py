@@ -1,0 +1,82 @@
+"""A bill is printed with the dates of its prices, where its rates come from, and what is missing."""
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from common.catalog.prices import load_prices
+from common.records.cost import Bill
+from common.records.figure import Figure, Metric, Subject
+from loadtests.board import bill_report
+from loadtests.board.bill import Question, make_bill
+from loadtests.board.bill_report import dollars, notes
+from tests.support.figures import DOCKER, HELLO, figure
+from tests.support.records import NOON, run
+
+PRICES = load_prices()
+RATE = figure(Metric.REQUESTS_PER_CPU_S, 1000, HELLO, bounds=(900, 1100))
+
+
+def _bill(question: Question, figures: Sequence[Figure] = (RATE,), subjects: Sequence[Subject] = (DOCKER,)) -> Bill:
+    return make_bill(subjects, figures, PRICES, question, now=NOON)
+
+
+def _table(bill: Bill) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(bill_report.table(bill))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _notes(bill: Bill) -> str:
+    return "\n".join(notes(bill, PRICES, run([]).machine))
+
+
+def test_a_row_has_its_price_and_its_interval() -> None:
+    text = _table(_bill(Question(utilisation=0.5)))
+    assert text.splitlines()[0].rstrip() == "dollars, at 50% of capacity"
+    row = next(line for line in text.splitlines() if "fargate-x86" in line)
+    assert "0.0274" in row
+    assert "0.0249 to 0.0305" in row
+    assert "0.25 vCPU / 0.5 GB" in row
+    assert "tasks of" not in text
+
+
+def test_a_rate_to_be_carried_adds_the_cheapest_fleet() -> None:
+    text = _table(_bill(Question(utilisation=0.5, rate_rps=460)))
+    assert "the cheapest fleet for 460 req/s" in text
+    row = next(line for line in text.splitlines() if "fargate-x86" in line)
+    assert row.split()[-4:-2] == ["GB", "5"]
+
+
+def test_a_fleet_that_there_is_not_is_a_dash_with_its_reason_in_the_notes() -> None:
+    made = _bill(Question(utilisation=0.5, rate_rps=460, p99_s=0.02))
+    row = next(line for line in _table(made).splitlines() if "fargate-x86" in line)
+    assert row.split()[-4:] == ["-", "-", "-", "-"]
+    assert "within a p99 of 20 ms" in _table(made)
+    assert _notes(made).count("no fleet: its latency at shares of its capacity was not measured.") == 1
+
+
+def test_the_notes_name_prices_with_their_dates_and_the_machine() -> None:
+    text = _notes(_bill(Question(utilisation=0.5)))
+    assert "fargate-x86 us-east-1 2026-06-30" in text
+    assert "measured on Toy (architecture unknown)" in text
+
+
+def test_the_notes_name_what_is_missing_and_the_command_for_it() -> None:
+    text = _notes(_bill(Question(utilisation=0.5)))
+    assert "the bytes of a+b@slim (make sizes)" in text
+    assert "the memory needed by a+b@slim (make memory)" in text
+    assert "a valid rate of a+b@slim (make loadtest)" in _notes(_bill(Question(utilisation=0.5), ()))
+
+
+def test_of_many_stacks_the_notes_name_a_few() -> None:
+    subjects = [Subject(framework=one, server="b", runtime=DOCKER.runtime, python="3.13") for one in "acdef"]
+    assert "a valid rate of a+b, c+b, d+b and 2 more (make loadtest)" in _notes(
+        _bill(Question(utilisation=0.5), (), subjects)
+    )
+
+
+def test_amounts_have_three_significant_digits() -> None:
+    assert [dollars(one) for one in (0.0012345, 0.0274, 1.2345, 12.0)] == ["0.00123", "0.0274", "1.23", "12.0"]

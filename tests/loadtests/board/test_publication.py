@@ -1,0 +1,156 @@
+"""A finished load test is published whole, with its table in the README; nothing else can be."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.catalog.runtimes import Runtime
+from common.errors import UsageError
+from common.project import ROOT
+from common.records.run import Design, LoadRun
+from loadtests.board import publication
+from loadtests.board.publication import BEGIN, END, finished_load_test, publish_run, read_load_test, with_results
+from loadtests.campaign import store
+from loadtests.campaign.store import RunFolder
+from loadtests.summaries.throughput import summarise
+from tests.support.records import cell, compare_run, load, run, window
+
+GOLDEN = ROOT / "tests" / "golden" / "schema-2" / "loadtest-process"
+PAGE = f"before\n{BEGIN}\nold text\n{END}\nafter\n"
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs are published; results, the README and the page of results are beside it."""
+    (tmp_path / "README.md").write_text(PAGE)
+    monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(publication, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr(publication, "README", tmp_path / "README.md")
+    monkeypatch.setattr(publication, "PAGE", tmp_path / "results.md")
+    return tmp_path / "published"
+
+
+def _write(folder: Path, requests: int = 20_000, *, finished: bool = True, **changes: Any) -> RunFolder:  # noqa: ANN401
+    return _write_run(folder, run([cell("a+b")], **({"id": folder.name} | changes)), requests, finished=finished)
+
+
+def _write_run(folder: Path, made: LoadRun, requests: int = 20_000, *, finished: bool = True) -> RunFolder:
+    kept = RunFolder.create(folder, made)
+    windows = [window("a+b", number, load(requests)) for number in range(1, 6)]
+    for one in windows:
+        kept.add(one)
+    if finished:
+        kept.finish(summarise(made, windows))
+    return kept
+
+
+def _write_comparison(folder: Path) -> RunFolder:
+    return _write_run(folder, compare_run([cell("a+b")], id=folder.name, design=Design.DUET))
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_a_run_is_kept_whole_under_its_scenario_and_runtime(published: Path) -> None:
+    folder = _write(store.RESULTS / "one")
+    (folder.folder / "visits.damaged").touch()
+    files = publish_run("one")
+    kept = published / "hello-process"
+    assert _names(kept) == ["run.json", "summary.json", "visits.jsonl"]
+    assert RunFolder(folder=kept).visits() == folder.visits()
+    assert set(files) >= {publication.README, *kept.iterdir()}
+
+
+def test_the_readme_has_its_table_between_the_markers(published: Path) -> None:
+    _write(store.RESULTS / "one")
+    publish_run("one")
+    text = publication.README.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "10,000" in text
+    assert "old text" not in text
+    assert publication.README.read_text() == with_results(text, published), "writing it again changes nothing"
+
+
+def test_a_later_run_takes_the_place_of_the_one_before(published: Path) -> None:
+    _write(store.RESULTS / "one")
+    _write(store.RESULTS / "two", requests=30_000)
+    publish_run("one")
+    (published / "hello-process" / "canaries.jsonl").touch()
+    publish_run("two")
+    assert _names(published) == ["hello-process"]
+    assert _names(published / "hello-process") == ["run.json", "summary.json", "visits.jsonl"]
+    assert "15,000" in publication.README.read_text()
+    assert "10,000" not in publication.README.read_text()
+
+
+def test_a_run_that_is_published_already_can_be_published_again(published: Path) -> None:
+    folder = _write(store.RESULTS / "one")
+    publish_run("one")
+    shutil.rmtree(folder.folder)
+    publish_run(str(published / "hello-process"))
+    assert _names(published / "hello-process") == ["run.json", "summary.json", "visits.jsonl"]
+
+
+def test_a_run_of_an_older_version_is_published_as_it_was_written(published: Path) -> None:
+    publish_run(str(GOLDEN))
+    (kept,) = published.iterdir()
+    assert _names(kept) == sorted(one.name for one in GOLDEN.iterdir() if one.suffix in {".json", ".jsonl"})
+    assert RunFolder(folder=kept).is_old
+
+
+@pytest.mark.usefixtures("published")
+def test_runs_of_two_runtimes_are_kept_side_by_side() -> None:
+    _write(store.RESULTS / "one")
+    _write(store.RESULTS / "two", requests=30_000, runtime=Runtime.DOCKER)
+    publish_run("one")
+    publish_run("two")
+    assert _names(publication.PUBLISHED) == ["hello-docker", "hello-process"]
+    page = publication.PAGE.read_text()
+    assert "10,000" in page
+    assert "15,000" in page
+
+
+@pytest.mark.usefixtures("published")
+def test_latest_is_the_newest_finished_load_test() -> None:
+    _write(store.RESULTS / "1-finished")
+    _write(store.RESULTS / "2-finished")
+    _write(store.RESULTS / "3-begun", finished=False)
+    _write_comparison(store.RESULTS / "4-compare")
+    (_write(store.RESULTS / "5-damaged").folder / "run.json").write_text("{")
+    assert finished_load_test("latest", variable="RUN").folder.name == "2-finished"
+
+
+@pytest.mark.usefixtures("published")
+def test_without_a_finished_load_test_there_is_no_latest() -> None:
+    _write(store.RESULTS / "begun", finished=False)
+    with pytest.raises(UsageError, match=r"RUN=latest: there is no finished load test\. Run: make loadtest"):
+        publish_run("latest")
+
+
+@pytest.mark.usefixtures("published")
+def test_only_a_finished_load_test_is_published() -> None:
+    _write(store.RESULTS / "begun", finished=False)
+    _write_comparison(store.RESULTS / "compared")
+    for name in ("begun", "compared"):
+        with pytest.raises(UsageError, match=rf"RUN={name} is no finished load test\. Accepted: latest, or the id"):
+            publish_run(name)
+    with pytest.raises(UsageError, match="RUN=yesterday is no run"):
+        publish_run("yesterday")
+    assert not publication.PUBLISHED.exists()
+    assert publication.README.read_text() == PAGE
+
+
+def test_the_summary_is_computed_from_the_visits_not_read(published: Path) -> None:
+    folder = _write(published / "one")
+    before = read_load_test(folder)
+    (folder.folder / "summary.json").write_text("{}")
+    assert read_load_test(folder) == before
+
+
+def test_the_readme_of_this_project_is_as_publish_writes_it() -> None:
+    text = publication.README.read_text()
+    assert with_results(text, publication.PUBLISHED) == text

@@ -1,0 +1,113 @@
+"""A stack's row joins the newest figures of all experiments at one size; what is unknown is missing."""
+
+from datetime import timedelta
+
+import pytest
+
+from common.catalog.prices import load_prices
+from common.records.figure import Conditions, Figure, Metric, Subject
+from loadtests.board.prices import per_million
+from loadtests.board.rows import BoardRow, board_rows, find
+from tests.support.figures import DOCKER, HELLO, PROCESS, figure
+from tests.support.records import NOON
+
+PRICES = load_prices()
+AT_HALF = Conditions(scenario="rate", vcpu=1.0, workers=1, load_share=0.5)
+AT_ONE = Conditions(vcpu=1.0, workers=1)
+EVERYTHING = [
+    figure(Metric.REQUESTS_PER_CPU_S, 1000, HELLO, bounds=(900, 1100)),
+    figure(Metric.COMPRESSED_BYTES, 50e6),
+    figure(Metric.START_S, 0.35, AT_ONE),
+    figure(Metric.IDLE_BYTES, 31 * 2**20, AT_ONE),
+    figure(Metric.LIMIT_BYTES, 32 * 2**20, AT_ONE),
+    figure(Metric.P99_S, 0.0123, AT_HALF),
+]
+
+
+def _rows(figures: list[Figure], *subjects: Subject, vcpu: float = 1.0) -> list[BoardRow]:
+    return board_rows(subjects or (DOCKER,), figures, PRICES, vcpu=vcpu)
+
+
+def test_a_row_joins_the_figures_of_all_experiments() -> None:
+    (row,) = _rows(EVERYTHING)
+    joined = [row.rate, row.compressed, row.start, row.idle, row.limit, row.p99]
+    assert joined == EVERYTHING
+    assert row.missing == []
+
+
+def test_a_stack_of_which_nothing_is_known_lacks_everything_that_can_be_measured() -> None:
+    (docker,), (process,) = _rows([]), _rows([], PROCESS)
+    assert set(docker.missing) == {
+        Metric.REQUESTS_PER_CPU_S,
+        Metric.COMPRESSED_BYTES,
+        Metric.START_S,
+        Metric.IDLE_BYTES,
+        Metric.P99_S,
+    }
+    assert set(process.missing) == set(docker.missing) - {Metric.COMPRESSED_BYTES}, "a process has no image"
+    assert docker.per_million is None
+
+
+def test_figures_of_other_stacks_are_not_its_own() -> None:
+    (row,) = _rows(EVERYTHING, PROCESS)
+    assert row.rate is None
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        Conditions(scenario="sleep", vcpu=1.0, workers=1),
+        Conditions(scenario="hello", vcpu=0.5, workers=1),
+    ],
+)
+def test_a_rate_of_another_scenario_or_size_is_not_the_rows(conditions: Conditions) -> None:
+    (row,) = _rows([figure(Metric.REQUESTS_PER_CPU_S, 1000, conditions)])
+    assert row.rate is None
+
+
+def test_response_times_at_another_load_are_not_the_rows() -> None:
+    (row,) = _rows([figure(Metric.P99_S, 0.1, Conditions(vcpu=1.0, workers=1, load_share=0.75))])
+    assert row.p99 is None
+
+
+def test_memory_is_that_of_as_many_workers_as_the_size_gets() -> None:
+    figures = [figure(Metric.IDLE_BYTES, count * 2**20, Conditions(vcpu=1.0, workers=count)) for count in (1, 2, 4)]
+    for vcpu, expected in ((0.5, 1), (1, 1), (2, 2), (4, 4)):
+        (row,) = _rows(figures, vcpu=vcpu)
+        assert row.idle is not None
+        assert row.idle.value.estimate == expected * 2**20
+
+
+def test_the_fastest_stack_comes_first_and_those_without_a_rate_last() -> None:
+    names = ("slow", "unknown", "fast", "also-unknown")
+    subjects = [Subject(framework=one, server="b", runtime=DOCKER.runtime, python="3.13") for one in names]
+    figures = [
+        figure(Metric.REQUESTS_PER_CPU_S, rate, HELLO, subject=subject)
+        for subject, rate in ((subjects[0], 100), (subjects[2], 200))
+    ]
+    ordered = [row.subject.framework for row in _rows(figures, *subjects)]
+    assert ordered == ["fast", "slow", "also-unknown", "unknown"]
+
+
+def test_of_several_that_fit_the_newest_is_found() -> None:
+    days = [figure(Metric.START_S, day, AT_ONE, measured_at=NOON + timedelta(days=day)) for day in (1, 3, 2)]
+    found = find(days, Metric.START_S, vcpu=1.0)
+    assert found is not None
+    assert found.value.estimate == 3
+    assert find(days, Metric.START_S, vcpu=2.0) is None
+    assert find(days, Metric.P99_S) is None
+
+
+def test_a_million_requests_cost_what_they_do_on_the_cheapest_size_that_holds_the_stack() -> None:
+    (small,) = _rows(EVERYTHING)
+    offer, *_ = PRICES.compute
+    rate = EVERYTHING[0].value
+    least = PRICES.valid(offer)[0]
+    assert small.per_million == per_million(offer, least, rate, 0.5)
+    needs = [
+        figure(Metric.LIMIT_BYTES, 3 * count * 2**30, Conditions(vcpu=1.0, workers=count)) for count in (1, 2, 4, 8, 16)
+    ]
+    (large,) = _rows([EVERYTHING[0], *needs])
+    assert large.per_million is not None
+    assert small.per_million is not None
+    assert large.per_million.estimate > small.per_million.estimate

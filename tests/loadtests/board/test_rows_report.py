@@ -1,0 +1,134 @@
+"""The table shows what is known, and the notes say how the rest can be measured: with one command that works."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from common.catalog.prices import load_prices
+from common.catalog.runtimes import Runtime
+from common.records.figure import Conditions, Figure, Metric, Subject
+from loadtests.board import rows_report
+from loadtests.board.rows import BoardRow, board_rows
+from loadtests.board.rows_report import fill_command, notes
+from tests.loadtests.board.test_rows import EVERYTHING
+from tests.support.figures import DOCKER, HELLO, PROCESS, figure
+
+PRICES = load_prices()
+FARGATE = Subject(framework="a", server="b", image="slim", runtime=Runtime.FARGATE, python="3.13")
+
+
+def _rows(*subjects: Subject, figures: list[Figure] | None = None, vcpu: float = 1.0) -> list[BoardRow]:
+    return board_rows(subjects, figures or [], PRICES, vcpu=vcpu)
+
+
+def _notes(rows: list[BoardRow]) -> list[str]:
+    return list(notes(rows, PRICES, vcpu=1.0, runtime=Runtime.DOCKER))
+
+
+def _words(rows: list[BoardRow]) -> list[str]:
+    """Return the words of the last row of the table."""
+    console = Console(file=io.StringIO(), width=150)
+    console.print(rows_report.table(rows, vcpu=1.0))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().rstrip().splitlines()[-1].split()
+
+
+def test_every_figure_stands_in_its_unit() -> None:
+    words = _words(_rows(DOCKER, figures=EVERYTHING))
+    assert words == ["a+b@slim", "1,000", "1,000.0", "50.0", "0.35", "31.0", "32", "12.3", "0.0274"]
+
+
+def test_what_is_unknown_is_a_dash() -> None:
+    assert _words(_rows(DOCKER)) == ["a+b@slim", *"--------"]
+
+
+def test_where_nothing_is_missing_there_is_nothing_to_run() -> None:
+    rows = _rows(DOCKER, figures=EVERYTHING)
+    assert fill_command(rows, vcpu=1.0) is None
+    assert not any("to fill the gaps" in note for note in _notes(rows))
+
+
+def test_one_command_measures_everything_that_is_missing() -> None:
+    assert fill_command(_rows(DOCKER), vcpu=1.0) == (
+        "make loadtest latency startup memory sizes FRAMEWORK=a SERVER=b IMAGE=slim"
+    )
+
+
+def test_only_what_is_missing_is_measured() -> None:
+    known = [one for one in EVERYTHING if one.metric not in {Metric.START_S, Metric.COMPRESSED_BYTES}]
+    assert fill_command(_rows(DOCKER, figures=known), vcpu=1.0) == "make startup sizes FRAMEWORK=a SERVER=b IMAGE=slim"
+
+
+def test_stacks_with_gaps_are_measured_together_and_those_without_left_out() -> None:
+    other = Subject(framework="c", server="d", image="fat", runtime=Runtime.DOCKER, python="3.13")
+    third = Subject(framework="e", server="b", image="fat", runtime=Runtime.DOCKER, python="3.13")
+    assert fill_command(_rows(DOCKER, other, third, figures=EVERYTHING), vcpu=1.0) == (
+        "make loadtest latency startup memory sizes FRAMEWORK=c,e SERVER=d,b IMAGE=fat"
+    )
+
+
+def test_processes_have_no_image_and_name_their_runtime() -> None:
+    assert fill_command(_rows(PROCESS), vcpu=1.0) == (
+        "make loadtest latency startup memory FRAMEWORK=a SERVER=b RUNTIME=process"
+    )
+
+
+def test_only_gaps_of_the_runtime_asked_for_are_filled() -> None:
+    (note,) = notes(_rows(PROCESS, DOCKER), PRICES, vcpu=1.0, runtime=Runtime.PROCESS)
+    assert note.endswith("FRAMEWORK=a SERVER=b RUNTIME=process")
+
+
+def test_a_figure_of_other_packages_is_marked() -> None:
+    rows = board_rows([DOCKER], EVERYTHING, PRICES, vcpu=1.0, locks={"a": "1" * 64})
+    assert _words(rows)[1] == "1,000*"
+    assert any(note.startswith("*: measured with other packages") for note in _notes(rows))
+
+
+def test_what_is_known_of_fargate_only_is_not_measured_here() -> None:
+    start = figure(Metric.START_S, 20, Conditions(vcpu=1.0, workers=1), subject=FARGATE)
+    assert fill_command(_rows(FARGATE, figures=[start]), vcpu=1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "expected"),
+    [
+        (
+            0.5,
+            (
+                "make loadtest latency startup FRAMEWORK=a SERVER=b IMAGE=slim VCPU=0.5 && "
+                "make memory sizes FRAMEWORK=a SERVER=b IMAGE=slim"
+            ),
+        ),
+        (
+            4,
+            (
+                "make loadtest latency startup FRAMEWORK=a SERVER=b IMAGE=slim VCPU=4 && "
+                "make memory FRAMEWORK=a SERVER=b IMAGE=slim WORKERS=4 && "
+                "make sizes FRAMEWORK=a SERVER=b IMAGE=slim"
+            ),
+        ),
+    ],
+)
+def test_gaps_at_another_size_are_measured_at_that_size(vcpu: float, expected: str) -> None:
+    assert fill_command(_rows(DOCKER, vcpu=vcpu), vcpu=vcpu) == expected
+
+
+def test_a_part_of_a_vcpu_cannot_be_measured_of_processes() -> None:
+    assert fill_command(_rows(PROCESS, vcpu=0.5), vcpu=0.5) is None
+
+
+def test_the_notes_say_when_the_figures_were_measured_and_by_which_prices() -> None:
+    text = "\n".join(_notes(_rows(DOCKER, figures=EVERYTHING)))
+    assert "measured 2026-01-02 to 2026-01-02" in text
+    assert "$/million: by fargate-x86, 2026-06-30, at 50 % of capacity." in text
+
+
+def test_where_nothing_is_known_the_notes_say_only_what_to_run() -> None:
+    (note,) = _notes(_rows(DOCKER))
+    assert note.startswith("to fill the gaps: make loadtest")
+
+
+def test_the_rate_is_also_shown_as_the_time_of_a_request() -> None:
+    rows = _rows(DOCKER, figures=[figure(Metric.REQUESTS_PER_CPU_S, 40_000, HELLO)])
+    assert _words(rows)[1:3] == ["40,000", "25.0"]

@@ -1,0 +1,248 @@
+"""The loop makes visits, each on disk before the next, and writes what they amount to however it ends."""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from common.console import Terminal
+from common.errors import FailedError, GeneratorBoundError, UsageError
+from common.host.run_lock import hold_run_lock
+from common.records.visit import Visit
+from common.records.window import Window
+from common.runtimes.candidates import Candidate
+from loadtests.campaign import loop
+from loadtests.campaign.loop import carry_out, start
+from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.plan import PlannedVisit, planned_visits
+from loadtests.campaign.store import VISITS, RunFolder
+from tests.support.records import cell, run
+from tests.support.toy_experiment import Act, Toy, ToySummary, printed, text_terminal, written_summary
+
+MADE = run([cell("a"), cell("b")], rounds=3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """The folder of a run that has made no visit."""
+    return RunFolder.create(tmp_path / "run", MADE)
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    """Where a run prints, to be read afterwards."""
+    return text_terminal()
+
+
+def _at(number: int, act: Callable[[], None]) -> Act:
+    """Do something at the visit of that number, from 1."""
+    seen: list[PlannedVisit] = []
+
+    def acted(planned: PlannedVisit) -> None:
+        seen.append(planned)
+        if len(seen) == number:
+            act()
+
+    return acted
+
+
+def _raise(error: BaseException) -> Callable[[], None]:
+    def raised() -> None:
+        raise error
+
+    return raised
+
+
+def test_every_visit_is_made_and_the_summary_returned(folder: RunFolder, terminal: Terminal) -> None:
+    assert carry_out(Toy(MADE), {}, folder, terminal) == ToySummary(visits=6) == written_summary(folder)
+    planned = planned_visits(Window, ["a", "b"], 3, MADE.seed)
+    assert [(one.round, one.cell) for one in folder.visits()] == [(one.round, one.cell) for one in planned]
+
+
+def test_each_visit_is_on_disk_before_the_next_begins(folder: RunFolder, terminal: Terminal) -> None:
+    seen: list[int] = []
+    carry_out(Toy(MADE, lambda _: seen.append(len(folder.visits()))), {}, folder, terminal)
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_visits_that_are_made_together_are_recorded_together(folder: RunFolder, terminal: Terminal) -> None:
+    seen: list[int] = []
+    carry_out(Toy(MADE, lambda _: seen.append(len(folder.visits())), together=True), {}, folder, terminal)
+    assert seen == [0, 0, 2, 2, 4, 4]
+    took_s = [one.took_s for one in folder.visits()]
+    assert took_s[::2] == took_s[1::2]
+
+
+def test_visits_take_all_of_the_time_that_passes(folder: RunFolder, terminal: Terminal) -> None:
+    """Nothing between two visits is left out of what a budget counts."""
+    began_s = time.perf_counter()
+    carry_out(Toy(MADE, lambda _: time.sleep(0.02)), {}, folder, terminal)
+    elapsed_s = time.perf_counter() - began_s
+    took_s = [one.took_s or 0.0 for one in folder.visits()]
+    assert min(took_s) >= 0.02
+    assert 0.12 <= sum(took_s) <= elapsed_s
+
+
+def test_a_run_that_was_interrupted_goes_on_with_what_is_left(folder: RunFolder, terminal: Terminal) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(Toy(MADE, _at(3, _raise(KeyboardInterrupt()))), {}, folder, terminal)
+    before = folder.visits()
+    made: list[PlannedVisit] = []
+    assert carry_out(Toy(MADE, made.append), {}, folder, terminal) == ToySummary(visits=6)
+    assert (len(before), len(made)) == (2, 4)
+    assert folder.visits()[:2] == before
+    assert "4 visits, about 0:00" in printed(terminal.messages)
+
+
+def test_a_run_that_is_over_makes_no_visit(folder: RunFolder, terminal: Terminal) -> None:
+    carry_out(Toy(MADE), {}, folder, terminal)
+    again = text_terminal()
+    assert carry_out(Toy(MADE, lambda _: pytest.fail("a visit was made")), {}, folder, again).visits == 6
+    assert "completed: enough was seen" in printed(again.messages)
+    assert "visits, about" not in printed(again.messages)
+    assert "table of 6" in printed(again.results)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), FailedError("the generator died"), UsageError("no image is there any more")]
+)
+def test_an_interrupted_run_says_how_it_is_resumed_and_keeps_what_it_has(
+    folder: RunFolder, terminal: Terminal, error: BaseException
+) -> None:
+    experiment = Toy(MADE, _at(2, _raise(error)))
+    with pytest.raises(type(error)):
+        carry_out(experiment, {}, folder, terminal)
+    assert f"interrupted; resume with: make toy RESUME={folder.folder}\n" in printed(terminal.messages)
+    assert "completed" not in printed(terminal.messages)
+    assert written_summary(folder) == ToySummary(visits=1)
+    assert "table of 1" in printed(terminal.results)
+    assert not experiment.open
+
+
+def test_an_interrupted_run_that_nothing_can_resume_does_not_say_how(folder: RunFolder, terminal: Terminal) -> None:
+    experiment = Toy(MADE, _at(1, _raise(KeyboardInterrupt())))
+    experiment.resumable = False  # type: ignore[misc]
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(experiment, {}, folder, terminal)
+    assert "resume" not in printed(terminal.messages)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_reported_with_the_file_and_how_to_resume(
+    folder: RunFolder, terminal: Terminal, number: int
+) -> None:
+    full = OSError(number, os.strerror(number), "/elsewhere/load.json")
+    with pytest.raises(FailedError, match=r"/elsewhere/load\.json cannot be written: .*can be resumed once there is"):
+        carry_out(Toy(MADE, _at(2, _raise(full))), {}, folder, terminal)
+    assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
+    assert written_summary(folder) == ToySummary(visits=1)
+
+
+def test_a_visit_that_cannot_be_written_ends_the_run_with_those_before_it(
+    folder: RunFolder, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = RunFolder.add
+
+    def add_first_only(folder: RunFolder, visit: Visit) -> None:
+        if folder.visits():
+            raise folder.unwritable(VISITS, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        add(folder, visit)
+
+    monkeypatch.setattr(RunFolder, "add", add_first_only)
+    with pytest.raises(FailedError, match=r"visits\.jsonl cannot be written: No space left on device"):
+        carry_out(Toy(MADE), {}, folder, terminal)
+    assert written_summary(folder) == ToySummary(visits=1)
+    assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
+
+
+def test_another_error_of_the_system_is_not_called_a_full_disk(folder: RunFolder, terminal: Terminal) -> None:
+    with pytest.raises(PermissionError):
+        carry_out(Toy(MADE, _at(2, _raise(PermissionError(errno.EPERM, "no")))), {}, folder, terminal)
+    assert written_summary(folder) == ToySummary(visits=1)
+
+
+def test_the_summary_is_on_disk_before_it_isprinted(folder: RunFolder, terminal: Terminal) -> None:
+    """A closed pipe loses what is printed, and nothing else."""
+    with pytest.raises(BrokenPipeError):
+        carry_out(Toy(MADE, unprintable=True), {}, folder, terminal)
+    assert written_summary(folder) == ToySummary(visits=6)
+
+
+def test_a_summary_that_cannot_be_written_is_printed_all_the_same(folder: RunFolder, terminal: Terminal) -> None:
+    (folder.folder / "summary.json").mkdir()
+    with pytest.raises(FailedError, match=r"summary\.json cannot be written"):
+        carry_out(Toy(MADE), {}, folder, terminal)
+    assert "table of 6" in printed(terminal.results)
+
+
+def test_numbers_that_are_not_valid_fail_the_run_once_all_is_written_andprinted(
+    folder: RunFolder, terminal: Terminal
+) -> None:
+    with pytest.raises(GeneratorBoundError, match="may be its own"):
+        carry_out(Toy(MADE, failure=GeneratorBoundError("it may be its own")), {}, folder, terminal)
+    assert written_summary(folder) == ToySummary(visits=6)
+    assert "the conclusion" in printed(terminal.results)
+    assert "interrupted" not in printed(terminal.messages)
+
+
+def test_results_are_printed_apart_from_what_goes_on_meanwhile(folder: RunFolder, terminal: Terminal) -> None:
+    carry_out(Toy(MADE), {}, folder, terminal)
+    assert printed(terminal.results) == "table of 6\n  a [note]\nthe conclusion\n"
+    messages = printed(terminal.messages).splitlines()
+    assert messages[0].startswith("round 1/3 ")
+    assert messages[0].endswith(("a: saw a", "b: saw b"))
+    assert [line for line in messages if "visits" in line] == [
+        "round 1 of 2 visits",
+        "round 2 of 4 visits",
+        "round 3 of 6 visits",
+    ]
+    assert messages[-2:] == ["completed: enough was seen", f"written to {folder.folder}"]
+
+
+def test_a_table_so_far_is_shown_on_a_terminal_only(folder: RunFolder) -> None:
+    interactive = text_terminal(interactive=True)
+    carry_out(Toy(MADE, lambda _: time.sleep(0.15)), {}, folder, interactive)
+    assert "so far 3" in printed(interactive.messages)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs are written unless ``OUT=`` says otherwise."""
+    monkeypatch.setattr(loop, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def _begin(identity: RunIdentity) -> tuple[Toy, Mapping[str, Candidate]]:
+    return Toy(run([cell("a")], id=identity.id, seed=identity.seed, rounds=1)), {}
+
+
+def test_a_new_run_is_written_below_the_results_by_its_id(results: Path, terminal: Terminal) -> None:
+    assert start("toy", _begin, seed=7, out=None, terminal=terminal) == ToySummary(visits=1)
+    (folder,) = results.iterdir()
+    assert folder.name.endswith("-toy-7")
+    assert RunFolder(folder=folder).run().id == folder.name
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_prepared(tmp_path: Path, terminal: Terminal) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="is not empty"):
+        start("toy", lambda _: pytest.fail("it was prepared"), seed=7, out=tmp_path, terminal=terminal)
+
+
+def test_a_second_run_is_refused_before_anything_is_prepared(tmp_path: Path, terminal: Terminal) -> None:
+    with hold_run_lock("the first"), pytest.raises(UsageError, match="run the first is under way"):
+        start("toy", lambda _: pytest.fail("it was prepared"), seed=7, out=tmp_path / "out", terminal=terminal)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_cannot_be_prepared_leaves_no_folder(results: Path, terminal: Terminal) -> None:
+    def begin(identity: RunIdentity) -> tuple[Toy, Mapping[str, Candidate]]:
+        raise FailedError(f"nothing conforms in {identity.id}")
+
+    with pytest.raises(FailedError, match="nothing conforms"):
+        start("toy", begin, seed=7, out=None, terminal=terminal)
+    assert not results.exists()
+    assert "resume" not in printed(terminal.messages)

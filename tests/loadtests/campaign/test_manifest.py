@@ -1,0 +1,104 @@
+"""A manifest says what is going to be measured, on which machine, how, before anything is."""
+
+import random
+import re
+import sys
+
+import pytest
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.host.cores import split_cores
+from common.host.machine import machine
+from common.records.load import LoadSpec
+from common.records.run import SECOND_TASK_PATH, Cell, Conformance
+from common.runtimes.fargate import GENERATOR_SIZE
+from loadtests.campaign.manifest import RunIdentity, cells_of, command_line, control, run_fields, setup_for
+from tests.support.here import NAME, real_candidate, real_cell
+from tests.support.records import cell
+
+LOAD = LoadSpec(scenario="hello", users=16, delay_ms=100, warmup_s=1.0, window_s=2.0)
+BROKEN = Conformance(passed=0, failed={"hello": "500"}, duration_s=1)
+
+
+def test_a_run_is_called_by_when_it_began_what_it_is_and_its_seed() -> None:
+    identity = RunIdentity.new("loadtest", 7)
+    assert re.fullmatch(r"\d{8}T\d{6}Z-loadtest-7", identity.id)
+    assert identity.id.startswith(f"{identity.started_at:%Y%m%dT%H%M%SZ}")
+    assert identity.seed == 7
+
+
+def test_a_seed_is_drawn_where_none_is_given_and_zero_is_one() -> None:
+    assert RunIdentity.new("loadtest", None).seed != RunIdentity.new("loadtest", None).seed
+    assert RunIdentity.new("loadtest", 0).seed == 0
+
+
+def test_a_manifest_begins_with_how_it_was_called_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "loadtests", "loadtest", "--framework=a b"])
+    identity = RunIdentity.new("loadtest", 7)
+    fields = run_fields(identity, runtime=Runtime.PROCESS, rounds=3)
+    assert (fields["id"], fields["seed"], fields["rounds"]) == (identity.id, 7, 3)
+    assert fields["command_line"] == [command_line()] == ["python -m loadtests loadtest '--framework=a b'"]
+    assert fields["machine"] == machine()
+
+
+def test_servers_and_generator_have_cores_of_their_own_where_there_are_enough() -> None:
+    setup, cores = setup_for(LOAD, Size(), Runtime.PROCESS), split_cores(1)
+    assert (setup.server_cores, setup.generator_cores) == (list(cores.server), list(cores.generator))
+    assert (setup.load_path, setup.load, setup.ceiling) == ("loopback", LOAD, None)
+
+
+def test_servers_on_fargate_have_no_cores_here() -> None:
+    setup = setup_for(LOAD, Size(), Runtime.FARGATE)
+    assert setup.server_cores == []
+    assert "AWS" in setup.load_path
+
+
+def test_load_from_a_second_task_has_that_tasks_cores() -> None:
+    setup = setup_for(LOAD, Size(), Runtime.FARGATE, load_from_task=True)
+    assert (setup.server_cores, len(setup.generator_cores)) == ([], GENERATOR_SIZE.vcpu)
+    assert setup.load_path == SECOND_TASK_PATH
+
+
+def _cells(*names: str, conformance: Conformance | None = None) -> list[Cell]:
+    return [cell(name, conformance=conformance) for name in names]
+
+
+def test_a_control_is_a_second_copy_of_a_cell_chosen_by_the_seed() -> None:
+    cells = _cells("a", "b", "c", "d")
+    (copy,) = control(cells, 1)
+    assert copy.name == f"{copy.control_of}#2"
+    assert control(cells, 1) == [copy]
+    assert len({control(cells, seed)[0].name for seed in range(20)}) == 4
+
+
+def test_a_cell_that_breaks_the_contract_is_no_control() -> None:
+    cells = [*_cells("a", "b", conformance=BROKEN), *_cells("c", "d", conformance=BROKEN)]
+    assert control(cells, 1) == []
+    sound = _cells("e")
+    assert {control([*cells, *sound], seed)[0].control_of for seed in range(10)} == {"e"}
+
+
+def test_drawing_a_control_leaves_other_draws_as_they_are() -> None:
+    random.seed(3)
+    expected = random.random()  # noqa: S311 -- not for secrets
+    random.seed(3)
+    control(_cells("a", "b"), 1)
+    assert random.random() == expected  # noqa: S311
+
+
+def test_a_cell_holds_what_runs_here() -> None:
+    found = real_cell()
+    assert (found.name, found.framework, found.server) == (NAME, "raw_wsgi", "gunicorn-gthread")
+    assert found.packages["gunicorn"]
+    assert found.command[0] == "gunicorn"
+    assert "{port}" in " ".join(found.command)
+    assert found.python.startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert found.image is None
+
+
+def test_only_candidates_that_were_held_to_the_contract_become_cells() -> None:
+    good = Conformance(passed=9, duration_s=1)
+    (found,) = cells_of([real_candidate()], {NAME: good})
+    assert found.conformance == good
+    assert cells_of([real_candidate()], {}) == []

@@ -1,0 +1,238 @@
+"""A run's folder holds what was measured, whatever comes after."""
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from common.errors import FailedError, UsageError
+from common.project import ROOT
+from common.records.files import decode_visit
+from common.records.schema import decode
+from common.records.summary import Summary
+from common.records.window import Canary, Window
+from loadtests.campaign import store
+from loadtests.campaign.store import (
+    DAMAGED,
+    VISITS,
+    RunFolder,
+    find_run_folder,
+    is_run_folder,
+    require_unused,
+    run_folders,
+)
+from loadtests.summaries.throughput import summarise
+from tests.support.records import canary, cell, load, run, window
+
+OLD = ROOT / "tests" / "golden" / "schema-2"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> RunFolder:
+    """The folder of a run of one cell that has made no visit."""
+    return RunFolder.create(tmp_path / "run", run([cell("a+b")]))
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    begun = run([cell("a+b")])
+    folder = RunFolder.create(tmp_path / "new", begun)
+    visits: list[Window | Canary] = [canary(1), window("a+b", 1, load()), window("a+b", 2, load())]
+    for one in visits:
+        folder.add(one)
+    folder.finish(summarise(begun, visits))
+    assert folder.visits() == visits
+    assert folder.run() == begun
+    summary = decode((folder.folder / "summary.json").read_bytes(), Summary, what="summary", source="summary.json")
+    assert summary == summarise(begun, visits)
+
+
+def test_each_visit_is_on_disk_before_the_next(made: RunFolder) -> None:
+    for number in (1, 2, 3):
+        made.add(window("a+b", number, load()))
+        lines = (made.folder / VISITS).read_bytes().splitlines()
+        assert [decode_visit(line).round for line in lines] == list(range(1, number + 1))
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageError, match=r"OUT=.* is not empty"):
+        require_unused(tmp_path)
+
+
+def test_a_new_and_an_empty_folder_are_accepted(tmp_path: Path) -> None:
+    require_unused(tmp_path)
+    require_unused(tmp_path / "new" / "below")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for below in ("file", "file/below"):
+        with pytest.raises(UsageError, match="cannot be written"):
+            require_unused(tmp_path / below)
+
+
+def test_a_folder_that_cannot_be_made_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FailedError, match=r"file/below/below cannot be written: Not a directory"):
+        RunFolder.create(tmp_path / "file" / "below", run([]))
+
+
+@contextmanager
+def _room_for(size_bytes: int) -> Iterator[None]:
+    """Let files grow to ``size_bytes`` and no further, which ends a write in its middle as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_visit_that_does_not_fit_is_reported_and_leaves_those_before_it_whole(made: RunFolder) -> None:
+    made.add(window("a+b", 1, load()))
+    room = (made.folder / VISITS).stat().st_size + 100
+    with _room_for(room), pytest.raises(FailedError, match=r"visits\.jsonl cannot be written: .*can be resumed"):
+        made.add(window("a+b", 2, load()))
+    assert made.visits() == [window("a+b", 1, load())]
+    made.add(window("a+b", 2, load()))
+    assert [one.round for one in made.visits()] == [1, 2]
+
+
+def test_a_full_disk_is_reported_by_its_name(made: RunFolder) -> None:
+    (made.folder / VISITS).symlink_to("/dev/full")
+    with pytest.raises(FailedError, match="No space left on device"):
+        made.add(window("a+b", 1, load()))
+
+
+def test_a_summary_that_does_not_fit_leaves_the_one_before(made: RunFolder) -> None:
+    made.finish(summarise(run([cell("a+b")]), []))
+    before = (made.folder / "summary.json").read_bytes()
+    with _room_for(100), pytest.raises(FailedError, match=r"summary\.json cannot be written"):
+        made.finish(summarise(run([cell("a+b")]), [window("a+b", 1, load())]))
+    assert (made.folder / "summary.json").read_bytes() == before
+    assert not list(made.folder.glob(".*"))
+
+
+@pytest.mark.parametrize("damage", [b'{"run":"2026', b"\0\0\0\0", b'{"run":"2026\n', b"\xff\xfe"])
+def test_a_damaged_last_line_is_not_read_and_is_set_aside_once(made: RunFolder, damage: bytes) -> None:
+    made.add(window("a+b", 1, load()))
+    with (made.folder / VISITS).open("ab") as file:
+        file.write(damage)
+    assert [one.round for one in made.visits()] == [1]
+    assert DAMAGED in made.set_aside_damage()
+    assert damage.strip(b"\n") in (made.folder / DAMAGED).read_bytes()
+    assert made.set_aside_damage() == ""
+    made.add(window("a+b", 2, load()))
+    assert [one.round for one in made.visits()] == [1, 2]
+
+
+def test_a_damaged_line_before_the_last_is_an_error_that_names_it(made: RunFolder) -> None:
+    (made.folder / VISITS).write_bytes(b"{}\n" + msgspec.json.encode(window("a+b", 1, load())) + b"\n")
+    with pytest.raises(UsageError, match=r"visits\.jsonl, line 1, holds no visit of schema version 3"):
+        made.visits()
+
+
+def test_the_last_visits_are_set_aside_to_be_made_again(made: RunFolder) -> None:
+    for number in (1, 2, 3):
+        made.add(window("a+b", number, load()))
+    assert DAMAGED in made.set_aside_last(2)
+    assert [one.round for one in made.visits()] == [1]
+    kept = (made.folder / DAMAGED).read_bytes().splitlines()
+    assert [decode_visit(line).round for line in kept] == [2, 3]
+
+
+def test_a_run_without_visits_has_none(made: RunFolder) -> None:
+    assert made.visits() == []
+    assert made.set_aside_damage() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "holds no run of schema version 3"),
+        ("", "holds no run of schema version 3"),
+        ("\xff", "holds no run of schema version 3"),
+        ("{}", "holds no run that can be read"),
+        ('{"verb": "latency", "run": {}}', "holds no run that can be read"),
+        ('{"schema_version": 3, "experiment": "tea"}', r"Invalid value 'tea' - at `\$.experiment`"),
+        ('{"schema_version": 9, "experiment": "loadtest"}', r"schema version 9\. Accepted: 1 to 3"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_named_in_one_line(made: RunFolder, text: str, told: str) -> None:
+    (made.folder / "run.json").write_text(text, encoding="latin-1")
+    with pytest.raises(UsageError, match=told) as seen:
+        made.run()
+    assert str(made.folder) in str(seen.value)
+    assert "\n" not in str(seen.value)
+
+
+def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:
+    assert not is_run_folder(tmp_path)
+    with pytest.raises(UsageError, match="holds no run that can be read"):
+        RunFolder(folder=tmp_path).run()
+
+
+def test_a_run_of_an_older_version_is_known_as_such_and_read() -> None:
+    folders = [RunFolder(folder=folder) for folder in sorted(OLD.iterdir()) if is_run_folder(folder)]
+    assert len(folders) >= 5
+    for folder in folders:
+        assert folder.is_old
+        assert folder.visits()
+        assert all(visit.cell or visit.round for visit in folder.visits())
+        folder.run()
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs are looked for."""
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def _make(folder: Path) -> RunFolder:
+    return RunFolder.create(folder, run([cell("a+b")], id=folder.name))
+
+
+def test_runs_are_found_by_name_newest_first_also_one_level_below(results: Path) -> None:
+    for name in ("20260101-a", "kept/20260103-c", "20260102-b"):
+        _make(results / name)
+    (results / "notes").mkdir()
+    (results / "notes" / "run.txt").touch()
+    (results / "20260104-old").mkdir()
+    (results / "20260104-old" / "sizes.json").write_text("{}")
+    names = [one.folder.name for one in run_folders(results)]
+    assert names == ["20260104-old", "20260103-c", "20260102-b", "20260101-a"]
+
+
+def test_a_run_is_found_by_its_id_and_by_its_folder(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    _make(results / "20260101-a")
+    elsewhere = _make(tmp_path_factory.mktemp("elsewhere") / "mine")
+    assert find_run_folder("20260101-a", variable="RUN").folder == results / "20260101-a"
+    assert find_run_folder(str(elsewhere.folder), variable="RUN") == elsewhere
+
+
+def test_a_run_is_called_by_its_id_where_that_finds_it(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "mine"
+    assert _make(results / "20260101-a").name == "20260101-a"
+    assert _make(elsewhere).name == str(elsewhere)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday"])
+def test_an_unknown_run_is_refused_with_the_newest_ones(results: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"RUN=.* is no run\. Accepted: a run's folder\."):
+        find_run_folder(text, variable="RUN")
+    for number in range(7):
+        _make(results / f"2026010{number}-a")
+    with pytest.raises(UsageError, match=r"or one of 20260106-a, .*, 20260102-a\.") as seen:
+        find_run_folder(text, variable="RUN")
+    assert "20260101-a" not in str(seen.value)
+
+
+def test_the_manifest_is_readable_by_people(made: RunFolder) -> None:
+    text = (made.folder / "run.json").read_text()
+    assert text.count("\n") > 20
+    assert json.loads(text)["experiment"] == "loadtest"

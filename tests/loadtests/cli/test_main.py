@@ -1,0 +1,238 @@
+"""Bad input ends in one line that names the value and what is accepted, exit status 2, and nothing started."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from common.cli.app import GIVEN, run
+from common.project import ROOT
+from loadtests.cli.main import command_line
+
+NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+MESSAGE = re.compile(r"(process|docker) runtime, |\d+ tasks cost ")
+"""What may be said before a value is looked at."""
+FARGATE = "--runtime=fargate --subnets=s --registry=r"
+
+
+def _run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "loadtests", *words]
+    return subprocess.run(line, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Commands set handlers for the process they run in."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def used_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+BAD = [
+    ("lock --framework=flacon", "FRAMEWORK=flacon", "Did you mean falcon?"),
+    ("conformance --framework=", "FRAMEWORK=(empty)", "raw_asgi"),
+    ("conformance --runtime=process --server=nginx", "SERVER=nginx", "gunicorn-sync"),
+    ("conformance --runtime=process --framework=flask --server=uvicorn", "SERVER=uvicorn", "gunicorn-gthread"),
+    ("conformance --runtime=process --image=slim", "IMAGE=slim", "RUNTIME=docker"),
+    ("conformance --runtime=podman", "RUNTIME=podman", "process, docker, fargate, auto"),
+    ("conformance --url=ftp://localhost", "ftp://localhost", "http"),
+    ("conformance --url=http://127.0.0.1:9", "http://127.0.0.1:9", "URL"),
+    ("build --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
+    ("build --python=three", "PYTHON=three", "3.13"),
+    ("build --jobs=0", "0", ">= 1"),
+    ("build --framwork=falcon", "framwork", "FRAMEWORK="),
+    ("biuld", "biuld", "build"),
+    ("list --format=yaml", "yaml", "json"),
+    ("serve", "FRAMEWORK=(empty)", "raw_asgi"),
+    ("serve --runtime=process --framework=all", "11 stacks", "one of"),
+    ("serve --runtime=process --framework=flask --port=0", "0", ">= 1"),
+    ("serve --runtime=process --framework=flask --port=http", "http", "PORT="),
+    ("loadtest --scenario=helo", "SCENARIO=helo", "Did you mean hello?"),
+    ("loadtest --vcpu=0", "VCPU=0", "0.05 to"),
+    ("loadtest --vcpu=-1", "VCPU=-1", "0.05 to"),
+    ("loadtest --vcpu=abc", "VCPU=abc", "0.05 to"),
+    ("loadtest --vcpu=nan", "VCPU=nan", "0.05 to"),
+    ("loadtest --vcpu=4096", "VCPU=4096", "this machine's cores"),
+    ("loadtest --memory=12", "MEMORY=12", "512m"),
+    ("loadtest --memory=4k", "MEMORY=4k", "16m"),
+    ("loadtest --runtime=process --vcpu=0.5", "VCPU=0.5", "RUNTIME=docker"),
+    ("loadtest --scenario=rate --rate=fast", "RATE=fast", "50%"),
+    ("loadtest --scenario=rate --rate=120%", "RATE=120%", "50%"),
+    ("loadtest --rate=100", "RATE=100", "SCENARIO=ramp or rate"),
+    ("loadtest --scenario=ramp --rate=50%", "RATE=50%", "requests per second"),
+    ("loadtest --scenario=rate --arrivals=bursty", "ARRIVALS=bursty", "poisson"),
+    ("loadtest --arrivals=poisson", "ARRIVALS=poisson", "SCENARIO=ramp or rate"),
+    ("loadtest --scenario=ramp --objective=fast", "OBJECTIVE=fast", "p99<50ms"),
+    ("loadtest --objective=p99<50ms", "OBJECTIVE=p99<50ms", "SCENARIO=ramp or sleepers"),
+    ("loadtest --users=0", "0", ">= 1"),
+    ("loadtest --users=many", "many", "USERS="),
+    ("loadtest --users=10001", "10001", "<= 10000"),
+    ("loadtest --delay=60001", "60001", "<= 60000"),
+    ("loadtest --delay=-1", "-1", ">= 0"),
+    ("loadtest --rounds=0", "0", ">= 1"),
+    ("loadtest --rounds=5 --budget=3m", "ROUNDS=5", "Leave out BUDGET="),
+    ("loadtest --budget=soon", "BUDGET=soon", "15m"),
+    ("loadtest --budget=0s", "BUDGET=0s", "15m"),
+    ("loadtest --precision=90%", "PRECISION=90%", "such as 2%"),
+    ("loadtest --margin=none", "MARGIN=none", "such as 2%"),
+    ("loadtest --seed=-1", "-1", ">= 0"),
+    ("loadtest --resume=yesterday", "RESUME=yesterday", "run's folder"),
+    ("loadtest --resume=yesterday --seed=4 --framework=flask", "RESUME=", "FRAMEWORK=, SEED="),
+    ("loadtest --out=Makefile", "OUT=Makefile", "empty folder"),
+    ("loadtest --out=common", "OUT=common", "empty folder"),
+    ("loadtest --tool=wrc", "TOOL=wrc", "Did you mean wrk?"),
+    ("loadtest --generator-workers=-1", "-1", ">= 0"),
+    ("loadtest --generator-workers=2 --scenario=ramp", "GENERATOR_WORKERS=2", "SCENARIO=ramp"),
+    ("compare", "A=(empty)", "FRAMEWORK[+SERVER]"),
+    ("compare --a=falcon --b=flacon", "B=flacon", "Did you mean falcon?"),
+    ("compare --a=falcon --b=flask --fail-if-slower=much", "FAIL_IF_SLOWER=much", "such as 2%"),
+    ("compare --a=falcon --b=flask --rounds=0", "0", ">= 1"),
+    ("latency --rate=50%", "RATE=50%", "requests per second"),
+    ("latency --vcpu=1,zero", "VCPU=zero", "0.05"),
+    ("latency --runtime=process --vcpu=0.5", "VCPU=0.5", "RUNTIME=docker"),
+    ("latency --runtime=process --memory=1g", "MEMORY=1g", "RUNTIME=docker"),
+    ("workers --runtime=process --framework=flask --workers=0", "WORKERS=0", "1 to 64"),
+    ("workers --runtime=process --framework=aiohttp --vcpu=1", "FRAMEWORK=aiohttp", "one process"),
+    ("master --url=http://127.0.0.1:9 --expect=0", "0", ">= 1"),
+    ("master --url=https://127.0.0.1:9 --expect=1", "URL=https://127.0.0.1:9", "http://NAME[:PORT]"),
+    ("master --url=http://127.0.0.1:9 --expect=1 --bind=nowhere", "BIND=nowhere", "HOST:PORT"),
+    ("master --url=http://127.0.0.1:9 --expect=1 --out=Makefile", "OUT=Makefile", "empty folder"),
+    ("worker", "MASTER=", "requires"),
+    ("worker --master=127.0.0.1", "MASTER=127.0.0.1", "HOST:PORT"),
+    ("worker --master=127.0.0.1:99999", "MASTER=127.0.0.1:99999", "HOST:PORT"),
+    ("worker --master=no.such.invalid:5557", "MASTER=no.such.invalid:5557", "a name that does"),
+    ("startup --vcpu=1,zero", "VCPU=zero", "0.05 to"),
+    ("startup --runtime=process --vcpu=1,0.5", "VCPU=0.5", "RUNTIME=docker"),
+    ("startup --runtime=process --cache=cold", "CACHE=cold", "RUNTIME=docker"),
+    ("startup --runtime=process --memory=1g", "MEMORY=1g", "RUNTIME=fargate"),
+    ("startup --bandwidth=fast", "BANDWIDTH=fast", "100mbit"),
+    ("startup --runtime=process --bandwidth=full", "BANDWIDTH=full", "RUNTIME=docker"),
+    ("memory --workers=0", "WORKERS=0", "1 to 64"),
+    ("memory --workers=1,two", "WORKERS=1,two", "1,2,4"),
+    ("memory --limit=maybe", "maybe", "yes"),
+    ("push", "REGISTRY=", "requires"),
+    ("push --registry=https://registry.example", "REGISTRY=https://registry.example", "HOST[:PORT]"),
+    ("push --registry=127.0.0.1:5000 --ecr=perhaps", "perhaps", "auto"),
+    ("sizes --registry=a@b", "REGISTRY=", "REGISTRY_PASSWORD"),
+    ("sizes --out=Makefile", "OUT=Makefile", "empty folder"),
+    ("money --p99=5", "P99=5", "RATE="),
+    ("money --rate=0", "0", "> 0"),
+    ("money --rate=many", "many", "RATE="),
+    ("money --utilisation=1.5", "1.5", "<= 1"),
+    ("show --vcpu=0", "0", "> 0"),
+    ("show --format=yaml", "yaml", "json"),
+    ("loadtest --runtime=fargate", "SUBNETS=", "subnet-0abc"),
+    ("loadtest --runtime=fargate --subnets=s", "REGISTRY=", "amazonaws.com"),
+    ("loadtest --runtime=fargate --vcpu=3", "VCPU=3", "0.25, 0.5, 1, 2, 4, 8, 16"),
+    ("loadtest --runtime=fargate --memory=1g", "MEMORY=1g", "2048m"),
+    (f"loadtest {FARGATE}", "MAX_DOLLARS= is not set", "or more"),
+    (f"serve --framework=flask {FARGATE}", "MAX_DOLLARS=", "or more"),
+    (f"startup {FARGATE} --cache=cold", "CACHE=cold", "RUNTIME=docker"),
+    (f"startup {FARGATE} --load-from=task", "LOAD_FROM=task", "loadtest and latency"),
+    ("conformance --runtime=process --cluster=mine", "CLUSTER=", "RUNTIME=fargate"),
+    ("conformance --assign-public-ip=no", "ASSIGN_PUBLIC_IP=", "enabled"),
+    ("web --runtime=fargate --framework=flask", "RUNTIME=fargate", "process, docker"),
+    ("memory --runtime=fargate", "RUNTIME=fargate", "process, docker"),
+    ("experiment --name=size --subnets=s", "NAME=size", "image-size, vcpu, endpoints"),
+    ("experiment --name=vcpu --subnets=s --registry=r --vcpu=1", "VCPU=1", "several"),
+    ("experiment --name=vcpu --subnets=s --registry=r --image=all", "NAME=vcpu", "one of everything else"),
+    ("experiment --name=endpoints --subnets=s --registry=r", "ENDPOINT_SUBNETS=", "VPC with endpoints"),
+    ("experiment --name=vcpu --subnets=s --registry=r --max-dollars=0.1", "MAX_DOLLARS=0.1", "0.41"),
+    ("publish --run=yesterday", "RUN=yesterday", "run's folder"),
+    ("help --command=lodatest", "COMMAND=lodatest", "loadtest"),
+    ("bench-generator --seconds=0", "0", ">= 1"),
+]
+
+BAD_WITH_WRK = [
+    ("loadtest --generator-workers=2 --tool=wrk", "GENERATOR_WORKERS=2", "TOOL=locust"),
+    ("loadtest --tool=wrk --scenario=sleepers", "SCENARIO=sleepers", "hello"),
+    (f"loadtest {FARGATE} --load-from=task --tool=wrk", "TOOL=wrk", "LOAD_FROM=here"),
+    ("crosscheck --runtime=process --framework=flask --scenario=sleepers", "SCENARIO=sleepers", "hello"),
+]
+"""Where wrk is installed; elsewhere that is what is said."""
+if shutil.which("wrk"):
+    BAD += BAD_WITH_WRK
+
+
+@pytest.mark.parametrize(("line", "seen", "accepted"), BAD, ids=[line for line, _, _ in BAD])
+def test_a_bad_value_is_one_line_that_names_it_and_what_is_accepted(
+    line: str, seen: str, accepted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command_line(), line.split(), {GIVEN: ""}) == 2
+    printed = capsys.readouterr()
+    *messages, error = printed.err.splitlines()
+    assert error.startswith("error: ")
+    assert seen in error
+    assert accepted in error
+    assert all(MESSAGE.match(message) for message in messages)
+    assert printed.out == ""
+
+
+def test_without_make_options_are_called_as_they_were_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command_line(), ["loadtest", "--rounds=5", "--budget=3m"], {}) == 2
+    assert capsys.readouterr().err == (
+        "error: --rounds=5 is exactly that many rounds. Leave out --budget= and --precision=.\n"
+    )
+
+
+def test_a_port_in_use_is_named(used_port: int) -> None:
+    ended = _run("serve", "--runtime=process", "--framework=raw_wsgi", f"--port={used_port}")
+    assert ended.returncode == 2
+    assert f"error: --port={used_port} cannot be used" in ended.stderr
+
+
+@pytest.mark.parametrize("line", ["build", "serve --framework=flask --runtime=docker"])
+def test_a_missing_engine_is_named_with_the_way_out(line: str) -> None:
+    ended = _run(*line.split(), **NO_ENGINE)
+    assert ended.returncode == 2
+    assert re.fullmatch(r"error: [^\n]*Docker engine[^\n]*--runtime=process[^\n]*\n", ended.stderr), ended.stderr
+
+
+def test_list_says_why_docker_is_not_available() -> None:
+    ended = _run("list", "--format=json", **NO_ENGINE)
+    assert ended.returncode == 0
+    assert "no Docker engine" in json.loads(ended.stdout)["runtimes"]["docker"]["reason"]
+
+
+def test_make_hands_on_what_it_is_given_as_it_is_given() -> None:
+    """Quotes, dollars and blanks reach the command unharmed, and the environment's variables do not."""
+    line = ["make", "lock", """FRAMEWORK=a'b "c" $$HOME d"""]
+    ended = subprocess.run(line, cwd=ROOT, env=os.environ | {"PORT": "1"}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert """error: FRAMEWORK=a'b "c" $HOME d is unknown.""" in ended.stderr
+
+
+@pytest.mark.parametrize("given", ["ROUNDS=3", "COLOUR=red"])
+def test_make_refuses_a_variable_that_its_command_does_not_take(given: str) -> None:
+    ended = subprocess.run(["make", "list", given], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert given.partition("=")[0] + "=" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_several_commands_are_given_the_same_variables() -> None:
+    line = ["make", "show", "money", "FRAMEWORK=flacon"]
+    ended = subprocess.run(["make", "-k", *line[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.stderr.count("FRAMEWORK=flacon is unknown") == 2
+
+
+def test_a_run_that_is_compared_with_a_stack_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    published = ROOT / "loadtests" / "published" / "hello-process"
+    assert run(command_line(), ["compare", f"--a={published}", "--b=falcon"], {GIVEN: ""}) == 2
+    assert "a finished run is compared with another finished run" in capsys.readouterr().err

@@ -1,0 +1,231 @@
+"""Measuring as a user starts it: real frameworks on real servers, a table, records, nothing left behind."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from common.catalog.frameworks import FRAMEWORKS
+from common.project import ROOT
+from common.records.run import CompareRun, Design, LoadRun
+from common.records.schema import decode
+from common.records.summary import Decision, Summary, Verdict
+from common.records.window import Canary, Window
+from loadtests.campaign.plan import planned_visits
+from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+LINE = [sys.executable, "-m", "loadtests"]
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*LINE, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def _loadtest(*options: str) -> subprocess.CompletedProcess[str]:
+    ended = _run("loadtest", "--runtime=process", *options)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+def _windows(folder: Path) -> list[Window]:
+    return [one for one in RunFolder(folder=folder).visits() if isinstance(one, Window)]
+
+
+def _steps(folder: Path) -> list[tuple[int, int, str]]:
+    return [(one.round, one.position, one.cell) for one in _windows(folder)]
+
+
+def _summary(folder: Path) -> Summary:
+    file = folder / "summary.json"
+    summary: Summary = decode(file.read_bytes(), Summary, what="summary", source=file.name)
+    return summary
+
+
+def _planned(names: list[str], rounds: int, seed: int) -> list[tuple[int, int, str]]:
+    return [(one.round, one.position, one.cell) for one in planned_visits(Window, names, rounds, seed)]
+
+
+@contextmanager
+def _begun(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run, which is killed in the end if it still goes on."""
+    with subprocess.Popen([*LINE, *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as harness:
+        try:
+            yield harness
+        finally:
+            harness.kill()
+
+
+def _wait_for_windows(folder: Path, count: int) -> None:
+    file = folder / VISITS
+    wait_until(lambda: file.exists() and len(_windows(folder)) >= count, deadline_s=90)
+
+
+def test_frameworks_end_in_a_table_and_in_records_that_agree(tmp_path: Path) -> None:
+    ended = _loadtest("--framework=falcON,raw-asgi", "--rounds=2", "--seed=11", f"--out={tmp_path}")
+    run = RunFolder(folder=tmp_path).run()
+    assert isinstance(run, LoadRun)
+    assert _steps(tmp_path) == _planned([cell.name for cell in run.cells], 2, 11)
+    assert all(cell.conformance is not None and not cell.conformance.failed for cell in run.cells)
+    for window in _windows(tmp_path):
+        assert window.error is None
+        assert window.load is not None
+        assert window.load.failures == {}
+        assert window.load.requests > 1000
+        assert window.load.server_cpu_s is not None
+        assert 0 < window.load.server_cpu_s / window.load.duration_s <= 1.1
+    for row in _summary(tmp_path).cells:
+        assert Verdict.TOO_FEW_ROUNDS in row.doubts
+        assert row.rank is None
+        assert row.requests_per_cpu_s is not None
+        assert f"{row.requests_per_cpu_s.estimate:,.0f}" in ended.stdout
+    assert "process runtime, as asked for" in ended.stderr
+    assert f"written to {tmp_path}" in ended.stderr
+
+
+def test_a_closing_server_is_measured_and_labelled(tmp_path: Path) -> None:
+    ended = _loadtest("--framework=raw_wsgi", "--server=gunicorn-sync", "--rounds=1", f"--out={tmp_path}")
+    window, _ = _windows(tmp_path)
+    assert window.load is not None
+    assert window.load.failures == {}
+    assert window.load.reconnects is not None
+    assert window.load.reconnects >= window.load.requests - window.load.users
+    assert "(closing)" in ended.stdout
+
+
+@pytest.mark.parametrize("scenario", ["sleep", "mixed"])
+def test_every_scenario_runs_on_a_real_stack(tmp_path: Path, scenario: str) -> None:
+    _loadtest("--framework=starlette", f"--scenario={scenario}", "--delay=20", "--rounds=1", f"--out={tmp_path}")
+    window, _ = _windows(tmp_path)
+    assert window.load is not None
+    assert window.load.failures == {}
+    assert window.load.latency_s is not None
+    assert window.load.latency_s.max >= 0.020
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_lost_or_left_when_a_run_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    """The windows made so far stay readable, and server and generator are gone."""
+    out = tmp_path / "out"
+    with _begun("loadtest", "--runtime=process", "--framework=raw_wsgi", "--rounds=9", f"--out={out}") as harness:
+        _wait_for_windows(out, 1)
+        wait_until(lambda: bool(_generators(harness.pid)), deadline_s=30)
+        started = psutil.Process(harness.pid).children(recursive=True)
+        os.kill(harness.pid, number)
+        harness.wait(timeout=30)
+    wait_until(lambda: not any(process.is_running() for process in started))
+    assert len(_windows(out)) >= 1
+    if number != signal.SIGKILL:
+        assert harness.returncode == 130
+        assert re.search(r'"too-few-rounds": ', (out / "summary.json").read_text())
+
+
+def _generators(pid: int) -> list[psutil.Process]:
+    """Return the Locust processes below ``pid``."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            if any("locustfile" in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def test_a_killed_run_keeps_a_second_one_out_while_it_lasts_and_is_resumed_to_its_end(tmp_path: Path) -> None:
+    """What was half written is set aside, what was measured stays as it was."""
+    out = tmp_path / "out"
+    results = RunFolder(folder=out)
+    with _begun("loadtest", "--runtime=process", "--framework=raw_wsgi", "--rounds=2", "--seed=5", f"--out={out}"):
+        _wait_for_windows(out, 1)
+        second = _run("loadtest", "--runtime=process", "--framework=raw_wsgi", "--rounds=1")
+    assert second.returncode == 2
+    assert f"run {results.run().id} is under way" in second.stderr
+    before = results.visits()
+    with (out / VISITS).open("ab") as file:
+        file.write(b'{"kind":"window","run":"2026')
+    ended = _run("loadtest", f"--resume={out}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"set aside in {DAMAGED}" in ended.stderr
+    visits = results.visits()
+    assert visits[: len(before)] == before
+    assert 1 <= len(before) < len(visits)
+    run = results.run()
+    assert isinstance(run, LoadRun)
+    assert _steps(out) == _planned([cell.name for cell in run.cells], 2, 5)
+    assert len(run.command_line) == 2
+    assert [one.round for one in visits if isinstance(one, Canary)] == [1, 2]
+    again = _run("loadtest", f"--resume={out}")
+    assert again.returncode == 0
+    assert results.visits() == visits
+
+
+def _copy(folder: Path) -> Path:
+    shutil.copytree(FRAMEWORKS / "raw_wsgi", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A copy of a framework's folder that is busy for as long again before each response."""
+    folder = _copy(tmp_path / "slow")
+    app = (folder / "app.py").read_text()
+    busy = "def app(environ, start_response):\n    for _ in range(20000):\n        pass\n"
+    (folder / "app.py").write_text(app.replace("def app(environ, start_response):\n", busy))
+    return folder
+
+
+def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--a=raw_wsgi", f"--b={slow}", "--rounds=5", "--fail-if-slower=3", f"--out={out}"]
+    ended = _run("compare", *options)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert f"{slow} is slower than raw_wsgi by " in ended.stdout.splitlines()[-1]
+    assert "which --fail-if-slower=3.0% does not allow" in ended.stderr
+    run = RunFolder(folder=out).run()
+    assert isinstance(run, CompareRun)
+    assert run.design is Design.DUET
+    assert [pair.decision for pair in _summary(out).pairs] == [Decision.DIFFERENT]
+    windows = _windows(out)
+    assert [(one.round, one.error) for one in windows] == [(number, None) for number in range(1, 6) for _ in range(2)]
+    for first, second in zip(windows[::2], windows[1::2], strict=True):
+        assert {first.cell, second.cell} == {"raw_wsgi", str(slow)}
+        assert abs(first.started_at - second.started_at) < timedelta(seconds=1)
+        assert first.load is not None
+        assert second.load is not None
+        # one core for both: neither had more than its share while the other was loaded too
+        assert (first.load.server_cpu_s or 9) + (second.load.server_cpu_s or 9) < 1.2 * first.load.duration_s
+
+
+def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_one(tmp_path: Path) -> None:
+    """A round of which one window is on disk is made again: neither server had a core for itself."""
+    copy, out = _copy(tmp_path / "copy"), tmp_path / "out"
+    with _begun("compare", "--a=raw_wsgi", f"--b={copy}", "--rounds=5", "--seed=5", f"--out={out}"):
+        _wait_for_windows(out, 3)
+    lines = (out / VISITS).read_bytes().splitlines(keepends=True)
+    (out / VISITS).write_bytes(b"".join(lines[:5]))  # a canary and two windows, a canary and one window
+    kept = _windows(out)[:2]
+    ended = _run("compare", f"--resume={out}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"is only half made: set aside in {DAMAGED}" in ended.stderr
+    windows = _windows(out)
+    assert windows[: len(kept)] == kept
+    assert _steps(out) == _planned(["raw_wsgi", str(copy)], 5, 5)
+    for first, second in zip(windows[::2], windows[1::2], strict=True):
+        assert abs(first.started_at - second.started_at) < timedelta(seconds=1)
+    assert re.search("is faster|is slower|equivalent|undecided", ended.stdout.splitlines()[-1])
+    (copy / "app.py").write_text((copy / "app.py").read_text() + "\n# another app\n")
+    again = _run("compare", f"--resume={out}")
+    assert again.returncode == 2
+    assert f"source_digest of {copy} was " in again.stderr

@@ -1,0 +1,112 @@
+"""What is known is shown on standard output, as a table with its notes or as JSON."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from common.cli.app import GIVEN, run
+from common.host.machine import machine
+from common.records.cost import Bill
+from common.records.schema import decode
+from loadtests.board.index import FigureIndex
+from loadtests.board.lookup import subjects_of
+from loadtests.campaign.store import RunFolder
+from loadtests.cli import results as module
+from loadtests.cli.main import command_line
+from tests.support.here import NAME, real_candidate
+from tests.support.records import cell, load, window
+from tests.support.records import run as load_run
+
+PROCESS = ["--framework=raw_wsgi", "--runtime=process"]
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where results are looked for."""
+    monkeypatch.setattr(module, "FigureIndex", partial(FigureIndex, results=tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def known(results: Path) -> Path:
+    """The same, with one load test of a stack on this machine."""
+    (subject,) = subjects_of([real_candidate()], [], any_image=False)
+    stack = cell(NAME, framework="raw_wsgi", server="gunicorn-gthread", python=f"{subject.python}.1")
+    folder = RunFolder.create(results / "one", load_run([stack], machine=machine()))
+    for number in range(1, 6):
+        folder.add(window(NAME, number, load(20_000)))
+    return results
+
+
+def _run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return what a command prints to standard output; nothing is printed elsewhere."""
+    assert run(command_line(), words, {GIVEN: ""}) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return printed.out
+
+
+@pytest.mark.usefixtures("results")
+def test_where_nothing_is_known_the_command_that_measures_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "show", *PROCESS)
+    assert NAME in text
+    command = "make loadtest latency startup memory FRAMEWORK=raw_wsgi SERVER=gunicorn-gthread RUNTIME=process"
+    assert f"to fill the gaps: {command}\n" in text
+
+
+@pytest.mark.usefixtures("known")
+def test_what_is_known_is_shown_and_only_the_rest_has_to_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "show", *PROCESS)
+    assert "10,000" in text
+    assert "to fill the gaps: make latency startup memory FRAMEWORK=raw_wsgi" in text
+
+
+@pytest.mark.usefixtures("known")
+def test_what_is_known_at_another_size_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "show", *PROCESS, "--vcpu=2")
+    assert "everything known at 2 vCPU" in text
+    assert "10,000" not in text
+    assert "VCPU=2" in text
+
+
+@pytest.mark.usefixtures("known")
+def test_rows_are_json_for_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = json.loads(_run(capsys, "show", *PROCESS, "--format=json"))
+    assert row["subject"]["framework"] == "raw_wsgi"
+    assert row["rate"]["value"]["n"] == 5
+    assert row["start"] is None
+
+
+@pytest.mark.usefixtures("known")
+def test_a_bill_is_shown_with_the_fleet_for_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "money", *PROCESS, "--rate=4000")
+    assert "the cheapest fleet for 4000 req/s" in text
+    assert "fargate-x86" in text
+    assert f"measured on {machine().cpu_model}" in text
+
+
+@pytest.mark.usefixtures("known")
+def test_a_bill_is_json_for_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "money", *PROCESS, "--rate=4000", "--p99=50", "--format=json")
+    bill: Bill = decode(text, Bill, what="bill", source="standard output")
+    assert (bill.rate_rps, bill.p99_s) == (4000, 0.05)
+    assert [row.prices for row in bill.rows] == ["fargate-arm", "fargate-x86"]
+
+
+@pytest.mark.usefixtures("results")
+def test_without_a_rate_there_is_a_bill_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "money", *PROCESS)
+    assert f"missing: a valid rate of {NAME} (make loadtest)." in text
+
+
+def test_a_damaged_run_is_reported_and_does_not_keep_the_others_from_being_shown(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (known / "damaged").mkdir()
+    (known / "damaged" / "run.json").write_text("{")
+    assert run(command_line(), ["show", *PROCESS], {GIVEN: ""}) == 0
+    printed = capsys.readouterr()
+    assert "10,000" in printed.out
+    assert f"left out, since they cannot be read: 1 runs, the first: {known / 'damaged'}" in printed.err

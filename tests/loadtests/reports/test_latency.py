@@ -1,0 +1,106 @@
+"""Response times as tables, and what a reader has to know beside them."""
+
+import io
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.records.latency import LatencyRun, LatencySummary, Point
+from loadtests.reports import latency as report
+from loadtests.summaries.latency import SATURATED, summarise
+from tests.support.records import cell, load, setup
+from tests.support.traffic_records import PACED, a_causes_run, a_point, a_run, a_visit, a_workers_run, answers
+
+
+def _made() -> tuple[LatencyRun, LatencySummary]:
+    here, above = a_point(0.5), a_point(2.0)
+    loads = {SATURATED: load(20_000, 2.0, throttled_s=1.0, throttled_periods=10), PACED: answers(0.001, 1100)}
+    run = a_run([here, above])
+    return run, summarise(run, [a_visit(here, number, loads, 2**20) for number in range(1, 6)])
+
+
+def test_the_table_shows_every_traffic_with_its_percentiles_and_its_verdict() -> None:
+    run, summary = _made()
+    console = Console(width=150, file=io.StringIO(), record=True)
+    console.print(report.tables(run, summary))
+    text = console.export_text()
+    assert "a+b, 0.5 vCPU, 1 worker" in text
+    (paced,) = [line for line in text.splitlines() if line.lstrip().startswith(PACED)]
+    assert "1.00 to 1.00" in paced
+    assert "valid" in paced
+    assert max(map(len, text.splitlines())) <= 150
+
+
+def test_a_missing_size_is_named_with_its_reason_and_its_modelled_capacity() -> None:
+    notes = " ".join(report.notes(*_made()))
+    assert "missing: a+b 2 vCPU 1 worker: this machine has 2 cores, and one of them is the generator's." in notes
+    assert "by model is 20,000" in notes
+    assert "no latency is modelled" in notes
+
+
+def test_a_verdict_is_one_note_with_how_many_rows_it_is_about() -> None:
+    (told,) = [note for note in report.notes(*_made()) if note.startswith("throttled: 1 of 2 rows")]
+    assert "first a+b 0.5 vCPU 1 worker, 16 at a time: " in told
+
+
+def test_an_interval_that_says_nothing_is_not_spelled_out() -> None:
+    here = a_point(0.5)
+    run = a_run([here])
+    visits = [a_visit(here, number, {PACED: answers(p50_s, 1100)}) for number, p50_s in ((1, 0.001), (2, 0.003))]
+    _, paced = summarise(run, visits).rows
+    assert "too wide" in report.columns(paced)
+
+
+def test_a_pooled_percentile_is_marked() -> None:
+    here = a_point(0.5)
+    visits = [a_visit(here, number, {PACED: answers(0.001, 600)}) for number in (1, 2)]
+    _, paced = summarise(a_run([here]), visits).rows
+    assert dict(zip(report.WIDTHS, report.columns(paced), strict=True))["p99 ms"].startswith("~10.0")
+
+
+@pytest.mark.parametrize(
+    ("point", "label"),
+    [
+        (a_point(0.25), "a+b, 0.25 vCPU, 1 worker"),
+        (a_point(0.25, 3), "a+b, 0.25 vCPU, 3 workers"),
+        (
+            replace(a_point(), size=Size(vcpu=0.25, memory_bytes=512 * 2**20, worker_count=1)),
+            "a+b, 0.25 vCPU, 512 MB, 1 worker",
+        ),
+        (
+            replace(a_point(), size=Size(vcpu=0.25, worker_count=1, period_s=0.01)),
+            "a+b, 0.25 vCPU, 1 worker, quota every 10 ms",
+        ),
+        (replace(a_point(), neighbours=1), "a+b, 0.5 vCPU, 1 worker, 1 neighbour"),
+        (replace(a_point(), neighbours=3, proxied=True), "a+b, 0.5 vCPU, 1 worker, 3 neighbours, through docker-proxy"),
+    ],
+)
+def test_a_point_is_labelled_with_what_is_unusual_about_it(point: Point, label: str) -> None:
+    assert report.label(point) == label
+
+
+def test_the_title_says_what_was_measured() -> None:
+    points = [a_point()]
+    for run, begins in (
+        (a_run(points), "latency by vCPU: docker runtime, 5 rounds of fresh servers, seed 1"),
+        (a_workers_run(points), "workers by vCPU: "),
+        (a_causes_run(points), "response times in different surroundings: "),
+    ):
+        assert report.title(run).startswith(begins)
+
+
+def test_on_fargate_what_cannot_be_read_is_named_and_not_the_throttling() -> None:
+    run, summary = _made()
+    there = replace(run, runtime=Runtime.FARGATE, setup=setup(load_path="the network to AWS"))
+    notes = list(report.notes(there, summary))
+    assert "response times include the network to AWS." in notes
+    assert not any(note.startswith("throttled: share") for note in notes)
+
+
+def test_stand_in_bases_are_said_first() -> None:
+    run, summary = _made()
+    first, *_ = report.notes(replace(run, cells=[cell("a+b", stand_in_base=True)]), summary)
+    assert first.startswith("stand-in base: ")

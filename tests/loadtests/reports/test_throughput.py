@@ -1,0 +1,102 @@
+"""Tables of load tests say what a reader has to know."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from common.records.run import LoadRun
+from common.records.summary import Summary
+from loadtests.reports import throughput
+from loadtests.summaries.throughput import summarise
+from tests.support.records import cell, load, run, window
+
+
+def _made(**changes: object) -> tuple[LoadRun, Summary]:
+    made = run([cell("falcon+gthread"), cell("flask+sync", keep_alive=False), cell("bad+gthread")], **changes)
+    windows = [
+        window(name, number, load(requests + 10 * number, failures=failures))
+        for number in range(1, 6)
+        for name, requests, failures in (
+            ("falcon+gthread", 18_000, {}),
+            ("flask+sync", 9_000, {}),
+            ("bad+gthread", 99_000, {"status 500": 1}),
+        )
+    ]
+    return made, summarise(made, windows)
+
+
+def _printed(made: LoadRun, summary: Summary) -> str:
+    console = Console(width=200, record=True, file=Path("/dev/null").open("w", encoding="utf-8"))  # noqa: SIM115
+    console.print(throughput.table(made, summary))
+    console.file.close()
+    return console.export_text()
+
+
+def test_a_terminal_shows_rate_interval_and_verdict_of_each_stack() -> None:
+    text = _printed(*_made())
+    assert "falcon+gthread" in text
+    assert "9,015" in text
+    assert "valid" in text
+
+
+def test_a_closing_stack_is_labelled() -> None:
+    made, summary = _made()
+    assert "flask+sync (closing)" in _printed(made, summary)
+    assert any(note.startswith("closing:") for note in throughput.notes(made, summary))
+
+
+def test_an_invalid_number_is_shown_without_a_rank_and_explained() -> None:
+    made, summary = _made()
+    *_, row = throughput.rows(made, summary)
+    assert row[:2] == ("", "bad+gthread")
+    assert "wrong-answers" in row
+    assert any("status 500 x 5" in note for note in throughput.notes(made, summary))
+
+
+def test_a_stand_in_base_is_named_under_every_table_built_on_one() -> None:
+    made = run([cell("a+b", stand_in_base=True)])
+    summary = summarise(made, [])
+    assert "stand-in base" in throughput.markdown(made, summary)
+    assert any("stand-in base" in note for note in throughput.notes(made, summary))
+
+
+def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
+    made = run([cell("a+b")])
+    summary = summarise(made, [window("a+b", number, load(1000, 0.5)) for number in range(1, 6)])
+    ((_, _, _, _, _, _, wall, *_),) = throughput.rows(made, summary)
+    assert wall == "~500"
+
+
+def test_equal_ranks_are_marked_as_ties() -> None:
+    made = run([cell("a+b"), cell("c+d")])
+    summary = summarise(made, [window(name, n, load(1000 + n)) for n in range(1, 6) for name in ("a+b", "c+d")])
+    assert [row[0] for row in throughput.rows(made, summary)] == ["1=", "1="]
+
+
+def test_a_run_that_fails_its_own_control_says_so_before_anything_else() -> None:
+    made = run([cell("a+b"), cell("a+b#2", control_of="a+b")])
+    windows = [
+        window(name, n, load(level + n)) for n in range(1, 6) for name, level in (("a+b", 9000), ("a+b#2", 8000))
+    ]
+    summary = summarise(made, windows)
+    first, *_ = _printed(made, summary).splitlines()
+    assert first.startswith("control-differs: nothing is ranked: two copies of a+b differ by 12.")
+    assert throughput.markdown(made, summary).startswith("**control-differs: nothing is ranked")
+    assert sum("two copies of a+b differ by" in note for note in throughput.notes(made, summary)) == 0
+
+
+def test_controls_and_undecided_pairs_are_printed() -> None:
+    made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
+    levels = {"a+b": (2000, 2300, 2100, 2200, 2000), "c+d": (2100, 2000, 2200, 2100, 2300), "a+b#2": (2200,) * 5}
+    windows = [window(name, n, load(row[n - 1])) for n in range(1, 6) for name, row in levels.items()]
+    notes = "\n".join(throughput.notes(made, summarise(made, windows)))
+    assert "two copies of a+b tie" in notes
+    assert "steal 0.0%" in notes
+    assert "undecided: 1 of 1 pairs; about" in notes
+    assert "between fresh servers" in notes
+
+
+def test_markdown_names_machine_date_and_seed() -> None:
+    text = throughput.markdown(*_made())
+    assert "Measured 2026-01-02 on Toy, 2 cores" in text
+    assert "seed 1" in text

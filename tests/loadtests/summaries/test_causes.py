@@ -1,0 +1,81 @@
+"""The effect of a change is a ratio within rounds to the plain points of the same size."""
+
+import math
+
+import pytest
+
+from common.records.latency import CausesRun, TrafficVisit
+from loadtests.experiments.causes import surroundings
+from loadtests.summaries.causes import cause_ratios, summarise
+from tests.support.traffic_records import a_causes_run, a_visit, answers
+
+ONE = "one at a time"
+TIMES_S = {512 * 2**20: 0.001, 1024 * 2**20: 0.004, 2048 * 2**20: 0.001}
+"""Response times by memory; everything that is changed takes 6 ms."""
+
+
+def made(requests: int = 500) -> tuple[CausesRun, list[TrafficVisit]]:
+    """Rounds that grow slower, in which everything changed takes three times as long as the mean of plain ones."""
+    points = surroundings("a+b", why_no_proxy=None)
+    visits = [
+        a_visit(
+            one,
+            number,
+            {
+                traffic.name: answers(TIMES_S.get(one.size.memory_bytes or 0, 0.006) * number, requests)
+                for traffic in one.traffic
+            },
+        )
+        for number in range(1, 6)
+        for one in points
+    ]
+    return a_causes_run(points), visits
+
+
+def test_a_changed_point_is_set_against_the_plain_ones_of_its_size() -> None:
+    found = {(one.point, one.traffic): one for one in cause_ratios(*made())}
+    short = found["a+b 0.25 vCPU 1 worker, short period", ONE]
+    assert short.against == ["a+b 0.25 vCPU 512 MB", "a+b 0.25 vCPU 1024 MB"]
+    assert short.mean_ratio is not None
+    assert (short.mean_ratio.n, short.p99_ratio is not None) == (5, True)
+    assert short.mean_ratio.estimate == pytest.approx(0.006 / math.sqrt(0.001 * 0.004))
+    assert short.mean_ratio.low == pytest.approx(short.mean_ratio.estimate)
+
+
+def test_sizes_are_set_against_the_largest_and_memory_against_the_first_of_its_size() -> None:
+    pairs = {(one.point, *one.against) for one in cause_ratios(*made())}
+    assert ("a+b 0.25 vCPU 512 MB", "a+b 1 vCPU 2048 MB") in pairs
+    assert ("a+b 0.25 vCPU 1024 MB", "a+b 0.25 vCPU 512 MB") in pairs
+    assert not [pair for pair in pairs if pair[0] in pair[1:]]
+
+
+def test_more_workers_than_vcpus_are_a_change() -> None:
+    more = [one for one in cause_ratios(*made()) if one.point.endswith("more workers")]
+    assert {tuple(one.against) for one in more} == {("a+b 0.25 vCPU 512 MB", "a+b 0.25 vCPU 1024 MB")}
+
+
+def test_only_traffic_that_all_have_is_compared() -> None:
+    run, visits = made()
+    by_name = {point.name: {traffic.name for traffic in point.traffic} for point in run.points}
+    for one in cause_ratios(run, visits):
+        assert one.traffic in set.intersection(*(by_name[name] for name in (one.point, *one.against)))
+
+
+def test_a_round_that_a_reference_lacks_does_not_count() -> None:
+    run, visits = made()
+    lacking = [one for one in visits if not (one.cell == "a+b 0.25 vCPU 512 MB" and one.round == 2)]
+    found = {(one.point, one.traffic): one for one in cause_ratios(run, lacking)}
+    ratio = found["a+b 0.25 vCPU 1 worker, short period", ONE].mean_ratio
+    assert ratio is not None
+    assert ratio.n == 4
+
+
+def test_a_tail_of_few_answers_is_not_compared() -> None:
+    assert {one.p99_ratio for one in cause_ratios(*made(requests=100))} == {None}
+
+
+def test_the_summary_holds_rows_and_ratios() -> None:
+    summary = summarise(*made())
+    assert summary.rows
+    assert summary.ratios == cause_ratios(*made())
+    assert summary.advice == []

@@ -1,0 +1,79 @@
+"""Servers and limits become rows, lines and verdicts."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.console import PLAIN_WIDTH
+from common.records.figure import Metric
+from common.records.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
+from common.records.summary import Verdict
+from loadtests.reports import memory as memory_report
+from loadtests.summaries.memory import figures, summarise
+from tests.support.records import NOON, cell, run_head
+
+MB = 1024**2
+
+
+def _memory_run(*workers: int) -> MemoryRun:
+    cells = [
+        MemoryCell(name=f"a+b {count} workers", stack=cell("a+b"), size=Size(worker_count=count)) for count in workers
+    ]
+    fields: dict[str, Any] = {
+        "rounds": 3,
+        "runtime": Runtime.DOCKER,
+        "requests": 1000,
+        "connections": 16,
+        "limits": True,
+    }
+    return MemoryRun(**run_head() | fields, cells=cells)
+
+
+def _memory(workers: int, held_bytes: int) -> MemoryVisit:
+    held = Held(
+        held_bytes=held_bytes,
+        anonymous_bytes=held_bytes - 3 * MB,
+        shared_bytes=MB,
+        kernel_bytes=2 * MB,
+        pss_bytes=held_bytes + MB,
+        uss_bytes=None,
+        processes=workers + 1,
+    )
+    return MemoryVisit(
+        run="r", round=1, position=1, cell=f"a+b {workers} workers", started_at=NOON, idle=held, loaded=held
+    )
+
+
+def test_what_each_worker_adds_is_the_slope_of_a_line() -> None:
+    servers = [_memory(workers, (20 + 15 * workers) * MB) for workers in (1, 2, 4)]
+    (added,) = summarise(_memory_run(1, 2, 4), servers).per_worker
+    assert added.idle_bytes == pytest.approx(15 * MB)
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "verdict"), [(32 * MB, Verdict.VALID), (None, Verdict.SERVER_DIED)], ids=["found", "none"]
+)
+def test_only_the_fewest_workers_need_a_limit(limit_bytes: int | None, verdict: Verdict) -> None:
+    attempts = [Attempt(limit_bytes=2048 * MB, passed=False, why="killed for memory")]
+    head: dict[str, Any] = {"run": "r", "round": 3, "position": 3, "cell": "a+b 1 workers", "started_at": NOON}
+    limit = LimitVisit(**head, limit_bytes=limit_bytes, step_bytes=4 * MB, repeats=3, attempts=attempts)
+    summary = summarise(_memory_run(1, 2), [_memory(1, 30 * MB), _memory(2, 45 * MB), limit])
+    assert {row.cell: row.verdict for row in summary.rows} == {"a+b 1 workers": verdict, "a+b 2 workers": Verdict.VALID}
+
+
+def test_the_table_has_a_row_for_each_cell() -> None:
+    console, run = Console(width=PLAIN_WIDTH), _memory_run(1, 2)
+    with console.capture() as printed:
+        console.print(memory_report.table(run, summarise(run, [_memory(1, 30 * MB)])))
+    assert "30.0" in printed.get()
+    assert "not-measured" in printed.get()
+
+
+def test_figures_name_their_number_of_workers() -> None:
+    run = _memory_run(1, 2)
+    found = figures(run, summarise(run, [_memory(1, 30 * MB), _memory(2, 45 * MB)]))
+    idle = {one.conditions.workers: one.value.estimate for one in found if one.metric is Metric.IDLE_BYTES}
+    assert idle == {1: pytest.approx(30 * MB), 2: pytest.approx(45 * MB)}

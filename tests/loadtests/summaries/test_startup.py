@@ -1,0 +1,112 @@
+"""Starts and pulls become rows, lines and verdicts."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.console import PLAIN_WIDTH
+from common.records.run import Conformance
+from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from common.records.summary import Verdict
+from loadtests.reports import startup as startup_report
+from loadtests.summaries.startup import figures, summarise
+from tests.support.records import NOON, cell, run_head
+
+CACHES = ("warm", "cold")
+
+
+def _startup_run(**changes: Any) -> StartupRun:  # noqa: ANN401 -- any field
+    cells = [
+        StartCell(name=f"a+b 1 vCPU {cache}", stack=cell("a+b"), size=Size(), cache=cache) for cache in ("warm", "cold")
+    ]
+    fields: dict[str, Any] = {"rounds": 5, "runtime": Runtime.DOCKER, "cold_by": "evicted", "cells": cells, "pulls": []}
+    return StartupRun(**run_head() | fields | changes)
+
+
+def _start(number: int, cache: str = "warm", **changes: Any) -> Start:  # noqa: ANN401
+    fields: dict[str, Any] = {
+        "create_s": 0.1, "start_s": 0.2, "bind_s": 0.3, "answer_s": 0.4, "cpu_s": 0.25,
+        "disk_read_bytes": 0 if cache == "warm" else 20_000_000,
+    }  # fmt: skip
+    place: dict[str, Any] = {
+        "run": "r",
+        "round": number,
+        "position": 1,
+        "cell": f"a+b 1 vCPU {cache}",
+        "started_at": NOON,
+    }
+    return Start(**place, **fields | changes)
+
+
+def _starts(**changes: Any) -> list[Start]:  # noqa: ANN401
+    return [_start(number, cache, **changes) for number in range(1, 6) for cache in ("warm", "cold")]
+
+
+def _verdicts(summary: StartupSummary) -> dict[str, Verdict]:
+    return {row.cell.rpartition(" ")[2]: row.verdict for row in summary.starts}
+
+
+def test_phases_add_up_to_the_total() -> None:
+    (row, _) = summarise(_startup_run(), _starts()).starts
+    assert row.total_s is not None
+    assert row.total_s.estimate == pytest.approx(1.0)
+    assert sum(part or 0 for part in (row.create_s, row.start_s, row.bind_s, row.answer_s)) == pytest.approx(1.0)
+    assert row.verdict is Verdict.VALID
+
+
+@pytest.mark.parametrize(
+    ("starts", "warm", "cold"),
+    [
+        pytest.param(_starts(), "valid", "valid", id="as they should be"),
+        pytest.param(_starts(disk_read_bytes=9_000_000), "page-cache", "valid", id="warm ones that read the disk"),
+        pytest.param(_starts(disk_read_bytes=0), "valid", "page-cache", id="cold ones that do not"),
+        pytest.param(_starts(disk_read_bytes=None), "valid", "valid", id="no counter"),
+        pytest.param(_starts(error="exit status 1"), "server-died", "server-died", id="ends"),
+        pytest.param(_starts()[:6], "too-few-rounds", "too-few-rounds", id="three rounds"),
+        pytest.param([], "not-measured", "not-measured", id="nothing"),
+    ],
+)
+def test_reasons_against_starts_become_verdicts(starts: list[Start], warm: str, cold: str) -> None:
+    assert _verdicts(summarise(_startup_run(), starts)) == {"warm": warm, "cold": cold}
+
+
+def test_a_stack_that_breaks_the_contract_has_no_number() -> None:
+    broken = cell("a+b", conformance=Conformance(passed=1, failed={"test_hello": "404"}, duration_s=1))
+    run = _startup_run(cells=[StartCell(name="a+b 1 vCPU warm", stack=broken, size=Size(), cache="warm")])
+    assert _verdicts(summarise(run, [])) == {"warm": Verdict.NONCONFORMING}
+
+
+def test_pulls_of_several_sizes_lie_on_a_line() -> None:
+    """Two seconds whatever the size, plus ten for each 100 MB."""
+    sizes = {"small": 20_000_000, "large": 220_000_000}
+    cells = [PullCell(name=f"{name} over 80mbit", image=name, link="80mbit") for name in sizes]
+    pulls = [
+        Pull(run="r", round=number, position=1, cell=f"{name} over 80mbit", started_at=NOON, compressed_bytes=size,
+             layers=3, download_s=size / 1e7, total_s=2 + size / 1e7, link_seen_bps=8e7)
+        for number in range(1, 6)
+        for name, size in sizes.items()
+    ]  # fmt: skip
+    run = _startup_run(cells=[], pulls=cells)
+    (curve,) = summarise(run, pulls).curves
+    assert curve.fixed_s == pytest.approx(2)
+    assert curve.per_100_mb_s == pytest.approx(10)
+    assert curve.n == len(pulls)
+    assert any("plus 10.0 s for each 100 MB" in note for note in startup_report.notes(run, summarise(run, pulls)))
+
+
+def test_the_table_shows_phases_as_bars() -> None:
+    console = Console(width=PLAIN_WIDTH)
+    with console.capture() as printed:
+        console.print(startup_report.starts_table(_startup_run(), summarise(_startup_run(), _starts())))
+    assert printed.get().count("csssbbbbaaaaaa") == len(CACHES)
+    assert printed.get().count("valid") == len(CACHES)
+
+
+def test_only_warm_starts_are_figures() -> None:
+    run = _startup_run()
+    (figure,) = figures(run, summarise(run, _starts()))
+    assert figure.subject.framework == "a"
+    assert figure.value.estimate == pytest.approx(1.0)

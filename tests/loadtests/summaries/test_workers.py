@@ -1,0 +1,103 @@
+"""The fewest workers that lose nothing are recommended, with what the others gain and cost."""
+
+import pytest
+from msgspec.structs import replace
+
+from common.records.latency import TrafficVisit, WorkersRun
+from common.records.window import Load
+from loadtests.summaries.latency import SATURATED
+from loadtests.summaries.latency import summarise as rows_of
+from loadtests.summaries.workers import advise, recommended, summarise
+from tests.support.records import load
+from tests.support.traffic_records import PACED, a_point, a_visit, a_workers_run, answers
+
+ROUNDS = range(1, 6)
+
+
+def _values(middle: float) -> dict[int, float]:
+    return {number: middle * (1 + number / 1000) for number in ROUNDS}
+
+
+@pytest.mark.parametrize(
+    ("capacity", "p99", "workers"),
+    [
+        ({1: 100, 2: 102}, {1: 5, 2: 5}, 1),  # within 5 %: the fewest
+        ({1: 100, 2: 110}, {1: 5, 2: 5}, 2),  # more capacity
+        ({1: 100, 2: 102}, {1: 9, 2: 5}, 2),  # the same capacity, and a worse p99 with one
+        ({1: 100, 2: 80}, {1: 9, 2: 5}, 1),  # none is good at both: capacity decides
+        ({2: 100, 3: 100, 5: 100}, {2: 5, 3: 5, 5: 5}, 2),
+        ({1: 100}, {}, 1),
+    ],
+)
+def test_the_fewest_workers_that_lose_nothing_are_recommended(
+    capacity: dict[int, float], p99: dict[int, float], workers: int
+) -> None:
+    by_workers = {count: _values(value) for count, value in capacity.items()}
+    assert recommended(by_workers, {count: _values(value) for count, value in p99.items()}) == workers
+
+
+def made(vcpu: float, **changes: object) -> tuple[WorkersRun, list[TrafficVisit]]:
+    """Five rounds with one and with two workers, of which two cost a tenth of the capacity and 15 MB."""
+    one, two = a_point(vcpu, 1), a_point(vcpu, 2)
+    loads: list[tuple[Load, int]] = [(load(20_000, 1.0, **changes), 20 * 2**20), (load(18_000, 1.0), 35 * 2**20)]
+    return a_workers_run([one, two]), [
+        a_visit(point, number, {SATURATED: saturated, PACED: answers(0.001, 1100)}, held)
+        for number in ROUNDS
+        for point, (saturated, held) in zip((one, two), loads, strict=True)
+    ]
+
+
+def test_others_are_compared_with_the_recommended_number_within_rounds() -> None:
+    (advice,) = summarise(*made(0.5)).advice
+    assert (advice.workers, advice.firm) == (1, True)
+    (other,) = advice.others
+    assert other.workers == 2
+    assert other.throughput_ratio is not None
+    assert other.throughput_ratio.estimate == pytest.approx(0.9)
+    assert other.throughput_ratio.low == pytest.approx(0.9)
+    assert other.throughput_ratio.n == 5
+    assert other.p99_ratio is not None
+    assert other.p99_ratio.estimate == 1
+    assert other.memory_difference_bytes == 15 * 2**20
+
+
+def test_what_a_round_shares_falls_out() -> None:
+    """A disturbed round changes both alike, and a round that one lacks does not count."""
+    run, _ = made(0.5)
+    one, two = run.points
+    visits = [
+        a_visit(point, number, {SATURATED: load(round(requests * speed), 1.0)})
+        for number, speed in enumerate((1, 2, 0.1), start=1)
+        for point, requests in ((one, 20_000), (two, 10_000))
+    ]
+    visits.append(a_visit(two, 4, {SATURATED: load(1, 1.0)}))
+    (advice,) = summarise(run, visits).advice
+    ratio = advice.others[0].throughput_ratio
+    assert ratio is not None
+    assert ratio.n == 3
+    assert ratio.estimate == pytest.approx(0.5)
+    assert ratio.low == pytest.approx(0.5)
+
+
+def test_above_one_vcpu_capacity_is_what_the_clock_saw() -> None:
+    """One worker uses one vCPU of two at the most, whatever a request costs."""
+    run = a_workers_run([replace(a_point(2.0, count), missing=None) for count in (1, 2)])
+    visits = [
+        a_visit(point, number, {SATURATED: load(requests, cpu_s)})
+        for number in ROUNDS
+        for point, (requests, cpu_s) in zip(run.points, ((20_000, 1.0), (36_000, 2.0)), strict=True)
+    ]
+    (advice,) = summarise(run, visits).advice
+    assert advice.workers == 2
+
+
+def test_a_recommendation_on_doubtful_numbers_is_not_firm() -> None:
+    (advice,) = summarise(*made(0.5, generator_cpu_s=1.9)).advice
+    assert not advice.firm
+
+
+def test_no_advice_is_given_where_there_is_nothing_to_choose_from() -> None:
+    run, visits = made(0.5)
+    only = a_workers_run(run.points[:1])
+    assert advise(only, visits, rows_of(only, visits).rows) == []
+    assert advise(run, [], rows_of(run, []).rows) == []

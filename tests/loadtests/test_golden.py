@@ -1,0 +1,40 @@
+"""Recorded runs of schema version 2 give the summaries that they gave when they were recorded, byte for byte."""
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from common.project import ROOT
+from loadtests.board.publication import PUBLISHED
+from loadtests.campaign.store import RunFolder
+from loadtests.registry import experiment_of
+
+GOLDEN = ROOT / "tests" / "golden" / "schema-2"
+FOLDERS = sorted(folder for folder in GOLDEN.iterdir() if folder.is_dir())
+RECORDED = [(folder, folder / "summary.json") for folder in FOLDERS if (folder / "summary.json").exists()]
+PUBLISHED_RUNS = [(folder, GOLDEN / f"published-{folder.name}.json") for folder in sorted(PUBLISHED.iterdir())]
+"""Without the canaries of their runs, which were not kept."""
+
+
+@pytest.mark.parametrize(("folder", "summary_file"), [*RECORDED, *PUBLISHED_RUNS], ids=lambda path: path.name)
+def test_the_summary_is_the_recorded_one(folder: Path, summary_file: Path) -> None:
+    recorded = RunFolder(folder=folder)
+    assert recorded.is_old
+    summary = replace(experiment_of(recorded.run()).summarise(recorded.visits()), schema_version=2)
+    assert msgspec.json.format(msgspec.json.encode(summary)) + b"\n" == summary_file.read_bytes()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_recorded_run_is_complete_and_can_be_printed(folder: Path) -> None:
+    recorded = RunFolder(folder=folder)
+    experiment = experiment_of(recorded.run())
+    summary = experiment.summarise(recorded.visits())
+    console = Console(width=200, record=True, file=io.StringIO())
+    for table in experiment.tables(summary):
+        console.print(table)
+    text = console.export_text() + "\n".join([*experiment.notes(summary), *experiment.conclusions(summary)])
+    assert all(cell.framework in text for cell in experiment.stacks() if cell.framework)

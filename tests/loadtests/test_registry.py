@@ -1,0 +1,54 @@
+"""Every kind of run has its experiment, which makes the visits that it made before in the order in which it did."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from msgspec.structs import replace
+
+from common.project import ROOT
+from common.records.fargate import FargateRun
+from common.records.files import AnyRun
+from common.records.visit import Visit
+from common.records.window import Canary
+from loadtests.campaign.store import RunFolder
+from loadtests.cli.main import command_line
+from loadtests.experiments.fargate import FactorExperiment, FargateStartup
+from loadtests.registry import EXPERIMENTS, experiment_of
+from tests.support.records import canary, run_head
+
+GOLDEN = ROOT / "tests" / "golden" / "schema-2"
+RECORDED = [folder for folder in sorted(GOLDEN.iterdir()) if folder.is_dir()]
+
+
+def test_every_kind_of_run_has_an_experiment() -> None:
+    assert EXPERIMENTS.keys() == set(get_args(AnyRun))
+
+
+def test_every_experiment_is_made_and_resumed_by_a_command() -> None:
+    commands = {experiment.command for experiment in EXPERIMENTS.values()} | {FargateStartup.command}
+    assert commands <= set(command_line())
+    assert len(commands) == len(EXPERIMENTS), "one for each, but for starts here and on Fargate"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("startup", FargateStartup), ("vcpu", FactorExperiment)])
+def test_starts_of_tasks_are_an_experiment_where_a_factor_is_varied(name: str, kind: type) -> None:
+    made = FargateRun(**run_head(name=name, region=None, architecture="X86_64", public=True, prices="", cells=[]))
+    assert type(experiment_of(made)) is kind
+
+
+@pytest.mark.parametrize("folder", RECORDED, ids=lambda folder: folder.name)
+def test_a_recorded_run_would_be_made_again_in_the_same_order(folder: Path) -> None:
+    recorded = RunFolder(folder=folder)
+    experiment = experiment_of(recorded.run())
+    visits = [one for one in recorded.visits() if not isinstance(one, Canary)]
+    left: dict[tuple[type[Visit], str], list[Visit]] = {}
+    for one in visits:
+        left.setdefault((type(one), one.cell), []).append(one)
+    made: list[Visit] = []
+    while batch := experiment.remaining(made).batch:
+        for planned in batch:
+            recorded_one = canary(0) if planned.kind is Canary else left[planned.kind, planned.cell].pop(0)
+            made.append(replace(recorded_one, round=planned.round, position=planned.position))
+    order = [(type(one), one.cell) for one in made if not isinstance(one, Canary)]
+    assert order == [(type(one), one.cell) for one in visits]

@@ -1,0 +1,16 @@
+"""Fixtures of the tests of ``loadtests.timing``."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from common.runtimes.base import RunningServer
+from loadtests.targets.ceiling import null_server
+
+
+@pytest.fixture
+def known() -> Iterator[RunningServer]:
+    """A server whose answers take 10 ms."""
+    with null_server([min(os.sched_getaffinity(0))], 0.010) as running:
+        yield running

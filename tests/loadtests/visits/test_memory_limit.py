@@ -1,0 +1,66 @@
+"""The smallest limit is found by a procedure without chance, and is one that passed each time it was asked."""
+
+import random
+
+import pytest
+
+from common.records.memory import LimitVisit
+from loadtests.visits.memory_limit import GREATEST_BYTES, MB, REPEATS, STEP_BYTES, smallest_limit
+from tests.support.records import NOON
+
+BLANK = LimitVisit(
+    run="run",
+    round=1,
+    position=1,
+    cell="cell",
+    started_at=NOON,
+    limit_bytes=None,
+    step_bytes=STEP_BYTES,
+    repeats=REPEATS,
+    attempts=[],
+)
+
+
+def _needing(needed_bytes: int, limit_bytes: int) -> str | None:
+    return None if limit_bytes >= needed_bytes else "killed for memory"
+
+
+@pytest.mark.parametrize("needed_mb", [8.5, 12, 23.9, 24, 61, 64, 65, 127, 500, 2047])
+def test_the_limit_is_the_least_multiple_of_a_step_that_passes(needed_mb: float) -> None:
+    needed_bytes = int(needed_mb * MB)
+    found = smallest_limit(BLANK, lambda limit_bytes: _needing(needed_bytes, limit_bytes))
+    assert found.limit_bytes is not None
+    assert 0 <= found.limit_bytes - needed_bytes < STEP_BYTES
+    assert found.limit_bytes % STEP_BYTES == 0
+    assert [one.passed for one in found.attempts if one.limit_bytes == found.limit_bytes] == [True] * REPEATS
+
+
+def test_what_passes_under_no_limit_has_none() -> None:
+    found = smallest_limit(BLANK, lambda _: "killed for memory")
+    assert found.limit_bytes is None
+    assert {one.why for one in found.attempts} == {"killed for memory"}
+    assert found.attempts[-1].limit_bytes == GREATEST_BYTES
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_limit_that_passes_by_chance_is_not_believed(seed: int) -> None:
+    """Between 40 and 60 MB a start passes as often as not: the limit found has passed three times in a row."""
+    chance = random.Random(seed)  # noqa: S311 -- not for secrets
+
+    def attempt(limit_bytes: int) -> str | None:
+        sure = limit_bytes >= 60 * MB or limit_bytes < 40 * MB
+        return _needing(40 * MB, limit_bytes) if sure or chance.random() < 0.5 else "killed for memory"
+
+    found = smallest_limit(BLANK, attempt)
+    assert found.limit_bytes is not None
+    assert _row_at_the_end(found) >= REPEATS - 1  # the bisection's own pass is the first
+
+
+def _row_at_the_end(found: LimitVisit) -> int:
+    """How many attempts in a row passed under the limit at the very end."""
+    count = 0
+    for one in reversed(found.attempts):
+        if one.limit_bytes != found.limit_bytes or not one.passed:
+            break
+        count += 1
+    return count

@@ -1,0 +1,77 @@
+"""The web UI is up on a server of its own until it is interrupted, and ends with that server."""
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from common.catalog.sizes import Size
+from common.console import Terminal
+from common.errors import FailedError, UsageError
+from common.host.http_probe import responds
+from common.host.ports import free_port
+from common.runtimes.base import RunningServer
+from common.runtimes.candidates import Candidate
+from loadtests.targets.ceiling import null_server
+from loadtests.web.serving import open_web
+from tests.support.waiting import wait_until
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy:
+    """What is brought up: a server that only answers."""
+
+    name: str = "toy"
+    exit_reason: Callable[[], str | None] = lambda: None
+
+    @contextmanager
+    def serve(self, _: Size, *, cores: Sequence[int], inside: bool) -> Iterator[RunningServer]:
+        """Bring it up on this machine."""
+        assert not inside, "a browser cannot reach it there"
+        with null_server(cores) as running:
+            yield replace(running, exit_reason=self.exit_reason)
+
+
+def opened(toy: Toy, port: int, results: io.StringIO | None = None) -> str:
+    """Open the UI on a server, with its results in ``results``; return the messages."""
+    messages = io.StringIO()
+    terminal = Terminal(results=Console(file=results or io.StringIO()), messages=Console(file=messages, width=150))
+    open_web(cast("Candidate", toy), Size(), port, terminal)
+    return messages.getvalue()
+
+
+def test_an_interrupt_takes_everything_down() -> None:
+    port, results = free_port(), io.StringIO()
+    url = f"http://127.0.0.1:{port}"
+
+    def interrupt() -> None:
+        wait_until(lambda: results.getvalue().endswith("\n"), deadline_s=30)
+        assert responds(url, "/")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    messages = opened(Toy(), port, results)
+    thread.join()
+    assert results.getvalue() == f"{url}\n"
+    assert messages.endswith("toy and Locust are down\n")
+    assert not responds(url, "/")
+
+
+def test_a_server_that_ends_is_an_error() -> None:
+    with pytest.raises(FailedError, match="toy or Locust ended: killed for memory"):
+        opened(Toy(exit_reason=lambda: "killed for memory"), free_port())
+
+
+def test_a_port_in_use_is_refused_before_anything_is_brought_up() -> None:
+    with null_server([min(os.sched_getaffinity(0))]) as running:
+        port = int(running.url.rpartition(":")[2])
+        with pytest.raises(UsageError, match=f"PORT={port}"):
+            opened(Toy(), port)

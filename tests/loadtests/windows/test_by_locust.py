@@ -1,0 +1,171 @@
+"""A window by Locust: what it is asked, how long it may take, and how it fails."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.errors import FailedError
+from common.records.load import Arrivals, Objective, Rate, Setup
+from common.records.window import OpenLoop
+from common.runtimes.base import RunningServer
+from loadtests.targets.ceiling import null_server
+from loadtests.windows import by_locust, measuring
+from loadtests.windows.by_locust import Gate, longest_s
+from loadtests.windows.tools import GeneratorError
+from tests.support import records
+
+CORES = sorted(os.sched_getaffinity(0))
+HERE = RunningServer(url="http://127.0.0.1:9", client_prefix=(), cpu_meter="tree:1", exit_reason=lambda: None)
+SPY = """
+import json, sys
+options = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswith("--") and "=" in word)
+with open(sys.argv[0] + ".lines", "a") as lines:
+    lines.write(json.dumps(sys.argv[1:]) + chr(10))
+with open(options["window-file"], "w") as file:
+    file.write(open(sys.argv[0] + ".load").read())
+"""
+
+
+class Spy:
+    """Stands in for Locust: notes what it is asked and answers with a load."""
+
+    def __init__(self, folder: Path, requests: int = 1000, **changes: Any) -> None:  # noqa: ANN401 -- any field of the load
+        self.file = folder / "locust.py"
+        self.file.write_text(SPY)
+        self.file.with_name("locust.py.load").write_bytes(msgspec.json.encode(records.load(requests, **changes)))
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """What it was asked, each time."""
+        return [msgspec.json.decode(line) for line in self.file.with_name("locust.py.lines").read_bytes().splitlines()]
+
+
+@pytest.fixture
+def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
+    made = Spy(tmp_path, server_cpu_s=0.5)
+    monkeypatch.setattr(by_locust, "LOCUST", (sys.executable, str(made.file)))
+    return made
+
+
+def setup(**changes: Any) -> Setup:  # noqa: ANN401 -- any field
+    return records.setup(**{"users": 4, "server_cores": CORES[:1], "generator_cores": CORES[-1:]} | changes)
+
+
+@pytest.mark.slow
+def test_a_window_is_made_on_the_generators_cores_and_counts_the_servers_cpu_time() -> None:
+    with null_server(CORES[:1]) as running:
+        load = measuring.measure(running, setup(warmup_s=0.2, window_s=0.5))
+    assert load.requests > 1000
+    assert load.failures == {}
+    assert load.duration_s == pytest.approx(0.5, abs=0.1)
+    assert load.server_cpu_s is not None
+    assert load.server_cpu_s > 0.05
+
+
+@pytest.mark.slow
+def test_a_share_of_the_capacity_is_measured_on_the_same_server_first() -> None:
+    with null_server(CORES[:1], 0.002) as running:
+        load = measuring.measure(
+            running,
+            setup(scenario="rate", rate=Rate(share=0.05), arrivals=Arrivals.CONSTANT, warmup_s=0.2, window_s=0.5),
+        )
+    assert load.open_loop is not None
+    assert load.open_loop.capacity_rps is not None
+    assert load.open_loop.rate_rps == pytest.approx(0.05 * load.open_loop.capacity_rps, rel=0.01)
+
+
+def test_the_scenario_its_load_and_its_cores_are_asked_for(spy: Spy) -> None:
+    by_locust.measure(HERE, setup(scenario="sleepers", delay_ms=50, objective=Objective.parse("p50<80ms")))
+    (line,) = spy.lines
+    assert line[-1] == "Sleepers"
+    assert {
+        "--host=http://127.0.0.1:9",
+        "--users=4",
+        "--spawn-rate=4",
+        "--delay-ms=50",
+        "--warmup-s=1.0",
+        "--window-s=2.0",
+        "--meter=tree:1",
+        f"--server-cores={CORES[0]}",
+        "--objective=p50<80ms",
+    } <= set(line)
+
+
+def test_a_rate_its_arrivals_and_their_seed_are_asked_for(spy: Spy) -> None:
+    by_locust.measure(HERE, setup(scenario="rate", rate=Rate(rps=250.0), arrivals=Arrivals.POISSON), seed=7)
+    (line,) = spy.lines
+    assert {"--rate=250.0", "--arrivals=poisson", "--arrival-seed=7"} <= set(line)
+
+
+def test_a_share_takes_a_saturating_window_first_and_is_a_share_of_what_that_reaches(spy: Spy, tmp_path: Path) -> None:
+    """1,000 requests in half a CPU-second are 2,000 a second on one vCPU."""
+    opened = OpenLoop(
+        rate_rps=1000, planned=1, queued=0, waiting=0, never_sent=0, from_send_s=None, from_send_histogram=[],
+        send_lag_s=None, send_lag_histogram=[],
+    )  # fmt: skip
+    Spy(tmp_path, server_cpu_s=0.5, open_loop=opened)
+    load = by_locust.measure(HERE, setup(scenario="rate", rate=Rate(share=0.5), arrivals=Arrivals.CONSTANT), seed=7)
+    saturating, rated = spy.lines
+    assert saturating[-1] == "Hello"
+    assert not any(word.startswith("--rate") for word in saturating)
+    assert rated[-1] == "Rate"
+    assert "--rate=1000.0" in rated
+    assert load.open_loop is not None
+    assert load.open_loop.capacity_rps == 2000
+
+
+def test_a_server_that_answers_nothing_has_no_capacity_to_take_a_share_of(spy: Spy, tmp_path: Path) -> None:
+    """It is the server's failure: Locust would refuse a rate of 0, and the whole run would end."""
+    Spy(tmp_path, requests=0, latency_s=None, histogram=[])
+    with pytest.raises(FailedError, match=r"^nothing was answered when its capacity was measured$") as error:
+        by_locust.measure(HERE, setup(scenario="rate", rate=Rate(share=0.5), arrivals=Arrivals.CONSTANT))
+    assert not isinstance(error.value, GeneratorError)
+    assert len(spy.lines) == 1
+
+
+def test_generator_workers_get_a_port_of_their_own(spy: Spy) -> None:
+    by_locust.measure(HERE, setup(generator_workers=2))
+    (line,) = spy.lines
+    options = dict(word[2:].split("=", 1) for word in line if word.startswith("--") and "=" in word)
+    assert options["processes"] == "2"
+    assert options["master-bind-host"] == "127.0.0.1"
+    assert options["master-bind-port"] == options["master-port"]
+
+
+def test_generators_that_begin_together_share_a_gate(spy: Spy, tmp_path: Path) -> None:
+    by_locust.measure(HERE, setup(), gate=Gate(folder=tmp_path, count=2))
+    (line,) = spy.lines
+    assert {f"--gate={tmp_path}", "--gate-of=2"} <= set(line)
+
+
+def test_locusts_own_settings_do_not_reach_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spy: Spy) -> None:
+    (tmp_path / ".locust.conf").write_text("users = 99\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOCUST_USERS", "99")
+    isolated = f"'LOCUST_USERS' not in os.environ and os.environ['HOME'] != {str(tmp_path)!r}"
+    spy.file.write_text(f"import os; assert {isolated}\n{SPY}")
+    assert by_locust.measure(HERE, setup()).requests == 1000
+
+
+def test_an_end_without_a_result_is_the_generators_error_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_locust, "LOCUST", ("sh", "-c", "echo no module named locust >&2; exit 3"))
+    with pytest.raises(GeneratorError, match=r"Locust ended without a result: exit status 3\. no module named locust"):
+        by_locust.measure(HERE, setup())
+
+
+def test_a_generator_that_hangs_is_ended_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_locust, "LOCUST", ("sh", "-c", "echo still here; sleep 60"))
+    monkeypatch.setattr(by_locust, "START_UP_S", 0.5)
+    with pytest.raises(GeneratorError, match=r"Locust did not end in time\. still here"):
+        by_locust.measure(HERE, setup(warmup_s=0.0, window_s=0.0))
+
+
+def test_a_climb_may_take_as_long_as_all_its_steps() -> None:
+    steady, climb = (longest_s(setup(scenario=name, delay_ms=100).load) for name in ("hello", "ramp"))
+    assert steady == 30 + 1 + 2
+    assert climb == 30 + 1 + 40 * (2 + 21)
+    assert longest_s(setup(scenario="sleepers", delay_ms=1000).load) == 30 + 1 + 40 * (10 + 21)

@@ -1,0 +1,141 @@
+"""wrk as a second opinion: what it counts is what was served, and what failed is said to have failed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from common.cli.app import GIVEN, run
+from common.host.cpu import CpuReading
+from common.records.load import Setup, Tool
+from common.records.window import Load
+from common.runtimes.base import RunningServer
+from loadtests.cli.main import command_line
+from loadtests.windows import by_wrk
+from loadtests.windows.tools import GeneratorError
+from tests.conftest import absent
+from tests.support.locust_runs import closing, keep_alive
+from tests.support.records import setup
+from tests.support.servers import KEEP, Behaviour, Client, serving
+
+SETUP = setup(users=4, warmup_s=0.0, window_s=1.0, tool=Tool.WRK)
+ERROR = KEEP.replace(b"200 OK", b"503 No")
+
+
+def failing(client: Client, _: int) -> bool:
+    return client.send(ERROR)
+
+
+def resetting(client: Client, number: int) -> bool:
+    return client.send(KEEP) if number % 10 else client.reset()
+
+
+def measure(port: int, setup: Setup = SETUP) -> Load:
+    """A window on a server in this process."""
+    if shutil.which("wrk") is None:
+        absent("wrk is not here (Debian: apt-get install wrk)")
+    running = RunningServer(
+        url=f"http://127.0.0.1:{port}", client_prefix=(), cpu_meter=f"tree:{os.getpid()}", exit_reason=lambda: None
+    )
+    return by_wrk.measure(running, setup)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", [keep_alive, closing])
+def test_it_counts_what_the_server_answered(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server:
+        seen = measure(server.address[1])
+        assert 0 < seen.requests <= server.requests <= seen.requests + 2 * SETUP.load.users
+    assert (seen.failures, seen.users, seen.latency_s, seen.histogram) == ({}, 4, None, [])
+    assert 0.9 < seen.duration_s < 1.5
+    assert seen.server_cpu_s is not None
+    assert 0 < seen.generator_cpu_s < 1.5
+
+
+@pytest.mark.slow
+def test_the_warm_up_is_not_counted() -> None:
+    with serving(keep_alive) as server:
+        seen = measure(server.address[1], setup(users=4, warmup_s=1.0, window_s=1.0, tool=Tool.WRK))
+        assert 0 < seen.requests < 0.8 * server.requests
+
+
+@pytest.mark.slow
+def test_an_answer_with_an_error_status_is_a_failure() -> None:
+    with serving(failing) as server:
+        seen = measure(server.address[1])
+    assert seen.requests == 0
+    assert seen.failures == {"status 400 or more": seen.answered}
+
+
+@pytest.mark.slow
+def test_an_error_of_a_socket_is_a_failure_and_no_answer() -> None:
+    with serving(resetting) as server:
+        seen = measure(server.address[1])
+    assert seen.failures["connection reset"] == pytest.approx(seen.answered / 9, rel=0.3)
+    assert seen.requests == seen.answered
+
+
+@pytest.mark.slow
+def test_a_server_that_is_not_there_is_an_error_of_the_generator() -> None:
+    with serving(keep_alive) as server:
+        port = server.address[1]
+        server.vanish()
+        with pytest.raises(GeneratorError, match="unable to connect"):
+            measure(port)
+
+
+@pytest.mark.slow
+def test_several_paths_are_sent_as_often_as_the_scenario_draws_them() -> None:
+    asked: list[bytes] = []
+
+    def noting(client: Client, number: int) -> bool:
+        asked.append(client.head.split(b" ")[1])
+        return keep_alive(client, number)
+
+    with serving(noting) as server:
+        measure(server.address[1], setup(scenario="mixed", users=4, warmup_s=0.0, window_s=1.0, tool=Tool.WRK))
+    assert set(asked) == {b"/hello", b"/sleep/100"}
+    assert asked.count(b"/sleep/100") == pytest.approx(len(asked) / 10, rel=0.3)
+
+
+def test_the_cpu_of_the_server_is_the_difference_of_two_readings() -> None:
+    reply = {
+        "duration_us": 2e6,
+        "answered": 10,
+        "cpu_s": 0.5,
+        "connect": 1,
+        "read": 2,
+        "write": 0,
+        "status": 3,
+        "timeout": 0,
+    }
+    seen = by_wrk.load_of(reply, 4, [CpuReading(cpu_s=1.0), CpuReading(cpu_s=3.5)])
+    assert (seen.requests, seen.answered, seen.sent, seen.server_cpu_s) == (7, 10, 13, 2.5)
+    assert seen.failures == {"status 400 or more": 3, "connection refused": 1, "connection reset": 2}
+    assert seen.users == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("users", "cores", "window_s", "options"),
+    [(4, [0, 1], 2.0, ["-t2", "-c4", "-d2s"]), (1, [0, 1], 0.3, ["-t1", "-c1", "-d1s"])],
+)
+def test_wrk_has_a_thread_for_each_core_and_takes_whole_seconds(
+    users: int, cores: list[int], window_s: float, options: list[str]
+) -> None:
+    if shutil.which("wrk") is None:
+        absent("wrk is not here (Debian: apt-get install wrk)")
+    line = by_wrk.command("http://here", setup(users=users, generator_cores=cores, tool=Tool.WRK), window_s)
+    assert line[1:4] == options
+    assert line[-1] == "http://here/hello"
+
+
+@pytest.mark.parametrize("line", ["loadtest --tool=wrk", "crosscheck --framework=falcon"])
+def test_a_missing_wrk_is_one_line_that_says_how_to_get_it(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(command_line(), line.split(), {GIVEN: ""}) == 2
+    told = capsys.readouterr().err
+    assert told == "error: TOOL=wrk needs wrk, which is not on PATH. Install it (Debian: apt-get install wrk).\n"
