@@ -1,6 +1,7 @@
 """Commands that join, show and publish results."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,10 +20,17 @@ from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
 from loadtests.board.publication import publish_run
 from loadtests.board.rows import board_rows
+from loadtests.campaign.store import RESULTS as RUNS
+from loadtests.page.model import make_page
+from loadtests.page.sources import read_sources, select_folders
+from loadtests.page.writing import report as page_text
+from loadtests.page.writing import write_page
 from loadtests.registry import experiment_of
 
 RESULTS = Group.create_ordered("Results")
 MAINTENANCE = Group.create_ordered("Maintenance")
+
+REPORT = RUNS / "report.html"
 
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
 Format = Annotated[Literal["text", "json"], Parameter(help="text or json.")]
@@ -30,7 +38,7 @@ Format = Annotated[Literal["text", "json"], Parameter(help="text or json.")]
 
 def register(app: App) -> None:
     """Add the commands to the command line."""
-    for command in (show, money, publish):
+    for command in (show, report, money, publish):
         app.command(command, group=RESULTS)
     app.command(records, group=MAINTENANCE)
 
@@ -56,6 +64,19 @@ def show(
     terminal.results.print(rows_report.table(rows, vcpu=vcpu))
     for note in rows_report.notes(rows, prices, vcpu=vcpu, runtime=runtime):
         terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+
+
+def report(
+    *,
+    run: Annotated[str | None, Parameter(help="One run: its id, its folder, or latest.")] = None,
+    runs: Annotated[str | None, Parameter(help="Runs joined by commas, or all. Default: all.")] = None,
+    out: Annotated[Path, Parameter(help="File to write instead of loadtests/results/report.html.")] = REPORT,
+) -> None:
+    """Write one self-contained page with everything that the runs know: words, table, plots, data."""
+    terminal = Terminal()
+    sources = read_sources(select_folders(run, runs), terminal)
+    write_page(out, page_text(make_page(sources, load_prices())))
+    terminal.results.print(f"wrote {out}", soft_wrap=True, markup=False)
 
 
 def money(

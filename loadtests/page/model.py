@@ -1,0 +1,192 @@
+"""What the page shows, joined from its runs: one row per stack and size. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from common.catalog.prices import Prices
+from common.records.figure import Figure, Metric, Subject
+from common.records.run import Cell
+from common.records.summary import CellSummary, Interval, Verdict
+from common.records.window import Window
+from loadtests.analysis.intervals import mean_interval
+from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.board.rows import BoardRow, board_rows
+from loadtests.page.columns import US_PER_S, figures, values
+from loadtests.page.ranks import RankRange, rank_ranges
+from loadtests.page.sources import LoadTest, Sources
+from loadtests.summaries.figures import subject_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRow:
+    """One stack at one size."""
+
+    subject: Subject
+    vcpu: float
+    title: str
+    version: str | None
+    interface: str
+    keep_alive: bool
+    values: Mapping[str, Interval]
+    """By column, in the column's unit."""
+    figures: Mapping[str, Figure]
+    """What the values were computed from, by column."""
+    rank: RankRange | None = None
+    cell: str = ""
+    """Name of its cell in the load test that ranks; empty where it has none."""
+    verdict: Verdict | None = None
+    """That of the load test that ranks; ``None`` where it does not hold the stack."""
+    doubts: Mapping[str, str]
+    floor: bool = False
+    """Whether it is a server without a framework."""
+    best_server: bool = False
+    """Whether it is its framework's fastest server, in the same image at the same size."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the page's address."""
+        one = self.subject
+        return f"{one.name}-{one.runtime}-{self.vcpu:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Everything that a page shows."""
+
+    sources: Sources
+    rows: Sequence[StackRow]
+    prices: Prices
+
+    @property
+    def test(self) -> LoadTest | None:
+        """The load test whose decisions are shown."""
+        return self.sources.ranking
+
+    @property
+    def floor(self) -> StackRow | None:
+        """The fastest floor, which is what others are compared with unless another stack is chosen."""
+        return next((row for row in self.rows if row.floor and "rate" in row.values), None)
+
+
+def make_page(sources: Sources, prices: Prices) -> Page:
+    """Return the page of some runs; the ranked stacks come first, the best first."""
+    rows = [*_joined(sources, prices)]
+    best = _best_servers(rows)
+    marked = [replace(row, best_server=best[_framework_key(row)] is row) for row in rows]
+    return Page(sources=sources, rows=sorted(marked, key=_order), prices=prices)
+
+
+def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
+    by_subject: dict[Subject, list[Figure]] = defaultdict(list)
+    for figure in sources.newest_figures:
+        by_subject[figure.subject].append(figure)
+    decisions, over = _decisions(sources.ranking), costs_over_floor(sources.ranking)
+    for subject, cell in sources.cells.items():
+        known = by_subject[subject]
+        for vcpu in _sizes(known, decisions.get(subject)):
+            (row,) = board_rows([subject], known, prices, vcpu=vcpu)
+            decided = decisions.get(subject)
+            if known or decided:
+                yield _row(row, cell, vcpu, decided if decided and decided.vcpu == vcpu else None, over)
+
+
+def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
+    """Return the vCPUs that the stack was measured at; 1 where its figures do not depend on them."""
+    sizes = {
+        one.conditions.vcpu
+        for one in known
+        if one.conditions.vcpu is not None and one.metric in {Metric.REQUESTS_PER_CPU_S, Metric.P99_S, Metric.START_S}
+    }
+    return sorted(sizes | ({decided.vcpu} if decided else set())) or [1.0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Decided:
+    """What the load test that ranks says of a stack."""
+
+    cell: str
+    vcpu: float
+    row: CellSummary
+    rank: RankRange | None
+
+
+def _decisions(test: LoadTest | None) -> dict[Subject, _Decided]:
+    if test is None:
+        return {}
+    rows, ranks = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary)
+    return {
+        subject_of(test.run, cell): _Decided(
+            cell=cell.name, vcpu=test.run.setup.size.vcpu, row=rows[cell.name], rank=ranks.get(cell.name)
+        )
+        for cell in test.run.cells
+        if cell.control_of is None and cell.name in rows
+    }
+
+
+def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over: Mapping[str, Interval]) -> StackRow:
+    return StackRow(
+        subject=row.subject,
+        vcpu=vcpu,
+        title=cell.title,
+        version=cell.version,
+        interface=cell.interface,
+        keep_alive=cell.keep_alive,
+        values=values(row, over.get(decided.cell) if decided and row.rate else None),
+        figures=figures(row),
+        rank=decided.rank if decided else None,
+        cell=decided.cell if decided else "",
+        verdict=decided.row.verdict if decided else None,
+        doubts=decided.row.doubts if decided else {},
+        floor=is_floor(cell),
+    )
+
+
+def is_floor(cell: Cell) -> bool:
+    """Return whether a cell is a server without a framework, which has no version to show."""
+    return cell.version is None
+
+
+def costs_over_floor(test: LoadTest | None) -> dict[str, Interval]:
+    """Return the CPU microseconds a request beyond the floor's on the same server, by cell; paired within rounds."""
+    if test is None:
+        return {}
+    windows = by_cell(one for one in test.visits if isinstance(one, Window))
+    costs = {
+        cell.name: {number: US_PER_S / value for number, value in values_by_round(windows[cell.name]).items()}
+        for cell in test.run.cells
+        if cell.control_of is None
+    }
+    floors = {(cell.server, cell.image): cell.name for cell in test.run.cells if is_floor(cell) and cell.name in costs}
+    found = {}
+    for cell in test.run.cells:
+        floor = floors.get((cell.server, cell.image))
+        if floor is not None and cell.name in costs and cell.name != floor:
+            found[cell.name] = mean_interval(_differences(costs[cell.name], costs[floor]))
+    return {name: interval for name, interval in found.items() if interval is not None}
+
+
+def _differences(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:
+    return [one[number] - other[number] for number in sorted(one.keys() & other.keys())]
+
+
+def _framework_key(row: StackRow) -> tuple[object, ...]:
+    one = row.subject
+    return one.framework, one.image, one.runtime, one.python, row.vcpu
+
+
+def _best_servers(rows: Sequence[StackRow]) -> dict[tuple[object, ...], StackRow]:
+    best: dict[tuple[object, ...], StackRow] = {}
+    for row in rows:
+        other = best.setdefault(_framework_key(row), row)
+        if _rate(row) > _rate(other):
+            best[_framework_key(row)] = row
+    return best
+
+
+def _rate(row: StackRow) -> float:
+    return row.values["rate"].estimate if "rate" in row.values else 0.0
+
+
+def _order(row: StackRow) -> tuple[bool, int, float, str]:
+    return row.rank is None, 0 if row.rank is None else row.rank.first, -_rate(row), row.id
