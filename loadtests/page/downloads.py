@@ -15,6 +15,7 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.page.columns import COLUMNS
 from loadtests.page.model import Page, StackRow
 
+LARGE_BYTES = 100_000
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -31,18 +32,24 @@ class Download:
 def downloads(page: Page) -> list[Download]:
     """Return the files of a page."""
     figures, runs = page.sources.newest_figures, [one.run for one in page.sources.runs]
-    files = [
-        ("figures.json", "application/json", "every figure with its interval, verdict, run and date",
-         msgspec.json.encode(figures)),
-        ("table.csv", "text/csv", "the table as it is here", table_csv(page.rows).encode()),
-        ("figures.schema.json", "application/json", "the JSON Schema of figures.json",
-         msgspec.json.encode(msgspec.json.schema(list[Figure]))),
-        ("manifests.json.gz", "application/gzip", "what was measured, on which machine, how: run.json of each run",
-         _packed(msgspec.json.encode(runs))),
-        ("windows.csv.gz", "application/gzip", "one line for each window of the load test that ranks",
-         _packed(_windows_csv(page).encode())),
+    return [
+        _download("figures.json", "application/json", "every figure with its interval, verdict, run and date",
+                  msgspec.json.encode(figures)),
+        _download("table.csv", "text/csv", "the table as it is here", table_csv(page.rows).encode()),
+        _download("figures.schema.json", "application/json", "the JSON Schema of figures.json",
+                  msgspec.json.encode(msgspec.json.schema(list[Figure]))),
+        _download("manifests.json", "application/json", "what was measured, on which machine, how: each run.json",
+                  msgspec.json.encode(runs)),
+        _download("windows.csv", "text/csv", "one line for each window of the load test that ranks",
+                  _windows_csv(page).encode()),
     ]  # fmt: skip
-    return [Download(name=name, about=about, address=_data_uri(kind, content)) for name, kind, about, content in files]
+
+
+def _download(name: str, kind: str, about: str, content: bytes) -> Download:
+    """Return a file as an address that holds it; a large one is compressed, which its name says."""
+    if len(content) > LARGE_BYTES:
+        name, kind, content = f"{name}.gz", "application/gzip", gzip.compress(content, mtime=0)
+    return Download(name=name, about=about, address=f"data:{kind};base64,{base64.b64encode(content).decode()}")
 
 
 def table_csv(rows: Sequence[StackRow]) -> str:
@@ -90,11 +97,3 @@ def _csv(lines: Sequence[Sequence[object]]) -> str:
 def _cell(value: object) -> object:
     """Return a value such that no spreadsheet takes a name for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(SPREADSHEET_FORMULA) else value
-
-
-def _packed(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

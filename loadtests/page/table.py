@@ -82,13 +82,12 @@ def verdict(row: StackRow) -> str:
 def script_data(page: Page) -> str:
     """Return what the page's script needs as JSON that can stand in a script element."""
     test = page.test
-    ids = {row.cell: row.id for row in page.rows if row.cell}
+    places = {row.cell: place for place, row in enumerate(page.rows) if row.cell}
     pairs = [
-        [ids[pair.a], ids[pair.b], pair.ratio.estimate, pair.ratio.low, pair.ratio.high, pair.decision is
-         Decision.EQUIVALENT]
+        [places[pair.a], places[pair.b], *_rounded(pair.ratio), pair.decision is Decision.EQUIVALENT]
         for pair in (test.summary.pairs if test else ())
-        if pair.ratio is not None and pair.a in ids and pair.b in ids
-    ]  # fmt: skip
+        if pair.ratio is not None and pair.a in places and pair.b in places
+    ]
     data = {
         "margin": test.run.stopping.margin if test else 0.05,
         "floor": page.floor.id if page.floor else "",
@@ -97,6 +96,10 @@ def script_data(page: Page) -> str:
         "pairs": pairs,
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _rounded(ratio: Interval) -> list[float | None]:
+    return [None if one is None else round(one, 4) for one in (ratio.estimate, ratio.low, ratio.high)]
 
 
 def _table_row(row: StackRow, most: Mapping[str, float], names: Mapping[str, str]) -> TableRow:
@@ -154,7 +157,9 @@ def _drawn(value: Interval, most: float) -> str:
 def _drawn_rank(rank: RankRange | None) -> str:
     if rank is None:
         return ""
-    return f"--l:{100 * (rank.first - 1) / rank.of:.1f}%;--w:{100 * (rank.last - rank.first + 1) / rank.of:.1f}%"
+    return (
+        f"--l:{100 * (rank.first - 1) / rank.of:.1f}%;--w:{100 * (rank.last - rank.first + 1) / rank.of:.1f}%;--e:-9px"
+    )
 
 
 def _most(page: Page, column: Column) -> float:

@@ -13,7 +13,8 @@ from loadtests.page.answer import answer
 from loadtests.page.columns import COLUMNS
 from loadtests.page.downloads import downloads
 from loadtests.page.model import Page
-from loadtests.page.plots import label, plots
+from loadtests.page.plots import label
+from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source
 from loadtests.page.stacks import stack_parts
 from loadtests.page.table import choices, script_data, table_rows
@@ -64,7 +65,7 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
         table=table_rows(page),
         labels=[label(row, page) for row in page.rows],
         notes=list(_notes(page)),
-        plots=plots(page),
+        plots=all_plots(page),
         parts=stack_parts(page),
         downloads=downloads(page),
         runs=[_run_line(source) for source in page.sources.runs],

@@ -13,10 +13,8 @@
     const cells = {};
     for (const cell of element.querySelectorAll("[data-key]")) {
       cells[cell.dataset.key] = {
-        element: cell, text: cell.querySelector(".value"), drawn: cell.querySelector(".range"),
-        value: cell.dataset.value === "" ? null : Number(cell.dataset.value),
-        shown: cell.querySelector(".value").textContent, title: cell.title,
-        style: cell.querySelector(".range")?.getAttribute("style"),
+        element: cell, value: cell.dataset.value === "" ? null : Number(cell.dataset.value),
+        shown: cell.textContent, title: cell.title, style: cell.getAttribute("style"),
       };
     }
     return { element, place, cells, id: element.dataset.id, name: element.dataset.name,
@@ -27,8 +25,8 @@
   // Ratios of the load test are paired within its rounds, so they are narrower than a ratio of two estimates.
   const pairs = new Map();
   for (const [a, b, estimate, low, high, equivalent] of data.pairs) {
-    pairs.set(a + "\n" + b, { estimate, low, high, equivalent });
-    pairs.set(b + "\n" + a, { estimate: 1 / estimate, low: high && 1 / high, high: low && 1 / low, equivalent });
+    pairs.set(`${a} ${b}`, { estimate, low, high, equivalent });
+    pairs.set(`${b} ${a}`, { estimate: 1 / estimate, low: high && 1 / high, high: low && 1 / low, equivalent });
   }
   const turned = ({ estimate, low, high, equivalent }) =>
     ({ estimate: 1 / estimate, low: high && 1 / high, high: low && 1 / low, equivalent });
@@ -36,7 +34,7 @@
   const ratioTo = (row, reference, key) => {
     const own = row.cells[key].value, other = reference.cells[key].value;
     if (own === null || other === null || other <= 0 || own <= 0) return null;
-    const pair = pairs.get(row.id + "\n" + reference.id);
+    const pair = pairs.get(`${row.place} ${reference.place}`);
     if (pair && key === "rate") return pair;
     if (pair && key === "cost") return turned(pair);
     return { estimate: own / other, low: null, high: null, equivalent: false };
@@ -44,7 +42,10 @@
 
   const percent = (log, widest) => 50 + 50 * Math.max(-1, Math.min(1, log / widest));
 
+  let referred = null;
   const showRatios = (reference) => {
+    if (reference === referred) return;
+    referred = reference;
     table.classList.toggle("ratios", Boolean(reference));
     for (const key of Object.keys(rows[0]?.cells ?? {})) {
       const found = rows.map((row) => (reference ? ratioTo(row, reference, key) : null));
@@ -54,19 +55,18 @@
   };
 
   const showCell = (cell, reference, ratio, widest) => {
-    cell.element.classList.toggle("equivalent", Boolean(ratio?.equivalent));
-    cell.text.textContent = !reference ? cell.shown : ratio ? `${ratio.estimate.toFixed(2)}×` : "-";
-    cell.element.title = !ratio ? cell.title
+    const element = cell.element;
+    element.classList.toggle("equivalent", Boolean(ratio?.equivalent));
+    element.textContent = !reference ? cell.shown : ratio ? `${ratio.estimate.toFixed(2)} x` : "-";
+    element.title = !ratio ? cell.title
       : ratio.low ? `${ratio.low.toFixed(3)} to ${ratio.high.toFixed(3)}, paired within rounds; ${cell.shown}`
       : `ratio of two estimates, without an interval; ${cell.shown}`;
-    if (!cell.drawn) return;
-    if (!ratio) { cell.drawn.setAttribute("style", reference ? "--l:0;--w:0;--e:-9px" : cell.style); return; }
+    if (cell.style === null) return;
+    if (!ratio) { element.setAttribute("style", reference ? "--l:-9px;--w:0%;--e:-9px;--b:100%" : cell.style); return; }
     const [low, at, high] = [ratio.low ?? ratio.estimate, ratio.estimate, ratio.high ?? ratio.estimate]
       .map((one) => percent(Math.log(one), widest));
-    const band = percent(Math.log(1 + data.margin), widest) - 50;
-    const place = band >= 50 ? 0 : (100 * (50 - band)) / (100 - 2 * band);
-    cell.drawn.setAttribute("style",
-      `--l:${low}%;--w:${high - low}%;--e:${at}%;--band:${place}%;--bandw:${2 * band}%`);
+    const beside = 100 - percent(Math.log(1 + data.margin), widest);
+    element.setAttribute("style", `--l:${low}%;--w:${high - low}%;--e:${at}%;--b:${beside}%`);
   };
 
   const stateNow = () => {
@@ -108,22 +108,24 @@
     return (down ? -order : order) || a.place - b.place;
   };
 
-  const apply = () => {
-    const words = form.elements.q.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = new Set([...form.querySelectorAll("[name=cols]:checked")].map((one) => one.value));
-    for (const cell of table.querySelectorAll("[data-key]")) cell.hidden = !shown.has(cell.dataset.key);
-    let count = 0;
-    for (const row of rows) { row.element.hidden = !matches(row, words); count += !row.element.hidden; }
-    const reference = byId.get(form.elements.ref.value);
-    showRatios(reference);
+  const arrange = () => {
     const order = sorted ? [...rows].sort(compare(sorted.key, sorted.down)) : rows;
-    const fragment = document.createDocumentFragment();
-    for (const row of order) fragment.append(row.element);
-    body.append(fragment);
+    body.append(...order.map((row) => row.element));
     for (const head of heads) {
       const key = head.dataset.sort;
       if (key) head.setAttribute("aria-sort", sorted?.key !== key ? "none" : sorted.down ? "descending" : "ascending");
     }
+  };
+
+  const apply = () => {
+    const words = form.elements.q.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const shown = new Set([...form.querySelectorAll("[name=cols]:checked")].map((one) => one.value));
+    for (const head of heads) if (head.dataset.key) head.hidden = !shown.has(head.dataset.key);
+    for (const row of rows) for (const [key, cell] of Object.entries(row.cells)) cell.element.hidden = !shown.has(key);
+    let count = 0;
+    for (const row of rows) { row.element.hidden = !matches(row, words); count += !row.element.hidden; }
+    const reference = byId.get(form.elements.ref.value) ?? null;
+    showRatios(reference);
     told.textContent = `${count} of ${rows.length} rows`
       + (reference ? `; ratios to ${reference.name}; shaded: within ${Math.round(data.margin * 100)} %` : "");
   };
@@ -131,7 +133,7 @@
   const sortBy = (key) => {
     const down = sorted?.key === key ? !sorted.down : more.has(key);
     sorted = { key, down };
-    apply();
+    arrange();
     remember();
   };
 
@@ -163,14 +165,14 @@
     button.addEventListener("click", () => sortBy(head.dataset.sort));
     head.replaceChildren(button);
   }
-  form.addEventListener("input", () => { apply(); remember(); });
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => { apply(); remember(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.elements.floor.addEventListener("click", () => {
     form.elements.ref.value = form.elements.ref.value ? "" : data.floor;
     apply();
     remember();
   });
-  form.addEventListener("reset", () => setTimeout(() => { sorted = null; apply(); remember(); }));
+  form.addEventListener("reset", () => setTimeout(() => { sorted = null; arrange(); apply(); remember(); }));
   for (const link of document.querySelectorAll("a[href^='#stack-']")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
@@ -190,6 +192,7 @@
   }
   form.hidden = false;
   restore(started);
+  if (sorted) arrange();
   apply();
   if (location.hash.startsWith("#stack-")) openPart(decodeURIComponent(location.hash.slice(1)));
 })();
