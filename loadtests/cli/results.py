@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import App, Group, Parameter, validators
 
 from common.catalog.prices import load_prices
-from common.cli.parameters import StackParameters
+from common.cli.parameters import StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.machine import machine
@@ -18,7 +18,7 @@ from loadtests.board import bill_report, rows_report
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
 from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
-from loadtests.board.publication import publish_run
+from loadtests.board.publication import PUBLISHED, publish_run
 from loadtests.board.rows import board_rows
 from loadtests.campaign.store import RESULTS as RUNS
 from loadtests.page.model import make_page
@@ -26,11 +26,15 @@ from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
 from loadtests.page.writing import write_page
 from loadtests.registry import experiment_of
+from loadtests.site.badge import Badge, newest_rate, write_badge
+from loadtests.site.pages import write_site
+from loadtests.site.pictures import PICTURES, write_pictures
+from loadtests.site.published import published_runs
 
 RESULTS = Group.create_ordered("Results")
 MAINTENANCE = Group.create_ordered("Maintenance")
 
-REPORT = RUNS / "report.html"
+REPORT, SITE, BADGES = RUNS / "report.html", RUNS / "site", RUNS / "badges"
 
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
 Format = Annotated[Literal["text", "json"], Parameter(help="text or json.")]
@@ -38,7 +42,7 @@ Format = Annotated[Literal["text", "json"], Parameter(help="text or json.")]
 
 def register(app: App) -> None:
     """Add the commands to the command line."""
-    for command in (show, report, money, publish):
+    for command in (show, report, money, publish, site, badge):
         app.command(command, group=RESULTS)
     app.command(records, group=MAINTENANCE)
 
@@ -110,9 +114,36 @@ def money(
 def publish(
     *, run: Annotated[str, Parameter(help="A finished load test: its id, its folder, or latest.")] = "latest"
 ) -> None:
-    """Keep a finished load test in loadtests/published/, and its table in the README."""
-    for file in publish_run(run):
+    """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
+    files = publish_run(run)
+    newest = published_runs(PUBLISHED, load_prices())[0]
+    for file in [*files, *write_pictures(newest.page, PICTURES)]:
         Terminal().results.print(f"wrote {file}", soft_wrap=True)
+
+
+def site(
+    *, out: Annotated[Path, Parameter(help="Folder of the site instead of loadtests/results/site.")] = SITE
+) -> None:
+    """Write a static site of the published runs, for any web server or host of files."""
+    files = write_site(published_runs(PUBLISHED, load_prices()), out)
+    Terminal().results.print(f"wrote {len(files)} files; begin with {out / 'index.html'}", soft_wrap=True)
+
+
+def badge(
+    stack: StackParameter = StackParameter(),
+    *,
+    out: Annotated[Path, Parameter(help="Folder for the two files instead of loadtests/results/badges.")] = BADGES,
+) -> None:
+    """Write a badge of one stack's requests per second per vCPU: an SVG, and JSON for a badge service."""
+    terminal = Terminal()
+    runtime = stack.parse_runtime()
+    (subject,) = subjects_of([stack.candidate(runtime)], [], any_image=False)
+    known = [one for one in _figures(terminal) if one.subject == subject and one.conditions.scenario == "hello"]
+    figure = newest_rate(known)
+    if figure is None:
+        raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={subject.framework}")
+    for file in write_badge(Badge.of(figure, machine().cpu_model), out, subject):
+        terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
 def records() -> None:

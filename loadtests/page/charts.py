@@ -62,11 +62,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """An axis' label, its scale and how its values are written."""
+    """An axis' label, its scale and how its values are written: on its ticks, and in full in tooltips."""
 
     label: str
     log: bool = False
     zero: bool = False
+    tick: Callable[[float], str] = short_number
     show: Callable[[float], str] = short_number
 
 
@@ -75,7 +76,7 @@ def dots(title: str, description: str, rows: Sequence[Dot], axis: Axis) -> Marku
     edges = [edge for row in rows for edge in (row.value, row.low, row.high) if edge is not None]
     scale = fitted(edges, LABELS, WIDTH - RIGHT, log=axis.log, zero=axis.zero)
     bottom = 10 + ROW * len(rows)
-    body = [*x_axis(scale, 4, bottom, axis.label, axis.show)]
+    body = [*x_axis(scale, 4, bottom, axis.label, axis.tick)]
     for number, row in enumerate(rows):
         body += _dot_row(row, scale, 10 + ROW * number + ROW / 2, axis)
     return picture(WIDTH, bottom + BOTTOM, title, description, "".join(body))
@@ -92,7 +93,7 @@ def bars(title: str, description: str, rows: Sequence[Bar], axis: Axis, *, repla
     """Return a stacked bar per row; ``replay`` lets each part take as many seconds as it is long, one after another."""
     scale = fitted([sum(size for _, size in row.parts) for row in rows], LABELS, WIDTH - RIGHT, zero=True)
     bottom = 10 + ROW * len(rows)
-    body = [*x_axis(scale, 4, bottom, axis.label, axis.show)]
+    body = [*x_axis(scale, 4, bottom, axis.label, axis.tick)]
     for number, row in enumerate(rows):
         y = 10 + ROW * number
         body.append(text(LABELS - 10, y + ROW / 2 + 4, row.label, anchor="end", kind="name"))
@@ -116,7 +117,7 @@ def curves(title: str, description: str, series: Sequence[Series], x: Axis, y: A
     xs = [at for one in series for at, _ in one.points]
     ys = [at for one in series for _, at in one.points]
     across, up = fitted(xs, left, WIDTH - RIGHT, log=x.log), fitted(ys, height, top, log=y.log, zero=y.zero)
-    body = [*x_axis(across, top, height, x.label, x.show), *y_axis(up, left, WIDTH - RIGHT, y.label, y.show)]
+    body = [*x_axis(across, top, height, x.label, x.tick), *y_axis(up, left, WIDTH - RIGHT, y.label, y.tick)]
     for number, one in enumerate(series):
         points = [(across(at), up(value)) for at, value in one.points]
         body.append(polyline(points, f"curve s{number % KINDS}", tip=_named(one)))
@@ -142,7 +143,7 @@ def scatter(title: str, description: str, points: Sequence[tuple[Dot, float]], x
     height, left, top = 320, 64, 34
     across = fitted([one.value for one, _ in points], left, WIDTH - 160, log=x.log, zero=x.zero)
     up = fitted([value for _, value in points], height, top, log=y.log, zero=y.zero)
-    body = [*x_axis(across, top, height, x.label, x.show), *y_axis(up, left, WIDTH - RIGHT, y.label, y.show)]
+    body = [*x_axis(across, top, height, x.label, x.tick), *y_axis(up, left, WIDTH - RIGHT, y.label, y.tick)]
     taken: list[tuple[float, float]] = []
     for one, value in sorted(points, key=lambda point: -point[1]):
         at, high = across(one.value), up(value)

@@ -44,6 +44,9 @@ COLUMNS = (
            about="CPU time of one request: server and framework together.", shown=False),
     Column(key="p99", heading="p99 ms at 50 %", unit="ms", more_is_better=False, digits=2, command="latency",
            about="99th percentile of the response time under arrivals at half of the stack's own capacity."),
+    Column(key="busy", heading="p99 ms, closed loop", unit="ms", more_is_better=False, digits=2, command="loadtest",
+           about="99th percentile of the response time while every connection always has a request in flight.",
+           shown=False),
     Column(key="image", heading="image MB", unit="MB", more_is_better=False, digits=1, command="sizes",
            about="Compressed layers, as a registry stores them."),
     Column(key="start", heading="start s", unit="s", more_is_better=False, digits=2, command="startup",
@@ -58,14 +61,18 @@ COLUMNS = (
 BY_KEY: Mapping[str, Column] = {column.key: column for column in COLUMNS}
 
 
-def values(row: BoardRow, over: Interval | None) -> dict[str, Interval]:
-    """Return what is known of a stack by column, in the columns' units; ``over`` is its cost over the floor."""
+def values(row: BoardRow, over: Interval | None, busy_s: Interval | None) -> dict[str, Interval]:
+    """Return what is known of a stack by column, in the columns' units.
+
+    ``over`` is its cost over the floor, ``busy_s`` its 99th percentile in a closed loop: both are a load test's own.
+    """
     cost = None if row.rate is None else _inverse(row.rate.value)
     found = {
         "rate": _value(row.rate),
         "over": over,
         "cost": cost,
         "p99": _value(row.p99, MS_PER_S),
+        "busy": None if busy_s is None else scaled(busy_s, MS_PER_S),
         "image": _value(row.compressed, 1 / BYTES_PER_MB),
         "start": _value(row.start),
         "idle": _value(row.idle, 1 / MB),
@@ -82,6 +89,7 @@ def figures(row: BoardRow) -> dict[str, Figure]:
         "over": row.rate,
         "cost": row.rate,
         "p99": row.p99,
+        "busy": row.rate,
         "image": row.compressed,
         "start": row.start,
         "idle": row.idle,

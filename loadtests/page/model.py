@@ -132,7 +132,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over:
         version=cell.version,
         interface=cell.interface,
         keep_alive=cell.keep_alive,
-        values=values(row, over.get(decided.cell) if decided and row.rate else None),
+        values=values(row, *_own(row, decided, over)),
         figures=figures(row),
         rank=decided.rank if decided else None,
         cell=decided.cell if decided else "",
@@ -140,6 +140,15 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over:
         doubts=decided.row.doubts if decided else {},
         floor=is_floor(cell),
     )
+
+
+def _own(
+    row: BoardRow, decided: _Decided | None, over: Mapping[str, Interval]
+) -> tuple[Interval | None, Interval | None]:
+    """Return the cost over the floor and the 99th percentile in a closed loop, which no store of figures has."""
+    if decided is None or row.rate is None:
+        return None, None
+    return over.get(decided.cell), decided.row.p99_s
 
 
 def is_floor(cell: Cell) -> bool:

@@ -54,6 +54,14 @@ def response_times(page: Page) -> Plot | None:
     )  # fmt: skip
 
 
+def busy_response_times(page: Page) -> Plot | None:
+    """Plot the 99th percentile of the load test, whose connections are never idle."""
+    return _by_column(
+        page, "busy", "99th percentile in a closed loop",
+        "Response times while every connection always has a request in flight: what a server that is fully busy does.",
+    )  # fmt: skip
+
+
 def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
     column, known = BY_KEY[key], [row for row in page.rows if key in row.values]
     if not known:

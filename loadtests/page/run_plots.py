@@ -8,7 +8,7 @@ from common.records.startup import StartRow, StartupRun, StartupSummary
 from common.records.window import Window
 from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page
-from loadtests.page.plots import MOST, Plot, costs, prices, rates, response_times, sizes_and_rates
+from loadtests.page.plots import MOST, Plot, busy_response_times, costs, prices, rates, response_times, sizes_and_rates
 from loadtests.page.sources import Source
 from loadtests.reports.formatting import MISSING, MS_PER_S, counted, number, share, with_bounds
 from loadtests.users import histogram
@@ -21,7 +21,8 @@ PHASES = ("create", "start", "bind", "answer")
 def all_plots(page: Page) -> list[Plot]:
     """Return every plot that the page's runs have the numbers for."""
     makers: Sequence[Callable[[Page], Plot | None]] = (
-        rates, costs, response_times, sizes_and_rates, latencies, starts, climbs, worker_counts, prices,
+        rates, costs, response_times, busy_response_times, sizes_and_rates, latencies, starts, climbs, worker_counts,
+        prices,
     )  # fmt: skip
     return [plot for make in makers if (plot := make(page)) is not None]
 
@@ -41,7 +42,7 @@ def latencies(page: Page) -> Plot | None:
         "Where the quota throttled the server, the legend says for how much of the time.",
         svg=curves(
             title, f"{len(series)} curves.", series, Axis(label="response time in ms, logarithmic", log=True),
-            Axis(label="share of responses", zero=True, show=share),
+            Axis(label="share of responses", zero=True, tick=share),
         ),
         headings=("stack and size", "p50 ms", "p99 ms", "throttled"),
         rows=[

@@ -12,6 +12,7 @@ from common.catalog.runtimes import Runtime
 from common.records.figure import Subject
 from common.records.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.run import Cell
+from common.records.summary import DropReason
 from common.records.window import Window
 from loadtests.analysis.values import by_cell, requests_per_cpu_s
 from loadtests.page.columns import BYTES_PER_MB
@@ -21,6 +22,12 @@ from loadtests.page.svg import Scale, fitted, line, picture, text
 from loadtests.reports.formatting import counted
 from loadtests.summaries.figures import subject_of
 
+DROPPED = {
+    DropReason.RESOLVED: "each of its pairs was decided",
+    DropReason.PRECISE: "its interval was narrow enough",
+    DropReason.OUT_OF_REACH: "more rounds were not likely to decide any of its pairs",
+    DropReason.FAILED: "more rounds would not have helped",
+}
 LARGEST = 8
 """How many of an image's layers are listed."""
 
@@ -105,7 +112,7 @@ def _measured(rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
     """Yield the verdict with its reasons, and when the figures were measured."""
     for row in rows:
         if row.verdict is not None:
-            yield "verdict", f"{row.verdict}. {' '.join(row.doubts.values())}".strip()
+            yield "verdict", ". ".join([str(row.verdict), *row.doubts.values()])
     figures = {(one.run, one.measured_at) for row in rows for one in row.figures.values()}
     for run, at in sorted(figures, key=lambda one: one[1]):
         yield "measured", f"{at:%Y-%m-%d %H:%M} UTC in run {run}"
@@ -137,7 +144,7 @@ def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[s
             yield f"Round {one.round}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
     row = next((row for row in test.summary.cells if row.cell == name), None)
     if row is not None and row.dropout is not None:
-        yield f"Not measured after round {row.dropout.after_round}: {row.dropout.reason}."
+        yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
 
 
 def _command(subject: Subject, cell: Cell) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.records.summary import Decision, Interval
-from loadtests.page.columns import COLUMNS, Column
+from loadtests.page.columns import BY_KEY, COLUMNS, Column
 from loadtests.page.model import Page, StackRow
 from loadtests.page.ranks import RankRange
 from loadtests.page.stacks import part_id
@@ -55,6 +55,12 @@ def table_rows(page: Page) -> list[TableRow]:
     return [_table_row(row, most, names) for row in page.rows]
 
 
+def shown_columns(page: Page) -> set[str]:
+    """Return the columns that are shown unless chosen otherwise: those of them that something is known of."""
+    known = {key for row in page.rows for key in row.values}
+    return {column.key for column in COLUMNS if column.shown and column.key in known}
+
+
 def choices(page: Page) -> list[Choice]:
     """Return the filters that leave more than one choice."""
     every = [
@@ -91,7 +97,7 @@ def script_data(page: Page) -> str:
     data = {
         "margin": test.run.stopping.margin if test else 0.05,
         "floor": page.floor.id if page.floor else "",
-        "shown": [column.key for column in COLUMNS if column.shown],
+        "shown": [column.key for column in COLUMNS if column.key in shown_columns(page)],
         "more": [column.key for column in COLUMNS if column.more_is_better],
         "pairs": pairs,
     }
@@ -100,6 +106,17 @@ def script_data(page: Page) -> str:
 
 def _rounded(ratio: Interval) -> list[float | None]:
     return [None if one is None else round(one, 4) for one in (ratio.estimate, ratio.low, ratio.high)]
+
+
+def value_texts(row: StackRow, key: str) -> tuple[str, str]:
+    """Return a figure and its interval as texts."""
+    value, column = row.values.get(key), BY_KEY[key]
+    if value is None:
+        return MISSING, MISSING
+    bounds = (
+        MISSING if value.low is None or value.high is None else f"{column.text(value.low)} to {column.text(value.high)}"
+    )
+    return column.text(value.estimate), bounds
 
 
 def _table_row(row: StackRow, most: Mapping[str, float], names: Mapping[str, str]) -> TableRow:

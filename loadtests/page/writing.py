@@ -1,7 +1,7 @@
 """From a page's model to HTML. Whatever is not markup of our own is escaped by the template engine."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from loadtests.page.plots import label
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source
 from loadtests.page.stacks import stack_parts
-from loadtests.page.table import choices, script_data, table_rows
+from loadtests.page.table import choices, script_data, shown_columns, table_rows
 from loadtests.reports.formatting import counted
 from loadtests.reports.throughput import title as title_of
 
@@ -35,16 +35,10 @@ def templates() -> Environment:
 
 
 @cache
-def charts_style() -> str:
-    """Return the style of all pictures, for light and for dark surroundings."""
-    return _file("charts.css")
-
-
-@cache
 def style() -> str:
     """Return the style of all pages."""
-    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_file('dark.css')} }} }}"
-    return f"{_file('page.css')}{dark}{charts_style()}"
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {style_file('dark.css')} }} }}"
+    return f"{style_file('page.css')}{dark}{style_file('charts.css')}"
 
 
 def report(page: Page, *, title: str = "Python API frameworks, per vCPU", navigation: Markup = Markup()) -> str:  # noqa: B008 -- empty
@@ -53,14 +47,16 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
         title=title,
         about=ABOUT,
         style=Markup(style()),  # noqa: S704 -- a file of ours
-        script=Markup(_file("page.js")),  # noqa: S704 -- a file of ours
+        script=Markup(style_file("page.js")),  # noqa: S704 -- a file of ours
         script_data=Markup(script_data(page)),  # noqa: S704 -- JSON without a "<"
         navigation=navigation,
         measured=_measured(page),
         warnings=page.sources.left_out,
         answer=answer(page),
         columns=COLUMNS,
+        shown=shown_columns(page),
         breakable=_breakable,
+        named=_named,
         choices=choices(page),
         table=table_rows(page),
         labels=[label(row, page) for row in page.rows],
@@ -83,13 +79,19 @@ def write_page(file: Path, text: str) -> None:
         ) from error
 
 
-def _file(name: str) -> str:
+def style_file(name: str) -> str:
+    """Return the text of a file beside the templates."""
     return (TEMPLATES / name).read_text()
 
 
 def _breakable(name: str) -> Markup:
     """Return a stack's name that may be broken between its parts."""
     return Markup("<wbr>").join(re.split(r"(?=[+@])", name))
+
+
+def _named(names: Sequence[str]) -> Markup:
+    """Return names that may be broken between their parts, with commas between them."""
+    return Markup(", ").join(_breakable(name) for name in names)
 
 
 def _measured(page: Page) -> str:
@@ -103,8 +105,13 @@ def _notes(page: Page) -> Iterator[str]:
     """Yield what a reader has to know beside the table."""
     if page.test is not None:
         yield f"Ranks and verdicts are those of run {page.test.run.id}: {title_of(page.test.run)}."
+    shown = shown_columns(page)
     for column in COLUMNS:
-        yield f"{column.heading}: {column.about}"
+        if column.key in shown:
+            yield f"{column.heading}: {column.about}"
+    if missing := [column for column in COLUMNS if column.shown and column.key not in shown]:
+        commands = dict.fromkeys(f"make {column.command}" for column in missing)
+        yield f"Not measured: {', '.join(column.heading for column in missing)} ({', '.join(commands)})."
     yield "Every figure is the newest valid one of its kind; different columns may come from different runs."
     if any(not row.keep_alive for row in page.rows):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
