@@ -28,7 +28,7 @@ whatever it shows; that is decided before it is made. `make publish` writes this
 site of all runs; [how to read it](reading-a-result.md).
 
 ![Requests per second per vCPU, with intervals](pictures/rates.svg)
-![CPU time of a request: server and framework](pictures/costs.svg)
+![What a request costs in CPU time](pictures/costs.svg)
 ![99th percentile in a closed loop](pictures/response-times.svg)
 """
 

@@ -1,11 +1,13 @@
 """Commands that measure stacks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter, validators
 
 from common.aws.sizes import parse_fargate_sizes
+from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of
@@ -70,7 +72,7 @@ from loadtests.experiments.sides import STACK, Side
 from loadtests.experiments.sizes import begin_sizes
 from loadtests.experiments.startup import ROUNDS, begin_startup, parse_caches, parse_links
 from loadtests.experiments.workers import begin_workers, parse_worker_counts
-from loadtests.web.serving import open_web
+from loadtests.web.serving import WebUi, open_web
 
 MEASURE = Group.create_ordered("Measure")
 ON_FARGATE = Group.create_ordered("Measure on AWS Fargate")
@@ -374,13 +376,17 @@ def web(
     *,
     size: SizeParameters = SizeParameters(),
     port: Port = 8089,
+    web_host: Annotated[
+        str, Parameter(help="Address to listen on; others than this machine's own ask for a password.")
+    ] = "127.0.0.1",
 ) -> None:
-    """Bring one stack up with Locust's web UI on it, until Ctrl-C."""
+    """Bring a stack up with Locust's web UI on it, where others can be chosen, until Ctrl-C."""
     terminal, runtime = Terminal(), require_local(stack.parse_runtime())
     given = size.parse(runtime)
-    candidate = stack.candidate(runtime, size=given)
+    asked = stack if stack.framework else replace(stack, framework=min(frameworks()))
+    candidate = asked.candidate(runtime, size=given)
     prepare([candidate], terminal.messages)
-    open_web(candidate, given, port, terminal)
+    open_web(candidate, given, WebUi(port=port, host=web_host), terminal, runtime=runtime)
 
 
 def experiment(

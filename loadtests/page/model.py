@@ -36,8 +36,10 @@ class StackRow:
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
     verdict: Verdict | None = None
-    """That of the load test that ranks; ``None`` where it does not hold the stack."""
+    """That of the load test that ranks, else of the newest one; ``None`` where no load test holds the stack."""
     doubts: Mapping[str, str]
+    doubtful_rate: Interval | None = None
+    """Requests per CPU-second that the doubts are about, where no valid ones are known."""
     floor: bool = False
     """Whether it is a server without a framework."""
     best_server: bool = False
@@ -81,7 +83,7 @@ def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
     by_subject: dict[Subject, list[Figure]] = defaultdict(list)
     for figure in sources.newest_figures:
         by_subject[figure.subject].append(figure)
-    decisions, over = _decisions(sources.ranking), costs_over_floor(sources.ranking)
+    decisions, over = _decisions(sources), costs_over_floor(sources.ranking)
     for subject, cell in sources.cells.items():
         known = by_subject[subject]
         for vcpu in _sizes(known, decisions.get(subject)):
@@ -111,17 +113,25 @@ class _Decided:
     rank: RankRange | None
 
 
-def _decisions(test: LoadTest | None) -> dict[Subject, _Decided]:
-    if test is None:
-        return {}
-    rows, ranks = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary)
-    return {
-        subject_of(test.run, cell): _Decided(
-            cell=cell.name, vcpu=test.run.setup.size.vcpu, row=rows[cell.name], rank=ranks.get(cell.name)
-        )
-        for cell in test.run.cells
-        if cell.control_of is None and cell.name in rows
-    }
+def _decisions(sources: Sources) -> dict[Subject, _Decided]:
+    """Return what the newest load test of each stack says of it; the one that ranks comes before all others."""
+    tests = sorted(sources.load_tests, key=lambda one: (one is sources.ranking, one.run.started_at))
+    return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is sources.ranking)}
+
+
+def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
+    rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary) if ranks else {}
+    for cell in test.run.cells:
+        if cell.control_of is None and cell.name in rows:
+            yield (
+                subject_of(test.run, cell),
+                _Decided(
+                    cell=cell.name if ranks else "",
+                    vcpu=test.run.setup.size.vcpu,
+                    row=rows[cell.name],
+                    rank=ranges.get(cell.name),
+                ),
+            )
 
 
 def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over: Mapping[str, Interval]) -> StackRow:
@@ -138,6 +148,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over:
         cell=decided.cell if decided else "",
         verdict=decided.row.verdict if decided else None,
         doubts=decided.row.doubts if decided else {},
+        doubtful_rate=decided.row.requests_per_cpu_s if decided and row.rate is None else None,
         floor=is_floor(cell),
     )
 

@@ -87,7 +87,7 @@ def costs(page: Page) -> Plot | None:
     if not known:
         return None
     known.sort(key=lambda row: row.values["cost"].estimate)
-    title, show = "CPU time of a request: server and framework", BY_KEY["cost"].text
+    title, show = "What a request costs in CPU time", BY_KEY["cost"].text
     drawn = [Bar(label=label(row, page), parts=_cost_parts(row)) for row in known[:MOST]]
     return Plot(
         id="costs",

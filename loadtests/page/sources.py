@@ -66,11 +66,18 @@ class Sources:
     """Sentences about runs that were asked for and are not on the page."""
 
     @cached_property
+    def load_tests(self) -> "list[LoadTest]":
+        """Every load test, the newest first; comparisons are none."""
+        return [
+            LoadTest(run=one.run, visits=one.visits, summary=one.summary)
+            for one in self.runs
+            if type(one.run) is LoadRun and isinstance(one.summary, Summary)
+        ]
+
+    @cached_property
     def ranking(self) -> "LoadTest | None":
         """The load test whose decisions the page shows: the newest of those that rank the most stacks."""
-        tests = [LoadTest(run=one.run, visits=one.visits, summary=one.summary) for one in self.runs
-                 if type(one.run) is LoadRun and isinstance(one.summary, Summary)]  # fmt: skip
-        return max(tests, key=lambda one: (one.ranked, one.run.started_at), default=None)
+        return max(self.load_tests, key=lambda one: (one.ranked, one.run.started_at), default=None)
 
     @cached_property
     def newest_figures(self) -> list[Figure]:

@@ -58,6 +58,7 @@ def table_rows(page: Page) -> list[TableRow]:
 def shown_columns(page: Page) -> set[str]:
     """Return the columns that are shown unless chosen otherwise: those of them that something is known of."""
     known = {key for row in page.rows for key in row.values}
+    known |= {"rate"} if any(row.doubtful_rate for row in page.rows) else set()
     return {column.key for column in COLUMNS if column.shown and column.key in known}
 
 
@@ -134,7 +135,7 @@ def _table_row(row: StackRow, most: Mapping[str, float], names: Mapping[str, str
 def _cell(row: StackRow, column: Column, most: float) -> TableCell:
     value = row.values.get(column.key)
     if value is None:
-        return TableCell(key=column.key, value="", text=MISSING, title=_missing(row, column), drawn="")
+        return TableCell(key=column.key, value="", text=_doubtful(row, column), title=_missing(row, column), drawn="")
     return TableCell(
         key=column.key,
         value=f"{value.estimate:.6g}",
@@ -142,6 +143,13 @@ def _cell(row: StackRow, column: Column, most: float) -> TableCell:
         title=_known(row, column, value),
         drawn=_drawn(value, most),
     )
+
+
+def _doubtful(row: StackRow, column: Column) -> str:
+    """Return a figure that is not valid in brackets: it is not sorted, drawn or compared."""
+    if column.key != "rate" or row.doubtful_rate is None:
+        return MISSING
+    return f"({column.text(row.doubtful_rate.estimate)})"
 
 
 def _missing(row: StackRow, column: Column) -> str:
