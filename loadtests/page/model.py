@@ -8,9 +8,7 @@ from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject
 from common.records.run import Cell
 from common.records.summary import CellSummary, Interval, Verdict
-from common.records.window import Window
-from loadtests.analysis.intervals import mean_interval
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.intervals import scaled
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import US_PER_S, figures, values
 from loadtests.page.ranks import RankRange, rank_ranges
@@ -83,14 +81,14 @@ def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
     by_subject: dict[Subject, list[Figure]] = defaultdict(list)
     for figure in sources.newest_figures:
         by_subject[figure.subject].append(figure)
-    decisions, over = _decisions(sources), costs_over_floor(sources.ranking)
+    decisions = _decisions(sources)
     for subject, cell in sources.cells.items():
         known = by_subject[subject]
         for vcpu in _sizes(known, decisions.get(subject)):
             (row,) = board_rows([subject], known, prices, vcpu=vcpu)
             decided = decisions.get(subject)
             if known or decided:
-                yield _row(row, cell, vcpu, decided if decided and decided.vcpu == vcpu else None, over)
+                yield _row(row, cell, vcpu, decided if decided and decided.vcpu == vcpu else None)
 
 
 def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
@@ -110,6 +108,7 @@ class _Decided:
     cell: str
     vcpu: float
     row: CellSummary
+    over_floor_s: Interval | None
     rank: RankRange | None
 
 
@@ -121,6 +120,7 @@ def _decisions(sources: Sources) -> dict[Subject, _Decided]:
 
 def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
     rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary) if ranks else {}
+    over_floor_s = test.costs_over_floor
     for cell in test.run.cells:
         if cell.control_of is None and cell.name in rows:
             yield (
@@ -129,12 +129,13 @@ def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Deci
                     cell=cell.name if ranks else "",
                     vcpu=test.run.setup.size.vcpu,
                     row=rows[cell.name],
+                    over_floor_s=over_floor_s.get(cell.name),
                     rank=ranges.get(cell.name),
                 ),
             )
 
 
-def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over: Mapping[str, Interval]) -> StackRow:
+def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
     return StackRow(
         subject=row.subject,
         vcpu=vcpu,
@@ -142,7 +143,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over:
         version=cell.version,
         interface=cell.interface,
         keep_alive=cell.keep_alive,
-        values=values(row, *_own(row, decided, over)),
+        values=values(row, *_own(row, decided)),
         figures=figures(row),
         rank=decided.rank if decided else None,
         cell=decided.cell if decided else "",
@@ -153,41 +154,17 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None, over:
     )
 
 
-def _own(
-    row: BoardRow, decided: _Decided | None, over: Mapping[str, Interval]
-) -> tuple[Interval | None, Interval | None]:
-    """Return the cost over the floor and the 99th percentile in a closed loop, which no store of figures has."""
+def _own(row: BoardRow, decided: _Decided | None) -> tuple[Interval | None, Interval | None]:
+    """Return the cost over the floor in microseconds and the 99th percentile in a closed loop, which no store has."""
     if decided is None or row.rate is None:
         return None, None
-    return over.get(decided.cell), decided.row.p99_s
+    over_s = decided.over_floor_s
+    return None if over_s is None else scaled(over_s, US_PER_S), decided.row.p99_s
 
 
 def is_floor(cell: Cell) -> bool:
     """Return whether a cell is a server without a framework, which has no version to show."""
     return cell.version is None
-
-
-def costs_over_floor(test: LoadTest | None) -> dict[str, Interval]:
-    """Return the CPU microseconds a request beyond the floor's on the same server, by cell; paired within rounds."""
-    if test is None:
-        return {}
-    windows = by_cell(one for one in test.visits if isinstance(one, Window))
-    costs = {
-        cell.name: {number: US_PER_S / value for number, value in values_by_round(windows[cell.name]).items()}
-        for cell in test.run.cells
-        if cell.control_of is None
-    }
-    floors = {(cell.server, cell.image): cell.name for cell in test.run.cells if is_floor(cell) and cell.name in costs}
-    found = {}
-    for cell in test.run.cells:
-        floor = floors.get((cell.server, cell.image))
-        if floor is not None and cell.name in costs and cell.name != floor:
-            found[cell.name] = mean_interval(_differences(costs[cell.name], costs[floor]))
-    return {name: interval for name, interval in found.items() if interval is not None}
-
-
-def _differences(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:
-    return [one[number] - other[number] for number in sorted(one.keys() & other.keys())]
 
 
 def _framework_key(row: StackRow) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.records.summary import CellSummary, Decision, Pair, Summary
+from common.records.summary import Decision, Pair, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,11 @@ class RankRange:
 def rank_ranges(summary: Summary) -> dict[str, RankRange]:
     """Return the range of each ranked cell, by the cell's name."""
     ranked = [row for row in summary.cells if row.rank is not None]
-    return {row.cell: _range(row, len(ranked)) for row in ranked}
-
-
-def _range(row: CellSummary, count: int) -> RankRange:
-    assert row.rank is not None
-    return RankRange(first=row.rank, last=row.rank + len(row.ties), of=count, not_told_from=tuple(row.ties))
+    return {
+        row.cell: RankRange(first=row.rank, last=row.rank_to or row.rank, of=len(ranked), not_told_from=tuple(row.ties))
+        for row in ranked
+        if row.rank is not None
+    }
 
 
 def decided_pairs(summary: Summary) -> dict[Decision, list[Pair]]:

@@ -15,11 +15,14 @@ from common.records.latency import CausesRun, LatencyRun, WorkersRun
 from common.records.memory import MemoryRun
 from common.records.run import Cell, LoadRun, Run
 from common.records.startup import StartupRun
-from common.records.summary import Summary, Verdict
+from common.records.summary import Interval, Summary, Verdict
 from common.records.visit import Visit
+from common.records.window import Window
+from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.registry import experiment_of
+from loadtests.summaries import throughput
 from loadtests.summaries.figures import machine_digest, subject_of
 
 ALL = "all"
@@ -112,6 +115,14 @@ class LoadTest:
     def ranked(self) -> int:
         """How many stacks it ranks."""
         return sum(row.rank is not None for row in self.summary.cells)
+
+    @property
+    def costs_over_floor(self) -> dict[str, Interval]:
+        """The seconds of CPU time that a request takes beyond a floor's on the same server, by cell."""
+        windows = by_cell(one for one in self.visits if isinstance(one, Window))
+        return throughput.costs_over_floor(
+            self.run, {one.name: values_by_round(windows[one.name]) for one in self.run.cells}
+        )
 
 
 def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:

@@ -143,6 +143,8 @@ def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[s
             count = sum(one.load.failures.values())
             yield f"Round {one.round}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
     row = next((row for row in test.summary.cells if row.cell == name), None)
+    if row is not None and row.slices_disturbed:
+        yield f"{row.slices_disturbed:,} of {row.slices:,} slices were disturbed by other programs and made again."
     if row is not None and row.dropout is not None:
         yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
 

@@ -5,8 +5,7 @@ from msgspec.structs import replace
 
 from common.records.figure import Metric
 from common.records.summary import Verdict
-from loadtests.page.model import costs_over_floor
-from loadtests.page.sources import Sources, of_one_machine
+from loadtests.page.sources import of_one_machine
 from tests.support.pages import RATES, load_test, page_of, with_figures
 from tests.support.records import NOON, run
 
@@ -25,11 +24,17 @@ def test_a_rank_is_the_range_of_places_that_the_decisions_allow() -> None:
 
 
 def test_the_cost_over_the_floor_is_that_of_the_same_server() -> None:
-    costs = costs_over_floor(Sources(runs=(load_test(),)).ranking)
+    costs = {row.subject.name: row.values["over"] for row in page_of().rows if "over" in row.values}
     assert costs.keys() == {"fast+u", "alike+u", "slow+g"}
-    assert costs["fast+u"].estimate == pytest.approx(1e6 / 30_000 - 1e6 / 40_000, rel=0.05)
-    assert costs["slow+g"].estimate == pytest.approx(100, rel=0.05)
+    assert costs["fast+u"].estimate == pytest.approx(1e6 / 30_000 - 1e6 / 40_000, rel=0.1)
+    assert costs["slow+g"].estimate == pytest.approx(100, rel=0.1)
     assert costs["slow+g"].n == 8
+
+
+def test_each_image_has_a_floor_of_its_own() -> None:
+    rates = {"raw_x+u@slim": 40_000.0, "a+u@slim": 20_000.0, "raw_x+u@alpine": 25_000.0, "a+u@alpine": 20_000.0}
+    costs = {row.subject.image: row.values["over"].estimate for row in page_of(load_test(rates)).rows if not row.floor}
+    assert costs == {"slim": pytest.approx(25, rel=0.1), "alpine": pytest.approx(10, rel=0.1)}
 
 
 def test_figures_of_other_experiments_join_the_row_of_their_stack() -> None:
