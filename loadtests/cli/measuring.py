@@ -99,7 +99,7 @@ def loadtest(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Rank stacks by requests per second per vCPU, under load in shuffled rounds on fresh servers."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(loadtest, locals(), terminal)
         return
@@ -150,7 +150,7 @@ def compare(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Decide whether B is faster than A, slower, or equivalent."""
-    terminal = Terminal()
+    terminal = run.terminal()
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
     if run.resume is not None:
         pairs = complete(compare, locals(), terminal, beside=frozenset({"fail_if_slower"})).pairs
@@ -197,7 +197,7 @@ def latency(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Measure response times by vCPU: at a common rate, at shares of each stack's capacity, one request at a time."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(latency, locals(), terminal)
         return
@@ -231,7 +231,7 @@ def workers_(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Recommend a number of server workers for one stack, by vCPU."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(workers_, locals(), terminal)
         return
@@ -255,7 +255,7 @@ def causes(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Show what moves response times in a small container, one thing changed at a time; Docker only."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(causes, locals(), terminal)
         return
@@ -284,7 +284,7 @@ def startup(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Measure the time from start to first response, by phase; pulls of images too."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(startup, locals(), terminal)
         return
@@ -328,7 +328,7 @@ def memory(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure memory held idle and after 1,000 requests, by workers, and the smallest limit that suffices."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(memory, locals(), terminal)
         return
@@ -360,7 +360,7 @@ def sizes(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure the bytes of libraries and images: uncompressed, compressed, over the base; the biggest packages."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(sizes, locals(), terminal)
         return
@@ -411,7 +411,7 @@ def experiment(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Measure what image size, vCPU or VPC endpoints do to the start of Fargate tasks."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(experiment, locals(), terminal)
         return
@@ -440,7 +440,7 @@ def experiment(
 
 
 def _startup_on_fargate(candidates: Sequence[Candidate], given: Sequence[Size], tasks: int, run: RunParameters) -> None:
-    terminal = Terminal()
+    terminal = run.terminal()
     variants = startup_variants(candidates, given, {})
     if approve_starts(variants, tasks, terminal.messages, conformance=candidates):
         begin = begin_fargate_startup(candidates, given, tasks=tasks, messages=terminal.messages)

@@ -2,18 +2,19 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from cyclopts import App, Group, Parameter, validators
 
 from common.catalog.prices import load_prices
-from common.cli.parameters import StackParameter, StackParameters
+from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.machine import machine
 from common.records.documentation import PAGE, SCHEMAS, page, schemas
 from common.records.figure import Figure
+from common.tables import Form
 from loadtests.board import bill_report, rows_report
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
 from loadtests.board.index import FigureIndex
@@ -37,7 +38,6 @@ MAINTENANCE = Group.create_ordered("Maintenance")
 REPORT, SITE, BADGES = RUNS / "report.html", RUNS / "site", RUNS / "badges"
 
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
-Format = Annotated[Literal["text", "json"], Parameter(help="text or json.")]
 
 
 def register(app: App) -> None:
@@ -56,18 +56,18 @@ def show(
     format: Format = "text",  # noqa: A002 -- its name
 ) -> None:
     """Show everything known of each stack in one row, and the command that fills the gaps."""
-    terminal, prices = Terminal(), load_prices()
+    terminal, prices = Terminal(form=Form(format)), load_prices()
     figures = _figures(terminal)
     runtime = stacks.parse_runtime()
     candidates = stacks.candidates(runtime)
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     rows = board_rows(subjects, figures, prices, vcpu=vcpu, locks=locks_of(candidates))
-    if format == "json":
-        print(msgspec.json.encode(rows).decode())  # noqa: T201 -- as it is, for other programs
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    terminal.results.print(rows_report.table(rows, vcpu=vcpu))
+    terminal.show(rows_report.table(rows, vcpu=vcpu))
     for note in rows_report.notes(rows, prices, vcpu=vcpu, runtime=runtime):
-        terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+        terminal.note(note)
 
 
 def report(
@@ -97,18 +97,18 @@ def money(
     """Compute dollars per million requests by stack and price list, and the cheapest fleet for a rate."""
     if p99 is not None and rate is None:
         raise UsageError(f"P99={p99:g} says how fast; RATE= has to say how much. Accepted: both.")
-    terminal, prices = Terminal(), load_prices()
+    terminal, prices = Terminal(form=Form(format)), load_prices()
     figures = _figures(terminal)
     candidates = stacks.candidates(stacks.parse_runtime())
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
     bill = make_bill(subjects, figures, prices, question, now=datetime.now(UTC))
-    if format == "json":
-        print(msgspec.json.encode(bill).decode())  # noqa: T201 -- as it is, for other programs
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(bill).decode() + "\n")
         return
-    terminal.results.print(bill_report.table(bill))
+    terminal.show(bill_report.table(bill))
     for note in bill_report.notes(bill, prices, machine()):
-        terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+        terminal.note(note)
 
 
 def publish(

@@ -1,6 +1,5 @@
 """How tables and figures look, for every report."""
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -67,13 +66,3 @@ def stand_in_notes(cells: Iterable[Cell]) -> list[str]:
     if any(cell.stand_in_base for cell in cells):
         return ["stand-in base: images are built on locally made base images, not on the official ones."]
     return []
-
-
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: Collection[str] = ()) -> str:
-    """Return a Markdown table whose columns are set right but those in ``left``; no text of it is taken for markup."""
-    rule = ["---" if heading in left else "---:" for heading in headings]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [headings, rule, *(map(_markdown, row) for row in rows)])
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", " ".join(text.split()))

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from common.records.schema import SCHEMA_VERSION
+from common.tables import markdown_table
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import StackRow
-from loadtests.reports.formatting import MISSING, markdown_table
+from loadtests.reports.formatting import MISSING
 from loadtests.reports.throughput import title, warnings
 from loadtests.site.published import PublishedRun
 
