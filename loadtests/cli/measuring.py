@@ -385,6 +385,9 @@ def web(
     web_host: Annotated[
         str, Parameter(help="Address to listen on; others than this machine's own ask for a password.")
     ] = "127.0.0.1",
+    processes: Annotated[
+        int, Parameter(validator=validators.Number(gte=0, lte=64), help="Locust worker processes; 0 for one in all.")
+    ] = 0,
 ) -> None:
     """Bring a stack up with Locust's web UI on it, where others can be chosen, until Ctrl-C."""
     terminal, runtime = Terminal(), require_local(stack.parse_runtime())
@@ -392,7 +395,7 @@ def web(
     asked = stack if stack.framework else replace(stack, framework=min(frameworks()))
     candidate = asked.candidate(runtime, size=given)
     prepare([candidate], terminal.messages)
-    open_web(candidate, given, WebUi(port=port, host=web_host), terminal, runtime=runtime)
+    open_web(candidate, given, WebUi(port=port, host=web_host, processes=processes), terminal, runtime=runtime)
 
 
 def experiment(

@@ -14,7 +14,7 @@ from common.errors import BenchmarkError, FailedError
 from common.host.cores import split_cores
 from common.host.folders import temporary_folder
 from common.host.http_probe import responds
-from common.host.ports import HOST, check_port
+from common.host.ports import HOST, check_port, free_port
 from common.host.supervisor import Program, supervised
 from common.host.waiting import wait_until
 from common.project import ROOT
@@ -36,6 +36,8 @@ class WebUi:
 
     port: int
     host: str = HOST
+    processes: int = 0
+    """Locust worker processes; 0 for one process in all."""
 
     @property
     def is_public(self) -> bool:
@@ -53,7 +55,14 @@ class WebUi:
             f"--stack-runtime={runtime}",
             f"--cores={','.join(map(str, cores))}",
             *(["--web-login"] if self.is_public else []),
+            *(self._workers() if self.processes else []),
         ]
+
+    def _workers(self) -> list[str]:
+        """Return the options for workers on this machine, which meet at a port of their own."""
+        port = free_port()
+        bound = [f"--master-bind-host={HOST}", f"--master-bind-port={port}", f"--master-port={port}"]
+        return [f"--processes={self.processes}", *bound]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,15 @@
 """From the form to a stack, its figures, another stack and runs on disk: in a real browser, without a terminal."""
 
-import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,15 +42,15 @@ class Started:
         return found
 
 
-@pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """The web UI on processes, begun with a floor; what it recorded is removed."""
-    port, messages = free_port(), tmp_path_factory.mktemp("web") / "messages"
+@contextmanager
+def make_web(messages: Path, *options: str) -> Iterator[Started]:
+    """Run ``make web`` on processes, begun with a floor, and remove what it recorded."""
+    port = free_port()
     line = [*(sys.executable, "-m", "loadtests", "web", "--framework=raw_asgi"), "--runtime=process", f"--port={port}"]
     known = set(RESULTS.glob("*-web-*"))
     with (
         messages.open("w") as file,
-        subprocess.Popen(line, cwd=ROOT, stdout=file, stderr=file) as process,
+        subprocess.Popen([*line, *options], cwd=ROOT, stdout=file, stderr=file) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
     ):
         try:
@@ -59,9 +60,14 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
             process.send_signal(signal.SIGINT)
             process.wait(30)
             for folder in set(RESULTS.glob("*-web-*")) - known:
-                for one in folder.iterdir():
-                    one.unlink()
-                folder.rmdir()
+                shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """The web UI that these tests use one after the other."""
+    with make_web(tmp_path_factory.mktemp("web") / "messages") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -171,23 +177,30 @@ def test_a_foreign_page_cannot_switch_the_stack(web: Started) -> None:
 
 
 def test_a_public_address_asks_for_the_password(tmp_path: Path) -> None:
-    port, messages = free_port(), tmp_path / "messages"
-    line = [*(sys.executable, "-m", "loadtests", "web", "--framework=raw_asgi"), "--runtime=process", f"--port={port}"]
-    with (
-        messages.open("w") as file,
-        subprocess.Popen([*line, "--web-host=0.0.0.0"], cwd=ROOT, stdout=file, stderr=file, env=os.environ) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
-    ):
-        try:
-            wait_until(lambda: "password" in messages.read_text(), deadline_s=120)
-            for path in ("/", "/per-vcpu", "/per-vcpu/data", "/stats/requests"):
-                assert client.get(path).is_redirect, path
-            assert client.post("/swarm", data={"user_count": 1}).is_redirect
-            password = messages.read_text().split("password ")[1].split()[0]
-            client.post("/login_submit", data={"username": "benchmark", "password": "wrong"})
-            assert client.get("/per-vcpu/data").is_redirect
-            client.post("/login_submit", data={"username": "benchmark", "password": password})
-            assert json.loads(client.get("/per-vcpu/data").text)["stack"] == "raw_asgi+uvicorn"
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+    with make_web(tmp_path / "messages", "--web-host=0.0.0.0") as web:
+        client, messages = web.client, web.messages.read_text()
+        for path in ("/", "/per-vcpu", "/per-vcpu/data", "/stats/requests"):
+            assert client.get(path).is_redirect, path
+        assert client.post("/swarm", data={"user_count": 1}).is_redirect
+        password = messages.split("password ")[1].split()[0]
+        client.post("/login_submit", data={"username": "benchmark", "password": "wrong"})
+        assert client.get("/per-vcpu/data").is_redirect
+        client.post("/login_submit", data={"username": "benchmark", "password": password})
+        assert web.data()["stack"] == "raw_asgi+uvicorn"
+
+
+def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
+    with make_web(tmp_path / "messages", "--processes=2") as web:
+        wait_until(lambda: web.client.get("/worker-count").json()["worker_count"] == 2, deadline_s=30)
+        form = {"user_count": 4, "spawn_rate": 4, "scenario": "hello"}
+        assert web.client.post("/swarm", data=form).json()["success"]
+        wait_until(lambda: _seconds(web.data()) >= 6, deadline_s=60)
+        web.client.post("/stop")
+        tests: Any = web.data()["tests"]
+        total = web.client.get("/stats/requests").json()["stats"][-1]["num_requests"]
+        slices = web.data()["slices"]
+        assert isinstance(slices, list)
+        counted = sum(one["requests"] for one in slices)
+        assert 0 < counted <= total
+        assert float(tests[0]["per_cpu_s"].replace(",", "")) > 1_000
+        assert web.data()["runs"] == [], "a test of workers is shown, not recorded"
