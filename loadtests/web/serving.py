@@ -13,10 +13,9 @@ from common.console import Terminal
 from common.errors import BenchmarkError, FailedError
 from common.host.cores import split_cores
 from common.host.folders import temporary_folder
-from common.host.http_probe import responds
 from common.host.ports import HOST, check_port, free_port
+from common.host.readiness import responds, wait_until
 from common.host.supervisor import Program, supervised
-from common.host.waiting import wait_until
 from common.project import ROOT
 from common.runtimes.candidates import Candidate, parse_size, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
@@ -111,7 +110,7 @@ def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal,
 def _announce(stack_url: str, where: WebUi, login: str, desk: Desk) -> None:
     url = f"http://{HOST if where.host == ANY else where.host}:{where.port}"
     path = "/login" if where.is_public else "/"
-    wait_until(lambda: responds(url, path), desk.locust.exit_reason, what="Locust's web UI")
+    wait_until(lambda: responds(url, path), desk.locust.exit_reason, name="Locust's web UI")
     desk.terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
     desk.terminal.results.print(url)
 
