@@ -22,6 +22,7 @@ from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.registry import experiment_of
+from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 from loadtests.summaries.figures import machine_digest, subject_of
 
@@ -146,17 +147,19 @@ def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:
 
     Figures of different machines do not belong in one table: runs of others than the newest run's are left out.
     """
-    found, left_out = list[Source](), list[str]()
+    found, unreadable = list[Source](), dict[str, str]()
     for folder in folders:
         try:
             if isinstance(folder.run(), JOINED) and not isinstance(folder.run(), CausesRun):
                 found.append(Source.read(folder))
         except (UsageError, OSError) as error:
-            terminal.say(f"left out, since it cannot be read: {error}")
-            left_out.append(f"{folder.folder.name} cannot be read.")
+            unreadable[folder.folder.name] = str(error)
+    if unreadable:
+        first = next(iter(unreadable.values()))
+        terminal.say(f"left out, since they cannot be read: {counted(len(unreadable), 'run')}, the first: {first}")
     if not found:
         raise UsageError("there is no run of stacks to report on. Run: make loadtest")
-    return of_one_machine(found, left_out)
+    return of_one_machine(found, [f"{name} cannot be read." for name in unreadable])
 
 
 def of_one_machine(found: Sequence[Source], left_out: Sequence[str] = ()) -> Sources:

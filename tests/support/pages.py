@@ -7,12 +7,12 @@ from typing import Any
 
 from common.catalog.prices import load_prices
 from common.records.figure import Conditions, Figure, Metric
-from common.records.run import Cell
+from common.records.run import Cell, Run
 from common.records.summary import Interval, Verdict
-from common.records.window import Window
+from common.records.visit import Visit
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources
-from loadtests.summaries import throughput
+from loadtests.registry import experiment_of
 from loadtests.summaries.figures import figure
 from tests.support.records import cell, load, run, window
 
@@ -40,10 +40,17 @@ def load_test(
     return source_of(made, visits)
 
 
-def source_of(made: Any, visits: list[Window]) -> Source:  # noqa: ANN401 -- a load test
-    summary = throughput.summarise(made, visits)
-    figures = list(throughput.figures(made, summary))
-    return Source(run=made, visits=visits, summary=summary, figures=figures, stacks=made.cells)
+def source_of(made: Run, visits: Sequence[Visit]) -> Source:
+    """Return a run with what its visits amount to."""
+    experiment = experiment_of(made)
+    summary = experiment.summarise(visits)
+    return Source(
+        run=made,
+        visits=visits,
+        summary=summary,
+        figures=list(experiment.figures(summary)),
+        stacks=list(experiment.stacks()),
+    )
 
 
 def cell_of(name: str) -> Cell:

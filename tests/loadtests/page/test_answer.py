@@ -46,7 +46,7 @@ def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
     made = run(cells, rounds=8)
     rates = {"a+b": 20_000, "a+b#2": 10_000}
     windows = [window(name, n, load(rate + n)) for n in range(1, 9) for name, rate in rates.items()]
-    said = _said(page_of(source_of(made, [*windows, *(canary(n) for n in range(1, 9))])))  # type: ignore[list-item]
+    said = _said(page_of(source_of(made, [*windows, *(canary(n) for n in range(1, 9))])))
     assert "Nothing is ranked (control-differs)" in said
     assert "leads" not in said
     assert "No: see above." in said
