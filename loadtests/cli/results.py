@@ -74,13 +74,13 @@ def report(
     *,
     run: Annotated[str | None, Parameter(help="One run: its id, its folder, or latest.")] = None,
     runs: Annotated[str | None, Parameter(help="Runs joined by commas, or all. Default: all.")] = None,
-    out: Annotated[Path, Parameter(help="File to write instead of loadtests/results/report.html.")] = REPORT,
+    out: Annotated[Path | None, Parameter(help="File to write instead of loadtests/results/report.html.")] = None,
 ) -> None:
     """Write one self-contained page with everything that the runs know: words, table, plots, data."""
     terminal = Terminal()
-    sources = read_sources(select_folders(run, runs), terminal)
-    write_page(out, page_text(make_page(sources, load_prices())))
-    terminal.results.print(f"wrote {out}", soft_wrap=True, markup=False)
+    sources, file = read_sources(select_folders(run, runs), terminal), out or REPORT
+    write_page(file, page_text(make_page(sources, load_prices())))
+    terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
 
 
 def money(
@@ -122,17 +122,18 @@ def publish(
 
 
 def site(
-    *, out: Annotated[Path, Parameter(help="Folder of the site instead of loadtests/results/site.")] = SITE
+    *, out: Annotated[Path | None, Parameter(help="Folder of the site instead of loadtests/results/site.")] = None
 ) -> None:
     """Write a static site of the published runs, for any web server or host of files."""
-    files = write_site(published_runs(PUBLISHED, load_prices()), out)
-    Terminal().results.print(f"wrote {len(files)} files; begin with {out / 'index.html'}", soft_wrap=True)
+    folder = out or SITE
+    files = write_site(published_runs(PUBLISHED, load_prices()), folder)
+    Terminal().results.print(f"wrote {len(files)} files; begin with {folder / 'index.html'}", soft_wrap=True)
 
 
 def badge(
     stack: StackParameter = StackParameter(),
     *,
-    out: Annotated[Path, Parameter(help="Folder for the two files instead of loadtests/results/badges.")] = BADGES,
+    out: Annotated[Path | None, Parameter(help="Folder for the two files instead of loadtests/results/badges.")] = None,
 ) -> None:
     """Write a badge of one stack's requests per second per vCPU: an SVG, and JSON for a badge service."""
     terminal = Terminal()
@@ -142,7 +143,7 @@ def badge(
     figure = newest_rate(known)
     if figure is None:
         raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={subject.framework}")
-    for file in write_badge(Badge.of(figure, machine().cpu_model), out, subject):
+    for file in write_badge(Badge.of(figure, machine().cpu_model), out or BADGES, subject):
         terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
