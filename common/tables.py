@@ -89,7 +89,7 @@ def _plain(cell: object) -> str:
 
 
 def _number(text: str) -> str:
-    return text.replace(",", "") if re.fullmatch(r"[~+-]?\d{1,3}(,\d{3})+(\.\d+)?", text) else text
+    return text.replace(",", "") if re.fullmatch(r"[~+-]?\d{1,3}(,\d{3})+(\.\d+)?\*?", text) else text
 
 
 def _escaped(text: str) -> str:

@@ -119,7 +119,7 @@ def test_the_table_is_csv_for_a_spreadsheet(capsys: pytest.CaptureFixture[str]) 
     assert run(command_line(), ["show", *PROCESS, "--format=csv"], {GIVEN: ""}) == 0
     printed = capsys.readouterr()
     (row,) = csv.DictReader(io.StringIO(printed.out))
-    assert row["req/s per vCPU"] == "10000"
+    assert row["req/s per vCPU"] == "10000*", "measured with other packages than the lock names"
     assert "to fill the gaps" in printed.err
 
 
@@ -139,7 +139,7 @@ def test_a_badge_is_written_of_a_known_rate_and_refused_without_one(
     (endpoint,) = (tmp_path / "badges").glob("*.json")
     assert json.loads(endpoint.read_text())["message"].startswith("10,000")
     assert run(command_line(), ["badge", "--framework=falcon", "--runtime=process"], {GIVEN: ""}) == 2
-    assert "Run: api-benchmark loadtest --framework=falcon" in capsys.readouterr().err
+    assert "Run: make loadtest FRAMEWORK=falcon" in capsys.readouterr().err
 
 
 def test_the_published_runs_become_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
