@@ -12,6 +12,7 @@ from loadtests.page.ranks import decided_pairs
 from loadtests.page.sources import LoadTest
 from loadtests.reports.formatting import counted
 
+ALIKE = {Decision.EQUIVALENT: "equivalent", Decision.UNDECIDED: "not told apart"}
 NAMED = 6
 """How many stacks a sentence names before it only counts the rest."""
 
@@ -141,23 +142,29 @@ def _dollars(amount: float) -> str:
 
 def _trust(test: LoadTest) -> Iterator[str]:
     controls = test.summary.controls
+    own = {cell.name for cell in test.run.cells if cell.control_of is None}
+    doubted = [row for row in test.summary.cells if row.cell in own and row.doubts]
     if controls is None:
         yield "Nobody knows: it was recorded without controls."
-        return
-    yield "No: see above." if controls.warnings else f"Yes, as far as its controls can tell: {_reasons(controls)}."
-    stand_in = any(cell.stand_in_base for cell in test.run.cells)
-    if stand_in:
+    elif controls.warnings:
+        yield "No: see above."
+    elif not test.ranked:
+        first = next((sentence for row in doubted for sentence in row.doubts.values()), "nothing was measured.")
+        yield f"No: every stack's number is in doubt, the first because: {first}"
+    else:
+        yield f"Yes, as far as its controls can tell: {_reasons(controls)}."
+        if doubted:
+            has = "has a remark or a doubt" if len(doubted) == 1 else "have remarks or doubts"
+            yield f"{counted(len(doubted), 'stack')} {has}: see the table."
+    if any(cell.stand_in_base for cell in test.run.cells):
         yield "Its images were built on stand-in base images, not on the official ones."
-    doubted = sum(bool(row.doubts) and not controls.warnings for row in test.summary.cells)
-    if doubted:
-        yield f"{counted(doubted, 'stack')} {'has' if doubted == 1 else 'have'} a verdict of their own: see the table."
 
 
 def _reasons(controls: Controls) -> str:
     same = [
-        f"two copies of {pair.a} tie (ratio {pair.ratio.estimate:.3f})"
+        f"two copies of {pair.a} are {ALIKE[pair.decision]} (ratio {pair.ratio.estimate:.3f})"
         for pair in controls.same
-        if pair.ratio is not None and pair.decision is not Decision.DIFFERENT
+        if pair.ratio is not None and pair.decision in ALIKE
     ]
     shares = (
         ("the time of the reference work drifted by {:.1%}", controls.canary_drift),

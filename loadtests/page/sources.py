@@ -159,7 +159,8 @@ def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:
         terminal.say(f"left out, since they cannot be read: {counted(len(unreadable), 'run')}, the first: {first}")
     if not found:
         raise UsageError("there is no run of stacks to report on. Run: make loadtest")
-    return of_one_machine(found, [f"{name} cannot be read." for name in unreadable])
+    names = f"Left out, since they cannot be read: {', '.join(unreadable)}."
+    return of_one_machine(found, [names] if unreadable else [])
 
 
 def of_one_machine(found: Sequence[Source], left_out: Sequence[str] = ()) -> Sources:

@@ -1,5 +1,8 @@
 """The words of a page say what was decided, and nothing of what was not."""
 
+from msgspec.structs import replace
+
+from common.records.window import Window
 from loadtests.page.answer import answer
 from tests.support.pages import load_test, page_of, source_of
 from tests.support.records import canary, cell, load, run, window
@@ -50,6 +53,22 @@ def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
     assert "Nothing is ranked (control-differs)" in said
     assert "leads" not in said
     assert "No: see above." in said
+
+
+def test_a_run_in_which_every_stack_is_in_doubt_is_not_to_be_believed() -> None:
+    said = _said(page_of(load_test(rounds=3)))
+    assert "Nothing is ranked" in said
+    assert "No: every stack's number is in doubt, the first because: 3 windows" in said
+    assert "Yes" not in said
+
+
+def test_stacks_with_doubts_of_their_own_are_counted() -> None:
+    made = load_test({"fast+u": 30_000, "slow+g": 5_000})
+    failing = [replace(one, load=load(10_000, failures={"wrong body": 5000})) if one.cell == "slow+g" else one
+               for one in made.visits if isinstance(one, Window)]  # fmt: skip
+    said = _said(page_of(source_of(made.run, failing)))
+    assert "Yes, as far as its controls can tell" in said
+    assert "1 stack has a remark or a doubt: see the table." in said
 
 
 def test_without_a_load_test_the_answer_says_what_to_run() -> None:

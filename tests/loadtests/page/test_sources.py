@@ -64,7 +64,7 @@ def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None
     where = terminal()
     sources = read_sources(select_folders(None, None), where)
     assert [one.run.id for one in sources.runs] == ["1-old"]
-    assert sources.left_out == ["2-new cannot be read."]
+    assert sources.left_out == ["Left out, since they cannot be read: 2-new."]
     assert "left out, since they cannot be read: 1 run, the first: " in said(where)
 
 
