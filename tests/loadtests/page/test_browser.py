@@ -10,7 +10,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from common.catalog.runtimes import Runtime
+from common.project import ROOT
 from common.records.figure import Metric
+from common.records.startup import StartupSummary
+from loadtests.campaign.store import RunFolder
+from loadtests.page.sources import Source
 from loadtests.page.writing import report
 from tests.support.browsers import browser, complaints, logged, prefer, printed, resize, violations, visible
 from tests.support.pages import load_test, page_of, with_figures
@@ -189,8 +193,20 @@ def test_paper_gets_the_table_and_no_controls(page: webdriver.Chrome) -> None:
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_a_start_is_replayed_on_request(page: webdriver.Chrome) -> None:
-    assert not visible(page, "button.replay"), "these runs have no start by phase"
+def test_a_start_is_replayed_for_as_long_as_it_took(chrome: webdriver.Chrome, tmp_path: Path) -> None:
+    source = Source.read(RunFolder(folder=ROOT / "tests" / "golden" / "schema-2" / "startup"))
+    file = tmp_path / "starts.html"
+    file.write_text(report(page_of(source)))
+    resize(chrome, 1400)
+    chrome.get(file.as_uri())
+    assert not chrome.execute_script("return document.getAnimations().length")
+    visible(chrome, "button.replay")[0].click()
+    ends_ms = chrome.execute_script(
+        "return Math.max(...document.getAnimations().map((one) => one.effect.getComputedTiming().endTime))"
+    )
+    assert isinstance(source.summary, StartupSummary)
+    longest_s = max(row.total_s.estimate for row in source.summary.starts if row.total_s)
+    assert ends_ms == pytest.approx(1000 * longest_s, rel=0.2)
 
 
 def test_hostile_names_are_shown_and_not_run(chrome: webdriver.Chrome, tmp_path: Path) -> None:
