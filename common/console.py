@@ -29,16 +29,17 @@ callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", de
 
 
 def _results() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def _messages() -> Console:
-    return Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH)
+    width = None if sys.stderr.isatty() else PLAIN_WIDTH
+    return Console(markup=False, highlight=False, stderr=True, width=width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """Where a command prints."""
+    """Where a command prints. Neither console reads markup: a path or a server's answer may look like it."""
 
     results: Console = field(default_factory=_results)
     """What was asked for: tables, JSON, paths."""

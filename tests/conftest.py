@@ -9,6 +9,7 @@ import pytest
 from docker import DockerClient
 
 from common.cli.app import GIVEN
+from common.console import callers_words
 from common.engine.client import build_client
 from common.engine.client import engine as find_engine
 from common.engine.labels import FRAMEWORK
@@ -34,11 +35,19 @@ def absent(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the commands that tests run a run lock of their own, and hide from them that ``make test`` runs the tests."""
+    """Give the commands that tests run a run lock of their own, and hide that ``make test`` runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(GIVEN, raising=False)
         patch.setenv(run_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "run.lock"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_words() -> Iterator[None]:
+    """Forget whose words a command line that a test ran has chosen for messages."""
+    token = callers_words.set(str)
+    yield
+    callers_words.reset(token)
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ from common.records.load import Rate
 from common.records.run import Cell, Conformance
 from common.records.schema import decode
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
-from loadtests.campaign.loop import start
 from loadtests.campaign import manifest
+from loadtests.campaign.loop import start
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments import latency
