@@ -15,6 +15,7 @@ from common.records import upgrade
 from common.records.files import decode_run, decode_visit
 from common.records.run import Run
 from common.records.visit import Visit
+from loadtests.campaign.reading import UNREADABLE, visits_of
 
 RESULTS = ROOT / "loadtests" / "results"
 MANIFESTS = ("run.json", "sizes.json", "experiment.json")
@@ -22,6 +23,9 @@ MANIFESTS = ("run.json", "sizes.json", "experiment.json")
 VISITS = "visits.jsonl"
 DAMAGED = "visits.damaged"
 """Beside ``visits.jsonl``: lines that a killed run or a full disk had left half written."""
+
+UNREADABLE_DOCUMENT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What translating a damaged document of an older schema version raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ class RunFolder:
                 text = msgspec.json.encode(upgrade.upgraded_run(self.folder))
             else:
                 text = (self.folder / "run.json").read_bytes()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, *UNREADABLE_DOCUMENT) as error:
             raise UsageError(f"{self.folder} holds no run that can be read: {error}.") from error
         return decode_run(text, source=str(self.folder / "run.json"))
 
@@ -81,12 +85,23 @@ class RunFolder:
             raise self.unwritable(VISITS, error) from error
 
     def visits(self) -> list[Visit]:
-        """Return every visit written so far, but a damaged last one; ``UsageError`` where another one is damaged."""
+        """Return every visit written so far, but a damaged last one.
+
+        ``UsageError`` where another one is damaged, or is not one that this run plans.
+        """
+        run = self.run()
+        try:
+            return list(visits_of(run, self._numbered_lines()))
+        except (OSError, *UNREADABLE_DOCUMENT) as error:
+            raise UsageError(f"the visits in {self.folder} cannot be read: {error}.") from error
+
+    def _numbered_lines(self) -> Iterator[tuple[Path, int, bytes]]:
         if self.is_old:
-            return list(_decoded(upgrade.upgraded_lines(self.folder)))
-        file = self.folder / VISITS
+            yield from upgrade.upgraded_lines(self.folder)
+            return
         whole, _ = self._lines()
-        return list(_decoded((file, number, line) for number, line in enumerate(whole, start=1)))
+        for number, line in enumerate(whole, start=1):
+            yield self.folder / VISITS, number, line
 
     def finish(self, summary: Struct) -> None:
         """Write ``summary.json``."""
@@ -194,17 +209,9 @@ def _append(descriptor: int, line: bytes) -> None:
         raise
 
 
-def _decoded(lines: Iterator[tuple[Path, int, bytes]]) -> Iterator[Visit]:
-    for file, number, line in lines:
-        try:
-            yield decode_visit(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UsageError(f"{file}, line {number}, holds no visit of schema version 3: {error}.") from error
-
-
 def _is_damaged(line: bytes) -> bool:
     try:
         decode_visit(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return True
     return False

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from common.records.footprint import FootprintRun, FootprintSummary, ImageFootprint
-from loadtests.reports.formatting import number, plain_table, stand_in_notes
+from loadtests.reports.formatting import MISSING, number, plain_table, stand_in_notes
 
 LIBRARIES = ("library", "of", "package", "version", "alone", "with dependencies", "packages")
 IMAGES = ("image", "uncompressed", "compressed", "zstd", "over base", "compressed over base", "layers")
@@ -43,7 +43,7 @@ def notes(run: FootprintRun, summary: FootprintSummary) -> Iterator[str]:
 def library_rows(summary: FootprintSummary) -> Iterator[tuple[str, ...]]:
     """Yield each library's text, in the order of ``LIBRARIES``."""
     for one in summary.libraries:
-        version = next(package.version for package in one.packages if package.name == one.package)
+        version = next((package.version for package in one.packages if package.name == one.package), MISSING)
         counts = (f"{one.alone_bytes:,}", f"{one.total_bytes:,}", str(len(one.packages)))
         yield (one.name, f"{one.kind}, {one.interface}", one.package, version, *counts)
 
