@@ -46,4 +46,4 @@ lock-harness: $(DEV_READY) ## Pin the packages of the harness itself, after a ch
 	@$(COMPILE) --group build pyproject.toml -o requirements.lock
 	@$(COMPILE) --group build --group dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 clean: ## Remove environments, caches and unpublished results; images stay
-	@rm -rf $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results
+	@python3 -B -m common.host.run_lock clean rm -rf $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results

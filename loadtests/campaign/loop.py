@@ -29,14 +29,14 @@ def start(
 ) -> SummaryType:
     """Carry out a new run, alone on this machine, and return its summary.
 
-    ``UsageError`` where another run is under way or ``out`` is in use; other errors as ``carry_out``.
+    ``UsageError`` where another run is under way, or ``out`` is in use or cannot be written to; other errors as ``carry_out``.
     """
-    if out is not None:
-        require_unused(out)
     identity = RunIdentity.new(name, seed)
+    place = out or RESULTS / identity.id
+    require_unused(place, named=str(place) if out is None else f"OUT={out}")
     with hold_run_lock(identity.id):
         experiment, subjects = begin(identity)
-        folder = RunFolder.create(out or RESULTS / identity.id, experiment.run)
+        folder = RunFolder.create(place, experiment.run)
         return carry_out(experiment, subjects, folder, terminal)
 
 

@@ -1,6 +1,7 @@
 """Run folders: ``run.json`` first, a line of ``visits.jsonl`` for each visit, ``summary.json`` at the end."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -164,13 +165,26 @@ class RunFolder:
             raise self.unwritable(name, error) from error
 
 
-def require_unused(folder: Path) -> None:
-    """Raise ``UsageError`` unless ``folder`` is, or can be made, an empty folder of ours."""
-    parent = next(one for one in (folder, *folder.absolute().parents) if one.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UsageError(f"OUT={folder} cannot be written. Accepted: a new or an empty folder.")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"OUT={folder} is not empty. Accepted: a new or an empty folder.")
+def require_unused(folder: Path, *, named: str) -> None:
+    """Raise ``UsageError`` unless ``folder`` is, or can be made, an empty folder that files can be written to.
+
+    It is made and removed again: whether that works depends on more than permissions, on the file system for one.
+    ``named`` is what the message calls it.
+    """
+    missing = [one for one in (folder, *folder.absolute().parents) if not os.path.lexists(one)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = list(folder.iterdir())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"{named} cannot be written: {error.strerror}. Accepted: a new or an empty folder.") from error
+    finally:
+        for one in missing:
+            with suppress(OSError):
+                one.rmdir()
+    if files:
+        raise UsageError(f"{named} is not empty. Accepted: a new or an empty folder.")
 
 
 def run_folders(results: Path | None = None) -> list[RunFolder]:
@@ -182,7 +196,7 @@ def run_folders(results: Path | None = None) -> list[RunFolder]:
 
 def is_run_folder(folder: Path) -> bool:
     """Return whether a run was written to ``folder``."""
-    return any((folder / name).is_file() for name in MANIFESTS)
+    return any(os.path.isfile(folder / name) for name in MANIFESTS)  # noqa: PTH113 -- false for impossible names too
 
 
 def find_run_folder(text: str, *, variable: str) -> RunFolder:
