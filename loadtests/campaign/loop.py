@@ -29,7 +29,8 @@ def start(
 ) -> SummaryType:
     """Carry out a new run, alone on this machine, and return its summary.
 
-    ``UsageError`` where another run is under way, or ``out`` is in use or cannot be written to; other errors as ``carry_out``.
+    ``UsageError`` where another run is under way, or where ``out`` is in use or takes no files; other errors as
+    ``carry_out``.
     """
     identity = RunIdentity.new(name, seed)
     place = out or RESULTS / identity.id

@@ -64,6 +64,7 @@ class Connection:
         "expected",
         "fd",
         "finishing",
+        "fresh",
         "is_open",
         "opened",
         "receive",
@@ -108,6 +109,8 @@ class Connection:
         """What to compare what comes next with, where the engine's short path may be taken."""
         self.sock: PlainSocket | None = None
         self.is_open = False
+        self.fresh = True
+        """Whether the socket has brought no answer yet."""
 
     def connect(self) -> int:
         """The error number of opening a socket, 0 if it is open or will be."""
@@ -123,6 +126,7 @@ class Connection:
             return code
         self.sock, self.fd, self.receive, self.send = sock, sock.fileno(), sock.recv, sock.send
         self.opened += 1
+        self.fresh = True
         return 0
 
     def release(self) -> PlainSocket:
