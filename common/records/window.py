@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from common.records.schema import Count, Seconds, says
 from common.records.visit import Visit
@@ -96,7 +96,7 @@ class LoadStep(Struct, frozen=True, kw_only=True):
 class Load(Struct, frozen=True, kw_only=True):
     """What the generator sent and received in one window."""
 
-    duration_s: Annotated[float, Meta(gt=0), says("Measured length of the window.")]
+    duration_s: Annotated[Seconds, says("Measured length of the window.")]
     users: Annotated[Count, says("Locust users, each one connection.")]
     sent: Annotated[Count, says("Requests started, including those for which no connection could be opened.")]
     answered: Annotated[Count, says("Complete answers received, correct or not.")]
