@@ -48,7 +48,12 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Print a message in one line, in the words of the caller."""
-        self.messages.print(callers_words.get()(message), soft_wrap=True, markup=False)
+        self.messages.print(in_one_line(callers_words.get()(message)), soft_wrap=True, markup=False)
+
+
+def in_one_line(text: str) -> str:
+    """Return text with escapes for what would end its line, move the cursor or reverse the order of characters."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class _TimeLeft(ProgressColumn):

@@ -1,5 +1,6 @@
 """When a load test ends: after a number of rounds, once all is resolved or precise, or when its time is spent."""
 
+import math
 import re
 
 from common.errors import UsageError
@@ -51,7 +52,7 @@ def parse_duration(text: str, *, variable: str) -> float:
     """Return the seconds that a duration such as ``90s``, ``15m`` or ``1.5h`` names; ``UsageError`` otherwise."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
     value_s = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
-    if not value_s:
+    if not 0 < value_s < math.inf:
         raise UsageError(f"invalid {variable}={text or '(empty)'}: must be a duration such as 90s, 15m or 1.5h.")
     return value_s
 

@@ -41,6 +41,15 @@ def test_duration_is_formatted_as_minutes_and_seconds(duration_s: float, expecte
     assert format_clock(duration_s) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("\u202eab", r"\u202eab"), ("\udce9", r"\udce9"), ("é 漢", "é 漢")],
+)
+def test_a_message_is_one_line_whatever_it_quotes(text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().say(f"invalid OUT={text}")
+    assert capsys.readouterr().err == f"invalid OUT={shown}\n"
+
+
 @pytest.mark.parametrize("text", ["o[/red]", "[link=x", "a[bold]b", "\\[x]"])
 def test_what_a_user_names_is_printed_as_it_is_and_never_read_as_markup(
     text: str, capsys: pytest.CaptureFixture[str]
