@@ -89,8 +89,8 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/{NO_ENGINE}")
     monkeypatch.chdir(tmp_path)
     made = command_line()
-    names = option_names(made)
-    monkeypatch.setattr(cli, "option_names", lambda _: names)  # it is asked for anew by every call
+    known = option_names(made)
+    monkeypatch.setattr(cli, "option_names", lambda _: known)  # it is asked for anew by every call
     signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield made
     for number, handler in signals.items():

@@ -14,9 +14,10 @@ from common.project import ROOT
 
 FEW, MANY = 30, 1000
 INJECTIONS = (
-    "$(touch {0})", "`touch {0}`", ";touch {0}", "||touch {0}", "&&touch {0}", "|tee {0}", ">{0}", "\ntouch {0}\n", "'; touch {0} #",
-    '"; touch {0} #', "$(shell touch {0})", "${{shell touch {0}}}", "$(eval x:;touch {0})", "$(error {0})", "$(file >{0})", "-j9",
-    " -- -j9", "1||touch {0}", "$(call x)", "$(A)", "$A", "$$(touch {0})", "$$HOME", "\\", "\\\\", "#", "%", "*", "~", "=", ":=", "@",
+    "$(touch {0})", "`touch {0}`", ";touch {0}", "||touch {0}", "&&touch {0}", "|tee {0}", ">{0}", "\ntouch {0}\n",
+    "'; touch {0} #", '"; touch {0} #', "$(shell touch {0})", "${{shell touch {0}}}", "$(eval x:;touch {0})",
+    "$(error {0})", "$(file >{0})", "-j9", " -- -j9", "1||touch {0}", "$(call x)", "$(A)", "$A", "$$(touch {0})",
+    "$$HOME", "\\", "\\\\", "#", "%", "*", "~", "=", ":=", "@",
 )  # fmt: skip
 NAMES = ("FRAMEWORK", "JOBS", "BASE", "OUT", "A", "RATE", "VENV", "SHELL", "PYTHON_M", "ALL", "X")
 REPORTER = "#!/bin/sh\nexec /usr/bin/env -0\n"
@@ -42,7 +43,7 @@ def _make(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _environment(printed: bytes) -> dict[str, str]:
-    return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if line)  # type: ignore[misc]
+    return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if line)
 
 
 def _value(dice: random.Random, mark: Path) -> str:
