@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -35,7 +36,8 @@ def absent(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the commands that tests run a run lock of their own, and hide that ``make test`` runs the tests."""
+    """Give the commands that tests run a run lock of their own, and hide from them how the tests were started."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, and children inherit that
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(GIVEN, raising=False)
         patch.setenv(run_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "run.lock"))

@@ -7,8 +7,8 @@ from common.errors import UsageError
 from common.records.run import Stopping
 from loadtests.analysis.comparison import LOOKS, MARGIN
 
-DEFAULT_BUDGET = "7m"
-"""Keeps a run of every framework on its default server under ten minutes on two cores, conformance included."""
+DEFAULT_BUDGET = "6m"
+"""Holds the rounds that a rank needs of every framework on its default server, on two cores."""
 FEWEST_TO_RANK = LOOKS[0]
 MOST_PRECISE_ROUNDS = 100
 MOST_SHARE = 0.5
