@@ -18,7 +18,10 @@ from loadtests.campaign.experiment import Experiment, SummaryType
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.store import RESULTS, RunFolder, require_unused
 
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+EXHAUSTED = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+)
+"""What the system says where it has no room, memory, open files or processes left, or a disk fails."""
 
 Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str, Candidate]]]
 """Prepares a run: returns its experiment, and what to bring up by the names of the cells."""
@@ -49,7 +52,7 @@ def carry_out(
     ``FailedError`` where a record cannot be written, and once all is written where numbers are not valid.
     """
     try:
-        with _full_disk_named(folder):
+        with _exhaustion_named(folder):
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.resumable:
@@ -78,12 +81,12 @@ def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, term
 
 
 @contextmanager
-def _full_disk_named(folder: RunFolder) -> Iterator[None]:
-    """Have a full disk, whatever was written to it, end in a ``FailedError`` that names the file."""
+def _exhaustion_named(folder: RunFolder) -> Iterator[None]:
+    """Have a full disk, whatever was written to it, or an exhausted system end in a ``FailedError`` of one line."""
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in EXHAUSTED:
             raise
         raise folder.unwritable(str(error.filename or "a temporary file"), error) from error
 

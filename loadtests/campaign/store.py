@@ -77,11 +77,7 @@ class RunFolder:
     def add(self, visit: Visit) -> None:
         """Add a line to ``visits.jsonl``, whole or not at all."""
         try:
-            descriptor = os.open(self.folder / VISITS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            try:
-                _append(descriptor, msgspec.json.encode(visit) + b"\n")
-            finally:
-                os.close(descriptor)
+            _append(self.folder / VISITS, msgspec.json.encode(visit) + b"\n")
         except OSError as error:
             raise self.unwritable(VISITS, error) from error
 
@@ -143,10 +139,7 @@ class RunFolder:
     def _keep(self, lines: Sequence[bytes], others: bytes) -> None:
         """Leave the first ``lines`` in ``visits.jsonl``, the others beside it."""
         try:
-            with (self.folder / DAMAGED).open("ab") as kept:
-                kept.write(others + b"\n")
-                kept.flush()
-                os.fsync(kept.fileno())
+            _append(self.folder / DAMAGED, others + b"\n")
             os.truncate(self.folder / VISITS, sum(len(line) + 1 for line in lines))
         except OSError as error:
             raise self.unwritable(DAMAGED, error) from error
@@ -155,13 +148,12 @@ class RunFolder:
         """Write the file whole, or leave it as it was."""
         part = self.folder / f".{name}.part"
         try:
-            with part.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self.folder / name)
+            part.unlink(missing_ok=True)  # left by a kill
+            _append(part, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+            os.replace(part, self.folder / name)  # noqa: PTH105 -- as the other calls that tests let fail
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise self.unwritable(name, error) from error
 
 
@@ -209,18 +201,22 @@ def find_run_folder(text: str, *, variable: str) -> RunFolder:
     raise UsageError(f"{variable}={text or '(empty)'} is no run. Accepted: {accepted}.")
 
 
-def _append(descriptor: int, line: bytes) -> None:
-    """Write ``line`` and have it on disk; take back what of it was written where that fails."""
-    before = os.fstat(descriptor).st_size
-    left = memoryview(line)
+def _append(file: Path, text: bytes) -> None:
+    """Add ``text`` to a file and have it on disk; take back what of it was written where that fails."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
-    except OSError:
-        with suppress(OSError):
-            os.ftruncate(descriptor, before)
-        raise
+        before = os.fstat(descriptor).st_size
+        left = memoryview(text)
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _is_damaged(line: bytes) -> bool:
