@@ -21,7 +21,10 @@ from rich.traceback import Traceback
 
 from common.catalog.numbers import parse_decimal, parse_whole
 from common.console import Terminal, callers_words
+from common.engine.temporary import remove_orphaned_resources
 from common.errors import BenchmarkError, UsageError
+from common.host.folders import remove_orphaned_folders
+from common.host.shaped_link import remove_orphaned_namespaces
 
 PROGRAM = "api-benchmark"
 GIVEN = "MAKE_GIVEN"
@@ -66,6 +69,7 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
         line, verbose = _without_verbose([f"--{VERBOSE}={environment.get('VERBOSE') or '0'}", *line])
         if verbose:
             _log_to_standard_error()
+        _sweep()
         app(line, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         return _fail(UsageError(" ".join(str(error).split())), verbose=verbose)
@@ -74,6 +78,13 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _sweep() -> None:
+    """Remove what killed commands have left, so that it is gone with the next one, whichever that is."""
+    remove_orphaned_folders()
+    remove_orphaned_resources()
+    remove_orphaned_namespaces()
 
 
 def terminate_like_ctrl_c() -> None:

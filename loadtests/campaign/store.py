@@ -166,7 +166,7 @@ def require_unused(folder: Path, *, named: str) -> None:
     missing = [one for one in (folder, *folder.absolute().parents) if not os.path.lexists(one)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files = list(folder.iterdir())
+        files = [file for file in folder.iterdir() if file.suffix != ".part"]  # as a kill leaves one
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

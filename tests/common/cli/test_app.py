@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from cyclopts import App, Parameter, validators
 
 from common.cli.app import GIVEN, in_callers_words, new_app, option_names, parse_jobs, run, terminate_like_ctrl_c
 from common.errors import FailedError, GeneratorBoundError, UsageError
+from common.project import PROJECT
 
 BY_MAKE = {GIVEN: ""}
 BY_HAND: dict[str, str] = {}
@@ -80,6 +82,15 @@ def test_variables_that_make_was_not_given_are_not_options() -> None:
     """The environment may hold anything."""
     assert _run("play --toy-name=ball", {GIVEN: "", "PORT": "90"}) == (0, [("ball", 80)])
     assert _run("play --toy-name=ball", {"PORT": "90"}) == (0, [("ball", 80)])
+
+
+def test_every_command_first_removes_what_killed_ones_have_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"{PROJECT}-1.1-window-x").mkdir()  # no process 1 has begun at tick 1
+    _run("play --toy-name=ball")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_variable_that_make_cannot_export_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
     monkeypatch.chdir(tmp_path)
     made = command_line()
     known = option_names(made)
+    monkeypatch.setattr(cli, "_sweep", lambda: None)
     monkeypatch.setattr(cli, "option_names", lambda _: known)  # it is asked for anew by every call
     signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield made
