@@ -2,7 +2,6 @@
 
 import os
 import random
-import secrets
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from common.project import ROOT
 from common.records.visit import Visit
 from loadtests.campaign.store import RunFolder
 from tests.kills.commands import Command, filled_in
-from tests.kills.leftovers import MARK, elsewhere, processes
+from tests.kills.leftovers import elsewhere, processes
 from tests.support.fake_aws import Endpoint
 
 GONE_WITHIN_S = 5.0
@@ -76,14 +75,14 @@ class Bench:
 
     def kill(self, command: Command, dice: random.Random, unbroken: Unbroken) -> Kill:
         """Kill a command at a random moment, run the next one, and say what does not hold."""
-        folder, after_s, mark = self._fresh(command), dice.uniform(0, unbroken.took_s), secrets.token_hex(8)
-        owner, ended_before = self._killed(command, after_s, mark)
+        folder, after_s = self._fresh(command), dice.uniform(0, unbroken.took_s)
+        owner, ended_before = self._killed(command, after_s)
         before = [] if folder is None else _readable(folder)
-        done = self._finish(command, self.place / "run", mark)
+        done = self._finish(command, self.place / "run")
         problems = [] if isinstance(before, list) else [before]
         if done.returncode not in MEASURED or "Traceback" in done.stderr:
             problems.append(f"the next command ended with status {done.returncode}: {done.stderr[-300:]}")
-        left = _within(GONE_WITHIN_S, lambda: [*processes(mark), *elsewhere(owner, self.place), *self._tasks()])
+        left = _within(GONE_WITHIN_S, lambda: [*processes(self.place), *elsewhere(owner, self.place), *self._tasks()])
         problems += [f"left: {one}" for one in left]
         made = before if isinstance(before, list) else []
         if folder is not None and not problems:
@@ -101,12 +100,12 @@ class Bench:
         (self.place / "tmp").mkdir(parents=True)
         return None if command.manifest is None else RunFolder.create(self.place / "run", command.manifest())
 
-    def _killed(self, command: Command, after_s: float, mark: str) -> tuple[str, bool]:
+    def _killed(self, command: Command, after_s: float) -> tuple[str, bool]:
         """Start a command and kill it; return its identity, and whether it had ended before."""
         with subprocess.Popen(
             [sys.executable, "-m", "loadtests", *filled_in(command.words, self.place / "run")],
             cwd=ROOT,
-            env=self._environment(mark),
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -118,11 +117,11 @@ class Bench:
                 process.send_signal(signal.SIGKILL)
             return owner, process.wait() != -signal.SIGKILL
 
-    def _finish(self, command: Command, run: Path, mark: str = "") -> subprocess.CompletedProcess[str]:
+    def _finish(self, command: Command, run: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "loadtests", *filled_in(command.next_words, run)],
             cwd=ROOT,
-            env=self._environment(mark),
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -130,9 +129,9 @@ class Bench:
             check=False,
         )
 
-    def _environment(self, mark: str) -> Mapping[str, str]:
+    def _environment(self) -> Mapping[str, str]:
         aws = {} if self.fake_aws is None else self.fake_aws.environment
-        own = {MARK: mark, VARIABLE: str(self.place / "run.lock"), "TMPDIR": str(self.place / "tmp")}
+        own = {VARIABLE: str(self.place / "run.lock"), "TMPDIR": str(self.place / "tmp")}
         return os.environ | aws | own
 
     def _tasks(self) -> list[str]:

@@ -13,18 +13,16 @@ from common.engine.ownership import OWNER
 from common.engine.temporary import TAGS, TEMPORARY
 from common.host.shaped_link import NAMESPACES
 
-MARK = "KILLED_COMMAND"
-"""The environment variable by which everything that a command has started is known."""
+
+def processes(place: Path) -> Iterator[str]:
+    """Yield the processes that commands with their temporary files in ``place`` have started and that still run."""
+    return filter(None, (_found(process, str(place / "tmp")) for process in psutil.process_iter()))
 
 
-def processes(mark: str) -> list[str]:
-    """Return the processes that a command has started, and itself, as long as they run."""
-    return [found for process in psutil.process_iter() if (found := _marked(process, mark))]
-
-
-def _marked(process: psutil.Process, mark: str) -> str:
+def _found(process: psutil.Process, temporary: str) -> str:
+    """Return what a process is if it is one of them: the variable reaches every program, servers and guards too."""
     with suppress(psutil.Error):
-        if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+        if process.environ().get("TMPDIR") == temporary and process.status() != psutil.STATUS_ZOMBIE:
             return f"process {process.pid}: {' '.join(process.cmdline())[:150]}"
     return ""
 
