@@ -1,4 +1,4 @@
-"""The lock that allows one measuring run at a time on a machine, because two at once would measure each other.
+"""The lock that allows one measuring run at a time on a machine, because two at once would disturb each other.
 
 It lies in a folder that every user can write to, so the file may have been put there by anybody: it is opened without
 following links, used only if it is a regular file, and its content is shown but not believed.
@@ -35,8 +35,8 @@ def lock_file() -> Path:
 
 
 @contextmanager
-def hold_run_lock(run_id: str, *, reason: str = "two at once would measure each other") -> Iterator[None]:
-    """Hold the machine for a run; raise ``UsageError`` with the other run's id, and the reason, if one is under way.
+def hold_run_lock(run_id: str, *, reason: str = "two at once would disturb each other") -> Iterator[None]:
+    """Hold the machine for a run; raise ``UsageError`` with the other run's id, and the reason, if one is in progress.
 
     The kernel releases the lock when its holder exits for whatever reason, so a killed run locks nobody out, although
     its id is still in the file. The file is never removed: two runs could then each hold a file of that name.
@@ -87,8 +87,8 @@ def _acquire(descriptor: int, run_id: str, reason: str) -> None:
     except BlockingIOError:
         pid, _, other_run = _content(descriptor).partition(" ")
         raise UsageError(
-            f"run {other_run or '(just begun)'} is under way on this machine (process {pid or 'unknown'}); {reason}. "
-            "Wait for it, or end it."
+            f"run {other_run or '(just begun)'} is in progress on this machine (process {pid or 'unknown'}); {reason}. "
+            "Wait for it, or stop it."
         ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()} {run_id}\n".encode(), 0)
@@ -101,7 +101,7 @@ def _content(descriptor: int) -> str:
 
 
 def main(name: str, command: Sequence[str]) -> int:
-    """Run ``command`` unless a run is under way, which cannot begin meanwhile; return the exit status."""
+    """Run ``command`` unless a run is in progress, and return its exit status; no run can begin meanwhile."""
     try:
         with hold_run_lock(name, reason=f"make {name} would remove what it works with"):
             return subprocess.run(command, check=False).returncode

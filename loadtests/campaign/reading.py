@@ -1,6 +1,6 @@
-"""Visits as they are read back: each of this run, each planned, each once.
+"""Reading visits back: each must belong to this run, be planned by it, and occur once.
 
-A line that was copied into the file would count as another round otherwise, and a window of another run as one of this.
+Otherwise a line copied within the file would count as another round, and a window of another run as this one's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,22 +16,22 @@ from common.records.run import Run
 from common.records.visit import Visit
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a damaged record raises."""
+"""The errors raised while a damaged record is decoded."""
 MISFITS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
-"""What computing with records raises that are valid one by one and do not fit together."""
+"""The errors raised while computing with records that are valid one by one but inconsistent."""
 
 
 @contextmanager
 def misfits_named(folder: Path) -> Iterator[None]:
-    """Have records of ``folder`` that do not fit together end in a ``UsageError`` that names it.
+    """Turn the errors of computing with inconsistent records of ``folder`` into a ``UsageError`` that names it.
 
-    For computing with what was read back and may have been edited since; in a run under way, the same errors are ours.
+    For records that were read back and may have been edited since; in a run in progress, such errors are bugs of ours.
     """
     try:
         with np.errstate(divide="raise", invalid="raise", over="raise"):
             yield
     except MISFITS as error:
-        raise UsageError(f"{folder} holds records that do not fit together: {error!r}.") from error
+        raise UsageError(f"{folder} holds inconsistent records: {error!r}.") from error
 
 
 def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Visit]:
@@ -41,7 +41,7 @@ def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Vi
         try:
             visit = decode_visit(line)
         except UNREADABLE as error:
-            raise UsageError(f"{file}, line {number}, holds no visit of schema version 3: {error}.") from error
+            raise UsageError(f"{file}, line {number}, is not a visit of schema version 3: {error}.") from error
         key = (type(visit), visit.round, visit.cell)
         if problem := _problem(run, visit, planned=visit.cell in cells, again=key in made):
             raise UsageError(f"{file}, line {number}, {problem}. Remove that line to read the run.")

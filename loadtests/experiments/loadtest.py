@@ -1,4 +1,4 @@
-"""``make loadtest``: every stack in every round on a fresh server, until every pair is decided or the time is spent."""
+"""``make loadtest``: every stack on a fresh server in every round, until all pairs are decided or time is up."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,6 @@ from loadtests.reports import throughput as report
 from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 from loadtests.targets.ceiling import with_ceiling
-from loadtests.visits.canary import time_reference_work
 from loadtests.visits.sliced_round import measure_in_turn
 from loadtests.visits.window import measure_window
 from loadtests.windows.by_locust import START_UP_S
@@ -46,27 +45,23 @@ SLICED_WARMUP_S = 0.5
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
 START_S = 0.7
-"""What it takes to bring a server up and remove it, beside others."""
+"""The time to start a server and to remove it, next to others."""
 LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
 
 
 class LoadTest(Experiment[LoadRunType, Summary]):
-    """A load test, and what comparisons have in common with it."""
+    """A load test; the base of comparisons as well."""
 
     command = "loadtest"
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
-        """Walk through the rounds as they were decided on, and return what is left of the one under way."""
+        """Replay the decisions of all rounds, and return what remains of the current one."""
         run, position = self.run, _walk(self.run, visits)
         if not position.todo:
             return Remaining(batch=(), completion_reason=position.completion_reason, count=0, left_s=0.0)
         batch = self.together(position.todo)
         first = position.todo[0]
-        canary = PlannedVisit(kind=Canary, round=first.round, position=0, cell="")
-        sliced = run.design is Design.SLICED  # whose slices show themselves what disturbed them
-        if run.setup.server_cores and not sliced and not canary.is_made(visits):
-            batch = (canary,)
         most = len(position.todo) + len(position.active) * (run.rounds - first.round)
         fewest = len(position.todo) + len(position.active) * max(0, run.stopping.fewest_rounds - first.round)
         return Remaining(
@@ -74,7 +69,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         )
 
     def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
-        """Return those of a round's visits that are made at once: all of a sliced round, otherwise the next one."""
+        """Return the visits of a round to make together: all of a sliced round, otherwise the next one."""
         return todo if self.run.design is Design.SLICED else todo[:1]
 
     @override
@@ -83,21 +78,19 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         yield lambda batch: self.visit(batch, subjects)
 
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
-        """Make the windows of a sliced round, or the next window, or the round's canary."""
+        """Make the windows of a sliced round, or the next window."""
         if self.run.slicing is not None:
             windows = [planned.record(Window, self.run.id) for planned in batch]
             candidates = {window.cell: self._candidate(window.cell, subjects) for window in windows}
             seed = f"{self.run.seed}/{batch[0].round}"
             return measure_in_turn(windows, self.run.setup, self.run.slicing, candidates, seed=seed)
         (planned,) = batch
-        if planned.kind is Canary:
-            return [time_reference_work(planned.record(Canary, self.run.id), self.run.setup.server_cores)]
         candidate = self._candidate(planned.cell, subjects)
         window = planned.record(Window, self.run.id)
         return [measure_window(window, self.run.setup, candidate, seed=self.run.seed + planned.round)]
 
     def _candidate(self, cell: str, subjects: Mapping[str, Candidate]) -> Candidate:
-        """Return what is brought up for a cell; for a control, what it is a copy of."""
+        """Return the candidate of a cell; for a control, that of its original."""
         originals = {one.name: one.control_of for one in self.run.cells}
         return subjects[originals[cell] or cell]
 
@@ -119,8 +112,6 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def describe(self, visit: Visit) -> str:
-        if isinstance(visit, Canary):
-            return f"{visit.cpu_s * 1000:.1f} ms of CPU time for the reference work"
         assert isinstance(visit, Window)
         value = requests_per_cpu_s(visit.load)
         if visit.load is None or not visit.load.requests:
@@ -186,7 +177,7 @@ def begin_loadtest(
     stopping: Stopping,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[LoadTest[LoadRun], dict[str, Candidate]]]:
-    """Return what prepares a load test: every candidate is held to the contract; those that fail get no windows."""
+    """Return the function that prepares a load test; candidates that fail the contract get no windows."""
 
     def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
         outcomes = conform_all(candidates, messages)
@@ -208,13 +199,13 @@ def begin_loadtest(
 
 
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
-    """Return the servers of so many rounds, for what they cost where servers are paid for."""
+    """Return the servers of this many rounds, to estimate their cost on a paid runtime."""
     needed_s = WARMUP_S + WINDOW_S + START_UP_S
     return [PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates] * rounds
 
 
 def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
-    """Return a warning where the budget of a sliced run is too short for the rounds that a rank needs."""
+    """Return a warning if the budget of a sliced run is too short for the rounds that a rank needs."""
     slicing = slicing_for(size.vcpu)
     each_s = START_S + SLICED_WARMUP_S + slicing.passes * slicing.slice_s
     needed_s = FEWEST_TO_RANK * (stacks + SLICED_CONTROLS) * each_s
@@ -233,7 +224,7 @@ def windows_of(visits: Sequence[Visit]) -> list[Window]:
 
 
 def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] | None:
-    """Return every pair as the latest look left it; ``None`` before the first one."""
+    """Return every pair as of the latest look; ``None`` before the first one."""
     made = max((window.round for window in windows), default=0)
     latest = max((look for look in looks_of(run) if look <= made), default=0)
     return pairs_of(run, [window for window in windows if window.round <= latest]) if latest else None
@@ -241,13 +232,13 @@ def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Position:
-    """Where a run stands."""
+    """The progress of a run."""
 
     todo: tuple[PlannedVisit, ...]
-    """What is left of the round under way, or the next one; empty once the run is over."""
+    """The remaining visits of the current round, or those of the next one; empty once the run is over."""
     completion_reason: str
     active: tuple[str, ...]
-    """Cells that have not dropped out."""
+    """The cells that have not dropped out."""
 
 
 def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
@@ -266,7 +257,7 @@ def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
 
 
 def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:
-    """Return why round ``number`` is not begun; empty where it is."""
+    """Return why round ``number`` does not begin; empty if it does."""
     windows = windows_of(before)
     if not active:
         return _why_none_is_active(run, windows, number - 1)
@@ -294,7 +285,7 @@ def _why_none_is_active(run: LoadRun, windows: Sequence[Window], made: int) -> s
 
 
 def _left_s(run: LoadRun, visits: Sequence[Visit], *, most: int, fewest: int) -> float | None:
-    """Return the time that ``most`` windows take, or what the budget leaves, but that of the ``fewest`` in any case."""
+    """Return the time for ``most`` windows, limited by the budget, but at least the time for the ``fewest``."""
     windows = windows_of(visits)
     if not windows:
         return None
