@@ -153,10 +153,8 @@ def _say_what_is_ignored(app: App, arguments: Sequence[str], environment: Mappin
     given = {*environment[GIVEN].split(), *READ_FROM_ENVIRONMENT}
     names = sorted(name.upper().replace("-", "_") for name in _options_of(app[arguments[0]]))
     if ignored := [name for name in names if name in environment and name not in given]:
-        Terminal().say(
-            f"{', '.join(f'{name}=' for name in ignored)} in the environment is ignored. "
-            f"To set it: make {arguments[0]} {ignored[0]}={shlex.quote(environment[ignored[0]])}"
-        )
+        named = ", ".join(f"{name}=" for name in ignored)  # not their values, which may be other programs' secrets
+        Terminal().say(f"{named} in the environment is ignored. To set it: make {arguments[0]} {ignored[0]}=...")
 
 
 def _without_verbose(line: Sequence[str]) -> tuple[list[str], bool]:

@@ -178,7 +178,7 @@ def _code() -> str:
 
 
 def _signature(folder: Path) -> str:
-    """Return what changes whenever a run's files do."""
+    """Return a signature that changes whenever a run's files do."""
     try:
         files = sorted((one.name, one.stat()) for one in folder.iterdir() if one.name.endswith((".json", ".jsonl")))
     except OSError as error:  # a file that was just removed, or a link to nowhere

@@ -109,7 +109,7 @@ def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
     run, visits = folder.run(), folder.visits()
     assert isinstance(run, LoadRun)
     with misfits_named(folder.folder):
-        return run, throughput.summarise(run, [one for one in visits if isinstance(one, Window | Canary)])
+        return run, throughput.summarise(run, [visit for visit in visits if isinstance(visit, Window | Canary)])
 
 
 def _finished_load_tests() -> Iterator[RunFolder]:

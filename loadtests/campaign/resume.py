@@ -70,9 +70,9 @@ def resume(
 def servers_left(
     experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate], folder: RunFolder
 ) -> Sequence[PlannedServer]:
-    """Return the servers that are still to be brought up; ``UsageError`` where the records do not fit together.
+    """Return the servers that are still to be brought up; ``UsageError`` if the records are inconsistent.
 
-    All that is computed from them at the end of the run is computed here once: nothing is measured in vain.
+    Everything that the end of the run computes from them is computed here once, so that nothing is measured in vain.
     """
     visits = folder.visits()
     with misfits_named(folder.folder):

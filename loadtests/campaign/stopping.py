@@ -49,9 +49,9 @@ def exactly(rounds: int) -> Stopping:
 
 
 def parse_duration(text: str, *, variable: str) -> float:
-    """Return the seconds that a duration such as ``90s``, ``15m`` or ``1.5h`` names; ``UsageError`` otherwise."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
-    value_s = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+    """Return the seconds of a duration such as ``90s``, ``15m`` or ``1.5h``; ``UsageError`` if it is invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
+    value_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     if not 0 < value_s < math.inf:
         raise UsageError(f"invalid {variable}={text or '(empty)'}: must be a duration such as 90s, 15m or 1.5h.")
     return value_s

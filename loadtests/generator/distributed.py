@@ -153,7 +153,7 @@ def begin_distributed(
 
 
 def _is_http(url: str) -> bool:
-    """Return whether a URL names a host, and a port if any, that can be connected to without TLS."""
+    """Return whether a URL is one of plain HTTP, with a possible host name and port."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "http" and bool((parts.hostname or "").encode("idna")) and parts.port != 0

@@ -42,10 +42,10 @@ def notes(run: FootprintRun, summary: FootprintSummary) -> Iterator[str]:
 
 def library_rows(summary: FootprintSummary) -> Iterator[tuple[str, ...]]:
     """Yield each library's text, in the order of ``LIBRARIES``."""
-    for one in summary.libraries:
-        version = next((package.version for package in one.packages if package.name == one.package), MISSING)
-        counts = (f"{one.alone_bytes:,}", f"{one.total_bytes:,}", str(len(one.packages)))
-        yield (one.name, f"{one.kind}, {one.interface}", one.package, version, *counts)
+    for library in summary.libraries:
+        version = next((package.version for package in library.packages if package.name == library.package), MISSING)
+        counts = (f"{library.alone_bytes:,}", f"{library.total_bytes:,}", str(len(library.packages)))
+        yield (library.name, f"{library.kind}, {library.interface}", library.package, version, *counts)
 
 
 def image_rows(summary: FootprintSummary) -> Iterator[tuple[str, ...]]:

@@ -101,7 +101,7 @@ def test_a_variable_that_make_cannot_export_is_refused(capsys: pytest.CaptureFix
 def test_a_variable_in_the_environment_is_ignored_but_not_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     given = {GIVEN: "TOY_NAME", "TOY_NAME": "ball", "PORT": "90 1", "COLOUR": "red"}
     assert _run("play", given) == (0, [("ball", 80)])
-    said = "PORT= in the environment is ignored. To set it: make play PORT='90 1'\n"
+    said = "PORT= in the environment is ignored. To set it: make play PORT=...\n"
     assert capsys.readouterr().err == said
     assert _run("play --toy-name=ball", {"PORT": "90"}) == (0, [("ball", 80)])
     assert capsys.readouterr().err == ""

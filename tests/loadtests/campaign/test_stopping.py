@@ -51,7 +51,7 @@ def test_a_duration_has_a_unit(text: str, expected_s: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "15", "m", "-1m", "0s", "1d", "9" * 400 + "h"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid BUDGET=.*: must be a duration such as 90s"):
         parse_duration(text, variable="BUDGET")
 
