@@ -24,7 +24,7 @@ def try_kills(
         for number, command in enumerate(_drawn(chosen, count, seed)):
             if command.name not in unbroken:
                 unbroken[command.name] = bench.unbroken(command)
-            dice = random.Random(f"{seed}/{number}")  # noqa: S311 -- no cryptography
+            dice = random.Random(f"{seed}/{number}/{command.name}")  # noqa: S311 -- no cryptography
             kills.append(bench.kill(command, dice, unbroken[command.name]))
             report(f"{number + 1}/{count} {kills[-1]}")
     return kills
