@@ -84,8 +84,8 @@ def _rows(table: Table) -> list[list[str]]:
 
 
 def _plain(cell: object) -> str:
-    """Return a cell's text: text is taken for markup, as a terminal takes it."""
-    return cell.plain if isinstance(cell, Text) else Text.from_markup(str(cell)).plain
+    """Return a cell's text, none of which is taken for markup, as no console of ours takes it."""
+    return cell.plain if isinstance(cell, Text) else str(cell)
 
 
 def _number(text: str) -> str:

@@ -85,9 +85,9 @@ def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
     failures = Table("stack", "test", "reason", title="failures", title_justify="left")
     for name, outcome in outcomes.items():
         verdict = "nonconforming" if outcome.failed else "conforms"
-        stacks.add_row(name, str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
+        stacks.add_row(Text(name), str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
         for test, reason in outcome.failed.items():
-            failures.add_row(name, test, Text(reason))  # a reason quotes what a server sent, which is not markup
+            failures.add_row(Text(name), test, Text(reason))  # a reason quotes what a server sent, which is not markup
     return Group(stacks, failures) if failures.row_count else Group(stacks)
 
 

@@ -19,7 +19,7 @@ from loadtests.board import bill_report, rows_report
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
 from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
-from loadtests.board.publication import PUBLISHED, publish_run
+from loadtests.board.publication import PUBLISHED, publish_run, unreadable
 from loadtests.board.rows import board_rows
 from loadtests.campaign.store import RESULTS as RUNS
 from loadtests.page.model import make_page
@@ -115,10 +115,13 @@ def publish(
     *, run: Annotated[str, Parameter(help="A finished load test: its id, its folder, or latest.")] = "latest"
 ) -> None:
     """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
+    terminal = Terminal()
     files = publish_run(run)
     newest = published_runs(PUBLISHED, load_prices())[0]
     for file in [*files, *write_pictures(newest.page, PICTURES)]:
-        Terminal().results.print(f"wrote {file}", soft_wrap=True)
+        terminal.results.print(f"wrote {file}", soft_wrap=True)
+    for problem in unreadable(PUBLISHED):
+        terminal.say(f"left out of the pages: {problem}")
 
 
 def site(

@@ -1,6 +1,7 @@
 """The runs that are published, each as a page of its own. Figures of different runs are never joined here."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,11 @@ class PublishedRun:
 
 
 def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
-    """Return every published run, the newest in Docker first; ``UsageError`` where there is none."""
-    found = [_read(RunFolder(folder=file.parent), prices) for file in sorted(published.glob("*/run.json"))]
+    """Return every published run that can be read, the newest in Docker first; ``UsageError`` if there is none."""
+    found = []
+    for file in sorted(published.glob("*/run.json")):
+        with suppress(UsageError):
+            found.append(_read(RunFolder(folder=file.parent), prices))
     if not found:
         raise UsageError(f"{published} holds no run. Run: make publish")
     found.sort(key=lambda one: (one.run.runtime is Runtime.DOCKER, one.run.started_at), reverse=True)

@@ -28,7 +28,7 @@ def table() -> Table:
 
 def shown(table: Table, form: Form, width: int = 150) -> str:
     file = io.StringIO()
-    Terminal(results=Console(file=file, width=width, highlight=False), form=form).show(table)
+    Terminal(results=Console(file=file, width=width, highlight=False, markup=False), form=form).show(table)
     return file.getvalue()
 
 
