@@ -31,7 +31,7 @@ def misfits_named(folder: Path) -> Iterator[None]:
         with np.errstate(divide="raise", invalid="raise", over="raise"):
             yield
     except MISFITS as error:
-        raise UsageError(f"{folder} holds inconsistent records: {error!r}.") from error
+        raise UsageError(f"{folder} holds inconsistent records ({type(error).__name__}: {error}).") from error
 
 
 def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Visit]:

@@ -132,11 +132,11 @@ def test_nothing_is_lost_or_left_when_a_run_is_killed(tmp_path: Path, number: si
 
 
 def _generators(pid: int) -> list[psutil.Process]:
-    """Return the Locust processes below ``pid``."""
+    """Return the load generators below ``pid``."""
     found = []
     for process in psutil.Process(pid).children(recursive=True):
         try:
-            if any("locustfile" in word for word in process.cmdline()):
+            if "loadtests.timing.slices" in process.cmdline():
                 found.append(process)
         except psutil.NoSuchProcess:
             continue
