@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -69,14 +70,19 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
 
 
 def write_page(file: Path, text: str) -> None:
-    """Write a page, and the folders above it; ``UsageError`` where that is not possible."""
-    try:
+    """Write a page, and the folders above it; ``UsageError`` if that is not possible."""
+    with named_if_unwritable(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+
+
+@contextmanager
+def named_if_unwritable(out: Path) -> Iterator[None]:
+    """Have what the system refuses end in a ``UsageError`` that names ``out``."""
+    try:
+        yield
     except OSError as error:
-        raise UsageError(
-            f"OUT={file} cannot be written: {error.strerror}. Accepted: a file in a folder of yours."
-        ) from error
+        raise UsageError(f"OUT={out} cannot be written: {error.strerror}. Choose another place.") from error
 
 
 def style_file(name: str) -> str:

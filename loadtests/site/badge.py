@@ -9,6 +9,7 @@ from markupsafe import escape
 
 from common.records.figure import Figure, Metric, Subject
 from loadtests.page.stacks import part_id
+from loadtests.page.writing import named_if_unwritable
 from loadtests.reports.formatting import estimate
 
 HEIGHT = 20
@@ -66,9 +67,10 @@ def newest_rate(figures: Sequence[Figure]) -> Figure | None:
 
 def write_badge(badge: Badge, folder: Path, subject: Subject) -> list[Path]:
     """Write both forms of a badge; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     name = part_id(subject).removeprefix("stack-")
     picture, endpoint = folder / f"{name}.svg", folder / f"{name}.json"
-    picture.write_text(badge.svg())
-    endpoint.write_bytes(badge.endpoint())
+    with named_if_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.write_text(badge.svg())
+        endpoint.write_bytes(badge.endpoint())
     return [picture, endpoint]

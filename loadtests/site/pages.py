@@ -14,7 +14,7 @@ from loadtests.page.model import StackRow
 from loadtests.page.run_plots import all_plots
 from loadtests.page.stacks import StackPart, part_id, stack_parts
 from loadtests.page.table import value_texts
-from loadtests.page.writing import ABOUT, report, style, templates
+from loadtests.page.writing import ABOUT, named_if_unwritable, report, style, templates
 from loadtests.reports.throughput import title
 from loadtests.site.badge import Badge
 from loadtests.site.pictures import pictures
@@ -37,13 +37,14 @@ class StackPage:
 
 def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
     """Write the site; return its files. ``UsageError`` where the folder holds something else."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise UsageError(f"OUT={folder} holds something else. Accepted: a new folder, an empty one, or a site's.")
     files = [*_site(runs)]
-    for name, content in files:
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    with named_if_unwritable(folder):
+        if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+            raise UsageError(f"OUT={folder} holds something else: must be a new folder, an empty one, or a site's.")
+        for name, content in files:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
     return [folder / name for name, _ in files]
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as struct_replace
+
 from common.catalog.prices import load_prices
 from common.records.figure import Conditions, Figure, Metric
 from common.records.run import Cell, Run
@@ -33,7 +35,9 @@ def load_test(
     made = run(cells, rounds=rounds, **changes)
     chance = random.Random(1)  # noqa: S311 -- not for secrets
     visits = [
-        window(name, number, load(int(2 * rate * chance.gauss(1, spread)), histogram=list(histogram)))
+        struct_replace(
+            window(name, number, load(int(2 * rate * chance.gauss(1, spread)), histogram=list(histogram))), run=made.id
+        )
         for number in range(1, rounds + 1)
         for name, rate in rates.items()
     ]
