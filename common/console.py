@@ -18,7 +18,10 @@ from rich.progress import (
     TaskID,
     TextColumn,
 )
+from rich.table import Table
 from rich.text import Text
+
+from common.tables import Form, as_csv, as_markdown, parts
 
 PLAIN_WIDTH = 150
 """Line width in columns when the output is a file or a pipe."""
@@ -45,10 +48,38 @@ class Terminal:
     """What was asked for: tables, JSON, paths."""
     messages: Console = field(default_factory=_messages)
     """What is going on meanwhile."""
+    form: Form = Form.TEXT
+    """How results are printed."""
 
     def say(self, message: str) -> None:
         """Print a message in one line, in the words of the caller."""
         self.messages.print(in_one_line(callers_words.get()(message)), soft_wrap=True, markup=False)
+
+    def show(self, table: RenderableType) -> None:
+        """Print a table in the form asked for; on a narrow terminal in parts, so that no name is cut."""
+        if not isinstance(table, Table):
+            self.results.print(table)
+        elif self.form is Form.CSV:
+            self.write(as_csv(table))
+        elif self.form is Form.MARKDOWN:
+            self.write(as_markdown(table))
+        else:
+            for part in parts(table, self.results):
+                self.results.print(part)
+
+    def note(self, sentence: str) -> None:
+        """Print what has to be known beside a table: below it, and where only data is asked for, as a message."""
+        match self.form:
+            case Form.TEXT:
+                self.results.print(f"  {sentence}", soft_wrap=True, markup=False)
+            case Form.MARKDOWN:
+                self.write(f"- {sentence}\n")
+            case Form.CSV | Form.JSON:
+                self.say(sentence)
+
+    def write(self, text: str) -> None:
+        """Print text as it is, for other programs."""
+        self.results.out(text, end="", highlight=False)
 
 
 def in_one_line(text: str) -> str:

@@ -18,6 +18,7 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
+from loadtests.scenarios.registry import SCENARIOS
 from loadtests.timing import window
 from loadtests.timing.climbs import climbing, log_step, staircase_of, users_of, window_s
 from loadtests.timing.distributed import Follower, Leader
@@ -29,7 +30,7 @@ from loadtests.users.http_user import HostError, KeepAliveUser, destination
 from loadtests.users.loops import loop_of
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.options import TagError, keep_tagged, number_from, options_of, rate
-from loadtests.web.form import check_form
+from loadtests.web.form import check_form, guard_web_ui, start_with_one_scenario
 
 globals().update(user_classes())
 
@@ -38,13 +39,9 @@ def add_options(parser: LocustArgumentParser) -> None:
     """Add our options to Locust's; those of the scenarios also appear in the web UI."""
     add: Callable[..., Any] = parser.add_argument
     number = number_from(0, 3600)
-    add("--delay-ms", type=_delay_ms, default=DELAY_MS, help="milliseconds that /sleep is asked to sleep")
-    add(
-        "--objective",
-        type=_objective,
-        default=None,
-        help="objective of a step of Ramp or Sleepers, such as p99<50ms",
-    )
+    add("--scenario", choices=list(SCENARIOS), default="hello", help="the workload, where no class is named")
+    add("--delay-ms", type=_delay_ms, default=DELAY_MS, help="milliseconds of sleep, mixed and sleepers")
+    add("--objective", type=_objective, default=None, help="what each step of ramp and sleepers holds, as p99<50ms")
     # Options are sent to workers, so their values must be plain types.
     hidden = {"include_in_web_ui": False}
     add("--tally-file", help="write exact counts of all workers to this file at the end", **hidden)
@@ -56,6 +53,8 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--gate-of", type=int, default=1, help="the number of generators that wait for each other", **hidden)
     add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID", **hidden)
     add("--cores", type=_cores, default=(), help="cores to pin the generator to, such as 1 or 1,2", **hidden)
+    add("--switchboard", default="", help="the folder where make web and its form tell each other the stack", **hidden)
+    add("--stack-runtime", default="process", help="the runtime of those stacks", **hidden)
     add("--server-cores", type=_numbers, default=(), help="cores that the server is pinned to", **hidden)
 
 
@@ -74,7 +73,7 @@ def prepare(environment: Environment, **_: object) -> None:
             write = partial(write_totals, environment, Path(options.tally_file))
             environment.events.quit.add_listener(write)  # type: ignore[no-untyped-call]
         if environment.web_ui is not None:
-            check_form(environment, {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.parse})
+            _prepare_web_ui(environment, is_ours=bool(options.switchboard))
         if options.headless or len(environment.user_classes) == 1:
             climbing(environment)
         if isinstance(environment.runner, WorkerRunner):
@@ -84,6 +83,17 @@ def prepare(environment: Environment, **_: object) -> None:
     except (BenchmarkError, HostError, TagError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
         sys.exit(getattr(error, "exit_status", UsageError.exit_status))
+
+
+def _prepare_web_ui(environment: Environment, *, is_ours: bool) -> None:
+    """Add our checks to the web UI, and our page where ``make web`` started it."""
+    if is_ours:
+        from loadtests.web.live import open_live  # noqa: PLC0415 -- a timed window has no use for it, and must not wait
+
+        open_live(environment)
+    start_with_one_scenario(environment)
+    check_form(environment, {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.parse})
+    guard_web_ui(environment)
 
 
 def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[window.WindowPlan], object]:

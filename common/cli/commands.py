@@ -21,6 +21,7 @@ from common.cli.parameters import (
     NO_FARGATE,
     PYTHON,
     SERVERS,
+    Format,
     OnFargate,
     Port,
     Registry,
@@ -50,6 +51,7 @@ from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
 from common.runtimes.candidates import parse_runtime, select_candidates
 from common.runtimes.preparation import available, prepare
+from common.tables import Form
 
 LOOK_AROUND = Group.create_ordered("Look around")
 BUILD = Group.create_ordered("Build")
@@ -77,7 +79,7 @@ def register(app: App) -> None:
 
 def list_(
     *,
-    format: Annotated[Literal["text", "json"], Parameter(help="text or json.")] = "text",  # noqa: A002 -- its name
+    format: Format = "text",  # noqa: A002 -- its name
 ) -> None:
     """List frameworks, servers and images, and what is not available."""
     try:
@@ -86,10 +88,15 @@ def list_(
     except UsageError as error:
         missing = str(error)
     known = frameworks()
-    if format == "json":
-        print(inventory.as_json(known, missing))  # noqa: T201 -- as it is, for other programs
-    else:
-        Terminal().results.print(inventory.as_tables(known, missing))
+    terminal = Terminal(form=Form(format))
+    if terminal.form is Form.JSON:
+        terminal.write(inventory.as_json(known, missing) + "\n")
+        return
+    for part in inventory.as_tables(known, missing).renderables:
+        if isinstance(part, str) and terminal.form is not Form.TEXT:
+            terminal.note(part)
+        else:
+            terminal.show(part)
 
 
 def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:

@@ -1,7 +1,7 @@
 """Parameters that several commands share, each group declared once."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
@@ -28,6 +28,10 @@ NO_FARGATE = FargateSettings()
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]
+Format = Annotated[
+    Literal["text", "json", "csv", "markdown"],
+    Parameter(help="Form of the results: text, json (the whole record), csv or markdown."),
+]
 OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 """The parameters that ``RUNTIME=fargate`` takes besides a command's own."""
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
@@ -14,6 +15,7 @@ from common.errors import BenchmarkError
 from common.host.run_lock import hold_run_lock
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
+from common.tables import Form
 from loadtests.campaign.experiment import Experiment, SummaryType
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.store import RESULTS, RunFolder, require_unused
@@ -71,13 +73,19 @@ def carry_out(
 
 
 def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, terminal: Terminal) -> None:
-    """Print a summary: its tables, notes and conclusions."""
+    """Print a summary: its tables, what has to be known beside them, its conclusions; as JSON the whole record."""
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(summary).decode() + "\n")
+        return
     for table in experiment.tables(summary):
-        terminal.results.print(table)
+        terminal.show(table)
     for note in experiment.notes(summary):
-        terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+        terminal.note(note)
     for sentence in experiment.conclusions(summary):
-        terminal.results.print(sentence, soft_wrap=True, markup=False)
+        if terminal.form is Form.CSV:
+            terminal.say(sentence)
+        else:
+            terminal.results.print(sentence, soft_wrap=True, markup=False)
 
 
 @contextmanager

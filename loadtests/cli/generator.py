@@ -49,7 +49,7 @@ def crosscheck(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Load one stack with our generator and with wrk in turn, and compare their rates."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(crosscheck, locals(), terminal)
         return
@@ -75,7 +75,7 @@ def bench_generator(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure requests per CPU-second of our generator, Locust's clients, wrk and h2load."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(bench_generator, locals(), terminal)
         return

@@ -1,11 +1,13 @@
 """Commands that measure stacks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter, validators
 
 from common.aws.sizes import parse_fargate_sizes
+from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of
@@ -71,7 +73,7 @@ from loadtests.experiments.sides import STACK, Side
 from loadtests.experiments.sizes import begin_sizes
 from loadtests.experiments.startup import ROUNDS, begin_startup, parse_caches, parse_links
 from loadtests.experiments.workers import begin_workers, parse_worker_counts
-from loadtests.web.serving import open_web
+from loadtests.web.serving import WebUi, open_web
 
 MEASURE = Group.create_ordered("Measure")
 ON_FARGATE = Group.create_ordered("Measure on AWS Fargate")
@@ -97,7 +99,7 @@ def loadtest(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Rank stacks by requests per second per vCPU, under load in shuffled rounds on fresh servers."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(loadtest, locals(), terminal)
         return
@@ -148,7 +150,7 @@ def compare(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Decide whether B is faster than A, slower, or equivalent."""
-    terminal = Terminal()
+    terminal = run.terminal()
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
     if run.resume is not None:
         pairs = complete(compare, locals(), terminal, also=frozenset({"fail_if_slower"})).pairs
@@ -195,7 +197,7 @@ def latency(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Measure response times by vCPU: at a common rate, at shares of each stack's capacity, one request at a time."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(latency, locals(), terminal)
         return
@@ -229,7 +231,7 @@ def workers_(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Recommend a number of server workers for one stack, by vCPU."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(workers_, locals(), terminal)
         return
@@ -253,7 +255,7 @@ def causes(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Show what moves response times in a small container, one thing changed at a time; Docker only."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(causes, locals(), terminal)
         return
@@ -282,7 +284,7 @@ def startup(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Measure the time from start to first response, by phase; pulls of images too."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(startup, locals(), terminal)
         return
@@ -326,7 +328,7 @@ def memory(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure memory held idle and after 1,000 requests, by workers, and the smallest limit that suffices."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(memory, locals(), terminal)
         return
@@ -358,7 +360,7 @@ def sizes(
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure the bytes of libraries and images: uncompressed, compressed, over the base; the biggest packages."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(sizes, locals(), terminal)
         return
@@ -380,13 +382,20 @@ def web(
     *,
     size: SizeParameters = SizeParameters(),
     port: Port = 8089,
+    web_host: Annotated[
+        str, Parameter(help="Address to listen on; others than this machine's own ask for a password.")
+    ] = "127.0.0.1",
+    processes: Annotated[
+        int, Parameter(validator=validators.Number(gte=0, lte=64), help="Locust worker processes; 0 for one in all.")
+    ] = 0,
 ) -> None:
-    """Bring one stack up with Locust's web UI on it, until Ctrl-C."""
+    """Bring a stack up with Locust's web UI on it, where others can be chosen, until Ctrl-C."""
     terminal, runtime = Terminal(), require_local(stack.parse_runtime())
     given = size.parse(runtime)
-    candidate = stack.candidate(runtime, size=given)
+    asked = stack if stack.framework else replace(stack, framework=min(frameworks()))
+    candidate = asked.candidate(runtime, size=given)
     prepare([candidate], terminal.messages)
-    open_web(candidate, given, port, terminal)
+    open_web(candidate, given, WebUi(port=port, host=web_host, processes=processes), terminal, runtime=runtime)
 
 
 def experiment(
@@ -405,7 +414,7 @@ def experiment(
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Measure what image size, vCPU or VPC endpoints do to the start of Fargate tasks."""
-    terminal = Terminal()
+    terminal = run.terminal()
     if run.resume is not None:
         complete(experiment, locals(), terminal)
         return
@@ -434,7 +443,7 @@ def experiment(
 
 
 def _startup_on_fargate(candidates: Sequence[Candidate], given: Sequence[Size], tasks: int, run: RunParameters) -> None:
-    terminal = Terminal()
+    terminal = run.terminal()
     variants = startup_variants(candidates, given, {})
     if approve_starts(variants, tasks, terminal.messages, conformance=candidates):
         begin = begin_fargate_startup(candidates, given, tasks=tasks, messages=terminal.messages)

@@ -11,11 +11,13 @@ from cyclopts import Parameter, validators
 from common.aws.settings import FargateSettings
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of
+from common.cli.parameters import Format
 from common.console import Terminal
 from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate
 from common.records.run import Design, Stopping
+from common.tables import Form
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.resume import resume
 from loadtests.campaign.stopping import parse_stopping
@@ -53,6 +55,11 @@ class RunParameters:
     ] = None
     out: Out = None
     resume: Annotated[str | None, Parameter(help="Interrupted run to complete: its id, its folder, or latest.")] = None
+    format: Format = "text"
+
+    def terminal(self) -> Terminal:
+        """Return the terminal that prints results in the form asked for."""
+        return Terminal(form=Form(self.format))
 
 
 @Parameter(name="*")
@@ -175,7 +182,7 @@ def complete(
     ``also`` was given, since a resumed run keeps its own.
     """
     fargate: FargateSettings | None = given.get("fargate")
-    allowed = also | {"resume"} | (frozenset() if fargate is None else FARGATE)
+    allowed = also | {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
     if names := sorted(_changed(command, given) - allowed):
         variables = ", ".join(f"{name.upper()}=" for name in names)
         raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")

@@ -1,36 +1,48 @@
 """Commands that join, show and publish results."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from cyclopts import App, Group, Parameter, validators
 
 from common.catalog.prices import load_prices
-from common.cli.parameters import StackParameters
+from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.machine import machine
 from common.records.documentation import PAGE, SCHEMAS, page, schemas
 from common.records.figure import Figure
+from common.tables import Form
 from loadtests.board import bill_report, rows_report
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
 from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_run, unreadable
 from loadtests.board.rows import board_rows
+from loadtests.campaign.store import RESULTS as RUNS
+from loadtests.page.model import make_page
+from loadtests.page.sources import read_sources, select_folders
+from loadtests.page.writing import report as page_text
+from loadtests.page.writing import write_page
 from loadtests.registry import experiment_of
+from loadtests.site.badge import Badge, newest_rate, write_badge
+from loadtests.site.pages import write_site
+from loadtests.site.pictures import PICTURES, write_pictures
+from loadtests.site.published import published_runs
 
 RESULTS = Group.create_ordered("Results")
 MAINTENANCE = Group.create_ordered("Maintenance")
 
+REPORT, SITE, BADGES = RUNS / "report.html", RUNS / "site", RUNS / "badges"
+
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
-Format = Annotated[Literal["text", "json"], Parameter(help="text or json.")]
 
 
 def register(app: App) -> None:
     """Add the commands to the command line."""
-    for command in (show, money, publish):
+    for command in (show, report, money, publish, site, badge):
         app.command(command, group=RESULTS)
     app.command(records, group=MAINTENANCE)
 
@@ -44,18 +56,31 @@ def show(
     format: Format = "text",  # noqa: A002 -- its name
 ) -> None:
     """Show everything known of each stack in one row, and the command that fills the gaps."""
-    terminal, prices = Terminal(), load_prices()
+    terminal, prices = Terminal(form=Form(format)), load_prices()
     figures = _figures(terminal)
     runtime = stacks.parse_runtime()
     candidates = stacks.candidates(runtime)
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     rows = board_rows(subjects, figures, prices, vcpu=vcpu, locks=locks_of(candidates))
-    if format == "json":
-        print(msgspec.json.encode(rows).decode())  # noqa: T201 -- as it is, for other programs
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    terminal.results.print(rows_report.table(rows, vcpu=vcpu))
+    terminal.show(rows_report.table(rows, vcpu=vcpu))
     for note in rows_report.notes(rows, prices, vcpu=vcpu, runtime=runtime):
-        terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+        terminal.note(note)
+
+
+def report(
+    *,
+    run: Annotated[str | None, Parameter(help="One run: its id, its folder, or latest.")] = None,
+    runs: Annotated[str | None, Parameter(help="Runs joined by commas, or all. Default: all.")] = None,
+    out: Annotated[Path | None, Parameter(help="File to write instead of loadtests/results/report.html.")] = None,
+) -> None:
+    """Write one self-contained page with everything that the runs know: words, table, plots, data."""
+    terminal = Terminal()
+    sources, file = read_sources(select_folders(run, runs), terminal), out or REPORT
+    write_page(file, page_text(make_page(sources, load_prices())))
+    terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
 
 
 def money(
@@ -72,29 +97,57 @@ def money(
     """Compute dollars per million requests by stack and price list, and the cheapest fleet for a rate."""
     if p99 is not None and rate is None:
         raise UsageError(f"P99={p99:g} needs RATE=, the requests per second to serve within it.")
-    terminal, prices = Terminal(), load_prices()
+    terminal, prices = Terminal(form=Form(format)), load_prices()
     figures = _figures(terminal)
     candidates = stacks.candidates(stacks.parse_runtime())
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
     bill = make_bill(subjects, figures, prices, question, now=datetime.now(UTC))
-    if format == "json":
-        print(msgspec.json.encode(bill).decode())  # noqa: T201 -- as it is, for other programs
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(bill).decode() + "\n")
         return
-    terminal.results.print(bill_report.table(bill))
+    terminal.show(bill_report.table(bill))
     for note in bill_report.notes(bill, prices, machine()):
-        terminal.results.print(f"  {note}", soft_wrap=True, markup=False)
+        terminal.note(note)
 
 
 def publish(
     *, run: Annotated[str, Parameter(help="A finished load test: its id, its folder, or latest.")] = "latest"
 ) -> None:
-    """Keep a finished load test in loadtests/published/, and its table in the README."""
+    """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
     terminal = Terminal()
-    for file in publish_run(run):
+    files = publish_run(run)
+    newest = published_runs(PUBLISHED, load_prices())[0]
+    for file in [*files, *write_pictures(newest.page, PICTURES)]:
         terminal.results.print(f"wrote {file}", soft_wrap=True)
     for problem in unreadable(PUBLISHED):
         terminal.say(f"left out of the pages: {problem}")
+
+
+def site(
+    *, out: Annotated[Path | None, Parameter(help="Folder of the site instead of loadtests/results/site.")] = None
+) -> None:
+    """Write a static site of the published runs, for any web server or host of files."""
+    folder = out or SITE
+    files = write_site(published_runs(PUBLISHED, load_prices()), folder)
+    Terminal().results.print(f"wrote {len(files)} files; begin with {folder / 'index.html'}", soft_wrap=True)
+
+
+def badge(
+    stack: StackParameter = StackParameter(),
+    *,
+    out: Annotated[Path | None, Parameter(help="Folder for the two files instead of loadtests/results/badges.")] = None,
+) -> None:
+    """Write a badge of one stack's requests per second per vCPU: an SVG, and JSON for a badge service."""
+    terminal = Terminal()
+    runtime = stack.parse_runtime()
+    (subject,) = subjects_of([stack.candidate(runtime)], [], any_image=False)
+    known = [one for one in _figures(terminal) if one.subject == subject and one.conditions.scenario == "hello"]
+    figure = newest_rate(known)
+    if figure is None:
+        raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={subject.framework}")
+    for file in write_badge(Badge.of(figure, machine().cpu_model), out or BADGES, subject):
+        terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
 def records() -> None:

@@ -54,7 +54,9 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
             candidate, cores = subjects[cells[planned.cell].stack.name], split_cores(size.vcpu).server
             if planned.kind is MemoryVisit:
                 return [read_fresh_server(planned.record(MemoryVisit, self.run.id), candidate, size, cores)]
-            blank = planned.record(LimitVisit, self.run.id, step_bytes=STEP_BYTES, repeats=REPEATS, attempts=[])
+            blank = planned.record(
+                LimitVisit, self.run.id, limit_bytes=None, step_bytes=STEP_BYTES, repeats=REPEATS, attempts=[]
+            )
             return [smallest_limit(blank, under_limit(candidate, size, cores))]
 
         yield visit

@@ -12,13 +12,7 @@ def figure(
 ) -> Figure:
     """Return one figure that a run gives for one of its stacks."""
     return Figure(
-        subject=Subject(
-            framework=cell.framework,
-            server=cell.server,
-            image=cell.image,
-            runtime=run.runtime,
-            python=".".join(cell.python.split(".")[:2]),
-        ),
+        subject=subject_of(run, cell),
         metric=metric,
         conditions=conditions or Conditions(),
         value=value,
@@ -28,6 +22,17 @@ def figure(
         machine=machine_digest(run.machine),
         version=cell.version,
         lock_sha256=cell.lock_sha256,
+    )
+
+
+def subject_of(run: Run, cell: Cell) -> Subject:
+    """Return the stack that a cell of a run is of."""
+    return Subject(
+        framework=cell.framework,
+        server=cell.server,
+        image=cell.image,
+        runtime=run.runtime,
+        python=".".join(cell.python.split(".")[:2]),
     )
 
 

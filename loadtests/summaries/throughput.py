@@ -42,7 +42,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
     decided = pairs if ranks(run) else pairs_of(run, windows)
     ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
-    floors = {cell.server: cell for cell in run.cells if cell.version is None and cell.control_of is None}
+    over_floor = costs_over_floor(run, values) if run.slicing else {}
     dropped = dropouts(run, windows)
     rows = [
         replace(
@@ -51,7 +51,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
             rank_to=ranges.get(cell.name, (None, None))[1],
             ties=tied.get(cell.name, []),
             dropout=dropped.get(cell.name),
-            over_floor_s=_over_floor_s(cell, floors.get(cell.server), values) if run.slicing else None,
+            over_floor_s=over_floor.get(cell.name),
         )
         for cell in run.cells
     ]
@@ -59,6 +59,23 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     return Summary(
         run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
     )
+
+
+def costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
+    """Return the CPU time of a request beyond that of the floor on the same server and image, within rounds.
+
+    ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
+    """
+    floors = {
+        (cell.server, cell.image): cell.name for cell in run.cells if cell.version is None and not cell.control_of
+    }
+    found = {}
+    for cell in run.cells:
+        floor = floors.get((cell.server, cell.image))
+        if floor is not None and floor not in {cell.name, cell.control_of}:
+            own, bare = values[cell.name], values[floor]
+            found[cell.name] = mean_interval([1 / own[n] - 1 / bare[n] for n in sorted(own.keys() & bare.keys())])
+    return {name: cost for name, cost in found.items() if cost is not None}
 
 
 def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
@@ -87,14 +104,6 @@ def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
 
 def _verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
     return verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
-
-
-def _over_floor_s(cell: Cell, floor: Cell | None, values: Mapping[str, Mapping[int, float]]) -> Interval | None:
-    """Return the CPU time of a request beyond that of the floor on the same server, within rounds."""
-    if floor is None or floor.name in {cell.name, cell.control_of} or floor.image != cell.image:
-        return None
-    own, bare = values[cell.name], values[floor.name]
-    return mean_interval([1 / own[number] - 1 / bare[number] for number in sorted(own.keys() & bare.keys())])
 
 
 def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str]) -> CellSummary:

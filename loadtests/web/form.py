@@ -4,15 +4,20 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from flask import Response, jsonify, request
+from flask import Flask, Response, jsonify, request
 from locust import User
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
+from locust.web import WebUI
 
 from common.errors import UsageError
+from loadtests.scenarios.base import Scenario
 from loadtests.timing.climbs import alone
+from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.arrival_user import set_user_count
 from loadtests.users.http_user import HostError, KeepAliveUser, destination
+from loadtests.users.options import options_of
+from loadtests.web.guard import guard
 
 Parse = Callable[[str], object]
 
@@ -20,21 +25,61 @@ Parse = Callable[[str], object]
 def check_form(environment: Environment, fields: Mapping[str, Parse]) -> None:
     """Refuse the form, with the reason next to its button, if a field or the choice of classes is invalid.
 
-    ``fields`` are the parsers of the form's fields; an empty field keeps its default.
+    ``fields`` are the parsers of the form's fields; an empty field keeps its default, and one that the scenario does
+    not take is ignored.
     """
+    web_ui = web_ui_of(environment)
 
     def before() -> Response | None:
         if request.method != "POST" or not request.path.endswith("/swarm"):
             return None
-        reason = refusal(environment, request.form, fields, request.form.getlist("user_classes"))
+        names = request.form.getlist("user_classes")
+        if not names and not web_ui.userclass_picker_is_active:
+            names = scenario_class(environment, request.form)
+        reason = refusal(environment, request.form, fields, names)
         if reason is not None:
             return jsonify({"success": False, "message": reason, "host": environment.host})
+        if not web_ui.userclass_picker_is_active:
+            environment.user_classes = _chosen(environment, names)
         set_user_count(environment, request.form.get("user_count", ""))
         return None
 
+    app_of(environment).before_request(before)
+
+
+def web_ui_of(environment: Environment) -> WebUI:
+    """Return the web UI, which has to be there."""
     assert environment.web_ui is not None
-    assert environment.web_ui.app is not None
-    environment.web_ui.app.before_request(before)
+    return environment.web_ui
+
+
+def app_of(environment: Environment) -> Flask:
+    """Return the web UI's app."""
+    app = web_ui_of(environment).app
+    assert app is not None
+    return app
+
+
+def guard_web_ui(environment: Environment) -> None:
+    """Guard every route of the web UI, Locust's and ours, before any other hook."""
+    host = web_ui_of(environment).host
+    guard(app_of(environment), [host] if host else [])
+
+
+def start_with_one_scenario(environment: Environment) -> None:
+    """Have START work at once: without a class picker the form's scenario decides, and one class is ready."""
+    if not web_ui_of(environment).userclass_picker_is_active and len(environment.user_classes) > 1:
+        known = {one.__name__: one for one in environment.user_classes}
+        environment.available_user_classes = cast("dict[str, User]", known)  # annotated as users, which they are not
+        environment.user_classes = _chosen(environment, scenario_class(environment, {}))
+
+
+def scenario_class(environment: Environment, form: Mapping[str, str]) -> list[str]:
+    """Return the name of the class of the scenario that is chosen; none where Locust was given classes by name."""
+    chosen = form.get("scenario") or options_of(environment).scenario
+    known = cast("dict[str, type[User]]", environment.available_user_classes or {})
+    plain = [one for one in known.values() if issubclass(one, KeepAliveUser)]
+    return [one.__name__ for one in plain if scenario_of(one).name() == chosen]
 
 
 def refusal(
@@ -42,13 +87,21 @@ def refusal(
 ) -> str | None:
     """Return why the form is refused; ``None`` if it is valid."""
     try:
+        classes = _chosen(environment, names)
+        taken = {name for one in classes for name in fields_of(scenario_of(one))}
         for name, parse in fields.items():
-            if form.get(name):
+            if form.get(name) and name in taken:
                 _parse(name, parse, form[name])
-        _check_classes(environment, _chosen(environment, names), form.get("host") or environment.host or "")
+        _check_classes(environment, classes, form.get("host") or environment.host or "")
     except (UsageError, HostError) as error:
         return str(error)
     return None
+
+
+def fields_of(scenario: type[Scenario]) -> set[str]:
+    """Return which of the form's fields a scenario takes."""
+    found = {"rate": scenario.open_loop, "delay_ms": scenario.sleeps, "objective": scenario.climbs is not None}
+    return {name for name, taken in found.items() if taken}
 
 
 def _parse(name: str, parse: Parse, text: str) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from common.host.run_lock import hold_run_lock
 from common.records.visit import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
+from common.tables import Form
 from loadtests.campaign import loop
-from loadtests.campaign.loop import carry_out, start
+from loadtests.campaign.loop import carry_out, present, start
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.campaign.store import VISITS, RunFolder
@@ -244,3 +246,15 @@ def test_a_run_that_cannot_be_prepared_leaves_no_folder(results: Path, terminal:
         start("toy", begin, seed=7, out=None, terminal=terminal)
     assert not results.exists()
     assert "resume" not in printed(terminal.messages)
+
+
+def test_as_json_only_the_record_is_printed(terminal: Terminal) -> None:
+    present(Toy(MADE), ToySummary(visits=3), replace(terminal, form=Form.JSON))
+    assert printed(terminal.results) == '{"visits":3}\n'
+    assert printed(terminal.messages) == ""
+
+
+def test_as_csv_sentences_are_messages(terminal: Terminal) -> None:
+    present(Toy(MADE), ToySummary(visits=3), replace(terminal, form=Form.CSV))
+    assert printed(terminal.results) == "table of 3\n"
+    assert printed(terminal.messages) == "a [note]\nthe conclusion\n"

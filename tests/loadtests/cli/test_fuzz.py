@@ -6,6 +6,7 @@ import signal
 import string
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from common.cli import commands
 from common.cli.app import GIVEN, option_names, run
 from common.engine import client
 from common.packages import locks
+from loadtests.board.index import FigureIndex
 from loadtests.campaign import store
-from loadtests.cli import generator, measuring, results
+from loadtests.cli import generator, measuring, results, survey
 from loadtests.cli.main import command_line
 
 FEW, MANY = 400, 10_000
@@ -77,7 +79,8 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
     for module, names in (
         (measuring, ("start", "prepare", "open_web", "approve_cost", "approve_starts", "compare_runs")),
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
-        (results, ("publish_run",)),
+        (results, ("publish_run", "write_page", "write_site", "write_badge")),
+        (survey, ("Survey",)),
         (commands, ("build_images", "make_bases", "prepare", "conform_all", "run_suite", "push_all", "registry_pusher",
                     "clean", "approve_cost", "approve_open_ended_cost")),
     ):  # fmt: skip
@@ -86,6 +89,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
     monkeypatch.setattr(locks, "lock", begin)
     client.engine.cache_clear()
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(results, "FigureIndex", partial(FigureIndex, results=tmp_path / "results"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/{NO_ENGINE}")
     monkeypatch.chdir(tmp_path)
     made = command_line()

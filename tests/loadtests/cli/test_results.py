@@ -1,5 +1,7 @@
 """What is known is shown on standard output, as a table with its notes or as JSON."""
 
+import csv
+import io
 import json
 from functools import partial
 from pathlib import Path
@@ -110,3 +112,35 @@ def test_a_damaged_run_is_reported_and_does_not_keep_the_others_from_being_shown
     printed = capsys.readouterr()
     assert "10,000" in printed.out
     assert f"left out, since they cannot be read: 1 runs, the first: {known / 'damaged'}" in printed.err
+
+
+@pytest.mark.usefixtures("known")
+def test_the_table_is_csv_for_a_spreadsheet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command_line(), ["show", *PROCESS, "--format=csv"], {GIVEN: ""}) == 0
+    printed = capsys.readouterr()
+    (row,) = csv.DictReader(io.StringIO(printed.out))
+    assert row["req/s per vCPU"] == "10000*", "measured with other packages than the lock names"
+    assert "to fill the gaps" in printed.err
+
+
+def test_a_report_of_one_run_is_written_where_it_is_asked_for(
+    known: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "new" / "page.html"
+    assert _run(capsys, "report", f"--run={known / 'one'}", f"--out={file}") == f"wrote {file}\n"
+    assert NAME in file.read_text()
+
+
+@pytest.mark.usefixtures("known")
+def test_a_badge_is_written_of_a_known_rate_and_refused_without_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(capsys, "badge", *PROCESS, f"--out={tmp_path / 'badges'}")
+    (endpoint,) = (tmp_path / "badges").glob("*.json")
+    assert json.loads(endpoint.read_text())["message"].startswith("10,000")
+    assert run(command_line(), ["badge", "--framework=falcon", "--runtime=process"], {GIVEN: ""}) == 2
+    assert "Run: make loadtest FRAMEWORK=falcon" in capsys.readouterr().err
+
+
+def test_the_published_runs_become_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"begin with {tmp_path / 'site' / 'index.html'}" in _run(capsys, "site", f"--out={tmp_path / 'site'}")

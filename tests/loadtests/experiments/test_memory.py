@@ -15,6 +15,7 @@ from common.records.run import Cell, Conformance
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.loop import start
+from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments import memory
@@ -164,3 +165,13 @@ def test_processes_are_checked_measured_and_summarised(tmp_path: Path) -> None:
     (row,) = summary.rows
     assert row.idle_bytes is not None
     assert f"{row.idle_bytes.estimate / MB:,.1f}" in printed(terminal.results)
+
+
+def test_a_limit_is_searched_from_a_visit_that_knows_none_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "under_limit", lambda *_: lambda _: None)
+    first = BOTH[0]
+    planned = PlannedVisit(kind=LimitVisit, round=2, position=1, cell=first.name)
+    with _memory(*BOTH).visiting({first.stack.name: real_candidate()}, text_terminal().messages) as visit:
+        (made,) = visit([planned])
+    assert isinstance(made, LimitVisit)
+    assert (made.cell, made.limit_bytes) == (first.name, 12 * MB)

@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from rich.console import Console
 
+from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import Terminal
 from common.errors import FailedError, UsageError
@@ -20,7 +23,10 @@ from common.host.readiness import responds
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.targets.ceiling import null_server
-from loadtests.web.serving import open_web
+from loadtests.web import serving
+from loadtests.web.serving import WebUi, chosen, open_web
+from loadtests.web.switchboard import Wanted
+from tests.support.records import cell
 from tests.support.waiting import wait_until
 
 
@@ -39,11 +45,16 @@ class Toy:
             yield replace(running, exit_reason=self.exit_reason)
 
 
+@pytest.fixture(autouse=True)
+def _toys_have_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "cell_of", lambda *_: cell("toy+server"))
+
+
 def opened(toy: Toy, port: int, results: io.StringIO | None = None) -> str:
     """Open the UI on a server, with its results in ``results``; return the messages."""
     messages = io.StringIO()
     terminal = Terminal(results=Console(file=results or io.StringIO()), messages=Console(file=messages, width=150))
-    open_web(cast("Candidate", toy), Size(), port, terminal)
+    open_web(cast("Candidate", toy), Size(), WebUi(port=port), terminal, runtime=Runtime.PROCESS)
     return messages.getvalue()
 
 
@@ -66,7 +77,7 @@ def test_an_interrupt_takes_everything_down() -> None:
 
 
 def test_a_server_that_ends_is_an_error() -> None:
-    with pytest.raises(FailedError, match="toy or Locust ended: killed for memory"):
+    with pytest.raises(FailedError, match="the server ended: killed for memory"):
         opened(Toy(exit_reason=lambda: "killed for memory"), free_port())
 
 
@@ -75,3 +86,19 @@ def test_a_port_in_use_is_refused_before_anything_is_brought_up() -> None:
         port = int(running.url.rpartition(":")[2])
         with pytest.raises(UsageError, match=f"PORT={port}"):
             opened(Toy(), port)
+
+
+def test_the_form_chooses_among_the_stacks_and_sizes_that_there_are() -> None:
+    wanted = Wanted(number=1, framework="falcon", server="default", image=None, vcpu="1", memory=None)
+    candidate, size = chosen(wanted, Runtime.PROCESS)
+    assert (candidate.name, size.vcpu) == ("falcon+gunicorn-gthread", 1)
+    for change in ({"server": "uvicorn"}, {"vcpu": "999"}, {"framework": "nothing"}, {"image": "slim"}):
+        with pytest.raises(UsageError, match=r"Accepted|must be|needs RUNTIME=docker"):
+            chosen(msgspec.structs.replace(wanted, **change), Runtime.PROCESS)
+
+
+@pytest.mark.parametrize(("host", "public"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])  # noqa: S104
+def test_a_web_ui_that_others_can_reach_asks_for_a_password(tmp_path: Path, host: str, *, public: bool) -> None:
+    options = WebUi(port=1, host=host).options(tmp_path, Runtime.PROCESS, [1])
+    assert ("--web-login" in options) is public
+    assert f"--web-host={host}" in options

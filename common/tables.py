@@ -1,0 +1,96 @@
+"""Tables in other forms than a terminal's: CSV and Markdown, and parts that fit a narrow terminal."""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from enum import StrEnum
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Column, Table
+from rich.text import Text
+
+
+class Form(StrEnum):
+    """How a command prints what it ends in."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+def as_csv(table: Table) -> str:
+    """Return a table as CSV, its numbers without separators of thousands."""
+    text = io.StringIO()
+    lines = [_headings(table), *([_number(cell) for cell in row] for row in _rows(table))]
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def as_markdown(table: Table) -> str:
+    """Return a table as Markdown, under its title."""
+    left = [_plain(column.header) for column in table.columns if column.justify == "left"]
+    title = _plain(table.title or "")
+    return (f"{title}\n\n" if title else "") + markdown_table(_headings(table), _rows(table), left=left)
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: Collection[str] = ()) -> str:
+    """Return a Markdown table whose columns are set right but those in ``left``; no text of it is taken for markup."""
+    rule = ["---" if heading in left else "---:" for heading in headings]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [headings, rule, *(map(_escaped, row) for row in rows)])
+
+
+def parts(table: Table, console: Console) -> Iterator[Table]:
+    """Yield a table in parts that are no wider than the console, each with the columns that name its rows.
+
+    Those are the columns up to the first one that is set left. A column that does not fit beside them stands alone.
+    """
+    if _width(table, console) <= console.width:
+        yield table
+        return
+    first = next((number for number, one in enumerate(table.columns) if one.justify == "left"), 0)
+    names, others = table.columns[: first + 1], list(table.columns[first + 1 :])
+    while others:
+        count = len(others)
+        while count > 1 and _width(_part(table, [*names, *others[:count]]), console) > console.width:
+            count -= 1
+        yield _part(table, [*names, *others[:count]])
+        others = others[count:]
+
+
+def _part(table: Table, columns: Sequence[Column]) -> Table:
+    made = Table(title=table.title, title_justify=table.title_justify, box=table.box, padding=table.padding,
+                 pad_edge=table.pad_edge)  # fmt: skip
+    for column in columns:
+        made.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow="fold")
+    for row in zip(*(column.cells for column in columns), strict=True):
+        made.add_row(*row)
+    return made
+
+
+def _width(table: Table, console: Console) -> int:
+    """Return the width at which no word of a table is cut: text may be broken between words, and titles anywhere."""
+    return Measurement.get(console, console.options.update(max_width=10_000), _part(table, table.columns)).minimum
+
+
+def _headings(table: Table) -> list[str]:
+    return [_plain(column.header) for column in table.columns]
+
+
+def _rows(table: Table) -> list[list[str]]:
+    return [[_plain(cell) for cell in row] for row in zip(*(column.cells for column in table.columns), strict=True)]
+
+
+def _plain(cell: object) -> str:
+    """Return a cell's text, none of which is taken for markup, as no console of ours takes it."""
+    return cell.plain if isinstance(cell, Text) else str(cell)
+
+
+def _number(text: str) -> str:
+    return text.replace(",", "") if re.fullmatch(r"[~+-]?\d{1,3}(,\d{3})+(\.\d+)?\*?", text) else text
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,192 @@
+"""``make survey``: every experiment on every stack, in order, as far as the store does not know its results."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import App, Parameter, validators
+
+from common.catalog.prices import load_prices
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.cli.parameters import SizeParameters, StackParameters
+from common.console import Terminal, format_clock
+from common.errors import BenchmarkError, FailedError, UsageError
+from common.host.machine import revision
+from common.records.figure import Figure, Subject
+from common.runtimes.candidates import require_local
+from loadtests.board.index import FigureIndex
+from loadtests.board.lookup import known_figures, locks_of, subjects_of
+from loadtests.board.rows import board_rows
+from loadtests.board.survey import STEPS, Step, fitting, lacking, needed_s
+from loadtests.campaign.stopping import parse_duration
+from loadtests.campaign.store import RESULTS, RunFolder, run_folders
+from loadtests.cli import measuring, results
+from loadtests.cli.parameters import RunParameters, StoppingParameters
+from loadtests.registry import experiment_of
+
+ROUNDS = 5
+"""The fewest that give valid start-up times and percentiles."""
+MEMORY_ROUNDS = 3
+NAME = "survey"
+
+
+def register(app: App) -> None:
+    """Add the command to the command line."""
+    app.command(survey, group=measuring.MEASURE)
+
+
+def survey(
+    stacks: StackParameters = StackParameters(),
+    *,
+    vcpu: Annotated[
+        float, Parameter(validator=validators.Number(gt=0), help="Size at which stacks are measured, in vCPUs.")
+    ] = 1.0,
+    budget: Annotated[str, Parameter(help="Time for all of it, such as 20m or 1h.")] = "1h",
+) -> None:
+    """Measure everything that is not known of each stack yet, in order; then show it all and write the report."""
+    terminal = Terminal()
+    runtime = require_local(stacks.parse_runtime())
+    size = Size.parse(f"{vcpu:g}", None)
+    stacks.candidates(runtime, size=size)  # refused before anything begins
+    asked = Survey(stacks=stacks, runtime=runtime, size=size, terminal=terminal)
+    failures = asked.carry_out(time.monotonic() + parse_duration(budget, variable="BUDGET"))
+    results.show(stacks, vcpu=vcpu)
+    results.report()
+    if failures:
+        raise FailedError(f"{len(failures)} of {len(STEPS)} steps ended in an error, the first: {failures[0]}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A survey of some stacks at one size.
+
+    What was measured on this machine, of this revision and lock, is not measured again, so the same command goes on
+    where an earlier one was interrupted or ran out of time.
+    """
+
+    stacks: StackParameters
+    runtime: Runtime
+    size: Size
+    terminal: Terminal
+
+    def carry_out(self, ends_at_s: float) -> list[str]:
+        """Make every step that has something to measure and fits; return how those ended that failed."""
+        failures = []
+        for number, step in enumerate(STEPS, start=1):
+            try:
+                self._make(number, step, ends_at_s)
+            except BenchmarkError as error:
+                self.terminal.say(f"{step.command}: {error}")
+                failures.append(f"{step.command}: {error}")
+        return failures
+
+    def _make(self, number: int, step: Step, ends_at_s: float) -> None:
+        left_s = ends_at_s - time.monotonic()
+        head = f"{NAME}: step {number} of {len(STEPS)}, {step.command}"
+        if (unfinished := _unfinished(step.command)) is not None and left_s > 0:
+            self.terminal.say(f"{head}: completes {unfinished.name}; {_left(left_s)}")
+            _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
+            left_s = ends_at_s - time.monotonic()
+        subjects = self._lacking(step)
+        if not subjects:
+            self.terminal.say(f"{head}: everything is known")
+            return
+        chosen = fitting(step, subjects, left_s)
+        if len(chosen) < len(subjects):
+            self.terminal.say(f"{head}: {len(subjects) - len(chosen)} stacks do not fit the budget: make {NAME} again")
+        if chosen:
+            about = format_clock(needed_s([(step, chosen)]))
+            self.terminal.say(f"{head}: {len(chosen)} stacks, at least about {about}; {_left(left_s)}")
+            self._measure(step, chosen, left_s)
+
+    def _measure(self, step: Step, chosen: Sequence[Subject], left_s: float) -> None:
+        later = [(one, self._lacking(one)) for one in STEPS[STEPS.index(step) + 1 :]]
+        spare_s = max(step.stack_s * len(chosen), left_s - needed_s(later))
+        for image, some in _by_image(chosen).items():
+            share_s = spare_s * len(some) / len(chosen)
+            asked = StackParameters(
+                framework=",".join(dict.fromkeys(one.framework for one in some)),
+                server=",".join(dict.fromkeys(one.server for one in some)),
+                image=image,
+                runtime=self.runtime,
+                python=self.stacks.python,
+            )
+            _COMMANDS[step.command].measure(asked, f"{self.size.vcpu:g}", share_s)
+
+    def _lacking(self, step: Step) -> list[Subject]:
+        figures = known_figures(FigureIndex(experiment_of))
+        candidates = self.stacks.candidates(self.runtime, size=self.size)
+        wanted = [one for one in candidates if one.unavailable is None]
+        subjects = subjects_of(wanted, figures, any_image=False)
+        rows = board_rows(subjects, figures, load_prices(), vcpu=self.size.vcpu, locks=locks_of(wanted))
+        return lacking(step, rows, _is_of_this_revision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Command:
+    """How a survey calls one of the measuring commands."""
+
+    measure: Callable[[StackParameters, str, float], None]
+    """Takes the stacks, the vCPUs, and the seconds that it may take."""
+    resume: Callable[[RunParameters], None]
+
+
+def _sizes(asked: StackParameters, _: str, __: float) -> None:
+    measuring.sizes(framework=asked.framework, server=asked.server, image=asked.image or "all", python=asked.python)
+
+
+_COMMANDS: Mapping[str, _Command] = {
+    "sizes": _Command(measure=_sizes, resume=lambda run: measuring.sizes(run=run)),
+    "startup": _Command(
+        measure=lambda asked, vcpu, _: measuring.startup(asked, vcpu=vcpu, cache="warm", rounds=ROUNDS),
+        resume=lambda run: measuring.startup(run=run),
+    ),
+    "memory": _Command(
+        measure=lambda asked, vcpu, _: measuring.memory(
+            asked, vcpu=vcpu, workers=f"{Size(vcpu=float(vcpu)).workers}", rounds=MEMORY_ROUNDS
+        ),
+        resume=lambda run: measuring.memory(run=run),
+    ),
+    "loadtest": _Command(
+        measure=lambda asked, vcpu, share_s: measuring.loadtest(
+            asked, SizeParameters(vcpu=vcpu), stopping=StoppingParameters(budget=f"{share_s:.0f}s")
+        ),
+        resume=lambda run: measuring.loadtest(run=run),
+    ),
+    "latency": _Command(
+        measure=lambda asked, vcpu, _: measuring.latency(asked, vcpu=vcpu, rounds=ROUNDS),
+        resume=lambda run: measuring.latency(run=run),
+    ),
+}
+
+
+def _unfinished(command: str) -> RunFolder | None:
+    """Return the newest unfinished run of a command that a survey of this revision began."""
+    for folder in run_folders():
+        with suppress(UsageError):
+            run = folder.run()
+            begun = not folder.is_old and NAME in run.command_line[0].split() and run.revision == revision()
+            experiment = experiment_of(run) if begun else None
+            if experiment is not None and experiment.command == command:
+                return folder if experiment.remaining(folder.visits()).batch else None
+    return None
+
+
+def _is_of_this_revision(figure: Figure) -> bool:
+    with suppress(UsageError):
+        return RunFolder(folder=RESULTS / figure.run).run().revision == revision()
+    return False
+
+
+def _by_image(subjects: Sequence[Subject]) -> dict[str | None, list[Subject]]:
+    found: dict[str | None, list[Subject]] = {}
+    for one in subjects:
+        found.setdefault(one.image, []).append(one)
+    return found
+
+
+def _left(left_s: float) -> str:
+    return f"{format_clock(max(0.0, left_s))} of the budget left"

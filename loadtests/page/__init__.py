@@ -1,0 +1,1 @@
+"""One self-contained page that shows everything a set of runs knows, and the static site made of such pages."""

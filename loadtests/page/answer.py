@@ -1,0 +1,187 @@
+"""The answer in words, from what the load test decided and never from how far apart two estimates are. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from common.records.summary import Controls, Decision, Interval, Pair
+from loadtests.analysis.ranking import better_of
+from loadtests.board.bill import DEFAULT_UTILISATION
+from loadtests.page.columns import BY_KEY
+from loadtests.page.model import Page, StackRow
+from loadtests.page.ranks import decided_pairs
+from loadtests.page.sources import LoadTest
+from loadtests.reports.formatting import counted
+
+ALIKE = {Decision.EQUIVALENT: "equivalent", Decision.UNDECIDED: "not told apart"}
+NAMED = 6
+"""How many stacks a sentence names before it only counts the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """A question and the sentences that answer it."""
+
+    question: str
+    sentences: Sequence[str]
+
+
+def answer(page: Page) -> list[Paragraph]:
+    """Return who leads, what cannot be told apart, what a vCPU carries and costs, and whether to believe it."""
+    test = page.test
+    if test is None:
+        return [Paragraph(question="Who leads?", sentences=["No load test is among these runs: make loadtest."])]
+    found = [
+        Paragraph(question="Who leads, and by how much?", sentences=[*_leaders(page, test)]),
+        Paragraph(question="What cannot be told apart?", sentences=[*_ties(page, test)]),
+        Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
+        Paragraph(question="Is this run to be believed?", sentences=[*_trust(test)]),
+    ]
+    return [one for one in found if one.sentences]
+
+
+def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
+    if test.summary.controls is not None and test.summary.controls.warnings:
+        for verdict, sentence in test.summary.controls.warnings.items():
+            yield f"Nothing is ranked ({verdict}): {sentence}"
+        return
+    ranked = [row for row in page.rows if row.rank is not None]
+    if not ranked:
+        yield "Nothing is ranked: no stack has a number free of doubts; the table says why."
+        return
+    if floors := [row for row in ranked if row.floor and row.rank and row.rank.first == 1]:
+        yield f"{_names(floors)}, no framework at all, {_has(floors, 'is', 'are')} the floor that others are held to."
+    yield from _first_framework([row for row in ranked if not row.floor], test)
+
+
+def _first_framework(rows: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield which of the frameworks nobody is told to be better than, and how far the others are behind."""
+    if not rows:
+        return
+    names = {row.cell for row in rows}
+    beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
+    leaders = [row for row in rows if row.cell not in beaten]
+    if len(leaders) == 1:
+        yield f"{_names(leaders)} leads the frameworks."
+    elif leaders:
+        yield f"{_names(leaders)} lead the frameworks, and this run cannot tell which of them is first."
+    if leaders and len(rows) > len(leaders):
+        yield from _lead_over_the_next(leaders[0], [row for row in rows if row.cell in beaten], test)
+
+
+def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield the smallest lead that was decided, and the largest."""
+    decided = [pair for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if better_of(pair) == leader.cell]
+    behind = {_worse(pair): pair for pair in decided}
+    shown = [row for row in others if row.cell in behind]
+    for row in [*shown[:1], *shown[1:][-1:]]:
+        times = _times(behind[row.cell], leader.cell)
+        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}."
+
+
+def _times(pair: Pair, better: str) -> str:
+    """Return how many times as fast the better of a pair is, with the interval."""
+    assert pair.ratio is not None
+    ratio = pair.ratio if better == pair.a else _inverted(pair.ratio)
+    bounds = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
+    return f"{ratio.estimate:.2f} times{bounds}"
+
+
+def _inverted(ratio: Interval) -> Interval:
+    low, high = ratio.low, ratio.high
+    return Interval(
+        estimate=1 / ratio.estimate,
+        low=None if high is None else 1 / high,
+        high=None if low is None else 1 / low,
+        n=ratio.n,
+    )
+
+
+def _worse(pair: Pair) -> str:
+    return pair.a if better_of(pair) == pair.b else pair.b
+
+
+def _ties(page: Page, test: LoadTest) -> Iterator[str]:
+    found = decided_pairs(test.summary)
+    names = {row.cell: row.subject.name for row in page.rows if row.cell}
+    equivalent, undecided = found[Decision.EQUIVALENT], found[Decision.UNDECIDED]
+    if test.summary.pairs and not (equivalent or undecided):
+        yield f"Nothing: all {counted(len(test.summary.pairs), 'pair')} of stacks are told apart."
+    if equivalent:
+        margin = f"{test.run.stopping.margin:.0%}"
+        yield f"Equivalent within {margin}: {_pairs(equivalent, names)}."
+    if undecided:
+        yield f"Undecided, which is not the same as equal: {_pairs(undecided, names)}."
+
+
+def _pairs(pairs: Sequence[Pair], names: dict[str, str]) -> str:
+    shown = "; ".join(f"{names.get(one.a, one.a)} and {names.get(one.b, one.b)}" for one in pairs[:NAMED])
+    return shown if len(pairs) <= NAMED else f"{shown}; and {len(pairs) - NAMED} more pairs"
+
+
+def _carried(page: Page) -> Iterator[str]:
+    known = [row for row in page.rows if "rate" in row.values and not row.floor]
+    for word, row in zip(("most", "least"), _ends(known), strict=False):
+        rate, price = row.values["rate"], row.values.get("dollars")
+        bounds = "" if rate.low is None or rate.high is None else f" ({rate.low:,.0f} to {rate.high:,.0f})"
+        cost = "" if price is None else f", which is {_dollars(price.estimate)} for a million requests"
+        yield f"The {word}: {row.subject.name} carries {rate.estimate:,.0f} req/s{bounds} of /hello on one vCPU{cost}."
+    if known and page.prices.compute:
+        offer = page.prices.compute[0]
+        yield f"Prices: {offer.name} in {offer.region}, {offer.as_of}, at {DEFAULT_UTILISATION:.0%} of capacity."
+
+
+def _ends(rows: Sequence[StackRow]) -> list[StackRow]:
+    """Return the rows with the highest and the lowest rate; one where there is only one."""
+    ordered = sorted(rows, key=lambda row: -row.values["rate"].estimate)
+    return [*ordered[:1], *ordered[1:][-1:]]
+
+
+def _dollars(amount: float) -> str:
+    return f"${BY_KEY['dollars'].text(amount)}"
+
+
+def _trust(test: LoadTest) -> Iterator[str]:
+    controls = test.summary.controls
+    own = {cell.name for cell in test.run.cells if cell.control_of is None}
+    doubted = [row for row in test.summary.cells if row.cell in own and row.doubts]
+    if controls is None:
+        yield "Nobody knows: it was recorded without controls."
+    elif controls.warnings:
+        yield "No: see above."
+    elif not test.ranked:
+        first = next((sentence for row in doubted for sentence in row.doubts.values()), "nothing was measured.")
+        yield f"No: every stack's number is in doubt, the first because: {first}"
+    else:
+        yield f"Yes, as far as its controls can tell: {_reasons(controls)}."
+        if doubted:
+            has = "has a remark or a doubt" if len(doubted) == 1 else "have remarks or doubts"
+            yield f"{counted(len(doubted), 'stack')} {has}: see the table."
+    if any(cell.stand_in_base for cell in test.run.cells):
+        yield "Its images were built on stand-in base images, not on the official ones."
+
+
+def _reasons(controls: Controls) -> str:
+    same = [
+        f"two copies of {pair.a} are {ALIKE[pair.decision]} (ratio {pair.ratio.estimate:.3f})"
+        for pair in controls.same
+        if pair.ratio is not None and pair.decision in ALIKE
+    ]
+    shares = (
+        ("the time of the reference work drifted by {:.1%}", controls.canary_drift),
+        ("other programs took {:.1%} of the server's cores", controls.foreign),
+        ("the hypervisor took {:.1%} of the machine", controls.steal),
+        ("the load generator used at most {:.1%} of its cores", controls.generator_utilisation_max),
+    )
+    return ", ".join([*same, *(words.format(value) for words, value in shares if value is not None)])
+
+
+def _names(rows: Sequence[StackRow]) -> str:
+    names = [row.subject.name for row in rows]
+    shown, more = names[:NAMED], len(names) - NAMED
+    if more > 0:
+        return f"{', '.join(shown)} and {more} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _has(rows: Sequence[StackRow], one: str, many: str) -> str:
+    return one if len(rows) == 1 else many

@@ -1,0 +1,189 @@
+"""What the page shows, joined from its runs: one row per stack and size. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from common.catalog.prices import Prices
+from common.records.figure import Figure, Metric, Subject
+from common.records.run import Cell
+from common.records.summary import CellSummary, Interval, Verdict
+from loadtests.analysis.intervals import scaled
+from loadtests.board.rows import BoardRow, board_rows
+from loadtests.page.columns import US_PER_S, figures, values
+from loadtests.page.ranks import RankRange, rank_ranges
+from loadtests.page.sources import LoadTest, Sources
+from loadtests.summaries.figures import subject_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRow:
+    """One stack at one size."""
+
+    subject: Subject
+    vcpu: float
+    title: str
+    version: str | None
+    interface: str
+    keep_alive: bool
+    values: Mapping[str, Interval]
+    """By column, in the column's unit."""
+    figures: Mapping[str, Figure]
+    """What the values were computed from, by column."""
+    rank: RankRange | None = None
+    cell: str = ""
+    """Name of its cell in the load test that ranks; empty where it has none."""
+    verdict: Verdict | None = None
+    """That of the load test that ranks, else of the newest one; ``None`` where no load test holds the stack."""
+    doubts: Mapping[str, str]
+    doubtful_rate: Interval | None = None
+    """Requests per CPU-second that the doubts are about, where no valid ones are known."""
+    floor: bool = False
+    """Whether it is a server without a framework."""
+    best_server: bool = False
+    """Whether it is its framework's fastest server, in the same image at the same size."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the page's address."""
+        one = self.subject
+        return f"{one.name}-{one.runtime}-{self.vcpu:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Everything that a page shows."""
+
+    sources: Sources
+    rows: Sequence[StackRow]
+    prices: Prices
+
+    @property
+    def test(self) -> LoadTest | None:
+        """The load test whose decisions are shown."""
+        return self.sources.ranking
+
+    @property
+    def floor(self) -> StackRow | None:
+        """The fastest floor, which is what others are compared with unless another stack is chosen."""
+        return next((row for row in self.rows if row.floor and "rate" in row.values), None)
+
+
+def make_page(sources: Sources, prices: Prices) -> Page:
+    """Return the page of some runs; the ranked stacks come first, the best first."""
+    rows = [*_joined(sources, prices)]
+    best = _best_servers(rows)
+    marked = [replace(row, best_server=best[_framework_key(row)] is row) for row in rows]
+    return Page(sources=sources, rows=sorted(marked, key=_order), prices=prices)
+
+
+def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
+    by_subject: dict[Subject, list[Figure]] = defaultdict(list)
+    for figure in sources.newest_figures:
+        by_subject[figure.subject].append(figure)
+    decisions = _decisions(sources)
+    for subject, cell in sources.cells.items():
+        known = by_subject[subject]
+        for vcpu in _sizes(known, decisions.get(subject)):
+            (row,) = board_rows([subject], known, prices, vcpu=vcpu)
+            decided = decisions.get(subject)
+            if known or decided:
+                yield _row(row, cell, vcpu, decided if decided and decided.vcpu == vcpu else None)
+
+
+def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
+    """Return the vCPUs that the stack was measured at; 1 where its figures do not depend on them."""
+    sizes = {
+        one.conditions.vcpu
+        for one in known
+        if one.conditions.vcpu is not None and one.metric in {Metric.REQUESTS_PER_CPU_S, Metric.P99_S, Metric.START_S}
+    }
+    return sorted(sizes | ({decided.vcpu} if decided else set())) or [1.0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Decided:
+    """What the load test that ranks says of a stack."""
+
+    cell: str
+    vcpu: float
+    row: CellSummary
+    over_floor_s: Interval | None
+    rank: RankRange | None
+
+
+def _decisions(sources: Sources) -> dict[Subject, _Decided]:
+    """Return what the newest load test of each stack says of it; the one that ranks comes before all others."""
+    tests = sorted(sources.load_tests, key=lambda one: (one is sources.ranking, one.run.started_at))
+    return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is sources.ranking)}
+
+
+def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
+    rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary) if ranks else {}
+    over_floor_s = test.costs_over_floor
+    for cell in test.run.cells:
+        if cell.control_of is None and cell.name in rows:
+            yield (
+                subject_of(test.run, cell),
+                _Decided(
+                    cell=cell.name if ranks else "",
+                    vcpu=test.run.setup.size.vcpu,
+                    row=rows[cell.name],
+                    over_floor_s=over_floor_s.get(cell.name),
+                    rank=ranges.get(cell.name),
+                ),
+            )
+
+
+def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
+    return StackRow(
+        subject=row.subject,
+        vcpu=vcpu,
+        title=cell.title,
+        version=cell.version,
+        interface=cell.interface,
+        keep_alive=cell.keep_alive,
+        values=values(row, *_own(row, decided)),
+        figures=figures(row),
+        rank=decided.rank if decided else None,
+        cell=decided.cell if decided else "",
+        verdict=decided.row.verdict if decided else None,
+        doubts=decided.row.doubts if decided else {},
+        doubtful_rate=decided.row.requests_per_cpu_s if decided and row.rate is None else None,
+        floor=is_floor(cell),
+    )
+
+
+def _own(row: BoardRow, decided: _Decided | None) -> tuple[Interval | None, Interval | None]:
+    """Return the cost over the floor in microseconds and the 99th percentile in a closed loop, which no store has."""
+    if decided is None or row.rate is None:
+        return None, None
+    over_s = decided.over_floor_s
+    return None if over_s is None else scaled(over_s, US_PER_S), decided.row.p99_s
+
+
+def is_floor(cell: Cell) -> bool:
+    """Return whether a cell is a server without a framework, which has no version to show."""
+    return cell.version is None
+
+
+def _framework_key(row: StackRow) -> tuple[object, ...]:
+    one = row.subject
+    return one.framework, one.image, one.runtime, one.python, row.vcpu
+
+
+def _best_servers(rows: Sequence[StackRow]) -> dict[tuple[object, ...], StackRow]:
+    best: dict[tuple[object, ...], StackRow] = {}
+    for row in rows:
+        other = best.setdefault(_framework_key(row), row)
+        if _rate(row) > _rate(other):
+            best[_framework_key(row)] = row
+    return best
+
+
+def _rate(row: StackRow) -> float:
+    return row.values["rate"].estimate if "rate" in row.values else 0.0
+
+
+def _order(row: StackRow) -> tuple[bool, int, float, str]:
+    return row.rank is None, 0 if row.rank is None else row.rank.first, -_rate(row), row.id

@@ -1,0 +1,174 @@
+"""The page's plots: what each shows, its picture, and the same numbers as a table. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from common.records.summary import Interval
+from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
+from loadtests.page.columns import BY_KEY
+from loadtests.page.model import Page, StackRow
+from loadtests.reports.formatting import MISSING
+
+MOST = 40
+"""More rows than this do not fit one picture; the table has them all."""
+INTERFACES = (("wsgi", "WSGI"), ("asgi", "ASGI"), ("native", "native"), ("floor", "a floor: no framework"))
+"""The classes that stacks are coloured by, each with what it means."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A picture with its caption and its numbers."""
+
+    id: str
+    title: str
+    caption: str
+    svg: Markup
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    keys: Sequence[tuple[str, str]] = ()
+    """The classes that its marks are coloured by, each with what it means."""
+    replay: bool = False
+
+
+def rates(page: Page) -> Plot | None:
+    """Plot requests per second per vCPU."""
+    return _by_column(
+        page, "rate", "Requests per second per vCPU",
+        "A dot is the estimate, its line the 95 % interval over fresh servers. The axis is logarithmic: equal "
+        "distances are equal ratios.",
+    )  # fmt: skip
+
+
+def prices(page: Page) -> Plot | None:
+    """Plot dollars per million requests."""
+    return _by_column(page, "dollars", "Dollars per million requests", "At half of capacity, by the first price list.")
+
+
+def response_times(page: Page) -> Plot | None:
+    """Plot the 99th percentile at half of the stack's own capacity."""
+    return _by_column(
+        page, "p99", "99th percentile at half load",
+        "Response times under arrivals at half of each stack's own capacity, counted from the intended send.",
+    )  # fmt: skip
+
+
+def busy_response_times(page: Page) -> Plot | None:
+    """Plot the 99th percentile of the load test, whose connections are never idle."""
+    return _by_column(
+        page, "busy", "99th percentile in a closed loop",
+        "Response times while every connection always has a request in flight: what a server that is fully busy does.",
+    )  # fmt: skip
+
+
+def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
+    column, known = BY_KEY[key], [row for row in page.rows if key in row.values]
+    if not known:
+        return None
+    known.sort(key=lambda row: -row.values[key].estimate if column.more_is_better else row.values[key].estimate)
+    marks = [_dot(row, row.values[key], page) for row in known[:MOST]]
+    axis = Axis(label=f"{column.heading}, logarithmic", log=True, show=column.text)
+    return Plot(
+        id=key,
+        title=title,
+        caption=caption + _cut(known),
+        svg=dots(title, _spoken(marks, column.text), marks, axis),
+        headings=("stack", column.heading, "95 % interval"),
+        rows=[(label(row, page), column.text(row.values[key].estimate), _bounds(row.values[key], column.text))
+              for row in known],
+        keys=_keys(known),
+    )  # fmt: skip
+
+
+def costs(page: Page) -> Plot | None:
+    """Plot what a request costs, split into the server and the framework on it."""
+    known = [row for row in page.rows if "cost" in row.values and (row.floor or "over" in row.values)]
+    if not known:
+        return None
+    known.sort(key=lambda row: row.values["cost"].estimate)
+    title, show = "What a request costs in CPU time", BY_KEY["cost"].text
+    drawn = [Bar(label=label(row, page), parts=_cost_parts(row)) for row in known[:MOST]]
+    return Plot(
+        id="costs",
+        title=title,
+        caption="The server's part is what its floor takes: the same server with a hand-written app and no framework. "
+        "The rest is the framework's, with the app in it. A framework that brings its own server has no floor."
+        + _cut(known),
+        svg=bars(title, f"{len(drawn)} stacks, the cheapest first.", drawn, Axis(label="CPU µs/request", show=show)),
+        headings=("stack", "server µs", "framework and app µs", "95 % interval"),
+        rows=[_cost_line(row, page) for row in known],
+        keys=(("server", "server"), ("framework", "framework and app")),
+    )
+
+
+def _cost_line(row: StackRow, page: Page) -> tuple[str, ...]:
+    show = BY_KEY["cost"].text
+    server, *framework = (show(size) for _, size in _cost_parts(row))
+    if row.floor:
+        return label(row, page), server, MISSING, MISSING
+    return label(row, page), server, *framework, _bounds(row.values["over"], show)
+
+
+def _cost_parts(row: StackRow) -> list[tuple[str, float]]:
+    whole = row.values["cost"].estimate
+    if row.floor:
+        return [("server", whole)]
+    over = max(0.0, row.values["over"].estimate)
+    return [("server", whole - over), ("framework", over)]
+
+
+def sizes_and_rates(page: Page) -> Plot | None:
+    """Plot throughput against the size of the image."""
+    known = [row for row in page.rows if {"rate", "image"} <= row.values.keys()]
+    if not known:
+        return None
+    title = "Throughput against image size"
+    points = [(_dot(row, row.values["image"], page), row.values["rate"].estimate) for row in known[:MOST]]
+    return Plot(
+        id="sizes",
+        title=title,
+        caption="Up and to the left is better: more requests from fewer bytes." + _cut(known),
+        svg=scatter(
+            title, f"{len(points)} stacks.", points, Axis(label="image MB, compressed", zero=True),
+            Axis(label="req/s per vCPU", log=True),
+        ),
+        headings=("stack", "image MB", "req/s per vCPU"),
+        rows=[(label(row, page), *(BY_KEY[key].text(row.values[key].estimate) for key in ("image", "rate")))
+              for row in known],
+        keys=_keys(known),
+    )  # fmt: skip
+
+
+def label(row: StackRow, page: Page) -> str:
+    """Return a row's name, with its size where the page has several."""
+    several = len({one.vcpu for one in page.rows}) > 1
+    return f"{row.subject.name}, {row.vcpu:g} vCPU" if several else row.subject.name
+
+
+def _dot(row: StackRow, value: Interval, page: Page) -> Dot:
+    return Dot(label=label(row, page), value=value.estimate, low=value.low, high=value.high, kind=kind(row))
+
+
+def kind(row: StackRow) -> str:
+    """Return the class that colours a row's marks."""
+    return "floor" if row.floor else row.interface
+
+
+def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
+    there = {kind(row) for row in rows}
+    return [one for one in INTERFACES if one[0] in there]
+
+
+def _cut(rows: Sequence[StackRow]) -> str:
+    return f" The first {MOST} of {len(rows)}; the numbers below have all." if len(rows) > MOST else ""
+
+
+def _bounds(value: Interval, show: Callable[[float], str]) -> str:
+    return MISSING if value.low is None or value.high is None else f"{show(value.low)} to {show(value.high)}"
+
+
+def _spoken(marks: Sequence[Dot], show: Callable[[float], str]) -> str:
+    """Return the first marks in words, for those who do not see the picture."""
+    first = ", ".join(f"{one.label} {show(one.value)}" for one in marks[:3])
+    return f"{len(marks)} stacks; first {first}. The table below has every number."

@@ -1,0 +1,170 @@
+"""Plots of single runs: response times, starts, climbs, numbers of workers. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from common.records.latency import LatencyRun, LatencySummary, TrafficRow, WorkersRun
+from common.records.run import LoadRun
+from common.records.startup import StartRow, StartupRun, StartupSummary
+from common.records.window import Window
+from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
+from loadtests.page.model import Page
+from loadtests.page.plots import MOST, Plot, busy_response_times, costs, prices, rates, response_times, sizes_and_rates
+from loadtests.page.sources import Source
+from loadtests.reports.formatting import MISSING, MS_PER_S, counted, number, share, with_bounds
+from loadtests.users import histogram
+
+MOST_CURVES = 12
+QUANTILES = [*(step / 50 for step in range(1, 50)), 0.99, 0.995, 0.999]
+PHASES = ("create", "start", "bind", "answer")
+
+
+def all_plots(page: Page) -> list[Plot]:
+    """Return every plot that the page's runs have the numbers for."""
+    makers: Sequence[Callable[[Page], Plot | None]] = (
+        rates, costs, response_times, busy_response_times, sizes_and_rates, latencies, starts, climbs, worker_counts,
+        prices,
+    )  # fmt: skip
+    return [plot for make in makers if (plot := make(page)) is not None]
+
+
+def latencies(page: Page) -> Plot | None:
+    """Plot the distribution of response times of the newest latency run, by size."""
+    source = next(iter(page.sources.of(LatencyRun)), None)
+    rows = _half_load(source) if source else []
+    if not rows:
+        return None
+    title = "Response times by size"
+    series = [Series(label=row.point, points=_ecdf(row), marked=_throttled(row)) for row in rows[:MOST_CURVES]]
+    return Plot(
+        id="latencies",
+        title=title,
+        caption="The share of responses that came within a time, under arrivals at half of each stack's own capacity. "
+        "Where the quota throttled the server, the legend says for how much of the time.",
+        svg=curves(
+            title, f"{len(series)} curves.", series, Axis(label="response time in ms, logarithmic", log=True),
+            Axis(label="share of responses", zero=True, tick=share),
+        ),
+        headings=("stack and size", "p50 ms", "p99 ms", "throttled"),
+        rows=[
+            (row.point, *(with_bounds(one, scale=MS_PER_S, digits=2) for one in (row.p50_s, row.p99_s)),
+             share(row.throttled_share))
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _half_load(source: Source) -> list[TrafficRow]:
+    """Return the rows under arrivals at half of a stack's capacity, in plain surroundings."""
+    run, summary = source.run, source.summary
+    assert isinstance(run, LatencyRun)
+    assert isinstance(summary, LatencySummary)
+    halves = {
+        (point.name, traffic.name)
+        for point in run.points
+        for traffic in point.traffic
+        if traffic.rate is not None and traffic.rate.share == 0.5 and not (point.neighbours or point.proxied)  # noqa: PLR2004
+    }
+    return [row for row in summary.rows if (row.point, row.traffic) in halves and row.histogram]
+
+
+def _ecdf(row: TrafficRow) -> list[tuple[float, float]]:
+    """Return milliseconds and the share of responses that came within them."""
+    total = sum(count for _, count in row.histogram)
+    points, seen, wanted = [], 0, list(QUANTILES)
+    for bucket, count in row.histogram:
+        seen += count
+        while wanted and seen >= wanted[0] * total:
+            points.append((histogram.value_s(bucket) * MS_PER_S, wanted.pop(0)))
+    return points
+
+
+def _throttled(row: TrafficRow) -> str:
+    return f"throttled {row.throttled_share:.1%}" if row.throttled_share else ""
+
+
+def starts(page: Page) -> Plot | None:
+    """Plot the phases of a start, from the newest start-up run."""
+    source = next(iter(page.sources.of(StartupRun)), None)
+    rows = [row for row in source.summary.starts if row.total_s] if source and isinstance(
+        source.summary, StartupSummary) else []  # fmt: skip
+    if not rows:
+        return None
+    title = "From start to first response"
+    drawn = [Bar(label=row.cell, parts=_phases(row)) for row in rows[:MOST]]
+    return Plot(
+        id="starts",
+        title=title,
+        caption="create and start: the engine's calls. bind: until a socket listens. answer: until the first response. "
+        "Means over fresh servers.",
+        svg=bars(title, f"{len(drawn)} starts.", drawn, Axis(label="seconds"), replay=True),
+        headings=("stack", *(f"{phase} s" for phase in PHASES), "whole start s (95 % interval)"),
+        rows=[
+            (row.cell, *(number(getattr(row, f"{phase}_s"), digits=3) for phase in PHASES),
+             with_bounds(row.total_s, digits=3))
+            for row in rows
+        ],
+        keys=[(phase, phase) for phase in PHASES],
+        replay=True,
+    )  # fmt: skip
+
+
+def _phases(row: StartRow) -> list[tuple[str, float]]:
+    return [(phase, seconds) for phase in PHASES if (seconds := getattr(row, f"{phase}_s"))]
+
+
+def climbs(page: Page) -> Plot | None:
+    """Plot throughput by step of the newest run that climbed, such as the capacity of ``/sleep``."""
+    source = next((one for one in page.sources.of(LoadRun) if _steps(one)), None)
+    if source is None or not isinstance(source.run, LoadRun):
+        return None
+    title = f"Capacity curve of {source.run.setup.load.scenario}"
+    steps = _steps(source)
+    series = [Series(label=name, points=points) for name, points in steps.items()]
+    return Plot(
+        id="climbs",
+        title=title,
+        caption="Correct responses a second at each step of the load, up to the step that broke the objective.",
+        svg=curves(title, f"{len(series)} stacks.", series[:MOST_CURVES], Axis(label="target of the step"),
+                   Axis(label="req/s", zero=True)),
+        headings=("stack", "target", "req/s"),
+        rows=[(name, f"{x:,g}", f"{y:,.0f}") for name, points in steps.items() for x, y in points],
+    )  # fmt: skip
+
+
+def _steps(source: Source) -> dict[str, list[tuple[float, float]]]:
+    """Return the steps of each cell's first window that has several."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for one in source.visits:
+        if isinstance(one, Window) and one.load is not None and len(one.load.steps) > 1:
+            found.setdefault(one.cell, sorted((step.target, step.throughput_rps) for step in one.load.steps))
+    return found
+
+
+def worker_counts(page: Page) -> Plot | None:
+    """Plot the throughput of each number of workers against the recommended one, by vCPU."""
+    source = next(iter(page.sources.of(WorkersRun)), None)
+    if source is None or not isinstance(source.summary, LatencySummary) or not source.summary.advice:
+        return None
+    marks = [
+        Dot(label=f"{advice.vcpu:g} vCPU, {counted(other.workers, 'worker')}", value=ratio.estimate, low=ratio.low,
+            high=ratio.high)
+        for advice in source.summary.advice
+        for other in advice.others
+        if (ratio := other.throughput_ratio) is not None
+    ]  # fmt: skip
+    if not marks:
+        return None
+    title = "Workers against vCPU"
+    best = "; ".join(f"{one.vcpu:g} vCPU: {one.workers}" for one in source.summary.advice)
+    return Plot(
+        id="workers",
+        title=title,
+        caption=f"Capacity relative to the recommended number of workers, which is {best}.",
+        svg=dots(title, best, marks, Axis(label="ratio to the recommended number of workers", zero=True)),
+        headings=("size and workers", "ratio", "95 % interval"),
+        rows=[(one.label, f"{one.value:.3f}", _limits(one)) for one in marks],
+    )
+
+
+def _limits(mark: Dot) -> str:
+    return MISSING if mark.low is None or mark.high is None else f"{mark.low:.3f} to {mark.high:.3f}"

@@ -1,0 +1,172 @@
+"""The runs that a page is made from, each read once and summarised anew from its visits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from msgspec import Struct
+
+from common.console import Terminal
+from common.errors import UsageError
+from common.records.figure import Figure, Subject
+from common.records.footprint import FootprintRun
+from common.records.latency import CausesRun, LatencyRun, WorkersRun
+from common.records.memory import MemoryRun
+from common.records.run import Cell, LoadRun, Run
+from common.records.startup import StartupRun
+from common.records.summary import Interval, Summary, Verdict
+from common.records.visit import Visit
+from common.records.window import Window
+from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.verdicts import permits_ranking
+from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.registry import experiment_of
+from loadtests.reports.formatting import counted
+from loadtests.summaries import throughput
+from loadtests.summaries.figures import machine_digest, subject_of
+
+ALL = "all"
+JOINED = (LoadRun, LatencyRun, WorkersRun, StartupRun, MemoryRun, FootprintRun)
+"""The kinds of runs that say something about stacks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One run with what its visits amount to."""
+
+    run: Run
+    visits: Sequence[Visit]
+    summary: Struct
+    figures: Sequence[Figure]
+    stacks: Sequence[Cell]
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> "Source":
+        """Return the run in a folder; ``UsageError`` where it cannot be read."""
+        run, visits = folder.run(), folder.visits()
+        experiment = experiment_of(run)
+        summary = experiment.summarise(visits)
+        return cls(
+            run=run,
+            visits=visits,
+            summary=summary,
+            figures=list(experiment.figures(summary)),
+            stacks=list(experiment.stacks()),
+        )
+
+    @property
+    def machine(self) -> str:
+        """Digest of the machine that it was measured on."""
+        return machine_digest(self.run.machine)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The runs of one page, the newest first, all of one machine."""
+
+    runs: Sequence[Source]
+    left_out: Sequence[str] = field(default=())
+    """Sentences about runs that were asked for and are not on the page."""
+
+    @cached_property
+    def load_tests(self) -> "list[LoadTest]":
+        """Every load test, the newest first; comparisons are none."""
+        return [
+            LoadTest(run=one.run, visits=one.visits, summary=one.summary)
+            for one in self.runs
+            if type(one.run) is LoadRun and isinstance(one.summary, Summary)
+        ]
+
+    @cached_property
+    def ranking(self) -> "LoadTest | None":
+        """The load test whose decisions the page shows: the newest of those that rank the most stacks."""
+        return max(self.load_tests, key=lambda one: (one.ranked, one.run.started_at), default=None)
+
+    @cached_property
+    def newest_figures(self) -> list[Figure]:
+        """The newest valid figure of each stack, metric and conditions."""
+        found: dict[tuple[Any, ...], Figure] = {}
+        for one in sorted((one for source in self.runs for one in source.figures), key=lambda one: one.measured_at):
+            if permits_ranking({one.verdict} - {Verdict.VALID}):
+                found[one.subject, one.metric, one.conditions] = one
+        return list(found.values())
+
+    @cached_property
+    def cells(self) -> dict[Subject, Cell]:
+        """The newest description of each stack; one whose conformance was tested says more than one without."""
+        every = [(source.run, cell) for source in self.runs for cell in source.stacks]
+        every.sort(key=lambda one: (one[1].conformance is not None, one[0].started_at))
+        return {subject_of(run, cell): cell for run, cell in every}
+
+    def of(self, *kinds: type[Run]) -> list[Source]:
+        """Return the runs of exactly these kinds, the newest first."""
+        return [one for one in self.runs if type(one.run) in kinds]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadTest:
+    """A load test with its summary."""
+
+    run: LoadRun
+    visits: Sequence[Visit]
+    summary: Summary
+
+    @property
+    def ranked(self) -> int:
+        """How many stacks it ranks."""
+        return sum(row.rank is not None for row in self.summary.cells)
+
+    @property
+    def costs_over_floor(self) -> dict[str, Interval]:
+        """The seconds of CPU time that a request takes beyond a floor's on the same server, by cell."""
+        windows = by_cell(one for one in self.visits if isinstance(one, Window))
+        return throughput.costs_over_floor(
+            self.run, {one.name: values_by_round(windows[one.name]) for one in self.run.cells}
+        )
+
+
+def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:
+    """Return the folders that ``RUN=`` or ``RUNS=`` names; ``all``, the default of both, is every run there is.
+
+    ``UsageError`` where both are given, or one of them names no run.
+    """
+    if run is not None and runs is not None:
+        raise UsageError(f"RUN={run} RUNS={runs}: only one of the two can be given.")
+    text = run or runs or ALL
+    if text == ALL:
+        return run_folders()
+    if text == "latest":
+        return run_folders()[:1]
+    names = [text] if run else [name.strip() for name in text.split(",") if name.strip()]
+    return [find_run_folder(name, variable="RUN" if run else "RUNS") for name in names]
+
+
+def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:
+    """Return the runs that can be read; ``UsageError`` where none can.
+
+    Figures of different machines do not belong in one table: runs of others than the newest run's are left out.
+    """
+    found, unreadable = list[Source](), dict[str, str]()
+    for folder in folders:
+        try:
+            if isinstance(folder.run(), JOINED) and not isinstance(folder.run(), CausesRun):
+                found.append(Source.read(folder))
+        except (UsageError, OSError) as error:
+            unreadable[folder.folder.name] = str(error)
+    if unreadable:
+        first = next(iter(unreadable.values()))
+        terminal.say(f"left out, since they cannot be read: {counted(len(unreadable), 'run')}, the first: {first}")
+    if not found:
+        raise UsageError("there is no run of stacks to report on. Run: make loadtest")
+    names = f"Left out, since they cannot be read: {', '.join(unreadable)}."
+    return of_one_machine(found, [names] if unreadable else [])
+
+
+def of_one_machine(found: Sequence[Source], left_out: Sequence[str] = ()) -> Sources:
+    """Return the runs of the machine of the newest one, and say which others there are."""
+    newest = sorted(found, key=lambda one: one.run.started_at, reverse=True)
+    kept = [one for one in newest if one.machine == newest[0].machine]
+    others = len(newest) - len(kept)
+    sentences = [*left_out, *([f"Runs of other machines are left out: {others}."] if others else [])]
+    return Sources(runs=kept, left_out=sentences)

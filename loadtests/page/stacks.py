@@ -1,0 +1,181 @@
+"""What a page says of each stack when it is opened: versions, command, image, every window, how to repeat it. Pure."""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.runtimes import Runtime
+from common.records.figure import Subject
+from common.records.footprint import FootprintRun, FootprintSummary, ImageFootprint
+from common.records.run import Cell
+from common.records.summary import DropReason
+from common.records.window import Window
+from loadtests.analysis.values import by_cell, requests_per_cpu_s
+from loadtests.page.columns import BYTES_PER_MB
+from loadtests.page.model import Page, StackRow
+from loadtests.page.sources import LoadTest
+from loadtests.page.svg import Scale, fitted, line, picture, text
+from loadtests.reports.formatting import counted
+from loadtests.summaries.figures import subject_of
+
+DROPPED = {
+    DropReason.RESOLVED: "each of its pairs was decided",
+    DropReason.PRECISE: "its interval was narrow enough",
+    DropReason.OUT_OF_REACH: "more rounds were not likely to decide any of its pairs",
+    DropReason.FAILED: "more rounds would not have helped",
+}
+LARGEST = 8
+"""How many of an image's layers are listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPart:
+    """One stack with everything that is known of it, in one image."""
+
+    id: str
+    name: str
+    rows: Sequence[StackRow]
+    facts: Sequence[tuple[str, str]]
+    packages: str
+    layers: Sequence[tuple[str, str, str]]
+    """Digest, compressed size and origin of each of the largest layers."""
+    divergences: Mapping[str, str]
+    windows: Markup | None
+    made_again: Sequence[str]
+    """Windows that gave no number, and why the stack was not measured to the end."""
+    command: str
+
+
+def stack_parts(page: Page) -> list[StackPart]:
+    """Return a part for each stack, in the order of the table."""
+    rows: dict[Subject, list[StackRow]] = {}
+    for row in page.rows:
+        rows.setdefault(row.subject, []).append(row)
+    images = _images(page)
+    windows = by_cell(one for one in page.test.visits if isinstance(one, Window)) if page.test else {}
+    return [_part(page, subject, of, images.get(subject), windows) for subject, of in rows.items()]
+
+
+def part_id(subject: Subject) -> str:
+    """Return a stack's name in the page's address and among the files of the site."""
+    return "stack-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{subject.name}-{subject.runtime}")
+
+
+def _part(
+    page: Page,
+    subject: Subject,
+    rows: Sequence[StackRow],
+    image: ImageFootprint | None,
+    windows: Mapping[str, Sequence[Window]],
+) -> StackPart:
+    cell = page.sources.cells[subject]
+    name = next((row.cell for row in rows if row.cell), "")
+    made = list(windows[name]) if name and page.test else []
+    return StackPart(
+        id=part_id(subject),
+        name=subject.name,
+        rows=rows,
+        facts=[*_facts(cell, subject), *_measured(rows)],
+        packages=" ".join(f"{package}=={version}" for package, version in sorted(cell.packages.items())),
+        layers=[*_layers(image)] if image else [],
+        divergences=cell.conformance.divergences if cell.conformance else {},
+        windows=_window_dots(subject.name, made) if page.test and made else None,
+        made_again=[*_made_again(page.test, name, made)] if page.test else [],
+        command=_command(subject, cell),
+    )
+
+
+def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
+    yield "framework", f"{cell.title} {cell.version or '(a floor: no framework)'}"
+    yield "interface", cell.interface
+    yield "server", f"{cell.server} ({', '.join(cell.server_packages) or 'part of the framework'})"
+    yield "connections", "kept alive" if cell.keep_alive else "closed after each response"
+    yield "Python", cell.python
+    yield "runtime", str(subject.runtime)
+    yield "command line", shlex.join(cell.command)
+    yield "lock, SHA-256", cell.lock_sha256
+    for name, value in (("image", cell.image_tag), ("image digest", cell.image_id), ("base", cell.base),
+                        ("base digest", cell.base_digest)):  # fmt: skip
+        if value:
+            yield name, value
+    if cell.stand_in_base:
+        yield "stand-in base", "built on a locally made base image, not on the official one"
+    if cell.conformance:
+        yield "conformance", f"{cell.conformance.passed} passed, {len(cell.conformance.failed)} failed"
+
+
+def _measured(rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
+    """Yield the verdict with its reasons, and when the figures were measured."""
+    for row in rows:
+        if row.verdict is not None:
+            yield "verdict", ". ".join([str(row.verdict), *row.doubts.values()])
+    figures = {(one.run, one.measured_at) for row in rows for one in row.figures.values()}
+    for run, at in sorted(figures, key=lambda one: one[1]):
+        yield "measured", f"{at:%Y-%m-%d %H:%M} UTC in run {run}"
+
+
+def _layers(image: ImageFootprint) -> Iterator[tuple[str, str, str]]:
+    for layer in sorted(image.layers, key=lambda one: -one.compressed_bytes)[:LARGEST]:
+        origin = "unknown" if layer.of_base is None else "base" if layer.of_base else "stack"
+        yield layer.digest[:19], f"{layer.compressed_bytes / BYTES_PER_MB:,.2f}", origin
+
+
+def _images(page: Page) -> dict[Subject, ImageFootprint]:
+    """Return the newest weighed image of each stack."""
+    found: dict[Subject, ImageFootprint] = {}
+    for source in reversed(page.sources.of(FootprintRun)):
+        assert isinstance(source.run, FootprintRun)
+        assert isinstance(source.summary, FootprintSummary)
+        cells = {cell.name: cell.stack for cell in source.run.cells}
+        found |= {subject_of(source.run, cells[name]): image for name, image in source.summary.images.items()}
+    return found
+
+
+def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
+    for one in made:
+        if one.error is not None:
+            yield f"Round {one.round} gave no number: {one.error}"
+        elif one.load is not None and one.load.failures:
+            count = sum(one.load.failures.values())
+            yield f"Round {one.round}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
+    row = next((row for row in test.summary.cells if row.cell == name), None)
+    if row is not None and row.slices_disturbed:
+        yield f"{row.slices_disturbed:,} of {row.slices:,} slices were disturbed by other programs and made again."
+    if row is not None and row.dropout is not None:
+        yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
+
+
+def _command(subject: Subject, cell: Cell) -> str:
+    """Return the command that measures the stack again."""
+    given = {
+        "FRAMEWORK": subject.framework,
+        "SERVER": subject.server,
+        "IMAGE": subject.image,
+        "RUNTIME": subject.runtime if subject.runtime is not Runtime.DOCKER else None,
+        "PYTHON": cell.python_asked if cell.python_asked not in {None, DEFAULT_PYTHON} else None,
+    }
+    return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
+
+
+def _window_dots(name: str, made: Sequence[Window]) -> Markup | None:
+    """Return every window's value in the order of time, as one path of round dots."""
+    ordered = sorted(made, key=lambda one: (one.started_at, one.round))
+    known = [(number, value) for number, one in enumerate(ordered, start=1)
+             if (value := requests_per_cpu_s(one.load)) is not None]  # fmt: skip
+    if not known:
+        return None
+    width, height, left = 560, 120, 64
+    across = Scale(low=1, high=max(2, len(ordered)), start=left + 12, end=width - 12)
+    up = fitted([value for _, value in known], height - 24, 12)
+    marks = "".join(f"M{across(number):g} {up(value):g}h0" for number, value in known)
+    body = [*(line(left, up(at), width, up(at), "grid") for at in up.ticks()),
+            *(text(left - 6, up(at) + 4, f"{at:,.0f}", anchor="end", kind="tick") for at in up.ticks()),
+            text(width / 2, height - 4, "windows in the order of time", anchor="middle", kind="label"),
+            f'<path class="windows" d="{marks}"/>']  # fmt: skip
+    low, high = min(value for _, value in known), max(value for _, value in known)
+    words = f"{len(known)} windows between {low:,.0f} and {high:,.0f} req/s per vCPU."
+    return picture(width, height, f"Every window of {name}", words, "".join(body))

@@ -1,0 +1,114 @@
+"""A static site of the published runs: index, newest run, history, one page a stack; files with relative links."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from markupsafe import Markup
+
+from common.errors import UsageError
+from common.records.figure import Subject
+from loadtests.page.answer import answer
+from loadtests.page.columns import BY_KEY
+from loadtests.page.model import StackRow
+from loadtests.page.run_plots import all_plots
+from loadtests.page.stacks import StackPart, part_id, stack_parts
+from loadtests.page.table import value_texts
+from loadtests.page.writing import ABOUT, named_if_unwritable, report, style, templates
+from loadtests.reports.throughput import title
+from loadtests.site.badge import Badge
+from loadtests.site.pictures import pictures
+from loadtests.site.published import PublishedRun
+from loadtests.site.short import results_json, results_md
+
+MARKER = ".api-benchmark-site"
+"""A file of a site, which tells its folder from others: only such a folder is written over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPage:
+    """A stack with what every published run says of it."""
+
+    name: str
+    file: str
+    part: StackPart
+    seen: Sequence[tuple[PublishedRun, StackRow]]
+
+
+def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
+    """Write the site; return its files. ``UsageError`` where the folder holds something else."""
+    files = [*_site(runs)]
+    with named_if_unwritable(folder):
+        if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+            raise UsageError(f"OUT={folder} holds something else: must be a new folder, an empty one, or a site's.")
+        for name, content in files:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return [folder / name for name, _ in files]
+
+
+def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
+    newest, stacks = runs[0], stack_pages(runs)
+    yield MARKER, ""
+    yield "index.html", _page("index.html", "index.html", newest=newest, answer=answer(newest.page),
+                              plots=all_plots(newest.page)[:2], stacks=stacks)  # fmt: skip
+    yield "newest.html", report(newest.page, title=title(newest.run), navigation=navigation("newest.html"))
+    yield "history.html", _page("history.html", "history.html", runs=[(one, _leaders(one)) for one in runs])
+    for one in runs:
+        name = f"runs/{one.name}.html"
+        yield name, report(one.page, title=title(one.run), navigation=navigation(name))
+    for stack in stacks:
+        yield stack.file, _page("stack_page.html", stack.file, stack=stack, keys=_keys(stack))
+    yield "results.md", results_md(newest)
+    yield "results.json", results_json(newest)
+    for name, text in pictures(newest.page).items():
+        yield f"pictures/{name}", text
+    yield from _badges(newest)
+
+
+def stack_pages(runs: Sequence[PublishedRun]) -> list[StackPage]:
+    """Return a page for each stack of any run, described as the newest one does."""
+    found: dict[Subject, StackPage] = {}
+    for one in runs:
+        parts = {part.id: part for part in stack_parts(one.page)}
+        for row in one.page.rows:
+            known = found.get(row.subject)
+            id_ = part_id(row.subject)
+            part, seen = (known.part, known.seen) if known else (parts[id_], ())
+            found[row.subject] = StackPage(
+                name=row.subject.name, file=f"stacks/{id_.removeprefix('stack-')}.html", part=part,
+                seen=(*seen, (one, row)),
+            )  # fmt: skip
+    return sorted(found.values(), key=lambda one: one.file)
+
+
+def navigation(name: str) -> Markup:
+    """Return the links that every page begins with, relative to the page ``name``."""
+    up = "../" * (len(PurePosixPath(name).parts) - 1)
+    return Markup(templates().get_template("navigation.html").render(up=up))  # noqa: S704 -- rendered, so escaped
+
+
+def _page(template: str, name: str, **values: object) -> str:
+    up = "../" * (len(PurePosixPath(name).parts) - 1)
+    return templates().get_template(template).render(
+        title="Python API frameworks, per vCPU", about=ABOUT, style=Markup(style()),  # noqa: S704 -- a file of ours
+        navigation=navigation(name), up=up, columns=BY_KEY, value_texts=value_texts, **values,
+    )  # fmt: skip
+
+
+def _leaders(one: PublishedRun) -> str:
+    return answer(one.page)[0].sentences[-1]
+
+
+def _keys(stack: StackPage) -> list[str]:
+    there = {key for _, row in stack.seen for key in row.values}
+    return [key for key in BY_KEY if key in there]
+
+
+def _badges(newest: PublishedRun) -> Iterator[tuple[str, str | bytes]]:
+    for row in newest.page.rows:
+        if (figure := row.figures.get("rate")) is not None:
+            badge, name = Badge.of(figure, newest.run.machine.cpu_model), part_id(row.subject).removeprefix("stack-")
+            yield f"badges/{name}.svg", badge.svg()
+            yield f"badges/{name}.json", badge.endpoint()

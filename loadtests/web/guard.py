@@ -1,0 +1,88 @@
+"""Who may change anything through the web UI: its own pages, called by its own name.
+
+Locust allows every origin, so any website that is open in the same browser could start and stop tests; and a name of
+somebody else's that resolves to this machine (DNS rebinding) would make its pages look like our own.
+"""
+
+import ipaddress
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, jsonify, request
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+SAME_SITE = frozenset({"", "same-origin", "none"})
+"""What a browser says of a request that no other site made; a program that is no browser says nothing."""
+
+
+def guard(app: Flask, names: Collection[str]) -> None:
+    """Have every request refused that changes something and comes from another page, or calls us by a foreign name.
+
+    ``names`` are accepted besides those of the loopback address.
+    """
+
+    def before() -> tuple[Response, int] | None:
+        if request.method in READS:
+            return None
+        headers = request.headers
+        reason = refusal(
+            host=headers.get("Host", ""),
+            origin=headers.get("Origin"),
+            referrer=headers.get("Referer"),
+            site=headers.get("Sec-Fetch-Site", ""),
+            names=names,
+        )
+        return None if reason is None else (jsonify({"success": False, "message": reason}), 403)
+
+    app.before_request_funcs.setdefault(None, []).insert(0, before)
+
+
+def refusal(*, host: str, origin: str | None, referrer: str | None, site: str, names: Collection[str]) -> str | None:
+    """Return why a request that changes something is refused; ``None`` where it is accepted.
+
+    Browsers send an origin with each such request. One without comes from a program, unless it says otherwise.
+    """
+    if not is_own(host, names):
+        return (
+            f"Host {host or '(none)'} is not a name of this page. Accepted: {', '.join(sorted(LOOPBACK | set(names)))}."
+        )
+    if origin is not None and _place(origin) != host.casefold():
+        return f"Origin {origin} may not change anything here. Accepted: this page's own."
+    if origin is None and referrer is not None and _place(referrer) != host.casefold():
+        return f"{referrer} may not change anything here. Accepted: this page's own."
+    if site not in SAME_SITE:
+        return f"A {site} request may not change anything here. Accepted: this page's own."
+    return None
+
+
+def is_own(host: str, names: Collection[str]) -> bool:
+    """Return whether a ``Host`` header names us: by a name we are given, by loopback, or where allowed by an address.
+
+    A name that is ``0.0.0.0`` or ``::`` stands for every address of this machine, which no rebinding can imitate: that
+    needs a name.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name in LOOPBACK | {one.casefold() for one in names} or (_is_address(name) and bool(ANY & set(names)))
+
+
+ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- what a user may bind to; nothing is bound here
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _place(address: str) -> str:
+    """Return the host and port of a URL; of ``null``, what no host is."""
+    try:
+        return urlsplit(address).netloc.casefold()
+    except ValueError:
+        return ""

@@ -1,0 +1,96 @@
+"""``make survey`` calls a command for what is left, goes on where it was interrupted, and ends in table and report."""
+
+from pathlib import Path
+
+import pytest
+
+from common.cli.parameters import StackParameters
+from common.errors import FailedError, UsageError
+from loadtests.campaign import store
+from loadtests.cli import results
+from loadtests.cli import survey as module
+from loadtests.cli.parameters import RunParameters
+from loadtests.cli.survey import survey
+
+STACKS = StackParameters(framework="falcon,raw_wsgi", runtime="process")
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str]]:
+    """What was called with which frameworks; nothing is measured."""
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "known_figures", lambda _: [])
+
+    def command(name: str) -> module._Command:
+        def measure(asked: StackParameters, vcpu: str, share_s: float) -> None:
+            assert float(vcpu) == 1
+            assert share_s > 0
+            seen.append((name, asked.framework))
+
+        def resume(run: RunParameters) -> None:
+            seen.append((f"resume {name}", str(run.resume)))
+
+        return module._Command(measure=measure, resume=resume)
+
+    monkeypatch.setattr(module, "_COMMANDS", {name: command(name) for name in module._COMMANDS})
+    monkeypatch.setattr(results, "show", lambda *_, **__: seen.append(("show", "")))
+    monkeypatch.setattr(results, "report", lambda: seen.append(("report", "")))
+    return seen
+
+
+def test_every_step_is_made_in_order_and_table_and_report_end_it(called: list[tuple[str, str]]) -> None:
+    survey(STACKS, budget="1h")
+    both = "falcon,raw_wsgi"
+    assert called == [
+        ("startup", both), ("memory", both), ("loadtest", both), ("latency", both), ("show", ""), ("report", ""),
+    ]  # fmt: skip
+
+
+def test_what_does_not_fit_the_budget_is_said_and_left(
+    called: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    survey(STACKS, budget="150s")
+    assert ("latency", "falcon,raw_wsgi") not in called
+    assert ("startup", "falcon,raw_wsgi") in called
+    assert "do not fit the budget" in capsys.readouterr().err
+
+
+def test_a_step_that_fails_does_not_keep_the_others(
+    called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise FailedError("it broke")
+
+    broken = module._Command(measure=fail, resume=fail)
+    monkeypatch.setattr(module, "_COMMANDS", {**module._COMMANDS, "startup": broken})
+    with pytest.raises(FailedError, match="1 of 5 steps ended in an error, the first: startup: it broke"):
+        survey(STACKS)
+    assert [name for name, _ in called] == ["memory", "loadtest", "latency", "show", "report"]
+
+
+def test_an_interrupted_run_is_completed_first(called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    unfinished = store.RunFolder(folder=store.RESULTS / "interrupted")
+    monkeypatch.setattr(module, "_unfinished", lambda command: unfinished if command == "memory" else None)
+    survey(STACKS)
+    names = [name for name, _ in called]
+    assert names.index("resume memory") < names.index("memory")
+
+
+def test_an_interruption_ends_it(called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    stopped = module._Command(measure=interrupt, resume=interrupt)
+    monkeypatch.setattr(module, "_COMMANDS", {**module._COMMANDS, "memory": stopped})
+    with pytest.raises(KeyboardInterrupt):
+        survey(STACKS)
+    assert [name for name, _ in called] == ["startup"]
+
+
+@pytest.mark.usefixtures("called")
+def test_a_wrong_name_or_budget_is_refused_before_anything_begins() -> None:
+    with pytest.raises(UsageError, match="nothing"):
+        survey(StackParameters(framework="nothing", runtime="process"))
+    with pytest.raises(UsageError, match="invalid BUDGET=soon"):
+        survey(STACKS, budget="soon")

@@ -1,0 +1,77 @@
+"""The words of a page say what was decided, and nothing of what was not."""
+
+from msgspec.structs import replace
+
+from common.records.window import Window
+from loadtests.page.answer import answer
+from tests.support.pages import load_test, page_of, source_of
+from tests.support.records import canary, cell, load, run, window
+
+
+def _said(page: object = None) -> str:
+    return "\n".join(sentence for one in answer(page or page_of()) for sentence in one.sentences)  # type: ignore[arg-type]
+
+
+def test_stacks_that_are_told_apart_are_named_with_how_many_times_as_many_requests_they_carry() -> None:
+    said = _said(page_of(load_test({"fast+u": 30_000, "slow+g": 5_000})))
+    assert "fast+u leads the frameworks." in said
+    assert "fast+u carries 6." in said
+    assert "as many requests per vCPU as slow+g." in said
+    assert "Nothing: all 1 pair of stacks are told apart." in said
+
+
+def test_a_difference_that_is_not_decided_is_not_called_one() -> None:
+    said = _said(page_of(load_test({"a+u": 10_100, "b+u": 10_000}, spread=0.1)))
+    assert "a+u and b+u lead the frameworks, and this run cannot tell which of them is first." in said
+    assert "Undecided, which is not the same as equal: a+u and b+u." in said
+    assert "times" not in said
+
+
+def test_equivalent_stacks_are_called_so_with_the_margin() -> None:
+    assert "Equivalent within 5%: fast+u and alike+u." in _said()
+
+
+def test_floors_are_not_counted_among_the_frameworks() -> None:
+    said = _said()
+    assert "raw_asgi+u, no framework at all, is the floor that others are held to." in said
+    assert "fast+u and alike+u lead the frameworks" in said
+
+
+def test_what_a_vcpu_carries_has_its_interval_and_its_price() -> None:
+    said = _said()
+    assert "The most: fast+u carries 3" in said
+    assert "for a million requests." in said
+    assert "at 50% of capacity." in said
+
+
+def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
+    cells = [cell("a+b"), cell("a+b#2", control_of="a+b")]
+    made = run(cells, rounds=8)
+    rates = {"a+b": 20_000, "a+b#2": 10_000}
+    windows = [window(name, n, load(rate + n)) for n in range(1, 9) for name, rate in rates.items()]
+    said = _said(page_of(source_of(made, [*windows, *(canary(n) for n in range(1, 9))])))
+    assert "Nothing is ranked (control-differs)" in said
+    assert "leads" not in said
+    assert "No: see above." in said
+
+
+def test_a_run_in_which_every_stack_is_in_doubt_is_not_to_be_believed() -> None:
+    said = _said(page_of(load_test(rounds=3)))
+    assert "Nothing is ranked" in said
+    assert "No: every stack's number is in doubt, the first because: 3 windows" in said
+    assert "Yes" not in said
+
+
+def test_stacks_with_doubts_of_their_own_are_counted() -> None:
+    made = load_test({"fast+u": 30_000, "slow+g": 5_000})
+    failing = [replace(one, load=load(10_000, failures={"wrong body": 5000})) if one.cell == "slow+g" else one
+               for one in made.visits if isinstance(one, Window)]  # fmt: skip
+    said = _said(page_of(source_of(made.run, failing)))
+    assert "Yes, as far as its controls can tell" in said
+    assert "1 stack has a remark or a doubt: see the table." in said
+
+
+def test_without_a_load_test_the_answer_says_what_to_run() -> None:
+    page = page_of()
+    page.sources.__dict__["ranking"] = None
+    assert _said(page) == "No load test is among these runs: make loadtest."

@@ -1,0 +1,232 @@
+"""The page in a real browser: sorting, filtering, ratios, addresses, without scripts, on a phone, dark, on paper."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from common.catalog.runtimes import Runtime
+from common.project import ROOT
+from common.records.figure import Metric
+from common.records.startup import StartupSummary
+from loadtests.campaign.store import RunFolder
+from loadtests.page.sources import Source
+from loadtests.page.writing import report
+from tests.support.browsers import browser, complaints, logged, prefer, printed, resize, violations, visible
+from tests.support.pages import load_test, page_of, with_figures
+
+pytestmark = pytest.mark.slow
+
+RANKED = ["raw_asgi+u", "fast+u", "alike+u", "raw_wsgi+g", "slow+g"]
+HOSTILE = ("<script>document.title='run'</script>+u", "\u202eright to left\u202c+u", f"{'long' * 50}+g")
+
+SORT = (
+    "const since = performance.now(); document.querySelector('th[data-sort=rate] button').click();"
+    "document.body.offsetHeight; return performance.now() - since"
+)
+"""Sorts, lays the page out again, and returns the milliseconds."""
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[webdriver.Chrome]:
+    with browser() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    known = [(Metric.START_S, 0.5), (Metric.P99_S, 0.01), (Metric.IDLE_BYTES, 2**25), (Metric.COMPRESSED_BYTES, 5e7)]
+    file.write_text(report(page_of(with_figures(load_test(), known, vcpu=1.0, workers=1, load_share=0.5))))
+    return file.as_uri()
+
+
+@pytest.fixture
+def page(chrome: webdriver.Chrome, address: str) -> webdriver.Chrome:
+    """The page, opened anew."""
+    chrome.get("about:blank")
+    resize(chrome, 1400)
+    chrome.get(address)
+    return chrome
+
+
+def names(driver: webdriver.Chrome) -> list[str]:
+    return [one.text for one in visible(driver, "#stacks tbody th a")]
+
+
+def choose(driver: webdriver.Chrome, name: str, value: str) -> None:
+    Select(driver.find_element(By.NAME, name)).select_by_visible_text(value)
+
+
+def cells(driver: webdriver.Chrome, key: str) -> list[str]:
+    return [one.text for one in visible(driver, f"#stacks tbody td[data-key={key}]")]
+
+
+def test_the_page_has_nothing_to_complain_of_and_requests_nothing(page: webdriver.Chrome) -> None:
+    log = [json.loads(one)["message"] for one in logged(page, "performance")]
+    requested = {one["params"]["request"]["url"] for one in log if one["method"] == "Network.requestWillBeSent"}
+    assert not [url for url in requested if not url.startswith(("file:", "data:", "about:"))]
+    assert len([url for url in requested if url.startswith("file:")]) == 1
+    assert not complaints(page)
+
+
+def test_rows_are_sorted_by_a_heading_and_the_other_way_by_the_same(page: webdriver.Chrome) -> None:
+    assert names(page) == RANKED
+    heading = page.find_element(By.CSS_SELECTOR, "th[data-sort=cost] button, th[data-sort=rate] button")
+    heading.click()
+    assert names(page)[0] == "raw_asgi+u"
+    heading.click()
+    assert names(page) == ["slow+g", "raw_wsgi+g", "alike+u", "fast+u", "raw_asgi+u"]
+    assert page.find_element(By.CSS_SELECTOR, "th[data-sort=rate]").get_attribute("aria-sort") == "ascending"
+
+
+def test_filters_leave_the_rows_that_match_all_of_them(page: webdriver.Chrome) -> None:
+    choose(page, "interface", "asgi")
+    assert names(page) == ["raw_asgi+u", "fast+u", "alike+u"]
+    page.find_element(By.NAME, "q").send_keys("FAST")
+    assert names(page) == ["fast+u"]
+    assert page.find_element(By.ID, "told").text.startswith("1 of 5 rows")
+
+
+def test_columns_are_chosen(page: webdriver.Chrome) -> None:
+    assert not visible(page, "th[data-sort=cost]")
+    page.find_element(By.CSS_SELECTOR, "[name=cols][value=cost]").click()
+    assert visible(page, "th[data-sort=cost]")
+    page.find_element(By.CSS_SELECTOR, "[name=cols][value=rate]").click()
+    assert not cells(page, "rate")
+
+
+def test_figures_become_ratios_to_the_floor_and_figures_again(page: webdriver.Chrome) -> None:
+    before = cells(page, "rate")
+    page.find_element(By.NAME, "floor").click()
+    ratios = cells(page, "rate")
+    assert ratios[0] == "1.00 x"
+    assert ratios[1] in {"0.74 x", "0.75 x", "0.76 x"}
+    title = str(page.find_elements(By.CSS_SELECTOR, "#stacks tbody td[data-key=rate]")[1].get_attribute("title"))
+    assert "paired within rounds" in title
+    assert "ratios to raw_asgi+u" in page.find_element(By.ID, "told").text
+    page.find_element(By.NAME, "floor").click()
+    assert cells(page, "rate") == before
+
+
+def test_equivalent_stacks_are_marked_beside_their_reference(page: webdriver.Chrome) -> None:
+    choose(page, "ref", "fast+u")
+    marked = page.find_elements(By.CSS_SELECTOR, "#stacks td.equivalent")
+    rows = {one.find_element(By.XPATH, "..").get_attribute("data-name") for one in marked}
+    assert rows == {"alike+u"}
+
+
+def test_a_view_is_sent_by_its_address(page: webdriver.Chrome) -> None:
+    choose(page, "interface", "asgi")
+    choose(page, "ref", "fast+u")
+    page.find_element(By.CSS_SELECTOR, "[name=cols][value=cost]").click()
+    page.find_element(By.CSS_SELECTOR, "th[data-sort=name] button").click()
+    page.find_element(By.LINK_TEXT, "alike+u").click()
+    address, seen = page.current_url, (names(page), cells(page, "rate"), cells(page, "cost"))
+    assert address.partition("#")[2]
+    page.get("about:blank")
+    page.get(address)
+    assert (names(page), cells(page, "rate"), cells(page, "cost")) == seen
+    assert [one.get_attribute("id") for one in page.find_elements(By.CSS_SELECTOR, "details.stack[open]")] == [
+        "stack-alike-u-process"
+    ]
+    assert page.current_url == address
+
+
+def test_an_address_with_values_that_do_not_exist_shows_the_whole_table(page: webdriver.Chrome, address: str) -> None:
+    page.get("about:blank")
+    page.get(f"{address}#ref=nothing&sort=-nothing&unknown=1&interface=soap&q=")
+    assert names(page) == RANKED
+    assert not complaints(page)
+
+
+def test_a_stack_is_opened_from_the_table_by_the_keyboard(page: webdriver.Chrome) -> None:
+    page.find_element(By.LINK_TEXT, "slow+g").send_keys("\ue007")
+    (opened,) = page.find_elements(By.CSS_SELECTOR, "details.stack[open]")
+    assert "make loadtest FRAMEWORK=slow SERVER=g" in opened.text
+    assert page.switch_to.active_element.tag_name == "summary"
+
+
+def test_without_scripts_the_whole_table_is_there_and_stacks_open(address: str) -> None:
+    with browser(scripts=False) as driver:
+        driver.get(address)
+        assert names(driver) == RANKED
+        assert not visible(driver, "#controls")
+        driver.find_element(By.CSS_SELECTOR, "#stack-slow-g-process summary").click()
+        assert visible(driver, "#stack-slow-g-process dl")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 360])
+def test_nobody_is_kept_out(page: webdriver.Chrome, width: int, scheme: str) -> None:
+    """axe-core looks at contrast, names, roles and order, with a stack and all numbers open."""
+    resize(page, width)
+    prefer(page, scheme)
+    page.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.find_element(By.NAME, "floor").click()
+    assert not violations(page)
+
+
+def test_a_phone_scrolls_the_table_and_not_the_page(page: webdriver.Chrome) -> None:
+    resize(page, 360)
+    assert page.execute_script("return document.documentElement.scrollWidth") == 360
+    assert page.execute_script("const one = document.querySelector('.wide'); return one.scrollWidth > one.clientWidth")
+
+
+def test_dark_surroundings_get_a_dark_page(page: webdriver.Chrome) -> None:
+    prefer(page, "dark")
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    assert page.execute_script(colour) == "rgb(20, 24, 28)"
+    prefer(page, "light")
+    assert page.execute_script(colour) == "rgb(255, 255, 255)"
+
+
+def test_paper_gets_the_table_and_no_controls(page: webdriver.Chrome) -> None:
+    assert printed(page).startswith(b"%PDF-")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not visible(page, "#controls")
+    assert names(page) == RANKED
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_start_is_replayed_for_as_long_as_it_took(chrome: webdriver.Chrome, tmp_path: Path) -> None:
+    source = Source.read(RunFolder(folder=ROOT / "tests" / "golden" / "schema-2" / "startup"))
+    file = tmp_path / "starts.html"
+    file.write_text(report(page_of(source)))
+    resize(chrome, 1400)
+    chrome.get(file.as_uri())
+    assert not chrome.execute_script("return document.getAnimations().length")
+    visible(chrome, "button.replay")[0].click()
+    ends_ms = chrome.execute_script(
+        "return Math.max(...document.getAnimations().map((one) => one.effect.getComputedTiming().endTime))"
+    )
+    assert isinstance(source.summary, StartupSummary)
+    longest_s = max(row.total_s.estimate for row in source.summary.starts if row.total_s)
+    assert ends_ms == pytest.approx(1000 * longest_s, rel=0.2)
+
+
+def test_hostile_names_are_shown_and_not_run(chrome: webdriver.Chrome, tmp_path: Path) -> None:
+    file = tmp_path / "hostile.html"
+    file.write_text(report(page_of(load_test(dict.fromkeys(HOSTILE, 10_000)))))
+    resize(chrome, 360)
+    chrome.get(file.as_uri())
+    assert chrome.title == "Python API frameworks, per vCPU"
+    assert sorted(names(chrome)) == sorted(HOSTILE)
+    assert chrome.execute_script("return document.documentElement.scrollWidth") == 360
+
+
+def test_360_rows_are_sorted_in_under_100_ms(chrome: webdriver.Chrome, tmp_path: Path) -> None:
+    file = tmp_path / "large.html"
+    rates = {f"name{number}+{'ug'[number % 2]}@slim": 5_000.0 + 90 * number for number in range(360)}
+    file.write_text(report(page_of(load_test(rates, rounds=5, runtime=Runtime.DOCKER))))
+    resize(chrome, 1400)
+    chrome.get(file.as_uri())
+    took_ms = min(chrome.execute_script(SORT) for _ in range(5))
+    first_ms = chrome.execute_script("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    print(f"360 rows: sorted in {took_ms:.0f} ms; first content after {first_ms or 0:.0f} ms")  # noqa: T201
+    assert took_ms < 100
+    assert first_ms is None or first_ms < 1000

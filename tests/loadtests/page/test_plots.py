@@ -1,0 +1,121 @@
+"""Plots show what the runs know, in order, each with the same numbers as a table."""
+
+import re
+
+import pytest
+from msgspec.structs import replace
+
+from common.catalog.prices import load_prices
+from common.project import ROOT
+from common.records.figure import Metric
+from common.records.load import Rate
+from common.records.window import LoadStep
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.latency import opened
+from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
+from loadtests.page.model import make_page
+from loadtests.page.run_plots import all_plots, climbs, latencies
+from loadtests.page.sources import Source, Sources
+from loadtests.page.svg import Scale, fitted, text
+from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
+from tests.support.records import cell, load, run, window
+from tests.support.traffic_records import a_point, a_run, a_visit, answers
+
+GOLDEN = ROOT / "tests" / "golden" / "schema-2"
+
+
+def test_rates_come_fastest_first_and_prices_cheapest_first() -> None:
+    plots = {plot.id: plot for plot in all_plots(page_of())}
+    assert [row[0] for row in plots["rate"].rows] == ["raw_asgi+u", "fast+u", "alike+u", "raw_wsgi+g", "slow+g"]
+    assert plots["dollars"].rows[0][0] == "raw_asgi+u"
+
+
+def test_every_plot_has_a_table_a_title_and_a_description() -> None:
+    known = [(Metric.P99_S, 0.01), (Metric.COMPRESSED_BYTES, 5e7)]
+    page = page_of(with_figures(load_test(), known, vcpu=1.0, load_share=0.5))
+    plots = all_plots(page)
+    assert [plot.id for plot in plots] == ["rate", "costs", "p99", "busy", "sizes", "dollars"]
+    for plot in plots:
+        assert len(plot.rows) >= len(RATES) - 1
+        assert all(len(row) == len(plot.headings) for row in plot.rows), plot.id
+        assert re.search(r"<title>[^<]+</title><desc>[^<]+</desc>", plot.svg), plot.id
+
+
+def test_a_framework_without_a_floor_has_no_split_cost() -> None:
+    plots = {plot.id: plot for plot in all_plots(page_of(load_test({"raw_x+u": 20_000, "a+g": 10_000})))}
+    assert [row[0] for row in plots["costs"].rows] == ["raw_x+u"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [("startup", "starts"), ("workers", "workers")],
+)
+def test_recorded_runs_of_other_experiments_are_drawn(folder: str, expected: str) -> None:
+    source = Source.read(RunFolder(folder=GOLDEN / folder))
+    plots = {plot.id: plot for plot in all_plots(make_page(Sources(runs=(source,)), load_prices()))}
+    assert plots[expected].rows
+    assert all(len(row) == len(plots[expected].headings) for row in plots[expected].rows)
+
+
+def test_response_times_rise_to_one_and_throttling_is_marked() -> None:
+    half = opened(Rate(share=0.5))
+    of = replace(a_point(), traffic=[half])
+    loads = [answers(0.002, 2000, throttled_s=0.5, throttled_periods=3) for _ in range(5)]
+    made, visits = a_run([of]), [a_visit(of, number, {half.name: load}) for number, load in enumerate(loads, start=1)]
+    plot = latencies(page_of(source_of(made, visits), load_test()))
+    assert plot is not None
+    assert plot.rows[0][3] == "25%"
+    assert "throttled 25.0%" in plot.svg
+    assert "latencies" not in {one.id for one in all_plots(page_of())}
+
+
+def test_the_steps_of_a_climb_become_a_curve() -> None:
+    steps = [
+        LoadStep(target=target, throughput_rps=rps, requests=100, p50_s=0.1, p99_s=0.1, generator_cpu_share=0.1)
+        for target, rps in ((200.0, 1_900.0), (100.0, 1_000.0), (400.0, 2_000.0))
+    ]
+    made = run([cell("a+u")], scenario="sleepers", rounds=5)
+    plot = climbs(page_of(source_of(made, [window("a+u", number, load(steps=steps)) for number in range(1, 6)])))
+    assert plot is not None
+    assert [row[1:] for row in plot.rows] == [("100", "1,000"), ("200", "1,900"), ("400", "2,000")]
+    assert "sleepers" in plot.title
+
+
+def test_a_logarithmic_axis_puts_equal_ratios_at_equal_distances() -> None:
+    scale = fitted([10, 1000], 0, 300, log=True)
+    assert scale(100) - scale(10) == pytest.approx(scale(1000) - scale(100), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log", "expected"),
+    [
+        (0, 100, False, [0, 20, 40, 60, 80, 100]),
+        (0, 0.3, False, [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]),
+        (4_000, 50_000, True, [5_000, 10_000, 20_000, 50_000]),
+        (1, 1_000_000, True, [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, log: bool, expected: list[float]) -> None:  # noqa: FBT001
+    assert Scale(low=low, high=high, start=0, end=1, log=log).ticks() == pytest.approx(expected)
+
+
+def test_a_narrow_logarithmic_axis_has_ticks_all_the_same() -> None:
+    assert len(Scale(low=30_000, high=34_000, start=0, end=1, log=True).ticks()) > 2
+
+
+def test_a_long_name_is_cut_and_kept_in_its_tooltip() -> None:
+    drawn = text(0, 0, "o" * 200)
+    assert f">{'o' * 41}…<title>{'o' * 200}</title>" in drawn
+    assert "<title>" not in text(0, 0, "short")
+
+
+def test_charts_draw_a_single_value() -> None:
+    assert "circle" in dots("t", "d", [Dot(label="a", value=1.0)], Axis(label="x", log=True))
+    assert "rect" in bars("t", "d", [Bar(label="a", parts=[("server", 1.0)])], Axis(label="x"))
+    assert "path" in curves("t", "d", [Series(label="a", points=[(1, 1)])], Axis(label="x", log=True), Axis(label="y"))
+
+
+def test_a_start_is_replayed_for_as_long_as_it_took() -> None:
+    svg = bars("t", "d", [Bar(label="a", parts=[("create", 0.2), ("bind", 0.5)])], Axis(label="s"), replay=True)
+    assert "--for:0.200s;--after:0.000s" in svg
+    assert "--for:0.500s;--after:0.200s" in svg

@@ -1,0 +1,134 @@
+"""The page is one file that fetches nothing, whatever names it has to show."""
+
+import base64
+import csv
+import json
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from common.catalog.runtimes import Runtime
+from common.console import Terminal
+from common.errors import UsageError
+from common.records.figure import Metric
+from loadtests.campaign.store import RunFolder
+from loadtests.page.downloads import downloads, table_csv
+from loadtests.page.sources import read_sources
+from loadtests.page.writing import report, write_page
+from tests.support.pages import RATES, load_test, page_of, with_figures
+
+HOSTILE = ("<script>alert(1)</script>+u", "\u202eright to left\u202c+u", f"{'long' * 50}+g", "\"quoted\" & 'so'+g")
+
+
+class Parser(HTMLParser):
+    """Collects what a page would load or run, and its visible text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.scripts: list[dict[str, str | None]] = []
+        self.handlers: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note addresses, scripts and handlers."""
+        given = dict(attrs)
+        if tag == "script":
+            self.scripts.append(given)
+        self.addresses += [value for name, value in attrs if name in {"src", "href", "action", "srcset"} and value]
+        self.handlers += [name for name in given if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        """Note text."""
+        self.text += data
+
+
+def _parsed(text: str) -> Parser:
+    parser = Parser()
+    parser.feed(text)
+    return parser
+
+
+def test_the_page_fetches_nothing() -> None:
+    text = report(page_of())
+    parsed = _parsed(text)
+    assert all(address.startswith(("data:", "#")) for address in parsed.addresses)
+    assert all("src" not in script for script in parsed.scripts)
+    assert not re.search(r"@import|url\(|\bfetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+def test_hostile_names_appear_as_text() -> None:
+    text = report(page_of(load_test(dict.fromkeys(HOSTILE, 10_000))))
+    parsed = _parsed(text)
+    assert len(parsed.scripts) == 2, "the page's own data and its own script"
+    assert not parsed.handlers
+    assert "<script>alert(1)</script>+u" in parsed.text
+    assert all(name in parsed.text for name in HOSTILE)
+
+
+def test_every_stack_is_in_the_table_without_any_script() -> None:
+    body = report(page_of()).split("<tbody>")[1].split("</tbody>")[0]
+    assert body.count("<tr") == len(RATES)
+    assert "2 to 3" in body
+    assert "alike+u" in body
+
+
+def test_a_figure_that_was_not_measured_names_the_command() -> None:
+    assert 'title="not measured: make startup"' in report(page_of())
+
+
+def test_the_data_are_inside_the_page_and_agree_with_it() -> None:
+    page = page_of()
+    files = {one.name: base64.b64decode(one.address.partition("base64,")[2]) for one in downloads(page)}
+    figures = json.loads(files["figures.json"])
+    assert {one["subject"]["framework"] for one in figures} == {name.split("+")[0] for name in RATES}
+    rows = list(csv.DictReader(files["table.csv"].decode().splitlines()))
+    assert [row["stack"] for row in rows] == [row.subject.name for row in page.rows]
+    assert float(rows[0]["rate"]) == page.rows[0].values["rate"].estimate
+    assert json.loads(files["figures.schema.json"])["type"] == "array"
+    assert json.loads(files["manifests.json"])[0]["id"] == page.sources.runs[0].run.id
+    assert len(files["windows.csv"].splitlines()) == 1 + 8 * len(RATES)
+
+
+def test_no_name_becomes_a_formula_in_a_spreadsheet() -> None:
+    page = page_of(load_test({"=1+1": 10_000, "b+g": 5_000}))
+    assert "\n'=1+1," in table_csv(page.rows)
+
+
+def test_a_page_that_cannot_be_written_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"OUT=.*report\.html cannot be written"):
+        write_page(tmp_path / "file" / "report.html", "")
+
+
+def test_the_same_runs_give_the_same_page() -> None:
+    assert report(page_of()) == report(page_of())
+
+
+@pytest.mark.slow
+def test_ten_thousand_windows_are_written_in_under_three_seconds_and_two_megabytes(tmp_path: Path) -> None:
+    """40 stacks in 3 images at 3 sizes, of which one size is ranked in 84 rounds."""
+    rates = {
+        f"framework{number}+{'ug'[number % 2]}@{image}": 5_000.0 + 300 * number
+        for number in range(40)
+        for image in ("fat", "slim", "alpine")
+    }
+    source = load_test(rates, rounds=84, runtime=Runtime.DOCKER, histogram=[(1000 + n, 50) for n in range(300)])
+    folder = RunFolder.create(tmp_path / "run", source.run)
+    lines = b"\n".join(msgspec.json.encode(one) for one in source.visits)
+    (folder.folder / "visits.jsonl").write_bytes(lines + b"\n")
+    since_s = time.perf_counter()
+    (read,) = read_sources([folder], Terminal()).runs
+    for vcpu in (0.25, 0.5):
+        read = with_figures(read, [(Metric.START_S, 0.5), (Metric.P99_S, 0.01)], vcpu=vcpu, load_share=0.5)
+    page = page_of(read)
+    text = report(page)
+    took_s = time.perf_counter() - since_s
+    print(f"{len(read.visits)} windows, {len(page.rows)} rows: {took_s:.2f} s, {len(text) / 1e6:.2f} MB")  # noqa: T201
+    assert (len(read.visits) > 10_000, len(page.rows)) == (True, 360)
+    assert took_s < 3
+    assert len(text.encode()) < 2e6

@@ -1,0 +1,78 @@
+"""The site is a folder of files whose links lead to each other; nothing else is overwritten or fetched."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from common.catalog.prices import load_prices
+from common.errors import UsageError
+from loadtests.board.publication import PUBLISHED
+from loadtests.site.pages import MARKER, write_site
+from loadtests.site.published import PublishedRun, published_runs
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[PublishedRun]:
+    return list(published_runs(PUBLISHED, load_prices()))
+
+
+@pytest.fixture(scope="module")
+def site(runs: list[PublishedRun], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    write_site(runs, folder)
+    return folder
+
+
+def _links(page: Path) -> list[str]:
+    return re.findall(r'(?:href|src)="([^"]+)"', page.read_text())
+
+
+def test_every_link_leads_to_a_file_and_to_a_place_in_it(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        for link in _links(page):
+            if link.startswith("data:"):
+                continue
+            name, _, place = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            assert target.is_file(), f"{page.name}: {link}"
+            assert not place or f'id="{place}"' in target.read_text(), f"{page.name}: {link}"
+
+
+def test_there_is_a_page_for_every_stack_and_every_run(site: Path, runs: list[PublishedRun]) -> None:
+    assert {file.stem for file in (site / "runs").iterdir()} == {one.name for one in runs}
+    rows = sum(len(one.page.rows) for one in runs)
+    assert len(list((site / "stacks").iterdir())) == rows
+    assert {"index.html", "newest.html", "history.html"} <= {file.name for file in site.iterdir()}
+
+
+def test_the_newest_run_in_docker_comes_first(runs: list[PublishedRun]) -> None:
+    assert runs[0].run.runtime == "docker"
+
+
+def test_short_results_agree_with_the_run(site: Path, runs: list[PublishedRun]) -> None:
+    found = json.loads((site / "results.json").read_text())
+    first = runs[0].page.rows[0]
+    assert found["run"] == runs[0].run.id
+    assert found["stacks"][0]["stack"] == first.subject.name
+    assert found["stacks"][0]["figures"]["rate"]["value"]["estimate"] == first.values["rate"].estimate
+    text = (site / "results.md").read_text()
+    assert f"| {first.values['rate'].estimate:,.0f} |" in text
+    assert runs[0].run.machine.cpu_model in text
+
+
+def test_a_site_is_written_again_over_itself_and_over_nothing_else(
+    runs: list[PublishedRun], site: Path, tmp_path: Path
+) -> None:
+    write_site(runs, site)
+    assert (site / MARKER).is_file()
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(UsageError, match="holds something else"):
+        write_site(runs, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_without_a_published_run_there_is_no_site(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no run\. Run: make publish"):
+        published_runs(tmp_path, load_prices())

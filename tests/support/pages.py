@@ -1,0 +1,85 @@
+"""Pages for tests: a load test of stacks whose speeds are given, and what else is known of them."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from msgspec.structs import replace as struct_replace
+
+from common.catalog.prices import load_prices
+from common.records.figure import Conditions, Figure, Metric
+from common.records.run import Cell, Run
+from common.records.summary import Interval, Verdict
+from common.records.visit import Visit
+from loadtests.page.model import Page, make_page
+from loadtests.page.sources import Source, Sources
+from loadtests.registry import experiment_of
+from loadtests.summaries.figures import figure
+from tests.support.records import cell, load, run, window
+
+RATES = {"raw_wsgi+g": 10_000, "raw_asgi+u": 40_000, "fast+u": 30_000, "alike+u": 29_900, "slow+g": 5_000}
+"""Requests per CPU-second of each stack; those that begin with ``raw_`` are floors."""
+
+
+def load_test(
+    rates: Mapping[str, float] = RATES,
+    *,
+    rounds: int = 8,
+    spread: float = 0.01,
+    histogram: Sequence[tuple[int, int]] = ((1000, 1),),
+    **changes: Any,  # noqa: ANN401 -- any field of a load test
+) -> Source:
+    """Return a load test that measured stacks at these rates, each window off by some per cent."""
+    cells = [cell_of(name) for name in rates]
+    made = run(cells, rounds=rounds, **changes)
+    chance = random.Random(1)  # noqa: S311 -- not for secrets
+    visits = [
+        struct_replace(
+            window(name, number, load(int(2 * rate * chance.gauss(1, spread)), histogram=list(histogram))), run=made.id
+        )
+        for number in range(1, rounds + 1)
+        for name, rate in rates.items()
+    ]
+    return source_of(made, visits)
+
+
+def source_of(made: Run, visits: Sequence[Visit]) -> Source:
+    """Return a run with what its visits amount to."""
+    experiment = experiment_of(made)
+    summary = experiment.summarise(visits)
+    return Source(
+        run=made,
+        visits=visits,
+        summary=summary,
+        figures=list(experiment.figures(summary)),
+        stacks=list(experiment.stacks()),
+    )
+
+
+def cell_of(name: str) -> Cell:
+    """Return the cell of ``framework+server`` or ``framework+server@image``; ``u`` serves ASGI, a floor is ``raw_``."""
+    stack, _, image = name.partition("@")
+    return cell(
+        name,
+        server=stack.rpartition("+")[2],
+        image=image or None,
+        version=None if name.startswith("raw_") else "1.2.3",
+        interface="asgi" if stack.endswith("+u") else "wsgi",
+    )
+
+
+def page_of(*sources: Source) -> Page:
+    """Return the page of these runs, or of a load test of ``RATES``."""
+    return make_page(Sources(runs=sources or (load_test(),)), load_prices())
+
+
+def with_figures(source: Source, metrics: Iterable[tuple[Metric, float]], **conditions: Any) -> Source:  # noqa: ANN401
+    """Return a source that also knows these figures of each of its stacks."""
+    more: list[Figure] = [
+        figure(source.run, one, metric, Interval(estimate=value, low=value, high=value, n=3), Verdict.VALID,
+               conditions=Conditions(**conditions))
+        for one in source.stacks
+        for metric, value in metrics
+    ]  # fmt: skip
+    return replace(source, figures=[*source.figures, *more])
