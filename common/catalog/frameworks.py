@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,12 @@ class Framework:
     dependencies: tuple[str, ...]
     command: str
     """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
+    default: bool = False
+    """Whether it is selected where a command is given no framework."""
     unavailable: Mapping[str, str]
     """Images, servers and runtimes on which it is not available, each with the reason."""
+    deviations: Mapping[str, str] = field(default_factory=dict)
+    """Tests of the conformance suite that it cannot pass whatever its app does, each with the reason."""
 
     @property
     def lock(self) -> Path:
@@ -103,7 +107,9 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
         distribution=_field(stack, "tool.stack.distribution", str, default="") or None,
         dependencies=_dependencies(project),
         command=command,
+        default=_field(stack, "tool.stack.default", bool, default=False),
         unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
+        deviations=_field(stack, "tool.stack.deviations", dict, default={}),
     )
 
 
@@ -119,7 +125,7 @@ def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dependencies)
 
 
-_TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table"}
+_TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table", bool: "true or false"}
 
 
 def _field(table: Mapping[str, Any], path: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401 -- TOML

@@ -9,7 +9,7 @@ from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.errors import UsageError
 
 DEFAULT = "default"
-"""The value of ``SERVER=`` that stands for each framework's default server."""
+"""The value of ``FRAMEWORK=`` that stands for the default frameworks, and of ``SERVER=`` for each one's default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +33,28 @@ class Stack:
 def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple[Stack, ...]:
     """Return every selected framework on every selected server that can serve it.
 
-    ``framework`` and ``server`` are comma-separated names or ``all``; ``server`` may also be ``default``. Raises
-    ``UsageError`` if none of the servers can serve a framework, unless all frameworks were selected.
+    ``framework`` and ``server`` are comma-separated names, ``all`` or ``default``. Raises ``UsageError`` if none of the
+    servers can serve a framework that was selected by its name, or any framework.
     """
-    names = select(framework, known, variable="FRAMEWORK")
+    names = select_frameworks(framework, known)
     selected = tuple(
         Stack(framework=known[name], server=choice) for name in names for choice in _servers(known[name], server)
     )
     missing = set(names) - {stack.framework.name for stack in selected}
-    if not selected or (missing and canonical(framework) != "all"):
-        name = min(missing)
+    named = {name for name in missing if name in map(canonical, framework.split(","))}
+    if not selected or named:
+        name = min(named or missing)
         raise UsageError(
             f"SERVER={server} cannot serve {name} ({known[name].interface}). "
             f"Accepted: {', '.join(choice.name for choice in compatible(known[name]))}, all, default."
         )
     return selected
+
+
+def select_frameworks(text: str, known: Mapping[str, Framework]) -> tuple[str, ...]:
+    """Return the frameworks that ``FRAMEWORK=`` names, ``default`` for those that are selected without it."""
+    groups = {DEFAULT: [name for name, framework in known.items() if framework.default]}
+    return select(text, known, variable="FRAMEWORK", groups=groups)
 
 
 def compatible(framework: Framework) -> tuple[Server, ...]:

@@ -13,7 +13,7 @@ from common.catalog import inventory
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.selection import select
-from common.catalog.stacks import DEFAULT, stacks
+from common.catalog.stacks import DEFAULT, select_frameworks, stacks
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
     FRAMEWORKS,
@@ -95,7 +95,7 @@ def list_(
 def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:
     """Pin each framework's packages and those of its servers, with hashes, in its folder."""
     terminal, known = Terminal(), frameworks()
-    for name in select(framework, known, variable="FRAMEWORK"):
+    for name in select_frameworks(framework, known):
         with terminal.messages.status(f"locking {name}"):
             file = locks.lock(known[name])
         terminal.results.print(f"{name}: {file}", soft_wrap=True)
@@ -103,7 +103,7 @@ def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> No
 
 def build(
     *,
-    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
     image: Annotated[str, Parameter(help=IMAGES)] = "all",
     python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
@@ -184,7 +184,7 @@ def conformance(
 def push(
     *,
     registry: Registry,
-    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
     image: Annotated[str, Parameter(help=IMAGES)] = "all",
     python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,

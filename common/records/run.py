@@ -33,6 +33,9 @@ class Conformance(Struct, frozen=True, kw_only=True):
 
     passed: Annotated[Count, says("Number of tests that passed.")]
     failed: Annotated[dict[str, str], says("Tests that failed, each with what was observed.")] = {}
+    deviations: Annotated[
+        dict[str, str], says("Tests that failed as the framework's folder declares, each with the reason; not judged.")
+    ] = {}
     duration_s: Annotated[Seconds, says("Duration of the suite.")]
     divergences: Annotated[
         dict[str, str], says("Behaviour of the stack where the contract leaves it free, by request or property.")

@@ -19,6 +19,8 @@ interface = "wsgi"
 distribution = "toy"
 """
 REAL = frameworks()
+DISTRIBUTIONS = {"ninja": "django-ninja", "rest_framework": "djangorestframework"}
+"""The distributions whose modules have other names."""
 
 
 def write(root: Path, text: str, name: str = "toy") -> Path:
@@ -30,7 +32,8 @@ def write(root: Path, text: str, name: str = "toy") -> Path:
 
 
 def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
-    folder = write(tmp_path, GOOD + '[tool.stack.unavailable]\nalpine = "has no wheel"\n')
+    more = '[tool.stack.unavailable]\nalpine = "has no wheel"\n[tool.stack.deviations]\n"test_x[1]" = "answers 500"\n'
+    folder = write(tmp_path, f"{GOOD}default = true\n{more}")
     assert Framework.load(folder) == Framework(
         name="toy",
         title="Toy",
@@ -40,7 +43,9 @@ def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
         distribution="toy",
         dependencies=("toy>=1",),
         command="",
+        default=True,
         unavailable={"alpine": "has no wheel"},
+        deviations={"test_x[1]": "answers 500"},
     )
 
 
@@ -67,6 +72,7 @@ def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> 
         ('"toy>=1"', "7", "invalid entry 7 in project.dependencies: must be a requirement"),
         ('["toy>=1"]', '"toy>=1"', "invalid project.dependencies 'toy>=1': must be an array"),
         ('"wsgi"', '"wsgi"\nunavailable = "alpine"', "invalid tool.stack.unavailable 'alpine': must be a table"),
+        ('"wsgi"', '"wsgi"\ndefault = "yes"', "invalid tool.stack.default 'yes': must be true or false"),
     ],
 )
 def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -109,7 +115,8 @@ def test_every_framework_except_the_floors_has_a_version(framework: Framework) -
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
 def test_folder_contains_exactly_three_files(framework: Framework) -> None:
     names = {file.name for file in framework.folder.iterdir()} - {"__pycache__"}
-    assert names == {"app.py", "pyproject.toml", "requirements.lock"}
+    specification = {"openapi.yaml"} if framework.name == "connexion" else set()  # Connexion starts from one
+    assert names == {"app.py", "pyproject.toml", "requirements.lock"} | specification
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
@@ -123,10 +130,14 @@ def test_app_imports_only_its_framework_the_contract_and_the_standard_library(fr
     absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     tops = {name.partition(".")[0] for name in absolute | plain - {"common.contract"}}
-    own = {name for name in tops if name in framework.name or framework.name in name}
+    own = {name for name in tops if _is_locked(name, framework)}
     assert "common.contract" in absolute | plain
     assert tops - set(sys.stdlib_module_names) - own == {"common"}
     assert {name for name in absolute | plain if name.startswith("common")} == {"common.contract"}
+
+
+def _is_locked(module: str, framework: Framework) -> bool:
+    return locked_version(framework.lock.read_text(), DISTRIBUTIONS.get(module, module)) is not None
 
 
 def test_no_framework_folder_is_a_python_package() -> None:

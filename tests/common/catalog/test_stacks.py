@@ -29,7 +29,8 @@ def names(framework: str, server: str) -> list[str]:
         ("flask,fastapi", "Granian", ["fastapi+granian", "flask+granian"]),
         ("flask", "gunicorn_sync,gunicorn-gevent", ["flask+gunicorn-sync", "flask+gunicorn-gevent"]),
         ("starlette", "all", ["starlette+uvicorn", "starlette+granian"]),
-        ("all", "native", ["aiohttp+native"]),
+        ("default", "native", ["aiohttp+native"]),
+        ("tornado,Default", "native", ["aiohttp+native", "tornado+native"]),
     ],
 )
 def test_stacks_are_the_selected_frameworks_on_the_selected_servers_that_can_serve_them(
@@ -47,6 +48,12 @@ def test_all_selects_every_framework_on_every_server_of_its_interface() -> None:
     ]
     assert names("all", "all") == expected
     assert len(names("all", "default")) == len(KNOWN)
+
+
+def test_default_frameworks_are_those_whose_folders_say_so() -> None:
+    chosen = {stack.framework.name for stack in stacks("default", "default", KNOWN)}
+    assert chosen == {name for name, framework in KNOWN.items() if framework.default}
+    assert {"raw_asgi", "raw_wsgi", "fastapi", "flask"} < chosen < set(KNOWN)
 
 
 @pytest.mark.parametrize("interface", Interface)
@@ -69,7 +76,9 @@ def test_wsgi_and_asgi_have_several_servers() -> None:
     assert len(compatible(KNOWN["fastapi"])) == 2
 
 
-@pytest.mark.parametrize(("framework", "server"), [("flask", "uvicorn"), ("flask,fastapi", "uvicorn")])
+@pytest.mark.parametrize(
+    ("framework", "server"), [("flask", "uvicorn"), ("flask,fastapi", "uvicorn"), ("default,Flask", "uvicorn")]
+)
 def test_framework_that_no_selected_server_can_serve_is_refused_with_those_that_can(
     framework: str, server: str
 ) -> None:
