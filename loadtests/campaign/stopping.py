@@ -7,7 +7,7 @@ from common.records.run import Stopping
 from loadtests.analysis.comparison import LOOKS, MARGIN
 
 DEFAULT_BUDGET = "7m"
-"""Keeps a run of the default frameworks on their default servers under ten minutes on two cores, conformance included."""
+"""Keeps a run of the default frameworks under ten minutes on two cores, conformance included."""
 FEWEST_TO_RANK = LOOKS[0]
 MOST_PRECISE_ROUNDS = 100
 MOST_SHARE = 0.5
