@@ -59,6 +59,7 @@ def _server(server: Server) -> dict[str, Any]:
         "asgi_requirements": list(server.loop_requirements),
         "keep_alive": server.keep_alive,
         "concurrent": server.concurrent,
+        "processes": server.processes,
         "unavailable": dict(server.unavailable),
         "default_for": sorted(interface for interface in Interface if DEFAULTS[interface] == server.name),
     }
@@ -95,11 +96,12 @@ def _version(framework: Framework) -> str:
 def _server_table() -> Table:
     rows = (
         (name, ", ".join(sorted(server.interfaces)), _packages(server),
+         "one per vCPU" if server.processes else "one",
          "kept open" if server.keep_alive else "closed", "concurrently" if server.concurrent else "one at a time",
          _availability(server.unavailable))
         for name, server in SERVERS.items()
     )  # fmt: skip
-    headings = ("interfaces", "packages", "connection after an answer", "requests of a worker", "available")
+    headings = ("interfaces", "packages", "workers", "connection after an answer", "requests of a worker", "available")
     return _table("SERVER", headings, rows)
 
 

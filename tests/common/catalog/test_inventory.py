@@ -75,6 +75,16 @@ def test_server_says_what_happens_to_connections_and_to_other_requests() -> None
     assert not document()["servers"]["gunicorn-sync"]["concurrent"]
 
 
+def test_server_of_one_process_says_so() -> None:
+    assert {name for name, one in document()["servers"].items() if not one["processes"]} == {
+        "waitress",
+        "cheroot",
+        "daphne",
+    }
+    assert "one per vCPU" in row("uvicorn", tables())
+    assert "one per vCPU" not in row("daphne", tables())
+
+
 def test_image_is_printed_as_the_reference_that_is_pulled() -> None:
     assert "python:3.13-slim" in row("slim", tables())
     assert "{" not in tables()

@@ -28,7 +28,19 @@ def names(framework: str, server: str) -> list[str]:
         ("aiohttp", "default", ["aiohttp+native"]),
         ("flask,fastapi", "Granian", ["fastapi+granian", "flask+granian"]),
         ("flask", "gunicorn_sync,gunicorn-gevent", ["flask+gunicorn-sync", "flask+gunicorn-gevent"]),
-        ("starlette", "all", ["starlette+uvicorn", "starlette+granian"]),
+        (
+            "starlette",
+            "all",
+            [
+                "starlette+uvicorn",
+                "starlette+uvicorn-h11",
+                "starlette+uvicorn-worker",
+                "starlette+gunicorn-asgi",
+                "starlette+hypercorn",
+                "starlette+daphne",
+                "starlette+granian",
+            ],
+        ),
         ("default", "native", ["aiohttp+native"]),
         ("tornado,Default", "native", ["aiohttp+native", "tornado+native"]),
     ],
@@ -72,8 +84,8 @@ def test_unavailable_stack_gives_the_reason_of_its_framework_or_its_server() -> 
 
 
 def test_wsgi_and_asgi_have_several_servers() -> None:
-    assert len(compatible(KNOWN["flask"])) == 4
-    assert len(compatible(KNOWN["fastapi"])) == 2
+    assert len(compatible(KNOWN["flask"])) == 7
+    assert len(compatible(KNOWN["fastapi"])) == 7
 
 
 @pytest.mark.parametrize(
