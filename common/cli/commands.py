@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Literal
 
@@ -89,7 +90,7 @@ def list_(
     if format == "json":
         print(inventory.as_json(known, missing))  # noqa: T201 -- as it is, for other programs
     else:
-        Terminal().results.print(inventory.as_tables(known, missing))
+        Terminal().results.print(inventory.as_tables(known, missing, today=datetime.now(UTC).date()))
 
 
 def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:
