@@ -11,9 +11,10 @@ from cyclopts import App, Group, Parameter, validators
 from common.aws.leftovers import clean
 from common.aws.settings import FargateSettings
 from common.catalog import inventory
-from common.catalog.frameworks import frameworks
+from common.catalog.frameworks import Interface, frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.catalog.selection import select
+from common.catalog.new_framework import new_framework
+from common.catalog.selection import one_of, select
 from common.catalog.stacks import DEFAULT, select_frameworks, stacks
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
@@ -67,6 +68,7 @@ Jobs = Annotated[
 def register(app: App) -> None:
     """Add the commands to the command line."""
     app.command(list_, name="list", group=LOOK_AROUND)
+    app.command(new, group=LOOK_AROUND)
     app.command(lock, group=LOOK_AROUND)
     app.command(build, group=BUILD)
     app.command(bases, group=BUILD)
@@ -91,6 +93,24 @@ def list_(
         print(inventory.as_json(known, missing))  # noqa: T201 -- as it is, for other programs
     else:
         Terminal().results.print(inventory.as_tables(known, missing, today=datetime.now(UTC).date()))
+
+
+def new(
+    *,
+    framework: Annotated[str, Parameter(help="Name of the new folder under frameworks/.")] = "",
+    interface: Annotated[str, Parameter(help=f"How it is called: {', '.join(Interface)}.")] = "",
+    distribution: Annotated[str, Parameter(help="Package to install. Default: the name of the folder.")] = "",
+    title: Annotated[str, Parameter(help="Name as its makers write it. Default: the name given.")] = "",
+) -> None:
+    """Write the folder of a new framework, to be completed."""
+    chosen = Interface(one_of(interface, Interface, variable="INTERFACE"))
+    folder = new_framework(framework, chosen, distribution=distribution, title=title)
+    terminal = Terminal()
+    terminal.results.print(f"{folder}", soft_wrap=True)
+    terminal.say(
+        f"Write the app in {folder / 'app.py'}, then run make lock FRAMEWORK={folder.name} "
+        f"and make conformance FRAMEWORK={folder.name}."
+    )
 
 
 def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:
