@@ -2,8 +2,10 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter, validators
@@ -14,7 +16,7 @@ from common.catalog import inventory
 from common.catalog.frameworks import Interface, frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.new_framework import new_framework
-from common.catalog.selection import one_of, select
+from common.catalog.selection import canonical, one_of, select
 from common.catalog.stacks import DEFAULT, select_frameworks, stacks
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
@@ -38,6 +40,7 @@ from common.conformance.candidates import (
     conformance_tables,
     require_conforming,
 )
+from common.conformance.divergence_page import divergence_page, divergence_tables, observe_divergences
 from common.conformance.observations import observation_tables, refuse_declarations
 from common.conformance.running import DECLARATIONS, run_suite
 from common.console import Terminal
@@ -50,7 +53,7 @@ from common.packages import locks
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
-from common.runtimes.candidates import parse_runtime, select_candidates
+from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.runtimes.preparation import available, prepare
 
 LOOK_AROUND = Group.create_ordered("Look around")
@@ -75,6 +78,7 @@ def register(app: App) -> None:
     app.command(push, group=BUILD)
     app.command(serve, group=RUN)
     app.command(conformance, group=RUN)
+    app.command(divergences, group=RUN)
     app.command(fargate_clean, name="fargate-clean", group=RUN)
 
 
@@ -200,6 +204,25 @@ def conformance(
         outcomes = conform_all(candidates, terminal.messages)
         terminal.results.print(conformance_tables(outcomes))
     require_conforming(outcomes)
+
+
+def divergences(
+    stacks: StackParameters = StackParameters(),
+    *,
+    out: Annotated[Path | None, Parameter(help="Markdown page to write, instead of a table.")] = None,
+) -> None:
+    """Show what each stack does where the contract leaves it free."""
+    terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
+    candidates = {one.name: one for one in stacks.candidates(runtime)}
+    if canonical(stacks.framework) == "all" and canonical(stacks.server) == DEFAULT:  # servers differ, too
+        floors = replace(stacks, framework="raw_asgi,raw_wsgi", server="all")
+        candidates |= {one.name: one for one in floors.candidates(runtime)}
+    observed = observe_divergences(tuple(candidates.values()), terminal.messages)
+    if out is None:
+        terminal.results.print(divergence_tables(observed))
+    else:
+        out.write_text(divergence_page(observed, candidates, runtime))
+        terminal.say(f"wrote {out}")
 
 
 def push(
