@@ -108,13 +108,19 @@ def _version(framework: Framework) -> str:
 def _server_table() -> Table:
     rows = (
         (name, ", ".join(sorted(server.interfaces)), _packages(server),
-         "one per vCPU" if server.processes else "one",
+         _workers(server),
          "kept open" if server.keep_alive else "closed", "concurrently" if server.concurrent else "one at a time",
          _availability(server.unavailable))
         for name, server in SERVERS.items()
     )  # fmt: skip
     headings = ("interfaces", "packages", "workers", "connection after an answer", "requests of a worker", "available")
     return _table("SERVER", headings, rows)
+
+
+def _workers(server: Server) -> str:
+    if not server.line:
+        return "by framework"
+    return "one per vCPU" if server.processes else "one"
 
 
 def _packages(server: Server) -> str:

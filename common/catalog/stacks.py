@@ -24,6 +24,12 @@ class Stack:
         """The stack's name in tables and records: ``falcon+gunicorn-gthread``."""
         return f"{self.framework.name}+{self.server.name}"
 
+    @property
+    def processes(self) -> bool:
+        """Whether it can run several worker processes."""
+        own = self.framework.command
+        return "{workers}" in own if own else self.server.processes
+
     def unavailable(self, *places: str) -> str | None:
         """Return why the stack is not available on one of ``places`` (images, runtimes), or ``None`` if it is."""
         reasons = {**self.server.unavailable, **self.framework.unavailable}

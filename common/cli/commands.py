@@ -50,6 +50,7 @@ from common.engine.client import engine
 from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
 from common.packages import locks
+from common.packages.variants import with_versions
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
@@ -141,7 +142,13 @@ def build(
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
     os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
-    build_images(stacks(framework, server, frameworks()), flavours, python, jobs=jobs, report=Terminal().say)
+    build_images(
+        stacks(framework, server, with_versions(framework, frameworks())),
+        flavours,
+        python,
+        jobs=jobs,
+        report=Terminal().say,
+    )
 
 
 def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:

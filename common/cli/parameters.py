@@ -12,8 +12,11 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT
 from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
 
-FRAMEWORKS = "Frameworks: names joined by commas, all, or default for those that make list marks."
-FRAMEWORK = "Name of one framework."
+FRAMEWORKS = (
+    "Frameworks: names joined by commas, NAME@VERSION for another version than the locked one, all, "
+    "or default for those that make list marks."
+)
+FRAMEWORK = "Name of one framework, or NAME@VERSION."
 SERVERS = "Servers: names joined by commas, all, or default for each framework's own."
 IMAGES = "Base images: fat, slim, alpine, joined by commas, or all."
 RUNTIME = "How stacks are brought up: process, docker, or auto for docker where an engine answers."

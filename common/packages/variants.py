@@ -6,7 +6,7 @@ Each variant is created once, in its own folder under ``.cache``, with a copy of
 import hashlib
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import LOCK, Framework
+from common.catalog.selection import one_of
 from common.errors import FailedError, UsageError
 from common.packages.locks import lock, why_stale, without_package
 from common.packages.uv import run_uv
@@ -41,6 +42,22 @@ def framework_at_version(framework: Framework, version: str, *, root: Path = VAR
         ) from error
     dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)}{pin}")
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
+
+
+def with_versions(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
+    """Return ``known``, and each framework that a comma-separated ``FRAMEWORK=`` names as ``NAME@VERSION``.
+
+    Raises ``UsageError`` if a name is unknown or a version malformed, ``FailedError`` if a version does not exist.
+    """
+    variants = dict(known)
+    for part in text.split(","):
+        name, at, version = part.strip().partition("@")
+        if at:
+            framework = known[one_of(name, known, variable="FRAMEWORK")]
+            variant = framework_at_version(framework, version, root=root)
+            name = f"{framework.name}@{version}"
+            variants[name] = replace(variant, name=name)
+    return variants
 
 
 def framework_from_checkout(
