@@ -92,13 +92,24 @@ class Run(Struct, frozen=True, kw_only=True, tag_field="experiment"):
 class Design(StrEnum):
     """How the cells of a round are measured.
 
-    ``rounds``: one fresh server after the other, in shuffled order; ``duet``: two servers at once on the same cores;
-    ``alternation``: two in turn.
+    ``sliced``: all fresh servers of a round up at once and loaded in turn, in short slices; ``alone``: one fresh server
+    after the other, in shuffled order; ``duet``: two servers loaded at once on the same cores; ``alternation``: two in
+    turn.
     """
 
-    ROUNDS = "rounds"
+    SLICED = "sliced"
+    ALONE = "alone"
     DUET = "duet"
     ALTERNATION = "alternation"
+
+
+class Slicing(Struct, frozen=True, kw_only=True):
+    """How the servers of a round take turns in the sliced design."""
+
+    passes: Annotated[Count, says("Slices of each server that are to count.")]
+    most_passes: Annotated[Count, says("Most slices of each server, those made again included.")]
+    slice_s: Annotated[Seconds, says("Length of the load of a slice.")]
+    skipped_s: Annotated[Seconds, says("How much at the beginning of a slice is not counted.")]
 
 
 class Stopping(Struct, frozen=True, kw_only=True):
@@ -123,7 +134,8 @@ class Stopping(Struct, frozen=True, kw_only=True):
 class LoadRun(Run, frozen=True, kw_only=True, tag="loadtest"):
     """A load test: every cell in every round on a fresh server."""
 
-    design: Design = Design.ROUNDS
+    design: Design = Design.ALONE
+    slicing: Annotated[Slicing | None, says("How servers take turns; null unless the design is sliced.")] = None
     stopping: Stopping
     setup: Setup
     cells: list[Cell]

@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     RESTARTED = "restarted"
     WRONG_ANSWERS = "wrong-answers"
     CONNECTIONS = "connections"
+    NOT_SATURATED = "not-saturated"
     GENERATOR_BOUND = "generator-bound"
     WORKERS_CHANGED = "workers-changed"
     OBJECTIVE_MISSED = "objective-missed"
@@ -89,10 +90,21 @@ class CellSummary(Struct, frozen=True, kw_only=True):
 
     cell: Annotated[str, says("The cell's name.")]
     rank: Annotated[int | None, says("1 + the number of cells that are significantly better; null if not ranked.")]
+    rank_to: Annotated[
+        int | None, says("Number of ranked cells less those that are significantly worse: the last rank it may have.")
+    ] = None
     ties: Annotated[list[str], says("Ranked cells that the data cannot tell apart from this one.")] = []
     requests_per_cpu_s: Annotated[
-        Interval | None, says("Correct answers per CPU-second of the server, shown as req/s per vCPU.")
+        Interval | None,
+        says(
+            "Correct answers per CPU-second of the server, shown as req/s per vCPU. In sliced runs adjusted for "
+            "rounds: the interval is about the differences between cells, without what all cells of a round share."
+        ),
     ]
+    over_floor_s: Annotated[
+        Interval | None,
+        says("CPU time of a request beyond a floor's on the same server, within rounds; null without such a floor."),
+    ] = None
     median_requests_per_cpu_s: Annotated[
         Interval | None,
         says("Median of the same, with an interval between order statistics; no bounds below 6 windows."),
@@ -113,6 +125,13 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     throttled: Annotated[float | None, says("Share of the time in which the CPU quota throttled the server.")] = None
     foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")] = None
     steal: Annotated[float | None, says("Share of the server's cores that the hypervisor took (steal).")] = None
+    slices: Annotated[Count | None, says("Slices of all windows; null in other designs.")] = None
+    slices_disturbed: Annotated[
+        Count | None, says("How many of them were disturbed and made again; null in other designs.")
+    ] = None
+    idle_cpu_share: Annotated[
+        float | None, says("CPU time a second that its servers used while others were loaded; null if unknown.")
+    ] = None
     dropout: Annotated[
         Dropout | None, says("When and why the cell dropped out; null if it was measured to the end of the run.")
     ] = None

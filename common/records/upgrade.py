@@ -98,7 +98,7 @@ def _loadtest(document: Mapping[str, Any]) -> Json:
     design = document.get("design", "rounds")
     return {
         "experiment": _experiment(document, design),
-        "design": design,
+        "design": "alone" if design == "rounds" else design,
         "stopping": _given(document, "fewest_rounds", "looks", "budget_s", "precision", "margin"),
         "setup": _setup(document),
         "cells": document["cells"],

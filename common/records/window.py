@@ -93,6 +93,25 @@ class LoadStep(Struct, frozen=True, kw_only=True):
     broken: Annotated[str | None, says("Why the objective was missed; null if it held.")] = None
 
 
+class Slice(Struct, frozen=True, kw_only=True):
+    """A short stretch of load on one of several servers that are up at once.
+
+    ``others_s`` and ``generator_others_s`` count what ran on the cores besides the server and the generator, from the
+    moment the server was given its turn until it was idle again.
+    """
+
+    number: Annotated[Count, says("Number of the pass, from 1; every server has one slice a pass.")]
+    start_s: Annotated[Seconds, says("Start, counted from that of the first slice of the round.")]
+    duration_s: Annotated[Seconds, says("Length of what was counted.")]
+    requests: Annotated[Count, says("Correct answers.")]
+    server_cpu_s: Annotated[float | None, says("CPU time of the server; null if it could not be read.")]
+    generator_cpu_s: Annotated[Seconds, says("CPU time of the generator.")]
+    others_s: Annotated[float | None, says("CPU time of others on the server's cores; null if unknown.")]
+    generator_others_s: Annotated[float | None, says("CPU time of others on the generator's cores; null if unknown.")]
+    steal_s: Annotated[Seconds, says("Time that the hypervisor took from any core (steal).")]
+    disturbed: Annotated[bool, says("Whether others took so much that the slice was made again; it does not count.")]
+
+
 class Load(Struct, frozen=True, kw_only=True):
     """What the generator sent and received in one window."""
 
@@ -153,6 +172,12 @@ class Load(Struct, frozen=True, kw_only=True):
         Seconds | None, says("Upper bound on how far apart the workers' windows may lie; null for a single process.")
     ] = None
     open_loop: Annotated[OpenLoop | None, says("What an open loop adds; null in a closed loop.")] = None
+    slices: Annotated[
+        list[Slice], says("The slices of a sliced window, whose other fields sum up those that were not disturbed.")
+    ] = []
+    idle_cpu_share: Annotated[
+        float | None, says("CPU time that the server used per second while other servers were loaded; null if unknown.")
+    ] = None
     seconds: Annotated[list[Second], says("Health of the generator, second by second.")] = []
     steps: Annotated[
         list[LoadStep], says("Steps of ramp or sleepers; the other fields describe the step at the knee.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,5 +29,9 @@ class RunningServer:
     """What ``read_memory`` reads its memory from; ``None`` if it cannot be read from here."""
     load_task: LoadTask | None = None
     """Where load has to come from; ``None`` if that is this machine, behind ``client_prefix``."""
+    network_namespace: Path | None = None
+    """The file of the network namespace that ``client_prefix`` enters; ``None`` on the host."""
+    wait_until_ready: Callable[[], None] = lambda: None
+    """Return once it answers; ``FailedError`` with its last words if it ends before."""
     exit_reason: Callable[[], str | None]
     """Return why it ended, or ``None`` while it runs."""

@@ -97,6 +97,15 @@ class Candidate:
             return fargate.serve(self.name, self.fargate.image(self.tag), with_minimum_memory(size), self.fargate)
         return container.serve(self.stack, self.tag, size, cores=cores, inside=inside, publish=port)
 
+    def start(self, size: Size, *, cores: Sequence[int]) -> AbstractContextManager[RunningServer]:
+        """Bring it up on ``cores`` as ``serve`` does, but yield it before it answers, so that others can start too.
+
+        Not for Fargate.
+        """
+        if self.tag is None:
+            return process.started(self.stack, size, cores=cores, python=self.interpreter)
+        return container.started(self.stack, self.tag, size, cores=cores)
+
 
 def select_candidates(
     *,

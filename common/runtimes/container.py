@@ -56,6 +56,22 @@ def serve(
     address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError`` if the
     image or the port is not available, and ``FailedError`` with the end of its log if the server does not come up.
     """
+    with started(stack, image_tag, size, cores=cores, inside=inside, publish=publish) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@contextmanager
+def started(
+    stack: Named,
+    image_tag: str,
+    size: Size,
+    *,
+    cores: Sequence[int],
+    inside: bool = True,
+    publish: int | None = None,
+) -> Iterator[RunningServer]:
+    """Start a container as ``serve`` does, but yield it as soon as its process runs, before it answers."""
     sweep()
     options = network(inside=inside, publish=publish)
     with watched_containers() as labels, created(image_tag, limits(size, cores) | options, labels) as container:
@@ -63,12 +79,14 @@ def serve(
         pid, memory = groups(container)
         exit_reason = functools.partial(how_it_ended, container, memory)
         url, probe, prefix = addresses(container, inside=inside, publish=publish)
-        wait_until(lambda: responds(probe), exit_reason, what=f"{stack.name} in {image_tag}")
+        name = f"{stack.name} in {image_tag}"
         yield RunningServer(
             url=url,
             client_prefix=prefix,
             cpu_meter=cgroup_meter(pid),
             memory_meter=f"cgroup:{memory}",
+            network_namespace=Path(f"/proc/{pid}/ns/net") if prefix else None,
+            wait_until_ready=lambda: wait_until(lambda: responds(probe), exit_reason, what=name),
             exit_reason=exit_reason,
         )
 

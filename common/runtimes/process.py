@@ -30,7 +30,7 @@ def serve(
     ``python`` is the interpreter that runs it, by default the one that runs this program.
     """
     with started(stack, size, cores=cores, port=port, python=python) as running:
-        wait_until(lambda: responds(running.url), running.exit_reason, what=stack.name)
+        running.wait_until_ready()
         yield running
 
 
@@ -45,11 +45,13 @@ def started(
     folder = environment(stack, python)
     line = (f"{folder}/bin/{line[0]}", *line[1:])
     with supervised(line, cwd=stack.framework.folder, cores=cores, env=environ(stack, folder)) as program:
+        url = f"http://{HOST}:{port}"
         yield RunningServer(
-            url=f"http://{HOST}:{port}",
+            url=url,
             client_prefix=(),
             cpu_meter=program.tree_meter,
             memory_meter=program.tree_meter,
+            wait_until_ready=lambda: wait_until(lambda: responds(url), program.exit_reason, what=stack.name),
             exit_reason=program.exit_reason,
         )
 

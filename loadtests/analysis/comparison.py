@@ -11,17 +11,20 @@ Biopharmaceutical Research 5, 2013). The same holds for false "equivalent" ones.
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.intervals import CONFIDENCE
-from loadtests.analysis.paired import Array, LogRatios, holm
+from loadtests.analysis.moderation import adjusted
+from loadtests.analysis.paired import POWER, Array, LogRatios, holm
 
 LOOKS = (5, 8, 12, 16, 20)
 """After how many rounds the data are looked at."""
+SLICED_LOOKS = (5, 8, 12)
+"""After how many rounds the data of a sliced run are looked at."""
 MARGIN = 0.05
 ALPHA = 0.05
 
@@ -36,22 +39,32 @@ def pairs(
     alpha: float = ALPHA,
     looks: int = len(LOOKS),
     decided: Iterable[Pair] = (),
+    steadied_by: Values | None = None,
+    power: float = POWER,
 ) -> tuple[Pair, ...]:
     """Every pair of cells at one of ``looks`` looks, in the order of ``values``.
 
     ``decided`` are the pairs of the look before: what they have decided stands, whatever the values say now. A pair
-    both different and equivalent is called different.
+    both different and equivalent is called different. ``steadied_by`` are
+    the values, of these cells and others, whose common spread steadies that of each cell; ``power``
+    is the chance of a decision that ``rounds_needed`` promises.
     """
     known = {frozenset((pair.a, pair.b)): pair for pair in decided if pair.decision is not Decision.UNDECIDED}
     every = [*itertools.combinations(values, 2)]
     every += [(pair.a, pair.b) for pair in known.values() if not {pair.a, pair.b} <= values.keys()]
     undecided = [names for names in every if frozenset(names) not in known]
-    fresh = _tested(values, undecided, known.values(), _Rule(margin, alpha, looks))
+    fresh = _tested(values, undecided, known.values(), _Rule(margin, alpha, looks, power), steadied_by)
     return tuple(known.get(frozenset(names)) or fresh[names] for names in every)
 
 
 def decide(
-    values: Values, looks: Sequence[int] = LOOKS, *, margin: float = MARGIN, alpha: float = ALPHA
+    values: Values,
+    looks: Sequence[int] = LOOKS,
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    steadied_by: Values | None = None,
+    power: float = POWER,
 ) -> tuple[Pair, ...]:
     """Every pair after all looks that the rounds made allow, each look building on the one before.
 
@@ -59,11 +72,21 @@ def decide(
     """
     found: tuple[Pair, ...] = ()
     for look in taken(looks, max((number for rounds in values.values() for number in rounds), default=0)):
-        seen = {
-            cell: {number: rounds[number] for number in rounds if number <= look} for cell, rounds in values.items()
-        }
-        found = pairs(seen, margin=margin, alpha=alpha, looks=len(looks), decided=found)
+        found = pairs(
+            up_to(look, values),
+            margin=margin,
+            alpha=alpha,
+            looks=len(looks),
+            decided=found,
+            steadied_by=None if steadied_by is None else up_to(look, steadied_by),
+            power=power,
+        )
     return found
+
+
+def up_to(look: int, values: Values) -> dict[str, dict[int, float]]:
+    """Return the values of the rounds up to a look."""
+    return {cell: {n: value for n, value in by_round.items() if n <= look} for cell, by_round in values.items()}
 
 
 def looks_of(run: LoadRun) -> tuple[int, ...]:
@@ -87,9 +110,9 @@ def compare_two(
 
 
 def going_on(active: Collection[str], found: Iterable[Pair], *, rounds_left: int) -> frozenset[str]:
-    """Those of ``active`` with an undecided pair among them that ``rounds_left`` more rounds are likely to decide.
+    """Those of ``active`` with an undecided pair among them that ``rounds_left`` more rounds may decide.
 
-    For the others more rounds buy narrower intervals and, four times in five, no decision. A pair whose other cell has
+    The chance is the one that the pairs' ``rounds_needed`` promise. A pair whose other cell has
     dropped out gets no more rounds, so it keeps nobody. A pair that is tested less often is not called different more
     often: the plan's error rate holds.
     """
@@ -112,20 +135,27 @@ class _Rule:
     margin: float
     alpha: float
     looks: int
+    power: float
 
 
 def _tested(
-    values: Values, names: Sequence[tuple[str, str]], known: Collection[Pair], rule: _Rule
+    values: Values,
+    names: Sequence[tuple[str, str]],
+    known: Collection[Pair],
+    rule: _Rule,
+    steadied_by: Values | None,
 ) -> dict[tuple[str, str], Pair]:
     """The undecided pairs, tested among all of them and those ``known``."""
     if not names:
         return {}
     found, band = LogRatios.of(_log_ratios(values, names)), math.log1p(rule.margin)
+    if steadied_by is not None:
+        found = _with_common_spread(found, steadied_by, names)
     left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
     different = np.minimum(holm(found.different(), left[Decision.DIFFERENT]) * rule.looks, 1)
     equivalent = holm(found.equivalent(band), left[Decision.EQUIVALENT]) * rule.looks
-    levels = [rule.alpha / rule.looks / left[kind] for kind in (Decision.DIFFERENT, Decision.EQUIVALENT)]
-    more = found.rounds_needed(band, *levels) - found.n
+    differ, equal = (rule.alpha / rule.looks / left[kind] for kind in (Decision.DIFFERENT, Decision.EQUIVALENT))
+    more = found.rounds_needed(band, differ, equal, rule.power) - found.n
     return {
         (a, b): Pair(
             a=a,
@@ -139,6 +169,19 @@ def _tested(
             names, _ratios(found), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
         )
     }
+
+
+def _with_common_spread(found: LogRatios, values: Values, names: Sequence[tuple[str, str]]) -> LogRatios:
+    """Return the log ratios with moderated spreads; the degrees of freedom are Welch's (Biometrika 34, 1947)."""
+    cells = adjusted(values)
+    a, b = ([cells.get(name) for name in column] for column in zip(*names, strict=True))
+    variances = [np.array([math.inf if one is None else one.variance for one in column]) for column in (a, b)]
+    freedom = [np.array([1.0 if one is None else one.freedom for one in column]) for column in (a, b)]
+    total = variances[0] + variances[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        welch = total**2 / (variances[0] ** 2 / freedom[0] + variances[1] ** 2 / freedom[1])
+    welch = np.where(np.isfinite(welch), np.maximum(welch, 1), 1)
+    return replace(found, sd=np.sqrt(total), freedom=welch)
 
 
 def _decision(different: float, equivalent: float, alpha: float) -> Decision:

@@ -9,6 +9,7 @@ from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Canary, Window
 from loadtests.analysis import shares
 from loadtests.analysis.comparison import Values, decide, looks_of
+from loadtests.analysis.dropping import steadying
 from loadtests.analysis.intervals import log_interval
 
 CANARY_DRIFT = 0.1
@@ -56,7 +57,7 @@ def drift(values: Sequence[float]) -> float | None:
 def _tested(run: LoadRun, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
     """The pair of a cell and its copy, at the run's looks; a family of its own, for it is no claim about stacks."""
     both = {name: values[name] for name in (original, copy) if values.get(name)}
-    return decide(both, looks_of(run), margin=run.stopping.margin)
+    return decide(both, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, values))
 
 
 def _warnings(same: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:

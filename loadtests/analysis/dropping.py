@@ -9,6 +9,7 @@ from common.records.window import Window
 from loadtests.analysis.comparison import decide, going_on, looks_of
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.outcome import pair_of, settled
+from loadtests.analysis.paired import POWER
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import verdicts
 
@@ -18,6 +19,9 @@ TERMINAL_VERDICTS = frozenset(
 """Verdicts that more rounds do not mend: the stack is at fault, not how it is measured."""
 
 Values = dict[str, dict[int, float]]
+
+FEWEST_CHANCE = 0.2
+"""A pair of a sliced run is let go only where the rounds left would decide it with less than this chance."""
 
 
 def is_alone(run: LoadRun) -> bool:
@@ -61,16 +65,28 @@ def pairs_of(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...]:
     return _pairs(run, _values(run, windows))
 
 
-def _pairs(run: LoadRun, values: Values) -> tuple[Pair, ...]:
-    if run.design is Design.ROUNDS:
-        return decide(values, looks_of(run), margin=run.stopping.margin)
+def ranks(run: LoadRun) -> bool:
+    """Return whether the run ranks its cells, rather than comparing two."""
+    return run.design in {Design.SLICED, Design.ALONE}
+
+
+def steadying(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Mapping[str, Mapping[int, float]] | None:
+    """Return the values whose common spread steadies that of each cell: in a sliced run all of them."""
+    return values if run.design is Design.SLICED else None
+
+
+def _pairs(run: LoadRun, values: Values, power: float = POWER) -> tuple[Pair, ...]:
+    if ranks(run):
+        shared = steadying(run, values)
+        return decide(values, looks_of(run), margin=run.stopping.margin, steadied_by=shared, power=power)
     return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- what a comparison compares
 
 
 def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> dict[str, DropReason]:
     """The sound cells that need no more rounds, or have nothing to hope for from those left."""
-    found, names = _pairs(run, values), values.keys()
-    if run.design is not Design.ROUNDS:
+    power = FEWEST_CHANCE if run.design is Design.SLICED else POWER
+    found, names = _pairs(run, values, power), values.keys()
+    if not ranks(run):
         return {name: DropReason.RESOLVED for pair in found if settled(run, pair) for name in (pair.a, pair.b)}
     undecided = {name for pair in found if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}
     on = going_on([name for name in active if name in names], found, rounds_left=run.rounds - made)

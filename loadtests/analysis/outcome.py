@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
-from loadtests.analysis.comparison import ALPHA, looks_of, pairs, taken
+from loadtests.analysis.comparison import ALPHA, looks_of, pairs, taken, up_to
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 
 LOOKS = (5, 10, 18, 30, 48)
@@ -24,8 +24,7 @@ def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
     looks = looks_of(run)
     made = max((number for by_round in values.values() for number in by_round), default=0)
     latest = max(taken(looks, made), default=0)
-    seen = {cell: {n: value for n, value in by_round.items() if n <= latest} for cell, by_round in values.items()}
-    (pair,) = pairs(seen, margin=run.stopping.margin, looks=len(looks))
+    (pair,) = pairs(up_to(latest, values), margin=run.stopping.margin, looks=len(looks))
     if (n := pair.ratio.n if pair.ratio else 0) < FEWEST_ROUNDS:
         return replace(pair, decision=Decision.UNDECIDED, rounds_needed=FEWEST_ROUNDS - n)
     return pair

@@ -25,6 +25,8 @@ class LogRatios:
     n: Array
     mean: Array
     sd: Array
+    freedom: Array
+    """Degrees of freedom of the standard deviations."""
 
     @classmethod
     def of(cls, logs: Array) -> "LogRatios":
@@ -33,7 +35,7 @@ class LogRatios:
         n = there.sum(axis=0).astype(float)
         mean = np.where(there, logs, 0).sum(axis=0) / np.maximum(n, 1)
         squares = np.where(there, logs - mean, 0) ** 2
-        return cls(n, mean, np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1)))
+        return cls(n, mean, np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1)), np.maximum(n - 1, 1))
 
     def different(self) -> Array:
         """p-values of the hypotheses that there is no difference; 1 where fewer than two rounds leave no spread."""
@@ -46,23 +48,23 @@ class LogRatios:
         """
         return self._beyond(band - np.abs(self.mean))
 
-    def rounds_needed(self, band: float, different: float, equivalent: float) -> Array:
-        """Rounds, those made included, after which either test at its level decides with a chance of ``POWER`` or more.
+    def rounds_needed(self, band: float, different: float, equivalent: float, power: float = POWER) -> Array:
+        """Rounds, those made included, after which either test at its level decides with a chance of ``power`` or more.
 
         They stand on the estimates so far being the truth. NaN without a spread, infinite where out of reach.
         """
         distance = np.abs(self.mean)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.minimum(
-                _rounds(self.sd / distance, different / 2, POWER),
+                _rounds(self.sd / distance, different / 2, power),
                 # Either of the two one-sided tests may miss.
-                _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + POWER) / 2),
+                _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
             )
         return np.where(self.n < 2, np.nan, np.where(found > FARTHEST_ROUNDS, np.inf, found))  # noqa: PLR2004
 
     def bounds(self, confidence: float) -> tuple[Array, Array]:
         """The ratios' lower and upper confidence limits; NaN for fewer than two rounds."""
-        half = stdtrit(np.maximum(self.n - 1, 1), (1 + confidence) / 2) * self.sd / np.sqrt(np.maximum(self.n, 1))
+        half = stdtrit(self.freedom, (1 + confidence) / 2) * self.sd / np.sqrt(np.maximum(self.n, 1))
         half = np.where(self.n < 2, np.nan, half)  # noqa: PLR2004
         return np.exp(self.mean - half), np.exp(self.mean + half)
 
@@ -71,7 +73,7 @@ class LogRatios:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = distance * np.sqrt(self.n) / self.sd
         t = np.where(np.isnan(t), 0, t)
-        return np.where(self.n < 2, 1.0, stdtr(np.maximum(self.n - 1, 1), -t))  # noqa: PLR2004
+        return np.where(self.n < 2, 1.0, stdtr(self.freedom, -t))  # noqa: PLR2004
 
 
 def _rounds(relative_sd: Array, level: float, power: float) -> Array:

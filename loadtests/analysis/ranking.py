@@ -1,21 +1,27 @@
-"""Ranks and ties from decisions about pairs: pure."""
+"""Ranks and ties from decisions about pairs. Pure."""
 
 from collections.abc import Iterable
 
 from common.records.summary import Decision, Pair
 
 
-def ranks_of(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, int]:
-    """1 + the number of cells that are significantly better (of a higher value)."""
-    ranks = dict.fromkeys(cells, 1)
+def rank_ranges(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
+    """Return for each cell the first and the last rank that it may have.
+
+    The first is 1 + the number of cells that are significantly better (of a higher value), the last is the number of
+    cells less those that are significantly worse.
+    """
+    names = list(cells)
+    better, worse = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     for pair in pairs:
-        if better := better_of(pair):
-            ranks[pair.b if better == pair.a else pair.a] += 1
-    return ranks
+        if winner := better_of(pair):
+            better[pair.b if winner == pair.a else pair.a] += 1
+            worse[winner] += 1
+    return {name: (1 + better[name], len(names) - worse[name]) for name in names}
 
 
 def ties(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, list[str]]:
-    """For each cell those that are not told from it, whether undecided or equivalent.
+    """Return for each cell those that are not told from it, whether undecided or equivalent.
 
     Ties do not carry over: a may tie with b and b with c where a and c differ.
     """
@@ -28,7 +34,7 @@ def ties(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, list[str]]:
 
 
 def better_of(pair: Pair) -> str:
-    """The name of the pair's cell that is significantly better; empty where neither is."""
+    """Return the name of the pair's cell that is significantly better; empty where neither is."""
     if pair.decision is not Decision.DIFFERENT or pair.ratio is None:
         return ""
     return pair.a if pair.ratio.estimate > 1 else pair.b

@@ -1,7 +1,7 @@
 """Where the spread of values comes from: rounds or servers. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def spread(values: Mapping[str, Mapping[int, float]]) -> Spread | None:
     if not rows:
         return None
     cells, rounds, logs = zip(*rows, strict=True)
-    by_cell, by_round, logs_ = _indicators(cells), _indicators(rounds), np.array(logs)
+    by_cell, by_round, logs_ = indicators(cells), indicators(rounds), np.array(logs)
     alone, both = _residual(by_cell, logs_), _residual(np.hstack([by_cell, by_round]), logs_)
     if not both.freedom or alone.freedom == both.freedom:
         return None
@@ -28,8 +28,8 @@ def spread(values: Mapping[str, Mapping[int, float]]) -> Spread | None:
     return Spread(rounds=math.sqrt(max(0.0, shared / (len(rows) - by_cell.shape[1]))), servers=math.sqrt(own))
 
 
-def _indicators(labels: tuple[object, ...]) -> Array:
-    """A column for each distinct label, 1 where it stands."""
+def indicators(labels: Sequence[object]) -> Array:
+    """Return a column for each distinct label, 1 where it stands."""
     columns = {label: place for place, label in enumerate(dict.fromkeys(labels))}
     found = np.zeros((len(labels), len(columns)))
     found[np.arange(len(labels)), [columns[label] for label in labels]] = 1

@@ -13,6 +13,7 @@ from common.records.window import Load, Window
 from loadtests.analysis import shares
 from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
+from loadtests.analysis.slice_verdicts import MOST_LOST, Reason, slice_reasons, tolerated
 
 GENERATOR_CEILING = 0.8
 """Share of its cores above which the generator may be what was measured."""
@@ -27,9 +28,6 @@ MOST_WAITED = 0.5
 NOTABLE_THROTTLING = 0.01
 REMARKS = frozenset({Verdict.THROTTLED})
 """Verdicts that are worth a remark and do not keep a number from being ranked."""
-
-Reason = tuple[Verdict, str]
-"""A verdict with what was seen and what to do."""
 
 
 def verdicts(
@@ -88,20 +86,24 @@ def _reasons(
     if (conformance := cell.conformance) is not None and conformance.failed:
         name, reason = next(iter(conformance.failed.items()))
         yield Verdict.NONCONFORMING, f"{len(conformance.failed)} conformance tests fail, first {name}: {reason}"
-    if errors := [window.error for window in windows if window.error]:
+    sliced = any(load.slices for load in loads)
+    few_failed, few_lost = tolerated(windows, loads) if sliced else (False, False)
+    if not few_failed and (errors := [window.error for window in windows if window.error]):
         yield Verdict.SERVER_DIED, f"in {len(errors)} of {len(windows)} windows: {errors[0]}"
     if lost := [load for load in loads if load.server_processes_ended]:
         ended = f"{lost[0].server_processes_ended} of the server's processes ended"
         seen = f"in {len(lost)} of {len(windows)} windows: {ended} and {lost[0].server_processes_begun} began"
         way_out = f"Look why: make serve FRAMEWORK={cell.framework} SERVER={cell.server}, and load it."
         yield Verdict.RESTARTED, f"{seen}, so the number holds a start and lacks what was open. {way_out}"
-    yield from _response_reasons(cell, windows, loads, runtime)
+    yield from _response_reasons(cell, windows, loads, runtime, ignore_failures=few_lost)
     yield from _connection_reasons(cell, loads)
     yield from worker_reasons(loads)
     yield from _generator_reasons(setup, loads)
     if loads and runtime is Runtime.FARGATE:
         yield Verdict.WALL_ONLY, f"the {runtime} runtime gives no CPU time; only the clock's figures are known."
     yield from _objective_reasons(loads)
+    if sliced:
+        yield from slice_reasons(loads, setup)
     yield from _machine_reasons(setup, loads, alone=alone)
     if 0 < len(windows) < FEWEST_ROUNDS:
         seen = f"{len(windows)} windows; {FEWEST_ROUNDS} are the fewest to rank by"
@@ -113,7 +115,7 @@ def _reasons(
 
 
 def _response_reasons(
-    cell: Cell, windows: Sequence[Window], loads: Sequence[Load], runtime: Runtime
+    cell: Cell, windows: Sequence[Window], loads: Sequence[Load], runtime: Runtime, *, ignore_failures: bool
 ) -> Iterator[Reason]:
     if not windows:
         yield Verdict.NOT_MEASURED, "no window was made."
@@ -121,7 +123,7 @@ def _response_reasons(
         yield Verdict.NOT_MEASURED, "nothing was answered well."
     elif runtime is not Runtime.FARGATE and loads and all(load.server_cpu_s is None for load in loads):
         yield Verdict.NOT_MEASURED, "the server's CPU time could not be read, and the rate per vCPU stands on it."
-    if failures := sum((Counter(load.failures) for load in loads), Counter()):
+    if not ignore_failures and (failures := sum((Counter(load.failures) for load in loads), Counter())):
         seen = ", ".join(f"{name} x {count}" for name, count in failures.items())
         yield Verdict.WRONG_ANSWERS, f"{seen}. Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
 
@@ -133,9 +135,10 @@ def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
     for load in loads:
         if load.open_loop is not None:
             continue  # its connections may be idle for so long that a server may close them
-        if load.reconnects:
+        tolerated_ = MOST_LOST * load.sent if load.slices else 0
+        if (load.reconnects or 0) > tolerated_:
             yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew. {way_out}"
-        if load.connections_open_min is not None and load.connections_open_min < load.users:
+        elif not load.reconnects and load.connections_open_min is not None and load.connections_open_min < load.users:
             seen = f"only {load.connections_open_min} of {load.users} connections were open at one time"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
     closed = [load for load in loads if load.requests and load.open_loop is None]

@@ -79,13 +79,17 @@ def cells_of(candidates: Sequence[Candidate], outcomes: Mapping[str, Conformance
     return [cell_of(one, outcomes[one.name]) for one in candidates if one.name in outcomes]
 
 
-def control(cells: Sequence[Cell], seed: int) -> list[Cell]:
-    """Return a second copy of one conforming cell, which must tie with it; none where none conforms."""
+def controls(cells: Sequence[Cell], seed: int, *, count: int = 1) -> list[Cell]:
+    """Return second copies of conforming cells, which must tie with them; fewer where fewer conform.
+
+    Of two, one is of a floor where the run has one, since fast stacks and slow ones are disturbed differently.
+    """
     conforming = [cell for cell in cells if cell.conformance is None or not cell.conformance.failed]
-    if not conforming:
-        return []
-    chosen = random.Random(seed).choice(conforming)  # noqa: S311 -- not for secrets
-    return [replace(chosen, name=f"{chosen.name}#2", control_of=chosen.name)]
+    drawn = random.Random(seed).sample(conforming, len(conforming))  # noqa: S311 -- not for secrets
+    if count > 1:
+        floors = [cell for cell in drawn if cell.version is None]
+        drawn = [*floors[:1], *(cell for cell in drawn if cell.version is not None), *floors[1:]]
+    return [replace(cell, name=f"{cell.name}#2", control_of=cell.name) for cell in drawn[:count]]
 
 
 def command_line() -> str:

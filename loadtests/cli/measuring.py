@@ -30,6 +30,7 @@ from common.conformance.candidates import LONGEST_S, SIZE
 from common.console import Terminal
 from common.errors import UsageError
 from common.records.load import Tool
+from common.records.run import Design
 from common.registries.api import RegistryAddress
 from common.runtimes.approval import PlannedServer, approve_cost
 from common.runtimes.candidates import (
@@ -64,7 +65,7 @@ from loadtests.experiments.fargate import (
     startup_variants,
 )
 from loadtests.experiments.latency import begin_latency, parse_common_rate, parse_vcpus, planned_servers
-from loadtests.experiments.loadtest import begin_loadtest, planned_windows
+from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
 from loadtests.experiments.memory import begin_memory
 from loadtests.experiments.sides import STACK, Side
 from loadtests.experiments.sizes import begin_sizes
@@ -101,7 +102,9 @@ def loadtest(
         complete(loadtest, locals(), terminal)
         return
     runtime = stacks.parse_runtime()
-    given, spec, (rounds, rule) = size.parse(runtime), load.parse(), stopping.parse()
+    given, spec = size.parse(runtime), load.parse()
+    design = load.parse_design(spec, runtime)
+    rounds, rule = stopping.parse(design)
     if fargate.load_from_task and spec.tool is not Tool.LOCUST:
         raise UsageError(f"TOOL={spec.tool} needs LOAD_FROM=here; a second task has Locust.")
     candidates = stacks.candidates(runtime, size=given, fargate=fargate)
@@ -111,11 +114,14 @@ def loadtest(
     if not approve_cost([*suites, *windows], terminal.say):
         return
     terminal.say(describe_runtime(runtime, stacks.runtime))
+    if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:
+        terminal.say(warning)
     begin = begin_loadtest(
         candidates,
         load=spec,
         size=given,
         runtime=runtime,
+        design=design,
         rounds=rounds,
         stopping=rule,
         messages=terminal.messages,

@@ -9,17 +9,20 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from common.aws.settings import FargateSettings
-from common.catalog.selection import one_of
+from common.catalog.runtimes import Runtime
+from common.catalog.selection import canonical, one_of
 from common.console import Terminal
 from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate
-from common.records.run import Stopping
+from common.records.run import Design, Stopping
+from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.resume import resume
 from loadtests.campaign.stopping import parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
 from loadtests.registry import experiment_of
 from loadtests.scenarios.registry import SCENARIOS
+from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
 
 FARGATE = frozenset(field.name for field in fields(FargateSettings))
@@ -96,6 +99,23 @@ class AnyLoadParameters(LoadParameters):
             validator=validators.Number(gte=0, lte=1000), help="Locust worker processes; 0 for one process in all."
         ),
     ] = 0
+    design: Annotated[
+        str,
+        Parameter(
+            help="How servers of a round are measured: sliced (all up at once, loaded in turn in short slices), alone "
+            "(one after the other), or auto: sliced where the load can be cut into slices."
+        ),
+    ] = "auto"
+
+    def parse_design(self, load: LoadSpec, runtime: Runtime) -> Design:
+        """Return the design that ``DESIGN=`` names; ``UsageError`` where the load cannot be made in slices."""
+        reason = why_not_sliced(load, runtime)
+        if canonical(self.design) == "auto":
+            return Design.ALONE if reason else Design.SLICED
+        design = Design(one_of(self.design, (Design.SLICED, Design.ALONE), variable="DESIGN", more=("auto",)))
+        if design is Design.SLICED and reason:
+            raise UsageError(f"DESIGN=sliced cannot be used with {reason}: must be alone or auto.")
+        return design
 
     def parse(self) -> LoadSpec:
         """Return the load of one window; ``UsageError`` where its values do not go together."""
@@ -132,15 +152,18 @@ class StoppingParameters:
     rounds: Annotated[
         int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
     ] = None
-    budget: Annotated[str | None, Parameter(help="Time for windows, such as 90s, 15m or 1h. Default: 7m.")] = None
+    budget: Annotated[str | None, Parameter(help="Time for windows, such as 90s, 15m or 1h. Default: 6m.")] = None
     precision: Annotated[
         str | None, Parameter(help="Half-width of an interval at which its stack drops out, such as 2%.")
     ] = None
     margin: Annotated[str, Parameter(help="Stacks within this of each other are equivalent, such as 5%.")] = "5%"
 
-    def parse(self) -> tuple[int, Stopping]:
+    def parse(self, design: Design) -> tuple[int, Stopping]:
         """Return the most rounds, and the rule that ends the run; ``UsageError`` where values exclude each other."""
-        return parse_stopping(rounds=self.rounds, budget=self.budget, precision=self.precision, margin=self.margin)
+        looks = SLICED_LOOKS if design is Design.SLICED else LOOKS
+        return parse_stopping(
+            rounds=self.rounds, budget=self.budget, precision=self.precision, margin=self.margin, looks=looks
+        )
 
 
 def complete(

@@ -1,10 +1,12 @@
 """``make loadtest``: every stack in every round on a fresh server, until every pair is decided or the time is spent."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
@@ -15,7 +17,7 @@ from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
 from common.records.load import LoadSpec
-from common.records.run import Cell, LoadRun, Stopping
+from common.records.run import Cell, Design, LoadRun, Stopping
 from common.records.summary import Decision, Pair, Summary, Verdict
 from common.records.visit import Visit
 from common.records.window import Canary, Window
@@ -25,17 +27,26 @@ from loadtests.analysis.comparison import looks_of
 from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropping, pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
-from loadtests.campaign.manifest import RunIdentity, cells_of, control, run_fields, setup_for
+from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, round_order
+from loadtests.campaign.stopping import FEWEST_TO_RANK
 from loadtests.reports import throughput as report
+from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.visits.canary import time_reference_work
+from loadtests.visits.sliced_round import measure_in_turn
 from loadtests.visits.window import measure_window
 from loadtests.windows.by_locust import START_UP_S
+from loadtests.windows.sliced import slicing_for
 
 WARMUP_S = 1.0
 WINDOW_S = 2.0
+SLICED_WARMUP_S = 0.5
+SLICED_CONTROLS = 2
+"""Copies of stacks in a sliced run: one of a fast stack, one of another."""
+START_S = 0.7
+"""What it takes to bring a server up and remove it, beside others."""
 LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
 
 
@@ -53,7 +64,8 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         batch = self.together(position.todo)
         first = position.todo[0]
         canary = PlannedVisit(kind=Canary, round=first.round, position=0, cell="")
-        if run.setup.server_cores and not canary.is_made(visits):
+        sliced = run.design is Design.SLICED  # whose slices show themselves what disturbed them
+        if run.setup.server_cores and not sliced and not canary.is_made(visits):
             batch = (canary,)
         most = len(position.todo) + len(position.active) * (run.rounds - first.round)
         fewest = len(position.todo) + len(position.active) * max(0, run.stopping.fewest_rounds - first.round)
@@ -62,8 +74,8 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         )
 
     def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
-        """Return those of a round's visits that are made at once: the next one."""
-        return todo[:1]
+        """Return those of a round's visits that are made at once: all of a sliced round, otherwise the next one."""
+        return todo if self.run.design is Design.SLICED else todo[:1]
 
     @override
     @contextmanager
@@ -71,14 +83,23 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         yield lambda batch: self.visit(batch, subjects)
 
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
-        """Make the next window, or the round's canary."""
+        """Make the windows of a sliced round, or the next window, or the round's canary."""
+        if self.run.slicing is not None:
+            windows = [planned.record(Window, self.run.id) for planned in batch]
+            candidates = {window.cell: self._candidate(window.cell, subjects) for window in windows}
+            seed = f"{self.run.seed}/{batch[0].round}"
+            return measure_in_turn(windows, self.run.setup, self.run.slicing, candidates, seed=seed)
         (planned,) = batch
         if planned.kind is Canary:
             return [time_reference_work(planned.record(Canary, self.run.id), self.run.setup.server_cores)]
-        sources = {cell.name: cell.control_of or cell.name for cell in self.run.cells}
-        candidate = subjects[sources[planned.cell]]
+        candidate = self._candidate(planned.cell, subjects)
         window = planned.record(Window, self.run.id)
         return [measure_window(window, self.run.setup, candidate, seed=self.run.seed + planned.round)]
+
+    def _candidate(self, cell: str, subjects: Mapping[str, Candidate]) -> Candidate:
+        """Return what is brought up for a cell; for a control, what it is a copy of."""
+        originals = {one.name: one.control_of for one in self.run.cells}
+        return subjects[originals[cell] or cell]
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> Summary:
@@ -130,6 +151,14 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         return frozenset((*self.run.setup.server_cores, *self.run.setup.generator_cores))
 
     @override
+    def half_made(self, visits: Sequence[Visit]) -> int:
+        windows = windows_of(visits)
+        if self.run.design is not Design.SLICED or not windows:
+            return 0
+        latest, todo = windows[-1].round, _walk(self.run, windows).todo
+        return sum(window.round == latest for window in windows) if todo and todo[0].round == latest else 0
+
+    @override
     def table_so_far(self, visits: Sequence[Visit]) -> RenderableType | None:
         windows = windows_of(visits)
         active = _walk(self.run, visits).active
@@ -152,6 +181,7 @@ def begin_loadtest(
     load: LoadSpec,
     size: Size,
     runtime: Runtime,
+    design: Design,
     rounds: int,
     stopping: Stopping,
     messages: Console,
@@ -162,11 +192,15 @@ def begin_loadtest(
         outcomes = conform_all(candidates, messages)
         cells = cells_of(candidates, outcomes)
         load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+        sliced = design is Design.SLICED
+        warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
         run = LoadRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
+            design=design,
+            slicing=slicing_for(size.vcpu) if sliced else None,
             stopping=stopping,
-            setup=with_ceiling(setup_for(load, size, runtime, load_from_task=load_from_task)),
-            cells=[*cells, *control(cells, identity.seed)],
+            setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
+            cells=[*cells, *controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)],
         )
         return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 
@@ -177,6 +211,20 @@ def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) ->
     """Return the servers of so many rounds, for what they cost where servers are paid for."""
     needed_s = WARMUP_S + WINDOW_S + START_UP_S
     return [PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates] * rounds
+
+
+def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
+    """Return a warning where the budget of a sliced run is too short for the rounds that a rank needs."""
+    slicing = slicing_for(size.vcpu)
+    each_s = START_S + SLICED_WARMUP_S + slicing.passes * slicing.slice_s
+    needed_s = FEWEST_TO_RANK * (stacks + SLICED_CONTROLS) * each_s
+    if stopping.budget_s is None or stopping.budget_s >= needed_s or stopping.fewest_rounds >= FEWEST_TO_RANK:
+        return None
+    smallest = f"{math.ceil(needed_s / 60)}m"
+    return (
+        f"warning: BUDGET={stopping.budget_s:g}s ends before the {FEWEST_TO_RANK} rounds that a rank needs; for "
+        f"{counted(stacks, 'stack')} use BUDGET={smallest} or more"
+    )
 
 
 def windows_of(visits: Sequence[Visit]) -> list[Window]:

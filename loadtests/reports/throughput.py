@@ -1,7 +1,7 @@
 """From a load test and its summary to text: the table at the end of a run, the one in the README. Pure."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich.table import Table
 
@@ -18,10 +18,13 @@ from loadtests.scenarios.registry import SCENARIOS
 QUOTA_USED = 0.95
 """Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can do."""
 
-HEADINGS = ("rank", "stack", "version", "rounds", "req/s per vCPU", "95 % interval", "wall req/s", "p99 ms", "errors",
-            "CPU", "gen", "verdict")  # fmt: skip
+NOTABLE_IDLE_CPU = 0.005
+"""CPU time a second of an idle server that is worth a remark."""
+
+HEADINGS = ("rank", "stack", "version", "rounds", "req/s per vCPU", "95 % interval", "over floor us", "wall req/s",
+            "p99 ms", "errors", "CPU", "gen", "verdict")  # fmt: skip
 LEFT = frozenset({"stack", "version", "verdict"})
-SHORT = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "p99 ms")
+SHORT = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "over floor us", "p99 ms")
 """The columns of the README's table."""
 
 
@@ -92,18 +95,18 @@ def title(run: LoadRun) -> str:
     size, load = run.setup.size, run.setup.load
     memory = "" if size.memory_bytes is None else f" / {size.memory_bytes / MB:.0f} MB"
     at_most = "up to " if run.stopping.looks or run.stopping.precision else ""
+    window = f"{load.window_s:g} s" if run.slicing is None else f"{run.slicing.passes} x {run.slicing.slice_s:g} s"
     return (
         f"{load.scenario}: {size.vcpu:g} vCPU{memory}, {load.users} connections, {run.runtime} runtime, "
-        f"{at_most}{counted(run.rounds, 'round')} of {load.window_s:g} s"
+        f"{at_most}{counted(run.rounds, 'round')} of {window}"
     )
 
 
 def rows(run: LoadRun, summary: Summary) -> Iterator[tuple[str, ...]]:
     """Yield each cell's text, in the order of ``HEADINGS``."""
     cells = {cell.name: cell for cell in run.cells}
-    counts = _rank_counts(summary)
     for row in summary.cells:
-        yield _row(cells[row.cell], row, counts)
+        yield _row(cells[row.cell], row)
 
 
 def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
@@ -115,12 +118,14 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     yield "CPU, gen: shares used of the server's vCPUs and of the generator's cores."
     if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
-    if any(count > 1 for count in _rank_counts(summary).values()):
-        yield "=: a tie; this run cannot tell them apart."
+    if any(row.over_floor_s is not None for row in summary.cells):
+        yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
+    yield from _rank_notes(summary)
+    yield from _slice_notes(run, summary)
     yield from _dropout_notes(run, summary)
     yield from _load_notes(run.setup, summary)
     if any(cell.control_of for cell in run.cells):
-        yield "control: a second copy of a stack, to check that the two tie; not ranked."
+        yield "control: a second copy of a stack, to check that the two do not differ; not ranked."
     if summary.controls is not None:
         yield f"controls: {', '.join(_controls(summary.controls))}."
     if summary.spread is not None:
@@ -134,15 +139,15 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     )
 
 
-def _row(cell: Cell, row: CellSummary, counts: Mapping[int, int]) -> tuple[str, ...]:
-    rank = "" if row.rank is None else f"{row.rank}{'=' if counts[row.rank] > 1 else ''}"
+def _row(cell: Cell, row: CellSummary) -> tuple[str, ...]:
     return (
-        rank,
+        rank_range(row),
         cell.name + (" (control)" if cell.control_of else "") + ("" if cell.keep_alive else " (closing)"),
         cell.version or MISSING,
         _rounds(row),
         estimate(row.requests_per_cpu_s),
         bounds(row.requests_per_cpu_s),
+        estimate(row.over_floor_s, scale=1e6, digits=1),
         ("~" if (row.server_utilisation or 1) < QUOTA_USED else "") + estimate(row.throughput_rps),
         estimate(row.p99_s, scale=1000, digits=2),
         f"{row.errors:,}",
@@ -150,6 +155,13 @@ def _row(cell: Cell, row: CellSummary, counts: Mapping[int, int]) -> tuple[str, 
         share(row.generator_utilisation),
         row.verdict,
     )
+
+
+def rank_range(row: CellSummary) -> str:
+    """Return the ranks that a cell may have, such as ``2`` or ``2-4``; empty where it is not ranked."""
+    if row.rank is None:
+        return ""
+    return str(row.rank) if row.rank_to in {None, row.rank} else f"{row.rank}-{row.rank_to}"
 
 
 def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
@@ -191,8 +203,7 @@ def _controls(controls: Controls) -> Iterator[str]:
     """Yield what watched over the run, in a few words each."""
     for pair in controls.same:
         if pair.ratio is not None:
-            seen = "differ" if pair.decision is Decision.DIFFERENT else "tie"
-            yield f"two copies of {pair.a} {seen} (ratio {pair.ratio.estimate:.3f}, p = {pair.p_value:.2g})"
+            yield f"two copies of {pair.a} {_same(pair)}"
     for what, value in (
         ("canary drift", controls.canary_drift),
         ("steal", controls.steal),
@@ -207,10 +218,23 @@ def _controls(controls: Controls) -> Iterator[str]:
         yield f"load average at most {controls.load_average_max:.1f}"
 
 
+def _same(pair: Pair) -> str:
+    """Return what is known of two copies of one stack."""
+    assert pair.ratio is not None
+    seen = f"ratio {pair.ratio.estimate:.3f}, {bounds(pair.ratio, digits=3)}"
+    match pair.decision:
+        case Decision.DIFFERENT:
+            return f"differ ({seen})"
+        case Decision.EQUIVALENT:
+            return f"are equivalent ({seen})"
+        case Decision.UNDECIDED:
+            return f"are not told apart ({seen})"
+
+
 def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     """Yield which cells were not measured to the end, unless a verdict says so."""
     rows = [(row, row.dropout.reason) for row in summary.cells if row.dropout is not None]
-    if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design is Design.ROUNDS:
+    if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design in {Design.SLICED, Design.ALONE}:
         yield "rounds: a stack drops out once each of its pairs is decided."
     if any(reason is DropReason.OUT_OF_REACH for _, reason in rows):
         open_ = "*: dropped out undecided: none of its open pairs was likely (80 %) to be decided within the"
@@ -229,12 +253,30 @@ def _undecided_notes(summary: Summary) -> Iterator[str]:
         yield f"undecided: {len(undecided)} of {len(summary.pairs)} pairs; {more}."
 
 
-def _rank_counts(summary: Summary) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for row in summary.cells:
-        if row.rank is not None:
-            counts[row.rank] = counts.get(row.rank, 0) + 1
-    return counts
+def _rank_notes(summary: Summary) -> Iterator[str]:
+    """Yield what a range of ranks means, and which cells are not told from which."""
+    ranked = [row for row in summary.cells if row.rank is not None]
+    if any(row.ties for row in ranked):
+        yield "rank: the first and the last that the decisions allow."
+    for row in ranked:
+        if row.ties:
+            yield f"{row.cell} is not told from {', '.join(row.ties)}."
+
+
+def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
+    """Yield how the servers of a round took turns, and what disturbed them."""
+    if run.slicing is None:
+        return
+    total = sum(row.slices or 0 for row in summary.cells)
+    again = sum(row.slices_disturbed or 0 for row in summary.cells)
+    yield (
+        f"sliced: all servers of a round are up at once and loaded in turn, {run.slicing.passes} slices of "
+        f"{run.slicing.slice_s:g} s each, {run.slicing.most_passes} at most; {again:,} of {total:,} were disturbed and "
+        "made again."
+    )
+    if idle := [row for row in summary.cells if (row.idle_cpu_share or 0) > NOTABLE_IDLE_CPU]:
+        seen = ", ".join(f"{row.cell} {row.idle_cpu_share:.1%}" for row in idle)
+        yield f"not quiet while others were loaded, of a core: {seen}."
 
 
 def _rounds(row: CellSummary) -> str:

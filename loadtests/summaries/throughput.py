@@ -5,16 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from common.records.figure import Conditions, Figure, Metric
-from common.records.run import Cell, Design, LoadRun
+from common.records.run import Cell, LoadRun
 from common.records.summary import CellSummary, Interval, Summary, Verdict
 from common.records.window import Canary, Load, Window
 from loadtests.analysis import shares
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
 from loadtests.analysis.comparison import decide, looks_of
 from loadtests.analysis.controls import watch
-from loadtests.analysis.dropping import dropouts, is_alone, pairs_of
-from loadtests.analysis.intervals import log_interval, median_interval
-from loadtests.analysis.ranking import ranks_of, ties
+from loadtests.analysis.dropping import dropouts, is_alone, pairs_of, ranks, steadying
+from loadtests.analysis.intervals import log_interval, mean_interval, median_interval
+from loadtests.analysis.moderation import adjusted
+from loadtests.analysis.ranking import rank_ranges, ties
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.variance import spread
 from loadtests.analysis.verdicts import permits_ranking, verdicts
@@ -31,23 +32,28 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     windows_of = by_cell(windows)
     values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
     controls = watch(run, windows, canaries, values)
+    means = {name: one.interval() for name, one in adjusted(values).items()} if run.slicing else {}
     seen = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
     ranked = {
         cell.name: values[cell.name] for cell in run.cells if not cell.control_of and permits_ranking(seen[cell.name])
     }
-    pairs = decide(ranked, looks_of(run), margin=run.stopping.margin)
-    decided = pairs if run.design is Design.ROUNDS else pairs_of(run, windows)
-    ranks, tied = ranks_of(ranked, pairs), ties(ranked, pairs)
+    pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
+    decided = pairs if ranks(run) else pairs_of(run, windows)
+    ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
+    floors = {cell.server: cell for cell in run.cells if cell.version is None and cell.control_of is None}
     dropped = dropouts(run, windows)
     rows = [
         replace(
-            _row(run, name, windows_of[name], doubt),
-            rank=ranks.get(name),
-            ties=tied.get(name, []),
-            dropout=dropped.get(name),
+            _row(run, cell.name, windows_of[cell.name], seen[cell.name]),
+            rank=ranges.get(cell.name, (None, None))[0],
+            rank_to=ranges.get(cell.name, (None, None))[1],
+            ties=tied.get(cell.name, []),
+            dropout=dropped.get(cell.name),
+            over_floor_s=_over_floor_s(cell, floors.get(cell.server), values) if run.slicing else None,
         )
-        for name, doubt in seen.items()
+        for cell in run.cells
     ]
+    rows = [replace(row, requests_per_cpu_s=means.get(row.cell, row.requests_per_cpu_s)) for row in rows]
     return Summary(
         run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
     )
@@ -81,6 +87,14 @@ def _verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdi
     return verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
 
 
+def _over_floor_s(cell: Cell, floor: Cell | None, values: Mapping[str, Mapping[int, float]]) -> Interval | None:
+    """Return the CPU time of a request beyond that of the floor on the same server, within rounds."""
+    if floor is None or floor.name in {cell.name, cell.control_of} or floor.image != cell.image:
+        return None
+    own, bare = values[cell.name], values[floor.name]
+    return mean_interval([1 / own[number] - 1 / bare[number] for number in sorted(own.keys() & bare.keys())])
+
+
 def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str]) -> CellSummary:
     loads = [window.load for window in windows if window.load is not None]
     values = list(values_by_round(windows).values())
@@ -103,9 +117,16 @@ def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdi
         throttled=shares.throttled(loads),
         foreign=shares.foreign(loads, len(run.setup.server_cores)),
         steal=shares.stolen(loads, len(run.setup.server_cores)),
+        slices=sum(len(load.slices) for load in loads) if run.slicing else None,
+        slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
+        idle_cpu_share=_mean([load.idle_cpu_share for load in loads if load.idle_cpu_share is not None]),
         verdict=next(iter(seen), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in seen.items()},
     )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:

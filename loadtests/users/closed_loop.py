@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import gevent
+from gevent.event import Event
 from gevent.socket import wait_read
 
 from .connection import Connection
@@ -34,7 +35,8 @@ clock = time.perf_counter
 class ClosedLoop(Exchange):
     """Drives connections from ``add`` to ``remove`` or ``finish``; ``flush`` is called once a second and at the end.
 
-    Each connection sends its next request when the one before has ended, after a pause where it has one.
+    Each connection sends its next request when the one before has ended, after a pause where it has one. Between
+    ``hold`` and ``release`` none does.
     """
 
     def __init__(self, flush: Callable[[], None], listener: Listener | None = None) -> None:
@@ -43,6 +45,10 @@ class ClosedLoop(Exchange):
         self.error: Exception | None = None
         """What ended the loop, if it was not the end of the last connection."""
         self._timers: list[tuple[float, int, Connection]] = []
+        self._released = Event()
+        self._released.set()
+        self._held: list[Connection] = []
+        """Connections whose next request is held back."""
         self._ticket = itertools.count()
         self._next_sweep_s = self._next_flush_s = 0.0
         self._greenlet: gevent.Greenlet[..., None] | None = None
@@ -65,7 +71,22 @@ class ClosedLoop(Exchange):
         self._connections.add(connection)
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
-        self._begin(connection, clock())
+        self._resume(connection, clock())
+
+    def hold(self) -> None:
+        """Begin no further request until ``release``; those that are out are still answered."""
+        self._released.clear()
+        for connection in self._connections:
+            connection.expected = NO_RESPONSE  # leaves the short path, which sends at once
+
+    def release(self) -> None:
+        """Have every connection go on that was held."""
+        self._handle(self.sockets.poll(0))  # its server may have closed idle connections, which is no failure
+        self._released.set()
+        held, self._held = self._held, []
+        for connection in held:
+            if connection in self._connections:
+                self._begin(connection, clock())
 
     def remove(self, connection: Connection) -> None:
         """Close the connection now; a request that is out is counted as abandoned."""
@@ -90,6 +111,8 @@ class ClosedLoop(Exchange):
             while self._connections:
                 self._slice()
                 self._yield()
+                if not (self._released.is_set() or self.in_flight or self._timers):
+                    self._released.wait()
         except Exception as error:
             self.error = error
             for connection in self._connections:
@@ -189,15 +212,19 @@ class ClosedLoop(Exchange):
         if pause_s > 0:
             self._pause(connection, now_s + pause_s)
         else:
-            self._begin(connection, now_s)
+            self._resume(connection, now_s)
 
     def _pause(self, connection: Connection, due_s: float) -> None:
         connection.due_s = due_s
         heapq.heappush(self._timers, (due_s, next(self._ticket), connection))
 
     def _resume(self, connection: Connection, now_s: float) -> None:
-        """Go on after a pause."""
-        self._begin(connection, now_s)
+        """Begin the next request, or have it wait for ``release``."""
+        if self._released.is_set():
+            self._begin(connection, now_s)
+        else:
+            self._held.append(connection)
 
     def _emptied(self) -> None:
+        self._released.set()
         self.flush()

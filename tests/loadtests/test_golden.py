@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +26,20 @@ def test_the_summary_is_the_recorded_one(folder: Path, summary_file: Path) -> No
     recorded = RunFolder(folder=folder)
     assert recorded.is_old
     summary = replace(experiment_of(recorded.run()).summarise(recorded.visits()), schema_version=2)
-    assert msgspec.json.format(msgspec.json.encode(summary)) + b"\n" == summary_file.read_bytes()
+    then = msgspec.json.decode(summary_file.read_bytes())
+    known = msgspec.json.encode(_restricted(msgspec.to_builtins(summary), then))
+    assert msgspec.json.format(known) + b"\n" == summary_file.read_bytes()
+
+
+def _restricted(now: Any, then: Any) -> Any:  # noqa: ANN401 -- JSON
+    """Return ``now`` without the fields that summaries have got since ``then``."""
+    match now, then:
+        case dict(), dict():
+            return {name: _restricted(value, then[name]) for name, value in now.items() if name in then}
+        case list(), list() if len(now) == len(then):
+            return [_restricted(*pair) for pair in zip(now, then, strict=True)]
+        case _:
+            return now
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)

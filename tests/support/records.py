@@ -7,7 +7,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.records.load import LoadSpec, Setup
 from common.records.run import Cell, CompareRun, LoadRun, Machine, Run, Stopping
-from common.records.window import Canary, Latency, Load, Window, WorkerLoad
+from common.records.window import Canary, Latency, Load, Slice, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -108,6 +108,25 @@ def load(requests: int = 20_000, server_cpu_s: float | None = 2.0, **changes: An
         "littles_law_ratio": 1.0,
     }
     return Load(**fields | changes)
+
+
+def slices(count: int = 24, disturbed: int = 0) -> list[Slice]:
+    """Return slices of one server, the first of which were disturbed."""
+    return [
+        Slice(
+            number=number,
+            start_s=float(number),
+            duration_s=0.08,
+            requests=800,
+            server_cpu_s=0.08,
+            generator_cpu_s=0.02,
+            others_s=0.0,
+            generator_others_s=0.0,
+            steal_s=0.0,
+            disturbed=number <= disturbed,
+        )
+        for number in range(1, count + 1)
+    ]
 
 
 def worker(**changes: Any) -> WorkerLoad:  # noqa: ANN401

@@ -112,6 +112,7 @@ def _own_and_read_s() -> tuple[float, float]:
     return own_s, after[CORE] - before[CORE]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(core_busy_source() is None, reason="this kernel keeps no exact busy time of cores")
 def test_known_load_is_read_within_two_percent() -> None:
     """Others may use the core as well, which adds to one reading or another but takes nothing from any."""

@@ -15,7 +15,7 @@ def test_a_load_test_of_version_1_has_exactly_its_rounds_and_no_looks(tmp_path: 
     (tmp_path / "run.json").write_bytes(SCHEMA_1.read_bytes())
     run = RunFolder(folder=tmp_path).run()
     assert isinstance(run, LoadRun)
-    assert (run.schema_version, run.rounds, run.stopping.looks, run.design) == (1, 5, [], Design.ROUNDS)
+    assert (run.schema_version, run.rounds, run.stopping.looks, run.design) == (1, 5, [], Design.ALONE)
     assert run.setup.size == Size(vcpu=1.0)
     assert run.setup.load.tool is Tool.LOCUST
 

@@ -53,7 +53,7 @@ def test_rounds_that_agree_to_the_last_digit_leave_no_doubt(mean: float, differe
 
 
 def test_a_pair_at_the_edge_of_the_band_needs_fewest_rounds_to_be_told_apart() -> None:
-    found = LogRatios(np.full(3, 8.0), np.array([0.02, BAND, 0.2]), np.full(3, 0.066))
+    found = LogRatios(np.full(3, 8.0), np.array([0.02, BAND, 0.2]), np.full(3, 0.066), np.full(3, 7.0))
     in_between, edge, far = found.rounds_needed(BAND, 0.05, 0.05)
     assert in_between > edge > far
     assert far < 8

@@ -1,7 +1,7 @@
 """Ranks count who is better; ties name who is not told apart."""
 
 from common.records.summary import Decision, Interval, Pair
-from loadtests.analysis.ranking import better_of, ranks_of, ties
+from loadtests.analysis.ranking import better_of, rank_ranges, ties
 
 CELLS = ("a", "b", "c")
 
@@ -19,7 +19,7 @@ PAIRS = (
 
 
 def test_a_rank_is_one_more_than_the_cells_that_are_better() -> None:
-    assert ranks_of(CELLS, PAIRS) == {"a": 1, "b": 1, "c": 2}
+    assert rank_ranges(CELLS, PAIRS) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
 
 
 def test_ties_do_not_carry_over() -> None:

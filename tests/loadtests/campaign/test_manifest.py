@@ -13,7 +13,7 @@ from common.host.machine import machine
 from common.records.load import LoadSpec
 from common.records.run import SECOND_TASK_PATH, Cell, Conformance
 from common.runtimes.fargate import GENERATOR_SIZE
-from loadtests.campaign.manifest import RunIdentity, cells_of, command_line, control, run_fields, setup_for
+from loadtests.campaign.manifest import RunIdentity, cells_of, command_line, controls, run_fields, setup_for
 from tests.support.here import NAME, real_candidate, real_cell
 from tests.support.records import cell
 
@@ -66,24 +66,24 @@ def _cells(*names: str, conformance: Conformance | None = None) -> list[Cell]:
 
 def test_a_control_is_a_second_copy_of_a_cell_chosen_by_the_seed() -> None:
     cells = _cells("a", "b", "c", "d")
-    (copy,) = control(cells, 1)
+    (copy,) = controls(cells, 1)
     assert copy.name == f"{copy.control_of}#2"
-    assert control(cells, 1) == [copy]
-    assert len({control(cells, seed)[0].name for seed in range(20)}) == 4
+    assert controls(cells, 1) == [copy]
+    assert len({controls(cells, seed)[0].name for seed in range(20)}) == 4
 
 
 def test_a_cell_that_breaks_the_contract_is_no_control() -> None:
     cells = [*_cells("a", "b", conformance=BROKEN), *_cells("c", "d", conformance=BROKEN)]
-    assert control(cells, 1) == []
+    assert controls(cells, 1) == []
     sound = _cells("e")
-    assert {control([*cells, *sound], seed)[0].control_of for seed in range(10)} == {"e"}
+    assert {controls([*cells, *sound], seed)[0].control_of for seed in range(10)} == {"e"}
 
 
 def test_drawing_a_control_leaves_other_draws_as_they_are() -> None:
     random.seed(3)
     expected = random.random()  # noqa: S311 -- not for secrets
     random.seed(3)
-    control(_cells("a", "b"), 1)
+    controls(_cells("a", "b"), 1)
     assert random.random() == expected  # noqa: S311
 
 

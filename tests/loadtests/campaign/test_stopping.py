@@ -15,7 +15,7 @@ def test_rounds_are_exactly_so_many_without_looks() -> None:
 
 
 def test_by_default_looks_and_a_budget_end_a_run_that_has_rounds_enough_to_rank() -> None:
-    assert parse_stopping(rounds=None) == (20, Stopping(fewest_rounds=5, looks=list(LOOKS), budget_s=420.0))
+    assert parse_stopping(rounds=None) == (20, Stopping(fewest_rounds=5, looks=list(LOOKS), budget_s=360.0))
 
 
 def test_a_budget_that_was_asked_for_is_kept() -> None:

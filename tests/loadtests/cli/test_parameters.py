@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from common.aws.settings import FargateSettings
+from common.catalog.runtimes import Runtime
 from common.cli.app import GIVEN, run
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Tool
+from common.records.run import Design
 from common.records.summary import Summary
+from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.cli import parameters
 from loadtests.cli.main import command_line
 from loadtests.cli.parameters import AnyLoadParameters, LoadParameters, StoppingParameters
@@ -59,8 +62,42 @@ def test_values_that_do_not_go_together_are_refused(given: dict[str, Any], told:
 
 
 def test_a_stopping_rule_is_that_of_the_values_given() -> None:
-    rounds, rule = StoppingParameters(rounds=3, margin="2%").parse()
+    rounds, rule = StoppingParameters(rounds=3, margin="2%").parse(Design.ALONE)
     assert (rounds, rule.fewest_rounds, rule.margin) == (3, 3, 0.02)
+
+
+@pytest.mark.parametrize(("design", "looks"), [(Design.SLICED, SLICED_LOOKS), (Design.ALONE, LOOKS)])
+def test_the_design_says_when_the_data_are_looked_at(design: Design, looks: tuple[int, ...]) -> None:
+    rounds, rule = StoppingParameters().parse(design)
+    assert (rounds, tuple(rule.looks)) == (looks[-1], looks)
+
+
+@pytest.mark.parametrize(
+    ("given", "runtime", "design"),
+    [
+        ({}, Runtime.PROCESS, Design.SLICED),
+        ({"design": "Alone"}, Runtime.DOCKER, Design.ALONE),
+        ({"design": "sliced"}, Runtime.DOCKER, Design.SLICED),
+        ({"scenario": "sleep"}, Runtime.PROCESS, Design.ALONE),
+        ({}, Runtime.FARGATE, Design.ALONE),
+    ],
+)
+def test_load_is_made_in_slices_where_it_can_be(given: dict[str, Any], runtime: Runtime, design: Design) -> None:
+    load = AnyLoadParameters(**given)
+    assert load.parse_design(load.parse(), runtime) is design
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"design": "duet"}, "DESIGN=duet is unknown. Accepted: sliced, alone, auto"),
+        ({"design": "sliced", "scenario": "rate"}, "DESIGN=sliced cannot be used with SCENARIO=rate"),
+    ],
+)
+def test_a_design_that_cannot_be_had_is_refused(given: dict[str, Any], told: str) -> None:
+    load = AnyLoadParameters(**given)
+    with pytest.raises(UsageError, match=told):
+        load.parse_design(load.parse(), Runtime.PROCESS)
 
 
 class _Resumed:

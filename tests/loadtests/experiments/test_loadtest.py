@@ -1,6 +1,7 @@
 """A load test goes on until every pair is decided, nothing more can be, or its time is spent."""
 
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,16 +9,19 @@ import pytest
 from msgspec.structs import replace
 
 from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
 from common.errors import FailedError, GeneratorBoundError
-from common.records.run import Cell, Conformance, LoadRun
+from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
 from common.records.summary import Dropout, DropReason, Summary
 from common.records.visit import Visit
 from common.records.window import Canary, Window
-from loadtests.analysis.comparison import LOOKS
+from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.experiment import Remaining
+from loadtests.campaign.manifest import controls
 from loadtests.campaign.plan import PlannedVisit, planned_visits
-from loadtests.experiments.loadtest import LoadTest, pairs_at_look, windows_of
+from loadtests.experiments.loadtest import LoadTest, pairs_at_look, short_budget, windows_of
 from loadtests.reports import throughput
+from loadtests.windows.sliced import slicing_for
 from tests.support.records import canary, cell, load, run, window
 
 SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
@@ -282,3 +286,64 @@ def test_a_generator_that_was_the_limit_fails_the_run_with_a_status_of_its_own()
 def test_only_stacks_are_brought_up_not_their_controls() -> None:
     experiment = _loadtest(cell("b+x"), cell("b+x#2", control_of="b+x"))
     assert [one.name for one in experiment.stacks()] == ["b+x"]
+
+
+def _sliced(*cells: Cell, **changes: Any) -> LoadTest[LoadRun]:  # noqa: ANN401 -- any field
+    fields: dict[str, Any] = {"design": Design.SLICED, "slicing": slicing_for(1.0), "looks": list(SLICED_LOOKS)}
+    return _loadtest(*cells, **{"rounds": SLICED_LOOKS[-1]} | fields | changes)
+
+
+def test_a_sliced_round_is_made_at_once_and_has_no_canary() -> None:
+    batch = _sliced().remaining([]).batch
+    assert {one.cell for one in batch} == set(THREE)
+    assert {one.kind for one in batch} == {Window}
+
+
+def test_a_sliced_round_that_was_interrupted_is_made_again() -> None:
+    visits, _ = _completed(_sliced(rounds=5))
+    assert _sliced().half_made(visits) == 0
+    assert _sliced().half_made(visits[:-1]) == 2
+    assert _loadtest().half_made(visits[:-1]) == 0
+
+
+def test_a_sliced_run_ends_once_every_pair_is_decided() -> None:
+    visits, ended = _completed(_sliced(), noise=0.01)
+    assert _rounds(visits) == dict.fromkeys(THREE, 5)
+    assert ended.completion_reason == "every pair is resolved after 5 rounds"
+
+
+def test_a_sliced_run_gives_ranks_as_ranges_and_costs_over_the_floor() -> None:
+    floor = cell("b+x", version=None)
+    experiment = _sliced(cell("a+x"), floor, cell("c+x"), cell("d+x"))
+    rows = {row.cell: row for row in experiment.summarise(_completed(experiment, noise=0.01)[0]).cells}
+    assert [(rows[name].rank, rows[name].rank_to) for name in ("a+x", "b+x", "c+x", "d+x")] == [
+        (1, 1), (2, 2), (3, 4), (3, 4)
+    ]  # fmt: skip
+    assert rows["b+x"].over_floor_s is None
+    over = rows["c+x"].over_floor_s
+    assert over is not None
+    assert over.estimate == pytest.approx(2 / SPREAD["c+x"] - 2 / SPREAD["b+x"], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "fewest", "warns"), [(60.0, 1, True), (600.0, 1, False), (60.0, 5, False), (None, 1, False)]
+)
+def test_a_budget_that_is_too_short_to_rank_is_named_with_one_that_is_not(
+    budget_s: float | None,
+    fewest: int,
+    warns: bool,  # noqa: FBT001
+) -> None:
+    warning = short_budget(11, Size(), Stopping(fewest_rounds=fewest, budget_s=budget_s))
+    assert (warning is not None) == warns
+    if warning is not None:
+        assert "BUDGET=60s" in warning
+        assert re.search(r"use BUDGET=[45]m or more$", warning)
+
+
+def test_there_are_copies_of_a_fast_and_of_another_stack() -> None:
+    cells = [cell("raw+x", version=None), cell("a+x"), cell("b+x")]
+    for seed in range(10):
+        first, second = controls(cells, seed, count=2)
+        assert first.control_of == "raw+x"
+        assert second.control_of in {"a+x", "b+x"}
+    assert len(controls(cells[:1], 1, count=2)) == 1

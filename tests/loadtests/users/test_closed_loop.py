@@ -347,3 +347,42 @@ def test_memory_does_not_grow_with_requests() -> None:
         load.until_ended(load.done.good + 3000)
         assert len(gc.get_objects()) - before < 100
         load.finish()
+
+
+@pytest.mark.parametrize("behaviour", [keep_alive, closing, in_pieces])
+def test_nothing_is_sent_between_hold_and_release(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server:
+        load = Load(server)
+        for _ in range(3):
+            load.until_ended(load.loop.sent + 20)
+            load.loop.hold()
+            load.until(lambda: not load.loop.in_flight)
+            sent = load.loop.sent
+            gevent.sleep(0.03)
+            assert load.loop.sent == sent == load.done.good
+            load.loop.release()
+        load.finish()
+        assert not load.done.failures
+
+
+def test_connections_that_are_closed_while_held_are_opened_again_and_nothing_has_failed() -> None:
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(20)
+        load.loop.hold()
+        load.until(lambda: not load.loop.in_flight)
+        for sock in server.clients:
+            sock.shutdown(socket.SHUT_RDWR)
+        load.loop.release()
+        load.until_ended(load.loop.sent + 20)
+        load.finish()
+        assert (load.loop.reconnects, load.done.failures) == (USERS, {})
+
+
+def test_a_connection_can_end_while_it_is_held() -> None:
+    with serving(keep_alive) as server:
+        load = Load(server)
+        load.until_ended(20)
+        load.loop.hold()
+        load.until(lambda: not load.loop.in_flight)
+        load.finish()

@@ -1,0 +1,102 @@
+"""How much the values of each cell spread within rounds, steadied by what all cells have in common. Pure.
+
+A handful of rounds says little about the spread of one cell, and a cell whose values happen to lie close together would
+look better known than it is. The spreads of all cells together say what a spread is like here; each cell's own is drawn
+towards that, by as much as they resemble each other (G. K. Smyth, Statistical Applications in Genetics and Molecular
+Biology 3, 2004: the moderated t statistic).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma, polygamma, stdtrit
+
+from common.records.summary import Interval
+from loadtests.analysis.intervals import CONFIDENCE
+from loadtests.analysis.paired import Array
+from loadtests.analysis.variance import indicators
+
+Values = Mapping[str, Mapping[int, float]]
+MOST_FREEDOM = 1e6
+"""Degrees of freedom that stand for a known variance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted:
+    """A cell's mean logarithm, adjusted for the rounds in which it was measured, and what spreads around it."""
+
+    mean: float
+    variance: float
+    """Of one value within its round, moderated."""
+    freedom: float
+    """Degrees of freedom of the variance."""
+    n: int
+
+    def interval(self) -> Interval:
+        """Return the geometric mean with its interval, which holds for the rounds that were made."""
+        if not math.isfinite(self.variance):
+            return Interval(estimate=math.exp(self.mean), low=None, high=None, n=self.n)
+        half = float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(self.variance / self.n)
+        return Interval(
+            estimate=math.exp(self.mean), low=math.exp(self.mean - half), high=math.exp(self.mean + half), n=self.n
+        )
+
+
+def adjusted(values: Values) -> dict[str, Adjusted]:
+    """Return every cell with values in the least-squares fit of cells and rounds to the logarithms.
+
+    Means refer to the average round, so that cells measured in different rounds can be compared. Cells without a second
+    value, or without another cell beside them, have an infinite variance.
+    """
+    rows = [(cell, number, math.log(value)) for cell, found in values.items() for number, value in found.items()]
+    if not rows:
+        return {}
+    cells, rounds, logs_ = (list(column) for column in zip(*rows, strict=True))
+    logs, by_cell, by_round = np.array(logs_), indicators(cells), indicators(rounds)
+    centred = by_round - by_round.mean(axis=0)  # so that a cell's coefficient is its mean in the average round
+    fit, *_ = np.linalg.lstsq(np.hstack([by_cell, centred]), logs, rcond=None)
+    residuals = logs - np.hstack([by_cell, centred]) @ fit
+    names = list(dict.fromkeys(cells))
+    counts = by_cell.sum(axis=0)
+    squares = by_cell.T @ residuals**2
+    # A round's mean takes its share of the freedom of each cell that was measured in it.
+    freedom = (counts - 1) * (1 - 1 / max(2, len(names)))
+    known = freedom > 0
+    variances = np.where(known, squares / np.where(known, freedom, 1), np.inf)
+    moderated, steadied = moderate(variances[known], freedom[known])
+    variances[known], freedom[known] = moderated, steadied
+    return {
+        name: Adjusted(mean=float(fit[i]), variance=float(variances[i]), freedom=float(freedom[i]), n=int(counts[i]))
+        for i, name in enumerate(names)
+    }
+
+
+def moderate(variances: Array, freedom: Array) -> tuple[Array, Array]:
+    """Return the variances drawn towards what they have in common, and their degrees of freedom.
+
+    The common variance follows a scaled inverse chi-square distribution, fitted to the logarithms' mean and variance.
+    """
+    usable = variances > 0
+    if usable.sum() < 2:  # noqa: PLR2004 -- nothing in common
+        return variances, freedom
+    half = freedom[usable] / 2
+    logs = np.log(variances[usable]) - digamma(half) + np.log(half)
+    excess = float(logs.var(ddof=1) - polygamma(1, half).mean())
+    prior_half = min(_inverse_trigamma(excess), MOST_FREEDOM / 2) if excess > 0 else MOST_FREEDOM / 2
+    common = math.exp(float(logs.mean()) + float(digamma(prior_half)) - math.log(prior_half))
+    prior = 2 * prior_half
+    return (prior * common + freedom * variances) / (prior + freedom), np.minimum(prior + freedom, freedom.sum())
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Solve trigamma(x) = ``value`` by Newton's method on 1 / trigamma (Smyth 2004, appendix)."""
+    x = 0.5 + 1 / value
+    for _ in range(50):
+        trigamma = float(polygamma(1, x))
+        step = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
+        x += step
+        if -step / x < 1e-8:  # noqa: PLR2004 -- it converges from below
+            break
+    return x

@@ -1,0 +1,58 @@
+"""What to think of windows that were made in slices: each by itself, from recorded fields alone. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from common.records.load import Setup
+from common.records.summary import Verdict
+from common.records.window import Load, Window
+from loadtests.users.responses import Failure
+
+Reason = tuple[Verdict, str]
+"""A verdict with what was seen and what to do."""
+
+SATURATED = 0.95
+"""Share of its vCPUs that a closed loop keeps a server busy, unless something else holds it back."""
+MOST_FAILED_WINDOWS = 0.1
+"""Share of windows without a number, such as a failed start in twenty, that leaves the others as they are."""
+MOST_LOST = 1e-4
+"""Share of requests whose connection may be lost: a harness that runs for hours loses one now and then."""
+MOST_IDLE_CPU = 0.02
+"""CPU time a second that a server may use while others are loaded."""
+LOST = frozenset({Failure.CLOSED, Failure.RESET, Failure.TIMEOUT, Failure.REFUSED, Failure.NO_PORT})
+"""Failures that are no answers: connections that were lost, which the machine can be the reason of."""
+
+
+def tolerated(windows: Sequence[Window], loads: Sequence[Load]) -> tuple[bool, bool]:
+    """Return whether the failed windows, and the failed requests, are so few that the number stands."""
+    failed_windows = sum(window.error is not None for window in windows)
+    failures = sum((Counter(load.failures) for load in loads), Counter())
+    lost = sum(failures.values())
+    few_lost = failures.keys() <= LOST and lost <= MOST_LOST * sum(load.sent for load in loads)
+    return failed_windows <= MOST_FAILED_WINDOWS * len(windows), few_lost
+
+
+def disturbed(load: Load) -> bool:
+    """Return whether most of a window's slices were disturbed."""
+    undisturbed = sum(not one.disturbed for one in load.slices)
+    return undisturbed < len(load.slices) - undisturbed
+
+
+def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
+    """Yield what the slices show that keeps the number from being ranked."""
+    sliced = [load for load in loads if load.slices]
+    often_disturbed = 2 * sum(disturbed(load) for load in sliced) > len(sliced)
+    if often_disturbed:
+        seen = "others used the cores in most slices, which were made again and disturbed again"
+        yield Verdict.DISTURBED, f"{seen}. End what else runs on this machine, and run again."
+    used = [load.server_cpu_s / load.duration_s / setup.size.vcpu for load in sliced if load.server_cpu_s]
+    held_back = often_disturbed or any(load.throttled_periods for load in sliced)
+    if used and not held_back and (share := float(np.median(used))) < SATURATED:
+        seen = f"the server was busy for {share:.0%} of its time, so the load did not saturate it"
+        yield Verdict.NOT_SATURATED, f"{seen}; a busier server serves more requests per CPU-second. Raise USERS."
+    idle = [load.idle_cpu_share for load in sliced if load.idle_cpu_share is not None]
+    if idle and (share := float(np.median(idle))) > MOST_IDLE_CPU:
+        seen = f"the server used {share:.1%} of a core while others were loaded"
+        yield Verdict.DISTURBED, f"{seen}, which disturbs them. Measure it with DESIGN=alone."

@@ -1,0 +1,131 @@
+"""What slices of one server add up to: one record, as of a window. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from common.host.cpu import CpuReading, processes_ended, processes_started
+from common.records.window import Load, Slice
+from loadtests.timing.snapshot import latency_of
+from loadtests.users import histogram
+from loadtests.users.tally import Tally, added_up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Every counter of a server's load at one instant."""
+
+    at_s: float
+    tallies: tuple[Tally, ...]
+    server_cpu_s: float | None
+    sent: int
+    reconnects: int
+    generator_cpu_s: float
+    run_delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was counted in a slice, and what ran beside it."""
+
+    first: Counters
+    last: Counters
+    open_min: int
+    others_s: float | None = None
+    steal_s: float = 0.0
+    steal_all_s: float = 0.0
+    server_steal_s: float = 0.0
+
+    def beside(
+        self, *, others_s: float | None, steal_s: float, steal_all_s: float, server_steal_s: float
+    ) -> "Measured":
+        """Return the same with what ran on the cores meanwhile."""
+        return replace(self, others_s=others_s, steal_s=steal_s, steal_all_s=steal_all_s, server_steal_s=server_steal_s)
+
+    @property
+    def done(self) -> Tally:
+        """What was answered, and what failed."""
+        known = {(tally.method, tally.name): tally for tally in self.first.tallies}
+        nothing = Tally(method="", name="")
+        return added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in self.last.tallies)
+
+    @property
+    def duration_s(self) -> float:
+        """Its length."""
+        return self.last.at_s - self.first.at_s
+
+    @property
+    def requests(self) -> int:
+        """Correct answers."""
+        return self.done.good
+
+    @property
+    def server_cpu_s(self) -> float | None:
+        """CPU time of the server."""
+        if self.last.server_cpu_s is None or self.first.server_cpu_s is None:
+            return None
+        return self.last.server_cpu_s - self.first.server_cpu_s
+
+    @property
+    def generator_cpu_s(self) -> float:
+        """CPU time of the generator."""
+        return self.last.generator_cpu_s - self.first.generator_cpu_s
+
+
+def load_of(
+    measured: Sequence[Measured],
+    slices: Sequence[Slice],
+    *,
+    users: int,
+    readings: Sequence[CpuReading],
+    idle_cpu_share: float | None,
+    server_gone: str | None,
+) -> Load:
+    """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU."""
+    done = added_up(one.done for one in measured)
+    duration_s = sum(one.duration_s for one in measured)
+    cpu_s = _added([one.server_cpu_s for one in measured])
+    others_s = _added([one.others_s for one in measured])
+    first, last = (readings[0], readings[-1]) if len(readings) > 1 else (None, None)
+    return Load(
+        duration_s=duration_s,
+        users=users,
+        sent=sum(one.last.sent - one.first.sent for one in measured),
+        answered=done.good + done.wrong,
+        requests=done.good,
+        failures=dict(done.failures),
+        in_flight=users if measured else 0,
+        connections_open_min=min((one.open_min for one in measured), default=0),
+        reconnects=sum(one.last.reconnects - one.first.reconnects for one in measured),
+        latency_s=latency_of(done),
+        histogram=list(histogram.sparse(done.counts)),
+        server_cpu_s=cpu_s,
+        throttled_s=None if last is None or first is None else _minus(last.throttled_s, first.throttled_s),
+        throttled_periods=None if last is None or first is None else _periods(last, first),
+        generator_cpu_s=sum(one.generator_cpu_s for one in measured),
+        generator_run_delay_s=sum(one.last.run_delay_s - one.first.run_delay_s for one in measured),
+        steal_s=sum(one.steal_s for one in measured),
+        steal_all_s=sum(one.steal_all_s for one in measured),
+        server_steal_s=sum(one.server_steal_s for one in measured),
+        server_cores_busy_s=None if cpu_s is None or others_s is None else cpu_s + others_s,
+        littles_law_ratio=done.total_s / duration_s / users if users and duration_s else 0.0,
+        server_gone=server_gone,
+        server_processes_ended=processes_ended(first, last),
+        server_processes_begun=processes_started(first, last),
+        slices=list(slices),
+        idle_cpu_share=idle_cpu_share,
+    )
+
+
+def _added(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) and known else None
+
+
+def _minus(last: float | None, first: float | None) -> float | None:
+    return None if last is None or first is None else last - first
+
+
+def _periods(last: CpuReading, first: CpuReading) -> int | None:
+    if last.throttled_periods is None or first.throttled_periods is None:
+        return None
+    return last.throttled_periods - first.throttled_periods

@@ -1,0 +1,288 @@
+"""Loads several servers in turn, each alone, in short slices: ``python -m loadtests.timing.slices ORDER RESULT``.
+
+Every server keeps its connections, which wait while another server is loaded. Each burst of load falls into one of
+several rhythms between server and generator when it begins and stays in it, so many short bursts say more than a long
+one; and what is loaded within a second of each other shares the state of the machine.
+"""
+
+import faulthandler
+import os
+import random
+import sys
+import time
+from argparse import Namespace
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+import msgspec
+from locust.env import Environment
+
+from common.host.core_times import CoreTimes, core_busy_s, core_times
+from common.host.cpu import CpuReading, process_cpu_s, read_cpu
+from common.host.namespaces import enter_network_namespace
+from common.records.load import Setup
+from common.records.window import Load, Slice
+from loadtests.scenarios.registry import SCENARIOS
+from loadtests.timing.scenario_users import user_classes
+from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder
+from loadtests.timing.slice_sums import Counters, Measured, load_of
+from loadtests.timing.snapshot import run_delay_s
+from loadtests.timing.window import NotOpenError, wait, wait_open
+from loadtests.users.loops import loop_of
+
+MOST_OTHERS = 0.10
+"""Share of the cores' time that others may take before a slice is made again; readings are exact to 4 %."""
+MOST_STEAL = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surroundings:
+    """What ran on the cores, read while no server is loaded."""
+
+    at_s: float
+    server_cpu_s: float | None
+    generator_cpu_s: float
+    server_cores_s: float | None
+    generator_cores_s: float | None
+    steal: CoreTimes
+    own_steal: CoreTimes
+    server_steal: CoreTimes
+
+
+class _Turn:
+    """A server, its connections, and what was measured of it."""
+
+    def __init__(self, server: SlicedServer, setup: Setup) -> None:
+        self.server = server
+        self.users = setup.load.users
+        self.gone: str | None = None
+        self.slices: list[Slice] = []
+        self.measured: list[Measured] = []
+        self.idle_cpu_s = self.idle_s = 0.0
+        self.last: _Surroundings | None = None
+        self.readings: list[CpuReading] = []
+        self._processes: tuple[int, ...] = ()
+        environment = Environment(
+            user_classes=[user_classes()[SCENARIOS[setup.load.scenario].__name__]],
+            host=server.url,
+            parsed_options=Namespace(delay_ms=setup.load.delay_ms, per_request_events=False, headless=True),
+        )
+        self.runner = environment.create_local_runner()
+        self.loop = loop_of(environment)
+
+    @property
+    def undisturbed(self) -> int:
+        """Slices that count."""
+        return sum(not one.disturbed for one in self.slices)
+
+    def open(self, warmup_s: float) -> None:
+        """Open all connections, load the server for a while, and read its processes."""
+        self.enter()
+        self.runner.start(self.users, spawn_rate=self.users)
+        try:
+            wait_open(self.loop, lambda: self.runner.user_count, OPENING_S)
+            wait(warmup_s)
+            self.hold()
+            self.read()
+        except (NotOpenError, OSError) as error:
+            self.gone = str(error)
+
+    def enter(self) -> None:
+        """Have connections opened from now on belong to the server's network namespace."""
+        if self.server.network_namespace is not None:
+            enter_network_namespace(Path(self.server.network_namespace))
+
+    def hold(self) -> None:
+        """Stop the load and wait for the responses that are out; ``NotOpenError`` where they do not come."""
+        self.loop.hold()
+        deadline_s = time.perf_counter() + DRAIN_S
+        while self.loop.in_flight:
+            if time.perf_counter() > deadline_s:
+                raise NotOpenError(f"{self.loop.in_flight} requests were not answered within {DRAIN_S:g} s")
+            gevent.sleep(0.0005)
+
+    def read(self) -> None:
+        """Read the meter in full: throttling, and which processes the server has."""
+        if self.server.cpu_meter is not None:
+            self.readings.append(read_cpu(self.server.cpu_meter))
+            root = self.server.cpu_meter.partition(":")[2]
+            self._processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
+
+    def cpu_s(self) -> float | None:
+        """Return the server's CPU time, quickly: the load goes on meanwhile. ``OSError`` where a process has ended."""
+        meter = self.server.cpu_meter
+        if meter is None:
+            return None
+        if meter.startswith("tree:"):
+            return sum(process_cpu_s(pid) for pid in self._processes)
+        return read_cpu(meter).cpu_s
+
+    def counters(self) -> Counters:
+        """Return every counter now."""
+        return Counters(
+            at_s=time.perf_counter(),
+            tallies=tuple(tally.copy() for tally in self.loop.tallies.values()),
+            server_cpu_s=self.cpu_s(),
+            sent=self.loop.sent,
+            reconnects=self.loop.reconnects,
+            generator_cpu_s=time.process_time(),
+            run_delay_s=run_delay_s(),
+        )
+
+
+class _Round:
+    """All servers of a round, loaded in turn."""
+
+    def __init__(self, order: SliceOrder) -> None:
+        self._order = order
+        self._slicing = order.slicing
+        self._setup = order.setup
+        self._turns = [_Turn(server, order.setup) for server in order.servers]
+        self._start_s = 0.0
+
+    def run(self) -> list[Load]:
+        """Load every server in every pass, and those whose slices were disturbed in a few more."""
+        for turn in self._turns:
+            turn.open(self._setup.load.warmup_s)
+        self._start_s = time.perf_counter()
+        for number in range(1, self._slicing.most_passes + 1):
+            todo = [turn for turn in self._turns if turn.gone is None and turn.undisturbed < self._slicing.passes]
+            order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
+            for turn in order:
+                self._load(turn, number)
+        return [self._record(turn) for turn in self._turns]
+
+    def _load(self, turn: _Turn, number: int) -> None:
+        """Make one slice; a server that is lost meanwhile gets no more."""
+        try:
+            turn.enter()
+            before = self._surroundings(turn)
+            if turn.last is not None and turn.last.server_cpu_s is not None and before.server_cpu_s is not None:
+                turn.idle_cpu_s += before.server_cpu_s - turn.last.server_cpu_s
+                turn.idle_s += before.at_s - turn.last.at_s
+            turn.loop.release()
+            wait(self._slicing.skipped_s)
+            turn.loop.forget_extremes()
+            first = turn.counters()
+            wait(self._slicing.slice_s - self._slicing.skipped_s)
+            last, open_min = turn.counters(), turn.loop.sockets.open_min
+            turn.hold()
+            turn.last = after = self._surroundings(turn)
+        except OSError:  # a process of the server's has ended: perhaps one of its workers
+            turn.last = None
+            self._recover(turn)
+            return
+        except NotOpenError as error:
+            turn.gone = str(error)
+            return
+        if turn.loop.error is not None:
+            raise turn.loop.error
+        measured = Measured(first=first, last=last, open_min=open_min)
+        if not turn.loop.open_now and not measured.requests:
+            turn.gone = "no connection was open when the slice ended"
+            return
+        self._keep(turn, number, measured, before, after)
+
+    def _recover(self, turn: _Turn) -> None:
+        try:
+            turn.hold()
+            turn.read()
+        except (NotOpenError, OSError) as error:
+            turn.gone = str(error)
+
+    def _keep(self, turn: _Turn, number: int, measured: Measured, before: _Surroundings, after: _Surroundings) -> None:
+        span_s = after.at_s - before.at_s
+        others_s, generator_others_s = self._others(before, after)
+        steal_s = after.steal.since(before.steal).steal_s
+        cores = max(1, len(self._setup.server_cores)), max(1, len(self._setup.generator_cores))
+        disturbed = (
+            (others_s or 0.0) > MOST_OTHERS * span_s * cores[0]
+            or (generator_others_s or 0.0) > MOST_OTHERS * span_s * cores[1]
+            or steal_s > MOST_STEAL * span_s * sum(cores)
+        )
+        share = measured.duration_s / span_s  # of what ran on the cores from turn to turn
+        turn.measured.append(
+            measured.beside(
+                others_s=None if others_s is None else others_s * share,
+                steal_s=after.own_steal.since(before.own_steal).steal_s * share,
+                steal_all_s=steal_s * share,
+                server_steal_s=after.server_steal.since(before.server_steal).steal_s * share,
+            )
+        )
+        turn.slices.append(
+            Slice(
+                number=number,
+                start_s=before.at_s - self._start_s,
+                duration_s=measured.duration_s,
+                requests=measured.requests,
+                server_cpu_s=measured.server_cpu_s,
+                generator_cpu_s=measured.generator_cpu_s,
+                others_s=others_s,
+                generator_others_s=generator_others_s,
+                steal_s=steal_s,
+                disturbed=disturbed,
+            )
+        )
+
+    def _surroundings(self, turn: _Turn) -> _Surroundings:
+        server, own = self._setup.server_cores, self._setup.generator_cores
+        busy_s = core_busy_s({*server, *own})
+        return _Surroundings(
+            at_s=time.perf_counter(),
+            server_cpu_s=turn.cpu_s(),
+            generator_cpu_s=time.process_time(),
+            server_cores_s=None if busy_s is None else sum(busy_s[core] for core in server),
+            generator_cores_s=None if busy_s is None else sum(busy_s[core] for core in own),
+            steal=core_times(),
+            own_steal=core_times(own or tuple(os.sched_getaffinity(0))),
+            server_steal=core_times(server),
+        )
+
+    def _others(self, before: _Surroundings, after: _Surroundings) -> tuple[float | None, float | None]:
+        """Return the CPU time of others on the server's and on the generator's cores; ``None`` where unknown."""
+        if None in (before.server_cores_s, after.server_cores_s, before.server_cpu_s, after.server_cpu_s):
+            return None, None
+        own_s = after.generator_cpu_s - before.generator_cpu_s
+        server_s = _since(after.server_cpu_s, before.server_cpu_s)
+        beside_server_s = _since(after.server_cores_s, before.server_cores_s) - server_s
+        beside_own_s = _since(after.generator_cores_s, before.generator_cores_s) - own_s
+        if self._setup.shares_cores:
+            return max(0.0, beside_server_s - own_s), max(0.0, beside_own_s - server_s)
+        return max(0.0, beside_server_s), max(0.0, beside_own_s)
+
+    def _record(self, turn: _Turn) -> Load:
+        if turn.gone is None:
+            with suppress(OSError):
+                turn.read()
+        counted = turn.measured
+        if 2 * turn.undisturbed >= self._slicing.passes:
+            counted = [one for one, made in zip(turn.measured, turn.slices, strict=True) if not made.disturbed]
+        return load_of(
+            counted,
+            turn.slices,
+            users=turn.users,
+            readings=turn.readings,
+            idle_cpu_share=turn.idle_cpu_s / turn.idle_s if turn.idle_s else None,
+            server_gone=turn.gone,
+        )
+
+
+def _since(after: float | None, before: float | None) -> float:
+    assert after is not None
+    assert before is not None
+    return after - before
+
+
+def main(order_file: str, result_file: str) -> None:
+    """Carry out the order in a file and write the loads to another."""
+    order = msgspec.json.decode(Path(order_file).read_bytes(), type=SliceOrder)
+    faulthandler.dump_traceback_later(order.longest_s(), exit=True)
+    Path(result_file).write_bytes(msgspec.json.encode(_Round(order).run()))
+    sys.stdout.flush()
+    os._exit(0)  # users and their loops wait for turns that do not come
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

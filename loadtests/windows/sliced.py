@@ -1,0 +1,76 @@
+"""The windows of a whole round: all its servers loaded in turn by one process, in short slices."""
+
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from common.catalog.runtimes import Runtime
+from common.host.folders import temporary_folder
+from common.records.load import LoadSpec, Setup, Tool
+from common.records.run import Slicing
+from common.records.window import Load
+from common.runtimes.base import RunningServer
+from loadtests.scenarios.registry import SCENARIOS
+from loadtests.timing.slice_order import SlicedServer, SliceOrder
+from loadtests.windows.by_locust import isolated_locust
+from loadtests.windows.tools import GeneratorError
+
+PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
+PASSES = 24
+MOST_PASSES = 36
+SLICE_CPU_S = 0.1
+"""CPU time that a server at its quota uses in a slice: one period of the kernel's quota, of 100 ms, or a multiple."""
+SKIPPED_S = 0.020
+"""What a server needs after a switch until it is as fast as before."""
+
+
+def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
+    """Return why load of this kind cannot be made in slices; ``None`` where it can."""
+    scenario = SCENARIOS[load.scenario]
+    if runtime is Runtime.FARGATE:
+        return f"RUNTIME={runtime}"
+    if load.tool is not Tool.LOCUST:
+        return f"TOOL={load.tool}"
+    if load.generator_workers:
+        return f"GENERATOR_WORKERS={load.generator_workers}"
+    if scenario.open_loop or scenario.climbs or scenario.sleeps:
+        return f"SCENARIO={load.scenario}"
+    return None
+
+
+def slicing_for(vcpu: float) -> Slicing:
+    """Return how servers of a size take turns: the smaller the quota, the longer a slice."""
+    slice_s = math.ceil(10 * SLICE_CPU_S / min(vcpu, 1.0)) / 10
+    return Slicing(passes=PASSES, most_passes=MOST_PASSES, slice_s=slice_s, skipped_s=SKIPPED_S)
+
+
+def measure_round(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> list[Load]:
+    """Load the servers in turn and return the load of each; ``GeneratorError`` where the generator gives no result."""
+    order = SliceOrder(
+        servers=[
+            SlicedServer(
+                url=server.url,
+                network_namespace=None if server.network_namespace is None else str(server.network_namespace),
+                cpu_meter=server.cpu_meter,
+            )
+            for server in running
+        ],
+        setup=setup,
+        slicing=slicing,
+        seed=seed,
+    )
+    with temporary_folder("round") as folder:
+        order_file, result_file = folder / "order.json", folder / "loads.json"
+        order_file.write_bytes(msgspec.json.encode(order))
+        line = (*PROGRAM, str(order_file), str(result_file))
+        with isolated_locust(line, folder, cores=setup.generator_cores) as program:
+            try:
+                program.wait(order.longest_s())
+            except subprocess.TimeoutExpired as error:
+                raise GeneratorError(f"the load generator did not end in time. {program.last_lines()}") from error
+            if not result_file.exists():
+                raise GeneratorError(f"the load generator ended without a result: {program.exit_reason()}")
+            return msgspec.json.decode(result_file.read_bytes(), type=list[Load])

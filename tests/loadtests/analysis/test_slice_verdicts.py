@@ -1,0 +1,53 @@
+"""Each flaw of a sliced window is flagged, and what is no flaw leaves the number valid."""
+
+from typing import Any
+
+import pytest
+
+from common.catalog.runtimes import Runtime
+from common.records.summary import Verdict
+from common.records.window import Load
+from loadtests.analysis.verdicts import verdicts
+from tests.support.records import cell, load, setup, slices, window
+
+ROUNDS = 20
+
+
+def _load(disturbed: int = 0, count: int = 24, **changes: Any) -> Load:  # noqa: ANN401 -- any field
+    return load(20_000, changes.pop("server_cpu_s", 1.98), slices=slices(count, disturbed), **changes)
+
+
+def _verdicts(*loads: Load | None) -> set[Verdict]:
+    made = [
+        window("a+b", number, one, None if one else "it did not come up") for number, one in enumerate(loads, start=1)
+    ]
+    return set(verdicts(cell("a+b"), made, setup(), Runtime.PROCESS))
+
+
+@pytest.mark.parametrize(
+    ("loads", "expected"),
+    [
+        ([_load()] * ROUNDS, set()),
+        ([_load(disturbed=6, count=30)] * ROUNDS, set()),
+        ([_load(disturbed=30, count=36)] * ROUNDS, {Verdict.DISTURBED}),
+        ([_load(disturbed=30, count=36)] * 9 + [_load()] * 11, set()),
+        ([_load(server_cpu_s=1.8)] * ROUNDS, {Verdict.NOT_SATURATED}),
+        ([_load(server_cpu_s=1.8, throttled_s=0.2, throttled_periods=3)] * ROUNDS, {Verdict.THROTTLED}),
+        ([_load(idle_cpu_share=0.05)] * ROUNDS, {Verdict.DISTURBED}),
+        ([_load(idle_cpu_share=0.005)] * ROUNDS, set()),
+        ([_load(server_cores_busy_s=2.8)] * ROUNDS, {Verdict.DISTURBED}),
+        ([_load(server_steal_s=0.2)] * ROUNDS, {Verdict.DISTURBED}),
+        ([_load(generator_cpu_s=1.9)] * ROUNDS, {Verdict.GENERATOR_BOUND}),
+        ([_load()] * 19 + [None], set()),
+        ([_load()] * 16 + [None] * 4, {Verdict.SERVER_DIED}),
+        ([_load()] * 19 + [_load(failures={"connection reset": 1}, reconnects=1, connections_open_min=15)], set()),
+        (
+            [_load(failures={"connection reset": 5}, reconnects=5)] * ROUNDS,
+            {Verdict.WRONG_ANSWERS, Verdict.CONNECTIONS},
+        ),
+        ([_load()] * 19 + [_load(failures={"status 500": 1})], {Verdict.WRONG_ANSWERS}),
+        ([_load()] * 4, {Verdict.TOO_FEW_ROUNDS}),
+    ],
+)  # fmt: skip
+def test_windows_in_slices(loads: list[Load | None], expected: set[Verdict]) -> None:
+    assert _verdicts(*loads) == expected

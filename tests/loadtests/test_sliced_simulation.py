@@ -1,0 +1,122 @@
+"""The sliced design keeps its promises where the truth is known, with the spread that was measured on real servers.
+
+Rounds share an effect that carries over to the next one, each stack has a spread of its own, tails are heavy, and every
+seventh server is slowed.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from common.records.summary import Decision, Pair
+from loadtests.analysis.comparison import SLICED_LOOKS, going_on, pairs
+from loadtests.analysis.dropping import FEWEST_CHANCE
+from loadtests.analysis.moderation import adjusted
+from loadtests.analysis.ranking import better_of, rank_ranges
+from tests.support.synthetic import Values
+
+SERVER_SD = 0.008
+"""Between fresh servers of one stack, within a round, as a standard deviation of logarithms; the median over stacks."""
+HETEROGENEITY = 0.4
+"""How much the stacks differ in it, as a standard deviation of its logarithm."""
+ROUND_SD = 0.03
+CARRY_OVER = 0.6
+"""Autocorrelation of the effects of rounds."""
+TAILS = 3
+"""Degrees of freedom of Student's t."""
+SLOWED, SLOWDOWN = 0.15, 0.02
+"""Share of the servers that are slowed, and by how much on average (exponentially distributed)."""
+EXPERIMENTS = 400
+STACKS = 11
+
+
+def _draw(
+    rng: np.random.Generator, truths: Sequence[float], rounds: int = SLICED_LOOKS[-1]
+) -> tuple[Values, list[float]]:
+    """Return values by round, and the effects of the rounds."""
+    effects = [rng.normal(0, ROUND_SD)]
+    for _ in range(rounds - 1):
+        effects.append(CARRY_OVER * effects[-1] + rng.normal(0, ROUND_SD * math.sqrt(1 - CARRY_OVER**2)))
+    shape = (len(truths), rounds)
+    own = SERVER_SD * np.exp(rng.normal(0, HETEROGENEITY, (len(truths), 1)))
+    noise = rng.standard_t(TAILS, shape) / math.sqrt(TAILS / (TAILS - 2))
+    slowed = (rng.random(shape) < SLOWED) * rng.exponential(SLOWDOWN, shape)
+    logs = np.log(truths)[:, None] + np.array(effects) + own * noise - slowed
+    return {str(cell): dict(enumerate(row, 1)) for cell, row in enumerate(np.exp(logs).tolist())}, effects
+
+
+def _in_sequence(values: Values, rounds: int = SLICED_LOOKS[-1]) -> tuple[tuple[Pair, ...], Values]:
+    """Return the pairs that a run of at most so many rounds ends with, and the values that it has measured."""
+    measured: Values = {name: {} for name in values}
+    found: tuple[Pair, ...] = ()
+    active, made = frozenset(values), 0
+    for look in (look for look in SLICED_LOOKS if look <= rounds):
+        for name in active:
+            measured[name] |= {number: values[name][number] for number in range(made + 1, look + 1)}
+        options = {"looks": len(SLICED_LOOKS), "decided": found, "steadied_by": measured}
+        hopeful = pairs(measured, **options, power=FEWEST_CHANCE)  # type: ignore[arg-type]
+        found, made = pairs(measured, **options), look  # type: ignore[arg-type]
+        if not (active := going_on(active, hopeful, rounds_left=SLICED_LOOKS[-1] - look)):
+            break
+    return found, measured
+
+
+def test_intervals_of_rows_and_of_ratios_cover_the_truth_after_stopping() -> None:
+    rng = np.random.default_rng(21)
+    truths = [1000 * 1.03**place for place in range(STACKS)]
+    rows, ratios, mean_slowdown = [], [], SLOWED * SLOWDOWN
+    for _ in range(EXPERIMENTS):
+        values, effects = _draw(rng, truths)
+        found, measured = _in_sequence(values)
+        rounds = {number for by_round in measured.values() for number in by_round}
+        shared = math.fsum(effects[number - 1] * sum(number in one for one in measured.values()) for number in rounds)
+        average = shared / sum(map(len, measured.values()))
+        for name, one in adjusted(measured).items():
+            interval = one.interval()
+            truth = truths[int(name)] * math.exp(average - mean_slowdown)
+            rows.append(bool(interval.low and interval.high and interval.low <= truth <= interval.high))
+        for pair in found:
+            assert pair.ratio is not None
+            assert pair.ratio.low is not None
+            assert pair.ratio.high is not None
+            ratios.append(pair.ratio.low <= truths[int(pair.a)] / truths[int(pair.b)] <= pair.ratio.high)
+    assert 0.93 < np.mean(rows) < 0.97
+    assert 0.93 < np.mean(ratios) < 0.97
+
+
+def test_identical_stacks_are_told_apart_in_at_most_5_percent_of_runs() -> None:
+    rng, experiments = np.random.default_rng(22), 1000
+    wrong = 0
+    for _ in range(experiments):
+        found, _ = _in_sequence(_draw(rng, [1000.0] * STACKS)[0])
+        wrong += any(pair.decision is Decision.DIFFERENT for pair in found)
+    assert stats.binomtest(wrong, experiments).proportion_ci(0.95).high < 0.05
+
+
+def test_stacks_at_the_edge_of_the_margin_are_called_equivalent_in_at_most_5_percent_of_runs() -> None:
+    rng, wrong = np.random.default_rng(23), 0
+    truths = [1000.0, 1050.0] * 4
+    for _ in range(EXPERIMENTS):
+        found, _ = _in_sequence(_draw(rng, truths)[0])
+        called = [pair for pair in found if pair.decision is Decision.EQUIVALENT]
+        wrong += any(truths[int(pair.a)] != truths[int(pair.b)] for pair in called)
+    assert stats.binomtest(wrong, EXPERIMENTS).proportion_ci(0.95).low < 0.05
+
+
+@pytest.mark.parametrize(("step", "fewest"), [(0.04, 0.80), (0.05, 0.90)])
+def test_neighbours_are_decided_within_the_first_look(step: float, fewest: float) -> None:
+    """Which a default run reaches; no pair is ordered wrongly, and true ranks lie within the ranges shown."""
+    rng, decided, inside = np.random.default_rng(24), 0, 0
+    truths = [1000 * (1 + step) ** place for place in range(STACKS)]
+    for _ in range(EXPERIMENTS):
+        found, measured = _in_sequence(_draw(rng, truths)[0], SLICED_LOOKS[0])
+        ranges = rank_ranges(measured, found)
+        inside += all(ranges[str(place)][0] <= STACKS - place <= ranges[str(place)][1] for place in range(STACKS))
+        neighbours = [pair for pair in found if abs(int(pair.a) - int(pair.b)) == 1]
+        decided += sum(pair.decision is not Decision.UNDECIDED for pair in neighbours)
+        assert all(better_of(pair) in {"", max(pair.a, pair.b, key=int)} for pair in neighbours)
+    assert decided / (EXPERIMENTS * (STACKS - 1)) > fewest
+    assert inside / EXPERIMENTS > 0.95

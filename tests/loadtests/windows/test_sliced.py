@@ -1,0 +1,212 @@
+"""Servers loaded in turn, in slices: a known truth is found again, and every flaw of a window shows in it."""
+
+import functools
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from common.catalog.images import images
+from common.catalog.runtimes import Runtime
+from common.engine.builds import build_images
+from common.packages.environments import environment
+from common.records.load import LoadSpec, Tool
+from common.records.run import Slicing
+from common.records.summary import Verdict
+from common.records.window import Window
+from common.runtimes import process
+from common.runtimes.candidates import Candidate
+from loadtests.analysis.values import requests_per_cpu_s
+from loadtests.analysis.verdicts import verdicts
+from loadtests.visits.sliced_round import measure_in_turn
+from loadtests.windows.sliced import slicing_for, why_not_sliced
+from tests.support import records
+from tests.support.programmable import COSTLY_PER_CPU_S, programmed
+
+CORES = sorted(os.sched_getaffinity(0))
+SHORT = Slicing(passes=12, most_passes=18, slice_s=0.1, skipped_s=0.02)
+
+
+def _load(**changes: object) -> LoadSpec:
+    return records.setup(**changes).load
+
+
+@pytest.mark.parametrize(
+    ("load", "runtime", "reason"),
+    [
+        (_load(), Runtime.PROCESS, None),
+        (_load(scenario="errors"), Runtime.DOCKER, None),
+        (_load(), Runtime.FARGATE, "RUNTIME=fargate"),
+        (_load(tool=Tool.WRK), Runtime.PROCESS, "TOOL=wrk"),
+        (_load(generator_workers=2), Runtime.PROCESS, "GENERATOR_WORKERS=2"),
+        (_load(scenario="rate"), Runtime.PROCESS, "SCENARIO=rate"),
+        (_load(scenario="ramp"), Runtime.PROCESS, "SCENARIO=ramp"),
+        (_load(scenario="mixed"), Runtime.PROCESS, "SCENARIO=mixed"),
+    ],
+)
+def test_what_cannot_be_cut_into_slices_is_named(load: LoadSpec, runtime: Runtime, reason: str | None) -> None:
+    assert why_not_sliced(load, runtime) == reason
+
+
+@pytest.mark.parametrize(("vcpu", "slice_s"), [(0.25, 0.4), (0.5, 0.2), (1.0, 0.1), (4.0, 0.1)])
+def test_the_smaller_the_quota_the_longer_a_slice(vcpu: float, slice_s: float) -> None:
+    assert slicing_for(vcpu).slice_s == pytest.approx(slice_s)
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the servers' one environment is made."""
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture
+def servers(environments: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "functools.partial[Candidate]":
+    """A function that makes a candidate of a twist."""
+    monkeypatch.setattr(process, "environment", functools.partial(environment, root=environments))
+    return functools.partial(_candidate, tmp_path)
+
+
+def _candidate(folder: Path, twist: str, name: str = "toy") -> Candidate:
+    return Candidate(stack=programmed(folder / twist / name, name, twist))
+
+
+def _measure(candidates: Mapping[str, Candidate], slicing: Slicing = SHORT, vcpu: float = 1.0) -> dict[str, Window]:
+    setup = records.setup(server_cores=CORES[:1], generator_cores=CORES[1:] or CORES, warmup_s=0.2, users=16, vcpu=vcpu)
+    blank = [records.window(name, 1, None) for name in candidates]
+    return {one.cell: one for one in measure_in_turn(blank, setup, slicing, candidates, seed="1/1")}
+
+
+def _verdicts(window: Window) -> set[Verdict]:
+    setup = records.setup(server_cores=CORES[:1], generator_cores=CORES[1:] or CORES)
+    return set(verdicts(records.cell("toy+native"), [window] * 5, setup, Runtime.PROCESS))
+
+
+def _per_cpu_s(window: Window) -> float:
+    assert window.error is None
+    found = requests_per_cpu_s(window.load)
+    assert found is not None
+    return found
+
+
+@contextmanager
+def _busy(cores: Sequence[int]) -> Iterator[None]:
+    """Something else that wants the cores all the time."""
+    code = f"import os; os.sched_setaffinity(0, {set(cores)})\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as other:
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+@contextmanager
+def _bursts() -> Iterator[None]:
+    """Something else that takes a random core for half a second, a quarter of the time."""
+    ended = threading.Event()
+    rng = random.Random(1)  # noqa: S311 -- not for secrets
+
+    def burst() -> None:
+        while not ended.is_set():
+            with _busy([rng.choice(CORES)]):
+                time.sleep(0.5)
+            ended.wait(1.5)
+
+    thread = threading.Thread(target=burst)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
+
+
+@pytest.mark.slow
+@needs_two_cores
+def test_every_server_of_a_round_is_measured_as_it_was_programmed(servers: "functools.partial[Candidate]") -> None:
+    found = _measure({"costly": servers("costly"), "again": servers("costly", "again"), "good": servers("good")})
+    assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
+    assert _per_cpu_s(found["again"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
+    assert _per_cpu_s(found["good"]) > 5 * COSTLY_PER_CPU_S
+    load = found["costly"].load
+    assert load is not None
+    assert load.requests == sum(one.requests for one in load.slices if not one.disturbed)
+    assert sum(not one.disturbed for one in load.slices) <= SHORT.passes
+    assert load.littles_law_ratio == pytest.approx(1, abs=0.05)
+    assert load.reconnects == 0
+    assert load.failures == {}
+
+
+@pytest.mark.slow
+@needs_two_cores
+def test_under_bursts_of_other_work_slices_are_made_again_and_the_rate_holds(
+    servers: "functools.partial[Candidate]",
+) -> None:
+    with _bursts():
+        found = _measure({"costly": servers("costly"), "again": servers("costly", "again")})
+    for window in found.values():
+        assert _per_cpu_s(window) == pytest.approx(COSTLY_PER_CPU_S, rel=0.03)
+        assert window.load is not None
+        assert Verdict.DISTURBED not in _verdicts(window)
+    assert any(one.disturbed for window in found.values() if window.load for one in window.load.slices)
+
+
+@pytest.mark.slow
+@needs_two_cores
+@pytest.mark.parametrize("cores", [CORES[:1], CORES[1:]], ids=["server", "generator"])
+def test_a_core_that_others_use_all_the_time_disturbs_the_window(
+    servers: "functools.partial[Candidate]", cores: list[int]
+) -> None:
+    with _busy(cores):
+        found = _measure({"good": servers("good")})
+    assert Verdict.DISTURBED in _verdicts(found["good"])
+
+
+@pytest.mark.slow
+@needs_two_cores
+@pytest.mark.parametrize(
+    ("twist", "verdict"),
+    [
+        ("dying", Verdict.SERVER_DIED),
+        ("restarted", Verdict.RESTARTED),
+        ("wrong", Verdict.WRONG_ANSWERS),
+        ("closing", Verdict.CONNECTIONS),
+        ("lazy", Verdict.NOT_SATURATED),
+        ("restless", Verdict.DISTURBED),
+    ],
+)
+def test_what_is_wrong_with_a_server_shows_in_its_window_alone(
+    servers: "functools.partial[Candidate]", twist: str, verdict: Verdict
+) -> None:
+    found = _measure({twist: servers(twist), "costly": servers("costly")})
+    assert verdict in _verdicts(found[twist])
+    assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def in_docker(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
+    """A server of known cost, built on slim."""
+    stack = programmed(tmp_path_factory.mktemp("frameworks"), f"{toy_name}_costly", "costly")
+    slim = images()["slim"]
+    build_images([stack], [slim], report=lambda _: None)
+    return Candidate(stack=stack, image=slim)
+
+
+@needs_two_cores
+@pytest.mark.parametrize("vcpu", [0.25, 0.5, 1.0])
+def test_a_quota_does_not_change_the_rate_per_cpu_second(in_docker: Candidate, vcpu: float) -> None:
+    """Each in a network namespace of its own, which one process loads in turn."""
+    slicing = slicing_for(vcpu)
+    short = Slicing(passes=8, most_passes=12, slice_s=slicing.slice_s, skipped_s=slicing.skipped_s)
+    found = _measure({"a": in_docker, "b": in_docker}, short, vcpu)
+    for window in found.values():
+        assert _per_cpu_s(window) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
