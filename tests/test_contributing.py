@@ -68,7 +68,7 @@ def test_walk_through_adds_a_framework_and_measures_it(project: Path) -> None:
     (project / "frameworks" / NAME / "app.py").write_text(app)
     outputs = [make(project, line) for line in measured]
     assert re.search(rf"{NAME}\+gunicorn-gthread .* conforms ", outputs[1])
-    assert re.search(rf"^ *[12](-2|=)? +{NAME}\+gunicorn-gthread ", outputs[2], re.MULTILINE)
+    assert re.search(rf"{NAME}\+gunicorn-gthread +[0-9]", outputs[2])
     (summary,) = (project / "loadtests" / "results").glob("*/summary.json")
     assert NAME in json.dumps(json.loads(summary.read_text()))
     checks = "import sys, pytest; sys.exit(pytest.main(['-q', 'tests/common/catalog', '-p', 'no:cacheprovider']))"

@@ -65,8 +65,9 @@ def begin_workers(
     ``UsageError`` where there is no size, or the server is always one process.
     """
     require_room(vcpus, runtime)
-    if not candidate.stack.processes:
-        raise UsageError(f"{candidate.stack.name} is one process at any size: its server has no number of workers.")
+    stack = candidate.stack
+    if not stack.processes:
+        raise UsageError(f"FRAMEWORK={stack.framework.name} SERVER={stack.server.name} is one process at any size.")
 
     def begin(identity: RunIdentity) -> tuple[Workers, Mapping[str, Candidate]]:
         prepared = prepare_latency([candidate], runtime, messages)

@@ -93,7 +93,7 @@ def test_a_pilot_without_a_capacity_ends_the_command(
 
 @pytest.mark.parametrize(("framework", "server"), [("aiohttp", "native"), ("flask", "waitress")])
 def test_a_server_that_is_always_one_process_is_refused(framework: str, server: str) -> None:
-    with pytest.raises(UsageError, match=rf"{framework}\+{server} is one process at any size"):
+    with pytest.raises(UsageError, match=rf"FRAMEWORK={framework} SERVER={server} is one process at any size"):
         begin_workers(
             candidate(framework, server),
             vcpus=(1,),
