@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from common.errors import UsageError
@@ -16,6 +17,8 @@ from common.project import ROOT
 
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
+ANY_PYTHON = ">=3.11"
+"""The Pythons on which a framework can be had whose folder says nothing else: all that the project supports."""
 
 
 class Interface(StrEnum):
@@ -39,6 +42,8 @@ class Framework:
     distribution: str | None
     """The package whose version is shown as the framework's; ``None`` for the floors, which use no framework."""
     dependencies: tuple[str, ...]
+    requires_python: str = ANY_PYTHON
+    """The Pythons on which its locked version can be had, as in ``project.requires-python``."""
     command: str
     """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
     default: bool = False
@@ -59,6 +64,12 @@ class Framework:
         if self.distribution is None or not self.lock.exists():
             return None
         return locked_version(self.lock.read_text(), self.distribution)
+
+    @property
+    def oldest_python(self) -> str:
+        """The oldest Python that its lock is for, such as ``3.11``."""
+        (oldest,) = [one.version for one in SpecifierSet(self.requires_python) if one.operator == ">="]
+        return oldest
 
     @classmethod
     def load(cls, folder: Path) -> "Framework":
@@ -106,6 +117,7 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
         target=_field(stack, "tool.stack.target", str, default="app:app"),
         distribution=_field(stack, "tool.stack.distribution", str, default="") or None,
         dependencies=_dependencies(project),
+        requires_python=_requires_python(project),
         command=command,
         default=_field(stack, "tool.stack.default", bool, default=False),
         unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
@@ -123,6 +135,17 @@ def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
                 f"invalid entry {text!r} in project.dependencies: must be a requirement such as 'falcon>=4.4'"
             ) from error
     return tuple(dependencies)
+
+
+def _requires_python(project: Mapping[str, Any]) -> str:
+    text = _field(project, "project.requires-python", str, default=ANY_PYTHON)
+    try:
+        bounds = [one for one in SpecifierSet(text) if one.operator == ">="]
+    except InvalidSpecifier:
+        bounds = []
+    if len(bounds) != 1:
+        raise _FieldError(f"invalid project.requires-python {text!r}: must name the oldest, such as '>=3.11'")
+    return str(text)
 
 
 _TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table", bool: "true or false"}

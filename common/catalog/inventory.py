@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.frameworks import Framework, Interface
+from common.catalog.frameworks import ANY_PYTHON, Framework, Interface
 from common.catalog.images import DEFAULT_PYTHON, Image, images
 from common.catalog.popularity import Popularity, Usage, load_popularity
 from common.catalog.servers import DEFAULTS, SERVERS, Server
@@ -60,6 +60,7 @@ def _framework(framework: Framework) -> dict[str, Any]:
         "servers": [server.name for server in compatible(framework)],
         "default": framework.default,
         "default_server": DEFAULTS[framework.interface],
+        "requires_python": framework.requires_python,
         "unavailable": dict(framework.unavailable),
     }
 
@@ -93,7 +94,8 @@ def _runtimes(engine_error: str | None) -> dict[str, dict[str, Any]]:
 def _framework_table(known: Mapping[str, Framework]) -> Table:
     rows = (
         (name, framework.title, _version(framework), framework.interface, DEFAULTS[framework.interface],
-         "by default" if framework.default else "if named", _availability(framework.unavailable))
+         "by default" if framework.default else "if named",
+         _availability(framework.unavailable, framework.requires_python))
         for name, framework in known.items()
     )  # fmt: skip
     return _table("FRAMEWORK", ("title", "version", "interface", "default SERVER", "selected", "available"), rows)
@@ -170,9 +172,11 @@ def _sources(popularity: Popularity, today: date) -> Iterator[str]:
         )
 
 
-def _availability(unavailable: Mapping[str, str]) -> str:
+def _availability(unavailable: Mapping[str, str], requires_python: str = ANY_PYTHON) -> str:
     """Return where something is available, with the reason for each image, server or runtime on which it is not."""
-    return "; ".join(f"not on {place}: {reason}" for place, reason in unavailable.items()) or "everywhere"
+    places = [f"not on {place}: {reason}" for place, reason in unavailable.items()]
+    pythons = [] if requires_python == ANY_PYTHON else [f"on Python {requires_python} only"]
+    return "; ".join(pythons + places) or "everywhere"
 
 
 def _table(name: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:

@@ -16,10 +16,8 @@ from common.catalog.stacks import Stack, compatible
 from common.errors import UsageError
 from common.packages.uv import run_uv
 
-OLDEST_PYTHON = "3.11"
-
 _COMPILE = (
-    *("pip", "compile", "-", "--quiet", "--universal", "--fork-strategy=fewest", f"--python-version={OLDEST_PYTHON}"),
+    *("pip", "compile", "-", "--quiet", "--universal", "--fork-strategy=fewest"),
     *("--generate-hashes", "--no-header"),
 )
 
@@ -31,7 +29,11 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
     then left as it was. Package indexes that are files of this machine are ignored: a lock contains the hashes of the
     first index that has a package, and the hash of a wheel built here would match nowhere else.
     """
-    options = (f"--output-file={framework.lock}", *(("--upgrade",) if upgrade else ()))
+    options = (
+        f"--python-version={framework.oldest_python}",
+        f"--output-file={framework.lock}",
+        *(("--upgrade",) if upgrade else ()),
+    )
     stdin = "\n".join(requirements(framework))
     run_uv(*_COMPILE, *options, stdin=stdin, what=f"The lock of {framework.name}", local=False)
     return framework.lock

@@ -1,9 +1,12 @@
 """Candidates for a command: stacks in a runtime and, except as processes, in an image."""
 
+import platform
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
 
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size, with_minimum_memory
@@ -79,9 +82,17 @@ class Candidate:
     @property
     def unavailable(self) -> str | None:
         """The reason why it is not available; ``None`` if it is."""
-        if self.image is None:
-            return self.stack.unavailable(Runtime.PROCESS)
-        return self.stack.unavailable(Runtime.DOCKER, self.image.name)
+        places = (Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name)
+        return self.stack.unavailable(*places) or self._unfit_python
+
+    @property
+    def _unfit_python(self) -> str | None:
+        """The reason why its framework cannot run on this Python; ``None`` if it can, or for an interpreter by path."""
+        if self.interpreter is not None:
+            return None
+        python = platform.python_version() if self.image is None else self.python
+        needed = self.stack.framework.requires_python
+        return None if SpecifierSet(needed).contains(python) else f"it needs Python {needed}, and this is {python}"
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None

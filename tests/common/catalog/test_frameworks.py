@@ -33,7 +33,8 @@ def write(root: Path, text: str, name: str = "toy") -> Path:
 
 def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
     more = '[tool.stack.unavailable]\nalpine = "has no wheel"\n[tool.stack.deviations]\n"test_x[1]" = "answers 500"\n'
-    folder = write(tmp_path, f"{GOOD}default = true\n{more}")
+    project = GOOD.replace("[project]", '[project]\nrequires-python = ">=3.12"')
+    folder = write(tmp_path, f"{project}default = true\n{more}")
     assert Framework.load(folder) == Framework(
         name="toy",
         title="Toy",
@@ -42,6 +43,7 @@ def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
         target="app:app",
         distribution="toy",
         dependencies=("toy>=1",),
+        requires_python=">=3.12",
         command="",
         default=True,
         unavailable={"alpine": "has no wheel"},
@@ -72,6 +74,16 @@ def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> 
         ('"toy>=1"', "7", "invalid entry 7 in project.dependencies: must be a requirement"),
         ('["toy>=1"]', '"toy>=1"', "invalid project.dependencies 'toy>=1': must be an array"),
         ('"wsgi"', '"wsgi"\nunavailable = "alpine"', "invalid tool.stack.unavailable 'alpine': must be a table"),
+        (
+            "[project]",
+            '[project]\nrequires-python = "new"',
+            "invalid project.requires-python 'new': must name the oldest",
+        ),
+        (
+            "[project]",
+            '[project]\nrequires-python = "<4"',
+            "invalid project.requires-python '<4': must name the oldest",
+        ),
         ('"wsgi"', '"wsgi"\ndefault = "yes"', "invalid tool.stack.default 'yes': must be true or false"),
     ],
 )
@@ -82,6 +94,12 @@ def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: s
     assert "frameworks/toy/pyproject.toml" in str(caught.value)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_oldest_python_is_the_lower_bound(tmp_path: Path) -> None:
+    bounded = GOOD.replace("[project]", '[project]\nrequires-python = "<3.15,>=3.12"')
+    assert Framework.load(write(tmp_path, bounded)).oldest_python == "3.12"
+    assert Framework.load(write(tmp_path, GOOD, "other")).oldest_python == "3.11"
 
 
 def test_version_is_read_from_the_lock_for_any_spelling_of_the_package_name() -> None:

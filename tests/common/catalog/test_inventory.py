@@ -66,6 +66,8 @@ def test_floor_and_missing_lock_are_told_apart(tmp_path_factory: pytest.TempPath
 def test_unavailable_combination_is_printed_with_its_reason() -> None:
     assert "not on alpine: zope-interface" in row("gunicorn-gevent", tables())
     assert "everywhere" in row("uvicorn", tables())
+    needy = replace(KNOWN["flask"], requires_python=">=3.14")
+    assert "on Python >=3.14 only" in row("flask", tables(KNOWN | {"flask": needy}))
 
 
 @pytest.mark.parametrize(("engine_error", "expected"), [(None, "yes"), (NO_ENGINE, f"no: {NO_ENGINE}")])
