@@ -108,16 +108,16 @@ class LiveProgress:
 
 
 @contextmanager
-def live_progress(what: str, total: int, console: Console) -> Iterator[LiveProgress]:
+def live_progress(title: str, total: int, console: Console) -> Iterator[LiveProgress]:
     """Display the progress of ``total`` steps, and clear it from the terminal at the end.
 
-    ``what`` names the whole task at the start of the line.
+    ``title`` names the whole task at the start of the line.
     """
-    columns = (SpinnerColumn(), TextColumn("{task.fields[what]}"), BarColumn(bar_width=20), MofNCompleteColumn(),
+    columns = (SpinnerColumn(), TextColumn("{task.fields[title]}"), BarColumn(bar_width=20), MofNCompleteColumn(),
                _TimeLeft(), TextColumn("{task.description}", markup=False),
                TextColumn("{task.fields[last]}", style="dim", markup=False))  # fmt: skip
     with _ProgressBelowTable(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=total, what=what, last="", ends_at_s=None)
+        task = progress.add_task("", total=total, title=title, last="", ends_at_s=None)
         yield LiveProgress(progress=progress, task=task, console=console)
 
 

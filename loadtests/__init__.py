@@ -1,1 +1,1 @@
-"""How it is measured: Locust users and scenarios, the runner, analysis and report."""
+"""Measuring stacks: load generation, experiments, analysis and reports."""

@@ -1,4 +1,4 @@
-"""What Locust loads: the scenarios, and the options that they and the timed window take."""
+"""The locustfile: the user classes of all scenarios, and the options that they and the timed window take."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
 from loadtests.timing import window
-from loadtests.timing.climbs import climbing, staircase_of, told, users_of, window_s
+from loadtests.timing.climbs import climbing, log_step, staircase_of, users_of, window_s
 from loadtests.timing.distributed import Follower, Leader
 from loadtests.timing.scenario_users import DELAY_MS, user_classes
 from loadtests.timing.staircase import climb
@@ -35,34 +35,38 @@ globals().update(user_classes())
 
 
 def add_options(parser: LocustArgumentParser) -> None:
-    """Add our options to Locust's; the scenarios' are asked for in the web UI as well."""
+    """Add our options to Locust's; those of the scenarios also appear in the web UI."""
     add: Callable[..., Any] = parser.add_argument
     number = number_from(0, 3600)
-    add("--delay-ms", type=_delay_ms, default=DELAY_MS, help="how long /sleep is asked to sleep")
+    add("--delay-ms", type=_delay_ms, default=DELAY_MS, help="milliseconds that /sleep is asked to sleep")
     add(
-        "--objective", type=_objective, default=None, help="what a step of Ramp or Sleepers must hold, such as p99<50ms"
+        "--objective",
+        type=_objective,
+        default=None,
+        help="objective of a step of Ramp or Sleepers, such as p99<50ms",
     )
-    hidden = {"include_in_web_ui": False}  # and sent to workers with all others, so that they must be plain values
+    # Options are sent to workers, so their values must be plain types.
+    hidden = {"include_in_web_ui": False}
     add("--tally-file", help="write exact counts of all workers to this file at the end", **hidden)
     add("--window-file", help="measure one timed window, write its record to this file, and end", **hidden)
     add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window", **hidden)
     add("--window-s", type=number, default=2.0, help="seconds that the window lasts", **hidden)
-    add("--opening-s", type=number, default=10.0, help="seconds that connections may take to be all open", **hidden)
-    add("--gate", type=Path, help="a folder, where generators that begin together wait for each other", **hidden)
-    add("--gate-of", type=int, default=1, help="how many generators wait for each other there", **hidden)
+    add("--opening-s", type=number, default=10.0, help="seconds that all connections may take to open", **hidden)
+    add("--gate", type=Path, help="a folder in which generators that begin together wait for each other", **hidden)
+    add("--gate-of", type=int, default=1, help="the number of generators that wait for each other", **hidden)
     add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID", **hidden)
     add("--cores", type=_cores, default=(), help="cores to pin the generator to, such as 1 or 1,2", **hidden)
-    add("--server-cores", type=_numbers, default=(), help="cores that the server is pinned to, to watch", **hidden)
+    add("--server-cores", type=_numbers, default=(), help="cores that the server is pinned to", **hidden)
 
 
 def prepare(environment: Environment, **_: object) -> None:
-    """Pin the process, and start the timed window where one is asked for; what cannot work ends the process."""
+    """Pin the process, and start the timed window if one is requested; invalid options end the process."""
     options = options_of(environment)
     try:
-        if options.processes or not isinstance(environment.runner, WorkerRunner):  # others are sent their master's tags
+        if options.processes or not isinstance(environment.runner, WorkerRunner):  # workers get their master's tags
             keep_tagged(environment)
-        ours = [issubclass(one, KeepAliveUser) for one in environment.user_classes]
-        if environment.host and (any(ours) if options.headless else all(ours)):  # the web UI's form chooses among them
+        ours = [issubclass(user, KeepAliveUser) for user in environment.user_classes]
+        if environment.host and (any(ours) if options.headless else all(ours)):  # its form chooses classes
             destination(environment.host)
         if options.cores:
             os.sched_setaffinity(0, options.cores)
@@ -83,7 +87,7 @@ def prepare(environment: Environment, **_: object) -> None:
 
 
 def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[window.WindowPlan], object]:
-    """What measures the window: a master's workers, or this process's engine."""
+    """Return the function that measures the window: by a master's workers, or by this process's loop."""
     runner = environment.runner
     if isinstance(runner, MasterRunner):
         rate_rps = options_of(environment).rate if kind is OpenLoop else 0.0
@@ -93,7 +97,7 @@ def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[
 
 
 def measure(environment: Environment, measurement: Callable[[window.WindowPlan], object]) -> None:
-    """Measure the window and end the process: with status 0 if there is a record, whatever it says."""
+    """Measure the window and end the process, with status 0 if a record was written, whatever it says."""
     runner = environment.runner
     assert runner is not None
     try:
@@ -127,22 +131,22 @@ def _measure(environment: Environment, runner: LocalRunner, kind: type[ClosedLoo
         return
     plan = replace(plan, window_s=window_s(options_of(environment)))
     stairs = staircase_of(environment, scenario, plan)
-    window.run(plan, lambda: climb(stairs, plan, loop, users, told), stairs.longest_s(plan))
+    window.run(plan, lambda: climb(stairs, plan, loop, users, log_step), stairs.longest_s(plan))
 
 
 def _kind(environment: Environment) -> type[ClosedLoop]:
-    kinds = {one.loop_class for one in environment.user_classes if issubclass(one, KeepAliveUser)}
+    kinds = {user.loop_class for user in environment.user_classes if issubclass(user, KeepAliveUser)}
     if len(kinds) != 1:
-        raise UsageError("--window-file measures classes of one kind. Name those of a closed or of an open loop.")
+        raise UsageError("--window-file measures one kind of loop. Name only closed-loop or only open-loop classes.")
     return kinds.pop()
 
 
 def _loop_in_use(environment: Environment) -> ClosedLoop:
-    """The engine of a worker's users; it is its master who chose their class."""
+    """Return the loop of a worker's users, whose class its master chose."""
     assert environment.runner is not None
     names = {name for name, users in environment.runner.user_classes_count.items() if users}
-    chosen = (one for one in environment.user_classes if one.__name__ in names and issubclass(one, KeepAliveUser))
-    return loop_of(environment, next((one.loop_class for one in chosen), ClosedLoop))
+    chosen = (user for user in environment.user_classes if user.__name__ in names and issubclass(user, KeepAliveUser))
+    return loop_of(environment, next((user.loop_class for user in chosen), ClosedLoop))
 
 
 def _objective(text: str) -> str:
@@ -162,10 +166,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _cores(text: str) -> tuple[int, ...]:
-    there = os.sched_getaffinity(0)
+    available = os.sched_getaffinity(0)
     cores = _numbers(text)
-    if not cores or not there.issuperset(cores):
-        raise ArgumentTypeError(f"{text!r} is not accepted: some of {','.join(map(str, sorted(there)))} are")
+    if not cores or not available.issuperset(cores):
+        raise ArgumentTypeError(f"invalid cores {text}: must be some of {','.join(map(str, sorted(available)))}")
     return cores
 
 

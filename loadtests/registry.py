@@ -1,4 +1,4 @@
-"""Every experiment, by the record of its runs."""
+"""Every experiment, by the type of its runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,7 @@ EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
 
 
 def experiment_of(run: Run) -> Experiment[Any, Any]:
-    """Return the experiment that a run is of."""
+    """Return the experiment of a run."""
     if isinstance(run, FargateRun) and run.name == STARTUP:
         return FargateStartup(run)
     return EXPERIMENTS[type(run)](run)

@@ -1,5 +1,7 @@
 """Calls to AWS through boto3, and the translation of its errors into messages of one line."""
 
+import json
+import logging
 import os
 import time
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard",
 
 A call takes 90 seconds at most, so that no lease expires before the reply to the call that took it.
 """
+_LOG = logging.getLogger(__name__)
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _CREDENTIAL_CODES = frozenset({
     "AuthFailure", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException",
@@ -101,6 +104,7 @@ class BotoClient:
         """Return the reply; ``UsageError`` for wrong credentials or region, otherwise ``AwsCallError``."""
         try:
             method = getattr(self._client(service), xform_name(operation))
+            _LOG.debug("AWS %s %s %s", service, operation, json.dumps(parameters, default=str))
             asked_at_s = time.time()
             reply: dict[str, Any] = method(**parameters)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:

@@ -15,9 +15,9 @@ from common.aws.clock import Clock
 from common.aws.requests import OWNER
 
 _INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
-_TAGS = [{"key": OWNER, "value": "rehearsed"}]
+_TAGS = [{"key": OWNER, "value": "dry-run"}]
 _TASK = {
-    "taskArn": "arn:aws:ecs:region:account:task/rehearsed",
+    "taskArn": "arn:aws:ecs:region:account:task/dry-run",
     "lastStatus": "RUNNING",
     "createdAt": _INSTANT,
     "pullStartedAt": _INSTANT,
@@ -33,7 +33,7 @@ _TASK = {
         }
     ],
 }
-_DEFINITION = "arn:aws:ecs:region:account:task-definition/rehearsed:1"
+_DEFINITION = "arn:aws:ecs:region:account:task-definition/dry-run:1"
 REPLIES: dict[str, dict[str, Any]] = {
     "RegisterTaskDefinition": {"taskDefinition": {"taskDefinitionArn": _DEFINITION}},
     "RunTask": {"tasks": [_TASK]},
@@ -41,12 +41,12 @@ REPLIES: dict[str, dict[str, Any]] = {
     "ListTasks": {"taskArns": [_TASK["taskArn"]]},
     "ListTaskDefinitions": {"taskDefinitionArns": [_DEFINITION]},
     "DescribeNetworkInterfaces": {"NetworkInterfaces": [{"Association": {"PublicIp": "192.0.2.1"}}]},
-    "ListTaskDefinitionFamilies": {"families": ["rehearsed"]},
+    "ListTaskDefinitionFamilies": {"families": ["dry-run"]},
     "DescribeTaskDefinition": {"tags": _TAGS},
     "DescribeSubnets": {"Subnets": [{"VpcId": "vpc-0"}]},
     "DescribeVpcEndpoints": {"VpcEndpoints": []},
-    "GetRole": {"Role": {"Arn": "arn:aws:iam::account:role/rehearsed"}},
-    "DescribeImages": {"imageDetails": [{"imageDigest": "sha256:rehearsed"}]},
+    "GetRole": {"Role": {"Arn": "arn:aws:iam::account:role/dry-run"}},
+    "DescribeImages": {"imageDetails": [{"imageDigest": "sha256:dry-run"}]},
 }
 """Canned replies, just complete enough for the caller to reach its next call."""
 

@@ -76,7 +76,7 @@ def stop_tasks(cloud: AwsClient, cluster: str, arns: Iterable[str], *, recent: b
 
     def stop(arn: str) -> None:
         try:
-            cloud.call("ecs", "StopTask", cluster=cluster, task=arn, reason=f"{PROJECT} is done with it")
+            cloud.call("ecs", "StopTask", cluster=cluster, task=arn, reason=f"{PROJECT} no longer needs it")
         except AwsCallError as error:
             if error.code != UNKNOWN_TASK:
                 raise

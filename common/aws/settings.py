@@ -3,7 +3,9 @@
 import platform
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from common.aws.calls import AwsClient, BotoClient
 from common.aws.dry_run import DryRunClient
@@ -16,23 +18,50 @@ from common.registries.ecr import is_ecr
 
 DEFAULT_ROLE = "ecsTaskExecutionRole"
 
+Region = Annotated[str | None, Parameter(help="AWS region; boto3's own configuration unless given.")]
+Cluster = Annotated[str, Parameter(help="ECS cluster.")]
+DryRun = Annotated[bool, Parameter(help="Print the AWS calls instead of making them.")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FargateSettings:
     """The variables of ``RUNTIME=fargate``, and what follows from them."""
 
-    region: str | None = None
-    cluster: str = "default"
-    subnets: str = ""
-    security_groups: str = ""
-    assign_public_ip: Literal["enabled", "disabled"] = "enabled"
-    registry: str = ""
-    execution_role: str = ""
-    log_group: str = ""
-    load_from: Literal["here", "task"] = "here"
-    architecture: Literal["auto", "x86_64", "arm64"] = "auto"
-    max_dollars: float | None = None
-    dry_run: bool = False
+    region: Region = None
+    cluster: Cluster = "default"
+    subnets: Annotated[str, Parameter(help="Subnets that tasks run in, joined by commas. Required on Fargate.")] = ""
+    security_groups: Annotated[
+        str, Parameter(help="Security groups of tasks, joined by commas; the VPC's own unless given.")
+    ] = ""
+    assign_public_ip: Annotated[
+        Literal["enabled", "disabled"],
+        Parameter(help="Whether tasks get a public address; disabled for a machine inside their network."),
+    ] = "enabled"
+    registry: Annotated[
+        str, Parameter(help="Registry that tasks pull images from: HOST[:PORT][/PREFIX]. Required on Fargate.")
+    ] = ""
+    execution_role: Annotated[
+        str,
+        Parameter(
+            help=f"Name or ARN of the role that pulls images and writes logs; {DEFAULT_ROLE} if one is needed and none "
+            "given."
+        ),
+    ] = ""
+    log_group: Annotated[
+        str, Parameter(help="CloudWatch log group, which must exist, for the logs of tasks; none unless given.")
+    ] = ""
+    load_from: Annotated[
+        Literal["here", "task"],
+        Parameter(help="Where load comes from: this machine, or a second task next to the server's."),
+    ] = "here"
+    architecture: Annotated[
+        Literal["auto", "x86_64", "arm64"],
+        Parameter(help="CPU architecture of tasks; auto is this machine's, as its images run in the tasks."),
+    ] = "auto"
+    max_dollars: Annotated[
+        float | None, Parameter(help="The command's spending limit. Required on Fargate, except with DRY_RUN=1.")
+    ] = None
+    dry_run: DryRun = False
 
     @cached_property
     def cloud(self) -> AwsClient:
@@ -46,6 +75,7 @@ class FargateSettings:
             self.max_dollars,
             architecture=self.cpu_architecture,
             region=self.cloud.known_region,
+            public=self.public,
             dry_run=self.dry_run,
         )
 

@@ -53,7 +53,7 @@ def with_minimum_memory(size: Size) -> Size:
 
 
 def _as_of() -> str:
-    return f"as of {load_prices().seen[TABLE]}"
+    return f"as of {load_prices().sizes_as_of[TABLE]}"
 
 
 def _parse_vcpus(text: str) -> float:

@@ -33,11 +33,12 @@ class TaskPrices:
     """Where and when the prices applied, for messages."""
 
     @classmethod
-    def find(cls, architecture: str, region: str | None, table: Path = PRICES) -> "TaskPrices":
+    def find(cls, architecture: str, region: str | None, table: Path = PRICES, *, public: bool = True) -> "TaskPrices":
         """Return the newest prices of a region for an architecture as ECS names it: ``X86_64`` or ``ARM64``.
 
-        Without a region, in which no task can start, they are those of the table's first one. ``UsageError`` if the
-        table has no row for the region.
+        ``public`` says whether tasks get a public IPv4 address, which is billed as well. Without a region, in which no
+        task can start, the prices are those of the table's first one. Raise ``UsageError`` if the table has no row for
+        the region.
         """
         name = {"X86_64": "x86_64", "ARM64": "aarch64"}[architecture]
         rows = [row for row in load_prices(table).compute if row.sizes == TABLE and row.architecture == name]
@@ -53,18 +54,18 @@ class TaskPrices:
         return cls(
             vcpu=offer.vcpu_hour,
             gb=offer.gb_hour,
-            public_ipv4=offer.public_ipv4_hour,
+            public_ipv4=offer.public_ipv4_hour if public else 0.0,
             minimum_s=offer.minimum_s,
             dated=f"{offer.name} in {offer.region} as of {offer.as_of}",
         )
 
     def per_hour(self, size: Size) -> float:
-        """Return the cost of an hour of one task with a public address."""
+        """Return the cost of an hour of one task."""
         assert size.memory_bytes is not None
         return size.vcpu * self.vcpu + size.memory_bytes / BYTES_PER_GB * self.gb + self.public_ipv4
 
     def dollars(self, size: Size, lifetime_s: float) -> float:
-        """Return the cost of one task with a public address that lives for ``lifetime_s``."""
+        """Return the cost of one task that lives for ``lifetime_s``."""
         return max(lifetime_s, self.minimum_s) * self.per_hour(size) / HOUR_S
 
 
@@ -119,13 +120,19 @@ class SpendingLimit:
 
     @classmethod
     def parse(
-        cls, max_dollars: float | None, *, architecture: str, region: str | None, dry_run: bool = False
+        cls,
+        max_dollars: float | None,
+        *,
+        architecture: str,
+        region: str | None,
+        public: bool = True,
+        dry_run: bool = False,
     ) -> "SpendingLimit":
         """Return the limit that ``MAX_DOLLARS=`` sets; a dry run spends nothing and needs none."""
         if max_dollars is not None and not 0 < max_dollars < math.inf:
             raise UsageError(f"invalid MAX_DOLLARS={max_dollars}: must be a positive number of dollars")
         ceiling = math.inf if dry_run else max_dollars or 0.0
-        return cls(rates=TaskPrices.find(architecture, region), max_dollars=ceiling)
+        return cls(rates=TaskPrices.find(architecture, region, public=public), max_dollars=ceiling)
 
     def approve(self, tasks: Sequence[tuple[Size, float]], report: Callable[[str], None]) -> None:
         """Report the least and the most that ``tasks`` cost; ``UsageError`` if the most is above the ceiling.

@@ -105,7 +105,7 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
     project = _field(document, "project", dict)
     interface = _field(stack, "tool.stack.interface", str)
     if interface not in list(Interface):
-        raise _FieldError(f"invalid tool.stack.interface {interface!r}: must be one of {', '.join(Interface)}")
+        raise _FieldError(f"invalid tool.stack.interface {interface}: must be one of {', '.join(Interface)}")
     command = _field(stack, "tool.stack.command", str, default="")
     if (interface == Interface.NATIVE) != bool(command):
         raise _FieldError("tool.stack.command is required with interface = 'native' and refused with any other")
@@ -132,7 +132,7 @@ def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
             Requirement(text)
         except (InvalidRequirement, TypeError) as error:
             raise _FieldError(
-                f"invalid entry {text!r} in project.dependencies: must be a requirement such as 'falcon>=4.4'"
+                f"invalid entry {text} in project.dependencies: must be a requirement such as 'falcon>=4.4'"
             ) from error
     return tuple(dependencies)
 
@@ -144,7 +144,7 @@ def _requires_python(project: Mapping[str, Any]) -> str:
     except InvalidSpecifier:
         bounds = []
     if len(bounds) != 1:
-        raise _FieldError(f"invalid project.requires-python {text!r}: must name the oldest, such as '>=3.11'")
+        raise _FieldError(f"invalid project.requires-python {text}: must name the oldest, such as '>=3.11'")
     return str(text)
 
 
@@ -157,5 +157,5 @@ def _field(table: Mapping[str, Any], path: str, kind: type, default: Any = None)
     if value is None:
         raise _FieldError(f"{path} is missing")
     if not isinstance(value, kind):
-        raise _FieldError(f"invalid {path} {value!r}: must be {_TOML_NAMES[kind]}")
+        raise _FieldError(f"invalid {path} {value}: must be {_TOML_NAMES[kind]}")
     return value

@@ -70,15 +70,15 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     compute: Annotated[list[Compute], Meta(min_length=1)]
     storage: list[Storage]
     sizes: dict[str, list[SizeRow]]
-    seen: dict[str, date]
+    sizes_as_of: dict[str, date]
     """The day on which each table of sizes was read from its source."""
 
-    def valid(self, offer: Compute) -> tuple[Size, ...]:
+    def sizes_of(self, offer: Compute) -> tuple[Size, ...]:
         """Return every valid size of an offer, the fewest vCPUs and the least memory first."""
         rows = sorted(self.sizes[offer.sizes], key=lambda row: row.vcpu)
         return tuple(size for row in rows for size in row.sizes())
 
-    def stored(self, offer: Compute) -> Storage:
+    def storage_of(self, offer: Compute) -> Storage:
         """Return the storage that an offer's images are kept in."""
         return next(storage for storage in self.storage if storage.name == offer.storage)
 
@@ -93,7 +93,7 @@ def load_prices(table: Path = TABLE) -> Prices:
     for offer in prices.compute:
         if offer.sizes not in prices.sizes or offer.storage not in stores:
             raise UsageError(
-                f"{table.name}: {offer.name} refers to sizes {offer.sizes!r} and storage {offer.storage!r}. "
-                f"Accepted: sizes {', '.join(prices.sizes)}; storage {', '.join(stores)}."
+                f"{table.name}: {offer.name} refers to sizes {offer.sizes} and storage {offer.storage}: "
+                f"sizes must be one of {', '.join(prices.sizes)}, storage one of {', '.join(stores)}."
             )
     return prices

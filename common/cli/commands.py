@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Group, Parameter, validators
 
 from common.aws.leftovers import clean
-from common.aws.settings import FargateSettings
+from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog import inventory
 from common.catalog.frameworks import Interface, frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
@@ -257,11 +257,13 @@ def push(
 
 def fargate_clean(
     *,
-    region: Annotated[str | None, Parameter(help="AWS region; boto3's own configuration unless given.")] = None,
-    cluster: Annotated[str, Parameter(help="ECS cluster.")] = "default",
-    everyones: Annotated[bool, Parameter(help="Remove what live runs use, too.")] = False,
-    dry_run: Annotated[bool, Parameter(help="Print every call instead of making it.")] = False,
+    region: Region = None,
+    cluster: Cluster = "default",
+    everyones: Annotated[
+        bool, Parameter(help="Also remove what other machines created, even if it is in use.")
+    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Remove what killed runs left on AWS, found by tag."""
+    """Remove tasks and task definitions that killed runs left on AWS, found by tag."""
     cloud = FargateSettings(region=region, dry_run=dry_run).cloud
     clean(cloud, cluster, everyones=everyones, report=Terminal().say)

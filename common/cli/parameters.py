@@ -19,7 +19,10 @@ FRAMEWORKS = (
 FRAMEWORK = "Name of one framework, or NAME@VERSION."
 SERVERS = "Servers: names joined by commas, all, or default for each framework's own."
 IMAGES = "Base images: fat, slim, alpine, joined by commas, or all."
-RUNTIME = "How stacks are brought up: process, docker, or auto for docker where an engine answers."
+RUNTIME = (
+    "How stacks are brought up: process, docker, fargate for the commands that offer it, or auto: docker if an engine "
+    "answers, otherwise process."
+)
 PYTHON = "Python of the images, such as 3.13 or 3.13.2."
 VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
 MEMORY = "Memory limit of each server, such as 512m or 1g; none unless given."

@@ -38,7 +38,7 @@ def slept(delay_ms: int) -> str:
     return f"slept for {delay_ms} ms"
 
 
-def seconds(delay_ms: int) -> float:
+def sleep_seconds(delay_ms: int) -> float:
     """Return the seconds to pass to a sleep function so that it sleeps for at least ``delay_ms``.
 
     libuv rounds its clock down to whole milliseconds, so a timer of uvloop can fire up to 1 ms early; on a loop that

@@ -155,4 +155,6 @@ def _run(line: Sequence[str | Path]) -> None:
     )
     if recipe.returncode != 0:
         tail = "\n".join(recipe.stdout.decode(errors="replace").splitlines()[-TAIL_LINES:])
-        raise FailedError(f"{Path(line[0]).name} failed with exit status {recipe.returncode}:\n{tail}")
+        raise FailedError(
+            f"{Path(line[0]).name} failed with exit status {recipe.returncode}. The end of its output:\n{tail}"
+        )

@@ -17,7 +17,7 @@ from common.project import PROJECT
 
 OWNER = f"{PROJECT}.owner"
 """The label that holds the ``owner_id`` of the process that created a container."""
-GUARD = f"{PROJECT}.guard"
+WATCHDOG = f"{PROJECT}.guard"
 """The label by which a watchdog finds the containers that it watches."""
 
 
@@ -25,7 +25,7 @@ GUARD = f"{PROJECT}.guard"
 def watched_containers() -> Iterator[dict[str, str]]:
     """Yield labels for containers, which a watchdog removes if this process is killed within the block."""
     watchdog_id = secrets.token_hex(8)
-    line = [sys.executable, "-I", container_watchdog.__file__, f"{GUARD}={watchdog_id}"]
+    line = [sys.executable, "-I", container_watchdog.__file__, f"{WATCHDOG}={watchdog_id}"]
     with subprocess.Popen(
         line,
         bufsize=0,
@@ -35,7 +35,7 @@ def watched_containers() -> Iterator[dict[str, str]]:
         start_new_session=True,
     ) as watchdog:
         try:
-            yield {OWNER: owner_id(os.getpid()), GUARD: watchdog_id}
+            yield {OWNER: owner_id(os.getpid()), WATCHDOG: watchdog_id}
         except BenchmarkError:  # removal has run; after anything else, such as an interrupt, the watchdog makes sure
             _disarm(watchdog)
             raise

@@ -22,9 +22,9 @@ from requests import RequestException
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
 from common.host.ownership import is_alive, owner_id
+from common.host.readiness import wait_until
 from common.host.shaped_link import Link
 from common.host.supervisor import supervised
-from common.host.waiting import wait_until
 from common.project import ROOT
 
 PROGRAM = "dockerd"
@@ -61,7 +61,7 @@ def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
     line = [*link.prefix, program, *_options(folder, sock, registry)]
     try:
         with supervised(line, cwd=folder) as engine:
-            wait_until(lambda: _answers(sock), engine.exit_reason, what=f"a second {PROGRAM}")
+            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {PROGRAM}")
             with closing(docker.DockerClient(base_url=f"unix://{sock}", timeout=PULL_TIMEOUT_S)) as client:
                 yield client
     finally:
@@ -99,7 +99,7 @@ def _raise_error(reference: str, event: Mapping[str, Any]) -> None:
     if reason := event.get("error"):
         raise FailedError(f"{reference} was not pulled: {reason}")
     if str(event.get("status", "")).startswith("Retrying"):
-        raise FailedError(f"{reference} was not pulled in one go: the connection to the registry broke off.")
+        raise FailedError(f"{reference} was not pulled at one go: the connection to the registry broke.")
 
 
 def _options(folder: Path, sock: Path, registry: str) -> list[str]:

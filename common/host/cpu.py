@@ -37,7 +37,7 @@ def read_cpu(meter: str) -> CpuReading:
         case "tree":
             return read_tree(int(rest))
         case _:
-            raise UsageError(f"invalid CPU meter {meter!r}: must be cgroup:PATH[,PATH] or tree:PID.")
+            raise UsageError(f"invalid CPU meter {meter}: must be cgroup:PATH[,PATH] or tree:PID.")
 
 
 def cgroup_meter(pid: int, *, proc: Path = Path("/proc"), root: Path = CGROUP_ROOT) -> str:

@@ -53,7 +53,7 @@ def read_memory(meter: str, *, proc: Path = Path("/proc")) -> MemoryReading:
             pids = [child.pid for child in psutil.Process(int(rest)).children(recursive=True)]
             return MemoryReading(processes=len(pids), **_set_sizes(pids, proc))
         case _:
-            raise UsageError(f"invalid memory meter {meter!r}: must be cgroup:PATH or tree:PID.")
+            raise UsageError(f"invalid memory meter {meter}: must be cgroup:PATH or tree:PID.")
 
 
 def _read_group(folder: Path, proc: Path) -> MemoryReading:

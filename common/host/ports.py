@@ -15,7 +15,7 @@ def check_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise UsageError(f"PORT={port} cannot be used: {error.strerror}. Accepted: a free port.") from error
+            raise UsageError(f"PORT={port} cannot be used: {error.strerror}. Choose a free port.") from error
     return port
 
 

@@ -1,4 +1,4 @@
-"""The lock that allows one measuring run at a time on a machine, because two at once would measure each other.
+"""The lock that allows one measuring run at a time on a machine, because two at once would disturb each other.
 
 It lies in a folder that every user can write to, so the file may have been put there by anybody: it is opened without
 following links, used only if it is a regular file, and its content is shown but not believed.
@@ -82,8 +82,8 @@ def _acquire(descriptor: int, run_id: str) -> None:
     except BlockingIOError:
         pid, _, other_run = _content(descriptor).partition(" ")
         raise UsageError(
-            f"run {other_run or '(just begun)'} is under way on this machine (process {pid or 'unknown'}); two at once "
-            "would measure each other. Wait for it, or end it."
+            f"run {other_run or '(just begun)'} is in progress on this machine (process {pid or 'unknown'}); two "
+            "at once would disturb each other. Wait for it, or stop it."
         ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()} {run_id}\n".encode(), 0)

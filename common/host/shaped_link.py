@@ -56,7 +56,7 @@ class Link:
             _run("tc", "qdisc", "add", "dev", self.device, "root", "tbf", "rate", f"{rate_bps:.0f}bit",
                  "burst", f"{burst_bytes}b", "latency", "50ms")  # fmt: skip
 
-    def seen_bps(self) -> float:
+    def measure_bps(self) -> float:
         """Measure the bits per second of a plain transfer of one second into the namespace."""
         with socket.create_server((self.host, 0)) as listener:
             listener.settimeout(PROBE_TIMEOUT_S)

@@ -28,6 +28,6 @@ def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ..
     if result.returncode != 0:
         tail = "\n".join(result.stderr.strip().splitlines()[-ERROR_LINES:])
         raise FailedError(
-            f"{what} could not be created: uv exited with status {result.returncode}.\n{tail}\n"
-            "If no package index was reached, set one in pip's configuration or in UV_DEFAULT_INDEX."
+            f"{what} could not be created: uv exited with status {result.returncode}. If it reached no package index, "
+            f"set one in pip's configuration or in UV_DEFAULT_INDEX. The end of its output:\n{tail}"
         )

@@ -39,12 +39,12 @@ def decode(text: bytes | str, kind: Any, *, what: str, source: str) -> Any:  # n
         _refuse_version(msgspec.json.decode(text, type=_Versioned).schema_version, source)
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{source} holds no {what} of schema version {SCHEMA_VERSION}: {error}.") from error
+        raise UsageError(f"{source} is not a valid {what} of schema version {SCHEMA_VERSION}: {error}.") from error
 
 
 def _refuse_version(version: int, source: str) -> None:
     if not OLDEST_SCHEMA_VERSION <= version <= SCHEMA_VERSION:
         raise UsageError(
-            f"{source} has schema version {version}. "
-            f"Accepted: {OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}; read it with the revision that wrote it."
+            f"{source} has schema version {version}: "
+            f"must be {OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}; read it with the revision that wrote it."
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from common.errors import UsageError
 from common.host.ports import HOST
+from common.host.readiness import wait_until
 from common.host.supervisor import Program, supervised
-from common.host.waiting import wait_until
 
 PROGRAM = "docker-registry"
 
@@ -34,7 +34,7 @@ def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = No
     config = folder / f"config-{host}.json"
     config.write_text(json.dumps(_config(host, folder / "storage", htpasswd)))
     with supervised([program, "serve", str(config)], cwd=folder, env=_environ()) as registry:
-        wait_until(lambda: _address(registry, host) is not None, registry.exit_reason, what=PROGRAM)
+        wait_until(lambda: _address(registry, host) is not None, registry.exit_reason, name=PROGRAM)
         yield _address(registry, host) or ""
 
 

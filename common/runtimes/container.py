@@ -19,9 +19,8 @@ from common.engine.confinement import confine
 from common.engine.ownership import remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.cpu import cgroup_folder, cgroup_meter, memory_kills
-from common.host.http_probe import responds
 from common.host.ports import check_port, free_port
-from common.host.waiting import wait_until
+from common.host.readiness import responds, wait_until
 from common.runtimes.base import RunningServer
 
 KILLED = 137
@@ -86,7 +85,7 @@ def started(
             cpu_meter=cgroup_meter(pid),
             memory_meter=f"cgroup:{memory}",
             network_namespace=Path(f"/proc/{pid}/ns/net") if prefix else None,
-            wait_until_ready=lambda: wait_until(lambda: responds(probe), exit_reason, what=name),
+            wait_until_ready=lambda: wait_until(lambda: responds(probe), exit_reason, name=name),
             exit_reason=exit_reason,
         )
 
@@ -177,7 +176,7 @@ def groups(container: Container) -> tuple[int, Path]:
         _running(container)
         raise UsageError(
             "the Docker engine is on another machine: its processes are not visible here. "
-            "Use an engine on this machine, or RUNTIME=process"
+            "Use an engine on this machine, or RUNTIME=process."
         ) from error
 
 

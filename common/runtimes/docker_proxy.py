@@ -7,10 +7,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from common.errors import UsageError
-from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
+from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
-from common.host.waiting import wait_until
 from common.project import ROOT
 from common.runtimes.base import RunningServer
 
@@ -43,5 +42,5 @@ def proxied(serving: AbstractContextManager[RunningServer]) -> Iterator[RunningS
             def exit_reason() -> str | None:
                 return running.exit_reason() or proxy.exit_reason()
 
-            wait_until(lambda: responds(url), exit_reason, what=PROGRAM)
+            wait_until(lambda: responds(url), exit_reason, name=PROGRAM)
             yield replace(running, url=url, client_prefix=(), exit_reason=exit_reason)

@@ -18,7 +18,7 @@ from common.catalog.images import GENERATOR
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.errors import FailedError
-from common.host.http_probe import fetch_body, responds
+from common.host.readiness import fetch_body, responds
 from common.runtimes.base import LoadTask, RunningServer
 from common.runtimes.task_watch import POLL_INTERVAL_S, TaskWatch
 

@@ -24,10 +24,9 @@ from common.contract import HELLO
 from common.engine.client import engine
 from common.errors import FailedError
 from common.host.folders import temporary_folder
-from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
+from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
-from common.host.waiting import wait_until
 from common.project import PROJECT
 from common.records.run import Cell
 from common.runtimes import container
@@ -139,7 +138,7 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningSer
         )
         line = [str(_program()), "-e", "stderr", "-c", str(folder / "conf")]
         with supervised(line, cwd=folder, cores=cores) as program:
-            wait_until(lambda: responds(url), program.exit_reason, what=name)
+            wait_until(lambda: responds(url), program.exit_reason, name=name)
             yield RunningServer(
                 url=url,
                 client_prefix=(),

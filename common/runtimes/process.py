@@ -9,10 +9,9 @@ from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import UsageError
-from common.host.http_probe import responds
 from common.host.ports import HOST, check_port, free_port
+from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
-from common.host.waiting import wait_until
 from common.packages.environments import environment
 from common.project import ROOT
 from common.runtimes.base import RunningServer
@@ -51,7 +50,7 @@ def started(
             client_prefix=(),
             cpu_meter=program.tree_meter,
             memory_meter=program.tree_meter,
-            wait_until_ready=lambda: wait_until(lambda: responds(url), program.exit_reason, what=stack.name),
+            wait_until_ready=lambda: wait_until(lambda: responds(url), program.exit_reason, name=stack.name),
             exit_reason=program.exit_reason,
         )
 

@@ -3,7 +3,7 @@ import sys
 
 from aiohttp import web
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 routes = web.RouteTableDef()
 
@@ -19,7 +19,7 @@ async def sleep(request):
         delay_ms = parse_delay(request.match_info["delay"])
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return web.json_response(slept(delay_ms))
 
 

@@ -2,7 +2,7 @@ import time
 
 import falcon
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 class HelloResource:
@@ -18,7 +18,7 @@ class SleepResource:
             resp.status = falcon.HTTP_400
             resp.media = {"error": str(error)}
             return
-        time.sleep(seconds(delay_ms))
+        time.sleep(sleep_seconds(delay_ms))
         resp.media = slept(delay_ms)
 
 

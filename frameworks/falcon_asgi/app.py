@@ -3,7 +3,7 @@ import asyncio
 import falcon
 import falcon.asgi
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 class HelloResource:
@@ -19,7 +19,7 @@ class SleepResource:
             resp.status = falcon.HTTP_400
             resp.media = {"error": str(error)}
             return
-        await asyncio.sleep(seconds(delay_ms))
+        await asyncio.sleep(sleep_seconds(delay_ms))
         resp.media = slept(delay_ms)
 
 

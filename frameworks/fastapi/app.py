@@ -3,7 +3,7 @@ import asyncio
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = FastAPI()
 
@@ -19,5 +19,5 @@ async def sleep(delay: str):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return slept(delay_ms)

@@ -2,7 +2,7 @@ import time
 
 from flask import Flask, jsonify
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Flask(__name__)
 
@@ -18,5 +18,5 @@ def sleep(delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return jsonify(error=str(error)), 400
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return jsonify(slept(delay_ms))

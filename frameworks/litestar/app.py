@@ -3,7 +3,7 @@ import asyncio
 from litestar import Litestar, MediaType, Response, get
 from litestar.serialization import encode_json
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 @get("/hello", media_type=MediaType.JSON)
@@ -17,7 +17,7 @@ async def sleep(delay: str) -> Response:
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return Response({"error": str(error)}, status_code=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return Response(encode_json(slept(delay_ms)))
 
 

@@ -1,7 +1,7 @@
 import asyncio
 import json
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 async def sleep(delay):
@@ -9,7 +9,7 @@ async def sleep(delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return 400, {"error": str(error)}
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return 200, slept(delay_ms)
 
 

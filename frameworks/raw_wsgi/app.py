@@ -1,7 +1,7 @@
 import json
 import time
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 def hello():
@@ -13,7 +13,7 @@ def sleep(delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return "400 Bad Request", {"error": str(error)}
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return "200 OK", slept(delay_ms)
 
 

@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 async def hello(request):
@@ -16,7 +16,7 @@ async def sleep(request):
         delay_ms = parse_delay(request.path_params["delay"])
     except ValueError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return JSONResponse(slept(delay_ms))
 
 

@@ -1,1 +1,1 @@
-"""From records to decisions: intervals, ties, verdicts, and what watches over a run. Pure."""
+"""Intervals, comparisons, ranks and verdicts computed from records. Everything here is pure."""

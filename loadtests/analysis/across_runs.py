@@ -1,4 +1,4 @@
-"""Two finished runs compared: cells of the same name, unpaired, since the runs share no round. Pure."""
+"""Compares two finished runs cell by cell. The values are unpaired, since the runs share no round. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,25 +17,25 @@ from loadtests.analysis.paired import holm
 from loadtests.analysis.values import by_cell, values_by_round
 
 
-class Recorded(NamedTuple):
-    """A load test as it was recorded."""
+class RecordedRun(NamedTuple):
+    """The manifest of a load test and its windows."""
 
     run: LoadRun
     windows: Sequence[Window]
 
 
-def across_runs(a: Recorded, b: Recorded, margin: float) -> tuple[Pair, ...]:
+def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ...]:
     """Compare every cell that both runs have, with Holm's adjustment over all cells; ratios are ``a`` over ``b``.
 
-    Raises ``UsageError`` where the runs were made in different ways or have no cell in common. Whatever differed on the
-    machine between the two is part of every difference: only a comparison within one run takes it out.
+    Raise ``UsageError`` if the runs were made in different ways or have no cell in common. Anything that changed on the
+    machine between the two runs is part of every difference; only a comparison within one run cancels it.
     """
-    _refuse_unlike(a.run, b.run)
+    _require_same_conditions(a.run, b.run)
     first, second = _values(a), _values(b)
     counts = {cell.name: min(len(first.get(cell.name, ())), len(second.get(cell.name, ()))) for cell in a.run.cells}
     names = [name for name, count in counts.items() if count > 1]
     if not names:
-        raise UsageError(f"{a.run.id} and {b.run.id} have no cell in common that was measured twice in each.")
+        raise UsageError(f"runs {a.run.id} and {b.run.id} have no cell in common that each measured at least twice.")
     tests = [welch(first[name], second[name], math.log1p(margin)) for name in names]
     different = holm(np.array([p for _, p, _ in tests]))
     equivalent = holm(np.array([p for _, _, p in tests]))
@@ -52,7 +52,7 @@ def across_runs(a: Recorded, b: Recorded, margin: float) -> tuple[Pair, ...]:
 
 
 def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval, float, float]:
-    """The ratio of ``a`` to ``b``, and the p-values of no difference and of a log ratio beyond ``band``.
+    """Return the ratio of ``a`` to ``b``, and the p-values of no difference and of a log ratio beyond ``band``.
 
     Welch's t test on logarithms, with Satterthwaite's degrees of freedom; two one-sided tests for the band.
     """
@@ -61,8 +61,8 @@ def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval
     mean, error = float(x.mean() - y.mean()), math.sqrt(parts.sum())
     if not error:
         estimate = math.exp(mean)
-        known = Interval(estimate=estimate, low=estimate, high=estimate, n=min(len(x), len(y)))
-        return known, float(mean == 0), float(abs(mean) >= band)
+        exact = Interval(estimate=estimate, low=estimate, high=estimate, n=min(len(x), len(y)))
+        return exact, float(mean == 0), float(abs(mean) >= band)
     freedom = parts.sum() ** 2 / float((parts**2 / np.array([len(x) - 1, len(y) - 1])).sum())
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     ratio = Interval(
@@ -78,17 +78,17 @@ def _decision(different: float, equivalent: float) -> Decision:
     return Decision.EQUIVALENT if equivalent < ALPHA else Decision.UNDECIDED
 
 
-def _refuse_unlike(a: LoadRun, b: LoadRun) -> None:
+def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
     first, second = _conditions(a), _conditions(b)
     for name, value in first.items():
         if value != second[name]:
             raise UsageError(
-                f"{a.id} has {name} {value} and {b.id} has {second[name]}. Accepted: two runs made in the same way."
+                f"run {a.id} has {name}={value}, but run {b.id} has {second[name]}. Compare runs made in the same way."
             )
 
 
 def _conditions(run: LoadRun) -> dict[str, object]:
-    """Return what two runs must have in common: otherwise a difference would be that of how they were measured."""
+    """Return what two runs must have in common, so that a difference is not one of how they were measured."""
     load, size = run.setup.load, run.setup.size
     return {
         "scenario": load.scenario,
@@ -103,7 +103,7 @@ def _conditions(run: LoadRun) -> dict[str, object]:
     }
 
 
-def _values(recorded: Recorded) -> Mapping[str, list[float]]:
+def _values(recorded: RecordedRun) -> Mapping[str, list[float]]:
     windows = by_cell(recorded.windows)
     return {
         cell.name: list(values_by_round(windows[cell.name]).values())

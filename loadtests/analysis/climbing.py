@@ -1,4 +1,4 @@
-"""Climbing: raise the load step by step until an objective breaks, then search for where it broke. Pure."""
+"""The search for the highest load at which an objective holds: raise it until it breaks, then bisect. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from loadtests.users import histogram
 
 GROWTH = 2.0
 PRECISION = 0.1
-"""The search ends when the lowest step that broke is at most this share above the highest that held."""
+"""The search ends once the lowest target that broke exceeds the highest that held by at most this share."""
 MOST_STEPS = 40
 DELAYS = 10
-"""A step of sleepers lasts at least this many delays."""
+"""The window of a step of sleepers lasts at least this many delays."""
 
 
 def broken(objective: Objective, load: Load) -> str | None:
-    """Return how a step's load breaks the objective, or ``None`` where it holds.
+    """Return how a step breaks the objective, or ``None`` if the objective holds.
 
-    A failure breaks it at any response time. Arrivals that were not sent count as slower than all responses.
+    Any failed request breaks it. Arrivals that were never sent count as slower than every response.
     """
     if load.server_gone:
         return load.server_gone
@@ -30,22 +30,22 @@ def broken(objective: Objective, load: Load) -> str | None:
     of_answered = objective.fraction * (load.requests + missing) / load.requests
     if of_answered > 1:
         return f"{missing} of {load.requests + missing} arrivals were not sent"
-    seen_s = histogram.percentile_s(histogram.dense(load.histogram), of_answered) or 0.0
-    if seen_s <= objective.limit_s:
+    observed_s = histogram.percentile_s(histogram.dense(load.histogram), of_answered) or 0.0
+    if observed_s <= objective.limit_s:
         return None
-    return f"{objective.percentile} was {seen_s * 1000:.3g} ms, above {objective.limit_s * 1000:g} ms"
+    return f"{objective.percentile} was {observed_s * 1000:.3g} ms, above {objective.limit_s * 1000:g} ms"
 
 
 def unsent(load: Load) -> int:
-    """Arrivals that were never sent, or not yet when the window ended."""
+    """Return the number of arrivals that had not been sent when the window ended."""
     return load.open_loop.never_sent + load.open_loop.waiting if load.open_loop else 0
 
 
 def next_target(tried: Sequence[tuple[float, bool]], *, first: float, most: float, whole: bool = False) -> float | None:
-    """What to try after these targets that held or did not; ``None`` once the knee is known to ``PRECISION``.
+    """Return the next target to try, given those tried and whether each held; ``None`` once the knee is known.
 
-    A target counts as broken once it has broken twice, so that one disturbance does not end the climb. ``whole`` is
-    for targets that are whole numbers.
+    A target counts as broken only after it has broken twice, so that one disturbance does not end the climb. With
+    ``whole``, targets are whole numbers. The knee is known to within ``PRECISION``.
     """
     if not tried:
         return first
@@ -68,12 +68,12 @@ def _between(best: float | None, worst: float | None, most: float) -> float | No
 
 
 def knee(steps: Sequence[LoadStep]) -> float | None:
-    """The highest target that held; ``None`` where none did."""
+    """Return the highest target that held, or ``None`` if none did."""
     return max((step.target for step in steps if step.broken is None), default=None)
 
 
 def memory_per_target_bytes(steps: Sequence[LoadStep]) -> float | None:
-    """What each unit of the target adds to memory, between the lowest and the highest step that held."""
+    """Return the memory that each unit of the target adds, between the lowest and the highest step that held."""
     known = [
         (step.target, step.memory_bytes) for step in steps if step.broken is None and step.memory_bytes is not None
     ]

@@ -1,11 +1,12 @@
-"""Which cells differ, which are equivalent, and which the data cannot tell apart yet: pure, numbers in, decisions out.
+"""Decides which cells differ, which are equivalent, and which the data cannot separate yet. Pure.
 
-Cells are compared within rounds by paired log ratios, so what a round shares falls out. The plan is sequential: at
-each look the level is alpha / looks, with Holm's adjustment over all pairs, and a decision once made stands. Before the
-first false "different", every pair called different truly is, so the pairs not yet called so are at least as many as
-the true hypotheses of no difference; each of those was tested at no more than alpha / looks / that many at each of
-the looks, so the chance of any false one is at most alpha (Bonferroni over looks in Maurer & Bretz, Statistics in
-Biopharmaceutical Research 5, 2013). The same holds for false "equivalent" ones.
+Cells are compared within rounds by paired log ratios, which cancels whatever a round has in common. The plan is
+sequential: each look tests at level alpha / looks with Holm's adjustment over all pairs, and a decision is final.
+Why this controls the family-wise error rate: until the first false "different", every pair called different truly
+differs, so the pairs not yet called different number at least as many as the true null hypotheses. Each of those is
+tested at no more than alpha / looks / (that number) at each look, so the chance of any false "different" is at most
+alpha (Bonferroni over looks: Maurer & Bretz, Statistics in Biopharmaceutical Research 5, 2013). The same argument
+holds for "equivalent".
 """
 
 import itertools
@@ -22,7 +23,7 @@ from loadtests.analysis.moderation import adjusted
 from loadtests.analysis.paired import POWER, Array, LogRatios, holm
 
 LOOKS = (5, 8, 12, 16, 20)
-"""After how many rounds the data are looked at."""
+"""The numbers of rounds after which decisions are made."""
 SLICED_LOOKS = (5, 8, 12)
 """After how many rounds the data of a sliced run are looked at."""
 MARGIN = 0.05
@@ -42,12 +43,12 @@ def pairs(
     steadied_by: Values | None = None,
     power: float = POWER,
 ) -> tuple[Pair, ...]:
-    """Every pair of cells at one of ``looks`` looks, in the order of ``values``.
+    """Return every pair of cells at one of ``looks`` looks, in the order of ``values``.
 
-    ``decided`` are the pairs of the look before: what they have decided stands, whatever the values say now. A pair
-    both different and equivalent is called different. ``steadied_by`` are
-    the values, of these cells and others, whose common spread steadies that of each cell; ``power``
-    is the chance of a decision that ``rounds_needed`` promises.
+    ``decided`` are the pairs of the previous look; their decisions stand, whatever the values say now. A pair that is
+    both different and equivalent is called different. ``steadied_by`` holds the values, of these cells and others,
+    whose common spread moderates that of each cell; ``power`` is the probability of a decision that ``rounds_needed``
+    promises.
     """
     known = {frozenset((pair.a, pair.b)): pair for pair in decided if pair.decision is not Decision.UNDECIDED}
     every = [*itertools.combinations(values, 2)]
@@ -66,22 +67,22 @@ def decide(
     steadied_by: Values | None = None,
     power: float = POWER,
 ) -> tuple[Pair, ...]:
-    """Every pair after all looks that the rounds made allow, each look building on the one before.
+    """Return every pair after all the looks that the completed rounds allow, each look building on the previous one.
 
-    The last round made is a look too, in the place of the next one planned, where a run ended between two.
+    If the run ended between two looks, its last round takes the place of the next planned look.
     """
-    found: tuple[Pair, ...] = ()
-    for look in taken(looks, max((number for rounds in values.values() for number in rounds), default=0)):
-        found = pairs(
+    compared: tuple[Pair, ...] = ()
+    for look in looks_taken(looks, max((number for rounds in values.values() for number in rounds), default=0)):
+        compared = pairs(
             up_to(look, values),
             margin=margin,
             alpha=alpha,
             looks=len(looks),
-            decided=found,
+            decided=compared,
             steadied_by=None if steadied_by is None else up_to(look, steadied_by),
             power=power,
         )
-    return found
+    return compared
 
 
 def up_to(look: int, values: Values) -> dict[str, dict[int, float]]:
@@ -90,12 +91,12 @@ def up_to(look: int, values: Values) -> dict[str, dict[int, float]]:
 
 
 def looks_of(run: LoadRun) -> tuple[int, ...]:
-    """After how many rounds the pairs of ``run`` are looked at; once, at its end, where no cell drops out."""
+    """Return the numbers of rounds after which ``run`` makes decisions; only its last round if no cell drops out."""
     return tuple(run.stopping.looks) or (run.rounds,)
 
 
-def taken(looks: Sequence[int], made: int) -> tuple[int, ...]:
-    """The looks of a plan once so many rounds are made, the last round made among them."""
+def looks_taken(looks: Sequence[int], made: int) -> tuple[int, ...]:
+    """Return the looks of a plan after ``made`` rounds, including one at the last round if the run ended early."""
     passed = [look for look in looks if look <= made]
     ended_between = made > 0 and passed != list(looks) and made not in passed
     return (*passed, made) if ended_between else tuple(passed)
@@ -104,24 +105,24 @@ def taken(looks: Sequence[int], made: int) -> tuple[int, ...]:
 def compare_two(
     a: Mapping[int, float], b: Mapping[int, float], *, margin: float = MARGIN, alpha: float = ALPHA
 ) -> Pair:
-    """The pair of ``a`` and ``b`` alone, at one look."""
+    """Return the pair of ``a`` and ``b``, compared on its own at a single look."""
     (pair,) = pairs({"a": a, "b": b}, margin=margin, alpha=alpha, looks=1)
     return pair
 
 
-def going_on(active: Collection[str], found: Iterable[Pair], *, rounds_left: int) -> frozenset[str]:
-    """Those of ``active`` with an undecided pair among them that ``rounds_left`` more rounds may decide.
+def worth_continuing(active: Collection[str], compared: Iterable[Pair], *, rounds_left: int) -> frozenset[str]:
+    """Return the ``active`` cells with an undecided pair that ``rounds_left`` more rounds may decide.
 
-    The chance is the one that the pairs' ``rounds_needed`` promise. A pair whose other cell has
-    dropped out gets no more rounds, so it keeps nobody. A pair that is tested less often is not called different more
-    often: the plan's error rate holds.
+    The probability is the one that the pairs' ``rounds_needed`` promises. A pair whose other cell has dropped out gets
+    no more values, so it keeps no cell in the run. Testing a pair less often cannot call it different more often, so
+    the error rate still holds.
     """
-    named = frozenset(active)
+    names = frozenset(active)
     hopeful = [
         pair
-        for pair in found
+        for pair in compared
         if pair.decision is Decision.UNDECIDED
-        and {pair.a, pair.b} <= named
+        and {pair.a, pair.b} <= names
         and pair.rounds_needed is not None
         and pair.rounds_needed <= rounds_left
     ]
@@ -130,7 +131,7 @@ def going_on(active: Collection[str], found: Iterable[Pair], *, rounds_left: int
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a test must reach."""
+    """The margin and levels that every test uses."""
 
     margin: float
     alpha: float
@@ -145,17 +146,17 @@ def _tested(
     rule: _Rule,
     steadied_by: Values | None,
 ) -> dict[tuple[str, str], Pair]:
-    """The undecided pairs, tested among all of them and those ``known``."""
+    """Return the undecided pairs after a test whose family includes the pairs ``known`` from earlier looks."""
     if not names:
         return {}
-    found, band = LogRatios.of(_log_ratios(values, names)), math.log1p(rule.margin)
+    ratios, band = LogRatios.of(_log_ratios(values, names)), math.log1p(rule.margin)
     if steadied_by is not None:
-        found = _with_common_spread(found, steadied_by, names)
+        ratios = _with_common_spread(ratios, steadied_by, names)
     left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
-    different = np.minimum(holm(found.different(), left[Decision.DIFFERENT]) * rule.looks, 1)
-    equivalent = holm(found.equivalent(band), left[Decision.EQUIVALENT]) * rule.looks
+    different = np.minimum(holm(ratios.different(), left[Decision.DIFFERENT]) * rule.looks, 1)
+    equivalent = holm(ratios.equivalent(band), left[Decision.EQUIVALENT]) * rule.looks
     differ, equal = (rule.alpha / rule.looks / left[kind] for kind in (Decision.DIFFERENT, Decision.EQUIVALENT))
-    more = found.rounds_needed(band, differ, equal, rule.power) - found.n
+    more = ratios.rounds_needed(band, differ, equal, rule.power) - ratios.n
     return {
         (a, b): Pair(
             a=a,
@@ -163,15 +164,15 @@ def _tested(
             ratio=ratio,
             p_value=p,
             decision=(decision := _decision(p, q, rule.alpha)),
-            rounds_needed=_more(rounds) if decision is Decision.UNDECIDED else None,
+            rounds_needed=_whole_rounds(rounds) if decision is Decision.UNDECIDED else None,
         )
         for (a, b), ratio, p, q, rounds in zip(
-            names, _ratios(found), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
+            names, _intervals(ratios), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
         )
     }
 
 
-def _with_common_spread(found: LogRatios, values: Values, names: Sequence[tuple[str, str]]) -> LogRatios:
+def _with_common_spread(ratios: LogRatios, values: Values, names: Sequence[tuple[str, str]]) -> LogRatios:
     """Return the log ratios with moderated spreads; the degrees of freedom are Welch's (Biometrika 34, 1947)."""
     cells = adjusted(values)
     a, b = ([cells.get(name) for name in column] for column in zip(*names, strict=True))
@@ -181,7 +182,7 @@ def _with_common_spread(found: LogRatios, values: Values, names: Sequence[tuple[
     with np.errstate(invalid="ignore", divide="ignore"):
         welch = total**2 / (variances[0] ** 2 / freedom[0] + variances[1] ** 2 / freedom[1])
     welch = np.where(np.isfinite(welch), np.maximum(welch, 1), 1)
-    return replace(found, sd=np.sqrt(total), freedom=welch)
+    return replace(ratios, sd=np.sqrt(total), freedom=welch)
 
 
 def _decision(different: float, equivalent: float, alpha: float) -> Decision:
@@ -190,20 +191,20 @@ def _decision(different: float, equivalent: float, alpha: float) -> Decision:
     return Decision.EQUIVALENT if equivalent < alpha else Decision.UNDECIDED
 
 
-def _more(rounds: float) -> int | None:
+def _whole_rounds(rounds: float) -> int | None:
     return max(1, math.ceil(rounds)) if math.isfinite(rounds) else None
 
 
-def _ratios(found: LogRatios) -> Iterator[Interval | None]:
-    low, high = found.bounds(CONFIDENCE)
-    rows = zip(found.n.tolist(), np.exp(found.mean).tolist(), low.tolist(), high.tolist(), strict=True)
+def _intervals(ratios: LogRatios) -> Iterator[Interval | None]:
+    low, high = ratios.bounds(CONFIDENCE)
+    rows = zip(ratios.n.tolist(), np.exp(ratios.mean).tolist(), low.tolist(), high.tolist(), strict=True)
     for n, estimate, lowest, highest in rows:
         bounds = (None, None) if math.isnan(lowest) else (lowest, highest)
         yield Interval(estimate=estimate, low=bounds[0], high=bounds[1], n=int(n)) if n else None
 
 
 def _log_ratios(values: Values, names: Sequence[tuple[str, str]]) -> Array:
-    """Rounds in rows, pairs in columns; NaN where a cell has no value in a round."""
+    """Return log ratios with rounds in rows and pairs in columns; NaN if a cell has no value in a round."""
     rounds = sorted({number for by_round in values.values() for number in by_round})
     logs = {cell: np.log([by_round.get(number, np.nan) for number in rounds]) for cell, by_round in values.items()}
     return np.column_stack([logs[a] - logs[b] for a, b in names])

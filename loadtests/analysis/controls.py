@@ -1,4 +1,4 @@
-"""What guards a run: copies that must tie, a canary that must not drift, what else used the machine. Pure."""
+"""The controls of a run: copies that must tie, a canary that must not drift, and other use of the machine. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,14 +13,14 @@ from loadtests.analysis.dropping import steadying
 from loadtests.analysis.intervals import log_interval
 
 CANARY_DRIFT = 0.1
-"""Above this the machine was not the same all along."""
+"""A larger drift means that the machine changed during the run."""
 SMOOTHED_ROUNDS = 3
 
 
 def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], values: Values) -> Controls:
-    """What the controls of a run say; ``values`` are those of all its cells by round."""
+    """Return what the controls of a run show; ``values`` holds every cell's values by round."""
     loads = [window.load for window in windows if window.load is not None]
-    same = [pair for cell in run.cells if cell.control_of for pair in _tested(run, cell.control_of, cell.name, values)]
+    same = [pair for cell in run.cells if cell.control_of for pair in _copies(run, cell.control_of, cell.name, values)]
     load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
     generator_cores = len(run.setup.generator_cores)
     canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
@@ -30,32 +30,33 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
         canary_drift=canary_drift,
         steal=shares.share(loads, lambda load: load.steal_all_s, run.machine.cores),
         foreign=None if run.design is Design.DUET else shares.foreign(loads, len(run.setup.server_cores)),
-        load_average_max=max((one for one in load_averages if one is not None), default=None),
+        load_average_max=max((average for average in load_averages if average is not None), default=None),
         throttled=shares.throttled(loads),
         generator_utilisation_max=max(
             (load.generator_cpu_s / load.duration_s / generator_cores for load in loads if load.duration_s),
             default=None,
         ),
         generator_waited=shares.waited(loads),
-        warnings=dict(_warnings(same, None if run.design is Design.DUET else canary_drift)),  # it disturbs both alike
+        # Drift affects both servers of a duet alike.
+        warnings=dict(_warnings(same, None if run.design is Design.DUET else canary_drift)),
     )
 
 
 def drift(values: Sequence[float]) -> float | None:
-    """Largest over smallest of the running medians of three rounds, less 1; ``None`` for fewer than two rounds.
+    """Return largest / smallest - 1 of the running medians of three rounds; ``None`` for fewer than two rounds.
 
-    The medians pass over one bad round, which is no drift, and keep what lasts for two.
+    A running median ignores a single bad round, which is not drift, and keeps a change that lasts for two rounds.
     """
-    if len(values) < 2:  # noqa: PLR2004 -- nothing to drift from
+    if len(values) < 2:  # noqa: PLR2004 -- one value cannot drift
         return None
     width = min(SMOOTHED_ROUNDS, len(values))
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(np.array(values), width), axis=1)
-    seen = smooth if len(values) > SMOOTHED_ROUNDS else np.array(values)
-    return float(seen.max() / seen.min()) - 1
+    levels = smooth if len(values) > SMOOTHED_ROUNDS else np.array(values)
+    return float(levels.max() / levels.min()) - 1
 
 
-def _tested(run: LoadRun, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
-    """The pair of a cell and its copy, at the run's looks; a family of its own, for it is no claim about stacks."""
+def _copies(run: LoadRun, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
+    """Return the pair of a cell and its copy, tested in a family of its own since it compares no stacks."""
     both = {name: values[name] for name in (original, copy) if values.get(name)}
     return decide(both, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, values))
 

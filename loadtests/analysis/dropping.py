@@ -1,4 +1,4 @@
-"""Which cells drop out of a run after a look, and why: a pure function of its manifest and its windows."""
+"""Which cells drop out of a run after a look, and why, from its manifest and windows alone. Pure."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from common.records.run import Cell, Design, LoadRun
 from common.records.summary import Decision, Dropout, DropReason, Pair, Verdict
 from common.records.window import Window
-from loadtests.analysis.comparison import decide, going_on, looks_of
+from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.paired import POWER
@@ -16,12 +16,12 @@ from loadtests.analysis.verdicts import verdicts
 TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}
 )
-"""Verdicts that more rounds do not mend: the stack is at fault, not how it is measured."""
+"""Verdicts that more rounds cannot change, because the stack itself is at fault."""
 
 Values = dict[str, dict[int, float]]
 
 FEWEST_CHANCE = 0.2
-"""A pair of a sliced run is let go only where the rounds left would decide it with less than this chance."""
+"""A pair of a sliced run is given up only if the rounds left decide it with a lower probability than this."""
 
 
 def is_alone(run: LoadRun) -> bool:
@@ -30,25 +30,25 @@ def is_alone(run: LoadRun) -> bool:
 
 
 def conforming(run: LoadRun) -> tuple[str, ...]:
-    """The cells that are measured at all."""
+    """Return the cells that are measured: those that passed conformance, or were not checked."""
     return tuple(cell.name for cell in run.cells if cell.conformance is None or not cell.conformance.failed)
 
 
 def dropouts(run: LoadRun, windows: Sequence[Window]) -> dict[str, Dropout]:
-    """The cells that dropped out at the looks before the run's last round; controls go with what they copy."""
-    active, found = conforming(run), dict[str, Dropout]()
+    """Return the cells that dropped out before the run's last round; a control drops out with its original."""
+    active, out = conforming(run), dict[str, Dropout]()
     windows_of = by_cell(windows)
     for made in range(1, run.rounds):
         if not active or not all(any(window.round == made for window in windows_of[name]) for name in active):
             break
         dropped = dropping(run, active, [window for window in windows if window.round <= made], made)
-        found |= {name: Dropout(after_round=made, reason=reason) for name, reason in dropped.items()}
+        out |= {name: Dropout(after_round=made, reason=reason) for name, reason in dropped.items()}
         active = tuple(name for name in active if name not in dropped)
-    return found
+    return out
 
 
 def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
-    """Those of ``active`` that drop out once ``made`` rounds are, and why; none of them unless this is a look."""
+    """Return the ``active`` cells that drop out after ``made`` rounds, and why; empty unless this is a look."""
     if made not in run.stopping.looks and not (run.stopping.precision and made >= run.stopping.fewest_rounds):
         return {}
     values = _values(run, windows)
@@ -56,12 +56,12 @@ def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], mad
     controls = {cell.name: cell.control_of for cell in run.cells if cell.control_of}
     originals = {name: controls.get(name, name) for name in active}
     sound = {name: reasons.get(name) for name in values}
-    found = {name: sound.get(original, DropReason.FAILED) for name, original in originals.items()}
-    return {name: reason for name, reason in found.items() if reason is not None}
+    reason_of = {name: sound.get(original, DropReason.FAILED) for name, original in originals.items()}
+    return {name: reason for name, reason in reason_of.items() if reason is not None}
 
 
 def pairs_of(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...]:
-    """Every pair of the sound cells after the looks made so far; controls are in none."""
+    """Return every pair of sound cells after the looks made so far; controls are left out."""
     return _pairs(run, _values(run, windows))
 
 
@@ -71,7 +71,7 @@ def ranks(run: LoadRun) -> bool:
 
 
 def steadying(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Mapping[str, Mapping[int, float]] | None:
-    """Return the values whose common spread steadies that of each cell: in a sliced run all of them."""
+    """Return the values whose common spread moderates that of each cell: in a sliced run, all of them."""
     return values if run.design is Design.SLICED else None
 
 
@@ -79,17 +79,17 @@ def _pairs(run: LoadRun, values: Values, power: float = POWER) -> tuple[Pair, ..
     if ranks(run):
         shared = steadying(run, values)
         return decide(values, looks_of(run), margin=run.stopping.margin, steadied_by=shared, power=power)
-    return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- what a comparison compares
+    return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- a comparison has two sides
 
 
 def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> dict[str, DropReason]:
-    """The sound cells that need no more rounds, or have nothing to hope for from those left."""
+    """Return the sound cells whose pairs are decided, or which the rounds left are unlikely to decide."""
     power = FEWEST_CHANCE if run.design is Design.SLICED else POWER
-    found, names = _pairs(run, values, power), values.keys()
+    compared, names = _pairs(run, values, power), values.keys()
     if not ranks(run):
-        return {name: DropReason.RESOLVED for pair in found if settled(run, pair) for name in (pair.a, pair.b)}
-    undecided = {name for pair in found if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}
-    on = going_on([name for name in active if name in names], found, rounds_left=run.rounds - made)
+        return {name: DropReason.RESOLVED for pair in compared if settled(run, pair) for name in (pair.a, pair.b)}
+    undecided = {name for pair in compared if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}
+    on = worth_continuing([name for name in active if name in names], compared, rounds_left=run.rounds - made)
     return {name: DropReason.OUT_OF_REACH if name in undecided else DropReason.RESOLVED for name in names - on}
 
 
@@ -99,7 +99,7 @@ def _precise(run: LoadRun, values: Values) -> dict[str, DropReason]:
 
 
 def half_width(by_round: Mapping[int, float]) -> float:
-    """Half the width of the interval of a cell's values, relative to their mean; infinite where there is none."""
+    """Return half the width of the interval of a cell's values, relative to their mean; infinite without one."""
     interval = log_interval(list(by_round.values()))
     if interval is None or interval.low is None or interval.high is None:
         return float("inf")
@@ -107,7 +107,7 @@ def half_width(by_round: Mapping[int, float]) -> float:
 
 
 def _values(run: LoadRun, windows: Sequence[Window]) -> Values:
-    """The values by round of the cells that can come to a rank, in the run's order, controls left out."""
+    """Return the values by round of the cells that can be ranked, in the run's order, without controls."""
     windows_of = by_cell(windows)
     return {
         cell.name: values_by_round(windows_of[cell.name])

@@ -1,12 +1,12 @@
 """Signs that a number may be the load generator's own rather than the server's. Pure.
 
-In a closed loop the figure that counts is requests per CPU-second of the *server*. A generator that waits for a core
-only sends less for a while, which changes that figure little, and such a machine is disturbed rather than
-generator-bound: run delay is recorded and gives no verdict here. A generator that is itself busy most of the time keeps
-fewer requests in flight than it claims, so its CPU time and its distance from its own ceiling are bounded.
+In a closed loop the figure is requests per CPU-second of the *server*. A generator that waits for a core only sends
+less for a while, which changes that figure little; such a machine is disturbed rather than generator-bound, so run
+delay is recorded but gives no verdict here. A generator that is itself busy most of the time keeps fewer requests in
+flight than it claims, so its CPU time and its distance from its own ceiling are bounded.
 
-In an open loop, and where an objective decides on steps, the figure is a response time, and everything that the
-generator does late is added to it. It must therefore have a core when it wants one; in an open loop it must also send
+In an open loop, and where an objective decides on steps, the figure is a response time, and any delay in the generator
+is added to it. The generator must therefore get a core whenever it is ready to run; in an open loop it must also send
 on time, and may reach at most half of its ceiling.
 """
 
@@ -16,18 +16,18 @@ from common.records.load import Setup, Tool
 from common.records.window import Load
 
 BUSIEST = 0.8
-"""Share of a core's time, in any second, above which the generator may be what was measured."""
+"""The share of a core, in any one second, above which the result may be the generator's own limit."""
 CLOSED_LOOP_SHARE = 0.8
 OPEN_LOOP_SHARE = 0.5
-"""Shares of its own ceiling that the generator may reach."""
+"""The shares of its own ceiling that the generator may reach."""
 RUN_DELAY = 0.02
 SEND_LAG_S = 0.001
 SEND_LAG_OF_P50 = 0.1
-"""99.9 % of the sends must be less late than ``SEND_LAG_S`` or than this share of the median response time."""
+"""99.9 % of sends must be late by less than ``SEND_LAG_S`` or by less than this share of the median response time."""
 
 
 def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:
-    """Describe each kind of limit that the generator reached, as seen in the first window that shows it."""
+    """Yield a description of each limit that the generator reached, from the first window that shows it."""
     for check in (_too_busy, _near_its_ceiling, _miscounted, _starved, _late):
         reason = next((reason for load in loads if (reason := check(setup, load))), None)
         if reason is not None:
@@ -54,7 +54,7 @@ def _near_its_ceiling(setup: Setup, load: Load) -> str | None:
 
 
 def _miscounted(_: Setup, load: Load) -> str | None:
-    """Requests begun and ended differ by those in flight at either end: by at most one for each connection."""
+    """Requests begun and ended may differ by those in flight at either end: at most one per connection."""
     ended = load.requests + sum(load.failures.values())
     if load.server_gone or abs(load.sent - ended) <= load.users:
         return None
@@ -62,7 +62,7 @@ def _miscounted(_: Setup, load: Load) -> str | None:
 
 
 def _starved(_: Setup, load: Load) -> str | None:
-    """A closed loop's response times count only where they decide on a step."""
+    """In a closed loop, response times matter only if they decide on a step."""
     own = load.generator_run_delay_s / load.duration_s if load.duration_s and (load.open_loop or load.steps) else 0.0
     share = max(own, *(step.generator_run_delay_share for step in load.steps if step.broken is not None), 0.0)
     if share <= RUN_DELAY:

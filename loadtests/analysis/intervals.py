@@ -1,6 +1,6 @@
-"""Estimates and their intervals from values that are independent of each other: pure functions on numbers.
+"""Estimates with confidence intervals, from independent values. Pure functions on numbers.
 
-A window's value is that of one fresh server, so windows are independent and their logarithms close to normal.
+Each window measures one fresh server, so values are independent, and their logarithms are close to normal.
 """
 
 import math
@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 
 
 def log_interval(values: Sequence[float]) -> Interval | None:
-    """Geometric mean of positive values with Student's t interval on their logarithms; ``None`` for no values."""
+    """Return the geometric mean of positive values, with Student's t interval on logarithms; ``None`` for no values."""
     if not values:
         return None
     logs = np.log(values)
@@ -27,10 +27,10 @@ def log_interval(values: Sequence[float]) -> Interval | None:
 
 
 def median_interval(values: Sequence[float]) -> Interval | None:
-    """Median with the narrowest interval between order statistics that holds at least 95 %, whatever the distribution.
+    """Return the median, with the narrowest interval between order statistics that has at least 95 % coverage.
 
-    It has no bounds with fewer than 6 values: the extremes of 5 miss the median in 6 % of samples. ``None`` for no
-    values. (David & Nagaraja, Order Statistics, 7.1.)
+    It needs no assumption about the distribution. With fewer than 6 values there are no bounds: the extremes of 5 miss
+    the median in 6 % of samples. ``None`` for no values. Source: David & Nagaraja, Order Statistics, 7.1.
     """
     if not values:
         return None
@@ -55,7 +55,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def scaled(interval: Interval, factor: float) -> Interval:
-    """The interval of a multiple."""
+    """Return the interval multiplied by a positive factor."""
     return Interval(
         estimate=interval.estimate * factor,
         low=None if interval.low is None else interval.low * factor,

@@ -1,4 +1,4 @@
-"""What a comparison of two ends in: the decision, and its sentence. Pure."""
+"""The outcome of comparing two cells: a decision and one sentence. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -8,22 +8,22 @@ from scipy.special import stdtrit
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
-from loadtests.analysis.comparison import ALPHA, looks_of, pairs, taken, up_to
+from loadtests.analysis.comparison import ALPHA, looks_of, looks_taken, pairs, up_to
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 
 LOOKS = (5, 10, 18, 30, 48)
-"""After how many pairs a comparison is looked at: small differences need more of them than rankings do."""
+"""The numbers of rounds after which a comparison decides; small differences need more of them than rankings do."""
 
 
 def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
-    """What is known of the two cells of a comparison at its latest look.
+    """Return the pair of the two cells of a comparison at its latest look.
 
-    Each look tests anew at its share of the level: of two that are equivalent, one may yet be told to be slower.
-    Too few rounds decide nothing.
+    Each look tests afresh at its share of the level, so that two cells that were equivalent may later prove to differ.
+    Fewer than ``FEWEST_ROUNDS`` rounds decide nothing.
     """
     looks = looks_of(run)
     made = max((number for by_round in values.values() for number in by_round), default=0)
-    latest = max(taken(looks, made), default=0)
+    latest = max(looks_taken(looks, made), default=0)
     (pair,) = pairs(up_to(latest, values), margin=run.stopping.margin, looks=len(looks))
     if (n := pair.ratio.n if pair.ratio else 0) < FEWEST_ROUNDS:
         return replace(pair, decision=Decision.UNDECIDED, rounds_needed=FEWEST_ROUNDS - n)
@@ -31,18 +31,18 @@ def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
 
 
 def settled(run: LoadRun, pair: Pair) -> bool:
-    """Whether more rounds would change nothing: different, or equivalent and so alike that no look would differ."""
+    """Return whether more rounds would change nothing: different, or so alike that no later look would differ."""
     match pair.decision:
         case Decision.DIFFERENT:
             return True
         case Decision.EQUIVALENT:
-            return pair.ratio is None or not _promising(pair.ratio, looks_of(run))
+            return pair.ratio is None or not _may_prove_different(pair.ratio, looks_of(run))
         case Decision.UNDECIDED:
             return False
 
 
-def _promising(ratio: Interval, looks: tuple[int, ...]) -> bool:
-    """Whether the difference seen so far, if it is true, would be told at the last look."""
+def _may_prove_different(ratio: Interval, looks: tuple[int, ...]) -> bool:
+    """Return whether the estimated difference, if it is the true one, would be significant at the last look."""
     if ratio.low is None or ratio.high is None:
         return True
     half_width = math.log(ratio.high / ratio.low) / 2
@@ -52,30 +52,30 @@ def _promising(ratio: Interval, looks: tuple[int, ...]) -> bool:
 
 
 def sentence(pair: Pair, margin: float) -> str:
-    """The outcome for ``b`` against ``a`` in one line."""
+    """Return the outcome for ``b`` against ``a`` in one line."""
     if pair.ratio is None:
         return f"undecided: {pair.a} and {pair.b} have no round in common."
-    seen = speed(pair.ratio)
+    change = speed(pair.ratio)
     match pair.decision:
-        case Decision.DIFFERENT if seen.estimate > 0:
-            return f"{pair.b} is faster than {pair.a} by {seen.estimate:.1%} ({_bounds(seen)})."
+        case Decision.DIFFERENT if change.estimate > 0:
+            return f"{pair.b} is faster than {pair.a} by {change.estimate:.1%} ({_bounds(change)})."
         case Decision.DIFFERENT:
-            return f"{pair.b} is slower than {pair.a} by {-seen.estimate:.1%} ({_bounds(_negative(seen))})."
+            return f"{pair.b} is slower than {pair.a} by {-change.estimate:.1%} ({_bounds(_negative(change))})."
         case Decision.EQUIVALENT:
             return (
                 f"{pair.b} and {pair.a} are equivalent within {margin:.0%}: "
-                f"the difference is {seen.estimate:+.1%} ({_bounds(seen, sign='+')})."
+                f"the difference is {change.estimate:+.1%} ({_bounds(change, sign='+')})."
             )
         case Decision.UNDECIDED:
-            more = "more rounds than can be told" if pair.rounds_needed is None else f"about {pair.rounds_needed} more"
+            more = "an unknown number of rounds" if pair.rounds_needed is None else f"about {pair.rounds_needed} more"
             return (
-                f"undecided: {pair.b} against {pair.a} is {seen.estimate:+.1%} ({_bounds(seen, sign='+')}); "
+                f"undecided: {pair.b} against {pair.a} is {change.estimate:+.1%} ({_bounds(change, sign='+')}); "
                 f"needs {more}{' rounds' if pair.rounds_needed is not None else ''}."
             )
 
 
 def speed(ratio: Interval) -> Interval:
-    """By how much ``b`` serves more than ``a``, from the ratio of a to b: 0.03 is 3 % more, -0.03 is 3 % less."""
+    """Return by how much ``b`` serves more than ``a``, given the ratio a / b: 0.03 is 3 % more, -0.03 is 3 % less."""
     return Interval(
         estimate=1 / ratio.estimate - 1,
         low=None if ratio.high is None else 1 / ratio.high - 1,
@@ -85,7 +85,7 @@ def speed(ratio: Interval) -> Interval:
 
 
 def slower_by(pair: Pair) -> float:
-    """By how much ``b`` is told to be slower than ``a``; 0 where it is not."""
+    """Return by how much ``b`` is significantly slower than ``a``; 0 if it is not."""
     if pair.decision is not Decision.DIFFERENT or pair.ratio is None:
         return 0.0
     return max(0.0, -speed(pair.ratio).estimate)

@@ -1,4 +1,4 @@
-"""Student's t on paired log ratios, for many pairs at once: arrays in, arrays out."""
+"""Student's t tests on paired log ratios, for many pairs at once. Pure functions on arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,63 +13,64 @@ from loadtests.analysis.intervals import log_interval
 Array = npt.NDArray[np.float64]
 
 POWER = 0.8
-"""The chance of a decision that a number of rounds is planned for."""
+"""The probability of a decision for which a number of rounds is planned."""
 FARTHEST_ROUNDS = 10_000
-"""More rounds than this are out of reach."""
+"""A larger number of rounds counts as out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogRatios:
-    """What the rounds say of each pair: how many rounds, the log ratios' means and standard deviations."""
+    """For each pair: the number of rounds, and the mean and standard deviation of its log ratios."""
 
     n: Array
     mean: Array
     sd: Array
     freedom: Array
-    """Degrees of freedom of the standard deviations."""
+    """The degrees of freedom of the standard deviations."""
 
     @classmethod
     def of(cls, logs: Array) -> "LogRatios":
-        """From log ratios in rows (rounds) and columns (pairs), NaN where a round has none."""
-        there = ~np.isnan(logs)
-        n = there.sum(axis=0).astype(float)
-        mean = np.where(there, logs, 0).sum(axis=0) / np.maximum(n, 1)
-        squares = np.where(there, logs - mean, 0) ** 2
+        """Create from log ratios with rounds in rows and pairs in columns; NaN if a round has no ratio."""
+        present = ~np.isnan(logs)
+        n = present.sum(axis=0).astype(float)
+        mean = np.where(present, logs, 0).sum(axis=0) / np.maximum(n, 1)
+        squares = np.where(present, logs - mean, 0) ** 2
         return cls(n, mean, np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1)), np.maximum(n - 1, 1))
 
     def different(self) -> Array:
-        """p-values of the hypotheses that there is no difference; 1 where fewer than two rounds leave no spread."""
+        """Return p-values for the hypotheses of no difference; 1 with fewer than two rounds, which have no spread."""
         return np.minimum(1, 2 * self._beyond(np.abs(self.mean)))
 
     def equivalent(self, band: float) -> Array:
-        """p-values of the hypotheses that the log ratio lies outside +-``band``: two one-sided tests.
+        """Return p-values for the hypotheses that the log ratio lies outside +-``band``: two one-sided tests.
 
-        Source: Schuirmann, J. Pharmacokin. Biopharm. 15 (1987). The larger of the two is the one on the nearer side.
+        The larger of the two p-values, which counts, is that of the nearer bound. Source: Schuirmann, J. Pharmacokin.
+        Biopharm. 15 (1987).
         """
         return self._beyond(band - np.abs(self.mean))
 
     def rounds_needed(self, band: float, different: float, equivalent: float, power: float = POWER) -> Array:
-        """Rounds, those made included, after which either test at its level decides with a chance of ``power`` or more.
+        """Return the total rounds after which either test, at its level, decides with probability ``power`` or more.
 
         They stand on the estimates so far being the truth. NaN without a spread, infinite where out of reach.
         """
         distance = np.abs(self.mean)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.minimum(
+            rounds = np.minimum(
                 _rounds(self.sd / distance, different / 2, power),
                 # Either of the two one-sided tests may miss.
                 _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
             )
-        return np.where(self.n < 2, np.nan, np.where(found > FARTHEST_ROUNDS, np.inf, found))  # noqa: PLR2004
+        return np.where(self.n < 2, np.nan, np.where(rounds > FARTHEST_ROUNDS, np.inf, rounds))  # noqa: PLR2004
 
     def bounds(self, confidence: float) -> tuple[Array, Array]:
-        """The ratios' lower and upper confidence limits; NaN for fewer than two rounds."""
+        """Return the ratios' lower and upper confidence limits; NaN with fewer than two rounds."""
         half = stdtrit(self.freedom, (1 + confidence) / 2) * self.sd / np.sqrt(np.maximum(self.n, 1))
         half = np.where(self.n < 2, np.nan, half)  # noqa: PLR2004
         return np.exp(self.mean - half), np.exp(self.mean + half)
 
     def _beyond(self, distance: Array) -> Array:
-        """The chance of a mean by at least ``distance`` to one side where it truly is 0."""
+        """Return the probability of a mean at least ``distance`` to one side if the true mean is 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             t = distance * np.sqrt(self.n) / self.sd
         t = np.where(np.isnan(t), 0, t)
@@ -77,7 +78,7 @@ class LogRatios:
 
 
 def _rounds(relative_sd: Array, level: float, power: float) -> Array:
-    """How many values a one-sided t test at ``level`` needs for ``power``, by Guenther's approximation.
+    """Return how many values a one-sided t test at ``level`` needs for ``power``, by Guenther's approximation.
 
     Source: W. C. Guenther, The American Statistician 35 (1981).
     """
@@ -86,9 +87,9 @@ def _rounds(relative_sd: Array, level: float, power: float) -> Array:
 
 
 def holm(p_values: Array, family: int | None = None) -> Array:
-    """Adjusted p-values that hold the family-wise error rate (Holm 1979).
+    """Return p-values adjusted to control the family-wise error rate (Holm 1979).
 
-    ``family`` is how many hypotheses there are, where some of them have no p-value here and are not rejected.
+    ``family`` is the number of hypotheses if some have no p-value here; those are not rejected.
     """
     order = np.argsort(p_values)
     steps = (len(p_values) if family is None else family) - np.arange(len(p_values))
@@ -98,7 +99,7 @@ def holm(p_values: Array, family: int | None = None) -> Array:
 
 
 def paired_ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:
-    """Return the geometric mean of the rounds' ratios of ``a`` to ``b``; ``None`` where no round has both.
+    """Return the geometric mean of the rounds' ratios of ``a`` to ``b``; ``None`` if no round has both.
 
     The interval is Student's t on the logarithms of the ratios.
     """

@@ -6,7 +6,7 @@ from common.records.summary import Decision, Pair
 
 
 def rank_ranges(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
-    """Return for each cell the first and the last rank that it may have.
+    """Return, for each cell, the first and the last rank that it may have.
 
     The first is 1 + the number of cells that are significantly better (of a higher value), the last is the number of
     cells less those that are significantly worse.
@@ -21,20 +21,20 @@ def rank_ranges(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, tuple[
 
 
 def ties(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, list[str]]:
-    """Return for each cell those that are not told from it, whether undecided or equivalent.
+    """Return, for each cell, the cells that are not significantly different from it.
 
     Ties do not carry over: a may tie with b and b with c where a and c differ.
     """
-    found: dict[str, list[str]] = {cell: [] for cell in cells}
+    tied: dict[str, list[str]] = {cell: [] for cell in cells}
     for pair in pairs:
         if pair.decision is not Decision.DIFFERENT:
-            found[pair.a].append(pair.b)
-            found[pair.b].append(pair.a)
-    return found
+            tied[pair.a].append(pair.b)
+            tied[pair.b].append(pair.a)
+    return tied
 
 
 def better_of(pair: Pair) -> str:
-    """Return the name of the pair's cell that is significantly better; empty where neither is."""
+    """Return the name of the cell that is significantly better; empty if neither is."""
     if pair.decision is not Decision.DIFFERENT or pair.ratio is None:
         return ""
     return pair.a if pair.ratio.estimate > 1 else pair.b

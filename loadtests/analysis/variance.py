@@ -1,4 +1,4 @@
-"""Where the spread of values comes from: rounds or servers. Pure."""
+"""How much of the spread of values comes from rounds and how much from servers. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,34 +10,35 @@ from loadtests.analysis.paired import Array
 
 
 def spread(values: Mapping[str, Mapping[int, float]]) -> Spread | None:
-    """The standard deviations of what rounds share and of what fresh servers have of their own, on logarithms.
+    """Return the standard deviations between rounds and between fresh servers within a round, on logarithms.
 
-    Cells need not all be in each round. ``None`` where no two cells have two rounds in common. Estimated by
-    Henderson's method 3 (Biometrics 9, 1953) in the model cell + round + server; a negative variance is 0.
+    Cells may be missing from some rounds. ``None`` if no two cells have two rounds in common. Estimated by Henderson's
+    method 3 (Biometrics 9, 1953) in the model cell + round + server; a negative variance becomes 0.
     """
-    rows = [(cell, number, math.log(value)) for cell, found in values.items() for number, value in found.items()]
+    rows = [(cell, number, math.log(value)) for cell, by_round in values.items() for number, value in by_round.items()]
     if not rows:
         return None
     cells, rounds, logs = zip(*rows, strict=True)
-    by_cell, by_round, logs_ = indicators(cells), indicators(rounds), np.array(logs)
-    alone, both = _residual(by_cell, logs_), _residual(np.hstack([by_cell, by_round]), logs_)
+    cell_columns, round_columns, log_values = indicators(cells), indicators(rounds), np.array(logs)
+    alone = _residual(cell_columns, log_values)
+    both = _residual(np.hstack([cell_columns, round_columns]), log_values)
     if not both.freedom or alone.freedom == both.freedom:
         return None
     own = both.squares / both.freedom
     shared = alone.squares - both.squares - (alone.freedom - both.freedom) * own
-    return Spread(rounds=math.sqrt(max(0.0, shared / (len(rows) - by_cell.shape[1]))), servers=math.sqrt(own))
+    return Spread(rounds=math.sqrt(max(0.0, shared / (len(rows) - cell_columns.shape[1]))), servers=math.sqrt(own))
 
 
 def indicators(labels: Sequence[object]) -> Array:
-    """Return a column for each distinct label, 1 where it stands."""
+    """Return a column of 0 and 1 for each distinct label."""
     columns = {label: place for place, label in enumerate(dict.fromkeys(labels))}
-    found = np.zeros((len(labels), len(columns)))
-    found[np.arange(len(labels)), [columns[label] for label in labels]] = 1
-    return found
+    matrix = np.zeros((len(labels), len(columns)))
+    matrix[np.arange(len(labels)), [columns[label] for label in labels]] = 1
+    return matrix
 
 
 class _Residual:
-    """What a least-squares fit leaves: sum of squares, and degrees of freedom."""
+    """The residual sum of squares of a least-squares fit, and its degrees of freedom."""
 
     def __init__(self, squares: float, freedom: int) -> None:
         self.squares = squares

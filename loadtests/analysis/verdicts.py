@@ -1,4 +1,4 @@
-"""What to think of a cell's number, from recorded fields alone. Pure."""
+"""The verdicts on a cell's number, from recorded fields alone. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,26 +16,26 @@ from loadtests.analysis.generator_limits import generator_limits
 from loadtests.analysis.slice_verdicts import MOST_LOST, Reason, slice_reasons, tolerated
 
 GENERATOR_CEILING = 0.8
-"""Share of its cores above which the generator may be what was measured."""
+"""The share of its cores above which the result may be the generator's own limit."""
 LITTLES_LAW_TOLERANCE = 0.05
 FEWEST_ROUNDS = 5
 UNSENT_TOLERANCE = 0.01
-"""The share of an open loop's arrivals that may be unsent at the end of its window."""
+"""The share of an open loop's arrivals that may be unsent when the window ends."""
 MOST_STEAL = 0.05
 MOST_FOREIGN = 0.25
-"""Of the server's cores. Requests per CPU-second hold to a few percent beyond it; no more is promised."""
+"""A share of the server's cores. Requests per CPU-second stay right to a few percent above it, but not reliably."""
 MOST_WAITED = 0.5
 NOTABLE_THROTTLING = 0.01
 REMARKS = frozenset({Verdict.THROTTLED})
-"""Verdicts that are worth a remark and do not keep a number from being ranked."""
+"""Verdicts that are worth a remark but do not exclude a number from ranking."""
 
 
 def verdicts(
     cell: Cell, windows: Sequence[Window], setup: Setup, runtime: Runtime, *, alone: bool = True
 ) -> dict[Verdict, str]:
-    """Return every verdict against the cell's number, gravest first, each with what was seen and what to do.
+    """Return every verdict on the cell's number, the most serious first, each with what was seen and what to do.
 
-    ``alone`` is whether the server had its cores to itself by design, so that anything else on them disturbed it.
+    ``alone`` says whether the server had its cores to itself by design, so that other use of them is a disturbance.
     """
     loads = [window.load for window in windows if window.load is not None]
     reasons: dict[Verdict, str] = {}
@@ -50,7 +50,7 @@ def permits_ranking(reasons: Iterable[Verdict]) -> bool:
 
 
 def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> Iterator[Reason]:
-    """Yield why a cell has no numbers, or fewer than rounds; ``errors`` holds one entry a round."""
+    """Yield why a cell has no numbers, or fewer than rounds; ``errors`` holds one entry per round."""
     if conformance is not None and conformance.failed:
         yield (
             Verdict.NONCONFORMING,
@@ -63,13 +63,13 @@ def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> I
 
 
 def too_few(count: int) -> Iterator[Reason]:
-    """Yield a verdict where there are too few rounds to compare by."""
+    """Yield a verdict if there are too few rounds to compare by."""
     if 0 < count < FEWEST_ROUNDS:
         yield Verdict.TOO_FEW_ROUNDS, f"{count} rounds; {FEWEST_ROUNDS} are the fewest to compare by. Raise ROUNDS."
 
 
 def sentences(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[str]:
-    """Yield each reason once, with the cells that it is about; ``rows`` are cells with their verdicts."""
+    """Yield each reason once, with the cells it applies to; ``rows`` holds cells with their verdicts."""
     cells_of: dict[tuple[str, str], list[str]] = {}
     every = tuple(rows)
     for cell, reasons in every:
@@ -134,7 +134,7 @@ def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
     way_out = f"Look at its keep-alive: make serve FRAMEWORK={cell.framework} SERVER={cell.server}."
     for load in loads:
         if load.open_loop is not None:
-            continue  # its connections may be idle for so long that a server may close them
+            continue  # its connections may be idle for so long that a server is free to close them
         tolerated_ = MOST_LOST * load.sent if load.slices else 0
         if (load.reconnects or 0) > tolerated_:
             yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew. {way_out}"
@@ -149,7 +149,7 @@ def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
 
 
 def worker_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
-    """Yield a verdict where workers of the generator came or went."""
+    """Yield a verdict if workers of the generator joined or were lost during the window."""
     lost = sum(load.workers_lost for load in loads)
     late = sum(worker.joined_late for load in loads for worker in load.workers)
     if lost:
@@ -172,12 +172,12 @@ def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
     seen = [f"the generator used {max(used):.0%} of its cores"] if max(used, default=0) > GENERATOR_CEILING else []
     seen += generator_limits(setup, loads)
     if seen:
-        what = f"{'; '.join(seen)}, so what was measured may be its own limit"
-        yield Verdict.GENERATOR_BOUND, f"{what}. Give it more cores, or the server a smaller VCPU."
+        limit = f"{'; '.join(seen)}, so what was measured may be its own limit"
+        yield Verdict.GENERATOR_BOUND, f"{limit}. Give it more cores, or the server a smaller VCPU."
 
 
 def _share(setup: Setup, load: Load) -> float:
-    """How much of the cores that the generator could use it used: one for each worker, and no more than there are."""
+    """Return the share of its cores that the generator used: one core per worker, and no more than there are."""
     if not load.workers:
         return load.generator_cpu_s / load.duration_s / len(setup.generator_cores)
     busiest = max(worker.generator_cpu_s / worker.duration_s for worker in load.workers)
@@ -185,7 +185,7 @@ def _share(setup: Setup, load: Load) -> float:
 
 
 def _objective_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
-    """Whether a climb found no step that held, or an open loop got less sent than it planned."""
+    """Yield a verdict if no step of a climb held, or if an open loop sent less than it planned."""
     missed = [load.steps[-1].broken for load in loads if load.steps and knee(load.steps) is None]
     if missed:
         yield Verdict.OBJECTIVE_MISSED, f"no step held the objective: {missed[0]}. Begin lower with RATE= or USERS=."
@@ -202,5 +202,5 @@ def _machine_reasons(setup: Setup, loads: Sequence[Load], *, alone: bool) -> Ite
         (None if shared else shares.foreign(loads, cores), MOST_FOREIGN, "others used {:.0%} of the server's cores"),
         (shares.waited(loads), MOST_WAITED, "the generator waited for a core for {:.0%} of the time"),
     )
-    if seen := [text.format(found) for found, most, text in taken if found is not None and found > most]:
+    if seen := [text.format(part) for part, most, text in taken if part is not None and part > most]:
         yield Verdict.DISTURBED, f"{'; '.join(seen)}. End what else runs on this machine, and run again."

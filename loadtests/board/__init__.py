@@ -1,1 +1,1 @@
-"""Everything known of each stack, whichever experiment measured it: one row per stack, its cost, what is published."""
+"""Results of all experiments joined: one row per stack, its cost, and what is published."""

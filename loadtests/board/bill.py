@@ -1,4 +1,4 @@
-"""What stacks cost by each price list, and the cheapest fleet for a rate. Pure."""
+"""The cost of stacks by each price list, and the cheapest fleet for a rate. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SCENARIO = "hello"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What the user wants to know."""
+    """The utilisation, rate and response time that the user asked about."""
 
     utilisation: float = DEFAULT_UTILISATION
     rate_rps: float | None = None
@@ -31,7 +31,7 @@ def make_bill(
     rows, unpriced = list[Price](), list[str]()
     unknown: dict[str, list[str]] = {"image": [], "memory": []}
     for subject in subjects:
-        own = [one for one in figures if one.subject == subject]
+        own = [figure for figure in figures if figure.subject == subject]
         rate = _rate(own)
         if rate is None:
             unpriced.append(subject.name)
@@ -49,37 +49,39 @@ def make_bill(
         p99_s=question.p99_s,
         rows=sorted(rows, key=lambda row: row.per_million.estimate),
         unpriced=unpriced,
-        unknown={what: names for what, names in unknown.items() if names},
+        unknown={kind: names for kind, names in unknown.items() if names},
     )
 
 
 def needed_bytes(figures: Sequence[Figure]) -> dict[int, int]:
-    """Return the memory that a stack needs by number of workers: its smallest limit, or what it held after a load."""
+    """Return the memory that a stack needs by number of workers: its smallest limit, or what it held after load."""
     held = {
-        one.conditions.workers: one.value.high or one.value.estimate
-        for one in figures
-        if one.metric is Metric.LOADED_BYTES
+        figure.conditions.workers: figure.value.high or figure.value.estimate
+        for figure in figures
+        if figure.metric is Metric.LOADED_BYTES
     }
-    limits = {one.conditions.workers: one.value.estimate for one in figures if one.metric is Metric.LIMIT_BYTES}
+    limits = {
+        figure.conditions.workers: figure.value.estimate for figure in figures if figure.metric is Metric.LIMIT_BYTES
+    }
     return {workers: round(size_bytes) for workers, size_bytes in (held | limits).items() if workers is not None}
 
 
 def cheapest_size(offer: Compute, prices: Prices, rate: Interval, needed: Mapping[int, int]) -> Size | None:
-    """Return the size that a million requests cost least on; of equals the one with the fewest vCPUs."""
+    """Return the size on which a million requests cost least; among equals, the one with the fewest vCPUs."""
     sizes = fitting_sizes(offer, prices, needed)
     return min(sizes, key=lambda size: (round(per_million(offer, size, rate, 1).estimate, 9), size.vcpu), default=None)
 
 
 def fitting_sizes(offer: Compute, prices: Prices, needed: Mapping[int, int]) -> list[Size]:
-    """Return for each number of vCPUs on offer the size of least memory that holds the stack."""
-    valid = prices.valid(offer)
+    """Return, for each number of vCPUs on offer, the size with the least memory that holds the stack."""
+    valid = prices.sizes_of(offer)
     several = dict.fromkeys(size.vcpu for size in valid)
-    found = (least(valid, vcpu, _needed_by(Size(vcpu=vcpu).workers, needed)) for vcpu in several)
-    return [size for size in found if size is not None]
+    smallest = (least(valid, vcpu, _needed_by(Size(vcpu=vcpu).workers, needed)) for vcpu in several)
+    return [size for size in smallest if size is not None]
 
 
 def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
-    """Return the memory that so many workers need; where that was not measured, no less than fewer of them need."""
+    """Return the memory that this many workers need; if it was not measured, what the most measured workers need."""
     return needed.get(workers) or max((some for count, some in needed.items() if count < workers), default=0)
 
 
@@ -95,7 +97,7 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
             size=size,
             per_million=per_million(offer, size, rate.value, question.utilisation),
             idle_month=idle_month(offer, size),
-            storage_month=None if image_bytes is None else storage_month(prices.stored(offer), image_bytes),
+            storage_month=None if image_bytes is None else storage_month(prices.storage_of(offer), image_bytes),
             fleet=fleet,
             no_fleet=_why_no_fleet(figures, question) if fleet is None and question.rate_rps is not None else None,
         )
@@ -104,14 +106,16 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
 def _rate(figures: Sequence[Figure]) -> Figure | None:
     """Return the stack's newest rate, whatever its size: it is a rate per vCPU."""
     fitting = [
-        one for one in figures if one.metric is Metric.REQUESTS_PER_CPU_S and one.conditions.scenario == SCENARIO
+        figure
+        for figure in figures
+        if figure.metric is Metric.REQUESTS_PER_CPU_S and figure.conditions.scenario == SCENARIO
     ]
-    return max(fitting, key=lambda one: one.measured_at, default=None)
+    return max(fitting, key=lambda figure: figure.measured_at, default=None)
 
 
 def _image_bytes(figures: Sequence[Figure]) -> int | None:
-    found = [one.value.estimate for one in figures if one.metric is Metric.COMPRESSED_BYTES]
-    return round(found[-1]) if found else None
+    sizes = [figure.value.estimate for figure in figures if figure.metric is Metric.COMPRESSED_BYTES]
+    return round(sizes[-1]) if sizes else None
 
 
 def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Fleet | None:
@@ -131,7 +135,7 @@ def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Pric
 
 
 def _allowed_utilisation(sizes: Sequence[Size], figures: Sequence[Figure], question: Question) -> dict[float, float]:
-    """Return how busy a task may be kept, by vCPUs: as asked for, and no more than a measured p99 allows."""
+    """Return the highest allowed utilisation by vCPUs: the one asked for, or less if a measured p99 demands it."""
     if question.p99_s is None:
         return {size.vcpu: question.utilisation for size in sizes}
     allowed = {vcpu: busiest(points, question.p99_s) for vcpu, points in _latencies(figures).items()}

@@ -1,4 +1,4 @@
-"""From a bill to a table, and what has to be known beside it. Pure."""
+"""The report of a bill: a table and notes. Pure."""
 
 from collections.abc import Iterator
 
@@ -17,13 +17,13 @@ LEFT = frozenset({"stack", "prices", "task", "tasks of"})
 
 
 def table(bill: Bill) -> Table:
-    """Return a row for each stack and price list; with the cheapest fleet where a rate was asked for."""
+    """Return a row for each stack and price list, with the cheapest fleet if a rate was asked for."""
     headings = HEADINGS if bill.rate_rps is None else (*HEADINGS, *FLEET_HEADINGS)
     return plain_table(_title(bill), headings, [_row(row)[: len(headings)] for row in bill.rows], left=LEFT)
 
 
 def notes(bill: Bill, prices: Prices, machine: Machine) -> Iterator[str]:
-    """Yield what a reader has to know beside the table, one sentence each."""
+    """Yield what a reader must know besides the table, one sentence each."""
     dates = ", ".join(f"{offer.name} {offer.region} {offer.as_of}" for offer in prices.compute)
     yield f"prices: {dates}; before discounts, taxes, load balancers and traffic."
     yield (
@@ -31,7 +31,7 @@ def notes(bill: Bill, prices: Prices, machine: Machine) -> Iterator[str]:
         "cloud's processor; other sizes are modelled as vCPUs x req/s per vCPU."
     )
     yield "task: the cheapest size for a million requests that holds the stack. $/idle month: one such task, waiting."
-    if others := [one.name for one in prices.compute if one.architecture != machine.architecture]:
+    if others := [offer.name for offer in prices.compute if offer.architecture != machine.architecture]:
         yield f"{', '.join(others)}: another architecture than the one measured on."
     if bill.rate_rps is not None:
         yield "fleet: by the lower end of the rate's interval; no task is added for availability."
@@ -83,7 +83,7 @@ def _row(row: Price) -> tuple[str, ...]:
 
 
 def dollars(amount: float) -> str:
-    """Return three significant digits: amounts for a million requests go from a thousandth of a dollar to dollars."""
+    """Return three significant digits, since amounts range from a thousandth of a dollar to dollars."""
     return f"{amount:#.3g}"
 
 

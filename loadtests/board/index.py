@@ -1,4 +1,4 @@
-"""An index of the figures in all run folders, which answers what is known of a stack. It rebuilds itself."""
+"""An index of the figures in all run folders, which rebuilds itself when runs or code change."""
 
 import hashlib
 import os
@@ -64,10 +64,10 @@ ExperimentOf = Callable[[Run], Experiment[Any, Any]]
 
 
 class FigureIndex:
-    """The figures of all runs under a folder; every question first takes in runs that were added or changed.
+    """The figures of all runs under a folder; every query first indexes runs that were added or changed.
 
-    A run that cannot be read gives no figures, and is listed by ``problems``. The index itself is disposable: a damaged
-    one, one of other code, or one that cannot be written is rebuilt, in memory where there is no other way.
+    A run that cannot be read gives no figures and is listed by ``problems``. The index is disposable: if it is damaged,
+    was written by other code, or cannot be written, it is rebuilt, in memory if necessary.
     """
 
     def __init__(self, experiment_of: ExperimentOf, results: Path = RESULTS) -> None:
@@ -89,43 +89,45 @@ class FigureIndex:
         return [msgspec.json.decode(figure, type=Figure) for (figure,) in self._ask(NEWEST, {"machine": machine})]
 
     def problems(self) -> dict[str, str]:
-        """Return why runs cannot be read, by their folders."""
+        """Return why runs cannot be read, by folder."""
         return dict(self._ask("SELECT folder, problem FROM runs WHERE problem IS NOT NULL", {}))
 
     def _ask(self, question: str, values: Mapping[str, str]) -> list[Any]:
-        """Return the rows that answer a question once all changes are taken in."""
+        """Return the rows that answer a query, after indexing all changes."""
         if os.access(self._results, os.W_OK):
             file = self._results / FILE
             with suppress(sqlite3.DatabaseError):
                 return self._answer(file, question, values)
             with suppress(sqlite3.DatabaseError, OSError):
                 file.unlink(missing_ok=True)
-                return self._answer(file, question, values, anew=True)
-        return self._answer(":memory:", question, values, anew=True)
+                return self._answer(file, question, values, rebuild=True)
+        return self._answer(":memory:", question, values, rebuild=True)
 
-    def _answer(self, file: Path | str, question: str, values: Mapping[str, str], *, anew: bool = False) -> list[Any]:
-        """Answer from one database; ``DatabaseError`` where it is damaged, of other code, or cannot be written."""
+    def _answer(
+        self, file: Path | str, question: str, values: Mapping[str, str], *, rebuild: bool = False
+    ) -> list[Any]:
+        """Answer from one database; ``DatabaseError`` if it is damaged, written by other code, or not writable."""
         with closing(sqlite3.connect(file, timeout=60)) as database:
             database.execute("PRAGMA foreign_keys = ON")
-            if anew:
+            if rebuild:
                 _make_tables(database)
             else:
                 _require_current(database)
             with database:
-                self._take_in_changes(database)
+                self._index_changes(database)
             return database.execute(question, values).fetchall()
 
-    def _take_in_changes(self, database: sqlite3.Connection) -> None:
+    def _index_changes(self, database: sqlite3.Connection) -> None:
         known = dict(database.execute("SELECT folder, signature FROM runs").fetchall())
-        there = {str(one.folder.relative_to(self._results)): one for one in run_folders(self._results)}
-        for name in known.keys() - there.keys():
+        present = {str(run.folder.relative_to(self._results)): run for run in run_folders(self._results)}
+        for name in known.keys() - present.keys():
             database.execute("DELETE FROM runs WHERE folder = ?", (name,))
-        for name, folder in there.items():
+        for name, folder in present.items():
             if known.get(name) != (signature := _signature(folder.folder)):
                 database.execute("DELETE FROM runs WHERE folder = ?", (name,))
-                self._take_in(database, name, folder, signature)
+                self._index_run(database, name, folder, signature)
 
-    def _take_in(self, database: sqlite3.Connection, name: str, folder: RunFolder, signature: str) -> None:
+    def _index_run(self, database: sqlite3.Connection, name: str, folder: RunFolder, signature: str) -> None:
         problem, figures = None, list[Figure]()
         try:
             experiment = self._experiment_of(folder.run())
@@ -135,7 +137,7 @@ class FigureIndex:
         except OSError as error:
             problem = f"{folder.folder} cannot be read: {error}"
         except (ArithmeticError, LookupError, ValueError) as error:
-            problem = f"{folder.folder} holds records that do not fit together: {error!r}"
+            problem = f"{folder.folder} holds inconsistent records: {error!r}"
         database.execute("INSERT INTO runs VALUES (?, ?, ?)", (name, signature, problem))
         database.executemany(
             "INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -163,12 +165,12 @@ def _make_tables(database: sqlite3.Connection) -> None:
 
 def _require_current(database: sqlite3.Connection) -> None:
     if database.execute("SELECT code FROM version").fetchall() != [(_code(),)]:
-        raise sqlite3.DatabaseError("an index of other code")
+        raise sqlite3.DatabaseError("the index was written by other code")
 
 
 @cache
 def _code() -> str:
-    """Return a digest of the code that turns runs into figures: other code may see them differently."""
+    """Return a digest of the code that turns runs into figures, since other code may give other figures."""
     digest = hashlib.sha256()
     for package in PACKAGES:
         for file in sorted((ROOT / package).glob("*.py")):
@@ -177,7 +179,7 @@ def _code() -> str:
 
 
 def _signature(folder: Path) -> str:
-    """Return what changes whenever a run's files do."""
+    """Return a signature that changes whenever a run's files do."""
     files = sorted((one.name, one.stat()) for one in os.scandir(folder) if one.name.endswith((".json", ".jsonl")))
     return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in files if name != "summary.json")
 

@@ -1,4 +1,4 @@
-"""What a user asks of the board: which stacks, and the figures of this machine."""
+"""The stacks that a user asks about, and the figures of this machine."""
 
 import hashlib
 import sys
@@ -18,15 +18,15 @@ def known_figures(index: FigureIndex) -> list[Figure]:
 
 
 def subjects_of(candidates: Sequence[Candidate], figures: Sequence[Figure], *, any_image: bool) -> list[Subject]:
-    """Return the stacks of the candidates; with ``any_image`` also in whatever else something is known of."""
-    asked = [_subject(one) for one in candidates]
-    names = {(one.framework, one.server) for one in asked}
-    known = [one.subject for one in figures if (one.subject.framework, one.subject.server) in names]
+    """Return the stacks of the candidates; with ``any_image``, also in every other image that has figures."""
+    asked = [_subject(candidate) for candidate in candidates]
+    names = {(subject.framework, subject.server) for subject in asked}
+    known = [figure.subject for figure in figures if (figure.subject.framework, figure.subject.server) in names]
     return list(dict.fromkeys([*asked, *known] if any_image else asked))
 
 
 def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
-    """Return the digests of the candidates' locks as they are now, by framework."""
+    """Return the digests of the candidates' present locks, by framework."""
     return {
         one.stack.framework.name: hashlib.sha256(one.stack.framework.lock.read_bytes()).hexdigest()
         for one in candidates

@@ -1,4 +1,4 @@
-"""What requests, idle months and tasks cost, in dollars. Pure arithmetic.
+"""The cost of requests, idle months and tasks, in dollars. Pure arithmetic.
 
 A task of v vCPUs and g GB costs v p_cpu + g p_mem an hour. Its server carries v c requests a second, c being its
 requests per CPU-second, and is kept busy for a share u of that. So a million requests cost
@@ -25,7 +25,7 @@ class LatencyPoint:
 
     utilisation: float
     p99_s: float
-    """The upper end of its interval where it has one."""
+    """The upper end of its interval, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +42,17 @@ class Fleet:
 
 
 def hourly(offer: Compute, size: Size) -> float:
-    """Dollars for an hour of a task."""
+    """Return the dollars for an hour of a task."""
     return size.vcpu * offer.vcpu_hour + _gb(size) * offer.gb_hour
 
 
 def task_cost(offer: Compute, size: Size, duration_s: float) -> float:
-    """Dollars for one task that lives ``duration_s`` from the start of its image's pull."""
+    """Return the dollars for one task that lives ``duration_s`` from the start of its image's pull."""
     return hourly(offer, size) * max(duration_s, offer.minimum_s) / SECONDS_PER_HOUR
 
 
 def per_million(offer: Compute, size: Size, requests_per_cpu_s: Interval, utilisation: float) -> Interval:
-    """Dollars for a million requests; the interval is the rate's, carried through: a higher rate is a lower cost."""
+    """Return the dollars for a million requests, with the interval that follows from the rate's."""
 
     def cost(rate: float) -> float:
         return hourly(offer, size) / (SECONDS_PER_HOUR * size.vcpu * rate * utilisation) * MILLION
@@ -67,17 +67,17 @@ def per_million(offer: Compute, size: Size, requests_per_cpu_s: Interval, utilis
 
 
 def storage_month(storage: Storage, compressed_bytes: int) -> float:
-    """Dollars for keeping an image for a month."""
+    """Return the dollars for storing an image for a month."""
     return storage.gb_month * compressed_bytes / BYTES_PER_GB
 
 
 def idle_month(offer: Compute, size: Size) -> float:
-    """Dollars for a task that waits for a month; its image is kept apart, once for all tasks."""
+    """Return the dollars for a task that waits for a month, without the storage of its image."""
     return hourly(offer, size) * HOURS_PER_MONTH
 
 
 def least(sizes: Iterable[Size], vcpu: float, needed_bytes: int = 0) -> Size | None:
-    """The size of least memory that has ``vcpu`` and holds ``needed_bytes``; ``None`` where none does."""
+    """Return the size with ``vcpu`` and the least memory that holds ``needed_bytes``; ``None`` if there is none."""
     fitting = [size for size in sizes if size.vcpu == vcpu and (size.memory_bytes or 0) >= needed_bytes]
     return min(fitting, key=_gb, default=None)
 
@@ -90,7 +90,7 @@ def cheapest(
     requests_per_cpu_s: float,
     utilisation: Mapping[float, float],
 ) -> Fleet | None:
-    """The cheapest fleet of one of ``sizes`` that carries ``rate_rps``; of two as cheap that of fewer tasks.
+    """Return the cheapest fleet of one of ``sizes`` that carries ``rate_rps``; among equals, the one with fewer tasks.
 
     ``utilisation`` is how busy a task may be kept, by vCPUs; a size whose vCPUs it lacks is not considered.
     """
@@ -103,16 +103,16 @@ def cheapest(
 
 
 def busiest(points: Iterable[LatencyPoint], p99_s: float) -> float | None:
-    """The highest utilisation up to which every measured p99 is within ``p99_s``; ``None`` where not even the first is.
+    """Return the highest utilisation up to which every measured p99 is within ``p99_s``; ``None`` if the first is not.
 
-    Nothing is interpolated: what lies between two measured points counts as the lower one.
+    Nothing is interpolated: between two measured points, the lower one counts.
     """
-    found = None
-    for point in sorted(points, key=lambda one: one.utilisation):
+    highest = None
+    for point in sorted(points, key=lambda point: point.utilisation):
         if point.p99_s > p99_s:
             break
-        found = point.utilisation
-    return found
+        highest = point.utilisation
+    return highest
 
 
 def _fleet(offer: Compute, size: Size, rate_rps: float, requests_per_cpu_s: float, utilisation: float) -> Fleet:

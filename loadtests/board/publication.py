@@ -1,4 +1,4 @@
-"""Runs that are published: kept whole, with their tables on a page of their own and a short one in the README."""
+"""Publishing a run: its records, its whole table on the results page, and a short table in the README."""
 
 import re
 import shutil
@@ -23,40 +23,40 @@ END = "<!-- results: end -->"
 PAGE = ROOT / "docs" / "results.md"
 PAGE_HEAD = """# Published results
 
-Whole runs, kept in `loadtests/published/`. `make publish` writes this page; [how to read it](reading-a-result.md).
+Whole runs, target in `loadtests/published/`. `make publish` writes this page; [how to read it](reading-a-result.md).
 """
 
 
 def publish_run(text: str) -> list[Path]:
-    """Keep a finished load test, ``latest`` or one by its id, as its runtime's and scenario's; return the files.
+    """Publish a finished load test, ``latest`` or one by its id, for its runtime and scenario; return the files.
 
-    ``UsageError`` where there is no such run.
+    ``UsageError`` if there is no such run.
     """
     folder = finished_load_test(text, variable="RUN")
     run, _ = read_load_test(folder)
-    kept = PUBLISHED / f"{run.setup.load.scenario}-{run.runtime}"
+    target = PUBLISHED / f"{run.setup.load.scenario}-{run.runtime}"
     files = [file for file in sorted(folder.folder.iterdir()) if file.suffix in {".json", ".jsonl"}]
-    _replace(kept, files)
+    _replace(target, files)
     README.write_text(with_results(README.read_text(), PUBLISHED))
     PAGE.write_text(results_page(PUBLISHED))
-    return [README, PAGE, *(kept / file.name for file in files)]
+    return [README, PAGE, *(target / file.name for file in files)]
 
 
-def _replace(kept: Path, files: Sequence[Path]) -> None:
-    """Have ``kept`` hold copies of the files, which may be its own, and nothing else."""
-    part = kept.with_name(f".{kept.name}.part")
+def _replace(target: Path, files: Sequence[Path]) -> None:
+    """Replace the content of ``target`` by copies of the files, which may be its own."""
+    part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     for file in files:
         shutil.copy(file, part / file.name)
-    shutil.rmtree(kept, ignore_errors=True)
-    part.rename(kept)
+    shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
 
 
 def with_results(readme: str, published: Path) -> str:
-    """Return ``readme`` with the table of the published run in Docker, or the first there is, between its markers."""
+    """Return ``readme`` with the table of the published Docker run, or else of the first run, between its markers."""
     runs = _published(published)
-    run, summary = next((one for one in runs if one[0].runtime is Runtime.DOCKER), runs[0])
+    run, summary = next((pair for pair in runs if pair[0].runtime is Runtime.DOCKER), runs[0])
     table = report.short_markdown(run, summary)
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
@@ -77,11 +77,11 @@ def _published(published: Path) -> list[tuple[LoadRun, Summary]]:
 
 
 def finished_load_test(text: str, *, variable: str) -> RunFolder:
-    """Return a finished load test, ``latest`` or one by its id or folder; ``UsageError`` names those there are."""
+    """Return a finished load test, ``latest`` or one by its id or folder; ``UsageError`` if there is none."""
     if text != "latest":
         folder = find_run_folder(text, variable=variable)
         if not _is_finished_load_test(folder):
-            raise UsageError(f"{variable}={text} is no finished load test. Accepted: latest, or the id of one.")
+            raise UsageError(f"invalid {variable}={text}: must be latest or the id of a finished load test.")
         return folder
     if (newest := next(_finished_load_tests(), None)) is None:
         raise UsageError(f"{variable}=latest: there is no finished load test. Run: make loadtest")
@@ -92,7 +92,7 @@ def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
     """Return a load test with its summary, computed from its visits."""
     run = folder.run()
     assert isinstance(run, LoadRun)
-    return run, throughput.summarise(run, [one for one in folder.visits() if isinstance(one, Window | Canary)])
+    return run, throughput.summarise(run, [visit for visit in folder.visits() if isinstance(visit, Window | Canary)])
 
 
 def _finished_load_tests() -> Iterator[RunFolder]:

@@ -1,4 +1,4 @@
-"""One row per stack with everything known of it, joined from the figures of all experiments. Pure."""
+"""One row per stack with everything known about it, joined from the figures of all experiments. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ HALF = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardRow:
-    """What is known of a stack; ``None`` where nothing is."""
+    """Everything known about a stack; ``None`` for what is not."""
 
     subject: Subject
     rate: Figure | None
@@ -30,15 +30,15 @@ class BoardRow:
     per_million: Interval | None
     """Dollars for a million requests by the first price list."""
     lock_sha256: str | None = None
-    """Digest of the framework's lock as it is now; ``None`` where it is not known."""
+    """Digest of the framework's present lock; ``None`` if it is unknown."""
 
     def is_outdated(self, figure: Figure | None) -> bool:
-        """Return whether a figure was measured with other packages than the framework's lock names now."""
+        """Return whether a figure was measured with packages other than those in the framework's present lock."""
         return figure is not None and self.lock_sha256 not in {None, figure.lock_sha256}
 
     @property
     def missing(self) -> list[Metric]:
-        """The metrics that nothing is known of; an image's bytes have no meaning without an image."""
+        """The metrics without a figure; a stack without an image has no image size to miss."""
         known = {
             Metric.REQUESTS_PER_CPU_S: self.rate,
             Metric.COMPRESSED_BYTES: self.compressed,
@@ -67,7 +67,7 @@ def board_rows(
     """
     rows = [
         replace(
-            _row(subject, [one for one in figures if one.subject == subject], prices, vcpu),
+            _row(subject, [figure for figure in figures if figure.subject == subject], prices, vcpu),
             lock_sha256=(locks or {}).get(subject.framework),
         )
         for subject in subjects

@@ -26,7 +26,7 @@ COMMANDS = {
 """What measures each metric."""
 OUTDATED = "*"
 MEMORY_WORKERS = 2
-"""``make memory`` measures with one worker and with two unless told otherwise."""
+"""``make memory`` measures with one worker and with two by default."""
 
 
 def table(rows: Sequence[BoardRow], *, vcpu: float) -> Table:
@@ -35,7 +35,7 @@ def table(rows: Sequence[BoardRow], *, vcpu: float) -> Table:
 
 
 def notes(rows: Sequence[BoardRow], prices: Prices, *, vcpu: float, runtime: Runtime) -> Iterator[str]:
-    """Yield what a reader has to know beside the table, one sentence each; gaps are those of a runtime."""
+    """Yield what a reader must know besides the table, one sentence each; gaps are those of a runtime."""
     figures = [(row, figure) for row in rows for figure in _figures(row)]
     dates = sorted({f"{figure.measured_at:%Y-%m-%d}" for _, figure in figures})
     if dates:
@@ -49,17 +49,17 @@ def notes(rows: Sequence[BoardRow], prices: Prices, *, vcpu: float, runtime: Run
 
 
 def fill_command(rows: Sequence[BoardRow], *, vcpu: float) -> str | None:
-    """Return the one command that measures what is missing of rows of one runtime; ``None`` where nothing can be."""
+    """Return the one command that measures what is missing of rows of one runtime; ``None`` if nothing can be."""
     lacking = [row for row in rows if row.missing]
     subjects = [row.subject for row in lacking]
-    runtimes = {one.runtime for one in subjects}
+    runtimes = {subject.runtime for subject in subjects}
     if not lacking or Runtime.FARGATE in runtimes or (Runtime.PROCESS in runtimes and vcpu != int(vcpu)):
         return None
     missing = {metric for row in lacking for metric in row.missing}
     variables: dict[str, Iterable[str]] = {
-        "FRAMEWORK": dict.fromkeys(one.framework for one in subjects),
-        "SERVER": dict.fromkeys(one.server for one in subjects),
-        "IMAGE": dict.fromkeys(one.image for one in subjects if one.image),
+        "FRAMEWORK": dict.fromkeys(subject.framework for subject in subjects),
+        "SERVER": dict.fromkeys(subject.server for subject in subjects),
+        "IMAGE": dict.fromkeys(subject.image for subject in subjects if subject.image),
         "RUNTIME": runtimes & {Runtime.PROCESS},
     }
     given = " ".join(f"{name}={','.join(values)}" for name, values in variables.items() if values)
@@ -70,7 +70,7 @@ def fill_command(rows: Sequence[BoardRow], *, vcpu: float) -> str | None:
 
 
 def _size(command: str, vcpu: float) -> str:
-    """Return the variable that makes a command measure at a size, where that is not among those it measures anyway."""
+    """Return the variable that makes a command measure at a size, if it does not measure that size by default."""
     if command == "memory":
         return f" WORKERS={workers}" if (workers := Size(vcpu=vcpu).workers) > MEMORY_WORKERS else ""
     return "" if command == "sizes" or vcpu == 1 else f" VCPU={vcpu:g}"

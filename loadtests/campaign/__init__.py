@@ -1,1 +1,1 @@
-"""Runs of any experiment: plan, loop, store, resume."""
+"""What all experiments share: the plan, loop, store and resumption of a run."""

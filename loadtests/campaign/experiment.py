@@ -1,4 +1,4 @@
-"""What an experiment declares: what is left to visit, how a visit is made, and what the visits amount to."""
+"""The declaration of an experiment: its remaining visits, how to make a visit, and the summary of all visits."""
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -29,26 +29,26 @@ Visitor = Callable[[Sequence[PlannedVisit]], Sequence[Visit]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remaining:
-    """What is left of a run."""
+    """The remaining visits of a run."""
 
     batch: tuple[PlannedVisit, ...]
-    """The visits that are made next, together; empty once the run is over."""
+    """The visits to make next, together; empty once the run is over."""
     completion_reason: str
-    """Why the run is over; empty while it is not."""
+    """Why the run is over; empty while it continues."""
     count: int
-    """The most visits that are still to be made."""
+    """The largest number of visits still to make."""
     left_s: float | None
-    """The most that they will take, going by those made; ``None`` while nothing is known."""
+    """The longest time that they can take, judging by those made; ``None`` while it is unknown."""
 
 
 class Experiment(ABC, Generic[RunType, SummaryType]):
     """One experiment, bound to one run. Everything but ``visiting`` is a pure function of the run and its visits.
 
-    Since nothing else has a say in what comes next, an interrupted run resumes as it would have gone on.
+    An interrupted run therefore resumes exactly as it would have continued.
     """
 
     command: ClassVar[str]
-    """What makes such runs, and resumes them."""
+    """The command that starts and resumes such runs."""
     resumable: ClassVar[bool] = True
     """Whether an interrupted run can be completed later."""
 
@@ -61,19 +61,19 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
 
     @abstractmethod
     def visiting(self, subjects: Mapping[str, Candidate], messages: Console) -> AbstractContextManager[Visitor]:
-        """Give a function that makes visits, and clean up afterwards; ``subjects`` are by the names of their cells."""
+        """Provide a function that makes visits, and clean up afterwards; ``subjects`` are keyed by cell name."""
 
     @abstractmethod
     def summarise(self, visits: Sequence[Visit]) -> SummaryType:
-        """Return what the visits amount to."""
+        """Return the summary of the visits."""
 
     @abstractmethod
     def tables(self, summary: SummaryType) -> Iterable[RenderableType]:
-        """Return the tables that a summary is printed as."""
+        """Return the tables that show a summary."""
 
     @abstractmethod
     def notes(self, summary: SummaryType) -> Iterable[str]:
-        """Return what a reader has to know beside the tables, one sentence each."""
+        """Return what a reader must know besides the tables, one sentence each."""
 
     @abstractmethod
     def describe(self, visit: Visit) -> str:
@@ -84,11 +84,11 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         return ()
 
     def figures(self, summary: SummaryType) -> Iterable[Figure]:  # noqa: ARG002 -- experiments that know some
-        """Return what the summary says of single stacks, for the store."""
+        """Return the summary's figures of single stacks, for the store."""
         return ()
 
     def failure(self, summary: SummaryType) -> BenchmarkError | None:  # noqa: ARG002 -- experiments that can fail
-        """Return the error that a run ends with although it was carried out; ``None`` where its numbers are valid."""
+        """Return the error with which a completed run ends; ``None`` if its numbers are valid."""
         return None
 
     def stacks(self) -> Iterable[Cell]:
@@ -96,7 +96,7 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         return ()
 
     def subjects(self, fargate: FargateSettings | None = None) -> Mapping[str, Candidate]:
-        """Return what to bring up for each of the stacks when the run is resumed, by the names of their cells."""
+        """Return the candidates to bring up when the run is resumed, by cell name."""
         return {cell.name: replace(candidate_from_cell(cell), fargate=fargate) for cell in self.stacks()}
 
     def servers_left(
@@ -104,7 +104,7 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         visits: Sequence[Visit],  # noqa: ARG002 -- experiments that run on Fargate
         subjects: Mapping[str, Candidate],  # noqa: ARG002
     ) -> Sequence[PlannedServer]:
-        """Return the servers that are still to be brought up, for what they cost where servers are paid for."""
+        """Return the servers still to be started, to estimate their cost on a paid runtime."""
         return ()
 
     def cores(self) -> frozenset[int]:
@@ -112,22 +112,22 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         return frozenset()
 
     def half_made(self, visits: Sequence[Visit]) -> int:  # noqa: ARG002 -- designs whose visits are made together
-        """Return how many visits of the last round have to be made again, since they are made together."""
+        """Return how many visits of the last round must be repeated because the round was interrupted."""
         return 0
 
     def table_so_far(self, visits: Sequence[Visit]) -> RenderableType | None:  # noqa: ARG002 -- runs worth watching
-        """Return what is shown on a terminal while the run is under way; it costs some milliseconds between visits."""
+        """Return the table shown on a terminal during the run; computing it costs some milliseconds between visits."""
         return None
 
     def round_summary(self, visits: Sequence[Visit]) -> str | None:  # noqa: ARG002 -- runs that decide by round
-        """Return what to say at the end of a round."""
+        """Return a sentence to print at the end of a round."""
         return None
 
 
 def remaining_of(planned: Iterable[PlannedVisit], visits: Sequence[Visit]) -> Remaining:
-    """Return what is left of a fixed plan, whose visits are made one after the other."""
+    """Return what remains of a fixed plan whose visits are made one at a time."""
     made = {(type(visit), visit.round, visit.cell) for visit in visits}
-    left = [one for one in planned if (one.kind, one.round, one.cell) not in made]
+    left = [visit for visit in planned if (visit.kind, visit.round, visit.cell) not in made]
     return Remaining(
         batch=tuple(left[:1]),
         completion_reason="" if left else "every visit is made",
@@ -137,18 +137,18 @@ def remaining_of(planned: Iterable[PlannedVisit], visits: Sequence[Visit]) -> Re
 
 
 def expected_s(planned: Iterable[PlannedVisit], visits: Sequence[Visit]) -> float | None:
-    """Return how long the planned visits take if each takes as long as those made of its cell, or of its kind.
+    """Return how long the planned visits will take, by the mean of those made of the same cell, or else kind.
 
-    ``None`` where one of them has none.
+    ``None`` if there are no such visits for one of them.
     """
     took_s: dict[object, list[float]] = defaultdict(list)
-    for visit in visits:
-        if visit.took_s is not None:
-            took_s[type(visit), visit.cell].append(visit.took_s)
-            took_s[type(visit)].append(visit.took_s)
+    for made in visits:
+        if made.took_s is not None:
+            took_s[type(made), made.cell].append(made.took_s)
+            took_s[type(made)].append(made.took_s)
     total_s = 0.0
-    for one in planned:
-        known = took_s.get((one.kind, one.cell)) or took_s.get(one.kind)
+    for visit in planned:
+        known = took_s.get((visit.kind, visit.cell)) or took_s.get(visit.kind)
         if known is None:
             return None
         total_s += mean(known)

@@ -1,4 +1,4 @@
-"""The one loop that carries out every run: visit, record on disk, repeat; then summary and tables."""
+"""The loop that carries out every run: make a visit, record it on disk, repeat; then print the summary."""
 
 import errno
 import time
@@ -21,15 +21,15 @@ from loadtests.campaign.store import RESULTS, RunFolder, require_unused
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str, Candidate]]]
-"""Prepares a run: returns its experiment, and what to bring up by the names of the cells."""
+"""Prepares a run; returns its experiment, and the candidates to bring up by cell name."""
 
 
 def start(
     name: str, begin: Begin[SummaryType], *, seed: int | None, out: Path | None, terminal: Terminal
 ) -> SummaryType:
-    """Carry out a new run, alone on this machine, and return its summary.
+    """Carry out a new run while holding the machine's run lock, and return its summary.
 
-    ``UsageError`` where another run is under way or ``out`` is in use; other errors as ``carry_out``.
+    Raise ``UsageError`` if another run is in progress or ``out`` is not empty, and the errors of ``carry_out``.
     """
     if out is not None:
         require_unused(out)
@@ -43,12 +43,12 @@ def start(
 def carry_out(
     experiment: Experiment[Any, SummaryType], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
 ) -> SummaryType:
-    """Make every visit that is left, then write and print what they amount to, however this ends; return it.
+    """Make every remaining visit; then write, print and return the summary, even if a visit fails.
 
-    ``FailedError`` where a record cannot be written, and once all is written where numbers are not valid.
+    Raise ``FailedError`` if a record cannot be written, or, after everything is written, if the numbers are not valid.
     """
     try:
-        with _full_disk_named(folder):
+        with _reporting_full_disk(folder):
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.resumable:
@@ -67,7 +67,7 @@ def carry_out(
 
 
 def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, terminal: Terminal) -> None:
-    """Print a summary: its tables, what has to be known beside them, its conclusions."""
+    """Print a summary: its tables, notes and conclusions."""
     for table in experiment.tables(summary):
         terminal.results.print(table)
     for note in experiment.notes(summary):
@@ -77,8 +77,8 @@ def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, term
 
 
 @contextmanager
-def _full_disk_named(folder: RunFolder) -> Iterator[None]:
-    """Have a full disk, whatever was written to it, end in a ``FailedError`` that names the file."""
+def _reporting_full_disk(folder: RunFolder) -> Iterator[None]:
+    """Turn the error of a full disk, whatever was being written, into a ``FailedError`` that names the file."""
     try:
         yield
     except OSError as error:
@@ -103,12 +103,12 @@ def _make_visits(
             first = remaining.batch[0]
             _show(experiment, visits, display)
             display.start(
-                f"round {first.round}/{experiment.run.rounds} {', '.join(one.cell for one in remaining.batch)}"
+                f"round {first.round}/{experiment.run.rounds} {', '.join(planned.cell for planned in remaining.batch)}"
             )
             made = visit(remaining.batch)
             now_s = time.perf_counter()
-            for one in made:
-                timed = replace(one, took_s=(now_s - since_s) / len(made))
+            for record in made:
+                timed = replace(record, took_s=(now_s - since_s) / len(made))
                 folder.add(timed)
                 visits.append(timed)
                 display.done(_line(experiment, timed))
@@ -116,7 +116,7 @@ def _make_visits(
             remaining = experiment.remaining(visits)
             display.expect(display.made + remaining.count, remaining.left_s)
             if not remaining.batch or remaining.batch[0].round != first.round:
-                _say_round(experiment, visits, terminal)
+                _report_round(experiment, visits, terminal)
     terminal.say(f"completed: {remaining.completion_reason}")
 
 
@@ -125,11 +125,11 @@ def _show(experiment: Experiment[Any, Any], visits: list[Visit], display: LivePr
         display.show(table)
 
 
-def _say_round(experiment: Experiment[Any, Any], visits: list[Visit], terminal: Terminal) -> None:
+def _report_round(experiment: Experiment[Any, Any], visits: list[Visit], terminal: Terminal) -> None:
     if (summary := experiment.round_summary(visits)) is not None:
         terminal.say(summary)
 
 
 def _line(experiment: Experiment[Any, Any], visit: Visit) -> str:
-    what = f"round {visit.round}/{experiment.run.rounds}{f' {visit.cell}' if visit.cell else ''}"
-    return f"{what}: {visit.error or experiment.describe(visit)}"
+    place = f"round {visit.round}/{experiment.run.rounds}{f' {visit.cell}' if visit.cell else ''}"
+    return f"{place}: {visit.error or experiment.describe(visit)}"

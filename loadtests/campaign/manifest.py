@@ -1,4 +1,4 @@
-"""A run's manifest: what is going to be measured, on which machine, how."""
+"""A run's manifest: what will be measured, how, and on which machine."""
 
 import hashlib
 import random
@@ -31,7 +31,7 @@ from common.runtimes.fargate import GENERATOR_SIZE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIdentity:
-    """What a run is called, when it began, and the seed of its order."""
+    """A run's id, start time and seed."""
 
     id: str
     started_at: datetime
@@ -39,7 +39,7 @@ class RunIdentity:
 
     @classmethod
     def new(cls, name: str, seed: int | None) -> "RunIdentity":
-        """Return that of a run that begins now; ``None`` draws a seed."""
+        """Return the identity of a run that begins now; without ``seed``, draw one."""
         now = datetime.now(UTC)
         seed = secrets.randbelow(2**31) if seed is None else seed
         return cls(id=f"{now:%Y%m%dT%H%M%SZ}-{name}-{seed}", started_at=now, seed=seed)
@@ -60,7 +60,7 @@ def run_fields(identity: RunIdentity, *, runtime: Runtime, rounds: int) -> dict[
 
 
 def setup_for(load: LoadSpec, size: Size, runtime: Runtime, *, load_from_task: bool = False) -> Setup:
-    """Return how windows are made on this machine; ``load_from_task`` is for load from a second Fargate task."""
+    """Return how windows are measured here; with ``load_from_task``, load comes from a second Fargate task."""
     if load_from_task:
         cores = Cores(server=(), generator=tuple(range(int(GENERATOR_SIZE.vcpu))))
     else:
@@ -75,12 +75,12 @@ def setup_for(load: LoadSpec, size: Size, runtime: Runtime, *, load_from_task: b
 
 
 def cells_of(candidates: Sequence[Candidate], outcomes: Mapping[str, Conformance]) -> list[Cell]:
-    """Return the cells of the candidates that were held to the contract."""
-    return [cell_of(one, outcomes[one.name]) for one in candidates if one.name in outcomes]
+    """Return the cells of the candidates whose conformance was checked."""
+    return [cell_of(known, outcomes[known.name]) for known in candidates if known.name in outcomes]
 
 
 def controls(cells: Sequence[Cell], seed: int, *, count: int = 1) -> list[Cell]:
-    """Return second copies of conforming cells, which must tie with them; fewer where fewer conform.
+    """Return second copies of conforming cells, which must tie with them; fewer if fewer conform.
 
     Of two, one is of a floor where the run has one, since fast stacks and slow ones are disturbed differently.
     """
@@ -93,12 +93,12 @@ def controls(cells: Sequence[Cell], seed: int, *, count: int = 1) -> list[Cell]:
 
 
 def command_line() -> str:
-    """Return how this process was called, in one line."""
+    """Return the command line of this process."""
     return shlex.join(sys.orig_argv)
 
 
 def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
-    """Return the record of a candidate, with versions read back from what it runs."""
+    """Return the record of a candidate, with versions read back from its environment or image."""
     framework, server = candidate.stack.framework, candidate.stack.server
     packages = installed.packages(candidate)
     return Cell(
@@ -134,9 +134,9 @@ def _image(candidate: Candidate) -> dict[str, Any]:
     return {
         "image": candidate.image.name,
         "image_tag": candidate.tag,
-        "image_id": (found := engine().images.get(candidate.tag)).id,
-        "base": found.labels.get(BASE),
-        "base_digest": found.labels.get(BASE_DIGEST),
+        "image_id": (image := engine().images.get(candidate.tag)).id,
+        "base": image.labels.get(BASE),
+        "base_digest": image.labels.get(BASE_DIGEST),
         "stand_in_base": is_stand_in(candidate.tag),
         "python_asked": candidate.python,
     }

@@ -1,4 +1,4 @@
-"""The order of a run: every cell once a round, each round newly shuffled from one recorded seed."""
+"""The order of a run: every cell once per round, each round newly shuffled from one recorded seed."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ Kind = TypeVar("Kind", bound=Visit)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVisit:
-    """A visit that is to be made."""
+    """A visit that has not been made yet."""
 
     kind: type[Visit]
     round: int
@@ -21,13 +21,13 @@ class PlannedVisit:
     cell: str
 
     def is_made(self, visits: Sequence[Visit]) -> bool:
-        """Return whether ``visits`` hold it."""
+        """Return whether ``visits`` include this visit."""
         return any(
             isinstance(visit, self.kind) and visit.round == self.round and visit.cell == self.cell for visit in visits
         )
 
     def record(self, kind: type[Kind], run: str, **fields: Any) -> Kind:  # noqa: ANN401 -- the kind's own fields
-        """Return the record of this visit, which begins now, before anything is known of it."""
+        """Return the record of this visit, begun now, with the kind's own ``fields``."""
         return kind(
             run=run,
             round=self.round,
@@ -47,7 +47,7 @@ def planned_visits(kind: type[Visit], cells: Sequence[str], rounds: int, seed: i
 def round_order(kind: type[Visit], cells: Sequence[str], number: int, seed: int) -> tuple[PlannedVisit, ...]:
     """Return the visits of one round in order.
 
-    Leaving some out keeps the order of the others, so that a cell that drops out changes nothing else.
+    Pass all cells and filter the result, so that a cell that drops out does not change the order of the others.
     """
     order = random.Random(f"{seed}/{number}").sample(list(cells), len(cells))  # noqa: S311 -- not for secrets
     return tuple(

@@ -1,4 +1,4 @@
-"""Resuming an interrupted run: the same plan on the same things, or a refusal that names what changed."""
+"""Resumption of an interrupted run, with the same plan on the same stacks, or a refusal that names what changed."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -24,12 +24,12 @@ from loadtests.campaign.manifest import cell_of, command_line
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
-"""Fields of a cell that must not have changed: otherwise it would be another stack under the same name."""
+"""The fields of a cell that must be unchanged; otherwise it would be another stack under the same name."""
 DIGEST_SHOWN = 20
-"""How many characters of a long value tell it apart."""
+"""How many characters of a long value are shown."""
 
 ExperimentOf = Callable[[Run], Experiment[Any, Any]]
-"""Returns the experiment of a run, by its kind."""
+"""Returns the experiment of a run."""
 
 
 def resume(
@@ -40,16 +40,16 @@ def resume(
     *,
     fargate: FargateSettings | None = None,
 ) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
-    """Carry out what is left of the run that ``RESUME=`` names, and return its summary.
+    """Complete the run that ``RESUME=`` names, and return its summary.
 
-    ``latest`` is the newest unfinished run of ``command``. On Fargate, ``fargate`` is where tasks run; with
-    ``DRY_RUN=1`` nothing is done and ``None`` returned. ``UsageError`` where there is none, or where a lock, a
-    package, an image or a core is not what it was; errors as ``carry_out`` afterwards. A change of the project's
-    revision or of the kernel is reported and recorded.
+    ``latest`` is the newest unfinished run of ``command``. ``fargate`` says where Fargate tasks run; with ``DRY_RUN=1``
+    nothing is started and ``None`` is returned. Raise ``UsageError`` if there is no such run, or if a lock, package,
+    image or core has changed, and the errors of ``carry_out``. A change of the project's revision or of the kernel is
+    reported and recorded.
     """
     folder = _latest(command, experiment_of) if text == "latest" else find_run_folder(text, variable="RESUME")
     if folder.is_old:
-        raise UsageError(f"RESUME={text} was written by an older version, which can be read but not resumed.")
+        raise UsageError(f"RESUME={text} was written by an older version; it can be read but not resumed.")
     experiment = experiment_of(folder.run())
     if not experiment.resumable:
         raise UsageError(f"RESUME={text} was written by make {experiment.command}, whose runs cannot be resumed.")
@@ -66,7 +66,7 @@ def resume(
 
 
 def _fargate(runtime: Runtime, settings: FargateSettings | None) -> FargateSettings | None:
-    """Return the settings where the runtime takes them; ``UsageError`` where they are missing or not taken."""
+    """Return the settings if the runtime uses them; ``UsageError`` if they are missing, or given but unused."""
     if runtime is Runtime.DOCKER:
         engine()
     if runtime is Runtime.FARGATE and settings is not None:
@@ -78,7 +78,7 @@ def _fargate(runtime: Runtime, settings: FargateSettings | None) -> FargateSetti
 
 
 def _latest(command: str, experiment_of: ExperimentOf) -> RunFolder:
-    """Return the newest unfinished run of a command; a folder that cannot be read is passed over."""
+    """Return the newest unfinished run of a command; folders that cannot be read are skipped."""
     for folder in run_folders():
         if folder.is_old:
             continue
@@ -92,10 +92,10 @@ def _latest(command: str, experiment_of: ExperimentOf) -> RunFolder:
 def _prepare(
     experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
 ) -> None:
-    """Make what the run needs and see that it has not changed; damaged lines are set aside."""
-    prepare(list({one.name: one for one in subjects.values()}.values()), terminal.messages)
+    """Prepare what the run needs, refuse if it has changed, and set damaged lines aside."""
+    prepare(list({subject.name: subject for subject in subjects.values()}.values()), terminal.messages)
     if changes := [*_changes(experiment, subjects), *_machine_changes(experiment)]:
-        raise UsageError(f"RESUME={folder.name}: {'; '.join(changes)}. Restore that, or begin a new run.")
+        raise UsageError(f"RESUME={folder.name}: {'; '.join(changes)}. Restore it, or start a new run.")
     for warning in _warnings(experiment.run):
         terminal.say(f"warning: {warning}")
     if damage := folder.set_aside_damage():
@@ -130,11 +130,11 @@ def _machine_changes(experiment: Experiment[Any, Any]) -> Iterator[str]:
         if (was := getattr(recorded, field)) != (present := getattr(here, field)):
             yield f"{field} was {was} and is {present}"
     if missing := experiment.cores() - os.sched_getaffinity(0):
-        yield f"core {min(missing)} cannot be used any more"
+        yield f"core {min(missing)} is no longer available"
 
 
 def _warnings(run: Run) -> Iterator[str]:
     if run.revision != (now := revision()):
-        yield f"the project's revision was {run.revision} and is {now}: what is measured may have changed"
+        yield f"the project's revision was {run.revision} and is {now}; what is measured may have changed"
     if run.machine.kernel != (kernel := machine().kernel):
         yield f"the kernel was {run.machine.kernel} and is {kernel}"

@@ -1,4 +1,4 @@
-"""When a load test ends: after a number of rounds, once all is resolved or precise, or when its time is spent."""
+"""When a load test ends: after a number of rounds, once all cells are resolved or precise, or after a time budget."""
 
 import re
 
@@ -7,11 +7,11 @@ from common.records.run import Stopping
 from loadtests.analysis.comparison import LOOKS, MARGIN
 
 DEFAULT_BUDGET = "6m"
-"""Holds the rounds that a rank needs of the default frameworks, on two cores."""
+"""Leaves time for the rounds that a rank needs, of the default frameworks, on two cores."""
 FEWEST_TO_RANK = LOOKS[0]
 MOST_PRECISE_ROUNDS = 100
 MOST_SHARE = 0.5
-"""A wider interval, or a wider band of equivalence, says nothing."""
+"""A wider interval or margin would be meaningless."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -23,10 +23,10 @@ def parse_stopping(
     margin: str = f"{MARGIN:.0%}",
     looks: tuple[int, ...] = LOOKS,
 ) -> tuple[int, Stopping]:
-    """Return the most rounds, and the rule that ``ROUNDS=``, ``BUDGET=``, ``PRECISION=`` and ``MARGIN=`` ask for.
+    """Return the most rounds and the stopping rule for ``ROUNDS``, ``BUDGET``, ``PRECISION`` and ``MARGIN``.
 
-    ``ROUNDS`` is exactly that many. The default budget leaves time for the rounds that a rank needs; one that was asked
-    for is kept. ``UsageError`` where a value is invalid or does not go with another.
+    ``ROUNDS`` means exactly that many. The default budget may be exceeded to make the rounds that a rank needs; an
+    explicit one is kept. Raise ``UsageError`` if a value is invalid or conflicts with another.
     """
     band = parse_share(margin, variable="MARGIN")
     if rounds is not None:
@@ -43,23 +43,23 @@ def parse_stopping(
 
 
 def exactly(rounds: int) -> Stopping:
-    """Return the rule of a run that makes exactly ``rounds`` rounds."""
+    """Return the stopping rule of exactly ``rounds`` rounds."""
     return Stopping(fewest_rounds=rounds)
 
 
 def parse_duration(text: str, *, variable: str) -> float:
-    """Return the seconds that a duration such as ``90s``, ``15m`` or ``1.5h`` names; ``UsageError`` otherwise."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
-    value_s = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+    """Return the seconds of a duration such as ``90s``, ``15m`` or ``1.5h``; ``UsageError`` if it is invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
+    value_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     if not value_s:
         raise UsageError(f"invalid {variable}={text or '(empty)'}: must be a duration such as 90s, 15m or 1.5h.")
     return value_s
 
 
 def parse_share(text: str, *, variable: str) -> float:
-    """Return the share that ``2%``, ``2`` or ``0.5%`` names: 0.02, 0.02, 0.005; ``UsageError`` otherwise."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)
-    value = float(found[1]) / 100 if found else 0.0
+    """Return a percentage such as ``2%``, ``2`` or ``0.5%`` as a share; ``UsageError`` if it is invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)
+    value = float(match[1]) / 100 if match else 0.0
     if not 0 < value <= MOST_SHARE:
         raise UsageError(f"invalid {variable}={text or '(empty)'}: must be above 0 and at most 50 %, such as 2%.")
     return value

@@ -18,24 +18,24 @@ from common.records.visit import Visit
 
 RESULTS = ROOT / "loadtests" / "results"
 MANIFESTS = ("run.json", "sizes.json", "experiment.json")
-"""The files that make a folder a run's; the last two are of schema versions 1 and 2."""
+"""The files that identify a run folder; the last two are from schema versions 1 and 2."""
 VISITS = "visits.jsonl"
 DAMAGED = "visits.damaged"
-"""Beside ``visits.jsonl``: lines that a killed run or a full disk had left half written."""
+"""The file for lines of ``visits.jsonl`` that a killed run or a full disk left incomplete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolder:
-    """Where a run is written, each record on disk before this returns.
+    """A run's folder. Methods that write return once the record is on disk.
 
-    ``FailedError`` where a record cannot be written, on a full disk for one: what was written before stays whole.
+    They raise ``FailedError`` if a record cannot be written, for example on a full disk; earlier records stay intact.
     """
 
     folder: Path
 
     @classmethod
     def create(cls, folder: Path, run: Run) -> "RunFolder":
-        """Make a folder that holds ``run``; ``FailedError`` where it cannot be made."""
+        """Create the folder and write the run's manifest to it."""
         created = cls(folder=folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -46,12 +46,12 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """What ``RESUME=`` and ``RUN=`` call it."""
+        """The name of the run for ``RESUME=`` and ``RUN=``."""
         return self.folder.name if self.folder.parent == RESULTS else str(self.folder)
 
     @property
     def is_old(self) -> bool:
-        """Whether it was written before schema version 3: it can be read, not resumed."""
+        """Whether it was written before schema version 3, so that it can be read but not resumed."""
         return upgrade.is_old(self.folder)
 
     def describe(self, run: Run) -> None:
@@ -59,18 +59,18 @@ class RunFolder:
         self._write("run.json", run)
 
     def run(self) -> Run:
-        """Return the manifest; ``UsageError`` where it cannot be read."""
+        """Return the manifest; ``UsageError`` if it cannot be read."""
         try:
             if self.is_old:
                 text = msgspec.json.encode(upgrade.upgraded_run(self.folder))
             else:
                 text = (self.folder / "run.json").read_bytes()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UsageError(f"{self.folder} holds no run that can be read: {error}.") from error
+            raise UsageError(f"the run in {self.folder} cannot be read: {error}.") from error
         return decode_run(text, source=str(self.folder / "run.json"))
 
     def add(self, visit: Visit) -> None:
-        """Add a line to ``visits.jsonl``, whole or not at all."""
+        """Append a line to ``visits.jsonl``, completely or not at all."""
         try:
             descriptor = os.open(self.folder / VISITS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             try:
@@ -81,7 +81,7 @@ class RunFolder:
             raise self.unwritable(VISITS, error) from error
 
     def visits(self) -> list[Visit]:
-        """Return every visit written so far, but a damaged last one; ``UsageError`` where another one is damaged."""
+        """Return the visits written so far, without a damaged last one; ``UsageError`` if another one is damaged."""
         if self.is_old:
             return list(_decoded(upgrade.upgraded_lines(self.folder)))
         file = self.folder / VISITS
@@ -93,31 +93,31 @@ class RunFolder:
         self._write("summary.json", summary)
 
     def set_aside_damage(self) -> str:
-        """Move a damaged last line to a file beside it; return what was done, empty where nothing was."""
+        """Move a damaged last line to ``DAMAGED``; return a message, empty if there was none."""
         whole, damaged = self._lines()
         if not damaged:
             return ""
         self._keep(whole, damaged)
         return (
-            f"the last line of {self.folder / VISITS} is damaged, as a kill or a full disk leaves one: "
-            f"set aside in {DAMAGED}; its visit is made again"
+            f"the last line of {self.folder / VISITS} is incomplete, as after a kill or on a full disk; "
+            f"moved it to {DAMAGED}; its visit will be repeated"
         )
 
     def set_aside_last(self, count: int) -> str:
-        """Move the last ``count`` lines, of a round that is only half made, as ``set_aside_damage`` does."""
+        """Move the last ``count`` lines, of an incomplete round, to ``DAMAGED``; return a message."""
         whole, _ = self._lines()
         self._keep(whole[: len(whole) - count], b"\n".join(whole[len(whole) - count :]))
-        return f"its last round is only half made: set aside in {DAMAGED}; it is made again"
+        return f"the last round is incomplete; moved it to {DAMAGED}; it will be repeated"
 
     def unwritable(self, name: str, error: OSError) -> FailedError:
-        """Return what to say where ``name`` cannot be written."""
+        """Return the error for a file that cannot be written."""
         return FailedError(
-            f"{self.folder / name} cannot be written: {error.strerror}. What was measured stays readable; the run can "
-            "be resumed once there is room."
+            f"{self.folder / name} cannot be written: {error.strerror}. Earlier measurements stay readable; "
+            "resume the run once there is room."
         )
 
     def _lines(self) -> tuple[list[bytes], bytes]:
-        """Return the whole lines, and what of a last one is damaged."""
+        """Return the complete lines, and the last one if it is damaged."""
         file = self.folder / VISITS
         *whole, rest = file.read_bytes().split(b"\n") if file.exists() else [b""]
         if not rest and whole and _is_damaged(whole[-1]):
@@ -125,18 +125,18 @@ class RunFolder:
         return whole, rest
 
     def _keep(self, lines: Sequence[bytes], others: bytes) -> None:
-        """Leave the first ``lines`` in ``visits.jsonl``, the others beside it."""
+        """Keep the first ``lines`` in ``visits.jsonl``, and move the others to ``DAMAGED``."""
         try:
-            with (self.folder / DAMAGED).open("ab") as kept:
-                kept.write(others + b"\n")
-                kept.flush()
-                os.fsync(kept.fileno())
+            with (self.folder / DAMAGED).open("ab") as file:
+                file.write(others + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
             os.truncate(self.folder / VISITS, sum(len(line) + 1 for line in lines))
         except OSError as error:
             raise self.unwritable(DAMAGED, error) from error
 
     def _write(self, name: str, record: Struct) -> None:
-        """Write the file whole, or leave it as it was."""
+        """Write the file completely, or leave it unchanged."""
         part = self.folder / f".{name}.part"
         try:
             with part.open("wb") as file:
@@ -150,38 +150,38 @@ class RunFolder:
 
 
 def require_unused(folder: Path) -> None:
-    """Raise ``UsageError`` unless ``folder`` is, or can be made, an empty folder of ours."""
-    parent = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    """Raise ``UsageError`` unless ``folder`` is, or can be created as, a writable empty folder."""
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UsageError(f"OUT={folder} cannot be written. Accepted: a new or an empty folder.")
+        raise UsageError(f"OUT={folder} cannot be written. Choose a new or an empty folder.")
     if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"OUT={folder} is not empty. Accepted: a new or an empty folder.")
+        raise UsageError(f"OUT={folder} is not empty. Choose a new or an empty folder.")
 
 
 def run_folders(results: Path | None = None) -> list[RunFolder]:
-    """Return every run folder under ``results``, by default ``RESULTS``, the newest first as far as names tell."""
+    """Return every run folder under ``results`` (default ``RESULTS``), the newest first by name."""
     root = RESULTS if results is None else results
-    found = {file.parent for name in MANIFESTS for pattern in ("*", "*/*") for file in root.glob(f"{pattern}/{name}")}
-    return [RunFolder(folder=folder) for folder in sorted(found, key=lambda folder: folder.name, reverse=True)]
+    folders = {file.parent for name in MANIFESTS for pattern in ("*", "*/*") for file in root.glob(f"{pattern}/{name}")}
+    return [RunFolder(folder=folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Return whether a run was written to ``folder``."""
+    """Return whether ``folder`` holds a run."""
     return any((folder / name).is_file() for name in MANIFESTS)
 
 
 def find_run_folder(text: str, *, variable: str) -> RunFolder:
-    """Return the run that a user names by its id or its folder; ``UsageError`` where there is none."""
+    """Return the run that a user names by id or folder; ``UsageError`` if there is none."""
     for folder in (RESULTS / text, Path(text)):
         if text and is_run_folder(folder):
             return RunFolder(folder=folder)
-    known = [one.folder.name for one in run_folders()[:5]]
-    accepted = f"a run's folder, or one of {', '.join(known)}" if known else "a run's folder"
-    raise UsageError(f"{variable}={text or '(empty)'} is no run. Accepted: {accepted}.")
+    newest = [run.folder.name for run in run_folders()[:5]]
+    accepted = f"a run's folder, or one of {', '.join(newest)}" if newest else "a run's folder"
+    raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
 
 
 def _append(descriptor: int, line: bytes) -> None:
-    """Write ``line`` and have it on disk; take back what of it was written where that fails."""
+    """Write ``line`` and sync it to disk; if that fails, remove the part that was written."""
     before = os.fstat(descriptor).st_size
     left = memoryview(line)
     try:
@@ -199,7 +199,7 @@ def _decoded(lines: Iterator[tuple[Path, int, bytes]]) -> Iterator[Visit]:
         try:
             yield decode_visit(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UsageError(f"{file}, line {number}, holds no visit of schema version 3: {error}.") from error
+            raise UsageError(f"{file}, line {number}, is not a visit of schema version 3: {error}.") from error
 
 
 def _is_damaged(line: bytes) -> bool:

@@ -1,1 +1,1 @@
-"""The commands that measure, and what they take."""
+"""The commands that measure, and their parameters."""

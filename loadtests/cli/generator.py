@@ -1,4 +1,4 @@
-"""Commands about the load generator itself."""
+"""Commands for the load generator itself."""
 
 from contextlib import nullcontext
 from typing import Annotated
@@ -48,7 +48,7 @@ def crosscheck(
     rounds: Rounds = 8,
     run: RunParameters = RunParameters(),
 ) -> None:
-    """Load one stack with our generator and with wrk in turn, and compare what they say."""
+    """Load one stack with our generator and with wrk in turn, and compare their rates."""
     terminal = Terminal()
     if run.resume is not None:
         complete(crosscheck, locals(), terminal)
@@ -103,7 +103,7 @@ def master(
     patience: Patience = 300,
     out: Out = None,
 ) -> None:
-    """Lead one window on a server elsewhere, made by workers that join from other machines."""
+    """Lead one window on a server elsewhere, measured by workers that join from other machines."""
     chosen = one_of(scenario, STEADY, variable="SCENARIO")
     open_loop = SCENARIOS[chosen].open_loop
     if rate is not None and not open_loop:
@@ -131,7 +131,7 @@ def worker(
     ] = 1,
     patience: Patience = 300,
 ) -> None:
-    """Join a master, make load as it says, and end with it."""
+    """Join a master, generate the load that it asks for, and end when it does."""
     follow(Address.parse(master, variable="MASTER"), processes, patience, Terminal().messages)
 
 
@@ -140,7 +140,7 @@ def generator(
     registry: Annotated[str, Parameter(help="Registry to push to as well: HOST[:PORT][/PREFIX].")] = "",
     python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
 ) -> None:
-    """Build the image that masters, workers and second tasks run in, and push it where a registry is given."""
+    """Build the image for masters, workers and second tasks, and push it if a registry is given."""
     terminal = Terminal()
     address = RegistryAddress.parse(registry) if registry else None
     with nullcontext() if address is None else registry_pusher(address) as ready:  # reported before anything is built

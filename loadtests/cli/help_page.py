@@ -1,4 +1,4 @@
-"""``make help``: the commands in make's words, from the command line's own declarations, so that they cannot differ."""
+"""``make help``: the commands as make calls them, generated from the declarations of the command line."""
 
 import re
 from collections import defaultdict
@@ -53,7 +53,7 @@ def overview(app: App) -> Lines:
 
 
 def explanation(app: App, name: str) -> Lines:
-    """Return one command with every variable, its default, its units and what it accepts."""
+    """Return one command with every variable, its default, units and accepted values."""
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
     for argument in arguments_of(app[name]):
         table.add_row(_variable(argument), Text(argument.parameter.help or ""))
@@ -61,12 +61,12 @@ def explanation(app: App, name: str) -> Lines:
 
 
 def arguments_of(command: App) -> list[Argument]:
-    """Return the arguments of a command that a user can set; those of groups, not the groups themselves."""
+    """Return the arguments of a command that a user can set, with groups expanded."""
     return [one for one in command.assemble_argument_collection() if one.show]
 
 
 def makefile_goals() -> Iterator[tuple[str, str]]:
-    """Yield the goals that the Makefile explains itself, each with its sentence."""
+    """Yield the goals that the Makefile itself documents, each with its sentence."""
     for line in MAKEFILE.read_text().splitlines():
         if found := re.match(r"([a-z-]+):.*## (.*)", line):
             yield found[1], found[2]
@@ -74,8 +74,8 @@ def makefile_goals() -> Iterator[tuple[str, str]]:
 
 def _entry(command: App, name: str) -> Text:
     arguments = arguments_of(command)
-    on_fargate = {one.field_info.name for one in arguments} >= _FARGATE
-    own = [one for one in arguments if not (on_fargate and one.field_info.name in _FARGATE)]
+    on_fargate = {argument.field_info.name for argument in arguments} >= _FARGATE
+    own = [argument for argument in arguments if not (on_fargate and argument.field_info.name in _FARGATE)]
     lines = [f"  {name:<16} {_sentence(command)}", *_wrapped(" ".join(map(_variable, own)))]
     return Text("\n".join([*lines, *(_wrapped("and those of RUNTIME=fargate") if on_fargate else ())]))
 

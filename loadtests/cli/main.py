@@ -1,4 +1,4 @@
-"""The command line of the whole project."""
+"""The project's command line."""
 
 import sys
 

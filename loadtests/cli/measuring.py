@@ -108,7 +108,7 @@ def loadtest(
     if fargate.load_from_task and spec.tool is not Tool.LOCUST:
         raise UsageError(f"TOOL={spec.tool} needs LOAD_FROM=here; a second task has Locust.")
     candidates = stacks.candidates(runtime, size=given, fargate=fargate)
-    suites = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+    suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in candidates]
     # At most: the control is measured as well, and no stack drops out.
     windows = planned_windows([*candidates, candidates[0]], given, rounds)
     if not approve_cost([*suites, *windows], terminal.say):
@@ -151,7 +151,7 @@ def compare(
     terminal = Terminal()
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
     if run.resume is not None:
-        pairs = complete(compare, locals(), terminal, beside=frozenset({"fail_if_slower"})).pairs
+        pairs = complete(compare, locals(), terminal, also=frozenset({"fail_if_slower"})).pairs
     else:
         first, second = Side.parse(a, "A"), Side.parse(b, "B")
         if first.run is not None and second.run is not None:
@@ -160,7 +160,7 @@ def compare(
             for pair in pairs:
                 terminal.results.print(outcome.sentence(pair, band), soft_wrap=True, markup=False)
         elif first.run is not None or second.run is not None:
-            raise UsageError(f"A={a} B={b}: a finished run is compared with another finished run.")
+            raise UsageError(f"A={a} and B={b} cannot be compared: must be two finished runs or two stacks.")
         else:
             if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
                 runtime = Runtime.PROCESS
@@ -203,7 +203,7 @@ def latency(
     if runtime is Runtime.FARGATE:
         given = parse_fargate_sizes(vcpu, memory)
     else:
-        given = tuple(Size(vcpu=one, memory_bytes=_memory(memory, runtime)) for one in parse_vcpus(vcpu))
+        given = tuple(Size(vcpu=vcpus, memory_bytes=_memory(memory, runtime)) for vcpus in parse_vcpus(vcpu))
     candidates = stacks.candidates(runtime, fargate=fargate)
     if not approve_cost(planned_servers(candidates, given, rounds, common_rate), terminal.say):
         return
@@ -299,7 +299,7 @@ def startup(
         raise UsageError(f"MEMORY={memory} needs RUNTIME=fargate; a start here has the memory of this machine.")
     given = tuple(dict.fromkeys(Size.parse(one.strip(), None) for one in vcpu.split(",")))
     caches, links = parse_caches(cache, runtime), parse_links(bandwidth, runtime)
-    for size in given:  # each is refused by itself where the runtime cannot give it
+    for size in given:  # sizes that the runtime cannot give are refused one by one
         candidates = stacks.candidates(runtime, size=size, fargate=fargate)
     terminal.say(describe_runtime(runtime, stacks.runtime))
     begin = begin_startup(

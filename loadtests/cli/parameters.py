@@ -36,7 +36,7 @@ Delay = Annotated[
     int,
     Parameter(
         validator=validators.Number(gte=0, lte=MAX_DELAY_MS),
-        help=f"Milliseconds that the scenarios that sleep ask for, 0 to {MAX_DELAY_MS}.",
+        help=f"Milliseconds that each request of sleep, mixed and sleepers waits, 0 to {MAX_DELAY_MS}.",
     ),
 ]
 Out = Annotated[Path | None, Parameter(help="Folder for the run instead of loadtests/results/ID.")]
@@ -46,7 +46,7 @@ Scenario = Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")]
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParameters:
-    """Where a run is written, in which order it goes, and whether one is resumed."""
+    """Where a run is written, the seed of its order, and the run to resume."""
 
     seed: Annotated[
         int | None, Parameter(validator=validators.Number(gte=0), help="Seed of the order; drawn unless given.")
@@ -65,7 +65,7 @@ class LoadParameters:
     delay: Delay = 100
 
     def parse(self) -> LoadSpec:
-        """Return the load of one window; ``UsageError`` where its values do not go together."""
+        """Return the load of one window; ``UsageError`` if its values conflict."""
         return self._spec()
 
     def _spec(self, **fields: Any) -> LoadSpec:  # noqa: ANN401 -- the record's other fields
@@ -86,17 +86,17 @@ class AnyLoadParameters(LoadParameters):
 
     rate: Annotated[
         str | None,
-        Parameter(help="Arrivals of rate and ramp: a second, such as 500, or a share of capacity such as 50%."),
+        Parameter(help="Arrivals of rate and ramp: per second, such as 500, or a share of capacity, such as 50%."),
     ] = None
-    arrivals: Annotated[str | None, Parameter(help="How arrivals follow each other: constant or poisson.")] = None
+    arrivals: Annotated[str | None, Parameter(help="Gaps between arrivals: constant or poisson.")] = None
     objective: Annotated[
-        str | None, Parameter(help="What each step of ramp and sleepers must hold, such as p99<50ms.")
+        str | None, Parameter(help="Objective of each step of ramp and sleepers, such as p99<50ms.")
     ] = None
     tool: Annotated[str, Parameter(help="Load generator: locust, or wrk as a second opinion.")] = "locust"
     generator_workers: Annotated[
         int,
         Parameter(
-            validator=validators.Number(gte=0, lte=1000), help="Locust worker processes; 0 for one process in all."
+            validator=validators.Number(gte=0, lte=1000), help="Locust worker processes; 0 for a single process."
         ),
     ] = 0
     design: Annotated[
@@ -108,7 +108,7 @@ class AnyLoadParameters(LoadParameters):
     ] = "auto"
 
     def parse_design(self, load: LoadSpec, runtime: Runtime) -> Design:
-        """Return the design that ``DESIGN=`` names; ``UsageError`` where the load cannot be made in slices."""
+        """Return the design that ``DESIGN=`` names; ``UsageError`` if the load cannot be sliced."""
         reason = why_not_sliced(load, runtime)
         if canonical(self.design) == "auto":
             return Design.ALONE if reason else Design.SLICED
@@ -118,10 +118,10 @@ class AnyLoadParameters(LoadParameters):
         return design
 
     def parse(self) -> LoadSpec:
-        """Return the load of one window; ``UsageError`` where its values do not go together."""
+        """Return the load of one window; ``UsageError`` if its values conflict."""
         scenario = SCENARIOS[one_of(self.scenario, SCENARIOS, variable="SCENARIO")]
-        open_loops = [name for name, one in SCENARIOS.items() if one.open_loop]
-        climbs = [name for name, one in SCENARIOS.items() if one.climbs]
+        open_loops = [name for name, kind in SCENARIOS.items() if kind.open_loop]
+        climbs = [name for name, kind in SCENARIOS.items() if kind.climbs]
         for variable, value, able in (
             ("RATE", self.rate, open_loops),
             ("ARRIVALS", self.arrivals, open_loops),
@@ -131,7 +131,7 @@ class AnyLoadParameters(LoadParameters):
                 raise UsageError(f"{variable}={value} needs SCENARIO={' or '.join(able)}, not {scenario.name()}.")
         rate = scenario.default_rate if self.rate is None else Rate.parse(self.rate)
         if scenario.climbs and rate is not None and rate.share is not None:
-            raise UsageError(f"RATE={self.rate} is where {scenario.name()} begins: must be requests per second.")
+            raise UsageError(f"invalid RATE={self.rate}: must be requests per second, where {scenario.name()} starts.")
         arrivals = Arrivals(one_of(self.arrivals or Arrivals.CONSTANT, Arrivals, variable="ARRIVALS"))
         load = self._spec(
             rate=rate,
@@ -159,7 +159,7 @@ class StoppingParameters:
     margin: Annotated[str, Parameter(help="Stacks within this of each other are equivalent, such as 5%.")] = "5%"
 
     def parse(self, design: Design) -> tuple[int, Stopping]:
-        """Return the most rounds, and the rule that ends the run; ``UsageError`` where values exclude each other."""
+        """Return the most rounds, and the rule that ends the run; ``UsageError`` if values conflict."""
         looks = SLICED_LOOKS if design is Design.SLICED else LOOKS
         return parse_stopping(
             rounds=self.rounds, budget=self.budget, precision=self.precision, margin=self.margin, looks=looks
@@ -167,18 +167,18 @@ class StoppingParameters:
 
 
 def complete(
-    command: Callable[..., None], given: Mapping[str, Any], terminal: Terminal, *, beside: frozenset[str] = frozenset()
+    command: Callable[..., None], given: Mapping[str, Any], terminal: Terminal, *, also: frozenset[str] = frozenset()
 ) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
     """Resume the run that ``RESUME=`` names, and return its summary; errors as ``resume``.
 
-    ``given`` are the command's arguments by name. ``UsageError`` where another parameter was given than those of
-    Fargate and ``beside``: a resumed run has its own.
+    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate and
+    ``also`` was given, since a resumed run keeps its own.
     """
     fargate: FargateSettings | None = given.get("fargate")
-    allowed = beside | {"resume"} | (frozenset() if fargate is None else FARGATE)
+    allowed = also | {"resume"} | (frozenset() if fargate is None else FARGATE)
     if names := sorted(_changed(command, given) - allowed):
         variables = ", ".join(f"{name.upper()}=" for name in names)
-        raise UsageError(f"RESUME= completes a run as it was begun. Leave out {variables}.")
+        raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")
     run: RunParameters = given["run"]
     assert run.resume is not None
     return resume(run.resume, command.__name__.rstrip("_").replace("_", "-"), experiment_of, terminal, fargate=fargate)

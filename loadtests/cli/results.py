@@ -71,7 +71,7 @@ def money(
 ) -> None:
     """Compute dollars per million requests by stack and price list, and the cheapest fleet for a rate."""
     if p99 is not None and rate is None:
-        raise UsageError(f"P99={p99:g} says how fast; RATE= has to say how much. Accepted: both.")
+        raise UsageError(f"P99={p99:g} needs RATE=, the requests per second to serve within it.")
     terminal, prices = Terminal(), load_prices()
     figures = _figures(terminal)
     candidates = stacks.candidates(stacks.parse_runtime())

@@ -1,1 +1,1 @@
-"""What can be measured: each experiment declares its cells, its visit, its figures and its table."""
+"""The experiments. Each declares its cells, its visit, its figures and its table."""

@@ -1,4 +1,4 @@
-"""``make causes``: one stack in different surroundings, one thing changed at a time."""
+"""``make causes``: one stack under different conditions, one thing changed at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -29,7 +29,7 @@ from loadtests.summaries import causes
 
 MB = 1024**2
 FEW = opened(Rate(rps=20), 5.0)
-"""So few arrivals that a server is mostly idle: what a lone visitor sees."""
+"""An arrival rate at which a server is mostly idle, as for a single visitor."""
 CALM = (FEW, closed(1, 1.5))
 BUSY = (FEW, closed(1, 1.5), closed(2, 1.5), closed(10, 1.5))
 PLAIN_VCPUS = (0.25, 1.0)
@@ -39,7 +39,7 @@ MORE_WORKERS = 3
 
 
 class Causes(Latency[CausesRun]):
-    """One stack in its surroundings, with ratios to plain ones."""
+    """One stack under changed conditions, with ratios to unchanged ones."""
 
     command = "causes"
 
@@ -55,7 +55,7 @@ class Causes(Latency[CausesRun]):
 def begin_causes(
     candidate: Candidate, *, rounds: int, messages: Console
 ) -> Callable[[RunIdentity], tuple[Causes, Mapping[str, Candidate]]]:
-    """Return what prepares a run of one stack in all surroundings, and of nginx; Docker only."""
+    """Return the function that prepares a run of one stack under all conditions, and of nginx; Docker only."""
     runtime = Runtime.DOCKER
     require_room(PLAIN_VCPUS, runtime)
 
@@ -76,7 +76,7 @@ def begin_causes(
 
 
 def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:
-    """Return the stack at the sizes of a first report in 2019, then with one change each."""
+    """Return the stack at the sizes of the 2019 report, and then with one change each."""
     plain = {vcpu: _point(stack, vcpu) for vcpu in PLAIN_VCPUS}
     sizes = [
         _resized(replace(_point(stack, vcpu), name=f"{stack} {vcpu:g} vCPU {mb} MB", traffic=list(BUSY)), mb * MB)
@@ -94,7 +94,7 @@ def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:
             size=Size(vcpu=0.25, worker_count=MORE_WORKERS),
             traffic=list(BUSY),
         ),
-        *(replace(one, name=f"{one.name}, neighbours", neighbours=NEIGHBOURS) for one in plain.values()),
+        *(replace(point, name=f"{point.name}, neighbours", neighbours=NEIGHBOURS) for point in plain.values()),
         *(
             replace(one, name=f"{one.name}, proxied", proxied=True, missing=one.missing or why_no_proxy)
             for one in plain.values()

@@ -1,4 +1,4 @@
-"""``make compare``: two stacks against each other, at once where the cores allow it, otherwise in turn."""
+"""``make compare``: two stacks against each other, at once if the cores allow it, otherwise in turn."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ from common.records.visit import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from loadtests.analysis import outcome
-from loadtests.analysis.across_runs import Recorded, across_runs
+from loadtests.analysis.across_runs import RecordedRun, across_runs
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RunFolder
@@ -30,7 +30,7 @@ from loadtests.visits.duet import measure_together
 
 
 class Compare(LoadTest[CompareRun]):
-    """A comparison of two sides. Its values are no figures of the stacks: two servers slow each other down."""
+    """A comparison of two sides. It gives no figures of the stacks, since two servers slow each other down."""
 
     command = "compare"
 
@@ -55,7 +55,7 @@ class Compare(LoadTest[CompareRun]):
     @override
     def subjects(self, fargate: FargateSettings | None = None) -> Mapping[str, Candidate]:
         if len(self.run.sides) != len(self.run.cells):
-            raise UsageError(f"{self.run.id} does not say what A= and B= were. Begin a new run.")
+            raise UsageError(f"run {self.run.id} does not record what A= and B= were. Start a new run.")
         a, b = (Side.parse(text, variable) for text, variable in zip(self.run.sides, "AB", strict=True))
         return {one.name: one for one in both_candidates(a, b, self.run.runtime, self.run.server_asked)}
 
@@ -80,13 +80,13 @@ def begin_compare(
     stopping: Stopping,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[Compare, dict[str, Candidate]]]:
-    """Return what prepares a comparison: both sides are made, and must conform to the contract."""
+    """Return the function that prepares a comparison: both sides are built, and must conform to the contract."""
 
     def begin(identity: RunIdentity) -> tuple[Compare, dict[str, Candidate]]:
         with messages.status("preparing environments and locks"):
             candidates = both_candidates(a, b, runtime, server)
         outcomes = conform_all(candidates, messages)
-        if missing := [one for one in candidates if one.name not in outcomes]:
+        if missing := [candidate for candidate in candidates if candidate.name not in outcomes]:
             raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")
         require_conforming(outcomes)
         run = CompareRun(
@@ -98,7 +98,7 @@ def begin_compare(
             sides=[a.text, b.text],
             server_asked=server,
         )
-        return Compare(run), {one.name: one for one in candidates}
+        return Compare(run), {candidate.name: candidate for candidate in candidates}
 
     return begin
 
@@ -109,14 +109,14 @@ def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[Pair, ...]:
 
 
 def require_not_slower(pairs: Sequence[Pair], limit: float) -> None:
-    """Raise ``FailedError`` where a ``b`` is called slower than its ``a``, by ``limit`` (0.03: 3 %) or more."""
+    """Raise ``FailedError`` if a ``b`` is called slower than its ``a``, by ``limit`` (0.03: 3 %) or more."""
     if slower := [pair for pair in pairs if outcome.slower_by(pair) >= limit]:
         worst = max(slower, key=outcome.slower_by)
         slower_by = outcome.slower_by(worst)
-        raise FailedError(f"{worst.b} is slower by {slower_by:.1%}, which FAIL_IF_SLOWER={limit:.1%} does not allow.")
+        raise FailedError(f"{worst.b} is slower by {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows.")
 
 
-def _recorded(folder: RunFolder) -> Recorded:
+def _recorded(folder: RunFolder) -> RecordedRun:
     run = folder.run()
     assert isinstance(run, LoadRun)
-    return Recorded(run=run, windows=windows_of(folder.visits()))
+    return RecordedRun(run=run, windows=windows_of(folder.visits()))

@@ -34,11 +34,11 @@ from loadtests.summaries.fargate import STARTUP
 from loadtests.visits.task_start import SETTLE_S, measure_task
 
 TASKS = 10
-"""Tasks of each cell unless ``ROUNDS=`` or ``TASKS=`` says otherwise."""
+"""The default number of tasks of each cell."""
 
 
 class Factor(StrEnum):
-    """What an experiment varies."""
+    """The factor that an experiment varies."""
 
     IMAGE_SIZE = "image-size"
     VCPU = "vcpu"
@@ -57,7 +57,7 @@ class Factor(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What becomes a cell: tasks that differ from the other cells' in one thing."""
+    """The plan of a cell: tasks that differ from those of other cells in one thing."""
 
     name: str
     candidate: Candidate
@@ -172,12 +172,12 @@ Begin = Callable[[RunIdentity], tuple[TaskStarts, dict[str, Candidate]]]
 def begin_fargate_startup(
     candidates: Sequence[Candidate], sizes: Sequence[Size], *, tasks: int, messages: Console
 ) -> Begin:
-    """Return what prepares starts of every stack at every size; a task of each is held to the contract first."""
+    """Return the function that prepares starts of every stack at every size, after checking a task of each."""
 
     def begin(identity: RunIdentity) -> tuple[TaskStarts, dict[str, Candidate]]:
         outcomes = conform_all(candidates, messages)
         require_some_conforming(candidates, outcomes)
-        made = {one.name: one for one in candidates if one.name in outcomes}
+        made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
         run = _run(STARTUP, startup_variants(list(made.values()), sizes, outcomes), identity, tasks)
         return FargateStartup(run), made
 
@@ -185,7 +185,10 @@ def begin_fargate_startup(
 
 
 def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, messages: Console) -> Begin:
-    """Return what prepares an experiment; ``UsageError`` where an image is missing or the networks do not differ."""
+    """Return the function that prepares an experiment.
+
+    ``UsageError`` if an image is missing or the networks do not differ.
+    """
     say = partial(messages.print, soft_wrap=True, markup=False)
     settings = settings_of(variant.candidate for variant in variants)
 
@@ -193,8 +196,8 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
         if factor is Factor.ENDPOINTS:
             require_contrast(settings.cloud, variants[0].subnets, variants[1].subnets)
         sweep(settings, say)
-        require_images(settings, [one.candidate.tag for one in variants if one.candidate.tag is not None])
-        subjects = {one.candidate.name: one.candidate for one in variants}
+        require_images(settings, [variant.candidate.tag for variant in variants if variant.candidate.tag is not None])
+        subjects = {variant.candidate.name: variant.candidate for variant in variants}
         return FactorExperiment(_run(factor, variants, identity, tasks)), subjects
 
     return begin
@@ -203,12 +206,13 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
 def approve_starts(
     variants: Sequence[Variant], tasks: int, messages: Console, *, conformance: Sequence[Candidate] = ()
 ) -> bool:
-    """Return whether to begin; ``UsageError`` where the tasks may cost more than the spending limit.
+    """Return whether to start; ``UsageError`` if the tasks may cost more than the spending limit.
 
-    ``conformance`` are held to the contract first. With ``DRY_RUN=1`` every call is printed, and the answer is no.
+    ``conformance`` are checked against the contract first. With ``DRY_RUN=1`` every call is printed and ``False``
+    returned.
     """
     settings = settings_of(variant.candidate for variant in variants)
-    suites = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in conformance]
+    suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in conformance]
     starts = [(variant.size, START_DEADLINE_S + SETTLE_S) for variant in variants] * tasks
     suite_tasks = [(with_minimum_memory(SIZE), START_DEADLINE_S + LONGEST_S) for _ in suites]
     settings.budget.approve([*suite_tasks, *starts], partial(messages.print, soft_wrap=True, markup=False))
@@ -249,7 +253,7 @@ def factor_variants(
     settings = settings_of(candidates)
     sizes = [parse_fargate_size(one, memory) for one in vcpus.split(",")]
     if factor is Factor.ENDPOINTS and not endpoint_subnets:
-        raise UsageError("ENDPOINT_SUBNETS= is not set. Accepted: subnets of a VPC with endpoints for ECR and S3.")
+        raise UsageError("ENDPOINT_SUBNETS= is not set; must be subnets of a VPC with endpoints for ECR and S3.")
     networks = {"without endpoints": (settings.subnets, settings.security_groups)}
     if factor is Factor.ENDPOINTS:
         networks["with endpoints"] = (endpoint_subnets, endpoint_security_groups)
@@ -270,14 +274,14 @@ def factor_variants(
     )
     if compared[factor] != len(found) or len(found) < 2:  # noqa: PLR2004 -- a comparison needs two
         raise UsageError(
-            f"NAME={factor} with {len(candidates)} stacks and images and VCPU={vcpus} compares nothing. "
-            "Accepted: several values of the factor, and one of everything else."
+            f"NAME={factor} with {len(candidates)} stacks and images and VCPU={vcpus} compares nothing: "
+            "must be several values of the factor, and one of everything else."
         )
     return found
 
 
 def settings_of(candidates: Iterable[Candidate]) -> FargateSettings:
-    """Return where the candidates' tasks run, which is one place for all."""
+    """Return the Fargate settings, which all candidates share."""
     settings = next(iter(candidates)).fargate
     assert settings is not None
     return settings

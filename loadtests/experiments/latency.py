@@ -1,4 +1,4 @@
-"""``make latency``: stacks, and nginx beside them, at sizes: at a common rate, and at shares of their own capacity."""
+"""``make latency``: response times of stacks and of nginx by size, at a common rate and at shares of capacity."""
 
 import math
 import os
@@ -47,7 +47,7 @@ LatencyRunType = TypeVar("LatencyRunType", bound=LatencyRun)
 
 
 class Latency(Experiment[LatencyRunType, LatencySummary]):
-    """Response times of points, each a fresh server every round."""
+    """Response times at points, each with a fresh server in every round."""
 
     command = "latency"
 
@@ -128,7 +128,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What latency experiments need before their points are known: conforming candidates, cells, how load is made."""
+    """What latency experiments prepare before their points are known: candidates, cells and the load set-up."""
 
     candidates: Mapping[str, Candidate]
     cells: list[Cell]
@@ -145,7 +145,7 @@ def begin_latency(
     rounds: int,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[Latency[LatencyRun], Mapping[str, Candidate]]]:
-    """Return what prepares a run of every stack at every size that there is room for; ``UsageError`` for no size."""
+    """Return the function that prepares a run of every stack at every size that fits; ``UsageError`` if none does."""
     require_room(vcpus, runtime)
 
     def begin(identity: RunIdentity) -> tuple[Latency[LatencyRun], Mapping[str, Candidate]]:
@@ -165,17 +165,17 @@ def begin_latency(
 
 
 def prepare_latency(candidates: Sequence[Candidate], runtime: Runtime, messages: Console) -> Prepared:
-    """Hold candidates to the contract and measure the generator's ceiling; ``FailedError`` where none conforms."""
+    """Check candidates against the contract and measure the generator's ceiling; ``FailedError`` if none conforms."""
     outcomes: Mapping[str, Conformance] = conform_all(candidates, messages)
     good = require_some_conforming(candidates, outcomes)
     load = LoadSpec(scenario="hello", users=CONNECTIONS, delay_ms=0, warmup_s=WARMUP_S, window_s=WINDOW_S)
-    load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+    load_from_task = any(candidate.fargate is not None and candidate.fargate.load_from_task for candidate in candidates)
     setup = with_ceiling(setup_for(load, Size(), runtime, load_from_task=load_from_task))
     return Prepared(candidates=good, cells=cells_of(candidates, outcomes), setup=setup)
 
 
 def nginx_cells(runtime: Runtime, messages: Console) -> list[Cell]:
-    """Return the cell of nginx, the floor under all response times; none where it cannot be had, with the reason."""
+    """Return the cell of nginx, the floor of all response times; without nginx, print why and return none."""
     reason = "it would be this machine's, not Fargate's" if runtime is Runtime.FARGATE else why_no_nginx()
     if reason is not None:
         messages.print(f"nginx is left out: {reason}", soft_wrap=True, markup=False)
@@ -186,11 +186,13 @@ def nginx_cells(runtime: Runtime, messages: Console) -> list[Cell]:
 def planned_servers(
     candidates: Sequence[Candidate], sizes: Sequence[Size], rounds: int, rate: Rate
 ) -> list[PlannedServer]:
-    """Return every server of a run, for what it costs where servers are paid for."""
+    """Return every server of a run, to estimate its cost on a paid runtime."""
     needed_s = _needed_s(latency_traffic(rate))
-    suites = [PlannedServer(candidate=one, size=CONFORMANCE_SIZE, needed_s=LONGEST_S) for one in candidates]
+    suites = [PlannedServer(candidate=candidate, size=CONFORMANCE_SIZE, needed_s=LONGEST_S) for candidate in candidates]
     visits = [
-        PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates for size in sizes
+        PlannedServer(candidate=candidate, size=size, needed_s=needed_s, loaded=True)
+        for candidate in candidates
+        for size in sizes
     ]
     return [*suites, *visits * rounds]
 
@@ -202,7 +204,7 @@ def latency_traffic(rate: Rate) -> tuple[Traffic, ...]:
 
 
 def closed(connections: int, window_s: float = WINDOW_S) -> Traffic:
-    """Return traffic in which each connection sends its next request when the one before is answered."""
+    """Return traffic in which each connection sends its next request when the previous one is answered."""
     name = "one at a time" if connections == 1 else f"{connections} at a time"
     return Traffic(name=name, connections=connections, window_s=window_s)
 
@@ -221,7 +223,7 @@ def points_of(
     *,
     memory_bytes: int | None = None,
 ) -> list[Point]:
-    """Return a stack at each size, with as many workers as ``make loadtest`` gives it."""
+    """Return a stack at each size, with the default number of workers."""
     return [
         point(stack, Size(vcpu=vcpu, memory_bytes=memory_bytes, worker_count=Size(vcpu=vcpu).workers), traffic, runtime)
         for vcpu in vcpus
@@ -229,7 +231,7 @@ def points_of(
 
 
 def point(stack: str, size: Size, traffic: Sequence[Traffic], runtime: Runtime) -> Point:
-    """Return a stack at a size in plain surroundings."""
+    """Return a stack at a size under unchanged conditions."""
     pinned = split_cores(0 if runtime is Runtime.FARGATE else size.vcpu)
     return Point(
         name=f"{stack} {size.vcpu:g} vCPU {size.workers} {'worker' if size.workers == 1 else 'workers'}",
@@ -243,7 +245,7 @@ def point(stack: str, size: Size, traffic: Sequence[Traffic], runtime: Runtime) 
 
 
 def why_no_room(vcpu: float, runtime: Runtime) -> str | None:
-    """Return why a size cannot be measured on this machine; ``None`` where it can."""
+    """Return why a size cannot be measured on this machine; ``None`` if it can."""
     if runtime is Runtime.FARGATE:
         return None
     cores = len(os.sched_getaffinity(0))
@@ -255,11 +257,11 @@ def why_no_room(vcpu: float, runtime: Runtime) -> str | None:
 
 
 def require_room(vcpus: Sequence[float], runtime: Runtime) -> None:
-    """Raise ``UsageError`` where none of the sizes can be measured here."""
+    """Raise ``UsageError`` if none of the sizes can be measured here."""
     reasons = {vcpu: why_no_room(vcpu, runtime) for vcpu in vcpus}
     if all(reasons.values()):
-        seen = "; ".join(f"{vcpu:g}: {reason}" for vcpu, reason in reasons.items())
-        raise UsageError(f"VCPU={','.join(f'{vcpu:g}' for vcpu in vcpus)} cannot be measured here. {seen}.")
+        listed = "; ".join(f"{vcpu:g}: {reason}" for vcpu, reason in reasons.items())
+        raise UsageError(f"VCPU={','.join(f'{vcpu:g}' for vcpu in vcpus)} cannot be measured here ({listed}).")
 
 
 def parse_vcpus(text: str) -> tuple[float, ...]:
@@ -271,21 +273,21 @@ def parse_common_rate(text: str) -> Rate:
     """Return the common rate that ``RATE=`` names; ``UsageError`` for a share, which is each stack's own."""
     rate = Rate.parse(text)
     if rate.share is not None:
-        raise UsageError(f"invalid RATE={text}: must be requests per second such as 100; the rate is common to all.")
+        raise UsageError(f"invalid RATE={text}: must be requests per second, such as 100, the same for all stacks.")
     return rate
 
 
 def traffic_visits(visits: Sequence[Visit]) -> list[TrafficVisit]:
-    """Return the visits to points among the visits."""
+    """Return the visits that measured a point."""
     return [visit for visit in visits if isinstance(visit, TrafficVisit)]
 
 
 def _needed_s(traffic: Sequence[Traffic]) -> float:
-    return sum(START_UP_S + WARMUP_S + longest_window_s(one) for one in traffic)
+    return sum(START_UP_S + WARMUP_S + longest_window_s(kind) for kind in traffic)
 
 
-def _on_fargate(one: Point, setup: Setup) -> Point:
-    return replace(one, size=with_minimum_memory(one.size), generator_cores=setup.generator_cores)
+def _on_fargate(point: Point, setup: Setup) -> Point:
+    return replace(point, size=with_minimum_memory(point.size), generator_cores=setup.generator_cores)
 
 
 def _vcpu(text: str) -> float:

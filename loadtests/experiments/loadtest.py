@@ -1,4 +1,4 @@
-"""``make loadtest``: every stack in every round on a fresh server, until every pair is decided or the time is spent."""
+"""``make loadtest``: every stack on a fresh server in every round, until all pairs are decided or time is up."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,25 +46,25 @@ SLICED_WARMUP_S = 0.5
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
 START_S = 0.7
-"""What it takes to bring a server up and remove it, beside others."""
+"""The time to start a server and to remove it, next to others."""
 LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
 
 
 class LoadTest(Experiment[LoadRunType, Summary]):
-    """A load test, and what comparisons have in common with it."""
+    """A load test; the base of comparisons as well."""
 
     command = "loadtest"
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
-        """Walk through the rounds as they were decided on, and return what is left of the one under way."""
+        """Replay the decisions of all rounds, and return what remains of the current one."""
         run, position = self.run, _walk(self.run, visits)
         if not position.todo:
             return Remaining(batch=(), completion_reason=position.completion_reason, count=0, left_s=0.0)
         batch = self.together(position.todo)
         first = position.todo[0]
         canary = PlannedVisit(kind=Canary, round=first.round, position=0, cell="")
-        sliced = run.design is Design.SLICED  # whose slices show themselves what disturbed them
+        sliced = run.design is Design.SLICED  # its slices record what disturbed them
         if run.setup.server_cores and not sliced and not canary.is_made(visits):
             batch = (canary,)
         most = len(position.todo) + len(position.active) * (run.rounds - first.round)
@@ -74,7 +74,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         )
 
     def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
-        """Return those of a round's visits that are made at once: all of a sliced round, otherwise the next one."""
+        """Return the visits of a round to make together: all of a sliced round, otherwise the next one."""
         return todo if self.run.design is Design.SLICED else todo[:1]
 
     @override
@@ -97,7 +97,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         return [measure_window(window, self.run.setup, candidate, seed=self.run.seed + planned.round)]
 
     def _candidate(self, cell: str, subjects: Mapping[str, Candidate]) -> Candidate:
-        """Return what is brought up for a cell; for a control, what it is a copy of."""
+        """Return the candidate of a cell; for a control, that of its original."""
         originals = {one.name: one.control_of for one in self.run.cells}
         return subjects[originals[cell] or cell]
 
@@ -186,7 +186,7 @@ def begin_loadtest(
     stopping: Stopping,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[LoadTest[LoadRun], dict[str, Candidate]]]:
-    """Return what prepares a load test: every candidate is held to the contract; those that fail get no windows."""
+    """Return the function that prepares a load test; candidates that fail the contract get no windows."""
 
     def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
         outcomes = conform_all(candidates, messages)
@@ -208,13 +208,13 @@ def begin_loadtest(
 
 
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
-    """Return the servers of so many rounds, for what they cost where servers are paid for."""
+    """Return the servers of this many rounds, to estimate their cost on a paid runtime."""
     needed_s = WARMUP_S + WINDOW_S + START_UP_S
     return [PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates] * rounds
 
 
 def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
-    """Return a warning where the budget of a sliced run is too short for the rounds that a rank needs."""
+    """Return a warning if the budget of a sliced run is too short for the rounds that a rank needs."""
     slicing = slicing_for(size.vcpu)
     each_s = START_S + SLICED_WARMUP_S + slicing.passes * slicing.slice_s
     needed_s = FEWEST_TO_RANK * (stacks + SLICED_CONTROLS) * each_s
@@ -233,7 +233,7 @@ def windows_of(visits: Sequence[Visit]) -> list[Window]:
 
 
 def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] | None:
-    """Return every pair as the latest look left it; ``None`` before the first one."""
+    """Return every pair as of the latest look; ``None`` before the first one."""
     made = max((window.round for window in windows), default=0)
     latest = max((look for look in looks_of(run) if look <= made), default=0)
     return pairs_of(run, [window for window in windows if window.round <= latest]) if latest else None
@@ -241,13 +241,13 @@ def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] |
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Position:
-    """Where a run stands."""
+    """The progress of a run."""
 
     todo: tuple[PlannedVisit, ...]
-    """What is left of the round under way, or the next one; empty once the run is over."""
+    """The remaining visits of the current round, or those of the next one; empty once the run is over."""
     completion_reason: str
     active: tuple[str, ...]
-    """Cells that have not dropped out."""
+    """The cells that have not dropped out."""
 
 
 def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
@@ -266,7 +266,7 @@ def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
 
 
 def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:
-    """Return why round ``number`` is not begun; empty where it is."""
+    """Return why round ``number`` does not begin; empty if it does."""
     windows = windows_of(before)
     if not active:
         return _why_none_is_active(run, windows, number - 1)
@@ -294,7 +294,7 @@ def _why_none_is_active(run: LoadRun, windows: Sequence[Window], made: int) -> s
 
 
 def _left_s(run: LoadRun, visits: Sequence[Visit], *, most: int, fewest: int) -> float | None:
-    """Return the time that ``most`` windows take, or what the budget leaves, but that of the ``fewest`` in any case."""
+    """Return the time for ``most`` windows, limited by the budget, but at least the time for the ``fewest``."""
     windows = windows_of(visits)
     if not windows:
         return None

@@ -1,4 +1,4 @@
-"""``make memory``: memory held by fresh servers, then each stack's smallest limit."""
+"""``make memory``: the memory of fresh servers, then each stack's smallest limit."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ from loadtests.visits.memory_limit import MB, REPEATS, STEP_BYTES, smallest_limi
 
 
 class Memory(Experiment[MemoryRun, MemorySummary]):
-    """Every cell once a round on a fresh server, then one search for each stack's smallest limit."""
+    """Every cell once per round on a fresh server, then one search for each stack's smallest limit."""
 
     command = "memory"
 
@@ -61,7 +61,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> MemorySummary:
-        return memory.summarise(self.run, [one for one in visits if isinstance(one, MemoryVisit | LimitVisit)])
+        return memory.summarise(self.run, [visit for visit in visits if isinstance(visit, MemoryVisit | LimitVisit)])
 
     @override
     def tables(self, summary: MemorySummary) -> Iterable[RenderableType]:
@@ -109,11 +109,11 @@ def begin_memory(
     rounds: int,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[Memory, dict[str, Candidate]]]:
-    """Return what prepares a run of every candidate with every number of workers; they are held to the contract."""
+    """Return the function that prepares a run of every candidate with every number of workers, after conformance."""
 
     def begin(identity: RunIdentity) -> tuple[Memory, dict[str, Candidate]]:
         outcomes = conform_all(candidates, messages)
-        made = {one.name: one for one in candidates if one.name in outcomes}
+        made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
         run = MemoryRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             requests=REQUESTS,
@@ -135,6 +135,6 @@ def begin_memory(
 
 
 def _worker_counts(candidate: Candidate, asked: Sequence[int]) -> Sequence[int]:
-    """Return the numbers asked for; one where the framework's own server is always one process."""
+    """Return the numbers asked for; only 1 if the framework's own server is always one process."""
     command = candidate.stack.framework.command
     return asked if not command or "{workers}" in command else (1,)

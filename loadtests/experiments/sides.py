@@ -25,7 +25,7 @@ ACCEPTED = f"{STACK}, ./FOLDER, or a finished run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One side of a comparison, as its user named it."""
+    """One side of a comparison, as the user named it."""
 
     text: str
     variable: str
@@ -36,20 +36,20 @@ class Side:
     image: str | None = None
     python: str | None = None
     run: RunFolder | None = None
-    """A finished load test; nothing else is set then."""
+    """A finished load test; the other fields are then unset."""
 
     @classmethod
     def parse(cls, text: str, variable: str) -> "Side":
-        """Return the side that ``A=`` or ``B=`` names; ``UsageError`` where it names nothing known."""
+        """Return the side that ``A=`` or ``B=`` names; ``UsageError`` if it is unknown."""
         for folder in (RESULTS / text, Path(text)):
             if text and is_run_folder(folder):
                 return cls(text=text, variable=variable, run=_load_test(RunFolder(folder=folder), f"{variable}={text}"))
         if text.startswith((".", "/", "~")):
             return cls(text=text, variable=variable, source=_folder(text, variable))
-        found = re.fullmatch(r"([^+@:]+)(?:\+([^@:]+))?(?:@([^:]+))?(?::(.+))?", text)
-        if found is None:
-            raise UsageError(f"invalid {variable}={text or '(empty)'}. Accepted: {ACCEPTED}.")
-        framework, server, at, where = found.groups()
+        match = re.fullmatch(r"([^+@:]+)(?:\+([^@:]+))?(?:@([^:]+))?(?::(.+))?", text)
+        if match is None:
+            raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {ACCEPTED}.")
+        framework, server, at, where = match.groups()
         image, python = _image_and_python(where, variable)
         path = at if at and "/" in at else None
         return cls(
@@ -68,15 +68,15 @@ class Side:
         return self.image is not None
 
     def candidate(self, other: "Side", runtime: Runtime, server: str) -> Candidate:
-        """Return what is brought up for this side; unset fields default to the other side's, then to the usual ones.
+        """Return the candidate of this side; unset fields default to the other side's, then to the usual ones.
 
-        Missing wheels and locks are made first.
+        Missing wheels and locks are created first.
         """
         framework = self._framework(other)
         chosen = self.server or (other.server if self.source else None) or server
         (stack, *more) = stacks(framework.name, chosen, {framework.name: framework})
         if more:
-            raise UsageError(f"{self.variable}={self.text} names {1 + len(more)} stacks. Accepted: one server.")
+            raise UsageError(f"{self.variable}={self.text} selects {1 + len(more)} stacks. Name one server.")
         return self._candidate(stack, other, runtime)
 
     def _framework(self, other: "Side") -> Framework:
@@ -101,8 +101,11 @@ class Side:
                 return name
         if len(fitting) == 1:
             return fitting[0]
-        seen = f"{self.variable}={self.text} holds {project or 'a project without a name'}, which is no framework here"
-        raise UsageError(f"{seen}. Accepted: a folder like those under frameworks/, or {STACK}.")
+        package = project or "a project without a name"
+        raise UsageError(
+            f"{self.variable}={self.text} holds {package}, which is not a framework here: must be a folder like those "
+            f"under frameworks/, or {STACK}."
+        )
 
     def _candidate(self, stack: Stack, other: "Side", runtime: Runtime) -> Candidate:
         python = self.python or (other.python if self.source else None)
@@ -124,18 +127,18 @@ def _load_test(folder: RunFolder, named: str) -> RunFolder:
     run = folder.run()
     if type(run) is not LoadRun:
         kind = run.__struct_config__.tag
-        raise UsageError(f"{named} was written by make {kind}. Accepted: a finished load test, or a stack.")
+        raise UsageError(f"{named} was written by make {kind}: must be a finished load test or a stack.")
     return folder
 
 
 def _image_and_python(text: str | None, variable: str) -> tuple[str | None, str | None]:
     """Return the image and the Python that are named after the colon."""
-    found = re.fullmatch(r"(?:(.*?)-)?py([0-9.]+)|(.*)", text or "")
-    assert found is not None
-    image = found[1] or found[3]
+    match = re.fullmatch(r"(?:(.*?)-)?py([0-9.]+)|(.*)", text or "")
+    assert match is not None
+    image = match[1] or match[3]
     return (
         one_of(image, images(), variable=variable, more=("py3.13",)) if image else None,
-        _python(found[2], variable) if found[2] else None,
+        _python(match[2], variable) if match[2] else None,
     )
 
 
@@ -149,14 +152,14 @@ def _python(text: str, variable: str) -> str:
 def _folder(text: str, variable: str) -> Path:
     folder = Path(text).expanduser().resolve()
     if not folder.is_dir():
-        raise UsageError(f"{variable}={text} does not exist. Accepted: {ACCEPTED}.")
+        raise UsageError(f"{variable}={text} does not exist: must be {ACCEPTED}.")
     if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise UsageError(f"{variable}={text} holds neither pyproject.toml nor setup.py. Accepted: {ACCEPTED}.")
+        raise UsageError(f"{variable}={text} holds neither pyproject.toml nor setup.py: must be {ACCEPTED}.")
     return folder
 
 
 def _interpreter(python: str) -> Path:
-    """Return this machine's Python of a version; ``UsageError`` where none is installed."""
+    """Return this machine's Python of a version; ``UsageError`` if none is installed."""
     for name in (f"python{python}", "python3", "python"):
         path = shutil.which(name)
         if path and _has_version(path, python):

@@ -66,7 +66,9 @@ class Sizes(Experiment[FootprintRun, FootprintSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> FootprintSummary:
-        return footprint.summarise(self.run, [one for one in visits if isinstance(one, LibrariesVisit | ImageVisit)])
+        return footprint.summarise(
+            self.run, [visit for visit in visits if isinstance(visit, LibrariesVisit | ImageVisit)]
+        )
 
     @override
     def tables(self, summary: FootprintSummary) -> Iterable[RenderableType]:
@@ -102,25 +104,32 @@ class Sizes(Experiment[FootprintRun, FootprintSummary]):
 def begin_sizes(
     candidates: Sequence[Candidate], *, address: RegistryAddress | None, runtime: Runtime, messages: Console
 ) -> Callable[[RunIdentity], tuple[Sizes, dict[str, Candidate]]]:
-    """Return what prepares a run of all libraries, and of all images unless the runtime has none.
+    """Return the function that prepares a run of all libraries, and of all images unless the runtime has none.
 
     The libraries of a stack are those of its environment on this machine, whatever the image.
     """
 
     def begin(identity: RunIdentity) -> tuple[Sizes, dict[str, Candidate]]:
         wanted = available(candidates, messages)
-        environments = list({one.stack.name: Candidate(stack=one.stack) for one in wanted}.values())
+        environments = list({candidate.stack.name: Candidate(stack=candidate.stack) for candidate in wanted}.values())
         prepare(environments, messages)
-        images = [one for one in wanted if one.image is not None]
+        images = [candidate for candidate in wanted if candidate.image is not None]
         prepare(images, messages)
-        missing = {one.name: one.unavailable for one in candidates if one.unavailable is not None}
+        missing = {
+            candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None
+        }
         if runtime is not Runtime.DOCKER:
             missing["images"] = "no Docker engine answers"
         cells = [
-            FootprintCell(name=f"libraries of {one.name}", stack=cell_of(one, None), weighs=Weighed.LIBRARIES)
-            for one in environments
+            FootprintCell(
+                name=f"libraries of {candidate.name}", stack=cell_of(candidate, None), weighs=Weighed.LIBRARIES
+            )
+            for candidate in environments
         ]
-        cells += [FootprintCell(name=one.name, stack=cell_of(one, None), weighs=Weighed.IMAGE) for one in images]
+        cells += [
+            FootprintCell(name=candidate.name, stack=cell_of(candidate, None), weighs=Weighed.IMAGE)
+            for candidate in images
+        ]
         run = FootprintRun(
             **run_fields(identity, runtime=runtime, rounds=1),
             registry=None if address is None else f"{address.host}/{address.prefix}".rstrip("/"),

@@ -35,11 +35,11 @@ from loadtests.visits.start import observe, pinned
 
 CACHES = ("warm", "cold")
 ROUNDS = 5
-"""Unless ``ROUNDS=`` says otherwise."""
+"""The default of ``ROUNDS=``."""
 
 
 class Startup(Experiment[StartupRun, StartupSummary]):
-    """Starts first, then pulls, each cell once a round."""
+    """Starts first, then pulls; each cell once per round."""
 
     command = "startup"
 
@@ -123,14 +123,14 @@ def begin_startup(
     rounds: int,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[Startup, dict[str, Candidate]]]:
-    """Return what prepares a run of starts at every size with every state of the page cache, and pulls over links.
+    """Return the function that prepares starts at every size and state of the page cache, and pulls over links.
 
-    Every candidate is held to the contract first, which also warms the page cache.
+    Every candidate is checked against the contract first, which also warms the page cache.
     """
 
     def begin(identity: RunIdentity) -> tuple[Startup, dict[str, Candidate]]:
         outcomes = conform_all(candidates, messages)
-        made = {one.name: one for one in candidates if one.name in outcomes}
+        made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
         cold_tags = [one.tag for one in made.values() if one.tag] if "cold" in caches else []
         run = StartupRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
@@ -165,7 +165,7 @@ def parse_caches(text: str | None, runtime: Runtime) -> tuple[str, ...]:
 
 
 def parse_links(text: str, runtime: Runtime) -> tuple[str, ...]:
-    """Return the links that ``BANDWIDTH=`` names; ``UsageError`` where one is invalid, or what it needs is missing."""
+    """Return the links that ``BANDWIDTH=`` names; ``UsageError`` if one is invalid, or what it needs is missing."""
     if links := parse_bandwidths(text):
         if runtime is Runtime.PROCESS:
             raise UsageError(f"BANDWIDTH={text} needs RUNTIME=docker; RUNTIME=process has no images to pull.")
@@ -176,7 +176,7 @@ def parse_links(text: str, runtime: Runtime) -> tuple[str, ...]:
 
 
 def measure_start(blank: Start, candidate: Candidate, cell: StartCell) -> Start:
-    """Return one start; of a warm one also what the interpreter and the import take."""
+    """Return one start; for a warm one, also the cost of the interpreter and the import."""
     cores = split_cores(cell.size.vcpu)
     with pinned(cores):
         start = observe(blank, candidate, cell.size, cores=cores, cold=cell.cache == "cold")

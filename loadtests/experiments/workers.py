@@ -1,4 +1,4 @@
-"""``make workers``: one stack at sizes with several numbers of workers, saturated and at one rate for all of them."""
+"""``make workers``: one stack with several numbers of workers per size, saturated and at one common rate."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,12 +33,12 @@ from loadtests.summaries.latency import CONNECTIONS, SATURATED
 from loadtests.visits.traffic import load_in_turn
 
 HALF = 0.5
-"""Of the capacity with as many workers as ``make loadtest`` gives: the rate at which response times are compared."""
+"""The rate at which response times are compared, as a share of the capacity with the default number of workers."""
 MOST_WORKERS = 64
 
 
 class Workers(Latency[WorkersRun]):
-    """Numbers of workers of one stack, with a recommendation."""
+    """One stack with different numbers of workers, and a recommendation."""
 
     command = "workers"
 
@@ -60,9 +60,9 @@ def begin_workers(
     rounds: int,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[Workers, Mapping[str, Candidate]]]:
-    """Return what prepares a run of every number of workers at every size that there is room for.
+    """Return the function that prepares a run of every number of workers at every size that there is room for.
 
-    ``UsageError`` where there is no size, or the server is always one process.
+    ``UsageError`` if there is no size, or the server is always one process.
     """
     require_room(vcpus, runtime)
     stack = candidate.stack
@@ -100,7 +100,7 @@ def parse_worker_counts(text: str) -> tuple[int, ...]:
 def _points(
     prepared: Prepared, plain: Point, counts: Sequence[int], runtime: Runtime, messages: Console
 ) -> list[Point]:
-    """Return the size with each number of workers; one row where it is missing."""
+    """Return the size with each number of workers; a single point if the size is missing."""
     if plain.missing is not None:
         return [replace(plain, traffic=[])]
     rate_rps = HALF * _pilot_capacity_rps(prepared, plain)
@@ -114,9 +114,9 @@ def _points(
 
 
 def _pilot_capacity_rps(prepared: Prepared, plain: Point) -> float:
-    """Measure the capacity with the usual number of workers on one server, which counts for nothing else."""
+    """Measure the capacity with the default number of workers on a server that is used for nothing else."""
     visit = TrafficVisit(run="", round=0, position=0, cell=plain.name, started_at=datetime.now(UTC), loads={})
     made = load_in_turn(visit, plain, prepared.setup, prepared.candidates[plain.stack], seed=0)
     if made.error is not None or not (capacity := capacity_rps(made.loads[SATURATED], plain.size.vcpu)):
-        raise FailedError(f"{plain.name}: {made.error or 'nothing was answered when its capacity was measured'}.")
+        raise FailedError(f"{plain.name}: {made.error or 'no request was answered while its capacity was measured'}.")
     return capacity

@@ -1,1 +1,1 @@
-"""Experiments about the load generator itself: its cost, a second opinion, workers on other machines."""
+"""Experiments on the load generator itself: its cost, a second opinion, workers on other machines."""

@@ -1,8 +1,8 @@
-"""``make bench-generator``: what a request costs each load generator that is installed: ours, Locust's, wrk and h2load.
+"""``make bench-generator``: the cost of a request for each installed load generator: ours, Locust's, wrk and h2load.
 
 Every generator loads the same trivial server, pinned to the other core, in shuffled rounds. The server counts the
-requests, for all generators alike; the CPU time is that of the generator's process tree between two instants of its
-life, so that no start-up is in it.
+requests for all generators alike. The CPU time is that of the generator's process tree between two instants while it
+runs, so start-up is not included.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
 from common.host.cpu import process_cpu_s
 from common.host.folders import temporary_folder
-from common.host.waiting import wait_until
+from common.host.readiness import wait_until
 from common.project import ROOT
 from common.records.generator import GeneratorCell, GeneratorRun, GeneratorSummary, GeneratorVisit
 from common.records.visit import Visit
@@ -45,7 +45,7 @@ LOCUST_CLIENTS = (
 )
 
 CommandLine = Callable[[str, int], list[str]]
-"""Returns a command line, without end, for a base URL and a number of connections."""
+"""Returns a command line that runs until it is stopped, for a base URL and a number of connections."""
 
 
 def _locust(*line: str, user: str) -> CommandLine:
@@ -68,7 +68,7 @@ GENERATORS: Mapping[str, CommandLine] = {
     "h2load": lambda url, connections: ["h2load", "--h1", "-t1", f"-c{connections}", "-D3600", f"{url}/hello"],
 }
 DEBIAN_PACKAGES = {WRK: "wrk", "h2load": "nghttp2-client"}
-"""Where Debian has those that are not ours."""
+"""The Debian packages of the generators that are not ours."""
 
 
 class GeneratorComparison(Experiment[GeneratorRun, GeneratorSummary]):
@@ -116,7 +116,7 @@ class GeneratorComparison(Experiment[GeneratorRun, GeneratorSummary]):
 def begin_comparison(
     *, rounds: int, window_s: float, messages: Console
 ) -> Callable[[RunIdentity], tuple[GeneratorComparison, dict[str, Candidate]]]:
-    """Return what prepares a comparison of every generator that is installed; ``UsageError`` for a single core."""
+    """Return the function that prepares a comparison of all installed generators; ``UsageError`` for a single core."""
     if split_cores(1).shared:
         raise UsageError("make bench-generator needs two cores, one for the server and one for the generator.")
     present = [name for name in GENERATORS if name not in DEBIAN_PACKAGES or shutil.which(name)]
@@ -150,7 +150,7 @@ def _measure(
         first = server.answered()
         try:
             wait_until(
-                lambda: server.answered() > first + 10 * cell.connections, program.exit_reason, what=cell.generator
+                lambda: server.answered() > first + 10 * cell.connections, program.exit_reason, name=cell.generator
             )
         except FailedError as error:
             return replace(visit, error=str(error))
@@ -167,7 +167,7 @@ def _measure(
 
 
 def _read(supervisor: int, server: CountingServer) -> tuple[float, float, float]:
-    """Return the time, the server's count, and the CPU time of all that the supervisor runs."""
+    """Return the time, the server's count, and the CPU time of the supervisor's process tree."""
     answered = server.answered()
     tree = psutil.Process(supervisor).children(recursive=True)
     return time.perf_counter(), answered, sum(process_cpu_s(process.pid) for process in tree)

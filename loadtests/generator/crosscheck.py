@@ -1,4 +1,4 @@
-"""``make crosscheck``: our generator and wrk in turn on one stack, to see whether they agree on what it can do."""
+"""``make crosscheck``: our generator and wrk in turn on one stack, to see whether they agree on its rate."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ TOOLS = (Tool.LOCUST, Tool.WRK)
 
 
 class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
-    """Both tools in every round, each on a fresh server; a cell for each tool."""
+    """Both tools in every round, each on a fresh server; each tool is a cell."""
 
     command = "crosscheck"
 
@@ -93,7 +93,7 @@ class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
 def begin_crosscheck(
     candidate: Candidate, *, load: LoadSpec, size: Size, runtime: Runtime, rounds: int, messages: Console
 ) -> Callable[[RunIdentity], tuple[Crosscheck, dict[str, Candidate]]]:
-    """Return what prepares a crosscheck of one stack; ``FailedError`` where it does not conform."""
+    """Return the function that prepares a crosscheck of one stack; ``FailedError`` if it does not conform."""
 
     def begin(identity: RunIdentity) -> tuple[Crosscheck, dict[str, Candidate]]:
         outcomes = conform_all([candidate], messages)
@@ -107,6 +107,6 @@ def begin_crosscheck(
             setup=setup_for(load, size, runtime),
             cells=cells,
         )
-        return Crosscheck(run), {one.name: candidate for one in cells}
+        return Crosscheck(run), {cell.name: candidate for cell in cells}
 
     return begin

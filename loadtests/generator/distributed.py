@@ -1,4 +1,4 @@
-"""``make master`` and ``make worker``: one window on a server elsewhere, made by workers on other machines."""
+"""``make master`` and ``make worker``: one window on a server elsewhere, measured by workers on several machines."""
 
 import os
 import re
@@ -41,28 +41,28 @@ WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 -- what a user may bind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a master listens."""
+    """The address that a master listens on."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str, *, variable: str) -> "Address":
-        """Return the address that ``HOST:PORT`` names; ``UsageError`` where it is invalid or does not resolve."""
+        """Return the address that ``HOST:PORT`` names; ``UsageError`` if it is invalid or does not resolve."""
         found = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})", text, re.ASCII)
         if found is None or not 0 < int(found[2]) < 2**16:
             raise UsageError(f"invalid {variable}={text or '(empty)'}: must be HOST:PORT, such as 10.0.0.5:5557.")
         try:
             socket.getaddrinfo(found[1].strip("[]"), int(found[2]))
         except (OSError, UnicodeError) as error:
-            raise UsageError(f"{variable}={text} does not resolve: {error}. Accepted: a name that does.") from error
+            raise UsageError(f"invalid {variable}={text}: {error}. Use a name that resolves.") from error
         return cls(host=found[1], port=int(found[2]))
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
     def listens(self) -> bool:
-        """Return whether something accepts connections there."""
+        """Return whether the address accepts connections."""
         try:
             socket.create_connection((self.host.strip("[]"), self.port), timeout=2).close()
         except OSError:
@@ -130,7 +130,7 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
 def begin_distributed(
     url: str, *, load: LoadSpec, workers: int, bind: Address, patience_s: float
 ) -> Callable[[RunIdentity], tuple[Distributed, dict[str, Candidate]]]:
-    """Return what prepares a window on the server at ``url``; ``UsageError`` where that cannot be loaded."""
+    """Return the function that prepares a window on the server at ``url``; ``UsageError`` if that cannot be loaded."""
     if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
         raise UsageError(f"invalid URL={url or '(empty)'}: must be http://NAME[:PORT][/PREFIX].")
 
@@ -153,12 +153,12 @@ def begin_distributed(
 
 
 def follow(master: Address, workers: int, patience_s: float, messages: Console) -> None:
-    """Join ``master`` with worker processes once it listens, and end with it; ``FailedError`` where it never does."""
+    """Join ``master`` with worker processes once it listens, and end when it does; ``FailedError`` if it never does."""
     messages.print(f"joining {master}", markup=False)
     deadline_s = time.monotonic() + patience_s
     while not master.listens():
         if time.monotonic() > deadline_s:
-            raise FailedError(f"nothing listens at MASTER={master} within {patience_s:g} s. Run make master there.")
+            raise FailedError(f"nothing listened at MASTER={master} within {patience_s:g} s. Run make master there.")
         time.sleep(LOOK_EVERY_S)
     line = [*LOCUST, "--worker", f"--master-host={master.host}", f"--master-port={master.port}"]
     line += [f"--processes={workers}", "--exit-code-on-error=0"]
@@ -169,7 +169,7 @@ def follow(master: Address, workers: int, patience_s: float, messages: Console) 
 
 
 def _lead(run: DistributedRun, bind: Address, patience_s: float) -> Load:
-    """Return what the workers of a new master did; ``GeneratorError`` where that gives no result."""
+    """Return the workers' window of a new master; ``GeneratorError`` if there is none."""
     with temporary_folder("window") as folder:
         file = folder / "load.json"
         with isolated_locust(_command(run, bind, patience_s, file), folder) as locust:
@@ -197,7 +197,7 @@ def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) 
         "master-bind-host": bind.host,
         "master-bind-port": bind.port,
         "expect-workers": run.workers,
-        "expect-workers-max-wait": max(1, round(patience_s)),  # to Locust 0 is for ever
+        "expect-workers-max-wait": max(1, round(patience_s)),  # Locust takes 0 for ever
     }
     if load.rate is not None:
         options["rate"] = load.rate
@@ -206,6 +206,6 @@ def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) 
 
 
 def _logged_error(locust: Program) -> str:
-    """Return the error that Locust logged, or its last lines where it logged none."""
+    """Return the error that Locust logged, or its last lines if it logged none."""
     named = re.findall(r"^.*(?:\bERROR\b|^\w*Error: ).*$", locust.output(), re.MULTILINE)
     return str(named[-1]) if named else locust.last_lines()

@@ -1,4 +1,4 @@
-"""The image that masters and workers run in: this project's harness on a base image, with its hashed lock."""
+"""The image that masters and workers run in: the harness and its locked packages on a base image."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Locust's own clients asking for ``/hello``, for ``make bench-generator`` to compare ours with."""
+"""Locust's own clients on ``/hello``, which ``make bench-generator`` compares with ours."""
 
 from locust import FastHttpUser, HttpUser, task
 

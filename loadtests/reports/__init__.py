@@ -1,1 +1,1 @@
-"""From summaries to tables and sentences: one pure module for each experiment."""
+"""Tables and sentences made from summaries, in one pure module per experiment."""

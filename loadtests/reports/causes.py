@@ -1,4 +1,4 @@
-"""From ratios between surroundings to sentences. Pure."""
+"""The effects of changed conditions on response times, in sentences. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,12 +8,12 @@ from loadtests.reports.latency import label
 
 
 def sentences(run: LatencyRun, ratios: Sequence[CauseRatio]) -> Iterator[str]:
-    """Yield each ratio in words."""
+    """Yield a sentence for each ratio."""
     points = {point.name: point for point in run.points}
-    for one in ratios:
-        against = " and ".join(label(points[name]) for name in one.against)
-        tail = "" if one.p99_ratio is None else f", p99 x {with_bounds(one.p99_ratio, digits=2)}"
+    for ratio in ratios:
+        against = " and ".join(label(points[name]) for name in ratio.against)
+        tail = "" if ratio.p99_ratio is None else f", p99 x {with_bounds(ratio.p99_ratio, digits=2)}"
         yield (
-            f"{label(points[one.point])}, {one.traffic}: mean x {with_bounds(one.mean_ratio, digits=2)}{tail}, "
+            f"{label(points[ratio.point])}, {ratio.traffic}: mean x {with_bounds(ratio.mean_ratio, digits=2)}{tail}, "
             f"relative to {against}"
         )

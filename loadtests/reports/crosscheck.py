@@ -1,4 +1,4 @@
-"""From the summary of two tools in turn to text. Pure."""
+"""The report of a crosscheck between two load generators. Pure."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ HEADINGS = ("stack, tool", "req/s per vCPU", "95 % of it", "wall req/s", "95 % o
 
 
 def table(run: CrosscheckRun, summary: CrosscheckSummary) -> Table:
-    """Return each tool's rates on the server, and what it used of the cores."""
+    """Return each tool's rates and its shares of the cores."""
     load = run.setup.load
     title = f"crosscheck: {load.users} connections, {counted(run.rounds, 'round')} of {load.window_s:g} s"
     return plain_table(title, HEADINGS, map(_row, summary.rows), left={"stack, tool"})
@@ -22,11 +22,11 @@ def table(run: CrosscheckRun, summary: CrosscheckSummary) -> Table:
 
 def sentences(summary: CrosscheckSummary) -> Iterator[str]:
     """Yield the ratios of our tool's rates to wrk's."""
-    for what, ratio in (
+    for name, ratio in (
         ("requests per server CPU-second", summary.requests_per_cpu_s_ratio),
         ("wall rate", summary.throughput_ratio),
     ):
-        yield f"{what}, {Tool.LOCUST} to {Tool.WRK}: {_in_words(ratio)}"
+        yield f"{name}, {Tool.LOCUST} to {Tool.WRK}: {_in_words(ratio)}"
 
 
 def _row(row: ToolRow) -> tuple[str, ...]:

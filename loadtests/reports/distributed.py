@@ -1,4 +1,4 @@
-"""From a window made by workers elsewhere to a table. Pure."""
+"""The report of a window made by workers on other machines. Pure."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,22 @@ HEADINGS = ("worker", "users", "requests", "req/s", "CPU", "joined late")
 
 
 def table(load: Load) -> Table:
-    """Return what each worker did; the title says what all of them did."""
+    """Return a row for each worker; the title has the totals."""
     return plain_table(_title(load), HEADINGS, _rows(load), left={"worker"})
 
 
 def _rows(load: Load) -> Iterator[tuple[str, ...]]:
-    for one in load.workers:
-        rate = f"{one.requests / one.duration_s:,.0f}"
-        late = "yes" if one.joined_late else ""
-        yield one.name, str(one.users), f"{one.requests:,}", rate, share(one.generator_cpu_s / one.duration_s), late
+    for worker in load.workers:
+        rate = f"{worker.requests / worker.duration_s:,.0f}"
+        late = "yes" if worker.joined_late else ""
+        yield (
+            worker.name,
+            str(worker.users),
+            f"{worker.requests:,}",
+            rate,
+            share(worker.generator_cpu_s / worker.duration_s),
+            late,
+        )
 
 
 def _title(load: Load) -> str:

@@ -1,4 +1,4 @@
-"""From starts of Fargate tasks and their summary to text. Pure."""
+"""The report of starts of Fargate tasks. Pure."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def table(run: FargateRun, summary: FargateSummary) -> Table:
 
 
 def notes(run: FargateRun, summary: FargateSummary) -> Iterator[str]:
-    """Yield what a reader has to know beside the table, one sentence each."""
+    """Yield what a reader must know besides the table, one sentence each."""
     yield "means over fresh tasks in shuffled rounds; total is from createdAt to the first 200 that our probe got."
     yield "±: half the width of a mean's 95 % interval."
     yield "ready is the first 200 less startedAt; below zero, ECS noticed the start after our probe did."
@@ -32,7 +32,7 @@ def notes(run: FargateRun, summary: FargateSummary) -> Iterator[str]:
 
 
 def _in_common(run: FargateRun) -> str:
-    """Return what all cells share."""
+    """Return what all cells have in common."""
     sizes = {f"{cell.size.vcpu:g} vCPU / {(cell.size.memory_bytes or 0) // MB} MiB" for cell in run.cells}
     images = {cell.image.rpartition("/")[2] for cell in run.cells}
     return ", ".join([*(one for group in (images, sizes) if len(group) == 1 for one in group), run.architecture])

@@ -1,4 +1,4 @@
-"""From the bytes of libraries and images to text. Pure."""
+"""The report of the sizes of libraries and images. Pure."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from loadtests.reports.formatting import number, plain_table, stand_in_notes
 LIBRARIES = ("library", "of", "package", "version", "alone", "with dependencies", "packages")
 IMAGES = ("image", "uncompressed", "compressed", "zstd", "over base", "compressed over base", "layers")
 SHOWN = 5
-"""How many packages the table names; the record has more."""
+"""The number of packages that the table names; the record has more."""
 LEFT = frozenset({"library", "of", "package", "version", "image"})
 
 
 def tables(run: FootprintRun, summary: FootprintSummary) -> Iterator[Table]:
-    """Yield a table of libraries, one of images, and one of the biggest packages in each image."""
+    """Yield a table of libraries, image of images, and image of the biggest packages in each image."""
     if summary.libraries:
         yield plain_table("libraries on disk, bytecode included (bytes)", LIBRARIES, library_rows(summary), left=LEFT)
     if summary.images:
@@ -26,11 +26,11 @@ def tables(run: FootprintRun, summary: FootprintSummary) -> Iterator[Table]:
 
 
 def notes(run: FootprintRun, summary: FootprintSummary) -> Iterator[str]:
-    """Yield what a reader has to know beside the tables, one sentence each."""
+    """Yield what a reader must know besides the tables, image sentence each."""
     if summary.images:
         yield "uncompressed: the sum of the layers' tars. compressed: the sum of the layers in the registry's manifest."
         yield f"zstd: the same layers compressed with zstd at level {run.zstd_level}: computed, not the registry's."
-        yield "over base: layers that the base image lacks; the standard library's bytecode is one that all share."
+        yield "over base: layers that the base image lacks; the standard library's bytecode is image that all share."
     yield from stand_in_notes(cell.stack for cell in run.cells)
     if unknown := [name for name, image in summary.images.items() if image.unique_tar_bytes is None]:
         yield f"over base: missing for {', '.join(unknown)}, since the base they were built on is not in the engine."
@@ -42,31 +42,31 @@ def notes(run: FootprintRun, summary: FootprintSummary) -> Iterator[str]:
 
 def library_rows(summary: FootprintSummary) -> Iterator[tuple[str, ...]]:
     """Yield each library's text, in the order of ``LIBRARIES``."""
-    for one in summary.libraries:
-        version = next(package.version for package in one.packages if package.name == one.package)
-        counts = (f"{one.alone_bytes:,}", f"{one.total_bytes:,}", str(len(one.packages)))
-        yield (one.name, f"{one.kind}, {one.interface}", one.package, version, *counts)
+    for library in summary.libraries:
+        version = next(package.version for package in library.packages if package.name == library.package)
+        counts = (f"{library.alone_bytes:,}", f"{library.total_bytes:,}", str(len(library.packages)))
+        yield (library.name, f"{library.kind}, {library.interface}", library.package, version, *counts)
 
 
 def image_rows(summary: FootprintSummary) -> Iterator[tuple[str, ...]]:
     """Yield each image's text, in the order of ``IMAGES``; missing images are in the notes."""
-    for name, one in summary.images.items():
-        values = (one.tar_bytes, one.compressed_bytes, one.zstd_bytes, one.unique_tar_bytes,
-                  one.unique_compressed_bytes, len(one.layers))  # fmt: skip
+    for name, image in summary.images.items():
+        values = (image.tar_bytes, image.compressed_bytes, image.zstd_bytes, image.unique_tar_bytes,
+                  image.unique_compressed_bytes, len(image.layers))  # fmt: skip
         yield (name, *map(number, values))
 
 
 def package_rows(run: FootprintRun, summary: FootprintSummary) -> Iterator[tuple[str, ...]]:
     """Yield each image's biggest Python packages, and once for each flavour its base's distribution packages."""
     flavours = {cell.name: cell.stack.image or "" for cell in run.cells}
-    for name, one in summary.images.items():
-        yield name, ", ".join(_packages(one, python=True))
-    for flavour, one in {flavours[name]: one for name, one in summary.images.items()}.items():
-        yield flavour, ", ".join(_packages(one, python=False))
+    for name, image in summary.images.items():
+        yield name, ", ".join(_packages(image, python=True))
+    for flavour, image in {flavours[name]: image for name, image in summary.images.items()}.items():
+        yield flavour, ", ".join(_packages(image, python=False))
 
 
 def _packages(image: ImageFootprint, *, python: bool) -> Iterator[str]:
-    """Yield name and megabytes of the ``SHOWN`` biggest."""
-    chosen = [one for one in image.packages if (one.kind == "python") is python]
-    for one in chosen[:SHOWN]:
-        yield f"{one.name} {one.size_bytes / 1e6:.1f}"
+    """Yield the names and megabytes of the ``SHOWN`` biggest packages."""
+    chosen = [package for package in image.packages if (package.kind == "python") is python]
+    for package in chosen[:SHOWN]:
+        yield f"{package.name} {package.size_bytes / 1e6:.1f}"

@@ -1,4 +1,4 @@
-"""How tables and figures look, for every report."""
+"""The formats of tables and figures that all reports share."""
 
 from collections.abc import Collection, Iterable, Sequence
 

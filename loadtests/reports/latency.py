@@ -1,4 +1,4 @@
-"""From a run of points and its summary to text. Pure."""
+"""The report of response times at a run's points. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,7 +21,7 @@ from loadtests.reports.formatting import (
 )
 
 WIDEST = 100
-"""An interval whose ends differ by more than this factor says nothing; two rounds give such."""
+"""An interval whose ends differ by more than this factor, as with two rounds, is not printed."""
 TITLES = {
     "latency": "latency by vCPU",
     "workers": "workers by vCPU",
@@ -50,7 +50,7 @@ def title(run: LatencyRun) -> str:
 
 
 def notes(run: LatencyRun, summary: LatencySummary) -> Iterator[str]:
-    """Yield what a reader has to know beside the tables, one sentence each."""
+    """Yield what a reader must know besides the tables, one sentence each."""
     yield from stand_in_notes(run.cells)
     yield "a second, of capacity: Poisson arrivals; response times count from the intended send."
     yield "at a time: a closed loop on that many connections."
@@ -62,7 +62,7 @@ def notes(run: LatencyRun, summary: LatencySummary) -> Iterator[str]:
 
 
 def label(point: Point) -> str:
-    """Return the stack, its size, and what is unusual about where it runs."""
+    """Return the stack, its size, and what was changed about its conditions."""
     size = point.size
     parts = [
         point.stack,
@@ -120,14 +120,14 @@ def _missing(run: LatencyRun, summary: LatencySummary) -> Iterator[str]:
 
 
 def _verdicts(summary: LatencySummary) -> Iterator[str]:
-    """Yield each verdict once, with how many rows it is about, and the first of them."""
+    """Yield each verdict once, with the number of rows it applies to and the first of them."""
     about: dict[str, list[tuple[str, str]]] = {}
     for row in summary.rows:
         for verdict, sentence in row.doubts.items():
             about.setdefault(verdict, []).append((f"{row.point}, {row.traffic}", sentence))
-    for verdict, seen in about.items():
-        (first, sentence), *_ = seen
-        yield f"{verdict}: {len(seen)} of {len(summary.rows)} rows, first {first}: {sentence}"
+    for verdict, rows in about.items():
+        (first, sentence), *_ = rows
+        yield f"{verdict}: {len(rows)} of {len(summary.rows)} rows, first {first}: {sentence}"
 
 
 def _percentile(of: Interval | None) -> str:

@@ -1,4 +1,4 @@
-"""From a run of memory and its summary to text. Pure."""
+"""The report of memory use. Pure."""
 
 from collections.abc import Iterator
 
@@ -18,13 +18,13 @@ def table(run: MemoryRun, summary: MemorySummary) -> Table:
     """Return a row for each cell, in MB of 1024 x 1024 bytes."""
     title = f"memory: {run.runtime} runtime, {counted(run.rounds, 'fresh server')} each, MB of 2^20 bytes"
     cells = {cell.name: cell for cell in run.cells}
-    added = {one.stack: one.idle_bytes for one in summary.per_worker}
+    added = {slope.stack: slope.idle_bytes for slope in summary.per_worker}
     rows = [_row(cells[row.cell], row, added.get(cells[row.cell].stack.name)) for row in summary.rows]
     return plain_table(title, HEADINGS, rows, left=LEFT)
 
 
 def notes(run: MemoryRun, summary: MemorySummary) -> Iterator[str]:
-    """Yield what a reader has to know beside the table, one sentence each."""
+    """Yield what a reader must know besides the table, one sentence each."""
     yield from stand_in_notes(cell.stack for cell in run.cells)
     if run.runtime is Runtime.DOCKER:
         yield "idle: anonymous + shared + kernel memory of the container's group, without the page cache."

@@ -1,4 +1,4 @@
-"""From a run of starts and its summary to text. Pure."""
+"""The report of start-up times and pulls. Pure."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def pulls_table(run: StartupRun, summary: StartupSummary) -> Table:
 
 
 def notes(run: StartupRun, summary: StartupSummary) -> Iterator[str]:
-    """Yield what a reader has to know beside the tables, one sentence each."""
+    """Yield what a reader must know besides the tables, one sentence each."""
     yield from stand_in_notes(cell.stack for cell in run.cells)
     yield "c create, s start (the engine's calls), b until the port is bound, a until the first 200; seconds."
     yield "CPU s: of the server's group until the first response."
@@ -44,10 +44,10 @@ def notes(run: StartupRun, summary: StartupSummary) -> Iterator[str]:
     if run.cold_by:
         yield f"cold: {run.cold_by}."
     for curve in summary.curves:
-        seen = "" if curve.link_seen_bps is None else f" (measured: {curve.link_seen_bps / 1e6:,.0f} Mbit/s)"
+        measured = "" if curve.link_seen_bps is None else f" (measured: {curve.link_seen_bps / 1e6:,.0f} Mbit/s)"
         yield (
-            f"{curve.link}{seen}: a pull takes {curve.fixed_s:.1f} s plus {curve.per_100_mb_s:.1f} s for each 100 MB "
-            f"compressed (n = {curve.n})."
+            f"{curve.link}{measured}: a pull takes {curve.fixed_s:.1f} s plus {curve.per_100_mb_s:.1f} s for each "
+            f"100 MB compressed (n = {curve.n})."
         )
     reasons = [(row.cell, row.doubts) for row in summary.starts] + [(row.cell, row.doubts) for row in summary.pulls]
     yield from sentences(reasons)
@@ -81,7 +81,7 @@ def _pull_row(cell: PullCell, row: PullRow) -> tuple[str, ...]:
 
 
 def _bar(row: StartRow, longest_s: float) -> Text:
-    """Return the phases one after the other, as letters, so that they can be told apart without colours."""
+    """Return the phases as a bar of letters, which are distinguishable without colours."""
     bar = Text()
     for name, style in PHASES.items():
         bar.append(LETTERS[name] * round((getattr(row, name) or 0.0) / longest_s * BAR_WIDTH), style=style)

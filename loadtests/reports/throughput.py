@@ -1,4 +1,4 @@
-"""From a load test and its summary to text: the table at the end of a run, the one in the README. Pure."""
+"""The report of a load test: the table at the end of a run, and the one in the README. Pure."""
 
 import math
 from collections.abc import Collection, Iterator, Sequence
@@ -16,10 +16,10 @@ from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate,
 from loadtests.scenarios.registry import SCENARIOS
 
 QUOTA_USED = 0.95
-"""Below this share of its vCPUs a server's wall rate says what the generator asked, not what it can do."""
+"""Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""
 
 NOTABLE_IDLE_CPU = 0.005
-"""CPU time a second of an idle server that is worth a remark."""
+"""The CPU time per second of an idle server that is worth a remark."""
 
 HEADINGS = ("rank", "stack", "version", "rounds", "req/s per vCPU", "95 % interval", "over floor us", "wall req/s",
             "p99 ms", "errors", "CPU", "gen", "verdict")  # fmt: skip
@@ -36,7 +36,7 @@ def table(run: LoadRun, summary: Summary) -> Table:
 def table_so_far(
     run: LoadRun, windows: Sequence[Window], pairs: Sequence[Pair] | None, active: Collection[str]
 ) -> Table:
-    """Return each cell's estimate, interval and undecided pairs meanwhile; ``pairs`` are ``None`` before any look."""
+    """Return each cell's present estimate, interval and undecided pairs; ``pairs`` is ``None`` before any look."""
     headings = ("stack", "rounds", "req/s per vCPU", "95 % interval", "undecided pairs")
     return plain_table("", headings, _rows_so_far(run, windows, pairs, active), left={"stack"})
 
@@ -85,9 +85,9 @@ def short_markdown(run: LoadRun, summary: Summary) -> str:
 
 
 def warnings(summary: Summary) -> list[str]:
-    """Return what makes the whole run doubtful, to be said before anything else."""
-    found = {} if summary.controls is None else summary.controls.warnings
-    return [f"{verdict}: nothing is ranked: {sentence}" for verdict, sentence in found.items()]
+    """Return what makes the whole run doubtful, to be printed first."""
+    doubts = {} if summary.controls is None else summary.controls.warnings
+    return [f"{verdict}: nothing is ranked: {sentence}" for verdict, sentence in doubts.items()]
 
 
 def title(run: LoadRun) -> str:
@@ -110,7 +110,7 @@ def rows(run: LoadRun, summary: Summary) -> Iterator[tuple[str, ...]]:
 
 
 def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
-    """Yield what a reader has to know beside the table, one sentence each."""
+    """Yield what a reader must know besides the table, one sentence each."""
     yield from stand_in_notes(run.cells)
     if any(not cell.keep_alive for cell in run.cells):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
@@ -158,14 +158,14 @@ def _row(cell: Cell, row: CellSummary) -> tuple[str, ...]:
 
 
 def rank_range(row: CellSummary) -> str:
-    """Return the ranks that a cell may have, such as ``2`` or ``2-4``; empty where it is not ranked."""
+    """Return the ranks that a cell may have, such as ``2`` or ``2-4``; empty if it is not ranked."""
     if row.rank is None:
         return ""
     return str(row.rank) if row.rank_to in {None, row.rank} else f"{row.rank}-{row.rank_to}"
 
 
 def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
-    """Yield what is particular about a load that is not a plain closed loop, and what the generator can do."""
+    """Yield notes on open loops and climbs, and the generator's ceiling."""
     scenario, load = SCENARIOS[setup.load.scenario], setup.load
     if scenario.open_loop and not scenario.climbs and load.rate is not None:
         of_what = "a second" if load.rate.share is None else "of each stack's own capacity"
@@ -200,11 +200,11 @@ def _measured(run: LoadRun) -> str:
 
 
 def _controls(controls: Controls) -> Iterator[str]:
-    """Yield what watched over the run, in a few words each."""
+    """Yield the result of each control, in a few words."""
     for pair in controls.same:
         if pair.ratio is not None:
             yield f"two copies of {pair.a} {_same(pair)}"
-    for what, value in (
+    for name, value in (
         ("canary drift", controls.canary_drift),
         ("steal", controls.steal),
         ("others on the server's cores", controls.foreign),
@@ -213,13 +213,13 @@ def _controls(controls: Controls) -> Iterator[str]:
         ("waiting for a core", controls.generator_waited),
     ):
         if value is not None:
-            yield f"{what} {value:.1%}"
+            yield f"{name} {value:.1%}"
     if controls.load_average_max is not None:
         yield f"load average at most {controls.load_average_max:.1f}"
 
 
 def _same(pair: Pair) -> str:
-    """Return what is known of two copies of one stack."""
+    """Return whether two copies of one stack tie, in a few words."""
     assert pair.ratio is not None
     seen = f"ratio {pair.ratio.estimate:.3f}, {bounds(pair.ratio, digits=3)}"
     match pair.decision:
@@ -232,7 +232,7 @@ def _same(pair: Pair) -> str:
 
 
 def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
-    """Yield which cells were not measured to the end, unless a verdict says so."""
+    """Yield why cells dropped out, unless a verdict says so."""
     rows = [(row, row.dropout.reason) for row in summary.cells if row.dropout is not None]
     if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design in {Design.SLICED, Design.ALONE}:
         yield "rounds: a stack drops out once each of its pairs is decided."
@@ -242,7 +242,7 @@ def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
 
 
 def _undecided_notes(summary: Summary) -> Iterator[str]:
-    """Yield how many pairs are undecided, and after how many more rounds half of them may be decided."""
+    """Yield the number of undecided pairs, and how many more rounds would decide half of them."""
     undecided = [pair for pair in summary.pairs if pair.decision is Decision.UNDECIDED]
     needed = sorted(math.inf if pair.rounds_needed is None else pair.rounds_needed for pair in undecided)
     if undecided:
@@ -254,7 +254,7 @@ def _undecided_notes(summary: Summary) -> Iterator[str]:
 
 
 def _rank_notes(summary: Summary) -> Iterator[str]:
-    """Yield what a range of ranks means, and which cells are not told from which."""
+    """Yield what a range of ranks means, and which cells tie."""
     ranked = [row for row in summary.cells if row.rank is not None]
     if any(row.ties for row in ranked):
         yield "rank: the first and the last that the decisions allow."
@@ -280,10 +280,10 @@ def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
 
 
 def _rounds(row: CellSummary) -> str:
-    """Return in how many rounds it gave a number, marked where it dropped out undecided."""
+    """Return the number of rounds with a value, marked if the cell dropped out undecided."""
     known = row.requests_per_cpu_s or row.throughput_rps
-    let_go = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
-    return f"{known.n if known else 0}{'*' if let_go else ''}"
+    undecided = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
+    return f"{known.n if known else 0}{'*' if undecided else ''}"
 
 
 def _line(cells: tuple[str, ...] | list[str]) -> str:

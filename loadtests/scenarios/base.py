@@ -1,7 +1,7 @@
-"""What a scenario is: a class that says what is sent, how it is paced, and what must come back.
+"""The base class of scenarios, which declare what is sent, how it is paced, and what must come back.
 
-Nothing here imports Locust, which patches the process that imports it: ``loadtests.timing.scenario_users`` makes
-Locust users of scenarios; planning and analysis need this module alone.
+Nothing here imports Locust, which monkey-patches the process that imports it. ``loadtests.timing.scenario_users`` makes
+Locust users from scenarios; planning and analysis need only this module.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +13,11 @@ from common.records.load import Objective, Rate
 from loadtests.users.responses import Request
 
 MakeRequest = Callable[[int], Request]
-"""Makes a request for a delay in milliseconds, which scenarios that do not sleep ignore."""
+"""Returns a request for a delay in milliseconds, which scenarios that do not sleep ignore."""
 
 
 class Climb(StrEnum):
-    """What a climbing scenario raises, step by step, until its objective breaks."""
+    """The quantity that a climbing scenario raises until its objective breaks."""
 
     RATE = "req/s"
     CONNECTIONS = "sleepers in flight"
@@ -28,7 +28,7 @@ class Task:
     """A kind of request that a scenario sends."""
 
     name: str = ""
-    """The attribute of its scenario."""
+    """The name of its attribute in the scenario."""
     make: MakeRequest
     weight: int
     tags: tuple[str, ...]
@@ -39,17 +39,17 @@ class Task:
 
 
 class Scenario:
-    """A workload. A subclass in a module of this package is all that it takes to add one."""
+    """A workload. To add one, add a subclass in a module of this package."""
 
     open_loop: ClassVar[bool] = False
-    """Whether requests are sent at a rate, whatever becomes of the responses."""
+    """Whether requests are sent at a rate, whether or not earlier ones are answered."""
     climbs: ClassVar[Climb | None] = None
-    """What is raised until the objective breaks; ``None`` for a steady load."""
+    """The quantity that is raised until the objective breaks; ``None`` for a steady load."""
     in_turn: ClassVar[bool] = False
-    """Whether each connection sends the tasks one after the other, rather than drawing them by weight."""
+    """Whether each connection sends the tasks in turn rather than drawing them by weight."""
     default_rate: ClassVar[Rate | None] = None
     sleeps: ClassVar[bool] = False
-    """Whether ``DELAY=`` means anything to it."""
+    """Whether it uses ``DELAY=``."""
     tasks: ClassVar[tuple[Task, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -61,17 +61,17 @@ class Scenario:
 
     @classmethod
     def name(cls) -> str:
-        """Return what ``SCENARIO=`` calls it."""
+        """Return its name for ``SCENARIO=``."""
         return cls.__name__.lower()
 
     @classmethod
     def default_objective(cls, delay_ms: int) -> Objective | None:  # noqa: ARG003 -- subclasses use it
-        """Return what each step of a climb must hold unless the user says otherwise; ``None`` for a steady load."""
+        """Return the default objective of the steps of a climb; ``None`` for a steady load."""
         return None
 
     @classmethod
     def wrk_paths(cls, delay_ms: int) -> Sequence[str] | None:
-        """Return the paths that wrk sends, each as often as it is drawn; ``None`` where wrk cannot do the scenario.
+        """Return the paths that wrk sends, each as often as it is drawn; ``None`` if wrk cannot run the scenario.
 
         wrk sends GET requests in a closed loop and counts any status below 400 as a success.
         """

@@ -5,6 +5,6 @@ from loadtests.scenarios.base import Scenario, sends
 
 
 class Hello(Scenario):
-    """``/hello``, again and again: what a stack costs by itself."""
+    """Repeated ``/hello``: what the stack itself costs."""
 
     hello = sends(tags=("hello",))(requests.hello)

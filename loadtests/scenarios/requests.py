@@ -1,4 +1,4 @@
-"""The requests that scenarios send, and what their responses must be."""
+"""The requests that scenarios send, with the responses that they expect."""
 
 import json
 
@@ -15,7 +15,7 @@ def hello(_: int) -> Request:
 
 
 def sleep(delay_ms: int) -> Request:
-    """Return a request whose response takes ``delay_ms`` without work."""
+    """Return a request whose response waits ``delay_ms`` without work."""
     return Request(
         f"/sleep/{delay_ms}",
         name="/sleep",

@@ -5,7 +5,7 @@ from loadtests.scenarios.base import Scenario, sends
 
 
 class Sleep(Scenario):
-    """``/sleep``, again and again: what waiting costs a stack."""
+    """Repeated ``/sleep``: what waiting costs the stack."""
 
     sleeps = True
     sleep = sends(tags=("sleep",))(requests.sleep)

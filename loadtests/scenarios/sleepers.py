@@ -5,11 +5,11 @@ from loadtests.scenarios.base import Climb
 from loadtests.scenarios.sleep import Sleep
 
 MARGIN = 1.1
-"""How much longer than the delay 99 % of the sleepers may take."""
+"""By how much the 99th percentile may exceed the delay."""
 
 
 class Sleepers(Sleep):
-    """``/sleep`` on ever more connections, until the 99th percentile exceeds the delay by a tenth."""
+    """``/sleep`` on more and more connections, until the 99th percentile exceeds the delay by a tenth."""
 
     climbs = Climb.CONNECTIONS
 

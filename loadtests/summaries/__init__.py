@@ -1,1 +1,1 @@
-"""From what was recorded to what it comes to: one pure module for each experiment."""
+"""Summaries computed from recorded visits, in one pure module per experiment."""

@@ -1,4 +1,4 @@
-"""What each change did to response times: ratios to plain surroundings within rounds. Pure."""
+"""The effect of each change on response times, as ratios to unchanged conditions within rounds. Pure."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +14,12 @@ from loadtests.summaries import latency
 from loadtests.summaries.workers import ByRound
 
 FEWEST_FOR_TAIL = 400
-"""Answers of each server below which its own 99th percentile is no figure; above, intervals over servers hold it."""
+"""The fewest answers of a server from which its 99th percentile is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Figure:
-    """What is read off a server's response times, where it has given so many answers."""
+    """A statistic of a server's response times, and the fewest answers that it needs."""
 
     of: Callable[[Latency], float]
     fewest: int
@@ -30,43 +30,43 @@ TAIL = _Figure(of=lambda latency: latency.p99, fewest=FEWEST_FOR_TAIL)
 
 
 def summarise(run: LatencyRun, visits: Sequence[TrafficVisit]) -> LatencySummary:
-    """Return the summary of a run of visits, with ratios to plain surroundings."""
+    """Return the summary of a run of visits, with the ratio of each change to unchanged conditions."""
     return replace(latency.summarise(run, visits), ratios=cause_ratios(run, visits))
 
 
 def cause_ratios(run: LatencyRun, visits: Sequence[TrafficVisit]) -> list[CauseRatio]:
-    """Each point against the plain ones beside it, for every traffic that both have.
+    """Return each point's ratios to its reference points, for every traffic that they have in common.
 
-    A changed point is set against the plain ones of its size, a plain size against the largest one, and one memory
-    limit against the first of that size. Where several points are the reference, it is their geometric mean.
+    A changed point is compared with the plain points of its size, a plain size with the largest one, and a memory limit
+    with the first one of its size. Several reference points count as their geometric mean.
     """
     return [
         CauseRatio(
             point=point.name,
-            against=[one.name for one in reference],
+            against=[plain.name for plain in reference],
             traffic=traffic.name,
             mean_ratio=_ratio(visits, point, reference, traffic.name, MEAN),
             p99_ratio=_ratio(visits, point, reference, traffic.name, TAIL),
         )
         for point, reference in _compared([point for point in run.points if point.missing is None])
         for traffic in point.traffic
-        if all(traffic in one.traffic for one in reference)
+        if all(traffic in plain.traffic for plain in reference)
     ]
 
 
 def _compared(points: Sequence[Point]) -> Iterator[tuple[Point, list[Point]]]:
     for point in points:
-        plain = [one for one in points if one.stack == point.stack and not _changed(one)]
-        beside = [one for one in plain if one.size.vcpu == point.size.vcpu]
+        plain = [other for other in points if other.stack == point.stack and not _changed(other)]
+        same_size = [other for other in plain if other.size.vcpu == point.size.vcpu]
         if _changed(point):
-            if beside:
-                yield point, beside
+            if same_size:
+                yield point, same_size
             continue
-        if beside[0] is not point:
-            yield point, beside[:1]
-        most = max(one.size.vcpu for one in plain)
+        if same_size[0] is not point:
+            yield point, same_size[:1]
+        most = max(other.size.vcpu for other in plain)
         if point.size.vcpu < most:
-            yield point, [one for one in plain if one.size.vcpu == most]
+            yield point, [other for other in plain if other.size.vcpu == most]
 
 
 def _changed(point: Point) -> bool:
@@ -83,15 +83,15 @@ def _ratio(
     figure: _Figure,
 ) -> Interval | None:
     values = _by_round(visits, point, traffic, figure)
-    to = [_by_round(visits, one, traffic, figure) for one in reference]
-    rounds = set(values).intersection(*to)
-    return paired_ratio(values, {number: math.prod(one[number] for one in to) ** (1 / len(to)) for number in rounds})
+    references = [_by_round(visits, plain, traffic, figure) for plain in reference]
+    rounds = set(values).intersection(*references)
+    means = {number: math.prod(of[number] for of in references) ** (1 / len(references)) for number in rounds}
+    return paired_ratio(values, means)
 
 
 def _by_round(visits: Sequence[TrafficVisit], point: Point, traffic: str, figure: _Figure) -> ByRound:
-    loads = {one.round: one.loads[traffic] for one in visits if one.cell == point.name and traffic in one.loads}
     return {
         number: figure.of(load.latency_s)
-        for number, load in loads.items()
+        for number, load in latency.loads_by_round(visits, point.name, traffic).items()
         if load.latency_s is not None and load.requests >= figure.fewest
     }

@@ -1,4 +1,4 @@
-"""From windows of two tools to whether they agree. Pure."""
+"""Whether two load generators agree, from their windows. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -38,19 +38,17 @@ def _row(run: CrosscheckRun, cell: str, windows: Sequence[Window]) -> ToolRow:
     )
 
 
-def _ratio(
-    ours: Sequence[Window], theirs: Sequence[Window], value: Callable[[Load | None], float | None]
-) -> Interval | None:
+def _ratio(ours: Sequence[Window], theirs: Sequence[Window], value: Value) -> Interval | None:
     return paired_ratio(_by_round(ours, value), _by_round(theirs, value))
 
 
 def _by_round(windows: Sequence[Window], value: Value) -> dict[int, float]:
     known = {window.round: value(window.load) for window in windows}
-    return {number: one for number, one in known.items() if one is not None}
+    return {number: rate for number, rate in known.items() if rate is not None}
 
 
 def _failures(windows: Sequence[Window]) -> Iterator[str]:
     for window in windows:
-        seen = window.error or (window.load and ", ".join(f"{n} x {c}" for n, c in window.load.failures.items()))
-        if seen:
-            yield f"round {window.round} {window.cell}: {seen}"
+        problem = window.error or (window.load and ", ".join(f"{n} x {c}" for n, c in window.load.failures.items()))
+        if problem:
+            yield f"round {window.round} {window.cell}: {problem}"

@@ -1,4 +1,4 @@
-"""From starts of tasks to a summary. Pure."""
+"""The summary of starts of Fargate tasks. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,19 +9,19 @@ from loadtests.analysis.intervals import mean_interval
 from loadtests.summaries.figures import figure
 
 STARTUP = "startup"
-"""The name of what asks about no factor: its cells have no first to be set against."""
+"""The name of the experiment that varies no factor, so that no cell is the reference of the others."""
 PHASES = ("provisioning_s", "pull_s", "start_s", "ready_s", "total_s")
 
 
 def summarise(run: FargateRun, starts: Sequence[TaskStart]) -> FargateSummary:
-    """Every cell's row, in the experiment's order; differences are to the first cell, where a factor is asked about."""
+    """Return a row per cell, in the run's order, with differences to the first cell if the run varies a factor."""
     names = [cell.name for cell in run.cells]
     rows = [_row(name, names[0] if run.name != STARTUP else name, starts) for name in names]
-    return FargateSummary(run=run.id, dollars=sum(one.dollars or 0.0 for one in starts), cells=rows)
+    return FargateSummary(run=run.id, dollars=sum(start.dollars or 0.0 for start in starts), cells=rows)
 
 
 def figures(run: FargateRun, summary: FargateSummary) -> Iterator[Figure]:
-    """Yield the time of every stack's start to its first response; experiments that vary a factor give none."""
+    """Yield each stack's time from start to first response; nothing for experiments that vary a factor."""
     cells = {cell.name: cell for cell in run.cells}
     for row in summary.cells if run.name == STARTUP else ():
         if row.total_s is not None:
@@ -31,17 +31,17 @@ def figures(run: FargateRun, summary: FargateSummary) -> Iterator[Figure]:
 
 
 def _row(name: str, reference: str, starts: Sequence[TaskStart]) -> CellStarts:
-    mine = [one for one in starts if one.cell == name]
-    totals = {one.round: one.total_s for one in mine if one.total_s is not None}
-    theirs = {one.round: one.total_s for one in starts if one.cell == reference and one.total_s is not None}
+    own = [start for start in starts if start.cell == name]
+    totals = {start.round: start.total_s for start in own if start.total_s is not None}
+    theirs = {start.round: start.total_s for start in starts if start.cell == reference and start.total_s is not None}
     differences = [totals[number] - theirs[number] for number in sorted(totals.keys() & theirs.keys())]
     return CellStarts(
         cell=name,
-        failed=sum(one.error is not None for one in mine),
+        failed=sum(start.error is not None for start in own),
         difference_s=None if name == reference else mean_interval(differences),
-        **{phase: mean_interval(_known(mine, phase)) for phase in PHASES},
+        **{phase: mean_interval(_known(own, phase)) for phase in PHASES},
     )
 
 
 def _known(starts: Sequence[TaskStart], phase: str) -> list[float]:
-    return [value for one in starts if (value := getattr(one, phase)) is not None]
+    return [value for start in starts if (value := getattr(start, phase)) is not None]

@@ -1,4 +1,4 @@
-"""From rows of summaries to figures, which the store keeps by stack. Pure."""
+"""Figures, the single numbers that the store keeps for each stack, made from rows of summaries. Pure."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from common.records.summary import Interval, Verdict
 def figure(
     run: Run, cell: Cell, metric: Metric, value: Interval, verdict: Verdict, *, conditions: Conditions | None = None
 ) -> Figure:
-    """Return what a run says of one of its stacks."""
+    """Return one figure that a run gives for one of its stacks."""
     return Figure(
         subject=Subject(
             framework=cell.framework,
@@ -32,11 +32,11 @@ def figure(
 
 
 def exact(value: float) -> Interval:
-    """Return the interval of a value that has no spread."""
+    """Return the interval of a value that is known exactly."""
     return Interval(estimate=value, low=value, high=value, n=1)
 
 
 def machine_digest(machine: Machine) -> str:
-    """Return what tells machines apart: figures of different ones do not belong in one table."""
-    known = (machine.cpu_model, machine.cores, machine.memory_bytes, machine.architecture)
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+    """Return a digest that identifies the machine, so that figures of different machines are never mixed."""
+    hardware = (machine.cpu_model, machine.cores, machine.memory_bytes, machine.architecture)
+    return hashlib.sha256(repr(hardware).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""From weighed libraries and images to a summary. Pure."""
+"""The summary of the sizes of libraries and images. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from loadtests.summaries.figures import exact, figure
 
 
 def summarise(run: FootprintRun, visits: Sequence[LibrariesVisit | ImageVisit]) -> FootprintSummary:
-    """Return every image that was weighed, each library once for each interface, and why others are missing."""
+    """Return every measured image, each library once per interface, and why others are missing."""
     libraries = {
         (library.kind, library.name, library.interface): library
         for visit in visits
@@ -27,7 +27,7 @@ def summarise(run: FootprintRun, visits: Sequence[LibrariesVisit | ImageVisit]) 
 
 
 def figures(run: FootprintRun, summary: FootprintSummary) -> Iterator[Figure]:
-    """Yield the compressed bytes of every image."""
+    """Yield the compressed size of each image, in bytes."""
     cells = {cell.name: cell.stack for cell in run.cells}
     for name, image in summary.images.items():
         yield figure(run, cells[name], Metric.COMPRESSED_BYTES, exact(image.compressed_bytes), Verdict.VALID)

@@ -1,4 +1,4 @@
-"""From windows of load generators to what each costs, and to the problems of a distributed window. Pure."""
+"""The cost per request of each load generator, and the problems of a distributed window. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,13 +20,13 @@ OURS, WRK, FAST_HTTP_USER = "ours", "wrk", "FastHttpUser"
 
 
 def summarise(run: GeneratorRun, visits: Sequence[GeneratorVisit]) -> GeneratorSummary:
-    """Return each cell's cost, and its ratios to wrk's and to FastHttpUser's, paired within rounds."""
+    """Return each cell's requests per CPU-second, and its ratios to wrk's and FastHttpUser's within rounds."""
     values = {cell.name: _values(cell, visits) for cell in run.cells}
     return GeneratorSummary(run=run.id, rows=[_row(run, cell, values, visits) for cell in run.cells])
 
 
 def summarise_distributed(run: DistributedRun, visits: Sequence[Window]) -> DistributedSummary:
-    """Return the window that the workers made, with what makes it doubtful."""
+    """Return the workers' common window and its problems."""
     load = next((visit.load for visit in visits if visit.load is not None), None)
     errors = [visit.error for visit in visits if visit.error is not None]
     return DistributedSummary(run=run.id, load=load, problems=[*errors, *(_problems(load) if load else ())])

@@ -1,4 +1,4 @@
-"""From visits to a summary: percentiles of each server first, then intervals over servers. Pure."""
+"""The summary of response times: percentiles of each server first, then intervals over servers. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,16 +16,16 @@ from loadtests.summaries.figures import figure
 from loadtests.users import histogram
 
 CONNECTIONS = 16
-"""As many as ``make loadtest`` uses."""
+"""The number that ``make loadtest`` uses."""
 SATURATED = f"{CONNECTIONS} at a time"
-"""The traffic that a capacity is read from: a closed loop."""
+"""The closed-loop traffic from which capacity is read."""
 FEWEST_P99 = 1000
 FEWEST_P999 = 10_000
-"""Below so many answers a percentile is that of a handful of them."""
+"""The fewest answers from which the percentile is read; with fewer, it depends on a handful of them."""
 
 
 def summarise(run: LatencyRun, visits: Sequence[TrafficVisit]) -> LatencySummary:
-    """Every traffic of every point that was measured, in the order of the run, and what holds for whole points."""
+    """Return a row for each traffic of each measured point, in the order of the run, and a row for each point."""
     rows = [
         _row(run, point, traffic, [visit for visit in visits if visit.cell == point.name])
         for point in run.points
@@ -37,14 +37,20 @@ def summarise(run: LatencyRun, visits: Sequence[TrafficVisit]) -> LatencySummary
 
 
 def loads_of(visits: Sequence[TrafficVisit], traffic: str) -> list[Load]:
-    """The windows of one traffic."""
-    return [one.loads[traffic] for one in visits if traffic in one.loads]
+    """Return the windows of one traffic."""
+    return [visit.loads[traffic] for visit in visits if traffic in visit.loads]
+
+
+def loads_by_round(visits: Sequence[TrafficVisit], point: str, traffic: str) -> dict[int, Load]:
+    """Return the windows of one traffic at one point, by round."""
+    return {visit.round: visit.loads[traffic] for visit in visits if visit.cell == point and traffic in visit.loads}
 
 
 def percentile(loads: Sequence[Load], name: str, fraction: float, fewest: int) -> Interval | None:
-    """A percentile over servers; pooled and without bounds where one has too few answers, ``None`` for too few in all.
+    """Return a percentile over servers; ``None`` if all servers together have too few answers.
 
-    ``name`` is the percentile's in ``Latency``. ``n`` counts servers.
+    If a single server has too few, all answers are pooled and the interval has no bounds. ``name`` is the percentile's
+    field in ``Latency``; ``n`` counts servers.
     """
     if loads and all(load.requests >= fewest for load in loads):
         return log_interval([getattr(load.latency_s, name) for load in loads])
@@ -56,16 +62,16 @@ def percentile(loads: Sequence[Load], name: str, fraction: float, fewest: int) -
 
 
 def figures(run: LatencyRun, summary: LatencySummary) -> Iterator[Figure]:
-    """Yield the 99th percentile of every stack at each share of its own capacity, in plain surroundings."""
+    """Yield each stack's 99th percentile at each share of its own capacity, without neighbours or proxy."""
     cells = {cell.name: cell for cell in run.cells}
     points = {point.name: point for point in run.points if not (point.neighbours or point.proxied)}
     for row in summary.rows:
         point = points.get(row.point)
-        traffic = next((one for one in point.traffic if one.name == row.traffic), None) if point else None
+        traffic = next((known for known in point.traffic if known.name == row.traffic), None) if point else None
         if point is None or traffic is None or traffic.rate is None or row.p99_s is None:
             continue
-        held = cells[point.stack].conformance is not None  # which nginx is not
-        if held and (share := traffic.rate.share) is not None and point.size.period_s is None:
+        checked = cells[point.stack].conformance is not None  # nginx is not checked
+        if checked and (share := traffic.rate.share) is not None and point.size.period_s is None:
             conditions = Conditions(scenario="rate", vcpu=point.size.vcpu, workers=point.size.workers, load_share=share)
             yield figure(run, cells[point.stack], Metric.P99_S, row.p99_s, row.verdict, conditions=conditions)
 
@@ -75,7 +81,7 @@ def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[Traff
     latencies = [load.latency_s for load in loads if load.latency_s is not None]
     periods = [load.throttled_periods for load in loads if load.throttled_periods is not None]
     costs = [cost for load in loads if (cost := requests_per_cpu_s(load)) is not None]
-    seen = dict(_verdicts(run, point, traffic, visits))
+    reasons = dict(_verdicts(run, point, traffic, visits))
     return TrafficRow(
         point=point.name,
         traffic=traffic.name,
@@ -91,8 +97,8 @@ def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[Traff
         throttled_periods=sum(periods) if periods else None,
         server_utilisation=shares.server(loads, point.size.vcpu),
         histogram=histogram.sparse(histogram.merge(histogram.dense(load.histogram) for load in loads)),
-        verdict=next(iter(seen), Verdict.VALID),
-        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
+        verdict=next(iter(reasons), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in reasons.items()},
     )
 
 
@@ -109,36 +115,37 @@ def _verdicts(
     )
     windows = [
         Window(
-            run=one.run,
-            round=one.round,
-            position=one.position,
+            run=visit.run,
+            round=visit.round,
+            position=visit.position,
             cell=cell.name,
-            started_at=one.started_at,
-            load=one.loads.get(traffic.name),
-            error=one.error,
+            started_at=visit.started_at,
+            load=visit.loads.get(traffic.name),
+            error=visit.error,
         )
-        for one in visits
+        for visit in visits
     ]
     for verdict, sentence in verdicts(cell, windows, setup, run.runtime).items():
-        if not (verdict is Verdict.DISTURBED and (point.neighbours or point.proxied)):  # as it was meant to be
+        # Neighbours and proxies are meant to use the server's cores.
+        if not (verdict is Verdict.DISTURBED and (point.neighbours or point.proxied)):
             yield verdict, sentence
 
 
 def _point_row(run: LatencyRun, point: Point, rows: Sequence[TrafficRow], visits: Sequence[TrafficVisit]) -> PointRow:
-    held = [one.memory_bytes for one in visits if one.cell == point.name and one.memory_bytes]
+    memory = [visit.memory_bytes for visit in visits if visit.cell == point.name and visit.memory_bytes]
     return PointRow(
         point=point.name,
-        memory_bytes=log_interval(held),
+        memory_bytes=log_interval(memory),
         modelled_rps=_modelled(run, point, rows) if point.missing is not None else None,
     )
 
 
 def _modelled(run: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) -> Interval | None:
-    """The size x requests per CPU-second at the largest size of the same stack that was measured."""
+    """Return the vCPUs times the requests per CPU-second at the largest measured size of the same stack."""
     measured = sorted((point.size.vcpu, point.name) for point in run.points if _same_but_measured(point, missing))
     for _, name in reversed(measured):
-        found = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
-        if found is not None and (per_vcpu := found.requests_per_cpu_s) is not None:
+        saturated = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
+        if saturated is not None and (per_vcpu := saturated.requests_per_cpu_s) is not None:
             return scaled(per_vcpu, missing.size.vcpu)
     return None
 

@@ -1,4 +1,4 @@
-"""From starts and pulls to a summary: pure, records in, a record out."""
+"""The summary of start-up times and of image pulls. Pure."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from loadtests.analysis.verdicts import failures, too_few
 from loadtests.summaries.figures import figure
 
 WARM_BYTES = 1_000_000
-"""A warm start reads less than this from the disk, a cold one more."""
+"""A warm start reads fewer bytes than this from the disk, a cold start more."""
 BYTES_PER_100_MB = 100e6
 
 
@@ -19,43 +19,43 @@ def summarise(run: StartupRun, visits: Sequence[Start | Pull]) -> StartupSummary
     """Return a row for each cell of the run, the fastest start first."""
     starts = [visit for visit in visits if isinstance(visit, Start)]
     pulls = [visit for visit in visits if isinstance(visit, Pull)]
-    rows = [_start_row(cell, [one for one in starts if one.cell == cell.name]) for cell in run.cells]
-    made = {cell.name: [one for one in pulls if one.cell == cell.name] for cell in run.pulls}
+    rows = [_start_row(cell, [start for start in starts if start.cell == cell.name]) for cell in run.cells]
+    pulls_of = {cell.name: [pull for pull in pulls if pull.cell == cell.name] for cell in run.pulls}
     return StartupSummary(
         run=run.id,
-        starts=sorted(rows, key=_total),
-        pulls=[_pull_row(name, of) for name, of in made.items()],
-        curves=list(_curves(run, made)),
+        starts=sorted(rows, key=_total_s),
+        pulls=[_pull_row(name, own) for name, own in pulls_of.items()],
+        curves=list(_curves(run, pulls_of)),
     )
 
 
-def _total(row: StartRow) -> float:
+def _total_s(row: StartRow) -> float:
     return float("inf") if row.total_s is None else row.total_s.estimate
 
 
 def _start_row(cell: StartCell, starts: Sequence[Start]) -> StartRow:
-    good = [one for one in starts if one.error is None]
-    seen = {str(verdict): sentence for verdict, sentence in _start_reasons(cell, starts, good)}
+    good = [start for start in starts if start.error is None]
+    reasons = {str(verdict): sentence for verdict, sentence in _start_reasons(cell, starts, good)}
     return StartRow(
         cell=cell.name,
-        total_s=log_interval(_known([one.total_s for one in good])),
-        create_s=_mean([one.create_s for one in good]),
-        start_s=_mean([one.start_s for one in good]),
-        bind_s=_mean([one.bind_s for one in good]),
-        answer_s=_mean([one.answer_s for one in good]),
-        cpu_s=log_interval(_known([one.cpu_s for one in good])),
-        interpreter_cpu_s=log_interval([one.interpreter.cpu_s for one in good if one.interpreter]),
+        total_s=log_interval(_known([start.total_s for start in good])),
+        create_s=_mean([start.create_s for start in good]),
+        start_s=_mean([start.start_s for start in good]),
+        bind_s=_mean([start.bind_s for start in good]),
+        answer_s=_mean([start.answer_s for start in good]),
+        cpu_s=log_interval(_known([start.cpu_s for start in good])),
+        interpreter_cpu_s=log_interval([start.interpreter.cpu_s for start in good if start.interpreter]),
         app_import_cpu_s=log_interval(
-            [one.app_import.cpu_s for one in good if one.app_import and one.app_import.cpu_s]
+            [start.app_import.cpu_s for start in good if start.app_import and start.app_import.cpu_s]
         ),
-        disk_read_bytes=_mean([one.disk_read_bytes for one in good]),
-        verdict=Verdict(next(iter(seen), Verdict.VALID)),
-        doubts=seen,
+        disk_read_bytes=_mean([start.disk_read_bytes for start in good]),
+        verdict=Verdict(next(iter(reasons), Verdict.VALID)),
+        doubts=reasons,
     )
 
 
 def figures(run: StartupRun, summary: StartupSummary) -> Iterator[Figure]:
-    """Yield the time of every stack's warm start to its first response."""
+    """Yield each stack's time from a warm start to its first response."""
     cells = {cell.name: cell for cell in run.cells if cell.cache == "warm"}
     for row in summary.starts:
         if row.cell in cells and row.total_s is not None:
@@ -65,8 +65,8 @@ def figures(run: StartupRun, summary: StartupSummary) -> Iterator[Figure]:
 
 
 def _start_reasons(cell: StartCell, starts: Sequence[Start], good: Sequence[Start]) -> Iterator[tuple[Verdict, str]]:
-    yield from failures(cell.stack.conformance, [one.error for one in starts])
-    read = _mean([one.disk_read_bytes for one in good])
+    yield from failures(cell.stack.conformance, [start.error for start in starts])
+    read = _mean([start.disk_read_bytes for start in good])
     if read is not None and cell.cache == "warm" and read > WARM_BYTES:
         yield (
             Verdict.PAGE_CACHE,
@@ -78,30 +78,30 @@ def _start_reasons(cell: StartCell, starts: Sequence[Start], good: Sequence[Star
 
 
 def _pull_row(name: str, pulls: Sequence[Pull]) -> PullRow:
-    good = [one for one in pulls if one.error is None]
-    seen = {str(verdict): sentence for verdict, sentence in (*failures(None, [one.error for one in pulls]),
-                                                             *too_few(len(good)))}  # fmt: skip
+    good = [pull for pull in pulls if pull.error is None]
+    found = (*failures(None, [pull.error for pull in pulls]), *too_few(len(good)))
+    reasons = {str(verdict): sentence for verdict, sentence in found}
     return PullRow(
         cell=name,
         compressed_bytes=pulls[0].compressed_bytes if pulls else None,
         layers=pulls[0].layers if pulls else None,
-        download_s=log_interval(_known([one.download_s for one in good])),
-        total_s=log_interval(_known([one.total_s for one in good])),
-        verdict=Verdict(next(iter(seen), Verdict.VALID)),
-        doubts=seen,
+        download_s=log_interval(_known([pull.download_s for pull in good])),
+        total_s=log_interval(_known([pull.total_s for pull in good])),
+        verdict=Verdict(next(iter(reasons), Verdict.VALID)),
+        doubts=reasons,
     )
 
 
-def _curves(run: StartupRun, made: dict[str, list[Pull]]) -> Iterator[PullCurve]:
-    """A line for each link over which images of different sizes were pulled."""
+def _curves(run: StartupRun, pulls_of: dict[str, list[Pull]]) -> Iterator[PullCurve]:
+    """Yield a line of time by size for each link over which images of different sizes were pulled."""
     for link in dict.fromkeys(cell.link for cell in run.pulls):
-        pulls = [one for cell in run.pulls if cell.link == link for one in made[cell.name]]
-        points = [(one.compressed_bytes, one.total_s) for one in pulls if one.compressed_bytes and one.total_s]
+        pulls = [pull for cell in run.pulls if cell.link == link for pull in pulls_of[cell.name]]
+        points = [(pull.compressed_bytes, pull.total_s) for pull in pulls if pull.compressed_bytes and pull.total_s]
         if len({size for size, _ in points}) > 1:
             slope, fixed_s = statistics.linear_regression(*zip(*points, strict=True))
             yield PullCurve(
                 link=link,
-                link_seen_bps=next((one.link_seen_bps for one in pulls), None),
+                link_seen_bps=next((pull.link_seen_bps for pull in pulls), None),
                 fixed_s=fixed_s,
                 per_100_mb_s=slope * BYTES_PER_100_MB,
                 n=len(points),

@@ -1,4 +1,4 @@
-"""From windows to a summary: pure, records in, a record out."""
+"""The summary of a load test: a row per cell, pairs, spread and controls. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,20 +22,22 @@ from loadtests.analysis.verdicts import permits_ranking, verdicts
 from loadtests.summaries.figures import figure
 
 FEWEST_BEYOND = 10
-"""A percentile needs so many requests beyond it: p99 1,000 requests a window, p99.9 10,000."""
+"""The fewest requests beyond a percentile: p99 needs 1,000 requests per window, p99.9 needs 10,000."""
 
 
 def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
-    """Return every cell's row, the ranked ones first and best first, with pairs, spread and controls."""
+    """Return every cell's row, ranked cells first and best first, with pairs, spread and controls."""
     windows = [visit for visit in visits if isinstance(visit, Window)]
     canaries = [visit for visit in visits if isinstance(visit, Canary)]
     windows_of = by_cell(windows)
     values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
     controls = watch(run, windows, canaries, values)
-    means = {name: one.interval() for name, one in adjusted(values).items()} if run.slicing else {}
-    seen = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
+    means = {name: cell.interval() for name, cell in adjusted(values).items()} if run.slicing else {}
+    reasons = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
     ranked = {
-        cell.name: values[cell.name] for cell in run.cells if not cell.control_of and permits_ranking(seen[cell.name])
+        cell.name: values[cell.name]
+        for cell in run.cells
+        if not cell.control_of and permits_ranking(reasons[cell.name])
     }
     pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
     decided = pairs if ranks(run) else pairs_of(run, windows)
@@ -44,7 +46,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     dropped = dropouts(run, windows)
     rows = [
         replace(
-            _row(run, cell.name, windows_of[cell.name], seen[cell.name]),
+            _row(run, cell.name, windows_of[cell.name], reasons[cell.name]),
             rank=ranges.get(cell.name, (None, None))[0],
             rank_to=ranges.get(cell.name, (None, None))[1],
             ties=tied.get(cell.name, []),
@@ -60,7 +62,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
 
 
 def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
-    """A percentile of each window first, then its interval over windows; ``None`` where too few requests lie beyond."""
+    """Return a percentile's interval over windows, without those that have too few requests beyond it."""
     return log_interval(
         [
             float(getattr(load.latency_s, name))
@@ -71,7 +73,7 @@ def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interva
 
 
 def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
-    """Yield the rate of every stack, and its 99th percentile where the load was a share of its capacity."""
+    """Yield each stack's requests per CPU-second, and its 99th percentile if the load was a share of its capacity."""
     cells = {cell.name: cell for cell in run.cells if cell.control_of is None}
     load, size = run.setup.load, run.setup.size
     share = load.rate.share if load.rate is not None else None
@@ -108,7 +110,7 @@ def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdi
         p90_s=latency_interval(loads, "p90", 0.1),
         p99_s=latency_interval(loads, "p99", 0.01),
         p999_s=latency_interval(loads, "p999", 0.001),
-        knee=log_interval([found for load in loads if (found := knee(load.steps)) is not None]),
+        knee=log_interval([highest for load in loads if (highest := knee(load.steps)) is not None]),
         sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.setup.load.scenario == "sleepers" else None,
         requests=sum(load.requests for load in loads),
         errors=sum(sum(load.failures.values()) for load in loads),
@@ -130,8 +132,8 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
-    found = (memory_per_target_bytes(load.steps) for load in loads)
-    return [value for value in found if value is not None and value > 0]
+    sizes = (memory_per_target_bytes(load.steps) for load in loads)
+    return [value for value in sizes if value is not None and value > 0]
 
 
 def _order(cell: CellSummary) -> tuple[bool, float]:

@@ -1,4 +1,4 @@
-"""How many workers to run at a size: the fewest that lose nothing, with what others gain and cost. Pure."""
+"""Advice on the number of workers at a size, with the gain and cost of other numbers. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from loadtests.analysis.paired import paired_ratio
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import REMARKS
 from loadtests.summaries import latency
-from loadtests.summaries.latency import FEWEST_P99, SATURATED
+from loadtests.summaries.latency import FEWEST_P99, SATURATED, loads_by_round
 
 EQUIVALENT = 0.05
 """Capacities that differ by no more than this share count as the same."""
@@ -34,17 +34,17 @@ def summarise(run: LatencyRun, visits: Sequence[TrafficVisit]) -> LatencySummary
 
 
 def advise(run: LatencyRun, visits: Sequence[TrafficVisit], rows: Sequence[TrafficRow]) -> list[WorkerAdvice]:
-    """Advice for each stack at each size that was measured with more than one number of workers."""
+    """Return advice for each stack at each size that was measured with more than one number of workers."""
     groups: dict[tuple[str, float], list[Point]] = {}
     for point in run.points:
         if point.missing is None:
             groups.setdefault((point.stack, point.size.vcpu), []).append(point)
-    found = (_advice(points, visits, rows) for points in groups.values())
-    return [one for one in found if one is not None and one.others]
+    candidates = (_advice(points, visits, rows) for points in groups.values())
+    return [advice for advice in candidates if advice is not None and advice.others]
 
 
 def recommended(capacity: Mapping[int, ByRound], p99: Mapping[int, ByRound]) -> int:
-    """The fewest workers with the best capacity, or as good, whose 99th percentile is not significantly worse."""
+    """Return the fewest workers with the best capacity, or one as good, and no significantly worse 99th percentile."""
     most = max(capacity, key=lambda workers: _mean(capacity[workers]))
     calm = min((workers for workers in p99 if p99[workers]), key=lambda workers: _mean(p99[workers]), default=most)
     good = [
@@ -83,13 +83,13 @@ def _advice(points: Sequence[Point], visits: Sequence[TrafficVisit], rows: Seque
 
 
 def _by_round(point: Point, visits: Sequence[TrafficVisit], traffic: str) -> dict[int, float]:
-    loads = {one.round: one.loads[traffic] for one in visits if one.cell == point.name and traffic in one.loads}
-    value = _capacity if traffic == SATURATED else _p99
-    return {number: found for number, load in loads.items() if (found := value(load, point.size.vcpu))}
+    loads = loads_by_round(visits, point.name, traffic)
+    value_of = _capacity if traffic == SATURATED else _p99
+    return {number: value for number, load in loads.items() if (value := value_of(load, point.size.vcpu))}
 
 
 def _capacity(load: Load, vcpu: float) -> float | None:
-    """Up to one vCPU any worker can use the quota up, and the cost of a request decides; above it the clock does."""
+    """Return requests per CPU-second up to one vCPU, where one worker can use the whole quota; per second above it."""
     if vcpu <= 1:
         return requests_per_cpu_s(load)
     return load.requests / load.duration_s if load.duration_s else None
@@ -104,23 +104,23 @@ def _paced(point: Point) -> str:
 
 
 def _memory(point: Point, visits: Sequence[TrafficVisit]) -> float | None:
-    held = [one.memory_bytes for one in visits if one.cell == point.name and one.memory_bytes]
-    return sum(held) / len(held) if held else None
+    memory = [visit.memory_bytes for visit in visits if visit.cell == point.name and visit.memory_bytes]
+    return sum(memory) / len(memory) if memory else None
 
 
 def _mean(values: ByRound) -> float:
-    found = log_interval(list(values.values()))
-    return found.estimate if found else 0.0
+    interval = log_interval(list(values.values()))
+    return interval.estimate if interval else 0.0
 
 
 def _as_good(values: ByRound, best: ByRound) -> bool:
-    found = paired_ratio(values, best)
-    return found is not None and found.estimate >= 1 - EQUIVALENT
+    ratio = paired_ratio(values, best)
+    return ratio is not None and ratio.estimate >= 1 - EQUIVALENT
 
 
 def _worse(values: ByRound, best: ByRound) -> bool:
-    found = paired_ratio(values, best)
-    return found is not None and found.low is not None and found.low > 1
+    ratio = paired_ratio(values, best)
+    return ratio is not None and ratio.low is not None and ratio.low > 1
 
 
 def _minus(one: float | None, other: float | None) -> float | None:

@@ -1,1 +1,1 @@
-"""Servers that do nothing but answer: what the load generator is measured against, and its ceiling."""
+"""Servers that only answer, against which the load generator and its ceiling are measured."""

@@ -1,4 +1,4 @@
-"""The generator's own limit: what it reaches against a server that does nothing but answer."""
+"""The generator's ceiling: its rate against a server that only answers."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,9 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
+from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
-from common.host.waiting import wait_until
 from common.project import ROOT
 from common.records.load import Ceiling, Setup
 from common.records.run import SECOND_TASK_PATH
@@ -22,19 +21,19 @@ WINDOW_S = 1.0
 
 @contextmanager
 def null_server(cores: Sequence[int], *times_s: float) -> Iterator[RunningServer]:
-    """Give the null server in a process of its own on ``cores``, with its delays and stall; it is gone afterwards."""
+    """Run the null server in a process of its own on ``cores``, with its delays and stall, while the block runs."""
     port = free_port()
     url = f"http://{HOST}:{port}"
     line = [sys.executable, "-m", "loadtests.targets.null_server", str(port), *map(str, times_s)]
     with supervised(line, cwd=ROOT, cores=cores) as program:
-        wait_until(lambda: responds(url), program.exit_reason, what="the null server")
+        wait_until(lambda: responds(url), program.exit_reason, name="the null server")
         yield RunningServer(url=url, client_prefix=(), cpu_meter=program.tree_meter, exit_reason=program.exit_reason)
 
 
 def with_ceiling(setup: Setup) -> Setup:
-    """Return the setup with what its generator reaches in a closed loop on as many connections, on the same cores.
+    """Return the setup with the generator's ceiling in a closed loop, with the same connections and cores.
 
-    Unchanged where the load comes from a second task, whose ceiling is another machine's.
+    It is unchanged if the load comes from a second task, whose ceiling cannot be measured on this machine.
     """
     if setup.load_path == SECOND_TASK_PATH:
         return setup

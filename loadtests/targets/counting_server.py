@@ -1,4 +1,4 @@
-"""A server that costs next to nothing and counts its requests: nginx where it is installed, otherwise one in Python."""
+"""A very cheap server that counts its requests: nginx if it is installed, otherwise one in Python."""
 
 import json
 import os
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.host.folders import temporary_folder
-from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
+from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
-from common.host.waiting import wait_until
 from common.project import ROOT
 
 CLOSING = "/closing"
@@ -43,24 +42,24 @@ class CountingServer:
 
     url: str
     answered: Callable[[], int]
-    """Returns how many requests it has answered, its own probes not among them."""
+    """Returns the number of requests answered, without its own probes."""
 
 
 def server_name() -> str:
-    """Return what the counting server is on this machine."""
+    """Return which counting server this machine has."""
     return "nginx" if _nginx() else "a Python server"
 
 
 @contextmanager
 def counting_server(cores: Sequence[int]) -> Iterator[CountingServer]:
-    """Give a server on ``cores``; it is gone afterwards."""
+    """Run a counting server on ``cores`` while the block runs."""
     port = free_port()
     url = f"http://{HOST}:{port}"
     nginx = _nginx()
     with temporary_folder("server") as folder:
         line = _nginx_line(nginx, folder, port) if nginx else _python_line(port)
         with supervised(line, cwd=ROOT, cores=cores) as program:
-            wait_until(lambda: responds(url), program.exit_reason, what="the counting server")
+            wait_until(lambda: responds(url), program.exit_reason, name="the counting server")
             asked = 0
 
             def answered() -> int:

@@ -1,9 +1,9 @@
-"""A server that does nothing but answer, after a known delay: for measuring the generator's ceiling and accuracy.
+"""A server that only answers, after a known delay, to measure the generator's ceiling and accuracy.
 
 Run as ``python -m loadtests.targets.null_server PORT [DELAY_S [STALL_AT_S STALL_S]]``. Each request is answered
 ``DELAY_S`` after it was read. Once, ``STALL_AT_S`` after the first request, the server does nothing for ``STALL_S``.
-On ``TERM`` it prints how long its answers really took, so that a busy machine is not blamed on the generator. Without a
-delay and a stall, as for the ceiling, it takes no time.
+On ``TERM`` it prints how long its answers really took, so that a busy machine is not blamed on the generator. Without
+delay and stall, as for the ceiling, answers are not timed.
 """
 
 import heapq
@@ -35,7 +35,7 @@ class NullServer:
 
     def __init__(self, port: int, delay_s: float = 0.0, stall_at_s: float = float("inf"), stall_s: float = 0.0) -> None:
         self.took = histogram.empty()
-        """How long answers took, from the request's reading to the answer's writing."""
+        """The durations of answers, from reading the request to writing the answer."""
         self._delay_s, self._stall_at_s, self._stall_s = delay_s, stall_at_s, stall_s
         self._at_once = not delay_s and stall_at_s == float("inf")
         self._listener = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
@@ -49,11 +49,11 @@ class NullServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         return int(self._listener.getsockname()[1])
 
     def run(self) -> None:
-        """Serve until an exception, such as a signal's handler raises, ends it."""
+        """Serve until an exception, such as one from a signal handler, ends it."""
         while True:
             for fd, _ in self._epoll.poll(self._sleep_s()):
                 if fd == self._listener.fileno():
@@ -66,7 +66,7 @@ class NullServer:
                 self._stall_at_s = float("inf")
 
     def _sleep_s(self) -> float:
-        """Seconds until something is due, for epoll, which sleeps whole milliseconds; -1 is for ever."""
+        """Return the seconds until an answer is due, for epoll, which sleeps whole milliseconds; -1 is for ever."""
         if not self._due:
             return 0.01 if self._stall_at_s < float("inf") else -1
         left_s = self._due[0][0] - clock() - SPIN_S
@@ -108,7 +108,7 @@ class NullServer:
 
 
 def main(port: str, *times_s: str) -> None:
-    """Serve until ``TERM``, then print the histogram of how long answers took."""
+    """Serve until ``TERM``, then print the histogram of the durations of answers."""
     signal.signal(signal.SIGTERM, _leave)
     server = NullServer(int(port), *map(float, times_s))
     try:

@@ -1,8 +1,8 @@
-"""The cheapest server that Python can be: answers whatever comes with one fixed answer, over one epoll object.
+"""The cheapest possible server in Python: one fixed answer to every request, over one epoll object.
 
 Run as ``python -P trivial_server.py HOST PORT``. ``GET /closing...`` is answered with ``Connection: close``, and
-``GET /answered`` with how many of all other requests it has answered, by the address of the client. What it does not
-do: look at a request beyond its path, or at anything that arrives in more than one piece.
+``GET /answered`` with the number of all other requests answered, by client address. It looks at nothing but the path of
+a request, and expects each request in one piece.
 """
 
 import json
@@ -19,7 +19,7 @@ READ_BYTES = 65536
 
 
 class Server:
-    """A listening socket, its connections, and what was asked on them."""
+    """A listening socket, its connections, and the number of requests by client."""
 
     def __init__(self, host: str, port: int) -> None:
         self.answered: Counter[str] = Counter()
@@ -31,7 +31,7 @@ class Server:
         self._answers = {False: KEEP % (len(BODY), BODY), True: CLOSE % (len(BODY), BODY)}
 
     def run(self) -> None:
-        """Answer, until the process is ended."""
+        """Serve until the process is ended."""
         own = self._listener.fileno()
         while True:
             for fd, _ in self._epoll.poll():
@@ -56,8 +56,8 @@ class Server:
         try:
             data = sock.recv(READ_BYTES)
             if data.startswith(ANSWERED):
-                found = json.dumps(self.answered).encode()
-                sock.send(CLOSE % (len(found), found))
+                counts = json.dumps(self.answered).encode()
+                sock.send(CLOSE % (len(counts), counts))
             elif data:
                 closing = data.startswith(CLOSING)
                 self.answered[host] += 1

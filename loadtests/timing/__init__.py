@@ -1,1 +1,1 @@
-"""Inside the Locust process: the timed window, climbs, and the part of a distributed window that a worker makes."""
+"""Timed windows, climbs and distributed windows, as they run inside the Locust process."""

@@ -1,4 +1,4 @@
-"""The scenarios that climb by steps, set up in Locust: in a timed run, headless, or from the web UI."""
+"""Scenarios that climb in steps of load, run by Locust: in a timed run, headless, or from the web UI."""
 
 import logging
 from argparse import Namespace
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 
 
 def climbing(environment: Environment) -> type[User] | None:
-    """Return the chosen class that climbs, if one does; ``UsageError`` where it is not alone, or in many processes."""
+    """Return the chosen class that climbs, if any; ``UsageError`` with other classes or several processes."""
     return alone(environment.user_classes, distributed=not isinstance(environment.runner, LocalRunner))
 
 
 def alone(classes: Sequence[type[User]], *, distributed: bool) -> type[User] | None:
-    """Return the one of ``classes`` that climbs, if one does; ``UsageError`` as ``climbing``."""
+    """Return the one of ``classes`` that climbs, if any; ``UsageError`` as in ``climbing``."""
     chosen = [user for user in classes if scenario_of(user).climbs]
     if chosen and len(classes) > 1:
         raise UsageError(f"{chosen[0].__name__} sets the load itself and runs alone. Choose no other class with it.")
@@ -50,29 +50,29 @@ def alone(classes: Sequence[type[User]], *, distributed: bool) -> type[User] | N
 
 
 def staircase_of(environment: Environment, user: type[User], plan: WindowPlan) -> Staircase:
-    """Return how a class that climbs does so, by the options."""
+    """Return the steps of a class that climbs, as the options describe them."""
     scenario = scenario_of(user)
     options = options_of(environment)
     objective = Objective.parse(options.objective) if options.objective else None
     objective = objective or scenario.default_objective(int(options.delay_ms))
     assert objective is not None, f"{scenario.__name__} climbs without an objective"
-    rises = _ramp if scenario.climbs is Climb.RATE else _sleepers
-    return rises(environment, plan, objective)
+    staircase = _ramp if scenario.climbs is Climb.RATE else _sleepers
+    return staircase(environment, plan, objective)
 
 
 def users_of(runner: LocalRunner) -> Callable[[], int]:
-    """A function that gives the number of users once all are spawned, and 0 before."""
+    """Return a function that returns the number of users once all are spawned, and 0 before."""
     return lambda: runner.user_count if runner.state == STATE_RUNNING else 0
 
 
-def told(step: LoadStep) -> None:
-    """Log a step, which the web UI shows as well."""
+def log_step(step: LoadStep) -> None:
+    """Log a step; the web UI shows the log as well."""
     p99 = "-" if step.p99_s is None else f"{step.p99_s * 1000:.2f} ms"
     log.info("%g: %.0f req/s, p99 %s: %s", step.target, step.throughput_rps, p99, step.broken or "holds")
 
 
 def climb_from_locust(environment: Environment, **_: object) -> None:
-    """Climb when a test starts that is not a timed window's, and stop it at the end."""
+    """Climb when a test starts outside a timed window, and stop the test at the end."""
     options, runner = environment.parsed_options, environment.runner
     if options is None or getattr(options, "window_file", None):
         return
@@ -82,11 +82,11 @@ def climb_from_locust(environment: Environment, **_: object) -> None:
             stairs = staircase_of(environment, scenario, plan)
             _climbs[environment] = gevent.spawn(_climb, environment, runner, scenario, plan, stairs)
     except UsageError as error:
-        log.error(error)  # noqa: TRY400 -- one line is all there is to say
+        log.error(error)  # noqa: TRY400 -- the message says all; no traceback
 
 
-def leave_off(environment: Environment, **_: object) -> None:
-    """Climb no further when the test is stopped: the next step would start users again."""
+def stop_climbing(environment: Environment, **_: object) -> None:
+    """Stop climbing when the test is stopped, since the next step would start users again."""
     climber = _climbs.pop(environment, None)
     if climber is not None and climber is not gevent.getcurrent():
         climber.kill(block=False)
@@ -101,14 +101,14 @@ def _climb(
 ) -> None:
     assert issubclass(scenario, KeepAliveUser)
     loop: ClosedLoop = loop_of(environment, scenario.loop_class)
-    load = climb(stairs, plan, loop, users_of(runner), told)
-    found = knee(load.steps)
-    log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {found or 0:g}")
+    load = climb(stairs, plan, loop, users_of(runner), log_step)
+    highest = knee(load.steps)
+    log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {highest or 0:g}")
     (runner.quit if options_of(environment).headless else runner.stop)()
 
 
 def window_s(options: Namespace) -> float:
-    """How long a step's window is: long enough for sleepers to sleep a few times."""
+    """Return the length of a step's window, long enough for sleepers to sleep several times."""
     return max(float(options.window_s), DELAYS * int(options.delay_ms) / 1000)
 
 
@@ -146,4 +146,4 @@ def _sleepers(environment: Environment, plan: WindowPlan, objective: Objective) 
 
 
 events.test_start.add_listener(climb_from_locust)  # type: ignore[no-untyped-call]
-events.test_stopping.add_listener(leave_off)  # type: ignore[no-untyped-call]
+events.test_stopping.add_listener(stop_climbing)  # type: ignore[no-untyped-call]

@@ -1,12 +1,11 @@
-"""The timed window of a Locust master and its workers: one window for all, in Locust's own messages.
+"""The common timed window of a Locust master and its workers, coordinated by Locust's own messages.
 
-The master asks all workers whether their connections are open, tells them to begin, and ``window_s`` later to end. Each
-answers with what it did in between, by its own clock; the master adds that up. A message takes its worker up to a slice
-of the engine (10 ms) to see, at either end: windows have their own lengths, which are recorded, and the server's CPU
-time is read just before each message, so that the delay falls out.
+The master waits until all workers' connections are open, tells the workers to begin, and ``window_s`` later to end.
+Each reports what it did in between, by its own clock, and the master adds the reports up. A worker may notice a message
+up to one slice of its loop (10 ms) late, at either end. Windows therefore have their own recorded lengths, and the
+server's CPU time is read just before each message, so that the two delays cancel.
 
-A worker that does not answer at the end is lost, and the record says so. One that joins when the window has begun
-counts from when it joined: it had done nothing before.
+A worker that does not answer at the end is recorded as lost. One that joins during the window counts from that moment.
 """
 
 import faulthandler
@@ -23,33 +22,33 @@ from common.host.core_times import core_times
 from common.host.cpu import CpuReading
 from common.records.window import Load
 from loadtests.timing.health import Health
-from loadtests.timing.parts import Part, decode, encode, merged, without_server
+from loadtests.timing.parts import Part, decode, encode, merged, with_server_gone
 from loadtests.timing.snapshot import difference, snapshot
 from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, read, wait, wait_open, write
 from loadtests.users.closed_loop import ClosedLoop
 
 OPEN, BEGIN, END = "window-open", "window-begin", "window-end"
-"""What a master tells its workers; each answers under the same name."""
+"""The messages of a master to its workers; each worker answers with a message of the same name."""
 ANSWER_S = 3.0
 """How long a worker may take to answer before it counts as lost."""
 LOOK_EVERY_S = 0.005
 
 
 class Follower:
-    """A worker's side: answers its master."""
+    """The worker's side, which answers the master's messages."""
 
     def __init__(self, runner: WorkerRunner, loop: Callable[[], ClosedLoop], cores: Sequence[int]) -> None:
         self._runner, self._loop, self._cores = runner, loop, cores
         self._before = snapshot(
             ClosedLoop(flush=lambda: None), own_cores=cores, server_cores=()
-        )  # all zero: ours is made when the first user is
+        )  # all zero: the loop is created with the first user
         self._health: Health | None = None
         runner.register_message(OPEN, self._open, concurrent=True)
         runner.register_message(BEGIN, self._begin)
         runner.register_message(END, self._end)
 
     def _open(self, msg: Any, **_: object) -> None:  # noqa: ANN401 -- Locust's message, here and below
-        """Say what is missing once all connections are open, or cannot be."""
+        """Answer once all connections are open, or with what is missing after the deadline."""
         missing = ""
         if self._runner.user_count:
             try:
@@ -90,15 +89,15 @@ class Follower:
 
 
 class Leader:
-    """A master's side: makes all workers measure the same window."""
+    """The master's side, which makes all workers measure the same window."""
 
     def __init__(self, runner: MasterRunner, rate_rps: float) -> None:
-        """``rate_rps`` is an open loop's, 0 for a closed one."""
+        """Take the rate of an open loop in requests per second; 0 for a closed loop."""
         self._runner, self._rate_rps = runner, rate_rps
         self._answers: dict[str, dict[str, Any]] = defaultdict(dict)
         self._arrived_s: dict[tuple[str, str], float] = {}
         for kind in (OPEN, BEGIN, END):
-            runner.register_message(kind, self._hear)
+            runner.register_message(kind, self._receive)
 
     def run(self, plan: WindowPlan) -> Load:
         """Measure the window that ``plan`` describes, once all users are spawned, and write its record."""
@@ -112,47 +111,47 @@ class Leader:
 
     def _measure(self, plan: WindowPlan) -> Load:
         expected = set(self._runner.clients)
-        gone = self._opened(expected, plan)
+        lost = self._wait_opened(expected, plan)
         readings: list[CpuReading | None] = []
-        if gone is None:
+        if lost is None:
             wait(plan.warmup_s)
-            gone = self._read(plan, readings)
+            lost = self._read(plan, readings)
         expected |= set(self._runner.clients)
         cpu_s, cores = time.process_time(), core_times(plan.server_cores)
-        told_s = self._tell(BEGIN)
-        if gone is None:
+        sent_s = self._send(BEGIN)
+        if lost is None:
             wait(plan.window_s)
-            gone = self._read(plan, readings)
-        cpu_s, beside = time.process_time() - cpu_s, core_times(plan.server_cores).since(cores)
+            lost = self._read(plan, readings)
+        cpu_s, used = time.process_time() - cpu_s, core_times(plan.server_cores).since(cores)
         parts = self._parts()
         if not parts:
             raise RuntimeError(f"none of {len(expected)} workers reported after the window")
         load = merged(
             parts,
             server=readings if len(readings) == 2 else (None, None),  # noqa: PLR2004 -- before and after
-            server_cores=beside if plan.server_cores else None,
+            server_cores=used if plan.server_cores else None,
             master_cpu_s=cpu_s,
             rate_rps=self._rate_rps,
             workers_lost=len(expected - {part.worker for part in parts}),
-            skew_s=max((self._arrived_s.get((BEGIN, part.worker), told_s) - told_s for part in parts), default=0.0),
+            skew_s=max((self._arrived_s.get((BEGIN, part.worker), sent_s) - sent_s for part in parts), default=0.0),
         )
-        return load if gone is None else without_server(load, gone)
+        return load if lost is None else with_server_gone(load, lost)
 
-    def _opened(self, workers: Collection[str], plan: WindowPlan) -> str | None:
-        """What is missing of the connections that all workers should have open."""
+    def _wait_opened(self, workers: Collection[str], plan: WindowPlan) -> str | None:
+        """Return which of the workers' connections are missing; ``None`` once all are open."""
         answers = self._ask(OPEN, workers, plan.opening_s + ANSWER_S, {"opening_s": plan.opening_s})
         return "; ".join(answer["missing"] for answer in answers.values() if answer["missing"]) or None
 
     def _parts(self) -> list[Part]:
-        """Every worker's part; ``RuntimeError`` where a worker's engine broke."""
+        """Return every worker's part; ``RuntimeError`` if the loop of a worker failed."""
         answers = self._ask(END, set(self._runner.clients), ANSWER_S)
         for worker, answer in answers.items():
             if "error" in answer:
-                raise RuntimeError(f"the engine of worker {worker} broke: {answer['error']}")
+                raise RuntimeError(f"the load loop of worker {worker} failed: {answer['error']}")
         return [decode(answer["part"]) for answer in answers.values()]
 
     def _read(self, plan: WindowPlan, readings: list[CpuReading | None]) -> str | None:
-        """Read the server's meter; how it is gone, where it is."""
+        """Read the server's meter; return how the server was lost, if it was."""
         try:
             readings += read(plan.meter)
         except (OSError, psutil.Error) as error:
@@ -162,18 +161,18 @@ class Leader:
     def _ask(
         self, kind: str, workers: Collection[str], deadline_s: float, data: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The answers of those of ``workers`` that give one in time."""
-        end_s = self._tell(kind, data) + deadline_s
+        """Return the answers that arrive in time."""
+        end_s = self._send(kind, data) + deadline_s
         while not self._answers[kind].keys() >= set(workers) and time.perf_counter() < end_s:
             gevent.sleep(LOOK_EVERY_S)
         return self._answers[kind]
 
-    def _tell(self, kind: str, data: dict[str, Any] | None = None) -> float:
-        """Tell every worker; the time when it was."""
-        told_s = time.perf_counter()
+    def _send(self, kind: str, data: dict[str, Any] | None = None) -> float:
+        """Send a message to every worker, and return when it was sent."""
+        sent_s = time.perf_counter()
         self._runner.send_message(kind, data)
-        return told_s
+        return sent_s
 
-    def _hear(self, msg: Any, **_: object) -> None:  # noqa: ANN401 -- Locust's message
+    def _receive(self, msg: Any, **_: object) -> None:  # noqa: ANN401 -- Locust's message
         self._answers[msg.type][msg.node_id] = msg.data
         self._arrived_s[msg.type, msg.node_id] = time.perf_counter()

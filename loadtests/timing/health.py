@@ -1,4 +1,4 @@
-"""The generator watched by itself during a window: what it used, what it was denied, how late it was, each second."""
+"""The generator's own state in each second of a window: CPU used, time without a core, how late it was."""
 
 import time
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up
 
 TICK_S = 0.050
-"""How often the event loop's timers are tried."""
+"""How often the event loop's timers are checked for delay."""
 SHORTEST_S = 0.5
-"""What is left of a second at a window's end is one of its own if it is not shorter."""
+"""The rest of a second at the end of a window is recorded if it is at least this long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class _Sample:
 
 
 class Health:
-    """Samples from its making until ``seconds`` is asked for."""
+    """Samples the loop once a second from creation until ``seconds`` is called."""
 
     def __init__(self, loop: ClosedLoop) -> None:
         self._loop = loop
@@ -43,7 +43,7 @@ class Health:
         self._greenlet = gevent.spawn(self._watch)
 
     def seconds(self) -> list[Second]:
-        """Stop, and give what was seen."""
+        """Stop sampling and return a record for each second."""
         self._greenlet.kill()
         if time.perf_counter() - self._samples[-1].at_s >= SHORTEST_S:
             self._samples.append(self._sample())

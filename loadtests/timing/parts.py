@@ -1,4 +1,4 @@
-"""What several workers did in one window, added up to one record. Pure."""
+"""Merges the windows of several workers into one record. Pure."""
 
 import itertools
 from collections import Counter
@@ -37,11 +37,11 @@ def merged(
     skew_s: float | None = None,
     rate_rps: float = 0.0,
 ) -> Load:
-    """The record of all workers. Nothing is estimated for those that were lost.
+    """Return the record of all workers together; nothing is estimated for lost ones.
 
-    Counts, histograms, CPU times and the fewest open connections (a lower bound of the sum's) add up; the duration is
-    the mean of those workers' that were there from the beginning; stolen time, which workers of one machine all see,
-    is the most that one saw.
+    Counts, histograms, CPU times and the fewest open connections (whose sum is a lower bound) add up. The duration is
+    the mean over the workers that were present from the beginning. Stolen time, which all workers of a machine see, is
+    the largest value of any worker.
     """
     loads = [part.load for part in parts]
     values = {name: rule([getattr(load, name) for load in loads]) for name, rule in RULES.items()}
@@ -70,28 +70,28 @@ def merged(
 
 
 def encode(part: Part) -> Any:  # noqa: ANN401 -- what Locust's messages carry
-    """The part in plain lists and dictionaries."""
+    """Return the part as plain lists and dictionaries."""
     return msgspec.to_builtins(part)
 
 
 def decode(data: Mapping[str, Any]) -> Part:
-    """The part that ``encode`` gave."""
+    """Return the part that ``encode`` was given."""
     return msgspec.convert(data, Part)
 
 
-def without_server(load: Load, reason: str) -> Load:
-    """The same record of a server that is gone."""
+def with_server_gone(load: Load, reason: str) -> Load:
+    """Return the record with the reason why the server was lost."""
     return replace(load, server_gone=reason)
 
 
 def since(after: CpuReading | None, before: CpuReading | None, name: str) -> Any:  # noqa: ANN401 -- float, or int
-    """How far a counter went between two readings; ``None`` where one was not read, or is not kept."""
+    """Return the increase of a counter between two readings; ``None`` if either lacks it."""
     last, first = getattr(after, name, None), getattr(before, name, None)
     return None if last is None or first is None else last - first
 
 
 def _added(values: Sequence[Any]) -> Any:  # noqa: ANN401 -- int or float
-    """The sum; ``None`` where one is not known."""
+    """Return the sum; ``None`` if any value is unknown."""
     return None if None in values else sum(values)
 
 
@@ -126,7 +126,7 @@ RULES: Mapping[str, Rule] = {
     "steal_s": _largest,
     "steal_all_s": _largest,
 }
-"""How those fields of the parts are put together that need no other field."""
+"""How to merge the fields that depend on no other field."""
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -146,7 +146,7 @@ def _latency(loads: Sequence[Load], pairs: Sequence[tuple[int, int]]) -> Latency
 
 
 def _open_loop(loops: Sequence[OpenLoop], rate_rps: float) -> OpenLoop | None:
-    """What the open loops of all workers did; ``None`` in a closed one."""
+    """Return the merged counts of the workers' open loops; ``None`` for closed loops."""
     if not loops:
         return None
     counts = {name: sum(getattr(loop, name) for loop in loops) for name in OPEN_LOOP_COUNTS}
@@ -165,7 +165,7 @@ def _open_loop(loops: Sequence[OpenLoop], rate_rps: float) -> OpenLoop | None:
 
 
 def _littles_law_ratio(loads: Sequence[Load], duration_s: float) -> float | None:
-    """Response times of all answers over the time that all users had."""
+    """Return the sum of all response times over the total time of all users."""
     if any(load.littles_law_ratio is None for load in loads):
         return None
     users = sum(load.users for load in loads)
@@ -174,9 +174,9 @@ def _littles_law_ratio(loads: Sequence[Load], duration_s: float) -> float | None
 
 
 def _gone(loads: Sequence[Load]) -> str | None:
-    """How the server was lost, where all workers that have users lost it."""
-    seen = [load.server_gone for load in loads if load.users]
-    return seen[0] if seen and all(seen) else None
+    """Return how the server was lost, if every worker with users lost it."""
+    reasons = [load.server_gone for load in loads if load.users]
+    return reasons[0] if reasons and all(reasons) else None
 
 
 def _worker(part: Part) -> WorkerLoad:
@@ -194,7 +194,10 @@ def _worker(part: Part) -> WorkerLoad:
 
 
 def latency(counts: Sequence[int], *, longest_s: float | None = None, mean_s: float | None = None) -> Latency | None:
-    """What the counts say; ``None`` without any. Maximum and mean are the buckets' where none were kept exactly."""
+    """Return the percentiles of a histogram; ``None`` if it is empty.
+
+    Maximum and mean are read from the buckets unless exact values are given.
+    """
     p50, p90, p99, p999, last = (histogram.percentile_s(counts, part) for part in (0.5, 0.9, 0.99, 0.999, 1.0))
     if p50 is None or p90 is None or p99 is None or p999 is None or last is None:
         return None

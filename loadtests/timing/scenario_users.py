@@ -1,4 +1,4 @@
-"""Locust users made from scenarios: each task of a scenario is a Locust task, so tags and weights are Locust's own."""
+"""Locust user classes made from scenarios: each task becomes a Locust task, so tags and weights work as usual."""
 
 import types
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ DELAY_MS = 100
 
 
 class ScenarioUser(Protocol):
-    """What a user class that was made of a scenario says of itself."""
+    """A user class that was made from a scenario."""
 
     scenario: type[Scenario]
 
 
 def user_classes() -> dict[str, type[User]]:
-    """Return a Locust user class for each scenario; those that FastHttpUser can send also have one over it, for TLS."""
+    """Return a Locust user class per scenario, and one over FastHttpUser, for TLS, for those that it can send."""
     classes = [_user(scenario, ArrivalUser if scenario.open_loop else KeepAliveUser) for scenario in SCENARIOS.values()]
-    plain = [one for one in SCENARIOS.values() if not (one.open_loop or one.climbs or one.in_turn)]
+    plain = [kind for kind in SCENARIOS.values() if not (kind.open_loop or kind.climbs or kind.in_turn)]
     classes += [_user(scenario, FastUser, prefix="Tls") for scenario in plain]
-    return {one.__name__: one for one in classes}
+    return {user.__name__: user for user in classes}
 
 
 def scenario_of(user: type[User]) -> type[Scenario]:
@@ -42,10 +42,10 @@ def _user(scenario: type[Scenario], base: type[User], prefix: str = "") -> type[
         "__module__": __name__,
         "scenario": scenario,
         "in_turn": scenario.in_turn,
-        **{one.name: _locust_task(one) for one in scenario.tasks},
+        **{described.name: _locust_task(described) for described in scenario.tasks},
     }
-    made: type[User] = types.new_class(name, (base,), exec_body=lambda body: body.update(attributes))
-    return made
+    user: type[User] = types.new_class(name, (base,), exec_body=lambda body: body.update(attributes))
+    return user
 
 
 def _locust_task(described: Task) -> Any:  # noqa: ANN401 -- what Locust's decorators return

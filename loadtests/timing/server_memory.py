@@ -9,10 +9,10 @@ BYTES_PER_KB = 1024
 
 
 def private_bytes(meter: str) -> int | None:
-    """Anonymous memory of the meter's processes, what they share counted once.
+    """Return the anonymous memory of the meter's processes, counting shared pages once.
 
-    That is ``Pss_Anon`` and ``SwapPss`` of proc(5); sockets' memory in the kernel is not among it. ``None`` without a
-    meter or where it may not be read.
+    This is the sum of ``Pss_Anon`` and ``SwapPss`` (proc(5)), without the kernel memory of sockets. ``None`` without a
+    meter or if the memory may not be read.
     """
     try:
         return sum(_process_bytes(pid) for pid in _pids(meter)) or None

@@ -1,4 +1,4 @@
-"""Every counter at one instant, and the record of what happened between two of them."""
+"""All counters at one instant, and the record of what happened between two instants."""
 
 import os
 import time
@@ -21,8 +21,8 @@ NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """The counters that only an open loop has."""
+class ArrivalCounters:
+    """The counters of an open loop's arrivals."""
 
     planned: int
     queued: int
@@ -34,7 +34,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Every counter at one instant."""
+    """All counters at one instant."""
 
     at_s: float
     tallies: tuple[Tally, ...]
@@ -46,11 +46,14 @@ class Snapshot:
     own_cores: CoreTimes
     all_cores: CoreTimes
     server_cores: CoreTimes | None
-    arrived: Arrived | None
+    arrivals: ArrivalCounters | None
 
 
 def snapshot(loop: ClosedLoop, *, own_cores: Sequence[int], server_cores: Sequence[int]) -> Snapshot:
-    """The counters now. Nothing else runs in this thread meanwhile; it takes some tens of microseconds."""
+    """Return all counters as of now.
+
+    This takes some tens of microseconds, in which nothing else runs in this thread.
+    """
     return Snapshot(
         at_s=time.perf_counter(),
         tallies=tuple(tally.copy() for tally in loop.tallies.values()),
@@ -62,12 +65,12 @@ def snapshot(loop: ClosedLoop, *, own_cores: Sequence[int], server_cores: Sequen
         own_cores=core_times(own_cores or tuple(os.sched_getaffinity(0))),
         all_cores=core_times(),
         server_cores=core_times(server_cores) if server_cores else None,
-        arrived=_arrived(loop) if isinstance(loop, OpenLoop) else None,
+        arrivals=_arrivals(loop) if isinstance(loop, OpenLoop) else None,
     )
 
 
 def run_delay_s() -> float:
-    """For how long this process's main thread has been ready without a core (the kernel's sched-stats.rst)."""
+    """Return how long this process's main thread has waited for a core (the kernel's sched-stats.rst)."""
     return int(Path("/proc/self/schedstat").read_text().split()[1]) / NS_PER_S
 
 
@@ -82,14 +85,14 @@ def difference(
     seconds: Sequence[records.Second] = (),
     rate_rps: float = 0.0,
 ) -> Load:
-    """The record of what happened between two snapshots."""
-    known = {(tally.method, tally.name): tally for tally in before.tallies}
-    nothing = Tally(method="", name="")
-    done = added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in after.tallies)
+    """Return the record of what happened between two snapshots."""
+    earlier = {(tally.method, tally.name): tally for tally in before.tallies}
+    empty = Tally(method="", name="")
+    done = added_up(tally.since(earlier.get((tally.method, tally.name), empty)) for tally in after.tallies)
     duration_s = after.at_s - before.at_s
     first, last = server
     periods = _minus(last, first, "throttled_periods")
-    beside = _since(after.server_cores, before.server_cores)
+    used = _since(after.server_cores, before.server_cores)
     return Load(
         duration_s=duration_s,
         users=users,
@@ -111,22 +114,22 @@ def difference(
         generator_run_delay_s=after.run_delay_s - before.run_delay_s,
         steal_s=after.own_cores.since(before.own_cores).steal_s,
         steal_all_s=after.all_cores.since(before.all_cores).steal_s,
-        server_steal_s=None if beside is None else beside.steal_s,
-        server_cores_busy_s=None if beside is None else beside.busy_s,
+        server_steal_s=None if used is None else used.steal_s,
+        server_cores_busy_s=None if used is None else used.busy_s,
         littles_law_ratio=done.total_s / duration_s / users if users and duration_s else 0.0,
         server_gone=server_gone,
-        open_loop=_open_loop(before.arrived, after.arrived, rate_rps),
+        open_loop=_open_loop(before.arrivals, after.arrivals, rate_rps),
         seconds=list(seconds),
     )
 
 
 def latency_of(tally: Tally) -> Latency | None:
-    """What a tally's histogram says; ``None`` if it is empty."""
+    """Return the latency of a tally's good answers; ``None`` if there are none."""
     return latency(tally.counts, longest_s=tally.longest_s, mean_s=tally.total_s / (tally.good or 1))
 
 
-def _arrived(loop: OpenLoop) -> Arrived:
-    return Arrived(
+def _arrivals(loop: OpenLoop) -> ArrivalCounters:
+    return ArrivalCounters(
         planned=loop.planned,
         queued=loop.queued,
         given_up=loop.given_up,
@@ -136,7 +139,9 @@ def _arrived(loop: OpenLoop) -> Arrived:
     )
 
 
-def _open_loop(before: Arrived | None, after: Arrived | None, rate_rps: float) -> records.OpenLoop | None:
+def _open_loop(
+    before: ArrivalCounters | None, after: ArrivalCounters | None, rate_rps: float
+) -> records.OpenLoop | None:
     if before is None or after is None:
         return None
     from_send = histogram.difference(after.from_send, before.from_send)

@@ -1,4 +1,4 @@
-"""Steps of load on one server, each with a window of its own, until an objective breaks: ``ramp`` and ``sleepers``."""
+"""Steps of load on one server, each with its own window, until an objective breaks: ``ramp`` and ``sleepers``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,37 +11,37 @@ from common.records.load import Objective
 from common.records.window import Load, LoadStep
 from loadtests.analysis.climbing import MOST_STEPS, broken, next_target, unsent
 from loadtests.timing.server_memory import private_bytes
-from loadtests.timing.window import NotOpenError, WindowPlan, nothing, observe, wait, wait_for_others, wait_open
+from loadtests.timing.window import NotOpenError, WindowPlan, empty_window, observe, wait, wait_for_others, wait_open
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 
 DRAIN_S = 10.0
-"""How long what a broken step left behind may take to end."""
+"""How long the requests left over from a broken step may take to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staircase:
-    """How the load of a step is set up, and when it is too much."""
+    """How the load of a step is set up, and the objective that it must hold."""
 
     objective: Objective
     first: float
     most: float
     settle_s: float
-    """Load before each step's window, not counted."""
+    """The time under load before each step's window, which is not counted."""
     apply: Callable[[float], None]
-    """Make a target the load, and return once it is."""
+    """Sets the load to a target, and returns once it is reached."""
     whole: bool = False
     """Whether targets are whole numbers."""
 
     def longest_s(self, plan: WindowPlan) -> float:
-        """For how long the steps can last, at most."""
+        """Return the longest time that all steps can take, in seconds."""
         return plan.warmup_s + MOST_STEPS * (plan.opening_s + self.settle_s + plan.window_s + DRAIN_S)
 
 
 def climb(
     stairs: Staircase, plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int], report: Callable[[LoadStep], None]
 ) -> Load:
-    """The record of the highest step that held, or else of the first one, with all steps in it."""
+    """Return the record of the highest step that held, or else of the first step; it lists all steps."""
     best: Load | None = None
     steps: list[LoadStep] = []
     try:
@@ -62,13 +62,13 @@ def climb(
             if steps[-1].broken is not None:
                 drain(loop)
     except NotOpenError as error:
-        best = best or nothing(plan, loop, users(), str(error))
+        best = best or empty_window(plan, loop, users(), str(error))
     assert best is not None
     return replace(best, steps=steps)
 
 
 def drain(loop: ClosedLoop) -> None:
-    """Let an open loop's server get over a step that was too much."""
+    """Let an open loop's server recover from a step that overloaded it."""
     if not isinstance(loop, OpenLoop):
         return
     loop.pace(0)

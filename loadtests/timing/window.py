@@ -1,7 +1,7 @@
-"""The timed window of one server's life: what was done between two instants, by it and by the generator, as one record.
+"""One timed window: what the server and the generator did between two instants, as one record.
 
-Run as ``locust ... --window-file FILE``: once all users are spawned and all their connections are open, wait for the
-warm-up, take a snapshot, wait for the window, take another, write the difference, and end.
+``locust ... --window-file FILE`` waits until all users are spawned and their connections open, warms up, takes a
+snapshot, waits for the window, takes another snapshot, writes the difference, and ends.
 """
 
 import faulthandler
@@ -24,41 +24,41 @@ from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up
 
 CATCH_UP_S = 0.020
-"""What an open loop is given to send what was due while meters were read; the server's CPU time includes it."""
+"""The time for an open loop to send what fell due while meters were read; the server's CPU time includes it."""
 GRACE_S = 20.0
-"""How long after all waits have passed the process is ended from outside Python, whatever it is doing."""
+"""How long after all waits the process is killed by a timer outside the interpreter, whatever it is doing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPlan:
-    """What is to be measured, and where the record goes."""
+    """What to measure, and where to write the record."""
 
     file: Path
     warmup_s: float
     window_s: float
     opening_s: float
-    """How long connections may take to be open, all of them, before the window is given up."""
+    """How long all connections may take to open before the window is given up."""
     gate: Path | None = None
-    """The folder where generators that begin together wait for each other."""
+    """A folder in which generators that begin together wait for each other."""
     gate_of: int = 1
-    """How many they are."""
+    """The number of generators that share the gate."""
     meter: str = ""
-    """A meter of ``common.host.cpu``; empty where the server's CPU time cannot be read."""
+    """A meter of ``common.host.cpu``; empty if the server's CPU time cannot be read."""
     cores: tuple[int, ...] = ()
-    """The cores the generator is pinned to; empty to leave it as it is."""
+    """The cores that the generator is pinned to; empty if it is not pinned."""
     server_cores: tuple[int, ...] = ()
-    """The cores the server is pinned to; empty where that is not known."""
+    """The cores that the server is pinned to; empty if they are unknown."""
 
 
 class NotOpenError(Exception):
-    """The connections never were all open."""
+    """The connections were never all open."""
 
 
 def run(plan: WindowPlan, measurement: Callable[[], Load], longest_s: float) -> Load:
-    """Make a measurement, and write its record.
+    """Make a measurement, write its record and return it.
 
-    A server that goes away is a record that says so; should anything in this process hang, it is ended once
-    ``longest_s`` and some grace have passed, by a timer that does not depend on it.
+    The loss of the server is recorded, not raised. If anything in this process hangs, a timer outside the interpreter
+    kills it after ``longest_s`` and some grace.
     """
     faulthandler.dump_traceback_later(2 * plan.opening_s + longest_s + GRACE_S, exit=True)
     result = measurement()
@@ -67,23 +67,23 @@ def run(plan: WindowPlan, measurement: Callable[[], Load], longest_s: float) -> 
 
 
 def measure(plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int]) -> Load:
-    """The record of one window after a warm-up."""
+    """Return the record of one window after a warm-up."""
     try:
         wait_open(loop, users, plan.opening_s)
         wait_for_others(plan)
         wait(plan.warmup_s)
     except NotOpenError as error:
-        return nothing(plan, loop, users(), str(error))
+        return empty_window(plan, loop, users(), str(error))
     return observe(plan, loop, users())
 
 
 def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
-    """The record of a window that begins now."""
+    """Return the record of a window that begins now."""
     before, gone = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores), None
     readings: list[CpuReading] = []
     health = Health(loop)
     try:
-        # The meters are read outside the window: the engine stands still meanwhile, and some take milliseconds.
+        # Meters are read outside the window, since the loop stands still meanwhile and some take milliseconds.
         readings += read(plan.meter)
         if isinstance(loop, OpenLoop):
             wait(CATCH_UP_S)
@@ -111,50 +111,50 @@ def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
     )
 
 
-def nothing(plan: WindowPlan, loop: ClosedLoop, users: int, gone: str) -> Load:
-    """The record of a window that could not be made."""
+def empty_window(plan: WindowPlan, loop: ClosedLoop, users: int, gone: str) -> Load:
+    """Return the record of a window that could not be made, with the reason."""
     now = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
     return difference(now, now, [None, None], users=users, open_min=0, server_gone=gone)
 
 
 def write(file: Path, load: Load) -> None:
-    """Put the record in place, whole or not at all."""
+    """Write the record atomically."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     part.write_bytes(msgspec.json.encode(load))
     part.replace(file)
 
 
 def wait_open(loop: ClosedLoop, users: Callable[[], int], opening_s: float) -> None:
-    """Return once all connections of all users are ready; ``NotOpenError`` says how far it came in ``opening_s``."""
+    """Return once all users' connections are ready; ``NotOpenError`` if they are not after ``opening_s``."""
     deadline_s = time.perf_counter() + opening_s
     while not users() or loop.ready < users():
         if time.perf_counter() > deadline_s:
-            seen = f"{loop.ready} of {users()} connections were open after {opening_s:g} s"
+            state = f"{loop.ready} of {users()} connections were open after {opening_s:g} s"
             failures = added_up(loop.tallies.values()).failures
             reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
-            raise NotOpenError(f"{seen} ({reasons or 'no failures'})")
+            raise NotOpenError(f"{state} ({reasons or 'no failures'})")
         gevent.sleep(0.01)
 
 
 def wait_for_others(plan: WindowPlan) -> None:
-    """Wait until as many generators as share the gate have their connections open; the load goes on meanwhile."""
+    """Wait until all generators that share the gate have their connections open; the load continues meanwhile."""
     if plan.gate is None:
         return
     (plan.gate / str(os.getpid())).touch()
     deadline_s = time.perf_counter() + plan.opening_s
-    while (here := len(list(plan.gate.iterdir()))) < plan.gate_of:
+    while (present := len(list(plan.gate.iterdir()))) < plan.gate_of:
         if time.perf_counter() > deadline_s:
-            raise NotOpenError(f"{here} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
+            raise NotOpenError(f"{present} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
         gevent.sleep(0.005)
 
 
 def wait(duration_s: float) -> None:
-    """Wait by our own clock: gevent's timers count from the start of its loop's turn and may come early."""
+    """Wait by ``perf_counter``, since gevent's timers count from the start of its loop's turn and may fire early."""
     end_s = time.perf_counter() + duration_s
     while (left_s := end_s - time.perf_counter()) > 0:
         gevent.sleep(left_s)
 
 
 def read(meter: str) -> list[CpuReading]:
-    """One reading of the meter; none where there is no meter."""
+    """Return one reading of the meter; an empty list without a meter."""
     return [read_cpu(meter)] if meter else []

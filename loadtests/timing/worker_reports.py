@@ -1,6 +1,6 @@
-"""Exact counts across Locust's workers: each sends its whole tallies along with its reports, as sparse histograms.
+"""Exact counts across Locust workers, which send their tallies with their reports, as sparse histograms.
 
-A report holds all that the worker has counted since it started, so that one that gets lost loses nothing.
+A report holds everything that the worker has counted since it started, so a lost report loses nothing.
 """
 
 from collections import Counter, defaultdict
@@ -19,13 +19,13 @@ from loadtests.users.loops import all_tallies, tallies_of
 from loadtests.users.tally import Tally, added_up
 
 KEY = "tallies"
-"""Where our counts are in a report."""
+"""The key of our counts in a report."""
 
 _received: dict[str, list[Tally]] = {}
 
 
 def pack(tallies: Iterable[Tally]) -> list[dict[str, Any]]:
-    """Tallies as a report can hold them."""
+    """Return tallies in the form that a report can hold."""
     return [
         {
             "method": tally.method,
@@ -43,25 +43,25 @@ def pack(tallies: Iterable[Tally]) -> list[dict[str, Any]]:
 
 
 def unpack(packed: Iterable[Mapping[str, Any]]) -> list[Tally]:
-    """The tallies that ``pack`` was given."""
+    """Return the tallies that ``pack`` was given."""
     return [
         Tally(
-            method=one["method"],
-            name=one["name"],
-            counts=histogram.dense(one["counts"]),
-            total_s=one["total_s"],
-            longest_s=one["longest_s"],
-            body_bytes=one["body_bytes"],
-            wrong=one["wrong"],
-            lost=one["lost"],
-            failures=Counter(one["failures"]),
+            method=entry["method"],
+            name=entry["name"],
+            counts=histogram.dense(entry["counts"]),
+            total_s=entry["total_s"],
+            longest_s=entry["longest_s"],
+            body_bytes=entry["body_bytes"],
+            wrong=entry["wrong"],
+            lost=entry["lost"],
+            failures=Counter(entry["failures"]),
         )
-        for one in packed
+        for entry in packed
     ]
 
 
 def totals(environment: Environment) -> list[Total]:
-    """What this process and its workers have counted, by name."""
+    """Return what this process and its workers have counted, by name."""
     by_name: dict[tuple[str, str], list[Tally]] = defaultdict(list)
     for tally in (*tallies_of(environment), *(tally for tallies in _received.values() for tally in tallies)):
         by_name[tally.method, tally.name].append(tally)
@@ -74,12 +74,12 @@ def write_totals(environment: Environment, file: Path, **_: object) -> None:
 
 
 def send(client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG001 -- Locust's signature
-    """Have a worker's report hold its counts."""
+    """Add a worker's counts to its report."""
     data[KEY] = pack(all_tallies())
 
 
 def receive(client_id: str, data: Mapping[str, Any]) -> None:
-    """Keep the newest counts of a worker, in its master."""
+    """Keep the latest counts of a worker, in the master."""
     if KEY in data:
         _received[client_id] = unpack(data[KEY])
 

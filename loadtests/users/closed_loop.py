@@ -1,10 +1,9 @@
 """The loop that drives all connections of a process over one epoll object, in one greenlet.
 
-This is the closed loop, and what every loop has in common. A request that is answered as the one before it was takes
-the short path in ``ClosedLoop._handle``: one read, one comparison, one count, one write. Everything else (first
-answers, answers in pieces, closing servers, several paths, pauses, failures) goes through ``Exchange._received``.
-Sockets are plain, so nothing here switches greenlets; the loop itself gives way to the others when nothing is to do,
-and every ``SLICE_S``.
+This module holds the closed loop and what all loops share. An answer that equals the previous one takes the fast path
+in ``ClosedLoop._handle``: one read, one comparison, one count, one write. Everything else (first answers, answers in
+pieces, closing servers, several paths, pauses, failures) goes through ``Exchange._received``. Sockets are plain ones
+that never switch greenlets; the loop itself yields when it is idle, and every ``SLICE_S``.
 """
 
 import gc
@@ -23,9 +22,9 @@ from .exchange import Exchange, Listener
 from .responses import NO_RESPONSE, Failure
 
 SLICE_S = 0.010
-"""For how long the loop may keep other greenlets waiting."""
+"""The longest time for which the loop keeps other greenlets waiting."""
 SWEEP_S = 0.050
-"""How often connections are looked through for requests that take too long."""
+"""How often connections are checked for requests past their timeout."""
 FLUSH_S = 1.0
 READ_BYTES = 65536
 
@@ -33,7 +32,7 @@ clock = time.perf_counter
 
 
 class ClosedLoop(Exchange):
-    """Drives connections from ``add`` to ``remove`` or ``finish``; ``flush`` is called once a second and at the end.
+    """Drives connections from ``add`` to ``remove`` or ``finish``.
 
     Each connection sends its next request when the one before has ended, after a pause where it has one. Between
     ``hold`` and ``release`` none does.
@@ -43,28 +42,28 @@ class ClosedLoop(Exchange):
         super().__init__(listener)
         self.flush = flush
         self.error: Exception | None = None
-        """What ended the loop, if it was not the end of the last connection."""
+        """The error that ended the loop; ``None`` if it ended with its last connection."""
         self._timers: list[tuple[float, int, Connection]] = []
         self._released = Event()
         self._released.set()
         self._held: list[Connection] = []
-        """Connections whose next request is held back."""
+        """The connections whose next request is held back."""
         self._ticket = itertools.count()
         self._next_sweep_s = self._next_flush_s = 0.0
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     @property
     def ready(self) -> int:
-        """Connections that take part in the load: here those that are open."""
+        """The number of connections that take part in the load; in a closed loop, the open ones."""
         return self.open_now
 
     def forget_extremes(self) -> None:
-        """Begin anew with the longest response time and the fewest open connections."""
+        """Reset the longest response time and the fewest open connections."""
         self.sockets.open_min = self.open_now
         for tally in self.tallies.values():
             tally.longest_s = 0.0
 
-    # What users call.
+    # Called by users.
 
     def add(self, connection: Connection) -> None:
         """Open the connection and send its first request."""
@@ -74,14 +73,14 @@ class ClosedLoop(Exchange):
         self._resume(connection, clock())
 
     def hold(self) -> None:
-        """Begin no further request until ``release``; those that are out are still answered."""
+        """Begin no further request until ``release``; those in flight are still answered."""
         self._released.clear()
         for connection in self._connections:
-            connection.expected = NO_RESPONSE  # leaves the short path, which sends at once
+            connection.expected = NO_RESPONSE  # leaves the fast path, which sends at once
 
     def release(self) -> None:
-        """Have every connection go on that was held."""
-        self._handle(self.sockets.poll(0))  # its server may have closed idle connections, which is no failure
+        """Let every held connection continue."""
+        self._handle(self.sockets.poll(0))  # the server may have closed idle connections, which is not a failure
         self._released.set()
         held, self._held = self._held, []
         for connection in held:
@@ -89,13 +88,13 @@ class ClosedLoop(Exchange):
                 self._begin(connection, clock())
 
     def remove(self, connection: Connection) -> None:
-        """Close the connection now; a request that is out is counted as abandoned."""
+        """Close the connection now; a request in flight is counted as abandoned."""
         if connection in self._connections:
             self.abandoned += connection.target is not None
             self._retire(connection)
 
     def finish(self, connection: Connection) -> None:
-        """Close the connection once the request that is out has ended, then set its ``done``."""
+        """Close the connection once the request in flight has ended, then set its ``done``."""
         connection.finishing = True
         connection.expected = NO_RESPONSE
         if connection.target is None and connection in self._connections:
@@ -105,7 +104,7 @@ class ClosedLoop(Exchange):
 
     def _run(self) -> None:
         gc.collect()
-        gc.freeze()  # what is there now lives as long as the run: a collection need not look at it again
+        gc.freeze()  # existing objects live as long as the run, so collections can skip them
         gc.disable()
         try:
             while self._connections:
@@ -131,28 +130,28 @@ class ClosedLoop(Exchange):
             if not events:
                 break
             handle(events)
-        self._keep_house(clock())
+        self._maintain(clock())
 
     def _yield(self) -> None:
-        """Let other greenlets run, until something happens on a socket or something is due.
+        """Let other greenlets run until a socket is ready or something is due.
 
-        Not by ``gevent.sleep(0)``: gevent looks at its timers and its own sockets once in 50 of these, so that with a
-        busy engine all waiting in the process took half a second and more.
+        ``gevent.sleep(0)`` would not do: gevent checks its timers and sockets only once in 50 such calls, so that with
+        a busy loop every wait in the process took half a second or more.
         """
         with suppress(TimeoutError):
             wait_read(self.sockets.fileno(), max(0.0, self._due_s() - clock()))
 
     def _due_s(self) -> float:
-        """When the loop has something to do though nothing happens on a socket."""
+        """Return the next time at which the loop must act although no socket is ready."""
         return min(self._next_sweep_s, self._timers[0][0]) if self._timers else self._next_sweep_s
 
     def _handle(self, events: Iterable[tuple[int, int]]) -> None:
-        # Longer than a function should be, because each call in here would cost every request.
+        # This function is long because every call in it would add to the cost of each request.
         by_fd, sent = self.sockets.by_fd, 0
         for fd, _ in events:
             connection = by_fd.get(fd)
             if connection is None:
-                self.sockets.parted(fd)  # or it was removed meanwhile, as a listener of ours gave way
+                self.sockets.parted(fd)  # unless it was removed while a listener had yielded
                 continue
             try:
                 data = connection.receive(READ_BYTES)
@@ -184,8 +183,8 @@ class ClosedLoop(Exchange):
                 self.sockets.hold(connection, connection.wire[written:])
         self.sent += sent
 
-    def _keep_house(self, now_s: float) -> None:
-        """What is due besides answers: pauses that end, sockets to close, requests that took too long, statistics."""
+    def _maintain(self, now_s: float) -> None:
+        """Do what is due besides answers: end pauses, close sockets, time requests out, flush statistics."""
         self.sockets.open_min = min(self.sockets.open_min, self.sockets.open_now)
         while self._timers and self._timers[0][0] <= now_s:
             due_s, _, connection = heapq.heappop(self._timers)
@@ -198,7 +197,7 @@ class ClosedLoop(Exchange):
         if now_s >= self._next_flush_s:
             self._next_flush_s = now_s + FLUSH_S
             self.flush()
-            gc.collect()  # 25 microseconds, since all that was there at the start is frozen
+            gc.collect()  # 25 microseconds, since older objects are frozen
 
     def _sweep(self, now_s: float) -> None:
         for connection in tuple(self._connections):
@@ -219,7 +218,7 @@ class ClosedLoop(Exchange):
         heapq.heappush(self._timers, (due_s, next(self._ticket), connection))
 
     def _resume(self, connection: Connection, now_s: float) -> None:
-        """Begin the next request, or have it wait for ``release``."""
+        """Begin the next request, or make it wait for ``release``."""
         if self._released.is_set():
             self._begin(connection, now_s)
         else:

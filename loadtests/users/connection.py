@@ -1,4 +1,4 @@
-"""One user's connection: its socket, the request that is out on it, and what has come back so far."""
+"""One user's connection: its socket, its request in flight, and the part of the answer received so far."""
 
 import errno
 import itertools
@@ -18,7 +18,7 @@ from .responses import NO_RESPONSE, Failure, LearnedResponse, Request, ResponseR
 from .tally import Tally
 
 Address = tuple[socket.AddressFamily, Any]
-"""The family and the address proper, as ``getaddrinfo`` gives them."""
+"""An address family and an address, as ``getaddrinfo`` returns them."""
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
@@ -33,13 +33,13 @@ _FAILURES = {
 
 
 def failure_of(code: int | None) -> str:
-    """The name of an error of the operating system."""
+    """Return the name of the failure that an error number of the operating system stands for."""
     known = _FAILURES.get(code or 0)
     return known or f"system error {errno.errorcode.get(code or 0, code)}"
 
 
 class PreparedRequest:
-    """A request made ready for sending, with its counters and the answer learned last."""
+    """A request ready to be sent, with its counters and the latest learned answer."""
 
     __slots__ = ("learned", "request", "size", "tally", "wire")
 
@@ -52,7 +52,7 @@ class PreparedRequest:
 
 
 class Connection:
-    """The state of one connection. It belongs to the engine; a user only waits for ``done``."""
+    """The state of one connection. It belongs to the loop; a user only waits for ``done``."""
 
     __slots__ = (
         "address",
@@ -89,7 +89,7 @@ class Connection:
         in_turn: bool = False,
         randomness: random.Random | None = None,
     ) -> None:
-        """``think`` gives the seconds to pause between an answer and the next request; without it there is no pause."""
+        """Prepare a connection; ``think`` returns the pause between an answer and the next request, in seconds."""
         self.address = address
         self.choose = _chooser(targets, None if in_turn else randomness or random.Random())  # noqa: S311 -- not cryptography
         self.steady = len(targets) == 1 and think is None
@@ -100,17 +100,17 @@ class Connection:
         self.started_s = self.waited_s = 0.0
         self.due_s: float | None = None
         self.target: PreparedRequest | None = None
-        """The request that is out; ``None`` between requests."""
+        """The request in flight; ``None`` between requests."""
         self.unsent: bytes = b""
         self.answer: ResponseReader | None = None
         self.buffer = b""
         self.expected: LearnedResponse = NO_RESPONSE
-        """What to compare what comes next with, where the engine's short path may be taken."""
+        """The answer that the next data must equal to take the loop's fast path."""
         self.sock: PlainSocket | None = None
         self.is_open = False
 
     def connect(self) -> int:
-        """The error number of opening a socket, 0 if it is open or will be."""
+        """Open a socket; return 0 if it is open or connecting, otherwise the error number."""
         family, address = self.address
         try:
             sock = PlainSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -126,7 +126,7 @@ class Connection:
         return 0
 
     def release(self) -> PlainSocket:
-        """The socket, which is the connection's no longer."""
+        """Detach the socket from the connection and return it."""
         sock, self.sock = self.sock, None
         assert sock is not None
         self.is_open = False
@@ -135,20 +135,23 @@ class Connection:
         return sock
 
     def clear(self) -> None:
-        """Forget what has been received."""
+        """Discard what has been received."""
         self.answer = None
         self.buffer = b""
         self.expected = NO_RESPONSE
 
     def load(self, target: PreparedRequest, intended_s: float, waited_s: float) -> None:
-        """Make ``target`` the request that is out; response times count from ``intended_s``, timeouts from later."""
+        """Make ``target`` the request in flight.
+
+        Response times count from ``intended_s``, timeouts from ``waited_s`` after it, when it is sent.
+        """
         self.target, self.tally, self.wire, self.size = target, target.tally, target.wire, target.size
         self.started_s, self.waited_s = intended_s, waited_s
         self.due_s = None
 
 
 def _chooser(targets: Sequence[PreparedRequest], randomness: random.Random | None) -> Callable[[], PreparedRequest]:
-    """Return a function that chooses the next request: by weight, or in turn where there is no randomness."""
+    """Return a function that chooses the next request: by weight, or in turn without ``randomness``."""
     if len(targets) == 1:
         return lambda: targets[0]
     if randomness is None:
@@ -158,33 +161,33 @@ def _chooser(targets: Sequence[PreparedRequest], randomness: random.Random | Non
 
 
 def close(sock: PlainSocket) -> None:
-    """Close a socket so that its port is free at once, whoever closes first."""
+    """Close a socket with a reset, so that its port is free at once whichever side closes first."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
     sock.close()
 
 
 PARTING_S = 0.010
-"""How long a connection that the server said it would close is left for it to close, at most."""
+"""How long the server has to close a connection after announcing that it will."""
 
 clock = time.perf_counter
 _epoll: "Callable[[], select.epoll]" = monkey.get_original("select", "epoll")
 
 
 class Sockets:
-    """Which connections have a socket; ``poll`` and ``fileno`` are those of the epoll object."""
+    """The connections that have a socket; ``poll`` and ``fileno`` are those of the epoll object."""
 
     def __init__(self) -> None:
         self.by_fd: dict[int, Connection] = {}
         self.open_now = 0
         self.open_min = 0
-        """The fewest open at the end of any slice since this was set last."""
+        """The fewest open connections at the end of any slice since this was last set."""
         self._parting: dict[int, tuple[float, PlainSocket]] = {}
         self._epoll = _epoll()
         self.poll = self._epoll.poll
         self.fileno = self._epoll.fileno
 
     def open(self, connection: Connection) -> int:
-        """Give the connection a socket that is open or will be; the error number where there is none to be had."""
+        """Give the connection a socket, open or connecting; return 0, or the error number."""
         code = connection.connect()
         if not code:
             self.by_fd[connection.fd] = connection
@@ -198,38 +201,38 @@ class Sockets:
             self.open_now += 1
 
     def hold(self, connection: Connection, rest: bytes) -> None:
-        """Keep the rest of a request until the socket can be written to."""
+        """Keep the rest of a request until the socket is writable."""
         connection.unsent = rest
         connection.expected = NO_RESPONSE
         self._epoll.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT)
 
     def held(self, connection: Connection) -> bytes:
-        """What was kept, now that it can be written."""
+        """Return the rest of a request, now that the socket is writable."""
         rest, connection.unsent = connection.unsent, b""
         self._epoll.modify(connection.fd, select.EPOLLIN)
         return rest
 
     def part(self, connection: Connection) -> None:
-        """Leave the socket to the server, which has said that it closes it; ``parted`` is told when it has.
+        """Detach the socket and wait for the server to close it, as it has announced; ``parted`` then closes our end.
 
-        Some servers (Gunicorn's sync worker) close one half, and serve nobody else before we have closed the other.
+        Some servers (Gunicorn's sync worker) close one half and serve no other connection until we close ours.
         """
         if connection.sock is not None:
             self._parting[connection.fd] = (clock() + PARTING_S, self._forget(connection))
 
     def parted(self, fd: int) -> None:
-        """Close the socket if it is one that was left to its server: something has happened on it."""
+        """Close the socket after an event on it, if it is one that waited for its server to close."""
         if fd in self._parting:
             self._end(fd)
 
     def close(self, connection: Connection) -> None:
-        """Close the socket, if there is one."""
+        """Close the connection's socket, if it has one."""
         if connection.sock is not None:
             self._epoll.unregister(connection.fd)
             close(self._forget(connection))
 
     def close_parted(self, now_s: float) -> None:
-        """Close those that their servers have had the time to close."""
+        """Close the sockets whose servers have had their time to close them."""
         while self._parting:
             fd, (due_s, _) = next(iter(self._parting.items()))
             if due_s > now_s:

@@ -1,4 +1,4 @@
-"""One request's life: begun, written, answered in one piece or in many, judged, counted once, however it ends."""
+"""The life of a request: begun, written, answered in one or more pieces, judged, and counted exactly once."""
 
 import time
 from abc import ABC, abstractmethod
@@ -9,23 +9,23 @@ from .responses import NO_RESPONSE, Failure, Request, ResponseReader, judge
 from .tally import Tally
 
 RETRY_S = 0.020
-"""The pause after a connection could not be opened."""
+"""The pause after a failed attempt to open a connection."""
 
 Listener = Callable[[PreparedRequest, float, int, str | None], None]
-"""Called for each request that ended: target, seconds, bytes of the body, reason of the failure."""
+"""Called when a request has ended, with its target, seconds, body bytes and the reason of a failure."""
 
 clock = time.perf_counter
 
 
 class Exchange(ABC):
-    """Sends requests over connections and counts how each ended; when to send is for a loop to say."""
+    """Sends requests over connections and counts how each ends; subclasses decide when to send."""
 
     def __init__(self, listener: Listener | None = None) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.sent = 0
-        """Requests begun, those that could not be delivered included."""
+        """Requests begun, including those that could not be delivered."""
         self.abandoned = 0
-        """Requests that were out when their user was stopped."""
+        """Requests in flight when their user was stopped."""
         self.reconnects = 0
         self.sockets = Sockets()
         self._listener = listener
@@ -34,40 +34,40 @@ class Exchange(ABC):
 
     @property
     def in_flight(self) -> int:
-        """Requests that are out. It, the answers, and what was lost or abandoned add up to ``sent``."""
+        """Requests in flight; with those answered, lost and abandoned they add up to ``sent``."""
         return sum(connection.target is not None for connection in self._connections)
 
     @property
     def connections(self) -> int:
-        """Connections being driven, open or not."""
+        """The number of connections being driven, open or not."""
         return len(self._connections)
 
     @property
     def open_now(self) -> int:
-        """Connections that are open."""
+        """The number of open connections."""
         return self.sockets.open_now
 
     def target(self, request: Request, host: str) -> PreparedRequest:
-        """The request made ready; the same one for all connections."""
-        found = self._targets.get((request, host))
-        if found is None:
+        """Return the prepared request, which all connections share."""
+        prepared = self._targets.get((request, host))
+        if prepared is None:
             key = (request.method, request.label)
             tally = self.tallies.setdefault(key, Tally(method=request.method, name=request.label))
-            found = self._targets[request, host] = PreparedRequest(request, host, tally)
-        return found
+            prepared = self._targets[request, host] = PreparedRequest(request, host, tally)
+        return prepared
 
     @abstractmethod
     def _go_on(self, connection: Connection, now_s: float, pause_s: float) -> None:
-        """Have a connection whose request has ended do what is next, after a pause at the earliest."""
+        """Continue with a connection whose request has ended, no earlier than after the pause."""
 
     @abstractmethod
     def _emptied(self) -> None:
-        """Called when the last connection has gone."""
+        """Clean up after the last connection has been retired."""
 
-    # From the choice of a request to its last byte.
+    # Sending a request.
 
     def _begin(self, connection: Connection, intended_s: float, waited_s: float = 0.0) -> None:
-        """Send the next request, which was to be sent at ``intended_s`` and has waited since."""
+        """Send the next request, which was due at ``intended_s`` and has waited for ``waited_s``."""
         connection.load(connection.choose(), intended_s, waited_s)
         self.sent += 1
         if connection.sock is None:
@@ -82,7 +82,7 @@ class Exchange(ABC):
             connection.expected = target.learned if target.learned.keep_alive else NO_RESPONSE
 
     def _write(self, connection: Connection, data: bytes) -> None:
-        """Send what can be sent now. On loopback this mostly works right after connecting."""
+        """Send what can be sent now. On loopback this usually succeeds right after connecting."""
         try:
             written = connection.send(data)
         except OSError as error:
@@ -98,20 +98,20 @@ class Exchange(ABC):
         else:
             self._lose(connection, failure_of(error.errno))
 
-    # From the first byte that comes back to the end.
+    # Receiving its answer.
 
     def _interrupted(self, connection: Connection, error: OSError) -> None:
-        """Nothing can be read: the socket can be written to again, or it is broken."""
+        """Handle a socket without data: it is writable again, or broken."""
         if not isinstance(error, BlockingIOError):
             self._lose(connection, failure_of(error.errno))
         elif connection.unsent:
             self._write(connection, self.sockets.held(connection))
 
     def _received(self, connection: Connection, data: bytes, now_s: float) -> None:
-        """Take in what has been read: an answer, a piece of one, or the end of the connection (no data)."""
+        """Process data that was read: an answer, a piece of one, or, if empty, the end of the connection."""
         target, answer, ended = connection.target, connection.answer, not data
         if target is None:
-            self._unasked(connection, ended=ended)
+            self._received_between(connection, ended=ended)
             return
         if answer is None:
             data = connection.buffer + data
@@ -133,14 +133,14 @@ class Exchange(ABC):
         if answer.over:
             self._judged(connection, target, answer, now_s)
 
-    def _unasked(self, connection: Connection, *, ended: bool) -> None:
-        """Between requests the server has closed the connection, which it may, or sent something, which it may not."""
+    def _received_between(self, connection: Connection, *, ended: bool) -> None:
+        """Handle data between requests: the server may close the connection, but not send anything."""
         if not ended:
             connection.tally.failures[Failure.EXTRA_BYTES] += 1
         self.sockets.close(connection)
 
     def _judged(self, connection: Connection, target: PreparedRequest, answer: ResponseReader, now_s: float) -> None:
-        """Count an answer that is over."""
+        """Judge and count an answer that has ended."""
         if not answer.complete:
             self._lose(connection, answer.failure or Failure.MALFORMED)
             return
@@ -158,7 +158,7 @@ class Exchange(ABC):
         connection.tally.count_good(now_s - connection.started_s, body_bytes)
 
     def _lose(self, connection: Connection, reason: str) -> None:
-        """Count a request that gets no answer; one that was begun between requests has not been lost."""
+        """Count a request that gets no answer; between requests, only close the connection."""
         was_open, now_s = connection.is_open, clock()
         if connection.target is None:
             self.sockets.close(connection)
@@ -177,7 +177,7 @@ class Exchange(ABC):
         reuse: bool,
         pause_s: float = 0.0,
     ) -> None:
-        """Go on after a request has ended; on a new socket unless this one can be reused."""
+        """Continue after a request has ended, on a new socket unless this one can be reused."""
         target, connection.target = connection.target, None
         connection.clear()
         if not reuse:
@@ -189,10 +189,10 @@ class Exchange(ABC):
         if connection.finishing:
             self._retire(connection)
             return
-        self._go_on(connection, clock(), pause_s)  # judging has taken its time, which is not the next answer's
+        self._go_on(connection, clock(), pause_s)  # a new time: judging must not count for the next request
 
     def _retire(self, connection: Connection) -> None:
-        """Let go of a connection; the last one leaves nothing uncounted and no socket open."""
+        """Stop driving a connection; after the last one, close all sockets and flush the counts."""
         self._connections.discard(connection)
         connection.target = None
         self.sockets.close(connection)

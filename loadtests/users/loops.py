@@ -1,4 +1,4 @@
-"""The engines of a process: one for each kind of loop in each Locust environment, kept in step with its statistics."""
+"""The loops of a process, one per kind and Locust environment, whose counts are merged into Locust's statistics."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -17,46 +17,46 @@ from .tally import Tally
 MS_PER_S = 1000
 
 _loops: WeakKeyDictionary[Environment, dict[tuple[type[ClosedLoop], bool], ClosedLoop]] = WeakKeyDictionary()
-"""By kind, and by whether they fire an event for each request, which the web UI can change between tests."""
+"""By kind and by whether they fire an event for each request, which the web UI can change between tests."""
 
 
 def loop_of(environment: Environment, kind: type[ClosedLoop] = ClosedLoop) -> ClosedLoop:
-    """The engine of this kind that drives the connections of all users of ``environment`` in this process."""
+    """Return the loop of this kind that drives all connections of ``environment`` in this process."""
     loops = _loops.setdefault(environment, {})
     listened_to = bool(getattr(environment.parsed_options, "per_request_events", False))
     if (kind, listened_to) not in loops:
-        loops[kind, listened_to] = _made(environment, kind, listened_to=listened_to)
+        loops[kind, listened_to] = _new_loop(environment, kind, listened_to=listened_to)
     return loops[kind, listened_to]
 
 
 def all_loops() -> list[tuple[Environment, ClosedLoop]]:
-    """Every engine of this process."""
+    """Return every loop of this process."""
     return [(environment, loop) for environment, loops in _loops.items() for loop in loops.values()]
 
 
 def tallies_of(environment: Environment) -> Iterable[Tally]:
-    """Everything counted in this process for ``environment``."""
+    """Return the tallies of ``environment`` in this process."""
     return [tally for loop in _loops.get(environment, {}).values() for tally in loop.tallies.values()]
 
 
 def all_tallies() -> list[Tally]:
-    """Everything counted in this process."""
+    """Return all tallies of this process."""
     return [tally for environment in list(_loops) for tally in tallies_of(environment)]
 
 
 def flush_loops(**_: object) -> None:
-    """Bring Locust's statistics up to date now: before a worker reports them, and before they are reset."""
+    """Bring Locust's statistics up to date, before a worker reports them and before they are reset."""
     for loops in _loops.values():
         for loop in loops.values():
             loop.flush()
 
 
-# Listeners are called in the order they came, and Locust adds its own when it makes a runner, which is later.
+# Listeners are called in the order in which they were added. Locust adds its own later, when it creates a runner.
 events.spawning_complete.add_listener(flush_loops)  # type: ignore[no-untyped-call]
 events.report_to_master.add_listener(flush_loops)  # type: ignore[no-untyped-call]
 
 
-def _made(environment: Environment, kind: type[ClosedLoop], *, listened_to: bool) -> ClosedLoop:
+def _new_loop(environment: Environment, kind: type[ClosedLoop], *, listened_to: bool) -> ClosedLoop:
     if listened_to:
         return kind(flush=lambda: None, listener=_event_of(environment))
     merger = Merger(environment)
@@ -69,7 +69,7 @@ def _made(environment: Environment, kind: type[ClosedLoop], *, listened_to: bool
 
 
 def _event_of(environment: Environment) -> Listener:
-    """A listener that fires Locust's request event, from which Locust itself and its plugins count."""
+    """Return a listener that fires Locust's request event, from which Locust and its plugins count."""
 
     def fire(target: PreparedRequest, elapsed_s: float, body_bytes: int, reason: str | None) -> None:
         environment.events.request.fire(  # type: ignore[no-untyped-call]
@@ -86,12 +86,13 @@ def _event_of(environment: Environment) -> Listener:
 
 MS_PER_S = 1000
 TIMES_MS = tuple(round(histogram.value_s(bucket) * MS_PER_S, 5) for bucket in range(histogram.BUCKETS))
-"""What each bucket stands for, in tens of nanoseconds, since pages show every digit there is. Locust's annotations want
-whole milliseconds, its arithmetic and its pages do not."""
+"""The time of each bucket, rounded to 10 ns because Locust's pages show every digit.
+
+Locust's annotations ask for whole milliseconds; its arithmetic and pages do not."""
 
 
 class Merger:
-    """Adds to Locust's statistics what has been counted since it did so last."""
+    """Adds to Locust's statistics what has been counted since the last merge."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -107,10 +108,10 @@ class Merger:
 
 
 def add(stats: RequestStats, tally: Tally, now: float) -> None:
-    """Add a second's counts to the entry of their name and to the total.
+    """Add counts to the entry of their name and to the total.
 
-    Only good answers have a response time here, so that Locust's percentiles are those of our histogram; failures are
-    requests whose time is ``None`` to Locust.
+    Only good answers have a response time, so that Locust's percentiles are those of our histogram; to Locust, failures
+    are requests without a time.
     """
     answers = histogram.sparse(tally.counts)
     if answers or tally.failures:

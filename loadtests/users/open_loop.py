@@ -1,12 +1,13 @@
-"""The open loop: requests are sent when a schedule says so, not when an answer has made room for the next one.
+"""The open loop, which sends requests on a schedule rather than when an answer makes room for the next one.
 
 An arrival takes the connection that has been idle longest, or waits for one. Response times count from the *intended*
-send, so that a stall of the server costs every arrival in it what it would have cost a user; they are counted from the
-actual send as well, and how late the generator itself was has a histogram of its own. A schedule's rate is shared out
-over the connections there are, each bringing ``rate_each_rps``.
+send, so that a stall of the server costs each arrival what it would cost a user. They are also counted from the actual
+send, and a separate histogram holds how late the generator itself was. The rate is shared equally by the connections,
+each of which contributes ``rate_each_rps``.
 
-Plain timers count milliseconds. So the loop lets gevent wait until ``WAKE_S`` before an arrival and waits for the rest
-in an original ``select``, which counts microseconds once the kernel is told not to round them (``PR_SET_TIMERSLACK``).
+gevent's timers have a resolution of milliseconds. The loop therefore lets gevent wait until ``WAKE_S`` before an
+arrival, and waits for the rest in the original ``select``, which is exact to microseconds once the kernel's timer slack
+is reduced (``PR_SET_TIMERSLACK``).
 """
 
 import ctypes
@@ -28,9 +29,9 @@ SPIN_S = 0.0015
 WAKE_S = 0.0010
 """How long before an arrival gevent is asked to wake the loop."""
 TURN_S = 0.0004
-"""What the other greenlets' turn and the loop's own housekeeping mostly take."""
+"""The usual duration of the other greenlets' turn and the loop's own maintenance."""
 LULL_S = 0.0002
-"""After so long without an answer or an arrival, neither is likely while the others have their turn."""
+"""After this long without an answer or arrival, neither is likely during the other greenlets' turn."""
 GIVE_UP_S = 10.0
 """How long an arrival waits for a connection before it is counted as never sent."""
 _PR_SET_TIMERSLACK = 29  # include/uapi/linux/prctl.h
@@ -40,52 +41,52 @@ _select: Callable[..., Any] = monkey.get_original("select", "select")
 
 
 class OpenLoop(ClosedLoop):
-    """Sends arrivals over whichever connection is idle.
+    """Sends arrivals over idle connections.
 
-    A connection's first request is its own, not an arrival: it opens the connection and learns the answer.
-    ``planned`` arrivals have been begun, are ``waiting`` for a connection, or were ``given_up``.
+    A connection's first request is not an arrival: it opens the connection and learns the answer. Each of the
+    ``planned`` arrivals has been begun, is ``waiting`` for a connection, or was ``given_up``.
     """
 
     def __init__(self, flush: Callable[[], None], listener: Listener | None = None) -> None:
         super().__init__(flush, listener)
         self.schedule = Schedule(Arrivals.CONSTANT)
-        """To be replaced before there are connections, where another is wanted."""
+        """The schedule; it can be replaced until the first connection is added."""
         self.rate_each_rps = 0.0
-        """What each connection that is ready adds to the rate."""
+        """The rate that each ready connection contributes."""
         self.planned = 0
         self.queued = 0
         """Arrivals that found no idle connection."""
         self.given_up = 0
         self.from_send = histogram.empty()
-        """Response times of good answers from the actual send."""
+        """Response times of good answers, counted from the actual send."""
         self.send_lag = histogram.empty()
-        """How late arrivals were sent that found an idle connection: the generator's own doing."""
+        """How late the generator sent arrivals that found an idle connection."""
         self._ready: set[Connection] = set()
         self._idle: deque[Connection] = deque()
         self._waiting: deque[float] = deque()
 
     @property
     def ready(self) -> int:
-        """Connections whose first request has ended."""
+        """The number of connections whose first request has ended."""
         return len(self._ready)
 
     @property
     def waiting(self) -> int:
-        """Arrivals that are due and have no connection yet."""
+        """The number of arrivals that are due but have no connection yet."""
         return len(self._waiting)
 
     def pace(self, rate_each_rps: float) -> None:
-        """Go on with another rate a connection."""
+        """Change the rate per connection."""
         self.rate_each_rps = rate_each_rps
         self.schedule.pace(rate_each_rps * len(self._ready), clock())
 
     def forget_waiting(self) -> None:
-        """Count all arrivals that wait for a connection as never sent."""
+        """Count all waiting arrivals as never sent."""
         self.given_up += len(self._waiting)
         self._waiting.clear()
 
     def add(self, connection: Connection) -> None:
-        """Open the connection, with a request of its own."""
+        """Open the connection with a first request that is not an arrival."""
         connection.steady = False
         super().add(connection)
 
@@ -112,7 +113,7 @@ class OpenLoop(ClosedLoop):
                     break
             elif left_s > 0:
                 _select(sockets, [], [], left_s)
-        self._keep_house(clock())
+        self._maintain(clock())
 
     def _due_s(self) -> float:
         return min(super()._due_s(), self.schedule.next_s - WAKE_S)
@@ -123,12 +124,12 @@ class OpenLoop(ClosedLoop):
             self._waiting.popleft()
             self.given_up += 1
 
-    # Arrivals and connections find each other.
+    # Matching arrivals with connections.
 
     def _arrive(self, now_s: float) -> None:
         for intended_s in self.schedule.due(now_s):
             self.planned += 1
-            connection = self._idle_one()
+            connection = self._next_idle()
             if connection is None:
                 self.queued += 1
                 self._waiting.append(intended_s)
@@ -137,7 +138,7 @@ class OpenLoop(ClosedLoop):
                 histogram.record(self.send_lag, late_s)
                 self._begin(connection, intended_s, late_s)
 
-    def _idle_one(self) -> Connection | None:
+    def _next_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.popleft()
             if connection in self._connections:

@@ -1,4 +1,4 @@
-"""Options of Locust's that our users take; the web UI asks for those that a user may set."""
+"""The options that our users add to Locust's, on the command line and in the web UI."""
 
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
@@ -20,29 +20,30 @@ def add_options(parser: LocustArgumentParser) -> None:
         "--rate",
         type=rate,
         default=100.0,
-        help="arrivals per second of an open loop (Rate, Ramp), in all",
+        help="total arrivals per second of an open loop (Rate, Ramp)",
     )
     add(
         "--arrivals",
-        choices=[one.value for one in Arrivals],
+        choices=[kind.value for kind in Arrivals],
         default=Arrivals.CONSTANT.value,
-        help="how arrivals follow each other",
+        help="gaps between arrivals: constant, or exponential as in a Poisson process",
     )
     add("--per-request-events", action="store_true", help="fire events.request for each answer, for plugins (slower)")
-    hidden = {"include_in_web_ui": False}  # and sent to workers with all others, so that they must be plain values
+    # Options are sent to workers, so their values must be plain types.
+    hidden = {"include_in_web_ui": False}
     add("--arrival-seed", type=int, default=None, help="seed of Poisson arrivals", **hidden)
     add("--connections-in-all", type=int, default=None, help="set by a master for its workers", **hidden)
 
 
 def options_of(environment: Environment) -> Namespace:
-    """The options that Locust was started with, as the web UI may have changed them since."""
+    """Return the options that Locust was started with, including changes made in the web UI."""
     options: Namespace | None = environment.parsed_options
     assert options is not None
     return options
 
 
 def number_from(low: float, high: float) -> Callable[[str], float]:
-    """A type of option: a number in these bounds."""
+    """Return an option type: a number within these bounds."""
 
     def number(text: str) -> float:
         try:
@@ -50,31 +51,31 @@ def number_from(low: float, high: float) -> Callable[[str], float]:
         except ValueError:
             value = -1.0
         if not low <= value <= high:
-            raise ArgumentTypeError(f"{text!r} is not accepted: a number from {low:g} to {high:g} is")
+            raise ArgumentTypeError(f"invalid value {text}: must be a number from {low:g} to {high:g}")
         return value
 
     return number
 
 
 rate = number_from(LOWEST_RPS, MOST_RPS)
-"""A type of option: arrivals per second."""
+"""The option type for arrivals per second."""
 
 events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]
 
 
 class TagError(ValueError):
-    """The tags leave nothing to do; the text says which there are."""
+    """The tags leave no task; the message lists the tags that exist."""
 
 
 def keep_tagged(environment: Environment) -> None:
-    """Leave out the tasks that the tags leave out, as Locust does at a test's start, and classes that have none then.
+    """Remove tasks by tag, as Locust does at the start of a test, and then classes without tasks.
 
-    ``TagError`` where no class is left: Locust would start users that cannot do anything, and go on.
+    Raise ``TagError`` if no class is left: Locust itself would go on with users that cannot do anything.
     """
     classes = environment.user_classes
-    known = sorted({tag for one in classes for task in one.tasks for tag in getattr(task, "locust_tag_set", ())})
-    environment._filter_tasks_by_tags()  # noqa: SLF001 -- there is no other way to have it done before a test starts
-    environment.user_classes = [one for one in classes if one.tasks]
+    known = sorted({tag for user in classes for task in user.tasks for tag in getattr(task, "locust_tag_set", ())})
+    environment._filter_tasks_by_tags()  # noqa: SLF001 -- there is no public way before a test starts
+    environment.user_classes = [user for user in classes if user.tasks]
     if classes and not environment.user_classes:
-        names = ", ".join(one.__name__ for one in classes)
-        raise TagError(f"--tags and --exclude-tags leave nothing of {names}. Known: {', '.join(known)}.")
+        names = ", ".join(user.__name__ for user in classes)
+        raise TagError(f"--tags and --exclude-tags leave no task of {names}. Known tags: {', '.join(known)}.")

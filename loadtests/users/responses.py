@@ -1,8 +1,8 @@
-"""What is asked, what is accepted as an answer, and how the bytes that come back are judged.
+"""Requests, the answers they accept, and how the bytes that come back are judged.
 
-A good answer is parsed once and its bytes are learned; the next one that has the same bytes is good as well, which
-takes less than a tenth of a microsecond to see. One that differs in its date alone is the one learned from then on.
-Whatever differs in more goes through httptools again.
+A good answer is parsed once and its bytes are learned. The next answer with the same bytes is good as well, which takes
+less than a tenth of a microsecond to check. An answer that differs only in its date replaces the learned one. Anything
+else is parsed by httptools again.
 """
 
 import json
@@ -14,17 +14,17 @@ from enum import StrEnum
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 Check = Callable[[bytes], bool]
-"""Says whether a whole body is right. It must depend on the body alone: it is not asked again about the same bytes."""
+"""Returns whether a whole body is right. It must depend on the body alone, since equal bytes are checked only once."""
 
 FIRST_FINAL_STATUS = 200
 LONGEST_LEARNED_BYTES = 65536
 DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)\r\n", re.IGNORECASE)
 VISIBLE = re.compile(rb"[ -~]*")
-"""What a date may be made of, for the short comparison. Anything else is for the parser to judge."""
+"""The bytes that a date may hold in the fast comparison; anything else is left to the parser."""
 
 
 class Failure(StrEnum):
-    """Why a request was not answered well. A wrong status is named ``status 503`` and the like."""
+    """Why a request failed. A wrong status is named by its code, such as ``status 503``."""
 
     WRONG_BODY = "wrong body"
     MALFORMED = "malformed answer"
@@ -39,7 +39,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a scenario, and what its answer must be: the body's bytes, or a check of them."""
+    """One request of a scenario, with the status and the body, or a check of the body, that its answer must have."""
 
     path: str
     expect: bytes | Check = field(kw_only=True)
@@ -48,35 +48,35 @@ class Request:
     headers: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
     body: bytes = field(default=b"", kw_only=True)
     weight: float = field(default=1, kw_only=True)
-    """How often it is drawn, relative to others; the weight of the task that says it multiplies it."""
+    """How often it is drawn relative to others; multiplied by the weight of its task."""
     timeout_s: float = field(default=10, kw_only=True)
     name: str = field(default="", kw_only=True)
-    """What statistics call it; its path by default."""
+    """Its name in the statistics; the path by default."""
 
     @property
     def label(self) -> str:
-        """Its name in the statistics."""
+        """The name in the statistics."""
         return self.name or self.path
 
     def under(self, prefix: str) -> "Request":
-        """The same request below a path prefix; statistics keep its name."""
+        """Return the same request below a path prefix, with its name in the statistics unchanged."""
         return replace(self, path=prefix + self.path, name=self.label) if prefix else self
 
     def wire(self, host: str) -> bytes:
-        """The bytes that are sent to ``host``."""
+        """Return the bytes to send to ``host``."""
         length = (("Content-Length", str(len(self.body))),) if self.body else ()
         headers = (("Host", host), ("Accept", "*/*"), *self.headers, *length)
         lines = (f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", "")
         return "\r\n".join(lines).encode("latin-1") + self.body
 
     def fault(self, status: int, body: bytes) -> Failure | str | None:
-        """Why a whole answer is not the one wanted; ``None`` if it is."""
+        """Return why a whole answer is wrong; ``None`` if it is right."""
         if status != self.status:
             return f"status {status}"
         return None if self.accepts(body) else Failure.WRONG_BODY
 
     def accepts(self, body: bytes) -> bool:
-        """Whether ``body`` is the right one; a check that raises has not accepted it."""
+        """Return whether ``body`` is right; a check that raises rejects it."""
         if isinstance(self.expect, bytes):
             return body == self.expect
         try:
@@ -86,13 +86,13 @@ class Request:
 
 
 def json_string(text: str) -> Check:
-    """A check for a body that is this string in JSON, however it is spelled."""
+    """Return a check for a body that is this string in JSON, in any JSON spelling."""
     return lambda body: bool(json.loads(body) == text)
 
 
 @dataclass(slots=True, kw_only=True)
 class LearnedResponse:
-    """The bytes of a good answer, from status line to end of body, with its date left open."""
+    """The bytes of a good answer, from status line to end of body, apart from its date."""
 
     length: int
     head: bytes
@@ -100,10 +100,10 @@ class LearnedResponse:
     body_bytes: int
     keep_alive: bool
     latest: bytes | None = None
-    """The answer whole, as it was seen last; to be compared with first."""
+    """The whole answer as last received, which is compared first."""
 
     def matches(self, data: bytes) -> bool:
-        """Whether ``data`` is this answer, whole; if so, it is the latest."""
+        """Return whether ``data`` is this whole answer; if so, remember it as the latest."""
         if len(data) != self.length or not data.endswith(self.tail) or not data.startswith(self.head):
             return False
         if VISIBLE.fullmatch(data, len(self.head), self.length - len(self.tail)) is None:
@@ -112,7 +112,7 @@ class LearnedResponse:
         return True
 
     def begins(self, data: bytes) -> bool:
-        """Whether ``data`` can still become this answer, and is not yet whole."""
+        """Return whether ``data`` is an incomplete beginning of this answer."""
         if not len(self.head) <= len(data) < self.length:
             return False
         after_date = self.length - len(self.tail)
@@ -120,11 +120,11 @@ class LearnedResponse:
 
 
 NO_RESPONSE = LearnedResponse(length=-1, head=b"", tail=b"", body_bytes=0, keep_alive=False)
-"""What no data match."""
+"""Matches no data."""
 
 
 class ResponseReader:
-    """The answer to one request as it arrives, in as many pieces as it pleases."""
+    """Reads the answer to one request as it arrives, in any number of pieces."""
 
     __slots__ = (
         "_body",
@@ -153,16 +153,16 @@ class ResponseReader:
 
     @property
     def body(self) -> bytes:
-        """What has arrived of the body."""
+        """The part of the body received so far."""
         return b"".join(self._body)
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be expected."""
+        """Whether the answer has ended, whole or failed."""
         return self.complete or self.failure is not None
 
     def feed(self, data: bytes) -> None:
-        """Take in what has been received."""
+        """Parse received data."""
         self._seen_bytes += len(data)
         if self._seen_bytes <= LONGEST_LEARNED_BYTES:
             self._raw.append(data)
@@ -172,14 +172,14 @@ class ResponseReader:
             self.failure = Failure.EXTRA_BYTES if self.complete else Failure.MALFORMED
 
     def end(self) -> None:
-        """Take in that the server has closed the connection: the end of a body that has no length, or a failure."""
+        """Handle the end of the connection: it ends a body without a length, and is a failure otherwise."""
         if self.status and not self._framed and not self.over:
             self.complete = True
         elif not self.over:
             self.failure = Failure.CUT_SHORT if self._seen_bytes else Failure.CLOSED
 
     def learn(self) -> LearnedResponse:
-        """What to compare the next answer with; to be asked of a good one."""
+        """Return what the next answer is compared with; call this for good answers only."""
         raw = b"".join(self._raw)
         if self._seen_bytes > LONGEST_LEARNED_BYTES or not self._framed:
             return NO_RESPONSE
@@ -194,21 +194,21 @@ class ResponseReader:
             latest=raw,
         )
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
-        """A second answer to one request is one too many; the answers before the final one (1xx) are not counted."""
+        """Fail on a second final answer; informational ones (1xx) are not counted."""
         if self.complete:
             self.failure = Failure.EXTRA_BYTES
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Notice whether the body says where it ends."""
-        known = name.lower()
-        if known == b"content-length" or (known == b"transfer-encoding" and value.lower().endswith(b"chunked")):
+        """Note whether the body's length is declared."""
+        header = name.lower()
+        if header == b"content-length" or (header == b"transfer-encoding" and value.lower().endswith(b"chunked")):
             self._framed = True
 
     def on_headers_complete(self) -> None:
-        """Keep what the head of the final answer says; answers before it (1xx) only announce it."""
+        """Keep status and keep-alive of the final answer; informational ones (1xx) are skipped."""
         status = self._parser.get_status_code()
         if status >= FIRST_FINAL_STATUS and not self.complete:
             self.status = status
@@ -220,7 +220,7 @@ class ResponseReader:
         self._body.append(data)
 
     def on_message_complete(self) -> None:
-        """The final answer is whole."""
+        """Mark the final answer as complete."""
         if self.status:
             self.complete = True
         else:
@@ -228,5 +228,5 @@ class ResponseReader:
 
 
 def judge(request: Request, answer: ResponseReader) -> Failure | str | None:
-    """Why an answer that is over is not the one wanted; ``None`` if it is."""
+    """Return why an answer that has ended is wrong; ``None`` if it is right."""
     return request.fault(answer.status, answer.body) if answer.failure is None else answer.failure

@@ -1,4 +1,4 @@
-"""What is counted for one request name: never reset, so that any two moments can be subtracted."""
+"""The counters of one request name. They are never reset, so that any two moments can be subtracted."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Tally:
     """Response times of the good answers, as ``histogram`` keeps them."""
     total_s: float = 0.0
     longest_s: float = 0.0
-    """The longest response time of a good answer since ``forget_longest``."""
+    """The longest response time of a good answer since ``ClosedLoop.forget_extremes``."""
     body_bytes: int = 0
     wrong: int = 0
     lost: int = 0
@@ -25,28 +25,28 @@ class Tally:
 
     @property
     def good(self) -> int:
-        """Requests answered well."""
+        """The number of good answers."""
         return sum(self.counts)
 
     def count_good(self, elapsed_s: float, body_bytes: int) -> None:
-        """One request was answered well."""
+        """Count a good answer."""
         histogram.record(self.counts, elapsed_s)
         self.total_s += elapsed_s
         self.longest_s = max(self.longest_s, elapsed_s)
         self.body_bytes += body_bytes
 
     def count_wrong(self, reason: str) -> None:
-        """One request was answered, but not as it should be."""
+        """Count a wrong answer."""
         self.wrong += 1
         self.failures[reason] += 1
 
     def count_lost(self, reason: str) -> None:
-        """One request was not answered."""
+        """Count a request without an answer."""
         self.lost += 1
         self.failures[reason] += 1
 
     def copy(self) -> "Tally":
-        """The counters as they stand now."""
+        """Return a copy of the counters."""
         return Tally(
             method=self.method,
             name=self.name,
@@ -60,7 +60,7 @@ class Tally:
         )
 
     def since(self, earlier: "Tally") -> "Tally":
-        """What was counted after ``earlier``, a copy of this tally, was made."""
+        """Return what was counted since ``earlier``, a copy of this tally, was made."""
         return Tally(
             method=self.method,
             name=self.name,
@@ -75,7 +75,7 @@ class Tally:
 
 
 def added_up(tallies: Iterable[Tally]) -> Tally:
-    """The sum over all request names, under no name."""
+    """Return the sum over all request names, with an empty name."""
     parts = tuple(tallies)
     return Tally(
         method="",

@@ -1,1 +1,1 @@
-"""How one fresh subject is measured: a server, a start, a pull, an image."""
+"""Measurements of one fresh subject: a server, a start, a pull, an image."""

@@ -1,4 +1,4 @@
-"""A fixed piece of work, timed on the server's cores: what changes in it is the machine's doing, not a server's."""
+"""A fixed piece of work, timed on the server's cores, so that changes in the machine show."""
 
 import hashlib
 import json
@@ -18,17 +18,18 @@ _DOCUMENT = {"message": "hello world", "values": list(range(40)), "nested": {"ke
 
 
 def time_reference_work(canary: Canary, cores: Sequence[int]) -> Canary:
-    """Return ``canary`` with the times of the work on ``cores``: medians, so that one interruption does not decide.
+    """Return ``canary`` with the median times of the work on ``cores``.
 
-    It takes some tenths of a second. Afterwards the process may use the cores that it could use before.
+    This takes some tenths of a second. Medians keep a single interruption from deciding. The process's own cores are
+    restored afterwards.
     """
     load_average = os.getloadavg()[0]
     with _pinned(cores):
-        _work()  # caches and clock speed warm up
+        _work()  # warms up caches and the clock speed
         before = core_times(cores)
         times = [_timed() for _ in range(REPEATS)]
         stolen_s = core_times(cores).since(before).steal_s
-    cpu_s, wall_s = (sorted(several)[REPEATS // 2] for several in zip(*times, strict=True))
+    cpu_s, wall_s = (sorted(column)[REPEATS // 2] for column in zip(*times, strict=True))
     return replace(canary, cpu_s=cpu_s, wall_s=wall_s, steal_s=stolen_s, load_average=load_average)
 
 
@@ -39,11 +40,11 @@ def _timed() -> tuple[float, float]:
 
 
 def _work() -> None:
-    """Do what a Python server does: objects, strings, JSON, a hash over some kilobytes."""
-    seen = hashlib.sha256()
+    """Do what a Python server does: create objects and strings, encode JSON, hash some kilobytes."""
+    digest = hashlib.sha256()
     for turn in range(TURNS):
         text = json.dumps(_DOCUMENT | {"turn": turn})
-        seen.update(text.encode())
+        digest.update(text.encode())
         assert json.loads(text)["turn"] == turn
 
 

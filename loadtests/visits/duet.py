@@ -1,4 +1,4 @@
-"""Two servers at once on the same cores, loaded at the same time: what disturbs the machine disturbs both alike.
+"""Two servers loaded at the same time on the same cores, so that a disturbance affects both alike.
 
 Source: Bulej et al., Duet Benchmarking: Improving Measurement Accuracy in the Cloud, ICPE 2020.
 """
@@ -23,8 +23,8 @@ from loadtests.windows.tools import GeneratorError
 def measure_together(windows: Sequence[Window], setup: Setup, candidates: Mapping[str, Candidate]) -> list[Window]:
     """Return the windows with the loads of fresh servers that were all loaded at the same time.
 
-    What goes wrong with a server is its window's; where one does not come up, the others have no window worth making.
-    ``GeneratorError`` where Locust fails though the servers are well. ``candidates`` are by the names of the cells.
+    A server's failure is recorded in its window; if one does not start, none is loaded. Raise ``GeneratorError`` if
+    Locust fails although the servers are well. ``candidates`` are keyed by cell name.
     """
     begun = [replace(window, load_average=os.getloadavg()[0]) for window in windows]
     with ExitStack() as servers:
@@ -34,9 +34,9 @@ def measure_together(windows: Sequence[Window], setup: Setup, candidates: Mappin
             try:
                 running.append(servers.enter_context(serving))
             except FailedError as error:
-                return [_failed(one, window.cell, error) for one in begun]
+                return [_failed(other, window.cell, error) for other in begun]
         loads = _load(setup, running)
-        return [_with_load(window, one, done) for window, one, done in zip(begun, running, loads, strict=True)]
+        return [_with_load(window, server, done) for window, server, done in zip(begun, running, loads, strict=True)]
 
 
 def _load(setup: Setup, running: Sequence[RunningServer]) -> list[Future[Load]]:
@@ -57,5 +57,5 @@ def _with_load(window: Window, running: RunningServer, done: Future[Load]) -> Wi
 
 
 def _failed(window: Window, cell: str, error: FailedError) -> Window:
-    reason = str(error) if window.cell == cell else f"{cell}, which runs at the same time, did not come up"
+    reason = str(error) if window.cell == cell else f"{cell}, which runs at the same time, did not start"
     return replace(window, error=reason)

@@ -1,4 +1,4 @@
-"""The bytes of libraries and images: environments measured on disk, images pushed into a registry and read back."""
+"""The sizes of libraries and images: environments are measured on disk, images in a registry."""
 
 import dataclasses
 import tempfile
@@ -24,11 +24,11 @@ from common.registries.pushing import Pushed, Pusher, registry_pusher
 from common.runtimes.candidates import Candidate
 
 BIGGEST = 10
-"""How many of an image's packages of each kind are recorded."""
+"""The number of an image's packages that are recorded for each kind."""
 
 
 def measure_libraries(visit: LibrariesVisit, candidate: Candidate) -> LibrariesVisit:
-    """Return ``visit`` with what the candidate's framework and server take on disk, or with why that is not known."""
+    """Return ``visit`` with the sizes of the candidate's framework and server on disk, or why they are unknown."""
     try:
         return replace(visit, libraries=list(libraries(candidate.stack)))
     except FailedError as error:
@@ -36,14 +36,14 @@ def measure_libraries(visit: LibrariesVisit, candidate: Candidate) -> LibrariesV
 
 
 class ImageReader:
-    """Pushes images and reads their layers back; a layer that several of them share is read once."""
+    """Pushes images and reads their layers back; a layer shared by several images is read once."""
 
     def __init__(self, ready: Pusher) -> None:
         self._ready = ready
         self._read: dict[str, Layer] = {}
 
     def measure(self, visit: ImageVisit, candidate: Candidate) -> ImageVisit:
-        """Return ``visit`` with the image's bytes, or why they are unknown; ``FailedError`` if the registry dies."""
+        """Return ``visit`` with the image's sizes, or why they are unknown; ``FailedError`` if the registry dies."""
         try:
             return replace(visit, footprint=self._footprint(candidate))
         except FailedError as error:
@@ -59,14 +59,16 @@ class ImageReader:
         contents = [self._layer(pushed, blob) for blob in pushed.manifest.layers]
         files, texts = merge_layers(contents)
         inside = packages_in(files, texts)
-        biggest = [one for kind in PackageKind for one in [one for one in inside if one.kind is kind][:BIGGEST]]
+        biggest = [
+            package for kind in PackageKind for package in [each for each in inside if each.kind is kind][:BIGGEST]
+        ]
         return image_footprint(
             layer_footprints(pushed.manifest.layers, contents, base_layers(base)),
             image_id=str(image.id),
             manifest_digest=pushed.manifest.digest,
             base=base,
             stand_in_base=is_stand_in(candidate.tag),
-            packages=[PackageFootprint(**dataclasses.asdict(one)) for one in biggest],
+            packages=[PackageFootprint(**dataclasses.asdict(package)) for package in biggest],
             files_bytes=sum(files.values()),
         )
 
@@ -80,7 +82,7 @@ class ImageReader:
 
 
 def base_layers(base: str) -> list[str] | None:
-    """The digests of a base image's tars, the lowest first; ``None`` where it is not in the engine."""
+    """Return the digests of a base image's tars, from the bottom; ``None`` if the engine lacks the image."""
     try:
         return list(engine().images.get(base).attrs["RootFS"]["Layers"])
     except ImageNotFound:
@@ -90,7 +92,7 @@ def base_layers(base: str) -> list[str] | None:
 def layer_footprints(
     blobs: Sequence[Blob], contents: Sequence[Layer], base: Sequence[str] | None
 ) -> list[LayerFootprint]:
-    """A record for each layer; the base's are known where the image still begins with all of them."""
+    """Return a record for each layer; those of the base are known if the image begins with all of them."""
     diff_ids = [layer.diff_id for layer in contents]
     known = base is not None and diff_ids[: len(base)] == list(base)
     return [
@@ -108,7 +110,7 @@ def layer_footprints(
 
 
 def image_footprint(layers: list[LayerFootprint], **fields: Any) -> ImageFootprint:  # noqa: ANN401 -- the record's other fields
-    """The record of an image, with the sums of its layers."""
+    """Return the record of an image, with the sums over its layers."""
     unique = [layer for layer in layers if layer.of_base is False]
     known = all(layer.of_base is not None for layer in layers)
     return ImageFootprint(
@@ -124,7 +126,7 @@ def image_footprint(layers: list[LayerFootprint], **fields: Any) -> ImageFootpri
 
 @contextmanager
 def image_reader(address: RegistryAddress | None) -> Iterator[ImageReader]:
-    """Give a reader of images through the registry at ``address``, or through a temporary one of our own."""
+    """Provide a reader of images through the registry at ``address``, or through a temporary one."""
     if address is not None:
         with registry_pusher(address) as ready:
             yield ImageReader(ready)

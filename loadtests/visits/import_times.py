@@ -1,8 +1,8 @@
-"""What the interpreter and the import of the app take of a start: programs of their own, beside the server.
+"""The cost of the interpreter and of importing the app, timed separately from the server.
 
-The server itself is left as it is. In a fresh container of the same image, with the same quota and cores, a Python
-that only waits runs ``python3 -c pass`` and ``python3 -c 'import app'`` several times each and says what each took, by
-the wall clock and in CPU time of the child (``wait4``). The page cache is warm: the first of each is not counted.
+The server itself is not changed. In a fresh container of the same image, with the same quota and cores, a Python
+program runs ``python3 -c pass`` and ``python3 -c 'import app'`` several times each, and prints the wall time and the
+child's CPU time (``wait4``) of each. The page cache is warm: the first run of each is not counted.
 """
 
 import statistics
@@ -43,14 +43,18 @@ _Times = Sequence[Sequence[tuple[float, float]]]
 
 
 def split(candidate: Candidate, size: Size, cores: Sequence[int]) -> tuple[Cost, Cost]:
-    """What the interpreter took, and what the import of the app took more than that; ``FailedError`` with the log."""
+    """Return the cost of starting the interpreter, and the additional cost of importing the app.
+
+    Raise ``FailedError`` with the log if the import fails.
+    """
     module = candidate.stack.framework.target.partition(":")[0]
     line = ["python3", "-c", PROGRAM, ",".join(map(str, cores)), str(REPEATS), "pass", f"import {module}"]
-    told = _in_container(candidate.tag, line, size, cores) if candidate.tag else _in_process(candidate, line)
+    output = _in_container(candidate.tag, line, size, cores) if candidate.tag else _in_process(candidate, line)
     try:
-        interpreter, imported = (_median(times) for times in msgspec.json.decode(told, type=_Times))
+        interpreter, imported = (_median(times) for times in msgspec.json.decode(output, type=_Times))
     except msgspec.DecodeError as error:
-        raise FailedError(f"{candidate.name}: the import of {module} could not be timed: {told!r}") from error
+        printed = " ".join(output.split())[-200:] or "no output"
+        raise FailedError(f"{candidate.name}: the import of {module} could not be timed: {printed}") from error
     return interpreter, Cost(
         wall_s=max(0.0, imported.wall_s - interpreter.wall_s), cpu_s=max(0.0, imported.cpu_s - interpreter.cpu_s)
     )
@@ -63,7 +67,7 @@ def _in_container(image_tag: str, line: Sequence[str], size: Size, cores: Sequen
         try:
             made.wait(timeout=TIMEOUT_S)
             return made.logs().decode(errors="replace").strip()
-        except (APIError, OSError) as error:  # OSError is also what the SDK's timeouts are
+        except (APIError, OSError) as error:  # the SDK raises its timeouts as OSError
             raise FailedError(f"{image_tag}: {' '.join(line[-1:])} did not end within {TIMEOUT_S} s.") from error
 
 

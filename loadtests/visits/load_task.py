@@ -1,7 +1,7 @@
-"""The program of a Fargate task that loads another: it carries out its order and returns the records.
+"""The program of a Fargate task that loads another task: it carries out its order and returns the records.
 
-``GET /hello`` is answered as soon as it runs, ``GET /answer`` with 503 until it is done. Whoever gave the order stops
-the task; a forgotten one ends by itself.
+``GET /hello`` is answered as soon as the program runs, ``GET /answer`` with 503 until the order is carried out. The
+command that gave the order stops the task; a forgotten task ends by itself.
 """
 
 import os
@@ -26,17 +26,17 @@ from loadtests.windows.by_task import WINDOW, LoadOrder, LoadResult, code_digest
 from loadtests.windows.tools import GeneratorError
 
 LINGER_S = 300.0
-"""How long a result is kept for whoever asks for it."""
+"""How long a result can be fetched before the task ends."""
 
 
 class Stamp(Struct, frozen=True, kw_only=True):
-    """What every order says of itself, whichever code wrote it."""
+    """The part of an order that every version of the code can read."""
 
     code: str
 
 
 def perform(text: str) -> LoadResult:
-    """Carry out an order and return its result; nothing is raised."""
+    """Carry out an order and return its result; errors are part of the result."""
     if msgspec.json.decode(text, type=Stamp).code != code_digest():
         return LoadResult(stale_image=True)
     order = msgspec.json.decode(text, type=LoadOrder)
@@ -74,12 +74,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body or b"")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- as the base class names it
-        """Nothing: a log is for what goes wrong."""
+        """Log nothing, so that the log holds only errors."""
 
 
 def main(order: str, port: int = PORT) -> int:
     """Carry out ``order`` and serve its result."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process of a container has no default
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # PID 1 of a container has no default handler
     _Handler.answers = {"/hello": b""}
     with ThreadingHTTPServer(("", port), _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

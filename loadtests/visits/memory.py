@@ -1,4 +1,4 @@
-"""What one fresh server holds: idle, and after a load of 1,000 requests on sixteen connections."""
+"""The memory of one fresh server: idle, and after 1,000 requests on sixteen connections."""
 
 import http.client
 import json
@@ -22,17 +22,17 @@ from common.runtimes.candidates import Candidate
 REQUESTS = 1000
 CONNECTIONS = 16
 LOAD_DEADLINE_S = 30.0
-"""How long the load may take. Short of memory a server reads its own files from the disk again and again."""
+"""How long the load may take. A server that is short of memory reads its own files from disk again and again."""
 TIMEOUT_S = 5.0
 
 STILL_S = 0.5
 STILL_DEADLINE_S = 10.0
 STILL_BYTES = 64 * 1024
-"""Idle is when two readings ``STILL_S`` apart differ by no more than this."""
+"""A server is idle once two readings ``STILL_S`` apart differ by no more than this."""
 
 
 def read_fresh_server(visit: MemoryVisit, candidate: Candidate, size: Size, cores: Sequence[int]) -> MemoryVisit:
-    """Return ``visit`` with a fresh server's memory, idle and loaded, or with why there is none."""
+    """Return ``visit`` with a fresh server's memory, idle and loaded, or with the reason of a failure."""
     try:
         with candidate.serve(size, cores=cores, inside=False) as running:
             idle = settled(running)
@@ -43,9 +43,9 @@ def read_fresh_server(visit: MemoryVisit, candidate: Candidate, size: Size, core
 
 
 def settled(running: RunningServer) -> MemoryReading:
-    """Return the memory once it is stable: when late workers have started and caches have filled.
+    """Return the memory once it is stable, when all workers have started and caches have filled.
 
-    The last reading where it never is; ``FailedError`` where the server ends.
+    If it never becomes stable, return the last reading. Raise ``FailedError`` if the server ends.
     """
     assert running.memory_meter is not None
     deadline = time.monotonic() + STILL_DEADLINE_S
@@ -63,11 +63,11 @@ def settled(running: RunningServer) -> MemoryReading:
 
 
 def load(running: RunningServer, requests: int = REQUESTS) -> None:
-    """Send ``requests`` to ``/hello``; ``FailedError`` where a response is wrong or late, or the server died."""
+    """Send ``requests`` to ``/hello``; ``FailedError`` if a response is wrong or late, or the server died."""
     deadline = time.monotonic() + LOAD_DEADLINE_S
     shares = [len(range(number, requests, CONNECTIONS)) for number in range(CONNECTIONS)]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        failed = [one for one in pool.map(lambda share: _send(running.url, share, deadline), shares) if one]
+        failed = [reason for reason in pool.map(lambda share: _send(running.url, share, deadline), shares) if reason]
     if (reason := running.exit_reason()) is not None:
         raise FailedError(reason)
     if failed:
@@ -75,7 +75,7 @@ def load(running: RunningServer, requests: int = REQUESTS) -> None:
 
 
 def _send(url: str, count: int, deadline: float) -> str | None:
-    """Send ``count`` requests on one connection, reopened where the server closes it; return what went wrong."""
+    """Send ``count`` requests on one connection, reopened if the server closes it; return what went wrong."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
     try:
         for _ in range(count):

@@ -1,8 +1,8 @@
 """The smallest memory limit under which a server starts and passes the load, by bisection.
 
 The search is deterministic: double from 64 MB until a limit passes, halve the gap between the largest that failed and
-the smallest that passed down to one step, then try the smallest that passed again, going up a step at each failure,
-until it has passed three times in a row.
+the smallest that passed down to one step, then repeat the smallest that passed, going up one step at each failure,
+until a limit has passed three times in a row.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,15 +20,15 @@ STEP_BYTES = 4 * MB
 FIRST_BYTES = 64 * MB
 GREATEST_BYTES = 2048 * MB
 LEAST_BYTES = 8 * MB
-"""Below 6 MB the engine takes no limit; nothing of ours has ever passed under this one."""
+"""Docker accepts no limit below 6 MB, and no stack has ever passed below 8 MB."""
 REPEATS = 3
 
 Try = Callable[[int], str | None]
-"""Starts and loads a server under a limit in bytes; returns what went wrong, ``None`` where nothing did."""
+"""Starts and loads a server under a limit in bytes; returns what went wrong, ``None`` if nothing did."""
 
 
 def smallest_limit(visit: LimitVisit, attempt: Try) -> LimitVisit:
-    """Return ``visit`` with every attempt made and the smallest limit that passed as often in a row as it asks for."""
+    """Return ``visit`` with every attempt and the smallest limit that passed the required times in a row."""
     made: list[Attempt] = []
 
     def passes(limit_bytes: int) -> bool:
@@ -36,12 +36,12 @@ def smallest_limit(visit: LimitVisit, attempt: Try) -> LimitVisit:
         made.append(Attempt(limit_bytes=limit_bytes, passed=why is None, why=why))
         return why is None
 
-    found = _confirmed(_bisected(passes, visit.step_bytes), passes, visit.step_bytes, visit.repeats)
-    return replace(visit, limit_bytes=found, attempts=made)
+    smallest = _confirmed(_bisected(passes, visit.step_bytes), passes, visit.step_bytes, visit.repeats)
+    return replace(visit, limit_bytes=smallest, attempts=made)
 
 
 def under_limit(candidate: Candidate, size: Size, cores: Sequence[int]) -> Try:
-    """Return a function that tries a fresh server of ``candidate`` under a limit on its memory, swap included."""
+    """Return a function that tries a fresh server of ``candidate`` under a memory limit, swap included."""
 
     def attempt(limit_bytes: int) -> str | None:
         limited = Size(vcpu=size.vcpu, memory_bytes=limit_bytes, worker_count=size.worker_count)
@@ -71,13 +71,13 @@ def _bisected(passes: Callable[[int], bool], step_bytes: int) -> int | None:
 
 
 def _confirmed(limit_bytes: int | None, passes: Callable[[int], bool], step_bytes: int, repeats: int) -> int | None:
-    """The least that passes ``repeats`` times in a row; the pass of the bisection counts as the first."""
-    row = 1
-    while limit_bytes is not None and row < repeats:
+    """Return the least limit that passes ``repeats`` times in a row; the bisection's pass counts as the first."""
+    passed = 1
+    while limit_bytes is not None and passed < repeats:
         if passes(limit_bytes):
-            row += 1
+            passed += 1
         else:
-            row, limit_bytes = 0, limit_bytes + step_bytes
+            passed, limit_bytes = 0, limit_bytes + step_bytes
             if limit_bytes > GREATEST_BYTES:
                 return None
     return limit_bytes

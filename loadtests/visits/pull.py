@@ -1,4 +1,4 @@
-"""Images pulled from a registry into an engine that has none of their layers, over a link of a given bandwidth."""
+"""Pulls of images from a registry into an empty engine, over a link of a given bandwidth."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,30 +25,30 @@ class Puller:
     link: Link
     registry: str
     manifests: Mapping[str, Manifest]
-    seen_bps: dict[str, float] = field(default_factory=dict)
+    measured_bps: dict[str, float] = field(default_factory=dict)
 
     def measure(self, record: Pull, cell: PullCell) -> Pull:
-        """``record`` with one pull of the cell's image over its link filled in."""
+        """Return ``record`` with one pull of the cell's image over its link."""
         self.link.shape(cell.link)
-        if cell.link not in self.seen_bps:
-            self.seen_bps[cell.link] = self.link.seen_bps()
+        if cell.link not in self.measured_bps:
+            self.measured_bps[cell.link] = self.link.measure_bps()
         manifest = self.manifests[cell.image]
-        found = replace(
+        known = replace(
             record,
             compressed_bytes=manifest.compressed_bytes,
             layers=len(manifest.layers),
-            link_seen_bps=self.seen_bps[cell.link],
+            link_seen_bps=self.measured_bps[cell.link],
         )
         try:
             pulled = pull(self.client, f"{self.registry}/{cell.image}")
         except FailedError as error:
-            return replace(found, error=str(error))
-        return replace(found, download_s=pulled.download_s, total_s=pulled.total_s)
+            return replace(known, error=str(error))
+        return replace(known, download_s=pulled.download_s, total_s=pulled.total_s)
 
 
 @contextmanager
 def puller(images: Iterator[str]) -> Iterator[Puller]:
-    """What pulls ``images``, which are pushed first; registry, engine and link are gone afterwards."""
+    """Provide a puller of ``images``, which are pushed first; remove registry, engine and link afterwards."""
     with temporary_resources() as mine, shaped_link() as link, local_registry(mine.folder) as here:
         with registry_pusher(RegistryAddress.parse(here), ecr=False) as ready:
             manifests = {image: ready.push(image).manifest for image in images}

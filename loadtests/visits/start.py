@@ -1,8 +1,8 @@
-"""One start of one fresh server, watched from outside: nothing is added to the server, its image or its command line.
+"""One start of one fresh server, observed from outside: nothing is added to the server, its image or command line.
 
-The phases are what the engine's calls take, then what the kernel shows: the socket that listens, in the namespace's
-table of sockets, and the first answer. Until the port is bound no request is sent; afterwards one is, and waits in the
-socket's queue for whoever accepts it, so that looking every two milliseconds costs the server nothing.
+The first phases are the durations of the engine's calls. The others come from the kernel's table of sockets in the
+server's namespace, which shows when the port is bound, and from the first answer. No request is sent before the port is
+bound; afterwards one waits in the socket's queue until it is accepted, so polling costs the server nothing.
 """
 
 import functools
@@ -21,15 +21,14 @@ from common.engine.page_cache import evict
 from common.errors import FailedError
 from common.host.cores import Cores
 from common.host.cpu import cgroup_meter, read_cpu
-from common.host.http_probe import responds
-from common.host.waiting import READY_DEADLINE_S
+from common.host.readiness import READY_DEADLINE_S, responds
 from common.records.startup import Start
 from common.runtimes import container, process
 from common.runtimes.candidates import Candidate
 
 LOOK_EVERY_S = 0.002
 ANSWER_TIMEOUT_S = 1.0
-"""How long one request waits for its answer before we look whether the server still lives."""
+"""How long one request waits for its answer before the server is checked for having ended."""
 LISTEN = "0A"
 """The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
 
@@ -37,7 +36,7 @@ Ended = Callable[[], str | None]
 
 
 def observe(start: Start, candidate: Candidate, size: Size, *, cores: Cores, cold: bool) -> Start:
-    """``start`` with its phases filled in; with the server's end and its log where there was no answer."""
+    """Return ``start`` with its phases, or with how the server ended and its log if there was no answer."""
     watch = _process if candidate.tag is None else functools.partial(_container, cold=cold)
     try:
         return watch(start, candidate, size, cores)
@@ -72,7 +71,7 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
 
 
 def _process(start: Start, candidate: Candidate, size: Size, cores: Cores) -> Start:
-    """Phases from when the server's process is there: what comes before is its guard's start, which is ours."""
+    """Count phases from the start of the server's process; before that, only our own guard processes start."""
     with process.started(candidate.stack, size, cores=cores.server, python=candidate.interpreter) as running:
         assert running.cpu_meter is not None
         pid = _child(int(running.cpu_meter.removeprefix("tree:")), running.exit_reason, candidate)
@@ -88,20 +87,20 @@ def _process(start: Start, candidate: Candidate, size: Size, cores: Cores) -> St
 
 
 def _child(guard: int, ended: Ended, candidate: Candidate) -> int:
-    """The server's own process, once its guard has started it."""
-    found: list[psutil.Process] = []
+    """Return the PID of the server's own process, once its guard has started it."""
+    children: list[psutil.Process] = []
 
     def spawned() -> bool:
         with suppress(psutil.NoSuchProcess):
-            found.extend(psutil.Process(guard).children())
-        return bool(found)
+            children.extend(psutil.Process(guard).children())
+        return bool(children)
 
     _wait(spawned, lambda: True, ended, candidate)
-    return found[0].pid
+    return children[0].pid
 
 
 def _watch(pid: int, url: str, ended: Ended, candidate: Candidate) -> tuple[float, float]:
-    """When the port was bound, and when the first good answer had arrived, on ``perf_counter``'s clock."""
+    """Return when the port was bound and when the first good answer had arrived, by ``perf_counter``."""
     port = urlsplit(url).port or 80
     alive = Path(f"/proc/{pid}").exists
     _wait(lambda: listens(pid, port), alive, ended, candidate)
@@ -111,28 +110,31 @@ def _watch(pid: int, url: str, ended: Ended, candidate: Candidate) -> tuple[floa
 
 
 def _wait(ready: Callable[[], bool], alive: Callable[[], bool], ended: Ended, candidate: Candidate) -> None:
-    """Return once ``ready()``. The engine is asked how the server ended when it is seen to live no more, or is late."""
+    """Return once ``ready()``; ``FailedError`` if the server ends first or misses the deadline.
+
+    ``ended`` asks the engine, so it is called only if the process has exited, or once per ``ANSWER_TIMEOUT_S``.
+    """
     deadline = time.monotonic() + READY_DEADLINE_S
     ask_at = time.monotonic() + ANSWER_TIMEOUT_S
     while not ready():
         now = time.monotonic()
         if not alive() or now > ask_at:
             ask_at = now + ANSWER_TIMEOUT_S
-            if (how := ended()) is not None:
-                raise FailedError(f"{candidate.name} ended before it answered: {how}")
+            if (reason := ended()) is not None:
+                raise FailedError(f"{candidate.name} ended before it answered: {reason}")
         if now > deadline:
             raise FailedError(f"{candidate.name} did not answer with 200 within {READY_DEADLINE_S:g} s.")
         time.sleep(LOOK_EVERY_S)
 
 
 def listens(pid: int, port: int, *, proc: Path = Path("/proc")) -> bool:
-    """Whether a socket listens on ``port`` in the network namespace of ``pid``; seen from outside it."""
+    """Return whether a socket listens on ``port`` in the network namespace of ``pid``, as seen from outside it."""
     wanted = f":{port:04X}"
     return any(local.endswith(wanted) and state == LISTEN for local, state in _sockets(proc / str(pid) / "net"))
 
 
 def _sockets(net: Path) -> Iterator[tuple[str, str]]:
-    """Local address and state of every TCP socket, IPv4 and IPv6; none once the process is gone."""
+    """Yield the local address and state of every TCP socket, IPv4 and IPv6; none once the process has exited."""
     for name in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (net / name).read_text().splitlines()[1:]:
@@ -141,12 +143,12 @@ def _sockets(net: Path) -> Iterator[tuple[str, str]]:
 
 
 def _disk_read_bytes(pid: int) -> int | None:
-    """What a process and its descendants had read from the disk so far; ``None`` where the kernel does not tell."""
+    """Return the bytes that a process and its descendants have read from disk; ``None`` if they are unknown."""
     total = 0
     try:
         root = psutil.Process(pid)
-        for one in (root, *root.children(recursive=True)):
-            total += one.io_counters().read_bytes
+        for process_ in (root, *root.children(recursive=True)):
+            total += process_.io_counters().read_bytes
     except (psutil.Error, OSError):
         return None
     return total
@@ -154,7 +156,7 @@ def _disk_read_bytes(pid: int) -> int | None:
 
 @contextmanager
 def pinned(cores: Cores) -> Iterator[None]:
-    """This process off the server's cores, where there are others, while it watches."""
+    """Keep this process off the server's cores, if there are others, while it observes."""
     before = psutil.Process().cpu_affinity()
     psutil.Process().cpu_affinity(list(cores.generator))
     try:

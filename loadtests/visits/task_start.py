@@ -16,20 +16,20 @@ SETTLE_S = 30.0
 
 
 def measure_task(blank: TaskStart, cell: FargateCell, settings: FargateSettings, definition_arn: str) -> TaskStart:
-    """Return one start of a task. A failure is the start's, unless it is ours or the spending limit is reached."""
+    """Return one start of a task; failures of the task are recorded in it, other errors are raised."""
     spent = settings.budget.spent
     try:
         with started(
             cell.name, definition_arn, cell.size, settings, subnets=cell.subnets, groups=cell.security_groups
-        ) as one:
-            found = _phases(one)
+        ) as task:
+            phases = _phases(task)
     except FailedError as error:
         return replace(blank, error=str(error), dollars=settings.budget.spent - spent)
-    return replace(blank, **found, dollars=settings.budget.spent - spent)
+    return replace(blank, **phases, dollars=settings.budget.spent - spent)
 
 
 def startup_phases(task: Task, answered_at: datetime, clock_offset: timedelta = timedelta()) -> dict[str, Any]:
-    """Return the instants and phases of a ``TaskStart``; a phase is ``None`` where ECS gave only one of its ends."""
+    """Return the instants and phases of a ``TaskStart``; a phase is ``None`` if ECS gave only one of its ends."""
     answered_at += clock_offset
     return {
         "created_at": task.created_at,
@@ -48,11 +48,11 @@ def startup_phases(task: Task, answered_at: datetime, clock_offset: timedelta = 
     }
 
 
-def _phases(one: Started) -> dict[str, Any]:
-    """Return the phases of a start, once ECS reports them: it says only later that a task runs."""
-    seen = one.watch.settled(SETTLE_S)
-    clock = one.watch.settings.cloud.clock
-    return {**startup_phases(seen, one.answered_at, clock.offset), "clock_uncertainty_s": clock.uncertainty_s}
+def _phases(task: Started) -> dict[str, Any]:
+    """Return the phases of a start, once ECS reports that the task runs, which it does with a delay."""
+    reported = task.watch.settled(SETTLE_S)
+    clock = task.watch.settings.cloud.clock
+    return {**startup_phases(reported, task.answered_at, clock.offset), "clock_uncertainty_s": clock.uncertainty_s}
 
 
 def _between(first: datetime | None, last: datetime | None) -> float | None:

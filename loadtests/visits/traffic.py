@@ -1,4 +1,4 @@
-"""One fresh server in its surroundings, loaded in one way after the other."""
+"""One fresh server at one point, loaded with each kind of traffic in turn."""
 
 import random
 from collections.abc import Sequence
@@ -26,25 +26,25 @@ from loadtests.windows.tools import GeneratorError
 WINDOW_S = 2.0
 LONGEST_WINDOW_S = 30.0
 ARRIVALS = 1100
-"""How many arrivals a window is made to hold, so that a thousand of them are answered."""
+"""The number of arrivals that a window should hold, so that a thousand of them are answered."""
 
 
 class Servable(Protocol):
-    """What can be visited: a candidate, or nginx."""
+    """A server that can be loaded: a candidate, or nginx."""
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """The name in tables."""
 
     def serve(self, size: Size, *, cores: Sequence[int], inside: bool = ...) -> AbstractContextManager[RunningServer]:
-        """Bring it up; nothing of it is left afterwards."""
+        """Serve while the block runs; nothing is left afterwards."""
 
 
 def load_in_turn(visit: TrafficVisit, point: Point, setup: Setup, servable: Servable, *, seed: int) -> TrafficVisit:
-    """Return ``visit`` with the loads of all the point's traffic, and what went wrong with the server, if anything.
+    """Return ``visit`` with the loads of all the point's traffic, and with the server's failure, if any.
 
-    ``setup`` is the run's; the point brings its own size, cores and load. ``GeneratorError`` where Locust fails though
-    the server is well.
+    ``setup`` is the run's; the point has its own size, cores and load. Raise ``GeneratorError`` if Locust fails
+    although the server is well.
     """
     loads: dict[str, Load] = {}
     visit = replace(visit, loads=loads)
@@ -67,9 +67,9 @@ def load_in_turn(visit: TrafficVisit, point: Point, setup: Setup, servable: Serv
 def load_all(
     running: RunningServer, point: Point, setup: Setup, loads: dict[str, Load], *, seed: int, order: str
 ) -> None:
-    """Make all windows of a point, one after the other, into ``loads``; ``order`` seeds their order.
+    """Measure all windows of a point in turn and add them to ``loads``; ``order`` seeds their order.
 
-    ``FailedError`` says how the server ended, ``GeneratorError`` how Locust failed.
+    Raise ``FailedError`` if the server ends, ``GeneratorError`` if Locust fails.
     """
     for traffic in shuffled(point.traffic, order):
         capacity = capacity_rps(loads[SATURATED], point.size.vcpu) if SATURATED in loads else None
@@ -87,13 +87,13 @@ def load_all(
 
 
 def shuffled(traffic: Sequence[Traffic], seed: str) -> list[Traffic]:
-    """Return the traffic in shuffled order, but first what the capacity is read from."""
+    """Return the traffic in shuffled order, beginning with the one from which the capacity is read."""
     order = random.Random(seed).sample(list(traffic), len(traffic))  # noqa: S311 -- not for secrets
-    return sorted(order, key=lambda one: one.name != SATURATED)
+    return sorted(order, key=lambda kind: kind.name != SATURATED)
 
 
 def longest_window_s(traffic: Traffic) -> float:
-    """Return how long the window of a traffic can be at most, whatever its rate."""
+    """Return the longest that the window of a traffic can be, at any rate."""
     return traffic.window_s if traffic.window_s is not None else LONGEST_WINDOW_S
 
 
@@ -154,5 +154,5 @@ def _rate_rps(rate: Rate, capacity: float | None) -> float:
     if rate.rps is not None:
         return rate.rps
     if not capacity:
-        raise FailedError("nothing was answered when its capacity was measured")
+        raise FailedError("no request was answered while its capacity was measured")
     return (rate.share or 0.0) * capacity

@@ -13,9 +13,9 @@ from loadtests.windows.tools import GeneratorError
 
 
 def measure_window(window: Window, setup: Setup, candidate: Candidate, *, seed: int) -> Window:
-    """Return ``window`` with its load, or with what went wrong with the server, which does not end the run.
+    """Return ``window`` with its load, or with the server's failure, which does not end the run.
 
-    ``GeneratorError`` where the load generator fails though the server is well. ``seed`` is for Poisson arrivals.
+    Raise ``GeneratorError`` if the load generator fails although the server is well. ``seed`` is for Poisson arrivals.
     """
     window = replace(window, load_average=os.getloadavg()[0])
     try:

@@ -1,1 +1,1 @@
-"""Locust's web UI, on stacks that are brought up for it."""
+"""Locust's web UI on a stack."""

@@ -1,4 +1,4 @@
-"""One window made by Locust, headless, on a running server."""
+"""One window measured by headless Locust on a running server."""
 
 import os
 import subprocess
@@ -34,34 +34,34 @@ STEP_OVERHEAD_S = 21.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """Where generators that begin together wait for each other."""
+    """A folder in which generators that begin together wait for each other."""
 
     folder: Path
     count: int
-    """How many generators there are."""
+    """The number of generators."""
 
     def options(self) -> tuple[str, ...]:
-        """Return the options that make Locust wait there."""
+        """Return the options that make Locust wait at the gate."""
         return (f"--gate={self.folder}", f"--gate-of={self.count}")
 
 
 @contextmanager
 def isolated_locust(line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None) -> Iterator[Program]:
-    """Run a command line of Locust's in ``folder``, without the settings that Locust takes from elsewhere.
+    """Run a Locust command line in ``folder``, isolated from the user's Locust settings.
 
-    Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` where it runs.
+    Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` here.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    environment = kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    environment = others | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
     with supervised(line, cwd=folder, cores=cores, env=environment) as program:
         yield program
 
 
 def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gate: Gate | None = None) -> Load:
-    """Load a server as ``setup`` says for a warm-up and a window; ``GeneratorError`` where Locust gives no result.
+    """Load a server as ``setup`` says for a warm-up and a window; ``GeneratorError`` if Locust gives no result.
 
-    A rate that is a share of the capacity has the capacity measured first, on the same server; ``FailedError`` where
-    that answers nothing. ``seed`` is for Poisson arrivals.
+    For a rate that is a share of the capacity, the capacity is measured first on the same server; ``FailedError`` if
+    nothing is answered. ``seed`` is for Poisson arrivals.
     """
     waiting = () if gate is None else gate.options()
     rate = setup.load.rate or Rate()
@@ -69,13 +69,13 @@ def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gat
         return _load(server, setup, (*_open_loop(setup.load, rate.rps, seed), *waiting))
     saturating = replace(setup, load=replace(setup.load, scenario="hello", rate=None))
     if not (capacity := capacity_rps(_load(server, saturating, ()), setup.size.vcpu)):
-        raise FailedError("nothing was answered when its capacity was measured")
+        raise FailedError("no request was answered while its capacity was measured")
     load = _load(server, setup, (*_open_loop(setup.load, rate.share * capacity, seed), *waiting))
     return replace(load, open_loop=load.open_loop and replace(load.open_loop, capacity_rps=capacity))
 
 
 def longest_s(load: LoadSpec) -> float:
-    """Return how long Locust may run if everything goes as slowly as it may."""
+    """Return the longest time that Locust can take, in seconds."""
     if SCENARIOS[load.scenario].climbs is None:
         return START_UP_S + load.warmup_s + load.window_s
     step_s = max(load.window_s, DELAYS * load.delay_ms / 1000) + STEP_OVERHEAD_S

@@ -1,7 +1,7 @@
-"""Windows made by a second Fargate task beside the server's: what it is ordered to do, and what it returns.
+"""Windows measured by a second Fargate task next to the server's: its order, and its result.
 
-The task runs ``loadtests.visits.load_task``, which makes the windows with the same code as here and hands their records
-back. Its whole order is on its command line and it answers once: there is no protocol beyond that.
+The task runs ``loadtests.visits.load_task``, which measures the windows with the same code as here and returns their
+records. Its whole order is on its command line, and it answers once; there is no further protocol.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from loadtests.windows.by_locust import longest_s
 from loadtests.windows.tools import GeneratorError
 
 LINE = ("python3", "-m", "loadtests.visits.load_task")
-"""What the task runs, followed by its order."""
+"""The command that the task runs, to be followed by its order."""
 WINDOW = "window"
 """The name of the only window of an order without a point."""
 SLACK_S = 30.0
@@ -30,7 +30,7 @@ SLACK_S = 30.0
 
 
 class LoadOrder(Struct, frozen=True, kw_only=True):
-    """What a task is to do with a server: one window, or all the traffic of a point."""
+    """The work of a task: one window, or all the traffic of a point."""
 
     code: str
     url: str
@@ -42,17 +42,17 @@ class LoadOrder(Struct, frozen=True, kw_only=True):
 
 
 class LoadResult(Struct, frozen=True, kw_only=True):
-    """What the task did: records by name, and why there are no more."""
+    """The result of the task: records by name, and the error that ended it."""
 
     loads: dict[str, Load] = {}
     server_error: str | None = None
     generator_error: str | None = None
     stale_image: bool = False
-    """Whether the image holds other code than the process that gave the order runs."""
+    """Whether the image was built from code other than that of the process that gave the order."""
 
 
 def measure(server: RunningServer, task: LoadTask, setup: Setup, *, seed: int | None) -> Load:
-    """Return one window made by the task; errors as ``ask``."""
+    """Return one window measured by the task; errors as in ``ask``."""
     rate = setup.load.rate or Rate()
     needed_s = longest_s(setup.load) * (1 if rate.share is None else 2)
     result = ask(task, LoadOrder(code=code_digest(), url=task.url, setup=setup, seed=seed), needed_s)
@@ -61,21 +61,21 @@ def measure(server: RunningServer, task: LoadTask, setup: Setup, *, seed: int | 
 
 
 def ask(task: LoadTask, order: LoadOrder, needed_s: float) -> LoadResult:
-    """Give the task its order and return its result, which may take ``needed_s``; ``FailedError`` where it fails."""
+    """Give the task its order and return its result, which may take ``needed_s``; ``FailedError`` if it fails."""
     short = replace(order, setup=replace(order.setup, ceiling=None))  # a task definition holds 64 KB at most
     line = (*LINE, msgspec.json.encode(short).decode())
     return msgspec.json.decode(task.ask(line, needed_s + SLACK_S), type=LoadResult)
 
 
 def raise_errors(server: RunningServer, result: LoadResult) -> None:
-    """Raise what went wrong, if anything.
+    """Raise the error of a result, if any.
 
-    ``FailedError`` where the server failed, ``GeneratorError`` where the generator did, ``CannotContinueError`` where
-    its image is stale.
+    ``FailedError`` if the server failed, ``GeneratorError`` if the generator did, ``CannotContinueError`` if its image
+    is stale.
     """
     if result.stale_image:
         raise CannotContinueError(
-            "the generator's image in the registry is of other code than this. Run: make generator REGISTRY= with the "
+            "the generator's image in the registry was built from other code. Run make generator REGISTRY= with the "
             "registry that tasks pull from."
         )
     if result.server_error or result.generator_error:
@@ -86,7 +86,7 @@ def raise_errors(server: RunningServer, result: LoadResult) -> None:
 
 @cache
 def code_digest() -> str:
-    """Return a digest of the harness's own sources: equal here and in an image that was built of them."""
+    """Return a digest of the harness's sources, which is equal here and in an image that was built from them."""
     digest = hashlib.sha256()
     for file in sorted(file for package in ("common", "loadtests") for file in (ROOT / package).rglob("*.py")):
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())

@@ -1,7 +1,7 @@
-"""One window made by wrk, as a second opinion: the same cells and records, counts only.
+"""One window measured by wrk, as a second opinion: the same cells and records, but counts only.
 
-There are no percentiles, for wrk 4.1 rewrites its histogram at the end of a run, and no body is checked. A status of
-400 or more and every socket error is a failure. Requests in flight when it ends are not counted.
+There are no percentiles, because wrk 4.1 rewrites its histogram at the end of a run, and bodies are not checked. A
+status of 400 or more and every socket error is a failure. Requests in flight at the end are not counted.
 """
 
 import json
@@ -35,8 +35,8 @@ US_PER_S = 1e6
 def measure(server: RunningServer, setup: Setup) -> Load:
     """Load a server as ``setup`` says for a warm-up and a window of whole seconds.
 
-    The server stands idle before and after, so that its CPU time is read at leisure, for all that wrk did.
-    ``GeneratorError`` where wrk gives no result.
+    The server is idle before and after, so its CPU time can be read at leisure and covers everything that wrk did.
+    ``GeneratorError`` if wrk gives no result.
     """
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
@@ -53,7 +53,7 @@ def measure(server: RunningServer, setup: Setup) -> Load:
 def load_of(
     reply: Mapping[str, Any], users: int, server: Sequence[CpuReading | None], *, server_gone: str | None = None
 ) -> Load:
-    """Return the record of what wrk said of one window."""
+    """Return the record of one window from wrk's summary."""
     names = {
         "status": "status 400 or more",
         "connect": "connection refused",
@@ -89,7 +89,7 @@ def load_of(
 
 
 def command(url: str, setup: Setup, duration_s: float) -> list[str]:
-    """Return wrk's command line for the scenario; it takes whole seconds, one at least."""
+    """Return wrk's command line for the scenario; durations are whole seconds, at least one."""
     load = setup.load
     paths = SCENARIOS[load.scenario].wrk_paths(load.delay_ms)
     assert paths, f"wrk cannot do {load.scenario}"
@@ -100,7 +100,7 @@ def command(url: str, setup: Setup, duration_s: float) -> list[str]:
 
 
 def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, Any]:
-    """Return what wrk said, and the CPU time of it and its threads."""
+    """Return wrk's summary, with its CPU time."""
     with temporary_folder("window") as folder:
         file = folder / "timed.json"
         wrk = command(server.url, setup, duration_s)
@@ -114,10 +114,10 @@ def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, An
 
 
 def _reply(program: Program, file: Path) -> dict[str, Any]:
-    found = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
-    if found is None or not file.exists():
+    summary = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
+    if summary is None or not file.exists():
         raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
-    reply: dict[str, Any] = json.loads(found[1])
+    reply: dict[str, Any] = json.loads(summary[1])
     reply |= json.loads(file.read_text())
     return reply
 

@@ -1,4 +1,4 @@
-"""One window, by whichever tool the setup names."""
+"""One window, measured by the tool that the setup names."""
 
 from common.records.load import Setup, Tool
 from common.records.window import Load
@@ -7,7 +7,7 @@ from loadtests.windows import by_locust, by_task, by_wrk
 
 
 def measure(server: RunningServer, setup: Setup, *, seed: int | None = None) -> Load:
-    """Load a server as ``setup`` says; ``GeneratorError`` where the tool gives no result. ``seed`` is for arrivals."""
+    """Load a server as ``setup`` says; ``GeneratorError`` if the tool gives no result. ``seed`` is for arrivals."""
     if server.load_task is not None:
         return by_task.measure(server, server.load_task, setup, seed=seed)
     match setup.load.tool:

@@ -1,4 +1,4 @@
-"""Runs a command to its end and writes what it cost: ``python -P timed.py FILE COMMAND...``.
+"""Runs a command to its end and writes its CPU time: ``python -P timed.py FILE COMMAND...``.
 
 ``FILE`` gets a JSON object: ``exit_status``, and ``cpu_s`` of the command and its descendants that were waited for.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main(file: str, command: list[str]) -> int:
-    """Run ``command``; the exit status it ended with."""
+    """Run ``command`` and return its exit status."""
     status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     Path(file).write_text(json.dumps({"exit_status": status, "cpu_s": used.ru_utime + used.ru_stime}))

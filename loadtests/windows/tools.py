@@ -1,4 +1,4 @@
-"""What each load generator can do, and how it may fail."""
+"""The capabilities of each load generator, and the error of one that fails."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def require_wrk() -> str:
 
 
 def parse_tool(text: str) -> Tool:
-    """Return the tool that ``TOOL=`` names; ``UsageError`` where it is not installed."""
+    """Return the tool that ``TOOL=`` names; ``UsageError`` if it is not installed."""
     tool = Tool(one_of(text, Tool, variable="TOOL"))
     if tool is Tool.WRK:
         require_wrk()
@@ -28,14 +28,14 @@ def parse_tool(text: str) -> Tool:
 
 
 def require_able(load: LoadSpec) -> None:
-    """Raise ``UsageError`` where the tool, or the number of workers, cannot do the scenario."""
+    """Raise ``UsageError`` if the tool, or the number of workers, cannot run the scenario."""
     scenario = SCENARIOS[load.scenario]
     if load.tool is Tool.WRK and scenario.wrk_paths(load.delay_ms) is None:
-        able = ", ".join(name for name, one in SCENARIOS.items() if one.wrk_paths(load.delay_ms) is not None)
-        raise UsageError(f"TOOL=wrk cannot do SCENARIO={load.scenario}. Accepted with it: {able}.")
+        able = ", ".join(name for name, kind in SCENARIOS.items() if kind.wrk_paths(load.delay_ms) is not None)
+        raise UsageError(f"TOOL=wrk cannot run SCENARIO={load.scenario}: must be one of {able}.")
     if load.tool is Tool.WRK and load.generator_workers:
-        raise UsageError(f"GENERATOR_WORKERS={load.generator_workers} needs TOOL=locust; wrk has a thread a core.")
+        raise UsageError(f"GENERATOR_WORKERS={load.generator_workers} needs TOOL=locust; wrk uses one thread per core.")
     if load.generator_workers and scenario.climbs:
         raise UsageError(
-            f"GENERATOR_WORKERS={load.generator_workers} cannot do SCENARIO={load.scenario}, which runs in one process."
+            f"GENERATOR_WORKERS={load.generator_workers} cannot run SCENARIO={load.scenario}, which needs one process."
         )

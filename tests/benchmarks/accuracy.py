@@ -15,9 +15,8 @@ import tempfile
 from enum import StrEnum
 from pathlib import Path
 
-from common.host.http_probe import responds
 from common.host.ports import HOST, free_port
-from common.host.waiting import wait_until
+from common.host.readiness import responds, wait_until
 from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
@@ -117,7 +116,7 @@ def measured(connections: int, *times_s: float) -> tuple[Load, list[int]]:
     ):
         os.sched_setaffinity(server.pid, cores[:1])
         try:
-            wait_until(lambda: responds(f"http://{HOST}:{port}"), lambda: _exit_status(server), what="the null server")
+            wait_until(lambda: responds(f"http://{HOST}:{port}"), lambda: _exit_status(server), name="the null server")
             file = Path(to) / "load.json"
             subprocess.run(locust(port, file, cores[-1], connections), cwd=ROOT, check=True, capture_output=True)
             load = decode(file.read_bytes(), Load, what="load", source=file.name)

@@ -25,14 +25,14 @@ def test_every_kind_of_run_has_an_experiment() -> None:
     assert EXPERIMENTS.keys() == set(get_args(AnyRun))
 
 
-def test_every_experiment_is_made_and_resumed_by_a_command() -> None:
+def test_every_experiment_is_started_and_resumed_by_a_command() -> None:
     commands = {experiment.command for experiment in EXPERIMENTS.values()} | {FargateStartup.command}
     assert commands <= set(command_line())
     assert len(commands) == len(EXPERIMENTS), "one for each, but for starts here and on Fargate"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("startup", FargateStartup), ("vcpu", FactorExperiment)])
-def test_starts_of_tasks_are_an_experiment_where_a_factor_is_varied(name: str, kind: type) -> None:
+def test_starts_of_tasks_are_an_experiment_if_a_factor_is_varied(name: str, kind: type) -> None:
     made = FargateRun(**run_head(name=name, region=None, architecture="X86_64", public=True, prices="", cells=[]))
     assert type(experiment_of(made)) is kind
 

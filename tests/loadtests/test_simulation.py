@@ -8,7 +8,7 @@ from scipy import stats
 
 from common.records.summary import Decision, Pair
 from common.records.window import Window
-from loadtests.analysis.comparison import LOOKS, compare_two, decide, going_on, pairs
+from loadtests.analysis.comparison import LOOKS, compare_two, decide, pairs, worth_continuing
 from loadtests.analysis.intervals import log_interval, median_interval
 from loadtests.analysis.ranking import better_of
 from loadtests.experiments.loadtest import LoadTest
@@ -47,9 +47,7 @@ def test_on_a_disturbed_machine_intervals_cover_the_disturbed_mean(rounds: int) 
 
 
 @pytest.mark.parametrize(("rounds", "low"), [(5, 0.89), (8, 0.87), (20, 0.89)])
-def test_where_disturbance_is_all_the_spread_there_is_intervals_are_known_to_be_too_narrow(
-    rounds: int, low: float
-) -> None:
+def test_intervals_are_too_narrow_if_disturbance_is_the_only_spread(rounds: int, low: float) -> None:
     """A known limit: without a shared effect of rounds the slowed servers' skew shows, and coverage falls to 89 %."""
     truth = 1000 * math.exp(mean_slowdown())
     assert low < _coverage(rounds, round_sd=0.0, disturbed=True, truth=truth) < 0.93
@@ -57,7 +55,7 @@ def test_where_disturbance_is_all_the_spread_there_is_intervals_are_known_to_be_
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 @pytest.mark.parametrize("disturbed", [False, True])
-def test_intervals_of_ratios_cover_the_true_ratio_whatever_rounds_share(rounds: int, disturbed: bool) -> None:  # noqa: FBT001
+def test_intervals_of_ratios_cover_the_true_ratio_with_any_round_effect(rounds: int, disturbed: bool) -> None:  # noqa: FBT001
     rng = np.random.default_rng(rounds)
     covered, experiments = 0, 3000
     for _ in range(experiments):
@@ -88,13 +86,13 @@ def _in_sequence(values: Values) -> tuple[tuple[Pair, ...], Values]:
         for name in active:
             measured[name] |= {number: values[name][number] for number in range(made + 1, look + 1)}
         found, made = pairs(measured, decided=found), look
-        if not (active := going_on(active, found, rounds_left=LOOKS[-1] - look)):
+        if not (active := worth_continuing(active, found, rounds_left=LOOKS[-1] - look)):
             break
     return found, measured
 
 
 @pytest.mark.parametrize("step", [0.0, 0.02, 0.05, 0.25])
-def test_a_run_makes_the_very_windows_that_the_simulation_draws(step: float) -> None:
+def test_a_run_makes_exactly_the_windows_that_the_simulation_draws(step: float) -> None:
     """So what is simulated here is what the runner does."""
     for seed in range(6):
         values = draw(np.random.default_rng(seed), [1000 * (1 + step) ** place for place in range(5)], 20)
@@ -149,7 +147,7 @@ def test_twelve_cells_are_never_ordered_wrongly_and_need_fewer_rounds_than_20(sp
     assert windows / (experiments * 12 * 20) < most
 
 
-def test_what_is_let_go_would_mostly_not_have_been_decided() -> None:
+def test_most_pairs_out_of_reach_would_not_have_been_decided() -> None:
     """The price, with stacks 8 % apart: half the rounds, for 17 points fewer of the pairs decided."""
     rng, decided = np.random.default_rng(16), {"all": 0, "fewer": 0}
     for _ in range(200):
@@ -169,7 +167,7 @@ def test_looks_are_replayed_from_what_was_measured_to_the_same_decisions() -> No
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.03, 1.06])
-def test_the_rounds_said_to_be_needed_decide_four_times_in_five_or_more(ratio: float) -> None:
+def test_the_forecast_of_rounds_decides_at_least_four_times_in_five(ratio: float) -> None:
     """The forecast is asked of four rounds whose estimates are the truth, and then tried on fresh ones."""
     noise = [(-1) ** number * math.sqrt(2) * OWN_SD * math.sqrt(3 / 4) for number in range(4)]
     pilot = {number: 1000 * ratio * math.exp(one) for number, one in enumerate(noise)}

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from common.records.summary import Decision, Pair
-from loadtests.analysis.comparison import SLICED_LOOKS, going_on, pairs
+from loadtests.analysis.comparison import SLICED_LOOKS, pairs, worth_continuing
 from loadtests.analysis.dropping import FEWEST_CHANCE
 from loadtests.analysis.moderation import adjusted
 from loadtests.analysis.ranking import better_of, rank_ranges
@@ -59,7 +59,7 @@ def _in_sequence(values: Values, rounds: int = SLICED_LOOKS[-1]) -> tuple[tuple[
         options = {"looks": len(SLICED_LOOKS), "decided": found, "steadied_by": measured}
         hopeful = pairs(measured, **options, power=FEWEST_CHANCE)  # type: ignore[arg-type]
         found, made = pairs(measured, **options), look  # type: ignore[arg-type]
-        if not (active := going_on(active, hopeful, rounds_left=SLICED_LOOKS[-1] - look)):
+        if not (active := worth_continuing(active, hopeful, rounds_left=SLICED_LOOKS[-1] - look)):
             break
     return found, measured
 

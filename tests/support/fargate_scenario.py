@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,7 +34,9 @@ from tests.support.simulated_ecs import Durations, SimulatedEcs
 from tests.support.unreliable_aws import Faults, Outage, UnreliableNetwork
 from tests.support.virtual_time import START_S, KilledError, VirtualTime
 
-PRICES = TaskPrices.find("X86_64", "us-east-1")
+PUBLIC_IP: tuple[Literal["enabled", "disabled"], ...] = ("enabled", "disabled")
+PRICES = {choice: TaskPrices.find("X86_64", "us-east-1", public=choice == "enabled") for choice in PUBLIC_IP}
+"""Prices by ``ASSIGN_PUBLIC_IP=``."""
 SIZES = [parse_fargate_size(vcpu, None) for vcpu in ("0.25", "1", "2", "4")]
 FOREVER_S = 1e6
 
@@ -164,14 +167,15 @@ class Scenario:
 
     def _settings(self) -> FargateSettings:
         planned = [task for server in self.plan for task in server.tasks(load_from_task=self.load_from_task)]
-        needed = sum(PRICES.dollars(size, lifetime_s + STOP_S) for size, lifetime_s in planned)
+        public = self.chance.choice(PUBLIC_IP)
+        needed = sum(PRICES[public].dollars(size, lifetime_s + STOP_S) for size, lifetime_s in planned)
         settings = FargateSettings(
             region="us-east-1",
             subnets="s",
             registry=REGISTRY,
             execution_role="arn:aws:iam::123456789012:role/r",
             architecture="x86_64",
-            assign_public_ip=self.chance.choice(["enabled", "disabled"]),
+            assign_public_ip=public,
             load_from="task" if self.load_from_task else "here",
             max_dollars=needed * self.chance.choice([0.9, *[1.0001] * 6, 1.3, 1.3, 3]),
         )
@@ -267,7 +271,7 @@ class Scenario:
 
     def _check_money(self) -> None:
         outcome, ceiling = self.outcome, self.budget.max_dollars
-        bill = self.ecs.dollars(PRICES)
+        bill = self.ecs.dollars(self.budget.rates)
         outcome.tasks, outcome.calls = len(self.ecs.tasks), self.network.calls
         outcome.share_of_ceiling = bill / ceiling
         outcome.ended_by_deadline = sum(task.get("exitCode") == 124 for task in self.ecs.tasks.values())

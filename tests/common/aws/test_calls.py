@@ -1,5 +1,6 @@
 """Errors of AWS are one line each, and say whether a call may have been carried out."""
 
+import logging
 import random
 
 import pytest
@@ -29,6 +30,12 @@ def test_a_refusal_is_one_line(
         aws_client.call("ecs", "ListTasks")
     assert "\n" not in str(refusal.value)
     assert "dummy-secret" not in str(refusal.value)
+
+
+def test_each_call_is_logged_with_its_parameters(aws_client: BotoClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="common.aws"):
+        aws_client.call("ecs", "ListTasks", cluster="benchmark")
+    assert 'AWS ecs ListTasks {"cluster": "benchmark"}' in caplog.messages
 
 
 def test_a_call_without_a_reply_ends_with_one_line(aws: Endpoint) -> None:

@@ -52,7 +52,7 @@ def test_an_invalid_size_is_refused_with_the_valid_sizes_and_their_date(
     with pytest.raises(UsageError) as refusal:
         parse_size(Runtime.FARGATE, vcpu, memory)
     assert accepted in str(refusal.value)
-    assert str(load_prices().seen["fargate"]) in str(refusal.value)
+    assert str(load_prices().sizes_as_of["fargate"]) in str(refusal.value)
 
 
 def test_the_number_of_sizes_matches_amazons_table() -> None:

@@ -43,6 +43,23 @@ def test_prices_are_those_of_the_architecture(region: str | None) -> None:
     assert "in us-east-1 as of 20" in TaskPrices.find("ARM64", region).dated
 
 
+def test_a_public_address_is_billed_only_if_tasks_get_one() -> None:
+    public, private = (
+        FargateSettings(region="us-east-1", max_dollars=1, assign_public_ip=choice).budget.rates
+        for choice in ("enabled", "disabled")
+    )
+    assert public.per_hour(SMALL) - private.per_hour(SMALL) == pytest.approx(0.005)
+
+
+def test_an_open_ended_task_without_a_ceiling_has_no_number_of_hours() -> None:
+    """A dry run has no ceiling."""
+    reports: list[str] = []
+    budget = SpendingLimit.parse(None, architecture="X86_64", region="us-east-1", dry_run=True)
+    budget.approve_open_end(SMALL, reports.append)
+    assert "inf" not in reports[0]
+    assert " hours" not in reports[0]
+
+
 @pytest.fixture
 def two_regions(tmp_path: Path) -> Path:
     """A table of prices with a second region, one of whose prices was changed later."""

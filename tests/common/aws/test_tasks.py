@@ -15,7 +15,7 @@ from common.aws.tasks import running_task, task_definition
 from common.catalog.images import image_tag
 from common.catalog.stacks import Stack
 from common.errors import FailedError
-from common.host.http_probe import responds
+from common.host.readiness import responds
 from common.runtimes.base import RunningServer
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_settings import ONE, REGISTRY, SLIM, fargate_settings, up

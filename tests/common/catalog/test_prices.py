@@ -13,8 +13,8 @@ GB = 1024**3
 def test_the_table_of_prices_is_read_with_its_dates_and_valid_sizes() -> None:
     prices = load_prices()
     x86 = next(offer for offer in prices.compute if offer.name == "fargate-x86")
-    sizes = prices.valid(x86)
-    assert (x86.vcpu_hour, x86.gb_hour, prices.stored(x86).gb_month) == (0.04048, 0.004445, 0.10)
+    sizes = prices.sizes_of(x86)
+    assert (x86.vcpu_hour, x86.gb_hour, prices.storage_of(x86).gb_month) == (0.04048, 0.004445, 0.10)
     assert x86.as_of.year >= 2026
     assert [one.memory_bytes for one in sizes if one.vcpu == 0.25] == [GB // 2, GB, 2 * GB]
     assert [(one.memory_bytes or 0) / GB for one in sizes if one.vcpu == 8] == list(range(16, 61, 4))
@@ -34,8 +34,8 @@ def test_another_offer_needs_no_code(tmp_path: Path) -> None:
     [
         ("vcpu_hour = 0.04048", 'vcpu_hour = "much"', "compute"),
         ("vcpu_hour = 0.04048", "vcpu_hour = -1", "compute"),
-        ('sizes = "fargate"', 'sizes = "farget"', "'farget'"),
-        ('storage = "ecr"', 'storage = "ecrs"', "'ecrs'"),
+        ('sizes = "fargate"', 'sizes = "farget"', "sizes farget"),
+        ('storage = "ecr"', 'storage = "ecrs"', "storage ecrs"),
         ("minimum_s = 60 #", "minimum = 60 #", "minimum"),
         ("[[compute]]", "[[compute", "is not a valid price table"),
     ],

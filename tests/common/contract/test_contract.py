@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.contract import BAD_DELAY, MAX_DELAY_MS, parse_delay, seconds, slept
+from common.contract import BAD_DELAY, MAX_DELAY_MS, parse_delay, sleep_seconds, slept
 
 ACCEPTED = {"0": 0, "7": 7, "007": 7, "00000": 0, "59999": 59_999, "60000": 60_000}
 REFUSED = [
@@ -48,12 +48,12 @@ def test_accepted_text_is_always_a_number_in_ascii_digits(text: str) -> None:
 def test_sleep_on_a_clock_of_whole_milliseconds_is_never_too_short(delay_ms: int, offset_ms: float) -> None:
     """Both the start of a sleep and the clock that ends it are rounded down, as in libuv."""
     started_ms = 1000 + offset_ms
-    ended_ms = int(started_ms) + round(seconds(delay_ms) * 1000)
+    ended_ms = int(started_ms) + round(sleep_seconds(delay_ms) * 1000)
     assert ended_ms - started_ms >= delay_ms
 
 
 def test_zero_delay_does_not_sleep() -> None:
-    assert seconds(0) == 0
+    assert sleep_seconds(0) == 0
 
 
 def test_response_names_the_delay() -> None:

@@ -82,7 +82,7 @@ def test_held_memory_of_a_process_tree_is_its_pss() -> None:
 
 
 def test_invalid_meter_is_refused() -> None:
-    with pytest.raises(UsageError, match="invalid memory meter 'ps:9'"):
+    with pytest.raises(UsageError, match="invalid memory meter ps:9"):
         read_memory("ps:9")
 
 

@@ -39,7 +39,7 @@ def holder() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_second_run_is_refused_with_id_and_process_of_the_first(holder: subprocess.Popen[bytes]) -> None:
     with (
-        pytest.raises(UsageError, match=rf"run first-run is under way .*process {holder.pid}"),
+        pytest.raises(UsageError, match=rf"run first-run is in progress .*process {holder.pid}"),
         hold_run_lock("second"),
     ):
         pytest.fail("the second run was let in")
@@ -113,11 +113,11 @@ def test_fifo_or_folder_is_refused(file: Path, create: Callable[[Path], None]) -
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
-        (b"12 \xff\xfe\x00run", "run \ufffd\ufffd?run is under way on this machine (process 12)"),
-        (b"1\x1b[2J2 a\rb\x9b1m\xe2\x80\xae", "run a?b\ufffd1m? is under way on this machine (process 1?[2J2)"),
-        (b"12 " + b"x" * 100_000, "x" * 197 + " is under way"),
-        (b"", "run (just begun) is under way on this machine (process unknown)"),
-        (b"12 first\nsecond", "run first is under way"),
+        (b"12 \xff\xfe\x00run", "run \ufffd\ufffd?run is in progress on this machine (process 12)"),
+        (b"1\x1b[2J2 a\rb\x9b1m\xe2\x80\xae", "run a?b\ufffd1m? is in progress on this machine (process 1?[2J2)"),
+        (b"12 " + b"x" * 100_000, "x" * 197 + " is in progress"),
+        (b"", "run (just begun) is in progress on this machine (process unknown)"),
+        (b"12 first\nsecond", "run first is in progress"),
     ],
 )
 def test_foreign_content_is_shown_in_one_short_printable_line(file: Path, content: bytes, shown: str) -> None:

@@ -46,12 +46,12 @@ def test_a_document_that_is_no_run_is_invalid(wrong: str) -> None:
 
 @pytest.mark.parametrize("version", [0, 4, 99])
 def test_another_schema_version_is_refused_by_name(version: int) -> None:
-    with pytest.raises(UsageError, match=rf"run\.json has schema version {version}\. Accepted: 1 to 3"):
+    with pytest.raises(UsageError, match=rf"run\.json has schema version {version}: must be 1 to 3"):
         decode_run(f'{{"schema_version": {version}}}'.encode(), source="run.json")
 
 
 def test_an_invalid_record_is_reported_with_its_field() -> None:
-    with pytest.raises(UsageError, match=r"summary\.json holds no summary of schema version 3: .*`run`"):
+    with pytest.raises(UsageError, match=r"summary\.json is not a valid summary of schema version 3: .*`run`"):
         decode('{"schema_version": 3}', Summary, what="summary", source="summary.json")
 
 

@@ -22,7 +22,7 @@ from common.catalog.images import image_tag, images
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.builds import build_images
-from common.engine.ownership import GUARD, OWNER
+from common.engine.ownership import OWNER, WATCHDOG
 from common.errors import FailedError, UsageError
 from common.host.cpu import read_cpu
 from common.host.ownership import owner_id
@@ -283,12 +283,12 @@ def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> Non
     reused = owner_id(os.getpid()).partition(":")[0] + ":1"
     owners = {"orphan": orphan, "reused PID": reused, "alive": owner_id(os.getpid())}
     containers = {
-        name: engine.containers.create(image_tag(stack, SLIM), labels={OWNER: owner, GUARD: "none"})
+        name: engine.containers.create(image_tag(stack, SLIM), labels={OWNER: owner, WATCHDOG: "none"})
         for name, owner in owners.items()
     }
     try:
         sweep()
-        present = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{GUARD}=none"})}
+        present = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{WATCHDOG}=none"})}
         assert {name for name, container in containers.items() if container.id in present} == {"alive"}
     finally:
         containers["alive"].remove(force=True)

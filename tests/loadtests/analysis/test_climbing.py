@@ -1,4 +1,4 @@
-"""Steps rise until the objective breaks for good, and end close to where it broke."""
+"""A climb raises the load until the objective breaks twice, and ends close to where it broke."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ P99 = Objective(fraction=0.99, limit_s=0.050)
 
 
 def climbed(limit: float, *, first: float, most: float = 1e6, whole: bool = False) -> list[float]:
-    """The targets tried where all up to ``limit`` hold."""
+    """Return the targets tried if all up to ``limit`` hold."""
     tried: list[tuple[float, bool]] = []
     while (target := next_target(tried, first=first, most=most, whole=whole)) is not None:
         tried.append((target, target <= limit))
@@ -24,24 +24,24 @@ def climbed(limit: float, *, first: float, most: float = 1e6, whole: bool = Fals
 
 @pytest.mark.parametrize("limit", [3.0, 100.0, 101.0, 777.0, 12_345.0, 200_000.0])
 @pytest.mark.parametrize("first", [1.0, 100.0, 5_000.0, 90_000.0])
-def test_the_knee_is_found_to_the_precision_from_wherever_the_climb_begins(limit: float, first: float) -> None:
+def test_the_knee_is_found_to_the_precision_wherever_the_climb_begins(limit: float, first: float) -> None:
     held = max(target for target in climbed(limit, first=first) if target <= limit)
     assert held <= limit <= held * (1 + PRECISION) * 1.001
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 15, 16, 17, 999])
-def test_whole_targets_stay_whole_and_are_tried_twice_at_most(limit: int) -> None:
+def test_whole_targets_stay_whole_and_are_tried_at_most_twice(limit: int) -> None:
     tried = climbed(limit, first=16, most=10_000, whole=True)
     assert all(target == int(target) and tried.count(target) <= 2 for target in tried)
     held = max(target for target in tried if target <= limit)
     assert held <= limit <= max(held + 1, held * 1.13)
 
 
-def test_a_climb_ends_at_the_most_there_is() -> None:
+def test_a_climb_ends_at_the_highest_target_allowed() -> None:
     assert climbed(1e9, first=16, most=100) == [16, 32, 64, 100]
 
 
-def test_a_climb_ends_where_nothing_holds() -> None:
+def test_a_climb_ends_if_no_target_holds() -> None:
     assert climbed(0, first=8, whole=True) == [8, 8, 4, 4, 2, 2, 1, 1]
 
 
@@ -76,7 +76,7 @@ def _load(slow: int, *, waiting: int = 0, never_sent: int = 0, **changes: Any) -
         (load(0, histogram=[]), "nothing was answered"),
     ],
 )
-def test_an_objective_is_broken_by_slow_answers_failures_and_what_was_not_sent(seen: Load, why: str | None) -> None:
+def test_an_objective_is_broken_by_slow_responses_failures_and_unsent_arrivals(seen: Load, why: str | None) -> None:
     assert broken(P99, seen) == why
 
 
@@ -92,7 +92,7 @@ def test_the_knee_is_the_highest_step_that_held() -> None:
     assert knee([_step(10, None, "slow")]) is None
 
 
-def test_memory_is_what_each_more_adds_between_steps_that_held() -> None:
+def test_memory_per_target_comes_from_the_lowest_and_highest_steps_that_held() -> None:
     assert memory_per_target_bytes([_step(10, 1000), _step(30, 5000), _step(90, 9999, "slow")]) == 200
     assert memory_per_target_bytes([_step(10, 1000)]) is None
     assert memory_per_target_bytes([_step(10, None), _step(20, None)]) is None

@@ -1,11 +1,11 @@
-"""Pairs end different, equivalent or undecided; what is decided stands; looks come when they were planned."""
+"""Pairs are different, equivalent or undecided; decisions are final; looks come as planned."""
 
 import math
 
 import pytest
 
 from common.records.summary import Decision
-from loadtests.analysis.comparison import LOOKS, compare_two, decide, going_on, pairs, taken
+from loadtests.analysis.comparison import LOOKS, compare_two, decide, looks_taken, pairs, worth_continuing
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)
 
@@ -31,7 +31,7 @@ def test_two_cells_are_compared_within_the_rounds_that_both_have(
     assert compare_two(a, b).decision is decision
 
 
-def test_what_a_round_shares_does_not_hide_a_difference() -> None:
+def test_differences_between_rounds_do_not_hide_a_difference_between_cells() -> None:
     shared = {1: 1.0, 2: 3.0, 3: 2.0, 4: 1.5, 5: 0.2}
     a = {number: 1000 * shared[number] for number in shared}
     b = {number: 1100 * shared[number] * WOBBLE[number] for number in shared}
@@ -41,14 +41,14 @@ def test_what_a_round_shares_does_not_hide_a_difference() -> None:
     assert found.ratio.estimate == pytest.approx(1 / 1.1, rel=0.01)
 
 
-def test_a_wider_margin_makes_equivalent_what_a_narrow_one_leaves_undecided() -> None:
+def test_a_pair_left_undecided_by_a_narrow_margin_is_equivalent_under_a_wide_one() -> None:
     a, b = _cell(1000, swing=-3), _cell(1000)
     assert compare_two(a, b, margin=0.01).decision is Decision.UNDECIDED
     assert compare_two(a, b, margin=0.10).decision is Decision.EQUIVALENT
 
 
-def test_a_difference_must_be_clearer_among_many_pairs_and_looks() -> None:
-    """The p-value says so already: it is multiplied by both."""
+def test_more_pairs_and_looks_demand_a_clearer_difference() -> None:
+    """The p-value is adjusted for both."""
     a, b = _cell(1020, 5, swing=-1), _cell(1000, 5)
     alone = compare_two(a, b)
     crowd = {"a": a, "b": b} | {str(number): _cell(1000, 5) for number in range(4)}
@@ -58,28 +58,28 @@ def test_a_difference_must_be_clearer_among_many_pairs_and_looks() -> None:
     assert among.p_value > 5 * alone.p_value
 
 
-def test_a_p_value_says_what_it_is_among_all_looks() -> None:
+def test_a_p_value_is_adjusted_for_all_looks() -> None:
     values = {"a": _cell(1010, swing=-1), "b": _cell(1000)}
     (once,), (five,) = pairs(values, looks=1), pairs(values, looks=5)
     assert five.p_value == pytest.approx(5 * once.p_value)
 
 
-def test_a_decision_stands_whatever_comes_after() -> None:
+def test_a_decision_is_final_whatever_later_rounds_show() -> None:
     early = pairs({"a": _cell(1200, 5, swing=-1), "b": _cell(1000, 5)})
     turned = dict.fromkeys(range(1, 9), 1.0)
     assert pairs({"a": turned, "b": turned}, decided=early) == early
     assert pairs({"b": turned, "a": turned}, decided=early) == early
 
 
-def test_a_pair_stays_though_its_cell_is_not_asked_for_any_more() -> None:
+def test_a_decided_pair_is_kept_after_its_cell_drops_out() -> None:
     early = pairs({"a": _cell(1200, 5, swing=-1), "b": _cell(1000, 5)})
     later = pairs({"b": _cell(1000), "c": _cell(1000, swing=-9)}, decided=early)
     assert set(early) <= set(later)
     assert len(later) == 2
 
 
-def test_decisions_that_are_in_leave_the_family_to_the_rest_and_those_of_the_other_kind_do_not() -> None:
-    """So that the false alarms of a kind stay bounded: Holm's steps go over what is not yet rejected."""
+def test_only_decisions_of_the_same_kind_shrink_the_family_of_the_other_pairs() -> None:
+    """Holm's steps run over the hypotheses that are not yet rejected, which bounds the errors of each kind."""
     values = {"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(3000, swing=-9)}
     first = {pair.a + pair.b: pair for pair in pairs(values, looks=1)}
     assert first["ac"].decision is Decision.DIFFERENT
@@ -90,21 +90,21 @@ def test_decisions_that_are_in_leave_the_family_to_the_rest_and_those_of_the_oth
 
 def test_only_undecided_pairs_keep_their_cells_in_the_run() -> None:
     found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(9000)})
-    assert going_on("abc", found, rounds_left=10_000) == {"a", "b"}
-    assert going_on("abc", (), rounds_left=10_000) == frozenset()
+    assert worth_continuing("abc", found, rounds_left=10_000) == {"a", "b"}
+    assert worth_continuing("abc", (), rounds_left=10_000) == frozenset()
 
 
-def test_a_cell_does_not_go_on_for_one_that_has_dropped_out() -> None:
+def test_an_undecided_pair_with_a_dropped_cell_keeps_no_cell_in_the_run() -> None:
     found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000), "c": _cell(9000)})
-    assert going_on("ac", found, rounds_left=10_000) == frozenset()
+    assert worth_continuing("ac", found, rounds_left=10_000) == frozenset()
 
 
-def test_pairs_that_the_rounds_left_will_hardly_decide_keep_nobody() -> None:
+def test_pairs_unlikely_to_be_decided_keep_no_cell_in_the_run() -> None:
     found = pairs({"a": _cell(1000, swing=-9), "b": _cell(1000)})
     (needed,) = [pair.rounds_needed for pair in found]
     assert needed is not None
-    assert going_on("ab", found, rounds_left=needed) == {"a", "b"}
-    assert going_on("ab", found, rounds_left=needed - 1) == frozenset()
+    assert worth_continuing("ab", found, rounds_left=needed) == {"a", "b"}
+    assert worth_continuing("ab", found, rounds_left=needed - 1) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_pairs_that_the_rounds_left_will_hardly_decide_keep_nobody() -> None:
         (LOOKS, 0, ()),
     ],
 )
-def test_a_run_that_ends_between_two_looks_takes_the_next_one_early(
+def test_a_run_that_ends_between_two_looks_moves_the_next_one_forward(
     looks: tuple[int, ...], made: int, wanted: tuple[int, ...]
 ) -> None:
-    assert taken(looks, made) == wanted
+    assert looks_taken(looks, made) == wanted
 
 
 def test_nothing_to_compare_gives_no_pairs() -> None:
@@ -130,7 +130,7 @@ def test_nothing_to_compare_gives_no_pairs() -> None:
 
 
 def test_the_band_is_as_wide_below_as_above() -> None:
-    """A is as far above b as b is below a, so the order of a pair's names changes no decision."""
+    """The order of a pair's names changes no decision."""
     a, b = _cell(1000 * math.sqrt(1.04), swing=-1), _cell(1000 / math.sqrt(1.04))
     one, other = compare_two(a, b), compare_two(b, a)
     assert one.p_value == pytest.approx(other.p_value)

@@ -1,4 +1,4 @@
-"""The controls of a run: a drift is a change that lasts, and the worst value is reported."""
+"""The controls of a run: drift is a change that lasts, and the worst value is reported."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_drift_is_a_change_that_lasts_longer_than_a_round(values: list[float],
     assert found == (None if wanted is None else pytest.approx(wanted))
 
 
-def test_canaries_are_taken_in_the_order_of_rounds() -> None:
+def test_canaries_are_ordered_by_round() -> None:
     canaries = [
         canary(number, cpu_s=cpu_s, wall_s=1, load_average=number / 2)
         for number, cpu_s in ((3, 1.0), (1, 1.0), (4, 1.2), (2, 1.0))
@@ -40,7 +40,7 @@ def test_canaries_are_taken_in_the_order_of_rounds() -> None:
     assert found.canary_cpu_s.n == 4
 
 
-def test_shares_are_of_all_windows_and_the_generators_highest_is_reported() -> None:
+def test_shares_cover_all_windows_but_the_generators_is_its_highest() -> None:
     loads = [load(generator_cpu_s=0.2), load(generator_cpu_s=1.4, steal_all_s=0.4, generator_run_delay_s=1.0)]
     windows = [window("a+b", number, one) for number, one in enumerate(loads, 1)]
     found = watch(run([cell("a+b")]), windows, [], {})

@@ -1,4 +1,4 @@
-"""Each limit of the generator is detected in the kind of loop that it matters for; a healthy generator reaches none."""
+"""Each limit of the generator is detected in the kind of loop where it matters."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_a_limit_is_named_with_what_was_seen(seen: Load, reason: str) -> None:
         load(5, sent=20_000, server_gone="exit status 1"),
     ],
 )
-def test_a_healthy_generator_reaches_no_limit_nor_does_a_disturbed_one_in_a_closed_loop(seen: Load) -> None:
+def test_a_healthy_generator_and_a_disturbed_one_in_a_closed_loop_reach_no_limit(seen: Load) -> None:
     assert list(generator_limits(SETUP, [seen])) == []
 
 

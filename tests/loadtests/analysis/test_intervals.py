@@ -1,4 +1,4 @@
-"""Intervals agree with their textbooks, and say nothing where there is too little to say."""
+"""Intervals agree with textbooks, and have no bounds with too few values."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A comparison ends in one of four sentences, and no sooner than it should."""
+"""A comparison ends in one of four sentences, and not too early."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower
 from tests.support.records import cell, compare_run
 
 SD = 0.0185
-"""Of the log ratio of two stacks in a duet, as seen in trials."""
+"""The standard deviation of the log ratio of two stacks in a duet, as observed in trials."""
 
 
 def _run(rounds: int = LOOKS[-1]) -> CompareRun:
@@ -75,19 +75,19 @@ def test_speed_inverts_a_ratio_and_its_bounds() -> None:
 
 
 def test_a_slowdown_of_five_per_cent_is_found_within_eighteen_pairs() -> None:
-    """Of 9 s each: under three minutes."""
+    """Pairs of windows take 9 s each, so this is under three minutes."""
     ends = [_end(0.05, seed) for seed in range(100)]
     found = [pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 and look <= 18 for look, pair in ends]
     assert sum(found) >= 95
 
 
-def test_a_slowdown_of_two_per_cent_is_found_in_the_end() -> None:
-    """Though it is well within the band of equivalence."""
+def test_a_slowdown_of_two_per_cent_is_found_by_the_last_look() -> None:
+    """It is found although it lies well within the margin of equivalence."""
     ends = [_end(0.02, seed) for seed in range(100)]
     assert sum(pair.decision is Decision.DIFFERENT and slower_by(pair) > 0 for _, pair in ends) >= 80
 
 
-def test_two_equal_stacks_are_seldom_called_different_and_soon_equivalent() -> None:
+def test_equal_stacks_are_rarely_called_different_and_quickly_equivalent() -> None:
     ends = [_end(0.0, seed) for seed in range(200)]
     assert sum(pair.decision is Decision.DIFFERENT for _, pair in ends) <= 15  # 5 % of 200, and three deviations
     assert sum(pair.decision is Decision.EQUIVALENT for _, pair in ends) >= 180
@@ -99,7 +99,7 @@ def test_too_few_rounds_decide_nothing() -> None:
     assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
 
 
-def test_welchs_test_is_the_one_that_scipy_has() -> None:
+def test_welchs_test_agrees_with_scipy() -> None:
     from scipy import stats  # noqa: PLC0415 -- a second to import
 
     a, b = [100.0, 104.0, 98.0, 103.0], [90.0, 95.0, 91.0]

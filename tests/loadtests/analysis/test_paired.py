@@ -1,4 +1,4 @@
-"""Tests on paired log ratios agree with SciPy's, one pair or many, whole or with gaps."""
+"""Tests on paired log ratios agree with SciPy's, for one pair or many, with or without gaps."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_bounds_agree_with_scipy() -> None:
     assert np.log(high) == pytest.approx(wanted.high)
 
 
-def test_a_round_that_a_pair_lacks_counts_for_that_pair_alone() -> None:
+def test_a_missing_round_affects_only_the_pair_that_lacks_it() -> None:
     gaps = LOGS.copy()
     gaps[4, 1] = np.nan
     found = LogRatios.of(gaps)
@@ -47,7 +47,7 @@ def test_fewer_than_two_rounds_show_nothing(rounds: int) -> None:
 
 
 @pytest.mark.parametrize(("mean", "different", "equivalent"), [(0.0, 1, 0), (0.01, 0, 0), (0.1, 0, 1)])
-def test_rounds_that_agree_to_the_last_digit_leave_no_doubt(mean: float, different: int, equivalent: int) -> None:
+def test_identical_rounds_give_a_certain_decision(mean: float, different: int, equivalent: int) -> None:
     found = LogRatios.of(np.full((4, 1), mean))
     assert (list(found.different()), list(found.equivalent(BAND))) == ([different], [equivalent])
 
@@ -59,13 +59,13 @@ def test_a_pair_at_the_edge_of_the_band_needs_fewest_rounds_to_be_told_apart() -
     assert far < 8
 
 
-def test_holm_by_hand() -> None:
+def test_holm_agrees_with_a_hand_calculation() -> None:
     assert list(holm(np.array([0.01, 0.04, 0.03, 0.5]))) == pytest.approx([0.04, 0.09, 0.09, 0.5])
 
 
-def test_holm_counts_hypotheses_that_are_not_rejected_and_have_no_p_value_here() -> None:
+def test_holm_counts_hypotheses_without_a_p_value() -> None:
     assert list(holm(np.array([0.01, 0.04]), 5)) == pytest.approx([0.05, 0.16])
 
 
-def test_holm_of_nothing_is_nothing() -> None:
+def test_holm_of_no_p_values_is_empty() -> None:
     assert list(holm(np.array([]))) == []

@@ -1,4 +1,4 @@
-"""Ranks count who is better; ties name who is not told apart."""
+"""Ranks count the cells that are better; ties name those that do not differ."""
 
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.ranking import better_of, rank_ranges, ties
@@ -22,7 +22,7 @@ def test_a_rank_is_one_more_than_the_cells_that_are_better() -> None:
     assert rank_ranges(CELLS, PAIRS) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
 
 
-def test_ties_do_not_carry_over() -> None:
+def test_ties_are_not_transitive() -> None:
     assert ties(CELLS, PAIRS) == {"a": ["b"], "b": ["a", "c"], "c": ["b"]}
 
 

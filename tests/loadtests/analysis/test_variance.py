@@ -1,4 +1,4 @@
-"""The spread is split into what rounds share and what servers have of their own."""
+"""The spread is split into a part between rounds and a part between servers."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from loadtests.analysis.variance import spread
 from tests.support.synthetic import OWN_SD, draw
 
 
-def test_both_parts_are_found_where_both_are() -> None:
+def test_both_parts_are_recovered_from_simulated_values() -> None:
     found = spread(draw(np.random.default_rng(1), [1000.0, 2000.0, 500.0] * 4, 200))
     assert found is not None
     assert found.servers == pytest.approx(OWN_SD, rel=0.05)
@@ -23,12 +23,12 @@ def test_cells_that_drop_out_bias_neither_part() -> None:
     assert found.rounds == pytest.approx(0.10, rel=0.15)
 
 
-def test_rounds_that_share_nothing_are_said_to_share_next_to_nothing() -> None:
+def test_independent_rounds_have_a_spread_close_to_zero() -> None:
     found = spread(draw(np.random.default_rng(3), [1000.0] * 8, 100, round_sd=0.0))
     assert found is not None
     assert found.rounds < 0.01
 
 
 @pytest.mark.parametrize("values", [{}, {"a": {1: 5.0, 2: 6.0}}, {"a": {1: 5.0}, "b": {1: 6.0}}])
-def test_too_little_to_split_is_not_split(values: dict[str, dict[int, float]]) -> None:
+def test_too_few_values_have_no_spread(values: dict[str, dict[int, float]]) -> None:
     assert spread(values) is None

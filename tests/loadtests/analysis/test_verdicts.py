@@ -1,4 +1,4 @@
-"""Each verdict comes from recorded fields, and says what was seen."""
+"""Each verdict follows from recorded fields and says what was seen."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_five_clean_windows_are_valid() -> None:
 
 
 def test_an_open_loop_is_not_held_to_littles_law() -> None:
-    """Its connections are idle most of the time, as they should be."""
+    """Most of its connections are idle, by design."""
     paced = OpenLoop(
         rate_rps=10.0,
         planned=20,
@@ -81,7 +81,7 @@ def test_a_closing_server_is_expected_to_reconnect() -> None:
     assert _reasons(RUN, CLOSING, _windows(reconnects=20_000)) == {}
 
 
-def test_the_gravest_verdict_comes_first() -> None:
+def test_the_most_serious_verdict_comes_first() -> None:
     windows = [*_windows(failures={"wrong body": 2}, server_steal_s=1.0, throttled_s=1.0)[:2], DIED[-1]]
     assert list(_reasons(RUN, CELL, windows)) == [
         Verdict.SERVER_DIED,
@@ -92,7 +92,7 @@ def test_the_gravest_verdict_comes_first() -> None:
     ]
 
 
-def test_only_remarks_leave_a_cell_ranked() -> None:
+def test_only_remarks_permit_ranking() -> None:
     assert permits_ranking(())
     assert permits_ranking({Verdict.THROTTLED})
     assert not permits_ranking({Verdict.THROTTLED, Verdict.DISTURBED})

@@ -51,7 +51,7 @@ def test_a_million_requests_are_priced_on_the_cheapest_size_with_the_rates_inter
     assert row.rate == RATE
 
 
-def test_a_bill_says_when_it_was_made_and_of_when_its_prices_are() -> None:
+def test_a_bill_has_its_date_and_those_of_its_prices() -> None:
     made = _bill(Question(utilisation=0.5, rate_rps=10, p99_s=0.1))
     assert made.made_at == NOON
     assert made.prices_of == {"fargate-x86": X86.as_of, "fargate-arm": PRICES.compute[1].as_of}
@@ -68,12 +68,12 @@ def test_the_newest_rate_counts_whatever_its_size() -> None:
     assert _x86(_bill(HALF, newer)).rate == newer
 
 
-def test_a_rate_of_another_scenario_is_no_price() -> None:
+def test_a_rate_of_another_scenario_is_not_priced() -> None:
     sleeping = figure(Metric.REQUESTS_PER_CPU_S, 2000, Conditions(scenario="sleep", vcpu=1.0, workers=1))
     assert _bill(HALF, sleeping, rate=None).rows == []
 
 
-def test_memory_needed_is_the_smallest_limit_or_else_what_was_held_after_a_load() -> None:
+def test_the_memory_needed_is_the_smallest_limit_or_else_the_memory_after_load() -> None:
     held = [figure(Metric.LOADED_BYTES, 50, Conditions(vcpu=1.0, workers=count), bounds=(40, 60)) for count in (1, 2)]
     assert needed_bytes([*held, figure(Metric.LIMIT_BYTES, 70, Conditions(vcpu=1.0, workers=1))]) == {1: 70, 2: 60}
 
@@ -84,7 +84,7 @@ def test_a_stack_that_needs_more_memory_is_given_the_next_size_or_none() -> None
     assert (sizes[0.5], sizes[1], sizes[2]) == (3 * GB, 3 * GB, 4 * GB)
 
 
-def test_more_workers_need_no_less_than_fewer_where_they_were_not_measured() -> None:
+def test_unmeasured_workers_need_at_least_the_memory_of_fewer() -> None:
     sizes = {one.vcpu: one.memory_bytes for one in fitting_sizes(X86, PRICES, {1: 5 * GB, 4: 9 * GB})}
     assert (sizes[2], sizes[4], sizes[8]) == (5 * GB, 9 * GB, 16 * GB)
 
@@ -94,7 +94,7 @@ def test_without_a_size_that_holds_the_stack_there_is_no_price() -> None:
     assert _bill(HALF, _limit(1, 1000)).rows == []
 
 
-def test_of_sizes_as_cheap_that_of_the_fewest_vcpus_is_taken() -> None:
+def test_of_equally_cheap_sizes_the_one_with_the_fewest_vcpus_is_chosen() -> None:
     assert cheapest_size(X86, PRICES, RATE.value, {}) == Size(vcpu=0.25, memory_bytes=GB // 2)
     assert cheapest_size(X86, PRICES, RATE.value, {1: 3 * GB}) == Size(vcpu=2, memory_bytes=4 * GB)
 
@@ -105,18 +105,18 @@ def test_the_cheapest_fleet_is_chosen_by_the_lower_end_of_the_interval() -> None
     assert (fleet.size.vcpu, fleet.tasks) == (0.25, 5)
 
 
-def test_a_rate_without_an_interval_is_taken_as_it_is() -> None:
+def test_a_rate_without_an_interval_is_used_as_it_is() -> None:
     once = figure(Metric.REQUESTS_PER_CPU_S, 1000, HELLO, value=Interval(estimate=1000, low=None, high=None, n=1))
     fleet = _x86(_bill(Question(utilisation=0.5, rate_rps=500), rate=once)).fleet
     assert fleet is not None
     assert (fleet.size.vcpu, fleet.tasks) == (1, 1)
 
 
-def test_where_no_rate_is_to_be_carried_there_is_no_fleet_and_no_reason() -> None:
+def test_without_a_requested_rate_there_is_no_fleet_and_no_reason() -> None:
     assert (_x86(_bill()).fleet, _x86(_bill()).no_fleet) == (None, None)
 
 
-def test_a_p99_is_held_against_measured_latencies_alone() -> None:
+def test_a_p99_is_compared_with_measured_latencies_only() -> None:
     measured = (_p99(0.25, 0.01), _p99(0.5, 0.1))
     row = _x86(_bill(Question(utilisation=0.5, rate_rps=100, p99_s=0.02), *measured))
     assert row.fleet is not None
@@ -127,13 +127,13 @@ def test_a_p99_is_held_against_measured_latencies_alone() -> None:
     assert "(0.5 vCPU) holds a p99 of 5 ms" in str(strict.no_fleet)
 
 
-def test_a_measured_latency_does_not_allow_more_than_was_asked_for() -> None:
+def test_a_measured_latency_never_raises_the_requested_utilisation() -> None:
     row = _x86(_bill(Question(utilisation=0.3, rate_rps=140, p99_s=1.0), _p99(0.75, 0.01)))
     assert row.fleet is not None
     assert (row.fleet.size.vcpu, row.fleet.tasks) == (0.5, 2)  # one may carry 0.5 x 0.3 x 900
 
 
-def test_without_measured_latencies_there_is_no_fleet_and_the_reason() -> None:
+def test_without_measured_latencies_there_is_a_reason_instead_of_a_fleet() -> None:
     row = _x86(_bill(Question(utilisation=0.5, rate_rps=100, p99_s=0.02)))
     assert (row.fleet, row.no_fleet) == (None, "its latency at shares of its capacity was not measured")
 
@@ -147,7 +147,7 @@ def test_a_stack_without_a_valid_rate_is_named_and_has_no_price() -> None:
     assert (made.rows, made.unpriced) == ([], ["a+b@slim"])
 
 
-def test_what_is_unknown_of_a_stack_is_named() -> None:
+def test_unknown_figures_of_a_stack_are_named() -> None:
     assert _bill().unknown == {"image": ["a+b@slim"], "memory": ["a+b@slim"]}
     known = (figure(Metric.COMPRESSED_BYTES, GB), _limit(1, 0.1))
     assert _bill(HALF, *known).unknown == {}

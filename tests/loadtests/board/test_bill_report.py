@@ -43,14 +43,14 @@ def test_a_row_has_its_price_and_its_interval() -> None:
     assert "tasks of" not in text
 
 
-def test_a_rate_to_be_carried_adds_the_cheapest_fleet() -> None:
+def test_a_requested_rate_adds_the_cheapest_fleet() -> None:
     text = _table(_bill(Question(utilisation=0.5, rate_rps=460)))
     assert "the cheapest fleet for 460 req/s" in text
     row = next(line for line in text.splitlines() if "fargate-x86" in line)
     assert row.split()[-4:-2] == ["GB", "5"]
 
 
-def test_a_fleet_that_there_is_not_is_a_dash_with_its_reason_in_the_notes() -> None:
+def test_a_missing_fleet_is_a_dash_with_its_reason_in_the_notes() -> None:
     made = _bill(Question(utilisation=0.5, rate_rps=460, p99_s=0.02))
     row = next(line for line in _table(made).splitlines() if "fargate-x86" in line)
     assert row.split()[-4:] == ["-", "-", "-", "-"]

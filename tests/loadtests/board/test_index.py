@@ -1,4 +1,4 @@
-"""The index answers with the newest valid figure of a stack on a machine, whatever becomes of run folders and of it."""
+"""The index returns the newest valid figure of a stack, whatever happens to run folders and to the index itself."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def _record(
     changes: dict[str, Any] | None = None,
     **of_load: Any,  # noqa: ANN401 -- any field of a load
 ) -> RunFolder:
-    """Write a load test of one stack, made so many days after the first."""
+    """Write a load test of one stack, made this many days after the first."""
     started_at = NOON + timedelta(days=days)
     made = run([cell("a+b")], **({"id": name, "started_at": started_at, "rounds": rounds} | (changes or {})))
     folder = RunFolder.create(results / name, made)
@@ -156,7 +156,7 @@ def _damage_a_line(folder: RunFolder) -> None:
 
 
 def _mix_up(folder: RunFolder) -> None:
-    """Leave a manifest whose values do not go together."""
+    """Write a manifest with inconsistent values."""
     was = folder.run()
     assert isinstance(was, LoadRun)
     folder.describe(replace(was, setup=replace(was.setup, generator_cores=[])))
@@ -209,13 +209,13 @@ def _cut_off(file: Path) -> None:
 
 
 def _scrambled(file: Path) -> None:
-    """Keep the first page, so that it passes for a database."""
+    """Keep only the first page, so that it is recognised as a database."""
     text = file.read_bytes()
     file.write_bytes(text[:4096] + os.urandom(len(text) - 4096))
 
 
 def _scrambled_at_the_end(file: Path) -> None:
-    """Keep all pages but those of the figures, so that it passes for a current index."""
+    """Keep all pages but those of the figures, so that it looks like a current index."""
     text = file.read_bytes()
     file.write_bytes(text[: 5 * 4096] + os.urandom(len(text) - 5 * 4096))
 
@@ -256,7 +256,7 @@ def test_an_index_of_other_code_is_rebuilt(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_index_that_cannot_be_written_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one that another user made, in a folder of our own."""
+    """Another user may have created it in our folder."""
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
     def connect_read_only(database: Path | str, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 -- its own

@@ -93,7 +93,7 @@ def _record_sizes(results: Path) -> None:
 
 @pytest.fixture
 def figures(tmp_path: Path) -> list[Figure]:
-    """What runs of several experiments on one stack say."""
+    """Write runs of several experiments on one stack."""
     _record_load(tmp_path, "closed")
     _record_load(tmp_path, "open", scenario="rate", rate=Rate(share=0.5), vcpu=0.5)
     _record_memory(tmp_path)

@@ -1,4 +1,4 @@
-"""Amounts are what a hand works out; an interval is carried through; the cheapest fleet is the cheapest."""
+"""Amounts agree with calculations by hand, intervals are carried through, and the cheapest fleet is found."""
 
 from datetime import date
 
@@ -92,7 +92,7 @@ def test_the_least_memory_that_holds_the_stack_is_taken(needed_gb: float, gb: fl
     ],
 )
 def test_the_cheapest_fleet_by_hand(rate_rps: float, vcpu: float, tasks: int, month: float) -> None:
-    """1,000 req/s a vCPU, half busy, 2 GB a vCPU: $36.50 a vCPU and month."""
+    """1,000 req/s per vCPU, half busy, 2 GB per vCPU: $36.50 per vCPU and month."""
     sizes = [size(vcpu, 2 * vcpu) for vcpu in (0.25, 0.5, 1)]
     found = cheapest(
         OFFER, sizes, rate_rps=rate_rps, requests_per_cpu_s=1000, utilisation=dict.fromkeys((0.25, 0.5, 1), 0.5)

@@ -1,4 +1,4 @@
-"""A finished load test is published whole, with its table in the README; nothing else can be."""
+"""Only a finished load test is published: whole, and with its table in the README."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ PAGE = f"before\n{BEGIN}\nold text\n{END}\nafter\n"
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where runs are published; results, the README and the page of results are beside it."""
+    """Redirect published runs, results, the README and the results page."""
     (tmp_path / "README.md").write_text(PAGE)
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(publication, "PUBLISHED", tmp_path / "published")
@@ -136,9 +136,9 @@ def test_only_a_finished_load_test_is_published() -> None:
     _write(store.RESULTS / "begun", finished=False)
     _write_comparison(store.RESULTS / "compared")
     for name in ("begun", "compared"):
-        with pytest.raises(UsageError, match=rf"RUN={name} is no finished load test\. Accepted: latest, or the id"):
+        with pytest.raises(UsageError, match=rf"invalid RUN={name}: must be latest or the id of a finished"):
             publish_run(name)
-    with pytest.raises(UsageError, match="RUN=yesterday is no run"):
+    with pytest.raises(UsageError, match="invalid RUN=yesterday"):
         publish_run("yesterday")
     assert not publication.PUBLISHED.exists()
     assert publication.README.read_text() == PAGE

@@ -102,7 +102,7 @@ def test_a_million_requests_cost_what_they_do_on_the_cheapest_size_that_holds_th
     (small,) = _rows(EVERYTHING)
     offer, *_ = PRICES.compute
     rate = EVERYTHING[0].value
-    least = PRICES.valid(offer)[0]
+    least = PRICES.sizes_of(offer)[0]
     assert small.per_million == per_million(offer, least, rate, 0.5)
     needs = [
         figure(Metric.LIMIT_BYTES, 3 * count * 2**30, Conditions(vcpu=1.0, workers=count)) for count in (1, 2, 4, 8, 16)

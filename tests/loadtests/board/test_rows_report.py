@@ -1,4 +1,4 @@
-"""The table shows what is known, and the notes say how the rest can be measured: with one command that works."""
+"""The table shows known figures, and the notes give one command that measures the rest."""
 
 import io
 

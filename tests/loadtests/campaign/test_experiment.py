@@ -1,4 +1,4 @@
-"""What is left of a fixed plan follows from the visits made, and so does how long it will take."""
+"""The remaining visits of a fixed plan, and their expected duration, follow from the visits made."""
 
 from msgspec.structs import replace
 
@@ -42,34 +42,34 @@ PLAN = (
 )
 
 
-def test_a_plan_is_made_one_visit_after_the_other() -> None:
+def test_visits_of_a_plan_are_made_one_at_a_time() -> None:
     assert remaining_of(PLAN, []).batch == (PLAN[0],)
     assert remaining_of(PLAN, [_memory(1, "a"), _memory(1, "b")]).batch == (PLAN[2],)
 
 
-def test_a_plan_that_is_made_is_over_and_says_so() -> None:
+def test_a_completed_plan_is_over_with_a_reason() -> None:
     visits = [_memory(1, "a"), _memory(1, "b"), _memory(2, "b"), _memory(2, "a"), _limit(2, "a")]
     assert remaining_of(PLAN, visits) == Remaining(
         batch=(), completion_reason="every visit is made", count=0, left_s=0.0
     )
 
 
-def test_what_is_left_is_counted_and_has_no_reason_to_be_over() -> None:
+def test_remaining_visits_are_counted() -> None:
     left = remaining_of(PLAN, [_memory(1, "a")])
     assert (left.count, left.completion_reason) == (4, "")
 
 
-def test_visits_of_another_kind_to_the_same_cell_are_others() -> None:
+def test_visits_of_another_kind_to_the_same_cell_are_distinct() -> None:
     made = [_memory(1, "a"), _memory(1, "b"), _memory(2, "b"), _memory(2, "a")]
     assert remaining_of(PLAN, made).batch == (PLAN[4],)
 
 
-def test_a_visit_in_the_middle_that_is_missing_is_made_first() -> None:
+def test_a_visit_missing_in_the_middle_is_made_first() -> None:
     made = [_memory(1, "a"), _memory(2, "b"), _memory(2, "a")]
     assert remaining_of(PLAN, made).batch == (PLAN[1],)
 
 
-def test_a_failed_visit_is_made_and_not_made_again() -> None:
+def test_a_failed_visit_is_not_repeated() -> None:
     failed = replace(_memory(1, "a"), error="exit status 1")
     assert remaining_of(PLAN, [failed]).batch == (PLAN[1],)
 
@@ -84,11 +84,11 @@ def test_a_new_cell_is_expected_to_take_as_long_as_the_others_of_its_kind() -> N
     assert expected_s([_plan(MemoryVisit, 1, "c")], made) == 3.0
 
 
-def test_nothing_is_expected_of_a_kind_that_was_never_visited() -> None:
+def test_no_duration_is_expected_of_a_kind_that_was_never_visited() -> None:
     assert expected_s([_plan(LimitVisit, 1, "a")], [_memory(1, "a", 2.0)]) is None
     assert expected_s([_plan(MemoryVisit, 2, "a")], [_memory(1, "a")]) is None
     assert remaining_of(PLAN, [_memory(1, "a", 2.0)]).left_s is None
 
 
-def test_nothing_left_takes_no_time() -> None:
+def test_no_remaining_visits_take_no_time() -> None:
     assert expected_s([], []) == 0.0

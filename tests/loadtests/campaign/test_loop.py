@@ -1,4 +1,4 @@
-"""The loop makes visits, each on disk before the next, and writes what they amount to however it ends."""
+"""The loop records each visit before the next, and writes a summary however it ends."""
 
 import errno
 import os
@@ -27,18 +27,18 @@ MADE = run([cell("a"), cell("b")], rounds=3)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    """The folder of a run that has made no visit."""
+    """Create the folder of a run without visits."""
     return RunFolder.create(tmp_path / "run", MADE)
 
 
 @pytest.fixture
 def terminal() -> Terminal:
-    """Where a run prints, to be read afterwards."""
+    """Return a terminal whose output can be read afterwards."""
     return text_terminal()
 
 
 def _at(number: int, act: Callable[[], None]) -> Act:
-    """Do something at the visit of that number, from 1."""
+    """Run an action at the visit of this number, counted from 1."""
     seen: list[PlannedVisit] = []
 
     def acted(planned: PlannedVisit) -> None:
@@ -76,8 +76,8 @@ def test_visits_that_are_made_together_are_recorded_together(folder: RunFolder, 
     assert took_s[::2] == took_s[1::2]
 
 
-def test_visits_take_all_of_the_time_that_passes(folder: RunFolder, terminal: Terminal) -> None:
-    """Nothing between two visits is left out of what a budget counts."""
+def test_durations_of_visits_add_up_to_the_time_that_passed(folder: RunFolder, terminal: Terminal) -> None:
+    """The budget therefore includes the time between two visits."""
     began_s = time.perf_counter()
     carry_out(Toy(MADE, lambda _: time.sleep(0.02)), {}, folder, terminal)
     elapsed_s = time.perf_counter() - began_s
@@ -86,7 +86,7 @@ def test_visits_take_all_of_the_time_that_passes(folder: RunFolder, terminal: Te
     assert 0.12 <= sum(took_s) <= elapsed_s
 
 
-def test_a_run_that_was_interrupted_goes_on_with_what_is_left(folder: RunFolder, terminal: Terminal) -> None:
+def test_an_interrupted_run_continues_with_the_remaining_visits(folder: RunFolder, terminal: Terminal) -> None:
     with pytest.raises(KeyboardInterrupt):
         carry_out(Toy(MADE, _at(3, _raise(KeyboardInterrupt()))), {}, folder, terminal)
     before = folder.visits()
@@ -109,7 +109,7 @@ def test_a_run_that_is_over_makes_no_visit(folder: RunFolder, terminal: Terminal
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), FailedError("the generator died"), UsageError("no image is there any more")]
 )
-def test_an_interrupted_run_says_how_it_is_resumed_and_keeps_what_it_has(
+def test_an_interrupted_run_says_how_to_resume_and_keeps_its_visits(
     folder: RunFolder, terminal: Terminal, error: BaseException
 ) -> None:
     experiment = Toy(MADE, _at(2, _raise(error)))
@@ -122,7 +122,7 @@ def test_an_interrupted_run_says_how_it_is_resumed_and_keeps_what_it_has(
     assert not experiment.open
 
 
-def test_an_interrupted_run_that_nothing_can_resume_does_not_say_how(folder: RunFolder, terminal: Terminal) -> None:
+def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunFolder, terminal: Terminal) -> None:
     experiment = Toy(MADE, _at(1, _raise(KeyboardInterrupt())))
     experiment.resumable = False  # type: ignore[misc]
     with pytest.raises(KeyboardInterrupt):
@@ -135,13 +135,13 @@ def test_a_full_disk_is_reported_with_the_file_and_how_to_resume(
     folder: RunFolder, terminal: Terminal, number: int
 ) -> None:
     full = OSError(number, os.strerror(number), "/elsewhere/load.json")
-    with pytest.raises(FailedError, match=r"/elsewhere/load\.json cannot be written: .*can be resumed once there is"):
+    with pytest.raises(FailedError, match=r"/elsewhere/load\.json cannot be written: .*resume the run once there is"):
         carry_out(Toy(MADE, _at(2, _raise(full))), {}, folder, terminal)
     assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
     assert written_summary(folder) == ToySummary(visits=1)
 
 
-def test_a_visit_that_cannot_be_written_ends_the_run_with_those_before_it(
+def test_a_visit_that_cannot_be_written_ends_the_run_with_earlier_ones_kept(
     folder: RunFolder, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = RunFolder.add
@@ -158,29 +158,27 @@ def test_a_visit_that_cannot_be_written_ends_the_run_with_those_before_it(
     assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
 
 
-def test_another_error_of_the_system_is_not_called_a_full_disk(folder: RunFolder, terminal: Terminal) -> None:
+def test_other_system_errors_are_not_reported_as_a_full_disk(folder: RunFolder, terminal: Terminal) -> None:
     with pytest.raises(PermissionError):
         carry_out(Toy(MADE, _at(2, _raise(PermissionError(errno.EPERM, "no")))), {}, folder, terminal)
     assert written_summary(folder) == ToySummary(visits=1)
 
 
-def test_the_summary_is_on_disk_before_it_isprinted(folder: RunFolder, terminal: Terminal) -> None:
-    """A closed pipe loses what is printed, and nothing else."""
+def test_the_summary_is_on_disk_before_it_is_printed(folder: RunFolder, terminal: Terminal) -> None:
+    """A closed pipe loses only the printed output."""
     with pytest.raises(BrokenPipeError):
         carry_out(Toy(MADE, unprintable=True), {}, folder, terminal)
     assert written_summary(folder) == ToySummary(visits=6)
 
 
-def test_a_summary_that_cannot_be_written_is_printed_all_the_same(folder: RunFolder, terminal: Terminal) -> None:
+def test_a_summary_that_cannot_be_written_is_still_printed(folder: RunFolder, terminal: Terminal) -> None:
     (folder.folder / "summary.json").mkdir()
     with pytest.raises(FailedError, match=r"summary\.json cannot be written"):
         carry_out(Toy(MADE), {}, folder, terminal)
     assert "table of 6" in printed(terminal.results)
 
 
-def test_numbers_that_are_not_valid_fail_the_run_once_all_is_written_andprinted(
-    folder: RunFolder, terminal: Terminal
-) -> None:
+def test_invalid_numbers_fail_the_run_after_it_is_written_and_printed(folder: RunFolder, terminal: Terminal) -> None:
     with pytest.raises(GeneratorBoundError, match="may be its own"):
         carry_out(Toy(MADE, failure=GeneratorBoundError("it may be its own")), {}, folder, terminal)
     assert written_summary(folder) == ToySummary(visits=6)
@@ -188,7 +186,7 @@ def test_numbers_that_are_not_valid_fail_the_run_once_all_is_written_andprinted(
     assert "interrupted" not in printed(terminal.messages)
 
 
-def test_results_are_printed_apart_from_what_goes_on_meanwhile(folder: RunFolder, terminal: Terminal) -> None:
+def test_results_are_printed_apart_from_messages(folder: RunFolder, terminal: Terminal) -> None:
     carry_out(Toy(MADE), {}, folder, terminal)
     assert printed(terminal.results) == "table of 6\n  a [note]\nthe conclusion\n"
     messages = printed(terminal.messages).splitlines()
@@ -210,7 +208,7 @@ def test_a_table_so_far_is_shown_on_a_terminal_only(folder: RunFolder) -> None:
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where runs are written unless ``OUT=`` says otherwise."""
+    """Redirect the default results folder."""
     monkeypatch.setattr(loop, "RESULTS", tmp_path / "results")
     return tmp_path / "results"
 
@@ -233,7 +231,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_prepared(tmp_path: Path, 
 
 
 def test_a_second_run_is_refused_before_anything_is_prepared(tmp_path: Path, terminal: Terminal) -> None:
-    with hold_run_lock("the first"), pytest.raises(UsageError, match="run the first is under way"):
+    with hold_run_lock("the first"), pytest.raises(UsageError, match="run the first is in progress"):
         start("toy", lambda _: pytest.fail("it was prepared"), seed=7, out=tmp_path / "out", terminal=terminal)
     assert not (tmp_path / "out").exists()
 

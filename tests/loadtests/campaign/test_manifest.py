@@ -1,4 +1,4 @@
-"""A manifest says what is going to be measured, on which machine, how, before anything is."""
+"""A manifest says what will be measured, how and on which machine."""
 
 import random
 import re
@@ -21,19 +21,19 @@ LOAD = LoadSpec(scenario="hello", users=16, delay_ms=100, warmup_s=1.0, window_s
 BROKEN = Conformance(passed=0, failed={"hello": "500"}, duration_s=1)
 
 
-def test_a_run_is_called_by_when_it_began_what_it_is_and_its_seed() -> None:
+def test_a_runs_id_holds_its_start_time_name_and_seed() -> None:
     identity = RunIdentity.new("loadtest", 7)
     assert re.fullmatch(r"\d{8}T\d{6}Z-loadtest-7", identity.id)
     assert identity.id.startswith(f"{identity.started_at:%Y%m%dT%H%M%SZ}")
     assert identity.seed == 7
 
 
-def test_a_seed_is_drawn_where_none_is_given_and_zero_is_one() -> None:
+def test_a_seed_is_drawn_unless_one_is_given_even_zero() -> None:
     assert RunIdentity.new("loadtest", None).seed != RunIdentity.new("loadtest", None).seed
     assert RunIdentity.new("loadtest", 0).seed == 0
 
 
-def test_a_manifest_begins_with_how_it_was_called_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_begins_with_the_command_line_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "loadtests", "loadtest", "--framework=a b"])
     identity = RunIdentity.new("loadtest", 7)
     fields = run_fields(identity, runtime=Runtime.PROCESS, rounds=3)
@@ -42,7 +42,7 @@ def test_a_manifest_begins_with_how_it_was_called_and_the_machine(monkeypatch: p
     assert fields["machine"] == machine()
 
 
-def test_servers_and_generator_have_cores_of_their_own_where_there_are_enough() -> None:
+def test_server_and_generator_have_separate_cores_if_there_are_enough() -> None:
     setup, cores = setup_for(LOAD, Size(), Runtime.PROCESS), split_cores(1)
     assert (setup.server_cores, setup.generator_cores) == (list(cores.server), list(cores.generator))
     assert (setup.load_path, setup.load, setup.ceiling) == ("loopback", LOAD, None)
@@ -72,7 +72,7 @@ def test_a_control_is_a_second_copy_of_a_cell_chosen_by_the_seed() -> None:
     assert len({controls(cells, seed)[0].name for seed in range(20)}) == 4
 
 
-def test_a_cell_that_breaks_the_contract_is_no_control() -> None:
+def test_a_nonconforming_cell_is_not_a_control() -> None:
     cells = [*_cells("a", "b", conformance=BROKEN), *_cells("c", "d", conformance=BROKEN)]
     assert controls(cells, 1) == []
     sound = _cells("e")
@@ -87,7 +87,7 @@ def test_drawing_a_control_leaves_other_draws_as_they_are() -> None:
     assert random.random() == expected  # noqa: S311
 
 
-def test_a_cell_holds_what_runs_here() -> None:
+def test_a_cell_records_installed_versions() -> None:
     found = real_cell()
     assert (found.name, found.framework, found.server) == (NAME, "raw_wsgi", "gunicorn-gthread")
     assert found.packages["gunicorn"]
@@ -97,7 +97,7 @@ def test_a_cell_holds_what_runs_here() -> None:
     assert found.image is None
 
 
-def test_only_candidates_that_were_held_to_the_contract_become_cells() -> None:
+def test_only_candidates_with_a_conformance_result_become_cells() -> None:
     good = Conformance(passed=9, duration_s=1)
     (found,) = cells_of([real_candidate()], {NAME: good})
     assert found.conformance == good

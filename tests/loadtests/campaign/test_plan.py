@@ -42,8 +42,8 @@ def test_a_longer_run_begins_like_a_shorter_one() -> None:
     assert _planned(9, 7)[: 5 * len(CELLS)] == _planned(5, 7)
 
 
-def test_every_cell_stands_in_every_position_about_equally_often() -> None:
-    """Chi-square over the 6 x 6 table of cells and positions, which no fixed or rotating order passes."""
+def test_every_cell_takes_every_position_about_equally_often() -> None:
+    """By a chi-square test over cells and positions, which no fixed or rotating order passes."""
     rounds = 1200
     counts = Counter((cell, place) for order in _orders(3, rounds) for place, cell in enumerate(order))
     expected = rounds / len(CELLS)
@@ -60,13 +60,13 @@ def test_a_planned_visit_names_its_kind_and_its_cell() -> None:
     assert list(planned_visits(Start, ("one",), 1, 0)) == [PlannedVisit(kind=Start, round=1, position=1, cell="one")]
 
 
-def test_a_visit_is_made_by_a_record_of_its_kind_round_and_cell() -> None:
+def test_a_visit_is_made_if_a_record_has_its_kind_round_and_cell() -> None:
     planned = PlannedVisit(kind=Window, round=2, position=1, cell="a")
     assert planned.is_made([window("a", 1, None), window("a", 2, None)])
     assert not planned.is_made([window("a", 1, None), window("b", 2, None), canary(2)])
 
 
-def test_a_record_of_a_planned_visit_says_which_it_is_and_when_it_began() -> None:
+def test_a_record_of_a_planned_visit_holds_its_place_and_start_time() -> None:
     made = PlannedVisit(kind=Canary, round=3, position=0, cell="").record(Canary, "run")
     assert (made.run, made.round, made.position, made.cell, made.took_s) == ("run", 3, 0, "", None)
     assert made.started_at.tzinfo is not None

@@ -1,4 +1,4 @@
-"""An interrupted run is completed as it was begun, or what has changed since is named."""
+"""An interrupted run is completed as planned, or refused with what has changed."""
 
 import json
 from pathlib import Path
@@ -24,13 +24,13 @@ OLD = ROOT / "tests" / "golden" / "schema-2" / "compare"
 
 @pytest.fixture(scope="module")
 def here() -> LoadRun:
-    """A run of a real stack, as it is here and now."""
+    """Return a run of a real stack, as it is on this machine now."""
     return run([real_cell()], **run_fields(rounds=3), server_cores=[0], generator_cores=[0])
 
 
 @pytest.fixture
 def folder(here: LoadRun, tmp_path: Path) -> RunFolder:
-    """Its folder, without a visit."""
+    """Create the run's folder, without visits."""
     return RunFolder.create(tmp_path / "run", here)
 
 
@@ -45,7 +45,7 @@ def _together(made: Run) -> Toy:
 
 
 def _resume(folder: RunFolder, experiment_of: ExperimentOf = _toy) -> str:
-    """Resume the run; return what was said meanwhile."""
+    """Resume the run and return the messages."""
     terminal = text_terminal()
     assert isinstance(resume(str(folder.folder), "toy", experiment_of, terminal), ToySummary)
     return printed(terminal.messages)
@@ -57,7 +57,7 @@ def _changed_cell(folder: RunFolder, **changes: Any) -> None:  # noqa: ANN401 --
     folder.describe(replace(was, cells=[replace(was.cells[0], **changes)]))
 
 
-def test_what_is_left_is_made_and_what_was_measured_stays_as_it_was(folder: RunFolder) -> None:
+def test_remaining_visits_are_made_and_earlier_ones_kept(folder: RunFolder) -> None:
     first = window(NAME, 1, None)
     folder.add(first)
     _resume(folder)
@@ -65,11 +65,11 @@ def test_what_is_left_is_made_and_what_was_measured_stays_as_it_was(folder: RunF
     assert [one.round for one in folder.visits()] == [1, 2, 3]
 
 
-def test_what_has_not_changed_goes_on_without_a_warning(folder: RunFolder) -> None:
+def test_an_unchanged_run_resumes_without_a_warning(folder: RunFolder) -> None:
     assert "was" not in _resume(folder).replace("enough was seen", "")
 
 
-def test_how_the_run_was_resumed_is_recorded_each_time(folder: RunFolder) -> None:
+def test_each_resumption_is_recorded_with_its_command_line(folder: RunFolder) -> None:
     before = folder.run()
     _resume(folder)
     _resume(folder)
@@ -103,19 +103,19 @@ def test_a_changed_stack_is_refused_by_name(folder: RunFolder, changes: dict[str
     assert folder.visits() == []
 
 
-def test_what_an_older_record_does_not_hold_is_not_called_changed(folder: RunFolder) -> None:
+def test_a_field_missing_from_an_older_record_is_not_a_change(folder: RunFolder) -> None:
     _changed_cell(folder, packages={}, command=[], source_digest=None)
     _resume(folder)
 
 
 def test_every_change_is_named_at_once(folder: RunFolder) -> None:
     _changed_cell(folder, lock_sha256="0" * 64, python="3.1.4")
-    with pytest.raises(UsageError, match=r"lock_sha256 of .*; python of .*\. Restore that, or begin a new run\."):
+    with pytest.raises(UsageError, match=r"lock_sha256 of .*; python of .*\. Restore it, or start a new run\."):
         _resume(folder)
 
 
 class _PinnedToy(Toy):
-    """A toy that needs a core that no machine has."""
+    """A toy experiment that needs a core that no machine has."""
 
     def cores(self) -> frozenset[int]:
         """Return the core."""
@@ -130,11 +130,11 @@ def test_a_changed_machine_is_refused_by_name(folder: RunFolder) -> None:
         assert isinstance(made, LoadRun)
         return _PinnedToy(made)
 
-    with pytest.raises(UsageError, match=r"cpu_model was Z80 and is .*; core 4096 cannot be used any more"):
+    with pytest.raises(UsageError, match=r"cpu_model was Z80 and is .*; core 4096 is no longer available"):
         _resume(folder, pinned)
 
 
-def test_a_changed_revision_or_kernel_is_reported_and_does_not_end_the_run(folder: RunFolder) -> None:
+def test_a_changed_revision_or_kernel_is_only_reported(folder: RunFolder) -> None:
     was = folder.run()
     folder.describe(replace(was, revision="0123456789ab", machine=replace(was.machine, kernel="2.4")))
     told = _resume(folder)
@@ -142,28 +142,28 @@ def test_a_changed_revision_or_kernel_is_reported_and_does_not_end_the_run(folde
     assert "warning: the kernel was 2.4 and is" in told
 
 
-def test_a_framework_that_is_gone_is_named(folder: RunFolder) -> None:
+def test_a_missing_framework_is_named(folder: RunFolder) -> None:
     _changed_cell(folder, framework="gone")
     with pytest.raises(UsageError, match="no longer here"):
         _resume(folder)
 
 
-def test_a_damaged_last_line_is_set_aside_and_its_visit_made_again(folder: RunFolder) -> None:
+def test_a_damaged_last_line_is_set_aside_and_its_visit_repeated(folder: RunFolder) -> None:
     folder.add(window(NAME, 1, None))
     with (folder.folder / VISITS).open("ab") as file:
         file.write(b'{"kind":"window","run":"2026')
-    assert f"set aside in {DAMAGED}; its visit is made again" in _resume(folder)
+    assert f"moved it to {DAMAGED}; its visit will be repeated" in _resume(folder)
     assert [one.round for one in folder.visits()] == [1, 2, 3]
 
 
-def test_a_round_that_is_half_made_is_made_again_where_visits_are_made_together(folder: RunFolder) -> None:
+def test_an_incomplete_round_of_a_duet_is_repeated(folder: RunFolder) -> None:
     was = folder.run()
     assert isinstance(was, LoadRun)
     other = replace(was.cells[0], name="other")
     folder.describe(replace(was, cells=[was.cells[0], other]))
     for one in (window(NAME, 1, None), window("other", 1, None), window(NAME, 2, None)):
         folder.add(one)
-    assert f"its last round is only half made: set aside in {DAMAGED}" in _resume(folder, _together)
+    assert f"the last round is incomplete; moved it to {DAMAGED}" in _resume(folder, _together)
     assert len(folder.visits()) == 6
     assert len((folder.folder / DAMAGED).read_bytes().splitlines()) == 1
 
@@ -180,7 +180,7 @@ def test_a_run_that_cannot_be_resumed_is_refused(folder: RunFolder, monkeypatch:
 
 
 def test_a_run_of_an_older_version_is_not_resumed() -> None:
-    with pytest.raises(UsageError, match="was written by an older version, which can be read but not resumed"):
+    with pytest.raises(UsageError, match="was written by an older version; it can be read but not resumed"):
         resume(str(OLD), "toy", _toy, text_terminal())
 
 
@@ -193,21 +193,21 @@ def test_a_folder_whose_manifest_is_damaged_is_refused_in_one_line(folder: RunFo
     assert "\n" not in str(seen.value)
 
 
-def test_nothing_is_resumed_while_another_run_is_under_way(folder: RunFolder) -> None:
+def test_nothing_is_resumed_while_another_run_is_in_progress(folder: RunFolder) -> None:
     before = folder.run()
-    with hold_run_lock("another"), pytest.raises(UsageError, match="run another is under way"):
+    with hold_run_lock("another"), pytest.raises(UsageError, match="run another is in progress"):
         _resume(folder)
     assert folder.run() == before
 
 
-def test_what_only_fargate_takes_is_refused_elsewhere(folder: RunFolder) -> None:
+def test_fargate_settings_are_refused_on_other_runtimes(folder: RunFolder) -> None:
     with pytest.raises(UsageError, match="CLUSTER= needs RUNTIME=fargate"):
         resume(str(folder.folder), "toy", _toy, text_terminal(), fargate=FargateSettings(cluster="mine"))
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the latest run is looked for."""
+    """Redirect the results folder."""
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     return tmp_path
 
@@ -221,7 +221,7 @@ def _toy_or_other(made: Run) -> Toy:
     return _OtherToy(made) if made.id == "other" else Toy(made)
 
 
-def test_latest_is_the_newest_run_of_the_command_that_is_not_complete(results: Path, here: LoadRun) -> None:
+def test_latest_is_the_newest_unfinished_run_of_the_command(results: Path, here: LoadRun) -> None:
     for name in ("1-unfinished", "2-unfinished", "3-complete"):
         RunFolder.create(results / name, here)
     for number in (1, 2, 3):
@@ -240,13 +240,13 @@ def test_latest_is_the_newest_run_of_the_command_that_is_not_complete(results: P
     assert (results / "4-other" / "summary.json").exists()
 
 
-def test_where_everything_is_complete_there_is_no_latest(results: Path) -> None:
+def test_there_is_no_latest_run_if_all_are_complete(results: Path) -> None:
     RunFolder.create(results / "1-other", run([cell(NAME)], id="other"))
     with pytest.raises(UsageError, match=r"RESUME=latest: no run of make toy is unfinished\."):
         resume("latest", "toy", _toy_or_other, text_terminal())
 
 
-def test_a_run_that_is_interrupted_again_keeps_what_it_has_by_then(folder: RunFolder) -> None:
+def test_a_run_that_is_interrupted_again_keeps_its_new_visits(folder: RunFolder) -> None:
     def failing(made: Run) -> Toy:
         assert isinstance(made, LoadRun)
 

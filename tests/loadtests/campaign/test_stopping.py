@@ -1,4 +1,4 @@
-"""ROUNDS, BUDGET, PRECISION and MARGIN are one rule for when a run ends."""
+"""ROUNDS, BUDGET, PRECISION and MARGIN together are the stopping rule."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from loadtests.analysis.comparison import LOOKS
 from loadtests.campaign.stopping import exactly, parse_duration, parse_share, parse_stopping
 
 
-def test_rounds_are_exactly_so_many_without_looks() -> None:
+def test_rounds_is_an_exact_number_without_looks() -> None:
     assert parse_stopping(rounds=7) == (7, Stopping(fewest_rounds=7))
     assert exactly(7) == Stopping(fewest_rounds=7)
 
@@ -18,7 +18,7 @@ def test_by_default_looks_and_a_budget_end_a_run_that_has_rounds_enough_to_rank(
     assert parse_stopping(rounds=None) == (20, Stopping(fewest_rounds=5, looks=list(LOOKS), budget_s=360.0))
 
 
-def test_a_budget_that_was_asked_for_is_kept() -> None:
+def test_an_explicit_budget_is_kept() -> None:
     expected = Stopping(fewest_rounds=1, looks=list(LOOKS), budget_s=900.0)
     assert parse_stopping(rounds=None, budget="15m") == (20, expected)
 
@@ -40,7 +40,7 @@ def test_a_margin_is_part_of_the_rule() -> None:
 
 
 @pytest.mark.parametrize(("budget", "precision"), [(None, "2%"), ("5m", None)])
-def test_rounds_go_with_neither(budget: str | None, precision: str | None) -> None:
+def test_rounds_excludes_budget_and_precision(budget: str | None, precision: str | None) -> None:
     with pytest.raises(UsageError, match=r"ROUNDS=3 is exactly that many rounds\. Leave out BUDGET= and PRECISION="):
         parse_stopping(rounds=3, budget=budget, precision=precision)
 
@@ -51,7 +51,7 @@ def test_a_duration_has_a_unit(text: str, expected_s: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "15", "m", "-1m", "0s", "1d"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid BUDGET=.*: must be a duration such as 90s"):
         parse_duration(text, variable="BUDGET")
 
@@ -62,6 +62,6 @@ def test_a_share_is_in_per_cent(text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0%", "60%", "-1%", "five"])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_an_invalid_share_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid MARGIN=.*: must be above 0"):
         parse_share(text, variable="MARGIN")

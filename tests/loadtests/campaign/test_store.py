@@ -1,4 +1,4 @@
-"""A run's folder holds what was measured, whatever comes after."""
+"""A run's folder keeps every record that was written, whatever fails later."""
 
 import json
 import resource
@@ -33,7 +33,7 @@ OLD = ROOT / "tests" / "golden" / "schema-2"
 
 @pytest.fixture
 def made(tmp_path: Path) -> RunFolder:
-    """The folder of a run of one cell that has made no visit."""
+    """Create the folder of a run of one cell without visits."""
     return RunFolder.create(tmp_path / "run", run([cell("a+b")]))
 
 
@@ -57,7 +57,7 @@ def test_each_visit_is_on_disk_before_the_next(made: RunFolder) -> None:
         assert [decode_visit(line).round for line in lines] == list(range(1, number + 1))
 
 
-def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UsageError, match=r"OUT=.* is not empty"):
         require_unused(tmp_path)
@@ -68,7 +68,7 @@ def test_a_new_and_an_empty_folder_are_accepted(tmp_path: Path) -> None:
     require_unused(tmp_path / "new" / "below")
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_is_refused_as_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for below in ("file", "file/below"):
         with pytest.raises(UsageError, match="cannot be written"):
@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_made_ends_the_run_before_it_begins(tmp_path: Pa
 
 @contextmanager
 def _room_for(size_bytes: int) -> Iterator[None]:
-    """Let files grow to ``size_bytes`` and no further, which ends a write in its middle as a full disk does."""
+    """Limit files to ``size_bytes``, which interrupts a write as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:
@@ -92,23 +92,23 @@ def _room_for(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_visit_that_does_not_fit_is_reported_and_leaves_those_before_it_whole(made: RunFolder) -> None:
+def test_a_visit_that_does_not_fit_is_reported_and_earlier_ones_stay_intact(made: RunFolder) -> None:
     made.add(window("a+b", 1, load()))
     room = (made.folder / VISITS).stat().st_size + 100
-    with _room_for(room), pytest.raises(FailedError, match=r"visits\.jsonl cannot be written: .*can be resumed"):
+    with _room_for(room), pytest.raises(FailedError, match=r"visits\.jsonl cannot be written: .*resume the run"):
         made.add(window("a+b", 2, load()))
     assert made.visits() == [window("a+b", 1, load())]
     made.add(window("a+b", 2, load()))
     assert [one.round for one in made.visits()] == [1, 2]
 
 
-def test_a_full_disk_is_reported_by_its_name(made: RunFolder) -> None:
+def test_a_full_disk_is_reported(made: RunFolder) -> None:
     (made.folder / VISITS).symlink_to("/dev/full")
     with pytest.raises(FailedError, match="No space left on device"):
         made.add(window("a+b", 1, load()))
 
 
-def test_a_summary_that_does_not_fit_leaves_the_one_before(made: RunFolder) -> None:
+def test_a_summary_that_does_not_fit_leaves_the_previous_one(made: RunFolder) -> None:
     made.finish(summarise(run([cell("a+b")]), []))
     before = (made.folder / "summary.json").read_bytes()
     with _room_for(100), pytest.raises(FailedError, match=r"summary\.json cannot be written"):
@@ -132,11 +132,11 @@ def test_a_damaged_last_line_is_not_read_and_is_set_aside_once(made: RunFolder, 
 
 def test_a_damaged_line_before_the_last_is_an_error_that_names_it(made: RunFolder) -> None:
     (made.folder / VISITS).write_bytes(b"{}\n" + msgspec.json.encode(window("a+b", 1, load())) + b"\n")
-    with pytest.raises(UsageError, match=r"visits\.jsonl, line 1, holds no visit of schema version 3"):
+    with pytest.raises(UsageError, match=r"visits\.jsonl, line 1, is not a visit of schema version 3"):
         made.visits()
 
 
-def test_the_last_visits_are_set_aside_to_be_made_again(made: RunFolder) -> None:
+def test_the_last_visits_are_set_aside_to_be_repeated(made: RunFolder) -> None:
     for number in (1, 2, 3):
         made.add(window("a+b", number, load()))
     assert DAMAGED in made.set_aside_last(2)
@@ -153,13 +153,13 @@ def test_a_run_without_visits_has_none(made: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "holds no run of schema version 3"),
-        ("", "holds no run of schema version 3"),
-        ("\xff", "holds no run of schema version 3"),
-        ("{}", "holds no run that can be read"),
-        ('{"verb": "latency", "run": {}}', "holds no run that can be read"),
+        ("{", "is not a valid run of schema version 3"),
+        ("", "is not a valid run of schema version 3"),
+        ("\xff", "is not a valid run of schema version 3"),
+        ("{}", "cannot be read"),
+        ('{"verb": "latency", "run": {}}', "cannot be read"),
         ('{"schema_version": 3, "experiment": "tea"}', r"Invalid value 'tea' - at `\$.experiment`"),
-        ('{"schema_version": 9, "experiment": "loadtest"}', r"schema version 9\. Accepted: 1 to 3"),
+        ('{"schema_version": 9, "experiment": "loadtest"}', r"schema version 9: must be 1 to 3"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_named_in_one_line(made: RunFolder, text: str, told: str) -> None:
@@ -170,13 +170,13 @@ def test_a_manifest_that_cannot_be_read_is_named_in_one_line(made: RunFolder, te
     assert "\n" not in str(seen.value)
 
 
-def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_a_run(tmp_path: Path) -> None:
     assert not is_run_folder(tmp_path)
-    with pytest.raises(UsageError, match="holds no run that can be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         RunFolder(folder=tmp_path).run()
 
 
-def test_a_run_of_an_older_version_is_known_as_such_and_read() -> None:
+def test_a_run_of_an_older_version_is_recognised_and_read() -> None:
     folders = [RunFolder(folder=folder) for folder in sorted(OLD.iterdir()) if is_run_folder(folder)]
     assert len(folders) >= 5
     for folder in folders:
@@ -188,7 +188,7 @@ def test_a_run_of_an_older_version_is_known_as_such_and_read() -> None:
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where runs are looked for."""
+    """Redirect the results folder."""
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     return tmp_path
 
@@ -215,15 +215,15 @@ def test_a_run_is_found_by_its_id_and_by_its_folder(results: Path, tmp_path_fact
     assert find_run_folder(str(elsewhere.folder), variable="RUN") == elsewhere
 
 
-def test_a_run_is_called_by_its_id_where_that_finds_it(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_run_is_named_by_its_id_if_that_finds_it(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "mine"
     assert _make(results / "20260101-a").name == "20260101-a"
     assert _make(elsewhere).name == str(elsewhere)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday"])
-def test_an_unknown_run_is_refused_with_the_newest_ones(results: Path, text: str) -> None:
-    with pytest.raises(UsageError, match=r"RUN=.* is no run\. Accepted: a run's folder\."):
+def test_an_unknown_run_is_refused_and_the_newest_are_listed(results: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"invalid RUN=.*: must be a run's folder\."):
         find_run_folder(text, variable="RUN")
     for number in range(7):
         _make(results / f"2026010{number}-a")

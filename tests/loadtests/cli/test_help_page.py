@@ -50,7 +50,7 @@ def test_every_command_says_what_it_does_in_one_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_option_says_what_it_is(name: str) -> None:
+def test_every_option_has_a_help_text(name: str) -> None:
     missing = [
         one.name for one in arguments_of(APP[name]) if not one.parameter.help and one.field_info.name not in FARGATE
     ]
@@ -75,7 +75,7 @@ def test_defaults_are_written_as_a_user_would_write_them() -> None:
     assert "VCPU=1 FORMAT=text" in _entry("show")
 
 
-def test_the_overview_goes_in_the_order_of_the_flow() -> None:
+def test_the_overview_follows_the_order_of_use() -> None:
     text = _text(overview(APP))
     flow = ["list", "lock", "build", "bases", "push", "serve", "conformance", "loadtest", "compare", "latency"]
     flow += ["startup", "memory", "sizes", "show", "money", "publish", "crosscheck", "test", "lint", "clean"]
@@ -87,7 +87,7 @@ def test_the_overview_fits_into_a_window() -> None:
     assert max(map(len, _text(overview(APP)).splitlines())) <= 130
 
 
-def test_what_the_makefile_explains_itself_is_in_the_overview() -> None:
+def test_goals_documented_in_the_makefile_are_in_the_overview() -> None:
     goals = dict(makefile_goals())
     assert goals.keys() >= {"test", "lint", "format", "clean"}
     assert goals.keys().isdisjoint(NAMES)

@@ -117,7 +117,7 @@ BAD = [
     ("worker", "MASTER=", "requires"),
     ("worker --master=127.0.0.1", "MASTER=127.0.0.1", "HOST:PORT"),
     ("worker --master=127.0.0.1:99999", "MASTER=127.0.0.1:99999", "HOST:PORT"),
-    ("worker --master=no.such.invalid:5557", "MASTER=no.such.invalid:5557", "a name that does"),
+    ("worker --master=no.such.invalid:5557", "MASTER=no.such.invalid:5557", "Use a name that resolves"),
     ("startup --vcpu=1,zero", "VCPU=zero", "0.05 to"),
     ("startup --runtime=process --vcpu=1,0.5", "VCPU=0.5", "RUNTIME=docker"),
     ("startup --runtime=process --cache=cold", "CACHE=cold", "RUNTIME=docker"),
@@ -211,7 +211,7 @@ def test_list_says_why_docker_is_not_available() -> None:
     assert "no Docker engine" in json.loads(ended.stdout)["runtimes"]["docker"]["reason"]
 
 
-def test_make_hands_on_what_it_is_given_as_it_is_given() -> None:
+def test_make_passes_variables_on_unchanged() -> None:
     """Quotes, dollars and blanks reach the command unharmed, and the environment's variables do not."""
     line = ["make", "lock", """FRAMEWORK=a'b "c" $$HOME d"""]
     ended = subprocess.run(line, cwd=ROOT, env=os.environ | {"PORT": "1"}, capture_output=True, text=True, check=False)
@@ -220,7 +220,7 @@ def test_make_hands_on_what_it_is_given_as_it_is_given() -> None:
 
 
 @pytest.mark.parametrize("given", ["ROUNDS=3", "COLOUR=red"])
-def test_make_refuses_a_variable_that_its_command_does_not_take(given: str) -> None:
+def test_make_refuses_a_variable_that_its_command_lacks(given: str) -> None:
     ended = subprocess.run(["make", "list", given], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert given.partition("=")[0] + "=" in ended.stderr
@@ -236,4 +236,4 @@ def test_several_commands_are_given_the_same_variables() -> None:
 def test_a_run_that_is_compared_with_a_stack_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     published = ROOT / "loadtests" / "published" / "hello-process"
     assert run(command_line(), ["compare", f"--a={published}", "--b=falcon"], {GIVEN: ""}) == 2
-    assert "a finished run is compared with another finished run" in capsys.readouterr().err
+    assert "must be two finished runs or two stacks" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from loadtests.cli.parameters import AnyLoadParameters, LoadParameters, Stopping
 from loadtests.registry import experiment_of
 
 
-def test_a_load_is_a_closed_loop_unless_its_scenario_is_another() -> None:
+def test_a_load_is_a_closed_loop_by_default() -> None:
     spec = AnyLoadParameters().parse()
     assert spec == LoadParameters().parse()
     assert spec == LoadSpec(scenario="hello", users=16, delay_ms=100, warmup_s=1.0, window_s=2.0)
@@ -35,7 +35,7 @@ def test_an_open_loop_always_has_a_rate(scenario: str) -> None:
     assert AnyLoadParameters(scenario=scenario).parse().rate is not None
 
 
-def test_a_climb_has_an_objective_where_one_is_given() -> None:
+def test_a_climb_has_the_objective_that_was_given() -> None:
     assert AnyLoadParameters(scenario="sleepers").parse().objective is None
     spec = AnyLoadParameters(scenario="sleepers", objective="p99<50ms").parse()
     assert spec.objective == Objective(fraction=0.99, limit_s=0.05)
@@ -52,11 +52,11 @@ def test_workers_of_the_generator_are_part_of_the_load() -> None:
         ({"rate": "5"}, "RATE=5 needs SCENARIO=ramp or rate, not hello"),
         ({"scenario": "sleepers", "rate": "5"}, "RATE=5 needs SCENARIO=ramp or rate, not sleepers"),
         ({"objective": "p50<1s", "scenario": "rate"}, "OBJECTIVE=p50<1s needs SCENARIO=ramp or sleepers, not rate"),
-        ({"scenario": "ramp", "rate": "5%"}, "RATE=5% is where ramp begins: must be requests per second"),
+        ({"scenario": "ramp", "rate": "5%"}, "invalid RATE=5%: must be requests per second, where ramp starts"),
         ({"scenario": "hullo"}, "Did you mean hello"),
     ],
 )
-def test_values_that_do_not_go_together_are_refused(given: dict[str, Any], told: str) -> None:
+def test_conflicting_values_are_refused(given: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         AnyLoadParameters(**given).parse()
 
@@ -131,7 +131,7 @@ def test_every_run_is_resumed_by_its_own_command(command: str, resumed: _Resumed
     assert resumed.calls == [("latest", command)]
 
 
-def test_no_command_that_makes_runs_lacks_a_way_to_resume_them() -> None:
+def test_every_command_that_writes_runs_can_resume_them() -> None:
     app = command_line()
     able = [name for name in app if not name.startswith("-") and "--resume" in _options(name)]
     assert sorted(able) == sorted(COMMANDS)
@@ -154,15 +154,15 @@ def _options(command: str) -> set[str]:
         ("bench-generator --seconds=3", "Leave out SECONDS=."),
     ],
 )
-def test_a_resumed_run_takes_no_value_that_would_change_it(
+def test_a_resumed_run_refuses_values_that_would_change_it(
     line: str, told: str, resumed: _Resumed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(command_line(), [*line.split(), "--resume=latest"], {GIVEN: ""}) == 2
-    assert f"RESUME= completes a run as it was begun. {told}" in capsys.readouterr().err
+    assert f"RESUME= completes a run with its own parameters. {told}" in capsys.readouterr().err
     assert resumed.calls == []
 
 
-def test_a_resumed_run_on_fargate_takes_where_its_tasks_run(resumed: _Resumed) -> None:
+def test_a_resumed_run_on_fargate_takes_the_fargate_settings(resumed: _Resumed) -> None:
     line = ["loadtest", "--resume=latest", "--subnets=s", "--registry=r", "--max-dollars=5"]
     assert run(command_line(), line, {GIVEN: ""}) == 0
     assert resumed.fargate == FargateSettings(subnets="s", registry="r", max_dollars=5)

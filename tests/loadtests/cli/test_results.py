@@ -49,7 +49,7 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 @pytest.mark.usefixtures("results")
-def test_where_nothing_is_known_the_command_that_measures_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_results_the_command_that_measures_them_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     text = _run(capsys, "show", *PROCESS)
     assert NAME in text
     command = "make loadtest latency startup memory FRAMEWORK=raw_wsgi SERVER=gunicorn-gthread RUNTIME=process"
@@ -57,14 +57,14 @@ def test_where_nothing_is_known_the_command_that_measures_it_is_shown(capsys: py
 
 
 @pytest.mark.usefixtures("known")
-def test_what_is_known_is_shown_and_only_the_rest_has_to_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_known_figures_are_shown_and_only_missing_ones_suggested(capsys: pytest.CaptureFixture[str]) -> None:
     text = _run(capsys, "show", *PROCESS)
     assert "10,000" in text
     assert "to fill the gaps: make latency startup memory FRAMEWORK=raw_wsgi" in text
 
 
 @pytest.mark.usefixtures("known")
-def test_what_is_known_at_another_size_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_of_another_size_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     text = _run(capsys, "show", *PROCESS, "--vcpu=2")
     assert "everything known at 2 vCPU" in text
     assert "10,000" not in text

@@ -1,4 +1,4 @@
-"""Which surroundings a stack is measured in: each changes one thing."""
+"""The conditions under which a stack is measured; each changes one thing."""
 
 import io
 
@@ -31,16 +31,14 @@ def test_each_cause_has_a_name_of_its_own_and_changes_one_thing() -> None:
         assert sum(map(bool, changes)) == 1, one.name
 
 
-def test_what_a_machine_lacks_makes_a_cause_missing() -> None:
+def test_a_cause_is_missing_if_the_machine_cannot_provide_it() -> None:
     points = surroundings("a+b", why_no_proxy="there is no proxy")
     assert {point.missing for point in points if point.proxied} == {"there is no proxy"}
     assert {point.missing for point in points if not point.proxied} == {None}
 
 
 @pytest.mark.parametrize("floor", [[], [records.cell("nginx+static-file")]])
-def test_the_floor_is_measured_at_both_plain_sizes_where_there_is_one(
-    floor: list[Cell], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_floor_is_measured_at_both_plain_sizes(floor: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
     one = single_candidate(select_candidates(framework="falcon", image=None, runtime=Runtime.PROCESS))
     cell = records.cell(one.name, conformance=Conformance(passed=1, duration_s=1.0))
     prepared = Prepared(candidates={one.name: one}, cells=[cell], setup=records.setup())

@@ -1,4 +1,4 @@
-"""Two against each other, both loaded at once where the cores allow it; or two finished runs."""
+"""Comparisons of two sides, loaded at once if the cores allow it, or of two finished runs."""
 
 import random
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def test_an_alternation_loads_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
-def test_a_difference_ends_the_comparison_at_the_first_look_that_tells_it(design: Design) -> None:
+def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Design) -> None:
     visits = _completed(_compare(design))
     assert len(windows_of(visits)) == 2 * outcome.LOOKS[0]
     summary = _compare(design).summarise(visits)
@@ -67,8 +67,8 @@ def test_a_difference_ends_the_comparison_at_the_first_look_that_tells_it(design
     assert sentence.startswith("b is slower than a by ")
 
 
-def test_a_comparison_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
-    """A round of which one window is on disk is made again: neither server had a core for itself."""
+def test_a_comparison_interrupted_anywhere_continues_to_the_same_visits() -> None:
+    """A round with only one window on disk is repeated, since its servers shared their cores."""
     experiment = _compare()
     unbroken = _completed(experiment)
     for made in range(len(unbroken)):
@@ -77,7 +77,7 @@ def test_a_comparison_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
         assert _completed(experiment, kept) == unbroken
 
 
-def test_only_a_duet_has_rounds_that_are_half_made() -> None:
+def test_only_a_duet_can_have_an_incomplete_round() -> None:
     both = [window("a", 1, load()), window("b", 1, load())]
     assert _compare().half_made([]) == 0
     assert _compare().half_made([canary(1)]) == 0
@@ -86,12 +86,12 @@ def test_only_a_duet_has_rounds_that_are_half_made() -> None:
     assert _compare(Design.ALTERNATION).half_made([canary(1), both[0]]) == 0
 
 
-def test_two_servers_at_once_give_no_figures_of_the_stacks() -> None:
+def test_a_duet_gives_no_figures_of_the_stacks() -> None:
     experiment = _compare()
     assert list(experiment.figures(experiment.summarise(_completed(experiment)))) == []
 
 
-def test_what_was_compared_is_brought_up_again_from_what_its_user_named() -> None:
+def test_a_resumed_comparison_serves_the_sides_as_the_user_named_them() -> None:
     experiment = Compare(
         compare_run([cell("falcon"), cell("flask+gunicorn-sync")], sides=["falcon", "flask+gunicorn-sync"])
     )
@@ -107,9 +107,9 @@ def test_a_side_without_a_server_gets_the_one_that_was_asked_for() -> None:
     assert {one.stack.server.name for one in experiment.subjects().values()} == {"granian"}
 
 
-def test_a_comparison_that_does_not_say_what_its_sides_were_is_not_resumed() -> None:
+def test_a_comparison_without_recorded_sides_is_not_resumed() -> None:
     made: CompareRun = compare_run([cell("a"), cell("b")], sides=[])
-    with pytest.raises(UsageError, match="does not say what A= and B= were"):
+    with pytest.raises(UsageError, match="does not record what A= and B= were"):
         Compare(made).subjects()
 
 
@@ -122,12 +122,12 @@ def _finished(folder: Path, name: str, requests: int, **changes: Any) -> RunFold
     return results
 
 
-def test_of_two_finished_runs_the_cells_that_both_have_are_compared(tmp_path: Path) -> None:
+def test_cells_common_to_two_finished_runs_are_compared(tmp_path: Path) -> None:
     old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000)
     (pair,) = compare_runs(old, new, 0.05)
     assert (pair.a, pair.b, pair.decision) == ("a+b of old", "a+b of new", Decision.DIFFERENT)
     assert "a+b of new is slower than a+b of old by 10.0%" in outcome.sentence(pair, 0.05)
-    with pytest.raises(FailedError, match=r"is slower by 10\.0%, which FAIL_IF_SLOWER=3\.0% does not"):
+    with pytest.raises(FailedError, match=r"is slower by 10\.0%, more than FAIL_IF_SLOWER=3\.0% allows"):
         require_not_slower([pair], 0.03)
     require_not_slower([pair], 0.2)
     (same,) = compare_runs(old, old, 0.05)
@@ -143,14 +143,14 @@ def test_the_slowest_of_several_pairs_is_named() -> None:
         require_not_slower([slower("x", 1 / 0.9), slower("y", 1 / 0.8), slower("z", 1.3**-1)], 0.05)
 
 
-def test_what_is_not_called_slower_does_not_fail_whatever_it_looks_like() -> None:
+def test_only_a_significant_slowdown_fails_the_command() -> None:
     interval = Interval(estimate=1.5, low=0.5, high=4.0, n=5)
     undecided = Pair(a="a", b="b", ratio=interval, p_value=0.5, decision=Decision.UNDECIDED)
     require_not_slower([undecided], 0.05)
     require_not_slower([], 0.05)
 
 
-def test_runs_that_were_not_made_alike_are_refused(tmp_path: Path) -> None:
+def test_runs_made_under_different_conditions_are_refused(tmp_path: Path) -> None:
     old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000, users=64)
-    with pytest.raises(UsageError, match="old has users 16 and new has 64"):
+    with pytest.raises(UsageError, match="old has users=16, but run new has 64"):
         compare_runs(old, new, 0.05)

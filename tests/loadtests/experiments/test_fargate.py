@@ -1,4 +1,4 @@
-"""What a user types, against an AWS on a loopback port: results, interrupts, kills, leftovers."""
+"""Commands on Fargate against a fake AWS on a loopback port: results, interrupts, kills, left-overs."""
 
 import json
 import os
@@ -49,7 +49,7 @@ CONFORMS = SuiteOutcome(passed=("one",), failed=(), observed={}, divergences={},
 
 
 class Ended(NamedTuple):
-    """How a command ended."""
+    """The exit status and output of a command."""
 
     status: int
     printed: str
@@ -60,20 +60,20 @@ Make = Callable[..., Ended]
 
 @cache
 def image() -> None:
-    """Build what tasks run, once."""
+    """Build the image that tasks run, once."""
     build_images(stacks("raw_wsgi", "default", frameworks()), [images()["slim"]], report=lambda _: None)
 
 
 @pytest.fixture(autouse=True)
 def _image(request: pytest.FixtureRequest) -> None:
-    """Build it where there is an AWS that runs it."""
+    """Build it for a fake AWS that runs it."""
     if "aws" in request.fixturenames:
         image()
 
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Make]:
-    """Runs a command in this process: another would take seconds to import what it needs."""
+    """Runs a command in this process, since a new one would take seconds to import its modules."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def call(*words: str) -> Ended:
@@ -118,14 +118,12 @@ def test_an_experiment_varies_one_factor_and_names_its_cells_after_it() -> None:
         (Factor.ENDPOINTS, "slim", "1", "ENDPOINT_SUBNETS= is not set"),
     ],
 )
-def test_what_compares_nothing_or_two_things_at_once_is_refused(
-    factor: Factor, images: str, vcpus: str, why: str
-) -> None:
+def test_an_experiment_must_vary_exactly_one_factor(factor: Factor, images: str, vcpus: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         variants(factor, images, vcpus)
 
 
-def test_only_cells_that_conform_are_started_and_those_left_out_make_the_command_fail() -> None:
+def test_only_conforming_cells_are_started_and_others_fail_the_command() -> None:
     good, bad = fargate_run().cells
     failed = Conformance(passed=1, failed={"test_hello": "404"}, duration_s=1.0)
     run = fargate_run(STARTUP_NAME, cells=[good, replace(bad, stack=replace(bad.stack, conformance=failed))])
@@ -137,7 +135,7 @@ def test_only_cells_that_conform_are_started_and_those_left_out_make_the_command
 
 
 def begin(*line: str) -> subprocess.Popen[str]:
-    """Return a command under way in a process of its own."""
+    """Return a command that runs in a process of its own."""
     command = [sys.executable, "-m", "loadtests", *line]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -149,7 +147,7 @@ def end(running: subprocess.Popen[str]) -> Ended:
 
 
 def starts(folder: Path) -> list[TaskStart]:
-    """Return what was written of every start."""
+    """Return the record of every start."""
     visits = RunFolder(folder=folder).visits()
     assert all(isinstance(one, TaskStart) for one in visits)
     return [one for one in visits if isinstance(one, TaskStart)]
@@ -175,10 +173,10 @@ def test_an_experiment_starts_every_cells_tasks_in_rounds_and_writes_each(
     assert [asked["cpu"] for asked in aws.named("RegisterTaskDefinition")] == ["1024", "2048"]
 
 
-def test_startup_holds_a_stack_to_the_contract_and_tells_the_phases_of_its_tasks(
+def test_startup_checks_conformance_and_reports_the_phases_of_tasks(
     aws: Endpoint, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The suite itself is not run: another test does that."""
+    """Another test runs the suite itself."""
     monkeypatch.setattr(common.conformance.candidates, "run_suite", lambda *_, **__: CONFORMS)
     status, printed = make(*STARTUP, "--rounds=2", f"--out={tmp_path}")
     assert status == 0, printed
@@ -201,7 +199,7 @@ def test_tasks_that_do_not_start_are_recorded_and_the_command_fails(aws: Endpoin
     assert all("CannotPullContainerError" in str(one.error) for one in starts(tmp_path))
 
 
-def test_a_stack_that_does_not_come_up_is_not_measured(aws: Endpoint, make: Make, tmp_path: Path) -> None:
+def test_a_stack_that_does_not_start_is_not_measured(aws: Endpoint, make: Make, tmp_path: Path) -> None:
     aws.ecs.behaviour.runs_instead = "echo no such module; exit 3"
     for line in (STARTUP, LATENCY):
         status, printed = make(*line, f"--out={tmp_path / line[0]}", "--log-group=ours")
@@ -222,7 +220,7 @@ def test_an_interrupt_takes_everything_down_and_keeps_what_was_measured(
     assert (tmp_path / "summary.json").exists()
 
 
-def test_an_interrupted_experiment_is_completed_with_what_is_left(aws: Endpoint, make: Make, tmp_path: Path) -> None:
+def test_an_interrupted_experiment_is_completed(aws: Endpoint, make: Make, tmp_path: Path) -> None:
     running = begin(*EXPERIMENT, "--tasks=2", "--seed=3", f"--out={tmp_path}")
     wait_until(lambda: len(aws.ecs.tasks) == 2 and bool(aws.ecs.containers()), deadline_s=60)
     running.send_signal(signal.SIGINT)
@@ -259,7 +257,7 @@ def test_an_interrupted_probe_leaves_nothing(aws: Endpoint, tmp_path: Path, line
     assert end(running).status == 130
 
 
-def test_what_a_kill_leaves_is_found_by_its_tag_and_removed_and_what_lives_is_not(
+def test_leftovers_of_a_kill_are_removed_by_tag_and_live_tasks_are_kept(
     aws: Endpoint, make: Make, tmp_path: Path
 ) -> None:
     running = begin(*EXPERIMENT, "--tasks=50", f"--out={tmp_path}")
@@ -273,7 +271,7 @@ def test_what_a_kill_leaves_is_found_by_its_tag_and_removed_and_what_lives_is_no
     assert dead == (0, "removed 1 tasks and 2 task definitions\n")
 
 
-def test_a_stack_on_fargate_is_held_to_the_contract(aws: Endpoint, make: Make) -> None:
+def test_a_stack_on_fargate_is_checked_against_the_contract(aws: Endpoint, make: Make) -> None:
     status, printed = make("conformance", "--runtime=fargate", *ONE, *WHERE)
     assert status == 0, printed
     assert "conforms" in printed
@@ -312,16 +310,16 @@ def test_a_dry_run_prints_every_call_and_needs_neither_credentials_nor_a_network
     [
         ((*STARTUP, "--cache=cold"), "CACHE=cold needs RUNTIME=docker"),
         ((*STARTUP, "--bandwidth=1gbit"), "BANDWIDTH=1gbit needs RUNTIME=docker"),
-        ((*STARTUP, "--memory=8g"), "MEMORY=8g is no Fargate size at VCPU=0.25. Accepted: 512m, 1024m, 2048m"),
-        ((*STARTUP, "--load-from=task"), "LOAD_FROM=task is for loadtest and latency"),
+        ((*STARTUP, "--memory=8g"), "MEMORY=8g: on Fargate, VCPU=0.25 goes with 512m, 1024m, 2048m"),
+        ((*STARTUP, "--load-from=task"), "invalid LOAD_FROM=task: only loadtest and latency generate load"),
         ((*PRICED, "--max-dollars=5", "--vcpu=0.25,3"), "VCPU=3: must be one of Fargate's sizes, 0.25, 0.5, 1, 2, 4"),
-        ((*PRICED, "--max-dollars=0.01"), "MAX_DOLLARS=0.01. Accepted: 0."),
+        ((*PRICED, "--max-dollars=0.01"), "invalid MAX_DOLLARS=0.01: must be 0."),
         ((*LOADTEST, "--tool=wrk", "--load-from=task"), "LOAD_FROM=here"),
         (("latency", "--runtime=docker", "--load-from=task"), "LOAD_FROM= needs RUNTIME=fargate"),
         (("startup", "--runtime=docker", "--memory=1g"), "MEMORY=1g needs RUNTIME=fargate"),
     ],
 )
-def test_what_fargate_cannot_give_is_refused_before_anything_starts(
+def test_options_that_fargate_lacks_are_refused_before_anything_starts(
     aws: Endpoint, make: Make, line: tuple[str, ...], told: str
 ) -> None:
     status, printed = make(*line)

@@ -1,4 +1,4 @@
-"""Which servers a run of ``make latency`` visits and with what they are loaded; what is missing and why."""
+"""The servers and traffic of ``make latency``, and what is missing and why."""
 
 import io
 import os
@@ -54,19 +54,19 @@ NGINX = "nginx+static-file"
 @pytest.mark.parametrize(
     ("text", "sizes"), [("0.25,0.5,1,2", (0.25, 0.5, 1.0, 2.0)), ("1", (1.0,)), ("1,1.0", (1.0,)), (" 0.5 ", (0.5,))]
 )
-def test_sizes_are_read_as_they_are_listed(text: str, sizes: tuple[float, ...]) -> None:
+def test_sizes_are_parsed_in_the_order_listed(text: str, sizes: tuple[float, ...]) -> None:
     assert parse_vcpus(text) == sizes
 
 
 @pytest.mark.parametrize("text", ["", "0", "one", "1,", "nan", "-1", "1e9"])
-def test_a_size_that_is_none_is_refused_by_its_name(text: str) -> None:
+def test_an_invalid_size_is_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid VCPU=.*: must be numbers from 0\.05 up"):
         parse_vcpus(text)
 
 
-def test_a_common_rate_is_no_share() -> None:
+def test_a_common_rate_cannot_be_a_share() -> None:
     assert parse_common_rate("100") == Rate(rps=100)
-    with pytest.raises(UsageError, match=r"invalid RATE=50%: .*common to all"):
+    with pytest.raises(UsageError, match=r"invalid RATE=50%: .*the same for all stacks"):
         parse_common_rate("50%")
 
 
@@ -100,7 +100,7 @@ def test_a_run_of_nothing_but_missing_sizes_is_refused() -> None:
     require_room([0.25, 1.0], Runtime.PROCESS)
 
 
-def test_traffic_has_a_name_that_says_what_it_is() -> None:
+def test_traffic_is_named_by_its_load() -> None:
     assert [one.name for one in latency_traffic(Rate(rps=100))] == [
         SATURATED,
         "one at a time",
@@ -128,7 +128,7 @@ def candidate(framework: str = "falcon") -> Candidate:
 def begun(
     runtime: Runtime, vcpus: Sequence[float], monkeypatch: pytest.MonkeyPatch, floor: Sequence[Cell] = ()
 ) -> LatencyRun:
-    """The run of one stack that conforms, and of nginx where ``floor`` has it."""
+    """Return the run of one conforming stack, and of nginx if ``floor`` is set."""
     one = candidate()
     cell = records.cell(one.name, conformance=Conformance(passed=1, duration_s=1.0))
     prepared = Prepared(candidates={one.name: one}, cells=[cell], setup=records.setup())
@@ -176,13 +176,13 @@ def test_only_points_that_can_be_measured_are_visited() -> None:
     assert (remaining.count, {one.cell for one in remaining.batch}) == (5, {here.name})
 
 
-def test_a_stack_that_does_not_conform_is_not_visited_and_the_floor_is() -> None:
+def test_a_nonconforming_stack_is_not_visited_but_the_floor_is() -> None:
     floor = a_point(0.5, stack=NGINX)
     remaining = experiment(a_point(0.5), floor, failed={"test_hello": "404"}).remaining([])
     assert (remaining.count, remaining.batch[0].cell) == (5, floor.name)
 
 
-def test_an_interrupted_run_goes_on_with_what_is_left() -> None:
+def test_an_interrupted_run_continues_with_its_remaining_visits() -> None:
     here = a_point(0.5)
     made = [a_visit(here, number, {}) for number in (1, 2)]
     remaining = experiment(here).remaining(made)
@@ -190,7 +190,7 @@ def test_an_interrupted_run_goes_on_with_what_is_left() -> None:
     assert experiment(here).remaining([a_visit(here, number, {}) for number in range(1, 6)]).batch == ()
 
 
-def test_the_floor_is_no_stack_to_bring_up_by_its_folder() -> None:
+def test_the_floor_is_not_a_stack_to_prepare() -> None:
     assert [cell.name for cell in experiment().stacks()] == ["a+b"]
 
 
@@ -206,7 +206,7 @@ def test_a_point_without_a_valid_number_makes_the_command_fail() -> None:
     assert str(error) == f"1 points have no valid number: {here.name}."
 
 
-def test_a_generator_that_was_the_limit_is_an_error_of_its_own() -> None:
+def test_a_generator_at_its_limit_is_a_distinct_error() -> None:
     here = a_point(0.5)
     made = experiment(here)
     bound = {one.name: answers(0.001, 2000, generator_cpu_s=1.9) for one in here.traffic}
@@ -215,7 +215,7 @@ def test_a_generator_that_was_the_limit_is_an_error_of_its_own() -> None:
     assert here.name in str(error)
 
 
-def test_every_server_is_paid_for_before_a_run_and_those_that_are_left_before_it_is_resumed() -> None:
+def test_the_cost_of_all_servers_is_approved_before_a_run_and_of_the_rest_before_a_resumption() -> None:
     one, sizes = candidate(), [Size(vcpu=0.25), Size(vcpu=1.0)]
     planned = planned_servers([one], sizes, 3, Rate(rps=100))
     assert [server.loaded for server in planned] == [False] + [True] * 6

@@ -1,4 +1,4 @@
-"""A load test goes on until every pair is decided, nothing more can be, or its time is spent."""
+"""A load test continues until every pair is decided or out of reach, or its time is up."""
 
 import random
 import re
@@ -25,7 +25,7 @@ from loadtests.windows.sliced import slicing_for
 from tests.support.records import canary, cell, load, run, window
 
 SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
-"""Three far enough apart, the last two alike."""
+"""Values of three cells that differ clearly and one that equals the last."""
 THREE = ["a+x", "b+x", "c+x"]
 
 
@@ -40,7 +40,7 @@ def _window(name: str, number: int, noise: float = 0.08) -> Window:
 
 
 def _visit(planned: PlannedVisit, noise: float = 0.08) -> Visit:
-    """Return the record of a planned visit; a control is as fast as what it copies."""
+    """Return the record of a planned visit; a control is as fast as its original."""
     if planned.kind is Canary:
         return canary(planned.round)
     made = _window(planned.cell.removesuffix("#2"), planned.round, noise)
@@ -50,7 +50,7 @@ def _visit(planned: PlannedVisit, noise: float = 0.08) -> Visit:
 def _completed(
     experiment: LoadTest[LoadRun], visits: Sequence[Visit] = (), noise: float = 0.08
 ) -> tuple[list[Visit], Remaining]:
-    """Return all visits of a run that goes on after ``visits``, and what is left in the end."""
+    """Return all visits of a run that continues after ``visits``, and what remains at the end."""
     made = list(visits)
     while (remaining := experiment.remaining(made)).batch:
         made += [_visit(one, noise) for one in remaining.batch]
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_order_of_cells() -> None:
     assert orders[1] != orders[2]
 
 
-def test_a_cell_that_has_dropped_out_changes_nothing_in_the_order_of_the_others() -> None:
+def test_a_dropped_cell_does_not_change_the_order_of_the_others() -> None:
     visits, _ = _completed(_loadtest())
     planned = [(one.round, one.position, one.cell) for one in planned_visits(Window, THREE, 20, 1)]
     made = _steps(visits)
@@ -90,7 +90,7 @@ def test_every_round_begins_with_a_canary() -> None:
     assert sum(isinstance(one, Canary) for one in visits) == len(first)
 
 
-def test_a_canary_that_was_made_is_not_made_again() -> None:
+def test_a_canary_is_not_repeated() -> None:
     (planned,) = _loadtest().remaining([canary(1)]).batch
     assert planned.kind is Window
 
@@ -101,7 +101,7 @@ def test_a_canary_that_is_missing_is_made_before_the_rest_of_its_round() -> None
     assert (planned.kind, planned.round) == (Canary, 1)
 
 
-def test_there_is_no_canary_where_the_servers_are_elsewhere() -> None:
+def test_there_is_no_canary_if_the_servers_are_elsewhere() -> None:
     visits, _ = _completed(_loadtest(server_cores=[], runtime=Runtime.FARGATE, rounds=2, fewest_rounds=2, looks=[]))
     assert len(visits) == 2 * len(THREE)
 
@@ -113,7 +113,7 @@ def test_a_cell_that_is_resolved_against_all_others_drops_out_at_a_look() -> Non
     assert made["b+x"] in LOOKS
 
 
-def test_a_cell_whose_pairs_the_rounds_left_will_hardly_decide_drops_out_and_the_table_says_so() -> None:
+def test_a_cell_with_pairs_out_of_reach_drops_out_and_is_marked_in_the_table() -> None:
     experiment = _loadtest(*map(cell, SPREAD), cell("d+x#2", control_of="d+x"))
     visits, _ = _completed(experiment)
     summary = experiment.summarise(visits)
@@ -128,7 +128,7 @@ def test_a_cell_whose_pairs_the_rounds_left_will_hardly_decide_drops_out_and_the
     assert any(note.startswith("*: dropped out undecided") for note in experiment.notes(summary))
 
 
-def test_a_run_that_no_round_left_would_help_ends_and_says_how_many_pairs_are_open() -> None:
+def test_a_run_that_more_rounds_would_not_help_ends_with_its_open_pairs() -> None:
     visits, end = _completed(_loadtest(cell("c+x"), cell("d+x")))
     last = max(one.round for one in visits)
     assert last < 20
@@ -148,21 +148,21 @@ def test_a_run_of_one_stack_has_no_pair_to_decide_and_ends_at_the_first_look() -
     assert end.completion_reason == "no two stacks can be compared after 5 rounds"
 
 
-def test_rounds_are_exactly_as_many_as_asked_for() -> None:
+def test_rounds_gives_exactly_that_many_rounds() -> None:
     visits, end = _completed(_loadtest(rounds=3, fewest_rounds=3, looks=[]), noise=0.001)
     assert _rounds(visits) == dict.fromkeys(_rounds(visits), 3)
     assert end.completion_reason == "3 rounds are made"
 
 
 @pytest.mark.parametrize(("budget_s", "fewest", "rounds"), [(40.0, 1, 2), (10.0, 1, 1), (40.0, 5, 5), (95.0, 5, 6)])
-def test_no_round_is_begun_that_does_not_fit_into_the_budget(budget_s: float, fewest: int, rounds: int) -> None:
-    """A round of three takes 15 s; the fewest rounds are made in any case."""
+def test_a_round_that_does_not_fit_the_budget_is_not_started(budget_s: float, fewest: int, rounds: int) -> None:
+    """A round of three takes 15 s; the minimum of rounds is made in any case."""
     visits, end = _completed(_loadtest(budget_s=budget_s, fewest_rounds=fewest, looks=[20]))
     assert max(one.round for one in visits) == rounds
     assert "BUDGET" in end.completion_reason
 
 
-def test_canaries_are_part_of_what_a_budget_pays_for() -> None:
+def test_the_budget_includes_canaries() -> None:
     """Two rounds of 15 s fit into 40 s; with canaries of 10 s they do not."""
     experiment = _loadtest(budget_s=40.0, fewest_rounds=1, looks=[20])
     first = [replace(canary(1), took_s=10.0), *(_window(name, 1) for name in THREE)]
@@ -176,14 +176,14 @@ def test_cells_drop_out_once_they_are_precise_enough() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"budget_s": 95.0}, {"looks": [], "rounds": 30, "precision": 0.03}])
-def test_a_run_interrupted_anywhere_goes_on_to_the_same_visits(changes: dict[str, Any]) -> None:
+def test_a_run_interrupted_anywhere_continues_to_the_same_visits(changes: dict[str, Any]) -> None:
     experiment = _loadtest(**changes)
     unbroken, _ = _completed(experiment)
     for made in range(len(unbroken)):
         assert _completed(experiment, unbroken[:made])[0] == unbroken
 
 
-def test_a_stack_that_fails_drops_out_and_keeps_nobody_waiting() -> None:
+def test_a_failing_stack_drops_out_without_delaying_the_others() -> None:
     experiment = _loadtest()
     visits: list[Visit] = []
     while batch := experiment.remaining(visits).batch:
@@ -196,24 +196,24 @@ def test_a_stack_that_fails_drops_out_and_keeps_nobody_waiting() -> None:
     assert max(one.round for one in visits) == 5
 
 
-def test_a_stack_that_breaks_the_contract_is_not_measured() -> None:
+def test_a_nonconforming_stack_is_not_measured() -> None:
     broken = cell("a+x", conformance=Conformance(passed=0, failed={"hello": "500"}, duration_s=1))
     visits, _ = _completed(_loadtest(broken, cell("b+x"), cell("c+x")))
     assert _rounds(visits).keys() == {"b+x", "c+x"}
 
 
-def test_a_run_in_which_no_stack_keeps_the_contract_is_over_at_once() -> None:
+def test_a_run_without_a_conforming_stack_ends_at_once() -> None:
     broken = cell("a+x", conformance=Conformance(passed=0, failed={"hello": "500"}, duration_s=1))
     left = _loadtest(broken).remaining([])
     assert (left.batch, left.completion_reason) == ((), "no stack can be measured")
 
 
-def test_a_control_goes_on_as_long_as_what_it_copies() -> None:
+def test_a_control_stays_as_long_as_its_original() -> None:
     made = _rounds(_completed(_loadtest(cell("b+x"), cell("b+x#2", control_of="b+x"), cell("c+x")))[0])
     assert made["b+x#2"] == made["b+x"]
 
 
-def test_the_time_left_is_what_is_left_of_rounds_or_of_the_budget() -> None:
+def test_the_time_left_is_limited_by_rounds_and_budget() -> None:
     visits = [_window(name, 1) for name in THREE]
     assert _loadtest().remaining(visits).left_s == 19 * 3 * 5.0
     assert _loadtest(budget_s=100.0).remaining(visits).left_s == 85.0
@@ -226,7 +226,7 @@ def test_the_windows_left_are_at_most_those_of_all_rounds() -> None:
     assert _loadtest().remaining([_window("a+x", 1)]).count == 59
 
 
-def test_pairs_are_looked_at_as_the_latest_look_left_them() -> None:
+def test_pairs_are_those_of_the_latest_look() -> None:
     experiment = _loadtest()
     visits, _ = _completed(experiment)
     windows = windows_of(visits)
@@ -236,7 +236,7 @@ def test_pairs_are_looked_at_as_the_latest_look_left_them() -> None:
     assert fifth == pairs_at_look(experiment.run, [one for one in windows if one.round <= 7])
 
 
-def test_a_round_ends_with_a_word_on_what_is_open_and_how_long_it_may_take() -> None:
+def test_a_round_ends_with_the_open_pairs_and_the_time_left() -> None:
     experiment = _loadtest()
     visits, _ = _completed(experiment)
     first = [one for one in visits if one.round == 1]
@@ -277,13 +277,13 @@ def test_a_stack_without_a_valid_number_fails_the_run() -> None:
     assert "3 of 3 stacks have no valid number: a+x, b+x, c+x." in str(failure)
 
 
-def test_a_generator_that_was_the_limit_fails_the_run_with_a_status_of_its_own() -> None:
+def test_a_generator_at_its_limit_fails_the_run_with_its_own_status() -> None:
     failure = _loadtest().failure(_summary_of(_loadtest(), generator_cpu_s=1.9))
     assert isinstance(failure, GeneratorBoundError)
     assert failure.exit_status == 3
 
 
-def test_only_stacks_are_brought_up_not_their_controls() -> None:
+def test_controls_are_not_prepared_as_stacks() -> None:
     experiment = _loadtest(cell("b+x"), cell("b+x#2", control_of="b+x"))
     assert [one.name for one in experiment.stacks()] == ["b+x"]
 

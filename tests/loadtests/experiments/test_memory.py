@@ -1,4 +1,4 @@
-"""Memory is read of every cell once a round, then the smallest limit of each stack is searched once."""
+"""Every cell's memory is read once per round; then each stack's smallest limit is searched once."""
 
 import dataclasses
 from pathlib import Path
@@ -82,24 +82,24 @@ def test_servers_come_first_and_one_search_for_each_stack_last() -> None:
     assert [one.cell for one in visits[6:]] == ["a+b 1 workers", "c+d 1 workers"]
 
 
-def test_without_limits_none_is_searched() -> None:
+def test_no_limit_is_searched_unless_asked() -> None:
     assert {type(one) for one in _completed(_memory(*BOTH, limits=False), [])} == {MemoryVisit}
 
 
-def test_a_run_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
+def test_a_run_interrupted_anywhere_continues_to_the_same_visits() -> None:
     experiment = _memory(*BOTH)
     unbroken = _completed(experiment, [])
     for made in range(len(unbroken)):
         assert _completed(experiment, unbroken[:made]) == unbroken
 
 
-def test_a_stack_that_breaks_the_contract_is_not_measured() -> None:
+def test_a_nonconforming_stack_is_not_measured() -> None:
     broken = cell("a+b", conformance=Conformance(passed=0, failed={"hello": "500"}, duration_s=1))
     visits = _completed(_memory(*_cells(broken, 1, 2), *_cells(cell("c+d"), 1)), [])
     assert {one.cell for one in visits} == {"c+d 1 workers"}
 
 
-def test_a_visit_is_described_by_what_was_held_or_by_the_limit() -> None:
+def test_a_visit_is_described_by_its_memory_or_limit() -> None:
     experiment = _memory(*BOTH)
     server = MemoryVisit(run="run", round=1, position=1, cell="a", started_at=NOON, idle=HELD, loaded=HELD)
     assert experiment.describe(server) == "idle 30.0 MB, loaded 30.0 MB"
@@ -130,7 +130,7 @@ def test_a_server_that_is_always_one_process_is_measured_with_one_worker(
 
 
 @pytest.mark.slow
-def test_a_run_of_processes_is_completed_as_it_was_begun(tmp_path: Path) -> None:
+def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
     (only,) = _cells(real_cell(), 1)
     made = MemoryRun(**run_fields(rounds=2), requests=1000, connections=16, limits=False, cells=[only])
     folder = RunFolder.create(tmp_path / "run", made)
@@ -149,7 +149,7 @@ def test_a_run_of_processes_is_completed_as_it_was_begun(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_processes_are_held_to_the_contract_measured_and_summarised(tmp_path: Path) -> None:
+def test_processes_are_checked_measured_and_summarised(tmp_path: Path) -> None:
     terminal = text_terminal()
     begin = begin_memory(
         [real_candidate()],

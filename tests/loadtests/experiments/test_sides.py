@@ -1,4 +1,4 @@
-"""What A= and B= name is understood, and what they do not name is said."""
+"""A= and B= name stacks and runs; unknown ones are refused with what is accepted."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
         ("flacon", "A=flacon is unknown. Did you mean falcon?"),
         ("", r"A=\(empty\)"),
         ("falcon:slimmer", "A=slimmer is unknown. Did you mean slim?"),
-        ("./nowhere", r"A=\./nowhere does not exist\. Accepted: FRAMEWORK"),
+        ("./nowhere", r"A=\./nowhere does not exist: must be FRAMEWORK"),
         ("falcon@./nowhere", r"A=\./nowhere does not exist"),
         ("falcon:py9", r"invalid A=\.\.\.py9: must be a version such as py3\.12"),
         ("./tests", r"A=\./tests holds neither pyproject\.toml nor setup\.py"),
@@ -54,12 +54,12 @@ def test_what_is_unknown_is_named_with_what_is_accepted(text: str, told: str) ->
         Side.parse(text, "A")
 
 
-def test_a_finished_run_is_known_by_its_folder(tmp_path: Path) -> None:
+def test_a_finished_run_is_found_by_its_folder(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, run([cell("a+b")]))
     assert Side.parse(str(tmp_path), "B").run == folder
 
 
-def test_a_finished_run_is_known_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sides, "RESULTS", tmp_path)
     folder = RunFolder.create(tmp_path / "20260102-loadtest-1", run([cell("a+b")]))
     assert Side.parse("20260102-loadtest-1", "B").run == folder
@@ -74,15 +74,13 @@ def test_a_finished_run_is_known_by_its_id(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_only_a_load_test_is_compared_with_another(tmp_path: Path, made: Run, command: str) -> None:
     RunFolder.create(tmp_path, made)
-    with pytest.raises(
-        UsageError, match=f"A=.* was written by {command}\\. Accepted: a finished load test, or a stack"
-    ):
+    with pytest.raises(UsageError, match=f"A=.* was written by {command}: must be a finished load test or a stack"):
         Side.parse(str(tmp_path), "A")
 
 
 def test_a_run_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(UsageError, match=r"run\.json holds no run"):
+    with pytest.raises(UsageError, match=r"run\.json is not a valid run"):
         Side.parse(str(tmp_path), "A")
 
 
@@ -118,12 +116,12 @@ def test_a_python_is_found_by_its_version() -> None:
 
 def test_several_servers_are_refused() -> None:
     side = Side.parse("falcon", "A")
-    with pytest.raises(UsageError, match="A=falcon names 7 stacks"):
+    with pytest.raises(UsageError, match="A=falcon selects 7 stacks"):
         side.candidate(side, Runtime.PROCESS, "all")
 
 
-def test_a_checkout_of_nothing_known_is_refused(tmp_path: Path) -> None:
+def test_a_checkout_of_an_unknown_package_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "left-pad"\n')
     side = Side.parse(str(tmp_path), "B")
-    with pytest.raises(UsageError, match="holds left-pad, which is no framework here"):
+    with pytest.raises(UsageError, match="holds left-pad, which is not a framework here"):
         side.candidate(Side.parse("falcon", "A"), Runtime.PROCESS, "default")

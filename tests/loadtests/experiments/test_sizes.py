@@ -1,4 +1,4 @@
-"""The bytes of every stack's libraries come first, then those of its images; what is missing is named."""
+"""Libraries are measured first, then images; missing ones are named."""
 
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def _completed(experiment: Sizes, visits: list[Visit]) -> list[Visit]:
     return made
 
 
-def test_everything_is_weighed_once_libraries_first() -> None:
+def test_everything_is_measured_once_libraries_first() -> None:
     visits = _completed(_sizes(cell("a+b"), cell("c+d")), [])
     assert [(type(one), one.cell) for one in visits] == [
         (LibrariesVisit, "libraries of a+b"),
@@ -63,14 +63,14 @@ def test_everything_is_weighed_once_libraries_first() -> None:
     ]
 
 
-def test_a_run_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
+def test_a_run_interrupted_anywhere_continues_to_the_same_visits() -> None:
     experiment = _sizes(cell("a+b"), cell("c+d"))
     unbroken = _completed(experiment, [])
     for made in range(len(unbroken)):
         assert _completed(experiment, unbroken[:made]) == unbroken
 
 
-def test_a_stack_and_its_image_are_both_brought_up() -> None:
+def test_a_stack_and_its_image_are_both_prepared() -> None:
     assert [one.name for one in _sizes(cell("a+b")).stacks()] == ["a+b", "a+b@slim"]
 
 
@@ -80,7 +80,7 @@ def test_a_visit_is_described_by_its_bytes() -> None:
     assert _sizes().describe(image) == "60 bytes compressed"
 
 
-def test_what_could_not_be_weighed_fails_the_run_and_what_cannot_be_had_does_not() -> None:
+def test_a_failed_measurement_fails_the_run_but_an_unavailable_image_does_not() -> None:
     experiment = _sizes(cell("a+b"), missing={"x@alpine": "no wheel"})
     visits = _completed(experiment, [])
     assert experiment.failure(experiment.summarise(visits)) is None
@@ -90,7 +90,7 @@ def test_what_could_not_be_weighed_fails_the_run_and_what_cannot_be_had_does_not
     assert "1 cells could not be measured: a+b@slim." in str(failure)
 
 
-def test_libraries_that_could_not_be_weighed_fail_the_run_too() -> None:
+def test_a_failed_measurement_of_libraries_fails_the_run_too() -> None:
     experiment = _sizes(cell("a+b"))
     libraries, image = _completed(experiment, [])
     failed = [replace(libraries, error="falcon is not installed", libraries=[]), image]
@@ -99,7 +99,7 @@ def test_libraries_that_could_not_be_weighed_fail_the_run_too() -> None:
     assert experiment.failure(summary) is not None
 
 
-def test_without_an_engine_there_are_libraries_and_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_engine_only_libraries_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "__kwdefaults__", {"root": tmp_path / "environments"})
     terminal = text_terminal()
     candidate = Candidate(stack=toy_stack(tmp_path, "toy_without"))
@@ -109,7 +109,7 @@ def test_without_an_engine_there_are_libraries_and_the_reason(tmp_path: Path, mo
     assert "missing: images: no Docker engine answers" in printed(terminal.results)
 
 
-def test_a_run_of_libraries_is_completed_as_it_was_begun(tmp_path: Path) -> None:
+def test_a_run_of_libraries_is_resumed_as_planned(tmp_path: Path) -> None:
     first, second = (
         FootprintCell(name=name, stack=real_cell(), weighs=Weighed.LIBRARIES) for name in ("first", "second")
     )

@@ -1,4 +1,4 @@
-"""Starts come before pulls, a warm one that was not warm is made again, and a run is completed as it was begun."""
+"""Starts come before pulls, a warm start that was not warm is repeated, and a run is resumed as planned."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_every_start_of_every_round_is_made_and_then_every_pull() -> None:
     }
 
 
-def test_a_run_interrupted_anywhere_goes_on_to_the_same_visits() -> None:
+def test_a_run_interrupted_anywhere_continues_to_the_same_visits() -> None:
     experiment = _startup(cell("a+b"), cell("c+d"))
     unbroken = _completed(experiment, [])
     for made in range(len(unbroken)):
@@ -74,7 +74,7 @@ def test_a_stack_that_breaks_the_contract_is_not_started() -> None:
     assert {one.cell for one in visits} == {"c+d warm", "c+d cold"}
 
 
-def test_a_stack_is_brought_up_once_whatever_its_sizes_and_caches() -> None:
+def test_a_stack_is_prepared_once_for_all_its_sizes_and_caches() -> None:
     assert [one.name for one in _startup(cell("a+b"), cell("c+d")).stacks()] == ["a+b", "c+d"]
 
 
@@ -113,14 +113,14 @@ def test_caches_are_those_that_the_runtime_has(text: str | None, runtime: Runtim
         (parse_links, "100mbit", "BANDWIDTH=100mbit needs RUNTIME=docker"),
     ],
 )
-def test_what_processes_do_not_have_is_refused(
+def test_caches_and_links_that_processes_lack_are_refused(
     parse: Callable[[str, Runtime], tuple[str, ...]], text: str, told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
         parse(text, Runtime.PROCESS)
 
 
-def test_an_unknown_cache_is_refused_with_those_there_are() -> None:
+def test_an_unknown_cache_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"CACHE=lukewarm is unknown.* Accepted: warm, cold"):
         parse_caches("lukewarm", Runtime.DOCKER)
 
@@ -134,7 +134,7 @@ COSTS = (Cost(wall_s=0.01, cpu_s=0.01), Cost(wall_s=0.3, cpu_s=0.2))
 
 
 def _measured(monkeypatch: pytest.MonkeyPatch, cache: str, *observed: Start) -> Start:
-    """Measure a start of which ``observed`` is seen, one time after the other."""
+    """Measure a start whose successive attempts give ``observed``."""
     seen = iter(observed)
     monkeypatch.setattr(module, "observe", lambda *_args, **_options: next(seen))
     monkeypatch.setattr(module, "split", lambda *_: COSTS)
@@ -143,13 +143,13 @@ def _measured(monkeypatch: pytest.MonkeyPatch, cache: str, *observed: Start) -> 
     return found
 
 
-def test_a_warm_start_says_what_interpreter_and_import_took(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_start_includes_the_cost_of_interpreter_and_import(monkeypatch: pytest.MonkeyPatch) -> None:
     found = _measured(monkeypatch, "warm", replace(BLANK, disk_read_bytes=0))
     assert (found.interpreter, found.app_import) == COSTS
 
 
-def test_a_warm_start_that_read_from_the_disk_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another stack's cold start had evicted files of layers that they share."""
+def test_a_warm_start_that_read_from_disk_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another stack's cold start may have evicted files of shared layers."""
     found = _measured(
         monkeypatch, "warm", replace(BLANK, disk_read_bytes=50_000_000), replace(BLANK, disk_read_bytes=1000)
     )
@@ -184,7 +184,7 @@ def test_a_visit_is_described_by_its_time() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_of_processes_is_completed_as_it_was_begun(tmp_path: Path) -> None:
+def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
     made = StartupRun(**run_fields(rounds=2), cold_by=None, cells=[_start_cell(real_cell())], pulls=[])
     folder = RunFolder.create(tmp_path / "run", made)
     first = replace(BLANK, cell=f"{NAME} warm", bind_s=0.1, answer_s=0.1)
@@ -204,7 +204,7 @@ def test_a_run_of_processes_is_completed_as_it_was_begun(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_processes_are_held_to_the_contract_started_and_summarised(tmp_path: Path) -> None:
+def test_processes_are_checked_started_and_summarised(tmp_path: Path) -> None:
     terminal = text_terminal()
     begin = begin_startup(
         [real_candidate()],

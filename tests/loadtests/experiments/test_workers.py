@@ -1,4 +1,4 @@
-"""Which numbers of workers are compared, and at which rate."""
+"""The numbers of workers that are compared, and the rate at which they are."""
 
 import io
 import os
@@ -32,13 +32,13 @@ from tests.support import records
 from tests.support.traffic_records import a_point, a_visit, a_workers_run
 
 
-def test_numbers_of_workers_are_read_as_they_are_listed() -> None:
+def test_numbers_of_workers_are_parsed_in_the_order_listed() -> None:
     assert parse_worker_counts("1,2,3,5") == (1, 2, 3, 5)
     assert parse_worker_counts("2, 2,1") == (2, 1)
 
 
 @pytest.mark.parametrize("text", ["", "0", "1.5", "1,,2", "65", "all", "٢"])
-def test_a_number_of_workers_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_number_of_workers_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid WORKERS=.*: must be numbers from 1 to 64"):
         parse_worker_counts(text)
 
@@ -48,7 +48,7 @@ def candidate(framework: str, server: str = "default") -> Candidate:
 
 
 def begun(pilot: Load | str, monkeypatch: pytest.MonkeyPatch, vcpus: Sequence[float] = (0.5, 4.0)) -> WorkersRun:
-    """The run of one stack whose pilot made a load, or failed."""
+    """Return the run of one stack whose pilot gave a load, or failed."""
     one = candidate("falcon")
     cell = records.cell(one.name, conformance=Conformance(passed=1, duration_s=1.0))
     prepared = Prepared(candidates={one.name: one}, cells=[cell], setup=records.setup())
@@ -68,7 +68,7 @@ def begun(pilot: Load | str, monkeypatch: pytest.MonkeyPatch, vcpus: Sequence[fl
 
 
 def test_response_times_are_compared_at_half_the_usual_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20,000 requests in 2 CPU-seconds are 5,000 a second at half a vCPU."""
+    """20,000 requests in 2 CPU-seconds are 5,000 per second at half a vCPU."""
     run = begun(records.load(20_000, 2.0), monkeypatch)
     assert [(one.size.vcpu, one.size.workers) for one in run.points] == [(0.5, 1), (0.5, 2), (4.0, 4)]
     one, two, above = run.points
@@ -80,7 +80,7 @@ def test_response_times_are_compared_at_half_the_usual_capacity(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("pilot", "why"),
     [
-        (records.load(0, 2.0, latency_s=None), "nothing was answered when its capacity was measured"),
+        (records.load(0, 2.0, latency_s=None), "no request was answered while its capacity was measured"),
         ("killed for memory", "killed for memory"),
     ],
 )

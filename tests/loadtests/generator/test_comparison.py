@@ -1,4 +1,4 @@
-"""The comparison of load generators: what the server counts and what it costs, in the middle of a generator's life."""
+"""The comparison of load generators: server counts and CPU time while a generator runs."""
 
 import io
 import os
@@ -20,7 +20,7 @@ CORES = sorted(os.sched_getaffinity(0))
 @pytest.mark.slow
 @pytest.mark.parametrize("closing", [False, True])
 @pytest.mark.parametrize("generator", ["ours", "FastHttpUser", "HttpUser", "wrk", "h2load"])
-def test_a_generator_is_measured_in_mid_life(generator: str, closing: bool) -> None:  # noqa: FBT001
+def test_a_generator_is_measured_while_it_runs(generator: str, closing: bool) -> None:  # noqa: FBT001
     if generator in {"wrk", "h2load"} and shutil.which(generator) is None:
         pytest.skip(f"{generator} is not installed")
     cell = GeneratorCell(generator=generator, connections=2, closing=closing)
@@ -60,7 +60,7 @@ def test_every_generator_that_is_installed_is_compared_in_all_four_ways(monkeypa
     assert "h2load is not installed (Debian: apt-get install nghttp2-client) and is left out" in printed.getvalue()
 
 
-def test_an_interrupted_comparison_goes_on_with_what_is_left() -> None:
+def test_an_interrupted_comparison_continues_with_its_remaining_visits() -> None:
     experiment = GeneratorComparison(generator_run())
     made = [generator_visit(cell, 1, 1000) for cell in CELLS]
     left = experiment.remaining(made[:2])

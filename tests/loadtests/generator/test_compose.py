@@ -1,4 +1,4 @@
-"""The compose file: its commands are ours, its images can be built, and it measures where a compose program is here."""
+"""The compose file: its commands are valid, its images can be built, and it measures."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def test_services_have_the_images_that_make_builds() -> None:
 def environment(
     engine: DockerClient, toy_name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Images of our own for the file to use."""
+    """Build images for the file to use."""
     toy = toy_stack(tmp_path_factory.mktemp("frameworks"), toy_name)
     build_images([toy], [SLIM], report=lambda _: None)
     generator = build_generator(DEFAULT_PYTHON, Terminal().messages, tag=f"{GENERATOR}:{toy_name}")

@@ -1,11 +1,11 @@
-"""Each ratio is one sentence, with what it is relative to."""
+"""Each ratio is one sentence that names its reference."""
 
 from loadtests.reports.causes import sentences
 from loadtests.summaries.causes import cause_ratios
 from tests.loadtests.summaries.test_causes import made
 
 
-def test_each_ratio_names_what_it_is_relative_to() -> None:
+def test_each_ratio_names_its_reference() -> None:
     run, visits = made()
     told = list(sentences(run, cause_ratios(run, visits)))
     (proxied,) = [line for line in told if line.startswith("a+b, 1 vCPU, 1 worker, through docker-proxy, 20 a second")]
@@ -13,6 +13,6 @@ def test_each_ratio_names_what_it_is_relative_to() -> None:
     assert proxied.endswith("relative to a+b, 1 vCPU, 2048 MB, 1 worker")
 
 
-def test_a_tail_that_is_not_known_is_left_out() -> None:
+def test_an_unknown_p99_ratio_is_left_out() -> None:
     run, visits = made(requests=100)
     assert not [line for line in sentences(run, cause_ratios(run, visits)) if "p99" in line]

@@ -1,4 +1,4 @@
-"""Both tools' rates are one table, and how they compare one sentence each."""
+"""Both tools' rates form one table, and each ratio one sentence."""
 
 import io
 
@@ -15,7 +15,7 @@ def test_the_sentences_name_both_ratios() -> None:
     assert wall.startswith("wall rate, locust to wrk: 1.100 ")
 
 
-def test_where_no_round_has_both_tools_the_sentence_says_so() -> None:
+def test_a_sentence_says_if_no_round_has_both_tools() -> None:
     (_, wall) = sentences(summarise(RUN, windows((22_000, 20_000))[:1]))
     assert wall == "wall rate, locust to wrk: no round has both"
 

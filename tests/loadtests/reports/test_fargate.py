@@ -1,4 +1,4 @@
-"""Starts of tasks as a table, with what each phase is."""
+"""Starts of tasks form a table, with notes on each phase."""
 
 import io
 
@@ -39,14 +39,14 @@ def test_startup_has_no_column_of_differences() -> None:
     assert "minus the first" not in _shown(STARTUP)
 
 
-def test_what_all_cells_share_is_in_the_title() -> None:
+def test_what_all_cells_have_in_common_is_in_the_title() -> None:
     run = fargate_run()
     same = replace(run, cells=[replace(cell, image="registry.test/a:1") for cell in run.cells])
     assert "a:1, 1 vCPU / 2048 MiB, X86_64" in str(table(same, summarise(same, [])).title)
     assert SIZE.vcpu == 1
 
 
-def test_a_note_names_the_cells_whose_pulls_ecs_kept_back() -> None:
+def test_a_note_names_the_cells_without_pull_times() -> None:
     run = fargate_run()
     told = list(notes(run, summarise(run, task_starts())))
     assert "-: ECS gave no pull times for a, b." in told

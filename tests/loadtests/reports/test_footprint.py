@@ -55,7 +55,7 @@ def test_notes_have_every_gap() -> None:
     assert "computed" in notes
 
 
-def test_an_image_that_could_not_be_weighed_is_missing_with_its_reason() -> None:
+def test_an_unmeasured_image_is_missing_with_its_reason() -> None:
     made = _run("a+b@slim")
     summary = summarise(made, [_image("a+b@slim", None, "the registry refused it")])
     assert summary.images == {}

@@ -1,4 +1,4 @@
-"""What load generators cost, as a table."""
+"""The costs of load generators form a table."""
 
 from loadtests.reports import distributed, generator
 from loadtests.summaries.generator import summarise
@@ -20,7 +20,7 @@ def test_the_table_has_a_row_for_each_generator_with_its_ratios() -> None:
     assert columns["core used"] == ["50%"] * 3
 
 
-def test_the_table_of_a_distributed_window_has_all_workers_in_its_title_and_a_row_for_each() -> None:
+def test_the_table_of_a_distributed_window_has_totals_in_its_title_and_a_row_per_worker() -> None:
     found = distributed.table(load(workers=[worker(), worker(name="two", joined_late=True)]))
     assert str(found.title) == "10,000 req/s; p50 1.00 ms, p99 4.00 ms, maximum 6.00 ms"
     rows = list(zip(*(column.cells for column in found.columns), strict=True))

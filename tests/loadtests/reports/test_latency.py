@@ -1,4 +1,4 @@
-"""Response times as tables, and what a reader has to know beside them."""
+"""Response times form tables, with notes for the reader."""
 
 import io
 
@@ -41,12 +41,12 @@ def test_a_missing_size_is_named_with_its_reason_and_its_modelled_capacity() -> 
     assert "no latency is modelled" in notes
 
 
-def test_a_verdict_is_one_note_with_how_many_rows_it_is_about() -> None:
+def test_each_verdict_is_one_note_with_its_number_of_rows() -> None:
     (told,) = [note for note in report.notes(*_made()) if note.startswith("throttled: 1 of 2 rows")]
     assert "first a+b 0.5 vCPU 1 worker, 16 at a time: " in told
 
 
-def test_an_interval_that_says_nothing_is_not_spelled_out() -> None:
+def test_an_interval_that_is_too_wide_is_not_printed() -> None:
     here = a_point(0.5)
     run = a_run([here])
     visits = [a_visit(here, number, {PACED: answers(p50_s, 1100)}) for number, p50_s in ((1, 0.001), (2, 0.003))]
@@ -78,7 +78,7 @@ def test_a_pooled_percentile_is_marked() -> None:
         (replace(a_point(), neighbours=3, proxied=True), "a+b, 0.5 vCPU, 1 worker, 3 neighbours, through docker-proxy"),
     ],
 )
-def test_a_point_is_labelled_with_what_is_unusual_about_it(point: Point, label: str) -> None:
+def test_a_point_is_labelled_with_its_changes(point: Point, label: str) -> None:
     assert report.label(point) == label
 
 
@@ -92,7 +92,7 @@ def test_the_title_says_what_was_measured() -> None:
         assert report.title(run).startswith(begins)
 
 
-def test_on_fargate_what_cannot_be_read_is_named_and_not_the_throttling() -> None:
+def test_on_fargate_the_figures_that_cannot_be_read_are_named() -> None:
     run, summary = _made()
     there = replace(run, runtime=Runtime.FARGATE, setup=setup(load_path="the network to AWS"))
     notes = list(report.notes(there, summary))
@@ -100,7 +100,7 @@ def test_on_fargate_what_cannot_be_read_is_named_and_not_the_throttling() -> Non
     assert not any(note.startswith("throttled: share") for note in notes)
 
 
-def test_stand_in_bases_are_said_first() -> None:
+def test_stand_in_bases_are_named_first() -> None:
     run, summary = _made()
     first, *_ = report.notes(replace(run, cells=[cell("a+b", stand_in_base=True)]), summary)
     assert first.startswith("stand-in base: ")

@@ -1,4 +1,4 @@
-"""Tables of load tests say what a reader has to know."""
+"""Tables and notes of load tests."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_stacks_that_are_not_told_apart_share_a_range_of_ranks_and_name_each_oth
     assert "a+b is not told from c+d." in list(throughput.notes(made, summary))
 
 
-def test_a_run_that_fails_its_own_control_says_so_before_anything_else() -> None:
+def test_a_failed_control_is_reported_first() -> None:
     made = run([cell("a+b"), cell("a+b#2", control_of="a+b")])
     windows = [
         window(name, n, load(level + n)) for n in range(1, 6) for name, level in (("a+b", 9000), ("a+b#2", 8000))

@@ -13,6 +13,6 @@ def test_a_recommendation_names_its_evidence() -> None:
     )
 
 
-def test_a_recommendation_on_doubtful_numbers_says_so() -> None:
+def test_a_recommendation_based_on_doubtful_numbers_says_so() -> None:
     (sentence,) = sentences(summarise(*made(0.5, generator_cpu_s=1.9)).advice)
     assert "Not firm" in sentence

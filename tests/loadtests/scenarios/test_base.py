@@ -49,9 +49,7 @@ def test_a_task_makes_its_request_for_a_delay() -> None:
         ("sleepers", None),
     ],
 )
-def test_wrk_sends_the_same_paths_equally_often_or_cannot_do_the_scenario(
-    scenario: str, paths: list[str] | None
-) -> None:
+def test_wrk_sends_the_same_paths_equally_often_or_refuses_the_scenario(scenario: str, paths: list[str] | None) -> None:
     found = SCENARIOS[scenario].wrk_paths(100)
     assert (found if found is None else sorted(found)) == paths
 
@@ -64,15 +62,13 @@ def test_wrk_sends_the_same_paths_equally_often_or_cannot_do_the_scenario(
         ("hello", None),
     ],
 )
-def test_what_a_climb_must_hold_depends_on_the_delay_where_servers_sleep(
-    scenario: str, objective: Objective | None
-) -> None:
+def test_the_default_objective_of_sleepers_depends_on_the_delay(scenario: str, objective: Objective | None) -> None:
     found = SCENARIOS[scenario].default_objective(200)
     assert str(found) == str(objective)
     assert issubclass(SCENARIOS[scenario], Scenario)
 
 
-def test_what_climbs_has_an_objective_and_what_has_a_rate_is_an_open_loop() -> None:
+def test_climbs_have_an_objective_and_rates_an_open_loop() -> None:
     for scenario in SCENARIOS.values():
         assert (scenario.climbs is None) == (scenario.default_objective(100) is None)
         assert scenario.open_loop == (scenario.default_rate is not None)

@@ -26,7 +26,7 @@ def test_every_scenario_is_found_by_its_name_in_alphabetical_order() -> None:
     assert [scenario.name() for scenario in SCENARIOS.values()] == list(SCENARIOS)
 
 
-def test_each_scenario_sends_something_and_says_what_in_its_first_line() -> None:
+def test_each_scenario_has_tasks_and_a_description() -> None:
     for scenario in SCENARIOS.values():
         assert scenario.tasks
         assert (scenario.__doc__ or "").splitlines()[0].endswith((".", ":"))
@@ -36,9 +36,7 @@ def test_steady_scenarios_are_those_that_do_not_climb() -> None:
     assert STEADY == ("errors", "hello", "mixed", "rate", "sleep")
 
 
-def test_a_new_module_in_the_package_is_all_that_a_scenario_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_module_is_enough_to_add_a_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "twice.py").write_text(NEW)
     monkeypatch.setattr(scenarios, "__path__", [*scenarios.__path__, str(tmp_path)])
     try:

@@ -43,7 +43,7 @@ def test_any_other_response_is_a_failure(request_: Request, status: int, body: b
     assert request_.fault(status, body) == fault
 
 
-def test_a_sleeper_may_take_longer_than_its_delay() -> None:
+def test_a_sleep_may_take_longer_than_its_delay() -> None:
     assert requests.sleep(60_000).timeout_s == 70
 
 

@@ -1,4 +1,4 @@
-"""The effect of a change is a ratio within rounds to the plain points of the same size."""
+"""The effect of a change is a ratio, within rounds, to the plain points of the same size."""
 
 import math
 
@@ -11,11 +11,11 @@ from tests.support.traffic_records import a_causes_run, a_visit, answers
 
 ONE = "one at a time"
 TIMES_S = {512 * 2**20: 0.001, 1024 * 2**20: 0.004, 2048 * 2**20: 0.001}
-"""Response times by memory; everything that is changed takes 6 ms."""
+"""Response times by memory limit; every changed point takes 6 ms."""
 
 
 def made(requests: int = 500) -> tuple[CausesRun, list[TrafficVisit]]:
-    """Rounds that grow slower, in which everything changed takes three times as long as the mean of plain ones."""
+    """Return rounds that grow slower, in which changed points take three times as long as plain ones on average."""
     points = surroundings("a+b", why_no_proxy=None)
     visits = [
         a_visit(
@@ -32,7 +32,7 @@ def made(requests: int = 500) -> tuple[CausesRun, list[TrafficVisit]]:
     return a_causes_run(points), visits
 
 
-def test_a_changed_point_is_set_against_the_plain_ones_of_its_size() -> None:
+def test_a_changed_point_is_compared_with_the_plain_points_of_its_size() -> None:
     found = {(one.point, one.traffic): one for one in cause_ratios(*made())}
     short = found["a+b 0.25 vCPU 1 worker, short period", ONE]
     assert short.against == ["a+b 0.25 vCPU 512 MB", "a+b 0.25 vCPU 1024 MB"]
@@ -42,7 +42,7 @@ def test_a_changed_point_is_set_against_the_plain_ones_of_its_size() -> None:
     assert short.mean_ratio.low == pytest.approx(short.mean_ratio.estimate)
 
 
-def test_sizes_are_set_against_the_largest_and_memory_against_the_first_of_its_size() -> None:
+def test_a_size_is_compared_with_the_largest_and_a_memory_limit_with_the_first() -> None:
     pairs = {(one.point, *one.against) for one in cause_ratios(*made())}
     assert ("a+b 0.25 vCPU 512 MB", "a+b 1 vCPU 2048 MB") in pairs
     assert ("a+b 0.25 vCPU 1024 MB", "a+b 0.25 vCPU 512 MB") in pairs
@@ -54,14 +54,14 @@ def test_more_workers_than_vcpus_are_a_change() -> None:
     assert {tuple(one.against) for one in more} == {("a+b 0.25 vCPU 512 MB", "a+b 0.25 vCPU 1024 MB")}
 
 
-def test_only_traffic_that_all_have_is_compared() -> None:
+def test_only_traffic_common_to_all_points_is_compared() -> None:
     run, visits = made()
     by_name = {point.name: {traffic.name for traffic in point.traffic} for point in run.points}
     for one in cause_ratios(run, visits):
         assert one.traffic in set.intersection(*(by_name[name] for name in (one.point, *one.against)))
 
 
-def test_a_round_that_a_reference_lacks_does_not_count() -> None:
+def test_a_round_missing_from_a_reference_does_not_count() -> None:
     run, visits = made()
     lacking = [one for one in visits if not (one.cell == "a+b 0.25 vCPU 512 MB" and one.round == 2)]
     found = {(one.point, one.traffic): one for one in cause_ratios(run, lacking)}
@@ -70,7 +70,7 @@ def test_a_round_that_a_reference_lacks_does_not_count() -> None:
     assert ratio.n == 4
 
 
-def test_a_tail_of_few_answers_is_not_compared() -> None:
+def test_a_percentile_of_too_few_answers_is_not_compared() -> None:
     assert {one.p99_ratio for one in cause_ratios(*made(requests=100))} == {None}
 
 

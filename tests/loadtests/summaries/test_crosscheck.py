@@ -1,4 +1,4 @@
-"""Two tools on one stack: pairs within rounds, a ratio with its interval."""
+"""Two load generators on one stack are compared within rounds."""
 
 from common.records.window import Window
 from loadtests.summaries.crosscheck import summarise
@@ -9,7 +9,7 @@ RUN = crosscheck_run([cell("a+b, locust"), cell("a+b, wrk")])
 
 
 def windows(*pairs: tuple[int, int]) -> list[Window]:
-    """Rounds in which ours and theirs had so many answers."""
+    """Return rounds with these numbers of answers for our tool and for wrk."""
     return [
         window(own.name, number, load(requests))
         for number, pair in enumerate(pairs, start=1)
@@ -17,7 +17,7 @@ def windows(*pairs: tuple[int, int]) -> list[Window]:
     ]
 
 
-def test_what_a_round_shares_falls_out_of_the_ratio() -> None:
+def test_differences_between_rounds_cancel_in_the_ratio() -> None:
     summary = summarise(RUN, windows((11_000, 10_000), (5_500, 5_000), (110_000, 100_000)))
     for ratio in (summary.requests_per_cpu_s_ratio, summary.throughput_ratio):
         assert ratio is not None
@@ -25,7 +25,7 @@ def test_what_a_round_shares_falls_out_of_the_ratio() -> None:
         assert (round(ratio.estimate, 9), round(ratio.low, 9), ratio.n) == (1.1, 1.1, 3)
 
 
-def test_a_round_that_only_one_tool_has_is_left_out() -> None:
+def test_a_round_of_only_one_tool_is_left_out() -> None:
     *both, _ = windows((22_000, 20_000), (90_000, 10_000))
     ratio = summarise(RUN, both).throughput_ratio
     assert ratio is not None
@@ -33,7 +33,7 @@ def test_a_round_that_only_one_tool_has_is_left_out() -> None:
     assert summarise(RUN, both[:1]).throughput_ratio is None
 
 
-def test_each_tool_has_a_row_with_its_rates_and_its_shares_of_the_cores() -> None:
+def test_each_tool_has_a_row_with_its_rates_and_core_shares() -> None:
     ours, theirs = summarise(RUN, windows((22_000, 20_000))).rows
     assert (ours.cell, theirs.cell) == ("a+b, locust", "a+b, wrk")
     assert ours.requests_per_cpu_s is not None

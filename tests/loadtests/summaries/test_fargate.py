@@ -1,4 +1,4 @@
-"""Cells are compared with the first within rounds; a stack's figure is the time of its starts."""
+"""Cells are compared with the first one within rounds; a stack's figure is its start-up time."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_a_mean_has_students_interval() -> None:
 
 
 def test_cells_are_compared_with_the_first_within_rounds() -> None:
-    """What a round shares falls out of the difference, and a round that one cell lacks does not count."""
+    """Differences between rounds cancel, and a round missing from one cell does not count."""
     summary = summarise(fargate_run(), task_starts())
     first, second = summary.cells
     assert first.difference_s is None
@@ -28,12 +28,12 @@ def test_cells_are_compared_with_the_first_within_rounds() -> None:
     assert summary.dollars == pytest.approx(0.05)
 
 
-def test_startup_compares_with_no_first() -> None:
-    """Its cells are different stacks, each with a size; none of them is the reference."""
+def test_startup_has_no_reference_cell() -> None:
+    """Its cells are different stacks, none of which is the reference."""
     assert {row.difference_s for row in summarise(fargate_run(STARTUP), task_starts()).cells} == {None}
 
 
-def test_a_figure_is_the_time_of_a_start_and_only_startup_has_one_of_each_stack() -> None:
+def test_only_startup_gives_a_figure_for_each_stack() -> None:
     run, starts = fargate_run(STARTUP), task_starts()
     a, b = figures(run, summarise(run, starts))
     assert (a.metric, a.value.estimate, a.value.n, a.verdict) == (Metric.START_S, 20.0, 3, Verdict.VALID)
@@ -43,7 +43,7 @@ def test_a_figure_is_the_time_of_a_start_and_only_startup_has_one_of_each_stack(
     assert list(figures(factor, summarise(factor, starts))) == []
 
 
-def test_a_stack_without_a_single_start_has_no_figure() -> None:
+def test_a_stack_that_never_started_has_no_figure() -> None:
     run = fargate_run(STARTUP)
     starts = [task_start(cell, 1, error="no room") for cell in ("a", "b")]
     assert list(figures(run, summarise(run, starts))) == []

@@ -1,4 +1,4 @@
-"""What a request costs each load generator, compared within rounds; what makes a distributed window doubtful."""
+"""Load generators are compared within rounds, and a distributed window's problems are named."""
 
 import pytest
 
@@ -11,7 +11,7 @@ OURS, WRK, FAST = CELLS
 
 
 def test_generators_are_compared_within_rounds() -> None:
-    """The second round is twice as fast for all, which falls out."""
+    """The second round is twice as fast for all, which cancels."""
     visits = [
         generator_visit(cell, number, requests * number)
         for number in (1, 2)
@@ -32,7 +32,7 @@ def test_generators_are_compared_within_rounds() -> None:
     assert ours.core_share == 0.5
 
 
-def test_a_window_in_which_nothing_was_sent_is_no_value() -> None:
+def test_a_window_without_requests_has_no_value() -> None:
     visits = [generator_visit(OURS, 1, 0, generator_cpu_s=0.0, duration_s=0.0, error="it sent nothing")]
     ours, wrk, _ = summarise(generator_run(), visits).rows
     assert (ours.requests_per_cpu_s, ours.core_share, ours.to_wrk) == (None, None, None)
@@ -50,7 +50,7 @@ def test_a_window_in_which_nothing_was_sent_is_no_value() -> None:
         (load(workers=[worker(generator_cpu_s=1.7)]), "worker one used 85% of a core; use more workers."),
     ],
 )
-def test_what_makes_a_distributed_window_doubtful_is_a_problem(found: Load, problem: str | None) -> None:
+def test_each_problem_of_a_distributed_window_is_named(found: Load, problem: str | None) -> None:
     summary = summarise_distributed(distributed_run(setup()), [window("here", 1, found)])
     assert summary.load == found
     assert len(summary.problems) == (0 if problem is None else 1)

@@ -1,4 +1,4 @@
-"""Percentiles are each server's first; few answers are pooled or not shown; what is missing says why."""
+"""Percentiles are computed per server; few answers are pooled or left out; missing sizes are explained."""
 
 import pytest
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ def _made() -> tuple[LatencyRun, LatencySummary]:
 @pytest.mark.parametrize(
     ("requests", "servers", "shown"), [(1000, 3, "bounds"), (999, 3, "pooled"), (400, 3, "pooled"), (300, 3, "nothing")]
 )
-def test_a_percentile_of_few_answers_is_pooled_and_of_fewer_is_not_shown(
+def test_a_percentile_of_few_answers_is_pooled_and_of_very_few_is_left_out(
     requests: int, servers: int, shown: str
 ) -> None:
     found = percentile([answers(0.001, requests)] * servers, "p99", 0.99, 1000)
@@ -36,7 +36,7 @@ def test_a_percentile_of_few_answers_is_pooled_and_of_fewer_is_not_shown(
         assert found.n == servers
 
 
-def test_an_interval_is_over_servers_not_over_answers() -> None:
+def test_an_interval_covers_servers_not_answers() -> None:
     found = percentile([answers(p50_s, 5000) for p50_s in (0.001, 0.002, 0.004)], "p50", 0.5, 1000)
     assert found is not None
     assert found.estimate == pytest.approx(0.002)
@@ -53,7 +53,7 @@ def test_a_missing_size_has_a_modelled_capacity_and_no_latency() -> None:
     assert {row.point for row in summary.rows} == {measured.point}
 
 
-def test_a_missing_size_is_modelled_by_the_largest_size_that_was_measured() -> None:
+def test_a_missing_size_is_modelled_from_the_largest_measured_size() -> None:
     small, large, missing = a_point(0.25), a_point(1.0), a_point(2.0)
     costs_s = {small.name: 4.0, large.name: 2.0}
     visits = [a_visit(point, 1, {SATURATED: load(20_000, costs_s[point.name])}) for point in (large, small)]
@@ -87,7 +87,7 @@ def test_a_generator_at_its_limit_makes_its_rows_doubtful() -> None:
 
 
 @pytest.mark.parametrize(("neighbours", "verdict"), [(0, Verdict.DISTURBED), (3, Verdict.VALID)])
-def test_neighbours_that_were_meant_to_be_there_disturb_nothing(neighbours: int, verdict: Verdict) -> None:
+def test_planned_neighbours_are_not_a_disturbance(neighbours: int, verdict: Verdict) -> None:
     point = replace(a_point(1.0), neighbours=neighbours)
     busy = load(20_000, 0.5, server_cores_busy_s=2.0, server_steal_s=0.0)
     visits = [a_visit(point, number, {SATURATED: busy, PACED: answers(0.001, 1100)}) for number in range(1, 6)]
@@ -95,8 +95,8 @@ def test_neighbours_that_were_meant_to_be_there_disturb_nothing(neighbours: int,
     assert saturated.verdict is verdict
 
 
-def test_a_figure_is_a_99th_percentile_at_a_share_of_the_capacity_in_plain_surroundings() -> None:
-    """Rates that are common to all stacks load each of them differently, and a neighbour is no part of a stack."""
+def test_a_figure_is_a_99th_percentile_at_a_share_of_the_capacity_without_neighbours() -> None:
+    """A rate common to all stacks loads each of them differently, and neighbours are not part of a stack."""
     half = opened(Rate(share=0.5))
     plain = replace(a_point(0.5), traffic=[closed(16), opened(Rate(rps=100)), half])
     changed = [

@@ -1,4 +1,4 @@
-"""Servers and limits become rows, lines and verdicts."""
+"""Measured servers and limits become rows, slopes and verdicts."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _memory(workers: int, held_bytes: int) -> MemoryVisit:
     )
 
 
-def test_what_each_worker_adds_is_the_slope_of_a_line() -> None:
+def test_the_memory_per_worker_is_the_slope_of_a_line() -> None:
     servers = [_memory(workers, (20 + 15 * workers) * MB) for workers in (1, 2, 4)]
     (added,) = summarise(_memory_run(1, 2, 4), servers).per_worker
     assert added.idle_bytes == pytest.approx(15 * MB)

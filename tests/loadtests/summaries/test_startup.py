@@ -1,4 +1,4 @@
-"""Starts and pulls become rows, lines and verdicts."""
+"""Starts and pulls become rows, curves and verdicts."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_phases_add_up_to_the_total() -> None:
         pytest.param([], "not-measured", "not-measured", id="nothing"),
     ],
 )
-def test_reasons_against_starts_become_verdicts(starts: list[Start], warm: str, cold: str) -> None:
+def test_problems_of_starts_become_verdicts(starts: list[Start], warm: str, cold: str) -> None:
     assert _verdicts(summarise(_startup_run(), starts)) == {"warm": warm, "cold": cold}
 
 
@@ -80,7 +80,7 @@ def test_a_stack_that_breaks_the_contract_has_no_number() -> None:
 
 
 def test_pulls_of_several_sizes_lie_on_a_line() -> None:
-    """Two seconds whatever the size, plus ten for each 100 MB."""
+    """A pull takes two seconds plus ten per 100 MB."""
     sizes = {"small": 20_000_000, "large": 220_000_000}
     cells = [PullCell(name=f"{name} over 80mbit", image=name, link="80mbit") for name in sizes]
     pulls = [

@@ -1,4 +1,4 @@
-"""Every row of a summary says what it is based on."""
+"""Rows of a summary, their order, verdicts and figures."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_windows_value_is_missing_rather_than_zero() -> None:
     assert requests_per_cpu_s(None) is None
 
 
-def test_a_summary_ranks_the_valid_and_shows_the_rest_after_them() -> None:
+def test_valid_cells_are_ranked_and_the_others_follow() -> None:
     cells = [cell("slow+a"), cell("fast+a"), cell("wrong+a")]
     windows = [
         window(name, number, load(int(requests * (1 + number / 100)), failures=failures))
@@ -41,7 +41,7 @@ def test_a_cell_without_windows_is_shown_as_not_measured() -> None:
     assert (row.rank, row.verdict, row.requests_per_cpu_s) == (None, Verdict.NOT_MEASURED, None)
 
 
-def test_a_control_is_shown_tested_and_not_ranked() -> None:
+def test_a_control_is_tested_and_shown_but_not_ranked() -> None:
     made, windows = _with_control(1.0)
     summary = summarise(made, windows)
     assert summary.controls is not None
@@ -51,7 +51,7 @@ def test_a_control_is_shown_tested_and_not_ranked() -> None:
     assert all("a+b#2" not in (pair.a, pair.b) for pair in summary.pairs)
 
 
-def test_a_control_that_differs_leaves_nothing_ranked() -> None:
+def test_no_cell_is_ranked_if_a_control_differs() -> None:
     summary = summarise(*_with_control(1.2))
     assert {row.rank for row in summary.cells} == {None}
     assert {row.verdict for row in summary.cells} == {Verdict.CONTROL_DIFFERS}
@@ -59,7 +59,7 @@ def test_a_control_that_differs_leaves_nothing_ranked() -> None:
     assert "two copies of a+b differ by 16" in summary.controls.warnings[Verdict.CONTROL_DIFFERS]
 
 
-def test_a_canary_that_drifts_leaves_nothing_ranked() -> None:
+def test_no_cell_is_ranked_if_the_canary_drifts() -> None:
     made, windows = _with_control(1.0)
     canaries = [canary(number, cpu_s=0.04 * (1.2 if number > 3 else 1), wall_s=0.05) for number in range(1, 7)]
     summary = summarise(made, [*windows, *canaries])
@@ -78,7 +78,7 @@ def _with_control(ratio: float) -> tuple[LoadRun, list[Window]]:
     ]
 
 
-def test_a_throttled_cell_is_ranked_with_that_remark() -> None:
+def test_a_throttled_cell_is_ranked_with_a_remark() -> None:
     windows = [window("a+b", number, load(throttled_s=1.5)) for number in range(1, 6)]
     (row,) = summarise(run([cell("a+b")], vcpu=0.25), windows).cells
     assert (row.rank, row.verdict, row.throttled) == (1, Verdict.THROTTLED, 0.75)

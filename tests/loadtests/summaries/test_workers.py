@@ -1,4 +1,4 @@
-"""The fewest workers that lose nothing are recommended, with what the others gain and cost."""
+"""The fewest workers without a loss are recommended, with the gain and cost of the others."""
 
 import pytest
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ def _values(middle: float) -> dict[int, float]:
         ({1: 100}, {}, 1),
     ],
 )
-def test_the_fewest_workers_that_lose_nothing_are_recommended(
+def test_the_fewest_workers_without_a_loss_are_recommended(
     capacity: dict[int, float], p99: dict[int, float], workers: int
 ) -> None:
     by_workers = {count: _values(value) for count, value in capacity.items()}
@@ -37,7 +37,7 @@ def test_the_fewest_workers_that_lose_nothing_are_recommended(
 
 
 def made(vcpu: float, **changes: object) -> tuple[WorkersRun, list[TrafficVisit]]:
-    """Five rounds with one and with two workers, of which two cost a tenth of the capacity and 15 MB."""
+    """Return five rounds with one and two workers; two cost a tenth of the capacity and 15 MB."""
     one, two = a_point(vcpu, 1), a_point(vcpu, 2)
     loads: list[tuple[Load, int]] = [(load(20_000, 1.0, **changes), 20 * 2**20), (load(18_000, 1.0), 35 * 2**20)]
     return a_workers_run([one, two]), [
@@ -61,8 +61,8 @@ def test_others_are_compared_with_the_recommended_number_within_rounds() -> None
     assert other.memory_difference_bytes == 15 * 2**20
 
 
-def test_what_a_round_shares_falls_out() -> None:
-    """A disturbed round changes both alike, and a round that one lacks does not count."""
+def test_differences_between_rounds_cancel() -> None:
+    """A disturbed round changes both alike, and a round missing from one does not count."""
     run, _ = made(0.5)
     one, two = run.points
     visits = [
@@ -79,8 +79,8 @@ def test_what_a_round_shares_falls_out() -> None:
     assert ratio.low == pytest.approx(0.5)
 
 
-def test_above_one_vcpu_capacity_is_what_the_clock_saw() -> None:
-    """One worker uses one vCPU of two at the most, whatever a request costs."""
+def test_above_one_vcpu_capacity_is_requests_per_second() -> None:
+    """One worker uses at most one of two vCPUs, whatever a request costs."""
     run = a_workers_run([replace(a_point(2.0, count), missing=None) for count in (1, 2)])
     visits = [
         a_visit(point, number, {SATURATED: load(requests, cpu_s)})
@@ -96,7 +96,7 @@ def test_a_recommendation_on_doubtful_numbers_is_not_firm() -> None:
     assert not advice.firm
 
 
-def test_no_advice_is_given_where_there_is_nothing_to_choose_from() -> None:
+def test_no_advice_is_given_without_a_choice() -> None:
     run, visits = made(0.5)
     only = a_workers_run(run.points[:1])
     assert advise(only, visits, rows_of(only, visits).rows) == []

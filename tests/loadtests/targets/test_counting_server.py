@@ -1,4 +1,4 @@
-"""The counting server counts every request but the question how many there were."""
+"""The counting server counts every request but those for the count."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from common.host.http_probe import responds
+from common.host.readiness import responds
 from loadtests.targets import counting_server
 from loadtests.targets.counting_server import CLOSING, server_name
 
@@ -14,7 +14,7 @@ CORES = sorted(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("nginx", [pytest.param(True, marks=pytest.mark.slow), False])
-def test_the_server_counts_all_requests_but_the_question(nginx: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+def test_the_server_counts_all_requests_but_those_for_the_count(nginx: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
     if not nginx:
         monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     elif shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None:

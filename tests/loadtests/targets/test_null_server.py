@@ -22,7 +22,7 @@ REQUEST = b"GET /hello HTTP/1.1\r\nHost: here\r\n\r\n"
 
 @contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
-    """A connection to the server."""
+    """Connect to the server."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
         yield client
 

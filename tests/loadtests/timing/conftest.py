@@ -11,6 +11,6 @@ from loadtests.targets.ceiling import null_server
 
 @pytest.fixture
 def known() -> Iterator[RunningServer]:
-    """A server whose answers take 10 ms."""
+    """Start a server whose answers take 10 ms."""
     with null_server([min(os.sched_getaffinity(0))], 0.010) as running:
         yield running

@@ -1,4 +1,4 @@
-"""What the open loop reads is the truth, to the bounds that ``tests.benchmarks.accuracy`` names."""
+"""The open loop measures true response times, to the bounds that ``tests.benchmarks.accuracy`` names."""
 
 import os
 import subprocess
@@ -19,8 +19,8 @@ needs_idle_cores = pytest.mark.skipif(
 
 
 @needs_idle_cores
-def test_on_idle_cores_response_times_are_read_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """What else runs on the machine can only make it read too much, so that one try in three is enough."""
+def test_response_times_are_accurate_on_idle_cores(capsys: pytest.CaptureFixture[str]) -> None:
+    """Other work on the machine can only lengthen response times, so one accurate try in three is enough."""
     outcomes: list[Outcome] = []
     while Outcome.HELD not in outcomes and len(outcomes) < TRIES:
         outcomes.append(accuracy.steady())
@@ -31,5 +31,5 @@ def test_on_idle_cores_response_times_are_read_as_they_are(capsys: pytest.Captur
 
 
 @needs_idle_cores
-def test_a_stall_is_read_as_arithmetic_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stall_is_measured_as_calculated(capsys: pytest.CaptureFixture[str]) -> None:
     assert accuracy.stalled() is Outcome.HELD, capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Ramp and Sleepers as Locust runs them: in a timed window and headless."""
+"""Ramp and Sleepers run by Locust, in a timed window and headless."""
 
 import subprocess
 import sys
@@ -14,8 +14,8 @@ from tests.support.servers import KEEP, Client, serving
 
 
 @pytest.mark.slow
-def test_a_ramp_ends_where_its_server_cannot_go_on(tmp_path: Path) -> None:
-    """One connection and 5 ms an answer are 200 a second at most."""
+def test_a_ramp_ends_at_the_limit_of_its_server(tmp_path: Path) -> None:
+    """One connection at 5 ms per answer allows at most 200 requests per second."""
 
     def five_ms(client: Client, _: int) -> bool:
         time.sleep(0.005)
@@ -32,8 +32,8 @@ def test_a_ramp_ends_where_its_server_cannot_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_sleepers_rise_to_as_many_as_sleep_at_once(tmp_path: Path) -> None:
-    """The server refuses to sleep beside more than 10 others."""
+def test_sleepers_climb_to_the_most_that_can_sleep_at_once(tmp_path: Path) -> None:
+    """The server accepts at most 10 sleepers at once."""
     asleep = 0
 
     def crowded(client: Client, _: int) -> bool:
@@ -55,7 +55,7 @@ def test_sleepers_rise_to_as_many_as_sleep_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_climb_without_a_window_ends_by_itself_and_says_what_held(known: RunningServer) -> None:
+def test_a_climb_without_a_window_ends_by_itself_and_logs_the_highest_step(known: RunningServer) -> None:
     done = locust(port_of(known), "--rate=50", "--warmup-s=0", "--window-s=0.3", "--objective=p50<9ms", scenario="Ramp")
     assert "Ramp: the highest step that holds is 0" in done.stderr
     assert done.returncode == 0
@@ -67,11 +67,11 @@ def test_a_climb_without_a_window_ends_by_itself_and_says_what_held(known: Runni
         (("--processes=2", "Ramp"), "Ramp measures one process. Leave out --processes"),
         (("Hello", "Sleepers"), "Sleepers sets the load itself and runs alone."),
         (("--objective=fast", "Ramp"), "a percentile and a limit, such as p99<50ms"),
-        (("--rate=0", "Rate"), "'0' is not accepted"),
-        (("--window-file=w.json", "Hello", "Rate"), "--window-file measures classes of one kind."),
+        (("--rate=0", "Rate"), "invalid value 0: must be"),
+        (("--window-file=w.json", "Hello", "Rate"), "--window-file measures one kind of loop."),
     ],
 )
-def test_what_cannot_work_ends_with_a_reason(options: tuple[str, ...], message: str) -> None:
+def test_invalid_options_end_with_a_reason(options: tuple[str, ...], message: str) -> None:
     line = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "--host=http://127.0.0.1:1"]
     done = subprocess.run([*line, *options], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert message in done.stderr

@@ -31,10 +31,10 @@ def test_the_workers_of_one_machine_share_one_window(count: int, tmp_path: Path)
 
 
 @pytest.mark.parametrize("arrivals", ["constant", "poisson"])
-def test_workers_together_send_at_the_rate_asked_for_and_their_arrivals_add_up(
+def test_workers_together_send_at_the_given_rate_and_their_arrivals_add_up(
     arrivals: str, known: RunningServer, tmp_path: Path
 ) -> None:
-    """An odd number of connections: each worker's share of the rate is that of its connections."""
+    """Workers share the rate in proportion to their connections, of which there is an odd number."""
     options = ("--rate=400", f"--arrivals={arrivals}", "--arrival-seed=3", "--window-s=3", *workers(2))
     seen = window(tmp_path / "w.json", port_of(known), *options, meter=known.cpu_meter or "", scenario="Rate", users=33)
     assert (seen.server_gone, seen.failures, seen.workers_lost) == (None, {}, 0)
@@ -49,7 +49,7 @@ def test_workers_together_send_at_the_rate_asked_for_and_their_arrivals_add_up(
     assert sum(count for _, count in opened.from_send_histogram) == seen.requests
 
 
-def test_workers_that_find_no_server_are_a_record_that_says_so(tmp_path: Path) -> None:
+def test_workers_without_a_server_record_the_reason(tmp_path: Path) -> None:
     with serving(keep_alive) as server:
         port = server.address[1]
         server.vanish()
@@ -64,7 +64,7 @@ def _adds_up(load: Load) -> None:
 
 
 def _ports(port: int) -> tuple[str, ...]:
-    """Ports for a master beside whatever else this machine runs: the server's own, on another address."""
+    """Return options for a master on the server's port at another address, which nothing else here uses."""
     return (
         f"--master-bind-port={port}",
         f"--master-port={port}",

@@ -1,4 +1,4 @@
-"""Generators that begin together wait for each other, and not for ever."""
+"""Generators that begin together wait for each other until a deadline."""
 
 import threading
 import time
@@ -11,13 +11,13 @@ from tests.support.records import load
 
 
 def plan(folder: Path, opening_s: float) -> WindowPlan:
-    """A window of one of two generators."""
+    """Return the plan of a window of one of two generators."""
     gate = folder / "gate"
     gate.mkdir()
     return WindowPlan(file=folder / "load.json", warmup_s=0, window_s=0, opening_s=opening_s, gate=gate, gate_of=2)
 
 
-def test_a_generator_goes_on_once_the_other_is_ready(tmp_path: Path) -> None:
+def test_a_generator_continues_once_the_other_is_ready(tmp_path: Path) -> None:
     made = plan(tmp_path, opening_s=5)
     assert made.gate is not None
     other = threading.Timer(0.2, (made.gate / "other").touch)
@@ -28,12 +28,12 @@ def test_a_generator_goes_on_once_the_other_is_ready(tmp_path: Path) -> None:
     assert 0.2 <= time.perf_counter() - begun_s < 3
 
 
-def test_a_generator_that_waits_in_vain_says_how_many_were_ready(tmp_path: Path) -> None:
+def test_a_generator_past_the_deadline_says_how_many_were_ready(tmp_path: Path) -> None:
     with pytest.raises(NotOpenError, match=r"1 of 2 generators were ready after 0\.1 s"):
         wait_for_others(plan(tmp_path, opening_s=0.1))
 
 
-def test_a_record_is_written_whole_and_leaves_no_part_beside_it(tmp_path: Path) -> None:
+def test_a_record_is_written_atomically(tmp_path: Path) -> None:
     made = plan(tmp_path, opening_s=0)
     write(made.file, load())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gate", "load.json"]

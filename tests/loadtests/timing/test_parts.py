@@ -1,4 +1,4 @@
-"""What workers did adds up to one record, and nothing is invented for those that are lost."""
+"""The workers' windows merge into one record, and nothing is estimated for lost workers."""
 
 import math
 
@@ -32,7 +32,7 @@ COMPUTED = {
 
 
 def part(name: str, milliseconds: list[int], *, joined_late: bool = False, **changes: object) -> Part:
-    """A worker that saw these response times."""
+    """Return the part of a worker with these response times."""
     counts = histogram.empty()
     for one in milliseconds:
         histogram.record(counts, one / 1000)
@@ -71,7 +71,7 @@ def test_counts_histograms_and_cpu_add_up() -> None:
     assert [worker.name for worker in both.workers] == ["one", "two"]
 
 
-def test_latency_is_that_of_all_answers_together() -> None:
+def test_latency_covers_the_answers_of_all_workers() -> None:
     latency, alone = merged([ONE, TWO]).latency_s, part("all", [1, 2, 3, 4, 100]).load.latency_s
     assert latency is not None
     assert alone is not None
@@ -79,19 +79,19 @@ def test_latency_is_that_of_all_answers_together() -> None:
         assert getattr(latency, name) == pytest.approx(getattr(alone, name)), name
 
 
-def test_one_workers_record_is_its_own() -> None:
+def test_the_record_of_a_single_worker_is_unchanged() -> None:
     alone = merged([ONE])
     for name in set(Load.__struct_fields__) - {"workers", "littles_law_ratio"}:
         assert getattr(alone, name) == getattr(ONE.load, name), name
 
 
-def test_littles_law_holds_for_all_where_it_holds_for_each() -> None:
+def test_littles_law_ratio_of_all_workers_is_1_if_each_ones_is() -> None:
     ratio = merged([ONE, TWO]).littles_law_ratio
     assert ratio is not None
     assert math.isclose(ratio, 1.0)
 
 
-def test_a_late_worker_counts_and_does_not_shorten_the_window() -> None:
+def test_a_late_worker_counts_without_shortening_the_window() -> None:
     late = part("late", [5], users=1, duration_s=0.5, joined_late=True)
     found = merged([ONE, TWO, late])
     assert (found.requests, found.duration_s) == (6, 2.0)
@@ -99,7 +99,7 @@ def test_a_late_worker_counts_and_does_not_shorten_the_window() -> None:
 
 
 def arrivals(planned: int, lag_ms: int) -> OpenLoop:
-    """An open loop in which every arrival was sent so late."""
+    """Return an open loop in which every arrival was sent this late."""
     lag = histogram.empty()
     lag[histogram.index(lag_ms * histogram.TICKS_PER_S // 1000)] = planned
     return OpenLoop(
@@ -115,7 +115,7 @@ def arrivals(planned: int, lag_ms: int) -> OpenLoop:
     )
 
 
-def test_open_loops_add_up_and_have_the_rate_of_all() -> None:
+def test_open_loops_add_up_and_have_the_total_rate() -> None:
     parts = [part("a", [1], open_loop=arrivals(90, lag_ms=1)), part("b", [1], open_loop=arrivals(10, lag_ms=50))]
     loop = merged(parts, rate_rps=50.0).open_loop
     assert loop is not None
@@ -127,7 +127,7 @@ def test_open_loops_add_up_and_have_the_rate_of_all() -> None:
 
 
 def test_every_workers_seconds_are_kept() -> None:
-    """The guard looks at the worst second of any of them."""
+    """The verdict on the generator depends on the worst second of any worker."""
     second = Second(
         duration_s=1, cpu_share=0.9, run_delay_share=0, loop_lag_s=0, send_lag_s=None, open=1, in_flight=1, sent=1,
         answered=1, littles_law_ratio=None,
@@ -135,7 +135,7 @@ def test_every_workers_seconds_are_kept() -> None:
     assert merged([part("a", [1], seconds=[second]), part("b", [1], seconds=[second, second])]).seconds == [second] * 3
 
 
-def test_those_lost_are_counted_and_nothing_else_of_them() -> None:
+def test_lost_workers_are_only_counted() -> None:
     found = merged([ONE], workers_lost=2)
     assert (found.workers_lost, found.requests, len(found.workers)) == (2, 3, 1)
 
@@ -143,9 +143,9 @@ def test_those_lost_are_counted_and_nothing_else_of_them() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "seen"), [("gone", "gone", "gone"), ("gone", None, None), (None, None, None)]
 )
-def test_the_server_is_gone_where_all_have_lost_it(first: str | None, second: str | None, seen: str | None) -> None:
+def test_the_server_is_gone_if_all_workers_lost_it(first: str | None, second: str | None, seen: str | None) -> None:
     assert merged([part("a", [1], server_gone=first), part("b", [1], server_gone=second)]).server_gone == seen
 
 
-def test_a_part_survives_the_way_to_the_master() -> None:
+def test_a_part_survives_encoding_and_decoding() -> None:
     assert decode(encode(ONE)) == ONE

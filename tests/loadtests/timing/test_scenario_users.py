@@ -14,7 +14,7 @@ from tests.support.servers import Client, serving
 
 
 def answer(client: Client, status: bytes, body: bytes) -> bool:
-    """Answer, and go on."""
+    """Answer, and keep the connection open."""
     head = b"HTTP/1.1 %s\r\nAllow: GET\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     return client.send(head + body)
 
@@ -31,14 +31,14 @@ def by_the_contract(client: Client, _: int) -> bool:
 
 
 def always_well(client: Client, _: int) -> bool:
-    """Answer 200 whatever is asked."""
+    """Answer every request with 200."""
     return answer(client, b"200 OK", b'"hello world"')
 
 
 def totals(
     behaviour: Callable[[Client, int], bool], folder: Path, *, scenario: str, users: int = 1
 ) -> tuple[list[str], dict[str, Total]]:
-    """Return what was asked, in order, and what Locust counted by name."""
+    """Return the requests received, in order, and Locust's counts by name."""
     asked: list[str] = []
 
     def noting(client: Client, number: int) -> bool:
@@ -77,7 +77,7 @@ def test_tasks_are_drawn_by_their_weights(scenario: str, tmp_path: Path) -> None
     assert asked.count("GET /sleep/100") == pytest.approx(len(asked) / 10, rel=0.5)
 
 
-def test_every_scenario_is_a_class_that_locust_offers_and_steady_closed_loops_also_one_over_tls() -> None:
+def test_every_scenario_has_a_class_and_steady_closed_loops_also_one_over_tls() -> None:
     done = locust(9, "--list")
     names = {scenario.__name__ for scenario in SCENARIOS.values()}
     assert {line.strip() for line in done.stdout.splitlines() if line.startswith("    ")} == names | {

@@ -20,8 +20,8 @@ sys.stdin.readline()
 """
 
 
-def test_a_process_tree_holds_what_its_processes_do() -> None:
-    """Its child writes to 50 MiB in between."""
+def test_a_process_trees_memory_is_that_of_its_processes() -> None:
+    """Its child writes to 50 MiB between the two readings."""
     line = [sys.executable, "-c", HOLD]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
@@ -37,7 +37,7 @@ def test_a_process_tree_holds_what_its_processes_do() -> None:
     assert held - before == pytest.approx(50 * 2**20, rel=0.01)
 
 
-def test_the_processes_of_a_control_group_are_those_in_its_file(tmp_path: Path) -> None:
+def test_the_processes_of_a_control_group_are_read_from_cgroup_procs(tmp_path: Path) -> None:
     (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n")
     alone = private_bytes(f"cgroup:{tmp_path},/elsewhere")
     assert alone is not None
@@ -50,7 +50,7 @@ def test_a_process_that_has_just_ended_holds_nothing(tmp_path: Path) -> None:
     assert private_bytes(f"cgroup:{tmp_path}") is not None
 
 
-def test_without_a_meter_or_a_server_nothing_is_known(tmp_path: Path) -> None:
+def test_the_memory_is_unknown_without_a_meter_or_a_server(tmp_path: Path) -> None:
     ended = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
     assert private_bytes("") is None
     assert private_bytes(f"tree:{ended}") is None

@@ -1,4 +1,4 @@
-"""Locust, started as a window starts it, measures one; and is still Locust."""
+"""Locust measures a timed window, and its own statistics still work."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ from tests.support.servers import Behaviour, serving
 
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", [keep_alive, closing, sometimes_wrong])
-def test_a_window_holds_what_was_done_in_it_and_adds_up(behaviour: Behaviour, tmp_path: Path) -> None:
+def test_the_counts_of_a_window_add_up(behaviour: Behaviour, tmp_path: Path) -> None:
     core = max(os.sched_getaffinity(0))
     with serving(behaviour) as server:
         seen = window(tmp_path / "w.json", server.address[1], f"--cores={core}", f"--server-cores={core}")
@@ -52,7 +52,7 @@ def test_a_window_holds_what_was_done_in_it_and_adds_up(behaviour: Behaviour, tm
         assert sum(histogram.dense(seen.histogram)) == seen.requests
 
 
-def test_a_server_that_dies_in_the_window_is_a_record_that_says_so(tmp_path: Path) -> None:
+def test_the_death_of_a_server_in_the_window_is_recorded(tmp_path: Path) -> None:
     with serving(keep_alive) as server:
 
         def vanish_when_busy() -> None:
@@ -70,7 +70,7 @@ def test_a_server_that_dies_in_the_window_is_a_record_that_says_so(tmp_path: Pat
         assert seen.connections_open_min == 0
 
 
-def test_a_server_that_never_was_is_a_record_that_says_so(tmp_path: Path) -> None:
+def test_a_server_that_never_answered_is_recorded(tmp_path: Path) -> None:
     with serving(keep_alive) as server:
         port = server.address[1]
         server.vanish()
@@ -80,7 +80,7 @@ def test_a_server_that_never_was_is_a_record_that_says_so(tmp_path: Path) -> Non
         assert (seen.requests, seen.latency_s, seen.server_cpu_s) == (0, None, None)
 
 
-def test_a_meter_that_is_gone_is_a_record_that_says_so(tmp_path: Path) -> None:
+def test_the_loss_of_a_meter_is_recorded(tmp_path: Path) -> None:
     gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
     with serving(keep_alive) as server:
         seen = window(tmp_path / "w.json", server.address[1], meter=f"tree:{gone}")
@@ -112,7 +112,7 @@ def test_a_window_of_an_open_loop_holds_every_arrival(arrivals: str, known: Runn
 
 
 @pytest.mark.slow
-def test_a_closed_loops_seconds_say_that_all_connections_were_busy(known: RunningServer, tmp_path: Path) -> None:
+def test_all_connections_of_a_closed_loop_are_busy_in_each_second(known: RunningServer, tmp_path: Path) -> None:
     seen = window(tmp_path / "w.json", port_of(known), meter=known.cpu_meter or "")
     (second,) = seen.seconds
     assert (second.open, second.in_flight) == (seen.connections_open_min, seen.in_flight) == (4, 4)
@@ -123,13 +123,13 @@ def test_a_closed_loops_seconds_say_that_all_connections_were_busy(known: Runnin
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--window-s=abc",), "'abc' is not accepted: a number from 0 to 3600 is"),
-        (("--delay-ms=60001",), "'60001' is not accepted: a number from 0 to 60000 is"),
-        (("--cores=999",), "'999' is not accepted: some of "),
-        (("--host=https://127.0.0.1",), "https needs a FastUser."),
+        (("--window-s=abc",), "invalid value abc: must be a number from 0 to 3600"),
+        (("--delay-ms=60001",), "invalid value 60001: must be a number from 0 to 60000"),
+        (("--cores=999",), "invalid cores 999: must be some of "),
+        (("--host=https://127.0.0.1",), "for https, use a FastUser."),
     ],
 )
-def test_options_that_cannot_work_end_with_status_2_and_a_reason(options: tuple[str, ...], message: str) -> None:
+def test_invalid_options_end_with_status_2_and_a_reason(options: tuple[str, ...], message: str) -> None:
     done = locust(1, *options)
     assert message in done.stderr
     assert "Traceback" not in done.stderr

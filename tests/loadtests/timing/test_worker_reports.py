@@ -1,4 +1,4 @@
-"""The exact counts of all worker processes are one list at the end."""
+"""The exact counts of all worker processes are written as one list at the end."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, count
     assert seen == {round(histogram.value_s(bucket), 9): count for bucket, count in total.histogram}
 
 
-def test_workers_share_out_the_rate(known: RunningServer, tmp_path: Path) -> None:
+def test_workers_share_the_rate(known: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     locust(port_of(known), "-t=4", "--rate=200", *workers(2), f"--tally-file={file}", scenario="Rate")
     (total,) = msgspec.json.decode(file.read_bytes(), type=list[Total])

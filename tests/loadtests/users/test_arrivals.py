@@ -1,4 +1,4 @@
-"""Arrivals are each due once, in order, and spread as their kind says."""
+"""Each arrival is due once, in order, with gaps of its kind."""
 
 import random
 
@@ -10,7 +10,7 @@ from loadtests.users.arrivals import Arrivals, Schedule, gaps
 
 RATE_RPS = 1000.0
 P_LOWEST = 0.001
-"""A seeded test is the same each time; this bound says that its seed is no exception."""
+"""The lowest p-value accepted; the tests are seeded, so they give the same p-value each time."""
 
 
 def drawn(
@@ -21,12 +21,12 @@ def drawn(
 
 
 def test_gaps_of_a_poisson_process_are_exponential() -> None:
-    """Kolmogorov and Smirnov's test against the exponential distribution of that rate."""
+    """By the Kolmogorov-Smirnov test against the exponential distribution of that rate."""
     assert stats.kstest(drawn(20_000), stats.expon(scale=1 / RATE_RPS).cdf).pvalue > P_LOWEST
 
 
 def test_counts_of_a_poisson_process_are_poisson_distributed() -> None:
-    """Pearson's chi-square test of arrivals in intervals of 5 ms, 5 expected in each."""
+    """By Pearson's chi-square test of arrivals in intervals of 5 ms, with 5 expected in each."""
     times_s = np.cumsum(drawn(50_000))
     counts = np.bincount((times_s // 0.005).astype(int))[:-1]
     seen = np.array([np.sum(counts == k) for k in range(12)] + [np.sum(counts >= 12)])
@@ -34,7 +34,7 @@ def test_counts_of_a_poisson_process_are_poisson_distributed() -> None:
     assert stats.chisquare(seen, expected * seen.sum() / expected.sum()).pvalue > P_LOWEST
 
 
-def test_gaps_of_a_poisson_process_do_not_depend_on_each_other() -> None:
+def test_gaps_of_a_poisson_process_are_independent() -> None:
     seen = drawn(20_000)
     assert abs(float(np.corrcoef(seen[:-1], seen[1:])[0, 1])) < 4 / np.sqrt(len(seen))
 
@@ -43,12 +43,12 @@ def test_constant_gaps_are_all_the_same() -> None:
     assert set(drawn(100, Arrivals.CONSTANT)) == {1 / RATE_RPS}
 
 
-def test_one_seed_gives_one_schedule_and_another_gives_another() -> None:
+def test_the_schedule_depends_on_the_seed_alone() -> None:
     assert list(drawn(50)) == list(drawn(50)) != list(drawn(50, seed=8))
 
 
 @pytest.mark.parametrize("kind", Arrivals)
-def test_each_arrival_is_given_once_and_in_time_however_often_it_is_asked(kind: Arrivals) -> None:
+def test_each_arrival_is_due_once_however_often_the_schedule_is_asked(kind: Arrivals) -> None:
     schedule, often = Schedule(kind, 1), Schedule(kind, 1)
     for one in (schedule, often):
         one.pace(RATE_RPS, 0.0)
@@ -59,7 +59,7 @@ def test_each_arrival_is_given_once_and_in_time_however_often_it_is_asked(kind: 
 
 
 @pytest.mark.parametrize("kind", Arrivals)
-def test_no_arrival_is_due_at_a_rate_of_nothing(kind: Arrivals) -> None:
+def test_no_arrival_is_due_at_a_rate_of_zero(kind: Arrivals) -> None:
     schedule = Schedule(kind)
     assert list(schedule.due(1e9)) == []
     schedule.pace(10, 0.0)
@@ -67,14 +67,14 @@ def test_no_arrival_is_due_at_a_rate_of_nothing(kind: Arrivals) -> None:
     assert list(schedule.due(1e9)) == []
 
 
-def test_a_change_of_rate_stretches_the_gap_that_has_begun() -> None:
+def test_a_change_of_rate_scales_the_current_gap() -> None:
     schedule = Schedule(Arrivals.CONSTANT)
     schedule.pace(1, 0.0)
     schedule.pace(2, 0.5)
     assert list(schedule.due(2.0)) == [0.75, 1.25, 1.75]
 
 
-def test_many_changes_of_rate_leave_a_poisson_process_one() -> None:
+def test_a_poisson_process_stays_one_after_many_changes_of_rate() -> None:
     schedule, seen, now_s = Schedule(Arrivals.POISSON, 3), [], 0.0
     for step in range(20_000):
         schedule.pace(RATE_RPS * (1 + step % 2), now_s)
@@ -85,6 +85,6 @@ def test_many_changes_of_rate_leave_a_poisson_process_one() -> None:
 
 
 def _mean_arrivals(at_s: float) -> float:
-    """How many arrivals are expected until then at the rates of the test above, which change every 1.1 ms."""
+    """Return the arrivals expected by then at the rates of the test above, which change every 1.1 ms."""
     whole, rest_s = divmod(at_s, 0.0022)
     return RATE_RPS * (whole * 0.0033 + rest_s + max(0.0, rest_s - 0.0011))

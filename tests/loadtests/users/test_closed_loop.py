@@ -1,4 +1,4 @@
-"""The engine's counts are what the server did, whatever the server does."""
+"""The closed loop's counts agree with what the server did, whatever the server does."""
 
 import gc
 import socket
@@ -24,7 +24,7 @@ DEADLINE_S = 20.0
 
 
 class Load:
-    """An engine with some connections to a server."""
+    """A closed loop with some connections to a server."""
 
     def __init__(
         self, server: Server, *requests: Request, users: int = USERS, think: Callable[[], float] | None = None
@@ -38,12 +38,12 @@ class Load:
             self.loop.add(connection)
 
     def flush(self) -> None:
-        """Stand in for the merging into statistics."""
+        """Stand in for merging counts into Locust's statistics."""
         self.flushed = self.done.good
 
     @property
     def done(self) -> Tally:
-        """All counts so far."""
+        """Return all counts so far."""
         return added_up(self.loop.tallies.values())
 
     def until(self, enough: Callable[[], bool]) -> None:
@@ -54,11 +54,11 @@ class Load:
             gevent.sleep(0.002)
 
     def until_ended(self, count: int) -> None:
-        """Drive until so many requests have ended."""
+        """Drive until this many requests have ended."""
         self.until(lambda: self.done.good + self.done.wrong + self.done.lost >= count)
 
     def finish(self) -> None:
-        """Let every request that is out end, then check that nothing is left over."""
+        """Let every request in flight end, then check that nothing is left over."""
         for connection in self.connections:
             self.loop.finish(connection)
         for connection in self.connections:
@@ -67,7 +67,7 @@ class Load:
         assert self.loop.open_now == 0
 
     def check_sum(self) -> None:
-        """Every request begun has ended once, or is out."""
+        """Check that every request begun has ended exactly once or is in flight."""
         done, loop = self.done, self.loop
         assert loop.sent == done.good + done.wrong + done.lost + loop.abandoned + loop.in_flight
 
@@ -84,7 +84,7 @@ def _nothing_left() -> Iterator[None]:
 def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As Gunicorn's sync worker, which serves nobody else meanwhile."""
+    """Gunicorn's sync worker behaves so, and serves no other connection meanwhile."""
     monkeypatch.setattr(connections, "PARTING_S", 1.0)
     alone = threading.Lock()
 
@@ -203,7 +203,7 @@ def test_each_fault_is_a_failure_with_its_name_and_nothing_else_is(name: str) ->
         assert done.good == server.requests - server.requests // 5
 
 
-def test_a_server_that_half_closes_after_an_answer_fails_the_next_request_and_is_reconnected_to() -> None:
+def test_a_half_close_after_an_answer_fails_the_next_request_and_reconnects() -> None:
     def half_close(client: Client, number: int) -> bool:
         client.send(KEEP)
         if number % 5 == 0:
@@ -218,7 +218,7 @@ def test_a_server_that_half_closes_after_an_answer_fails_the_next_request_and_is
         assert load.loop.reconnects >= load.done.lost - USERS > 0
 
 
-def test_a_slow_answer_is_a_timeout_and_the_connection_is_not_used_again() -> None:
+def test_a_slow_answer_is_a_timeout_and_its_connection_is_not_reused() -> None:
     def sometimes_silent(client: Client, number: int) -> bool:
         return True if number % 5 == 0 else client.send(KEEP)
 
@@ -230,7 +230,7 @@ def test_a_slow_answer_is_a_timeout_and_the_connection_is_not_used_again() -> No
         assert load.loop.sent == server.requests
 
 
-def test_a_server_that_vanishes_is_refusals_at_a_bounded_rate_until_it_is_back() -> None:
+def test_a_vanished_server_gives_refusals_at_a_bounded_rate_until_it_is_back() -> None:
     with serving(keep_alive) as server:
         load = Load(server)
         load.until_ended(100)
@@ -286,7 +286,7 @@ def test_several_requests_are_drawn_by_weight_and_counted_by_name() -> None:
         assert 0.05 < good["b"] / sum(good.values()) < 0.15
 
 
-def test_a_pause_keeps_a_connection_idle_and_its_closing_meanwhile_is_no_failure() -> None:
+def test_a_connection_closed_during_a_pause_is_not_a_failure() -> None:
     def quiet_close(client: Client, _: int) -> bool:
         client.send(KEEP)
         return False
@@ -320,7 +320,7 @@ def test_a_large_request_and_a_large_answer_pass_in_many_pieces() -> None:
 
 
 def test_other_greenlets_get_their_turn_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy engine must not keep timers waiting: with ``gevent.sleep(0)`` they came half a second late."""
+    """A busy loop must not keep timers waiting; with ``gevent.sleep(0)`` they fired half a second late."""
 
     def busy(_: ClosedLoop) -> None:
         end_s = time.perf_counter() + SLICE_S

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, cut wherever: no crash, each request ends once, and the cuts make no difference."""
+"""Arbitrary bytes, cut anywhere, cause no crash; each request ends once, and cuts make no difference."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ from loadtests.users.responses import Request, json_string
 BODY = b'"hello world"'
 HELLO = Request("/hello", expect=json_string("hello world"))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1500"))
-"""Of each of the two tests; more of them are for a person to ask for."""
+"""The number of examples of each test; raise it by hand for a longer search."""
 
 LEARNED = (
     b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 13\r\n\r\n" + BODY,
@@ -39,7 +39,7 @@ heads = st.builds(
 
 @st.composite
 def framed(draw: st.DrawFn) -> bytes:
-    """A head and a body, framed in one of the ways there are, not always rightly."""
+    """Generate a head and a body with any kind of framing, sometimes a wrong one."""
     head, body = draw(heads), draw(bodies)
     match draw(st.sampled_from(["length", "chunked", "close", "wrong length"])):
         case "length":
@@ -56,7 +56,7 @@ def framed(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
-    """What a server might send: mostly one answer, at times none or two, at times damaged."""
+    """Generate what a server might send: usually one answer, sometimes none, two or a damaged one."""
     stream = b"".join(draw(st.lists(st.one_of(framed(), st.sampled_from(LEARNED)), min_size=1, max_size=2)))
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(stream)))
@@ -65,7 +65,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 
 class Piped(Connection):
-    """A connection to a socket pair, whose other end the test holds."""
+    """A connection over a socket pair whose other end the test holds."""
 
     __slots__ = ("server",)
     server: socket.socket
@@ -83,7 +83,7 @@ class Piped(Connection):
 
 
 class Bench:
-    """An engine driven by hand."""
+    """A closed loop driven by hand."""
 
     def __init__(self) -> None:
         self.loop = ClosedLoop(flush=lambda: None)
@@ -93,36 +93,36 @@ class Bench:
         self.loop.add(self.connection)
 
     def take(self, data: bytes) -> None:
-        """Have the server send ``data``, and the engine take it in."""
+        """Send ``data`` from the server and let the loop process it."""
         server = self.connection.server
         server.sendall(data)
         self.turn()
 
     def close(self) -> None:
-        """Have the server close."""
+        """Close the server's end."""
         self.connection.server.shutdown(socket.SHUT_WR)
         self.turn()
 
     def turn(self) -> None:
-        """One event."""
+        """Handle one event."""
         if self.connection.sock is not None:
             self.loop._handle([(self.connection.fd, 1)])
 
     def outcome(self) -> tuple[int, int, int, Counter[str]]:
-        """The counts, checked against each other."""
+        """Check the counts against each other and return them."""
         tally, loop = self.target.tally, self.loop
         assert loop.sent == tally.good + tally.wrong + tally.lost + loop.abandoned + loop.in_flight
         assert tally.failures.total() == tally.wrong + tally.lost
         return tally.good, tally.wrong, tally.lost, tally.failures
 
     def leave(self) -> None:
-        """Close what is open."""
+        """Close the sockets that are open."""
         self.loop.remove(self.connection)
         self.connection.server.close()
 
 
 def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, int, Counter[str]]:
-    """How one request ends whose answer is ``stream``, arriving in pieces, after an answer that could be learned."""
+    """Return how a request ends whose answer ``stream`` arrives in pieces, after an answer that was learned."""
     bench = Bench()
     bench.take(learned)
     bench.loop.finish(bench.connection)  # the request that is out is the last
@@ -140,10 +140,8 @@ def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, in
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.sampled_from(LEARNED), streams(), st.lists(st.integers(0, 2000), max_size=8))
-def test_the_cuts_make_no_difference_but_for_bytes_that_come_late(
-    learned: bytes, stream: bytes, cuts: list[int]
-) -> None:
-    """What follows a whole answer in a later piece belongs to the next request, so the first one is good."""
+def test_cuts_make_no_difference_except_for_late_bytes(learned: bytes, stream: bytes, cuts: list[int]) -> None:
+    """Bytes after a whole answer in a later piece belong to the next request, so the first one is good."""
     whole, cut = judged(learned, stream, []), judged(learned, stream, cuts)
     assert sum(cut[:3]) == sum(whole[:3]) == 2
     if "bytes after the answer" not in whole[3]:
@@ -152,7 +150,7 @@ def test_the_cuts_make_no_difference_but_for_bytes_that_come_late(
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.one_of(streams(), st.binary(max_size=40), st.sampled_from(LEARNED)), max_size=6), st.booleans())
-def test_no_sequence_of_bytes_breaks_the_count(pieces: list[bytes], closes: bool) -> None:  # noqa: FBT001
+def test_counts_add_up_for_any_sequence_of_bytes(pieces: list[bytes], closes: bool) -> None:  # noqa: FBT001
     bench = Bench()
     for piece in pieces:
         if bench.connection.sock is not None:

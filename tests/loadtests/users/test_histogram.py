@@ -1,4 +1,4 @@
-"""Histograms lose nothing and read back within 1 %."""
+"""Histograms lose no counts, and values read back within 1 %."""
 
 import random
 
@@ -32,7 +32,7 @@ def test_a_time_too_long_for_any_bucket_is_in_the_last() -> None:
 
 @pytest.mark.parametrize("fraction", [0.01, 0.5, 0.9, 0.99, 0.999, 1.0])
 @pytest.mark.parametrize("count", [1, 2, 10, 5_000])
-def test_percentiles_are_numpys_within_one_percent(count: int, fraction: float) -> None:
+def test_percentiles_agree_with_numpy_within_one_per_cent(count: int, fraction: float) -> None:
     randomness = random.Random(count)  # noqa: S311 -- not cryptography
     durations_s = [randomness.lognormvariate(-7, 1) for _ in range(count)]
     counts = histogram.empty()
@@ -42,12 +42,12 @@ def test_percentiles_are_numpys_within_one_percent(count: int, fraction: float) 
     assert histogram.percentile_s(counts, fraction) == pytest.approx(expected_s, rel=0.01)
 
 
-def test_no_counts_have_no_percentile() -> None:
+def test_an_empty_histogram_has_no_percentile() -> None:
     assert histogram.percentile_s(histogram.empty(), 0.5) is None
 
 
 @given(st.lists(DURATIONS_S), st.lists(DURATIONS_S))
-def test_merging_is_counting_both(some: list[float], others: list[float]) -> None:
+def test_merging_equals_counting_both(some: list[float], others: list[float]) -> None:
     apart, together = [histogram.empty(), histogram.empty()], histogram.empty()
     for counts, durations_s in zip(apart, (some, others), strict=True):
         for duration_s in durations_s:

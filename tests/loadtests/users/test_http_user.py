@@ -1,4 +1,4 @@
-"""What the tasks say is sent over Locust's FastHttpUser as well, to servers that speak TLS."""
+"""Tasks also run over Locust's FastHttpUser, for servers that speak TLS; invalid hosts end a test."""
 
 import itertools
 import json
@@ -30,12 +30,12 @@ class _Hello(BaseHTTPRequestHandler):
         self.wfile.write(b'"hello world"' if good else b'"hello w0rld"')
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def _over_tls(folder: Path) -> Iterator[int]:
-    """The port of a server with a certificate of its own; every fifth answer is wrong."""
+    """Start a TLS server that answers every fifth request wrongly, and return its port."""
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
     subprocess.run([*make, *files], check=True, capture_output=True)
@@ -53,7 +53,7 @@ def _over_tls(folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_fast_user_asks_over_tls_and_checks_the_answers(tmp_path: Path) -> None:
+def test_a_fast_user_sends_over_tls_and_checks_the_answers(tmp_path: Path) -> None:
     with _over_tls(tmp_path) as port:
         options = (f"--host=https://127.0.0.1:{port}", "-t=2", f"--json-file={tmp_path / 'seen'}")
         done = locust(port, *options, scenario="TlsHello")
@@ -63,9 +63,9 @@ def test_a_fast_user_asks_over_tls_and_checks_the_answers(tmp_path: Path) -> Non
 
 
 def test_a_class_without_tls_is_refused_beside_one_with_it() -> None:
-    """Locust would go on with the users of the other class alone."""
+    """Locust itself would go on with the users of the other class alone."""
     done = locust(9, "--host=https://127.0.0.1:9", "-t=20", "TlsHello", scenario="Hello")
-    assert "https needs a FastUser." in done.stderr
+    assert "for https, use a FastUser." in done.stderr
     assert done.returncode == 2
 
 
@@ -84,4 +84,4 @@ def test_a_host_that_cannot_be_used_ends_the_test_at_once(tmp_path: Path) -> Non
     line = [sys.executable, "-m", "locust", "-f", str(users), "--headless", "-u", "2", "-t", "30", "--only-summary"]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1
-    assert "https needs a FastUser" in done.stderr
+    assert "for https, use a FastUser" in done.stderr

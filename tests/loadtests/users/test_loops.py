@@ -1,4 +1,4 @@
-"""Locust's numbers are ours: same counts, same percentiles, each failure in its table."""
+"""Locust's statistics agree with ours: counts, percentiles and failures."""
 
 import os
 import random
@@ -25,7 +25,7 @@ def tally_of(count: int, seed: int = 1) -> Tally:
     return tally
 
 
-def test_percentiles_are_the_histograms_without_locusts_rounding() -> None:
+def test_percentiles_are_the_histograms_not_rounded_by_locust() -> None:
     stats, tally = RequestStats(), tally_of(5000)
     add(stats, tally, 1000.0)
     for fraction in (0.5, 0.99):
@@ -48,7 +48,7 @@ def test_counts_sums_and_seconds_are_added_to_the_entry_and_to_the_total() -> No
         assert entry.total_content_length == 1300
 
 
-def test_each_failure_has_its_row_with_its_count() -> None:
+def test_each_kind_of_failure_has_a_row_with_its_count() -> None:
     stats, tally = RequestStats(), Tally(method="GET", name="/hello")
     for reason in ("timeout", "status 503", "timeout"):
         tally.count_lost(reason)
@@ -58,7 +58,7 @@ def test_each_failure_has_its_row_with_its_count() -> None:
     assert rows == {"timeout": (4, 1000.0, 1001.0), "status 503": (2, 1000.0, 1001.0)}
 
 
-def test_only_what_is_new_is_merged_also_after_locust_has_forgotten() -> None:
+def test_only_new_counts_are_merged_even_after_locust_resets_its_statistics() -> None:
     environment = Environment()
     merger, tally = Merger(environment), tally_of(10)
     merger.merge([tally])

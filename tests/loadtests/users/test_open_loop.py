@@ -1,4 +1,4 @@
-"""The open loop sends what is planned when it is planned, and hides no stall."""
+"""The open loop sends on schedule, and its response times hide no stall."""
 
 import gc
 import os
@@ -48,7 +48,7 @@ class Load:
             gevent.sleep(0.002)
 
     def finish(self) -> None:
-        """Plan nothing more, let what is out end, and check that each arrival has been sent or counted."""
+        """Stop the schedule, let requests in flight end, and check that each arrival was sent or counted."""
         self.loop.pace(0)
         self.until(lambda: not self.loop.waiting and not self.loop.in_flight)
         assert self.loop.planned == self.loop.sent - self.opening + self.loop.given_up
@@ -68,7 +68,7 @@ def _nothing_left() -> Iterator[None]:
 
 @contextmanager
 def known_server(*times_s: float) -> Iterator[int]:
-    """The port of a server that answers after a known time, and may stall once."""
+    """Start a server that answers after a known time and may stall once, and return its port."""
     with null_server([min(os.sched_getaffinity(0))], *times_s) as running:
         yield int(running.url.rpartition(":")[2])
 
@@ -85,7 +85,7 @@ def test_every_arrival_is_sent_and_answered(arrivals: Arrivals) -> None:
         assert sum(load.loop.send_lag) + load.loop.queued == load.loop.planned
 
 
-def test_a_server_that_closes_each_connection_is_sent_every_arrival() -> None:
+def test_every_arrival_is_sent_to_a_server_that_closes_each_connection() -> None:
     def closing(client: Client, _: int) -> bool:
         client.send(CLOSE)
         return False
@@ -99,7 +99,7 @@ def test_a_server_that_closes_each_connection_is_sent_every_arrival() -> None:
 
 
 @pytest.mark.slow
-def test_the_rate_is_kept_whatever_the_answers_take() -> None:
+def test_the_rate_does_not_depend_on_response_times() -> None:
     with known_server(0.05) as port:
         load = Load(port, connections=64, rate_rps=400)
         started_s, before = time.perf_counter(), load.loop.planned
@@ -109,8 +109,8 @@ def test_the_rate_is_kept_whatever_the_answers_take() -> None:
 
 
 @pytest.mark.slow
-def test_a_stall_costs_what_arithmetic_says() -> None:
-    """Arrivals in a stall wait for its end, so that response times fall evenly from its length to nothing.
+def test_a_stall_costs_what_is_calculated() -> None:
+    """Arrivals in a stall wait for its end, so response times fall evenly from its length to zero.
 
     Those of the 10 ms before it wait for its end as well, and those in it are only read then: twice the delay.
     """
@@ -128,7 +128,7 @@ def test_a_stall_costs_what_arithmetic_says() -> None:
 
 
 @pytest.mark.slow
-def test_times_from_the_send_hide_a_stall_where_connections_are_few_and_times_from_the_intended_send_do_not() -> None:
+def test_with_few_connections_only_times_from_the_intended_send_show_a_stall() -> None:
     rate_rps, stall_s = 500, 0.5
     with known_server(DELAY_S, 1.0, stall_s) as port:
         load = Load(port, connections=16, rate_rps=rate_rps)
@@ -153,7 +153,7 @@ def test_arrivals_that_wait_too_long_are_given_up_and_counted(monkeypatch: pytes
         load.finish()
 
 
-def test_the_rate_is_shared_out_over_connections_as_they_come_and_go() -> None:
+def test_the_rate_follows_the_number_of_connections() -> None:
     with known_server() as port:
         load = Load(port, connections=4, rate_rps=400)
         assert load.loop.schedule.rate_rps == pytest.approx(400)
@@ -163,7 +163,7 @@ def test_the_rate_is_shared_out_over_connections_as_they_come_and_go() -> None:
         load.finish()
 
 
-def test_stopping_counts_what_still_waits_as_never_sent() -> None:
+def test_stopping_counts_waiting_arrivals_as_never_sent() -> None:
     with serving(lambda client, number: number > 1 or client.send(KEEP)) as server:
         load = Load(server.address[1], connections=1, rate_rps=100)
         load.until(lambda: load.loop.waiting >= 5)

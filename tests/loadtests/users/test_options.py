@@ -14,7 +14,7 @@ from tests.support.servers import serving
     ("options", "names"),
     [(("--tags=hello",), {"/hello"}), (("--exclude-tags=hello",), {"/sleep"}), ((), {"/hello", "/sleep"})],
 )
-def test_only_what_the_tags_leave_is_sent(
+def test_only_requests_selected_by_tags_are_sent(
     scenario: str, options: tuple[str, ...], names: set[str], tmp_path: Path
 ) -> None:
     with serving(keep_alive) as server:
@@ -32,7 +32,7 @@ def test_a_class_without_a_tagged_task_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--processes=2",)])
-def test_tags_that_leave_nothing_are_refused_in_one_line(options: tuple[str, ...]) -> None:
+def test_tags_that_leave_no_task_are_refused_in_one_line(options: tuple[str, ...]) -> None:
     done = locust(9, "-t=20", "--tags=order", *options, scenario="Mixed")
     assert done.returncode == 2
-    assert "--tags and --exclude-tags leave nothing of Mixed. Known: hello, sleep." in done.stderr
+    assert "--tags and --exclude-tags leave no task of Mixed. Known tags: hello, sleep." in done.stderr

@@ -1,4 +1,4 @@
-"""Every answer is judged right, wrong or broken, however its bytes are cut."""
+"""Every answer is judged right, wrong or malformed, however its bytes are cut."""
 
 import pytest
 
@@ -68,17 +68,17 @@ def test_a_stream_is_judged_the_same_however_it_is_cut(name: str, piece_bytes: i
         (STREAMS["100 first"][0], True),
     ],
 )
-def test_whether_the_connection_can_be_used_again_is_seen(stream: bytes, keep_alive: bool) -> None:  # noqa: FBT001
+def test_keep_alive_is_detected(stream: bytes, keep_alive: bool) -> None:  # noqa: FBT001
     assert take(stream, piece_bytes=5).keep_alive is keep_alive
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 13", b"Transfer-Encoding: chunked", b"Server: x"])
-def test_an_answer_to_head_has_no_body_whatever_it_announces(framing: bytes) -> None:
+def test_an_answer_to_head_has_no_body_whatever_its_headers_say(framing: bytes) -> None:
     request = Request("/hello", expect=b"", method="HEAD")
     assert judge(request, take(b"HTTP/1.1 200 OK\r\n%s\r\n\r\n" % framing, piece_bytes=4, method="HEAD")) is None
 
 
-def test_a_learned_answer_matches_at_any_date() -> None:
+def test_a_learned_answer_matches_with_any_date() -> None:
     learned = take(GOOD, piece_bytes=50).learn()
     assert learned.matches(GOOD)
     assert learned.matches(GOOD.replace(b"08:12:31", b"23:59:59"))
@@ -101,7 +101,7 @@ def test_a_learned_answer_matches_nothing_else(other: bytes) -> None:
     assert not take(GOOD, piece_bytes=50).learn().matches(other)
 
 
-def test_every_beginning_of_a_learned_answer_from_its_date_on_is_one() -> None:
+def test_every_prefix_of_a_learned_answer_from_its_date_on_begins_it() -> None:
     learned = take(GOOD, piece_bytes=50).learn()
     begun = [learned.begins(GOOD[:length]) for length in range(len(GOOD) + 2)]
     assert begun == [len(learned.head) <= length < len(GOOD) for length in range(len(GOOD) + 2)]
@@ -110,20 +110,20 @@ def test_every_beginning_of_a_learned_answer_from_its_date_on_is_one() -> None:
 @pytest.mark.parametrize(
     "other", [OK.replace(b"13", b"12"), GOOD.replace(b"world", b"w0rl")[:-1], b"", b"HTTP/1.1 500"]
 )
-def test_what_cannot_become_the_learned_answer_does_not_begin_it(other: bytes) -> None:
+def test_bytes_that_cannot_become_the_learned_answer_do_not_begin_it(other: bytes) -> None:
     assert not take(GOOD, piece_bytes=50).learn().begins(other)
 
 
 @pytest.mark.parametrize("stream", [STREAMS["until close"][0], OK.replace(b"13", b"70000") + b"x" * 70_000])
-def test_what_cannot_be_compared_whole_is_not_learned(stream: bytes) -> None:
+def test_an_answer_that_cannot_be_compared_whole_is_not_learned(stream: bytes) -> None:
     assert take(stream, piece_bytes=1000).learn() == NO_RESPONSE
 
 
-def test_a_check_that_raises_has_not_accepted() -> None:
+def test_a_check_that_raises_rejects_the_answer() -> None:
     assert not HELLO.accepts(b"\xff{")
 
 
-def test_a_request_with_a_body_says_how_long_it_is() -> None:
+def test_a_request_with_a_body_declares_its_length() -> None:
     request = Request("/a", expect=b"", method="POST", body=b"{}", headers=(("Content-Type", "application/json"),))
     assert request.under("/v1").wire("h:1") == (
         b"POST /v1/a HTTP/1.1\r\nHost: h:1\r\nAccept: */*\r\n"
@@ -132,7 +132,7 @@ def test_a_request_with_a_body_says_how_long_it_is() -> None:
     assert request.under("/v1").label == "/a"
 
 
-def test_the_latest_date_is_the_one_compared_with() -> None:
+def test_an_answer_is_compared_with_the_latest_date() -> None:
     learned, later = take(GOOD, piece_bytes=50).learn(), GOOD.replace(b"08:12:31", b"08:12:32")
     assert learned.latest == GOOD
     assert learned.matches(later)

@@ -1,4 +1,4 @@
-"""The reference work is timed on the server's cores, and leaves the process where it was."""
+"""The reference work is timed on the server's cores, and the process's own cores are restored."""
 
 import os
 

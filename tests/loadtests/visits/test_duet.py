@@ -1,4 +1,4 @@
-"""Two servers at once: each window has its own load, and what goes wrong with a server is its window's."""
+"""Two servers at once: each window has its own load and its own server's failure."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ BLANK = [records.window(name, 1, None) for name in ("a", "b")]
 
 @dataclass(frozen=True, kw_only=True)
 class Toy:
-    """A server that is not there; how it starts, and how it ended."""
+    """A pretended server, with how it starts and how it ended."""
 
     name: str
     error: FailedError | None = None
@@ -46,7 +46,7 @@ class Toy:
 def together(
     a: Toy, b: Toy, monkeypatch: pytest.MonkeyPatch, made: Callable[[str], Load] = lambda _: records.load(1000)
 ) -> list[Window]:
-    """Measure both; ``made`` gives each its load."""
+    """Measure both; ``made`` returns the load of each."""
     gates: list[Gate] = []
 
     def measure(server: RunningServer, setup: Setup, *, gate: Gate) -> Load:
@@ -70,7 +70,7 @@ def test_each_window_has_its_own_load(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_where_one_does_not_come_up_the_other_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = together(Toy(name="a"), Toy(name="b", error=FailedError("no such module")), monkeypatch)
-    assert (a.load, a.error) == (None, "b, which runs at the same time, did not come up")
+    assert (a.load, a.error) == (None, "b, which runs at the same time, did not start")
     assert (b.load, b.error) == (None, "no such module")
 
 
@@ -97,14 +97,14 @@ def test_a_generator_that_gives_no_result_since_its_server_ended_is_that_windows
     assert b.load == records.load(1000)
 
 
-def test_a_generator_that_fails_though_the_server_is_well_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generator_failure_with_a_healthy_server_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GeneratorError):
         together(Toy(name="a"), Toy(name="b"), monkeypatch, _fail_for("a"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Null:
-    """A server that only answers."""
+    """A candidate whose server only answers."""
 
     @contextmanager
     def serve(self, _: Size, *, cores: Sequence[int]) -> Iterator[RunningServer]:

@@ -1,4 +1,4 @@
-"""An image's sizes are the registry's, the engine's and the tar's own, to the byte."""
+"""An image's sizes agree with the registry, the engine and the tar, to the byte."""
 
 import gzip
 import json
@@ -67,7 +67,7 @@ def test_libraries_that_cannot_be_measured_are_the_visits_error(
 
 @contextmanager
 def _environments_below(folder: Path) -> Iterator[None]:
-    """Have environments made there, and not where those of real stacks are."""
+    """Create environments there rather than with those of real stacks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "__kwdefaults__", {"root": folder / "environments"})
         yield
@@ -75,7 +75,7 @@ def _environments_below(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def measured(engine: DockerClient, toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
-    """A toy on slim, weighed by the whole experiment through a registry that is still there."""
+    """Measure a toy on slim by the whole experiment, through a registry that stays up."""
     try:
         require_program()
     except UsageError as error:

@@ -34,7 +34,7 @@ def test_interpreter_and_import_are_told_apart(toy_name: str, tmp_path: Path) ->
 
 @pytest.fixture
 def own_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toys' environment is made in a folder of the test's."""
+    """Create the toys' environment in a folder of the test."""
     monkeypatch.setattr(import_times, "environment", functools.partial(environment, root=tmp_path / "environments"))
 
 

@@ -1,4 +1,4 @@
-"""Load from a task beside the server's, in containers that really run: records, what goes wrong, nothing left."""
+"""Load from a second task, in real containers: records, errors, and nothing left behind."""
 
 import os
 import re
@@ -59,7 +59,7 @@ with serve("toy", where.image(sys.argv[1]), ONE, where) as running:
 
 @pytest.fixture(scope="module")
 def generator(engine: DockerClient, toy_name: str) -> Iterator[str]:
-    """The generator's image, of the code that is tested."""
+    """Build the generator's image from the code under test."""
     made = build_generator(DEFAULT_PYTHON, Console(stderr=True), tag=f"{GENERATOR}:{toy_name}")
     yield made
     engine.images.remove(made, force=True)
@@ -67,26 +67,26 @@ def generator(engine: DockerClient, toy_name: str) -> Iterator[str]:
 
 @pytest.fixture
 def candidate(aws: Endpoint, generator: str, toy_on_slim: Stack) -> Candidate:
-    """The toy on Fargate, with a generator's image to load it."""
+    """Return the toy on Fargate, with a generator's image to load it."""
     aws.ecs.images[f"{GENERATOR}:latest"] = generator
     return Candidate(stack=toy_on_slim, image=SLIM, fargate=fargate_settings(load_from="task"))
 
 
 @pytest.fixture
 def setup() -> Setup:
-    """How it is loaded: briefly."""
+    """Return a set-up with short windows."""
     load = LoadSpec(scenario="hello", users=4, delay_ms=0, warmup_s=0.2, window_s=0.5)
     return setup_for(load, SIZE, Runtime.FARGATE, load_from_task=True)
 
 
 def a_point(candidate: Candidate) -> Point:
-    """A closed loop and a share of what that reaches."""
+    """Return a point with a closed loop and a share of its capacity."""
     few = [replace(one, connections=4) for one in (closed(16, 0.5), opened(Rate(share=0.5), 0.5))]
     return point(candidate.name, SIZE, few, Runtime.FARGATE)
 
 
 def visited(candidate: Candidate, setup: Setup) -> TrafficVisit:
-    """A visit to that point."""
+    """Return a visit to that point."""
     made = a_point(candidate)
     blank = TrafficVisit(run="x", round=1, position=1, cell=made.name, started_at=datetime.now(UTC), loads={})
     return load_in_turn(blank, made, setup, candidate, seed=1)
@@ -123,7 +123,7 @@ def test_all_traffic_of_a_visit_is_made_by_one_task(aws: Endpoint, candidate: Ca
 def test_a_server_that_dies_ends_the_wait_for_the_load(
     aws: Endpoint, candidate: Candidate, setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It dies when the generator is started."""
+    """The server dies when the generator is started."""
     ask = common.runtimes.fargate.started
 
     def kill_the_server(name: str, *given: object, **named: object) -> object:
@@ -155,7 +155,7 @@ def test_an_image_of_other_code_is_refused(
     monkeypatch.setattr(by_task, "code_digest", lambda: "of tomorrow")
     with (
         candidate.serve(SIZE, cores=()) as running,
-        pytest.raises(CannotContinueError, match=r"of other code than this\. Run: make generator REGISTRY="),
+        pytest.raises(CannotContinueError, match=r"built from other code\. Run make generator REGISTRY="),
     ):
         measuring.measure(running, setup)
     assert aws.ecs.running == []
@@ -172,7 +172,7 @@ def test_a_generator_that_is_not_in_the_registry_is_named_before_anything_is_pai
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_neither_task_is_left(aws: Endpoint, candidate: Candidate, setup: Setup, number: signal.Signals) -> None:
-    """After an interrupt nothing is; after a kill the next run finds both by their tag."""
+    """An interrupt leaves nothing; after a kill, the next run finds both tasks by tag."""
     long = msgspec.json.encode(replace(setup, load=replace(setup.load, window_s=60.0))).decode()
     line = [sys.executable, "-c", UNDER_WAY, str(candidate.tag), long]
     with subprocess.Popen(line, cwd=ROOT, env=os.environ, stderr=subprocess.DEVNULL) as running:
@@ -189,12 +189,12 @@ def test_neither_task_is_left(aws: Endpoint, candidate: Candidate, setup: Setup,
         orphans.remove(candidate.fargate.cloud, "default")
 
 
-def test_an_order_of_other_code_is_not_even_read() -> None:
+def test_an_order_from_other_code_is_not_parsed() -> None:
     assert perform(msgspec.json.encode(Stamp(code="of tomorrow")).decode()).stale_image
 
 
 def ordered(of_point: Point | None = None) -> LoadResult:
-    """What comes of an order."""
+    """Return the result of an order."""
     order = LoadOrder(
         code=code_digest(), url="http://127.0.0.1:9", setup=records.setup(), seed=3, point=of_point, traffic_seed="3"
     )
@@ -223,7 +223,7 @@ def test_an_order_is_carried_out_on_the_cores_of_the_task(monkeypatch: pytest.Mo
         (OSError("disk full"), LoadResult(generator_error="disk full")),
     ],
 )
-def test_what_goes_wrong_is_the_result_and_says_whose_fault_it_is(
+def test_an_error_is_part_of_the_result_and_attributed(
     error: Exception, result: LoadResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -233,7 +233,7 @@ def test_what_goes_wrong_is_the_result_and_says_whose_fault_it_is(
     assert ordered() == result
 
 
-def test_windows_made_before_something_went_wrong_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_measured_before_an_error_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(_: object, setup: Setup, **__: object) -> object:
         if setup.load.scenario == "rate":
             raise GeneratorError("it did not end")

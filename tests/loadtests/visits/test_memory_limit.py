@@ -1,4 +1,4 @@
-"""The smallest limit is found by a procedure without chance, and is one that passed each time it was asked."""
+"""The smallest limit is found by a deterministic search, and passed every time that it was tried."""
 
 import random
 
@@ -35,7 +35,7 @@ def test_the_limit_is_the_least_multiple_of_a_step_that_passes(needed_mb: float)
     assert [one.passed for one in found.attempts if one.limit_bytes == found.limit_bytes] == [True] * REPEATS
 
 
-def test_what_passes_under_no_limit_has_none() -> None:
+def test_a_stack_that_passes_under_no_limit_has_none() -> None:
     found = smallest_limit(BLANK, lambda _: "killed for memory")
     assert found.limit_bytes is None
     assert {one.why for one in found.attempts} == {"killed for memory"}
@@ -43,8 +43,8 @@ def test_what_passes_under_no_limit_has_none() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_limit_that_passes_by_chance_is_not_believed(seed: int) -> None:
-    """Between 40 and 60 MB a start passes as often as not: the limit found has passed three times in a row."""
+def test_a_limit_that_passes_by_chance_is_not_accepted(seed: int) -> None:
+    """Between 40 and 60 MB a start passes half of the time; the limit found has passed three times in a row."""
     chance = random.Random(seed)  # noqa: S311 -- not for secrets
 
     def attempt(limit_bytes: int) -> str | None:
@@ -57,7 +57,7 @@ def test_a_limit_that_passes_by_chance_is_not_believed(seed: int) -> None:
 
 
 def _row_at_the_end(found: LimitVisit) -> int:
-    """How many attempts in a row passed under the limit at the very end."""
+    """Return how many consecutive attempts passed under the limit at the end."""
     count = 0
     for one in reversed(found.attempts):
         if one.limit_bytes != found.limit_bytes or not one.passed:

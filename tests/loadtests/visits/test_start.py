@@ -1,4 +1,4 @@
-"""A start is watched from outside, phase by phase; what dies while it is waited for ends the wait with its log."""
+"""A start is observed from outside, phase by phase; a server that dies ends the wait with its log."""
 
 import functools
 import os
@@ -100,14 +100,14 @@ def test_a_container_that_dies_ends_the_wait_with_its_log(engine: DockerClient, 
 
 @pytest.fixture
 def own_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process runtime takes the toys' environment from a folder of the test's."""
+    """Take the toys' environment from a folder of the test."""
     monkeypatch.setattr(process, "environment", functools.partial(environment, root=tmp_path / "environments"))
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_environments")
-def test_phases_of_a_process_begin_when_it_is_there(tmp_path: Path) -> None:
-    """No engine creates or starts it, so it binds and answers only."""
+def test_phases_of_a_process_begin_with_its_start(tmp_path: Path) -> None:
+    """A process has no phases of the engine, only bind and answer."""
     start = observe(BLANK, Candidate(stack=toy_stack(tmp_path, "toy")), Size(), cores=split_cores(1), cold=False)
     assert start.error is None
     assert (start.create_s, start.start_s) == (None, None)
@@ -130,7 +130,7 @@ def test_a_process_that_dies_ends_the_wait_with_what_it_printed(tmp_path: Path) 
     assert start.total_s is None
 
 
-def test_while_it_watches_the_process_is_off_the_servers_cores() -> None:
+def test_the_observing_process_keeps_off_the_servers_cores() -> None:
     before = os.sched_getaffinity(0)
     with pinned(CORES):
         assert os.sched_getaffinity(0) == set(CORES.generator)

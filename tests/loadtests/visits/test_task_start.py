@@ -1,4 +1,4 @@
-"""One start of a task: its phases follow each other, and whatever goes wrong is recorded."""
+"""One start of a task: its phases add up, and failures are recorded."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def task(**given: Any) -> Task:  # noqa: ANN401 -- what ECS may say
 
 
 def after(seconds: float) -> datetime:
-    """Return an instant so long after noon."""
+    """Return an instant this many seconds after noon."""
     return NOON + timedelta(seconds=seconds)
 
 
@@ -50,7 +50,7 @@ def test_the_phases_follow_each_other_and_add_up() -> None:
         ("startedAt", {"start_s", "ready_s"}),
     ],
 )
-def test_a_phase_whose_end_ecs_keeps_back_is_missing_and_not_zero(lacking: str, missing: set[str]) -> None:
+def test_a_phase_without_an_end_is_missing_rather_than_zero(lacking: str, missing: set[str]) -> None:
     found = startup_phases(task(**{name: at for name, at in TIMES.items() if name != lacking}), after(20))
     assert {name for name in found if name.endswith("_s") and found[name] is None} == missing
 
@@ -77,7 +77,7 @@ def test_phases_are_those_that_the_task_took(aws: Endpoint, toy_on_slim: Stack) 
     assert found.dollars > 0
 
 
-def test_missing_pull_times_are_missing(aws: Endpoint, toy_on_slim: Stack) -> None:
+def test_missing_pull_times_stay_missing(aws: Endpoint, toy_on_slim: Stack) -> None:
     aws.ecs.behaviour.without_pull_times = True
     found = measured(toy_on_slim, fargate_settings())
     assert (found.provisioning_s, found.pull_s, found.start_s) == (None, None, None)

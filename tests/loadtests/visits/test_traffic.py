@@ -1,4 +1,4 @@
-"""One fresh server and all its traffic: order, rates, what goes wrong, and real containers in real surroundings."""
+"""One fresh server and all its traffic: order, rates, failures, and real containers under changed conditions."""
 
 import io
 import os
@@ -48,7 +48,7 @@ def test_the_capacity_is_measured_before_shares_of_it_and_the_rest_is_shuffled()
 
 @dataclass
 class Toy:
-    """A server that is not there, and what Locust would measure on it."""
+    """A pretended server, and what Locust would measure on it."""
 
     end: str | None = None
     sizes: list[Size] = field(default_factory=list)
@@ -90,7 +90,7 @@ def visited(toy: Toy, monkeypatch: pytest.MonkeyPatch, *, number: int = 3, **cha
 
 
 def test_one_server_gets_all_traffic_and_rates_are_shares_of_its_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20,000 requests in 2 CPU-seconds are 5,000 a second at half a vCPU."""
+    """20,000 requests in 2 CPU-seconds are 5,000 per second at half a vCPU."""
     toy = Toy()
     seen = visited(toy, monkeypatch)
     assert seen.error is None
@@ -138,7 +138,7 @@ def test_windows_are_as_long_as_a_thousand_arrivals_take_within_bounds(
 
 def test_a_server_without_a_capacity_is_the_visits_error(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = visited(Toy(requests=0), monkeypatch, traffic=[closed(16), HALF])
-    assert seen.error == "nothing was answered when its capacity was measured"
+    assert seen.error == "no request was answered while its capacity was measured"
     assert list(seen.loads) == [SATURATED]
 
 
@@ -158,7 +158,7 @@ def test_how_a_server_ended_is_the_error_whatever_the_generator_says(monkeypatch
     assert (seen.error, seen.loads) == ("killed for memory", {})
 
 
-def test_a_generator_that_fails_though_the_server_is_well_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generator_failure_with_a_healthy_server_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Setup) -> Load:
         raise GeneratorError("Locust ended without a result")
 
@@ -166,7 +166,7 @@ def test_a_generator_that_fails_though_the_server_is_well_ends_the_run(monkeypat
         visited(Toy(goes_wrong=fail), monkeypatch)
 
 
-def test_a_server_that_does_not_come_up_is_the_visits_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_start_is_the_visits_error(monkeypatch: pytest.MonkeyPatch) -> None:
     toy = Toy()
 
     @contextmanager
@@ -248,9 +248,7 @@ def test_a_proxy_can_be_put_between(candidate: Candidate) -> None:
 
 
 @pytest.mark.usefixtures("_clean")
-def test_a_period_changes_how_often_the_quota_is_given_out_and_not_its_share(
-    candidate: Candidate, engine: DockerClient
-) -> None:
+def test_a_period_changes_the_interval_of_the_quota_not_its_share(candidate: Candidate, engine: DockerClient) -> None:
     with candidate.serve(Size(vcpu=0.25, period_s=0.01), cores=CORES[:1]):
         (container,) = engine.containers.list(filters=_mine())
         limits = container.attrs["HostConfig"]
@@ -258,7 +256,7 @@ def test_a_period_changes_how_often_the_quota_is_given_out_and_not_its_share(
 
 
 @pytest.mark.usefixtures("_clean")
-def test_a_server_that_cannot_live_is_the_visits_error(candidate: Candidate) -> None:
+def test_a_server_without_enough_memory_is_the_visits_error(candidate: Candidate) -> None:
     _, seen = _visit(candidate, closed(1, 0.3), size=Size(vcpu=0.25, memory_bytes=16 * 1024**2))
     assert seen.error is not None
     assert "memory" in seen.error

@@ -1,4 +1,4 @@
-"""Each verdict is provoked for real: a server that misbehaves under load, a slow generator, a core that others use."""
+"""Each verdict is provoked for real: by a misbehaving server, a slow generator, a core in other use."""
 
 import functools
 import os
@@ -37,13 +37,13 @@ CELL: Cell = cell("toy+native")
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the toys' one environment is made."""
+    """Create the toys' common environment."""
     return tmp_path_factory.mktemp("environments")
 
 
 @pytest.fixture
 def own_environments(environments: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process runtime takes the toys' environment from there."""
+    """Take the toys' environment from there."""
     monkeypatch.setattr(process, "environment", functools.partial(environment, root=environments))
 
 
@@ -66,14 +66,14 @@ def _verdicts(made: LoadRun, measured: Window) -> dict[Verdict, str]:
 
 
 def _seen(tmp_path: Path, twist: str) -> dict[Verdict, str]:
-    """Return what is said of one window of a toy in the process runtime."""
+    """Return the verdicts on one window of a toy in the process runtime."""
     made = _run()
     return _verdicts(made, _measured(made, Candidate(stack=programmed(tmp_path, "toy", twist))))
 
 
 @contextmanager
 def _busy(cores: Sequence[int], count: int) -> Iterator[None]:
-    """Something else that wants the cores all the time."""
+    """Keep the cores busy with something else."""
     code = f"import os; os.sched_setaffinity(0, {set(cores)})\nwhile True: pass"
     line = [sys.executable, "-c", code]
     # Each in a session of its own: the scheduler may share the cores out by sessions first.
@@ -103,13 +103,13 @@ def test_a_server_that_closes_connections_which_it_was_declared_to_keep(tmp_path
 
 @pytest.mark.usefixtures("own_environments")
 def test_a_server_that_leaves_some_connections_without_an_answer(tmp_path: Path) -> None:
-    """Two of 16 wait for ever, so fewer requests are under way than there are connections: Little's law is off."""
+    """Two of 16 wait for ever, so fewer requests are in flight than connections: Little's law fails."""
     assert "rate x response time is 0.8" in _seen(tmp_path, "silent")[Verdict.CONNECTIONS]
 
 
 @pytest.mark.usefixtures("own_environments")
 def test_two_copies_that_are_not_the_same(tmp_path: Path) -> None:
-    """And a run of fewer than five rounds, while they are measured."""
+    """A run of fewer than five rounds is provoked as well."""
     copy = replace(CELL, name="toy+native#2", control_of=CELL.name)
     made = replace(_run(window_s=0.3, rounds=5), cells=[CELL, copy])
     toys = {
@@ -128,13 +128,13 @@ def test_two_copies_that_are_not_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_environments")
-def test_a_server_whose_worker_dies_and_is_started_anew(tmp_path: Path) -> None:
+def test_a_server_whose_worker_dies_and_is_replaced(tmp_path: Path) -> None:
     seen = _seen(tmp_path, "restarted")
     assert "1 of the server's processes ended and " in seen[Verdict.RESTARTED]
     assert not permits_ranking(seen)
 
 
-def test_a_container_whose_worker_dies_and_is_started_anew(in_docker: dict[str, Candidate]) -> None:
+def test_a_container_whose_worker_dies_and_is_replaced(in_docker: dict[str, Candidate]) -> None:
     made = _run()
     seen = _verdicts(made, _measured(made, in_docker["restarted"]))
     assert "1 of the server's processes ended and " in seen[Verdict.RESTARTED]
@@ -174,7 +174,7 @@ def burn(**_):
 @pytest.mark.usefixtures("own_environments")
 @pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
 def test_a_generator_that_is_slower_than_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something else wants its core all the while, and it is the limit still."""
+    """Something else keeps its core busy, and it is still the limit."""
     (tmp_path / "slow.py").write_text(SLOW_LOCUST)
     *locust, _ = by_locust.LOCUST
     monkeypatch.setattr(by_locust, "LOCUST", (*locust, f"--locustfile={tmp_path}/slow.py", "--per-request-events"))
@@ -215,7 +215,7 @@ def test_a_server_that_is_killed_for_memory(in_docker: dict[str, Candidate]) -> 
 
 
 def test_a_server_that_is_throttled(in_docker: dict[str, Candidate]) -> None:
-    """The verdict says so and is no reason not to rank it."""
+    """The verdict says so but does not exclude it from ranking."""
     made = _run(vcpu=0.1)
     measured = _measured(made, in_docker["good"])
     seen = _verdicts(made, measured)
@@ -245,7 +245,7 @@ def test_the_rate_per_cpu_second_does_not_depend_on_the_quota(in_docker: dict[st
 
 
 @pytest.mark.usefixtures("own_environments")
-def test_while_others_keep_all_cores_busy_the_rate_holds_and_the_disturbance_is_said(tmp_path: Path) -> None:
+def test_with_all_cores_busy_the_rate_holds_and_the_disturbance_is_reported(tmp_path: Path) -> None:
     made = _run(window_s=2.0)
     with _busy(CORES, 2 * len(CORES)):
         measured = _measured(made, Candidate(stack=programmed(tmp_path, "toy", "costly")))

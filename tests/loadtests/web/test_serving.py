@@ -15,8 +15,8 @@ from rich.console import Console
 from common.catalog.sizes import Size
 from common.console import Terminal
 from common.errors import FailedError, UsageError
-from common.host.http_probe import responds
 from common.host.ports import free_port
+from common.host.readiness import responds
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.targets.ceiling import null_server

@@ -1,4 +1,4 @@
-"""A window by Locust: what it is asked, how long it may take, and how it fails."""
+"""A window by Locust: its command line, its time limit, and its failures."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ with open(options["window-file"], "w") as file:
 
 
 class Spy:
-    """Stands in for Locust: notes what it is asked and answers with a load."""
+    """Stands in for Locust: records its command line and returns a load."""
 
     def __init__(self, folder: Path, requests: int = 1000, **changes: Any) -> None:  # noqa: ANN401 -- any field of the load
         self.file = folder / "locust.py"
@@ -40,7 +40,7 @@ class Spy:
 
     @property
     def lines(self) -> list[list[str]]:
-        """What it was asked, each time."""
+        """The command line of each call."""
         return [msgspec.json.decode(line) for line in self.file.with_name("locust.py.lines").read_bytes().splitlines()]
 
 
@@ -78,7 +78,7 @@ def test_a_share_of_the_capacity_is_measured_on_the_same_server_first() -> None:
     assert load.open_loop.rate_rps == pytest.approx(0.05 * load.open_loop.capacity_rps, rel=0.01)
 
 
-def test_the_scenario_its_load_and_its_cores_are_asked_for(spy: Spy) -> None:
+def test_locust_gets_the_scenario_its_load_and_its_cores(spy: Spy) -> None:
     by_locust.measure(HERE, setup(scenario="sleepers", delay_ms=50, objective=Objective.parse("p50<80ms")))
     (line,) = spy.lines
     assert line[-1] == "Sleepers"
@@ -95,7 +95,7 @@ def test_the_scenario_its_load_and_its_cores_are_asked_for(spy: Spy) -> None:
     } <= set(line)
 
 
-def test_a_rate_its_arrivals_and_their_seed_are_asked_for(spy: Spy) -> None:
+def test_locust_gets_the_rate_arrivals_and_seed(spy: Spy) -> None:
     by_locust.measure(HERE, setup(scenario="rate", rate=Rate(rps=250.0), arrivals=Arrivals.POISSON), seed=7)
     (line,) = spy.lines
     assert {"--rate=250.0", "--arrivals=poisson", "--arrival-seed=7"} <= set(line)
@@ -119,9 +119,9 @@ def test_a_share_takes_a_saturating_window_first_and_is_a_share_of_what_that_rea
 
 
 def test_a_server_that_answers_nothing_has_no_capacity_to_take_a_share_of(spy: Spy, tmp_path: Path) -> None:
-    """It is the server's failure: Locust would refuse a rate of 0, and the whole run would end."""
+    """It is the server's failure; Locust would refuse a rate of 0, which would end the whole run."""
     Spy(tmp_path, requests=0, latency_s=None, histogram=[])
-    with pytest.raises(FailedError, match=r"^nothing was answered when its capacity was measured$") as error:
+    with pytest.raises(FailedError, match=r"^no request was answered while its capacity was measured$") as error:
         by_locust.measure(HERE, setup(scenario="rate", rate=Rate(share=0.5), arrivals=Arrivals.CONSTANT))
     assert not isinstance(error.value, GeneratorError)
     assert len(spy.lines) == 1

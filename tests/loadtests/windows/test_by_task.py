@@ -1,4 +1,4 @@
-"""What a second task is ordered to do, and what its result means."""
+"""The order of a second task, and the meaning of its result."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ CEILING = Ceiling(requests=1, duration_s=1.0, generator_cpu_s=1.0, requests_per_
 
 
 class Task:
-    """Stands in for a second task: notes its order and answers with a result."""
+    """Stands in for a second task: records its order and returns a result."""
 
     def __init__(self, result: LoadResult) -> None:
         self.result = result
@@ -35,7 +35,7 @@ class Task:
         return msgspec.json.encode(self.result)
 
     def running(self, exit_reason: str | None = None) -> RunningServer:
-        """The server beside it."""
+        """Return the server next to it."""
         return RunningServer(
             url="http://203.0.113.1:8000",
             client_prefix=(),
@@ -45,7 +45,7 @@ class Task:
         )
 
 
-def test_where_load_has_to_come_from_a_task_it_makes_the_window() -> None:
+def test_a_window_from_a_second_task_is_measured_by_it() -> None:
     task = Task(LoadResult(loads={WINDOW: load(1000)}))
     found = measuring.measure(task.running(), setup(users=4, ceiling=CEILING), seed=7)
     assert found == load(1000)
@@ -66,12 +66,12 @@ def test_a_share_of_the_capacity_may_take_two_windows() -> None:
 @pytest.mark.parametrize(
     ("result", "kind", "told"),
     [
-        (LoadResult(stale_image=True), CannotContinueError, r"of other code than this\. Run: make generator REGISTRY="),
+        (LoadResult(stale_image=True), CannotContinueError, r"built from other code\. Run make generator REGISTRY="),
         (LoadResult(server_error="no connection was open"), FailedError, "^no connection was open$"),
         (LoadResult(generator_error="it did not end"), GeneratorError, "in the second task: it did not end"),
     ],
 )
-def test_what_went_wrong_in_the_task_is_raised_here(result: LoadResult, kind: type[Exception], told: str) -> None:
+def test_an_error_in_the_task_is_raised_here(result: LoadResult, kind: type[Exception], told: str) -> None:
     with pytest.raises(kind, match=told) as error:
         measuring.measure(Task(result).running(), setup())
     assert type(error.value) is kind

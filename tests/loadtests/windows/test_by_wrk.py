@@ -1,4 +1,4 @@
-"""wrk as a second opinion: what it counts is what was served, and what failed is said to have failed."""
+"""wrk as a second opinion: its counts agree with the server's, and failures are counted as such."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def resetting(client: Client, number: int) -> bool:
 
 
 def measure(port: int, setup: Setup = SETUP) -> Load:
-    """A window on a server in this process."""
+    """Measure a window on a server in this process."""
     if shutil.which("wrk") is None:
         absent("wrk is not here (Debian: apt-get install wrk)")
     running = RunningServer(
@@ -77,7 +77,7 @@ def test_an_error_of_a_socket_is_a_failure_and_no_answer() -> None:
 
 
 @pytest.mark.slow
-def test_a_server_that_is_not_there_is_an_error_of_the_generator() -> None:
+def test_a_missing_server_is_an_error_of_the_generator() -> None:
     with serving(keep_alive) as server:
         port = server.address[1]
         server.vanish()

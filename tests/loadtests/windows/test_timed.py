@@ -1,4 +1,4 @@
-"""A command is run to its end, and what it cost is written."""
+"""A command is run to its end, and its CPU time is written."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A probe ends at its deadline, whatever the server sends, and reads every form of complete answer."""
+"""A probe of a server ends at its deadline, whatever the server sends, and reads every form of complete answer."""
 
 import socket
 import threading
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from common.host.http_probe import fetch_body, responds
+from common.host.readiness import fetch_body, responds
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @contextmanager
 def answering(*chunks: bytes, interval_s: float = 0.0, close: bool = True) -> Iterator[str]:
-    """Serve one connection: send ``chunks`` at an interval, then close it unless told to keep it open."""
+    """Serve one connection: send ``chunks`` at an interval, then close it unless asked to keep it open."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = threading.Event()
         thread = threading.Thread(target=_answer, args=(listener, chunks, interval_s, close, done))

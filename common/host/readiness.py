@@ -1,14 +1,33 @@
-"""A single HTTP request to a server that may not answer yet, with a deadline for the whole exchange."""
+"""Waiting for a server until it answers, exits or misses a deadline; and the single HTTP request that asks it."""
 
 import socket
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import h11
 
+from common.errors import FailedError
+
+READY_DEADLINE_S = 60.0
+POLL_INTERVAL_S = 0.01
 PROBE_TIMEOUT_S = 5.0
 _CHUNK_BYTES = 65536
+
+
+def wait_until(is_ready: Callable[[], bool], exit_reason: Callable[[], str | None], *, name: str) -> None:
+    """Return as soon as ``is_ready()``.
+
+    Raise ``FailedError`` that names ``name`` if it exits first, or if it is not ready within ``READY_DEADLINE_S``.
+    """
+    deadline_s = time.monotonic() + READY_DEADLINE_S
+    while not is_ready():
+        if (reason := exit_reason()) is not None:
+            raise FailedError(f"{name} ended before it answered: {reason}")
+        if time.monotonic() > deadline_s:
+            raise FailedError(f"{name} did not answer with 200 within {READY_DEADLINE_S:g} s.")
+        time.sleep(POLL_INTERVAL_S)
 
 
 def responds(
