@@ -17,7 +17,8 @@ from common.project import ROOT
 
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
-ANY_PYTHON = ">=3.11"
+OLDEST_PYTHON = "3.11"
+ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons on which a framework can be had whose folder says nothing else: all that the project supports."""
 
 

@@ -26,13 +26,13 @@ _COMMAND = 'command = "python app.py {host} {port}"\n'
 _APP = """\
 import {module}
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 # Write here what the manual of {title} would write for these routes:
 #
 # GET /hello           200 and HELLO as JSON
 # GET /sleep/<delay>   delay_ms = parse_delay(delay); if that raises ValueError as error, 400 and
-#                      {{"error": str(error)}} as JSON; otherwise {sleep}(seconds(delay_ms)),
+#                      {{"error": str(error)}} as JSON; otherwise {sleep}(sleep_seconds(delay_ms)),
 #                      then 200 and slept(delay_ms) as JSON
 #
 # Other methods on these routes get 405 with "Allow: GET", other paths 404.

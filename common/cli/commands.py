@@ -3,7 +3,6 @@
 import os
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,12 +11,10 @@ from cyclopts import App, Group, Parameter, validators
 
 from common.aws.leftovers import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
-from common.catalog import inventory
-from common.catalog.frameworks import Interface, frameworks
+from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.catalog.new_framework import new_framework
-from common.catalog.selection import canonical, one_of, select
-from common.catalog.stacks import DEFAULT, select_frameworks, stacks
+from common.catalog.selection import canonical, select
+from common.catalog.stacks import DEFAULT, stacks
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
     FRAMEWORKS,
@@ -46,10 +43,8 @@ from common.conformance.running import DECLARATIONS, run_suite
 from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
-from common.engine.client import engine
-from common.errors import FailedError, UsageError
+from common.errors import FailedError
 from common.host.cores import split_cores
-from common.packages import locks
 from common.packages.variants import with_versions
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
@@ -57,7 +52,6 @@ from common.runtimes.approval import PlannedServer, approve_cost, approve_open_e
 from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.runtimes.preparation import available, prepare
 
-LOOK_AROUND = Group.create_ordered("Look around")
 BUILD = Group.create_ordered("Build")
 RUN = Group.create_ordered("Run")
 
@@ -71,9 +65,6 @@ Jobs = Annotated[
 
 def register(app: App) -> None:
     """Add the commands to the command line."""
-    app.command(list_, name="list", group=LOOK_AROUND)
-    app.command(new, group=LOOK_AROUND)
-    app.command(lock, group=LOOK_AROUND)
     app.command(build, group=BUILD)
     app.command(bases, group=BUILD)
     app.command(push, group=BUILD)
@@ -81,50 +72,6 @@ def register(app: App) -> None:
     app.command(conformance, group=RUN)
     app.command(divergences, group=RUN)
     app.command(fargate_clean, name="fargate-clean", group=RUN)
-
-
-def list_(
-    *,
-    format: Annotated[Literal["text", "json"], Parameter(help="text or json.")] = "text",  # noqa: A002 -- its name
-) -> None:
-    """List frameworks, servers and images, and what is not available."""
-    try:
-        engine()
-        missing = None
-    except UsageError as error:
-        missing = str(error)
-    known = frameworks()
-    if format == "json":
-        print(inventory.as_json(known, missing))  # noqa: T201 -- as it is, for other programs
-    else:
-        Terminal().results.print(inventory.as_tables(known, missing, today=datetime.now(UTC).date()))
-
-
-def new(
-    *,
-    framework: Annotated[str, Parameter(help="Name of the new folder under frameworks/.")] = "",
-    interface: Annotated[str, Parameter(help=f"How it is called: {', '.join(Interface)}.")] = "",
-    distribution: Annotated[str, Parameter(help="Package to install. Default: the name of the folder.")] = "",
-    title: Annotated[str, Parameter(help="Name as its makers write it. Default: the name given.")] = "",
-) -> None:
-    """Write the folder of a new framework, to be completed."""
-    chosen = Interface(one_of(interface, Interface, variable="INTERFACE"))
-    folder = new_framework(framework, chosen, distribution=distribution, title=title)
-    terminal = Terminal()
-    terminal.results.print(f"{folder}", soft_wrap=True)
-    terminal.say(
-        f"Write the app in {folder / 'app.py'}, then run make lock FRAMEWORK={folder.name} "
-        f"and make conformance FRAMEWORK={folder.name}."
-    )
-
-
-def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:
-    """Pin each framework's packages and those of its servers, with hashes, in its folder."""
-    terminal, known = Terminal(), frameworks()
-    for name in select_frameworks(framework, known):
-        with terminal.messages.status(f"locking {name}"):
-            file = locks.lock(known[name])
-        terminal.results.print(f"{name}: {file}", soft_wrap=True)
 
 
 def build(

@@ -16,6 +16,7 @@ FRAMEWORKS = (
     "Frameworks: names joined by commas, NAME@VERSION for another version than the locked one, all, "
     "or default for those that make list marks."
 )
+FRAMEWORK_FOLDERS = "Frameworks: names joined by commas, all, or default for those that make list marks."
 FRAMEWORK = "Name of one framework, or NAME@VERSION."
 SERVERS = "Servers: names joined by commas, all, or default for each framework's own."
 IMAGES = "Base images: fat, slim, alpine, joined by commas, or all."

@@ -3,7 +3,7 @@ import time
 from apiflask import APIFlask
 from flask import jsonify
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = APIFlask(__name__)
 
@@ -19,5 +19,5 @@ def sleep(delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return {"error": str(error)}, 400
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return jsonify(slept(delay_ms))

@@ -2,7 +2,7 @@ import asyncio
 
 from blacksheep import Application, Response, get, json, not_found
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Application()
 
@@ -18,7 +18,7 @@ async def sleep(delay: str):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return json({"error": str(error)}, status=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return json(slept(delay_ms))
 
 

@@ -3,7 +3,7 @@ import time
 
 from bottle import Bottle, response
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Bottle()
 
@@ -21,6 +21,6 @@ def sleep(delay):
     except ValueError as error:
         response.status = 400
         return {"error": str(error)}
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     response.content_type = "application/json"
     return json.dumps(slept(delay_ms))

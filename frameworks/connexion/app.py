@@ -2,7 +2,7 @@ import asyncio
 
 from connexion import AsyncApp
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 async def hello():
@@ -14,7 +14,7 @@ async def sleep(delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return {"error": str(error)}, 400
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return slept(delay_ms)
 
 

@@ -6,7 +6,7 @@ from django.http import JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_GET
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -27,7 +27,7 @@ async def sleep(request, delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return JsonResponse({"error": str(error)}, status=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return JsonResponse(slept(delay_ms), safe=False)
 
 

@@ -3,7 +3,7 @@ import asyncio
 from django.conf import settings
 from django.core.management import execute_from_command_line
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 QUIET = {"version": 1, "loggers": {"django.server": {"level": "ERROR"}}}  # no access log
 if not settings.configured:  # runbolt imports this file a second time, to find api
@@ -24,7 +24,7 @@ async def sleep(delay: str):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return JSON({"error": str(error)}, status_code=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return JSON(slept(delay_ms))
 
 

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -29,7 +29,7 @@ def sleep(request, delay: str):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return 400, {"error": str(error)}
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return 200, slept(delay_ms)
 
 

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -32,7 +32,7 @@ def sleep(request, delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return Response({"error": str(error)}, status=400)
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return Response(slept(delay_ms))
 
 

@@ -3,7 +3,7 @@ import asyncio
 from emmett55 import App, response
 from emmett55.tools import service
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = App(__name__, root_path="/nonexistent")  # elsewhere it makes folders for logs and static files
 
@@ -22,7 +22,7 @@ async def sleep(delay):
     except ValueError as error:
         response.status = 400
         return {"error": str(error)}
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return slept(delay_ms)
 
 

@@ -4,7 +4,7 @@ from flask import jsonify
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = OpenAPI(__name__)
 
@@ -24,5 +24,5 @@ def sleep(path: SleepPath):
         delay_ms = parse_delay(path.delay)
     except ValueError as error:
         return jsonify(error=str(error)), 400
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return jsonify(slept(delay_ms))

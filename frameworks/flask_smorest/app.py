@@ -4,7 +4,7 @@ from flask import Flask, jsonify
 from flask.views import MethodView
 from flask_smorest import Api, Blueprint
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Flask(__name__)
 app.config |= {"API_TITLE": "Benchmark", "API_VERSION": "1", "OPENAPI_VERSION": "3.1.0"}
@@ -27,7 +27,7 @@ class Sleep(MethodView):
             delay_ms = parse_delay(delay)
         except ValueError as error:
             return jsonify(error=str(error)), 400
-        time.sleep(seconds(delay_ms))
+        time.sleep(sleep_seconds(delay_ms))
         return slept(delay_ms)
 
 

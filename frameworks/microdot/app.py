@@ -3,7 +3,7 @@ import json
 
 from microdot.asgi import Microdot
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 JSON = {"Content-Type": "application/json"}  # Microdot encodes only dicts and lists as JSON by itself
 app = Microdot()
@@ -20,7 +20,7 @@ async def sleep(request, delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return {"error": str(error)}, 400
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return json.dumps(slept(delay_ms)), JSON
 
 

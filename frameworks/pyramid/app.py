@@ -4,7 +4,7 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.view import view_config
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 @view_config(route_name="hello", request_method="GET", renderer="json")
@@ -19,7 +19,7 @@ def sleep(request):
     except ValueError as error:
         request.response.status_code = 400
         return {"error": str(error)}
-    time.sleep(seconds(delay_ms))
+    time.sleep(sleep_seconds(delay_ms))
     return slept(delay_ms)
 
 

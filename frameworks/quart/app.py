@@ -2,7 +2,7 @@ import asyncio
 
 from quart import Quart, jsonify
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Quart(__name__)
 
@@ -18,5 +18,5 @@ async def sleep(delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return jsonify(error=str(error)), 400
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return jsonify(slept(delay_ms))

@@ -3,7 +3,7 @@ import sys
 
 from robyn import Response, Robyn, jsonify
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 JSON = {"Content-Type": "application/json"}
 app = Robyn(__file__)
@@ -20,7 +20,7 @@ async def sleep(request):
         delay_ms = parse_delay(request.path_params["delay"])
     except ValueError as error:
         return Response(400, JSON, jsonify({"error": str(error)}))
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return Response(200, JSON, jsonify(slept(delay_ms)))
 
 

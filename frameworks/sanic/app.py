@@ -2,7 +2,7 @@ import asyncio
 
 from sanic import Sanic, json
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Sanic("contract")
 
@@ -18,5 +18,5 @@ async def sleep(request, delay):
         delay_ms = parse_delay(delay)
     except ValueError as error:
         return json({"error": str(error)}, status=400)
-    await asyncio.sleep(seconds(delay_ms))
+    await asyncio.sleep(sleep_seconds(delay_ms))
     return json(slept(delay_ms))

@@ -3,7 +3,7 @@ import sys
 
 from tornado import escape, web
 
-from common.contract import HELLO, parse_delay, seconds, slept
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 
 class JsonHandler(web.RequestHandler):
@@ -28,7 +28,7 @@ class Sleep(JsonHandler):
         except ValueError as error:
             self.set_status(400)
             return self.write({"error": str(error)})
-        await asyncio.sleep(seconds(delay_ms))
+        await asyncio.sleep(sleep_seconds(delay_ms))
         return self.write(escape.json_encode(slept(delay_ms)))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common import contract
 from common.catalog.frameworks import FRAMEWORKS, Framework, Interface, frameworks, locked_version
 from common.errors import UsageError
 
@@ -152,6 +153,18 @@ def test_app_imports_only_its_framework_the_contract_and_the_standard_library(fr
     assert "common.contract" in absolute | plain
     assert tops - set(sys.stdlib_module_names) - own == {"common"}
     assert {name for name in absolute | plain if name.startswith("common")} == {"common.contract"}
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_app_imports_what_the_contract_has(framework: Framework) -> None:
+    tree = ast.parse((framework.folder / "app.py").read_text())
+    taken = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "common.contract"
+        for alias in node.names
+    }
+    assert taken <= set(dir(contract))
 
 
 def _is_locked(module: str, framework: Framework) -> bool:
