@@ -15,7 +15,7 @@ PYTHON_M := $(VENV)/bin/python -m
 PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check
 COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
-COMMANDS := help list new lock outdated upgrade build bases push serve conformance divergences fargate-clean loadtest compare latency workers causes \
+COMMANDS := help list new lock outdated upgrade build bases push serve conformance divergences fargate-clean loadtest compare history latency workers causes \
   startup memory sizes web experiment show money publish records crosscheck bench-generator master worker generator
 
 .PHONY: $(COMMANDS) test lint format lock-harness clean
