@@ -85,10 +85,10 @@ def speed(ratio: Interval) -> Interval:
 
 
 def slower_by(pair: Pair) -> float:
-    """Return by how much ``b`` is significantly slower than ``a``; 0 if it is not."""
+    """Return by how much ``b`` is slower than ``a`` at least, by the nearer bound of the interval; 0 if undecided."""
     if pair.decision is not Decision.DIFFERENT or pair.ratio is None:
         return 0.0
-    return max(0.0, -speed(pair.ratio).estimate)
+    return max(0.0, -(speed(pair.ratio).high or 0.0))
 
 
 def _negative(interval: Interval) -> Interval:

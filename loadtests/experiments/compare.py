@@ -40,7 +40,7 @@ class Compare(LoadTest[CompareRun]):
 
     @override
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
-        if self.run.design is Design.DUET and batch[0].kind is Window:
+        if self.run.design is Design.DUET:
             windows = [planned.record(Window, self.run.id) for planned in batch]
             return measure_together(windows, self.run.setup, subjects)
         return super().visit(batch, subjects)
@@ -109,11 +109,13 @@ def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[Pair, ...]:
 
 
 def require_not_slower(pairs: Sequence[Pair], limit: float) -> None:
-    """Raise ``FailedError`` if a ``b`` is called slower than its ``a``, by ``limit`` (0.03: 3 %) or more."""
-    if slower := [pair for pair in pairs if outcome.slower_by(pair) >= limit]:
+    """Raise ``FailedError`` if a ``b`` is slower than its ``a`` by more than ``limit`` (0.03: 3 %) for certain."""
+    if slower := [pair for pair in pairs if outcome.slower_by(pair) > limit]:
         worst = max(slower, key=outcome.slower_by)
         slower_by = outcome.slower_by(worst)
-        raise FailedError(f"{worst.b} is slower by {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows.")
+        raise FailedError(
+            f"{worst.b} is slower by at least {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows."
+        )
 
 
 def _recorded(folder: RunFolder) -> RecordedRun:

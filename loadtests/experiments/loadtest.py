@@ -34,7 +34,6 @@ from loadtests.reports import throughput as report
 from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 from loadtests.targets.ceiling import with_ceiling
-from loadtests.visits.canary import time_reference_work
 from loadtests.visits.sliced_round import measure_in_turn
 from loadtests.visits.window import measure_window
 from loadtests.windows.by_locust import START_UP_S
@@ -63,10 +62,6 @@ class LoadTest(Experiment[LoadRunType, Summary]):
             return Remaining(batch=(), completion_reason=position.completion_reason, count=0, left_s=0.0)
         batch = self.together(position.todo)
         first = position.todo[0]
-        canary = PlannedVisit(kind=Canary, round=first.round, position=0, cell="")
-        sliced = run.design is Design.SLICED  # its slices record what disturbed them
-        if run.setup.server_cores and not sliced and not canary.is_made(visits):
-            batch = (canary,)
         most = len(position.todo) + len(position.active) * (run.rounds - first.round)
         fewest = len(position.todo) + len(position.active) * max(0, run.stopping.fewest_rounds - first.round)
         return Remaining(
@@ -83,15 +78,13 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         yield lambda batch: self.visit(batch, subjects)
 
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
-        """Make the windows of a sliced round, or the next window, or the round's canary."""
+        """Make the windows of a sliced round, or the next window."""
         if self.run.slicing is not None:
             windows = [planned.record(Window, self.run.id) for planned in batch]
             candidates = {window.cell: self._candidate(window.cell, subjects) for window in windows}
             seed = f"{self.run.seed}/{batch[0].round}"
             return measure_in_turn(windows, self.run.setup, self.run.slicing, candidates, seed=seed)
         (planned,) = batch
-        if planned.kind is Canary:
-            return [time_reference_work(planned.record(Canary, self.run.id), self.run.setup.server_cores)]
         candidate = self._candidate(planned.cell, subjects)
         window = planned.record(Window, self.run.id)
         return [measure_window(window, self.run.setup, candidate, seed=self.run.seed + planned.round)]
@@ -119,8 +112,6 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def describe(self, visit: Visit) -> str:
-        if isinstance(visit, Canary):
-            return f"{visit.cpu_s * 1000:.1f} ms of CPU time for the reference work"
         assert isinstance(visit, Window)
         value = requests_per_cpu_s(visit.load)
         if visit.load is None or not visit.load.requests:

@@ -23,6 +23,8 @@ from .responses import NO_RESPONSE, Failure
 
 SLICE_S = 0.010
 """The longest time for which the loop keeps other greenlets waiting."""
+LULL_S = 0.002
+"""How long the loop itself waits for the next answer, since it wakes up sooner than gevent, which waits for all."""
 SWEEP_S = 0.050
 """How often connections are checked for requests past their timeout."""
 FLUSH_S = 1.0
@@ -126,7 +128,7 @@ class ClosedLoop(Exchange):
         end_s = clock() + SLICE_S
         poll, handle = self.sockets.poll, self._handle
         while clock() < end_s:
-            events = poll(0)
+            events = poll(0) or poll(LULL_S)
             if not events:
                 break
             handle(events)
@@ -151,8 +153,7 @@ class ClosedLoop(Exchange):
         for fd, _ in events:
             connection = by_fd.get(fd)
             if connection is None:
-                self.sockets.parted(fd)  # unless it was removed while a listener had yielded
-                continue
+                continue  # it was removed while a listener had yielded
             try:
                 data = connection.receive(READ_BYTES)
             except OSError as error:
@@ -190,7 +191,6 @@ class ClosedLoop(Exchange):
             due_s, _, connection = heapq.heappop(self._timers)
             if connection.due_s == due_s and connection in self._connections:
                 self._resume(connection, now_s)
-        self.sockets.close_parted(now_s)
         if now_s >= self._next_sweep_s:
             self._next_sweep_s = now_s + SWEEP_S
             self._sweep(now_s)

@@ -6,7 +6,6 @@ import random
 import select
 import socket
 import struct
-import time
 from _socket import socket as PlainSocket  # noqa: N812 -- gevent replaces socket.socket, and ours must not yield
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -166,10 +165,6 @@ def close(sock: PlainSocket) -> None:
     sock.close()
 
 
-PARTING_S = 0.010
-"""How long the server has to close a connection after announcing that it will."""
-
-clock = time.perf_counter
 _epoll: "Callable[[], select.epoll]" = monkey.get_original("select", "epoll")
 
 
@@ -181,7 +176,6 @@ class Sockets:
         self.open_now = 0
         self.open_min = 0
         """The fewest open connections at the end of any slice since this was last set."""
-        self._parting: dict[int, tuple[float, PlainSocket]] = {}
         self._epoll = _epoll()
         self.poll = self._epoll.poll
         self.fileno = self._epoll.fileno
@@ -212,36 +206,11 @@ class Sockets:
         self._epoll.modify(connection.fd, select.EPOLLIN)
         return rest
 
-    def part(self, connection: Connection) -> None:
-        """Detach the socket and wait for the server to close it, as it has announced; ``parted`` then closes our end.
-
-        Some servers (Gunicorn's sync worker) close one half and serve no other connection until we close ours.
-        """
-        if connection.sock is not None:
-            self._parting[connection.fd] = (clock() + PARTING_S, self._forget(connection))
-
-    def parted(self, fd: int) -> None:
-        """Close the socket after an event on it, if it is one that waited for its server to close."""
-        if fd in self._parting:
-            self._end(fd)
-
     def close(self, connection: Connection) -> None:
         """Close the connection's socket, if it has one."""
         if connection.sock is not None:
             self._epoll.unregister(connection.fd)
             close(self._forget(connection))
-
-    def close_parted(self, now_s: float) -> None:
-        """Close the sockets whose servers have had their time to close them."""
-        while self._parting:
-            fd, (due_s, _) = next(iter(self._parting.items()))
-            if due_s > now_s:
-                break
-            self._end(fd)
-
-    def _end(self, fd: int) -> None:
-        self._epoll.unregister(fd)
-        close(self._parting.pop(fd)[1])
 
     def _forget(self, connection: Connection) -> PlainSocket:
         self.open_now -= connection.is_open

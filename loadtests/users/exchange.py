@@ -181,7 +181,7 @@ class Exchange(ABC):
         target, connection.target = connection.target, None
         connection.clear()
         if not reuse:
-            self.sockets.part(connection)
+            self.sockets.close(connection)  # first of all: Gunicorn's sync worker serves nobody else before that
         if self._listener is not None and target is not None:
             self._listener(target, now_s - connection.started_s, body_bytes, reason)
         if connection not in self._connections:
@@ -198,5 +198,4 @@ class Exchange(ABC):
         self.sockets.close(connection)
         connection.done.set(None)
         if not self._connections:
-            self.sockets.close_parted(float("inf"))
             self._emptied()

@@ -15,7 +15,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.cli.main import command_line
 from loadtests.experiments.fargate import FactorExperiment, FargateStartup
 from loadtests.registry import EXPERIMENTS, experiment_of
-from tests.support.records import canary, run_head
+from tests.support.records import run_head
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2"
 RECORDED = [folder for folder in sorted(GOLDEN.iterdir()) if folder.is_dir()]
@@ -48,7 +48,7 @@ def test_a_recorded_run_would_be_made_again_in_the_same_order(folder: Path) -> N
     made: list[Visit] = []
     while batch := experiment.remaining(made).batch:
         for planned in batch:
-            recorded_one = canary(0) if planned.kind is Canary else left[planned.kind, planned.cell].pop(0)
+            recorded_one = left[planned.kind, planned.cell].pop(0)
             made.append(replace(recorded_one, round=planned.round, position=planned.position))
-    order = [(type(one), one.cell) for one in made if not isinstance(one, Canary)]
+    order = [(type(one), one.cell) for one in made]
     assert order == [(type(one), one.cell) for one in visits]

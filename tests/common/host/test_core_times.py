@@ -121,3 +121,33 @@ def test_known_load_is_read_within_two_percent() -> None:
         own_s, read_s = _own_and_read_s()
         ratios.append(read_s / own_s)
     assert 0.98 < min(ratios) < 1.02, ratios
+
+
+STAT = """\
+cpu  1000 100 200 5000 50 10 20 7 0 0
+cpu0 600 0 100 2500 25 5 10 3 0 0
+cpu1 400 100 100 2500 25 5 10 4 0 0
+cpu10 9 9 9 9 9 9 9 9 0 0
+intr 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("cores", "busy", "steal"), [(None, 1330, 7), ([0], 715, 3), ([0, 1], 1330, 7), ([10], 45, 9), ([], 0, 0)]
+)
+def test_times_of_cores_are_sums_over_the_kernels_table(
+    tmp_path: Path, cores: list[int] | None, busy: int, steal: int
+) -> None:
+    (tmp_path / "stat").write_text(STAT)
+    found = core_times(cores, stat=tmp_path / "stat")
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert found.busy_s == pytest.approx(busy / ticks)
+    assert found.steal_s == pytest.approx(steal / ticks)
+
+
+def test_times_since_a_reading_are_the_difference(tmp_path: Path) -> None:
+    (tmp_path / "before").write_text(STAT)
+    (tmp_path / "after").write_text(STAT.replace("cpu0 600 0", "cpu0 650 0"))
+    found = core_times([0], stat=tmp_path / "after").since(core_times([0], stat=tmp_path / "before"))
+    assert found.busy_s == pytest.approx(50 / os.sysconf("SC_CLK_TCK"))
+    assert found.steal_s == 0

@@ -63,8 +63,8 @@ def test_each_decision_has_its_sentence(pair: Pair, expected: str) -> None:
     assert sentence(pair, 0.05) == expected
 
 
-def test_only_a_decided_slowdown_counts_as_slower() -> None:
-    assert slower_by(_pair(1.25, 1.2, 1.3, Decision.DIFFERENT)) == pytest.approx(0.2)
+def test_only_a_decided_slowdown_counts_as_slower_and_only_as_far_as_it_is_certain() -> None:
+    assert slower_by(_pair(1.3, 1.25, 1.35, Decision.DIFFERENT)) == pytest.approx(0.2)
     assert slower_by(_pair(0.8, 0.75, 0.85, Decision.DIFFERENT)) == 0
     assert slower_by(_pair(1.25, 0.9, 1.6, Decision.UNDECIDED)) == 0
 

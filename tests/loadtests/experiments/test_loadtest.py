@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import FailedError, GeneratorBoundError
 from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
 from common.records.summary import Dropout, DropReason, Summary
 from common.records.visit import Visit
-from common.records.window import Canary, Window
+from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.experiment import Remaining
 from loadtests.campaign.manifest import controls
@@ -41,8 +40,6 @@ def _window(name: str, number: int, noise: float = 0.08) -> Window:
 
 def _visit(planned: PlannedVisit, noise: float = 0.08) -> Visit:
     """Return the record of a planned visit; a control is as fast as its original."""
-    if planned.kind is Canary:
-        return canary(planned.round)
     made = _window(planned.cell.removesuffix("#2"), planned.round, noise)
     return replace(made, cell=planned.cell, position=planned.position)
 
@@ -79,31 +76,6 @@ def test_a_dropped_cell_does_not_change_the_order_of_the_others() -> None:
     made = _steps(visits)
     assert len(made) < len(planned)
     assert made == [one for one in planned if one in set(made)]
-
-
-def test_every_round_begins_with_a_canary() -> None:
-    visits, _ = _completed(_loadtest())
-    first: dict[int, Visit] = {}
-    for one in visits:
-        first.setdefault(one.round, one)
-    assert all(isinstance(one, Canary) for one in first.values())
-    assert sum(isinstance(one, Canary) for one in visits) == len(first)
-
-
-def test_a_canary_is_not_repeated() -> None:
-    (planned,) = _loadtest().remaining([canary(1)]).batch
-    assert planned.kind is Window
-
-
-def test_a_canary_that_is_missing_is_made_before_the_rest_of_its_round() -> None:
-    first = _loadtest().remaining([canary(1)]).batch[0]
-    (planned,) = _loadtest().remaining([_visit(first)]).batch
-    assert (planned.kind, planned.round) == (Canary, 1)
-
-
-def test_there_is_no_canary_if_the_servers_are_elsewhere() -> None:
-    visits, _ = _completed(_loadtest(server_cores=[], runtime=Runtime.FARGATE, rounds=2, fewest_rounds=2, looks=[]))
-    assert len(visits) == 2 * len(THREE)
 
 
 def test_a_cell_that_is_resolved_against_all_others_drops_out_at_a_look() -> None:
@@ -255,7 +227,6 @@ def test_a_round_ends_with_the_open_pairs_and_the_time_left() -> None:
         (window("a", 1, load(20_000, server_cpu_s=None)), "10,000 req/s of wall time"),
         (window("a", 1, load(0)), "nothing was answered"),
         (window("a", 1, None), "nothing was answered"),
-        (canary(1, cpu_s=0.0123), "12.3 ms of CPU time for the reference work"),
     ],
 )
 def test_a_visit_is_described_by_its_value(visit: Visit, expected: str) -> None:
@@ -293,7 +264,7 @@ def _sliced(*cells: Cell, **changes: Any) -> LoadTest[LoadRun]:  # noqa: ANN401 
     return _loadtest(*cells, **{"rounds": SLICED_LOOKS[-1]} | fields | changes)
 
 
-def test_a_sliced_round_is_made_at_once_and_has_no_canary() -> None:
+def test_a_sliced_round_is_made_at_once() -> None:
     batch = _sliced().remaining([]).batch
     assert {one.cell for one in batch} == set(THREE)
     assert {one.kind for one in batch} == {Window}

@@ -10,7 +10,6 @@ from contextlib import suppress
 import gevent
 import pytest
 
-from loadtests.users import connection as connections
 from loadtests.users.closed_loop import SLICE_S, ClosedLoop
 from loadtests.users.connection import Connection
 from loadtests.users.exchange import RETRY_S
@@ -81,11 +80,8 @@ def _nothing_left() -> Iterator[None]:
         gevent.sleep(0.01)
 
 
-def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait_long() -> None:
     """Gunicorn's sync worker behaves so, and serves no other connection meanwhile."""
-    monkeypatch.setattr(connections, "PARTING_S", 1.0)
     alone = threading.Lock()
 
     def lingering(client: Client, _: int) -> bool:
