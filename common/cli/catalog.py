@@ -86,7 +86,7 @@ def outdated(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = D
             found[name] = _own_first(known[name], outdated_in_lock(known[name]))
     found["servers"] = outdated_servers()
     terminal.results.print(_change_table(found))
-    terminal.say("make upgrade FRAMEWORK=... locks a framework anew; servers are pinned in common/catalog/servers.py.")
+    terminal.say("make upgrade FRAMEWORK=... updates the lock of a framework; servers are pinned in common/catalog/servers.py.")
 
 
 def upgrade_(
@@ -94,7 +94,7 @@ def upgrade_(
     framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = DEFAULT,
     runtime: Annotated[str, Parameter(help="Where conformance is checked: process, docker or auto.")] = "auto",
 ) -> None:
-    """Lock frameworks anew at the newest versions, check conformance, and print what to compare and to note."""
+    """Lock frameworks at the newest versions, check conformance, and print what to compare and to note."""
     terminal, known, place = Terminal(), frameworks(), require_local(parse_runtime(runtime))
     before = {name: known[name].version for name in select_frameworks(framework, known)}
     changed = {name: _own_first(known[name], upgrade(known[name])) for name in before}

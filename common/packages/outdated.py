@@ -39,14 +39,14 @@ def pins(lock_text: str) -> dict[str, str]:
 
 
 def outdated_in_lock(framework: Framework) -> tuple[Change, ...]:
-    """Return what locking a framework anew would change; its lock stays as it is."""
+    """Return what an upgrade of a framework would change; its lock stays as it is."""
     with temporary_folder("outdated") as folder:
         newest = lock(replace(framework, folder=folder)).read_text()
     return changes(framework.lock.read_text(), newest)
 
 
 def upgrade(framework: Framework) -> tuple[Change, ...]:
-    """Lock a framework anew, each package at the newest version that fits, and return what has changed."""
+    """Lock a framework with each package at the newest version that fits, and return what has changed."""
     before = framework.lock.read_text() if framework.lock.exists() else ""
     return changes(before, lock(framework, upgrade=True).read_text())
 
