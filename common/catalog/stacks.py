@@ -42,19 +42,16 @@ def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple
     ``framework`` and ``server`` are comma-separated names, ``all`` or ``default``. Raises ``UsageError`` if none of the
     servers can serve a framework that was selected by its name, or any framework.
     """
-    names = select_frameworks(framework, known)
-    selected = tuple(
-        Stack(framework=known[name], server=choice) for name in names for choice in _servers(known[name], server)
-    )
-    missing = set(names) - {stack.framework.name for stack in selected}
-    named = {name for name in missing if name in map(canonical, framework.split(","))}
-    if not selected or named:
-        name = min(named or missing)
+    servers = {name: _servers(known[name], server) for name in select_frameworks(framework, known)}
+    missing = [name for name, able in servers.items() if not able]
+    named = [name for name in missing if canonical(name) in map(canonical, framework.split(","))]
+    if named or len(missing) == len(servers):
+        name = (named or missing)[0]
         raise UsageError(
             f"SERVER={server} cannot serve {name} ({known[name].interface}). "
             f"Accepted: {', '.join(choice.name for choice in compatible(known[name]))}, all, default."
         )
-    return selected
+    return tuple(Stack(framework=known[name], server=one) for name, able in servers.items() for one in able)
 
 
 def select_frameworks(text: str, known: Mapping[str, Framework]) -> tuple[str, ...]:

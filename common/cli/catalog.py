@@ -86,7 +86,7 @@ def outdated(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = D
             found[name] = _own_first(known[name], outdated_in_lock(known[name]))
     found["servers"] = outdated_servers()
     terminal.results.print(_change_table(found))
-    terminal.say("make upgrade FRAMEWORK=... updates the lock of a framework; servers are pinned in common/catalog/servers.py.")
+    terminal.say("make upgrade FRAMEWORK=... updates a lock; servers are pinned in common/catalog/servers.py.")
 
 
 def upgrade_(

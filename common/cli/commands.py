@@ -45,7 +45,7 @@ from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.errors import FailedError
 from common.host.cores import split_cores
-from common.packages.variants import with_versions
+from common.packages.variants import with_named_variants
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
@@ -90,7 +90,7 @@ def build(
     os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
     build_images(
-        stacks(framework, server, with_versions(framework, frameworks())),
+        stacks(framework, server, with_named_variants(framework, frameworks())),
         flavours,
         python,
         jobs=jobs,

@@ -13,8 +13,8 @@ from common.catalog.stacks import DEFAULT
 from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
 
 FRAMEWORKS = (
-    "Frameworks: names joined by commas, NAME@VERSION for another version than the locked one, all, "
-    "or default for those that make list marks."
+    "Frameworks: names joined by commas, all, or default for those that make list marks; also NAME@VERSION for "
+    "another version than the locked one, and ./FOLDER for an app of your own, laid out like those under frameworks/."
 )
 FRAMEWORK_FOLDERS = "Frameworks: names joined by commas, all, or default for those that make list marks."
 FRAMEWORK = "Name of one framework, or NAME@VERSION."

@@ -44,20 +44,35 @@ def framework_at_version(framework: Framework, version: str, *, root: Path = VAR
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
 
 
-def with_versions(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
-    """Return ``known``, and each framework that a comma-separated ``FRAMEWORK=`` names as ``NAME@VERSION``.
+def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
+    """Return ``known``, and what a comma-separated ``FRAMEWORK=`` names as ``NAME@VERSION`` or as a folder's path.
 
-    Raises ``UsageError`` if a name is unknown or a version malformed, ``FailedError`` if a version does not exist.
+    The folder of a framework that has no lock is given one. Raises ``UsageError`` if a name is unknown, a version
+    malformed or a folder not laid out like those under ``frameworks/``, ``FailedError`` if a version does not exist.
     """
     variants = dict(known)
-    for part in text.split(","):
-        name, at, version = part.strip().partition("@")
-        if at:
+    for part in map(str.strip, text.split(",")):
+        name, at, version = part.partition("@")
+        if "/" in part:
+            variants[part] = _own_framework(Path(part).expanduser())
+        elif at:
             framework = known[one_of(name, known, variable="FRAMEWORK")]
             variant = framework_at_version(framework, version, root=root)
             name = f"{framework.name}@{version}"
             variants[name] = replace(variant, name=name)
     return variants
+
+
+def _own_framework(folder: Path) -> Framework:
+    if not is_framework_folder(folder):
+        raise UsageError(
+            f"FRAMEWORK={folder} is not a framework: must be a folder with app.py and pyproject.toml like those under "
+            "frameworks/."
+        )
+    framework = framework_from_folder(folder)
+    if not framework.lock.exists():
+        lock(framework)
+    return framework
 
 
 def framework_from_checkout(

@@ -19,7 +19,7 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT, Stack, stacks
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
-from common.packages.variants import with_versions
+from common.packages.variants import with_named_variants
 from common.records.run import Cell
 from common.runtimes import container, fargate, process
 from common.runtimes.base import RunningServer
@@ -133,7 +133,7 @@ def select_candidates(
     ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
     commands that do not run on Fargate.
     """
-    chosen = stacks(framework, server, with_versions(framework, frameworks()))
+    chosen = stacks(framework, server, with_named_variants(framework, frameworks()))
     if fargate is not None and runtime is Runtime.FARGATE:
         fargate.check()
     elif fargate is not None:
@@ -164,7 +164,7 @@ def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
 
 def candidate_from_cell(cell: Cell) -> Candidate:
     """Return the candidate that a recorded cell measured; ``UsageError`` if its framework or server is gone."""
-    known = with_versions(cell.framework, frameworks())
+    known = with_named_variants(cell.framework, frameworks())
     if cell.framework not in known or cell.server not in SERVERS:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework or server is no longer here")
     stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])

@@ -80,7 +80,7 @@ def test_malformed_version_is_refused(toy: Framework, tmp_path: Path, version: s
 
 
 def test_name_with_a_version_is_a_framework_of_its_own(toy: Framework, tmp_path: Path) -> None:
-    known = variants.with_versions("toy, TOY@1.0", {"toy": toy}, root=tmp_path / "variants")
+    known = variants.with_named_variants("toy, TOY@1.0", {"toy": toy}, root=tmp_path / "variants")
     assert {name: framework.version for name, framework in known.items()} == {"toy": "2.0", "toy@1.0": "1.0"}
     assert known["toy@1.0"].name == "toy@1.0"
     assert [stack.name for stack in stacks("toy,TOY@1.0", "default", known)] == ["toy+native", "toy@1.0+native"]
@@ -89,7 +89,20 @@ def test_name_with_a_version_is_a_framework_of_its_own(toy: Framework, tmp_path:
 
 def test_unknown_name_with_a_version_is_refused_like_any_other(toy: Framework, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=tox is unknown\. Did you mean toy\?"):
-        variants.with_versions("tox@1.0", {"toy": toy}, root=tmp_path / "variants")
+        variants.with_named_variants("tox@1.0", {"toy": toy}, root=tmp_path / "variants")
+
+
+def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_path: Path) -> None:
+    own = write_framework(tmp_path / "elsewhere" / "my-app", "toy<2")
+    known = variants.with_named_variants(f"toy,{own.folder}", {"toy": toy})
+    (first, second) = stacks(f"toy,{own.folder}", "default", known)
+    assert (first.name, second.name) == ("toy+native", "my-app-local+native")
+    assert second.framework.version == "1.0"
+
+
+def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^FRAMEWORK=.*/nothing is not a framework: must be a folder with app\.py"):
+        variants.with_named_variants(f"{tmp_path}/nothing", {"toy": toy})
 
 
 def test_checkout_is_built_and_locked_once_per_content(toy: Framework, checkout: Path, tmp_path: Path) -> None:
