@@ -23,10 +23,11 @@ ANY_PYTHON = f">={OLDEST_PYTHON}"
 
 
 class Interface(StrEnum):
-    """How a server calls a framework; a ``native`` framework brings its own server."""
+    """How a server calls a framework: RSGI is Granian's own; a ``native`` framework brings its own server."""
 
     WSGI = "wsgi"
     ASGI = "asgi"
+    RSGI = "rsgi"
     NATIVE = "native"
 
 

@@ -21,7 +21,7 @@ from common.catalog.stacks import compatible
 
 _NOT_CHECKED = "not checked; needs AWS credentials, SUBNETS= and REGISTRY="
 _LEGENDS = (
-    "interface: how a server calls the framework; a native framework brings its own server.",
+    "interface: how a server calls the framework; RSGI is Granian's own, a native framework brings its own server.",
     "floor: an app without any framework, which shows what the server alone costs.",
     "FRAMEWORK=, SERVER= and IMAGE= take these names, separated by commas, or all; case, - and _ do not matter.",
     "FRAMEWORK=default is what is selected without it. Nothing is ranked by how much it is used.",
@@ -126,7 +126,7 @@ def _workers(server: Server) -> str:
 
 
 def _packages(server: Server) -> str:
-    suffix = " (asgi only)" if len(server.interfaces) > 1 else ""
+    suffix = " (asgi and rsgi)" if len(server.interfaces) > 1 else ""
     under_asgi = (f"{requirement}{suffix}" for requirement in server.loop_requirements)
     return ", ".join((*server.requirements, *under_asgi)) or "the framework's own"
 

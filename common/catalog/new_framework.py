@@ -41,6 +41,7 @@ from common.contract import HELLO, parse_delay, sleep_seconds, slept
 _ENTRIES = {
     Interface.WSGI: "The server loads the WSGI application from the name app.",
     Interface.ASGI: "The server loads the ASGI application from the name app.",
+    Interface.RSGI: "The server loads the RSGI application from the name app.",
     Interface.NATIVE: "python app.py HOST PORT runs the server until it is terminated.",
 }
 

@@ -22,6 +22,9 @@ A sync worker gives none while it handles a request, so Gunicorn's default of 30
 GRACE_S = 5
 """How long a server that is asked to stop waits for requests in progress, which may be sleeps of a minute."""
 
+ON_A_LOOP = (Interface.ASGI, Interface.RSGI)
+"""The interfaces whose servers run an event loop."""
+
 _GUNICORN = "gunicorn==27.0.1"
 _UVICORN = "uvicorn==0.54.0"
 _HTTPTOOLS = "httptools==0.9.0"
@@ -37,7 +40,7 @@ class Server:
     interfaces: frozenset[Interface]
     requirements: tuple[str, ...]
     loop_requirements: tuple[str, ...] = ()
-    """Packages that it needs in addition under ASGI, where it runs an event loop."""
+    """Packages that it needs in addition under ASGI and RSGI, where it runs an event loop."""
     line: str
     """The command line, with the fields ``{host}``, ``{port}``, ``{workers}``, ``{threads}``, ``{loop}``,
     ``{interface}`` and ``{target}``."""
@@ -52,7 +55,7 @@ class Server:
 
     def needs(self, interface: Interface) -> tuple[str, ...]:
         """Return the pinned packages needed to serve a framework with this interface."""
-        return self.requirements + (self.loop_requirements if interface is Interface.ASGI else ())
+        return self.requirements + (self.loop_requirements if interface in ON_A_LOOP else ())
 
 
 _GUNICORN_LINE = (
@@ -173,7 +176,7 @@ _ALL = (
     ),
     Server(
         name="granian",
-        interfaces=frozenset({Interface.WSGI, Interface.ASGI}),
+        interfaces=frozenset({Interface.WSGI, Interface.ASGI, Interface.RSGI}),
         requirements=("granian==2.8.7",),
         loop_requirements=(_UVLOOP,),
         line=(
@@ -188,7 +191,12 @@ _ALL = (
 )
 SERVERS = {server.name: server for server in _ALL}
 
-DEFAULTS = {Interface.WSGI: "gunicorn-gthread", Interface.ASGI: "uvicorn", Interface.NATIVE: "native"}
+DEFAULTS = {
+    Interface.WSGI: "gunicorn-gthread",
+    Interface.ASGI: "uvicorn",
+    Interface.RSGI: "granian",
+    Interface.NATIVE: "native",
+}
 
 
 def command(framework: Framework, server: Server, *, host: str, port: int | str, workers: int | str) -> tuple[str, ...]:
@@ -198,6 +206,6 @@ def command(framework: Framework, server: Server, *, host: str, port: int | str,
     """
     line = framework.command or server.line
     threads = THREADS if framework.interface is Interface.WSGI else 1
-    loop = "uvloop" if framework.interface is Interface.ASGI else "asyncio"
+    loop = "uvloop" if framework.interface in ON_A_LOOP else "asyncio"
     values = {"host": host, "port": port, "workers": workers, "threads": threads, "loop": loop}
     return tuple(line.format(**values, interface=framework.interface, target=framework.target).split())

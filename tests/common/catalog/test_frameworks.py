@@ -68,7 +68,7 @@ def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> 
         ('title = "Toy"', "", "tool.stack.title is missing"),
         ('title = "Toy"', "title = 3", "invalid tool.stack.title 3: must be a string"),
         ('interface = "wsgi"', "", "tool.stack.interface is missing"),
-        ('"wsgi"', '"cgi"', "invalid tool.stack.interface cgi: must be one of wsgi, asgi, native"),
+        ('"wsgi"', '"cgi"', "invalid tool.stack.interface cgi: must be one of wsgi, asgi, rsgi, native"),
         ('"wsgi"', '"native"', "tool.stack.command is required with interface = 'native'"),
         ('"wsgi"', '"wsgi"\ncommand = "python app.py"', "tool.stack.command is required with interface = 'native'"),
         ('"toy>=1"', '"toy>>1"', "invalid entry toy>>1 in project.dependencies: must be a requirement"),
@@ -115,7 +115,11 @@ def test_version_is_read_from_the_lock_for_any_spelling_of_the_package_name() ->
 def test_wsgi_and_asgi_have_a_floor_and_every_title_is_unique() -> None:
     assert {"raw_wsgi", "raw_asgi", "flask", "falcon", "falcon_asgi", "aiohttp"} <= set(REAL)
     assert len({framework.title for framework in REAL.values()}) == len(REAL)
-    assert {name for name, framework in REAL.items() if framework.distribution is None} == {"raw_wsgi", "raw_asgi"}
+    assert {name for name, framework in REAL.items() if framework.distribution is None} == {
+        "raw_wsgi",
+        "raw_asgi",
+        "raw_rsgi",
+    }
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
