@@ -28,7 +28,7 @@ def history(
     stack: StackParameter = StackParameter(),
     size: SizeParameters = SizeParameters(),
     load: AnyLoadParameters = AnyLoadParameters(),
-    stopping: StoppingParameters = StoppingParameters(margin="2%"),
+    stopping: StoppingParameters = StoppingParameters(),
     *,
     last: Annotated[
         int, Parameter(validator=validators.Number(gte=2, lte=20), help="How many minor versions, 2 to 20.")
