@@ -50,6 +50,10 @@ def machine(docker: str | None = None) -> Machine:
         architecture=platform.machine(),
         docker=docker,
         governor=details.governor,
+        thread_siblings=[list(group) for group in details.thread_siblings],
+        irq_time_accounting=details.irq_time_accounting,
+        python_pgo=details.python_pgo,
+        python_lto=details.python_lto,
     )
 
 

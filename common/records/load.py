@@ -111,6 +111,9 @@ class Setup(Struct, frozen=True, kw_only=True):
     size: Annotated[Size, says("vCPUs and memory given to each stack.")]
     server_cores: Annotated[list[int], says("Cores that the server is pinned to; empty on Fargate.")]
     generator_cores: Annotated[list[int], says("Cores that the load generator is pinned to.")]
+    split_siblings: Annotated[
+        bool, says("Whether server and generator run on hardware threads of one physical core.")
+    ] = False
     load_path: Annotated[
         str,
         says("Path of the load to the server: loopback, network namespace, host network, to AWS, between two tasks."),

@@ -26,6 +26,19 @@ class Machine(Struct, frozen=True, kw_only=True):
     architecture: Annotated[str | None, says("As the kernel names it; null in old records.")] = None
     docker: Annotated[str | None, says("Docker engine version and storage driver; null if no engine was used.")] = None
     governor: Annotated[str | None, says("CPU frequency governor; null if it cannot be read.")] = None
+    thread_siblings: Annotated[
+        list[list[int]],
+        says("Cores by physical core, as far as a virtual machine shows it; empty in old records."),
+    ] = []
+    irq_time_accounting: Annotated[
+        bool | None, says("Whether the kernel counts interrupts apart from tasks; null if unknown.")
+    ] = None
+    python_pgo: Annotated[
+        bool | None, says("Whether that Python was built with profile-guided optimisation; null if unknown.")
+    ] = None
+    python_lto: Annotated[
+        bool | None, says("Whether that Python was built with link-time optimisation; null if unknown.")
+    ] = None
 
 
 class Conformance(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,9 @@ from loadtests.analysis.intervals import CONFIDENCE
 from loadtests.analysis.paired import holm
 from loadtests.analysis.values import by_cell, values_by_round
 
+MACHINE = ("cpu_model", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo", "python_lto")
+"""What two machines must have in common, as far as it is known of both."""
+
 
 class RecordedRun(NamedTuple):
     """The manifest of a load test and its windows."""
@@ -85,6 +88,13 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
             raise UsageError(
                 f"run {a.id} has {name}={value}, but run {b.id} has {second[name]}. Compare runs made in the same way."
             )
+    for name in MACHINE:
+        was, now = getattr(a.machine, name), getattr(b.machine, name)
+        if was != now and None not in (was, now):
+            raise UsageError(
+                f"run {a.id} was made with {name}={was}, run {b.id} with {now}: any difference may come from that. "
+                "Compare runs of one machine."
+            )
 
 
 def _conditions(run: LoadRun) -> dict[str, object]:
@@ -97,6 +107,7 @@ def _conditions(run: LoadRun) -> dict[str, object]:
         "vcpu": size.vcpu,
         "memory_bytes": size.memory_bytes,
         "runtime": run.runtime,
+        "design": run.design,
         "load_path": run.setup.load_path,
         "window_s": load.window_s,
         "warmup_s": load.warmup_s,

@@ -168,6 +168,12 @@ def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
     if setup.shares_cores:
         yield Verdict.SHARED_CORE, "server and generator shared cores; give the machine more cores or a smaller VCPU."
         return
+    if setup.split_siblings:
+        siblings = "server and generator ran on hardware threads of one physical core, which slow each other down"
+        yield (
+            Verdict.SHARED_CORE,
+            f"{siblings}; give the machine more cores, or switch off simultaneous multithreading.",
+        )
     used = [_share(setup, load) for load in loads if load.duration_s]
     seen = [f"the generator used {max(used):.0%} of its cores"] if max(used, default=0) > GENERATOR_CEILING else []
     seen += generator_limits(setup, loads)

@@ -69,6 +69,7 @@ def setup_for(load: LoadSpec, size: Size, runtime: Runtime, *, load_from_task: b
         size=size,
         server_cores=list(cores.server),
         generator_cores=list(cores.generator),
+        split_siblings=cores.split_siblings,
         load_path=SECOND_TASK_PATH if load_from_task else _load_path(runtime),
         load=load,
     )
