@@ -1,21 +1,24 @@
 # Every command is one of `python -m loadtests`, which checks names and values; `make help` prints them all.
 
-SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
+override SHELL := bash
+override .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 # The names of the variables that were given on the command line; their values arrive in the environment.
 export MAKE_GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v)))
+# They are taken as they were typed: make would expand a $(shell ...) in them otherwise.
+$(foreach v,$(MAKE_GIVEN),$(eval override $v := $$(value $v))$(eval export $v))
 
-VENV := .venv
-READY := $(VENV)/ready
-DEV_READY := $(VENV)/ready-dev
-PYTHON_M := $(VENV)/bin/python -m
-PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check
-COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
+override VENV := .venv
+override READY := $(VENV)/ready
+override DEV_READY := $(VENV)/ready-dev
+override PYTHON_M := $(VENV)/bin/python -m
+override PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check
+override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
-COMMANDS := help list new lock outdated upgrade build bases push serve conformance divergences fargate-clean loadtest compare history latency workers causes \
+override COMMANDS := help list new lock outdated upgrade build bases push serve conformance divergences fargate-clean loadtest compare \
+  history latency workers causes \
   startup memory sizes web experiment show money publish records crosscheck bench-generator master worker generator
 
 .PHONY: $(COMMANDS) test lint format lock-harness clean
@@ -46,4 +49,4 @@ lock-harness: $(DEV_READY) ## Pin the packages of the harness itself, after a ch
 	@$(COMPILE) --group build pyproject.toml -o requirements.lock
 	@$(COMPILE) --group build --group dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 clean: ## Remove environments, caches and unpublished results; images stay
-	@rm -rf $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results
+	@python3 -B -m common.host.run_lock clean rm -rf $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results

@@ -29,16 +29,17 @@ callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", de
 
 
 def _results() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def _messages() -> Console:
-    return Console(highlight=False, stderr=True, width=None if sys.stderr.isatty() else PLAIN_WIDTH)
+    width = None if sys.stderr.isatty() else PLAIN_WIDTH
+    return Console(markup=False, highlight=False, stderr=True, width=width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """Where a command prints."""
+    """Where a command prints. Neither console reads markup: a path or a server's answer may look like it."""
 
     results: Console = field(default_factory=_results)
     """What was asked for: tables, JSON, paths."""
@@ -47,7 +48,12 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Print a message in one line, in the words of the caller."""
-        self.messages.print(callers_words.get()(message), soft_wrap=True, markup=False)
+        self.messages.print(in_one_line(callers_words.get()(message)), soft_wrap=True, markup=False)
+
+
+def in_one_line(text: str) -> str:
+    """Return text with escapes for what would end its line, move the cursor or reverse the order of characters."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class _TimeLeft(ProgressColumn):

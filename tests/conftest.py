@@ -10,6 +10,7 @@ import pytest
 from docker import DockerClient
 
 from common.cli.app import GIVEN
+from common.console import callers_words
 from common.engine.client import build_client
 from common.engine.client import engine as find_engine
 from common.engine.labels import FRAMEWORK
@@ -41,6 +42,14 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.delenv(GIVEN, raising=False)
         patch.setenv(run_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "run.lock"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_words() -> Iterator[None]:
+    """Forget whose words a command line that a test ran has chosen for messages."""
+    token = callers_words.set(str)
+    yield
+    callers_words.reset(token)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from common.aws.removal import clean_command
 from common.aws.spending import SpendingLimit
 from common.errors import UsageError
 from common.project import PROJECT
+from common.registries.api import RegistryAddress
 from common.registries.ecr import is_ecr
 
 DEFAULT_ROLE = "ecsTaskExecutionRole"
@@ -156,6 +157,7 @@ class FargateSettings:
                 "login or set REGISTRY_USER and REGISTRY_PASSWORD; tasks pull from ECR with EXECUTION_ROLE=, and from "
                 "other registries without a login"
             )
+        RegistryAddress.parse(self.registry)
 
     def refuse_unused(self, runtime: str) -> None:
         """Raise ``UsageError`` if a variable is set that only Fargate uses."""

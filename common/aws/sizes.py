@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
+from common.catalog.numbers import parse_decimal
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Size
 from common.errors import UsageError
@@ -59,14 +60,14 @@ def _as_of() -> str:
 def _parse_vcpus(text: str) -> float:
     """Parse a number of vCPUs; NaN, which equals no size, if it is not a number."""
     try:
-        return float(text)
+        return parse_decimal(text.strip())
     except ValueError:
         return math.nan
 
 
 def _parse_mib(text: str) -> int | None:
     """Parse memory as ``MEMORY=`` gives it everywhere (``512m``, ``2g``); ``None`` unless it is whole mebibytes."""
-    match = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
+    match = re.fullmatch(r"([0-9]{1,18})\s*([kmg])i?b?", text.strip().casefold())
     if match is None:
         return None
     mib, remainder_kib = divmod(int(match[1]) * 1024 ** "kmg".index(match[2]), 1024)

@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from common.catalog.numbers import parse_decimal
 from common.errors import UsageError
 
 SMALLEST_VCPU = 0.05
@@ -36,7 +37,7 @@ class Size:
 def _vcpu(text: str) -> float:
     cores = len(os.sched_getaffinity(0))
     try:
-        vcpu = float(text)
+        vcpu = parse_decimal(text.strip())
     except ValueError:
         vcpu = 0.0
     if not SMALLEST_VCPU <= vcpu <= cores:
@@ -50,7 +51,7 @@ def parse_memory(text: str | None) -> int | None:
     """Return the bytes that ``MEMORY=`` names, ``None`` if it is not set; raise ``UsageError`` if it is invalid."""
     if text is None:
         return None
-    parts = re.fullmatch(r"([0-9]+)\s*([kmg])i?b?", text.strip().casefold())
+    parts = re.fullmatch(r"([0-9]{1,18})\s*([kmg])i?b?", text.strip().casefold())
     size_bytes = int(parts[1]) * 1024 ** (" kmg".index(parts[2])) if parts else 0
     total_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if not SMALLEST_MEMORY_BYTES <= size_bytes <= total_bytes:

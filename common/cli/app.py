@@ -10,24 +10,32 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, get_args
 
 import cyclopts
-from cyclopts import App
+from cyclopts import App, Parameter, Token
 from rich.logging import RichHandler
 from rich.traceback import Traceback
 
+from common.catalog.numbers import parse_decimal, parse_whole
 from common.console import Terminal, callers_words
+from common.engine.temporary import remove_orphaned_resources
 from common.errors import BenchmarkError, UsageError
+from common.host.folders import remove_orphaned_folders
+from common.host.shaped_link import remove_orphaned_namespaces
 
 PROGRAM = "api-benchmark"
 GIVEN = "MAKE_GIVEN"
 """The environment variable in which the Makefile names the variables that its user gave a value."""
 VERBOSE = "verbose"
+READ_FROM_ENVIRONMENT = frozenset({"BASE", "BASE_REGISTRY"})
+"""Variables of commands that are also read from the environment, where a build's settings are usually kept."""
 ON, OFF = frozenset({"", "1", "yes", "true"}), frozenset({"0", "no", "false"})
 
 _INTERRUPTED = 130
+_NUMBERS: Mapping[type, Callable[[str], float]] = {int: parse_whole, float: parse_decimal}
 _LOG = logging.getLogger(__name__)
 
 
@@ -39,6 +47,7 @@ def new_app(description: str) -> App:
         result_action="return_value",
         version_flags=[],
         suppress_keyboard_interrupt=False,
+        default_parameter=Parameter(converter=_convert),
     )
 
 
@@ -50,13 +59,17 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
     terminate_like_ctrl_c()
     by_make = GIVEN in environment
     given = {name.lower().replace("_", "-") for name in environment.get(GIVEN, "").split()}
-    callers_words.set(partial(in_callers_words, names=option_names(app) | {VERBOSE} | given, by_make=by_make))
-    line = [*arguments, *_make_options(environment)]
+    names = cache(lambda: option_names(app) | {VERBOSE} | given)  # takes a tenth of a second
+    callers_words.set(lambda text: in_callers_words(text, names(), by_make=by_make))
     verbose = False
     try:
+        line = [*arguments, *_make_options(environment)]
+        if by_make:
+            _say_what_is_ignored(app, arguments, environment)
         line, verbose = _without_verbose([f"--{VERBOSE}={environment.get('VERBOSE') or '0'}", *line])
         if verbose:
             _log_to_standard_error()
+        _sweep()
         app(line, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         return _fail(UsageError(" ".join(str(error).split())), verbose=verbose)
@@ -65,6 +78,13 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _sweep() -> None:
+    """Remove what killed commands have left, so that it is gone with the next one, whichever that is."""
+    remove_orphaned_folders()
+    remove_orphaned_resources()
+    remove_orphaned_namespaces()
 
 
 def terminate_like_ctrl_c() -> None:
@@ -85,9 +105,21 @@ def in_callers_words(text: str, names: frozenset[str], *, by_make: bool) -> str:
 
 def option_names(app: App) -> frozenset[str]:
     """Return the names of all options of all commands, as ``max-dollars``."""
-    commands = [app[name] for name in app if not name.startswith("-")]
-    arguments = [argument for command in commands for argument in command.assemble_argument_collection()]
-    return frozenset(name[2:] for argument in arguments for name in argument.names if name.startswith("--"))
+    return frozenset(option for name in app if not name.startswith("-") for option in _options_of(app[name]))
+
+
+def _options_of(command: App) -> frozenset[str]:
+    """Return the names of a command's options."""
+    names = (name for argument in command.assemble_argument_collection() for name in argument.names)
+    return frozenset(name[2:] for name in names if name.startswith("--"))
+
+
+def _convert(hint: Any, tokens: Sequence[Token]) -> Any:  # noqa: ANN401 -- as cyclopts calls it
+    """Convert as cyclopts does, but for numbers, of which it also takes ``0x10``, ``1_0`` and 1.5 for a whole one."""
+    for kind, parse in _NUMBERS.items():
+        if kind is hint or kind in get_args(hint):
+            return parse(tokens[0].value)
+    return cyclopts.convert(hint, tokens)
 
 
 def _variable(name: str, text: str, names: frozenset[str]) -> str:
@@ -109,7 +141,20 @@ def _fail(error: BenchmarkError, *, verbose: bool) -> int:
 
 def _make_options(environment: Mapping[str, str]) -> list[str]:
     given = environment.get(GIVEN, "").split()
-    return [f"--{name.lower().replace('_', '-')}={environment[name]}" for name in given if name in environment]
+    if lost := [name for name in given if name not in environment]:
+        raise UsageError(f"{lost[0]}= is no variable of make's commands: names have letters, digits and _ only.")
+    return [f"--{name.lower().replace('_', '-')}={environment[name]}" for name in given]
+
+
+def _say_what_is_ignored(app: App, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Name the command's variables that stand in the environment, where they may mean something to other programs."""
+    if not arguments or arguments[0] not in app:
+        return
+    given = {*environment[GIVEN].split(), *READ_FROM_ENVIRONMENT}
+    names = sorted(name.upper().replace("-", "_") for name in _options_of(app[arguments[0]]))
+    if ignored := [name for name in names if name in environment and name not in given]:
+        named = ", ".join(f"{name}=" for name in ignored)  # not their values, which may be other programs' secrets
+        Terminal().say(f"{named} in the environment is ignored. To set it: make {arguments[0]} {ignored[0]}=...")
 
 
 def _without_verbose(line: Sequence[str]) -> tuple[list[str], bool]:

@@ -87,7 +87,7 @@ def conformance_record(outcome: SuiteOutcome, known: Mapping[str, str] = NO_DEVI
 
 
 def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
-    """Return a table with one row per stack and, tables with one row per failure and per deviation."""
+    """Return a table with one row per stack, and tables with one row per failure and per deviation."""
     stacks = Table(title="conformance", title_justify="left")
     for heading in ("stack", "passed", "failed", "seconds", "verdict"):
         stacks.add_column(heading, justify="left" if heading in {"stack", "verdict"} else "right")
@@ -95,11 +95,11 @@ def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
     deviations = Table("stack", "test", "reason", title="declared deviations", title_justify="left")
     for name, outcome in outcomes.items():
         verdict = _verdict(outcome)
-        stacks.add_row(name, str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
+        stacks.add_row(Text(name), str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
         for test, reason in outcome.failed.items():
-            failures.add_row(name, Text(test), Text(reason))  # neither is markup: [/x] may be a parameter or be quoted
+            failures.add_row(Text(name), Text(test), Text(reason))  # not markup, though brackets are in both
         for test, reason in outcome.deviations.items():
-            deviations.add_row(name, Text(test), Text(reason))
+            deviations.add_row(Text(name), Text(test), Text(reason))
     return Group(stacks, *(table for table in (failures, deviations) if table.row_count))
 
 

@@ -43,9 +43,9 @@ class Endpoint:
         """Open a connection and close it again; raise ``UsageError`` if that fails."""
         try:
             socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT_S).close()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one of a host
             raise UsageError(
-                f"URL={self.url} cannot be reached: {error.strerror or error}. "
+                f"URL={self.url} cannot be reached: {getattr(error, 'strerror', None) or error}. "
                 "It must be the address of a running server; make serve FRAMEWORK=... starts one and prints it."
             ) from error
 

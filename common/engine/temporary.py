@@ -12,8 +12,8 @@ from pathlib import Path
 from docker.errors import APIError
 
 from common.engine.client import engine, find_image
-from common.errors import FailedError
-from common.host.folders import remove_folder, temporary_folder
+from common.errors import FailedError, UsageError
+from common.host.folders import orphaned_folders, remove_folder, temporary_folder
 from common.project import ROOT
 
 TEMPORARY = ROOT / ".cache" / "temporary"
@@ -47,6 +47,13 @@ def temporary_resources(root: Path = TEMPORARY) -> Iterator[TemporaryResources]:
     """Create temporary resources and remove them afterwards; reclaim those of killed processes first."""
     with temporary_folder("resources", root=root, reclaim=_reclaim) as folder:
         yield TemporaryResources(folder=folder)
+
+
+def remove_orphaned_resources(root: Path = TEMPORARY) -> None:
+    """Remove the folders and tags of killed processes; leave them for later where no engine answers."""
+    with suppress(UsageError):
+        for folder in orphaned_folders(root):
+            _reclaim(folder)
 
 
 def _reclaim(folder: Path) -> None:

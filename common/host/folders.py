@@ -60,6 +60,12 @@ def temporary_folder(
         remove_folder(folder)
 
 
+def remove_orphaned_folders() -> None:
+    """Remove what killed processes of this user left in the folder for temporary files."""
+    for folder in orphaned_folders():
+        remove_folder(folder)
+
+
 def orphaned_folders(root: Path | None = None) -> list[Path]:
     """Return this user's temporary folders in ``root`` whose owner has exited."""
     place, prefix = _place(root)

@@ -13,6 +13,8 @@ from common.errors import FailedError
 READY_DEADLINE_S = 60.0
 POLL_INTERVAL_S = 0.01
 PROBE_TIMEOUT_S = 5.0
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""What is asked for is small; a body without end must not fill the memory before the deadline."""
 _CHUNK_BYTES = 65536
 
 
@@ -40,7 +42,7 @@ def responds(
 def fetch_body(
     url: str, path: str, *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
 ) -> bytes | None:
-    """Return the body that ``GET`` is answered with; ``None`` without a complete answer of status 200 in time.
+    """Return the body that ``GET`` is answered with; ``None`` unless it is complete, of status 200 and in time.
 
     ``timeout_s`` limits the exchange from connecting to the last byte, however slowly the bytes arrive;
     ``connect_timeout_s`` can only shorten the time to connect.
@@ -63,7 +65,7 @@ def _exchange(connection: socket.socket, host: str, path: str, deadline_s: float
     request = h11.Request(method="GET", target=path, headers=[("Host", host), ("Connection", "close")])
     connection.settimeout(_left_s(deadline_s))
     connection.sendall((parser.send(request) or b"") + (parser.send(h11.EndOfMessage()) or b""))
-    body = b""
+    body = bytearray()
     while not isinstance(event := parser.next_event(), h11.EndOfMessage):
         if event is h11.NEED_DATA:
             # A socket's own timeout starts anew with every byte, so a server that drips could hold us for ever.
@@ -73,7 +75,9 @@ def _exchange(connection: socket.socket, host: str, path: str, deadline_s: float
             return None
         elif isinstance(event, h11.Data):
             body += event.data
-    return body
+            if len(body) > MAX_BODY_BYTES:
+                return None
+    return bytes(body)
 
 
 def _left_s(deadline_s: float) -> float:

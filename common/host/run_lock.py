@@ -2,12 +2,17 @@
 
 It lies in a folder that every user can write to, so the file may have been put there by anybody: it is opened without
 following links, used only if it is a regular file, and its content is shown but not believed.
+
+``python3 -m common.host.run_lock NAME COMMAND...`` runs a command that must not happen during a run. It needs nothing
+that has to be installed.
 """
 
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,15 +35,15 @@ def lock_file() -> Path:
 
 
 @contextmanager
-def hold_run_lock(run_id: str) -> Iterator[None]:
-    """Hold the machine for a run; raise ``UsageError`` with the other run's id if one is under way.
+def hold_run_lock(run_id: str, *, reason: str = "two at once would disturb each other") -> Iterator[None]:
+    """Hold the machine for a run; raise ``UsageError`` with the other run's id, and the reason, if one is in progress.
 
     The kernel releases the lock when its holder exits for whatever reason, so a killed run locks nobody out, although
     its id is still in the file. The file is never removed: two runs could then each hold a file of that name.
     """
     descriptor = _open(lock_file())
     try:
-        _acquire(descriptor, run_id)
+        _acquire(descriptor, run_id, reason)
         try:
             yield
         finally:
@@ -76,14 +81,14 @@ def _unusable(file: Path, reason: str | None) -> UsageError:
     return UsageError(f"the run lock {file} cannot be used: {reason}. Remove it, as its owner or as root.")
 
 
-def _acquire(descriptor: int, run_id: str) -> None:
+def _acquire(descriptor: int, run_id: str, reason: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pid, _, other_run = _content(descriptor).partition(" ")
         raise UsageError(
-            f"run {other_run or '(just begun)'} is in progress on this machine (process {pid or 'unknown'}); two "
-            "at once would disturb each other. Wait for it, or stop it."
+            f"run {other_run or '(just begun)'} is in progress on this machine (process {pid or 'unknown'}); {reason}. "
+            "Wait for it, or stop it."
         ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()} {run_id}\n".encode(), 0)
@@ -93,3 +98,17 @@ def _content(descriptor: int) -> str:
     """Return the first line of the file, without characters that would change what a terminal shows."""
     line = os.pread(descriptor, MAX_CONTENT_BYTES, 0).decode(errors="replace").partition("\n")[0]
     return "".join(character if character.isprintable() else "?" for character in line).strip()
+
+
+def main(name: str, command: Sequence[str]) -> int:
+    """Run ``command`` unless a run is in progress, and return its exit status; no run can begin meanwhile."""
+    try:
+        with hold_run_lock(name, reason=f"make {name} would remove what it works with"):
+            return subprocess.run(command, check=False).returncode
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 -- this is a command's error message
+        return error.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -31,6 +31,8 @@ import psutil
 GRACE_S = 2.0
 """How long a program may take to exit after ``TERM``, before ``KILL``."""
 END_TIMEOUT_S = GRACE_S * 5
+INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
+"""The variables that measured programs, and those that measure, inherit: others could change what is measured."""
 LAST_LINES = 5
 
 _PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
@@ -74,6 +76,11 @@ class Program:
     def last_lines(self, count: int = LAST_LINES) -> str:
         """Return the last lines of output, joined into one."""
         return " | ".join(self.output().split("\n")[-count - 1 :]).strip(" |") or "It printed nothing."
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the variables of ours that may reach a program that measures or is measured."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
+from common.host.folders import make_folder
 from common.packages.locks import stack_requirements
 from common.packages.uv import run_uv
 from common.project import ROOT
@@ -58,7 +59,7 @@ def _locked(folder: Path) -> Iterator[int]:
     The kernel releases the lock when the last process that holds the descriptor exits. uv inherits it, so an installer
     that outlives its killed caller still keeps others out.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with (folder.parent / f".{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from common.catalog.runtimes import Runtime
 from common.records.load import Setup
@@ -140,6 +140,7 @@ class Stopping(Struct, frozen=True, kw_only=True):
     ] = None
     margin: Annotated[
         float,
+        Meta(ge=0),
         says("Margin of equivalence: cells whose ratio is between 1 / (1 + margin) and 1 + margin are equivalent."),
     ] = 0.05
 

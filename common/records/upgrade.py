@@ -60,13 +60,14 @@ def upgraded_lines(folder: Path) -> Iterator[tuple[Path, int, bytes]]:
         for number, visit in enumerate(_weighed(_document(folder / "sizes.json")), start=1):
             yield folder / "sizes.json", number, json.dumps(visit).encode()
         return
+    run = str(upgraded_run(folder)["id"])
     starts = "task" if (folder / "experiment.json").is_file() else "start"
     for name, kind in (LINES | {"starts.jsonl": starts}).items():
         file = folder / name
         if file.is_file():
             lines = file.read_bytes().splitlines()
             for number, line in enumerate(lines, start=1):
-                upgraded = _line(line, kind, folder)
+                upgraded = _line(line, kind, run)
                 if upgraded is not None or number < len(lines):
                     yield file, number, upgraded or line
 
@@ -76,7 +77,7 @@ def _document(file: Path) -> Json:
     return document if isinstance(document, dict) else {}
 
 
-def _line(line: bytes, kind: str, folder: Path) -> bytes | None:
+def _line(line: bytes, kind: str, run: str) -> bytes | None:
     """Return the line as one of ``visits.jsonl``; ``None`` where it is not JSON."""
     try:
         document = json.loads(line)
@@ -84,7 +85,7 @@ def _line(line: bytes, kind: str, folder: Path) -> bytes | None:
         return None
     if not isinstance(document, dict):
         return None
-    head = {"kind": kind, "run": folder.name, "round": 1, "position": 1, "started_at": "1970-01-01T00:00:00Z"}
+    head = {"kind": kind, "run": run, "round": 1, "position": 1, "started_at": "1970-01-01T00:00:00Z"}
     if "point" in document:
         document["cell"] = document.pop("point")
     return json.dumps(head | {"cell": ""} | document).encode()

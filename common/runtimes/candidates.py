@@ -163,14 +163,16 @@ def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
 
 
 def candidate_from_cell(cell: Cell) -> Candidate:
-    """Return the candidate that a recorded cell measured; ``UsageError`` if its framework or server is gone."""
-    known = with_named_variants(cell.framework, frameworks())
-    if cell.framework not in known or cell.server not in SERVERS:
-        raise UsageError(f"{cell.name} cannot be brought up again: its framework or server is no longer here")
+    """Return the candidate that a recorded cell measured; ``UsageError`` if its framework, server or image is gone."""
+    known, known_images = frameworks(), images()
+    if "@" in cell.framework and "/" not in cell.framework:  # a record names no folder to be run
+        known = with_named_variants(cell.framework, known)
+    if cell.framework not in known or cell.server not in SERVERS or cell.image not in {None, *known_images}:
+        raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
     stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])
     if cell.image is None:
         return Candidate(stack=stack)
-    return Candidate(stack=stack, image=images()[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
+    return Candidate(stack=stack, image=known_images[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
 
 
 def single_candidate(candidates: Sequence[Candidate]) -> Candidate:

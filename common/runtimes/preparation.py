@@ -44,5 +44,5 @@ def available(candidates: Sequence[Candidate], console: Console) -> list[Candida
     """Return the candidates that are available; print why the others are not."""
     for candidate in candidates:
         if candidate.unavailable is not None:
-            console.print(f"{candidate.name} is not available: {candidate.unavailable}")
+            console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True, markup=False)
     return [candidate for candidate in candidates if candidate.unavailable is None]

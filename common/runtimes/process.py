@@ -11,13 +11,10 @@ from common.catalog.stacks import Stack
 from common.errors import UsageError
 from common.host.ports import HOST, check_port, free_port
 from common.host.readiness import responds, wait_until
-from common.host.supervisor import supervised
+from common.host.supervisor import clean_environment, supervised
 from common.packages.environments import environment
 from common.project import ROOT
 from common.runtimes.base import RunningServer
-
-_INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
-"""The variables that a server inherits; others (``WEB_CONCURRENCY``, ...) could change what is measured."""
 
 
 @contextmanager
@@ -57,7 +54,7 @@ def started(
 
 def environ(stack: Stack, folder: Path) -> dict[str, str]:
     """Return the environment variables of the stack's programs; ``folder`` is its virtual environment."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    inherited = clean_environment()  # without WEB_CONCURRENCY, GUNICORN_CMD_ARGS and the like
     return inherited | {
         "PATH": f"{folder}/bin:{inherited.get('PATH', os.defpath)}",
         "PYTHONPATH": f"{ROOT}:{stack.framework.folder}",

@@ -18,6 +18,7 @@ from common.records.run import Run
 from common.records.summary import Verdict
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.experiment import Experiment
+from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RESULTS, RunFolder, run_folders
 
 FILE = ".index.sqlite3"
@@ -131,13 +132,11 @@ class FigureIndex:
         problem, figures = None, list[Figure]()
         try:
             experiment = self._experiment_of(folder.run())
-            figures = list(experiment.figures(experiment.summarise(folder.visits())))
+            visits = folder.visits()
+            with misfits_named(folder.folder):
+                figures = list(experiment.figures(experiment.summarise(visits)))
         except UsageError as error:
             problem = str(error)
-        except OSError as error:
-            problem = f"{folder.folder} cannot be read: {error}"
-        except (ArithmeticError, LookupError, ValueError) as error:
-            problem = f"{folder.folder} holds inconsistent records: {error!r}"
         database.execute("INSERT INTO runs VALUES (?, ?, ?)", (name, signature, problem))
         database.executemany(
             "INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -180,7 +179,10 @@ def _code() -> str:
 
 def _signature(folder: Path) -> str:
     """Return a signature that changes whenever a run's files do."""
-    files = sorted((one.name, one.stat()) for one in os.scandir(folder) if one.name.endswith((".json", ".jsonl")))
+    try:
+        files = sorted((one.name, one.stat()) for one in folder.iterdir() if one.name.endswith((".json", ".jsonl")))
+    except OSError as error:  # a file that was just removed, or a link to nowhere
+        return str(error)
     return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in files if name != "summary.json")
 
 

@@ -12,6 +12,7 @@ from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.records.window import Canary, Window
+from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.reports import throughput as report
 from loadtests.summaries import throughput
@@ -73,7 +74,22 @@ def results_page(published: Path) -> str:
 
 
 def _published(published: Path) -> list[tuple[LoadRun, Summary]]:
-    return [read_load_test(RunFolder(folder=file.parent)) for file in sorted(published.glob("*/run.json"))]
+    found = []
+    for file in sorted(published.glob("*/run.json")):
+        with suppress(UsageError):
+            found.append(read_load_test(RunFolder(folder=file.parent)))
+    return found
+
+
+def unreadable(published: Path) -> list[str]:
+    """Return why published runs that the pages leave out cannot be read."""
+    problems = []
+    for file in sorted(published.glob("*/run.json")):
+        try:
+            read_load_test(RunFolder(folder=file.parent))
+        except UsageError as error:
+            problems.append(str(error))
+    return problems
 
 
 def finished_load_test(text: str, *, variable: str) -> RunFolder:
@@ -90,13 +106,18 @@ def finished_load_test(text: str, *, variable: str) -> RunFolder:
 
 def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
     """Return a load test with its summary, computed from its visits."""
-    run = folder.run()
+    run, visits = folder.run(), folder.visits()
     assert isinstance(run, LoadRun)
-    return run, throughput.summarise(run, [visit for visit in folder.visits() if isinstance(visit, Window | Canary)])
+    with misfits_named(folder.folder):
+        return run, throughput.summarise(run, [visit for visit in visits if isinstance(visit, Window | Canary)])
 
 
 def _finished_load_tests() -> Iterator[RunFolder]:
-    return (folder for folder in run_folders() if _is_finished_load_test(folder))
+    """Yield those that can be read, the newest first."""
+    for folder in filter(_is_finished_load_test, run_folders()):
+        with suppress(UsageError):
+            read_load_test(folder)
+            yield folder
 
 
 def _is_finished_load_test(folder: RunFolder) -> bool:

@@ -18,7 +18,10 @@ from loadtests.campaign.experiment import Experiment, SummaryType
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.store import RESULTS, RunFolder, require_unused
 
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+EXHAUSTED = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+)
+"""The errors of a system that has no room, memory, open files or processes left, or of a failing disk."""
 
 Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str, Candidate]]]
 """Prepares a run; returns its experiment, and the candidates to bring up by cell name."""
@@ -29,14 +32,15 @@ def start(
 ) -> SummaryType:
     """Carry out a new run while holding the machine's run lock, and return its summary.
 
-    Raise ``UsageError`` if another run is in progress or ``out`` is not empty, and the errors of ``carry_out``.
+    Raise ``UsageError`` if another run is in progress or ``out`` is not an empty folder that can be written to, and the
+    errors of ``carry_out``.
     """
-    if out is not None:
-        require_unused(out)
     identity = RunIdentity.new(name, seed)
+    place = out or RESULTS / identity.id
+    require_unused(place, named=str(place) if out is None else f"OUT={out}")
     with hold_run_lock(identity.id):
         experiment, subjects = begin(identity)
-        folder = RunFolder.create(out or RESULTS / identity.id, experiment.run)
+        folder = RunFolder.create(place, experiment.run)
         return carry_out(experiment, subjects, folder, terminal)
 
 
@@ -48,7 +52,7 @@ def carry_out(
     Raise ``FailedError`` if a record cannot be written, or, after everything is written, if the numbers are not valid.
     """
     try:
-        with _reporting_full_disk(folder):
+        with _reporting_exhaustion(folder):
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.resumable:
@@ -77,12 +81,12 @@ def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, term
 
 
 @contextmanager
-def _reporting_full_disk(folder: RunFolder) -> Iterator[None]:
-    """Turn the error of a full disk, whatever was being written, into a ``FailedError`` that names the file."""
+def _reporting_exhaustion(folder: RunFolder) -> Iterator[None]:
+    """Turn the error of a full disk or an exhausted system, whatever was being done, into a ``FailedError``."""
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in EXHAUSTED:
             raise
         raise folder.unwritable(str(error.filename or "a temporary file"), error) from error
 

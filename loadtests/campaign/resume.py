@@ -1,7 +1,7 @@
 """Resumption of an interrupted run, with the same plan on the same stacks, or a refusal that names what changed."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,12 +15,13 @@ from common.errors import UsageError
 from common.host.machine import machine, revision
 from common.host.run_lock import hold_run_lock
 from common.records.run import Run
-from common.runtimes.approval import approve_cost
+from common.runtimes.approval import PlannedServer, approve_cost
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out
 from loadtests.campaign.manifest import cell_of, command_line
+from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
@@ -56,13 +57,30 @@ def resume(
     if experiment.command != command:
         raise UsageError(f"RESUME={text} was written by make {experiment.command}. Resume it with that command.")
     subjects = experiment.subjects(_fargate(experiment.run.runtime, fargate))
-    if not approve_cost(experiment.servers_left(folder.visits(), subjects), terminal.say):
+    servers = servers_left(experiment, subjects, folder)
+    if not approve_cost(servers, terminal.say):
         return None
     with hold_run_lock(experiment.run.id):
         _prepare(experiment, subjects, folder, terminal)
         run = replace(experiment.run, command_line=[*experiment.run.command_line, command_line()])
         folder.describe(run)
         return carry_out(experiment_of(run), subjects, folder, terminal)
+
+
+def servers_left(
+    experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate], folder: RunFolder
+) -> Sequence[PlannedServer]:
+    """Return the servers that are still to be brought up; ``UsageError`` if the records are inconsistent.
+
+    Everything that the end of the run computes from them is computed here once, so that nothing is measured in vain.
+    """
+    visits = folder.visits()
+    with misfits_named(folder.folder):
+        summary = experiment.summarise(visits)
+        for part in (experiment.tables, experiment.notes, experiment.conclusions, experiment.figures):
+            list(part(summary))
+        experiment.failure(summary)
+        return experiment.servers_left(visits, subjects) if experiment.remaining(visits).batch else ()
 
 
 def _fargate(runtime: Runtime, settings: FargateSettings | None) -> FargateSettings | None:
@@ -82,7 +100,7 @@ def _latest(command: str, experiment_of: ExperimentOf) -> RunFolder:
     for folder in run_folders():
         if folder.is_old:
             continue
-        with suppress(UsageError):
+        with suppress(UsageError), misfits_named(folder.folder):
             experiment = experiment_of(folder.run())
             if experiment.command == command and experiment.remaining(folder.visits()).batch:
                 return folder

@@ -1,5 +1,6 @@
 """When a load test ends: after a number of rounds, once all cells are resolved or precise, or after a time budget."""
 
+import math
 import re
 
 from common.errors import UsageError
@@ -51,7 +52,7 @@ def parse_duration(text: str, *, variable: str) -> float:
     """Return the seconds of a duration such as ``90s``, ``15m`` or ``1.5h``; ``UsageError`` if it is invalid."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
     value_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
-    if not value_s:
+    if not 0 < value_s < math.inf:
         raise UsageError(f"invalid {variable}={text or '(empty)'}: must be a duration such as 90s, 15m or 1.5h.")
     return value_s
 

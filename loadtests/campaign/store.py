@@ -1,6 +1,7 @@
 """Run folders: ``run.json`` first, a line of ``visits.jsonl`` for each visit, ``summary.json`` at the end."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from common.records import upgrade
 from common.records.files import decode_run, decode_visit
 from common.records.run import Run
 from common.records.visit import Visit
+from loadtests.campaign.reading import UNREADABLE, visits_of
 
 RESULTS = ROOT / "loadtests" / "results"
 MANIFESTS = ("run.json", "sizes.json", "experiment.json")
@@ -22,6 +24,9 @@ MANIFESTS = ("run.json", "sizes.json", "experiment.json")
 VISITS = "visits.jsonl"
 DAMAGED = "visits.damaged"
 """The file for lines of ``visits.jsonl`` that a killed run or a full disk left incomplete."""
+
+UNREADABLE_DOCUMENT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""The errors raised while a damaged document of an older schema version is translated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +70,35 @@ class RunFolder:
                 text = msgspec.json.encode(upgrade.upgraded_run(self.folder))
             else:
                 text = (self.folder / "run.json").read_bytes()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, *UNREADABLE_DOCUMENT) as error:
             raise UsageError(f"the run in {self.folder} cannot be read: {error}.") from error
         return decode_run(text, source=str(self.folder / "run.json"))
 
     def add(self, visit: Visit) -> None:
         """Append a line to ``visits.jsonl``, completely or not at all."""
         try:
-            descriptor = os.open(self.folder / VISITS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            try:
-                _append(descriptor, msgspec.json.encode(visit) + b"\n")
-            finally:
-                os.close(descriptor)
+            _append(self.folder / VISITS, msgspec.json.encode(visit) + b"\n")
         except OSError as error:
             raise self.unwritable(VISITS, error) from error
 
     def visits(self) -> list[Visit]:
-        """Return the visits written so far, without a damaged last one; ``UsageError`` if another one is damaged."""
+        """Return the visits written so far, without a damaged last one.
+
+        Raise ``UsageError`` if another one is damaged or was not planned by this run.
+        """
+        run = self.run()
+        try:
+            return list(visits_of(run, self._numbered_lines()))
+        except (OSError, *UNREADABLE_DOCUMENT) as error:
+            raise UsageError(f"the visits in {self.folder} cannot be read: {error}.") from error
+
+    def _numbered_lines(self) -> Iterator[tuple[Path, int, bytes]]:
         if self.is_old:
-            return list(_decoded(upgrade.upgraded_lines(self.folder)))
-        file = self.folder / VISITS
+            yield from upgrade.upgraded_lines(self.folder)
+            return
         whole, _ = self._lines()
-        return list(_decoded((file, number, line) for number, line in enumerate(whole, start=1)))
+        for number, line in enumerate(whole, start=1):
+            yield self.folder / VISITS, number, line
 
     def finish(self, summary: Struct) -> None:
         """Write ``summary.json``."""
@@ -127,10 +139,7 @@ class RunFolder:
     def _keep(self, lines: Sequence[bytes], others: bytes) -> None:
         """Keep the first ``lines`` in ``visits.jsonl``, and move the others to ``DAMAGED``."""
         try:
-            with (self.folder / DAMAGED).open("ab") as file:
-                file.write(others + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            _append(self.folder / DAMAGED, others + b"\n")
             os.truncate(self.folder / VISITS, sum(len(line) + 1 for line in lines))
         except OSError as error:
             raise self.unwritable(DAMAGED, error) from error
@@ -139,23 +148,35 @@ class RunFolder:
         """Write the file completely, or leave it unchanged."""
         part = self.folder / f".{name}.part"
         try:
-            with part.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self.folder / name)
+            part.unlink(missing_ok=True)  # left by a kill
+            _append(part, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+            os.replace(part, self.folder / name)  # noqa: PTH105 -- as the other calls that tests let fail
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise self.unwritable(name, error) from error
 
 
-def require_unused(folder: Path) -> None:
-    """Raise ``UsageError`` unless ``folder`` is, or can be created as, a writable empty folder."""
-    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UsageError(f"OUT={folder} cannot be written. Choose a new or an empty folder.")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"OUT={folder} is not empty. Choose a new or an empty folder.")
+def require_unused(folder: Path, *, named: str) -> None:
+    """Raise ``UsageError`` unless ``folder`` is, or can be created as, a writable empty folder.
+
+    It is created and removed again, because permissions alone do not tell: the file system may refuse. The message
+    calls it ``named``.
+    """
+    missing = [one for one in (folder, *folder.absolute().parents) if not os.path.lexists(one)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [file for file in folder.iterdir() if file.suffix != ".part"]  # as a kill leaves one
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"{named} cannot be written: {error.strerror}. Choose a new or an empty folder.") from error
+    finally:
+        for one in missing:
+            with suppress(OSError):
+                one.rmdir()
+    if files:
+        raise UsageError(f"{named} is not empty. Choose a new or an empty folder.")
 
 
 def run_folders(results: Path | None = None) -> list[RunFolder]:
@@ -167,7 +188,7 @@ def run_folders(results: Path | None = None) -> list[RunFolder]:
 
 def is_run_folder(folder: Path) -> bool:
     """Return whether ``folder`` holds a run."""
-    return any((folder / name).is_file() for name in MANIFESTS)
+    return any(os.path.isfile(folder / name) for name in MANIFESTS)  # noqa: PTH113 -- false for impossible names too
 
 
 def find_run_folder(text: str, *, variable: str) -> RunFolder:
@@ -180,31 +201,27 @@ def find_run_folder(text: str, *, variable: str) -> RunFolder:
     raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
 
 
-def _append(descriptor: int, line: bytes) -> None:
-    """Write ``line`` and sync it to disk; if that fails, remove the part that was written."""
-    before = os.fstat(descriptor).st_size
-    left = memoryview(line)
+def _append(file: Path, text: bytes) -> None:
+    """Append ``text`` to a file and sync it to disk; if that fails, remove the part that was written."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
-    except OSError:
-        with suppress(OSError):
-            os.ftruncate(descriptor, before)
-        raise
-
-
-def _decoded(lines: Iterator[tuple[Path, int, bytes]]) -> Iterator[Visit]:
-    for file, number, line in lines:
+        before = os.fstat(descriptor).st_size
+        left = memoryview(text)
         try:
-            yield decode_visit(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UsageError(f"{file}, line {number}, is not a visit of schema version 3: {error}.") from error
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _is_damaged(line: bytes) -> bool:
     try:
         decode_visit(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return True
     return False

@@ -22,7 +22,7 @@ from loadtests.board import bill_report, rows_report
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
 from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
-from loadtests.board.publication import publish_run
+from loadtests.board.publication import PUBLISHED, publish_run, unreadable
 from loadtests.board.rows import board_rows
 from loadtests.registry import experiment_of
 
@@ -95,8 +95,11 @@ def publish(
     *, run: Annotated[str, Parameter(help="A finished load test: its id, its folder, or latest.")] = "latest"
 ) -> None:
     """Keep a finished load test in loadtests/published/, and its table in the README."""
+    terminal = Terminal()
     for file in publish_run(run):
-        Terminal().results.print(f"wrote {file}", soft_wrap=True)
+        terminal.results.print(f"wrote {file}", soft_wrap=True)
+    for problem in unreadable(PUBLISHED):
+        terminal.say(f"left out of the pages: {problem}")
 
 
 def records() -> None:

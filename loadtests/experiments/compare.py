@@ -22,6 +22,7 @@ from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import RecordedRun, across_runs
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit
+from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest import LoadTest, windows_of
 from loadtests.experiments.sides import Side, both_candidates
@@ -105,7 +106,9 @@ def begin_compare(
 
 def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[Pair, ...]:
     """Compare every cell that two finished load tests have; ``UsageError`` as ``across_runs``."""
-    return across_runs(_recorded(a), _recorded(b), margin)
+    first, second = _recorded(a), _recorded(b)
+    with misfits_named(b.folder):
+        return across_runs(first, second, margin)
 
 
 def require_not_slower(pairs: Sequence[Pair], limit: float) -> None:

@@ -1,5 +1,6 @@
 """The sides of a comparison: a stack, at a version or from a checkout, in an image, on a Python; or a finished run."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -150,8 +151,8 @@ def _python(text: str, variable: str) -> str:
 
 
 def _folder(text: str, variable: str) -> Path:
-    folder = Path(text).expanduser().resolve()
-    if not folder.is_dir():
+    folder = Path(os.path.expanduser(text)).resolve()  # noqa: PTH111 -- leaves an unknown user as it is
+    if not os.path.isdir(folder):  # noqa: PTH112 -- false for impossible names too
         raise UsageError(f"{variable}={text} does not exist: must be {ACCEPTED}.")
     if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise UsageError(f"{variable}={text} holds neither pyproject.toml nor setup.py: must be {ACCEPTED}.")

@@ -131,7 +131,7 @@ def begin_distributed(
     url: str, *, load: LoadSpec, workers: int, bind: Address, patience_s: float
 ) -> Callable[[RunIdentity], tuple[Distributed, dict[str, Candidate]]]:
     """Return the function that prepares a window on the server at ``url``; ``UsageError`` if that cannot be loaded."""
-    if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
+    if not _is_http(url):
         raise UsageError(f"invalid URL={url or '(empty)'}: must be http://NAME[:PORT][/PREFIX].")
 
     def begin(identity: RunIdentity) -> tuple[Distributed, dict[str, Candidate]]:
@@ -150,6 +150,15 @@ def begin_distributed(
         return Distributed(run, bind=bind, patience_s=patience_s), {}
 
     return begin
+
+
+def _is_http(url: str) -> bool:
+    """Return whether a URL is one of plain HTTP, with a possible host name and port."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number, a name too long for a host
+        return False
 
 
 def follow(master: Address, workers: int, patience_s: float, messages: Console) -> None:

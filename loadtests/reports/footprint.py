@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from common.records.footprint import FootprintRun, FootprintSummary, ImageFootprint
-from loadtests.reports.formatting import number, plain_table, stand_in_notes
+from loadtests.reports.formatting import MISSING, number, plain_table, stand_in_notes
 
 LIBRARIES = ("library", "of", "package", "version", "alone", "with dependencies", "packages")
 IMAGES = ("image", "uncompressed", "compressed", "zstd", "over base", "compressed over base", "layers")
@@ -43,7 +43,7 @@ def notes(run: FootprintRun, summary: FootprintSummary) -> Iterator[str]:
 def library_rows(summary: FootprintSummary) -> Iterator[tuple[str, ...]]:
     """Yield each library's text, in the order of ``LIBRARIES``."""
     for library in summary.libraries:
-        version = next(package.version for package in library.packages if package.name == library.package)
+        version = next((package.version for package in library.packages if package.name == library.package), MISSING)
         counts = (f"{library.alone_bytes:,}", f"{library.total_bytes:,}", str(len(library.packages)))
         yield (library.name, f"{library.kind}, {library.interface}", library.package, version, *counts)
 

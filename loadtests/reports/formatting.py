@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -18,12 +17,12 @@ MS_PER_S = 1000.0
 def plain_table(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[str | Text]], *, left: Collection[str] = ()
 ) -> Table:
-    """Return a table whose columns are set right but those in ``left``; no text of it is taken for markup."""
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    """Return a table whose columns are set right but those in ``left``, for a console that does not read markup."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in headings:
-        table.add_column(escape(heading), justify="left" if heading in left else "right", no_wrap=heading not in left)
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=heading not in left)
     for row in rows:
-        table.add_row(*(escape(one) if isinstance(one, str) else one for one in row))
+        table.add_row(*row)
     return table
 
 

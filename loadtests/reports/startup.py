@@ -84,7 +84,8 @@ def _bar(row: StartRow, longest_s: float) -> Text:
     """Return the phases as a bar of letters, which are distinguishable without colours."""
     bar = Text()
     for name, style in PHASES.items():
-        bar.append(LETTERS[name] * round((getattr(row, name) or 0.0) / longest_s * BAR_WIDTH), style=style)
+        share = min(1.0, (getattr(row, name) or 0.0) / longest_s)
+        bar.append(LETTERS[name] * round(share * BAR_WIDTH), style=style)
     return bar
 
 

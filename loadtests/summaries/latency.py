@@ -105,7 +105,7 @@ def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[Traff
 def _verdicts(
     run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[TrafficVisit]
 ) -> Iterator[tuple[Verdict, str]]:
-    cell = next(cell for cell in run.cells if cell.name == point.stack)
+    cell = {cell.name: cell for cell in run.cells}[point.stack]
     setup = replace(
         run.setup,
         size=point.size,

@@ -63,6 +63,7 @@ class Connection:
         "expected",
         "fd",
         "finishing",
+        "fresh",
         "is_open",
         "opened",
         "receive",
@@ -107,6 +108,8 @@ class Connection:
         """The answer that the next data must equal to take the loop's fast path."""
         self.sock: PlainSocket | None = None
         self.is_open = False
+        self.fresh = True
+        """Whether the socket has brought no answer yet."""
 
     def connect(self) -> int:
         """Open a socket; return 0 if it is open or connecting, otherwise the error number."""
@@ -122,6 +125,7 @@ class Connection:
             return code
         self.sock, self.fd, self.receive, self.send = sock, sock.fileno(), sock.recv, sock.send
         self.opened += 1
+        self.fresh = True
         return 0
 
     def release(self) -> PlainSocket:

@@ -10,6 +10,9 @@ from .tally import Tally
 
 RETRY_S = 0.020
 """The pause after a failed attempt to open a connection."""
+QUIET_S = 0.010
+"""The pause after the first answer on a socket, in which a second answer to the same request would show up. Later, it
+would be taken for the answer to the next request."""
 
 Listener = Callable[[PreparedRequest, float, int, str | None], None]
 """Called when a request has ended, with its target, seconds, body bytes and the reason of a failure."""
@@ -78,7 +81,11 @@ class Exchange(ABC):
             self.reconnects += connection.opened > 1
         self._write(connection, connection.wire)
         target = connection.target
-        if connection.steady and target and not (connection.unsent or connection.finishing or self._listener):
+        if (
+            connection.steady
+            and target
+            and not (connection.unsent or connection.finishing or connection.fresh or self._listener)
+        ):
             connection.expected = target.learned if target.learned.keep_alive else NO_RESPONSE
 
     def _write(self, connection: Connection, data: bytes) -> None:
@@ -124,7 +131,9 @@ class Exchange(ABC):
             if learned.begins(data) and not ended:
                 connection.buffer, connection.expected = data, NO_RESPONSE
                 return
-            answer = connection.answer = ResponseReader(target.request.method)
+            answer = connection.answer = ResponseReader(
+                target.request.method, max_bytes=target.request.max_answer_bytes
+            )
         connection.expected = NO_RESPONSE
         if data:
             answer.feed(data)
@@ -182,6 +191,9 @@ class Exchange(ABC):
         connection.clear()
         if not reuse:
             self.sockets.close(connection)  # first of all: Gunicorn's sync worker serves nobody else before that
+        elif connection.fresh and connection.is_open:
+            connection.fresh = False
+            pause_s += QUIET_S
         if self._listener is not None and target is not None:
             self._listener(target, now_s - connection.started_s, body_bytes, reason)
         if connection not in self._connections:

@@ -158,7 +158,7 @@ class OpenLoop(ClosedLoop):
             self._idle.append(connection)
 
     def _resume(self, connection: Connection, now_s: float) -> None:
-        if connection in self._ready:
+        if connection in self._ready or connection.is_open:
             self._go_on(connection, now_s, 0.0)
         else:
             self._begin(connection, now_s)

@@ -17,8 +17,11 @@ Check = Callable[[bytes], bool]
 """Returns whether a whole body is right. It must depend on the body alone, since equal bytes are checked only once."""
 
 FIRST_FINAL_STATUS = 200
+LONGEST_ANSWER_BYTES = 4 * 1024 * 1024
 LONGEST_LEARNED_BYTES = 65536
 DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)\r\n", re.IGNORECASE)
+VERSIONS = frozenset({"1.0", "1.1"})
+"""The versions of HTTP whose answers have this form."""
 VISIBLE = re.compile(rb"[ -~]*")
 """The bytes that a date may hold in the fast comparison; anything else is left to the parser."""
 
@@ -29,6 +32,7 @@ class Failure(StrEnum):
     WRONG_BODY = "wrong body"
     MALFORMED = "malformed answer"
     EXTRA_BYTES = "bytes after the answer"
+    TOO_LONG = "answer too long"
     CUT_SHORT = "answer cut short"
     CLOSED = "closed before answering"
     RESET = "connection reset"
@@ -50,6 +54,8 @@ class Request:
     weight: float = field(default=1, kw_only=True)
     """How often it is drawn relative to others; multiplied by the weight of its task."""
     timeout_s: float = field(default=10, kw_only=True)
+    max_answer_bytes: int = field(default=LONGEST_ANSWER_BYTES, kw_only=True)
+    """The longest answer that is accepted, head included, so that an endless body does not fill the memory."""
     name: str = field(default="", kw_only=True)
     """Its name in the statistics; the path by default."""
 
@@ -130,6 +136,7 @@ class ResponseReader:
         "_body",
         "_framed",
         "_head_only",
+        "_max_bytes",
         "_parser",
         "_raw",
         "_seen_bytes",
@@ -139,12 +146,13 @@ class ResponseReader:
         "status",
     )
 
-    def __init__(self, method: str = "GET") -> None:
+    def __init__(self, method: str = "GET", *, max_bytes: int = LONGEST_ANSWER_BYTES) -> None:
         self.complete = False
         self.failure: Failure | None = None
         self.keep_alive = False
         self.status = 0
         self._head_only = method == "HEAD"
+        self._max_bytes = max_bytes
         self._framed = False
         self._seen_bytes = 0
         self._raw: list[bytes] = []
@@ -166,6 +174,9 @@ class ResponseReader:
         self._seen_bytes += len(data)
         if self._seen_bytes <= LONGEST_LEARNED_BYTES:
             self._raw.append(data)
+        if self._seen_bytes > self._max_bytes:
+            self.failure = Failure.TOO_LONG
+            return
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
@@ -209,6 +220,8 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         """Keep status and keep-alive of the final answer; informational ones (1xx) are skipped."""
+        if self._parser.get_http_version() not in VERSIONS:
+            self.failure = Failure.MALFORMED
         status = self._parser.get_status_code()
         if status >= FIRST_FINAL_STATUS and not self.complete:
             self.status = status

@@ -1,6 +1,5 @@
 """One window measured by headless Locust on a running server."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 from common.errors import FailedError
 from common.host.folders import temporary_folder
 from common.host.ports import free_port
-from common.host.supervisor import Program, supervised
+from common.host.supervisor import Program, clean_environment, supervised
 from common.project import ROOT
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.schema import decode
@@ -49,10 +48,10 @@ class Gate:
 def isolated_locust(line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None) -> Iterator[Program]:
     """Run a Locust command line in ``folder``, isolated from the user's Locust settings.
 
-    Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` here.
+    Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` here. Since other
+    variables can change Python itself, it inherits no more of them than a server does.
     """
-    others = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    environment = others | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    environment = clean_environment() | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
     with supervised(line, cwd=folder, cores=cores, env=environment) as program:
         yield program
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from common.console import format_clock, live_progress
+from common.console import Terminal, format_clock, live_progress
 
 
 def _output(*, terminal: bool) -> str:
@@ -39,3 +39,27 @@ def test_file_gets_one_line_per_step_and_no_control_characters() -> None:
 )
 def test_duration_is_formatted_as_minutes_and_seconds(duration_s: float, expected: str) -> None:
     assert format_clock(duration_s) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("\u202eab", r"\u202eab"), ("\udce9", r"\udce9"), ("é 漢", "é 漢")],
+)
+def test_a_message_is_one_line_whatever_it_quotes(text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().say(f"invalid OUT={text}")
+    assert capsys.readouterr().err == f"invalid OUT={shown}\n"
+
+
+@pytest.mark.parametrize("text", ["o[/red]", "[link=x", "a[bold]b", "\\[x]"])
+def test_what_a_user_names_is_printed_as_it_is_and_never_read_as_markup(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal, table = Terminal(), Table(text, title=text)
+    table.add_row(text)
+    for console in (terminal.results, terminal.messages):
+        console.print(text)
+        console.print(table)
+    terminal.say(f"written to {text}")
+    out, err = capsys.readouterr()
+    assert out.count(text) == 4
+    assert err.count(text) == 5

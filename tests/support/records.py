@@ -10,6 +10,7 @@ from common.records.run import Cell, CompareRun, LoadRun, Machine, Run, Stopping
 from common.records.window import Canary, Latency, Load, Slice, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+RUN_ID = "20260102T120000Z"
 
 _SIZE = frozenset({"vcpu", "memory_bytes", "worker_count", "period_s"})
 _OF_SETUP = frozenset({*Setup.__struct_fields__, *LoadSpec.__struct_fields__, *_SIZE})
@@ -46,7 +47,7 @@ def _fields(cells: list[Cell], changes: dict[str, Any]) -> dict[str, Any]:
     stopping = {name: value for name, value in changes.items() if name in Stopping.__struct_fields__}
     others = {name: value for name, value in changes.items() if name not in _FLATTENED}
     fields: dict[str, Any] = {
-        "id": "20260102T120000Z",
+        "id": RUN_ID,
         "started_at": NOON,
         "revision": "abc123",
         "command_line": ["make", "loadtest"],
@@ -142,8 +143,8 @@ def worker(**changes: Any) -> WorkerLoad:  # noqa: ANN401
     return WorkerLoad(**fields | changes)
 
 
-def window(name: str, number: int, found: Load | None, error: str | None = None) -> Window:
-    return Window(run="20260102T120000Z", round=number, position=1, cell=name, started_at=NOON, load=found, error=error)
+def window(name: str, number: int, found: Load | None, error: str | None = None, *, run_id: str = RUN_ID) -> Window:
+    return Window(run=run_id, round=number, position=1, cell=name, started_at=NOON, load=found, error=error)
 
 
 def run_head(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -154,7 +155,7 @@ def run_head(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def canary(number: int, **changes: Any) -> Canary:  # noqa: ANN401
     fields: dict[str, Any] = {
-        "run": "20260102T120000Z",
+        "run": RUN_ID,
         "position": 0,
         "cell": "",
         "started_at": NOON,

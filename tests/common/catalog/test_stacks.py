@@ -105,7 +105,7 @@ def test_framework_that_no_selected_server_can_serve_is_refused_with_those_that_
         ("0.25", "512m", Size(vcpu=0.25, memory_bytes=512 * 1024**2)),
         ("0.05", "512 MB", Size(vcpu=0.05, memory_bytes=512 * 1024**2)),
         ("1.0", "1g", Size(memory_bytes=1024**3)),
-        ("1e0", "1GiB", Size(memory_bytes=1024**3)),
+        (" 1.0 ", "1GiB", Size(memory_bytes=1024**3)),
         (str(CORES), "16384k", Size(vcpu=CORES, memory_bytes=16 * 1024**2)),
     ],
 )

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from cyclopts import App, Parameter, validators
 
 from common.cli.app import GIVEN, in_callers_words, new_app, option_names, parse_jobs, run, terminate_like_ctrl_c
 from common.errors import FailedError, GeneratorBoundError, UsageError
+from common.project import PROJECT
 
 BY_MAKE = {GIVEN: ""}
 BY_HAND: dict[str, str] = {}
@@ -82,8 +84,33 @@ def test_variables_that_make_was_not_given_are_not_options() -> None:
     assert _run("play --toy-name=ball", {"PORT": "90"}) == (0, [("ball", 80)])
 
 
-def test_a_variable_that_does_not_reach_the_environment_is_no_option() -> None:
-    assert _run("play", {GIVEN: "TOY_NAME HIDDEN", "TOY_NAME": "ball"}) == (0, [("ball", 80)])
+def test_every_command_first_removes_what_killed_ones_have_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"{PROJECT}-1.1-window-x").mkdir()  # no process 1 has begun at tick 1
+    _run("play --toy-name=ball")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_variable_that_make_cannot_export_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("play", {GIVEN: "TOY_NAME FOO-BAR", "TOY_NAME": "ball"}) == (2, [])
+    assert "error: FOO-BAR= is no variable of make's commands" in capsys.readouterr().err
+
+
+def test_a_variable_in_the_environment_is_ignored_but_not_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    given = {GIVEN: "TOY_NAME", "TOY_NAME": "ball", "PORT": "90 1", "COLOUR": "red"}
+    assert _run("play", given) == (0, [("ball", 80)])
+    said = "PORT= in the environment is ignored. To set it: make play PORT=...\n"
+    assert capsys.readouterr().err == said
+    assert _run("play --toy-name=ball", {"PORT": "90"}) == (0, [("ball", 80)])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("text", ["1.0", "0x50", "8_0", "+80", " 80", "\uff18\uff10", "1e2", "", "9" * 30])
+def test_a_number_is_written_in_ascii_digits(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["play", "--toy-name=ball", f"--port={text}"]) == (2, [])
+    assert "must be a whole number in digits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["a'b", '"c"', "$HOME", "a b", "--port=90", "", "x=y", "-j9", "*"])

@@ -19,7 +19,7 @@ import pytest
 from docker import DockerClient
 
 import common.engine.builds
-from common.catalog.images import image_tag, images
+from common.catalog.images import DEFAULT_PYTHON, image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
 from common.engine.build_context import start_script, write_context
@@ -33,6 +33,20 @@ from tests.support.toy_stacks import APP, toy_stack
 
 SLIM = images()["slim"]
 MARKER = "marker-that-must-leave-no-trace"
+WALK = """
+import os, stat
+for top in {tops}:
+    for folder, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(folder, name)
+            if {found}:
+                print(path)
+"""
+FIND_RAISING = WALK.format(
+    tops=("/bin", "/sbin", "/usr", "/opt", "/lib", "/app", "/venv", "/etc"),
+    found="os.lstat(path).st_mode & (stat.S_ISUID | stat.S_ISGID)",
+)
+FIND_WRITABLE = WALK.format(tops=("/app", "/venv"), found="os.access(path, os.W_OK)")
 WHEEL = "toy_dependency-1.0-py3-none-any.whl"
 
 
@@ -176,6 +190,15 @@ def test_library_dependencies_and_app_are_compiled_to_bytecode(engine: DockerCli
         "print([os.path.exists(importlib.util.cache_from_source(file)) for file in files])"
     )
     assert output_of(engine, built.tag, code) == "[True, True, True, True]"
+
+
+def test_image_adds_no_file_that_raises_rights_or_that_its_user_can_write(
+    engine: DockerClient, built: BuildOutcome
+) -> None:
+    base = SLIM.base(DEFAULT_PYTHON)
+    before, after = (output_of(engine, reference, FIND_RAISING).split() for reference in (base, built.tag))
+    assert sorted(after) == sorted(before)
+    assert output_of(engine, built.tag, FIND_WRITABLE) == ""
 
 
 def test_image_holds_only_the_app_and_the_contract_of_ours(engine: DockerClient, built: BuildOutcome) -> None:

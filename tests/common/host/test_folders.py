@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.host.folders import make_folder, orphaned_folders, temporary_folder
+from common.host.folders import make_folder, orphaned_folders, remove_orphaned_folders, temporary_folder
 from common.host.ownership import owner_id
 from common.project import PROJECT, ROOT
 
@@ -128,3 +128,11 @@ def test_dangling_link_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
 def test_name_of_a_folder_that_is_too_long_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^the folder /[^\n]* cannot be created: File name too long\.$"):
         make_folder(tmp_path / ("x" * 256))
+
+
+def test_what_a_killed_process_left_is_removed_by_name_alone(place: Path) -> None:
+    orphan = place / f"{PROJECT}-{_exited_owner()}-build-x"
+    (orphan / "below").mkdir(parents=True)
+    with temporary_folder("build") as mine:
+        remove_orphaned_folders()
+        assert list(place.iterdir()) == [mine]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from common.host import readiness
 from common.host.readiness import fetch_body, responds
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -91,3 +92,11 @@ def test_nobody_listening_is_no_answer() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert not responds(f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+
+def test_a_body_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "MAX_BODY_BYTES", 10_000)
+    with answering(OK + b"Connection: close\r\n\r\n", *[b"x" * 5000] * 100, close=False) as url:
+        began_s = time.monotonic()
+        assert fetch_body(url, "/hello", timeout_s=30) is None
+        assert time.monotonic() - began_s < 10

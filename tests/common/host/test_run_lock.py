@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -161,3 +162,33 @@ def test_file_of_one_user_is_usable_by_the_others(monkeypatch: pytest.MonkeyPatc
     finally:
         os.umask(umask)
         shutil.rmtree(folder)
+
+
+def _clean(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the recipe of ``make clean`` on a folder, with a Python that has nothing installed."""
+    line = [sys.executable, "-S", "-B", "-m", "common.host.run_lock", "clean", "rm", "-rf", str(folder)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.usefixtures("holder")
+def test_nothing_is_cleaned_while_a_run_is_under_way(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    done = _clean(tmp_path / "results")
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"error: run first-run is in progress .*make clean would remove what it works with\. .*\n", done.stderr
+    )
+    assert (tmp_path / "results").is_dir()
+
+
+def test_without_a_run_everything_is_cleaned(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    done = _clean(tmp_path / "results")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "results").exists()
+
+
+def test_make_clean_asks_for_the_machine_first() -> None:
+    recipe = re.search(r"^clean:.*\n\t(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    assert recipe[1].startswith("@python3 -B -m common.host.run_lock clean rm -rf ")

@@ -175,3 +175,9 @@ def _wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / ".cache").touch()
+    with pytest.raises(UsageError, match=r"/\.cache is not a folder, and one is needed there"):
+        environment(stack, root=tmp_path / ".cache" / "environments")

@@ -22,7 +22,15 @@ def test_a_load_test_of_version_1_has_exactly_its_rounds_and_no_looks(tmp_path: 
 
 def test_a_damaged_last_line_of_an_old_folder_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(SCHEMA_1.read_bytes())
-    window = {"run": "r", "round": 1, "position": 1, "cell": "a+b", "started_at": "2026-01-02T12:00:00Z", "load": None}
+    made = json.loads(SCHEMA_1.read_bytes())
+    window = {
+        "run": made["id"],
+        "round": 1,
+        "position": 1,
+        "cell": "a+b",
+        "started_at": "2026-01-02T12:00:00Z",
+        "load": None,
+    }
     (tmp_path / "windows.jsonl").write_text(f'{json.dumps(window)}\n{{"run": "r", "rou')
     (visit,) = RunFolder(folder=tmp_path).visits()
     assert visit.cell == "a+b"

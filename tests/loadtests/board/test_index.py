@@ -47,7 +47,7 @@ def _record(
     made = run([cell("a+b")], **({"id": name, "started_at": started_at, "rounds": rounds} | (changes or {})))
     folder = RunFolder.create(results / name, made)
     for number in range(1, rounds + 1):
-        folder.add(window("a+b", number, load(requests, **of_load)))
+        folder.add(window("a+b", number, load(requests, **of_load), run_id=made.id))
     return folder
 
 
@@ -128,7 +128,7 @@ def test_all_newest_are_one_for_each_stack_metric_and_conditions(tmp_path: Path)
 def test_a_run_that_grows_is_read_again(tmp_path: Path) -> None:
     folder = _record(tmp_path, "growing", rounds=4, changes={"rounds": 5})
     assert _estimate(tmp_path) is None
-    folder.add(window("a+b", 5, load()))
+    folder.add(window("a+b", 5, load(), run_id="growing"))
     assert _estimate(tmp_path) == 10_000
 
 
@@ -167,7 +167,15 @@ def _make_a_folder_of_the_visits(folder: RunFolder) -> None:
     (folder.folder / "visits.jsonl").mkdir()
 
 
-@pytest.mark.parametrize("damage", [_damage_manifest, _damage_a_line, _mix_up, _make_a_folder_of_the_visits])
+def _link_to_nowhere(folder: RunFolder) -> None:
+    (folder.folder / "visits.jsonl").unlink()
+    (folder.folder / "visits.jsonl").symlink_to("bad")
+    (folder.folder / "run.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    "damage", [_damage_manifest, _damage_a_line, _mix_up, _make_a_folder_of_the_visits, _link_to_nowhere]
+)
 def test_a_damaged_run_is_passed_over_and_listed_with_what_is_wrong(
     tmp_path: Path, damage: Callable[[RunFolder], None]
 ) -> None:

@@ -47,7 +47,7 @@ def _record_load(results: Path, name: str, **changes: Any) -> None:  # noqa: ANN
     made = run([_stack()], **({"id": name, "machine": machine(), "runtime": Runtime.DOCKER} | changes))
     folder = RunFolder.create(results / name, made)
     for number in range(1, 6):
-        folder.add(window(_stack().name, number, load(2000)))
+        folder.add(window(_stack().name, number, load(2000), run_id=name))
 
 
 def _record_memory(results: Path) -> None:

@@ -11,7 +11,15 @@ from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import Design, LoadRun
 from loadtests.board import publication
-from loadtests.board.publication import BEGIN, END, finished_load_test, publish_run, read_load_test, with_results
+from loadtests.board.publication import (
+    BEGIN,
+    END,
+    finished_load_test,
+    publish_run,
+    read_load_test,
+    unreadable,
+    with_results,
+)
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
 from loadtests.summaries.throughput import summarise
@@ -38,7 +46,7 @@ def _write(folder: Path, requests: int = 20_000, *, finished: bool = True, **cha
 
 def _write_run(folder: Path, made: LoadRun, requests: int = 20_000, *, finished: bool = True) -> RunFolder:
     kept = RunFolder.create(folder, made)
-    windows = [window("a+b", number, load(requests)) for number in range(1, 6)]
+    windows = [window("a+b", number, load(requests), run_id=made.id) for number in range(1, 6)]
     for one in windows:
         kept.add(one)
     if finished:
@@ -121,7 +129,20 @@ def test_latest_is_the_newest_finished_load_test() -> None:
     _write(store.RESULTS / "3-begun", finished=False)
     _write_comparison(store.RESULTS / "4-compare")
     (_write(store.RESULTS / "5-damaged").folder / "run.json").write_text("{")
+    with (_write(store.RESULTS / "6-doubled").folder / store.VISITS).open("r+") as file:
+        file.write(file.readline() * 2)
     assert finished_load_test("latest", variable="RUN").folder.name == "2-finished"
+
+
+def test_a_published_run_that_cannot_be_read_is_left_out_and_named(published: Path) -> None:
+    _write(store.RESULTS / "one")
+    _write(published / "newer")
+    newer = published / "newer" / "run.json"
+    newer.write_text(newer.read_text().replace('"schema_version": 3', '"schema_version": 4'))
+    publish_run("one")
+    assert "10,000" in publication.README.read_text()
+    (problem,) = unreadable(published)
+    assert "newer/run.json has schema version 4" in problem
 
 
 @pytest.mark.usefixtures("published")

@@ -27,7 +27,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency import closed, opened, point
 from loadtests.registry import experiment_of
 from tests.support.here import NAME, real_cell, run_fields
-from tests.support.records import NOON, load, window
+from tests.support.records import NOON, RUN_ID, load, window
 from tests.support.toy_experiment import printed, text_terminal
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def _resumed(folder: Path, made: Run, command: str, *first: Visit) -> list[Visit
 
 def _traffic_visit() -> TrafficVisit:
     loads = {one.name: load(1000) for one in POINT.traffic}
-    return TrafficVisit(run="run", round=1, position=1, cell=POINT.name, started_at=NOON, loads=loads)
+    return TrafficVisit(run=RUN_ID, round=1, position=1, cell=POINT.name, started_at=NOON, loads=loads)
 
 
 @pytest.mark.parametrize(("kind", "command"), [(LatencyRun, "latency"), (WorkersRun, "workers")])
@@ -93,7 +93,7 @@ def test_generators(tmp_path: Path) -> None:
     )
     made = GeneratorRun(**run_fields(rounds=1), server="a server", window_s=0.5, cells=[first, second])
     kept = GeneratorVisit(
-        run="run", round=1, position=1, cell=second.name, started_at=NOON, requests=10, generator_cpu_s=1, duration_s=1
+        run=RUN_ID, round=1, position=1, cell=second.name, started_at=NOON, requests=10, generator_cpu_s=1, duration_s=1
     )
     (visit,) = _resumed(tmp_path, made, "bench-generator", kept)
     assert isinstance(visit, GeneratorVisit)

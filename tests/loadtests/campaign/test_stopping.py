@@ -50,7 +50,7 @@ def test_a_duration_has_a_unit(text: str, expected_s: float) -> None:
     assert parse_duration(text, variable="BUDGET") == expected_s
 
 
-@pytest.mark.parametrize("text", ["", "15", "m", "-1m", "0s", "1d"])
+@pytest.mark.parametrize("text", ["", "15", "m", "-1m", "0s", "1d", "9" * 400 + "h"])
 def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid BUDGET=.*: must be a duration such as 90s"):
         parse_duration(text, variable="BUDGET")

@@ -60,19 +60,34 @@ def test_each_visit_is_on_disk_before_the_next(made: RunFolder) -> None:
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UsageError, match=r"OUT=.* is not empty"):
-        require_unused(tmp_path)
+        require_unused(tmp_path, named="OUT=here")
 
 
 def test_a_new_and_an_empty_folder_are_accepted(tmp_path: Path) -> None:
-    require_unused(tmp_path)
-    require_unused(tmp_path / "new" / "below")
+    require_unused(tmp_path, named="OUT=here")
+    require_unused(tmp_path / "new" / "below", named="OUT=here")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_refused_as_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for below in ("file", "file/below"):
-        with pytest.raises(UsageError, match="cannot be written"):
-            require_unused(tmp_path / below)
+        with pytest.raises(UsageError, match=r"OUT=here cannot be written: .*\. Choose a new or an empty folder"):
+            require_unused(tmp_path / below, named="OUT=here")
+
+
+@pytest.mark.parametrize("name", ["link", "link/below", "a" * 256])
+def test_a_link_to_nowhere_and_an_impossible_name_are_no_folders(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link").symlink_to("nowhere/at/all")
+    with pytest.raises(UsageError, match="OUT=here cannot be written: "):
+        require_unused(tmp_path / name, named="OUT=here")
+    assert [one.name for one in tmp_path.iterdir()] == ["link"]
+
+
+@pytest.mark.parametrize("folder", ["/sys/mine", "/proc/mine", "/proc/1"])
+def test_a_folder_is_refused_where_the_file_system_takes_no_files(folder: str) -> None:
+    with pytest.raises(UsageError, match="OUT=here cannot be written"):
+        require_unused(Path(folder), named="OUT=here")
 
 
 def test_a_folder_that_cannot_be_made_ends_the_run_before_it_begins(tmp_path: Path) -> None:

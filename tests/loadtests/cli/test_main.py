@@ -213,7 +213,7 @@ def test_list_says_why_docker_is_not_available() -> None:
 
 def test_make_passes_variables_on_unchanged() -> None:
     """Quotes, dollars and blanks reach the command unharmed, and the environment's variables do not."""
-    line = ["make", "lock", """FRAMEWORK=a'b "c" $$HOME d"""]
+    line = ["make", "lock", """FRAMEWORK=a'b "c" $HOME d"""]
     ended = subprocess.run(line, cwd=ROOT, env=os.environ | {"PORT": "1"}, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert """error: FRAMEWORK=a'b "c" $HOME d is unknown.""" in ended.stderr

@@ -111,8 +111,8 @@ def _finished(folder: Path, name: str, requests: int, **changes: Any) -> RunFold
     made = run([cell("a+b"), cell(f"only+{name}")], id=name, **changes)
     results = RunFolder.create(folder / name, made)
     for number in range(1, 6):
-        results.add(window("a+b", number, load(requests + 10 * number)))
-        results.add(canary(number))
+        results.add(window("a+b", number, load(requests + 10 * number), run_id=name))
+        results.add(canary(number, run=name))
     return results
 
 

@@ -134,7 +134,7 @@ def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
     (only,) = _cells(real_cell(), 1)
     made = MemoryRun(**run_fields(rounds=2), requests=1000, connections=16, limits=False, cells=[only])
     folder = RunFolder.create(tmp_path / "run", made)
-    first = MemoryVisit(run="run", round=1, position=1, cell=only.name, started_at=NOON, idle=HELD, loaded=HELD)
+    first = MemoryVisit(run=made.id, round=1, position=1, cell=only.name, started_at=NOON, idle=HELD, loaded=HELD)
     folder.add(first)
     terminal = text_terminal()
     summary = resume(str(folder.folder), "memory", experiment_of, terminal)

@@ -46,6 +46,8 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
         ("falcon@./nowhere", r"A=\./nowhere does not exist"),
         ("falcon:py9", r"invalid A=\.\.\.py9: must be a version such as py3\.12"),
         ("./tests", r"A=\./tests holds neither pyproject\.toml nor setup\.py"),
+        ("./" + "a" * 300, r"A=\./a+ does not exist"),
+        ("~nobody-of-this-name/x", r"A=~nobody-of-this-name/x does not exist"),
         ("falcon:pythree", "A=pythree is unknown"),
     ],
 )

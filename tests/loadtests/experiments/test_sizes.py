@@ -116,7 +116,7 @@ def test_a_run_of_libraries_is_resumed_as_planned(tmp_path: Path) -> None:
     fields = run_fields(rounds=1)
     made = FootprintRun(**fields, registry=None, zstd_level=3, cells=[first, second], missing={})
     folder = RunFolder.create(tmp_path / "run", made)
-    kept = LibrariesVisit(run="run", round=1, position=1, cell="first", started_at=NOON, libraries=[library()])
+    kept = LibrariesVisit(run=made.id, round=1, position=1, cell="first", started_at=NOON, libraries=[library()])
     folder.add(kept)
     summary = resume(str(folder.folder), "sizes", experiment_of, text_terminal())
     assert folder.visits()[0] == kept

@@ -187,7 +187,7 @@ def test_a_visit_is_described_by_its_time() -> None:
 def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
     made = StartupRun(**run_fields(rounds=2), cold_by=None, cells=[_start_cell(real_cell())], pulls=[])
     folder = RunFolder.create(tmp_path / "run", made)
-    first = replace(BLANK, cell=f"{NAME} warm", bind_s=0.1, answer_s=0.1)
+    first = replace(BLANK, run=made.id, cell=f"{NAME} warm", bind_s=0.1, answer_s=0.1)
     folder.add(first)
     terminal = text_terminal()
     summary = resume(str(folder.folder), "startup", experiment_of, terminal)

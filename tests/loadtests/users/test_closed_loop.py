@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -141,6 +142,34 @@ def test_a_server_that_keeps_connections_is_counted_exactly(behaviour: Behaviour
         assert load.done.good == load.loop.sent == server.requests
         assert load.done.body_bytes == load.done.good * len(BODY)
         assert (load.done.failures, load.loop.reconnects, server.accepted) == ({}, 0, USERS)
+
+
+def test_two_answers_to_one_request_do_not_count_twice_whenever_they_arrive() -> None:
+    def twice(client: Client, _: int) -> bool:
+        client.send(KEEP)
+        time.sleep(0.002)
+        return client.send(KEEP)
+
+    with serving(twice) as server:
+        load = Load(server)
+        load.until(lambda: load.done.failures[Failure.EXTRA_BYTES] >= 20)
+        load.finish()
+        assert load.done.good + load.done.wrong == load.loop.sent <= server.requests
+        assert load.done.failures[Failure.EXTRA_BYTES] >= load.loop.sent - USERS
+
+
+def test_a_body_without_end_does_not_fill_the_memory() -> None:
+    def endless(client: Client, _: int) -> bool:
+        client.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while client.send(b"10000\r\n" + b"x" * 65536 + b"\r\n"):
+            pass
+        return False
+
+    with serving(endless) as server:
+        load = Load(server, replace(HELLO, max_answer_bytes=10**6), users=2)
+        load.until_ended(6)
+        load.finish()
+        assert load.done.failures == {Failure.TOO_LONG: load.loop.sent}
 
 
 @pytest.mark.parametrize("behaviour", [closing, until_close])
@@ -299,6 +328,7 @@ def test_a_connection_closed_during_a_pause_is_not_a_failure() -> None:
 
 def test_a_large_request_and_a_large_answer_pass_in_many_pieces() -> None:
     size = 3_000_000
+    request = Request("/", expect=b"x" * size, method="POST", body=b"y" * size)
 
     def swallow_and_send(client: Client, _: int) -> bool:
         time.sleep(0.02)  # so that the request fills the sockets' buffers
@@ -308,7 +338,7 @@ def test_a_large_request_and_a_large_answer_pass_in_many_pieces() -> None:
         return client.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
 
     with serving(swallow_and_send, read_bytes=1) as server:
-        load = Load(server, Request("/", expect=b"x" * size, method="POST", body=b"y" * size), users=1)
+        load = Load(server, request, users=1)
         load.until_ended(3)
         load.finish()
         assert load.done.failures == {}

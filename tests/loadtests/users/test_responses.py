@@ -25,6 +25,9 @@ STREAMS = {
     "not found": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "status 404"),
     "server error until close": (b"HTTP/1.1 500 Oops\r\n\r\nno", "status 500"),
     "switching protocols": (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nfoo", Failure.MALFORMED),
+    "another version": (GOOD.replace(b"HTTP/1.1", b"HTTP/2.0"), Failure.MALFORMED),
+    "an old version": (GOOD.replace(b"HTTP/1.1", b"HTTP/0.9"), Failure.MALFORMED),
+    "an announcement in another version": (b"HTTP/2.0 103 Early Hints\r\n\r\n" + GOOD, Failure.MALFORMED),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", Failure.MALFORMED),
     "negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi", Failure.MALFORMED),
     "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi", Failure.MALFORMED),
@@ -55,6 +58,18 @@ def take(stream: bytes, *, piece_bytes: int, method: str = "GET") -> ResponseRea
 def test_a_stream_is_judged_the_same_however_it_is_cut(name: str, piece_bytes: int) -> None:
     stream, expected = STREAMS[name]
     assert judge(HELLO, take(stream, piece_bytes=piece_bytes)) == expected
+
+
+@pytest.mark.parametrize("start", [UNTIL_CLOSE, CHUNKED, OK.replace(b"13", b"9999999"), OK[:-2] + b"X: "])
+def test_an_answer_is_taken_in_up_to_its_limit_and_no_further(start: bytes) -> None:
+    answer = ResponseReader(max_bytes=1000)
+    answer.feed(start)
+    for _ in range(1000):
+        answer.feed(b"1\r\nx\r\n" if start == CHUNKED else b"x" * 6)
+        if answer.over:
+            break
+    assert answer.failure is Failure.TOO_LONG
+    assert len(answer.body) <= 1000
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,10 @@ def test_generators_that_begin_together_share_a_gate(spy: Spy, tmp_path: Path) -
 def test_locusts_own_settings_do_not_reach_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spy: Spy) -> None:
     (tmp_path / ".locust.conf").write_text("users = 99\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("LOCUST_USERS", "99")
-    isolated = f"'LOCUST_USERS' not in os.environ and os.environ['HOME'] != {str(tmp_path)!r}"
-    spy.file.write_text(f"import os; assert {isolated}\n{SPY}")
+    for name in ("LOCUST_USERS", "PYTHONMALLOC", "GEVENT_LOOP"):
+        monkeypatch.setenv(name, "99")
+    seen = "os.environ.keys() & {'LOCUST_USERS', 'PYTHONMALLOC', 'GEVENT_LOOP'}"
+    spy.file.write_text(f"import os; assert not {seen} and os.environ['HOME'] != {str(tmp_path)!r}\n{SPY}")
     assert by_locust.measure(HERE, setup()).requests == 1000
 
 

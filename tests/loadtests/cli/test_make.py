@@ -1,0 +1,84 @@
+"""What a variable is given reaches the command as it was typed, and no shell."""
+
+import os
+import random
+import shutil
+import string
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from common.cli.app import GIVEN
+from common.project import ROOT
+
+FEW, MANY = 30, 1000
+INJECTIONS = (
+    "$(touch {0})", "`touch {0}`", ";touch {0}", "||touch {0}", "&&touch {0}", "|tee {0}", ">{0}", "\ntouch {0}\n",
+    "'; touch {0} #", '"; touch {0} #', "$(shell touch {0})", "${{shell touch {0}}}", "$(eval x:;touch {0})",
+    "$(error {0})", "$(file >{0})", "-j9", " -- -j9", "1||touch {0}", "$(call x)", "$(A)", "$A", "$$(touch {0})",
+    "$$HOME", "\\", "\\\\", "#", "%", "*", "~", "=", ":=", "@",
+)  # fmt: skip
+NAMES = ("FRAMEWORK", "JOBS", "BASE", "OUT", "A", "RATE", "VENV", "SHELL", "PYTHON_M", "ALL", "X")
+REPORTER = "#!/bin/sh\nexec /usr/bin/env -0\n"
+"""Stands in for Python: prints the environment that a command would begin with."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A checkout whose commands only print their environment."""
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(REPORTER)
+    python.chmod(0o755)
+    (tmp_path / ".venv" / "ready").touch()
+    return tmp_path
+
+
+def _make(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(["make", *words], cwd=place, env=clean, capture_output=True, check=False, timeout=60)
+
+
+def _environment(printed: bytes) -> dict[str, str]:
+    return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if line)
+
+
+def _value(dice: random.Random, mark: Path) -> str:
+    parts = [dice.choice(INJECTIONS).format(mark), "".join(dice.choices(string.printable[:95], k=dice.randrange(8)))]
+    dice.shuffle(parts)
+    return "".join(parts).lstrip()  # make takes blanks at the beginning for its own
+
+
+def _try(place: Path, count: int, seed: int) -> None:
+    mark = place / "mark"
+    before = sorted(place.rglob("*"))
+    for number in range(count):
+        dice = random.Random(f"{seed}/{number}")  # noqa: S311 -- no cryptography
+        name, value = dice.choice(NAMES), _value(dice, mark)
+        done = _make(place, *dice.choice([(), ("-j2",)]), "list", f"{name}={value}")
+        assert sorted(place.rglob("*")) == before, f"example {number}: {name}={value!r}"
+        if name in {"SHELL", "VENV", "PYTHON_M"}:  # make's own, and ours: the command has no such option
+            continue
+        assert done.returncode == 0, f"example {number}: {name}={value!r}: {done.stderr!r}"
+        found = _environment(done.stdout)
+        assert found[name] == value, f"example {number}"
+        assert name in found[GIVEN].split()
+
+
+def test_thirty_values_with_shell_metacharacters_reach_no_shell(place: Path) -> None:
+    _try(place, FEW, seed=1)
+
+
+@pytest.mark.slow
+def test_a_thousand_values_with_shell_metacharacters_reach_no_shell(place: Path) -> None:
+    _try(place, MANY, seed=2)
+
+
+@pytest.mark.parametrize("name", ["VENV", "PYTHON_M", "PIP", "COMPILE", "COMMANDS", "READY"])
+def test_what_recipes_are_made_of_cannot_be_given(place: Path, name: str) -> None:
+    done = _make(place, "list", f"{name}=x; touch mark; echo")
+    assert not (place / "mark").exists()
+    assert name in _environment(done.stdout)[GIVEN].split()
