@@ -3,12 +3,13 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from common.errors import UsageError
@@ -16,13 +17,17 @@ from common.project import ROOT
 
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
+OLDEST_PYTHON = "3.11"
+ANY_PYTHON = f">={OLDEST_PYTHON}"
+"""The Pythons on which a framework can be had whose folder says nothing else: all that the project supports."""
 
 
 class Interface(StrEnum):
-    """How a server calls a framework; a ``native`` framework brings its own server."""
+    """How a server calls a framework: RSGI is Granian's own; a ``native`` framework brings its own server."""
 
     WSGI = "wsgi"
     ASGI = "asgi"
+    RSGI = "rsgi"
     NATIVE = "native"
 
 
@@ -39,10 +44,16 @@ class Framework:
     distribution: str | None
     """The package whose version is shown as the framework's; ``None`` for the floors, which use no framework."""
     dependencies: tuple[str, ...]
+    requires_python: str = ANY_PYTHON
+    """The Pythons on which its locked version can be had, as in ``project.requires-python``."""
     command: str
     """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
+    default: bool = False
+    """Whether it is selected where a command is given no framework."""
     unavailable: Mapping[str, str]
     """Images, servers and runtimes on which it is not available, each with the reason."""
+    deviations: Mapping[str, str] = field(default_factory=dict)
+    """Tests of the conformance suite that it cannot pass whatever its app does, each with the reason."""
 
     @property
     def lock(self) -> Path:
@@ -55,6 +66,12 @@ class Framework:
         if self.distribution is None or not self.lock.exists():
             return None
         return locked_version(self.lock.read_text(), self.distribution)
+
+    @property
+    def oldest_python(self) -> str:
+        """The oldest Python that its lock is for, such as ``3.11``."""
+        (oldest,) = [one.version for one in SpecifierSet(self.requires_python) if one.operator == ">="]
+        return oldest
 
     @classmethod
     def load(cls, folder: Path) -> "Framework":
@@ -102,8 +119,11 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
         target=_field(stack, "tool.stack.target", str, default="app:app"),
         distribution=_field(stack, "tool.stack.distribution", str, default="") or None,
         dependencies=_dependencies(project),
+        requires_python=_requires_python(project),
         command=command,
+        default=_field(stack, "tool.stack.default", bool, default=False),
         unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
+        deviations=_field(stack, "tool.stack.deviations", dict, default={}),
     )
 
 
@@ -119,7 +139,18 @@ def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dependencies)
 
 
-_TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table"}
+def _requires_python(project: Mapping[str, Any]) -> str:
+    text = _field(project, "project.requires-python", str, default=ANY_PYTHON)
+    try:
+        bounds = [one for one in SpecifierSet(text) if one.operator == ">="]
+    except InvalidSpecifier:
+        bounds = []
+    if len(bounds) != 1:
+        raise _FieldError(f"invalid project.requires-python {text}: must name the oldest, such as '>=3.11'")
+    return str(text)
+
+
+_TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table", bool: "true or false"}
 
 
 def _field(table: Mapping[str, Any], path: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401 -- TOML

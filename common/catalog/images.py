@@ -42,7 +42,8 @@ def images(table: Path = BASES) -> dict[str, Image]:
 
 def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
     """Return the tag of a stack built on a base image: ``PROJECT/falcon:gunicorn-gthread-slim-py3.13``."""
-    return f"{PROJECT}/{stack.framework.name}:{stack.server.name}-{image.name}-py{parse_python(python)}"
+    repository = stack.framework.name.replace("@", "-")  # falcon@4.2.0: an @ would begin a digest
+    return f"{PROJECT}/{repository}:{stack.server.name}-{image.name}-py{parse_python(python)}"
 
 
 def parse_python(text: str) -> str:

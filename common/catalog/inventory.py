@@ -1,23 +1,30 @@
-"""What can be selected on this machine, as tables or as JSON: frameworks, servers, base images and runtimes."""
+"""What can be selected on this machine, as tables or as JSON: frameworks, servers, base images and runtimes.
+
+How much each package is used is shown beside it.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
+import msgspec
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.frameworks import Framework, Interface
+from common.catalog.frameworks import ANY_PYTHON, Framework, Interface
 from common.catalog.images import DEFAULT_PYTHON, Image, images
+from common.catalog.popularity import Popularity, Usage, load_popularity
 from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.catalog.stacks import compatible
 
 _NOT_CHECKED = "not checked; needs AWS credentials, SUBNETS= and REGISTRY="
 _LEGENDS = (
-    "interface: how a server calls the framework; a native framework brings its own server.",
+    "interface: how a server calls the framework; RSGI is Granian's own, a native framework brings its own server.",
     "floor: an app without any framework, which shows what the server alone costs.",
     "FRAMEWORK=, SERVER= and IMAGE= take these names, separated by commas, or all; case, - and _ do not matter.",
+    "FRAMEWORK=default is what is selected without it. Nothing is ranked by how much it is used.",
 )
 
 
@@ -29,14 +36,18 @@ def as_json(known: Mapping[str, Framework], engine_error: str | None) -> str:
             "servers": {name: _server(server) for name, server in SERVERS.items()},
             "images": {name: _image(image) for name, image in images().items()},
             "runtimes": _runtimes(engine_error),
+            "packages": msgspec.to_builtins(load_popularity().most_used()),
+            "sources": msgspec.to_builtins(load_popularity().sources),
         },
         indent=2,
     )
 
 
-def as_tables(known: Mapping[str, Framework], engine_error: str | None) -> Group:
+def as_tables(known: Mapping[str, Framework], engine_error: str | None, *, today: date) -> Group:
     """Return the inventory as tables for a terminal, followed by their legend."""
-    return Group(_framework_table(known), _server_table(), _image_table(), _runtime_table(engine_error), *_LEGENDS)
+    tables = (_framework_table(known), _server_table(), _image_table(), _runtime_table(engine_error))
+    popularity = load_popularity()
+    return Group(*tables, _package_table(popularity), *_LEGENDS, *_sources(popularity, today))
 
 
 def _framework(framework: Framework) -> dict[str, Any]:
@@ -47,7 +58,9 @@ def _framework(framework: Framework) -> dict[str, Any]:
         "locked": framework.lock.exists(),
         "interface": framework.interface,
         "servers": [server.name for server in compatible(framework)],
+        "default": framework.default,
         "default_server": DEFAULTS[framework.interface],
+        "requires_python": framework.requires_python,
         "unavailable": dict(framework.unavailable),
     }
 
@@ -59,6 +72,7 @@ def _server(server: Server) -> dict[str, Any]:
         "asgi_requirements": list(server.loop_requirements),
         "keep_alive": server.keep_alive,
         "concurrent": server.concurrent,
+        "processes": server.processes,
         "unavailable": dict(server.unavailable),
         "default_for": sorted(interface for interface in Interface if DEFAULTS[interface] == server.name),
     }
@@ -80,10 +94,11 @@ def _runtimes(engine_error: str | None) -> dict[str, dict[str, Any]]:
 def _framework_table(known: Mapping[str, Framework]) -> Table:
     rows = (
         (name, framework.title, _version(framework), framework.interface, DEFAULTS[framework.interface],
-         _availability(framework.unavailable))
+         "by default" if framework.default else "if named",
+         _availability(framework.unavailable, framework.requires_python))
         for name, framework in known.items()
     )  # fmt: skip
-    return _table("FRAMEWORK", ("title", "version", "interface", "default SERVER", "available"), rows)
+    return _table("FRAMEWORK", ("title", "version", "interface", "default SERVER", "selected", "available"), rows)
 
 
 def _version(framework: Framework) -> str:
@@ -95,16 +110,23 @@ def _version(framework: Framework) -> str:
 def _server_table() -> Table:
     rows = (
         (name, ", ".join(sorted(server.interfaces)), _packages(server),
+         _workers(server),
          "kept open" if server.keep_alive else "closed", "concurrently" if server.concurrent else "one at a time",
          _availability(server.unavailable))
         for name, server in SERVERS.items()
     )  # fmt: skip
-    headings = ("interfaces", "packages", "connection after an answer", "requests of a worker", "available")
+    headings = ("interfaces", "packages", "workers", "connection after an answer", "requests of a worker", "available")
     return _table("SERVER", headings, rows)
 
 
+def _workers(server: Server) -> str:
+    if not server.line:
+        return "by framework"
+    return "one per vCPU" if server.processes else "one"
+
+
 def _packages(server: Server) -> str:
-    suffix = " (asgi only)" if len(server.interfaces) > 1 else ""
+    suffix = " (asgi and rsgi)" if len(server.interfaces) > 1 else ""
     under_asgi = (f"{requirement}{suffix}" for requirement in server.loop_requirements)
     return ", ".join((*server.requirements, *under_asgi)) or "the framework's own"
 
@@ -123,9 +145,38 @@ def _runtime_table(engine_error: str | None) -> Table:
     return _table("RUNTIME", ("available",), rows)
 
 
-def _availability(unavailable: Mapping[str, str]) -> str:
+def _package_table(popularity: Popularity) -> Table:
+    rows = (
+        (name, _number(usage.downloads), _stars(usage), usage.last_release or "unknown", usage.health or "unknown")
+        for name, usage in popularity.most_used().items()
+    )
+    return _table("PACKAGE", ("downloads in 30 days", "GitHub stars", "last release", "maintenance"), rows)
+
+
+def _stars(usage: Usage) -> str:
+    return _number(usage.stars) + (f" ({usage.stars_as_of:%Y-%m})" if usage.stars_as_of else "")
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def _sources(popularity: Popularity, today: date) -> Iterator[str]:
+    """Yield where the numbers about packages come from, and which of them should be renewed."""
+    for source in popularity.sources.values():
+        yield f"{source.what}: {source.name}, {source.as_of}."
+    for source in popularity.outdated(today):
+        yield (
+            f"{source.what}, {source.as_of}: older than six months. "
+            "The first lines of common/catalog/popularity.toml say how to renew it."
+        )
+
+
+def _availability(unavailable: Mapping[str, str], requires_python: str = ANY_PYTHON) -> str:
     """Return where something is available, with the reason for each image, server or runtime on which it is not."""
-    return "; ".join(f"not on {place}: {reason}" for place, reason in unavailable.items()) or "everywhere"
+    places = [f"not on {place}: {reason}" for place, reason in unavailable.items()]
+    pythons = [] if requires_python == ANY_PYTHON else [f"on Python {requires_python} only"]
+    return "; ".join(pythons + places) or "everywhere"
 
 
 def _table(name: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:

@@ -1,9 +1,11 @@
 """Matching the names that users type to the names that exist."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from common.errors import UsageError
+
+NO_GROUPS: Mapping[str, Iterable[str]] = {}
 
 
 def canonical(name: str) -> str:
@@ -11,15 +13,22 @@ def canonical(name: str) -> str:
     return name.strip().casefold().replace("-", "_")
 
 
-def select(text: str, known: Iterable[str], *, variable: str) -> tuple[str, ...]:
+def select(
+    text: str, known: Iterable[str], *, variable: str, groups: Mapping[str, Iterable[str]] = NO_GROUPS
+) -> tuple[str, ...]:
     """Return those of ``known`` that the comma-separated ``text`` names, in the order of ``known``.
 
-    ``all`` selects every name. Raises ``UsageError`` with the value given, the nearest match and all that is accepted.
+    A word may also be one of ``groups``, or ``all`` for every name. Raises ``UsageError`` with the value given, the
+    nearest match and all that is accepted.
     """
     names = tuple(known)
-    if canonical(text) == "all":
-        return names
-    selected = {one_of(part, names, variable=variable, more=("all",)) for part in text.split(",")}
+    by_group = {"all": names, **groups}
+    selected = set[str]()
+    for part in text.split(","):
+        if (group := by_group.get(canonical(part))) is not None:
+            selected.update(group)
+        else:
+            selected.add(one_of(part, names, variable=variable, more=tuple(by_group)))
     return tuple(name for name in names if name in selected)
 
 

@@ -1,8 +1,9 @@
 """Every HTTP server set-up, with its pinned packages and its fixed command line.
 
 All set-ups follow one policy: one worker per whole vCPU, 16 threads where a worker has threads, a keep-alive timeout
-of 75 s (granian: 60 s, its maximum), uvloop under ASGI, no access log, and only warnings logged. Versions are pinned
-here, so that the locks of all frameworks hold the same servers.
+of 75 s (granian: 60 s, its maximum), uvloop under ASGI, no access log, and only warnings logged. Where a server cannot
+follow it, its entry says so. docs/servers.md has each server's own defaults beside what is set here. Versions are
+pinned here, so that the locks of all frameworks hold the same servers.
 """
 
 from collections.abc import Mapping
@@ -21,8 +22,14 @@ A sync worker gives none while it handles a request, so Gunicorn's default of 30
 GRACE_S = 5
 """How long a server that is asked to stop waits for requests in progress, which may be sleeps of a minute."""
 
+ON_A_LOOP = (Interface.ASGI, Interface.RSGI)
+"""The interfaces whose servers run an event loop."""
+
 _GUNICORN = "gunicorn==27.0.1"
+_UVICORN = "uvicorn==0.54.0"
+_HTTPTOOLS = "httptools==0.9.0"
 _UVLOOP = "uvloop==0.23.0"
+_NO_ZOPE_INTERFACE = "zope-interface, a dependency of {}, has no wheel for musl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,7 @@ class Server:
     interfaces: frozenset[Interface]
     requirements: tuple[str, ...]
     loop_requirements: tuple[str, ...] = ()
-    """Packages that it needs in addition under ASGI, where it runs an event loop."""
+    """Packages that it needs in addition under ASGI and RSGI, where it runs an event loop."""
     line: str
     """The command line, with the fields ``{host}``, ``{port}``, ``{workers}``, ``{threads}``, ``{loop}``,
     ``{interface}`` and ``{target}``."""
@@ -41,18 +48,26 @@ class Server:
     """Whether a connection serves more than one request."""
     concurrent: bool = True
     """Whether one worker answers a second request while a first one sleeps."""
+    processes: bool = True
+    """Whether it can run several worker processes."""
     unavailable: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Images and runtimes on which it is not available, each with the reason."""
 
     def needs(self, interface: Interface) -> tuple[str, ...]:
         """Return the pinned packages needed to serve a framework with this interface."""
-        return self.requirements + (self.loop_requirements if interface is Interface.ASGI else ())
+        return self.requirements + (self.loop_requirements if interface in ON_A_LOOP else ())
 
 
 _GUNICORN_LINE = (
     "gunicorn --bind={host}:{port} --workers={workers} "
     f"--keep-alive={KEEP_ALIVE_S} --log-level=warning --worker-tmp-dir=/dev/shm "
     f"--timeout={WORKER_TIMEOUT_S} --graceful-timeout={GRACE_S} --no-control-socket "
+)
+
+_UVICORN_LINE = (
+    "uvicorn --host={{host}} --port={{port}} --workers={{workers}} --loop={loop} --http={http} "
+    f"--timeout-keep-alive={KEEP_ALIVE_S} --timeout-graceful-shutdown={GRACE_S} "
+    "--no-access-log --log-level=warning "
 )
 
 _ALL = (
@@ -74,23 +89,94 @@ _ALL = (
         name="gunicorn-gevent",
         interfaces=frozenset({Interface.WSGI}),
         requirements=(_GUNICORN, "gevent==26.9.0", "packaging==26.3"),  # packaging: required by gunicorn[gevent]
-        unavailable={"alpine": "zope-interface, a dependency of gevent, has no wheel for musl"},
+        unavailable={"alpine": _NO_ZOPE_INTERFACE.format("gevent")},
         line=_GUNICORN_LINE + "--worker-class=gevent {target}",
+    ),
+    Server(
+        name="waitress",
+        interfaces=frozenset({Interface.WSGI}),
+        requirements=("waitress==3.0.2",),
+        processes=False,
+        line=(
+            "waitress-serve --host={host} --port={port} --threads={threads} "
+            f"--channel-timeout={KEEP_ALIVE_S} "  # it has no other keep-alive timeout, and no graceful one
+            "{target}"
+        ),
+    ),
+    Server(
+        name="cheroot",
+        interfaces=frozenset({Interface.WSGI}),
+        requirements=("cheroot==11.1.2",),
+        processes=False,
+        line=(
+            "cheroot --bind={host}:{port} --threads={threads} --max-threads={threads} "
+            f"--timeout={KEEP_ALIVE_S} --shutdown-timeout={GRACE_S} "
+            "{target}"
+        ),
+    ),
+    Server(
+        name="uwsgi",
+        interfaces=frozenset({Interface.WSGI}),
+        requirements=("pyuwsgi==2.0.30.post1",),
+        # Its --http11-socket keeps connections, but also those that a client asks to close, so it does not conform.
+        keep_alive=False,
+        line=(
+            "uwsgi --http-socket={host}:{port} --master --processes={workers} --threads={threads} --die-on-term "
+            f"--need-app --disable-logging --worker-reload-mercy={GRACE_S} "
+            f"--socket-timeout={KEEP_ALIVE_S} --buffer-size=32768 --add-header=Connection:close "
+            "--module={target}"
+        ),
     ),
     Server(
         name="uvicorn",
         interfaces=frozenset({Interface.ASGI}),
-        requirements=("uvicorn==0.54.0", "httptools==0.9.0"),
+        requirements=(_UVICORN, _HTTPTOOLS),
+        loop_requirements=(_UVLOOP,),
+        line=_UVICORN_LINE.format(loop="uvloop", http="httptools") + "{target}",
+    ),
+    Server(
+        name="uvicorn-h11",
+        interfaces=frozenset({Interface.ASGI}),
+        requirements=(_UVICORN,),  # all that plain "pip install uvicorn" installs
+        line=_UVICORN_LINE.format(loop="asyncio", http="h11") + "{target}",
+    ),
+    Server(
+        name="uvicorn-worker",
+        interfaces=frozenset({Interface.ASGI}),
+        requirements=(_GUNICORN, _UVICORN, _HTTPTOOLS, "uvicorn-worker==0.4.0"),
+        loop_requirements=(_UVLOOP,),
+        line=_GUNICORN_LINE + "--worker-class=uvicorn_worker.UvicornWorker {target}",
+    ),
+    Server(
+        name="gunicorn-asgi",
+        interfaces=frozenset({Interface.ASGI}),
+        requirements=(_GUNICORN,),
+        loop_requirements=(_UVLOOP,),
+        line=_GUNICORN_LINE + "--worker-class=asgi --asgi-loop=uvloop {target}",
+    ),
+    Server(
+        name="hypercorn",
+        interfaces=frozenset({Interface.ASGI}),
+        requirements=("hypercorn==0.18.0",),
         loop_requirements=(_UVLOOP,),
         line=(
-            "uvicorn --host={host} --port={port} --workers={workers} --loop=uvloop --http=httptools "
-            f"--timeout-keep-alive={KEEP_ALIVE_S} --timeout-graceful-shutdown={GRACE_S} "
-            "--no-access-log --log-level=warning {target}"
+            "hypercorn --bind={host}:{port} --workers={workers} --worker-class=uvloop "
+            f"--keep-alive={KEEP_ALIVE_S} --graceful-timeout={GRACE_S} --log-level=warning "
+            "{target}"
         ),
     ),
     Server(
+        name="daphne",
+        interfaces=frozenset({Interface.ASGI}),
+        requirements=("daphne==4.2.3",),
+        processes=False,
+        unavailable={"alpine": _NO_ZOPE_INTERFACE.format("daphne")},
+        # Twisted has its own HTTP parser and runs on asyncio's loop; nothing ends an idle connection.
+        line="daphne --bind={host} --port={port} --verbosity=0 {target}",
+    ),
+    Server(
         name="granian",
-        interfaces=frozenset({Interface.WSGI, Interface.ASGI}),
+        interfaces=frozenset({Interface.WSGI, Interface.ASGI, Interface.RSGI}),
         requirements=("granian==2.8.7",),
         loop_requirements=(_UVLOOP,),
         line=(
@@ -105,7 +191,12 @@ _ALL = (
 )
 SERVERS = {server.name: server for server in _ALL}
 
-DEFAULTS = {Interface.WSGI: "gunicorn-gthread", Interface.ASGI: "uvicorn", Interface.NATIVE: "native"}
+DEFAULTS = {
+    Interface.WSGI: "gunicorn-gthread",
+    Interface.ASGI: "uvicorn",
+    Interface.RSGI: "granian",
+    Interface.NATIVE: "native",
+}
 
 
 def command(framework: Framework, server: Server, *, host: str, port: int | str, workers: int | str) -> tuple[str, ...]:
@@ -115,6 +206,6 @@ def command(framework: Framework, server: Server, *, host: str, port: int | str,
     """
     line = framework.command or server.line
     threads = THREADS if framework.interface is Interface.WSGI else 1
-    loop = "uvloop" if framework.interface is Interface.ASGI else "asyncio"
+    loop = "uvloop" if framework.interface in ON_A_LOOP else "asyncio"
     values = {"host": host, "port": port, "workers": workers, "threads": threads, "loop": loop}
     return tuple(line.format(**values, interface=framework.interface, target=framework.target).split())

@@ -9,7 +9,7 @@ from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.errors import UsageError
 
 DEFAULT = "default"
-"""The value of ``SERVER=`` that stands for each framework's default server."""
+"""The value of ``FRAMEWORK=`` that stands for the default frameworks, and of ``SERVER=`` for each one's default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,12 @@ class Stack:
         """The stack's name in tables and records: ``falcon+gunicorn-gthread``."""
         return f"{self.framework.name}+{self.server.name}"
 
+    @property
+    def processes(self) -> bool:
+        """Whether it can run several worker processes."""
+        own = self.framework.command
+        return "{workers}" in own if own else self.server.processes
+
     def unavailable(self, *places: str) -> str | None:
         """Return why the stack is not available on one of ``places`` (images, runtimes), or ``None`` if it is."""
         reasons = {**self.server.unavailable, **self.framework.unavailable}
@@ -33,21 +39,25 @@ class Stack:
 def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple[Stack, ...]:
     """Return every selected framework on every selected server that can serve it.
 
-    ``framework`` and ``server`` are comma-separated names or ``all``; ``server`` may also be ``default``. Raises
-    ``UsageError`` if none of the servers can serve a framework, unless all frameworks were selected.
+    ``framework`` and ``server`` are comma-separated names, ``all`` or ``default``. Raises ``UsageError`` if none of the
+    servers can serve a framework that was selected by its name, or any framework.
     """
-    names = select(framework, known, variable="FRAMEWORK")
-    selected = tuple(
-        Stack(framework=known[name], server=choice) for name in names for choice in _servers(known[name], server)
-    )
-    missing = set(names) - {stack.framework.name for stack in selected}
-    if not selected or (missing and canonical(framework) != "all"):
-        name = min(missing)
+    servers = {name: _servers(known[name], server) for name in select_frameworks(framework, known)}
+    missing = [name for name, able in servers.items() if not able]
+    named = [name for name in missing if canonical(name) in map(canonical, framework.split(","))]
+    if named or len(missing) == len(servers):
+        name = (named or missing)[0]
         raise UsageError(
             f"SERVER={server} cannot serve {name} ({known[name].interface}). "
             f"Accepted: {', '.join(choice.name for choice in compatible(known[name]))}, all, default."
         )
-    return selected
+    return tuple(Stack(framework=known[name], server=one) for name, able in servers.items() for one in able)
+
+
+def select_frameworks(text: str, known: Mapping[str, Framework]) -> tuple[str, ...]:
+    """Return the frameworks that ``FRAMEWORK=`` names, ``default`` for those that are selected without it."""
+    groups = {DEFAULT: [name for name, framework in known.items() if framework.default]}
+    return select(text, known, variable="FRAMEWORK", groups=groups)
 
 
 def compatible(framework: Framework) -> tuple[Server, ...]:

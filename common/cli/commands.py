@@ -2,17 +2,18 @@
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter, validators
 
 from common.aws.leftovers import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
-from common.catalog import inventory
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.catalog.selection import select
+from common.catalog.selection import canonical, select
 from common.catalog.stacks import DEFAULT, stacks
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
@@ -21,7 +22,6 @@ from common.cli.parameters import (
     NO_FARGATE,
     PYTHON,
     SERVERS,
-    Format,
     OnFargate,
     Port,
     Registry,
@@ -37,23 +37,21 @@ from common.conformance.candidates import (
     conformance_tables,
     require_conforming,
 )
+from common.conformance.divergence_page import divergence_page, divergence_tables, observe_divergences
 from common.conformance.observations import observation_tables, refuse_declarations
 from common.conformance.running import DECLARATIONS, run_suite
 from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
-from common.engine.client import engine
-from common.errors import FailedError, UsageError
+from common.errors import FailedError
 from common.host.cores import split_cores
-from common.packages import locks
+from common.packages.variants import with_named_variants
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
-from common.runtimes.candidates import parse_runtime, select_candidates
+from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.runtimes.preparation import available, prepare
-from common.tables import Form
 
-LOOK_AROUND = Group.create_ordered("Look around")
 BUILD = Group.create_ordered("Build")
 RUN = Group.create_ordered("Run")
 
@@ -67,50 +65,18 @@ Jobs = Annotated[
 
 def register(app: App) -> None:
     """Add the commands to the command line."""
-    app.command(list_, name="list", group=LOOK_AROUND)
-    app.command(lock, group=LOOK_AROUND)
     app.command(build, group=BUILD)
     app.command(bases, group=BUILD)
     app.command(push, group=BUILD)
     app.command(serve, group=RUN)
     app.command(conformance, group=RUN)
+    app.command(divergences, group=RUN)
     app.command(fargate_clean, name="fargate-clean", group=RUN)
-
-
-def list_(
-    *,
-    format: Format = "text",  # noqa: A002 -- its name
-) -> None:
-    """List frameworks, servers and images, and what is not available."""
-    try:
-        engine()
-        missing = None
-    except UsageError as error:
-        missing = str(error)
-    known = frameworks()
-    terminal = Terminal(form=Form(format))
-    if terminal.form is Form.JSON:
-        terminal.write(inventory.as_json(known, missing) + "\n")
-        return
-    for part in inventory.as_tables(known, missing).renderables:
-        if isinstance(part, str) and terminal.form is not Form.TEXT:
-            terminal.note(part)
-        else:
-            terminal.show(part)
-
-
-def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all") -> None:
-    """Pin each framework's packages and those of its servers, with hashes, in its folder."""
-    terminal, known = Terminal(), frameworks()
-    for name in select(framework, known, variable="FRAMEWORK"):
-        with terminal.messages.status(f"locking {name}"):
-            file = locks.lock(known[name])
-        terminal.results.print(f"{name}: {file}", soft_wrap=True)
 
 
 def build(
     *,
-    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
     image: Annotated[str, Parameter(help=IMAGES)] = "all",
     python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
@@ -123,7 +89,13 @@ def build(
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
     os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
-    build_images(stacks(framework, server, frameworks()), flavours, python, jobs=jobs, report=Terminal().say)
+    build_images(
+        stacks(framework, server, with_named_variants(framework, frameworks())),
+        flavours,
+        python,
+        jobs=jobs,
+        report=Terminal().say,
+    )
 
 
 def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:
@@ -188,10 +160,29 @@ def conformance(
     require_conforming(outcomes)
 
 
+def divergences(
+    stacks: StackParameters = StackParameters(),
+    *,
+    out: Annotated[Path | None, Parameter(help="Markdown page to write, instead of a table.")] = None,
+) -> None:
+    """Show what each stack does where the contract leaves it free."""
+    terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
+    candidates = {one.name: one for one in stacks.candidates(runtime)}
+    if canonical(stacks.framework) == "all" and canonical(stacks.server) == DEFAULT:  # servers differ, too
+        floors = replace(stacks, framework="raw_asgi,raw_wsgi", server="all")
+        candidates |= {one.name: one for one in floors.candidates(runtime)}
+    observed = observe_divergences(tuple(candidates.values()), terminal.messages)
+    if out is None:
+        terminal.results.print(divergence_tables(observed))
+    else:
+        out.write_text(divergence_page(observed, candidates, runtime))
+        terminal.say(f"wrote {out}")
+
+
 def push(
     *,
     registry: Registry,
-    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
     image: Annotated[str, Parameter(help=IMAGES)] = "all",
     python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,

@@ -12,8 +12,12 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT
 from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
 
-FRAMEWORKS = "Frameworks: names joined by commas, or all."
-FRAMEWORK = "Name of one framework."
+FRAMEWORKS = (
+    "Frameworks: names joined by commas, all, or default for those that make list marks; also NAME@VERSION for "
+    "another version than the locked one, and ./FOLDER for an app of your own, laid out like those under frameworks/."
+)
+FRAMEWORK_FOLDERS = "Frameworks: names joined by commas, all, or default for those that make list marks."
+FRAMEWORK = "Name of one framework, or NAME@VERSION."
 SERVERS = "Servers: names joined by commas, all, or default for each framework's own."
 IMAGES = "Base images: fat, slim, alpine, joined by commas, or all."
 RUNTIME = (
@@ -41,7 +45,7 @@ OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 class StackParameters:
     """Which stacks, and how they are brought up."""
 
-    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all"
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT
     image: Annotated[str | None, Parameter(help=f"{IMAGES} Default: slim in the docker runtime.")] = None
     runtime: Annotated[str, Parameter(help=RUNTIME)] = "auto"

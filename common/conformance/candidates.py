@@ -21,17 +21,19 @@ SIZE = Size()
 LONGEST_S = 120.0
 """An upper bound for the suite's duration on one server, for estimating the cost of a billable server."""
 
+NO_DEVIATIONS: Mapping[str, str] = {}
+_OUTDATED = "passes, but is declared as a deviation; remove it from the framework's pyproject.toml"
+
 
 def conform(candidate: Candidate) -> Conformance:
     """Return the outcome of the suite on a fresh server; one that does not start fails the test ``start``."""
     server = candidate.stack.server
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))) as running:
-            return conformance_record(
-                run_suite(
-                    running.url, keep_alive=server.keep_alive, overlap=server.concurrent, prefix=running.client_prefix
-                )
+            outcome = run_suite(
+                running.url, keep_alive=server.keep_alive, overlap=server.concurrent, prefix=running.client_prefix
             )
+            return conformance_record(outcome, candidate.stack.framework.deviations)
     except FailedError as error:
         return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
 
@@ -67,28 +69,44 @@ def require_some_conforming(
     raise FailedError("none of the selected stacks is available and conforms to the contract; see the reasons above.")
 
 
-def conformance_record(outcome: SuiteOutcome) -> Conformance:
-    """Return the outcome in the form in which runs record it."""
+def conformance_record(outcome: SuiteOutcome, known: Mapping[str, str] = NO_DEVIATIONS) -> Conformance:
+    """Return the outcome in the form in which runs record it.
+
+    A test that fails as ``known`` declares is recorded as a deviation. One that passes all the same counts as failed,
+    so that no declaration outlives its reason.
+    """
+    failed = dict(outcome.failed)
+    outdated = {test: _OUTDATED for test in known if test in outcome.passed}
     return Conformance(
         passed=len(outcome.passed),
-        failed=dict(outcome.failed),
+        failed={test: reason for test, reason in failed.items() if test not in known} | outdated,
+        deviations={test: reason for test, reason in known.items() if test in failed},
         duration_s=outcome.duration_s,
         divergences=dict(outcome.divergences),
     )
 
 
 def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
-    """Return a table with one row per stack and, if any test failed, a table with one row per failure."""
+    """Return a table with one row per stack, and tables with one row per failure and per deviation."""
     stacks = Table(title="conformance", title_justify="left")
     for heading in ("stack", "passed", "failed", "seconds", "verdict"):
         stacks.add_column(heading, justify="left" if heading in {"stack", "verdict"} else "right")
     failures = Table("stack", "test", "reason", title="failures", title_justify="left")
+    deviations = Table("stack", "test", "reason", title="declared deviations", title_justify="left")
     for name, outcome in outcomes.items():
-        verdict = "nonconforming" if outcome.failed else "conforms"
+        verdict = _verdict(outcome)
         stacks.add_row(Text(name), str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
         for test, reason in outcome.failed.items():
-            failures.add_row(Text(name), test, Text(reason))  # a reason quotes what a server sent, which is not markup
-    return Group(stacks, failures) if failures.row_count else Group(stacks)
+            failures.add_row(Text(name), Text(test), Text(reason))  # not markup, though brackets are in both
+        for test, reason in outcome.deviations.items():
+            deviations.add_row(Text(name), Text(test), Text(reason))
+    return Group(stacks, *(table for table in (failures, deviations) if table.row_count))
+
+
+def _verdict(outcome: Conformance) -> str:
+    if outcome.failed:
+        return "nonconforming"
+    return "conforms, with deviations" if outcome.deviations else "conforms"
 
 
 def require_conforming(outcomes: Mapping[str, Conformance]) -> None:

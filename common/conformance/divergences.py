@@ -1,42 +1,84 @@
 """Divergences: how a stack behaves where the contract leaves it free. They are published, never judged."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from common.conformance.endpoint import Endpoint
 from common.conformance.wire import MalformedResponseError, Response, Wire
 
 _PATIENCE_S = 1.0
 """The longest wait for an answer to a probe."""
+_SHOWN = 60
+"""How many bytes of a body are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A request, and what is read from its answer."""
+
+    method: str = "GET"
+    path: str = "/hello"
+    headers: tuple[str, ...] = ()
+    edit: Callable[[bytes], bytes] = bytes
+    """What is done to the bytes of the request before they are sent."""
+    read: Callable[[Response], str]
 
 
 def probe(url: str) -> dict[str, str]:
     """Return the observations by request or property; one that got no answer in time starts with "no answer"."""
     target = Endpoint.parse(url)
-    return {name: _observe(target, method, path, read) for name, (method, path, read) in _PROBES.items()}
+    observed = {name: _observe(target, one) for name, one in _PROBES.items()}
+    return observed | {"two requests at once": _pipelining(target)}
 
 
-def _observe(target: Endpoint, method: str, path: str, read: Callable[[Response], str]) -> str:
+def _observe(target: Endpoint, one: Probe) -> str:
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
-            wire.send(wire.request(path, "Connection: close", method=method))
-            return read(wire.answer(method))
+            wire.send(one.edit(wire.request(one.path, "Connection: close", *one.headers, method=one.method)))
+            return one.read(wire.answer(one.method)).replace(target.authority, "HOST")
     except MalformedResponseError as error:
         return f"no answer ({str(error).partition('.')[0]})"
     except OSError as error:
         return f"no answer ({error.strerror or error})"
 
 
+def _pipelining(target: Endpoint) -> str:
+    """Return what becomes of two requests that are sent before the first is answered."""
+    try:
+        with Wire(target, patience_s=_PATIENCE_S) as wire:
+            wire.send(wire.request("/hello") + wire.request("/sleep/1"))
+            wire.answer()
+            wire.answer()
+    except (MalformedResponseError, OSError):
+        return "the second is not answered"
+    return "both are answered"
+
+
 def _status(answer: Response) -> str:
-    """Return the status, followed by the Location and Allow headers if there are any."""
-    return " ".join([str(answer.status), *answer.values("location"), *answer.values("allow")])
+    """Return the status, followed by the Location header and the allowed methods, sorted, if there are any."""
+    allowed = sorted(method.strip() for value in answer.values("allow") for method in value.split(","))
+    return " ".join([str(answer.status), *answer.values("location"), *([", ".join(allowed)] if allowed else [])])
 
 
 def _status_and_body(answer: Response) -> str:
-    return f"{answer.status} {answer.body[:60].decode(errors='replace')}"
+    return f"{answer.status} {_body(answer)}"
+
+
+def _body(answer: Response) -> str:
+    return answer.body[:_SHOWN].decode(errors="replace").replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _error(answer: Response) -> str:
+    """Return the content type and the beginning of the body."""
+    return f"{_header('content-type')(answer)}: {_body(answer) or 'empty'}"
 
 
 def _header(name: str) -> Callable[[Response], str]:
     return lambda answer: ", ".join(answer.values(name)) or "absent"
+
+
+def _header_names(answer: Response) -> str:
+    return ", ".join(name for name, _ in answer.headers)
 
 
 def _framing(answer: Response) -> str:
@@ -50,24 +92,41 @@ def _head_bytes(answer: Response) -> str:
     return f"{len(answer.head) + blank_line_bytes} bytes"
 
 
-_PROBES: dict[str, tuple[str, str, Callable[[Response], str]]] = {
-    "HEAD /hello": ("HEAD", "/hello", _status),
-    "OPTIONS /hello": ("OPTIONS", "/hello", _status),
-    "TRACE /hello": ("TRACE", "/hello", _status),
-    "GET /hello/": ("GET", "/hello/", _status),
-    "GET //hello": ("GET", "//hello", _status),
-    "GET /hell%6F": ("GET", "/hell%6F", _status),
-    "GET /hello?x=1": ("GET", "/hello?x=1", _status),
-    "GET /hello%0A": ("GET", "/hello%0A", _status),
-    "GET /sleep/": ("GET", "/sleep/", _status),
-    "GET /sleep/1/": ("GET", "/sleep/1/", _status),
-    "GET /sleep/%31": ("GET", "/sleep/%31", _status_and_body),
-    "GET /sleep/%FF": ("GET", "/sleep/%FF", _status),
-    "GET /sleep/1%2F2": ("GET", "/sleep/1%2F2", _status),
-    "Content-Type": ("GET", "/hello", _header("content-type")),
-    "Server": ("GET", "/hello", _header("server")),
-    "Date": ("GET", "/hello", lambda answer: "present" if answer.values("date") else "absent"),
-    "framing": ("GET", "/hello", _framing),
-    "body of /hello": ("GET", "/hello", lambda answer: answer.body[:60].decode(errors="replace")),
-    "header size": ("GET", "/hello", _head_bytes),
+def _status_line(answer: Response) -> str:
+    return answer.head.partition(b"\r\n")[0].decode("latin-1")
+
+
+def _as_http_1_0(request: bytes) -> bytes:
+    return request.replace(b"HTTP/1.1", b"HTTP/1.0", 1).replace(b"Connection: close\r\n", b"")
+
+
+def _without_host(request: bytes) -> bytes:
+    line, _, rest = request.partition(b"\r\nHost: ")
+    return line + b"\r\n" + rest.partition(b"\r\n")[2]
+
+
+_PROBES = {
+    **{f"{method} /hello": Probe(method=method, read=_status) for method in ("HEAD", "OPTIONS", "TRACE", "BREW")},
+    **{
+        f"GET {path}": Probe(path=path, read=_status)
+        for path in ("/hello/", "//hello", "/hell%6F", "/hello?x=1", "/hello%0A", "/sleep/", "/sleep/1/")
+    },
+    "GET /sleep/%31": Probe(path="/sleep/%31", read=_status_and_body),
+    "GET /sleep/%FF": Probe(path="/sleep/%FF", read=_status),
+    "GET /sleep/1%2F2": Probe(path="/sleep/1%2F2", read=_status),
+    "Content-Type": Probe(read=_header("content-type")),
+    "Server": Probe(read=_header("server")),
+    "Date": Probe(read=lambda answer: "present" if answer.values("date") else "absent"),
+    "header names": Probe(read=_header_names),
+    "header size": Probe(read=_head_bytes),
+    "framing": Probe(read=_framing),
+    "body of /hello": Probe(read=_body),
+    "body of a 404": Probe(path="/nothing", read=_error),
+    "body of a 405": Probe(method="DELETE", read=_error),
+    "HTTP/1.0": Probe(edit=_as_http_1_0, read=_status_line),
+    "HTTP/1.1 without Host": Probe(edit=_without_host, read=_status),
+    "query of 10,000 bytes": Probe(path=f"/hello?{'x' * 10_000}", read=_status),
+    "header of 10,000 bytes": Probe(headers=(f"X-Filler: {'x' * 10_000}",), read=_status),
+    "header of 100,000 bytes": Probe(headers=(f"X-Filler: {'x' * 100_000}",), read=_status),
+    "150 headers": Probe(headers=tuple(f"X-Filler-{number}: x" for number in range(150)), read=_status),
 }

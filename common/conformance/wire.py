@@ -106,6 +106,8 @@ class Wire:
             try:
                 event = parser.next_event()
             except h11.RemoteProtocolError as error:
+                if not raw:
+                    raise MalformedResponseError("the connection was closed without an answer.") from error
                 raise MalformedResponseError(
                     f"the answer is not valid HTTP: {error}. Received: {raw[-200:]!r}"
                 ) from error

@@ -16,10 +16,8 @@ from common.catalog.stacks import Stack, compatible
 from common.errors import UsageError
 from common.packages.uv import run_uv
 
-OLDEST_PYTHON = "3.11"
-
 _COMPILE = (
-    *("pip", "compile", "-", "--quiet", "--universal", "--fork-strategy=fewest", f"--python-version={OLDEST_PYTHON}"),
+    *("pip", "compile", "-", "--quiet", "--universal", "--fork-strategy=fewest"),
     *("--generate-hashes", "--no-header"),
 )
 
@@ -31,10 +29,18 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
     then left as it was. Package indexes that are files of this machine are ignored: a lock contains the hashes of the
     first index that has a package, and the hash of a wheel built here would match nowhere else.
     """
-    options = (f"--output-file={framework.lock}", *(("--upgrade",) if upgrade else ()))
-    stdin = "\n".join(requirements(framework))
-    run_uv(*_COMPILE, *options, stdin=stdin, what=f"The lock of {framework.name}", local=False)
-    return framework.lock
+    what, python = f"The lock of {framework.name}", framework.oldest_python
+    return compile_lock(requirements(framework), framework.lock, python=python, what=what, upgrade=upgrade)
+
+
+def compile_lock(roots: Iterable[str], file: Path, *, python: str, what: str, upgrade: bool = False) -> Path:
+    """Write the lock of some requirements to ``file`` and return its path.
+
+    ``python`` is the oldest version that it has to fit, ``what`` the subject of the error message.
+    """
+    options = (f"--python-version={python}", f"--output-file={file}", *(("--upgrade",) if upgrade else ()))
+    run_uv(*_COMPILE, *options, stdin="\n".join(roots), what=what, local=False)
+    return file
 
 
 def requirements(framework: Framework) -> tuple[str, ...]:

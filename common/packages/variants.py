@@ -6,7 +6,7 @@ Each variant is created once, in its own folder under ``.cache``, with a copy of
 import hashlib
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import LOCK, Framework
+from common.catalog.selection import one_of
 from common.errors import FailedError, UsageError
 from common.packages.locks import lock, why_stale, without_package
 from common.packages.uv import run_uv
@@ -41,6 +42,37 @@ def framework_at_version(framework: Framework, version: str, *, root: Path = VAR
         ) from error
     dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)}{pin}")
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
+
+
+def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
+    """Return ``known``, and what a comma-separated ``FRAMEWORK=`` names as ``NAME@VERSION`` or as a folder's path.
+
+    The folder of a framework that has no lock is given one. Raises ``UsageError`` if a name is unknown, a version
+    malformed or a folder not laid out like those under ``frameworks/``, ``FailedError`` if a version does not exist.
+    """
+    variants = dict(known)
+    for part in map(str.strip, text.split(",")):
+        name, at, version = part.partition("@")
+        if "/" in part:
+            variants[part] = _own_framework(Path(part).expanduser())
+        elif at:
+            framework = known[one_of(name, known, variable="FRAMEWORK")]
+            variant = framework_at_version(framework, version, root=root)
+            name = f"{framework.name}@{version}"
+            variants[name] = replace(variant, name=name)
+    return variants
+
+
+def _own_framework(folder: Path) -> Framework:
+    if not is_framework_folder(folder):
+        raise UsageError(
+            f"FRAMEWORK={folder} is not a framework: must be a folder with app.py and pyproject.toml like those under "
+            "frameworks/."
+        )
+    framework = framework_from_folder(folder)
+    if not framework.lock.exists():
+        lock(framework)
+    return framework
 
 
 def framework_from_checkout(

@@ -46,6 +46,9 @@ class Conformance(Struct, frozen=True, kw_only=True):
 
     passed: Annotated[Count, says("Number of tests that passed.")]
     failed: Annotated[dict[str, str], says("Tests that failed, each with what was observed.")] = {}
+    deviations: Annotated[
+        dict[str, str], says("Tests that failed as the framework's folder declares, each with the reason; not judged.")
+    ] = {}
     duration_s: Annotated[Seconds, says("Duration of the suite.")]
     divergences: Annotated[
         dict[str, str], says("Behaviour of the stack where the contract leaves it free, by request or property.")
@@ -59,7 +62,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     framework: Annotated[str, says("Name of the folder under frameworks/.")]
     title: Annotated[str, says("The framework's name as its makers write it.")]
     version: Annotated[str | None, says("Framework version as read from the environment or image; null for a floor.")]
-    interface: Annotated[str, says("wsgi, asgi or native.")]
+    interface: Annotated[str, says("wsgi, asgi, rsgi or native.")]
     server: Annotated[str, says("Name of the server.")]
     server_packages: Annotated[list[str], says("Pinned packages of the server.")]
     lock_sha256: Annotated[str, says("SHA-256 digest of the framework's lock.")]

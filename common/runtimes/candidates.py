@@ -1,9 +1,12 @@
 """Candidates for a command: stacks in a runtime and, except as processes, in an image."""
 
+import platform
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
 
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size, with_minimum_memory
@@ -16,6 +19,7 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT, Stack, stacks
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
+from common.packages.variants import with_named_variants
 from common.records.run import Cell
 from common.runtimes import container, fargate, process
 from common.runtimes.base import RunningServer
@@ -78,9 +82,17 @@ class Candidate:
     @property
     def unavailable(self) -> str | None:
         """The reason why it is not available; ``None`` if it is."""
-        if self.image is None:
-            return self.stack.unavailable(Runtime.PROCESS)
-        return self.stack.unavailable(Runtime.DOCKER, self.image.name)
+        places = (Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name)
+        return self.stack.unavailable(*places) or self._unfit_python
+
+    @property
+    def _unfit_python(self) -> str | None:
+        """The reason why its framework cannot run on this Python; ``None`` if it can, or for an interpreter by path."""
+        if self.interpreter is not None:
+            return None
+        python = platform.python_version() if self.image is None else self.python
+        needed = self.stack.framework.requires_python
+        return None if SpecifierSet(needed).contains(python) else f"it needs Python {needed}, and this is {python}"
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
@@ -121,7 +133,7 @@ def select_candidates(
     ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
     commands that do not run on Fargate.
     """
-    chosen = stacks(framework, server, frameworks())
+    chosen = stacks(framework, server, with_named_variants(framework, frameworks()))
     if fargate is not None and runtime is Runtime.FARGATE:
         fargate.check()
     elif fargate is not None:
@@ -153,6 +165,8 @@ def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
 def candidate_from_cell(cell: Cell) -> Candidate:
     """Return the candidate that a recorded cell measured; ``UsageError`` if its framework, server or image is gone."""
     known, known_images = frameworks(), images()
+    if "@" in cell.framework and "/" not in cell.framework:  # a record names no folder to be run
+        known = with_named_variants(cell.framework, known)
     if cell.framework not in known or cell.server not in SERVERS or cell.image not in {None, *known_images}:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
     stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])

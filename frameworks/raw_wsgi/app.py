@@ -31,4 +31,4 @@ def app(environ, start_response):
             status, answer = "404 Not Found", {"error": "not found"}
     body = json.dumps(answer).encode()
     start_response(status, [*headers, ("Content-Length", str(len(body)))])
-    return [body]
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

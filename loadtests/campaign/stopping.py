@@ -8,7 +8,7 @@ from common.records.run import Stopping
 from loadtests.analysis.comparison import LOOKS, MARGIN
 
 DEFAULT_BUDGET = "6m"
-"""Leaves time for the rounds that a rank needs, for all frameworks on their default servers, on two cores."""
+"""Leaves time for the rounds that a rank needs, of the default frameworks, on two cores."""
 FEWEST_TO_RANK = LOOKS[0]
 MOST_PRECISE_ROUNDS = 100
 MOST_SHARE = 0.5

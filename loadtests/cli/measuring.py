@@ -350,7 +350,7 @@ def memory(
 
 def sizes(
     *,
-    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = "all",
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
     image: Annotated[str, Parameter(help=IMAGES)] = "all",
     registry: Annotated[

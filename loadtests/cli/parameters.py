@@ -41,6 +41,9 @@ Delay = Annotated[
         help=f"Milliseconds that each request of sleep, mixed and sleepers waits, 0 to {MAX_DELAY_MS}.",
     ),
 ]
+Seed = Annotated[
+    int | None, Parameter(validator=validators.Number(gte=0), help="Seed of the order; drawn unless given.")
+]
 Out = Annotated[Path | None, Parameter(help="Folder for the run instead of loadtests/results/ID.")]
 Scenario = Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")]
 
@@ -50,9 +53,7 @@ Scenario = Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")]
 class RunParameters:
     """Where a run is written, the seed of its order, and the run to resume."""
 
-    seed: Annotated[
-        int | None, Parameter(validator=validators.Number(gte=0), help="Seed of the order; drawn unless given.")
-    ] = None
+    seed: Seed = None
     out: Out = None
     resume: Annotated[str | None, Parameter(help="Interrupted run to complete: its id, its folder, or latest.")] = None
     format: Format = "text"

@@ -1,5 +1,7 @@
 """Commands that join, show and publish results."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +9,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Group, Parameter, validators
 
+from common.catalog.frameworks import frameworks
 from common.catalog.prices import load_prices
+from common.catalog.selection import canonical
+from common.catalog.stacks import DEFAULT
 from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
@@ -59,7 +64,7 @@ def show(
     terminal, prices = Terminal(form=Form(format)), load_prices()
     figures = _figures(terminal)
     runtime = stacks.parse_runtime()
-    candidates = stacks.candidates(runtime)
+    candidates = _with_measured(stacks, figures).candidates(runtime)
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     rows = board_rows(subjects, figures, prices, vcpu=vcpu, locks=locks_of(candidates))
     if terminal.form is Form.JSON:
@@ -99,7 +104,7 @@ def money(
         raise UsageError(f"P99={p99:g} needs RATE=, the requests per second to serve within it.")
     terminal, prices = Terminal(form=Form(format)), load_prices()
     figures = _figures(terminal)
-    candidates = stacks.candidates(stacks.parse_runtime())
+    candidates = _with_measured(stacks, figures).candidates(stacks.parse_runtime())
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
     bill = make_bill(subjects, figures, prices, question, now=datetime.now(UTC))
@@ -156,6 +161,14 @@ def records() -> None:
     for file, text in {PAGE: page(), **schemas()}.items():
         file.write_text(text)
         Terminal().results.print(f"wrote {file}", soft_wrap=True)
+
+
+def _with_measured(stacks: StackParameters, figures: Sequence[Figure]) -> StackParameters:
+    """Return the stacks asked for; where none were named, also the frameworks that this machine has figures of."""
+    if {canonical(stacks.framework), canonical(stacks.server)} != {DEFAULT}:
+        return stacks
+    measured = {figure.subject.framework for figure in figures} & frameworks().keys()
+    return replace(stacks, framework=",".join([DEFAULT, *sorted(measured)]))
 
 
 def _figures(terminal: Terminal) -> list[Figure]:

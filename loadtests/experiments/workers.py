@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from rich.console import Console
 from typing_extensions import override
 
-from common.catalog.frameworks import Interface
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
@@ -63,12 +62,12 @@ def begin_workers(
 ) -> Callable[[RunIdentity], tuple[Workers, Mapping[str, Candidate]]]:
     """Return the function that prepares a run of every number of workers at every size that there is room for.
 
-    ``UsageError`` if there is no size, or the framework's own server is always one process.
+    ``UsageError`` if there is no size, or the server is always one process.
     """
     require_room(vcpus, runtime)
-    framework = candidate.stack.framework
-    if framework.interface is Interface.NATIVE and "{workers}" not in framework.command:
-        raise UsageError(f"FRAMEWORK={framework.name} brings its own server, which is one process at any size.")
+    stack = candidate.stack
+    if not stack.processes:
+        raise UsageError(f"FRAMEWORK={stack.framework.name} SERVER={stack.server.name} is one process at any size.")
 
     def begin(identity: RunIdentity) -> tuple[Workers, Mapping[str, Candidate]]:
         prepared = prepare_latency([candidate], runtime, messages)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common import contract
 from common.catalog.frameworks import FRAMEWORKS, Framework, Interface, frameworks, locked_version
 from common.errors import UsageError
 
@@ -19,6 +20,8 @@ interface = "wsgi"
 distribution = "toy"
 """
 REAL = frameworks()
+DISTRIBUTIONS = {"ninja": "django-ninja", "rest_framework": "djangorestframework"}
+"""The distributions whose modules have other names."""
 
 
 def write(root: Path, text: str, name: str = "toy") -> Path:
@@ -30,7 +33,9 @@ def write(root: Path, text: str, name: str = "toy") -> Path:
 
 
 def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
-    folder = write(tmp_path, GOOD + '[tool.stack.unavailable]\nalpine = "has no wheel"\n')
+    more = '[tool.stack.unavailable]\nalpine = "has no wheel"\n[tool.stack.deviations]\n"test_x[1]" = "answers 500"\n'
+    project = GOOD.replace("[project]", '[project]\nrequires-python = ">=3.12"')
+    folder = write(tmp_path, f"{project}default = true\n{more}")
     assert Framework.load(folder) == Framework(
         name="toy",
         title="Toy",
@@ -39,8 +44,11 @@ def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
         target="app:app",
         distribution="toy",
         dependencies=("toy>=1",),
+        requires_python=">=3.12",
         command="",
+        default=True,
         unavailable={"alpine": "has no wheel"},
+        deviations={"test_x[1]": "answers 500"},
     )
 
 
@@ -60,13 +68,24 @@ def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> 
         ('title = "Toy"', "", "tool.stack.title is missing"),
         ('title = "Toy"', "title = 3", "invalid tool.stack.title 3: must be a string"),
         ('interface = "wsgi"', "", "tool.stack.interface is missing"),
-        ('"wsgi"', '"cgi"', "invalid tool.stack.interface cgi: must be one of wsgi, asgi, native"),
+        ('"wsgi"', '"cgi"', "invalid tool.stack.interface cgi: must be one of wsgi, asgi, rsgi, native"),
         ('"wsgi"', '"native"', "tool.stack.command is required with interface = 'native'"),
         ('"wsgi"', '"wsgi"\ncommand = "python app.py"', "tool.stack.command is required with interface = 'native'"),
         ('"toy>=1"', '"toy>>1"', "invalid entry toy>>1 in project.dependencies: must be a requirement"),
         ('"toy>=1"', "7", "invalid entry 7 in project.dependencies: must be a requirement"),
         ('["toy>=1"]', '"toy>=1"', "invalid project.dependencies toy>=1: must be an array"),
         ('"wsgi"', '"wsgi"\nunavailable = "alpine"', "invalid tool.stack.unavailable alpine: must be a table"),
+        (
+            "[project]",
+            '[project]\nrequires-python = "new"',
+            "invalid project.requires-python new: must name the oldest",
+        ),
+        (
+            "[project]",
+            '[project]\nrequires-python = "<4"',
+            "invalid project.requires-python <4: must name the oldest",
+        ),
+        ('"wsgi"', '"wsgi"\ndefault = "yes"', "invalid tool.stack.default yes: must be true or false"),
     ],
 )
 def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -76,6 +95,12 @@ def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: s
     assert "frameworks/toy/pyproject.toml" in str(caught.value)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_oldest_python_is_the_lower_bound(tmp_path: Path) -> None:
+    bounded = GOOD.replace("[project]", '[project]\nrequires-python = "<3.15,>=3.12"')
+    assert Framework.load(write(tmp_path, bounded)).oldest_python == "3.12"
+    assert Framework.load(write(tmp_path, GOOD, "other")).oldest_python == "3.11"
 
 
 def test_version_is_read_from_the_lock_for_any_spelling_of_the_package_name() -> None:
@@ -90,7 +115,11 @@ def test_version_is_read_from_the_lock_for_any_spelling_of_the_package_name() ->
 def test_wsgi_and_asgi_have_a_floor_and_every_title_is_unique() -> None:
     assert {"raw_wsgi", "raw_asgi", "flask", "falcon", "falcon_asgi", "aiohttp"} <= set(REAL)
     assert len({framework.title for framework in REAL.values()}) == len(REAL)
-    assert {name for name, framework in REAL.items() if framework.distribution is None} == {"raw_wsgi", "raw_asgi"}
+    assert {name for name, framework in REAL.items() if framework.distribution is None} == {
+        "raw_wsgi",
+        "raw_asgi",
+        "raw_rsgi",
+    }
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
@@ -109,7 +138,8 @@ def test_every_framework_except_the_floors_has_a_version(framework: Framework) -
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
 def test_folder_contains_exactly_three_files(framework: Framework) -> None:
     names = {file.name for file in framework.folder.iterdir()} - {"__pycache__"}
-    assert names == {"app.py", "pyproject.toml", "requirements.lock"}
+    specification = {"openapi.yaml"} if framework.name == "connexion" else set()  # Connexion starts from one
+    assert names == {"app.py", "pyproject.toml", "requirements.lock"} | specification
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
@@ -123,10 +153,26 @@ def test_app_imports_only_its_framework_the_contract_and_the_standard_library(fr
     absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     tops = {name.partition(".")[0] for name in absolute | plain - {"common.contract"}}
-    own = {name for name in tops if name in framework.name or framework.name in name}
+    own = {name for name in tops if _is_locked(name, framework)}
     assert "common.contract" in absolute | plain
     assert tops - set(sys.stdlib_module_names) - own == {"common"}
     assert {name for name in absolute | plain if name.startswith("common")} == {"common.contract"}
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_app_imports_what_the_contract_has(framework: Framework) -> None:
+    tree = ast.parse((framework.folder / "app.py").read_text())
+    taken = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "common.contract"
+        for alias in node.names
+    }
+    assert taken <= set(dir(contract))
+
+
+def _is_locked(module: str, framework: Framework) -> bool:
+    return locked_version(framework.lock.read_text(), DISTRIBUTIONS.get(module, module)) is not None
 
 
 def test_no_framework_folder_is_a_python_package() -> None:

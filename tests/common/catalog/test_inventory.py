@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,16 +13,19 @@ from rich.table import Table
 from common.catalog import inventory
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import images
+from common.catalog.popularity import load_popularity
 from common.catalog.servers import SERVERS
 
 KNOWN = frameworks()
+TODAY = date(2026, 9, 1)
+PACKAGES = load_popularity().most_used()
 NO_ENGINE = "no Docker engine answers"
 
 
 def tables(known: dict[str, Framework] = KNOWN, engine_error: str | None = None) -> str:
     """Return the inventory as it is printed into a file."""
     buffer = io.StringIO()
-    Console(file=buffer, width=200).print(inventory.as_tables(known, engine_error))
+    Console(file=buffer, width=200).print(inventory.as_tables(known, engine_error, today=TODAY))
     return buffer.getvalue()
 
 
@@ -36,13 +40,15 @@ def row(name: str, text: str) -> str:
 
 
 def test_tables_and_json_name_everything_that_can_be_selected() -> None:
-    names = [*KNOWN, *SERVERS, *images(), "process", "docker", "fargate"]
-    assert [name for name in names if row(name, tables())] == names
-    assert [name for part in document().values() for name in part] == names
+    names = [*KNOWN, *SERVERS, *images(), "process", "docker", "fargate", *PACKAGES]
+    printed, parts = tables(), document()
+    del parts["sources"]
+    assert [name for name in names if row(name, printed)] == names
+    assert [name for part in parts.values() for name in part] == names
 
 
 def test_every_cell_of_the_tables_has_a_text() -> None:
-    parts = [part for part in inventory.as_tables(KNOWN, None).renderables if isinstance(part, Table)]
+    parts = [part for part in inventory.as_tables(KNOWN, None, today=TODAY).renderables if isinstance(part, Table)]
     cells = [str(cell) for table in parts for column in table.columns for cell in list(column.cells)[:-1]]
     assert len(cells) > 100
     assert {"", "-"}.isdisjoint(cells)
@@ -60,6 +66,8 @@ def test_floor_and_missing_lock_are_told_apart(tmp_path_factory: pytest.TempPath
 def test_unavailable_combination_is_printed_with_its_reason() -> None:
     assert "not on alpine: zope-interface" in row("gunicorn-gevent", tables())
     assert "everywhere" in row("uvicorn", tables())
+    needy = replace(KNOWN["flask"], requires_python=">=3.14")
+    assert "on Python >=3.14 only" in row("flask", tables(KNOWN | {"flask": needy}))
 
 
 @pytest.mark.parametrize(("engine_error", "expected"), [(None, "yes"), (NO_ENGINE, f"no: {NO_ENGINE}")])
@@ -73,6 +81,39 @@ def test_server_says_what_happens_to_connections_and_to_other_requests() -> None
     assert "closed" in row("gunicorn-sync", tables())
     assert "one at a time" in row("gunicorn-sync", tables())
     assert not document()["servers"]["gunicorn-sync"]["concurrent"]
+
+
+def test_server_of_one_process_says_so() -> None:
+    assert {name for name, one in document()["servers"].items() if not one["processes"]} == {
+        "waitress",
+        "cheroot",
+        "daphne",
+    }
+    assert "one per vCPU" in row("uvicorn", tables())
+    assert "one per vCPU" not in row("daphne", tables())
+
+
+def test_default_frameworks_are_marked() -> None:
+    assert "by default" in row("flask", tables())
+    assert "if named" in row("quart", tables())
+    assert document()["frameworks"]["flask"]["default"]
+
+
+def test_package_is_printed_with_what_is_known_of_it_and_what_is_not() -> None:
+    printed = tables().partition("PACKAGE")[2]
+    assert row("starlette", printed).split()[1:] == ["383,061,034", "12,429", "(2026-06)", "2026-10", "healthy"]
+    assert row("django-bolt", printed).split()[1:3] == ["unknown", "unknown"]
+    assert document()["packages"]["flask"]["downloads"] == 220208337
+    assert document()["packages"]["django-bolt"]["stars"] is None
+
+
+def test_source_older_than_six_months_is_named_with_the_way_to_renew_it() -> None:
+    printed = tables()
+    assert "downloads from PyPI in 30 days, mirrors and CI included: hugovk/top-pypi-packages, 2026-04-01." in printed
+    assert printed.count("popularity.toml say how to renew it") == 0
+    later = io.StringIO()
+    Console(file=later, width=200).print(inventory.as_tables(KNOWN, None, today=date(2026, 10, 2)))
+    assert later.getvalue().count("2026-04-01: older than six months") == 1
 
 
 def test_image_is_printed_as_the_reference_that_is_pulled() -> None:

@@ -27,6 +27,17 @@ def test_names_match_in_any_case_with_dashes_or_underscores_and_keep_the_order_o
     assert select(text, KNOWN, variable="FRAMEWORK") == chosen
 
 
+def test_group_stands_for_its_names_and_may_be_joined_with_others() -> None:
+    groups = {"small": ("falcon", "flask")}
+    assert select("SMALL,flask-restful", KNOWN, variable="FRAMEWORK", groups=groups) == (
+        "falcon",
+        "flask",
+        "flask_restful",
+    )
+    with pytest.raises(UsageError, match=r"Accepted: .*, all, small\.$"):
+        select("smal", KNOWN, variable="FRAMEWORK", groups=groups)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -28,8 +28,21 @@ def names(framework: str, server: str) -> list[str]:
         ("aiohttp", "default", ["aiohttp+native"]),
         ("flask,fastapi", "Granian", ["fastapi+granian", "flask+granian"]),
         ("flask", "gunicorn_sync,gunicorn-gevent", ["flask+gunicorn-sync", "flask+gunicorn-gevent"]),
-        ("starlette", "all", ["starlette+uvicorn", "starlette+granian"]),
-        ("all", "native", ["aiohttp+native"]),
+        (
+            "starlette",
+            "all",
+            [
+                "starlette+uvicorn",
+                "starlette+uvicorn-h11",
+                "starlette+uvicorn-worker",
+                "starlette+gunicorn-asgi",
+                "starlette+hypercorn",
+                "starlette+daphne",
+                "starlette+granian",
+            ],
+        ),
+        ("default", "native", ["aiohttp+native"]),
+        ("tornado,Default", "native", ["aiohttp+native", "tornado+native"]),
     ],
 )
 def test_stacks_are_the_selected_frameworks_on_the_selected_servers_that_can_serve_them(
@@ -49,6 +62,12 @@ def test_all_selects_every_framework_on_every_server_of_its_interface() -> None:
     assert len(names("all", "default")) == len(KNOWN)
 
 
+def test_default_frameworks_are_those_whose_folders_say_so() -> None:
+    chosen = {stack.framework.name for stack in stacks("default", "default", KNOWN)}
+    assert chosen == {name for name, framework in KNOWN.items() if framework.default}
+    assert {"raw_asgi", "raw_wsgi", "fastapi", "flask"} < chosen < set(KNOWN)
+
+
 @pytest.mark.parametrize("interface", Interface)
 def test_every_interface_has_a_default_server_that_supports_it(interface: Interface) -> None:
     assert interface in SERVERS[DEFAULTS[interface]].interfaces
@@ -65,11 +84,13 @@ def test_unavailable_stack_gives_the_reason_of_its_framework_or_its_server() -> 
 
 
 def test_wsgi_and_asgi_have_several_servers() -> None:
-    assert len(compatible(KNOWN["flask"])) == 4
-    assert len(compatible(KNOWN["fastapi"])) == 2
+    assert len(compatible(KNOWN["flask"])) == 7
+    assert len(compatible(KNOWN["fastapi"])) == 7
 
 
-@pytest.mark.parametrize(("framework", "server"), [("flask", "uvicorn"), ("flask,fastapi", "uvicorn")])
+@pytest.mark.parametrize(
+    ("framework", "server"), [("flask", "uvicorn"), ("flask,fastapi", "uvicorn"), ("default,Flask", "uvicorn")]
+)
 def test_framework_that_no_selected_server_can_serve_is_refused_with_those_that_can(
     framework: str, server: str
 ) -> None:

@@ -102,6 +102,11 @@ def test_divergences_are_observed() -> None:
     assert divergences["GET /sleep/%31"] == '200 "slept for 1 ms"'
     assert divergences["Server"] == "absent"
     assert divergences["framing"] == "Content-Length"
+    assert divergences["two requests at once"] == "both are answered"
+    assert divergences["HTTP/1.0"].endswith(" 200 OK")
+    assert divergences["body of a 404"].startswith("application/json: {")
+    assert divergences["header of 10,000 bytes"] == "200"
+    assert divergences["header of 100,000 bytes"].startswith(("431", "no answer"))
 
 
 def test_probe_without_an_answer_is_reported_as_such() -> None:

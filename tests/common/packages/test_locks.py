@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import Framework, frameworks
+from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.runtimes import Runtime
 from common.catalog.servers import SERVERS
-from common.catalog.stacks import Stack, stacks
+from common.catalog.stacks import Stack, compatible, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import uv_environment
 from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
+from common.packages.uv import run_uv
 from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 KNOWN = frameworks()
@@ -157,3 +160,26 @@ def test_lock_without_a_solution_fails_with_uvs_output_and_keeps_the_old_lock(to
     with pytest.raises(FailedError, match=r"(?s)lock of toy could not be created: uv exited with status 1.*toy>=9"):
         lock(replace(toy, dependencies=("toy>=9",)))
     assert toy.lock.read_text() == before
+
+
+@pytest.mark.slow
+def test_stacks_that_cannot_be_installed_on_alpine_are_those_that_say_so() -> None:
+    """A reason in ``unavailable`` goes out of date when somebody publishes a wheel."""
+    everywhere = [
+        Stack(framework=framework, server=server) for framework in KNOWN.values() for server in compatible(framework)
+    ]
+    stacks = [stack for stack in everywhere if not {Runtime.PROCESS, Runtime.DOCKER} & set(stack.framework.unavailable)]
+    impossible = {stack.name for stack in stacks if not _has_wheels_for_musl(stack)}
+    assert impossible == {stack.name for stack in stacks if stack.unavailable("alpine") is not None}
+
+
+def _has_wheels_for_musl(stack: Stack) -> bool:
+    install = ("pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--only-binary=:all:", "--target=unused")
+    platform = ("--python-platform=x86_64-unknown-linux-musl", f"--python-version={DEFAULT_PYTHON}")
+    try:
+        run_uv(*install, *platform, "--requirements=-", stdin=stack_requirements(stack), what=stack.name, local=False)
+    except FailedError as error:
+        if "no usable wheels" in str(error) or "musllinux" in str(error):
+            return False
+        raise
+    return True

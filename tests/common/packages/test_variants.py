@@ -8,6 +8,8 @@ from unittest import mock
 import pytest
 
 from common.catalog.frameworks import Framework
+from common.catalog.images import image_tag, images
+from common.catalog.stacks import stacks
 from common.errors import FailedError, UsageError
 from common.packages import variants
 from common.packages.environments import environment
@@ -75,6 +77,32 @@ def test_version_that_does_not_exist_fails_with_uvs_output(toy: Framework, tmp_p
 def test_malformed_version_is_refused(toy: Framework, tmp_path: Path, version: str) -> None:
     with pytest.raises(UsageError, match=r"^invalid toy@.*: must be a version such as 2\.0"):
         variants.framework_at_version(toy, version, root=tmp_path / "variants")
+
+
+def test_name_with_a_version_is_a_framework_of_its_own(toy: Framework, tmp_path: Path) -> None:
+    known = variants.with_named_variants("toy, TOY@1.0", {"toy": toy}, root=tmp_path / "variants")
+    assert {name: framework.version for name, framework in known.items()} == {"toy": "2.0", "toy@1.0": "1.0"}
+    assert known["toy@1.0"].name == "toy@1.0"
+    assert [stack.name for stack in stacks("toy,TOY@1.0", "default", known)] == ["toy+native", "toy@1.0+native"]
+    assert "/toy-1.0:" in image_tag(native(known["toy@1.0"]), images()["slim"])
+
+
+def test_unknown_name_with_a_version_is_refused_like_any_other(toy: Framework, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^FRAMEWORK=tox is unknown\. Did you mean toy\?"):
+        variants.with_named_variants("tox@1.0", {"toy": toy}, root=tmp_path / "variants")
+
+
+def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_path: Path) -> None:
+    own = write_framework(tmp_path / "elsewhere" / "my-app", "toy<2")
+    known = variants.with_named_variants(f"toy,{own.folder}", {"toy": toy})
+    (first, second) = stacks(f"toy,{own.folder}", "default", known)
+    assert (first.name, second.name) == ("toy+native", "my-app-local+native")
+    assert second.framework.version == "1.0"
+
+
+def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^FRAMEWORK=.*/nothing is not a framework: must be a folder with app\.py"):
+        variants.with_named_variants(f"{tmp_path}/nothing", {"toy": toy})
 
 
 def test_checkout_is_built_and_locked_once_per_content(toy: Framework, checkout: Path, tmp_path: Path) -> None:

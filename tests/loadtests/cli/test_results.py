@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -63,6 +64,22 @@ def test_known_figures_are_shown_and_only_missing_ones_suggested(capsys: pytest.
     text = _run(capsys, "show", *PROCESS)
     assert "10,000" in text
     assert "to fill the gaps: make latency startup memory FRAMEWORK=raw_wsgi" in text
+
+
+def test_measured_frameworks_are_shown_with_the_default_ones_where_none_is_named(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}.1"
+    name = "bottle+gunicorn-gthread"
+    stack = cell(name, framework="bottle", server="gunicorn-gthread", python=python)
+    folder = RunFolder.create(results / "one", load_run([stack], machine=machine()))
+    for number in range(1, 6):
+        folder.add(window(name, number, load(20_000)))
+    shown = {
+        row["subject"]["framework"] for row in json.loads(_run(capsys, "show", "--runtime=process", "--format=json"))
+    }
+    assert {"bottle", "flask"} <= shown
+    assert "pyramid" not in shown
 
 
 @pytest.mark.usefixtures("known")

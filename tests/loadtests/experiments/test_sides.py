@@ -118,7 +118,7 @@ def test_a_python_is_found_by_its_version() -> None:
 
 def test_several_servers_are_refused() -> None:
     side = Side.parse("falcon", "A")
-    with pytest.raises(UsageError, match="A=falcon selects 4 stacks"):
+    with pytest.raises(UsageError, match="A=falcon selects 7 stacks"):
         side.candidate(side, Runtime.PROCESS, "all")
 
 

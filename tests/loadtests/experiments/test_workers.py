@@ -43,8 +43,8 @@ def test_an_invalid_number_of_workers_is_refused(text: str) -> None:
         parse_worker_counts(text)
 
 
-def candidate(framework: str) -> Candidate:
-    return single_candidate(select_candidates(framework=framework, image=None, runtime=Runtime.PROCESS))
+def candidate(framework: str, server: str = "default") -> Candidate:
+    return single_candidate(select_candidates(framework=framework, server=server, image=None, runtime=Runtime.PROCESS))
 
 
 def begun(pilot: Load | str, monkeypatch: pytest.MonkeyPatch, vcpus: Sequence[float] = (0.5, 4.0)) -> WorkersRun:
@@ -91,10 +91,16 @@ def test_a_pilot_without_a_capacity_ends_the_command(
         begun(pilot, monkeypatch)
 
 
-def test_a_server_that_is_always_one_process_is_refused() -> None:
-    with pytest.raises(UsageError, match="FRAMEWORK=aiohttp brings its own server, which is one process at any size"):
+@pytest.mark.parametrize(("framework", "server"), [("aiohttp", "native"), ("flask", "waitress")])
+def test_a_server_that_is_always_one_process_is_refused(framework: str, server: str) -> None:
+    with pytest.raises(UsageError, match=rf"FRAMEWORK={framework} SERVER={server} is one process at any size"):
         begin_workers(
-            candidate("aiohttp"), vcpus=(1,), counts=(1, 2), runtime=Runtime.PROCESS, rounds=3, messages=Console()
+            candidate(framework, server),
+            vcpus=(1,),
+            counts=(1, 2),
+            runtime=Runtime.PROCESS,
+            rounds=3,
+            messages=Console(),
         )
 
 

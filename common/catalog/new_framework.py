@@ -1,0 +1,82 @@
+"""The folder that ``make new`` writes for a framework: what its author fills in, and the table that declares it."""
+
+import re
+from pathlib import Path
+
+from common.catalog.frameworks import FRAMEWORKS, Interface, frameworks
+from common.catalog.selection import canonical
+from common.errors import UsageError
+
+RESERVED = ("all", "default")
+"""The words that ``FRAMEWORK=`` takes beside names."""
+
+_PROJECT = """\
+[project]
+name = "stack-{dashed}"
+version = "0"
+requires-python = ">=3.11"
+dependencies = ["{distribution}"]
+
+[tool.stack]
+title = "{title}"
+interface = "{interface}"
+distribution = "{distribution}"
+"""
+_COMMAND = 'command = "python app.py {host} {port}"\n'
+_APP = """\
+import {module}
+
+from common.contract import HELLO, parse_delay, sleep_seconds, slept
+
+# Write here what the manual of {title} would write for these routes:
+#
+# GET /hello           200 and HELLO as JSON
+# GET /sleep/<delay>   delay_ms = parse_delay(delay); if that raises ValueError as error, 400 and
+#                      {{"error": str(error)}} as JSON; otherwise {sleep}(sleep_seconds(delay_ms)),
+#                      then 200 and slept(delay_ms) as JSON
+#
+# Other methods on these routes get 405 with "Allow: GET", other paths 404.
+# {entry}
+"""
+_ENTRIES = {
+    Interface.WSGI: "The server loads the WSGI application from the name app.",
+    Interface.ASGI: "The server loads the ASGI application from the name app.",
+    Interface.RSGI: "The server loads the RSGI application from the name app.",
+    Interface.NATIVE: "python app.py HOST PORT runs the server until it is terminated.",
+}
+
+
+def new_framework(name: str, interface: Interface, *, distribution: str, title: str, root: Path = FRAMEWORKS) -> Path:
+    """Write the folder of a framework, to be completed and locked, and return its path.
+
+    ``distribution`` and ``title`` are the package's name and what its makers call it; empty for the folder's name.
+    Raises ``UsageError`` if the name cannot be a folder's or is taken.
+    """
+    folder = root / _checked(name, root)
+    distribution = distribution or folder.name.replace("_", "-")
+    title = title or name.strip()
+    values = {"distribution": distribution, "title": title, "interface": interface}
+    project = _PROJECT.format(dashed=folder.name.replace("_", "-"), **values)
+    app = _APP.format(
+        module="time" if interface is Interface.WSGI else "asyncio",
+        title=title,
+        sleep="time.sleep" if interface is Interface.WSGI else "await asyncio.sleep",
+        entry=_ENTRIES[interface],
+    )
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(project + (_COMMAND if interface is Interface.NATIVE else ""))
+    (folder / "app.py").write_text(app)
+    return folder
+
+
+def _checked(name: str, root: Path) -> str:
+    """Return the name of the folder: lower case, with ``_`` for ``-``."""
+    spelled = canonical(name)
+    if re.fullmatch(r"[a-z][a-z0-9_]*", spelled) is None or spelled in RESERVED:
+        raise UsageError(
+            f"invalid FRAMEWORK={name.strip() or '(empty)'}: must be letters, digits, - and _, the first a letter, "
+            f"and neither {' nor '.join(RESERVED)}."
+        )
+    if spelled in map(canonical, frameworks(root)) or (root / spelled).exists():
+        raise UsageError(f"FRAMEWORK={name.strip()} exists already, in {root / spelled}.")
+    return spelled

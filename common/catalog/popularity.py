@@ -1,0 +1,66 @@
+"""How much each package is used and how it is looked after, from a dated file; shown to users, never ranked by."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from common.errors import UsageError
+
+TABLE = Path(__file__).with_name("popularity.toml")
+FRESH_FOR = timedelta(days=183)
+
+Count = Annotated[int, Meta(ge=0)]
+Month = Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+
+
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where numbers come from, and the day they are of."""
+
+    what: str
+    name: str
+    as_of: date
+
+
+class Usage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of one package; ``None`` where no source has it."""
+
+    stars: Count | None = None
+    stars_as_of: date | None = None
+    stars_source: str | None = None
+    downloads: Count | None = None
+    """Downloads in the 30 days before the date of the source ``downloads``."""
+    last_release: Month | None = None
+    health: str | None = None
+
+
+class Popularity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of ``popularity.toml``."""
+
+    sources: dict[str, Source]
+    packages: dict[str, Usage]
+
+    def outdated(self, today: date) -> tuple[Source, ...]:
+        """Return the sources whose numbers are older than six months."""
+        return tuple(source for source in self.sources.values() if today - source.as_of > FRESH_FOR)
+
+    def most_used(self) -> dict[str, Usage]:
+        """Return the packages by name, the most downloaded first; those whose downloads are unknown last."""
+        return dict(sorted(self.packages.items(), key=lambda item: (-(item[1].downloads or 0), item[0])))
+
+
+def load_popularity(table: Path = TABLE) -> Popularity:
+    """Return the content of a file; raise ``UsageError`` naming what is invalid in it."""
+    try:
+        popularity = msgspec.toml.decode(table.read_bytes(), type=Popularity)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{table.name} is not a valid table of popularity: {error}.") from error
+    for name, usage in popularity.packages.items():
+        if usage.stars is not None and (usage.stars_as_of is None or usage.stars_source not in popularity.sources):
+            raise UsageError(
+                f"{table.name}: the stars of {name} need stars_as_of and a stars_source. "
+                f"Accepted: {', '.join(popularity.sources)}."
+            )
+    return popularity

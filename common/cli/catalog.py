@@ -1,0 +1,133 @@
+"""Commands that list what can be selected, add frameworks, and keep their locked versions current."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+from rich.table import Table
+
+from common.catalog import inventory
+from common.catalog.frameworks import Framework, Interface, frameworks
+from common.catalog.new_framework import new_framework
+from common.catalog.selection import one_of
+from common.catalog.stacks import DEFAULT, select_frameworks
+from common.cli.parameters import FRAMEWORK_FOLDERS, Format
+from common.conformance.candidates import conform_all, conformance_tables, require_conforming
+from common.console import Terminal
+from common.engine.client import engine
+from common.errors import UsageError
+from common.packages import locks
+from common.packages.outdated import Change, outdated_in_lock, outdated_servers, upgrade
+from common.runtimes.candidates import parse_runtime, require_local, select_candidates
+from common.tables import Form
+
+LOOK_AROUND = Group.create_ordered("Look around")
+
+
+def register(app: App) -> None:
+    """Add the commands to the command line."""
+    app.command(list_, name="list", group=LOOK_AROUND)
+    app.command(new, group=LOOK_AROUND)
+    app.command(lock, group=LOOK_AROUND)
+    app.command(outdated, group=LOOK_AROUND)
+    app.command(upgrade_, name="upgrade", group=LOOK_AROUND)
+
+
+def list_(
+    *,
+    format: Format = "text",  # noqa: A002 -- its name
+) -> None:
+    """List frameworks, servers and images, and what is not available."""
+    try:
+        engine()
+        missing = None
+    except UsageError as error:
+        missing = str(error)
+    known = frameworks()
+    terminal = Terminal(form=Form(format))
+    if terminal.form is Form.JSON:
+        terminal.write(inventory.as_json(known, missing) + "\n")
+        return
+    for part in inventory.as_tables(known, missing, today=datetime.now(UTC).date()).renderables:
+        if isinstance(part, str) and terminal.form is not Form.TEXT:
+            terminal.note(part)
+        else:
+            terminal.show(part)
+
+
+def new(
+    *,
+    framework: Annotated[str, Parameter(help="Name of the new folder under frameworks/.")] = "",
+    interface: Annotated[str, Parameter(help=f"How it is called: {', '.join(Interface)}.")] = "",
+    distribution: Annotated[str, Parameter(help="Package to install. Default: the name of the folder.")] = "",
+    title: Annotated[str, Parameter(help="Name as its makers write it. Default: the name given.")] = "",
+) -> None:
+    """Write the folder of a new framework, to be completed."""
+    chosen = Interface(one_of(interface, Interface, variable="INTERFACE"))
+    folder = new_framework(framework, chosen, distribution=distribution, title=title)
+    terminal = Terminal()
+    terminal.results.print(f"{folder}", soft_wrap=True)
+    terminal.say(
+        f"Write the app in {folder / 'app.py'}, then run make lock FRAMEWORK={folder.name} "
+        f"and make conformance FRAMEWORK={folder.name}."
+    )
+
+
+def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = "all") -> None:
+    """Pin each framework's packages and those of its servers, with hashes, in its folder."""
+    terminal, known = Terminal(), frameworks()
+    for name in select_frameworks(framework, known):
+        with terminal.messages.status(f"locking {name}"):
+            file = locks.lock(known[name])
+        terminal.results.print(f"{name}: {file}", soft_wrap=True)
+
+
+def outdated(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = DEFAULT) -> None:
+    """Show which locked packages of frameworks and servers have a newer version that would fit."""
+    terminal, known = Terminal(), frameworks()
+    found: dict[str, tuple[Change, ...]] = {}
+    for name in select_frameworks(framework, known):
+        with terminal.messages.status(f"looking up the packages of {name}"):
+            found[name] = _own_first(known[name], outdated_in_lock(known[name]))
+    found["servers"] = outdated_servers()
+    terminal.results.print(_change_table(found))
+    terminal.say("make upgrade FRAMEWORK=... updates a lock; servers are pinned in common/catalog/servers.py.")
+
+
+def upgrade_(
+    *,
+    framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = DEFAULT,
+    runtime: Annotated[str, Parameter(help="Where conformance is checked: process, docker or auto.")] = "auto",
+) -> None:
+    """Lock frameworks at the newest versions, check conformance, and print what to compare and to note."""
+    terminal, known, place = Terminal(), frameworks(), require_local(parse_runtime(runtime))
+    before = {name: known[name].version for name in select_frameworks(framework, known)}
+    changed = {name: _own_first(known[name], upgrade(known[name])) for name in before}
+    terminal.results.print(_change_table(changed))
+    touched = ",".join(name for name, some in changed.items() if some)
+    if not touched:
+        return
+    outcomes = conform_all(select_candidates(framework=touched, image=None, runtime=place), terminal.messages)
+    terminal.results.print(conformance_tables(outcomes))
+    for name, version in before.items():
+        after = known[name].version
+        if version not in (None, after):
+            terminal.results.print(f"make compare A={name}@{version} B={name}", soft_wrap=True)
+            terminal.results.print(f"CHANGELOG, Results affected: {known[name].title} {version} to {after}.")
+    require_conforming(outcomes)
+
+
+def _own_first(framework: Framework, some: tuple[Change, ...]) -> tuple[Change, ...]:
+    return tuple(sorted(some, key=lambda change: change.package != framework.distribution))
+
+
+def _change_table(changed: Mapping[str, tuple[Change, ...]]) -> Table:
+    """Return a row per framework and package that differs, and one for each framework of which none does."""
+    table = Table("framework", "package", "locked", "newest", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for name, some in changed.items():
+        for number, change in enumerate(some):
+            table.add_row(name if number == 0 else "", change.package, change.before or "-", change.after or "-")
+        if not some:
+            table.add_row(name, "every package is at the newest version that fits", "", "")
+    return table
