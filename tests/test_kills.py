@@ -15,7 +15,7 @@ from tests.kills.leftovers import elsewhere, processes
 from tests.kills.running import try_kills
 from tests.support.waiting import wait_until
 
-COUNT = 20
+COUNT, COMMANDS = 20, 6
 ITSELF_GUARDS_AND_SERVER = 1 + 2 + 2
 SERVE = ("serve", "--framework=raw_wsgi", "--runtime=process", "--port={port}")
 
@@ -43,7 +43,7 @@ def test_what_is_left_elsewhere_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kills_at_random_moments_leave_nothing_and_lose_nothing(tmp_path: Path) -> None:
-    kills = try_kills(tmp_path, COUNT, seed=1)
+    kills = try_kills(tmp_path, COUNT, seed=1, most_commands=COMMANDS)
     assert len(kills) == COUNT
     assert [str(one) for one in kills if one.problems] == []
     assert sum(not one.ended_before for one in kills) > COUNT / 2

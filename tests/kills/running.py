@@ -12,10 +12,21 @@ from tests.support.fake_aws import endpoint
 
 
 def try_kills(
-    place: Path, count: int, seed: int, *, only: str = "", report: Callable[[str], None] = lambda _: None
+    place: Path,
+    count: int,
+    seed: int,
+    *,
+    only: str = "",
+    most_commands: int | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> list[Kill]:
-    """Kill commands at moments that follow from the seed; return how each kill ended."""
+    """Kill commands at moments that follow from the seed; return how each kill ended.
+
+    Of the commands whose names hold ``only``, at most ``most_commands`` are drawn: each is first run unbroken once.
+    """
     chosen = [one for one in commands() if only in one.name]
+    if most_commands is not None and most_commands < len(chosen):
+        chosen = random.Random(seed).sample(chosen, most_commands)  # noqa: S311 -- no cryptography
     kills: list[Kill] = []
     unbroken: dict[str, Unbroken] = {}
     with ExitStack() as stack:
