@@ -14,7 +14,7 @@ override VENV := .venv
 override READY := $(VENV)/ready
 override DEV_READY := $(VENV)/ready-dev
 override PYTHON_M := $(VENV)/bin/python -m
-override PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check
+override PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check --no-deps
 override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
 override COMMANDS := help list new lock outdated upgrade build bases push serve conformance divergences fargate-clean \
@@ -30,7 +30,7 @@ $(COMMANDS): $(READY)
 $(READY): requirements.lock
 	@echo "setting up $(VENV), once" >&2
 	@python3 -c 'import sys; sys.version_info < (3, 11) and sys.exit("python3 is " + sys.version.split()[0] + "; 3.11 or newer is needed")'
-	@python3 -m venv $(VENV) && $(PIP) --require-hashes -r $< >&2 && $(PIP) --no-deps --no-build-isolation --editable . >&2
+	@python3 -m venv $(VENV) && $(PIP) --require-hashes -r $< >&2 && $(PIP) --no-build-isolation --editable . >&2
 	@touch $@
 $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@

@@ -4,6 +4,7 @@ Each variant is created once, in its own folder under ``.cache``, with a copy of
 """
 
 import hashlib
+import os
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -108,7 +109,8 @@ def project_name(source: Path) -> str | None:
 def is_framework_folder(folder: Path) -> bool:
     """Return whether a folder is laid out like those under ``frameworks/``."""
     file = folder / "pyproject.toml"
-    return file.is_file() and "[tool.stack]" in file.read_text()
+    is_file = os.path.isfile(file)  # noqa: PTH113 -- false for impossible names too
+    return is_file and b"[tool.stack]" in file.read_bytes()
 
 
 def source_digest(source: Path) -> str:

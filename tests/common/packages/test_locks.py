@@ -163,8 +163,11 @@ def test_lock_without_a_solution_fails_with_uvs_output_and_keeps_the_old_lock(to
 
 
 @pytest.mark.slow
-def test_stacks_that_cannot_be_installed_on_alpine_are_those_that_say_so() -> None:
+def test_stacks_that_cannot_be_installed_on_alpine_are_those_that_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reason in ``unavailable`` goes out of date when somebody publishes a wheel."""
+    monkeypatch.chdir(tmp_path)  # uv creates the target even where it installs nothing
     everywhere = [
         Stack(framework=framework, server=server) for framework in KNOWN.values() for server in compatible(framework)
     ]

@@ -151,3 +151,7 @@ def test_checkout_of_another_package_is_refused(toy: Framework, checkout: Path, 
     assert variants.project_name(checkout) == "toy"
     assert not variants.is_framework_folder(checkout)
     assert variants.is_framework_folder(toy.folder)
+
+
+def test_a_name_longer_than_file_systems_take_is_no_framework() -> None:
+    assert not variants.is_framework_folder(Path("a/" * 3000))

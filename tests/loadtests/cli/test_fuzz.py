@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from cyclopts import App
 
 from common.cli import app as cli
-from common.cli import commands
+from common.cli import catalog, commands
 from common.cli.app import GIVEN, option_names, run
 from common.engine import client
 from common.packages import locks
@@ -81,8 +82,9 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
         (results, ("publish_run", "write_page", "write_site", "write_badge")),
         (survey, ("Survey",)),
-        (commands, ("build_images", "make_bases", "prepare", "conform_all", "run_suite", "push_all", "registry_pusher",
-                    "clean", "approve_cost", "approve_open_ended_cost")),
+        (catalog, ("upgrade", "outdated_in_lock", "new_framework", "conform_all")),
+        (commands, ("build_images", "make_bases", "prepare", "conform_all", "observe_divergences", "run_suite",
+                    "push_all", "registry_pusher", "clean", "approve_cost", "approve_open_ended_cost")),
     ):  # fmt: skip
         for name in names:
             monkeypatch.setattr(module, name, begin)
@@ -133,7 +135,8 @@ def _try(app: App, count: int, seed: int, capsys: pytest.CaptureFixture[str]) ->
         environment = {GIVEN: " ".join(given), **values}
         watched = []
         try:
-            status = run(app, [command], environment)
+            with patch.dict(os.environ):  # `build` passes its values on
+                status = run(app, [command], environment)
         except Begun:
             ends["begun"] += 1
         except BaseException as error:
