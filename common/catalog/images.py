@@ -46,6 +46,11 @@ def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
     return f"{PROJECT}/{repository}:{stack.server.name}-{image.name}-py{parse_python(python)}"
 
 
+def parse_pythons(text: str) -> tuple[str, ...]:
+    """Return the Python versions that ``PYTHON=`` names, joined by commas, each once; errors as ``parse_python``."""
+    return tuple(dict.fromkeys(parse_python(part.strip()) for part in text.split(",")))
+
+
 def parse_python(text: str) -> str:
     """Return the Python version that ``PYTHON=`` names, or raise ``UsageError``."""
     if re.fullmatch(r"3\.\d{1,2}(\.\d{1,2})?", text) is None:

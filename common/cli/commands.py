@@ -12,7 +12,7 @@ from cyclopts import App, Group, Parameter, validators
 from common.aws.leftovers import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.images import DEFAULT_PYTHON, images, parse_pythons
 from common.catalog.selection import canonical, select
 from common.catalog.stacks import DEFAULT, stacks
 from common.cli.app import parse_jobs
@@ -24,6 +24,7 @@ from common.cli.parameters import (
     SERVERS,
     OnFargate,
     Port,
+    Pythons,
     Registry,
     SizeParameters,
     StackParameter,
@@ -89,18 +90,16 @@ def build(
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
     os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
-    build_images(
-        stacks(framework, server, with_named_variants(framework, frameworks())),
-        flavours,
-        python,
-        jobs=jobs,
-        report=Terminal().say,
-    )
+    chosen, report = stacks(framework, server, with_named_variants(framework, frameworks())), Terminal().say
+    for version in parse_pythons(python):
+        build_images(chosen, flavours, version, jobs=jobs, report=report)
 
 
 def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:
     """Make stand-in base images under the official names, where no container registry can be reached."""
-    make_bases(tuple(images().values()), python, report=Terminal().say)
+    report = Terminal().say
+    for version in parse_pythons(python):
+        make_bases(tuple(images().values()), version, report=report)
 
 
 def serve(
@@ -185,7 +184,7 @@ def push(
     framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
     image: Annotated[str, Parameter(help=IMAGES)] = "all",
-    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    python: Pythons = None,
     ecr: Annotated[
         Literal["auto", "1"], Parameter(help="1 for an ECR under another name; auto goes by the host.")
     ] = "auto",

@@ -24,12 +24,17 @@ RUNTIME = (
     "How stacks are brought up: process, docker, fargate for the commands that offer it, or auto: docker if an engine "
     "answers, otherwise process."
 )
-PYTHON = "Python of the images, such as 3.13 or 3.13.2."
+PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas."
+ONE_PYTHON = "Python of the image, such as 3.13 or 3.13.2."
 VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
 MEMORY = "Memory limit of each server, such as 512m or 1g; none unless given."
 NO_FARGATE = FargateSettings()
 """Nothing set that only Fargate takes."""
 
+Pythons = Annotated[
+    str | None,
+    Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images, the one that runs make in the process runtime."),
+]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]
 Format = Annotated[
@@ -49,7 +54,7 @@ class StackParameters:
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT
     image: Annotated[str | None, Parameter(help=f"{IMAGES} Default: slim in the docker runtime.")] = None
     runtime: Annotated[str, Parameter(help=RUNTIME)] = "auto"
-    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON
+    python: Pythons = None
 
     def parse_runtime(self) -> Runtime:
         """Return the runtime asked for."""

@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_python
+from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_pythons
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of, select
 from common.catalog.servers import SERVERS
@@ -19,6 +19,7 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT, Stack, stacks
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
+from common.packages.interpreters import find_interpreter
 from common.packages.variants import with_named_variants
 from common.records.run import Cell
 from common.runtimes import container, fargate, process
@@ -72,7 +73,10 @@ class Candidate:
         """Its name in tables and messages."""
         if self.label:
             return self.label
-        return self.stack.name if self.image is None else f"{self.stack.name}@{self.image.name}"
+        if self.image is None:
+            return self.stack.name if self.interpreter is None else f"{self.stack.name}@py{self.python}"
+        python = "" if self.python == DEFAULT_PYTHON else f"-py{self.python}"
+        return f"{self.stack.name}@{self.image.name}{python}"
 
     @property
     def tag(self) -> str | None:
@@ -87,10 +91,8 @@ class Candidate:
 
     @property
     def _unfit_python(self) -> str | None:
-        """The reason why its framework cannot run on this Python; ``None`` if it can, or for an interpreter by path."""
-        if self.interpreter is not None:
-            return None
-        python = platform.python_version() if self.image is None else self.python
+        """The reason why its framework cannot run on this Python; ``None`` if it can."""
+        python = self.python if self.image or self.interpreter else platform.python_version()
         needed = self.stack.framework.requires_python
         return None if SpecifierSet(needed).contains(python) else f"it needs Python {needed}, and this is {python}"
 
@@ -124,11 +126,14 @@ def select_candidates(
     server: str = DEFAULT,
     image: str | None,
     runtime: Runtime,
-    python: str = DEFAULT_PYTHON,
+    python: str | None = None,
     size: Size | None = None,
     fargate: FargateSettings | None = None,
 ) -> tuple[Candidate, ...]:
-    """Return every stack that the variables select, in every image they select unless the runtime is processes.
+    """Return every stack that the variables select, on every Python and in every image that they select.
+
+    The process runtime has no images; ``python`` defaults to the interpreter that runs this program there, and to
+    ``DEFAULT_PYTHON`` in images.
 
     ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
     commands that do not run on Fargate.
@@ -146,14 +151,21 @@ def select_candidates(
             raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process uses no images")
         if size is not None:
             process.refuse_quota(size)
-        return tuple(Candidate(stack=stack) for stack in chosen)
+        if python is None:
+            return tuple(Candidate(stack=stack) for stack in chosen)
+        interpreters = {version: find_interpreter(version) for version in parse_pythons(python)}
+        return tuple(
+            Candidate(stack=stack, python=version, interpreter=interpreter)
+            for stack in chosen
+            for version, interpreter in interpreters.items()
+        )
     known = images()
     flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
-    python = parse_python(python)
     return tuple(
-        Candidate(stack=stack, image=known[name], python=python, fargate=fargate)
+        Candidate(stack=stack, image=known[name], python=version, fargate=fargate)
         for stack in chosen
         for name in flavours
+        for version in parse_pythons(DEFAULT_PYTHON if python is None else python)
     )
 
 
@@ -171,7 +183,9 @@ def candidate_from_cell(cell: Cell) -> Candidate:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
     stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])
     if cell.image is None:
-        return Candidate(stack=stack)
+        if cell.python_asked is None:
+            return Candidate(stack=stack)
+        return Candidate(stack=stack, python=cell.python_asked, interpreter=find_interpreter(cell.python_asked))
     return Candidate(stack=stack, image=known_images[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
 
 
@@ -179,5 +193,7 @@ def single_candidate(candidates: Sequence[Candidate]) -> Candidate:
     """Return the only candidate, for a command that takes one; ``UsageError`` if there are several or none."""
     if len(candidates) != 1:
         names = ", ".join(candidate.name for candidate in candidates)
-        raise UsageError(f"FRAMEWORK=, SERVER= and IMAGE= select {len(candidates)} stacks: must be one of {names}")
+        raise UsageError(
+            f"FRAMEWORK=, SERVER=, IMAGE= and PYTHON= select {len(candidates)} stacks: must be one of {names}"
+        )
     return candidates[0]

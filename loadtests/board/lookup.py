@@ -40,5 +40,5 @@ def _subject(candidate: Candidate) -> Subject:
         server=candidate.stack.server.name,
         image=None if candidate.image is None else candidate.image.name,
         runtime=Runtime.PROCESS if candidate.image is None else Runtime.DOCKER,
-        python=here if candidate.image is None else ".".join(candidate.python.split(".")[:2]),
+        python=".".join(candidate.python.split(".")[:2]) if candidate.image or candidate.interpreter else here,
     )

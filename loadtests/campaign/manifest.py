@@ -129,7 +129,7 @@ def engine_name() -> str:
 
 def _image(candidate: Candidate) -> dict[str, Any]:
     if candidate.image is None or candidate.tag is None:
-        return {}
+        return {} if candidate.interpreter is None else {"python_asked": candidate.python}
     if candidate.fargate is not None:
         return {"image": candidate.image.name, "image_tag": candidate.tag, "python_asked": candidate.python}
     return {

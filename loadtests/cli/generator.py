@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from common.catalog.images import DEFAULT_PYTHON, GENERATOR
 from common.catalog.selection import one_of
-from common.cli.parameters import PYTHON, SizeParameters, StackParameter
+from common.cli.parameters import ONE_PYTHON, SizeParameters, StackParameter
 from common.console import Terminal
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Tool
@@ -138,7 +138,7 @@ def worker(
 def generator(
     *,
     registry: Annotated[str, Parameter(help="Registry to push to as well: HOST[:PORT][/PREFIX].")] = "",
-    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    python: Annotated[str, Parameter(help=ONE_PYTHON)] = DEFAULT_PYTHON,
 ) -> None:
     """Build the image for masters, workers and second tasks, and push it if a registry is given."""
     terminal = Terminal()

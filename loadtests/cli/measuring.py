@@ -19,11 +19,12 @@ from common.cli.parameters import (
     IMAGES,
     MEMORY,
     NO_FARGATE,
-    PYTHON,
+    ONE_PYTHON,
     SERVERS,
     VCPU,
     OnFargate,
     Port,
+    Pythons,
     SizeParameters,
     StackParameter,
     StackParameters,
@@ -251,7 +252,7 @@ def causes(
     server: Annotated[str, Parameter(help="Name of one server.")] = "gunicorn-sync",
     image: Annotated[str | None, Parameter(help="Base image: fat, slim or alpine. Default: slim.")] = None,
     rounds: Rounds = 5,
-    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    python: Annotated[str, Parameter(help=ONE_PYTHON)] = DEFAULT_PYTHON,
     run: RunParameters = RunParameters(),
 ) -> None:
     """Show what moves response times in a small container, one thing changed at a time; Docker only."""
@@ -356,7 +357,7 @@ def sizes(
     registry: Annotated[
         str | None, Parameter(help="Registry to read images back from, HOST[:PORT][/PREFIX]; a local one unless given.")
     ] = None,
-    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    python: Pythons = None,
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure the bytes of libraries and images: uncompressed, compressed, over the base; the biggest packages."""
@@ -409,7 +410,7 @@ def experiment(
     tasks: Tasks = TASKS,
     endpoint_subnets: Annotated[str, Parameter(help="Subnets of a VPC with endpoints for ECR and S3.")] = "",
     endpoint_security_groups: Annotated[str, Parameter(help="Security groups there.")] = "",
-    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+    python: Pythons = None,
     run: RunParameters = RunParameters(),
     fargate: OnFargate = NO_FARGATE,
 ) -> None:

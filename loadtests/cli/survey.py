@@ -135,7 +135,12 @@ class _Command:
 
 
 def _sizes(asked: StackParameters, _: str, __: float) -> None:
-    measuring.sizes(framework=asked.framework, server=asked.server, image=asked.image or "all", python=asked.python)
+    measuring.sizes(
+        framework=asked.framework,
+        server=asked.server,
+        image=asked.image or "all",
+        python=asked.python,
+    )
 
 
 _COMMANDS: Mapping[str, _Command] = {

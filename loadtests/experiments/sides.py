@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from common.catalog.selection import one_of
 from common.catalog.stacks import Stack, stacks
 from common.errors import UsageError
 from common.packages import variants
+from common.packages.interpreters import find_interpreter
 from common.records.run import LoadRun
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.store import RESULTS, RunFolder, is_run_folder
@@ -111,7 +110,12 @@ class Side:
     def _candidate(self, stack: Stack, other: "Side", runtime: Runtime) -> Candidate:
         python = self.python or (other.python if self.source else None)
         if runtime is Runtime.PROCESS:
-            return Candidate(stack=stack, interpreter=None if python is None else _interpreter(python), label=self.text)
+            return Candidate(
+                stack=stack,
+                python=python or DEFAULT_PYTHON,
+                interpreter=None if python is None else find_interpreter(python),
+                label=self.text,
+            )
         if self.source is not None and not variants.is_framework_folder(self.source):
             raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
         image = images()[self.image or other.image or "slim"]
@@ -157,18 +161,3 @@ def _folder(text: str, variable: str) -> Path:
     if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise UsageError(f"{variable}={text} holds neither pyproject.toml nor setup.py: must be {ACCEPTED}.")
     return folder
-
-
-def _interpreter(python: str) -> Path:
-    """Return this machine's Python of a version; ``UsageError`` if none is installed."""
-    for name in (f"python{python}", "python3", "python"):
-        path = shutil.which(name)
-        if path and _has_version(path, python):
-            return Path(path)
-    raise UsageError(f"py{python} is not installed here. Install it, or use RUNTIME=docker with an image.")
-
-
-def _has_version(path: str, python: str) -> bool:
-    code = "import platform; print(platform.python_version())"
-    done = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
-    return f"{done.stdout.strip()}.".startswith(f"{python}.")

@@ -62,16 +62,18 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
 
 
 def costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
-    """Return the CPU time of a request beyond that of the floor on the same server and image, within rounds.
+    """Return the CPU time of a request beyond that of the floor on the same server, image and Python, within rounds.
 
     ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
     """
     floors = {
-        (cell.server, cell.image): cell.name for cell in run.cells if cell.version is None and not cell.control_of
+        (cell.server, cell.image, cell.python): cell.name
+        for cell in run.cells
+        if cell.version is None and not cell.control_of
     }
     found = {}
     for cell in run.cells:
-        floor = floors.get((cell.server, cell.image))
+        floor = floors.get((cell.server, cell.image, cell.python))
         if floor is not None and floor not in {cell.name, cell.control_of}:
             own, bare = values[cell.name], values[floor]
             found[cell.name] = mean_interval([1 / own[n] - 1 / bare[n] for n in sorted(own.keys() & bare.keys())])

@@ -1,12 +1,15 @@
 """Tests of what candidates are called and where they are not available."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from common.catalog.images import images
-from common.runtimes.candidates import Candidate
+from common.catalog.runtimes import Runtime
+from common.errors import UsageError
+from common.runtimes.candidates import Candidate, select_candidates
 from tests.support.toy_stacks import toy_stack
 
 
@@ -21,8 +24,26 @@ def test_process_is_unavailable_on_a_python_that_is_too_old(tmp_path: Path) -> N
     assert (candidate(tmp_path, ">=9.9").unavailable or "").startswith("it needs Python >=9.9, and this is 3.")
 
 
-def test_interpreter_that_was_named_is_left_to_the_installer(tmp_path: Path) -> None:
-    assert replace(candidate(tmp_path, ">=9.9"), interpreter=Path("/opt/python9")).unavailable is None
+def test_interpreter_is_judged_by_its_own_version(tmp_path: Path) -> None:
+    asked = replace(candidate(tmp_path, ">=3.11"), interpreter=Path("/opt/python3.9"), python="3.9")
+    assert asked.unavailable == "it needs Python >=3.11, and this is 3.9"
+    assert replace(asked, python="3.12").unavailable is None
+
+
+def test_every_python_is_a_candidate_of_its_own() -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    asked = select_candidates(framework="raw_wsgi", image=None, runtime=Runtime.PROCESS, python=f"{here},{here}")
+    assert [one.name for one in asked] == [f"raw_wsgi+gunicorn-gthread@py{here}"]
+    assert all(one.interpreter is not None for one in asked)
+    images = select_candidates(framework="raw_wsgi", image="slim", runtime=Runtime.DOCKER, python="3.12,3.13")
+    assert [one.name for one in images] == ["raw_wsgi+gunicorn-gthread@slim-py3.12", "raw_wsgi+gunicorn-gthread@slim"]
+
+
+@pytest.mark.parametrize("python", ["falcon", "3.12,", "", "3.13t"])
+@pytest.mark.parametrize("runtime", [Runtime.PROCESS, Runtime.DOCKER])
+def test_python_that_is_no_version_is_refused(runtime: Runtime, python: str) -> None:
+    with pytest.raises(UsageError, match="invalid PYTHON="):
+        select_candidates(framework="raw_wsgi", image=None, runtime=runtime, python=python)
 
 
 @pytest.mark.parametrize(

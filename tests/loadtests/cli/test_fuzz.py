@@ -19,6 +19,7 @@ from common.cli import catalog, commands
 from common.cli.app import GIVEN, option_names, run
 from common.engine import client
 from common.packages import locks
+from common.runtimes import candidates
 from loadtests.board.index import FigureIndex
 from loadtests.campaign import store
 from loadtests.cli import generator, measuring, results, survey
@@ -82,6 +83,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
         (results, ("publish_run", "write_page", "write_site", "write_badge")),
         (survey, ("Survey",)),
+        (candidates, ("find_interpreter",)),
         (catalog, ("upgrade", "outdated_in_lock", "new_framework", "conform_all")),
         (commands, ("build_images", "make_bases", "prepare", "conform_all", "observe_divergences", "run_suite",
                     "push_all", "registry_pusher", "clean", "approve_cost", "approve_open_ended_cost")),

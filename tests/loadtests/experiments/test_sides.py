@@ -112,7 +112,7 @@ def test_a_python_is_found_by_its_version() -> None:
     side = Side.parse(f"raw_wsgi:py{PYTHON}", "A")
     assert side.candidate(side, Runtime.PROCESS, "default").interpreter is not None
     missing = Side.parse("raw_wsgi:py3.2", "A")
-    with pytest.raises(UsageError, match=r"py3\.2 is not installed here"):
+    with pytest.raises(UsageError, match=r"Python 3\.2 is not installed here"):
         missing.candidate(missing, Runtime.PROCESS, "default")
 
 
