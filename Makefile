@@ -40,7 +40,7 @@ test: $(DEV_READY) ## Run the quick tests and show their coverage; ALL=1 runs th
 	@$(PYTHON_M) pytest -m "not slow" --numprocesses=auto --cov --cov-report=
 	@$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/'
 	@$(PYTHON_M) coverage report --skip-covered --fail-under=95 \
-	  --include='common/catalog/*,common/records/*,loadtests/analysis/*,loadtests/campaign/*'
+	  --include='common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*'
 lint: $(DEV_READY) ## Check style, types and imports, as every commit passes them
 	@$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy && $(VENV)/bin/lint-imports --no-logo
 format: $(DEV_READY) ## Format the code and apply automatic fixes

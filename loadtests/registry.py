@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.records.fargate import FargateRun
-from common.records.footprint import FootprintRun
-from common.records.generator import DistributedRun, GeneratorRun
-from common.records.latency import CausesRun, LatencyRun, WorkersRun
-from common.records.memory import MemoryRun
+from common.records.experiments.fargate import FargateRun
+from common.records.experiments.footprint import FootprintRun
+from common.records.experiments.generator import DistributedRun, GeneratorRun
+from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
+from common.records.experiments.memory import MemoryRun
+from common.records.experiments.startup import StartupRun
 from common.records.run import CompareRun, CrosscheckRun, LoadRun, Run
-from common.records.startup import StartupRun
 from loadtests.campaign.experiment import Experiment
 from loadtests.experiments.causes import Causes
 from loadtests.experiments.compare import Compare

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from common.aws.calls import AwsClient, BotoClient
-from common.aws.dry_run import DryRunClient
+from common.aws.calls import AwsClient, BotoClient, DryRunClient
 from common.aws.leases import Lease
 from common.aws.removal import clean_command
 from common.aws.spending import SpendingLimit

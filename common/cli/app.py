@@ -21,7 +21,7 @@ from rich.traceback import Traceback
 
 from common.catalog.numbers import parse_decimal, parse_whole
 from common.console import Terminal, callers_words
-from common.engine.temporary import remove_orphaned_resources
+from common.engine.ownership import remove_orphaned_resources
 from common.errors import BenchmarkError, UsageError
 from common.host.folders import remove_orphaned_folders
 from common.host.shaped_link import remove_orphaned_namespaces

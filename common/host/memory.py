@@ -2,7 +2,8 @@
 
 *Held* memory is what exists because of the server alone: anonymous, shared (tmpfs, shared mappings) and kernel memory
 of its control group. The group's own "usage" also counts the page cache, which the kernel charges to the group that
-touches a file first, so that it depends on the order of runs.
+touches a file first, so that it depends on the order of runs. *Private* memory is the anonymous part alone, which is
+what grows while a server works.
 """
 
 from collections.abc import Iterable
@@ -95,3 +96,37 @@ def _set_sizes(pids: Iterable[int], proc: Path) -> dict[str, int | None]:
 def _numbers(text: str) -> dict[str, int]:
     """Parse lines of a name and a number, with or without a colon and a unit."""
     return {words[0].rstrip(":"): int(words[1]) for line in text.splitlines() if len(words := line.split()) > 1}
+
+
+BYTES_PER_KB = 1024
+
+
+def private_bytes(meter: str) -> int | None:
+    """Return the anonymous memory of the meter's processes, counting shared pages once.
+
+    This is the sum of ``Pss_Anon`` and ``SwapPss`` (proc(5)), without the kernel memory of sockets. ``None`` without a
+    meter or if the memory may not be read.
+    """
+    try:
+        return sum(_process_bytes(pid) for pid in _pids(meter)) or None
+    except (OSError, psutil.Error):
+        return None
+
+
+def _pids(meter: str) -> list[int]:
+    kind, _, rest = meter.partition(":")
+    match kind:
+        case "tree":
+            root = psutil.Process(int(rest))
+            return [root.pid, *(child.pid for child in root.children(recursive=True))]
+        case "cgroup":
+            return [int(pid) for pid in (Path(rest.split(",")[0]) / "cgroup.procs").read_text().split()]
+        case _:
+            return []
+
+
+def _process_bytes(pid: int) -> int:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        rows = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
+        return sum(int(row[1]) for row in rows if row[0] in {"Pss_Anon:", "SwapPss:"}) * BYTES_PER_KB
+    return 0

@@ -11,7 +11,7 @@ from common.catalog.frameworks import Framework
 from common.catalog.stacks import Stack
 from common.errors import FailedError
 from common.packages.environments import environment
-from common.records.footprint import Library, LibraryKind, LibraryPackage
+from common.records.experiments.footprint import Library, LibraryKind, LibraryPackage
 
 
 def libraries(stack: Stack) -> Iterator[Library]:

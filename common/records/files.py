@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from common.records.fargate import FargateRun, FargateSummary, TaskStart
-from common.records.footprint import FootprintRun, FootprintSummary, ImageVisit, LibrariesVisit
-from common.records.generator import (
+from common.records.experiments.fargate import FargateRun, FargateSummary, TaskStart
+from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageVisit, LibrariesVisit
+from common.records.experiments.generator import (
     CrosscheckSummary,
     DistributedRun,
     DistributedSummary,
@@ -15,11 +15,11 @@ from common.records.generator import (
     GeneratorSummary,
     GeneratorVisit,
 )
-from common.records.latency import CausesRun, LatencyRun, LatencySummary, TrafficVisit, WorkersRun
-from common.records.memory import LimitVisit, MemoryRun, MemorySummary, MemoryVisit
+from common.records.experiments.latency import CausesRun, LatencyRun, LatencySummary, TrafficVisit, WorkersRun
+from common.records.experiments.memory import LimitVisit, MemoryRun, MemorySummary, MemoryVisit
+from common.records.experiments.startup import Pull, Start, StartupRun, StartupSummary
 from common.records.run import CompareRun, CrosscheckRun, LoadRun, Run
 from common.records.schema import decode
-from common.records.startup import Pull, Start, StartupRun, StartupSummary
 from common.records.summary import Summary
 from common.records.visit import Visit
 from common.records.window import Canary, Window

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import UsageError
-from common.host.ports import HOST
+from common.host.network import HOST
 from common.host.readiness import wait_until
 from common.host.supervisor import Program, supervised
 

@@ -10,7 +10,7 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from common.engine.client import engine
-from common.engine.temporary import TemporaryResources, temporary_resources
+from common.engine.ownership import TemporaryResources, temporary_resources
 from common.errors import BenchmarkError, FailedError
 from common.registries.api import Manifest, Registry, RegistryAddress, connect_registry, login_refused
 from common.registries.ecr import Ecr, connect_ecr, is_ecr

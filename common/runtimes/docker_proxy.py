@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from common.errors import UsageError
-from common.host.ports import HOST, free_port
+from common.host.network import HOST, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
 from common.project import ROOT

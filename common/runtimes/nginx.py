@@ -24,7 +24,7 @@ from common.contract import HELLO
 from common.engine.client import engine
 from common.errors import FailedError
 from common.host.folders import temporary_folder
-from common.host.ports import HOST, free_port
+from common.host.network import HOST, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
 from common.project import PROJECT

@@ -9,7 +9,7 @@ from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import UsageError
-from common.host.ports import HOST, check_port, free_port
+from common.host.network import HOST, check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import clean_environment, supervised
 from common.packages.environments import environment

@@ -1,1 +1,1 @@
-"""Intervals, comparisons, ranks and verdicts computed from records. Everything here is pure."""
+"""Comparisons, ranks and verdicts computed from records. Everything here is pure."""

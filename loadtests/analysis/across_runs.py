@@ -12,9 +12,9 @@ from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA
-from loadtests.analysis.intervals import CONFIDENCE
-from loadtests.analysis.paired import holm
 from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.statistics.intervals import CONFIDENCE
+from loadtests.statistics.paired import holm
 
 MACHINE = ("cpu_model", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo", "python_lto")
 """What two machines must have in common, as far as it is known of both."""

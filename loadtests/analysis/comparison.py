@@ -18,9 +18,9 @@ import numpy as np
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
-from loadtests.analysis.intervals import CONFIDENCE
-from loadtests.analysis.moderation import adjusted
-from loadtests.analysis.paired import POWER, Array, LogRatios, holm
+from loadtests.statistics.intervals import CONFIDENCE
+from loadtests.statistics.moderation import adjusted
+from loadtests.statistics.paired import POWER, Array, LogRatios, holm
 
 LOOKS = (5, 8, 12, 16, 20)
 """The numbers of rounds after which decisions are made."""

@@ -10,7 +10,7 @@ from common.records.window import Canary, Window
 from loadtests.analysis import shares
 from loadtests.analysis.comparison import Values, decide, looks_of
 from loadtests.analysis.dropping import steadying
-from loadtests.analysis.intervals import log_interval
+from loadtests.statistics.intervals import log_interval
 
 CANARY_DRIFT = 0.1
 """A larger drift means that the machine changed during the run."""

@@ -7,11 +7,11 @@ from common.records.run import Cell, Design, LoadRun
 from common.records.summary import Decision, Dropout, DropReason, Pair, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
-from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.paired import POWER
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import verdicts
+from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.paired import POWER
 
 TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}

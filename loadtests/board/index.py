@@ -29,6 +29,7 @@ PACKAGES = (
     "loadtests/campaign",
     "loadtests/experiments",
     "loadtests/generator",
+    "loadtests/statistics",
     "loadtests/summaries",
 )
 """The code that turns runs into figures."""
@@ -172,7 +173,7 @@ def _code() -> str:
     """Return a digest of the code that turns runs into figures, since other code may give other figures."""
     digest = hashlib.sha256()
     for package in PACKAGES:
-        for file in sorted((ROOT / package).glob("*.py")):
+        for file in sorted((ROOT / package).rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

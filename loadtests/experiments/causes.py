@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.records.latency import CausesRun, LatencySummary, Point
+from common.records.experiments.latency import CausesRun, LatencySummary, Point
 from common.records.load import Rate
 from common.records.visit import Visit
 from common.runtimes import docker_proxy
@@ -24,7 +24,7 @@ from loadtests.experiments.latency import (
     require_room,
     traffic_visits,
 )
-from loadtests.reports import causes as report
+from loadtests.reports.latency import cause_sentences
 from loadtests.summaries import causes
 
 MB = 1024**2
@@ -49,7 +49,7 @@ class Causes(Latency[CausesRun]):
 
     @override
     def conclusions(self, summary: LatencySummary) -> Sequence[str]:
-        return list(report.sentences(self.run, summary.ratios))
+        return list(cause_sentences(self.run, summary.ratios))
 
 
 def begin_causes(

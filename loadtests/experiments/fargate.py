@@ -18,7 +18,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError, UsageError
-from common.records.fargate import FargateCell, FargateRun, FargateSummary, TaskStart
+from common.records.experiments.fargate import FargateCell, FargateRun, FargateSummary, TaskStart
 from common.records.figure import Figure
 from common.records.run import Cell, Conformance
 from common.records.visit import Visit

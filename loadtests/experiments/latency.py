@@ -18,8 +18,8 @@ from common.conformance.candidates import LONGEST_S, conform_all, require_some_c
 from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError, UsageError
 from common.host.cores import split_cores
+from common.records.experiments.latency import LatencyRun, LatencySummary, Point, Traffic, TrafficVisit
 from common.records.figure import Figure
-from common.records.latency import LatencyRun, LatencySummary, Point, Traffic, TrafficVisit
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.run import Cell, Conformance
 from common.records.summary import Verdict

@@ -11,8 +11,8 @@ from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all
 from common.errors import BenchmarkError, FailedError
 from common.host.cores import split_cores
+from common.records.experiments.memory import LimitVisit, MemoryCell, MemoryRun, MemorySummary, MemoryVisit
 from common.records.figure import Figure
-from common.records.memory import LimitVisit, MemoryCell, MemoryRun, MemorySummary, MemoryVisit
 from common.records.run import Cell
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate

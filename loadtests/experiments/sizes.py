@@ -9,8 +9,7 @@ from typing_extensions import override
 from common.catalog.runtimes import Runtime
 from common.engine.layers import ZSTD_LEVEL
 from common.errors import BenchmarkError, FailedError
-from common.records.figure import Figure
-from common.records.footprint import (
+from common.records.experiments.footprint import (
     FootprintCell,
     FootprintRun,
     FootprintSummary,
@@ -18,6 +17,7 @@ from common.records.footprint import (
     LibrariesVisit,
     Weighed,
 )
+from common.records.figure import Figure
 from common.records.run import Cell
 from common.records.visit import Visit
 from common.registries.api import RegistryAddress

@@ -16,9 +16,9 @@ from common.engine.page_cache import cold_method
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores
 from common.host.shaped_link import parse_bandwidths, require_namespaces
+from common.records.experiments.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.figure import Figure
 from common.records.run import Cell
-from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.visit import Visit
 from common.registries import local
 from common.runtimes.candidates import Candidate

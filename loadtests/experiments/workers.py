@@ -10,7 +10,7 @@ from typing_extensions import override
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
-from common.records.latency import LatencySummary, Point, TrafficVisit, WorkersRun
+from common.records.experiments.latency import LatencySummary, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
@@ -27,7 +27,7 @@ from loadtests.experiments.latency import (
     require_room,
     traffic_visits,
 )
-from loadtests.reports import workers as report
+from loadtests.reports.latency import worker_sentences
 from loadtests.summaries import workers
 from loadtests.summaries.latency import CONNECTIONS, SATURATED
 from loadtests.visits.traffic import load_in_turn
@@ -48,7 +48,7 @@ class Workers(Latency[WorkersRun]):
 
     @override
     def conclusions(self, summary: LatencySummary) -> Sequence[str]:
-        return list(report.sentences(summary.advice))
+        return list(worker_sentences(summary.advice))
 
 
 def begin_workers(

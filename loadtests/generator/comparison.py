@@ -23,7 +23,7 @@ from common.host.cpu import process_cpu_s
 from common.host.folders import temporary_folder
 from common.host.readiness import wait_until
 from common.project import ROOT
-from common.records.generator import GeneratorCell, GeneratorRun, GeneratorSummary, GeneratorVisit
+from common.records.experiments.generator import GeneratorCell, GeneratorRun, GeneratorSummary, GeneratorVisit
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of

@@ -12,7 +12,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError
-from common.records.generator import CrosscheckSummary
+from common.records.experiments.generator import CrosscheckSummary
 from common.records.load import LoadSpec, Tool
 from common.records.run import Cell, CrosscheckRun, Design
 from common.records.visit import Visit

@@ -20,7 +20,7 @@ from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import temporary_folder
 from common.host.supervisor import Program
-from common.records.generator import DistributedRun, DistributedSummary
+from common.records.experiments.generator import DistributedRun, DistributedSummary
 from common.records.load import LoadSpec, Setup
 from common.records.schema import decode
 from common.records.visit import Visit

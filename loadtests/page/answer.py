@@ -7,8 +7,7 @@ from common.records.summary import Controls, Decision, Interval, Pair
 from loadtests.analysis.ranking import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY
-from loadtests.page.model import Page, StackRow
-from loadtests.page.ranks import decided_pairs
+from loadtests.page.model import Page, StackRow, decided_pairs
 from loadtests.page.sources import LoadTest
 from loadtests.reports.formatting import counted
 

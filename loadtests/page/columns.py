@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from common.records.figure import Figure
 from common.records.summary import Interval
-from loadtests.analysis.intervals import scaled
 from loadtests.board.bill_report import dollars
 from loadtests.board.rows import BoardRow
 from loadtests.reports.formatting import MB, MS_PER_S
+from loadtests.statistics.intervals import scaled
 
 US_PER_S = 1e6
 BYTES_PER_MB = 1e6

@@ -7,13 +7,28 @@ from dataclasses import dataclass, replace
 from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject
 from common.records.run import Cell
-from common.records.summary import CellSummary, Interval, Verdict
-from loadtests.analysis.intervals import scaled
+from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import US_PER_S, figures, values
-from loadtests.page.ranks import RankRange, rank_ranges
 from loadtests.page.sources import LoadTest, Sources
+from loadtests.statistics.intervals import scaled
 from loadtests.summaries.figures import subject_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankRange:
+    """The places that a cell may hold: from 1 + those significantly better to the count - those significantly worse."""
+
+    first: int
+    last: int
+    of: int
+    """How many cells are ranked."""
+    not_told_from: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Return the range as ``2`` or ``2 to 4``."""
+        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,3 +202,18 @@ def _rate(row: StackRow) -> float:
 
 def _order(row: StackRow) -> tuple[bool, int, float, str]:
     return row.rank is None, 0 if row.rank is None else row.rank.first, -_rate(row), row.id
+
+
+def rank_ranges(summary: Summary) -> dict[str, RankRange]:
+    """Return the range of each ranked cell, by the cell's name."""
+    ranked = [row for row in summary.cells if row.rank is not None]
+    return {
+        row.cell: RankRange(first=row.rank, last=row.rank_to or row.rank, of=len(ranked), not_told_from=tuple(row.ties))
+        for row in ranked
+        if row.rank is not None
+    }
+
+
+def decided_pairs(summary: Summary) -> dict[Decision, list[Pair]]:
+    """Return the pairs by what was decided of them."""
+    return {decision: [pair for pair in summary.pairs if pair.decision is decision] for decision in Decision}

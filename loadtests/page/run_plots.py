@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from common.records.latency import LatencyRun, LatencySummary, TrafficRow, WorkersRun
+from common.records.experiments.latency import LatencyRun, LatencySummary, TrafficRow, WorkersRun
+from common.records.experiments.startup import StartRow, StartupRun, StartupSummary
 from common.records.run import LoadRun
-from common.records.startup import StartRow, StartupRun, StartupSummary
 from common.records.window import Window
 from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page

@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from common.console import Terminal
 from common.errors import UsageError
+from common.records.experiments.footprint import FootprintRun
+from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
+from common.records.experiments.memory import MemoryRun
+from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Subject
-from common.records.footprint import FootprintRun
-from common.records.latency import CausesRun, LatencyRun, WorkersRun
-from common.records.memory import MemoryRun
 from common.records.run import Cell, LoadRun, Run
-from common.records.startup import StartupRun
 from common.records.summary import Interval, Summary, Verdict
 from common.records.visit import Visit
 from common.records.window import Window

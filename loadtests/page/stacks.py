@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.runtimes import Runtime
+from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject
-from common.records.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.run import Cell
 from common.records.summary import DropReason
 from common.records.window import Window

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from common.records.summary import Decision, Interval
 from loadtests.page.columns import BY_KEY, COLUMNS, Column
-from loadtests.page.model import Page, StackRow
-from loadtests.page.ranks import RankRange
+from loadtests.page.model import Page, RankRange, StackRow
 from loadtests.page.stacks import part_id
 from loadtests.reports.formatting import MISSING
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from common.records.generator import CrosscheckSummary, ToolRow
+from common.records.experiments.generator import CrosscheckSummary, ToolRow
 from common.records.load import Tool
 from common.records.run import CrosscheckRun
 from common.records.summary import Interval

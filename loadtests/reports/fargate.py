@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from common.records.fargate import CellStarts, FargateRun, FargateSummary
+from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary
 from common.records.summary import Interval
 from loadtests.reports.formatting import MB, bounds, counted, estimate, plain_table, with_bounds
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from common.records.footprint import FootprintRun, FootprintSummary, ImageFootprint
+from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from loadtests.reports.formatting import MISSING, number, plain_table, stand_in_notes
 
 LIBRARIES = ("library", "of", "package", "version", "alone", "with dependencies", "packages")

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from common.records.generator import GeneratorRow, GeneratorSummary
+from common.records.experiments.generator import GeneratorRow, GeneratorSummary
 from loadtests.reports.formatting import bounds, estimate, plain_table, share, with_bounds
 
 HEADINGS = (

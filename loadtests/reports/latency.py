@@ -6,7 +6,16 @@ from rich.console import Group
 from rich.table import Table
 
 from common.catalog.runtimes import Runtime
-from common.records.latency import LatencyRun, LatencySummary, Point, PointRow, TrafficRow
+from common.records.experiments.latency import (
+    CauseRatio,
+    LatencyRun,
+    LatencySummary,
+    Point,
+    PointRow,
+    TrafficRow,
+    WorkerAdvice,
+    WorkerChoice,
+)
 from common.records.summary import Interval
 from loadtests.reports.formatting import (
     MB,
@@ -139,3 +148,33 @@ def _bounds_ms(of: Interval | None) -> str:
     if of is not None and of.low is not None and of.high is not None and of.high > WIDEST * of.low:
         return "too wide"
     return bounds(of, scale=MS_PER_S, digits=2)
+
+
+def worker_sentences(advice: Sequence[WorkerAdvice]) -> Iterator[str]:
+    """Yield each recommendation with its evidence."""
+    for row in advice:
+        others = "; ".join(_worker_choice(other) for other in row.others)
+        warning = "" if row.firm else " Not firm: some of these numbers are doubtful."
+        advice_text = f"{row.stack} at {row.vcpu:g} vCPU: use {counted(row.workers, 'worker')}"
+        yield f"{advice_text}. Others, relative to that: {others}.{warning}"
+
+
+def _worker_choice(choice: WorkerChoice) -> str:
+    parts = [
+        f"{counted(choice.workers, 'worker')}: capacity x {with_bounds(choice.throughput_ratio, digits=2)}",
+        f"p99 x {with_bounds(choice.p99_ratio, digits=2)}",
+        "" if choice.memory_difference_bytes is None else f"{choice.memory_difference_bytes / MB:+.1f} MB",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def cause_sentences(run: LatencyRun, ratios: Sequence[CauseRatio]) -> Iterator[str]:
+    """Yield a sentence for each ratio."""
+    points = {point.name: point for point in run.points}
+    for ratio in ratios:
+        against = " and ".join(label(points[name]) for name in ratio.against)
+        tail = "" if ratio.p99_ratio is None else f", p99 x {with_bounds(ratio.p99_ratio, digits=2)}"
+        yield (
+            f"{label(points[ratio.point])}, {ratio.traffic}: mean x {with_bounds(ratio.mean_ratio, digits=2)}{tail}, "
+            f"relative to {against}"
+        )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from common.catalog.runtimes import Runtime
-from common.records.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
+from common.records.experiments.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, number, plain_table, stand_in_notes
 

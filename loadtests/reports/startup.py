@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from common.records.startup import PullCell, PullRow, StartCell, StartRow, StartupRun, StartupSummary
+from common.records.experiments.startup import PullCell, PullRow, StartCell, StartRow, StartupRun, StartupSummary
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import bounds, counted, estimate, number, plain_table, stand_in_notes
 

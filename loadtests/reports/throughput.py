@@ -9,11 +9,11 @@ from common.records.load import Setup
 from common.records.run import Cell, Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
 from common.records.window import Window
-from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, plain_table, share, stand_in_notes
 from loadtests.scenarios.registry import SCENARIOS
+from loadtests.statistics.intervals import log_interval
 
 QUOTA_USED = 0.95
 """Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from common.records.latency import CauseRatio, LatencyRun, LatencySummary, Point, TrafficVisit
+from common.records.experiments.latency import CauseRatio, LatencyRun, LatencySummary, Point, TrafficVisit
 from common.records.summary import Interval
 from common.records.window import Latency
-from loadtests.analysis.paired import paired_ratio
+from loadtests.statistics.paired import paired_ratio
 from loadtests.summaries import latency
 from loadtests.summaries.workers import ByRound
 

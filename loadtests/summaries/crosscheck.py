@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from common.records.generator import CrosscheckSummary, ToolRow
+from common.records.experiments.generator import CrosscheckSummary, ToolRow
 from common.records.run import CrosscheckRun
 from common.records.summary import Interval
 from common.records.window import Load, Window
 from loadtests.analysis import shares
-from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.paired import paired_ratio
 from loadtests.analysis.values import by_cell, requests_per_cpu_s, throughput_rps
+from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.paired import paired_ratio
 
 Value = Callable[[Load | None], float | None]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from common.records.fargate import CellStarts, FargateRun, FargateSummary, TaskStart
+from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary, TaskStart
 from common.records.figure import Conditions, Figure, Metric
 from common.records.summary import Verdict
-from loadtests.analysis.intervals import mean_interval
+from loadtests.statistics.intervals import mean_interval
 from loadtests.summaries.figures import figure
 
 STARTUP = "startup"

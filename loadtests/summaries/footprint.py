@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageVisit, LibrariesVisit
 from common.records.figure import Figure, Metric
-from common.records.footprint import FootprintRun, FootprintSummary, ImageVisit, LibrariesVisit
 from common.records.summary import Verdict
 from loadtests.summaries.figures import exact, figure
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from common.records.generator import (
+from common.records.experiments.generator import (
     DistributedRun,
     DistributedSummary,
     GeneratorCell,
@@ -12,9 +12,9 @@ from common.records.generator import (
     GeneratorVisit,
 )
 from common.records.window import Load, Window
-from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.paired import paired_ratio
 from loadtests.analysis.verdicts import GENERATOR_CEILING, worker_reasons
+from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.paired import paired_ratio
 
 OURS, WRK, FAST_HTTP_USER = "ours", "wrk", "FastHttpUser"
 

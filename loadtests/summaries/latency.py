@@ -4,14 +4,22 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from common.records.experiments.latency import (
+    LatencyRun,
+    LatencySummary,
+    Point,
+    PointRow,
+    Traffic,
+    TrafficRow,
+    TrafficVisit,
+)
 from common.records.figure import Conditions, Figure, Metric
-from common.records.latency import LatencyRun, LatencySummary, Point, PointRow, Traffic, TrafficRow, TrafficVisit
 from common.records.summary import Interval, Verdict
 from common.records.window import Load, Window
 from loadtests.analysis import shares
-from loadtests.analysis.intervals import log_interval, scaled
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
+from loadtests.statistics.intervals import log_interval, scaled
 from loadtests.summaries.figures import figure
 from loadtests.users import histogram
 

@@ -3,11 +3,19 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
+from common.records.experiments.memory import (
+    LimitVisit,
+    MemoryCell,
+    MemoryRow,
+    MemoryRun,
+    MemorySummary,
+    MemoryVisit,
+    PerWorker,
+)
 from common.records.figure import Conditions, Figure, Metric
-from common.records.memory import LimitVisit, MemoryCell, MemoryRow, MemoryRun, MemorySummary, MemoryVisit, PerWorker
 from common.records.summary import Verdict
-from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.verdicts import failures
+from loadtests.statistics.intervals import log_interval
 from loadtests.summaries.figures import exact, figure
 
 

@@ -3,11 +3,20 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
+from common.records.experiments.startup import (
+    Pull,
+    PullCurve,
+    PullRow,
+    Start,
+    StartCell,
+    StartRow,
+    StartupRun,
+    StartupSummary,
+)
 from common.records.figure import Conditions, Figure, Metric
-from common.records.startup import Pull, PullCurve, PullRow, Start, StartCell, StartRow, StartupRun, StartupSummary
 from common.records.summary import Verdict
-from loadtests.analysis.intervals import log_interval
 from loadtests.analysis.verdicts import failures, too_few
+from loadtests.statistics.intervals import log_interval
 from loadtests.summaries.figures import figure
 
 WARM_BYTES = 1_000_000

@@ -13,12 +13,12 @@ from loadtests.analysis.climbing import knee, memory_per_target_bytes
 from loadtests.analysis.comparison import decide, looks_of
 from loadtests.analysis.controls import watch
 from loadtests.analysis.dropping import dropouts, is_alone, pairs_of, ranks, steadying
-from loadtests.analysis.intervals import log_interval, mean_interval, median_interval
-from loadtests.analysis.moderation import adjusted
 from loadtests.analysis.ranking import rank_ranges, ties
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.variance import spread
 from loadtests.analysis.verdicts import permits_ranking, verdicts
+from loadtests.statistics.intervals import log_interval, mean_interval, median_interval
+from loadtests.statistics.moderation import adjusted
+from loadtests.statistics.variance import spread
 from loadtests.summaries.figures import figure
 
 FEWEST_BEYOND = 10

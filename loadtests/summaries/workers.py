@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from common.records.latency import (
+from common.records.experiments.latency import (
     LatencyRun,
     LatencySummary,
     Point,
@@ -14,10 +14,10 @@ from common.records.latency import (
     WorkerChoice,
 )
 from common.records.window import Load
-from loadtests.analysis.intervals import log_interval
-from loadtests.analysis.paired import paired_ratio
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import REMARKS
+from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.paired import paired_ratio
 from loadtests.summaries import latency
 from loadtests.summaries.latency import FEWEST_P99, SATURATED, loads_by_round
 

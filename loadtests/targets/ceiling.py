@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from common.host.ports import HOST, free_port
+from common.host.network import HOST, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
 from common.project import ROOT

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.host.folders import temporary_folder
-from common.host.ports import HOST, free_port
+from common.host.network import HOST, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
 from common.project import ROOT

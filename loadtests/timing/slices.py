@@ -21,7 +21,7 @@ from locust.env import Environment
 
 from common.host.core_times import CoreTimes, core_busy_s, core_times
 from common.host.cpu import CpuReading, process_cpu_s, read_cpu
-from common.host.namespaces import enter_network_namespace
+from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.window import Load, Slice
 from loadtests.scenarios.registry import SCENARIOS

@@ -7,10 +7,10 @@ from time import perf_counter
 import gevent
 from msgspec.structs import replace
 
+from common.host.memory import private_bytes
 from common.records.load import Objective
 from common.records.window import Load, LoadStep
 from loadtests.analysis.climbing import MOST_STEPS, broken, next_target, unsent
-from loadtests.timing.server_memory import private_bytes
 from loadtests.timing.window import NotOpenError, WindowPlan, empty_window, observe, wait, wait_for_others, wait_open
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop

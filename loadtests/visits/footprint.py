@@ -14,10 +14,16 @@ from common.engine.client import engine
 from common.engine.installed_packages import PackageKind, merge_layers, packages_in
 from common.engine.labels import BASE
 from common.engine.layers import Layer, read_layer
-from common.engine.temporary import temporary_resources
+from common.engine.ownership import temporary_resources
 from common.errors import FailedError
 from common.packages.libraries import libraries
-from common.records.footprint import ImageFootprint, ImageVisit, LayerFootprint, LibrariesVisit, PackageFootprint
+from common.records.experiments.footprint import (
+    ImageFootprint,
+    ImageVisit,
+    LayerFootprint,
+    LibrariesVisit,
+    PackageFootprint,
+)
 from common.registries.api import Blob, RegistryAddress
 from common.registries.local import local_registry
 from common.registries.pushing import Pushed, Pusher, registry_pusher

@@ -16,7 +16,7 @@ from common.catalog.sizes import Size
 from common.engine.ownership import watched_containers
 from common.errors import FailedError
 from common.packages.environments import environment
-from common.records.startup import Cost
+from common.records.experiments.startup import Cost
 from common.runtimes import container, process
 from common.runtimes.candidates import Candidate
 

@@ -15,7 +15,7 @@ from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.errors import FailedError
 from common.host.memory import MemoryReading, read_memory
-from common.records.memory import Held, MemoryVisit
+from common.records.experiments.memory import Held, MemoryVisit
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 

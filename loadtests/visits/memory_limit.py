@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.records.memory import Attempt, LimitVisit
+from common.records.experiments.memory import Attempt, LimitVisit
 from common.runtimes.candidates import Candidate
 from loadtests.visits.memory import load
 

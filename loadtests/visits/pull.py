@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from docker import DockerClient
 from msgspec.structs import replace
 
+from common.engine.ownership import temporary_resources
 from common.engine.pulls import empty_engine, pull
-from common.engine.temporary import temporary_resources
 from common.errors import FailedError
 from common.host.shaped_link import Link, shaped_link
-from common.records.startup import Pull, PullCell
+from common.records.experiments.startup import Pull, PullCell
 from common.registries.api import Manifest, RegistryAddress
 from common.registries.local import local_registry
 from common.registries.pushing import registry_pusher

@@ -22,7 +22,7 @@ from common.errors import FailedError
 from common.host.cores import Cores
 from common.host.cpu import cgroup_meter, read_cpu
 from common.host.readiness import READY_DEADLINE_S, responds
-from common.records.startup import Start
+from common.records.experiments.startup import Start
 from common.runtimes import container, process
 from common.runtimes.candidates import Candidate
 

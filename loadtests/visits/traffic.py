@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from common.catalog.sizes import Size
 from common.errors import FailedError
 from common.host.memory import read_memory
-from common.records.latency import Point, Traffic, TrafficVisit
+from common.records.experiments.latency import Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer

@@ -25,13 +25,13 @@ from common.catalog.stacks import DEFAULT
 from common.console import Terminal
 from common.errors import BenchmarkError
 from common.records.summary import Interval
-from loadtests.analysis.intervals import log_interval
 from loadtests.campaign.store import RunFolder
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources
 from loadtests.page.writing import report, style_file
 from loadtests.reports.formatting import MB
 from loadtests.scenarios.registry import SCENARIOS
+from loadtests.statistics.intervals import log_interval
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.options import options_of
 from loadtests.web import recording

@@ -11,8 +11,8 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from common.host.cpu import CpuReading, read_cpu
+from common.host.memory import private_bytes
 from common.records.window import Load
-from loadtests.timing.server_memory import private_bytes
 from loadtests.users import histogram
 from loadtests.users.loops import tallies_of
 from loadtests.users.tally import added_up

@@ -13,7 +13,7 @@ from common.console import Terminal
 from common.errors import BenchmarkError, FailedError
 from common.host.cores import split_cores
 from common.host.folders import temporary_folder
-from common.host.ports import HOST, check_port, free_port
+from common.host.network import HOST, check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import Program, supervised
 from common.project import ROOT

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from common.errors import FailedError
 from common.host.folders import temporary_folder
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.host.supervisor import Program, clean_environment, supervised
 from common.project import ROOT
 from common.records.load import LoadSpec, Rate, Setup

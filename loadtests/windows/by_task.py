@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from common.aws.calls import CannotContinueError
 from common.errors import FailedError
 from common.project import ROOT
-from common.records.latency import Point
+from common.records.experiments.latency import Point
 from common.records.load import Rate, Setup
 from common.records.window import Load
 from common.runtimes.base import LoadTask, RunningServer

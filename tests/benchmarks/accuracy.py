@@ -15,7 +15,7 @@ import tempfile
 from enum import StrEnum
 from pathlib import Path
 
-from common.host.ports import HOST, free_port
+from common.host.network import HOST, free_port
 from common.host.readiness import responds, wait_until
 from common.project import ROOT
 from common.records.schema import decode

@@ -16,12 +16,12 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.engine.client import engine_answers
 from common.host.machine import machine
-from common.records.footprint import FootprintCell, FootprintRun, Weighed
-from common.records.latency import LatencyRun
+from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed
+from common.records.experiments.latency import LatencyRun
+from common.records.experiments.memory import MemoryCell, MemoryRun
+from common.records.experiments.startup import PullCell, StartCell, StartupRun
 from common.records.load import LoadSpec
-from common.records.memory import MemoryCell, MemoryRun
 from common.records.run import Cell, Design, LoadRun, Run
-from common.records.startup import PullCell, StartCell, StartupRun
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of, engine_name, setup_for

@@ -9,8 +9,7 @@ from pathlib import Path
 import psutil
 
 from common.engine.client import engine, engine_answers
-from common.engine.ownership import OWNER
-from common.engine.temporary import TAGS, TEMPORARY
+from common.engine.ownership import OWNER, TAGS, TEMPORARY
 from common.host.shaped_link import NAMESPACES
 
 

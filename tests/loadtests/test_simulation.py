@@ -9,9 +9,9 @@ from scipy import stats
 from common.records.summary import Decision, Pair
 from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS, compare_two, decide, pairs, worth_continuing
-from loadtests.analysis.intervals import log_interval, median_interval
 from loadtests.analysis.ranking import better_of
 from loadtests.experiments.loadtest import LoadTest
+from loadtests.statistics.intervals import log_interval, median_interval
 from loadtests.summaries.throughput import summarise
 from tests.support.records import cell, load, run, window
 from tests.support.synthetic import OWN_SD, Values, draw, mean_slowdown

@@ -14,8 +14,8 @@ from scipy import stats
 from common.records.summary import Decision, Pair
 from loadtests.analysis.comparison import SLICED_LOOKS, pairs, worth_continuing
 from loadtests.analysis.dropping import FEWEST_CHANCE
-from loadtests.analysis.moderation import adjusted
 from loadtests.analysis.ranking import better_of, rank_ranges
+from loadtests.statistics.moderation import adjusted
 from tests.support.synthetic import Values
 
 SERVER_SD = 0.008

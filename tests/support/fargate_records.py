@@ -5,7 +5,7 @@ from typing import Any
 
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.records.fargate import FargateCell, FargateRun, TaskStart
+from common.records.experiments.fargate import FargateCell, FargateRun, TaskStart
 from tests.support import records
 
 SIZE = Size(vcpu=1, memory_bytes=2 * 1024**3)

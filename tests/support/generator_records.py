@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from common.records.generator import DistributedRun, GeneratorCell, GeneratorRun, GeneratorVisit
+from common.records.experiments.generator import DistributedRun, GeneratorCell, GeneratorRun, GeneratorVisit
 from common.records.load import Setup
 from common.records.run import Cell, CrosscheckRun
 from tests.support import records

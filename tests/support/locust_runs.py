@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.records.latency import CausesRun, LatencyRun, Point, TrafficVisit, WorkersRun
+from common.records.experiments.latency import CausesRun, LatencyRun, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.window import Latency, Load
 from loadtests.experiments.latency import closed, opened, point

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.project import ROOT
 from tests.support.servers import KEEP, Client, serving
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ from common.errors import FailedError
 from common.packages.environments import environment
 from common.packages.libraries import InstalledPackages, libraries
 from common.packages.locks import lock
-from common.records.footprint import LibraryKind
+from common.records.experiments.footprint import LibraryKind
 from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 

@@ -17,8 +17,7 @@ import pytest
 from botocore.stub import Stubber
 from docker import DockerClient
 
-from common.engine import temporary
-from common.engine.temporary import temporary_resources
+from common.engine.ownership import TEMPORARY, temporary_resources
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.registries import local, pushing
@@ -85,7 +84,7 @@ def test_push_leaves_no_tag_and_no_folder_behind(engine: DockerClient, host: str
         pusher.push(image)
     assert tags_below(engine, host) == []
     assert engine.images.get(image).attrs["RepoDigests"] == []
-    assert not any(str(os.getpid()) in folder.name for folder in temporary.TEMPORARY.iterdir())
+    assert not any(str(os.getpid()) in folder.name for folder in TEMPORARY.iterdir())
 
 
 def test_tag_that_existed_before_is_kept(engine: DockerClient, host: str, image: str) -> None:
@@ -198,7 +197,7 @@ def test_registry_going_down_during_a_push_ends_it_at_once(engine: DockerClient,
 
 def test_leftovers_of_a_killed_push_are_removed_by_the_next(engine: DockerClient, host: str, image: str) -> None:
     code = (
-        "import sys, time; from common.engine.temporary import temporary_resources\n"
+        "import sys, time; from common.engine.ownership import TEMPORARY, temporary_resources\n"
         "with temporary_resources() as temporary, temporary.tagged(sys.argv[1], sys.argv[2]):\n"
         "    print(temporary.folder, flush=True); time.sleep(60)"
     )

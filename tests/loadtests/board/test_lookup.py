@@ -15,10 +15,10 @@ from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.host.machine import machine
+from common.records.experiments.footprint import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, Weighed
+from common.records.experiments.memory import Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.figure import Figure, Metric, Subject
-from common.records.footprint import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, Weighed
 from common.records.load import Rate
-from common.records.memory import Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.run import Cell, Run
 from common.runtimes.candidates import Candidate
 from loadtests.board.bill import Question, make_bill

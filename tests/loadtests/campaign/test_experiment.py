@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from common.records.memory import LimitVisit, MemoryVisit
+from common.records.experiments.memory import LimitVisit, MemoryVisit
 from common.records.visit import Visit
 from loadtests.campaign.experiment import Remaining, expected_s, remaining_of
 from loadtests.campaign.plan import PlannedVisit

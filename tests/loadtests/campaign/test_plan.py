@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import groupby, pairwise
 
-from common.records.startup import Start
+from common.records.experiments.startup import Start
 from common.records.window import Canary, Window
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from tests.support.records import canary, window

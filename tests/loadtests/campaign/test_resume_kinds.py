@@ -14,8 +14,8 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import GeneratorBoundError
 from common.host.cores import split_cores
-from common.records.generator import GeneratorCell, GeneratorRun, GeneratorVisit
-from common.records.latency import LatencyRun, TrafficVisit, WorkersRun
+from common.records.experiments.generator import GeneratorCell, GeneratorRun, GeneratorVisit
+from common.records.experiments.latency import LatencyRun, TrafficVisit, WorkersRun
 from common.records.load import LoadSpec, Rate, Tool
 from common.records.run import CrosscheckRun, Design, Run
 from common.records.visit import Visit

@@ -25,7 +25,7 @@ from common.conformance.running import SuiteOutcome
 from common.engine.builds import build_images
 from common.errors import UsageError
 from common.project import ROOT
-from common.records.fargate import FargateRun, TaskStart
+from common.records.experiments.fargate import FargateRun, TaskStart
 from common.records.run import Conformance
 from common.runtimes.candidates import select_candidates
 from loadtests.campaign.store import RunFolder

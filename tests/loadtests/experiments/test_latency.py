@@ -17,7 +17,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import Terminal
 from common.errors import FailedError, GeneratorBoundError, UsageError
-from common.records.latency import LatencyRun, LatencySummary, Point
+from common.records.experiments.latency import LatencyRun, LatencySummary, Point
 from common.records.load import Rate
 from common.records.run import Cell, Conformance
 from common.records.schema import decode

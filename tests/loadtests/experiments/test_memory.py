@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.records.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
+from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.run import Cell, Conformance
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate

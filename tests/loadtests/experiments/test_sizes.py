@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from common.catalog.runtimes import Runtime
 from common.errors import FailedError
 from common.packages.environments import environment
-from common.records.footprint import FootprintCell, FootprintRun, ImageVisit, LibrariesVisit, Weighed
+from common.records.experiments.footprint import FootprintCell, FootprintRun, ImageVisit, LibrariesVisit, Weighed
 from common.records.run import Cell
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate

@@ -16,7 +16,7 @@ from rich.console import Console
 from common.catalog.runtimes import Runtime
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records.latency import LatencySummary, Point, TrafficVisit, WorkersRun
+from common.records.experiments.latency import LatencySummary, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.run import Conformance
 from common.records.schema import decode

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from rich.console import Console
 
-from common.records.generator import GeneratorCell
+from common.records.experiments.generator import GeneratorCell
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.generator import comparison
 from loadtests.generator.comparison import GENERATORS, GeneratorComparison, begin_comparison

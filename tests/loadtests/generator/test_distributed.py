@@ -13,7 +13,7 @@ import pytest
 
 from common.console import Terminal
 from common.errors import UsageError
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.project import ROOT
 from common.records.load import Rate
 from common.records.window import Load, Window

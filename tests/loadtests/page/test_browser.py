@@ -11,8 +11,8 @@ from selenium.webdriver.support.ui import Select
 
 from common.catalog.runtimes import Runtime
 from common.project import ROOT
+from common.records.experiments.startup import StartupSummary
 from common.records.figure import Metric
-from common.records.startup import StartupSummary
 from loadtests.campaign.store import RunFolder
 from loadtests.page.sources import Source
 from loadtests.page.writing import report

@@ -3,7 +3,14 @@
 from typing import Any
 
 from common.catalog.runtimes import Runtime
-from common.records.footprint import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, LibrariesVisit, Weighed
+from common.records.experiments.footprint import (
+    FootprintCell,
+    FootprintRun,
+    ImageFootprint,
+    ImageVisit,
+    LibrariesVisit,
+    Weighed,
+)
 from loadtests.reports import footprint as report
 from loadtests.summaries.footprint import summarise
 from tests.support.footprints import footprint, library

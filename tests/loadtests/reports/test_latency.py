@@ -8,7 +8,7 @@ from rich.console import Console
 
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.records.latency import LatencyRun, LatencySummary, Point
+from common.records.experiments.latency import LatencyRun, LatencySummary, Point
 from loadtests.reports import latency as report
 from loadtests.summaries.latency import SATURATED, summarise
 from tests.support.records import cell, load, setup

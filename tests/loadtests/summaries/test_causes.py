@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from common.records.latency import CausesRun, TrafficVisit
+from common.records.experiments.latency import CausesRun, TrafficVisit
 from loadtests.experiments.causes import surroundings
 from loadtests.summaries.causes import cause_ratios, summarise
 from tests.support.traffic_records import a_causes_run, a_visit, answers

@@ -4,7 +4,7 @@ import pytest
 
 from common.records.figure import Metric
 from common.records.summary import Verdict
-from loadtests.analysis.intervals import mean_interval
+from loadtests.statistics.intervals import mean_interval
 from loadtests.summaries.fargate import STARTUP, figures, summarise
 from tests.support.fargate_records import fargate_run, task_start, task_starts
 

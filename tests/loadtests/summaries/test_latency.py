@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from common.catalog.sizes import Size
+from common.records.experiments.latency import LatencyRun, LatencySummary
 from common.records.figure import Metric
-from common.records.latency import LatencyRun, LatencySummary
 from common.records.load import Rate
 from common.records.run import Conformance
 from common.records.summary import Verdict

@@ -8,8 +8,8 @@ from rich.console import Console
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import PLAIN_WIDTH
+from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.figure import Metric
-from common.records.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.summary import Verdict
 from loadtests.reports import memory as memory_report
 from loadtests.summaries.memory import figures, summarise

@@ -8,8 +8,8 @@ from rich.console import Console
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import PLAIN_WIDTH
+from common.records.experiments.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.run import Conformance
-from common.records.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.summary import Verdict
 from loadtests.reports import startup as startup_report
 from loadtests.summaries.startup import figures, summarise

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from common.records.latency import TrafficVisit, WorkersRun
+from common.records.experiments.latency import TrafficVisit, WorkersRun
 from common.records.window import Load
 from loadtests.summaries.latency import SATURATED
 from loadtests.summaries.latency import summarise as rows_of

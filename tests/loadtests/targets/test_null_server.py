@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.project import ROOT
 from loadtests.targets.ceiling import null_server
 from loadtests.targets.null_server import ANSWER

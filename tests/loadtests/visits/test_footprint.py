@@ -14,10 +14,10 @@ from docker import DockerClient
 
 from common.catalog.images import images
 from common.catalog.runtimes import Runtime
-from common.engine.temporary import TEMPORARY
+from common.engine.ownership import TEMPORARY
 from common.errors import FailedError, UsageError
 from common.packages.environments import environment
-from common.records.footprint import FootprintRun, ImageFootprint, ImageVisit, LibrariesVisit
+from common.records.experiments.footprint import FootprintRun, ImageFootprint, ImageVisit, LibrariesVisit
 from common.registries.api import RegistryAddress
 from common.registries.local import local_registry, require_program
 from common.runtimes.candidates import Candidate

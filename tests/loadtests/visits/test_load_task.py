@@ -23,7 +23,7 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records.latency import Point, TrafficVisit
+from common.records.experiments.latency import Point, TrafficVisit
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.run import SECOND_TASK_PATH
 from common.runtimes.candidates import Candidate

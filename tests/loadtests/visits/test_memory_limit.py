@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from common.records.memory import LimitVisit
+from common.records.experiments.memory import LimitVisit
 from loadtests.visits.memory_limit import GREATEST_BYTES, MB, REPEATS, STEP_BYTES, smallest_limit
 from tests.support.records import NOON
 

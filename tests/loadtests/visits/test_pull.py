@@ -10,7 +10,7 @@ from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.runtimes import Runtime
 from common.engine.pulls import FOLDERS
 from common.errors import UsageError
-from common.records.startup import Pull, PullCell
+from common.records.experiments.startup import Pull, PullCell
 from loadtests.experiments.startup import parse_links
 from loadtests.visits.pull import puller
 from tests.support.records import NOON

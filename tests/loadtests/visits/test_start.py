@@ -16,7 +16,7 @@ from common.engine.page_cache import cold_method
 from common.errors import UsageError
 from common.host.cores import split_cores
 from common.packages.environments import environment
-from common.records.startup import Start
+from common.records.experiments.startup import Start
 from common.runtimes import process
 from common.runtimes.candidates import Candidate
 from loadtests.visits.start import listens, observe, pinned

@@ -17,7 +17,7 @@ from common.catalog.sizes import Size
 from common.engine.ownership import OWNER
 from common.errors import FailedError
 from common.host.ownership import owner_id
-from common.records.latency import Point, Traffic, TrafficVisit
+from common.records.experiments.latency import Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load, OpenLoop
 from common.runtimes import docker_proxy

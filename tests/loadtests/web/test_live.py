@@ -17,7 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.project import ROOT
 from common.records.window import Window
 from loadtests.campaign.store import RESULTS, RunFolder

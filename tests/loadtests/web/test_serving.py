@@ -18,7 +18,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import Terminal
 from common.errors import FailedError, UsageError
-from common.host.ports import free_port
+from common.host.network import free_port
 from common.host.readiness import responds
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate

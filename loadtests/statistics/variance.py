@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.records.summary import Spread
-from loadtests.analysis.paired import Array
+from loadtests.statistics.paired import Array
 
 
 def spread(values: Mapping[str, Mapping[int, float]]) -> Spread | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from loadtests.analysis.paired import LogRatios, holm
+from loadtests.statistics.paired import LogRatios, holm
 
 BAND = math.log(1.05)
 LOGS = np.random.default_rng(3).normal([0.0, 0.02, 0.3], 0.05, (9, 3))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from loadtests.analysis.moderation import adjusted, moderate
+from loadtests.statistics.moderation import adjusted, moderate
 
 RNG = np.random.default_rng(5)
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from common.records.summary import Interval
-from loadtests.analysis.intervals import log_interval, median_interval
+from loadtests.statistics.intervals import log_interval, median_interval
 
 
 def test_an_interval_agrees_with_students_t_on_logarithms() -> None:

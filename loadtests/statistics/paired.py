@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.special import ndtri, stdtr, stdtrit
 
 from common.records.summary import Interval
-from loadtests.analysis.intervals import log_interval
+from loadtests.statistics.intervals import log_interval
 
 Array = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loadtests.analysis.variance import spread
+from loadtests.statistics.variance import spread
 from tests.support.synthetic import OWN_SD, draw
 
 

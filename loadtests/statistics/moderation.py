@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import digamma, polygamma, stdtrit
 
 from common.records.summary import Interval
-from loadtests.analysis.intervals import CONFIDENCE
-from loadtests.analysis.paired import Array
-from loadtests.analysis.variance import indicators
+from loadtests.statistics.intervals import CONFIDENCE
+from loadtests.statistics.paired import Array
+from loadtests.statistics.variance import indicators
 
 Values = Mapping[str, Mapping[int, float]]
 MOST_FREEDOM = 1e6

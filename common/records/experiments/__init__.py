@@ -1,0 +1,1 @@
+"""The records of each experiment but the load test, one module each."""
