@@ -38,6 +38,8 @@ def absent(reason: str) -> NoReturn:
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the commands that tests run a run lock of their own, and hide from them how the tests were started."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, and children inherit that
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # which a shell ignores in what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # likewise
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(GIVEN, raising=False)
         patch.setenv(run_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "run.lock"))
