@@ -129,7 +129,7 @@ def test_identical_containers_hold_the_same(engine: DockerClient) -> None:
     assert 64 * MB < min(sizes) < 80 * MB
 
 
-HOLD = """
+HOLD_AND_GROW = """
 import sys
 print(flush=True)
 sys.stdin.readline()
@@ -142,7 +142,7 @@ sys.stdin.readline()
 
 def test_a_process_trees_memory_is_that_of_its_processes() -> None:
     """Its child writes to 50 MiB between the two readings."""
-    line = [sys.executable, "-c", HOLD]
+    line = [sys.executable, "-c", HOLD_AND_GROW]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None

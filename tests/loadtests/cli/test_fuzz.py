@@ -25,7 +25,7 @@ from loadtests.campaign import store
 from loadtests.cli import generator, measuring, results, survey
 from loadtests.cli.main import command_line
 
-FEW, MANY = 400, 10_000
+FEW, MANY = 200, 10_000
 WORDS = (
     "", " ", "0", "1", "2", "16", "0.25", "1.5", "-1", "1e3", "1e999", "nan", "inf", "0x10", "1_0", "\uff11\uff16",
     "9" * 5000, "all", "default", "auto", "process", "docker", "fargate", "slim", "fat,alpine", "falcon", "FLASK",

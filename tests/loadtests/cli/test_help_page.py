@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import fields
+from functools import cache
 
 import pytest
 from cyclopts import App
@@ -29,9 +30,14 @@ def _variables(command: App) -> list[str]:
     return [one.name.removeprefix("--").upper().replace("-", "_") for one in arguments_of(command)]
 
 
+@cache
+def _overview() -> str:
+    return _text(overview(APP))
+
+
 def _entry(name: str) -> str:
     """Return what the overview says of a command."""
-    found = re.search(rf"^  {name} .*\n(?:^ {{19}}.*\n)*", _text(overview(APP)), re.MULTILINE)
+    found = re.search(rf"^  {name} .*\n(?:^ {{19}}.*\n)*", _overview(), re.MULTILINE)
     assert found is not None
     return found[0]
 
@@ -76,7 +82,7 @@ def test_defaults_are_written_as_a_user_would_write_them() -> None:
 
 
 def test_the_overview_follows_the_order_of_use() -> None:
-    text = _text(overview(APP))
+    text = _overview()
     flow = ["list", "lock", "build", "bases", "push", "serve", "conformance", "loadtest", "compare", "latency"]
     flow += ["startup", "memory", "sizes", "show", "money", "publish", "crosscheck", "test", "lint", "clean"]
     places = [text.index(f"\n  {name} ") for name in flow]
