@@ -1,19 +1,21 @@
-"""Compares two finished runs cell by cell. The values are unpaired, since the runs share no round. Pure."""
+"""Compares two finished runs cell by cell, unpaired since they share no round, and joins repeated runs. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from scipy.special import stdtr, stdtrit
 
 from common.errors import UsageError
 from common.records.run import LoadRun
-from common.records.summary import Decision, Interval, Pair
+from common.records.summary import Decision, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.statistics.intervals import CONFIDENCE
+from loadtests.analysis.verdicts import permits_ranking
+from loadtests.statistics.intervals import CONFIDENCE, log_interval
 from loadtests.statistics.paired import holm
 
 MACHINE = ("cpu_model", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo", "python_lto")
@@ -52,6 +54,40 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
         )
         for name, (ratio, _, _), p, q in zip(names, tests, different, equivalent, strict=True)
     )
+
+
+class RepeatedRate(Struct, frozen=True, kw_only=True):
+    """What several runs say of one cell. The intervals are over runs: each run counts as one value."""
+
+    cell: str
+    requests_per_cpu_s: Interval
+    relative: Interval
+    """The same over the geometric mean of all cells of its run."""
+
+
+def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
+    """Return what runs of the same cells say together, the fastest cell first; cells that lack a valid number are out.
+
+    Builds, boots and hours vary too, and no interval of a single run knows of that.
+    """
+    rates = [
+        {
+            row.cell: row.requests_per_cpu_s.estimate
+            for row in summary.cells
+            if row.requests_per_cpu_s is not None and permits_ranking({row.verdict} - {Verdict.VALID})
+        }
+        for summary in summaries
+    ]
+    common = [cell for cell in rates[0] if all(cell in run for run in rates)]
+    level = [math.exp(sum(math.log(run[cell]) for cell in common) / len(common)) if common else 1.0 for run in rates]
+    found = []
+    for cell in common:
+        absolute = log_interval([run[cell] for run in rates])
+        relative = log_interval([run[cell] / mean for run, mean in zip(rates, level, strict=True)])
+        assert absolute is not None
+        assert relative is not None
+        found.append(RepeatedRate(cell=cell, requests_per_cpu_s=absolute, relative=relative))
+    return sorted(found, key=lambda row: -row.requests_per_cpu_s.estimate)
 
 
 def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval, float, float]:

@@ -1,9 +1,11 @@
 """Commands that measure stacks."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Group, Parameter, validators
 
 from common.aws.sizes import parse_fargate_sizes
@@ -34,6 +36,7 @@ from common.console import Terminal
 from common.errors import UsageError
 from common.records.load import Tool
 from common.records.run import Design
+from common.records.summary import Summary
 from common.registries.api import RegistryAddress
 from common.runtimes.approval import PlannedServer, approve_cost
 from common.runtimes.candidates import (
@@ -44,13 +47,16 @@ from common.runtimes.candidates import (
     select_candidates,
 )
 from common.runtimes.preparation import prepare
+from common.tables import Form
 from loadtests.analysis import outcome
-from loadtests.campaign.loop import start
+from loadtests.analysis.across_runs import repeated_rates
+from loadtests.campaign.loop import Begin, start
 from loadtests.campaign.stopping import parse_share, parse_stopping
 from loadtests.cli.parameters import (
     VCPUS,
     AnyLoadParameters,
     LoadParameters,
+    RepeatParameters,
     Rounds,
     RunParameters,
     StoppingParameters,
@@ -74,6 +80,7 @@ from loadtests.experiments.sides import STACK, Side
 from loadtests.experiments.sizes import begin_sizes
 from loadtests.experiments.startup import ROUNDS, begin_startup, parse_caches, parse_links
 from loadtests.experiments.workers import begin_workers, parse_worker_counts
+from loadtests.reports import repeats as repeats_report
 from loadtests.web.serving import WebUi, open_web
 
 MEASURE = Group.create_ordered("Measure")
@@ -97,6 +104,7 @@ def loadtest(
     stopping: StoppingParameters = StoppingParameters(),
     run: RunParameters = RunParameters(),
     *,
+    repeats: RepeatParameters = RepeatParameters(),
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Rank stacks by requests per second per vCPU, under load in shuffled rounds on fresh servers."""
@@ -108,13 +116,14 @@ def loadtest(
     given, spec = size.parse(runtime), load.parse()
     design = load.parse_design(spec, runtime)
     rounds, rule = stopping.parse(design)
+    pause_s = repeats.parse_pause()
     if fargate.load_from_task and spec.tool is not Tool.LOCUST:
         raise UsageError(f"TOOL={spec.tool} needs LOAD_FROM=here; a second task has Locust.")
     candidates = stacks.candidates(runtime, size=given, fargate=fargate)
     suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in candidates]
     # At most: the control is measured as well, and no stack drops out.
     windows = planned_windows([*candidates, candidates[0]], given, rounds)
-    if not approve_cost([*suites, *windows], terminal.say):
+    if not approve_cost([*suites, *windows] * repeats.repeat, terminal.say):
         return
     terminal.say(describe_runtime(runtime, stacks.runtime))
     if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:
@@ -129,7 +138,29 @@ def loadtest(
         stopping=rule,
         messages=terminal.messages,
     )
-    start("loadtest", begin, seed=run.seed, out=run.out, terminal=terminal)
+    if repeats.repeat == 1:
+        start("loadtest", begin, seed=run.seed, out=run.out, terminal=terminal)
+    else:
+        _repeat(begin, repeats.repeat, pause_s, run, terminal)
+
+
+def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameters, terminal: Terminal) -> None:
+    """Carry out so many runs, each with a folder of its own, and print what they say together."""
+    summaries = []
+    for number in range(count):
+        if number:
+            time.sleep(pause_s)
+        terminal.say(f"run {number + 1} of {count}")
+        seed = None if run.seed is None else run.seed + number
+        out = None if run.out is None else run.out / str(number + 1)
+        summaries.append(start("loadtest", begin, seed=seed, out=out, terminal=terminal))
+    rates = repeated_rates(summaries)
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(rates).decode() + "\n")
+        return
+    terminal.show(repeats_report.table(rates, count))
+    for note in repeats_report.notes(rates, summaries):
+        terminal.note(note)
 
 
 def compare(

@@ -20,7 +20,7 @@ from common.records.run import Design, Stopping
 from common.tables import Form
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.resume import resume
-from loadtests.campaign.stopping import parse_stopping
+from loadtests.campaign.stopping import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
 from loadtests.registry import experiment_of
 from loadtests.scenarios.registry import SCENARIOS
@@ -61,6 +61,28 @@ class RunParameters:
     def terminal(self) -> Terminal:
         """Return the terminal that prints results in the form asked for."""
         return Terminal(form=Form(self.format))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatParameters:
+    """How often a whole run is repeated."""
+
+    repeat: Annotated[
+        int,
+        Parameter(validator=validators.Number(gte=1, lte=100), help="Whole runs, for intervals that hold across runs."),
+    ] = 1
+    pause: Annotated[
+        str | None, Parameter(help="Time between repeated runs, such as 10m; none unless it is given.")
+    ] = None
+
+    def parse_pause(self) -> float:
+        """Return the seconds between two runs; ``UsageError`` where there is only one."""
+        if self.pause is None:
+            return 0.0
+        if self.repeat == 1:
+            raise UsageError(f"PAUSE={self.pause} is the time between repeated runs: needs REPEAT=, such as REPEAT=3.")
+        return parse_duration(self.pause, variable="PAUSE")
 
 
 @Parameter(name="*")

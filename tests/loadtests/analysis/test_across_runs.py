@@ -7,8 +7,10 @@ from msgspec.structs import replace
 
 from common.errors import UsageError
 from common.records.run import Design, Machine
-from common.records.summary import Decision
-from loadtests.analysis.across_runs import RecordedRun, across_runs
+from common.records.summary import Decision, Summary, Verdict
+from loadtests.analysis.across_runs import RecordedRun, across_runs, repeated_rates
+from loadtests.reports import repeats
+from loadtests.summaries.throughput import summarise
 from tests.support.records import cell, load, run, window
 
 MACHINE = run([]).machine
@@ -54,3 +56,34 @@ def test_runs_on_machines_that_count_differently_are_refused(field: str, was: ob
 
 def test_what_is_not_known_of_a_machine_keeps_nothing_from_being_compared() -> None:
     assert across_runs(_recorded("old", replace(MACHINE, python_pgo=None)), _recorded("new"), 0.05)
+
+
+def _summary(level: float, **rates: int) -> Summary:
+    cells = [cell(name) for name in rates]
+    rounds = range(1, 6)
+    return summarise(
+        run(cells), [window(name, number, load(round(rates[name] * level))) for number in rounds for name in rates]
+    )
+
+
+def test_repeats_give_intervals_over_runs() -> None:
+    """The machine is 10 % faster in one of three runs, so the rates differ and what they are of the mean does not."""
+    rows = repeated_rates([_summary(level, a=4000, b=1000) for level in (1.0, 1.1, 1.0)])
+    assert [row.cell for row in rows] == ["a", "b"]
+    fast = rows[0]
+    assert fast.requests_per_cpu_s.n == 3
+    assert (fast.requests_per_cpu_s.high or 0) / (fast.requests_per_cpu_s.low or 1) > 1.2
+    assert fast.relative.estimate == pytest.approx(2, rel=1e-3)
+    assert (fast.relative.high or 0) / (fast.relative.low or 1) == pytest.approx(1, rel=1e-3)
+
+
+def test_a_stack_without_a_valid_number_in_each_run_is_left_out_by_name() -> None:
+    whole = _summary(1.0, a=4000, b=1000)
+    (last,) = [row for row in whole.cells if row.cell == "b"]
+    other = replace(
+        whole, cells=[row for row in whole.cells if row != last] + [replace(last, verdict=Verdict.DISTURBED)]
+    )
+    rows = repeated_rates([whole, other])
+    assert [row.cell for row in rows] == ["a"]
+    assert list(repeats.notes(rows, [whole, other]))[-1] == "left out, for want of a valid number in each run: b."
+    assert repeats.table(rows, 2).row_count == 1

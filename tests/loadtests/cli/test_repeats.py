@@ -1,0 +1,57 @@
+"""``REPEAT=`` makes whole runs, each with a folder and a seed of its own, and ends in what they say together."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.cli.app import GIVEN, run
+from common.records.summary import Summary
+from loadtests.cli import measuring
+from loadtests.cli.main import command_line
+from loadtests.summaries.throughput import summarise
+from tests.support import records
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was done: the seed and the folder of each run, and the pauses. Nothing is measured."""
+    done: list[Any] = []
+
+    def start(name: str, _: object, *, seed: int | None, out: Path | None, terminal: object) -> Summary:
+        assert (name, terminal is not None) == ("loadtest", True)
+        done.append((seed, out))
+        windows = [records.window("a+b", number, records.load(4000 + len(done))) for number in range(1, 6)]
+        return summarise(records.run([records.cell("a+b")]), windows)
+
+    monkeypatch.setattr(measuring, "start", start)
+    monkeypatch.setattr(time, "sleep", done.append)
+    return done
+
+
+def _loadtest(**variables: str) -> int:
+    return run(command_line(), ["loadtest"], {GIVEN: " ".join(variables), **variables})
+
+
+def test_every_run_has_a_seed_and_a_folder_of_its_own(made: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _loadtest(RUNTIME="process", FRAMEWORK="falcon", REPEAT="3", PAUSE="2m", SEED="7", OUT="runs") == 0
+    assert made == [(7, Path("runs/1")), 120.0, (8, Path("runs/2")), 120.0, (9, Path("runs/3"))]
+    printed = capsys.readouterr()
+    assert "3 runs together" in printed.out
+    assert "run 3 of 3" in printed.err
+
+
+def test_json_is_one_record_more(made: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _loadtest(RUNTIME="process", FRAMEWORK="falcon", REPEAT="2", FORMAT="json") == 0
+    assert made == [(None, None), 0.0, (None, None)]
+    (row,) = msgspec.json.decode(capsys.readouterr().out)
+    assert row["cell"] == "a+b"
+    assert row["requests_per_cpu_s"]["n"] == 2
+
+
+def test_a_pause_needs_a_second_run(made: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _loadtest(RUNTIME="process", FRAMEWORK="falcon", PAUSE="2m") == 2
+    assert "PAUSE=2m is the time between repeated runs: needs REPEAT=" in capsys.readouterr().err
+    assert made == []
