@@ -6,7 +6,7 @@ from cyclopts import App
 
 from common.cli import catalog, commands
 from common.cli.app import new_app, run
-from loadtests.cli import generator, help_page, history, measuring, results, survey
+from loadtests.cli import generator, help_page, history, measuring, profile, results, survey
 
 DESCRIPTION = """Benchmark Python API frameworks on this machine.
 
@@ -18,7 +18,7 @@ Names match whatever their case, - or _; several are joined by commas. Every opt
 def command_line() -> App:
     """Return the command line with all commands."""
     app = new_app(DESCRIPTION)
-    for part in (catalog, commands, measuring, history, survey, results, generator, help_page):
+    for part in (catalog, commands, measuring, history, profile, survey, results, generator, help_page):
         part.register(app)
     return app
 

@@ -22,7 +22,7 @@ from common.packages import locks
 from common.runtimes import candidates
 from loadtests.board.index import FigureIndex
 from loadtests.campaign import store
-from loadtests.cli import generator, measuring, results, survey
+from loadtests.cli import generator, measuring, profile, results, survey
 from loadtests.cli.main import command_line
 
 FEW, MANY = 200, 10_000
@@ -83,6 +83,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
         (results, ("publish_run", "write_page", "write_site", "write_badge")),
         (survey, ("Survey",)),
+        (profile, ("hold_run_lock", "both_candidates")),
         (candidates, ("find_interpreter",)),
         (catalog, ("upgrade", "outdated_in_lock", "new_framework", "conform_all")),
         (commands, ("build_images", "make_bases", "prepare", "conform_all", "observe_divergences", "run_suite",

@@ -1,0 +1,77 @@
+"""The command that shows where a stack spends its CPU time."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter, validators
+from msgspec.structs import replace
+
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.catalog.stacks import DEFAULT
+from common.cli.parameters import FRAMEWORK, Pythons
+from common.console import Terminal
+from common.errors import UsageError
+from common.host.run_lock import hold_run_lock
+from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.preparation import prepare
+from loadtests.campaign.manifest import setup_for
+from loadtests.campaign.store import RESULTS
+from loadtests.cli.measuring import MEASURE, CompareSide
+from loadtests.cli.parameters import LoadParameters
+from loadtests.experiments.sides import Side, both_candidates
+from loadtests.page.writing import write_page
+from loadtests.profiles import flame, sampling
+
+PAGE = RESULTS / "profile.html"
+
+
+def register(app: App) -> None:
+    """Add the command to the command line."""
+    app.command(profile, group=MEASURE)
+
+
+def profile(
+    *,
+    framework: Annotated[str, Parameter(help=FRAMEWORK)] = "",
+    server: Annotated[str, Parameter(help="Name of one server, or default for the framework's own.")] = DEFAULT,
+    python: Pythons = None,
+    a: CompareSide = "",
+    b: CompareSide = "",
+    load: LoadParameters = LoadParameters(),
+    seconds: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=60), help="Seconds of load, 1 to 60.")
+    ] = 5,
+    out: Annotated[Path | None, Parameter(help="File to write instead of loadtests/results/profile.html.")] = None,
+) -> None:
+    """Show where a stack's Python code spends its time under load, or how A and B differ in that, as a flame graph."""
+    terminal, file = Terminal(), out or PAGE
+    setup = setup_for(replace(load.parse(), window_s=float(seconds)), Size(vcpu=1), Runtime.PROCESS)
+    candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
+    with hold_run_lock("profile"):
+        prepare(candidates, terminal.messages)
+        profiles = [sampling.profile(candidate, setup) for candidate in candidates]
+    write_page(file, flame.page(profiles))
+    for one in profiles:
+        for sentence in flame.words(one):
+            terminal.results.print(sentence, soft_wrap=True, markup=False)
+    if len(profiles) > 1:
+        for sentence in flame.difference(*profiles):
+            terminal.results.print(sentence, soft_wrap=True, markup=False)
+    terminal.say(f"wrote {file}")
+
+
+def _single(framework: str, server: str, python: str | None) -> tuple[Candidate, ...]:
+    return (
+        single_candidate(
+            select_candidates(framework=framework, server=server, image=None, runtime=Runtime.PROCESS, python=python)
+        ),
+    )
+
+
+def _sides(a: str, b: str, server: str) -> tuple[Candidate, ...]:
+    first, second = Side.parse(a, "A"), Side.parse(b, "B")
+    for side in (first, second):
+        if side.run is not None or side.needs_docker():
+            raise UsageError(f"{side.variable}={side.text} cannot be profiled: must be a stack in the process runtime.")
+    return both_candidates(first, second, Runtime.PROCESS, server)

@@ -1,0 +1,123 @@
+"""Whose code a function is: the server's, the framework's, the app's, or the interpreter's."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from common.catalog.stacks import Stack
+from common.project import ROOT
+from loadtests.profiles.samples import CallStack, Frame
+
+STANDARD_LIBRARY = Path(os.__file__).parent
+
+
+class Owner(StrEnum):
+    """Whose code it is."""
+
+    SERVER = "server"
+    FRAMEWORK = "framework"
+    APP = "app"
+    INTERPRETER = "interpreter"
+
+
+MEANING: Mapping[Owner, str] = {
+    Owner.SERVER: "the server and the packages that it needs",
+    Owner.FRAMEWORK: "the framework and all other packages",
+    Owner.APP: "the app and the contract that it implements",
+    Owner.INTERPRETER: "the standard library",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owners:
+    """Which files belong to whom in a stack's environment."""
+
+    packages: Path
+    """The folder of the installed packages."""
+    server: frozenset[str]
+    """The names at the top of that folder that belong to the server."""
+    app: tuple[Path, ...]
+
+    @classmethod
+    def of_stack(cls, stack: Stack, environment: Path) -> "Owners":
+        """Return the owners in the environment of a stack."""
+        (packages,) = environment.glob("lib/python*/site-packages")
+        pinned = (Requirement(line).name for line in stack.server.needs(stack.framework.interface))
+        return cls(
+            packages=packages,
+            server=frozenset(_top_level(packages, pinned)),
+            app=(stack.framework.folder, ROOT / "common" / "contract"),
+        )
+
+    def owner(self, frame: Frame) -> Owner:
+        """Return whose code a function is."""
+        file = Path(frame.file)
+        if file.is_relative_to(self.packages):
+            top = file.relative_to(self.packages).parts[0]
+            return Owner.SERVER if top.removesuffix(".py") in self.server else Owner.FRAMEWORK
+        if any(file.is_relative_to(folder) for folder in self.app):
+            return Owner.APP
+        return Owner.INTERPRETER
+
+    def place(self, frame: Frame) -> str:
+        """Return a function's file and line, without what is particular to this machine."""
+        file = Path(frame.file)
+        for folder in (self.packages, *(one.parent for one in self.app), self.packages.parent, STANDARD_LIBRARY):
+            if file.is_relative_to(folder):
+                return f"{file.relative_to(folder)}:{frame.line}"
+        return f"{file.name}:{frame.line}"
+
+    def shares(self, stacks: Iterable[CallStack]) -> dict[Owner, float]:
+        """Return the share of samples whose innermost function is each owner's, 0 to 1; zeros without samples."""
+        counts = dict.fromkeys(Owner, 0)
+        for stack in stacks:
+            counts[self.owner(stack.frames[-1])] += stack.samples
+        total = sum(counts.values())
+        return {owner: count / total if total else 0.0 for owner, count in counts.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What was seen of one stack."""
+
+    name: str
+    stacks: list[CallStack]
+    owners: Owners
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return sum(stack.samples for stack in self.stacks)
+
+
+def _top_level(packages: Path, names: Iterable[str]) -> Iterator[str]:
+    """Yield the top-level modules of the named distributions and of all that they require."""
+    installed = {canonicalize_name(one.name): one for one in distributions(path=[str(packages)])}
+    wanted, seen = [canonicalize_name(name) for name in names], set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name in seen or name not in installed:
+            continue
+        seen.add(name)
+        yield from _modules(installed[name])
+        requirements = (Requirement(line) for line in installed[name].requires or ())
+        wanted += [
+            canonicalize_name(one.name)
+            for one in requirements
+            if one.marker is None or one.marker.evaluate({"extra": ""})
+        ]
+
+
+def _modules(distribution: Distribution) -> set[str]:
+    return {
+        re.sub(r"(\.cpython.*)?\.(py|so)$", "", file.parts[0])
+        for file in distribution.files or ()
+        if not file.parts[0].endswith((".dist-info", ".."))
+    }

@@ -1,0 +1,57 @@
+"""Sampling a stack's call stacks with py-spy while it is loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from common.errors import FailedError
+from common.host.folders import temporary_folder
+from common.packages.environments import environment
+from common.records.load import Setup
+from common.runtimes.candidates import Candidate
+from loadtests.profiles.owners import Owners, Profile
+from loadtests.profiles.samples import parse_samples
+from loadtests.windows.measuring import measure
+
+RATE_HZ = 500
+"""Samples a second: enough for shares of a per cent in some seconds, and few enough to cost the server little."""
+PATIENCE_S = 30
+ERROR_LINES = 3
+
+
+def profile(candidate: Candidate, setup: Setup) -> Profile:
+    """Load a fresh server of the stack, in the process runtime, and return where its Python code spends its time.
+
+    Raise ``FailedError`` with py-spy's last words if it may not look into the server or sees nothing.
+    """
+    with (
+        temporary_folder("profile") as folder,
+        candidate.serve(setup.size, cores=setup.server_cores) as running,
+    ):
+        assert running.cpu_meter is not None
+        file, pid = folder / "samples.txt", running.cpu_meter.removeprefix("tree:")
+        duration_s = round(setup.load.warmup_s + setup.load.window_s)
+        line = ["record", f"--pid={pid}", "--subprocesses", "--function", "--full-filenames", "--format=raw", "--gil"]
+        line += [f"--rate={RATE_HZ}", f"--duration={duration_s}", f"--output={file}"]
+        with subprocess.Popen(
+            [str(Path(sys.executable).with_name("py-spy")), *line],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        ) as sampler:  # fmt: skip
+            try:
+                measure(running, setup)
+                _, said = sampler.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired as error:
+                raise FailedError(f"py-spy did not end {PATIENCE_S} s after the load on {candidate.name}.") from error
+            finally:
+                sampler.kill()
+        stacks = parse_samples(file.read_text()) if file.exists() else []
+    if not stacks:
+        raise FailedError(f"py-spy saw nothing of {candidate.name}: {_last_words(said)}")
+    owners = Owners.of_stack(candidate.stack, environment(candidate.stack, candidate.interpreter))
+    return Profile(name=candidate.name, stacks=stacks, owners=owners)
+
+
+def _last_words(text: str) -> str:
+    if "ermission" in text:
+        return "it takes root, or 0 in /proc/sys/kernel/yama/ptrace_scope, to look into another process."
+    return " | ".join(text.strip().splitlines()[-ERROR_LINES:]) or "it said nothing."

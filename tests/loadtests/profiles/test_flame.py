@@ -1,0 +1,60 @@
+"""The page of a profile: words from the shares, a bar for every function, nothing from elsewhere, names as text."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from loadtests.profiles.flame import WIDTH, difference, page, words
+from loadtests.profiles.owners import Owners, Profile
+from loadtests.profiles.samples import CallStack, Frame
+
+PACKAGES = Path("/env/site-packages")
+OWNERS = Owners(packages=PACKAGES, server=frozenset({"gunicorn"}), app=(Path("/frameworks/toy"),))
+RUN = Frame("run", "/env/site-packages/gunicorn/app.py", 10)
+ROUTE = Frame("route", "/env/site-packages/toy/routing.py", 20)
+HELLO = Frame("hello", "/frameworks/toy/app.py", 3)
+
+
+def _profile(name: str, route: int, hello: int) -> Profile:
+    stacks = [CallStack((RUN, ROUTE), route), CallStack((RUN, ROUTE, HELLO), hello)]
+    return Profile(name=name, stacks=stacks, owners=OWNERS)
+
+
+def _bars(text: str) -> list[tuple[str, float, str]]:
+    found = re.findall(r'<g class="f-([a-z]+)" data-x="[0-9.]+" data-w="([0-9.]+)".*?<title>([^<]*)</title>', text)
+    return [(title, float(width), kind) for kind, width, title in found]
+
+
+def test_the_words_say_whose_code_it_is() -> None:
+    (sentence,) = words(_profile("toy", 60, 40))
+    assert "60% in the framework and all other packages" in sentence
+    assert "40% in the app" in sentence
+    assert sentence.endswith("(100 samples).")
+
+
+def test_a_bar_is_as_wide_as_its_functions_share() -> None:
+    bars = _bars(page([_profile("toy", 60, 40)]))
+    assert bars == [
+        ("all: 100.0%", WIDTH, "all"),
+        ("run (gunicorn/app.py:10): 100.0%", WIDTH, "server"),
+        ("route (toy/routing.py:20): 100.0%", WIDTH, "framework"),
+        ("hello (toy/app.py:3): 40.0%", pytest.approx(WIDTH * 0.4), "app"),
+    ]
+
+
+def test_a_comparison_marks_what_changed() -> None:
+    before, after = _profile("old", 60, 40), _profile("new", 90, 10)
+    second = _bars(page([before, after]))[4:]
+    assert [kind for _, _, kind in second] == ["all", "same", "same", "less"]
+    (sentence,) = difference(before, after)
+    assert "framework 60% to 90%, app 40% to 10%" in sentence
+
+
+def test_the_page_needs_nothing_else_and_names_are_text() -> None:
+    evil = Frame("<script>alert(1)</script>", "/env/site-packages/toy/x.py", 1)
+    text = page([Profile(name="<b>toy</b>", stacks=[CallStack((RUN, evil), 3)], owners=OWNERS)])
+    assert "<script>alert" not in text
+    assert "<b>toy" not in text
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "/frameworks/" not in text
