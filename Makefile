@@ -36,7 +36,8 @@ $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
 test: $(DEV_READY) ## Run the quick tests and show their coverage; ALL=1 runs the slow ones before
-	@$(if $(ALL),$(PYTHON_M) pytest -m slow)
+	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" --numprocesses=auto)
+	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
 	@$(PYTHON_M) pytest -m "not slow" --numprocesses=auto --cov --cov-report=
 	@$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/'
 	@$(PYTHON_M) coverage report --skip-covered --fail-under=95 \

@@ -59,6 +59,7 @@ def test_example_is_a_framework_that_is_not_in_the_tree() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.timeout(900)
 def test_walk_through_adds_a_framework_and_measures_it(project: Path) -> None:
     written, measured = (block.splitlines() for block in blocks("sh"))

@@ -16,7 +16,7 @@ from tests.common.conformance.faulty_sleep import BlocksEverybody
 from tests.common.conformance.faulty_wire import KeepsWhatItShouldClose
 from tests.common.conformance.good_server import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 Make = Callable[..., tuple[int, str, str]]
 
 

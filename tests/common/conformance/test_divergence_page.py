@@ -64,6 +64,7 @@ def test_published_page_has_the_default_frameworks_and_every_server() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_published_page_says_what_is_observed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     app = new_app("")
     commands.register(app)

@@ -12,7 +12,7 @@ from tests.common.conformance.faults import FAULTS, Fault
 from tests.common.conformance.good_server import Closing, Good, serving
 
 __all__ = ["faulty_delays", "faulty_hello", "faulty_routes", "faulty_sleep", "faulty_wire"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 PATIENCE_S = 1.6
 """More than the longest sleep that the suite waits for, and less than the faulty servers that hang."""
 

@@ -163,6 +163,7 @@ def test_lock_without_a_solution_fails_with_uvs_output_and_keeps_the_old_lock(to
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_stacks_that_cannot_be_installed_on_alpine_are_those_that_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def test_two_hundred_damaged_runs_are_read_or_refused_in_one_line(sources: list[
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.timeout(3600)
 def test_ten_thousand_damaged_runs_are_read_or_refused_in_one_line(sources: list[Path], tmp_path: Path) -> None:
     assert MANY / 4 < _try(sources, tmp_path, MANY, seed=2) < MANY

@@ -169,6 +169,7 @@ def test_a_few_hundred_values_begin_a_command_or_are_refused_in_one_line(
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.timeout(3600)
 def test_ten_thousand_values_begin_a_command_or_are_refused_in_one_line(
     app: App, capsys: pytest.CaptureFixture[str]

@@ -73,6 +73,7 @@ def test_thirty_values_with_shell_metacharacters_reach_no_shell(place: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_a_thousand_values_with_shell_metacharacters_reach_no_shell(place: Path) -> None:
     _try(place, MANY, seed=2)
 

@@ -7,7 +7,7 @@ import pytest
 from common.cli.app import run
 from loadtests.cli.main import command_line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 
 def test_a_profile_shows_server_and_framework(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,9 @@ from loadtests.users.responses import Request, json_string
 
 BODY = b'"hello world"'
 HELLO = Request("/hello", expect=json_string("hello world"))
-EXAMPLES = pytest.mark.parametrize("examples", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+EXAMPLES = pytest.mark.parametrize(
+    "examples", [500, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.parallel])]
+)
 
 LEARNED = (
     b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 13\r\n\r\n" + BODY,
