@@ -16,15 +16,20 @@ from common.engine.client import engine as find_engine
 from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
 from common.host import run_lock
+from common.project import ROOT
+
+TESTS_OF_COMMON = ROOT / "tests" / "common"
 
 pytest_plugins = ["tests.support.aws_fixtures"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count every test that needs a Docker engine among the slow ones."""
+    """Count every test that needs a Docker engine among the slow ones; nothing in ``common`` measures under load."""
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+            if item.path.is_relative_to(TESTS_OF_COMMON):
+                item.add_marker(pytest.mark.parallel)
 
 
 def absent(reason: str) -> NoReturn:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import gevent
 import msgspec
+import psutil
 from locust.env import Environment
 
 from common.host.core_times import CoreTimes, core_busy_s, core_times
@@ -35,6 +36,8 @@ from loadtests.users.loops import loop_of
 MOST_OTHERS = 0.10
 """Share of the cores' time that others may take before a slice is made again; readings are exact to 4 %."""
 MOST_STEAL = 0.05
+LOST = (OSError, psutil.Error)
+"""What reading a server raises that has ended, or one of whose processes has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ class _Turn:
             wait(warmup_s)
             self.hold()
             self.read()
-        except (NotOpenError, OSError) as error:
+        except (NotOpenError, *LOST) as error:
             self.gone = str(error)
 
     def enter(self) -> None:
@@ -111,7 +114,7 @@ class _Turn:
             self._processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
 
     def cpu_s(self) -> float | None:
-        """Return the server's CPU time, quickly: the load goes on meanwhile. ``OSError`` where a process has ended."""
+        """Return the server's CPU time, quickly: the load goes on meanwhile; one of ``LOST`` if a process has ended."""
         meter = self.server.cpu_meter
         if meter is None:
             return None
@@ -170,7 +173,7 @@ class _Round:
             last, open_min = turn.counters(), turn.loop.sockets.open_min
             turn.hold()
             turn.last = after = self._surroundings(turn)
-        except OSError:  # a process of the server's has ended: perhaps one of its workers
+        except LOST:  # a process of the server's has ended: perhaps one of its workers
             turn.last = None
             self._recover(turn)
             return
@@ -189,7 +192,7 @@ class _Round:
         try:
             turn.hold()
             turn.read()
-        except (NotOpenError, OSError) as error:
+        except (NotOpenError, *LOST) as error:
             turn.gone = str(error)
 
     def _keep(self, turn: _Turn, number: int, measured: Measured, before: _Surroundings, after: _Surroundings) -> None:
@@ -254,7 +257,7 @@ class _Round:
 
     def _record(self, turn: _Turn) -> Load:
         if turn.gone is None:
-            with suppress(OSError):
+            with suppress(*LOST):
                 turn.read()
         counted = turn.measured
         if 2 * turn.undisturbed >= self._slicing.passes:

@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 import common.conformance.candidates
+from common.aws.leases import LEASE_S
 from common.aws.spending import SpendingLimit
 from common.catalog.frameworks import frameworks
 from common.catalog.images import images
@@ -37,6 +38,8 @@ from tests.support.fargate_records import fargate_run, task_start
 from tests.support.fargate_settings import ONE as ONE_VCPU
 from tests.support.fargate_settings import fargate_settings
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.parallel
 
 WHERE = ("--subnets=s", "--registry=registry.test", "--max-dollars=5")
 ONE = ("--framework=raw_wsgi", "--image=slim")
@@ -226,7 +229,7 @@ def test_an_interrupted_experiment_is_completed(aws: Endpoint, make: Make, tmp_p
     running.send_signal(signal.SIGINT)
     status, printed = end(running)
     assert status == 130, printed
-    assert f"resume with: make experiment RESUME={tmp_path}" in printed
+    assert f"resume with: api-benchmark experiment --resume={tmp_path}" in printed
     before = starts(tmp_path)
     unpaid = make("experiment", f"--resume={tmp_path}", *WHERE[:-1])
     assert unpaid.status == 2
@@ -266,6 +269,7 @@ def test_leftovers_of_a_kill_are_removed_by_tag_and_live_tasks_are_kept(
     lives = make("fargate-clean")
     running.kill()
     end(running)
+    aws.ahead_s = LEASE_S + 60
     dead = make("fargate-clean")
     assert lives.printed.startswith("removed 0 tasks and 0 task definitions\nleft 1 tasks and 2 task definitions")
     assert dead == (0, "removed 1 tasks and 2 task definitions\n")

@@ -32,6 +32,8 @@ from tests.support.tiny_images import tags_below
 from tests.support.toy_experiment import printed, text_terminal
 from tests.support.toy_stacks import toy_stack
 
+pytestmark = pytest.mark.parallel
+
 Measured = tuple[ImageFootprint, str, Candidate]
 
 

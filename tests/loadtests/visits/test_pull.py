@@ -15,6 +15,8 @@ from loadtests.experiments.startup import parse_links
 from loadtests.visits.pull import puller
 from tests.support.records import NOON
 
+pytestmark = pytest.mark.parallel
+
 
 def test_an_image_is_pulled_over_a_link_and_nothing_is_left(engine: DockerClient) -> None:
     image = images()["alpine"].base(DEFAULT_PYTHON)

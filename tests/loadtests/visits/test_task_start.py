@@ -18,6 +18,8 @@ from tests.support.fake_aws import Endpoint
 from tests.support.fargate_records import task_start
 from tests.support.fargate_settings import ONE, SLIM, fargate_settings
 
+pytestmark = pytest.mark.parallel
+
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
