@@ -6,6 +6,7 @@ one; and what is loaded within a second of each other shares the state of the ma
 """
 
 import faulthandler
+import gc
 import os
 import random
 import sys
@@ -154,6 +155,7 @@ class _Round:
             todo = [turn for turn in self._turns if turn.gone is None and turn.undisturbed < self._slicing.passes]
             order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
             for turn in order:
+                gc.freeze()  # a collection, of which each loop makes one a second, would go through all earlier slices
                 self._load(turn, number)
         return [self._record(turn) for turn in self._turns]
 
