@@ -15,6 +15,7 @@ override READY := $(VENV)/ready
 override DEV_READY := $(VENV)/ready-dev
 override PYTHON_M := $(VENV)/bin/python -m
 override PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check --no-deps
+override COVERED := common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*
 override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
 override COMMANDS := help list new lock outdated upgrade build bases push serve conformance divergences fargate-clean \
@@ -35,13 +36,12 @@ $(READY): requirements.lock
 $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
-test: $(DEV_READY) ## Run the quick tests and show their coverage; ALL=1 runs the slow ones before
+test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
 	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" --numprocesses=auto)
 	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
-	@$(PYTHON_M) pytest -m "not slow" --numprocesses=auto --cov --cov-report=
-	@$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/'
-	@$(PYTHON_M) coverage report --skip-covered --fail-under=95 \
-	  --include='common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*'
+	@$(PYTHON_M) pytest -m "not slow" --numprocesses=auto $(if $(ALL),--cov --cov-report=)
+	@$(if $(ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')
+	@$(if $(ALL),$(PYTHON_M) coverage report --skip-covered --fail-under=95 --include='$(COVERED)')
 lint: $(DEV_READY) ## Check style, types and imports, as every commit passes them
 	@$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy && $(VENV)/bin/lint-imports --no-logo
 format: $(DEV_READY) ## Format the code and apply automatic fixes
