@@ -37,6 +37,41 @@ _THROTTLING_CODES = frozenset({
     "LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException",
     "TooManyRequestsException",
 })  # fmt: skip
+_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+_TAGS = [{"key": OWNER, "value": "dry-run"}]
+_TASK = {
+    "taskArn": "arn:aws:ecs:region:account:task/dry-run",
+    "lastStatus": "RUNNING",
+    "createdAt": _INSTANT,
+    "pullStartedAt": _INSTANT,
+    "pullStoppedAt": _INSTANT,
+    "startedAt": _INSTANT,
+    "tags": _TAGS,
+    "attachments": [
+        {
+            "details": [
+                {"name": "networkInterfaceId", "value": "eni-0"},
+                {"name": "privateIPv4Address", "value": "192.0.2.1"},
+            ]
+        }
+    ],
+}
+_DEFINITION = "arn:aws:ecs:region:account:task-definition/dry-run:1"
+REPLIES: dict[str, dict[str, Any]] = {
+    "RegisterTaskDefinition": {"taskDefinition": {"taskDefinitionArn": _DEFINITION}},
+    "RunTask": {"tasks": [_TASK]},
+    "DescribeTasks": {"tasks": [_TASK]},
+    "ListTasks": {"taskArns": [_TASK["taskArn"]]},
+    "ListTaskDefinitions": {"taskDefinitionArns": [_DEFINITION]},
+    "DescribeNetworkInterfaces": {"NetworkInterfaces": [{"Association": {"PublicIp": "192.0.2.1"}}]},
+    "ListTaskDefinitionFamilies": {"families": ["dry-run"]},
+    "DescribeTaskDefinition": {"tags": _TAGS},
+    "DescribeSubnets": {"Subnets": [{"VpcId": "vpc-0"}]},
+    "DescribeVpcEndpoints": {"VpcEndpoints": []},
+    "GetRole": {"Role": {"Arn": "arn:aws:iam::account:role/dry-run"}},
+    "DescribeImages": {"imageDetails": [{"imageDigest": "sha256:dry-run"}]},
+}
+"""Canned replies, just complete enough for the caller to reach its next call."""
 
 
 class CannotContinueError(BenchmarkError):
@@ -182,43 +217,6 @@ def _translate_unanswered(error: Exception, attempted: str) -> BenchmarkError:
             return AwsCallError(f"AWS did not answer {attempted}: {message}", code=type(error).__name__, transient=True)
         case _:
             return UsageError(f"cannot call AWS for {attempted}: {message}")
-
-
-_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
-_TAGS = [{"key": OWNER, "value": "dry-run"}]
-_TASK = {
-    "taskArn": "arn:aws:ecs:region:account:task/dry-run",
-    "lastStatus": "RUNNING",
-    "createdAt": _INSTANT,
-    "pullStartedAt": _INSTANT,
-    "pullStoppedAt": _INSTANT,
-    "startedAt": _INSTANT,
-    "tags": _TAGS,
-    "attachments": [
-        {
-            "details": [
-                {"name": "networkInterfaceId", "value": "eni-0"},
-                {"name": "privateIPv4Address", "value": "192.0.2.1"},
-            ]
-        }
-    ],
-}
-_DEFINITION = "arn:aws:ecs:region:account:task-definition/dry-run:1"
-REPLIES: dict[str, dict[str, Any]] = {
-    "RegisterTaskDefinition": {"taskDefinition": {"taskDefinitionArn": _DEFINITION}},
-    "RunTask": {"tasks": [_TASK]},
-    "DescribeTasks": {"tasks": [_TASK]},
-    "ListTasks": {"taskArns": [_TASK["taskArn"]]},
-    "ListTaskDefinitions": {"taskDefinitionArns": [_DEFINITION]},
-    "DescribeNetworkInterfaces": {"NetworkInterfaces": [{"Association": {"PublicIp": "192.0.2.1"}}]},
-    "ListTaskDefinitionFamilies": {"families": ["dry-run"]},
-    "DescribeTaskDefinition": {"tags": _TAGS},
-    "DescribeSubnets": {"Subnets": [{"VpcId": "vpc-0"}]},
-    "DescribeVpcEndpoints": {"VpcEndpoints": []},
-    "GetRole": {"Role": {"Arn": "arn:aws:iam::account:role/dry-run"}},
-    "DescribeImages": {"imageDetails": [{"imageDigest": "sha256:dry-run"}]},
-}
-"""Canned replies, just complete enough for the caller to reach its next call."""
 
 
 @dataclass(frozen=True, kw_only=True)

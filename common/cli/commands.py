@@ -88,11 +88,11 @@ def build(
     """Build an image of every stack on every base image."""
     known = images()
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
-    os.environ |= {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
+    env = os.environ | {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
     chosen, report = stacks(framework, server, with_named_variants(framework, frameworks())), Terminal().say
     for version in parse_pythons(python):
-        build_images(chosen, flavours, version, jobs=jobs, report=report)
+        build_images(chosen, flavours, version, jobs=jobs, report=report, env=env)
 
 
 def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:

@@ -1,7 +1,6 @@
 """The table of divergences: what each stack does where the contract leaves it free, by request or property."""
 
 import os
-import platform
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.runtimes import Runtime
 from common.catalog.servers import DEFAULTS
 from common.catalog.stacks import Stack
@@ -59,7 +57,7 @@ def divergence_page(
 ) -> str:
     """Return the page in Markdown: per request or property what was observed, and of which stacks."""
     names = {name: _short(candidates[name].stack) for name in observed}
-    python = platform.python_version() if runtime is Runtime.PROCESS else DEFAULT_PYTHON
+    python = ", ".join(dict.fromkeys(one.python_version for one in candidates.values()))
     sections = (
         f"## {_code(request)}\n\n| observed | stacks |\n| --- | --- |\n{_rows(by_observation, names)}"
         for request, by_observation in by_request(observed).items()

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,13 +74,16 @@ def build_images(
     *,
     jobs: int = 2,
     report: Report = print,
+    env: Mapping[str, str] = os.environ,
 ) -> tuple[BuildOutcome, ...]:
     """Build every stack on every image, ``jobs`` at a time, and ``report`` each outcome as it comes.
+
+    ``BASE`` and ``BASE_REGISTRY`` in ``env`` choose other base images.
 
     Raise ``UsageError`` before anything is built if the engine, a client or a base image is missing, and
     ``FailedError`` with the names of the failed images after all builds have ended.
     """
-    planned = _plan_jobs(stacks, images, python)
+    planned = _plan_jobs(stacks, images, python, env)
     client = build_client()
     for base in dict.fromkeys(job.base for job in planned if job.unavailable is None):
         _require_base(base)
@@ -108,17 +111,17 @@ def log_file(tag: str) -> Path:
     return LOGS / name
 
 
-def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str) -> list[_Job]:
-    if (base := os.environ.get("BASE")) and len(images) > 1:
+def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str, env: Mapping[str, str]) -> list[_Job]:
+    if (base := env.get("BASE")) and len(images) > 1:
         raise UsageError(f"BASE={base} is one base for {len(images)} images. Choose one of them with IMAGE=.")
-    return [_job(stack, image, python) for stack in stacks for image in images]
+    return [_job(stack, image, python, env) for stack in stacks for image in images]
 
 
-def _job(stack: Stack, image: Image, python: str) -> _Job:
+def _job(stack: Stack, image: Image, python: str, env: Mapping[str, str]) -> _Job:
     tag = image_tag(stack, image, python)
     return _Job(
         stack=stack,
-        base=image.base(python),
+        base=image.base(python, env),
         python=python,
         tag=tag,
         log=log_file(tag),

@@ -27,6 +27,8 @@ OWNER = f"{PROJECT}.owner"
 """The label that holds the ``owner_id`` of the process that created a container."""
 WATCHDOG = f"{PROJECT}.guard"
 """The label by which a watchdog finds the containers that it watches."""
+TEMPORARY = ROOT / ".cache" / "temporary"
+TAGS = "tags"
 
 
 @contextmanager
@@ -62,10 +64,6 @@ def _disarm(watchdog: subprocess.Popen[bytes]) -> None:
     assert watchdog.stdin is not None
     with suppress(BrokenPipeError):
         watchdog.stdin.write(container_watchdog.DISARM)
-
-
-TEMPORARY = ROOT / ".cache" / "temporary"
-TAGS = "tags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ import psutil
 
 from common.errors import UsageError
 
+BYTES_PER_KB = 1024
 KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
 """The rows of the v2 ``memory.stat`` that Linux 5.18 and later add up in a row of its own, ``kernel``."""
 BYTES_PER_KB = 1024
@@ -96,9 +97,6 @@ def _set_sizes(pids: Iterable[int], proc: Path) -> dict[str, int | None]:
 def _numbers(text: str) -> dict[str, int]:
     """Parse lines of a name and a number, with or without a colon and a unit."""
     return {words[0].rstrip(":"): int(words[1]) for line in text.splitlines() if len(words := line.split()) > 1}
-
-
-BYTES_PER_KB = 1024
 
 
 def private_bytes(meter: str) -> int | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from common.errors import UsageError
 
 HOST = "127.0.0.1"
+_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def check_port(port: int) -> int:
@@ -28,10 +30,6 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter_network_namespace(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finding this machine's Python interpreters by version."""
+"""Finds this machine's Python interpreters by their version."""
 
 import os
 import shutil
@@ -26,6 +26,13 @@ def find_interpreter(version: str) -> Path:
     )
 
 
+def version_of(interpreter: Path) -> str:
+    """Return an interpreter's version, such as 3.12.1; ``OSError`` or ``SubprocessError`` if it does not run."""
+    line = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S)
+    return done.stdout.strip()
+
+
 def _installed(version: str) -> Iterator[Path]:
     for name in (f"python{'.'.join(version.split('.')[:2])}", "python3", "python"):
         if path := shutil.which(name):
@@ -43,10 +50,7 @@ def _uv() -> Path:
 
 
 def _has_version(path: Path, version: str) -> bool:
-    code = "import platform; print(platform.python_version())"
-    line = [str(path), "-c", code]
     try:
-        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=VERSION_TIMEOUT_S)
+        return f"{version_of(path)}.".startswith(f"{version}.")
     except (OSError, subprocess.SubprocessError):
         return False
-    return f"{done.stdout.strip()}.".startswith(f"{version}.")

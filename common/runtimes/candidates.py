@@ -90,9 +90,14 @@ class Candidate:
         return self.stack.unavailable(*places) or self._unfit_python
 
     @property
+    def python_version(self) -> str:
+        """The version of the Python that runs it, as far as it was asked for: 3.12 may stand for 3.12.4."""
+        return self.python if self.image or self.interpreter else platform.python_version()
+
+    @property
     def _unfit_python(self) -> str | None:
         """The reason why its framework cannot run on this Python; ``None`` if it can."""
-        python = self.python if self.image or self.interpreter else platform.python_version()
+        python = self.python_version
         needed = self.stack.framework.requires_python
         return None if SpecifierSet(needed).contains(python) else f"it needs Python {needed}, and this is {python}"
 
@@ -151,14 +156,8 @@ def select_candidates(
             raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process uses no images")
         if size is not None:
             process.refuse_quota(size)
-        if python is None:
-            return tuple(Candidate(stack=stack) for stack in chosen)
-        interpreters = {version: find_interpreter(version) for version in parse_pythons(python)}
-        return tuple(
-            Candidate(stack=stack, python=version, interpreter=interpreter)
-            for stack in chosen
-            for version, interpreter in interpreters.items()
-        )
+        versions = (None,) if python is None else parse_pythons(python)
+        return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
     known = images()
     flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
     return tuple(
@@ -167,6 +166,16 @@ def select_candidates(
         for name in flavours
         for version in parse_pythons(DEFAULT_PYTHON if python is None else python)
     )
+
+
+def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> Candidate:
+    """Return a stack in the process runtime, on an installed Python of this version, by default the one in use here.
+
+    Raise ``UsageError`` if no Python of this version is installed.
+    """
+    if python is None:
+        return Candidate(stack=stack, label=label)
+    return Candidate(stack=stack, python=python, interpreter=find_interpreter(python), label=label)
 
 
 def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
@@ -183,9 +192,7 @@ def candidate_from_cell(cell: Cell) -> Candidate:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
     stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])
     if cell.image is None:
-        if cell.python_asked is None:
-            return Candidate(stack=stack)
-        return Candidate(stack=stack, python=cell.python_asked, interpreter=find_interpreter(cell.python_asked))
+        return process_candidate(stack, cell.python_asked)
     return Candidate(stack=stack, image=known_images[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
 
 

@@ -1,16 +1,15 @@
 """The versions that a candidate really runs, read back from its environment or image rather than from a lock."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import distributions
-from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from common.engine.client import engine
 from common.engine.labels import VERSIONS
 from common.packages.environments import environment
+from common.packages.interpreters import version_of
 from common.runtimes.candidates import Candidate
 
 
@@ -29,13 +28,8 @@ def packages(candidate: Candidate) -> Mapping[str, str]:
 def python(candidate: Candidate) -> str:
     """Return the version of the Python that runs ``candidate``."""
     if candidate.tag is None:
-        return _version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
+        return version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
     if candidate.fargate is not None:
         return candidate.python
     variables: list[str] = engine().images.get(candidate.tag).attrs["Config"]["Env"]
     return dict(variable.split("=", 1) for variable in variables).get("PYTHON_VERSION", candidate.python)
-
-
-def _version_of(interpreter: Path) -> str:
-    line = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
-    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()

@@ -57,7 +57,7 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
-    """What several runs say of one cell. The intervals are over runs: each run counts as one value."""
+    """What several runs together say about one cell. In its intervals each run counts as one value."""
 
     cell: str
     requests_per_cpu_s: Interval

@@ -1,7 +1,6 @@
 """The stacks that a user asks about, and the figures of this machine."""
 
 import hashlib
-import sys
 from collections.abc import Sequence
 
 from common.catalog.runtimes import Runtime
@@ -34,11 +33,10 @@ def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
 
 
 def _subject(candidate: Candidate) -> Subject:
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Subject(
         framework=candidate.stack.framework.name,
         server=candidate.stack.server.name,
         image=None if candidate.image is None else candidate.image.name,
         runtime=Runtime.PROCESS if candidate.image is None else Runtime.DOCKER,
-        python=".".join(candidate.python.split(".")[:2]) if candidate.image or candidate.interpreter else here,
+        python=".".join(candidate.python_version.split(".")[:2]),
     )

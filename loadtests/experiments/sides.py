@@ -14,9 +14,8 @@ from common.catalog.selection import one_of
 from common.catalog.stacks import Stack, stacks
 from common.errors import UsageError
 from common.packages import variants
-from common.packages.interpreters import find_interpreter
 from common.records.run import LoadRun
-from common.runtimes.candidates import Candidate
+from common.runtimes.candidates import Candidate, process_candidate
 from loadtests.campaign.store import RESULTS, RunFolder, is_run_folder
 
 STACK = "FRAMEWORK[+SERVER][@VERSION or @./CHECKOUT][:IMAGE, :py3.13 or :IMAGE-py3.13]"
@@ -110,12 +109,7 @@ class Side:
     def _candidate(self, stack: Stack, other: "Side", runtime: Runtime) -> Candidate:
         python = self.python or (other.python if self.source else None)
         if runtime is Runtime.PROCESS:
-            return Candidate(
-                stack=stack,
-                python=python or DEFAULT_PYTHON,
-                interpreter=None if python is None else find_interpreter(python),
-                label=self.text,
-            )
+            return process_candidate(stack, python, label=self.text)
         if self.source is not None and not variants.is_framework_folder(self.source):
             raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
         image = images()[self.image or other.image or "slim"]

@@ -14,7 +14,7 @@ from loadtests.profiles.samples import Frame, Node, merged, self_samples
 WIDTH, ROW_HEIGHT, CHARACTER, MARGINS = 1200.0, 17, 6.6, 6
 """In the picture's own units: its width, the height of a function, the width of a letter, the space beside a name."""
 SHORTEST = 4
-"""Letters that a name is at least shown with."""
+"""The fewest letters of a name that are worth showing."""
 LEAST_SHARE = 0.0008
 """Functions below this share of all samples are too narrow to be seen."""
 MOST_FUNCTIONS = 20

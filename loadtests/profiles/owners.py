@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from common.catalog.stacks import Stack
 from common.project import ROOT
-from loadtests.profiles.samples import CallStack, Frame
+from loadtests.profiles.samples import CallStack, Frame, self_samples
 
 STANDARD_LIBRARY = Path(os.__file__).parent
 
@@ -77,8 +77,8 @@ class Owners:
     def shares(self, stacks: Iterable[CallStack]) -> dict[Owner, float]:
         """Return the share of samples whose innermost function is each owner's, 0 to 1; zeros without samples."""
         counts = dict.fromkeys(Owner, 0)
-        for stack in stacks:
-            counts[self.owner(stack.frames[-1])] += stack.samples
+        for frame, samples in self_samples(stacks).items():
+            counts[self.owner(frame)] += samples
         total = sum(counts.values())
         return {owner: count / total if total else 0.0 for owner, count in counts.items()}
 

@@ -1,6 +1,7 @@
 """Call stacks that py-spy saw, and the tree they form. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -35,7 +36,7 @@ class Node:
 def parse_samples(text: str) -> list[CallStack]:
     """Return the call stacks in py-spy's raw format: a line each, frames joined by semicolons, then the count.
 
-    What is no function, such as the process that py-spy names first, is left out.
+    Entries that are not functions, such as the process name that py-spy puts first, are left out.
     """
     return [stack for line in text.splitlines() if (stack := _stack(line)).frames]
 
@@ -54,10 +55,10 @@ def merged(stacks: Iterable[CallStack]) -> Node:
 
 def self_samples(stacks: Iterable[CallStack]) -> Mapping[Frame, int]:
     """Return how often each function was the innermost one, the most frequent first."""
-    counts: dict[Frame, int] = {}
+    counts = Counter[Frame]()
     for stack in stacks:
-        counts[stack.frames[-1]] = counts.get(stack.frames[-1], 0) + stack.samples
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        counts[stack.frames[-1]] += stack.samples
+    return dict(counts.most_common())
 
 
 def _stack(line: str) -> CallStack:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from common.errors import FailedError
 from common.host.folders import temporary_folder
+from common.host.supervisor import Program, supervised
 from common.packages.environments import environment
 from common.records.load import Setup
 from common.runtimes.candidates import Candidate
@@ -14,9 +15,9 @@ from loadtests.profiles.samples import parse_samples
 from loadtests.windows.measuring import measure
 
 RATE_HZ = 500
-"""Samples a second: enough for shares of a per cent in some seconds, and few enough to cost the server little."""
+"""Samples per second: enough to tell shares of one per cent within seconds, and cheap for the server."""
 PATIENCE_S = 30
-ERROR_LINES = 3
+PY_SPY = str(Path(sys.executable).with_name("py-spy"))
 
 
 def profile(candidate: Candidate, setup: Setup) -> Profile:
@@ -31,27 +32,22 @@ def profile(candidate: Candidate, setup: Setup) -> Profile:
         assert running.cpu_meter is not None
         file, pid = folder / "samples.txt", running.cpu_meter.removeprefix("tree:")
         duration_s = round(setup.load.warmup_s + setup.load.window_s)
-        line = ["record", f"--pid={pid}", "--subprocesses", "--function", "--full-filenames", "--format=raw", "--gil"]
-        line += [f"--rate={RATE_HZ}", f"--duration={duration_s}", f"--output={file}"]
-        with subprocess.Popen(
-            [str(Path(sys.executable).with_name("py-spy")), *line],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        ) as sampler:  # fmt: skip
+        line = [PY_SPY, "record", f"--pid={pid}", "--subprocesses", "--function", "--full-filenames", "--format=raw"]
+        line += ["--gil", f"--rate={RATE_HZ}", f"--duration={duration_s}", f"--output={file}"]
+        with supervised(line, cwd=folder, cores=setup.generator_cores) as sampler:
+            measure(running, setup)
             try:
-                measure(running, setup)
-                _, said = sampler.communicate(timeout=PATIENCE_S)
+                sampler.wait(PATIENCE_S)
             except subprocess.TimeoutExpired as error:
                 raise FailedError(f"py-spy did not end {PATIENCE_S} s after the load on {candidate.name}.") from error
-            finally:
-                sampler.kill()
-        stacks = parse_samples(file.read_text()) if file.exists() else []
-    if not stacks:
-        raise FailedError(f"py-spy saw nothing of {candidate.name}: {_last_words(said)}")
+            stacks = parse_samples(file.read_text()) if file.exists() else []
+            if not stacks:
+                raise FailedError(f"py-spy saw nothing of {candidate.name}: {_reason(sampler)}")
     owners = Owners.of_stack(candidate.stack, environment(candidate.stack, candidate.interpreter))
     return Profile(name=candidate.name, stacks=stacks, owners=owners)
 
 
-def _last_words(text: str) -> str:
-    if "ermission" in text:
+def _reason(sampler: Program) -> str:
+    if "ermission" in sampler.output():
         return "it takes root, or 0 in /proc/sys/kernel/yama/ptrace_scope, to look into another process."
-    return " | ".join(text.strip().splitlines()[-ERROR_LINES:]) or "it said nothing."
+    return sampler.last_lines()

@@ -8,7 +8,7 @@ from common.records.summary import Summary
 from loadtests.analysis.across_runs import RepeatedRate
 from loadtests.reports.formatting import bounds, estimate, plain_table
 
-HEADINGS = ("stack", "req/s per vCPU", "95 % over runs", "of the mean", "95 % over runs ")
+HEADINGS = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of relative")
 
 
 def table(rows: Sequence[RepeatedRate], runs: int) -> Table:
@@ -27,9 +27,9 @@ def table(rows: Sequence[RepeatedRate], runs: int) -> Table:
 
 
 def notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -> Iterator[str]:
-    """Yield what the intervals are over, and the stacks that are left out."""
+    """Yield what the intervals mean, and which stacks are left out."""
     yield (
-        "95 % over runs: Student's t on logarithms, where each run counts as one value; of the mean: over the "
+        "95 % over runs: Student's t on logarithms, where each run counts as one value; relative: over the "
         "geometric mean of all stacks in the same run."
     )
     known = {row.cell for row in rows}

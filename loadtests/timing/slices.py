@@ -38,7 +38,7 @@ MOST_OTHERS = 0.10
 """Share of the cores' time that others may take before a slice is made again; readings are exact to 4 %."""
 MOST_STEAL = 0.05
 LOST = (OSError, psutil.Error)
-"""What reading a server raises that has ended, or one of whose processes has."""
+"""What reading a server raises once it, or one of its processes, has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class _Turn:
             self._processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
 
     def cpu_s(self) -> float | None:
-        """Return the server's CPU time, quickly: the load goes on meanwhile; one of ``LOST`` if a process has ended."""
+        """Return the server's CPU time quickly, since the load goes on; raise one of ``LOST`` if a process ended."""
         meter = self.server.cpu_meter
         if meter is None:
             return None
@@ -155,7 +155,7 @@ class _Round:
             todo = [turn for turn in self._turns if turn.gone is None and turn.undisturbed < self._slicing.passes]
             order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
             for turn in order:
-                gc.freeze()  # a collection, of which each loop makes one a second, would go through all earlier slices
+                gc.freeze()  # each loop collects garbage once a second, and would go through what earlier slices hold
                 self._load(turn, number)
         return [self._record(turn) for turn in self._turns]
 

@@ -21,7 +21,7 @@ HELD = 10_000
 
 @dataclass
 class Turn:
-    """A server of which every slice holds many objects, as copies of the counters do."""
+    """A server whose slices keep many objects alive, as copies of the counters do."""
 
     gone: str | None = None
     held: list[list[int]] = field(default_factory=list)
