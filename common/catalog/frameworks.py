@@ -2,8 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,16 @@ class Interface(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """Tests of the conformance suite that a framework cannot pass whatever its app does."""
+
+    tests: tuple[str, ...]
+    reason: str
+    servers: tuple[str, ...] = ()
+    """The servers on which they fail; empty for all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
     """A framework as its folder declares it: its dependencies, its interface, and where it cannot run and why."""
 
@@ -52,8 +62,7 @@ class Framework:
     """Whether it is selected where a command is given no framework."""
     unavailable: Mapping[str, str]
     """Images, servers and runtimes on which it is not available, each with the reason."""
-    deviations: Mapping[str, str] = field(default_factory=dict)
-    """Tests of the conformance suite that it cannot pass whatever its app does, each with the reason."""
+    deviations: tuple[Deviation, ...] = ()
 
     @property
     def lock(self) -> Path:
@@ -72,6 +81,15 @@ class Framework:
         """The oldest Python that its lock is for, such as ``3.11``."""
         (oldest,) = [one.version for one in SpecifierSet(self.requires_python) if one.operator == ">="]
         return oldest
+
+    def deviations_on(self, server: str) -> dict[str, str]:
+        """Return the tests that it is declared to fail on ``server``, each with the reason."""
+        return {
+            test: deviation.reason
+            for deviation in self.deviations
+            if not deviation.servers or server in deviation.servers
+            for test in deviation.tests
+        }
 
     @classmethod
     def load(cls, folder: Path) -> "Framework":
@@ -123,8 +141,20 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
         command=command,
         default=_field(stack, "tool.stack.default", bool, default=False),
         unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
-        deviations=_field(stack, "tool.stack.deviations", dict, default={}),
+        deviations=tuple(_deviations(stack)),
     )
+
+
+def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
+    path = "tool.stack.deviations"
+    for entry in _field(stack, path, list, default=[]):
+        if not isinstance(entry, dict):
+            raise _FieldError(f"invalid {path} {entry}: must be tables")
+        yield Deviation(
+            tests=tuple(_field(entry, f"{path}.tests", list)),
+            reason=_field(entry, f"{path}.reason", str),
+            servers=tuple(_field(entry, f"{path}.servers", list, default=[])),
+        )
 
 
 def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def conform(candidate: Candidate) -> Conformance:
             outcome = run_suite(
                 running.url, keep_alive=server.keep_alive, overlap=server.concurrent, prefix=running.client_prefix
             )
-            return conformance_record(outcome, candidate.stack.framework.deviations)
+            return conformance_record(outcome, candidate.stack.framework.deviations_on(server.name))
     except FailedError as error:
         return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from common import contract
-from common.catalog.frameworks import FRAMEWORKS, Framework, Interface, frameworks, locked_version
+from common.catalog.frameworks import FRAMEWORKS, Deviation, Framework, Interface, frameworks, locked_version
+from common.catalog.servers import SERVERS
 from common.errors import UsageError
 
 GOOD = """
@@ -33,9 +34,10 @@ def write(root: Path, text: str, name: str = "toy") -> Path:
 
 
 def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
-    more = '[tool.stack.unavailable]\nalpine = "has no wheel"\n[tool.stack.deviations]\n"test_x[1]" = "answers 500"\n'
+    unavailable = '[tool.stack.unavailable]\nalpine = "has no wheel"\n'
+    deviations = '[[tool.stack.deviations]]\ntests = ["test_x[1]"]\nreason = "answers 500"\n'
     project = GOOD.replace("[project]", '[project]\nrequires-python = ">=3.12"')
-    folder = write(tmp_path, f"{project}default = true\n{more}")
+    folder = write(tmp_path, f"{project}default = true\n{unavailable}{deviations}")
     assert Framework.load(folder) == Framework(
         name="toy",
         title="Toy",
@@ -48,8 +50,23 @@ def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
         command="",
         default=True,
         unavailable={"alpine": "has no wheel"},
-        deviations={"test_x[1]": "answers 500"},
+        deviations=(Deviation(tests=("test_x[1]",), reason="answers 500"),),
     )
+
+
+def test_deviation_holds_on_the_servers_that_it_names_or_on_all(tmp_path: Path) -> None:
+    declared = (
+        '[[tool.stack.deviations]]\ntests = ["test_x"]\nreason = "its router"\n'
+        '[[tool.stack.deviations]]\ntests = ["test_y", "test_z"]\nreason = "its body"\nservers = ["waitress"]\n'
+    )
+    toy = Framework.load(write(tmp_path, f"{GOOD}{declared}"))
+    assert toy.deviations_on("gunicorn-sync") == {"test_x": "its router"}
+    assert toy.deviations_on("waitress") == {"test_x": "its router", "test_y": "its body", "test_z": "its body"}
+
+
+def test_deviations_name_servers_that_exist() -> None:
+    named = {server for known in REAL.values() for deviation in known.deviations for server in deviation.servers}
+    assert named <= set(SERVERS)
 
 
 def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> None:
@@ -85,6 +102,8 @@ def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> 
             '[project]\nrequires-python = "<4"',
             "invalid project.requires-python <4: must name the oldest",
         ),
+        ('"wsgi"', '"wsgi"\ndeviations = ["x"]', "invalid tool.stack.deviations x: must be tables"),
+        ('"wsgi"', '"wsgi"\ndeviations = [{reason = "x"}]', "tool.stack.deviations.tests is missing"),
         ('"wsgi"', '"wsgi"\ndefault = "yes"', "invalid tool.stack.default yes: must be true or false"),
     ],
 )
