@@ -49,5 +49,6 @@ format: $(DEV_READY) ## Format the code and apply automatic fixes
 lock-harness: $(DEV_READY) ## Pin the packages of the harness itself, after a change of pyproject.toml
 	@$(COMPILE) --group build pyproject.toml -o requirements.lock
 	@$(COMPILE) --group build --group dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
-clean: ## Remove environments, caches and unpublished results; images stay
-	@python3 -B -m common.host.run_lock clean rm -rf $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results
+clean: ## Remove environments, caches and unpublished results, with CACHE=1 the stacks' environments alone; images stay
+	@python3 -B -m common.host.run_lock clean rm -rf $(if $(CACHE),.cache/environments .cache/variants .cache/checkouts,\
+	  $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results)

@@ -18,6 +18,8 @@ from common.errors import UsageError
 from common.host import run_lock
 from common.project import ROOT
 
+BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ALL")
+"""What ``make test ALL=1`` hands down, and a make that a test runs would take for its own."""
 TESTS_OF_COMMON = ROOT / "tests" / "common"
 
 pytest_plugins = ["tests.support.aws_fixtures"]
@@ -46,7 +48,8 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # which a shell ignores in what it runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # likewise
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(GIVEN, raising=False)
+        for name in (GIVEN, *BY_MAKE):
+            patch.delenv(name, raising=False)
         patch.setenv(run_lock.VARIABLE, str(tmp_path_factory.mktemp("lock") / "run.lock"))
         yield
 

@@ -63,6 +63,8 @@ class Framework:
     unavailable: Mapping[str, str]
     """Images, servers and runtimes on which it is not available, each with the reason."""
     deviations: tuple[Deviation, ...] = ()
+    server_pins: tuple[str, ...] | None = None
+    """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
 
     @property
     def lock(self) -> Path:

@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from common.project import PROJECT, ROOT
 
 BASES = ROOT / "docker" / "bases.toml"
 DEFAULT_PYTHON = "3.13"
+_VERSION = r"3\.\d{1,2}(\.\d{1,2})?"
+_INTERPRETER = rf"{_VERSION}t?|pypy{_VERSION}"
 GENERATOR = f"{PROJECT}/generator"
 """The repository of the load generator's image, for load from other machines; its tag is ``latest``."""
 
@@ -43,16 +45,30 @@ def images(table: Path = BASES) -> dict[str, Image]:
 def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
     """Return the tag of a stack built on a base image: ``PROJECT/falcon:gunicorn-gthread-slim-py3.13``."""
     repository = stack.framework.name.replace("@", "-")  # falcon@4.2.0: an @ would begin a digest
-    return f"{PROJECT}/{repository}:{stack.server.name}-{image.name}-py{parse_python(python)}"
-
-
-def parse_pythons(text: str) -> tuple[str, ...]:
-    """Return the Python versions that ``PYTHON=`` names, joined by commas, each once; errors as ``parse_python``."""
-    return tuple(dict.fromkeys(parse_python(part.strip()) for part in text.split(",")))
+    server = stack.server.name.replace("@", "-")
+    return f"{PROJECT}/{repository}:{server}-{image.name}-py{parse_python(python)}"
 
 
 def parse_python(text: str) -> str:
-    """Return the Python version that ``PYTHON=`` names, or raise ``UsageError``."""
-    if re.fullmatch(r"3\.\d{1,2}(\.\d{1,2})?", text) is None:
-        raise UsageError(f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2.")
+    """Return the Python version that ``PYTHON=`` names for an image, or raise ``UsageError``."""
+    if re.fullmatch(_VERSION, text) is None:
+        hint = "; PyPy and free-threaded builds need RUNTIME=process" if re.fullmatch(_INTERPRETER, text) else ""
+        raise UsageError(
+            f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2{hint}."
+        )
     return text
+
+
+def parse_interpreter(text: str) -> str:
+    """Return the interpreter that ``PYTHON=`` names for the process runtime, or raise ``UsageError``."""
+    if re.fullmatch(_INTERPRETER, text) is None:
+        raise UsageError(
+            f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2, "
+            "3.14t for a free-threaded build, or pypy3.11."
+        )
+    return text
+
+
+def parse_pythons(text: str, parse: Callable[[str], str] = parse_python) -> tuple[str, ...]:
+    """Return what ``PYTHON=`` names, joined by commas, each once; errors as those of ``parse``."""
+    return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))

@@ -47,7 +47,7 @@ def as_tables(known: Mapping[str, Framework], engine_error: str | None, *, today
     """Return the inventory as tables for a terminal, followed by their legend."""
     tables = (_framework_table(known), _server_table(), _image_table(), _runtime_table(engine_error))
     popularity = load_popularity()
-    return Group(*tables, _package_table(popularity), *_LEGENDS, *_sources(popularity, today))
+    return Group(*tables, package_table(popularity.most_used()), *_LEGENDS, *_sources(popularity, today))
 
 
 def _framework(framework: Framework) -> dict[str, Any]:
@@ -145,10 +145,11 @@ def _runtime_table(engine_error: str | None) -> Table:
     return _table("RUNTIME", ("available",), rows)
 
 
-def _package_table(popularity: Popularity) -> Table:
+def package_table(packages: Mapping[str, Usage]) -> Table:
+    """Return how much packages are used and how they are looked after."""
     rows = (
         (name, _number(usage.downloads), _stars(usage), usage.last_release or "unknown", usage.health or "unknown")
-        for name, usage in popularity.most_used().items()
+        for name, usage in packages.items()
     )
     return _table("PACKAGE", ("downloads in 30 days", "GitHub stars", "last release", "maintenance"), rows)
 

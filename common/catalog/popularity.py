@@ -50,6 +50,19 @@ class Popularity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return the packages by name, the most downloaded first; those whose downloads are unknown last."""
         return dict(sorted(self.packages.items(), key=lambda item: (-(item[1].downloads or 0), item[0])))
 
+    def sentence(self, package: str) -> str | None:
+        """Return in words what is known of a package, each number with its date; ``None`` if nothing is."""
+        usage = self.packages.get(package)
+        if usage is None:
+            return None
+        known = (
+            usage.downloads and f"{usage.downloads:,} downloads in 30 days ({self.sources['downloads'].as_of:%Y-%m})",
+            usage.stars and f"{usage.stars:,} GitHub stars ({usage.stars_as_of:%Y-%m})",
+            usage.last_release and f"last release {usage.last_release}",
+            usage.health,
+        )
+        return ", ".join(part for part in known if part) or None
+
 
 def load_popularity(table: Path = TABLE) -> Popularity:
     """Return the content of a file; raise ``UsageError`` naming what is invalid in it."""

@@ -14,6 +14,8 @@ from common.contract import MAX_DELAY_MS
 
 KEEP_ALIVE_S = 75
 THREADS = 16
+OPTIONS_SINCE = {"--no-control-socket": "25.1"}
+"""Options of the command lines here that older versions of their server do not have, with the first that does."""
 WORKER_TIMEOUT_S = MAX_DELAY_MS // 1000 + 30
 """How long Gunicorn waits for a sign of life of a worker before it kills it.
 
@@ -52,6 +54,11 @@ class Server:
     """Whether it can run several worker processes."""
     unavailable: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Images and runtimes on which it is not available, each with the reason."""
+
+    @property
+    def kind(self) -> str:
+        """Its name without the version that ``SERVER=NAME@VERSION`` asks for."""
+        return self.name.partition("@")[0]
 
     def needs(self, interface: Interface) -> tuple[str, ...]:
         """Return the pinned packages needed to serve a framework with this interface."""

@@ -33,7 +33,7 @@ class Stack:
     def unavailable(self, *places: str) -> str | None:
         """Return why the stack is not available on one of ``places`` (images, runtimes), or ``None`` if it is."""
         reasons = {**self.server.unavailable, **self.framework.unavailable}
-        return next((reasons[place] for place in (self.server.name, *places) if place in reasons), None)
+        return next((reasons[place] for place in (self.server.kind, *places) if place in reasons), None)
 
 
 def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple[Stack, ...]:

@@ -14,7 +14,7 @@ from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images, parse_pythons
 from common.catalog.selection import canonical, select
-from common.catalog.stacks import DEFAULT, stacks
+from common.catalog.stacks import DEFAULT
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
     FRAMEWORKS,
@@ -46,7 +46,7 @@ from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.errors import FailedError
 from common.host.cores import split_cores
-from common.packages.variants import with_named_variants
+from common.packages.variants import named_stacks
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
@@ -90,7 +90,7 @@ def build(
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
     env = os.environ | {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
-    chosen, report = stacks(framework, server, with_named_variants(framework, frameworks())), Terminal().say
+    chosen, report = named_stacks(framework, server, frameworks()), Terminal().say
     for version in parse_pythons(python):
         build_images(chosen, flavours, version, jobs=jobs, report=report, env=env)
 

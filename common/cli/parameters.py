@@ -18,13 +18,16 @@ FRAMEWORKS = (
 )
 FRAMEWORK_FOLDERS = "Frameworks: names joined by commas, all, or default for those that make list marks."
 FRAMEWORK = "Name of one framework, or NAME@VERSION."
-SERVERS = "Servers: names joined by commas, all, or default for each framework's own."
+SERVERS = (
+    "Servers: names joined by commas, all, or default for each framework's own; also NAME@VERSION for another version "
+    "than the pinned one."
+)
 IMAGES = "Base images: fat, slim, alpine, joined by commas, or all."
 RUNTIME = (
     "How stacks are brought up: process, docker, fargate for the commands that offer it, or auto: docker if an engine "
     "answers, otherwise process."
 )
-PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas."
+PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas; in the process runtime also 3.14t and pypy3.11."
 ONE_PYTHON = "Python of the image, such as 3.13 or 3.13.2."
 VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
 MEMORY = "Memory limit of each server, such as 512m or 1g; none unless given."

@@ -1,7 +1,7 @@
 """Running the conformance suite against candidates, one after the other, and tabulating the outcomes."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -26,27 +26,31 @@ _OUTDATED = "passes, but is declared as a deviation; remove it from the framewor
 
 
 def conform(candidate: Candidate) -> Conformance:
-    """Return the outcome of the suite on a fresh server; one that does not start fails the test ``start``."""
+    """Return the outcome of the suite on a fresh server; one that does not start fails the test ``start``.
+
+    Of a server of the user's own nothing is declared, so keep-alive and overlap are observed.
+    """
     server = candidate.stack.server
+    keep_alive, overlap = (server.keep_alive, server.concurrent) if candidate.guest is None else (None, None)
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))) as running:
-            outcome = run_suite(
-                running.url, keep_alive=server.keep_alive, overlap=server.concurrent, prefix=running.client_prefix
-            )
-            return conformance_record(outcome, candidate.stack.framework.deviations_on(server.name))
+            outcome = run_suite(running.url, keep_alive=keep_alive, overlap=overlap, prefix=running.client_prefix)
+            return conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
     except FailedError as error:
         return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
 
 
-def conform_all(candidates: Sequence[Candidate], console: Console) -> dict[str, Conformance]:
-    """Run the suite against each available candidate, once all are prepared, and return the outcomes by name."""
+def conform_all(
+    candidates: Sequence[Candidate], console: Console, check: Callable[[Candidate], Conformance] = conform
+) -> dict[str, Conformance]:
+    """Check each available candidate, once all are prepared, and return the outcomes by name."""
     runnable = available(candidates, console)
     prepare(runnable, console)
     outcomes = {}
     with live_progress("conformance", len(runnable), console) as display:
         for candidate in runnable:
             display.start(candidate.name)
-            outcomes[candidate.name] = outcome = conform(candidate)
+            outcomes[candidate.name] = outcome = check(candidate)
             display.done(f"{candidate.name}: {outcome.passed} passed, {len(outcome.failed)} failed")
     return outcomes
 
@@ -82,6 +86,7 @@ def conformance_record(outcome: SuiteOutcome, known: Mapping[str, str] = NO_DEVI
         failed={test: reason for test, reason in failed.items() if test not in known} | outdated,
         deviations={test: reason for test, reason in known.items() if test in failed},
         duration_s=outcome.duration_s,
+        observed=dict(outcome.observed),
         divergences=dict(outcome.divergences),
     )
 

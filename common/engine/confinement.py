@@ -4,7 +4,7 @@ The limits are generous: a server that behaves never meets them, so that they ch
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 MAX_PIDS = 4096
@@ -49,6 +49,11 @@ class Confinement:
         }
 
 
+DOCKERS_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+                        "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")  # fmt: skip
+"""What ``docker run`` leaves to a container. Source: Docker's documentation, Runtime privilege and capabilities."""
+
+
 def confine(memory_bytes: int | None = None, *, user: str | None = None) -> Confinement:
     """Return the confinement of a container, with the memory limit that was asked for, if any."""
     machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -57,3 +62,8 @@ def confine(memory_bytes: int | None = None, *, user: str | None = None) -> Conf
         memory_chosen=memory_bytes is not None,
         user=user,
     )
+
+
+def confine_guest(memory_bytes: int | None = None) -> Confinement:
+    """Return the confinement of a container of the user's own image: as ``docker run`` has it, with our limits."""
+    return replace(confine(memory_bytes), read_only=False, writable=(), capabilities=DOCKERS_CAPABILITIES)

@@ -5,8 +5,9 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,13 @@ from common.project import ROOT
 
 ENVIRONMENTS = ROOT / ".cache" / "environments"
 DIGEST_LENGTH = 12
+BLOCK_BYTES = 512
+"""The unit of ``st_blocks`` (stat(2))."""
 VERSION_TIMEOUT_S = 30
+LIMIT_BYTES = 20 * 1024**3
+"""How large all environments may be together; those of every stack on one Python are about 6 GB."""
+SPARED_S = 24 * 3600.0
+"""Environments that were used within this time are never removed: a run may be using them."""
 
 
 def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRONMENTS) -> Path:
@@ -27,7 +34,8 @@ def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRO
 
     The folder's name contains a digest of the locked requirements and of the Python, so a change of either gives
     another folder. An environment that a killed run left incomplete is created anew, and of two concurrent runs the
-    second waits for the first. Raises ``UsageError`` if the lock is stale and ``FailedError`` if uv fails.
+    second waits for the first. When one is created, those that have not been used for longest make room. Raises
+    ``UsageError`` if the lock is stale and ``FailedError`` if uv fails.
     """
     python = python or Path(sys.executable)
     requirements = stack_requirements(stack)
@@ -39,8 +47,28 @@ def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRO
             if not complete.exists():  # another run may have finished while this one waited for the lock
                 uv = partial(run_uv, what=f"The environment of {stack.name}", keep_open=(lock_descriptor,))
                 _create(folder, python, requirements, uv)
-                complete.touch()
+                complete.write_text(str(_size_bytes(folder)))
+                with suppress(FileNotFoundError):  # another run is making room as well
+                    _make_room(root)
+    complete.touch()
     return folder
+
+
+def _make_room(root: Path) -> None:
+    """Remove the environments that have not been used for longest until all are within ``LIMIT_BYTES`` together."""
+    used = sorted(root.glob("*/complete"), key=lambda file: file.stat().st_mtime, reverse=True)
+    total = 0
+    for file in used:
+        total += int(file.read_text() or 0)
+        if total > LIMIT_BYTES and file.stat().st_mtime < time.time() - SPARED_S:
+            file.unlink()  # first, so that it is never taken for complete
+            shutil.rmtree(file.parent, ignore_errors=True)
+
+
+def _size_bytes(folder: Path) -> int:
+    """Return the bytes that the files of a folder take on disk; one under several names counts in part."""
+    files = (file.lstat() for file in folder.rglob("*") if not file.is_dir())
+    return sum(file.st_blocks * BLOCK_BYTES // file.st_nlink for file in files)
 
 
 def _create(folder: Path, python: Path, requirements: str, uv: Callable[..., None]) -> None:

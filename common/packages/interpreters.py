@@ -1,6 +1,7 @@
-"""Finds this machine's Python interpreters by their version."""
+"""Finds this machine's Python interpreters by version: 3.13, 3.13.2, 3.14t for a free-threaded build, pypy3.11."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,11 +13,17 @@ from common.errors import UsageError
 PYENV, UV = Path("~/.pyenv"), Path("~/.local/share/uv/python")
 """Where pyenv and uv install interpreters unless ``PYENV_ROOT`` and ``UV_PYTHON_INSTALL_DIR`` say otherwise."""
 VERSION_TIMEOUT_S = 30
+_PRINT_VERSION = """
+import platform, sysconfig
+kind = "pypy" if platform.python_implementation() == "PyPy" else ""
+print(kind + platform.python_version() + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""))
+"""
+_PARTS = re.compile(r"(pypy)?(\d+(?:\.\d+)*)(t?)")
 
 
 @cache
 def find_interpreter(version: str) -> Path:
-    """Return a Python of this version, such as 3.12 or 3.12.1; ``UsageError`` says where none was found."""
+    """Return a Python of this version; ``UsageError`` says where none was found."""
     for path in _installed(version):
         if _has_version(path, version):
             return path
@@ -27,18 +34,29 @@ def find_interpreter(version: str) -> Path:
 
 
 def version_of(interpreter: Path) -> str:
-    """Return an interpreter's version, such as 3.12.1; ``OSError`` or ``SubprocessError`` if it does not run."""
-    line = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
+    """Return an interpreter's version in full, such as 3.12.1, 3.14.0t or pypy3.11.13.
+
+    ``OSError`` or ``SubprocessError`` if it does not run.
+    """
+    line = [str(interpreter), "-c", _PRINT_VERSION]
     done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S)
     return done.stdout.strip()
 
 
 def _installed(version: str) -> Iterator[Path]:
-    for name in (f"python{'.'.join(version.split('.')[:2])}", "python3", "python"):
+    kind, numbers, threads = _split(version)
+    series = ".".join(numbers.split(".")[:2])
+    for name in (f"{kind or 'python'}{series}{threads}", "python3", "python"):
         if path := shutil.which(name):
             yield Path(path)
-    yield from sorted(_pyenv().glob(f"{version}*/bin/python"), reverse=True)
-    yield from sorted(_uv().glob(f"cpython-{version}*/bin/python"), reverse=True)
+    yield from sorted(_pyenv().glob(f"{kind}{numbers}*/bin/python"), reverse=True)
+    yield from sorted(_uv().glob(f"{kind or 'cpython'}-{numbers}*/bin/python"), reverse=True)
+
+
+def _split(version: str) -> tuple[str, str, str]:
+    """Return the implementation, the numbers and the mark of a free-threaded build; empty where there is none."""
+    parts = _PARTS.fullmatch(version)
+    return (parts[1] or "", parts[2], parts[3]) if parts else ("", version, "")
 
 
 def _pyenv() -> Path:
@@ -50,7 +68,9 @@ def _uv() -> Path:
 
 
 def _has_version(path: Path, version: str) -> bool:
+    kind, numbers, threads = _split(version)
     try:
-        return f"{version_of(path)}.".startswith(f"{version}.")
+        found_kind, found, found_threads = _split(version_of(path))
     except (OSError, subprocess.SubprocessError):
         return False
+    return (found_kind, found_threads) == (kind, threads) and f"{found}.".startswith(f"{numbers}.")

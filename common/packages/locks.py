@@ -44,9 +44,11 @@ def compile_lock(roots: Iterable[str], file: Path, *, python: str, what: str, up
 
 
 def requirements(framework: Framework) -> tuple[str, ...]:
-    """Return the input of the framework's lock: its dependencies and the packages of every server that can serve it."""
-    servers = (pin for server in compatible(framework) for pin in server.needs(framework.interface))
-    return tuple(dict.fromkeys((*framework.dependencies, *servers)))
+    """Return the input of the framework's lock: its dependencies and the packages of the servers that it is for."""
+    pins = framework.server_pins
+    if pins is None:
+        pins = tuple(pin for server in compatible(framework) for pin in server.needs(framework.interface))
+    return tuple(dict.fromkeys((*framework.dependencies, *pins)))
 
 
 def why_stale(framework: Framework) -> str | None:

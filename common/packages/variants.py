@@ -1,4 +1,4 @@
-"""Variants of the frameworks under ``frameworks/``: at another version, or built from a checkout of the source.
+"""Variants of the stacks here: a framework at another version or built from a checkout, a server at another version.
 
 Each variant is created once, in its own folder under ``.cache``, with a copy of the app and a lock of its own.
 """
@@ -17,6 +17,8 @@ from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import LOCK, Framework
 from common.catalog.selection import one_of
+from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
+from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
 from common.packages.locks import lock, why_stale, without_package
 from common.packages.uv import run_uv
@@ -62,6 +64,46 @@ def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path
             name = f"{framework.name}@{version}"
             variants[name] = replace(variant, name=name)
     return variants
+
+
+def named_stacks(
+    framework: str, server: str, known: Mapping[str, Framework], *, root: Path = VARIANTS
+) -> tuple[Stack, ...]:
+    """Return the stacks that ``FRAMEWORK=`` and ``SERVER=`` select, with variants of both.
+
+    Those of a server at another version come last. Errors as ``with_named_variants`` and ``stacks``.
+    """
+    known = with_named_variants(framework, known, root=root)
+    parts = [part.strip() for part in server.split(",")]
+    plain = [part for part in parts if "@" not in part]
+    chosen = [*stacks(framework, ",".join(plain), known)] if plain else []
+    for part in parts:
+        name, at, version = part.partition("@")
+        if at:
+            variant = server_at_version(SERVERS[one_of(name, SERVERS, variable="SERVER")], version)
+            able = stacks(framework, name, known)
+            chosen += [Stack(framework=_locked_for(one.framework, variant, root), server=variant) for one in able]
+    return tuple(chosen)
+
+
+def server_at_version(server: Server, version: str) -> Server:
+    """Return ``server`` at another version of its package, without the options that this version does not have.
+
+    Raise ``UsageError`` if ``version`` is malformed, or if the server is part of the framework.
+    """
+    if not server.requirements:
+        raise UsageError(f"SERVER={server.name}@{version} is part of its framework: ask for FRAMEWORK=NAME@VERSION.")
+    own, *others = server.requirements
+    pinned = Requirement(own)
+    try:
+        asked = Version(version)
+    except InvalidVersion as error:
+        usual = str(pinned.specifier).removeprefix("==")
+        raise UsageError(f"invalid SERVER={server.name}@{version}: must be a version such as {usual}.") from error
+    newer = {option for option, since in OPTIONS_SINCE.items() if asked < Version(since)}
+    line = " ".join(word for word in server.line.split() if word not in newer)
+    requirements = (f"{_without_version(pinned)}=={asked}", *others)
+    return replace(server, name=f"{server.name}@{asked}", requirements=requirements, line=line)
 
 
 def _own_framework(folder: Path) -> Framework:
@@ -162,22 +204,29 @@ def _without_version(requirement: Requirement) -> str:
 
 
 def _variant(framework: Framework, suffix: str, dependencies: tuple[str, ...], root: Path) -> Framework:
+    assert framework.distribution is not None
     folder = root / f"{framework.name}-{suffix}"
-    ignored = shutil.ignore_patterns("__pycache__", LOCK)
-    shutil.copytree(framework.folder, folder, ignore=ignored, dirs_exist_ok=True)
     variant = replace(framework, name=folder.name, folder=folder, dependencies=dependencies)
+    return _made(framework, variant, framework.distribution)
+
+
+def _locked_for(framework: Framework, server: Server, root: Path) -> Framework:
+    """Return ``framework`` with a lock of its own for a server at another version than the usual lock has."""
+    folder = root / f"{framework.name}-on-{server.name}".replace("@", "-")
+    variant = replace(framework, folder=folder, server_pins=server.needs(framework.interface))
+    return _made(framework, variant, Requirement(server.requirements[0]).name)
+
+
+def _made(framework: Framework, variant: Framework, package: str) -> Framework:
+    """Fill the variant's folder with the framework's app and, unless it has a fitting lock, with a new one.
+
+    The lock starts from the framework's, so that all packages but ``package`` keep their versions; the block of that
+    one is removed, because for an unchanged version uv would keep its hashes, but a wheel from a checkout has others.
+    """
+    ignored = shutil.ignore_patterns("__pycache__", LOCK)
+    shutil.copytree(framework.folder, variant.folder, ignore=ignored, dirs_exist_ok=True)
     if why_stale(variant) is not None:
         if not variant.lock.exists():
-            _seed_lock(framework, variant)
+            variant.lock.write_text(without_package(framework.lock.read_text(), package))
         lock(variant)
     return variant
-
-
-def _seed_lock(framework: Framework, variant: Framework) -> None:
-    """Start the variant's lock from the framework's, so that all other packages keep their versions.
-
-    The framework's own package is removed: for an unchanged version uv would keep its hashes, but a wheel built from a
-    checkout has others.
-    """
-    assert framework.distribution is not None
-    variant.lock.write_text(without_package(framework.lock.read_text(), framework.distribution))

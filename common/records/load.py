@@ -79,10 +79,24 @@ class Objective(Struct, frozen=True, kw_only=True):
         return f"{self.percentile}<{self.limit_s * 1000:.10g}ms"
 
 
+class OwnRequest(Struct, frozen=True, kw_only=True):
+    """A request that the user describes, in place of the contract's."""
+
+    path: Annotated[str, says("Path and query, as they are sent.")]
+    method: Annotated[str, says("HTTP method.")] = "GET"
+    headers: Annotated[dict[str, str], says("Header fields beside Host, Accept and Content-Length.")] = {}
+    body: Annotated[str, says("Body, sent as UTF-8; empty for none.")] = ""
+    status: Annotated[int, says("Status that the answer must have.")] = 200
+    weight: Annotated[Count, says("How often it is drawn relative to the others.")] = 1
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
 class LoadSpec(Struct, frozen=True, kw_only=True):
     """The load of one window."""
 
-    scenario: Annotated[str, says("Name of the Locust workload.")]
+    scenario: Annotated[str, says("Name of the Locust workload; paths for requests of the user's own.")]
     users: Annotated[Count, says("Locust users, each one connection.")]
     delay_ms: Annotated[Count, says("Sleep requested by the scenarios that sleep.")]
     rate: Annotated[Rate | None, says("Arrival rate of an open loop, or where a ramp begins; null otherwise.")] = None
@@ -94,6 +108,7 @@ class LoadSpec(Struct, frozen=True, kw_only=True):
     generator_workers: Annotated[Count, says("Locust worker processes; 0 where one process does everything.")] = 0
     warmup_s: Annotated[Seconds, says("Load before the window that is not counted.")]
     window_s: Annotated[Seconds, says("Requested length of the window.")]
+    requests: Annotated[list[OwnRequest], says("Requests of the user's own, from PATHS=; empty for a scenario's.")] = []
 
 
 class Ceiling(Struct, frozen=True, kw_only=True):

@@ -50,9 +50,28 @@ class Conformance(Struct, frozen=True, kw_only=True):
         dict[str, str], says("Tests that failed as the framework's folder declares, each with the reason; not judged.")
     ] = {}
     duration_s: Annotated[Seconds, says("Duration of the suite.")]
+    observed: Annotated[
+        dict[str, str], says("What was observed rather than declared: keep-alive and overlap, each yes or no.")
+    ] = {}
     divergences: Annotated[
         dict[str, str], says("Behaviour of the stack where the contract leaves it free, by request or property.")
     ] = {}
+
+
+class Guest(Struct, frozen=True, kw_only=True):
+    """A server of the user's own that is measured like a stack: an image to run, or a server that is already up."""
+
+    image: Annotated[str | None, says("Name of the image that is run; null for a server that is already up.")] = None
+    port: Annotated[Count, says("Port on which the image's server listens.")] = 8000
+    url: Annotated[str | None, says("Base URL of the server that is already up; null for an image.")] = None
+    meter: Annotated[
+        str | None, says("What the CPU time of the server at that URL is read from; null if it is not known.")
+    ] = None
+
+    @property
+    def name(self) -> str:
+        """Its name in tables and messages."""
+        return self.image or self.url or ""
 
 
 class Cell(Struct, frozen=True, kw_only=True):
@@ -86,6 +105,12 @@ class Cell(Struct, frozen=True, kw_only=True):
         str | None,
         says("For a control, the cell of which it is a second copy (the two must tie); null for all others."),
     ] = None
+    guest: Annotated[Guest | None, says("The server of the user's own; null for a stack of this project.")] = None
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is a bare app without a framework, which has no version to show."""
+        return self.version is None and self.guest is None
 
 
 class Run(Struct, frozen=True, kw_only=True, tag_field="experiment"):

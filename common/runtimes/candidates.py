@@ -11,18 +11,18 @@ from packaging.specifiers import SpecifierSet
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_pythons
+from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_interpreter, parse_pythons
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of, select
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
-from common.catalog.stacks import DEFAULT, Stack, stacks
+from common.catalog.stacks import DEFAULT, Stack
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
 from common.packages.interpreters import find_interpreter
-from common.packages.variants import with_named_variants
-from common.records.run import Cell
-from common.runtimes import container, fargate, process
+from common.packages.variants import named_stacks
+from common.records.run import Cell, Guest
+from common.runtimes import container, fargate, guests, process
 from common.runtimes.base import RunningServer
 
 DEFAULT_IMAGE = "slim"
@@ -67,12 +67,16 @@ class Candidate:
     """Its name, if stack and image do not distinguish it from another candidate."""
     fargate: FargateSettings | None = None
     """The settings of its tasks; ``None`` unless the runtime is Fargate."""
+    guest: Guest | None = None
+    """The server of the user's own that it stands for; ``None`` for a stack of this project."""
 
     @property
     def name(self) -> str:
         """Its name in tables and messages."""
         if self.label:
             return self.label
+        if self.guest is not None:
+            return self.guest.name
         if self.image is None:
             return self.stack.name if self.interpreter is None else f"{self.stack.name}@py{self.python}"
         python = "" if self.python == DEFAULT_PYTHON else f"-py{self.python}"
@@ -97,9 +101,9 @@ class Candidate:
     @property
     def _unfit_python(self) -> str | None:
         """The reason why its framework cannot run on this Python; ``None`` if it can."""
-        python = self.python_version
-        needed = self.stack.framework.requires_python
-        return None if SpecifierSet(needed).contains(python) else f"it needs Python {needed}, and this is {python}"
+        python, needed = self.python_version, self.stack.framework.requires_python
+        numbers = python.removeprefix("pypy").removesuffix("t")
+        return None if SpecifierSet(needed).contains(numbers) else f"it needs Python {needed}, and this is {python}"
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
@@ -109,6 +113,8 @@ class Candidate:
         With ``inside``, clients run next to a container's server; otherwise they reach it from this machine, at
         ``port`` if that is given.
         """
+        if self.guest is not None:
+            return guests.serve(self.guest, size, cores=cores, inside=inside, publish=port)
         if self.tag is None:
             return process.serve(self.stack, size, cores=cores, port=port, python=self.interpreter)
         if self.fargate is not None:
@@ -120,6 +126,8 @@ class Candidate:
 
         Not for Fargate.
         """
+        if self.guest is not None:
+            return guests.started(self.guest, size, cores=cores)
         if self.tag is None:
             return process.started(self.stack, size, cores=cores, python=self.interpreter)
         return container.started(self.stack, self.tag, size, cores=cores)
@@ -143,7 +151,7 @@ def select_candidates(
     ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
     commands that do not run on Fargate.
     """
-    chosen = stacks(framework, server, with_named_variants(framework, frameworks()))
+    chosen = named_stacks(framework, server, frameworks())
     if fargate is not None and runtime is Runtime.FARGATE:
         fargate.check()
     elif fargate is not None:
@@ -156,7 +164,7 @@ def select_candidates(
             raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process uses no images")
         if size is not None:
             process.refuse_quota(size)
-        versions = (None,) if python is None else parse_pythons(python)
+        versions = (None,) if python is None else parse_pythons(python, parse_interpreter)
         return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
     known = images()
     flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
@@ -178,6 +186,11 @@ def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> C
     return Candidate(stack=stack, python=python, interpreter=find_interpreter(python), label=label)
 
 
+def guest_candidate(guest: Guest) -> Candidate:
+    """Return a server of the user's own as a candidate."""
+    return Candidate(stack=guests.guest_stack(guest), guest=guest)
+
+
 def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
     """Return the size that ``VCPU=`` and ``MEMORY=`` name, if the runtime supports it."""
     return parse_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.parse(vcpu, memory)
@@ -185,12 +198,15 @@ def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
 
 def candidate_from_cell(cell: Cell) -> Candidate:
     """Return the candidate that a recorded cell measured; ``UsageError`` if its framework, server or image is gone."""
+    if cell.guest is not None:
+        return guest_candidate(cell.guest)
     known, known_images = frameworks(), images()
-    if "@" in cell.framework and "/" not in cell.framework:  # a record names no folder to be run
-        known = with_named_variants(cell.framework, known)
-    if cell.framework not in known or cell.server not in SERVERS or cell.image not in {None, *known_images}:
+    framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]
+    if (
+        framework not in known or server not in SERVERS or cell.image not in {None, *known_images}
+    ):  # nor a folder's path
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
-    stack = Stack(framework=known[cell.framework], server=SERVERS[cell.server])
+    (stack,) = named_stacks(cell.framework, cell.server, known)
     if cell.image is None:
         return process_candidate(stack, cell.python_asked)
     return Candidate(stack=stack, image=known_images[cell.image], python=cell.python_asked or DEFAULT_PYTHON)

@@ -3,8 +3,9 @@
 import functools
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from docker.models.containers import Container
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine
-from common.engine.confinement import confine
+from common.engine.confinement import Confinement, confine
 from common.engine.ownership import remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.cpu import cgroup_folder, cgroup_meter, memory_kills
@@ -38,6 +39,22 @@ class Named(Protocol):
         """Its name in messages."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTraits:
+    """How the server in an image is brought up."""
+
+    port: int = PORT
+    """The container's port on which it listens; ``$PORT`` names it, too."""
+    is_ready: Callable[[str], bool] = responds
+    """Returns whether the server at a URL is up."""
+    confine: Callable[[int | None], Confinement] = confine
+    """Returns what its container is denied, given a memory limit in bytes."""
+
+
+OURS = ImageTraits()
+"""The traits of every image of this project."""
+
+
 @contextmanager
 def serve(
     stack: Named,
@@ -47,6 +64,7 @@ def serve(
     cores: Sequence[int],
     inside: bool = True,
     publish: int | None = None,
+    traits: ImageTraits = OURS,
 ) -> Iterator[RunningServer]:
     """Serve ``image_tag`` in a container that is removed when the block ends, however it ends.
 
@@ -55,7 +73,7 @@ def serve(
     address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError`` if the
     image or the port is not available, and ``FailedError`` with the end of its log if the server does not come up.
     """
-    with started(stack, image_tag, size, cores=cores, inside=inside, publish=publish) as running:
+    with started(stack, image_tag, size, cores=cores, inside=inside, publish=publish, traits=traits) as running:
         running.wait_until_ready()
         yield running
 
@@ -69,15 +87,19 @@ def started(
     cores: Sequence[int],
     inside: bool = True,
     publish: int | None = None,
+    traits: ImageTraits = OURS,
 ) -> Iterator[RunningServer]:
     """Start a container as ``serve`` does, but yield it as soon as its process runs, before it answers."""
     sweep()
-    options = network(inside=inside, publish=publish)
-    with watched_containers() as labels, created(image_tag, limits(size, cores) | options, labels) as container:
+    port = traits.port
+    options = limits(size, cores) | traits.confine(size.memory_bytes).options()
+    options |= network(inside=inside, publish=publish, port=port)
+    options["environment"] |= {"PORT": str(port)}
+    with watched_containers() as labels, created(image_tag, options, labels) as container:
         start(container, image_tag)
         pid, memory = groups(container)
         exit_reason = functools.partial(how_it_ended, container, memory)
-        url, probe, prefix = addresses(container, inside=inside, publish=publish)
+        url, probe, prefix = addresses(container, inside=inside, publish=publish, port=port)
         name = f"{stack.name} in {image_tag}"
         yield RunningServer(
             url=url,
@@ -85,7 +107,7 @@ def started(
             cpu_meter=cgroup_meter(pid),
             memory_meter=f"cgroup:{memory}",
             network_namespace=Path(f"/proc/{pid}/ns/net") if prefix else None,
-            wait_until_ready=lambda: wait_until(lambda: responds(probe), exit_reason, name=name),
+            wait_until_ready=lambda: wait_until(lambda: traits.is_ready(probe), exit_reason, name=name),
             exit_reason=exit_reason,
         )
 
@@ -121,10 +143,10 @@ def _quota(size: Size) -> dict[str, int]:
     return {"cpu_period": period_us, "cpu_quota": round(size.vcpu * period_us)}
 
 
-def network(*, inside: bool, publish: int | None = None) -> dict[str, Any]:
+def network(*, inside: bool, publish: int | None = None, port: int = PORT) -> dict[str, Any]:
     """Return the engine's options for how the container is reached, as ``serve`` explains."""
     if publish is not None:
-        return {"ports": {f"{PORT}/tcp": ("127.0.0.1", check_port(publish))}}
+        return {"ports": {f"{port}/tcp": ("127.0.0.1", check_port(publish))}}
     if inside and not can_enter_namespaces():
         return {"network_mode": "host"}
     return {}
@@ -180,7 +202,9 @@ def groups(container: Container) -> tuple[int, Path]:
         ) from error
 
 
-def addresses(container: Container, *, inside: bool, publish: int | None = None) -> tuple[str, str, tuple[str, ...]]:
+def addresses(
+    container: Container, *, inside: bool, publish: int | None = None, port: int = PORT
+) -> tuple[str, str, tuple[str, ...]]:
     """Return a container's URL for clients, its URL for this process, and the prefix that puts clients next to it."""
     settings = _running(container)
     if settings["HostConfig"]["NetworkMode"] == "host":
@@ -188,10 +212,10 @@ def addresses(container: Container, *, inside: bool, publish: int | None = None)
         return f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", ()
     if publish is not None:
         return f"http://127.0.0.1:{publish}", f"http://127.0.0.1:{publish}", ()
-    own = f"http://{settings['NetworkSettings']['IPAddress']}:{PORT}"
+    own = f"http://{settings['NetworkSettings']['IPAddress']}:{port}"
     if not inside:
         return own, own, ()
-    return f"http://127.0.0.1:{PORT}", own, ("nsenter", "-t", str(settings["State"]["Pid"]), "-n")
+    return f"http://127.0.0.1:{port}", own, ("nsenter", "-t", str(settings["State"]["Pid"]), "-n")
 
 
 def _running(container: Container) -> dict[str, Any]:

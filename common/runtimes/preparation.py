@@ -27,8 +27,9 @@ def prepare(candidates: Sequence[Candidate], console: Console) -> None:
         require_images(fargate, [*tags, f"{GENERATOR}:latest"] if fargate.load_from_task else tags)
         return
     by_base: dict[tuple[Image, str], list[Candidate]] = {}
-    with live_progress("getting ready", len(candidates), console) as display:
-        for candidate in candidates:
+    own = [candidate for candidate in candidates if candidate.guest is None]
+    with live_progress("getting ready", len(own), console) as display:
+        for candidate in own:
             if candidate.image is None:
                 display.start(f"environment of {candidate.name}")
                 environment(candidate.stack, candidate.interpreter)

@@ -93,14 +93,14 @@ def _reasons(
     if lost := [load for load in loads if load.server_processes_ended]:
         ended = f"{lost[0].server_processes_ended} of the server's processes ended"
         seen = f"in {len(lost)} of {len(windows)} windows: {ended} and {lost[0].server_processes_begun} began"
-        way_out = f"Look why: make serve FRAMEWORK={cell.framework} SERVER={cell.server}, and load it."
+        way_out = f"Look why: {_serve(cell)}, and load it."
         yield Verdict.RESTARTED, f"{seen}, so the number holds a start and lacks what was open. {way_out}"
     yield from _response_reasons(cell, windows, loads, runtime, ignore_failures=few_lost)
     yield from _connection_reasons(cell, loads)
     yield from worker_reasons(loads)
     yield from _generator_reasons(setup, loads)
-    if loads and runtime is Runtime.FARGATE:
-        yield Verdict.WALL_ONLY, f"the {runtime} runtime gives no CPU time; only the clock's figures are known."
+    if loads and (why := _why_no_cpu_time(cell, runtime)) is not None:
+        yield Verdict.WALL_ONLY, f"{why}; only the clock's figures are known."
     yield from _objective_reasons(loads)
     if sliced:
         yield from slice_reasons(loads, setup)
@@ -114,6 +114,22 @@ def _reasons(
         yield Verdict.THROTTLED, f"{seen}. {way_out}"
 
 
+def _serve(cell: Cell) -> str:
+    """Return how a user brings the cell's server up to look at it."""
+    if cell.guest is not None:
+        return "run it by itself"
+    return f"make serve FRAMEWORK={cell.framework} SERVER={cell.server}"
+
+
+def _why_no_cpu_time(cell: Cell, runtime: Runtime) -> str | None:
+    """Return why the CPU time of a cell's server cannot be known here; ``None`` where it can."""
+    if runtime is Runtime.FARGATE:
+        return f"the {runtime} runtime gives no CPU time"
+    if cell.guest is not None and cell.guest.image is None and cell.guest.meter is None:
+        return f"whose CPU time to read at {cell.guest.url} is not known without PID= or CONTAINER="
+    return None
+
+
 def _response_reasons(
     cell: Cell, windows: Sequence[Window], loads: Sequence[Load], runtime: Runtime, *, ignore_failures: bool
 ) -> Iterator[Reason]:
@@ -121,17 +137,18 @@ def _response_reasons(
         yield Verdict.NOT_MEASURED, "no window was made."
     elif loads and not any(load.requests for load in loads):
         yield Verdict.NOT_MEASURED, "nothing was answered well."
-    elif runtime is not Runtime.FARGATE and loads and all(load.server_cpu_s is None for load in loads):
+    elif _why_no_cpu_time(cell, runtime) is None and loads and all(load.server_cpu_s is None for load in loads):
         yield Verdict.NOT_MEASURED, "the server's CPU time could not be read, and the rate per vCPU stands on it."
     if not ignore_failures and (failures := sum((Counter(load.failures) for load in loads), Counter())):
         seen = ", ".join(f"{name} x {count}" for name, count in failures.items())
-        yield Verdict.WRONG_ANSWERS, f"{seen}. Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
+        way_out = f"Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
+        yield Verdict.WRONG_ANSWERS, f"{seen}. {way_out if cell.guest is None else 'Look at its log.'}"
 
 
 def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
     if not cell.keep_alive:
         return
-    way_out = f"Look at its keep-alive: make serve FRAMEWORK={cell.framework} SERVER={cell.server}."
+    way_out = f"Look at its keep-alive: {_serve(cell)}."
     for load in loads:
         if load.open_loop is not None:
             continue  # its connections may be idle for so long that a server is free to close them

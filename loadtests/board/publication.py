@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from common.catalog.frameworks import frameworks
 from common.catalog.runtimes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
@@ -15,12 +16,15 @@ from common.records.window import Canary, Window
 from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.reports import throughput as report
+from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
 BEGIN = "<!-- results: begin; written by make publish -->"
 END = "<!-- results: end -->"
+WIDE = "-all"
+"""How the folder ends of a run of more frameworks than the default ones."""
 PAGE = ROOT / "docs" / "results.md"
 PAGE_HEAD = """# Published results
 
@@ -37,16 +41,26 @@ site of all runs; [how to read it](reading-a-result.md).
 def publish_run(text: str) -> list[Path]:
     """Publish a finished load test, ``latest`` or one by its id, for its runtime and scenario; return the files.
 
-    ``UsageError`` if there is no such run.
+    One of more frameworks than those that are selected by default is kept beside that of the default ones.
+    ``UsageError`` if there is no such run, or if it holds servers that others cannot bring up.
     """
     folder = finished_load_test(text, variable="RUN")
     run, _ = read_load_test(folder)
-    target = PUBLISHED / f"{run.setup.load.scenario}-{run.runtime}"
+    if guests := [cell.name for cell in run.cells if cell.guest is not None]:
+        raise UsageError(
+            f"RUN={text} cannot be published: {guests[0]} is a server of your own, not one of this project."
+        )
+    target = PUBLISHED / f"{run.setup.load.scenario}-{run.runtime}{WIDE if _is_wide(run) else ''}"
     files = [file for file in sorted(folder.folder.iterdir()) if file.suffix in {".json", ".jsonl"}]
     _replace(target, files)
     README.write_text(with_results(README.read_text(), PUBLISHED))
     PAGE.write_text(results_page(PUBLISHED))
     return [README, PAGE, *(target / file.name for file in files)]
+
+
+def _is_wide(run: LoadRun) -> bool:
+    """Return whether a run holds all frameworks that are selected by default, and more."""
+    return {cell.framework for cell in run.cells} > {name for name, one in frameworks().items() if one.default}
 
 
 def _replace(target: Path, files: Sequence[Path]) -> None:
@@ -73,10 +87,14 @@ def with_results(readme: str, published: Path) -> str:
 def results_page(published: Path) -> str:
     """Return ``docs/results.md``: the whole table of every published run, with its notes."""
     tables = "\n".join(
-        f"## {run.setup.load.scenario}, {run.runtime} runtime\n\n{report.markdown(run, summary)}"
+        f"## {run.setup.load.scenario}, {run.runtime} runtime, {_stacks(run)}\n\n{report.markdown(run, summary)}"
         for run, summary in _published(published)
     )
     return f"{PAGE_HEAD}\n{tables}"
+
+
+def _stacks(run: LoadRun) -> str:
+    return counted(sum(cell.control_of is None for cell in run.cells), "stack")
 
 
 def _published(published: Path) -> list[tuple[LoadRun, Summary]]:

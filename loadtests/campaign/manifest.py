@@ -22,7 +22,7 @@ from common.host.cores import Cores, split_cores
 from common.host.machine import machine, revision
 from common.packages.variants import source_digest
 from common.records.load import LoadSpec, Setup
-from common.records.run import SECOND_TASK_PATH, Cell, Conformance
+from common.records.run import SECOND_TASK_PATH, Cell, Conformance, Guest
 from common.runtimes import installed
 from common.runtimes.candidates import Candidate
 from common.runtimes.container import can_enter_namespaces
@@ -81,15 +81,19 @@ def cells_of(candidates: Sequence[Candidate], outcomes: Mapping[str, Conformance
 
 
 def controls(cells: Sequence[Cell], seed: int, *, count: int = 1) -> list[Cell]:
-    """Return second copies of conforming cells, which must tie with them; fewer if fewer conform.
+    """Return second copies of conforming cells, which must tie with them; fewer if fewer can be copied.
 
     Of two, one is of a floor where the run has one, since fast stacks and slow ones are disturbed differently.
     """
-    conforming = [cell for cell in cells if cell.conformance is None or not cell.conformance.failed]
-    drawn = random.Random(seed).sample(conforming, len(conforming))  # noqa: S311 -- not for secrets
+    able = [
+        cell
+        for cell in cells
+        if (cell.conformance is None or not cell.conformance.failed) and (cell.guest is None or cell.guest.image)
+    ]
+    drawn = random.Random(seed).sample(able, len(able))  # noqa: S311 -- not for secrets
     if count > 1:
-        floors = [cell for cell in drawn if cell.version is None]
-        drawn = [*floors[:1], *(cell for cell in drawn if cell.version is not None), *floors[1:]]
+        floors = [cell for cell in drawn if cell.is_floor]
+        drawn = [*floors[:1], *(cell for cell in drawn if not cell.is_floor), *floors[1:]]
     return [replace(cell, name=f"{cell.name}#2", control_of=cell.name) for cell in drawn[:count]]
 
 
@@ -101,6 +105,8 @@ def command_line() -> str:
 def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
     """Return the record of a candidate, with versions read back from its environment or image."""
     framework, server = candidate.stack.framework, candidate.stack.server
+    if candidate.guest is not None:
+        return _guest_cell(candidate, candidate.guest, conformance)
     packages = installed.packages(candidate)
     return Cell(
         name=candidate.name,
@@ -118,6 +124,27 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         conformance=conformance,
         python=installed.python(candidate),
         **_image(candidate),
+    )
+
+
+def _guest_cell(candidate: Candidate, guest: Guest, conformance: Conformance | None) -> Cell:
+    """Return the record of a server of the user's own, of whose packages and versions nothing is known."""
+    kept = conformance is None or conformance.observed.get("keep-alive") != "no"
+    return Cell(
+        name=candidate.name,
+        framework=guest.name,
+        title=guest.name,
+        version=None,
+        interface=candidate.stack.framework.interface,
+        server=candidate.stack.server.name,
+        server_packages=[],
+        lock_sha256="",
+        keep_alive=kept,
+        conformance=conformance,
+        python="",
+        guest=guest,
+        image_tag=guest.image,
+        image_id=None if guest.image is None else engine().images.get(guest.image).id,
     )
 
 

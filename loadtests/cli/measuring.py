@@ -55,6 +55,7 @@ from loadtests.campaign.stopping import parse_share, parse_stopping
 from loadtests.cli.parameters import (
     VCPUS,
     AnyLoadParameters,
+    GuestParameters,
     LoadParameters,
     RepeatParameters,
     Rounds,
@@ -105,6 +106,7 @@ def loadtest(
     run: RunParameters = RunParameters(),
     *,
     repeats: RepeatParameters = RepeatParameters(),
+    guest: GuestParameters = GuestParameters(),
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Rank stacks by requests per second per vCPU, under load in shuffled rounds on fresh servers."""
@@ -112,20 +114,22 @@ def loadtest(
     if run.resume is not None:
         complete(loadtest, locals(), terminal)
         return
-    runtime = stacks.parse_runtime()
-    given, spec = size.parse(runtime), load.parse()
+    runtime = guest.parse_runtime(stacks.runtime)
+    given, spec = size.parse(runtime), guest.apply_to(load.parse(), runtime)
     design = load.parse_design(spec, runtime)
     rounds, rule = stopping.parse(design)
     pause_s = repeats.parse_pause()
     if fargate.load_from_task and spec.tool is not Tool.LOCUST:
         raise UsageError(f"TOOL={spec.tool} needs LOAD_FROM=here; a second task has Locust.")
-    candidates = stacks.candidates(runtime, size=given, fargate=fargate)
+    own = guest.candidates()
+    alone = own and canonical(stacks.framework) == DEFAULT
+    candidates = own if alone else (*stacks.candidates(runtime, size=given, fargate=fargate), *own)
     suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in candidates]
     # At most: the control is measured as well, and no stack drops out.
     windows = planned_windows([*candidates, candidates[0]], given, rounds)
     if not approve_cost([*suites, *windows] * repeats.repeat, terminal.say):
         return
-    terminal.say(describe_runtime(runtime, stacks.runtime))
+    terminal.say(describe_runtime(runtime, runtime if own else stacks.runtime))
     if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:
         terminal.say(warning)
     begin = begin_loadtest(

@@ -7,22 +7,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
+from msgspec.structs import replace
 
 from common.aws.settings import FargateSettings
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of
 from common.cli.parameters import Format
+from common.conformance.endpoint import Endpoint
 from common.console import Terminal
 from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate
 from common.records.run import Design, Stopping
+from common.runtimes.candidates import Candidate, guest_candidate, parse_runtime
+from common.runtimes.guests import guest_at, image_guest
 from common.tables import Form
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.resume import resume
 from loadtests.campaign.stopping import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
 from loadtests.registry import experiment_of
+from loadtests.scenarios import own_requests
 from loadtests.scenarios.registry import SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
@@ -46,6 +51,69 @@ Seed = Annotated[
 ]
 Out = Annotated[Path | None, Parameter(help="Folder for the run instead of loadtests/results/ID.")]
 Scenario = Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestParameters:
+    """A server of the user's own to measure, and the requests to send to it."""
+
+    target_image: Annotated[
+        str | None,
+        Parameter(
+            help="Image of your own to measure, such as registry/app:tag, alone or beside the stacks that FRAMEWORK= "
+            "names. Its server is expected on the port that it exposes, or on $PORT."
+        ),
+    ] = None
+    url: Annotated[
+        str | None, Parameter(help="Base URL of a server of your own that is already up, to measure where it runs.")
+    ] = None
+    pid: Annotated[
+        int | None, Parameter(help="Process of the server at URL=, whose CPU time is read with its descendants'.")
+    ] = None
+    container: Annotated[str | None, Parameter(help="Container of the server at URL=, whose CPU time is read.")] = None
+    paths: Annotated[
+        str | None, Parameter(help="TOML file of requests to send instead of the contract's, with expected statuses.")
+    ] = None
+
+    def parse_runtime(self, asked: str) -> Runtime:
+        """Return the runtime that ``RUNTIME=`` names and that suits the guest; ``UsageError`` if none does."""
+        if self.target_image is not None and self.url is not None:
+            raise UsageError(f"TARGET_IMAGE={self.target_image} and URL={self.url} both name a server: leave one out.")
+        needed = Runtime.DOCKER if self.target_image is not None else Runtime.PROCESS if self.url is not None else None
+        if needed is None:
+            return parse_runtime(asked)
+        runtime = parse_runtime(needed if canonical(asked) == "auto" else asked)
+        if runtime is not needed:
+            variable, value = ("URL", self.url) if self.target_image is None else ("TARGET_IMAGE", self.target_image)
+            raise UsageError(f"{variable}={value} needs RUNTIME={needed}, not {runtime}.")
+        return runtime
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Return the guest, if one is named; ``UsageError`` if it cannot be had or reached."""
+        if self.target_image is not None:
+            guest = image_guest(self.target_image)
+        elif self.url is not None:
+            target = Endpoint.parse(self.url)
+            target.reach()
+            guest = guest_at(target.url, pid=self.pid, container_name=self.container)
+        else:
+            for variable, value in (("PID", self.pid), ("CONTAINER", self.container)):
+                if value is not None:
+                    raise UsageError(f"{variable}={value} says whose CPU time to read: needs URL=.")
+            return ()
+        return (guest_candidate(guest),)
+
+    def apply_to(self, load: LoadSpec, runtime: Runtime) -> LoadSpec:
+        """Return the load with the requests of ``PATHS=``; ``UsageError`` if it cannot send them."""
+        if self.paths is None:
+            return load
+        if load.scenario != "hello":
+            raise UsageError(f"PATHS={self.paths} takes the place of SCENARIO={load.scenario}: leave one out.")
+        own = replace(load, scenario=own_requests.NAME, requests=own_requests.parse_requests(self.paths))
+        if reason := why_not_sliced(own, runtime):
+            raise UsageError(f"PATHS={self.paths} cannot be used with {reason}: it is sent by Locust, in slices.")
+        return own
 
 
 @Parameter(name="*")

@@ -47,6 +47,8 @@ def profile(
     """Show where a stack's Python code spends its time under load, or how A and B differ in that, as a flame graph."""
     terminal, file = Terminal(), out or PAGE
     setup = setup_for(replace(load.parse(), window_s=float(seconds)), Size(vcpu=1), Runtime.PROCESS)
+    if a or b:
+        _refuse_with_sides(FRAMEWORK=framework, PYTHON=python)
     candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
     with hold_run_lock("profile"):
         prepare(candidates, terminal.messages)
@@ -59,6 +61,13 @@ def profile(
         for sentence in flame.difference(*profiles):
             terminal.results.print(sentence, soft_wrap=True, markup=False)
     terminal.say(f"wrote {file}")
+
+
+def _refuse_with_sides(**given: str | None) -> None:
+    """Raise ``UsageError`` for a variable that names a stack although A= and B= name two."""
+    for variable, value in given.items():
+        if value:
+            raise UsageError(f"{variable}={value} names a stack, and so do A= and B=: leave it out, or leave those out.")
 
 
 def _single(framework: str, server: str, python: str | None) -> tuple[Candidate, ...]:

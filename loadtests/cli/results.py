@@ -8,8 +8,11 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Group, Parameter, validators
+from packaging.utils import canonicalize_name
 
 from common.catalog.frameworks import frameworks
+from common.catalog.inventory import package_table
+from common.catalog.popularity import load_popularity
 from common.catalog.prices import load_prices
 from common.catalog.selection import canonical
 from common.catalog.stacks import DEFAULT
@@ -73,6 +76,14 @@ def show(
     terminal.show(rows_report.table(rows, vcpu=vcpu))
     for note in rows_report.notes(rows, prices, vcpu=vcpu, runtime=runtime):
         terminal.note(note)
+    if terminal.form is not Form.CSV:
+        shown = {canonicalize_name(candidate.stack.framework.distribution or "") for candidate in candidates}
+        packages = {name: usage for name, usage in load_popularity().most_used().items() if name in shown}
+        terminal.results.print()
+        terminal.show(package_table(packages))
+        terminal.note(
+            "of packages: make list names the sources of these numbers and their dates; nothing is ranked by them."
+        )
 
 
 def report(

@@ -11,8 +11,8 @@ from common.catalog.sizes import Size
 from common.records.experiments.latency import CausesRun, LatencySummary, Point
 from common.records.load import Rate
 from common.records.visit import Visit
-from common.runtimes import docker_proxy
 from common.runtimes.candidates import Candidate
+from common.runtimes.surroundings import why_no_proxy
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.experiments.latency import (
     Latency,
@@ -62,7 +62,7 @@ def begin_causes(
     def begin(identity: RunIdentity) -> tuple[Causes, Mapping[str, Candidate]]:
         prepared = prepare_latency([candidate], runtime, messages)
         floor = nginx_cells(runtime, messages)
-        points = surroundings(candidate.name, why_no_proxy=docker_proxy.why_no_proxy())
+        points = surroundings(candidate.name, why_no_proxy=why_no_proxy())
         points += [_point(cell.name, vcpu) for cell in floor for vcpu in PLAIN_VCPUS]
         run = CausesRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -12,12 +13,13 @@ from typing_extensions import override
 
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.conformance.candidates import conform_all
+from common.conformance.candidates import conform, conform_all
+from common.conformance.own_requests import answer_requests
 from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
 from common.records.load import LoadSpec
-from common.records.run import Cell, Design, LoadRun, Stopping
+from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
 from common.records.summary import Decision, Pair, Summary, Verdict
 from common.records.visit import Visit
 from common.records.window import Canary, Window
@@ -180,7 +182,7 @@ def begin_loadtest(
     """Return the function that prepares a load test; candidates that fail the contract get no windows."""
 
     def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
-        outcomes = conform_all(candidates, messages)
+        outcomes = conform_all(candidates, messages, _check(load))
         cells = cells_of(candidates, outcomes)
         load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
         sliced = design is Design.SLICED
@@ -196,6 +198,11 @@ def begin_loadtest(
         return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 
     return begin
+
+
+def _check(load: LoadSpec) -> Callable[[Candidate], Conformance]:
+    """Return what a candidate is held to before it is loaded: the contract, or the user's own requests."""
+    return partial(answer_requests, requests=load.requests) if load.requests else conform
 
 
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:

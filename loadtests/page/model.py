@@ -165,7 +165,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> St
         verdict=decided.row.verdict if decided else None,
         doubts=decided.row.doubts if decided else {},
         doubtful_rate=decided.row.requests_per_cpu_s if decided and row.rate is None else None,
-        floor=is_floor(cell),
+        floor=cell.is_floor,
     )
 
 
@@ -175,11 +175,6 @@ def _own(row: BoardRow, decided: _Decided | None) -> tuple[Interval | None, Inte
         return None, None
     over_s = decided.over_floor_s
     return None if over_s is None else scaled(over_s, US_PER_S), decided.row.p99_s
-
-
-def is_floor(cell: Cell) -> bool:
-    """Return whether a cell is a server without a framework, which has no version to show."""
-    return cell.version is None
 
 
 def _framework_key(row: StackRow) -> tuple[object, ...]:

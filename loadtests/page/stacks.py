@@ -4,10 +4,14 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from markupsafe import Markup
+from packaging.utils import canonicalize_name
 
+from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.popularity import load_popularity
 from common.catalog.runtimes import Runtime
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject
@@ -91,6 +95,8 @@ def _part(
 
 def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
     yield "framework", f"{cell.title} {cell.version or '(a floor: no framework)'}"
+    if (known := _popularity().get(cell.framework)) is not None:
+        yield "popularity", known
     yield "interface", cell.interface
     yield "server", f"{cell.server} ({', '.join(cell.server_packages) or 'part of the framework'})"
     yield "connections", "kept alive" if cell.keep_alive else "closed after each response"
@@ -106,6 +112,15 @@ def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
         yield "stand-in base", "built on a locally made base image, not on the official one"
     if cell.conformance:
         yield "conformance", f"{cell.conformance.passed} passed, {len(cell.conformance.failed)} failed"
+
+
+@cache
+def _popularity() -> Mapping[str, str]:
+    """Return what is known of each framework's package, in words, by the framework's name."""
+    popularity = load_popularity()
+    packages = {name: canonicalize_name(one.distribution) for name, one in frameworks().items() if one.distribution}
+    known = {name: popularity.sentence(package) for name, package in packages.items()}
+    return {name: sentence for name, sentence in known.items() if sentence is not None}
 
 
 def _measured(rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from rich.table import Table
 
+from common.catalog.runtimes import Runtime
 from common.records.load import Setup
 from common.records.run import Cell, Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
@@ -12,7 +13,7 @@ from common.records.window import Window
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, plain_table, share, stand_in_notes
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.registry import scenario_for
 from loadtests.statistics.intervals import log_interval
 
 QUOTA_USED = 0.95
@@ -114,6 +115,8 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     yield from stand_in_notes(run.cells)
     if any(not cell.keep_alive for cell in run.cells):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
+    if any(cell.guest for cell in run.cells):
+        yield "guest: a server of your own; its app, server and image are not this project's."
     yield "req/s per vCPU: correct responses per second of the server's CPU time."
     yield "CPU, gen: shares used of the server's vCPUs and of the generator's cores."
     if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
@@ -142,7 +145,9 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
 def _row(cell: Cell, row: CellSummary) -> tuple[str, ...]:
     return (
         rank_range(row),
-        cell.name + (" (control)" if cell.control_of else "") + ("" if cell.keep_alive else " (closing)"),
+        cell.name
+        + (" (control)" if cell.control_of else " (guest)" if cell.guest else "")
+        + ("" if cell.keep_alive else " (closing)"),
         cell.version or MISSING,
         _rounds(row),
         estimate(row.requests_per_cpu_s),
@@ -166,7 +171,7 @@ def rank_range(row: CellSummary) -> str:
 
 def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
     """Yield notes on open loops and climbs, and the generator's ceiling."""
-    scenario, load = SCENARIOS[setup.load.scenario], setup.load
+    scenario, load = scenario_for(setup.load), setup.load
     if scenario.open_loop and not scenario.climbs and load.rate is not None:
         of_what = "a second" if load.rate.share is None else "of each stack's own capacity"
         yield f"open loop: {load.arrivals} arrivals at {load.rate} {of_what}; p99 counts from the intended send."
@@ -188,10 +193,17 @@ def _with_count(interval: Interval) -> str:
     return f"{estimate(interval)} ({'' if limits == MISSING else f'{limits}, '}n = {interval.n})"
 
 
+def _python(run: LoadRun, version: str) -> str:
+    """Return a version and, where it is known, that this Python lacks an optimisation that others have."""
+    is_this_one = run.runtime is Runtime.PROCESS and version == run.machine.python
+    plain = is_this_one and run.machine.python_pgo is False
+    return f"{version} (built without profile-guided optimisation)" if plain else version
+
+
 def _measured(run: LoadRun) -> str:
     machine = run.machine
     engine = f"Docker {machine.docker}, " if machine.docker else ""
-    pythons = ", ".join(sorted({cell.python for cell in run.cells}))
+    pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
     return (
         f"Measured {run.started_at:%Y-%m-%d} on {machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, "
         f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "

@@ -4,8 +4,10 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 
+from common.records.load import LoadSpec
 from loadtests import scenarios
 from loadtests.scenarios.base import Scenario
+from loadtests.scenarios.own_requests import of_requests
 
 
 def _find() -> Mapping[str, type[Scenario]]:
@@ -22,3 +24,8 @@ def _find() -> Mapping[str, type[Scenario]]:
 SCENARIOS = _find()
 STEADY = tuple(name for name, scenario in SCENARIOS.items() if scenario.climbs is None)
 """Scenarios whose load is the same from beginning to end."""
+
+
+def scenario_for(load: LoadSpec) -> type[Scenario]:
+    """Return the scenario of a load: the one that it names, or one of the user's own requests."""
+    return of_requests(load.requests) if load.requests else SCENARIOS[load.scenario]

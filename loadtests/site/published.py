@@ -9,6 +9,7 @@ from common.catalog.prices import Prices
 from common.catalog.runtimes import Runtime
 from common.errors import UsageError
 from common.records.run import LoadRun
+from loadtests.board.publication import WIDE
 from loadtests.campaign.store import RunFolder
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources
@@ -25,15 +26,22 @@ class PublishedRun:
 
 
 def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
-    """Return every published run that can be read, the newest in Docker first; ``UsageError`` if there is none."""
+    """Return every published run that can be read; ``UsageError`` if there is none.
+
+    The newest run of the default frameworks in Docker is the first: the pictures are of it.
+    """
     found = []
     for file in sorted(published.glob("*/run.json")):
         with suppress(UsageError):
             found.append(_read(RunFolder(folder=file.parent), prices))
     if not found:
         raise UsageError(f"{published} holds no run. Run: make publish")
-    found.sort(key=lambda one: (one.run.runtime is Runtime.DOCKER, one.run.started_at), reverse=True)
+    found.sort(key=lambda one: (one.run.runtime is Runtime.DOCKER, not _is_wide(one), one.run.started_at), reverse=True)
     return found
+
+
+def _is_wide(one: PublishedRun) -> bool:
+    return one.name.endswith(WIDE)
 
 
 def _read(folder: RunFolder, prices: Prices) -> PublishedRun:

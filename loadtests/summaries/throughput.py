@@ -67,9 +67,7 @@ def costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) ->
     ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
     """
     floors = {
-        (cell.server, cell.image, cell.python): cell.name
-        for cell in run.cells
-        if cell.version is None and not cell.control_of
+        (cell.server, cell.image, cell.python): cell.name for cell in run.cells if cell.is_floor and not cell.control_of
     }
     found = {}
     for cell in run.cells:

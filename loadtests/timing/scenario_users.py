@@ -23,10 +23,15 @@ class ScenarioUser(Protocol):
 
 def user_classes() -> dict[str, type[User]]:
     """Return a Locust user class per scenario, and one over FastHttpUser, for TLS, for those that it can send."""
-    classes = [_user(scenario, ArrivalUser if scenario.open_loop else KeepAliveUser) for scenario in SCENARIOS.values()]
+    classes = [user_class(scenario) for scenario in SCENARIOS.values()]
     plain = [kind for kind in SCENARIOS.values() if not (kind.open_loop or kind.climbs or kind.in_turn)]
     classes += [_user(scenario, FastUser, prefix="Tls") for scenario in plain]
     return {user.__name__: user for user in classes}
+
+
+def user_class(scenario: type[Scenario]) -> type[User]:
+    """Return the Locust user class of a scenario."""
+    return _user(scenario, ArrivalUser if scenario.open_loop else KeepAliveUser)
 
 
 def scenario_of(user: type[User]) -> type[Scenario]:

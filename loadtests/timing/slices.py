@@ -26,8 +26,8 @@ from common.host.cpu import CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.window import Load, Slice
-from loadtests.scenarios.registry import SCENARIOS
-from loadtests.timing.scenario_users import user_classes
+from loadtests.scenarios.registry import scenario_for
+from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder
 from loadtests.timing.slice_sums import Counters, Measured, load_of
 from loadtests.timing.snapshot import run_delay_s
@@ -69,7 +69,7 @@ class _Turn:
         self.readings: list[CpuReading] = []
         self._processes: tuple[int, ...] = ()
         environment = Environment(
-            user_classes=[user_classes()[SCENARIOS[setup.load.scenario].__name__]],
+            user_classes=[user_class(scenario_for(setup.load))],
             host=server.url,
             parsed_options=Namespace(delay_ms=setup.load.delay_ms, per_request_events=False, headless=True),
         )

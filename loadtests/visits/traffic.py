@@ -15,8 +15,7 @@ from common.records.experiments.latency import Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
-from common.runtimes.docker_proxy import proxied
-from common.runtimes.neighbours import neighbours
+from common.runtimes.surroundings import neighbours, proxied
 from loadtests.analysis.values import capacity_rps
 from loadtests.summaries.latency import SATURATED
 from loadtests.windows import by_locust

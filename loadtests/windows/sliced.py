@@ -13,7 +13,7 @@ from common.records.load import LoadSpec, Setup, Tool
 from common.records.run import Slicing
 from common.records.window import Load
 from common.runtimes.base import RunningServer
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.registry import scenario_for
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.windows.by_locust import isolated_locust
 from loadtests.windows.tools import GeneratorError
@@ -29,7 +29,7 @@ SKIPPED_S = 0.020
 
 def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
     """Return why load of this kind cannot be made in slices; ``None`` where it can."""
-    scenario = SCENARIOS[load.scenario]
+    scenario = scenario_for(load)
     if runtime is Runtime.FARGATE:
         return f"RUNTIME={runtime}"
     if load.tool is not Tool.LOCUST:

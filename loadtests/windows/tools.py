@@ -5,7 +5,7 @@ import shutil
 from common.catalog.selection import one_of
 from common.errors import FailedError, UsageError
 from common.records.load import LoadSpec, Tool
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.registry import SCENARIOS, scenario_for
 
 
 class GeneratorError(FailedError):
@@ -29,7 +29,7 @@ def parse_tool(text: str) -> Tool:
 
 def require_able(load: LoadSpec) -> None:
     """Raise ``UsageError`` if the tool, or the number of workers, cannot run the scenario."""
-    scenario = SCENARIOS[load.scenario]
+    scenario = scenario_for(load)
     if load.tool is Tool.WRK and scenario.wrk_paths(load.delay_ms) is None:
         able = ", ".join(name for name, kind in SCENARIOS.items() if kind.wrk_paths(load.delay_ms) is not None)
         raise UsageError(f"TOOL=wrk cannot run SCENARIO={load.scenario}: must be one of {able}.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.catalog.images import image_tag, images, parse_python
+from common.catalog.images import image_tag, images, parse_interpreter, parse_python
 from common.catalog.selection import select
 from common.errors import UsageError
 from tests.support.toy_stacks import toy_stack
@@ -44,3 +44,19 @@ def test_tag_contains_framework_server_image_and_python(tmp_path: Path) -> None:
 def test_invalid_python_version_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"^invalid PYTHON=.*: must be a version such as 3\.13"):
         parse_python(text)
+
+
+@pytest.mark.parametrize("text", ["3.14t", "pypy3.11", "3.13", "3.13.2"])
+def test_process_runtime_has_other_interpreters_than_images(text: str) -> None:
+    assert parse_interpreter(text) == text
+    if text.startswith("3.13"):
+        assert parse_python(text) == text
+    else:
+        with pytest.raises(UsageError, match=r"PyPy and free-threaded builds need RUNTIME=process"):
+            parse_python(text)
+
+
+@pytest.mark.parametrize("text", ["", "pypy", "3.14T", "pypy3.11t", "jython2.7", "3"])
+def test_invalid_interpreter_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^invalid PYTHON=.*3\.14t for a free-threaded build, or pypy3\.11"):
+        parse_interpreter(text)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import frameworks
-from common.catalog.popularity import TABLE, load_popularity
+from common.catalog.popularity import TABLE, Popularity, Source, Usage, load_popularity
 from common.catalog.servers import SERVERS
 from common.errors import UsageError
 
@@ -29,6 +29,24 @@ def test_source_is_outdated_after_six_months() -> None:
     popularity = load_popularity()
     assert popularity.outdated(date(2026, 9, 30)) == ()
     assert popularity.outdated(date(2026, 10, 2)) == (popularity.sources["downloads"],)
+
+
+def test_what_is_known_of_a_package_is_said_with_its_dates() -> None:
+    popularity = Popularity(
+        sources={"downloads": Source(what="downloads", name="a list", as_of=date(2026, 4, 1))},
+        packages={
+            "known": Usage(
+                downloads=1234567, stars=321, stars_as_of=date(2026, 8, 3), last_release="2026-11", health="slow"
+            ),
+            "partly": Usage(last_release="2020-02"),
+            "nothing": Usage(),
+        },
+    )
+    assert popularity.sentence("known") == (
+        "1,234,567 downloads in 30 days (2026-04), 321 GitHub stars (2026-08), last release 2026-11, slow"
+    )
+    assert popularity.sentence("partly") == "last release 2020-02"
+    assert popularity.sentence("nothing") is popularity.sentence("unheard of") is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Tests that an environment contains one stack at its locked versions, is created once, and is never used half done."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -50,6 +51,30 @@ def test_environment_contains_exactly_what_is_locked(stack: Stack, tmp_path: Pat
     assert {info.name for info in packages.glob("*.dist-info")} == {"toy-1.0.dist-info", "base-1.0.dist-info"}
     assert list(packages.glob("__pycache__/toy.*.pyc"))
     assert output(folder / "bin" / "python", "-c", "import sys; print(sys.version)") == sys.version
+
+
+def test_environments_that_were_not_used_for_longest_make_room(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was used within a day stays, as a run may be using it."""
+    root, now = tmp_path / "environments", time.time()
+    for name, days in (("month", 30), ("week", 7), ("hour", 0.04)):
+        (root / name / "lib").mkdir(parents=True)
+        (root / name / "complete").write_text("1000000")
+        os.utime(root / name / "complete", (now - days * 86400,) * 2)
+    monkeypatch.setattr(environments, "LIMIT_BYTES", 1_000_000)
+    fresh = environment(stack, root=root)
+    assert {folder.name for folder in root.iterdir() if folder.is_dir()} == {fresh.name, "hour"}
+    assert int((fresh / "complete").read_text()) > 1000
+    monkeypatch.setattr(environments, "LIMIT_BYTES", 0)
+    assert environment(stack, root=root) == fresh
+
+
+def test_use_of_an_environment_is_remembered(stack: Stack, tmp_path: Path) -> None:
+    complete = environment(stack, root=tmp_path / "environments") / "complete"
+    os.utime(complete, (0, 0))
+    environment(stack, root=tmp_path / "environments")
+    assert complete.stat().st_mtime > time.time() - 60
 
 
 def test_second_call_does_not_run_uv(stack: Stack, tmp_path: Path) -> None:

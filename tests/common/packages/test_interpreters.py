@@ -1,5 +1,6 @@
 """Tests that interpreters are found by their versions, wherever they are installed."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -29,6 +30,30 @@ def test_interpreter_is_found(tmp_path: Path, place: str) -> None:
     assert find_interpreter("3.7.16") == file
     with pytest.raises(UsageError, match=r"Python 3\.7\.1 is not installed"):
         find_interpreter("3.7.1")
+
+
+@pytest.mark.parametrize(
+    ("place", "printed", "asked", "refused"),
+    [
+        ("bin/python3.14t", "3.14.0t", "3.14t", "3.14"),
+        ("bin/python3.14", "3.14.0", "3.14", "3.14t"),
+        ("pyenv/versions/3.14.0t/bin/python", "3.14.0t", "3.14.0t", "3.14.0"),
+        ("uv/cpython-3.14.0+freethreaded-linux/bin/python", "3.14.0t", "3.14t", "3.14"),
+        ("bin/pypy3.11", "pypy3.11.13", "pypy3.11", "3.11"),
+        ("pyenv/versions/pypy3.11-7.3.20/bin/python", "pypy3.11.13", "pypy3.11", "3.11"),
+        ("uv/pypy-3.11.13-linux/bin/python", "pypy3.11.13", "pypy3.11.13", "pypy3.11.1"),
+    ],
+)
+def test_free_threaded_builds_and_pypy_are_others_than_the_usual_one(
+    tmp_path: Path, place: str, printed: str, asked: str, refused: str
+) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(parents=True)
+    file.write_text(f"#!/bin/sh\necho {printed}\n")
+    file.chmod(0o755)
+    assert find_interpreter(asked) == file
+    with pytest.raises(UsageError, match=f"Python {re.escape(refused)} is not installed here"):
+        find_interpreter(refused)
 
 
 def test_shim_that_runs_nothing_is_passed_over(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Tests that a framework at another version or from a checkout gets its own folder and lock, created once."""
 
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from common.catalog.frameworks import Framework
+from common.catalog.frameworks import Framework, Interface
 from common.catalog.images import image_tag, images
+from common.catalog.servers import SERVERS, Server
 from common.catalog.stacks import stacks
 from common.errors import FailedError, UsageError
 from common.packages import variants
@@ -90,6 +92,60 @@ def test_name_with_a_version_is_a_framework_of_its_own(toy: Framework, tmp_path:
 def test_unknown_name_with_a_version_is_refused_like_any_other(toy: Framework, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=tox is unknown\. Did you mean toy\?"):
         variants.with_named_variants("tox@1.0", {"toy": toy}, root=tmp_path / "variants")
+
+
+@pytest.fixture
+def served(toy: Framework, tmp_path: Path) -> Iterator[Framework]:
+    """The framework, and a server for it whose package is pinned at version 2.0."""
+    for version in ("1.0", "2.0"):
+        write_wheel(tmp_path / "wheels", "toyserve", version)
+    server = Server(
+        name="toyserve", interfaces=frozenset({Interface.NATIVE}), requirements=("toyserve==2.0",), line="toyserve"
+    )
+    with mock.patch.dict(SERVERS, {"toyserve": server}):
+        lock(toy)
+        yield toy
+
+
+def test_server_at_another_version_is_a_stack_with_a_lock_of_its_own(served: Framework, tmp_path: Path) -> None:
+    plain, other = variants.named_stacks("toy", "TOYSERVE@1.0,toyserve", {"toy": served}, root=tmp_path / "variants")
+    assert (plain.name, other.name) == ("toy+toyserve", "toy+toyserve@1.0")
+    assert plain.framework == served
+    assert other.framework.lock.read_text().count("==") == 3
+    for pin in ("toy==2.0", "base==1.0", "toyserve==1.0"):
+        assert pin in other.framework.lock.read_text()
+    assert environment(other, root=tmp_path / "environments").is_dir()
+    assert image_tag(other, images()["slim"]).endswith("/toy:toyserve-1.0-slim-py3.13")
+
+
+def test_server_variant_is_locked_once(served: Framework, tmp_path: Path) -> None:
+    first = variants.named_stacks("toy", "toyserve@1.0", {"toy": served}, root=tmp_path / "variants")
+    with mock.patch.object(variants, "lock", side_effect=AssertionError):
+        assert variants.named_stacks("toy", "toyserve@1.0", {"toy": served}, root=tmp_path / "variants") == first
+
+
+@pytest.mark.parametrize(
+    ("version", "has_option"), [("23.0.0", False), ("25.0.3", False), ("25.1.0", True), ("27.0.0", True)]
+)
+def test_older_server_is_not_given_options_that_it_does_not_have(version: str, *, has_option: bool) -> None:
+    server = variants.server_at_version(SERVERS["gunicorn-gevent"], version)
+    assert (server.name, server.kind) == (f"gunicorn-gevent@{version}", "gunicorn-gevent")
+    assert server.requirements[0] == f"gunicorn=={version}"
+    assert server.requirements[1:] == SERVERS["gunicorn-gevent"].requirements[1:]
+    assert ("--no-control-socket" in server.line.split()) is has_option
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("gunicorn-sync@new", r"^invalid SERVER=gunicorn-sync@new: must be a version such as \d+\.\d+\.\d+\.$"),
+        ("native@1.0", r"^SERVER=native@1\.0 is part of its framework"),
+        ("gunicron-sync@1.0", r"^SERVER=gunicron-sync is unknown\. Did you mean gunicorn-sync\?"),
+    ],
+)
+def test_server_version_that_cannot_be_had_is_named(toy: Framework, text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        variants.named_stacks("toy", text, {"toy": toy})
 
 
 def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_path: Path) -> None:

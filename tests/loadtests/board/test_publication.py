@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from common.catalog.frameworks import frameworks
 from common.catalog.runtimes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
-from common.records.run import Design, LoadRun
+from common.records.run import Design, Guest, LoadRun
 from loadtests.board import publication
 from loadtests.board.publication import (
     BEGIN,
@@ -120,6 +121,25 @@ def test_runs_of_two_runtimes_are_kept_side_by_side() -> None:
     page = publication.PAGE.read_text()
     assert "10,000" in page
     assert "15,000" in page
+
+
+@pytest.mark.usefixtures("published")
+def test_a_run_of_the_whole_field_is_kept_beside_that_of_the_default_frameworks() -> None:
+    defaults = [cell(f"{name}+x") for name, one in frameworks().items() if one.default]
+    _write_run(store.RESULTS / "one", run([cell("a+b"), *defaults], id="one"))
+    _write_run(store.RESULTS / "two", run([cell("a+b"), *defaults[1:]], id="two"))
+    publish_run("one")
+    publish_run("two")
+    assert _names(publication.PUBLISHED) == ["hello-process", "hello-process-all"]
+    assert f"## hello, process runtime, {1 + len(defaults)} stacks" in publication.PAGE.read_text()
+
+
+@pytest.mark.usefixtures("published")
+def test_a_server_of_ones_own_is_not_published() -> None:
+    _write_run(store.RESULTS / "one", run([cell("a+b"), cell("mine", guest=Guest(url="http://mine"))], id="one"))
+    with pytest.raises(UsageError, match="RUN=one cannot be published: mine is a server of your own"):
+        publish_run("one")
+    assert not publication.PUBLISHED.exists()
 
 
 @pytest.mark.usefixtures("published")

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from common.catalog.frameworks import FRAMEWORKS
+from common.host.cores import split_cores
 from common.project import ROOT
 from common.records.run import CompareRun, Design, LoadRun
 from common.records.schema import decode
@@ -104,9 +105,45 @@ def test_a_closing_server_is_measured_and_labelled(tmp_path: Path) -> None:
     assert "(closing)" in ended.stdout
 
 
-@pytest.mark.parametrize("scenario", ["sleep", "mixed"])
-def test_every_scenario_runs_on_a_real_stack(tmp_path: Path, scenario: str) -> None:
-    _loadtest("--framework=starlette", f"--scenario={scenario}", "--delay=20", "--rounds=1", f"--out={tmp_path}")
+@contextmanager
+def _own_server() -> Iterator[tuple[int, str]]:
+    """Run a server that is none of this project's stacks, on the cores that servers have; yield its PID and URL."""
+    line = [sys.executable, "-m", "tests.common.conformance.good_server"]
+    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            for thread in psutil.Process(process.pid).threads():
+                os.sched_setaffinity(thread.id, split_cores(1).server)
+            yield process.pid, url
+        finally:
+            process.kill()
+
+
+def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path) -> None:
+    """With its process, its CPU time is read; without, the table says what is missing and how to have it."""
+    paths = tmp_path / "paths.toml"
+    paths.write_text(
+        "[[request]]\npath = '/hello'\nweight = 3\n[[request]]\npath = '/x'\nmethod = 'PUT'\nstatus = 404\n"
+    )
+    with _own_server() as (pid, url):
+        options = ["loadtest", f"--url={url}", f"--paths={paths}", "--rounds=1"]
+        ended = _run(*options, f"--pid={pid}", f"--out={tmp_path / 'known'}")
+        unknown = _run(*options, f"--out={tmp_path / 'unknown'}")
+    assert ended.returncode == unknown.returncode == 0, ended.stdout + ended.stderr + unknown.stderr
+    (window,) = _windows(tmp_path / "known")
+    assert window.load is not None
+    assert window.load.failures == {}
+    assert window.load.requests > 500
+    assert window.load.server_cpu_s is not None
+    assert 0.5 < window.load.server_cpu_s / window.load.duration_s <= 1.1
+    assert "(guest)" in ended.stdout
+    assert "paths: 1 vCPU" in ended.stdout
+    assert "not known without PID= or CONTAINER=" in unknown.stdout
+
+
+def test_a_scenario_of_several_requests_runs_on_a_real_stack(tmp_path: Path) -> None:
+    _loadtest("--framework=starlette", "--scenario=mixed", "--delay=20", "--rounds=1", f"--out={tmp_path}")
     window, _ = _windows(tmp_path)
     assert window.load is not None
     assert window.load.failures == {}
@@ -114,7 +151,7 @@ def test_every_scenario_runs_on_a_real_stack(tmp_path: Path, scenario: str) -> N
     assert window.load.latency_s.max >= 0.020
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_lost_or_left_when_a_run_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     """The windows made so far stay readable, and server and generator are gone."""
     out = tmp_path / "out"

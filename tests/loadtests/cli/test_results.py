@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,17 @@ def test_without_results_the_command_that_measures_them_is_shown(capsys: pytest.
     assert NAME in text
     command = "make loadtest latency startup memory FRAMEWORK=raw_wsgi SERVER=gunicorn-gthread RUNTIME=process"
     assert f"to fill the gaps: {command}\n" in text
+
+
+@pytest.mark.usefixtures("results")
+def test_packages_of_the_stacks_are_shown_with_how_much_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _run(capsys, "show", "--runtime=process", "--framework=django_ninja,raw_wsgi")
+    assert re.search(r"^django-ninja +[0-9,]+ ", text, re.MULTILINE)
+    assert not re.search(r"^(flask|fastapi) ", text, re.MULTILINE)
+    assert (
+        run(command_line(), ("show", "--runtime=process", "--framework=django_ninja", "--format=csv"), {GIVEN: ""}) == 0
+    )
+    assert "downloads" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("known")

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 
+from common.catalog.runtimes import Runtime
 from common.records.run import LoadRun
 from common.records.summary import Summary
 from loadtests.reports import throughput
@@ -101,3 +103,13 @@ def test_markdown_names_machine_date_and_seed() -> None:
     text = throughput.markdown(*_made())
     assert "Measured 2026-01-02 on Toy, 2 cores" in text
     assert "seed 1" in text
+
+
+def test_markdown_says_where_a_python_is_known_to_lack_an_optimisation() -> None:
+    made, summary = _made()
+    version = made.cells[0].python
+    assert f"Python {version}, load over" in throughput.markdown(made, summary)
+    plain = replace(made, machine=replace(made.machine, python=version, python_pgo=False))
+    expected = f"Python {version} (built without profile-guided optimisation), load over"
+    assert expected in throughput.markdown(plain, summary)
+    assert expected not in throughput.markdown(replace(plain, runtime=Runtime.DOCKER), summary)

@@ -20,7 +20,7 @@ from common.host.ownership import owner_id
 from common.records.experiments.latency import Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load, OpenLoop
-from common.runtimes import docker_proxy
+from common.runtimes import surroundings
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
@@ -239,7 +239,7 @@ def test_neighbours_take_the_server_its_core(candidate: Candidate) -> None:
     assert beside.server_cpu_s < alone.server_cpu_s
 
 
-@pytest.mark.skipif(docker_proxy.why_no_proxy() is not None, reason=str(docker_proxy.why_no_proxy()))
+@pytest.mark.skipif(surroundings.why_no_proxy() is not None, reason=str(surroundings.why_no_proxy()))
 @pytest.mark.usefixtures("_clean")
 def test_a_proxy_can_be_put_between(candidate: Candidate) -> None:
     _, seen = _visit(candidate, closed(1, 0.3), proxied=True)

@@ -11,7 +11,7 @@ from common.engine.confinement import MAX_PIDS, NOBODY, confine
 from common.engine.ownership import OWNER
 from common.host.ownership import owner_id
 from common.runtimes.container import limits
-from common.runtimes.neighbours import neighbours
+from common.runtimes.surroundings import neighbours
 
 CORES = sorted(os.sched_getaffinity(0))[:1]
 

@@ -1,0 +1,51 @@
+"""Whether a server answers the user's own requests as expected: what stands in for the contract with ``PATHS=``."""
+
+import http.client
+import os
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from common.conformance.candidates import SIZE
+from common.errors import FailedError
+from common.records.load import OwnRequest
+from common.records.run import Conformance
+from common.runtimes.candidates import Candidate
+
+TIMEOUT_S = 10.0
+
+
+def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:
+    """Send each request once to a fresh server, and return which are answered with the status that they expect."""
+    began_s = time.monotonic()
+    try:
+        with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0)), inside=False) as running:
+            failed, closed = {}, False
+            for request in requests:
+                seen, closes = _send(running.url, request)
+                closed = closed or closes
+                if seen != (expected := f"status {request.status}"):
+                    failed[str(request)] = f"{seen}, not {expected}"
+    except FailedError as error:
+        return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
+    return Conformance(
+        passed=len(requests) - len(failed),
+        failed=failed,
+        observed={"keep-alive": "no" if closed else "yes"},
+        duration_s=time.monotonic() - began_s,
+    )
+
+
+def _send(url: str, request: OwnRequest) -> tuple[str, bool]:
+    """Return the status in words, or the error in its place, and whether the server closes the connection after it."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
+    try:
+        body = request.body.encode() or None
+        connection.request(request.method, request.path, body=body, headers={"Accept": "*/*"} | request.headers)
+        response = connection.getresponse()
+        response.read()
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__, False
+    finally:
+        connection.close()
+    return f"status {response.status}", response.will_close

@@ -1,0 +1,140 @@
+"""Servers of the user's own that are measured like stacks: an image that is run, or a server that is already up."""
+
+import functools
+import http.client
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from docker.errors import APIError, ImageNotFound, NotFound
+
+from common.catalog.frameworks import Framework, Interface
+from common.catalog.servers import Server
+from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
+from common.engine.build_context import PORT
+from common.engine.client import engine
+from common.engine.confinement import confine_guest
+from common.errors import UsageError
+from common.host.cpu import cgroup_meter
+from common.project import ROOT
+from common.records.run import Guest
+from common.runtimes import container
+from common.runtimes.base import RunningServer
+
+PROBE_TIMEOUT_S = 5.0
+
+
+def guest_stack(guest: Guest) -> Stack:
+    """Return what stands in for a framework and a server where a table or a record names both."""
+    framework = Framework(
+        name=guest.name,
+        title=guest.name,
+        folder=ROOT,
+        interface=Interface.NATIVE,
+        target="",
+        distribution=None,
+        dependencies=(),
+        command="",
+        unavailable={},
+    )
+    return Stack(framework=framework, server=Server(name="own", interfaces=frozenset(), requirements=(), line=""))
+
+
+def image_guest(name: str) -> Guest:
+    """Return the image that ``TARGET_IMAGE=`` names, which is pulled if it is not here.
+
+    Its server is expected on the one port that the image exposes, or else on the port that ``$PORT`` names. Raise
+    ``UsageError`` if the engine has no such image and cannot pull it.
+    """
+    images = engine().images
+    try:
+        try:
+            image = images.get(name)
+        except ImageNotFound:
+            image = images.pull(name)
+    except (APIError, NotFound) as error:
+        raise UsageError(f"TARGET_IMAGE={name} cannot be had: {error.explanation}") from error
+    exposed = [port for port in image.attrs["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")]
+    port = int(exposed[0].removesuffix("/tcp")) if len(exposed) == 1 else PORT
+    return Guest(image=name, port=port)
+
+
+def guest_at(url: str, *, pid: int | None, container_name: str | None) -> Guest:
+    """Return the server that is up at ``url``; ``PID=`` or ``CONTAINER=`` say whose CPU time to read.
+
+    Raise ``UsageError`` if there is no such process or container.
+    """
+    if pid is not None and container_name is not None:
+        raise UsageError(f"PID={pid} and CONTAINER={container_name} both name a server: leave one out.")
+    meter = None
+    if pid is not None:
+        if not psutil.pid_exists(pid):
+            raise UsageError(f"invalid PID={pid}: there is no such process.")
+        meter = f"tree:{pid}"
+    elif container_name is not None:
+        meter = cgroup_meter(_pid_of(container_name))
+    return Guest(url=url, meter=meter)
+
+
+def started(guest: Guest, size: Size, *, cores: Sequence[int]) -> AbstractContextManager[RunningServer]:
+    """Start a container of a guest's image; do nothing for a server that is already up."""
+    if guest.image is None:
+        return _already_up(guest)
+    return container.started(guest, guest.image, size, cores=cores, traits=_traits(guest))
+
+
+def serve(
+    guest: Guest, size: Size, *, cores: Sequence[int], inside: bool, publish: int | None
+) -> AbstractContextManager[RunningServer]:
+    """Bring a guest up as ``container.serve`` does, and return once it answers anything at all."""
+    if guest.image is None:
+        return _already_up(guest)
+    return container.serve(guest, guest.image, size, cores=cores, inside=inside, publish=publish, traits=_traits(guest))
+
+
+def _traits(guest: Guest) -> container.ImageTraits:
+    return container.ImageTraits(port=guest.port, is_ready=answers, confine=confine_guest)
+
+
+def answers(url: str) -> bool:
+    """Return whether ``GET /`` gets any answer in HTTP."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/", headers={"Connection": "close"})
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+@contextmanager
+def _already_up(guest: Guest) -> Iterator[RunningServer]:
+    assert guest.url is not None
+    yield RunningServer(
+        url=guest.url, client_prefix=(), cpu_meter=guest.meter, exit_reason=functools.partial(_why_gone, guest.meter)
+    )
+
+
+def _why_gone(meter: str | None) -> str | None:
+    kind, _, rest = (meter or "").partition(":")
+    if kind == "tree" and not psutil.pid_exists(int(rest)):
+        return f"process {rest} has ended"
+    if kind == "cgroup" and not all(Path(folder).exists() for folder in rest.split(",")):
+        return "its container has ended"
+    return None
+
+
+def _pid_of(name: str) -> int:
+    try:
+        state = engine().containers.get(name).attrs["State"]
+    except (APIError, NotFound) as error:
+        raise UsageError(f"invalid CONTAINER={name}: {error.explanation}") from error
+    if not state["Running"]:
+        raise UsageError(f"invalid CONTAINER={name}: it is not running.")
+    pid: int = state["Pid"]
+    return pid

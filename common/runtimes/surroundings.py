@@ -1,0 +1,91 @@
+"""What can surround a server besides its load: neighbours that burn CPU on its cores, and docker-proxy before it.
+
+A neighbour is a container whose share of the cores equals the server's, so that it takes time from the server;
+docker-proxy is the program that relays a published port.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from docker.errors import APIError, ImageNotFound
+
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.engine.client import engine
+from common.engine.confinement import NOBODY, confine
+from common.engine.ownership import watched_containers
+from common.errors import UsageError
+from common.host.network import HOST, free_port
+from common.host.readiness import responds, wait_until
+from common.host.supervisor import supervised
+from common.project import ROOT
+from common.runtimes.base import RunningServer
+
+PROXY = "docker-proxy"
+_WITH_DESCRIPTOR_3 = ("sh", "-c", 'exec "$0" "$@" 3>/dev/null')
+"""docker-proxy reports to the engine on file descriptor 3, which therefore has to be open."""
+_BUSY_LOOP = ("python3", "-c", "while True: pass")
+
+
+@contextmanager
+def neighbours(count: int, cores: Sequence[int]) -> Iterator[None]:
+    """Run ``count`` neighbours while the block runs; ``UsageError`` if the slim base image is missing."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(_neighbour(cores))
+        yield
+
+
+@contextmanager
+def _neighbour(cores: Sequence[int]) -> Iterator[None]:
+    base = images()["slim"].base(DEFAULT_PYTHON)
+    pinned = ",".join(map(str, cores))
+    with watched_containers() as labels:
+        try:
+            container = engine().containers.run(
+                base,
+                list(_BUSY_LOOP),
+                detach=True,
+                labels=labels,
+                cpuset_cpus=pinned,
+                network_mode="none",
+                **confine(user=NOBODY).options(),
+            )
+        except (ImageNotFound, APIError) as error:
+            raise UsageError(
+                f"no neighbour can be started on {base}. Run: make bases, or docker pull {base}"
+            ) from error
+        try:
+            yield
+        finally:
+            container.remove(force=True, v=True)
+
+
+def why_no_proxy() -> str | None:
+    """Return the reason why docker-proxy cannot run here; ``None`` if it can."""
+    return None if shutil.which(PROXY) else f"{PROXY} is not on PATH; it comes with the Docker engine"
+
+
+@contextmanager
+def proxied(serving: AbstractContextManager[RunningServer]) -> Iterator[RunningServer]:
+    """Put the server of ``serving`` behind docker-proxy on a port of this machine.
+
+    We start docker-proxy ourselves, because engines can be configured without it. It may use any core, as an engine's
+    own does.
+    """
+    if (why := why_no_proxy()) is not None:
+        raise UsageError(why)
+    with serving as running:
+        inner, port = urlsplit(running.url), free_port()
+        url = f"http://{HOST}:{port}"
+        line = [*_WITH_DESCRIPTOR_3, PROXY, "-proto", "tcp", "-host-ip", HOST, "-host-port", str(port),
+                "-container-ip", str(inner.hostname), "-container-port", str(inner.port)]  # fmt: skip
+        with supervised(line, cwd=ROOT) as proxy:
+
+            def exit_reason() -> str | None:
+                return running.exit_reason() or proxy.exit_reason()
+
+            wait_until(lambda: responds(url), exit_reason, name=PROXY)
+            yield replace(running, url=url, client_prefix=(), exit_reason=exit_reason)

@@ -1,0 +1,42 @@
+"""A server of the user's own is held to the user's own requests."""
+
+from common.conformance.own_requests import answer_requests
+from common.records.load import OwnRequest
+from common.records.run import Guest
+from common.runtimes.candidates import guest_candidate
+from tests.common.conformance.good_server import Closing, Good, serving
+
+
+class _Hanging(Good):
+    def route(self) -> None:
+        """End the connection without an answer."""
+        self.close_connection = True
+
+
+HELLO, MISSING = OwnRequest(path="/hello"), OwnRequest(path="/nothing", status=404)
+
+
+def test_requests_are_answered_with_the_status_that_they_expect() -> None:
+    with serving(Good) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [HELLO, MISSING])
+    assert (found.passed, found.failed, found.observed) == (2, {}, {"keep-alive": "yes"})
+
+
+def test_another_status_is_a_failure_with_both() -> None:
+    posted = OwnRequest(path="/hello", method="POST", body="x")
+    with serving(Good) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [HELLO, posted])
+    assert found.passed == 1
+    assert found.failed == {"POST /hello": "status 405, not status 200"}
+
+
+def test_a_server_that_closes_its_connections_is_seen_to() -> None:
+    with serving(Closing) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
+    assert found.observed == {"keep-alive": "no"}
+
+
+def test_no_answer_is_a_failure_with_its_reason() -> None:
+    with serving(_Hanging) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
+    assert found.failed == {"GET /hello": "Remote end closed connection without response, not status 200"}

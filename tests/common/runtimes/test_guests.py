@@ -1,0 +1,119 @@
+"""Servers of the user's own: an image that is run, or a server that is already up."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.sizes import Size
+from common.engine.client import engine, engine_answers
+from common.errors import UsageError
+from common.project import PROJECT, ROOT
+from common.records.run import Guest
+from common.runtimes.candidates import candidate_from_cell, guest_candidate
+from common.runtimes.guests import answers, guest_at, image_guest
+from loadtests.campaign.manifest import cell_of, controls
+from tests.common.conformance.good_server import Good, serving
+from tests.support.records import cell
+from tests.support.tiny_images import tar_of
+
+needs_docker = pytest.mark.skipif(not engine_answers(), reason="no Docker engine answers")
+ANYWHERE = "0.0.0.0"  # noqa: S104 -- within the container
+APP = ROOT / "loadtests" / "targets" / "trivial_server.py"
+
+
+def test_a_server_that_is_up_is_measured_where_it_is() -> None:
+    with serving(Good) as url:
+        guest = guest_at(url, pid=os.getpid(), container_name=None)
+        candidate = guest_candidate(guest)
+        with candidate.serve(Size(), cores=()) as running:
+            assert (running.url, running.cpu_meter, running.client_prefix) == (url, f"tree:{os.getpid()}", ())
+            assert running.exit_reason() is None
+        assert answers(url)
+    assert not answers(url)
+    assert candidate.name == url
+
+
+def test_a_process_that_has_ended_is_the_reason_why_its_server_is_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    with guest_candidate(Guest(url="http://127.0.0.1:9", meter=f"tree:{process.pid}")).serve(
+        Size(), cores=()
+    ) as running:
+        assert running.exit_reason() == f"process {process.pid} has ended"
+
+
+def test_a_guest_is_recorded_as_what_it_is_and_can_be_brought_up_again() -> None:
+    guest = Guest(url="http://127.0.0.1:9")
+    recorded = cell_of(guest_candidate(guest), None)
+    assert (recorded.name, recorded.guest, recorded.version, recorded.is_floor) == (guest.url, guest, None, False)
+    assert candidate_from_cell(recorded) == guest_candidate(guest)
+
+
+def test_a_server_that_is_already_up_has_no_second_copy() -> None:
+    up = cell_of(guest_candidate(Guest(url="http://127.0.0.1:9")), None)
+    assert controls([up], 1, count=2) == []
+    assert [one.control_of for one in controls([up, cell("a+b")], 1, count=2)] == ["a+b"]
+
+
+@pytest.mark.parametrize(
+    ("pid", "name", "told"),
+    [
+        (2**22 + 1, None, f"invalid PID={2**22 + 1}: there is no such process"),
+        (1, "x", "both name a server: leave one out"),
+    ],
+)
+def test_whose_cpu_time_cannot_be_read_is_named(pid: int | None, name: str | None, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        guest_at("http://127.0.0.1:9", pid=pid, container_name=name)
+
+
+@pytest.fixture
+def image() -> Iterator[str]:
+    """An image of a server that listens on a port of its own choice, which it exposes."""
+    client = docker.from_env()
+    tag = f"{PROJECT}/guest_{secrets.token_hex(4)}:1"
+    container = client.containers.create(
+        images()["slim"].base(DEFAULT_PYTHON), ["python3", "-P", "/app.py", ANYWHERE, "9000"], user="0"
+    )
+    try:
+        container.put_archive("/", tar_of({"app.py": APP.read_bytes()}))
+        container.commit(*tag.split(":"), changes=["EXPOSE 9000"])
+    finally:
+        container.remove(force=True)
+    try:
+        yield tag
+    finally:
+        client.images.remove(tag, force=True)
+
+
+@needs_docker
+@pytest.mark.slow
+def test_an_image_is_run_on_the_port_that_it_exposes_and_may_write(image: str) -> None:
+    guest = image_guest(image)
+    assert guest == Guest(image=image, port=9000)
+    candidate = guest_candidate(guest)
+    with candidate.serve(Size(), cores=[0], inside=False) as running:
+        assert running.url.endswith(":9000")
+        assert answers(running.url)
+        (container,) = engine().containers.list(filters={"ancestor": image})
+        assert container.exec_run(["touch", "/written"]).exit_code == 0
+        assert container.attrs["HostConfig"]["PidsLimit"] == 4096
+    assert engine().containers.list(all=True, filters={"ancestor": image}) == []
+    recorded = cell_of(candidate, None)
+    assert recorded.image_id == engine().images.get(image).id
+    assert [one.control_of for one in controls([recorded], 1)] == [image]
+
+
+@needs_docker
+@pytest.mark.slow
+def test_an_image_or_a_container_that_does_not_exist_is_named() -> None:
+    with pytest.raises(UsageError, match=r"TARGET_IMAGE=no\.such\.invalid/app:1 cannot be had: "):
+        image_guest("no.such.invalid/app:1")
+    with pytest.raises(UsageError, match="invalid CONTAINER=no-such-container: "):
+        guest_at("http://127.0.0.1:9", pid=None, container_name="no-such-container")
