@@ -102,7 +102,7 @@ def run_suite(
 def arguments(url: str) -> list[str]:
     """Return pytest's arguments to run this suite and nothing else, without caching results."""
     suite = Path(__file__).resolve().parent / "suite"
-    return [str(suite), f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", "-p", "no:cacheprovider",
+    return [str(suite), f"--rootdir={ROOT}", f"--config-file={suite / 'pytest.ini'}", "-p", "no:cacheprovider",
             "-q", f"--url={url}"]  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def _refuse_with_sides(**given: str | None) -> None:
     """Raise ``UsageError`` for a variable that names a stack although A= and B= name two."""
     for variable, value in given.items():
         if value:
-            raise UsageError(f"{variable}={value} names a stack, and so do A= and B=: leave it out, or leave those out.")
+            raise UsageError(f"{variable}={value} names a stack, and so do A= and B=: leave it or them out.")
 
 
 def _single(framework: str, server: str, python: str | None) -> tuple[Candidate, ...]:
