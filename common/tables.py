@@ -47,32 +47,35 @@ def parts(table: Table, console: Console) -> Iterator[Table]:
 
     Those are the columns up to the first one that is set left. A column that does not fit beside them stands alone.
     """
-    if _width(table, console) <= console.width:
-        yield table
-        return
     first = next((number for number, one in enumerate(table.columns) if one.justify == "left"), 0)
     names, others = table.columns[: first + 1], list(table.columns[first + 1 :])
+    if _width(_part(table, names, others), console).maximum <= console.width:
+        yield table
+        return
     while others:
         count = len(others)
-        while count > 1 and _width(_part(table, [*names, *others[:count]]), console) > console.width:
+        while count > 1 and _width(_part(table, names, others[:count]), console).minimum > console.width:
             count -= 1
-        yield _part(table, [*names, *others[:count]])
+        yield _part(table, names, others[:count])
         others = others[count:]
 
 
-def _part(table: Table, columns: Sequence[Column]) -> Table:
+def _part(table: Table, names: Sequence[Column], others: Sequence[Column]) -> Table:
+    """Return a table of these columns: the names keep their width, and words of the others are folded, never cut."""
     made = Table(title=table.title, title_justify=table.title_justify, box=table.box, padding=table.padding,
                  pad_edge=table.pad_edge)  # fmt: skip
-    for column in columns:
+    for column in names:
+        made.add_column(column.header, justify=column.justify, no_wrap=True)
+    for column in others:
         made.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow="fold")
-    for row in zip(*(column.cells for column in columns), strict=True):
+    for row in zip(*(column.cells for column in (*names, *others)), strict=True):
         made.add_row(*row)
     return made
 
 
-def _width(table: Table, console: Console) -> int:
-    """Return the width at which no word of a table is cut: text may be broken between words, and titles anywhere."""
-    return Measurement.get(console, console.options.update(max_width=10_000), _part(table, table.columns)).minimum
+def _width(table: Table, console: Console) -> Measurement:
+    """Return the least width at which no word of a table is cut, and the one at which no text is broken."""
+    return Measurement.get(console, console.options.update(max_width=10_000), table)
 
 
 def _headings(table: Table) -> list[str]:

@@ -44,14 +44,19 @@ from common.conformance.running import DECLARATIONS, run_suite
 from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
-from common.errors import FailedError
+from common.engine.sbom import bill_of_materials
+from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
+from common.host.folders import make_folder
 from common.packages.variants import named_stacks
+from common.project import ROOT
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
 from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
-from common.runtimes.candidates import parse_runtime, require_local, select_candidates
+from common.runtimes.candidates import DEFAULT_IMAGE, Candidate, parse_runtime, require_local, select_candidates
 from common.runtimes.preparation import available, prepare
+
+SBOMS = ROOT / "loadtests" / "results" / "sbom"
 
 BUILD = Group.create_ordered("Build")
 RUN = Group.create_ordered("Run")
@@ -67,6 +72,7 @@ Jobs = Annotated[
 def register(app: App) -> None:
     """Add the commands to the command line."""
     app.command(build, group=BUILD)
+    app.command(sbom, group=BUILD)
     app.command(bases, group=BUILD)
     app.command(push, group=BUILD)
     app.command(serve, group=RUN)
@@ -93,6 +99,38 @@ def build(
     chosen, report = named_stacks(framework, server, frameworks()), Terminal().say
     for version in parse_pythons(python):
         build_images(chosen, flavours, version, jobs=jobs, report=report, env=env)
+
+
+def sbom(
+    *,
+    framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT,
+    server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT,
+    image: Annotated[str, Parameter(help=IMAGES)] = DEFAULT_IMAGE,
+    python: Pythons = None,
+    out: Annotated[Path, Parameter(help="Folder of the files.")] = SBOMS,
+) -> None:
+    """Write what is installed in images as bills of materials in CycloneDX, building images that are missing."""
+    terminal = Terminal()
+    candidates = _with_images(framework, server, image, python, terminal)
+    prepare(candidates.values(), terminal.messages)
+    make_folder(out)
+    for tag, candidate in candidates.items():
+        file = out / f"{candidate.name}.cdx.json"
+        try:
+            file.write_text(bill_of_materials(tag))
+        except OSError as error:
+            raise UsageError(f"{file} cannot be written: {error.strerror}.") from error
+        terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
+
+
+def _with_images(
+    framework: str, server: str, image: str, python: str | None, terminal: Terminal
+) -> dict[str, Candidate]:
+    """Return the available stacks that the variables select in images, by the tags of their images."""
+    chosen = select_candidates(
+        framework=framework, server=server, image=image, runtime=parse_runtime("docker"), python=python
+    )
+    return {one.tag: one for one in available(chosen, terminal.messages) if one.tag is not None}
 
 
 def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:
@@ -191,14 +229,10 @@ def push(
 ) -> None:
     """Push images to a registry, building those that are missing, and print their bytes there."""
     terminal, address = Terminal(), RegistryAddress.parse(registry)
-    chosen = select_candidates(
-        framework=framework, server=server, image=image, runtime=parse_runtime("docker"), python=python
-    )
-    candidates = available(chosen, terminal.messages)
+    candidates = _with_images(framework, server, image, python, terminal)
     with registry_pusher(address, ecr=ecr == "1") as ready:  # a useless registry is reported before anything is built
-        prepare(candidates, terminal.messages)
-        tags = [one.tag for one in candidates if one.tag is not None]
-        push_all(ready, tags, report=partial(terminal.results.print, soft_wrap=True, markup=False))
+        prepare(candidates.values(), terminal.messages)
+        push_all(ready, list(candidates), report=partial(terminal.results.print, soft_wrap=True, markup=False))
 
 
 def fargate_clean(

@@ -3,7 +3,7 @@
 Fargate pulls images from a registry, so there the preparation only checks that they exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from common.packages.environments import environment
 from common.runtimes.candidates import Candidate
 
 
-def prepare(candidates: Sequence[Candidate], console: Console) -> None:
+def prepare(candidates: Collection[Candidate], console: Console) -> None:
     """Make what is missing or out of date; ``UsageError`` or ``FailedError`` if that fails.
 
     Images are always built: that takes a moment if nothing has changed, and measuring a stale image would be wrong.

@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.catalog.runtimes import Runtime
-from common.engine.layers import ZSTD_LEVEL
+from common.engine.contents import ZSTD_LEVEL
 from common.errors import BenchmarkError, FailedError
 from common.records.experiments.footprint import (
     FootprintCell,

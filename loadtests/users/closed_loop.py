@@ -162,6 +162,9 @@ class ClosedLoop(Exchange):
             now_s = clock()
             expected = connection.expected
             if data != expected.latest:
+                closing = connection.closing
+                if data == closing.latest or closing.matches(data):
+                    connection.shut()  # first of all: Gunicorn's sync worker serves nobody before this side has closed
                 self._received(connection, data, now_s)
                 continue
             tally = connection.tally

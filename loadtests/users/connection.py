@@ -20,6 +20,7 @@ Address = tuple[socket.AddressFamily, Any]
 """An address family and an address, as ``getaddrinfo`` returns them."""
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+"""The value of ``SO_LINGER`` that has a socket closed with a reset, so that its port is free at once."""
 
 _FAILURES = {
     errno.ECONNREFUSED: Failure.REFUSED,
@@ -58,6 +59,7 @@ class Connection:
         "answer",
         "buffer",
         "choose",
+        "closing",
         "done",
         "due_s",
         "expected",
@@ -68,6 +70,7 @@ class Connection:
         "opened",
         "receive",
         "send",
+        "shut",
         "size",
         "sock",
         "started_s",
@@ -104,6 +107,8 @@ class Connection:
         self.unsent: bytes = b""
         self.answer: ResponseReader | None = None
         self.buffer = b""
+        self.closing: LearnedResponse = NO_RESPONSE
+        """The answer after which the server closes, and waits until this side has closed as well."""
         self.expected: LearnedResponse = NO_RESPONSE
         """The answer that the next data must equal to take the loop's fast path."""
         self.sock: PlainSocket | None = None
@@ -119,14 +124,20 @@ class Connection:
         except OSError as error:
             return error.errno or errno.EMFILE
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
         code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
             sock.close()
             return code
-        self.sock, self.fd, self.receive, self.send = sock, sock.fileno(), sock.recv, sock.send
+        self.use(sock)
         self.opened += 1
         self.fresh = True
         return 0
+
+    def use(self, sock: PlainSocket) -> None:
+        """Send and receive on this socket from now on."""
+        self.sock, self.fd = sock, sock.fileno()
+        self.receive, self.send, self.shut = sock.recv, sock.send, sock.close
 
     def release(self) -> PlainSocket:
         """Detach the socket from the connection and return it."""
@@ -141,7 +152,7 @@ class Connection:
         """Discard what has been received."""
         self.answer = None
         self.buffer = b""
-        self.expected = NO_RESPONSE
+        self.expected = self.closing = NO_RESPONSE
 
     def load(self, target: PreparedRequest, intended_s: float, waited_s: float) -> None:
         """Make ``target`` the request in flight.
@@ -161,12 +172,6 @@ def _chooser(targets: Sequence[PreparedRequest], randomness: random.Random | Non
         return itertools.cycle(targets).__next__
     weights = [target.request.weight for target in targets]
     return lambda: randomness.choices(targets, weights)[0]
-
-
-def close(sock: PlainSocket) -> None:
-    """Close a socket with a reset, so that its port is free at once whichever side closes first."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-    sock.close()
 
 
 _epoll: "Callable[[], select.epoll]" = monkey.get_original("select", "epoll")
@@ -213,10 +218,6 @@ class Sockets:
     def close(self, connection: Connection) -> None:
         """Close the connection's socket, if it has one."""
         if connection.sock is not None:
-            self._epoll.unregister(connection.fd)
-            close(self._forget(connection))
-
-    def _forget(self, connection: Connection) -> PlainSocket:
-        self.open_now -= connection.is_open
-        del self.by_fd[connection.fd]
-        return connection.release()
+            self.open_now -= connection.is_open
+            del self.by_fd[connection.fd]
+            connection.release().close()  # which takes it from the epoll object as well

@@ -81,6 +81,8 @@ class Exchange(ABC):
             self.reconnects += connection.opened > 1
         self._write(connection, connection.wire)
         target = connection.target
+        if target is not None and not target.learned.keep_alive:
+            connection.closing = target.learned
         if (
             connection.steady
             and target
@@ -129,12 +131,12 @@ class Exchange(ABC):
                 self._ended(connection, None, learned.body_bytes, now_s, reuse=reuse)
                 return
             if learned.begins(data) and not ended:
-                connection.buffer, connection.expected = data, NO_RESPONSE
+                connection.buffer, connection.expected, connection.closing = data, NO_RESPONSE, NO_RESPONSE
                 return
             answer = connection.answer = ResponseReader(
                 target.request.method, max_bytes=target.request.max_answer_bytes
             )
-        connection.expected = NO_RESPONSE
+        connection.expected = connection.closing = NO_RESPONSE
         if data:
             answer.feed(data)
         if ended:
@@ -190,7 +192,7 @@ class Exchange(ABC):
         target, connection.target = connection.target, None
         connection.clear()
         if not reuse:
-            self.sockets.close(connection)  # first of all: Gunicorn's sync worker serves nobody else before that
+            self.sockets.close(connection)
         elif connection.fresh and connection.is_open:
             connection.fresh = False
             pause_s += QUIET_S

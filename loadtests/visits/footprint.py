@@ -11,9 +11,8 @@ from msgspec.structs import replace
 
 from common.engine.bases import is_stand_in
 from common.engine.client import engine
-from common.engine.installed_packages import PackageKind, merge_layers, packages_in
+from common.engine.contents import Layer, PackageKind, merge_layers, packages_in, read_layer
 from common.engine.labels import BASE
-from common.engine.layers import Layer, read_layer
 from common.engine.ownership import temporary_resources
 from common.errors import FailedError
 from common.packages.libraries import libraries

@@ -46,7 +46,7 @@ def test_markdown_escapes_what_would_be_markup(table: Table) -> None:
     assert len({line.replace(r"\|", "").count("|") for line in lines[2:]}) == 1
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("width", [80, 100, 120, 140, 160, 180])
 def test_no_name_and_no_number_is_cut_on_a_narrow_terminal(table: Table, width: int) -> None:
     text = shown(table, Form.TEXT, width)
     assert max(map(len, text.splitlines())) <= width

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from common.engine.layers import Layer
+from common.engine.contents import Layer
 from common.records.experiments.footprint import ImageFootprint, Library, LibraryKind, LibraryPackage, PackageFootprint
 from common.registries.api import Blob
 from loadtests.visits.footprint import image_footprint, layer_footprints

@@ -54,6 +54,7 @@ BAD = [
     ("conformance --runtime=podman", "RUNTIME=podman", "process, docker, fargate, auto"),
     ("conformance --url=ftp://localhost", "ftp://localhost", "http"),
     ("conformance --url=http://127.0.0.1:9", "http://127.0.0.1:9", "URL"),
+    ("sbom --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
     ("build --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
     ("build --python=three", "PYTHON=three", "3.13"),
     ("build --jobs=0", "0", ">= 1"),

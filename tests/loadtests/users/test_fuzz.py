@@ -76,9 +76,9 @@ class Piped(Connection):
         if self.opened:
             self.server.close()
         ours, self.server = socket.socketpair()
-        self.sock = PlainSocket(fileno=ours.detach())
-        self.sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
-        self.fd, self.receive, self.send = self.sock.fileno(), self.sock.recv, self.sock.send
+        sock = PlainSocket(fileno=ours.detach())
+        sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        self.use(sock)
         self.opened += 1
         self.fresh = False  # the pause after the first answer is for a clock that nobody turns here
         return 0

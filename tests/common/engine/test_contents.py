@@ -7,8 +7,7 @@ import io
 import pytest
 import zstandard
 
-from common.engine.installed_packages import ImagePackage, PackageKind, merge_layers, packages_in
-from common.engine.layers import ZSTD_LEVEL, Layer, read_layer
+from common.engine.contents import ZSTD_LEVEL, ImagePackage, Layer, PackageKind, merge_layers, packages_in, read_layer
 from common.errors import FailedError
 from tests.support.tiny_images import tar_of
 
