@@ -49,28 +49,47 @@ def parts(table: Table, console: Console) -> Iterator[Table]:
     """
     first = next((number for number, one in enumerate(table.columns) if one.justify == "left"), 0)
     names, others = table.columns[: first + 1], list(table.columns[first + 1 :])
-    if _width(_part(table, names, others), console).maximum <= console.width:
+    if _width(_part(table, names, others, console), console).maximum <= console.width:
         yield table
         return
     while others:
         count = len(others)
-        while count > 1 and _width(_part(table, names, others[:count]), console).minimum > console.width:
+        while count > 1 and _width(_part(table, names, others[:count], console), console).minimum > console.width:
             count -= 1
-        yield _part(table, names, others[:count])
-        others = others[count:]
+        part, others = _part(table, names, others[:count], console), others[count:]
+        _spread(part, console)
+        yield part
 
 
-def _part(table: Table, names: Sequence[Column], others: Sequence[Column]) -> Table:
-    """Return a table of these columns: the names keep their width, and words of the others are folded, never cut."""
+def _part(table: Table, names: Sequence[Column], others: Sequence[Column], console: Console) -> Table:
+    """Return a table of these columns, of which the names, and numbers, stay on one line."""
     made = Table(title=table.title, title_justify=table.title_justify, box=table.box, padding=table.padding,
                  pad_edge=table.pad_edge)  # fmt: skip
-    for column in names:
-        made.add_column(column.header, justify=column.justify, no_wrap=True)
-    for column in others:
-        made.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow="fold")
+    for column in (*names, *others):
+        whole = column in names or column.no_wrap
+        width = _need(column, console).maximum if whole else None
+        made.add_column(column.header, justify=column.justify, width=width, overflow="fold")
     for row in zip(*(column.cells for column in (*names, *others)), strict=True):
         made.add_row(*row)
     return made
+
+
+def _spread(table: Table, console: Console) -> None:
+    """Give other columns the width of their longest words, and what is left to those that need least for one line.
+
+    Rich would narrow the widest columns first, also below the length of a word.
+    """
+    spare = max(0, console.width - _width(table, console).minimum)
+    flexible = [(_need(column, console), column) for column in table.columns if column.width is None]
+    for need, column in sorted(flexible, key=lambda one: one[0].span):
+        extra = min(spare, need.span)
+        column.width, spare = need.minimum + extra, spare - extra
+
+
+def _need(column: Column, console: Console) -> Measurement:
+    """Return the width of a column's longest word, and of its longest line."""
+    texts = [Measurement.get(console, console.options, text) for text in (column.header, *column.cells)]
+    return Measurement(max(one.minimum for one in texts), max(one.maximum for one in texts))
 
 
 def _width(table: Table, console: Console) -> Measurement:

@@ -13,6 +13,7 @@ from common.aws.leftovers import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images, parse_pythons
+from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, select
 from common.catalog.stacks import DEFAULT
 from common.cli.app import parse_jobs
@@ -127,9 +128,8 @@ def _with_images(
     framework: str, server: str, image: str, python: str | None, terminal: Terminal
 ) -> dict[str, Candidate]:
     """Return the available stacks that the variables select in images, by the tags of their images."""
-    chosen = select_candidates(
-        framework=framework, server=server, image=image, runtime=parse_runtime("docker"), python=python
-    )
+    chosen = select_candidates(framework=framework, server=server, image=image, runtime=Runtime.DOCKER, python=python)
+    parse_runtime(Runtime.DOCKER)  # raises if no engine answers
     return {one.tag: one for one in available(chosen, terminal.messages) if one.tag is not None}
 
 

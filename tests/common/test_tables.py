@@ -55,6 +55,16 @@ def test_no_name_and_no_number_is_cut_on_a_narrow_terminal(table: Table, width: 
     assert "…" not in text
 
 
+@pytest.mark.parametrize("width", range(90, 180, 7))
+def test_text_is_broken_between_words_only(width: int) -> None:
+    headings = ("rank", "stack", "version", "rounds", "req/s per vCPU", "95 % interval", "CPU", "verdict")
+    row = ("10-12", f"{NAME} (control)", "0.165.0", "5*", "13,748", "13,346 to 14,161", "97%", "too-few-rounds")
+    text = shown(plain_table("the title", headings, [row], left={"stack", "version", "verdict"}), Form.TEXT, width)
+    assert max(map(len, text.splitlines())) <= width
+    for word in (f"{NAME} (control)", "version", "interval", "13,346", "14,161", "too-few-rounds", "verdict"):
+        assert word in text
+
+
 def test_a_table_that_fits_is_not_taken_apart(table: Table) -> None:
     assert shown(table, Form.TEXT, 200).count(NAME) == 1
 
