@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import takewhile
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -45,16 +46,32 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, le
 def parts(table: Table, console: Console) -> Iterator[Table]:
     """Yield a table in parts that are no wider than the console, each with the columns that name its rows.
 
-    Those are the columns up to the first one that is set left. A column that does not fit beside them stands alone.
+    Those are the columns up to the first that is set left, and others set left right after it. A column that does not
+    fit beside them stands alone. Text is broken only where that keeps the table in one part.
     """
-    first = next((number for number, one in enumerate(table.columns) if one.justify == "left"), 0)
-    names, others = table.columns[: first + 1], list(table.columns[first + 1 :])
-    if _width(_part(table, names, others, console), console).maximum <= console.width:
+    names, others = _names(table.columns), table.columns[len(_names(table.columns)) :]
+    whole = _part(table, names, others, console)
+    width = _width(whole, console)
+    if width.maximum <= console.width:
         yield table
-        return
+    elif width.minimum <= console.width:
+        _spread(whole, console)
+        yield whole
+    else:
+        yield from _parts(table, names, others, console)
+
+
+def _names(columns: Sequence[Column]) -> Sequence[Column]:
+    sides = [one.justify for one in columns]
+    first = sides.index("left") if "left" in sides else 0
+    count = sum(1 for _ in takewhile(lambda side: side == "left", sides[first:]))
+    return columns[: first + max(1, count)]
+
+
+def _parts(table: Table, names: Sequence[Column], others: Sequence[Column], console: Console) -> Iterator[Table]:
     while others:
         count = len(others)
-        while count > 1 and _width(_part(table, names, others[:count], console), console).minimum > console.width:
+        while count > 1 and _width(_part(table, names, others[:count], console), console).maximum > console.width:
             count -= 1
         part, others = _part(table, names, others[:count], console), others[count:]
         _spread(part, console)
