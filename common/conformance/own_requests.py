@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from common.conformance.candidates import SIZE
+from common.conformance.endpoint import Endpoint
 from common.errors import FailedError
 from common.records.load import OwnRequest
 from common.records.run import Conformance
@@ -16,10 +17,15 @@ TIMEOUT_S = 10.0
 
 
 def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:
-    """Send each request once to a fresh server, and return which are answered with the status that they expect."""
+    """Send each request once to a fresh server, and return which are answered with the status that they expect.
+
+    Raise ``UsageError`` if the user's own server cannot be reached.
+    """
     began_s = time.monotonic()
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0)), inside=False) as running:
+            if candidate.guest is not None:
+                Endpoint.parse(running.url).reach()
             failed, closed = {}, False
             for request in requests:
                 seen, closes = _send(running.url, request)

@@ -90,13 +90,11 @@ class GuestParameters:
         return runtime
 
     def candidates(self) -> tuple[Candidate, ...]:
-        """Return the guest, if one is named; ``UsageError`` if it cannot be had or reached."""
+        """Return the guest, if one is named; ``UsageError`` if there is no such image, process or container."""
         if self.target_image is not None:
             guest = image_guest(self.target_image)
         elif self.url is not None:
-            target = Endpoint.parse(self.url)
-            target.reach()
-            guest = guest_at(target.url, pid=self.pid, container_name=self.container)
+            guest = guest_at(Endpoint.parse(self.url).url, pid=self.pid, container_name=self.container)
         else:
             for variable, value in (("PID", self.pid), ("CONTAINER", self.container)):
                 if value is not None:

@@ -1,6 +1,9 @@
 """A server of the user's own is held to the user's own requests."""
 
+import pytest
+
 from common.conformance.own_requests import answer_requests
+from common.errors import UsageError
 from common.records.load import OwnRequest
 from common.records.run import Guest
 from common.runtimes.candidates import guest_candidate
@@ -34,6 +37,11 @@ def test_a_server_that_closes_its_connections_is_seen_to() -> None:
     with serving(Closing) as url:
         found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
     assert found.observed == {"keep-alive": "no"}
+
+
+def test_a_server_that_cannot_be_reached_is_named_as_such() -> None:
+    with pytest.raises(UsageError, match=r"URL=http://127\.0\.0\.1:9 cannot be reached"):
+        answer_requests(guest_candidate(Guest(url="http://127.0.0.1:9")), [HELLO])
 
 
 def test_no_answer_is_a_failure_with_its_reason() -> None:
