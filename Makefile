@@ -19,8 +19,8 @@ override COVERED := common/catalog/*,common/records/**,loadtests/statistics/*,lo
 override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
 override COMMANDS := help list new lock outdated upgrade build sbom bases push serve conformance divergences \
-  fargate-clean loadtest compare history latency workers causes startup memory sizes survey profile web experiment show report money \
-  publish site badge records crosscheck bench-generator master worker generator
+  fargate-clean loadtest compare history latency workers causes startup memory sizes survey profile web experiment \
+  show report money publish site badge records crosscheck bench-generator master worker generator
 
 .PHONY: $(COMMANDS) test lint format lock-harness clean
 

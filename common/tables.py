@@ -49,7 +49,8 @@ def parts(table: Table, console: Console) -> Iterator[Table]:
     Those are the columns up to the first that is set left, and others set left right after it. A column that does not
     fit beside them stands alone. Text is broken only where that keeps the table in one part.
     """
-    names, others = _names(table.columns), table.columns[len(_names(table.columns)) :]
+    names = _names(table.columns)
+    others = table.columns[len(names) :]
     whole = _part(table, names, others, console)
     width = _width(whole, console)
     if width.maximum <= console.width:
@@ -70,20 +71,21 @@ def _names(columns: Sequence[Column]) -> Sequence[Column]:
 
 def _parts(table: Table, names: Sequence[Column], others: Sequence[Column], console: Console) -> Iterator[Table]:
     while others:
-        count = len(others)
-        while count > 1 and _width(_part(table, names, others[:count], console), console).maximum > console.width:
+        count, part = len(others), _part(table, names, others, console)
+        while count > 1 and _width(part, console).maximum > console.width:
             count -= 1
-        part, others = _part(table, names, others[:count], console), others[count:]
+            part = _part(table, names, others[:count], console)
         _spread(part, console)
         yield part
+        others = others[count:]
 
 
 def _part(table: Table, names: Sequence[Column], others: Sequence[Column], console: Console) -> Table:
     """Return a table of these columns, of which the names, and numbers, stay on one line."""
     made = Table(title=table.title, title_justify=table.title_justify, box=table.box, padding=table.padding,
                  pad_edge=table.pad_edge)  # fmt: skip
-    for column in (*names, *others):
-        whole = column in names or column.no_wrap
+    for number, column in enumerate((*names, *others)):
+        whole = number < len(names) or column.no_wrap
         width = _need(column, console).maximum if whole else None
         made.add_column(column.header, justify=column.justify, width=width, overflow="fold")
     for row in zip(*(column.cells for column in (*names, *others)), strict=True):

@@ -72,6 +72,11 @@ class Framework:
         return self.folder / LOCK
 
     @property
+    def package(self) -> str | None:
+        """The canonical name of its package; ``None`` for a floor."""
+        return None if self.distribution is None else canonicalize_name(self.distribution)
+
+    @property
     def version(self) -> str | None:
         """The framework's version in its lock; ``None`` for a floor and before ``make lock``."""
         if self.distribution is None or not self.lock.exists():

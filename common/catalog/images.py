@@ -69,6 +69,11 @@ def parse_interpreter(text: str) -> str:
     return text
 
 
+def python_series(version: str) -> str:
+    """Return a Python's version without its last number: 3.13 for 3.13.2, 3.14t for 3.14.0t."""
+    return re.sub(r"^(\D*\d+\.\d+)[^t]*", r"\1", version)
+
+
 def parse_pythons(text: str, parse: Callable[[str], str] = parse_python) -> tuple[str, ...]:
-    """Return what ``PYTHON=`` names, joined by commas, each once; errors as those of ``parse``."""
+    """Return the Pythons that ``PYTHON=`` names, each once; ``parse`` reads each and raises if it is invalid."""
     return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))

@@ -49,7 +49,8 @@ def read_layer(blob: IO[bytes], media_type: str) -> Layer:
     """Read a layer; raise ``FailedError`` if ``blob`` is not a tar, plain or compressed as ``media_type`` says."""
     try:
         with _MeteredTar(_decompressed(blob, media_type)) as tar:
-            files, texts = _read_members(tar)
+            files, texts = read_files(tar)
+            tar.finish()
             return Layer(diff_id=tar.digest, tar_bytes=tar.size, zstd_bytes=tar.zstd_size, files=files, texts=texts)
     except (tarfile.TarError, zstandard.ZstdError, EOFError, OSError) as error:
         raise FailedError(f"a layer of type {media_type} cannot be read: {error}") from error
@@ -96,7 +97,8 @@ class _MeteredTar(io.RawIOBase):
         self.zstd_size += len(self._zstd.flush())
 
 
-def _read_members(tar: _MeteredTar) -> tuple[dict[str, int], dict[str, str]]:
+def read_files(tar: io.RawIOBase) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the size of each file in a tar, and the package databases, as ``Layer`` has them."""
     files: dict[str, int] = {}
     texts: dict[str, str] = {}
     with tarfile.open(fileobj=tar, mode="r|", bufsize=CHUNK_BYTES) as archive:
@@ -107,7 +109,6 @@ def _read_members(tar: _MeteredTar) -> tuple[dict[str, int], dict[str, str]]:
             files[path] = member.size
             if PACKAGE_DATABASES.fullmatch(path) and (content := archive.extractfile(member)) is not None:
                 texts[path] = content.read().decode(errors="replace")
-    tar.finish()
     return files, texts
 
 

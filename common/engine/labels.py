@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from packaging.requirements import Requirement
 
+from common.catalog.images import python_series
 from common.catalog.stacks import Stack
 from common.engine.client import engine
 from common.host.machine import revision
@@ -49,7 +50,7 @@ def digest_of(reference: str) -> str:
 
 def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
     """Return the version of each package in a lock that is installed with this Python on Linux."""
-    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    environment = {"python_version": python_series(python), "python_full_version": python}
     lines = (line.rstrip("\\ ") for line in lock.splitlines() if line[:1].isalnum())
     return {
         pin.name: str(pin.specifier).removeprefix("==")

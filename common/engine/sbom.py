@@ -1,7 +1,8 @@
 """The software bill of materials of an image, in CycloneDX: every package in it, as read back from its files."""
 
+import io
 from collections.abc import Iterable, Iterator
-from typing import IO, cast
+from typing import cast
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
@@ -10,7 +11,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from common.engine.client import engine
-from common.engine.contents import ImagePackage, PackageKind, packages_in, read_layer
+from common.engine.contents import ImagePackage, PackageKind, packages_in, read_files
 from common.engine.labels import BASE
 from common.engine.ownership import watched_containers
 from common.project import PROJECT
@@ -26,15 +27,15 @@ PURL_TYPES = {
 def bill_of_materials(image_tag: str) -> str:
     """Return the bill of an image that the engine has, as JSON; the same image gives the same components."""
     image = engine().images.get(image_tag)
-    digest = str(image.id).partition(":")[2]
+    name, _, version = image_tag.rpartition(":")
     bom = Bom(components=map(_component, packages_of(image_tag)))
     bom.metadata.component = Component(
-        name=image_tag.partition(":")[0],
-        version=image_tag.partition(":")[2],
+        name=name,
+        version=version,
         type=ComponentType.CONTAINER,
         bom_ref=image_tag,
         description=f"built on {image.labels.get(BASE, 'an unknown base image')}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=str(image.id).partition(":")[2])],
     )
     bom.register_dependency(bom.metadata.component, bom.components)
     return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
@@ -45,10 +46,10 @@ def packages_of(image_tag: str) -> tuple[ImagePackage, ...]:
     with watched_containers() as labels:
         container = engine().containers.create(image_tag, labels=labels)
         try:
-            content = read_layer(cast("IO[bytes]", _Stream(cast("Iterable[bytes]", container.export()))), "tar")
+            files, texts = read_files(_Stream(cast("Iterable[bytes]", container.export())))
         finally:
             container.remove(force=True, v=True)
-    return packages_in(content.files, content.texts)
+    return packages_in(files, texts)
 
 
 def _component(package: ImagePackage) -> Component:
@@ -60,14 +61,14 @@ def _component(package: ImagePackage) -> Component:
     )
 
 
-class _Stream:
+class _Stream(io.RawIOBase):
     """Chunks as a file that is read from beginning to end."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks: Iterator[bytes] = iter(chunks)
         self._rest = b""
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes; none at the end."""
         while not self._rest:
             if (chunk := next(self._chunks, None)) is None:
@@ -75,6 +76,3 @@ class _Stream:
             self._rest = chunk
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
-
-    def close(self) -> None:
-        """Do nothing: the stream ends with its container."""

@@ -15,7 +15,6 @@ import psutil
 
 from common.errors import UsageError
 
-BYTES_PER_KB = 1024
 KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
 """The rows of the v2 ``memory.stat`` that Linux 5.18 and later add up in a row of its own, ``kernel``."""
 BYTES_PER_KB = 1024

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from common.catalog.images import python_series
 from common.errors import UsageError
 
 PYENV, UV = Path("~/.pyenv"), Path("~/.local/share/uv/python")
@@ -44,9 +45,8 @@ def version_of(interpreter: Path) -> str:
 
 
 def _installed(version: str) -> Iterator[Path]:
-    kind, numbers, threads = _split(version)
-    series = ".".join(numbers.split(".")[:2])
-    for name in (f"{kind or 'python'}{series}{threads}", "python3", "python"):
+    kind, numbers, _ = _split(version)
+    for name in (f"{'' if kind else 'python'}{python_series(version)}", "python3", "python"):
         if path := shutil.which(name):
             yield Path(path)
     yield from sorted(_pyenv().glob(f"{kind}{numbers}*/bin/python"), reverse=True)

@@ -124,7 +124,7 @@ def framework_from_checkout(
     """Return ``framework`` with its package built from the checkout in ``source``, rebuilt if a file has changed."""
     wheel = _wheel(source, built)
     name, *_ = parse_wheel_filename(wheel.name)
-    if framework.distribution is None or canonicalize_name(framework.distribution) != name:
+    if framework.package != name:
         raise UsageError(f"{source} contains the package {name}, which is not that of {framework.name}.")
     dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)} @ {wheel.as_uri()}")
     return _variant(framework, f"checkout-{wheel.parent.name}", dependencies, root)
@@ -190,10 +190,9 @@ def _replace_own(framework: Framework, replacement: Callable[[Requirement], str]
     """Return the framework's dependencies with the requirement for its own package replaced."""
     if framework.distribution is None:
         raise UsageError(f"{framework.name} is a floor without a framework, so no version of it can be chosen.")
-    own = canonicalize_name(framework.distribution)
     requirements = {line: Requirement(line) for line in framework.dependencies}
     return tuple(
-        replacement(requirement) if canonicalize_name(requirement.name) == own else line
+        replacement(requirement) if canonicalize_name(requirement.name) == framework.package else line
         for line, requirement in requirements.items()
     )
 

@@ -96,7 +96,7 @@ class OwnRequest(Struct, frozen=True, kw_only=True):
 class LoadSpec(Struct, frozen=True, kw_only=True):
     """The load of one window."""
 
-    scenario: Annotated[str, says("Name of the Locust workload; paths for requests of the user's own.")]
+    scenario: Annotated[str, says("Name of the Locust workload; `paths` if the user's own requests are sent.")]
     users: Annotated[Count, says("Locust users, each one connection.")]
     delay_ms: Annotated[Count, says("Sleep requested by the scenarios that sleep.")]
     rate: Annotated[Rate | None, says("Arrival rate of an open loop, or where a ramp begins; null otherwise.")] = None

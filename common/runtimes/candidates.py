@@ -201,10 +201,8 @@ def candidate_from_cell(cell: Cell) -> Candidate:
     if cell.guest is not None:
         return guest_candidate(cell.guest)
     known, known_images = frameworks(), images()
-    framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]
-    if (
-        framework not in known or server not in SERVERS or cell.image not in {None, *known_images}
-    ):  # nor a folder's path
+    framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]  # a record names no folder
+    if framework not in known or server not in SERVERS or cell.image not in {None, *known_images}:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
     (stack,) = named_stacks(cell.framework, cell.server, known)
     if cell.image is None:

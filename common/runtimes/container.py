@@ -92,9 +92,7 @@ def started(
     """Start a container as ``serve`` does, but yield it as soon as its process runs, before it answers."""
     sweep()
     port = traits.port
-    options = limits(size, cores) | traits.confine(size.memory_bytes).options()
-    options |= network(inside=inside, publish=publish, port=port)
-    options["environment"] |= {"PORT": str(port)}
+    options = limits(size, cores, traits) | network(inside=inside, publish=publish, port=port)
     with watched_containers() as labels, created(image_tag, options, labels) as container:
         start(container, image_tag)
         pid, memory = groups(container)
@@ -122,7 +120,7 @@ def can_enter_namespaces() -> bool:
     return os.geteuid() == 0 and shutil.which("nsenter") is not None
 
 
-def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
+def limits(size: Size, cores: Sequence[int], traits: ImageTraits = OURS) -> dict[str, Any]:
     """Return the engine's options for a container's resources and privileges.
 
     The image's health check is off, because its CPU time would be measured as the server's.
@@ -130,9 +128,9 @@ def limits(size: Size, cores: Sequence[int]) -> dict[str, Any]:
     return {
         **_quota(size),
         "cpuset_cpus": ",".join(str(core) for core in cores),
-        **confine(size.memory_bytes).options(),
+        **traits.confine(size.memory_bytes).options(),
         "healthcheck": {"test": ["NONE"]},
-        "environment": {"WORKERS": str(size.workers)},
+        "environment": {"WORKERS": str(size.workers), "PORT": str(traits.port)},
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound
 
 from common.catalog.frameworks import Framework, Interface
 from common.catalog.servers import Server
@@ -19,12 +19,11 @@ from common.engine.client import engine
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cpu import cgroup_meter
+from common.host.readiness import PROBE_TIMEOUT_S
 from common.project import ROOT
 from common.records.run import Guest
 from common.runtimes import container
 from common.runtimes.base import RunningServer
-
-PROBE_TIMEOUT_S = 5.0
 
 
 def guest_stack(guest: Guest) -> Stack:
@@ -55,7 +54,7 @@ def image_guest(name: str) -> Guest:
             image = images.get(name)
         except ImageNotFound:
             image = images.pull(name)
-    except (APIError, NotFound) as error:
+    except APIError as error:
         raise UsageError(f"TARGET_IMAGE={name} cannot be had: {error.explanation}") from error
     exposed = [port for port in image.attrs["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")]
     port = int(exposed[0].removesuffix("/tcp")) if len(exposed) == 1 else PORT
@@ -132,7 +131,7 @@ def _why_gone(meter: str | None) -> str | None:
 def _pid_of(name: str) -> int:
     try:
         state = engine().containers.get(name).attrs["State"]
-    except (APIError, NotFound) as error:
+    except APIError as error:
         raise UsageError(f"invalid CONTAINER={name}: {error.explanation}") from error
     if not state["Running"]:
         raise UsageError(f"invalid CONTAINER={name}: it is not running.")

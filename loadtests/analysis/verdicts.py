@@ -126,7 +126,7 @@ def _why_no_cpu_time(cell: Cell, runtime: Runtime) -> str | None:
     if runtime is Runtime.FARGATE:
         return f"the {runtime} runtime gives no CPU time"
     if cell.guest is not None and cell.guest.image is None and cell.guest.meter is None:
-        return f"whose CPU time to read at {cell.guest.url} is not known without PID= or CONTAINER="
+        return f"the server process behind {cell.guest.url} is not known without PID= or CONTAINER="
     return None
 
 

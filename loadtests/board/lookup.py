@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from common.catalog.images import python_series
 from common.catalog.runtimes import Runtime
 from common.host.machine import machine
 from common.records.figure import Figure, Subject
@@ -38,5 +39,5 @@ def _subject(candidate: Candidate) -> Subject:
         server=candidate.stack.server.name,
         image=None if candidate.image is None else candidate.image.name,
         runtime=Runtime.PROCESS if candidate.image is None else Runtime.DOCKER,
-        python=".".join(candidate.python_version.split(".")[:2]),
+        python=python_series(candidate.python_version),
     )

@@ -24,7 +24,7 @@ README = ROOT / "README.md"
 BEGIN = "<!-- results: begin; written by make publish -->"
 END = "<!-- results: end -->"
 WIDE = "-all"
-"""How the folder ends of a run of more frameworks than the default ones."""
+"""The end of a folder's name if its run has more frameworks than the default ones."""
 PAGE = ROOT / "docs" / "results.md"
 PAGE_HEAD = """# Published results
 

@@ -80,14 +80,16 @@ class GuestParameters:
         """Return the runtime that ``RUNTIME=`` names and that suits the guest; ``UsageError`` if none does."""
         if self.target_image is not None and self.url is not None:
             raise UsageError(f"TARGET_IMAGE={self.target_image} and URL={self.url} both name a server: leave one out.")
-        needed = Runtime.DOCKER if self.target_image is not None else Runtime.PROCESS if self.url is not None else None
-        if needed is None:
-            return parse_runtime(asked)
-        runtime = parse_runtime(needed if canonical(asked) == "auto" else asked)
-        if runtime is not needed:
-            variable, value = ("URL", self.url) if self.target_image is None else ("TARGET_IMAGE", self.target_image)
-            raise UsageError(f"{variable}={value} needs RUNTIME={needed}, not {runtime}.")
-        return runtime
+        for variable, value, needed in (
+            ("TARGET_IMAGE", self.target_image, Runtime.DOCKER),
+            ("URL", self.url, Runtime.PROCESS),
+        ):
+            if value is not None:
+                runtime = parse_runtime(needed if canonical(asked) == "auto" else asked)
+                if runtime is not needed:
+                    raise UsageError(f"{variable}={value} needs RUNTIME={needed}, not {runtime}.")
+                return runtime
+        return parse_runtime(asked)
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Return the guest, if one is named; ``UsageError`` if there is no such image, process or container."""

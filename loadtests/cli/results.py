@@ -8,7 +8,6 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Group, Parameter, validators
-from packaging.utils import canonicalize_name
 
 from common.catalog.frameworks import frameworks
 from common.catalog.inventory import package_table
@@ -77,7 +76,7 @@ def show(
     for note in rows_report.notes(rows, prices, vcpu=vcpu, runtime=runtime):
         terminal.note(note)
     if terminal.form is not Form.CSV:
-        shown = {canonicalize_name(candidate.stack.framework.distribution or "") for candidate in candidates}
+        shown = {candidate.stack.framework.package for candidate in candidates}
         packages = {name: usage for name, usage in load_popularity().most_used().items() if name in shown}
         terminal.results.print()
         terminal.show(package_table(packages))

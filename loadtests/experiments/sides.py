@@ -5,8 +5,6 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import DEFAULT_PYTHON, images, parse_python
 from common.catalog.runtimes import Runtime
@@ -90,11 +88,7 @@ class Side:
         """Return the framework whose package a checkout holds: the one named, the other side's, or the only one."""
         assert self.source is not None
         project = variants.project_name(self.source)
-        fitting = [
-            name
-            for name, one in frameworks().items()
-            if one.distribution and project in {None, canonicalize_name(one.distribution)}
-        ]
+        fitting = [name for name, one in frameworks().items() if one.package and project in {None, one.package}]
         for name in (self.framework, other.framework):
             if name in fitting:
                 return name

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from markupsafe import Markup
-from packaging.utils import canonicalize_name
 
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON
@@ -118,8 +117,7 @@ def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
 def _popularity() -> Mapping[str, str]:
     """Return what is known of each framework's package, in words, by the framework's name."""
     popularity = load_popularity()
-    packages = {name: canonicalize_name(one.distribution) for name, one in frameworks().items() if one.distribution}
-    known = {name: popularity.sentence(package) for name, package in packages.items()}
+    known = {name: popularity.sentence(one.package) for name, one in frameworks().items() if one.package}
     return {name: sentence for name, sentence in known.items() if sentence is not None}
 
 

@@ -115,7 +115,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     yield from stand_in_notes(run.cells)
     if any(not cell.keep_alive for cell in run.cells):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
-        yield "a closing server that waits until its client has closed as well is as fast as that client lets it be."
+        yield "a closing server that waits for its client to close too can be no faster than that client."
     if any(cell.guest for cell in run.cells):
         yield "guest: a server of your own; its app, server and image are not this project's."
     yield "req/s per vCPU: correct responses per second of the server's CPU time."

@@ -22,6 +22,7 @@ ACCEPTED = (
     "and weight; docs/getting-started.md shows one"
 )
 MOST_REQUESTS, MOST_WEIGHT = 100, 1000
+METHODS = tuple(method.value for method in HTTPMethod if method is not HTTPMethod.CONNECT)
 _TARGET = re.compile(r"/[!-~]*")
 """A path and a query as they stand in a request line: printable, without spaces."""
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -73,10 +74,8 @@ def _request(entry: Any) -> OwnRequest:  # noqa: ANN401 -- TOML
         raise ValueError(f"a request has the unknown entry {unknown[0]}")
     if _TARGET.fullmatch(own.path) is None:
         raise ValueError(f"the path {own.path!r} must begin with / and hold no spaces and only ASCII")
-    if own.method not in set(HTTPMethod) - {HTTPMethod.CONNECT}:
-        raise ValueError(
-            f"the method {own.method!r} must be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"
-        )
+    if own.method not in METHODS:
+        raise ValueError(f"the method {own.method!r} must be one of {', '.join(METHODS)}")
     if not 200 <= own.status <= 599:  # noqa: PLR2004 -- the final statuses of HTTP
         raise ValueError(f"the status {own.status} must be between 200 and 599")
     if not 0 < own.weight <= MOST_WEIGHT:

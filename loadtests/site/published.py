@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from common.catalog.prices import Prices
@@ -36,12 +37,11 @@ def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
             found.append(_read(RunFolder(folder=file.parent), prices))
     if not found:
         raise UsageError(f"{published} holds no run. Run: make publish")
-    found.sort(key=lambda one: (one.run.runtime is Runtime.DOCKER, not _is_wide(one), one.run.started_at), reverse=True)
-    return found
+    return sorted(found, key=_precedence, reverse=True)
 
 
-def _is_wide(one: PublishedRun) -> bool:
-    return one.name.endswith(WIDE)
+def _precedence(one: PublishedRun) -> tuple[bool, bool, datetime]:
+    return one.run.runtime is Runtime.DOCKER, not one.name.endswith(WIDE), one.run.started_at
 
 
 def _read(folder: RunFolder, prices: Prices) -> PublishedRun:

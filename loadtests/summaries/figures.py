@@ -1,8 +1,8 @@
 """Figures, the single numbers that the store keeps for each stack, made from rows of summaries. Pure."""
 
 import hashlib
-import re
 
+from common.catalog.images import python_series
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.run import Cell, Machine, Run
 from common.records.summary import Interval, Verdict
@@ -33,7 +33,7 @@ def subject_of(run: Run, cell: Cell) -> Subject:
         server=cell.server,
         image=cell.image,
         runtime=run.runtime,
-        python=re.sub(r"^(\D*\d+\.\d+)[^t]*", r"\1", cell.python),  # 3.13.2: 3.13, 3.14.0t: 3.14t
+        python=python_series(cell.python),
     )
 
 

@@ -130,13 +130,13 @@ class Exchange(ABC):
                 reuse = learned.keep_alive and not connection.unsent
                 self._ended(connection, None, learned.body_bytes, now_s, reuse=reuse)
                 return
+            connection.expected = connection.closing = NO_RESPONSE  # neither is compared with a later piece
             if learned.begins(data) and not ended:
-                connection.buffer, connection.expected, connection.closing = data, NO_RESPONSE, NO_RESPONSE
+                connection.buffer = data
                 return
             answer = connection.answer = ResponseReader(
                 target.request.method, max_bytes=target.request.max_answer_bytes
             )
-        connection.expected = connection.closing = NO_RESPONSE
         if data:
             answer.feed(data)
         if ended:
