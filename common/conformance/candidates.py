@@ -12,6 +12,7 @@ from common.conformance.running import SuiteOutcome, run_suite
 from common.console import live_progress
 from common.errors import FailedError
 from common.records.run import Conformance
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import available, prepare
 
@@ -26,16 +27,27 @@ _OUTDATED = "passes, but is declared as a deviation; remove it from the framewor
 
 
 def conform(candidate: Candidate) -> Conformance:
-    """Return the outcome of the suite on a fresh server; one that does not start fails the test ``start``.
+    """Return the outcome of the suite on a fresh server.
 
     Of a server of the user's own nothing is declared, so keep-alive and overlap are observed.
     """
     server = candidate.stack.server
     keep_alive, overlap = (server.keep_alive, server.concurrent) if candidate.guest is None else (None, None)
+
+    def check(running: RunningServer) -> Conformance:
+        outcome = run_suite(running.url, keep_alive=keep_alive, overlap=overlap, prefix=running.client_prefix)
+        return conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
+
+    return on_fresh_server(candidate, check)
+
+
+def on_fresh_server(
+    candidate: Candidate, check: Callable[[RunningServer], Conformance], *, inside: bool = True
+) -> Conformance:
+    """Return the outcome of a check; a server that does not start fails the test ``start``. ``inside`` as ``serve``."""
     try:
-        with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))) as running:
-            outcome = run_suite(running.url, keep_alive=keep_alive, overlap=overlap, prefix=running.client_prefix)
-            return conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
+        with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0)), inside=inside) as running:
+            return check(running)
     except FailedError as error:
         return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
 

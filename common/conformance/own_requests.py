@@ -1,16 +1,15 @@
 """Whether a server answers the user's own requests as expected: what stands in for the contract with ``PATHS=``."""
 
 import http.client
-import os
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from common.conformance.candidates import SIZE
+from common.conformance.candidates import on_fresh_server
 from common.conformance.endpoint import Endpoint
-from common.errors import FailedError
 from common.records.load import OwnRequest
 from common.records.run import Conformance
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 
 TIMEOUT_S = 10.0
@@ -21,25 +20,24 @@ def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Con
 
     Raise ``UsageError`` if the user's own server cannot be reached.
     """
-    began_s = time.monotonic()
-    try:
-        with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0)), inside=False) as running:
-            if candidate.guest is not None:
-                Endpoint.parse(running.url).reach()
-            failed, closed = {}, False
-            for request in requests:
-                seen, closes = _send(running.url, request)
-                closed = closed or closes
-                if seen != (expected := f"status {request.status}"):
-                    failed[str(request)] = f"{seen}, not {expected}"
-    except FailedError as error:
-        return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
-    return Conformance(
-        passed=len(requests) - len(failed),
-        failed=failed,
-        observed={"keep-alive": "no" if closed else "yes"},
-        duration_s=time.monotonic() - began_s,
-    )
+
+    def check(running: RunningServer) -> Conformance:
+        if candidate.guest is not None:
+            Endpoint.parse(running.url).reach()
+        began_s, failed, closed = time.monotonic(), {}, False
+        for request in requests:
+            seen, closes = _send(running.url, request)
+            closed = closed or closes
+            if seen != (expected := f"status {request.status}"):
+                failed[str(request)] = f"{seen}, not {expected}"
+        return Conformance(
+            passed=len(requests) - len(failed),
+            failed=failed,
+            observed={"keep-alive": "no" if closed else "yes"},
+            duration_s=time.monotonic() - began_s,
+        )
+
+    return on_fresh_server(candidate, check, inside=False)
 
 
 def _send(url: str, request: OwnRequest) -> tuple[str, bool]:
