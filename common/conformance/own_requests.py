@@ -1,18 +1,18 @@
 """Whether a server answers the user's own requests as expected: what stands in for the contract with ``PATHS=``."""
 
-import http.client
 import time
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from common.conformance.candidates import on_fresh_server
 from common.conformance.endpoint import Endpoint
+from common.conformance.wire import MalformedResponseError, Wire
 from common.records.load import OwnRequest
 from common.records.run import Conformance
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 
-TIMEOUT_S = 10.0
+PATIENCE_S = 10.0
+"""The longest wait for an answer."""
 
 
 def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:
@@ -22,11 +22,12 @@ def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Con
     """
 
     def check(running: RunningServer) -> Conformance:
+        target = Endpoint.parse(running.url)
         if candidate.guest is not None:
-            Endpoint.parse(running.url).reach()
+            target.reach()
         began_s, failed, closed = time.monotonic(), {}, False
         for request in requests:
-            seen, closes = _send(running.url, request)
+            seen, closes = _send(target, request)
             closed = closed or closes
             if seen != (expected := f"status {request.status}"):
                 failed[str(request)] = f"{seen}, not {expected}"
@@ -40,16 +41,15 @@ def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Con
     return on_fresh_server(candidate, check, inside=False)
 
 
-def _send(url: str, request: OwnRequest) -> tuple[str, bool]:
+def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
     """Return the status in words, or the error in its place, and whether the server closes the connection after it."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
+    headers = (f"{name}: {value}" for name, value in request.headers.items())
     try:
-        body = request.body.encode() or None
-        connection.request(request.method, request.path, body=body, headers={"Accept": "*/*"} | request.headers)
-        response = connection.getresponse()
-        response.read()
-    except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__, False
-    finally:
-        connection.close()
-    return f"status {response.status}", response.will_close
+        with Wire(target, patience_s=PATIENCE_S) as wire:
+            body = request.body.encode()
+            wire.send(wire.request(request.path, "Accept: */*", *headers, method=request.method, body=body))
+            answer = wire.answer(request.method)
+    except (OSError, MalformedResponseError) as error:
+        return str(error).rstrip("."), False
+    closes = "close" in map(str.lower, answer.values("connection")) or answer.raw.startswith(b"HTTP/1.0")
+    return f"status {answer.status}", closes

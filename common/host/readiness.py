@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -39,6 +39,14 @@ def responds(
     return fetch_body(url, path, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s) is not None
 
 
+def answers(url: str) -> bool:
+    """Return whether ``GET /`` gets any answer in HTTP, whatever its status."""
+    try:
+        return any(isinstance(event, h11.Response) for event in _exchange(url, "/", PROBE_TIMEOUT_S))
+    except (OSError, h11.RemoteProtocolError):
+        return False
+
+
 def fetch_body(
     url: str, path: str, *, timeout_s: float = PROBE_TIMEOUT_S, connect_timeout_s: float | None = None
 ) -> bytes | None:
@@ -47,37 +55,39 @@ def fetch_body(
     ``timeout_s`` limits the exchange from connecting to the last byte, however slowly the bytes arrive;
     ``connect_timeout_s`` can only shorten the time to connect.
     """
-    deadline_s = time.monotonic() + timeout_s
-    address = urlsplit(url)
+    body = bytearray()
     try:
-        with socket.create_connection(
-            (address.hostname or "", address.port or 80), timeout=min(connect_timeout_s or timeout_s, timeout_s)
-        ) as connection:
-            return _exchange(connection, address.netloc, path, deadline_s)
+        for event in _exchange(url, path, timeout_s, connect_timeout_s):
+            if isinstance(event, h11.Response) and event.status_code != HTTPStatus.OK:
+                return None
+            if isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > MAX_BODY_BYTES:
+                    return None
     except (OSError, h11.RemoteProtocolError):
         return None
+    return bytes(body)
 
 
-def _exchange(connection: socket.socket, host: str, path: str, deadline_s: float) -> bytes | None:
-    """Send the request and read the answer; ``TimeoutError`` at the deadline."""
+def _exchange(url: str, path: str, timeout_s: float, connect_timeout_s: float | None = None) -> Iterator[object]:
+    """Send a request and yield what arrives until the answer is complete; ``TimeoutError`` at the deadline."""
+    deadline_s = time.monotonic() + timeout_s
+    address = urlsplit(url)
     parser = h11.Connection(our_role=h11.CLIENT)
     # A synchronous worker would otherwise wait for the next request on this connection until its keep-alive ends.
-    request = h11.Request(method="GET", target=path, headers=[("Host", host), ("Connection", "close")])
-    connection.settimeout(_left_s(deadline_s))
-    connection.sendall((parser.send(request) or b"") + (parser.send(h11.EndOfMessage()) or b""))
-    body = bytearray()
-    while not isinstance(event := parser.next_event(), h11.EndOfMessage):
-        if event is h11.NEED_DATA:
-            # A socket's own timeout starts anew with every byte, so a server that drips could hold us for ever.
-            connection.settimeout(_left_s(deadline_s))
-            parser.receive_data(connection.recv(_CHUNK_BYTES))
-        elif isinstance(event, h11.Response) and event.status_code != HTTPStatus.OK:
-            return None
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > MAX_BODY_BYTES:
-                return None
-    return bytes(body)
+    request = h11.Request(method="GET", target=path, headers=[("Host", address.netloc), ("Connection", "close")])
+    with socket.create_connection(
+        (address.hostname or "", address.port or 80), timeout=min(connect_timeout_s or timeout_s, timeout_s)
+    ) as connection:
+        connection.settimeout(_left_s(deadline_s))
+        connection.sendall((parser.send(request) or b"") + (parser.send(h11.EndOfMessage()) or b""))
+        while not isinstance(event := parser.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                # A socket's own timeout starts anew with every byte, so a server that drips could hold us for ever.
+                connection.settimeout(_left_s(deadline_s))
+                parser.receive_data(connection.recv(_CHUNK_BYTES))
+            else:
+                yield event
 
 
 def _left_s(deadline_s: float) -> float:

@@ -41,6 +41,15 @@ class Interval(Struct, frozen=True, kw_only=True):
     high: Annotated[float | None, says("Null with fewer than two windows.")]
     n: Annotated[Count, says("Number of windows behind the estimate.")]
 
+    def inverse(self, dividend: float = 1.0) -> "Interval":
+        """Return the interval of ``dividend`` divided by what this one estimates; the bounds change places."""
+        return Interval(
+            estimate=dividend / self.estimate,
+            low=None if self.high is None else dividend / self.high,
+            high=None if self.low is None else dividend / self.low,
+            n=self.n,
+        )
+
 
 class Decision(StrEnum):
     """The conclusion about two cells."""

@@ -1,11 +1,9 @@
 """Servers of the user's own that are measured like stacks: an image that is run, or a server that is already up."""
 
 import functools
-import http.client
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 from docker.errors import APIError, ImageNotFound
@@ -19,7 +17,7 @@ from common.engine.client import engine
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cpu import cgroup_meter
-from common.host.readiness import PROBE_TIMEOUT_S
+from common.host.readiness import answers
 from common.project import ROOT
 from common.records.run import Guest
 from common.runtimes import container
@@ -96,19 +94,6 @@ def serve(
 
 def _traits(guest: Guest) -> container.ImageTraits:
     return container.ImageTraits(port=guest.port, is_ready=answers, confine=confine_guest)
-
-
-def answers(url: str) -> bool:
-    """Return whether ``GET /`` gets any answer in HTTP."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PROBE_TIMEOUT_S)
-    try:
-        connection.request("GET", "/", headers={"Connection": "close"})
-        connection.getresponse()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
 
 
 @contextmanager

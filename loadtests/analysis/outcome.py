@@ -1,7 +1,7 @@
 """The outcome of comparing two cells: a decision and one sentence. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 from scipy.special import stdtrit
@@ -28,6 +28,16 @@ def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
     if (n := pair.ratio.n if pair.ratio else 0) < FEWEST_ROUNDS:
         return replace(pair, decision=Decision.UNDECIDED, rounds_needed=FEWEST_ROUNDS - n)
     return pair
+
+
+def between(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
+    """Return the comparison of two cells with ``a`` first, whichever way round it was made."""
+    for pair in pairs:
+        if (pair.a, pair.b) == (a, b):
+            return pair
+        if (pair.a, pair.b) == (b, a):
+            return replace(pair, a=a, b=b, ratio=None if pair.ratio is None else pair.ratio.inverse())
+    return None
 
 
 def settled(run: LoadRun, pair: Pair) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from common.records.summary import Controls, Decision, Interval, Pair
+from common.records.summary import Controls, Decision, Pair
 from loadtests.analysis.ranking import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY
@@ -80,19 +80,9 @@ def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: Load
 def _times(pair: Pair, better: str) -> str:
     """Return how many times as fast the better of a pair is, with the interval."""
     assert pair.ratio is not None
-    ratio = pair.ratio if better == pair.a else _inverted(pair.ratio)
+    ratio = pair.ratio if better == pair.a else pair.ratio.inverse()
     bounds = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
     return f"{ratio.estimate:.2f} times{bounds}"
-
-
-def _inverted(ratio: Interval) -> Interval:
-    low, high = ratio.low, ratio.high
-    return Interval(
-        estimate=1 / ratio.estimate,
-        low=None if high is None else 1 / high,
-        high=None if low is None else 1 / low,
-        n=ratio.n,
-    )
 
 
 def _worse(pair: Pair) -> str:

@@ -66,7 +66,7 @@ def values(row: BoardRow, over: Interval | None, busy_s: Interval | None) -> dic
 
     ``over`` is its cost over the floor, ``busy_s`` its 99th percentile in a closed loop: both are a load test's own.
     """
-    cost = None if row.rate is None else _inverse(row.rate.value)
+    cost = None if row.rate is None else row.rate.value.inverse(US_PER_S)
     found = {
         "rate": _value(row.rate),
         "over": over,
@@ -101,13 +101,3 @@ def figures(row: BoardRow) -> dict[str, Figure]:
 
 def _value(figure: Figure | None, scale: float = 1.0) -> Interval | None:
     return None if figure is None else scaled(figure.value, scale)
-
-
-def _inverse(rate: Interval) -> Interval:
-    """Return CPU microseconds a request from requests per CPU-second; the bounds change places."""
-    return Interval(
-        estimate=US_PER_S / rate.estimate,
-        low=None if rate.high is None else US_PER_S / rate.high,
-        high=None if rate.low is None else US_PER_S / rate.low,
-        n=rate.n,
-    )

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from msgspec.structs import replace
 from rich.table import Table
 
-from common.records.summary import Decision, Interval, Pair
+from common.records.summary import Decision, Pair
 from loadtests.analysis import outcome
 from loadtests.reports.formatting import MISSING, plain_table
 
@@ -16,13 +15,13 @@ HEADINGS = ("version", "speed of the newest = 100 %", "95 % interval", "against 
 def table(title: str, versions: Sequence[str], cells: Sequence[str], pairs: Sequence[Pair]) -> Table:
     """Return a row per version, the oldest first; ``cells`` are the names of their cells in the same order."""
     *older, newest = zip(versions, cells, strict=True)
-    rows = [_row(version, _between(pairs, newest[1], cell)) for version, cell in older]
+    rows = [_row(version, outcome.between(pairs, newest[1], cell)) for version, cell in older]
     return plain_table(title, HEADINGS, [*rows, (newest[0], "100.0%", MISSING, MISSING)], left={"version"})
 
 
 def sentences(cells: Sequence[str], pairs: Sequence[Pair], margin: float) -> Iterator[str]:
     """Yield the outcome for each version against the one before it, then the releases at which the speed changed."""
-    steps = [(after, _between(pairs, before, after)) for before, after in pairwise(cells)]
+    steps = [(after, outcome.between(pairs, before, after)) for before, after in pairwise(cells)]
     for after, pair in steps:
         yield (
             f"{after} was not compared with the version before it." if pair is None else outcome.sentence(pair, margin)
@@ -39,22 +38,3 @@ def _row(version: str, pair: Pair | None) -> tuple[str, ...]:
     speed = outcome.speed(pair.ratio)
     bounds = MISSING if speed.low is None or speed.high is None else f"{1 + speed.low:.1%} to {1 + speed.high:.1%}"
     return version, f"{1 + speed.estimate:.1%}", bounds, pair.decision
-
-
-def _between(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
-    """Return the comparison of two cells with ``a`` first, whichever way round it was made."""
-    for pair in pairs:
-        if (pair.a, pair.b) == (a, b):
-            return pair
-        if (pair.a, pair.b) == (b, a):
-            return replace(pair, a=a, b=b, ratio=None if pair.ratio is None else _inverse(pair.ratio))
-    return None
-
-
-def _inverse(ratio: Interval) -> Interval:
-    return Interval(
-        estimate=1 / ratio.estimate,
-        low=None if ratio.high is None else 1 / ratio.high,
-        high=None if ratio.low is None else 1 / ratio.low,
-        n=ratio.n,
-    )

@@ -1,7 +1,11 @@
 """A server of the user's own is held to the user's own requests."""
 
+import contextlib
+import time
+
 import pytest
 
+from common.conformance import own_requests
 from common.conformance.own_requests import answer_requests
 from common.errors import UsageError
 from common.records.load import OwnRequest
@@ -13,6 +17,16 @@ from tests.common.conformance.good_server import Closing, Good, serving
 class _Hanging(Good):
     def route(self) -> None:
         """End the connection without an answer."""
+        self.close_connection = True
+
+
+class _Dripping(Good):
+    def route(self) -> None:
+        """Send a byte every 50 ms, for 10 s."""
+        with contextlib.suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 180:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
         self.close_connection = True
 
 
@@ -47,4 +61,13 @@ def test_a_server_that_cannot_be_reached_is_named_as_such() -> None:
 def test_no_answer_is_a_failure_with_its_reason() -> None:
     with serving(_Hanging) as url:
         found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
-    assert found.failed == {"GET /hello": "Remote end closed connection without response, not status 200"}
+    assert found.failed == {"GET /hello": "the connection was closed without an answer, not status 200"}
+
+
+def test_an_answer_that_drips_is_given_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_requests, "PATIENCE_S", 0.3)
+    began_s = time.monotonic()
+    with serving(_Dripping) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
+    assert "no complete answer within 0.3 s" in found.failed["GET /hello"]
+    assert time.monotonic() - began_s < 5

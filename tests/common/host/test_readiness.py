@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from common.host import readiness
-from common.host.readiness import fetch_body, responds
+from common.host.readiness import answers, fetch_body, responds
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -79,6 +79,19 @@ def test_a_server_that_drips_bytes_does_not_outlast_the_deadline(start: bytes) -
     with answering(*drips, interval_s=0.05) as url:
         assert not responds(url, timeout_s=0.3)
     assert time.monotonic() - started_s < 1
+
+
+def test_any_complete_head_is_an_answer() -> None:
+    with answering(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n") as url:
+        assert answers(url)
+
+
+def test_a_head_that_drips_is_no_answer_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.3)
+    began_s = time.monotonic()
+    with answering(OK + b"X: ", *(b"x" for _ in range(200)), interval_s=0.05) as url:
+        assert not answers(url)
+        assert time.monotonic() - began_s < 3
 
 
 def test_a_server_that_never_answers_does_not_outlast_the_deadline() -> None:

@@ -13,10 +13,11 @@ from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.sizes import Size
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
+from common.host.readiness import answers
 from common.project import PROJECT, ROOT
 from common.records.run import Guest
 from common.runtimes.candidates import candidate_from_cell, guest_candidate
-from common.runtimes.guests import answers, guest_at, image_guest
+from common.runtimes.guests import guest_at, image_guest
 from loadtests.campaign.manifest import cell_of, controls
 from tests.common.conformance.good_server import Good, serving
 from tests.support.records import cell

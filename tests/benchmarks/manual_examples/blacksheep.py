@@ -1,0 +1,8 @@
+from blacksheep import Application, get
+
+app = Application()
+
+
+@get("/hello")
+def home():
+    return "Hello, World!"

@@ -1,0 +1,8 @@
+from bottle import Bottle
+
+app = Bottle()
+
+
+@app.route("/hello")
+def hello():
+    return "Hello World!"

@@ -1,0 +1,10 @@
+import falcon
+
+
+class QuoteResource:
+    def on_get(self, req, resp):
+        resp.media = {"quote": "I've always been more interested in the future than in the past.", "author": "Hopper"}
+
+
+app = falcon.App()
+app.add_route("/hello", QuoteResource())

@@ -1,0 +1,8 @@
+from microdot.asgi import Microdot
+
+app = Microdot()
+
+
+@app.route("/hello")
+async def index(request):
+    return {"hello": "world"}

@@ -1,0 +1,72 @@
+"""How our apps compare with the examples of the frameworks' own manuals, in requests per CPU-second.
+
+``python -m tests.benchmarks.manuals [FRAMEWORK ...]`` loads every app beside its manual's example, on the default
+server, in sliced rounds of the process runtime, and prints a table in Markdown. Exit status 1 where an app certainly
+reaches less than ``ENOUGH`` of its manual's example.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common.catalog.frameworks import frameworks
+from common.project import ROOT
+from common.records.schema import decode
+from common.records.summary import Interval, Summary
+from loadtests.analysis.outcome import between
+
+EXAMPLES = Path(__file__).with_name("manual_examples")
+ENOUGH = 0.97
+ROUNDS = 8
+TOGETHER = 7
+"""Frameworks in one run, each with its example: a fast and a slow one twice as controls, all up at once in a round."""
+
+
+def main(names: Sequence[str]) -> int:
+    """Print the ratio of each app to its manual's example; 1 where one is certainly below ``ENOUGH``."""
+    short = False
+    print("| framework | server | ours / manual's | 95 % interval | rounds |")  # noqa: T201
+    print("| --- | --- | ---: | ---: | ---: |", flush=True)  # noqa: T201
+    for first in range(0, len(names), TOGETHER):
+        for stack, ratio in measured(names[first : first + TOGETHER]):
+            assert ratio.low is not None
+            assert ratio.high is not None
+            name, _, server = stack.partition("+")
+            short = short or ratio.high < ENOUGH
+            bounds = f"{ratio.low:.3f} to {ratio.high:.3f}"
+            print(f"| {name} | {server} | {ratio.estimate:.3f} | {bounds} | {ratio.n} |", flush=True)  # noqa: T201
+    return int(short)
+
+
+def measured(names: Sequence[str]) -> Iterator[tuple[str, Interval]]:
+    """Yield the stack of each framework, and the ratio of its rate to that of its manual's example."""
+    with tempfile.TemporaryDirectory(prefix="manuals-") as temporary:
+        place = Path(temporary)
+        (place / "paths.toml").write_text('[[request]]\npath = "/hello"\n')
+        examples = [str(example_folder(name, place)) for name in names]
+        line = [sys.executable, "-m", "loadtests", "loadtest", f"--framework={','.join([*names, *examples])}"]
+        line += ["--runtime=process", f"--paths={place / 'paths.toml'}", f"--rounds={ROUNDS}", f"--out={place / 'run'}"]
+        subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        file = place / "run" / "summary.json"
+        pairs = decode(file.read_bytes(), Summary, what="a summary", source=str(file)).pairs
+        cells = {cell.partition("+")[0]: cell for pair in pairs for cell in (pair.a, pair.b) if "#" not in cell}
+        for name in names:
+            pair = between(pairs, cells[name], cells[f"{name}-local"])
+            assert pair is not None
+            assert pair.ratio is not None
+            yield cells[name], pair.ratio
+
+
+def example_folder(name: str, place: Path) -> Path:
+    """Make the folder of a framework with its manual's example as the app, and return it."""
+    folder = place / name
+    shutil.copytree(frameworks()[name].folder, folder)
+    shutil.copyfile(EXAMPLES / f"{name}.py", folder / "app.py")
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or sorted(file.stem for file in EXAMPLES.glob("[!_]*.py"))))
