@@ -9,14 +9,14 @@ from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import DEFAULT_PYTHON, images, parse_python
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import one_of
-from common.catalog.stacks import Stack, stacks
+from common.catalog.stacks import Stack
 from common.errors import UsageError
 from common.packages import variants
 from common.records.run import LoadRun
 from common.runtimes.candidates import Candidate, process_candidate
 from loadtests.campaign.store import RESULTS, RunFolder, is_run_folder
 
-STACK = "FRAMEWORK[+SERVER][@VERSION or @./CHECKOUT][:IMAGE, :py3.13 or :IMAGE-py3.13]"
+STACK = "FRAMEWORK[@VERSION or @./CHECKOUT][+SERVER[@VERSION]][:IMAGE, :py3.13 or :IMAGE-py3.13]"
 ACCEPTED = f"{STACK}, ./FOLDER, or a finished run"
 
 
@@ -27,8 +27,9 @@ class Side:
     text: str
     variable: str
     framework: str | None = None
-    server: str | None = None
     version: str | None = None
+    server: str | None = None
+    """Its name, with ``@`` and a version where it is not the pinned one."""
     source: Path | None = None
     image: str | None = None
     python: str | None = None
@@ -43,18 +44,21 @@ class Side:
                 return cls(text=text, variable=variable, run=_load_test(RunFolder(folder=folder), f"{variable}={text}"))
         if text.startswith((".", "/", "~")):
             return cls(text=text, variable=variable, source=_folder(text, variable))
-        match = re.fullmatch(r"([^+@:]+)(?:\+([^@:]+))?(?:@([^:]+))?(?::(.+))?", text)
+        match = re.fullmatch(r"([^+@:]+)(?:@([^:]+?))?(?:\+([^+:/]+))?(?::(.+))?", text)
         if match is None:
             raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {ACCEPTED}.")
-        framework, server, at, where = match.groups()
+        framework, at, server, where = match.groups()
+        name, _, after = (server or "").partition("@")
+        if where is None and after.lower() in images():  # as tables name stacks
+            server, where = name, after
         image, python = _image_and_python(where, variable)
         path = at if at and "/" in at else None
         return cls(
             text=text,
             variable=variable,
             framework=one_of(framework, frameworks(), variable=variable, more=("a folder such as ./mine", "a run")),
-            server=server,
             version=None if path else at,
+            server=server,
             source=None if path is None else _folder(path, variable),
             image=image,
             python=python,
@@ -71,7 +75,7 @@ class Side:
         """
         framework = self._framework(other)
         chosen = self.server or (other.server if self.source else None) or server
-        (stack, *more) = stacks(framework.name, chosen, {framework.name: framework})
+        (stack, *more) = variants.named_stacks(framework.name, chosen, {framework.name: framework})
         if more:
             raise UsageError(f"{self.variable}={self.text} selects {1 + len(more)} stacks. Name one server.")
         return self._candidate(stack, other, runtime)

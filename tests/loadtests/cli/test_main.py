@@ -111,7 +111,7 @@ BAD = [
     ("loadtest --paths=none.toml --runtime=process", "PATHS=none.toml", "[[request]]"),
     ("loadtest --paths=none.toml --scenario=sleep --runtime=process", "PATHS=none.toml", "SCENARIO=sleep"),
     ("loadtest --generator-workers=2 --scenario=ramp", "GENERATOR_WORKERS=2", "SCENARIO=ramp"),
-    ("compare", "A=(empty)", "FRAMEWORK[+SERVER]"),
+    ("compare", "A=(empty)", "FRAMEWORK[@VERSION or @./CHECKOUT][+SERVER[@VERSION]]"),
     ("compare --a=falcon --b=flacon", "B=flacon", "Did you mean falcon?"),
     ("compare --a=falcon --b=flask --fail-if-slower=much", "FAIL_IF_SLOWER=much", "such as 2%"),
     ("compare --a=falcon --b=flask --rounds=0", "0", ">= 1"),

@@ -26,7 +26,10 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
         ("falcon@4.2.0", ("falcon", None, "4.2.0", None, None)),
         ("falcon:alpine", ("falcon", None, None, "alpine", None)),
         ("falcon:py3.12", ("falcon", None, None, None, "3.12")),
-        ("falcon+granian@4.2.0:slim-py3.12", ("falcon", "granian", "4.2.0", "slim", "3.12")),
+        ("falcon@4.2.0+granian:slim-py3.12", ("falcon", "granian", "4.2.0", "slim", "3.12")),
+        ("falcon+granian@2.0.0:slim", ("falcon", "granian@2.0.0", None, "slim", None)),
+        ("falcon+granian@slim", ("falcon", "granian", None, "slim", None)),
+        ("falcon@4.2.0+granian@2.0.0", ("falcon", "granian@2.0.0", "4.2.0", None, None)),
     ],
 )
 def test_a_stack_is_named_by_framework_server_version_image_and_python(
