@@ -1,6 +1,7 @@
 """Base images by the names that users give them, and the tags of the images built on them."""
 
 import os
+import platform
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -72,6 +73,18 @@ def parse_interpreter(text: str) -> str:
 def python_series(version: str) -> str:
     """Return a Python's version without its last number: 3.13 for 3.13.2, 3.14t for 3.14.0t."""
     return re.sub(r"^(\D*\d+\.\d+)[^t]*", r"\1", version)
+
+
+OWN_PYTHON = python_series(platform.python_version())
+"""The Python of this program, on which stacks run in the process runtime unless ``PYTHON=`` names another."""
+
+
+def place_suffix(image: str | None, python: str) -> str:
+    """Return what a stack's name ends in: ``@slim``, ``@slim-py3.12``, ``@pypy3.11``; the usual Python is left out."""
+    usual = OWN_PYTHON if image is None else DEFAULT_PYTHON
+    named = "" if python in {usual, ""} else python if python.startswith("pypy") else f"py{python}"
+    where = "-".join(filter(None, (image, named)))
+    return f"@{where}" if where else ""
 
 
 def parse_pythons(text: str, parse: Callable[[str], str] = parse_python) -> tuple[str, ...]:

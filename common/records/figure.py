@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.images import place_suffix
 from common.catalog.runtimes import Runtime
 from common.records.schema import Count, says
 from common.records.summary import Interval, Verdict
@@ -35,10 +35,9 @@ class Subject(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The name in tables: ``falcon+gunicorn-gthread@slim``, with what is not usual about image and runtime."""
-        python = "" if self.python in {DEFAULT_PYTHON, ""} else f"-py{self.python}"
-        image = f"@{self.image}{python}" if self.image else ""
-        return f"{self.framework}+{self.server}{image}{' on Fargate' if self.runtime is Runtime.FARGATE else ''}"
+        """The name in tables: ``falcon+gunicorn-gthread@slim``, with what is not usual about Python and runtime."""
+        on_fargate = " on Fargate" if self.runtime is Runtime.FARGATE else ""
+        return f"{self.framework}+{self.server}{place_suffix(self.image, self.python)}{on_fargate}"
 
 
 class Conditions(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,15 @@ from packaging.specifiers import SpecifierSet
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, images, parse_interpreter, parse_pythons
+from common.catalog.images import (
+    DEFAULT_PYTHON,
+    Image,
+    image_tag,
+    images,
+    parse_interpreter,
+    parse_pythons,
+    place_suffix,
+)
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import canonical, one_of, select
 from common.catalog.servers import SERVERS
@@ -77,10 +85,9 @@ class Candidate:
             return self.label
         if self.guest is not None:
             return self.guest.name
-        if self.image is None:
-            return self.stack.name if self.interpreter is None else f"{self.stack.name}@py{self.python}"
-        python = "" if self.python == DEFAULT_PYTHON else f"-py{self.python}"
-        return f"{self.stack.name}@{self.image.name}{python}"
+        image = None if self.image is None else self.image.name
+        python = "" if self.image is None and self.interpreter is None else self.python
+        return f"{self.stack.name}{place_suffix(image, python)}"
 
     @property
     def tag(self) -> str | None:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from common.catalog.images import OWN_PYTHON
 from common.catalog.runtimes import Runtime
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.summary import Interval, Verdict
 from tests.support.records import NOON
 
-PROCESS = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python="3.13")
+PROCESS = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python=OWN_PYTHON)
 DOCKER = Subject(framework="a", server="b", image="slim", runtime=Runtime.DOCKER, python="3.13")
 HELLO = Conditions(scenario="hello", vcpu=1.0, workers=1)
 

@@ -1,5 +1,6 @@
 """Records for tests, valid unless a test says otherwise."""
 
+import platform
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ def cell(name: str, **changes: Any) -> Cell:  # noqa: ANN401 -- any field
         "server_packages": [],
         "lock_sha256": "0" * 64,
         "keep_alive": True,
-        "python": "3.13.2",
+        "python": "3.13.2" if changes.get("image") else platform.python_version(),
     }
     return Cell(**fields | changes)
 

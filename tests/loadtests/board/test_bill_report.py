@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.prices import load_prices
@@ -72,8 +73,8 @@ def test_the_notes_name_what_is_missing_and_the_command_for_it() -> None:
 
 
 def test_of_many_stacks_the_notes_name_a_few() -> None:
-    subjects = [Subject(framework=one, server="b", runtime=DOCKER.runtime, python="3.13") for one in "acdef"]
-    assert "a valid rate of a+b, c+b, d+b and 2 more (make loadtest)" in _notes(
+    subjects = [replace(DOCKER, framework=one) for one in "acdef"]
+    assert "a valid rate of a+b@slim, c+b@slim, d+b@slim and 2 more (make loadtest)" in _notes(
         _bill(Question(utilisation=0.5), (), subjects)
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from common.catalog.images import OWN_PYTHON
 from common.catalog.runtimes import Runtime
 from common.errors import FailedError
 from common.project import ROOT
@@ -26,7 +27,7 @@ from loadtests.summaries.figures import machine_digest
 from tests.support.records import NOON, cell, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2"
-SUBJECT = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python="3.13")
+SUBJECT = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python=OWN_PYTHON)
 HELLO = Conditions(scenario="hello", vcpu=1.0, workers=1)
 HERE = machine_digest(run([]).machine)
 OTHER = Machine(cpu_model="Other", cores=64, memory_bytes=2**40, kernel="6.1", cgroup_version=2, python="3.13.2")
