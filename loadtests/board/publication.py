@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from common.catalog.frameworks import frameworks
@@ -75,9 +76,8 @@ def _replace(target: Path, files: Sequence[Path]) -> None:
 
 
 def with_results(readme: str, published: Path) -> str:
-    """Return ``readme`` with the table of the published Docker run, or else of the first run, between its markers."""
-    runs = _published(published)
-    run, summary = next((pair for pair in runs if pair[0].runtime is Runtime.DOCKER), runs[0])
+    """Return ``readme`` with the table of the published run that comes first between its markers."""
+    run, summary = _published(published)[0]
     table = report.short_markdown(run, summary)
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
@@ -97,12 +97,21 @@ def _stacks(run: LoadRun) -> str:
     return counted(sum(cell.control_of is None for cell in run.cells), "stack")
 
 
+def precedence(name: str, run: LoadRun) -> tuple[bool, bool, datetime]:
+    """Return what published runs are sorted by, the highest first: the README's table and all pictures are of that one.
+
+    Docker comes before processes, the default frameworks before the whole field, a newer run before an older one.
+    """
+    return run.runtime is Runtime.DOCKER, not name.endswith(WIDE), run.started_at
+
+
 def _published(published: Path) -> list[tuple[LoadRun, Summary]]:
-    found = []
-    for file in sorted(published.glob("*/run.json")):
+    """Return the runs that can be read with their summaries, by their precedence."""
+    found = {}
+    for file in published.glob("*/run.json"):
         with suppress(UsageError):
-            found.append(read_load_test(RunFolder(folder=file.parent)))
-    return found
+            found[file.parent.name] = read_load_test(RunFolder(folder=file.parent))
+    return [found[name] for name in sorted(found, key=lambda name: precedence(name, found[name][0]), reverse=True)]
 
 
 def unreadable(published: Path) -> list[str]:

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from common.catalog.prices import Prices
-from common.catalog.runtimes import Runtime
 from common.errors import UsageError
 from common.records.run import LoadRun
-from loadtests.board.publication import WIDE
+from loadtests.board.publication import precedence
 from loadtests.campaign.store import RunFolder
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources
@@ -27,21 +25,14 @@ class PublishedRun:
 
 
 def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
-    """Return every published run that can be read; ``UsageError`` if there is none.
-
-    The newest run of the default frameworks in Docker is the first: the pictures are of it.
-    """
+    """Return every published run that can be read; ``UsageError`` if there is none. They come by their precedence."""
     found = []
     for file in sorted(published.glob("*/run.json")):
         with suppress(UsageError):
             found.append(_read(RunFolder(folder=file.parent), prices))
     if not found:
         raise UsageError(f"{published} holds no run. Run: make publish")
-    return sorted(found, key=_precedence, reverse=True)
-
-
-def _precedence(one: PublishedRun) -> tuple[bool, bool, datetime]:
-    return one.run.runtime is Runtime.DOCKER, not one.name.endswith(WIDE), one.run.started_at
+    return sorted(found, key=lambda one: precedence(one.name, one.run), reverse=True)
 
 
 def _read(folder: RunFolder, prices: Prices) -> PublishedRun:
