@@ -15,13 +15,8 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 from locust.env import Environment
 
-from common.catalog.frameworks import frameworks
-from common.catalog.images import images
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
-from common.catalog.selection import one_of
-from common.catalog.servers import SERVERS
-from common.catalog.stacks import DEFAULT
 from common.console import Terminal
 from common.errors import BenchmarkError
 from common.records.summary import Interval
@@ -38,7 +33,8 @@ from loadtests.web import recording
 from loadtests.web.form import app_of, web_ui_of
 from loadtests.web.login import require_login
 from loadtests.web.monitor import Monitor, Slice, of_record, per_cpu_values
-from loadtests.web.switchboard import PASSWORD_VARIABLE, Offer, State, Switchboard, Wanted
+from loadtests.web.stack_form import choices, fields, wanted_of
+from loadtests.web.switchboard import PASSWORD_VARIABLE, Offer, State, Switchboard
 
 KEY = "per-vcpu"
 TITLE = "per vCPU"
@@ -99,6 +95,11 @@ class Live:
         self.monitor = Monitor(self.environment, self._begin)
         self._asked = 0
 
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime of the stacks that it brings up."""
+        return Runtime(options_of(self.environment).stack_runtime)
+
     def listen(self) -> None:
         """Sample every test from its start to its stop."""
         add: Any = self.environment.events
@@ -141,7 +142,7 @@ class Live:
     def switch(self, form: Mapping[str, str]) -> str | None:
         """Have the stack that the form names brought up; return why that failed, ``None`` once it is up."""
         offer = self.board.offered()
-        wanted = _wanted(form, offer, options_of(self.environment))
+        wanted = wanted_of(form, offer, self.runtime)
         if wanted is None:
             return None if offer.state is State.UP else f"{offer.message}. Choose a stack, or wait."
         runner = self.environment.runner
@@ -208,6 +209,7 @@ def open_live(environment: Environment) -> None:
         require_login(web_ui, os.environ.get(PASSWORD_VARIABLE, ""))
     _add_routes(live)
     _add_tab(live)
+    _add_fields(live)
 
 
 def _add_routes(live: Live) -> None:
@@ -271,52 +273,36 @@ def _add_tab(live: Live) -> None:
     app_of(live.environment).after_request(after)
 
 
+def _add_fields(live: Live) -> None:
+    """Add the choice of the stack to the parameters on Locust's own form, which sends them with every START."""
+    web_ui: Any = web_ui_of(live.environment)
+    update = web_ui.update_template_args
+
+    def update_with_fields() -> None:
+        update()
+        web_ui.template_args["extra_options"] = (
+            fields(live.board.offered(), live.runtime) | web_ui.template_args["extra_options"]
+        )
+
+    web_ui.update_template_args = update_with_fields
+    web_ui.update_template_args()
+
+
 def _page(live: Live, base: str) -> str:
     templates = Templates(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    options = options_of(live.environment)
-    runtime = Runtime(options.stack_runtime)
+    offered = choices(live.runtime)
     return templates.get_template("per_vcpu.html").render(
         base=base,
-        frameworks=sorted(frameworks()),
-        servers=[DEFAULT, *SERVERS],
-        images=list(images()) if runtime is Runtime.DOCKER else [],
-        quotas=runtime is Runtime.DOCKER,
+        frameworks=offered["framework"],
+        servers=offered["server"],
+        images=offered["image"],
+        quotas=offered["memory"] is None,
         scenarios={name: (one.__doc__ or "").strip() for name, one in SCENARIOS.items()},
         offer=live.board.offered(),
-        options=options,
+        options=options_of(live.environment),
         table=TABLE,
         charts_style=style_file("charts.css"),
         dark=style_file("dark.css"),
-    )
-
-
-def _wanted(form: Mapping[str, str], offer: Offer, options: Namespace) -> Wanted | None:
-    """Return the stack that the form names; ``None`` where it names none, or the one that is up."""
-    if not (name := form.get("framework")):
-        return None
-    docker = Runtime(options.stack_runtime) is Runtime.DOCKER
-    wanted = Wanted(
-        number=0,
-        framework=one_of(name, frameworks(), variable="FRAMEWORK"),
-        server=form.get("server") or DEFAULT,
-        image=(form.get("image") or None) if docker else None,
-        vcpu=form.get("vcpu") or f"{offer.size.vcpu:g}",
-        memory=(form.get("memory") or None) if docker else None,
-    )
-    present = offer.wanted and msgspec.structs.replace(offer.wanted, number=0)
-    is_up = offer.state is State.UP and (wanted == present or _is_first(wanted, offer))
-    return None if is_up else wanted
-
-
-def _is_first(wanted: Wanted, offer: Offer) -> bool:
-    """Return whether what is wanted is what the command began with, which no form has asked for."""
-    cell = offer.cell
-    return (
-        offer.wanted is None
-        and cell is not None
-        and (wanted.framework, wanted.image or cell.image) == (cell.framework, cell.image)
-        and wanted.server in {cell.server, DEFAULT}
-        and (float(wanted.vcpu), wanted.memory) == (offer.size.vcpu, None)
     )
 
 

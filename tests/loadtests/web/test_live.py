@@ -122,6 +122,21 @@ def test_locusts_own_page_starts_at_once_and_has_the_tab_and_a_link(web: Started
     assert last["scenario"] == "hello, 16 connections"
 
 
+def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chrome) -> None:
+    chrome.get(f"{web.url}/")
+    wait_until(lambda: bool(visible(chrome, "button[type=submit]")), deadline_s=20)
+    (parameters,) = [one for one in visible(chrome, "button") if "Custom parameters" in one.text]
+    parameters.click()
+    wait_until(lambda: bool(visible(chrome, "select[name=framework]")), deadline_s=10)
+    assert not visible(chrome, "[name=image], [name=memory]")
+    Select(chrome.find_element(By.NAME, "framework")).select_by_visible_text("bottle")
+    visible(chrome, "button[type=submit]")[0].click()
+    wait_until(lambda: web.data()["state"] == "running", deadline_s=90)
+    assert web.data()["stack"] == "bottle+gunicorn-gthread"
+    wait_until(lambda: _seconds(web.data()) >= 2, deadline_s=30)
+    web.client.post("/stop")
+
+
 def test_stacks_are_measured_and_switched_on_the_page_and_written_as_runs(
     web: Started, chrome: webdriver.Chrome
 ) -> None:
