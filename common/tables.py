@@ -134,4 +134,5 @@ def _number(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\|<>`*_\[\]])", r"\\\1", " ".join(text.split()))
+    """Escape what Markdown would take for markup; an underscore between letters or digits is none."""
+    return re.sub(r"([\\|<>`*\[\]]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(text.split()))

@@ -10,6 +10,7 @@ from common.records.load import Setup
 from common.records.run import Cell, Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
 from common.records.window import Window
+from common.tables import markdown_table
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, plain_table, share, stand_in_notes
@@ -63,10 +64,7 @@ def markdown(run: LoadRun, summary: Summary) -> str:
         *(f"**{warning}**\n" for warning in warnings(summary)),
         f"{title(run)}. {_measured(run)}",
         "",
-        _line(HEADINGS),
-        _line(["---:" if heading not in LEFT else "---" for heading in HEADINGS]),
-        *(_line(row) for row in rows(run, summary)),
-        "",
+        markdown_table(HEADINGS, rows(run, summary), left=LEFT),
         *(f"- {note}" for note in notes(run, summary)),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -75,14 +73,8 @@ def markdown(run: LoadRun, summary: Summary) -> str:
 def short_markdown(run: LoadRun, summary: Summary) -> str:
     """Return the ranked stacks as a short Markdown table, for the README."""
     columns = [HEADINGS.index(heading) for heading in SHORT]
-    ranked = [row for row in rows(run, summary) if row[0]]
-    lines = [
-        *(f"**{warning}**\n" for warning in warnings(summary)),
-        _line(SHORT),
-        _line(["---:" if heading not in LEFT else "---" for heading in SHORT]),
-        *(_line([row[column] for column in columns]) for row in ranked),
-    ]
-    return "\n".join(lines) + "\n"
+    ranked = [[row[column] for column in columns] for row in rows(run, summary) if row[0]]
+    return "\n".join([*(f"**{one}**\n" for one in warnings(summary)), markdown_table(SHORT, ranked, left=LEFT)])
 
 
 def warnings(summary: Summary) -> list[str]:
@@ -297,7 +289,3 @@ def _rounds(row: CellSummary) -> str:
     known = row.requests_per_cpu_s or row.throughput_rps
     undecided = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
     return f"{known.n if known else 0}{'*' if undecided else ''}"
-
-
-def _line(cells: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
