@@ -30,6 +30,12 @@ def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:
     (app / "start").chmod(0o755)
 
 
+def sources(stack: Stack, *, root: Path = ROOT) -> tuple[Path, ...]:
+    """Return the files and folders of this project that an image of the stack is made of."""
+    common = root / "common"
+    return stack.framework.folder, common / "contract", common / "__init__.py", root / "docker"
+
+
 def start_script(stack: Stack) -> str:
     """Return a shell script that becomes the stack's server, on ``$PORT`` with ``$WORKERS`` workers."""
     line = servers.command(stack.framework, stack.server, host="0.0.0.0", port="@PORT@", workers="@WORKERS@")  # noqa: S104 -- a container's own

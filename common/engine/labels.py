@@ -7,6 +7,7 @@ from packaging.requirements import Requirement
 
 from common.catalog.images import python_series
 from common.catalog.stacks import Stack
+from common.engine.build_context import sources
 from common.engine.client import engine
 from common.host.machine import revision
 from common.packages.locks import stack_requirements
@@ -23,12 +24,12 @@ VERSIONS = f"{PROJECT}.versions"
 def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
     """Return the labels of a stack built on ``base``, without those whose value is unknown.
 
-    None of them holds a time, which would make two images of the same content differ.
+    None of them holds what is not in the image, such as a time, which would make two images of the same content differ.
     """
     labels = {
         "org.opencontainers.image.title": stack.name,
         "org.opencontainers.image.version": stack.framework.version,
-        "org.opencontainers.image.revision": revision(40),
+        "org.opencontainers.image.revision": revision(*sources(stack), digits=40),
         BASE: base,
         BASE_DIGEST: digest_of(base),
         FRAMEWORK: stack.framework.name,

@@ -88,11 +88,15 @@ def python_optimisations(variables: Mapping[str, object]) -> tuple[bool | None, 
     return pgo or (None if stripped else False), lto or (None if stripped else False)
 
 
-def revision(digits: int = 12) -> str | None:
-    """Return the checkout's commit, with ``+dirty`` if files differ from it; ``None`` outside a git checkout."""
+def revision(*paths: Path, digits: int = 12) -> str | None:
+    """Return the checkout's commit, or the last one that changed ``paths``; ``None`` outside a git checkout.
+
+    It ends in ``+dirty`` if files, or those at ``paths``, differ from it. Paths outside the checkout do not count.
+    """
+    within = [str(path) for path in paths if path.is_relative_to(ROOT)]
     try:
-        commit = _git("rev-parse", f"--short={digits}", "HEAD")
-        return f"{commit}+dirty" if _git("status", "--porcelain") else commit
+        commit = _git("log", "-1", f"--abbrev={digits}", "--format=%h", "--", *within)
+        return f"{commit}+dirty" if _git("status", "--porcelain", "--", *within) else commit
     except (OSError, subprocess.CalledProcessError):
         return None
 

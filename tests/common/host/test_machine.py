@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from common.host import machine as module
 from common.host.machine import machine, machine_details, python_optimisations
 
 KERNEL = "6.1.0-test"
@@ -96,3 +98,34 @@ def test_this_machine_is_described() -> None:
     assert (record.cgroup_version, record.governor) == (details.cgroup_version, details.governor)
     assert record.python == ".".join(map(str, sys.version_info[:3]))
     assert record.docker == "28.2 (overlay2)"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of two folders, each changed by a commit of its own."""
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    for name in ("app", "docs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        _git(tmp_path, "init", "--quiet")
+        _git(tmp_path, "add", ".")
+        _git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message=one")
+    return tmp_path
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_revision_of_a_path_is_the_last_commit_that_changed_it(checkout: Path) -> None:
+    head, first = _git(checkout, "rev-parse", "HEAD", "HEAD~1").split()
+    assert module.revision(digits=40) == module.revision(checkout / "docs", digits=40) == head
+    assert module.revision(checkout / "app", Path("/elsewhere"), digits=40) == first
+
+
+def test_only_changes_at_a_path_make_it_dirty(checkout: Path) -> None:
+    (checkout / "docs" / "file").write_text("changed")
+    (checkout / "docs" / "new").touch()
+    assert str(module.revision()).endswith("+dirty")
+    assert str(module.revision(checkout / "docs")).endswith("+dirty")
+    assert not str(module.revision(checkout / "app")).endswith("+dirty")
