@@ -14,12 +14,16 @@ from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.records.window import Canary, Window
+from common.tables import as_markdown
+from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
 from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.reports import repeats as repeats_report
 from loadtests.reports import throughput as report
 from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 
+ReadRun = tuple[LoadRun, Summary]
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
 BEGIN = "<!-- results: begin; written by make publish -->"
@@ -39,24 +43,33 @@ site of all runs; [how to read it](reading-a-result.md).
 """
 
 
-def publish_run(text: str) -> list[Path]:
-    """Publish a finished load test, ``latest`` or one by its id, for its runtime and scenario; return the files.
+def publish_runs(text: str) -> list[Path]:
+    """Publish a finished load test, ``latest`` or one by its id or folder, or several joined by commas.
 
-    One of more frameworks than those that are selected by default is kept beside that of the default ones.
-    ``UsageError`` if there is no such run, or if it holds servers that others cannot bring up.
+    Several are repetitions of one run, as ``REPEAT=`` makes them, and are published together. They take the place of
+    what was published of their runtime and scenario; a run of more frameworks than the default ones is kept beside
+    that. Return the files. Raise ``UsageError`` if there is no such run, if it holds servers that others cannot bring
+    up, or if the runs are not of the same stacks.
     """
-    folder = finished_load_test(text, variable="RUN")
-    run, _ = read_load_test(folder)
-    if guests := [cell.name for cell in run.cells if cell.guest is not None]:
+    folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
+    runs = [read_load_test(folder)[0] for folder in folders]
+    if guests := [cell.name for run in runs for cell in run.cells if cell.guest is not None]:
         raise UsageError(
             f"RUN={text} cannot be published: {guests[0]} is a server of your own, not one of this project."
         )
-    target = PUBLISHED / f"{run.setup.load.scenario}-{run.runtime}{WIDE if _is_wide(run) else ''}"
-    files = [file for file in sorted(folder.folder.iterdir()) if file.suffix in {".json", ".jsonl"}]
-    _replace(target, files)
+    if len({(folder_name(run), frozenset(_stack_names(run))) for run in runs}) > 1:
+        raise UsageError(f"RUN={text} cannot be published together: these runs are not of the same stacks.")
+    if len({run.id for run in runs}) < len(runs):
+        raise UsageError(f"RUN={text} names a run twice.")
+    published = _replace(folder_name(runs[0]), [folder.folder for folder in folders])
     README.write_text(with_results(README.read_text(), PUBLISHED))
     PAGE.write_text(results_page(PUBLISHED))
-    return [README, PAGE, *(target / file.name for file in files)]
+    return [README, PAGE, *published]
+
+
+def folder_name(run: LoadRun) -> str:
+    """Return the name under which a run is published; that of a repetition has its number appended: ``-2``."""
+    return f"{run.setup.load.scenario}-{run.runtime}{WIDE if _is_wide(run) else ''}"
 
 
 def _is_wide(run: LoadRun) -> bool:
@@ -64,21 +77,32 @@ def _is_wide(run: LoadRun) -> bool:
     return {cell.framework for cell in run.cells} > {name for name, one in frameworks().items() if one.default}
 
 
-def _replace(target: Path, files: Sequence[Path]) -> None:
-    """Replace the content of ``target`` by copies of the files, which may be its own."""
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for file in files:
-        shutil.copy(file, part / file.name)
-    shutil.rmtree(target, ignore_errors=True)
-    part.rename(target)
+def _stack_names(run: LoadRun) -> list[str]:
+    return [cell.name for cell in run.cells if cell.control_of is None]
+
+
+def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
+    """Replace what is published under ``name`` by copies of these runs, which may be among it; return their files."""
+    parts = [PUBLISHED / f".{name}-{number}.part" for number, _ in enumerate(folders, 1)]
+    for part, folder in zip(parts, folders, strict=True):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for file in sorted(folder.iterdir()):
+            if file.suffix in {".json", ".jsonl"}:
+                shutil.copy(file, part / file.name)
+    for old in [one for one in PUBLISHED.iterdir() if _series(one.name)[0] == name]:
+        shutil.rmtree(old)
+    targets = [PUBLISHED / (name if number == 1 else f"{name}-{number}") for number, _ in enumerate(folders, 1)]
+    for part, target in zip(parts, targets, strict=True):
+        part.rename(target)
+    return [file for target in targets for file in sorted(target.iterdir())]
 
 
 def with_results(readme: str, published: Path) -> str:
-    """Return ``readme`` with the table of the published run that comes first between its markers."""
-    run, summary = _published(published)[0]
-    table = report.short_markdown(run, summary)
+    """Return ``readme`` with the table of what comes first among the published runs between its markers."""
+    series = _published(published)[0]
+    run, summary = series[0]
+    table = report.short_markdown(run, summary, _repeated(series))
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
     )
@@ -86,32 +110,53 @@ def with_results(readme: str, published: Path) -> str:
 
 def results_page(published: Path) -> str:
     """Return ``docs/results.md``: the whole table of every published run, with its notes."""
-    tables = "\n".join(
-        f"## {run.setup.load.scenario}, {run.runtime} runtime, {_stacks(run)}\n\n{report.markdown(run, summary)}"
-        for run, summary in _published(published)
-    )
-    return f"{PAGE_HEAD}\n{tables}"
+    return "\n".join([PAGE_HEAD, *(_section(series) for series in _published(published))])
 
 
-def _stacks(run: LoadRun) -> str:
-    return counted(sum(cell.control_of is None for cell in run.cells), "stack")
+def _section(series: Sequence[ReadRun]) -> str:
+    run, _ = series[0]
+    heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(_stack_names(run)), 'stack')}\n"
+    tables = [report.markdown(*one) for one in series]
+    if len(series) == 1:
+        return "\n".join([heading, *tables])
+    rates = _repeated(series)
+    together = as_markdown(repeats_report.table(rates, len(series)))
+    notes = [f"- {note}" for note in repeats_report.notes(rates, [summary for _, summary in series])]
+    numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
+    return "\n".join([heading, f"{together}\n" + "\n".join(notes) + "\n", *numbered])
 
 
-def precedence(name: str, run: LoadRun) -> tuple[bool, bool, datetime]:
+def _repeated(series: Sequence[ReadRun]) -> list[RepeatedRate]:
+    """Return what repeated runs say together; nothing of a single one."""
+    return repeated_rates([summary for _, summary in series]) if len(series) > 1 else []
+
+
+def precedence(name: str, run: LoadRun) -> tuple[bool, bool, int, datetime]:
     """Return what published runs are sorted by, the highest first: the README's table and all pictures are of that one.
 
-    Docker comes before processes, the default frameworks before the whole field, a newer run before an older one.
+    Docker comes before processes, the default frameworks before the whole field, the first of repeated runs before the
+    others, a newer run before an older one.
     """
-    return run.runtime is Runtime.DOCKER, not name.endswith(WIDE), run.started_at
+    _, number = _series(name)
+    return run.runtime is Runtime.DOCKER, WIDE not in name, -number, run.started_at
 
 
-def _published(published: Path) -> list[tuple[LoadRun, Summary]]:
-    """Return the runs that can be read with their summaries, by their precedence."""
+def _series(name: str) -> tuple[str, int]:
+    """Return the name that repeated runs share, and which of them a folder's name is of: 1 for the first."""
+    shared, dash, number = name.rpartition("-")
+    return (shared, int(number)) if dash and number.isdecimal() else (name, 1)
+
+
+def _published(published: Path) -> list[list[ReadRun]]:
+    """Return the runs that can be read with their summaries, by their precedence, repeated ones together."""
     found = {}
     for file in published.glob("*/run.json"):
         with suppress(UsageError):
             found[file.parent.name] = read_load_test(RunFolder(folder=file.parent))
-    return [found[name] for name in sorted(found, key=lambda name: precedence(name, found[name][0]), reverse=True)]
+    series: dict[str, list[ReadRun]] = {}
+    for name in sorted(found, key=lambda name: precedence(name, found[name][0]), reverse=True):
+        series.setdefault(_series(name)[0], []).append(found[name])
+    return list(series.values())
 
 
 def unreadable(published: Path) -> list[str]:

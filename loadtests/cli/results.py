@@ -26,7 +26,7 @@ from loadtests.board import bill_report, rows_report
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
 from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
-from loadtests.board.publication import PUBLISHED, publish_run, unreadable
+from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
 from loadtests.board.rows import board_rows
 from loadtests.campaign.store import RESULTS as RUNS
 from loadtests.page.model import make_page
@@ -127,11 +127,17 @@ def money(
 
 
 def publish(
-    *, run: Annotated[str, Parameter(help="A finished load test: its id, its folder, or latest.")] = "latest"
+    *,
+    run: Annotated[
+        str,
+        Parameter(
+            help="A finished load test: its id, its folder, or latest; several, which REPEAT= made, joined by commas."
+        ),
+    ] = "latest",
 ) -> None:
     """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
     terminal = Terminal()
-    files = publish_run(run)
+    files = publish_runs(run)
     newest = published_runs(PUBLISHED, load_prices())[0]
     for file in [*files, *write_pictures(newest.page, PICTURES)]:
         terminal.results.print(f"wrote {file}", soft_wrap=True)

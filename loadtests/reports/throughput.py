@@ -11,6 +11,7 @@ from common.records.run import Cell, Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
 from common.records.window import Window
 from common.tables import markdown_table
+from loadtests.analysis.across_runs import RepeatedRate
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, plain_table, share, stand_in_notes
@@ -23,10 +24,11 @@ QUOTA_USED = 0.95
 NOTABLE_IDLE_CPU = 0.005
 """The CPU time per second of an idle server that is worth a remark."""
 
-HEADINGS = ("rank", "stack", "version", "rounds", "req/s per vCPU", "95 % interval", "over floor us", "wall req/s",
+RATE, INTERVAL = "req/s per vCPU", "95 % interval"
+HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us", "wall req/s",
             "p99 ms", "errors", "CPU", "gen", "verdict")  # fmt: skip
 LEFT = frozenset({"stack", "version", "verdict"})
-SHORT = ("rank", "stack", "version", "req/s per vCPU", "95 % interval", "over floor us", "p99 ms")
+SHORT = ("rank", "stack", "version", RATE, INTERVAL, "over floor us", "p99 ms")
 """The columns of the README's table."""
 
 
@@ -39,7 +41,7 @@ def table_so_far(
     run: LoadRun, windows: Sequence[Window], pairs: Sequence[Pair] | None, active: Collection[str]
 ) -> Table:
     """Return each cell's present estimate, interval and undecided pairs; ``pairs`` is ``None`` before any look."""
-    headings = ("stack", "rounds", "req/s per vCPU", "95 % interval", "undecided pairs")
+    headings = ("stack", "rounds", RATE, INTERVAL, "undecided pairs")
     return plain_table("", headings, _rows_so_far(run, windows, pairs, active), left={"stack"})
 
 
@@ -70,10 +72,19 @@ def markdown(run: LoadRun, summary: Summary) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def short_markdown(run: LoadRun, summary: Summary) -> str:
-    """Return the ranked stacks as a short Markdown table, for the README."""
-    columns = [HEADINGS.index(heading) for heading in SHORT]
-    ranked = [[row[column] for column in columns] for row in rows(run, summary) if row[0]]
+def short_markdown(run: LoadRun, summary: Summary, repeated: Sequence[RepeatedRate] = ()) -> str:
+    """Return the ranked stacks as a short Markdown table, for the README.
+
+    ``repeated`` is what repetitions of the run say together with it: their rates and intervals replace its own.
+    """
+    rates = {one.cell: one.requests_per_cpu_s for one in repeated}
+    ranked = []
+    for row, texts in zip(summary.cells, rows(run, summary), strict=True):
+        shown = dict(zip(HEADINGS, texts, strict=True))
+        if rate := rates.get(row.cell):
+            shown |= {RATE: estimate(rate), INTERVAL: bounds(rate)}
+        if row.rank:
+            ranked.append([shown[heading] for heading in SHORT])
     return "\n".join([*(f"**{one}**\n" for one in warnings(summary)), markdown_table(SHORT, ranked, left=LEFT)])
 
 

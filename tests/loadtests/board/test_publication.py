@@ -16,7 +16,7 @@ from loadtests.board.publication import (
     BEGIN,
     END,
     finished_load_test,
-    publish_run,
+    publish_runs,
     read_load_test,
     unreadable,
     with_results,
@@ -66,7 +66,7 @@ def _names(folder: Path) -> list[str]:
 def test_a_run_is_kept_whole_under_its_scenario_and_runtime(published: Path) -> None:
     folder = _write(store.RESULTS / "one")
     (folder.folder / "visits.damaged").touch()
-    files = publish_run("one")
+    files = publish_runs("one")
     kept = published / "hello-process"
     assert _names(kept) == ["run.json", "summary.json", "visits.jsonl"]
     assert RunFolder(folder=kept).visits() == folder.visits()
@@ -75,7 +75,7 @@ def test_a_run_is_kept_whole_under_its_scenario_and_runtime(published: Path) -> 
 
 def test_the_readme_has_its_table_between_the_markers(published: Path) -> None:
     _write(store.RESULTS / "one")
-    publish_run("one")
+    publish_runs("one")
     text = publication.README.read_text()
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
@@ -87,9 +87,9 @@ def test_the_readme_has_its_table_between_the_markers(published: Path) -> None:
 def test_a_later_run_takes_the_place_of_the_one_before(published: Path) -> None:
     _write(store.RESULTS / "one")
     _write(store.RESULTS / "two", requests=30_000)
-    publish_run("one")
+    publish_runs("one")
     (published / "hello-process" / "canaries.jsonl").touch()
-    publish_run("two")
+    publish_runs("two")
     assert _names(published) == ["hello-process"]
     assert _names(published / "hello-process") == ["run.json", "summary.json", "visits.jsonl"]
     assert "15,000" in publication.README.read_text()
@@ -98,14 +98,14 @@ def test_a_later_run_takes_the_place_of_the_one_before(published: Path) -> None:
 
 def test_a_run_that_is_published_already_can_be_published_again(published: Path) -> None:
     folder = _write(store.RESULTS / "one")
-    publish_run("one")
+    publish_runs("one")
     shutil.rmtree(folder.folder)
-    publish_run(str(published / "hello-process"))
+    publish_runs(str(published / "hello-process"))
     assert _names(published / "hello-process") == ["run.json", "summary.json", "visits.jsonl"]
 
 
 def test_a_run_of_an_older_version_is_published_as_it_was_written(published: Path) -> None:
-    publish_run(str(GOLDEN))
+    publish_runs(str(GOLDEN))
     (kept,) = published.iterdir()
     assert _names(kept) == sorted(one.name for one in GOLDEN.iterdir() if one.suffix in {".json", ".jsonl"})
     assert RunFolder(folder=kept).is_old
@@ -115,8 +115,8 @@ def test_a_run_of_an_older_version_is_published_as_it_was_written(published: Pat
 def test_runs_of_two_runtimes_are_kept_side_by_side() -> None:
     _write(store.RESULTS / "one")
     _write(store.RESULTS / "two", requests=30_000, runtime=Runtime.DOCKER)
-    publish_run("one")
-    publish_run("two")
+    publish_runs("one")
+    publish_runs("two")
     assert _names(publication.PUBLISHED) == ["hello-docker", "hello-process"]
     page = publication.PAGE.read_text()
     assert "10,000" in page
@@ -128,17 +128,41 @@ def test_a_run_of_the_whole_field_is_kept_beside_that_of_the_default_frameworks(
     defaults = [cell(f"{name}+x") for name, one in frameworks().items() if one.default]
     _write_run(store.RESULTS / "one", run([cell("a+b"), *defaults], id="one"))
     _write_run(store.RESULTS / "two", run([cell("a+b"), *defaults[1:]], id="two"))
-    publish_run("one")
-    publish_run("two")
+    publish_runs("one")
+    publish_runs("two")
     assert _names(publication.PUBLISHED) == ["hello-process", "hello-process-all"]
     assert f"## hello, process runtime, {1 + len(defaults)} stacks" in publication.PAGE.read_text()
+
+
+def test_repeated_runs_are_published_together(published: Path) -> None:
+    for number, requests in enumerate((20_000, 22_000, 24_000), 1):
+        _write(store.RESULTS / str(number), requests=requests)
+    publish_runs("1, 2,3")
+    assert _names(published) == ["hello-process", "hello-process-2", "hello-process-3"]
+    assert [RunFolder(folder=published / name).run().id for name in _names(published)] == ["1", "2", "3"]
+    page = publication.PAGE.read_text()
+    assert "3 runs together" in page
+    assert page.index("3 runs together") < page.index("### Run 1") < page.index("### Run 3")
+    assert "| 10,970 | 8,746 to 13,759 |" in publication.README.read_text(), "over runs: t on logarithms, 3 values"
+    publish_runs(f"{published / 'hello-process-3'},{published / 'hello-process'}")
+    assert [RunFolder(folder=published / name).run().id for name in _names(published)] == ["3", "1"]
+
+
+@pytest.mark.usefixtures("published")
+def test_only_runs_of_the_same_stacks_are_published_together() -> None:
+    _write(store.RESULTS / "one")
+    _write_run(store.RESULTS / "two", run([cell("a+b"), cell("c+d")], id="two"))
+    with pytest.raises(UsageError, match="not of the same stacks"):
+        publish_runs("one,two")
+    with pytest.raises(UsageError, match="names a run twice"):
+        publish_runs("one,one")
 
 
 @pytest.mark.usefixtures("published")
 def test_a_server_of_ones_own_is_not_published() -> None:
     _write_run(store.RESULTS / "one", run([cell("a+b"), cell("mine", guest=Guest(url="http://mine"))], id="one"))
     with pytest.raises(UsageError, match="RUN=one cannot be published: mine is a server of your own"):
-        publish_run("one")
+        publish_runs("one")
     assert not publication.PUBLISHED.exists()
 
 
@@ -159,7 +183,7 @@ def test_a_published_run_that_cannot_be_read_is_left_out_and_named(published: Pa
     _write(published / "newer")
     newer = published / "newer" / "run.json"
     newer.write_text(newer.read_text().replace('"schema_version": 3', '"schema_version": 4'))
-    publish_run("one")
+    publish_runs("one")
     assert "10,000" in publication.README.read_text()
     (problem,) = unreadable(published)
     assert "newer/run.json has schema version 4" in problem
@@ -169,7 +193,7 @@ def test_a_published_run_that_cannot_be_read_is_left_out_and_named(published: Pa
 def test_without_a_finished_load_test_there_is_no_latest() -> None:
     _write(store.RESULTS / "begun", finished=False)
     with pytest.raises(UsageError, match=r"RUN=latest: there is no finished load test\. Run: make loadtest"):
-        publish_run("latest")
+        publish_runs("latest")
 
 
 @pytest.mark.usefixtures("published")
@@ -178,9 +202,9 @@ def test_only_a_finished_load_test_is_published() -> None:
     _write_comparison(store.RESULTS / "compared")
     for name in ("begun", "compared"):
         with pytest.raises(UsageError, match=rf"invalid RUN={name}: must be latest or the id of a finished"):
-            publish_run(name)
+            publish_runs(name)
     with pytest.raises(UsageError, match="invalid RUN=yesterday"):
-        publish_run("yesterday")
+        publish_runs("yesterday")
     assert not publication.PUBLISHED.exists()
     assert publication.README.read_text() == PAGE
 

@@ -80,7 +80,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
     for module, names in (
         (measuring, ("start", "prepare", "open_web", "approve_cost", "approve_starts", "compare_runs")),
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
-        (results, ("publish_run", "write_page", "write_site", "write_badge")),
+        (results, ("publish_runs", "write_page", "write_site", "write_badge")),
         (survey, ("Survey",)),
         (profile, ("hold_run_lock", "both_candidates")),
         (candidates, ("find_interpreter",)),
