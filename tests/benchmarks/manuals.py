@@ -20,7 +20,7 @@ from loadtests.analysis.outcome import between
 
 EXAMPLES = Path(__file__).with_name("manual_examples")
 ENOUGH = 0.97
-ROUNDS = 8
+ROUNDS = 6
 TOGETHER = 7
 """Frameworks in one run, each with its example: a fast and a slow one twice as controls, all up at once in a round."""
 

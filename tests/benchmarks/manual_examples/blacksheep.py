@@ -1,8 +1,8 @@
-from blacksheep import Application, get
+from blacksheep import Application, get, json
 
 app = Application()
 
 
 @get("/hello")
 def home():
-    return "Hello, World!"
+    return json({"message": "Hello, World!"})

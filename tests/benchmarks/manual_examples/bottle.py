@@ -5,4 +5,4 @@ app = Bottle()
 
 @app.route("/hello")
 def hello():
-    return "Hello World!"
+    return {"status": "online"}

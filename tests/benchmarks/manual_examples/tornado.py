@@ -6,7 +6,7 @@ import tornado
 
 class MainHandler(tornado.web.RequestHandler):
     def get(self):
-        self.write("Hello, world")
+        self.write({"message": "Hello, world"})
 
 
 def make_app():
