@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from common.project import ROOT
 
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
+RELEASED = "released.toml"
 OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons on which a framework can be had whose folder says nothing else: all that the project supports."""
@@ -82,6 +84,18 @@ class Framework:
         if self.distribution is None or not self.lock.exists():
             return None
         return locked_version(self.lock.read_text(), self.distribution)
+
+    @property
+    def release_dates(self) -> Mapping[str, date]:
+        """When the versions in its lock were released, by pins such as ``flask==3.1.3``; unknown ones are left out.
+
+        Raise ``UsageError`` if the file that ``make lock`` writes is invalid.
+        """
+        file = self.folder / RELEASED
+        try:
+            return tomllib.loads(file.read_text()) if file.exists() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{file}: {error}. Run: make lock FRAMEWORK={self.name}") from error
 
     @property
     def oldest_python(self) -> str:

@@ -55,6 +55,7 @@ def _framework(framework: Framework) -> dict[str, Any]:
         "title": framework.title,
         "distribution": framework.distribution,  # null for a floor, which uses no framework
         "version": framework.version,
+        "released": _released(framework),
         "locked": framework.lock.exists(),
         "interface": framework.interface,
         "servers": [server.name for server in compatible(framework)],
@@ -93,18 +94,27 @@ def _runtimes(engine_error: str | None) -> dict[str, dict[str, Any]]:
 
 def _framework_table(known: Mapping[str, Framework]) -> Table:
     rows = (
-        (name, framework.title, _version(framework), framework.interface, DEFAULTS[framework.interface],
-         "by default" if framework.default else "if named",
+        (name, framework.title, _version(framework),
+         _released(framework) or ("unknown" if framework.distribution else "none"), framework.interface,
+         DEFAULTS[framework.interface], "by default" if framework.default else "if named",
          _availability(framework.unavailable, framework.requires_python))
         for name, framework in known.items()
     )  # fmt: skip
-    return _table("FRAMEWORK", ("title", "version", "interface", "default SERVER", "selected", "available"), rows)
+    return _table(
+        "FRAMEWORK", ("title", "version", "released", "interface", "default SERVER", "selected", "available"), rows
+    )
 
 
 def _version(framework: Framework) -> str:
     if framework.distribution is None:
         return "none (a floor)"
     return framework.version or f"not locked; run make lock FRAMEWORK={framework.name}"
+
+
+def _released(framework: Framework) -> str | None:
+    """Return the day of its locked version; ``None`` for a floor and where that is unknown."""
+    day = framework.release_dates.get(f"{framework.package}=={framework.version}")
+    return None if day is None else day.isoformat()
 
 
 def _server_table() -> Table:

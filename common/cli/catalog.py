@@ -1,7 +1,7 @@
 """Commands that list what can be selected, add frameworks, and keep their locked versions current."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
@@ -19,6 +19,7 @@ from common.engine.client import engine
 from common.errors import UsageError
 from common.packages import locks
 from common.packages.outdated import Change, outdated_in_lock, outdated_servers, upgrade
+from common.packages.releases import record_release_dates
 from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.tables import Form
 
@@ -80,6 +81,7 @@ def lock(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = "all"
     for name in select_frameworks(framework, known):
         with terminal.messages.status(f"locking {name}"):
             file = locks.lock(known[name])
+            record_release_dates(known[name])
         terminal.results.print(f"{name}: {file}", soft_wrap=True)
 
 
@@ -91,7 +93,7 @@ def outdated(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = D
         with terminal.messages.status(f"looking up the packages of {name}"):
             found[name] = _own_first(known[name], outdated_in_lock(known[name]))
     found["servers"] = outdated_servers()
-    terminal.results.print(_change_table(found))
+    terminal.results.print(_change_table(found, _release_dates(known)))
     terminal.say("make upgrade FRAMEWORK=... updates a lock; servers are pinned in common/catalog/servers.py.")
 
 
@@ -103,8 +105,12 @@ def upgrade_(
     """Lock frameworks at the newest versions, check conformance, and print what to compare and to note."""
     terminal, known, place = Terminal(), frameworks(), require_local(parse_runtime(runtime))
     before = {name: known[name].version for name in select_frameworks(framework, known)}
+    dates = _release_dates(known)
     changed = {name: _own_first(known[name], upgrade(known[name])) for name in before}
-    terminal.results.print(_change_table(changed))
+    terminal.results.print(_change_table(changed, dates))
+    for name, some in changed.items():
+        if some:
+            record_release_dates(known[name])
     touched = ",".join(name for name, some in changed.items() if some)
     if not touched:
         return
@@ -122,12 +128,21 @@ def _own_first(framework: Framework, some: tuple[Change, ...]) -> tuple[Change, 
     return tuple(sorted(some, key=lambda change: change.package != framework.distribution))
 
 
-def _change_table(changed: Mapping[str, tuple[Change, ...]]) -> Table:
+def _release_dates(known: Mapping[str, Framework]) -> dict[str, date]:
+    """Return when the versions in all locks were released, by pins such as ``flask==3.1.3``."""
+    return {pin: day for one in known.values() for pin, day in one.release_dates.items()}
+
+
+def _change_table(changed: Mapping[str, tuple[Change, ...]], dates: Mapping[str, date]) -> Table:
     """Return a row per framework and package that differs, and one for each framework of which none does."""
-    table = Table("framework", "package", "locked", "newest", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    headings = ("framework", "package", "locked", "released", "newest")
+    table = Table(*headings, box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name, some in changed.items():
         for number, change in enumerate(some):
-            table.add_row(name if number == 0 else "", change.package, change.before or "-", change.after or "-")
+            day = dates.get(f"{change.package}=={change.before}")
+            released = "-" if day is None else day.isoformat()
+            named = name if number == 0 else ""
+            table.add_row(named, change.package, change.before or "-", released, change.after or "-")
         if not some:
-            table.add_row(name, "every package is at the newest version that fits", "", "")
+            table.add_row(name, "every package is at the newest version that fits", "", "", "")
     return table

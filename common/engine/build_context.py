@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from common.catalog import servers
-from common.catalog.frameworks import LOCK
+from common.catalog.frameworks import LOCK, RELEASED
 from common.catalog.stacks import Stack
 from common.packages.locks import stack_requirements
 from common.project import ROOT
@@ -13,7 +13,7 @@ from common.project import ROOT
 PORT = 8000
 """The port on which an image's server listens unless its environment sets ``PORT``."""
 
-_EXCLUDED = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "pyproject.toml", LOCK)
+_EXCLUDED = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "pyproject.toml", LOCK, RELEASED)
 
 
 def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:

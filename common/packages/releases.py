@@ -1,15 +1,22 @@
-"""The releases of a package that an index has, as pip reports them."""
+"""The releases of packages that an index has: which there are, and when those in a lock were made."""
 
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
+from datetime import date
 
 from packaging.version import InvalidVersion, Version
 
+from common.catalog.frameworks import RELEASED, Framework
 from common.errors import FailedError
+from common.host.folders import temporary_folder
+from common.packages.outdated import pins
+from common.packages.uv import run_uv
 
 TIMEOUT_S = 60
+HEAD = "# When each version in requirements.lock was released, as the package index says. Written by make lock.\n"
 
 
 def releases(package: str) -> tuple[Version, ...]:
@@ -35,6 +42,37 @@ def newest_of_each_minor(versions: Iterable[Version], last: int) -> tuple[Versio
     for version in sorted(versions):
         newest[version.epoch, version.major, version.minor] = version
     return tuple(newest.values())[-last:]
+
+
+def record_release_dates(framework: Framework) -> None:
+    """Write beside a framework's lock when each version in it was released.
+
+    Versions of which the index gives no date are left out. Raise ``FailedError`` with the end of uv's output if it
+    reaches no index.
+    """
+    pinned = [f"{name}=={version}" for name, version in pins(framework.lock.read_text()).items()]
+    dates = release_dates(pinned, python=framework.oldest_python, what=f"The release dates of {framework.name}")
+    lines = (f'"{pin}" = {day}\n' for pin, day in dates.items())
+    (framework.folder / RELEASED).write_text("".join([HEAD, *lines]))
+
+
+def release_dates(pinned: Iterable[str], *, python: str, what: str) -> dict[str, date]:
+    """Return the day on which the first file of each version was uploaded, by pins such as ``flask==3.1.3``."""
+    with temporary_folder("release-dates") as folder:
+        file = folder / "pylock.toml"
+        options = ("--quiet", "--universal", "--no-deps", "--format=pylock.toml", f"--python-version={python}")
+        line = ("pip", "compile", "-", *options, f"--output-file={file}")
+        run_uv(*line, stdin="\n".join(pinned), what=what, local=False)
+        packages = tomllib.loads(file.read_text()).get("packages", [])
+    uploaded = {
+        f"{package['name']}=={package['version']}": [
+            one["upload-time"]
+            for one in (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
+            if "upload-time" in one
+        ]
+        for package in packages
+    }
+    return {pin: min(times).date() for pin, times in uploaded.items() if times}
 
 
 def _newest_first(texts: Iterable[str]) -> tuple[Version, ...]:

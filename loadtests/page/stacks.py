@@ -82,7 +82,7 @@ def _part(
         id=part_id(subject),
         name=subject.name,
         rows=rows,
-        facts=[*_facts(cell, subject), *_measured(rows)],
+        facts=[*_facts(cell, subject), *_released(cell, rows), *_measured(rows)],
         packages=" ".join(f"{package}=={version}" for package, version in sorted(cell.packages.items())),
         layers=[*_layers(image)] if image else [],
         divergences=cell.conformance.divergences if cell.conformance else {},
@@ -119,6 +119,15 @@ def _popularity() -> Mapping[str, str]:
     popularity = load_popularity()
     known = {name: popularity.sentence(one.package) for name, one in frameworks().items() if one.package}
     return {name: sentence for name, sentence in known.items() if sentence is not None}
+
+
+def _released(cell: Cell, rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
+    """Yield when the version was released, and how old it was when it was measured, if that is known."""
+    framework = frameworks().get(cell.framework)
+    day = framework and framework.release_dates.get(f"{framework.package}=={cell.version}")
+    measured = max((one.measured_at.date() for row in rows for one in row.figures.values()), default=None)
+    if day and measured:
+        yield "released", f"{day}, {(measured - day).days} days before it was measured"
 
 
 def _measured(rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
