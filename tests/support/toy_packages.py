@@ -10,8 +10,8 @@ from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack
 
 
-def write_wheel(folder: Path, name: str, version: str, *needs: str) -> Path:
-    """A wheel of one module that holds its version, and of a program that prints it."""
+def write_wheel(folder: Path, name: str, version: str, *needs: str, code: str = "") -> Path:
+    """A wheel of one module that holds its version and ``code``, and of a program that prints its version."""
     info = f"{name}-{version}.dist-info"
     metadata = [
         f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}",
@@ -19,7 +19,7 @@ def write_wheel(folder: Path, name: str, version: str, *needs: str) -> Path:
     ]
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{name}.py", f"version = {version!r}\ndef main(): print(version)\n")
+        archive.writestr(f"{name}.py", f"version = {version!r}\ndef main(): print(version)\n{code}")
         archive.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name}={name}:main\n")

@@ -1,0 +1,31 @@
+"""make history finds the release at which a framework's speed changed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.project_copy import copy_of_the_project, make
+from tests.support.toy_packages import write_wheel
+
+PACKAGE = "planted_step"
+WORK = "def work():\n    return sum(range({count}))\n"
+LESS, MORE = 500, 4000
+"""The numbers that a request adds up before and after the planted step, which costs it tens of microseconds."""
+LINES = ("from planted_step import work\n", "    work()\n    headers = ")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> None:
+    project, wheels = copy_of_the_project(tmp_path), tmp_path / "wheels"
+    wheels.mkdir()
+    for version, count in (("1.0", LESS), ("1.1", LESS), ("1.2", MORE), ("1.3", MORE)):
+        write_wheel(wheels, PACKAGE, version, code=WORK.format(count=count))
+    folder = project / "frameworks" / PACKAGE
+    indexes = {"UV_FIND_LINKS": str(wheels), "PIP_FIND_LINKS": str(wheels), "UV_CACHE_DIR": str(tmp_path / "uv")}
+    make(project, f"make new FRAMEWORK={PACKAGE} INTERFACE=wsgi", **indexes)
+    app = (project / "frameworks" / "raw_wsgi" / "app.py").read_text()
+    (folder / "app.py").write_text(LINES[0] + app.replace("    headers = ", LINES[1], 1))
+    make(project, f"make lock FRAMEWORK={PACKAGE}", **indexes)
+    said = make(project, f"make history FRAMEWORK={PACKAGE} LAST=4 ROUNDS=6", **indexes)
+    assert f"the speed changed at {PACKAGE}@1.2+gunicorn-gthread.\n" in said
