@@ -7,21 +7,18 @@ on this Python are left out. Exit status 1 where an app certainly reaches less t
 
 import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.catalog.frameworks import frameworks
-from common.project import ROOT
-from common.records.schema import decode
-from common.records.summary import Interval, Summary
+from common.records.summary import Interval
 from loadtests.analysis.outcome import between
+from tests.benchmarks.loading import load
 
 EXAMPLES = Path(__file__).with_name("manual_examples")
 ENOUGH = 0.97
-ROUNDS = 5
 TOGETHER = 7
 """Frameworks in one run, each with its example: a fast and a slow one twice as controls, all up at once in a round."""
 
@@ -52,15 +49,9 @@ def measured(names: Sequence[str], options: Sequence[str]) -> Iterator[tuple[str
     """Yield the stack of each framework, and the ratio of its rate to that of its manual's example."""
     with tempfile.TemporaryDirectory(prefix="manuals-") as temporary:
         place = Path(temporary)
-        (place / "paths.toml").write_text('[[request]]\npath = "/hello"\n')
         examples = [str(example_folder(name, place)) for name in names]
-        line = [sys.executable, "-m", "loadtests", "loadtest", f"--framework={','.join([*names, *examples])}"]
-        line += ["--runtime=process", f"--paths={place / 'paths.toml'}", f"--rounds={ROUNDS}", f"--out={place / 'run'}"]
-        line += options
-        subprocess.run(line, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)  # without a summary the next line fails
-        file = place / "run" / "summary.json"
-        pairs = decode(file.read_bytes(), Summary, what="a summary", source=str(file)).pairs
-        cells = {cell.partition("+")[0]: cell for pair in pairs for cell in (pair.a, pair.b) if "#" not in cell}
+        pairs = load([*names, *examples], place, *options)
+        cells = {cell.partition("+")[0]: cell for pair in pairs for cell in (pair.a, pair.b)}
         for name in names:
             ours, theirs = cells.get(name), cells.get(f"{name}-local")
             pair = between(pairs, ours, theirs) if ours and theirs else None
