@@ -46,10 +46,10 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, le
 def parts(table: Table, console: Console) -> Iterator[Table]:
     """Yield a table in parts that are no wider than the console, each with the columns that name its rows.
 
-    Those are the columns up to the first that is set left, and others set left right after it. A column that does not
-    fit beside them stands alone. Text is broken only where that keeps the table in one part.
+    Those are the columns up to the first that is set left, and others set left right after it, unless all are. A column
+    that does not fit beside them stands alone. Text is broken only where that keeps the table in one part.
     """
-    names = _names(table.columns)
+    names = _names(table, console)
     others = table.columns[len(names) :]
     whole = _part(table, names, others, console)
     width = _width(whole, console)
@@ -62,11 +62,17 @@ def parts(table: Table, console: Console) -> Iterator[Table]:
         yield from _parts(table, names, others, console)
 
 
-def _names(columns: Sequence[Column]) -> Sequence[Column]:
-    sides = [one.justify for one in columns]
+def _names(table: Table, console: Console) -> Sequence[Column]:
+    """Return the columns that name a table's rows: one alone if all are set left, or if more leave others no room."""
+    sides = [one.justify for one in table.columns]
     first = sides.index("left") if "left" in sides else 0
     count = sum(1 for _ in takewhile(lambda side: side == "left", sides[first:]))
-    return columns[: first + max(1, count)]
+    names, others = table.columns[: first + count], table.columns[first + count :]
+    if count and others:
+        widest = max(others, key=lambda one: _need(one, console).minimum)
+        if _width(_part(table, names, [widest], console), console).minimum <= console.width:
+            return names
+    return table.columns[: first + 1]
 
 
 def _parts(table: Table, names: Sequence[Column], others: Sequence[Column], console: Console) -> Iterator[Table]:

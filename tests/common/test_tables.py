@@ -65,6 +65,24 @@ def test_text_is_broken_between_words_only(width: int) -> None:
         assert word in text
 
 
+@pytest.mark.parametrize("width", [80, 100, 120, 400])
+def test_a_table_of_texts_alone_loses_none_of_them(width: int) -> None:
+    headings = ("name", *(f"text-{number}" for number in range(8)))
+    row = ("falcon", *(f"what-{number} " + "is said here " * 3 for number in range(8)))
+    text = shown(plain_table("the title", headings, [row], left=set(headings)), Form.TEXT, width)
+    assert max(map(len, text.splitlines())) <= width
+    for word in (*headings, *(f"what-{number}" for number in range(8))):
+        assert word in text
+
+
+def test_names_that_leave_no_room_for_the_rest_are_not_repeated() -> None:
+    headings = ("stack", "command line", "figure", "other figure")
+    text = shown(plain_table("", headings, [(NAME, "x" * 36, "42,853", "7")], left=set(headings[:2])), Form.TEXT, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    for word in (NAME, "x" * 36, "42,853", "other figure"):
+        assert word in text
+
+
 def test_a_table_that_fits_is_not_taken_apart(table: Table) -> None:
     assert shown(table, Form.TEXT, 200).count(NAME) == 1
 

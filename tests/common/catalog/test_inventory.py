@@ -15,6 +15,7 @@ from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import images
 from common.catalog.popularity import load_popularity
 from common.catalog.servers import SERVERS
+from common.console import Terminal
 
 KNOWN = frameworks()
 TODAY = date(2026, 9, 1)
@@ -45,6 +46,16 @@ def test_tables_and_json_name_everything_that_can_be_selected() -> None:
     del parts["sources"]
     assert [name for name in names if row(name, printed)] == names
     assert [name for part in parts.values() for name in part] == names
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_tables_name_everything_on_a_terminal_of_any_width(width: int) -> None:
+    buffer = io.StringIO()
+    terminal = Terminal(results=Console(file=buffer, width=width, highlight=False, markup=False))
+    for part in inventory.as_tables(KNOWN, None, today=TODAY).renderables:
+        terminal.show(part)
+    for name in (*KNOWN, *SERVERS, *images(), *PACKAGES):
+        assert row(name, buffer.getvalue())
 
 
 def test_every_cell_of_the_tables_has_a_text() -> None:
