@@ -18,7 +18,7 @@ from locust.env import Environment
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
 from common.console import Terminal
-from common.errors import BenchmarkError
+from common.errors import BenchmarkError, UsageError
 from common.records.summary import Interval
 from loadtests.campaign.store import RunFolder
 from loadtests.page.model import make_page
@@ -142,7 +142,10 @@ class Live:
     def switch(self, form: Mapping[str, str]) -> str | None:
         """Have the stack that the form names brought up; return why that failed, ``None`` once it is up."""
         offer = self.board.offered()
-        wanted = wanted_of(form, offer, self.runtime)
+        try:
+            wanted = wanted_of(form, offer, self.runtime)
+        except UsageError as error:
+            return str(error)
         if wanted is None:
             return None if offer.state is State.UP else f"{offer.message}. Choose a stack, or wait."
         runner = self.environment.runner
@@ -290,7 +293,7 @@ def _add_fields(live: Live) -> None:
 
 def _page(live: Live, base: str) -> str:
     templates = Templates(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    offered = choices(live.runtime)
+    offered = choices(live.board.offered(), live.runtime)
     return templates.get_template("per_vcpu.html").render(
         base=base,
         frameworks=offered["framework"],
