@@ -64,6 +64,7 @@ def example_folder(name: str, place: Path) -> Path:
     folder = place / name
     shutil.copytree(frameworks()[name].folder, folder)
     shutil.copyfile(EXAMPLES / f"{name}.py", folder / "app.py")
+    shutil.copyfile(EXAMPLES / "_startproject.py", folder / "startproject.py")  # for those of Django
     return folder
 
 

@@ -3,30 +3,9 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
 
-settings.configure(
-    ALLOWED_HOSTS=["*"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    INSTALLED_APPS=[
-        "django.contrib.admin",
-        "django.contrib.auth",
-        "django.contrib.contenttypes",
-        "django.contrib.sessions",
-        "django.contrib.messages",
-        "django.contrib.staticfiles",
-        "rest_framework",
-    ],
-    MIDDLEWARE=[
-        "django.middleware.security.SecurityMiddleware",
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.csrf.CsrfViewMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "django.contrib.messages.middleware.MessageMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    ],
-    ROOT_URLCONF=__name__,
-    SECRET_KEY="not used for anything",
-)
+from startproject import INSTALLED_APPS, SETTINGS
+
+settings.configure(**SETTINGS, INSTALLED_APPS=[*INSTALLED_APPS, "rest_framework"], ROOT_URLCONF=__name__)
 django.setup()
 
 from rest_framework.decorators import api_view
