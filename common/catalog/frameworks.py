@@ -97,6 +97,10 @@ class Framework:
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{file}: {error}. Run: make lock FRAMEWORK={self.name}") from error
 
+    def released(self, version: str | None) -> date | None:
+        """Return when a version of its package was released; ``None`` if its lock holds another or it is unknown."""
+        return self.release_dates.get(f"{self.package}=={version}")
+
     @property
     def oldest_python(self) -> str:
         """The oldest Python that its lock is for, such as ``3.11``."""

@@ -82,8 +82,8 @@ OWN_PYTHON = python_series(platform.python_version())
 def place_suffix(image: str | None, python: str) -> str:
     """Return what a stack's name ends in: ``@slim``, ``@slim-py3.12``, ``@pypy3.11``; the usual Python is left out."""
     usual = OWN_PYTHON if image is None else DEFAULT_PYTHON
-    named = "" if python in {usual, ""} else python if python.startswith("pypy") else f"py{python}"
-    where = "-".join(filter(None, (image, named)))
+    named = python if python.startswith("pypy") else f"py{python}"
+    where = "-".join(filter(None, (image, named if python not in {usual, ""} else "")))
     return f"@{where}" if where else ""
 
 

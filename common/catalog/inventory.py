@@ -100,9 +100,8 @@ def _framework_table(known: Mapping[str, Framework]) -> Table:
          _availability(framework.unavailable, framework.requires_python))
         for name, framework in known.items()
     )  # fmt: skip
-    return _table(
-        "FRAMEWORK", ("title", "version", "released", "interface", "default SERVER", "selected", "available"), rows
-    )
+    headings = ("title", "version", "released", "interface", "default SERVER", "selected", "available")
+    return _table("FRAMEWORK", headings, rows)
 
 
 def _version(framework: Framework) -> str:
@@ -113,7 +112,7 @@ def _version(framework: Framework) -> str:
 
 def _released(framework: Framework) -> str | None:
     """Return the day of its locked version; ``None`` for a floor and where that is unknown."""
-    day = framework.release_dates.get(f"{framework.package}=={framework.version}")
+    day = framework.released(framework.version)
     return None if day is None else day.isoformat()
 
 

@@ -68,7 +68,7 @@ def publish_runs(text: str) -> list[Path]:
 
 
 def folder_name(run: LoadRun) -> str:
-    """Return the name under which a run is published; that of a repetition has its number appended: ``-2``."""
+    """Return the name of the folder that a run is published in; its repetitions add ``-2``, ``-3`` and so on."""
     return f"{run.setup.load.scenario}-{run.runtime}{WIDE if _is_wide(run) else ''}"
 
 

@@ -29,7 +29,7 @@ class Side:
     framework: str | None = None
     version: str | None = None
     server: str | None = None
-    """Its name, with ``@`` and a version where it is not the pinned one."""
+    """Its name, followed by ``@`` and a version unless that is the pinned one."""
     source: Path | None = None
     image: str | None = None
     python: str | None = None

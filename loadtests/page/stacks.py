@@ -8,7 +8,7 @@ from functools import cache
 
 from markupsafe import Markup
 
-from common.catalog.frameworks import frameworks
+from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.popularity import load_popularity
 from common.catalog.runtimes import Runtime
@@ -114,17 +114,23 @@ def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 @cache
+def _frameworks() -> Mapping[str, Framework]:
+    """Return every framework by name; read once, since a page has hundreds of rows."""
+    return frameworks()
+
+
+@cache
 def _popularity() -> Mapping[str, str]:
     """Return what is known of each framework's package, in words, by the framework's name."""
     popularity = load_popularity()
-    known = {name: popularity.sentence(one.package) for name, one in frameworks().items() if one.package}
+    known = {name: popularity.sentence(one.package) for name, one in _frameworks().items() if one.package}
     return {name: sentence for name, sentence in known.items() if sentence is not None}
 
 
 def _released(cell: Cell, rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
     """Yield when the version was released, and how old it was when it was measured, if that is known."""
-    framework = frameworks().get(cell.framework)
-    day = framework and framework.release_dates.get(f"{framework.package}=={cell.version}")
+    framework = _frameworks().get(cell.framework)
+    day = None if framework is None else framework.released(cell.version)
     measured = max((one.measured_at.date() for row in rows for one in row.figures.values()), default=None)
     if day and measured:
         yield "released", f"{day}, {(measured - day).days} days before it was measured"

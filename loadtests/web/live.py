@@ -287,8 +287,7 @@ def _add_fields(live: Live) -> None:
             fields(live.board.offered(), live.runtime) | web_ui.template_args["extra_options"]
         )
 
-    web_ui.update_template_args = update_with_fields
-    web_ui.update_template_args()
+    web_ui.update_template_args = update_with_fields  # Locust calls it whenever it shows its page
 
 
 def _page(live: Live, base: str) -> str:

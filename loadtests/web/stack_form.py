@@ -73,7 +73,7 @@ def _server_shown(offer: Offer) -> str:
 
 
 def _is_first(wanted: Wanted, offer: Offer) -> bool:
-    """Return whether what is wanted is what the command began with, which no form has asked for."""
+    """Return whether a form asks for the stack that the command itself brought up."""
     cell = offer.cell
     return (
         offer.wanted is None
