@@ -2,13 +2,19 @@
 
 import ctypes
 import os
+import random
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from common.errors import UsageError
 
 HOST = "127.0.0.1"
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST_PORT = 10_000  # below it are the ports that people know their own services by
+_TRIES = 1_000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -25,11 +31,27 @@ def check_port(port: int) -> int:
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nothing uses at the moment and that no outgoing connection will be given.
+
+    The kernel gives outgoing connections ports of the ephemeral range, thousands a second under load. A server that is
+    about to listen on one of those would now and then find it taken, so the port is drawn at random from below them.
+    ``OSError`` if there is none.
+    """
+    for port in _candidate_ports():
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            free: int = probe.getsockname()[1]
+            return free
+    raise OSError(f"no port of {HOST} is free")
+
+
+def _candidate_ports() -> Iterator[int]:
+    lowest_ephemeral = int(_EPHEMERAL.read_text().split()[0])
+    if lowest_ephemeral > _LOWEST_PORT:
+        random_source = random.SystemRandom()  # processes forked from one another draw different ports
+        for _ in range(_TRIES):
+            yield random_source.randrange(_LOWEST_PORT, lowest_ephemeral)
+    yield 0  # the kernel's choice
 
 
 def enter_network_namespace(file: Path) -> None:

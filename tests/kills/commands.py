@@ -1,7 +1,6 @@
 """The commands that are killed: short ones of every kind that starts something."""
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +15,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.engine.client import engine_answers
 from common.host.machine import machine
+from common.host.network import free_port
 from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed
 from common.records.experiments.latency import LatencyRun
 from common.records.experiments.memory import MemoryCell, MemoryRun
@@ -54,7 +54,7 @@ class Command:
 
 def filled_in(words: tuple[str, ...], run: Path) -> list[str]:
     """Return a command line with the folder of its run and a free port."""
-    return [word.format(run=run, port=_free_port()) for word in words]
+    return [word.format(run=run, port=free_port()) for word in words]
 
 
 def commands() -> Iterator[Command]:
@@ -146,9 +146,3 @@ def _sizes(candidate: Candidate) -> FootprintRun:
     cell = _cell(candidate)
     cells = [FootprintCell(name=cell.name, stack=cell, weighs=Weighed.IMAGE)]
     return FootprintRun(**_fields(Runtime.DOCKER, rounds=1), registry=None, zstd_level=3, cells=cells, missing={})
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

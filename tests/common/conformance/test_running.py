@@ -1,7 +1,6 @@
 """Tests of running the suite from a program: its outcome, the reasons for failures, and the URLs that it refuses."""
 
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from common.conformance.running import Failure
 from common.conformance.suite.test_openapi import LONGEST_MS, document, shortened
 from common.contract import parse_delay
 from common.errors import UsageError
+from common.host.network import free_port
 from common.project import ROOT
 from tests.common.conformance.faulty_hello import WrongText
 from tests.common.conformance.faulty_wire import EndsLinesWithLf
@@ -43,13 +43,13 @@ def test_malformed_url_is_refused_with_what_is_accepted(url: str, reason: str) -
 
 def test_url_that_cannot_be_reached_is_refused_before_pytest_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", pytest.fail)
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
         running.run_suite(url, keep_alive=None, overlap=None)
 
 
 def test_url_behind_a_prefix_that_cannot_be_reached_is_refused() -> None:
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(UsageError, match=f"^URL={url} cannot be reached: Connection refused"):
         running.run_suite(url, keep_alive=None, overlap=None, prefix=("env", "SOMEWHERE=else"))
 
@@ -153,9 +153,3 @@ def _parses(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

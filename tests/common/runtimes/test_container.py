@@ -25,6 +25,7 @@ from common.engine.builds import build_images
 from common.engine.ownership import OWNER, WATCHDOG
 from common.errors import FailedError, UsageError
 from common.host.cpu import read_cpu
+from common.host.network import free_port
 from common.host.ownership import owner_id
 from common.project import ROOT
 from common.runtimes.base import RunningServer
@@ -84,14 +85,6 @@ def get(running: RunningServer, path: str) -> str:
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def unused_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_clients_inside_reach_the_server_on_its_loopback(stack: Stack) -> None:
     if not can_enter_namespaces():
         pytest.skip("only root may enter a container's network namespace")
@@ -120,7 +113,7 @@ def test_clients_on_the_host_reach_the_address_of_the_container(stack: Stack) ->
 
 
 def test_a_port_is_published_only_on_request(engine: DockerClient, stack: Stack) -> None:
-    port = unused_port()
+    port = free_port()
     with serving(stack, publish=port) as running:
         assert running.url == f"http://127.0.0.1:{port}"
         assert httpx.get(f"{running.url}/hello").json() == "hello world"
