@@ -20,6 +20,10 @@ class FailedError(BenchmarkError):
     """Something that the command started has failed: a build, a server, the conformance suite."""
 
 
+class OutOfTimeError(BenchmarkError):
+    """The time for a run is over before its last visit."""
+
+
 class GeneratorBoundError(BenchmarkError):
     """The result may describe the load generator rather than the server under load."""
 

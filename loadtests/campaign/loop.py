@@ -1,9 +1,11 @@
 """The loop that carries out every run: make a visit, record it on disk, repeat; then print the summary."""
 
 import errno
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import msgspec
 from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
-from common.errors import BenchmarkError
+from common.errors import BenchmarkError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
 from common.tables import Form
-from loadtests.campaign.experiment import Experiment, SummaryType
+from loadtests.campaign.experiment import Experiment, SummaryType, expected_s
 from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RESULTS, RunFolder, require_unused
 
 EXHAUSTED = frozenset(
@@ -25,8 +28,23 @@ EXHAUSTED = frozenset(
 )
 """The errors of a system that has no room, memory, open files or processes left, or of a failing disk."""
 
+_ends_at_s: ContextVar[float] = ContextVar("ends_at_s", default=math.inf)
+
 Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str, Candidate]]]
 """Prepares a run; returns its experiment, and the candidates to bring up by cell name."""
+
+
+@contextmanager
+def ending_at(ends_at_s: float) -> Iterator[None]:
+    """Have runs inside end with ``OutOfTimeError`` rather than begin a visit that would last beyond ``ends_at_s``.
+
+    The time is of ``time.monotonic``, the length of a visit the mean of those made. Such a run can be resumed.
+    """
+    token = _ends_at_s.set(ends_at_s)
+    try:
+        yield
+    finally:
+        _ends_at_s.reset(token)
 
 
 def start(
@@ -112,6 +130,7 @@ def _make_visits(
     ):
         since_s = time.perf_counter()
         while remaining.batch:
+            _require_time(remaining.batch, visits)
             first = remaining.batch[0]
             _show(experiment, visits, display)
             display.start(
@@ -130,6 +149,11 @@ def _make_visits(
             if not remaining.batch or remaining.batch[0].round != first.round:
                 _report_round(experiment, visits, terminal)
     terminal.say(f"completed: {remaining.completion_reason}")
+
+
+def _require_time(batch: Sequence[PlannedVisit], visits: Sequence[Visit]) -> None:
+    if time.monotonic() + (expected_s(batch, visits) or 0.0) > _ends_at_s.get():
+        raise OutOfTimeError("out of time")
 
 
 def _show(experiment: Experiment[Any, Any], visits: list[Visit], display: LiveProgress) -> None:

@@ -13,7 +13,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
-from common.errors import BenchmarkError, FailedError, UsageError
+from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
 from common.records.figure import Figure, Subject
 from common.runtimes.candidates import require_local
@@ -21,6 +21,7 @@ from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
 from loadtests.board.rows import board_rows
 from loadtests.board.survey import STEPS, Step, fitting, lacking, needed_s
+from loadtests.campaign.loop import ending_at
 from loadtests.campaign.stopping import parse_duration
 from loadtests.campaign.store import RESULTS, RunFolder, run_folders
 from loadtests.cli import measuring, results
@@ -77,7 +78,10 @@ class Survey:
         failures = []
         for number, step in enumerate(STEPS, start=1):
             try:
-                self._make(number, step, ends_at_s)
+                with ending_at(ends_at_s):
+                    self._make(number, step, ends_at_s)
+            except OutOfTimeError:
+                self.terminal.say(f"{step.command}: the budget is used up; make {NAME} again completes it")
             except BenchmarkError as error:
                 self.terminal.say(f"{step.command}: {error}")
                 failures.append(f"{step.command}: {error}")

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from common.console import Terminal
-from common.errors import FailedError, GeneratorBoundError, UsageError
+from common.errors import FailedError, GeneratorBoundError, OutOfTimeError, UsageError
 from common.host.run_lock import hold_run_lock
 from common.records.visit import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.tables import Form
 from loadtests.campaign import loop
-from loadtests.campaign.loop import carry_out, present, start
+from loadtests.campaign.loop import carry_out, ending_at, present, start
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.campaign.store import VISITS, RunFolder
@@ -68,6 +68,14 @@ def test_each_visit_is_on_disk_before_the_next_begins(folder: RunFolder, termina
     seen: list[int] = []
     carry_out(Toy(MADE, lambda _: seen.append(len(folder.visits()))), {}, folder, terminal)
     assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_run_ends_rather_than_begin_a_visit_that_would_last_too_long(folder: RunFolder, terminal: Terminal) -> None:
+    slow = Toy(MADE, lambda _: time.sleep(0.3))
+    with ending_at(time.monotonic() + 0.5), pytest.raises(OutOfTimeError):
+        carry_out(slow, {}, folder, terminal)
+    assert len(folder.visits()) == 1
+    assert carry_out(Toy(MADE), {}, folder, terminal).visits == 6
 
 
 def test_visits_that_are_made_together_are_recorded_together(folder: RunFolder, terminal: Terminal) -> None:

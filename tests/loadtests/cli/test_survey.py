@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.cli.parameters import StackParameters
-from common.errors import FailedError, UsageError
+from common.errors import FailedError, OutOfTimeError, UsageError
 from loadtests.campaign import store
 from loadtests.cli import results
 from loadtests.cli import survey as module
@@ -54,6 +54,19 @@ def test_what_does_not_fit_the_budget_is_said_and_left(
     assert ("latency", "falcon,raw_wsgi") not in called
     assert ("startup", "falcon,raw_wsgi") in called
     assert "do not fit the budget" in capsys.readouterr().err
+
+
+def test_a_step_that_runs_out_of_time_is_no_failure(
+    called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_out(*_: object) -> None:
+        raise OutOfTimeError("out of time")
+
+    late = module._Command(measure=run_out, resume=run_out)
+    monkeypatch.setattr(module, "_COMMANDS", {**module._COMMANDS, "latency": late})
+    survey(STACKS)
+    assert "latency: the budget is used up; make survey again completes it" in capsys.readouterr().err
+    assert [name for name, _ in called][-2:] == ["show", "report"]
 
 
 def test_a_step_that_fails_does_not_keep_the_others(
