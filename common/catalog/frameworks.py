@@ -60,6 +60,8 @@ class Framework:
     """The Pythons on which its locked version can be had, as in ``project.requires-python``."""
     command: str
     """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
+    pure_python: tuple[str, ...] = ()
+    """The packages of which only wheels without compiled code are locked."""
     default: bool = False
     """Whether it is selected where a command is given no framework."""
     unavailable: Mapping[str, str]
@@ -164,6 +166,7 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
         dependencies=_dependencies(project),
         requires_python=_requires_python(project),
         command=command,
+        pure_python=tuple(_field(stack, "tool.stack.pure_python", list, default=[])),
         default=_field(stack, "tool.stack.default", bool, default=False),
         unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
         deviations=tuple(_deviations(stack)),

@@ -5,15 +5,19 @@ versions. An environment or an image installs only the part for its own server.
 """
 
 import re
-from collections.abc import Iterable
+import shutil
+import tomllib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from common.catalog.frameworks import Framework, locked_version
+from common.catalog.frameworks import LOCK, Framework, locked_version
 from common.catalog.stacks import Stack, compatible
-from common.errors import UsageError
+from common.errors import FailedError, UsageError
+from common.host.folders import temporary_folder
 from common.packages.uv import run_uv
 
 _COMPILE = (
@@ -30,7 +34,16 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
     first index that has a package, and the hash of a wheel built here would match nowhere else.
     """
     what, python = f"The lock of {framework.name}", framework.oldest_python
-    return compile_lock(requirements(framework), framework.lock, python=python, what=what, upgrade=upgrade)
+    with temporary_folder("lock") as folder:
+        draft = folder / LOCK
+        if framework.lock.exists():
+            shutil.copy(framework.lock, draft)
+        text = compile_lock(requirements(framework), draft, python=python, what=what, upgrade=upgrade).read_text()
+        for package in framework.pure_python:
+            (release,) = index_entries([f"{package}=={locked_version(text, package)}"], python=python, what=what)
+            text = with_hashes(text, package, _pure_hashes(release))
+    framework.lock.write_text(text)
+    return framework.lock
 
 
 def compile_lock(roots: Iterable[str], file: Path, *, python: str, what: str, upgrade: bool = False) -> Path:
@@ -41,6 +54,28 @@ def compile_lock(roots: Iterable[str], file: Path, *, python: str, what: str, up
     options = (f"--python-version={python}", f"--output-file={file}", *(("--upgrade",) if upgrade else ()))
     run_uv(*_COMPILE, *options, stdin="\n".join(roots), what=what, local=False)
     return file
+
+
+def index_entries(pinned: Iterable[str], *, python: str, what: str) -> list[dict[str, Any]]:
+    """Return what the package index has of each pin, such as ``flask==3.1.3``: the ``packages`` of a ``pylock.toml``.
+
+    ``python`` and ``what`` are those of ``compile_lock``. Source: PEP 751.
+    """
+    with temporary_folder("index-entries") as folder:
+        file = folder / "pylock.toml"
+        options = ("--quiet", "--universal", "--no-deps", "--format=pylock.toml", f"--python-version={python}")
+        line = ("pip", "compile", "-", *options, f"--output-file={file}")
+        run_uv(*line, stdin="\n".join(pinned), what=what, local=False)
+        entries: list[dict[str, Any]] = tomllib.loads(file.read_text()).get("packages", [])
+        return entries
+
+
+def _pure_hashes(entry: dict[str, Any]) -> list[str]:
+    """Return the hashes of a release's wheels that any platform can install (PEP 425)."""
+    wheels = [wheel for wheel in entry.get("wheels", ()) if wheel["url"].endswith("-none-any.whl")]
+    if not wheels:
+        raise FailedError(f"{entry['name']} {entry['version']} has no wheel without compiled code.")
+    return [wheel["hashes"]["sha256"] for wheel in wheels]
 
 
 def requirements(framework: Framework) -> tuple[str, ...]:
@@ -97,6 +132,15 @@ def subset(lock_text: str, roots: Iterable[str]) -> str:
     while added := {name for name, needed_by in dependents.items() if needed_by & required} - required:
         required |= added
     return "".join(block for block in _blocks(lock_text) if _name(block) in required)
+
+
+def with_hashes(lock_text: str, package: str, sha256: Sequence[str]) -> str:
+    """Return a lock's text in which these are the only hashes of ``package``."""
+    hashes = "".join(f" \\\n    --hash=sha256:{one}" for one in sha256)
+    return "".join(
+        re.sub(r"(?: \\\n +--hash=\S+)+", lambda _: hashes, block) if _name(block) == package else block
+        for block in _blocks(lock_text)
+    )
 
 
 def without_package(lock_text: str, package: str) -> str:

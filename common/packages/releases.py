@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable
 from datetime import date
 
@@ -11,9 +10,8 @@ from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import RELEASED, Framework
 from common.errors import FailedError
-from common.host.folders import temporary_folder
+from common.packages.locks import index_entries
 from common.packages.outdated import pins
-from common.packages.uv import run_uv
 
 TIMEOUT_S = 60
 HEAD = "# When each version in requirements.lock was released, as the package index says. Written by make lock.\n"
@@ -58,19 +56,13 @@ def record_release_dates(framework: Framework) -> None:
 
 def release_dates(pinned: Iterable[str], *, python: str, what: str) -> dict[str, date]:
     """Return the day on which the first file of each version was uploaded, by pins such as ``flask==3.1.3``."""
-    with temporary_folder("release-dates") as folder:
-        file = folder / "pylock.toml"
-        options = ("--quiet", "--universal", "--no-deps", "--format=pylock.toml", f"--python-version={python}")
-        line = ("pip", "compile", "-", *options, f"--output-file={file}")
-        run_uv(*line, stdin="\n".join(pinned), what=what, local=False)
-        packages = tomllib.loads(file.read_text()).get("packages", [])
     uploaded = {
         f"{package['name']}=={package['version']}": [
             one["upload-time"]
             for one in (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
             if "upload-time" in one
         ]
-        for package in packages
+        for package in index_entries(pinned, python=python, what=what)
     }
     return {pin: min(times).date() for pin, times in uploaded.items() if times}
 

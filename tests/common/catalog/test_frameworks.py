@@ -37,7 +37,7 @@ def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
     unavailable = '[tool.stack.unavailable]\nalpine = "has no wheel"\n'
     deviations = '[[tool.stack.deviations]]\ntests = ["test_x[1]"]\nreason = "answers 500"\n'
     project = GOOD.replace("[project]", '[project]\nrequires-python = ">=3.12"')
-    folder = write(tmp_path, f"{project}default = true\n{unavailable}{deviations}")
+    folder = write(tmp_path, f'{project}default = true\npure_python = ["base"]\n{unavailable}{deviations}')
     assert Framework.load(folder) == Framework(
         name="toy",
         title="Toy",
@@ -51,6 +51,7 @@ def test_valid_folder_is_read_completely(tmp_path: Path) -> None:
         default=True,
         unavailable={"alpine": "has no wheel"},
         deviations=(Deviation(tests=("test_x[1]",), reason="answers 500"),),
+        pure_python=("base",),
     )
 
 

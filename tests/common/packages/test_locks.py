@@ -1,5 +1,6 @@
 """Tests that locks contain hashes and no addresses, are recognised as stale, and can be cut to what one stack needs."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from common.errors import FailedError, UsageError
 from common.packages.indexes import uv_environment
 from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
 from common.packages.uv import run_uv
+from tests.support.toy_index import toy_index
 from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
 
 KNOWN = frameworks()
@@ -130,6 +132,43 @@ def test_locking_again_keeps_versions_unless_an_upgrade_is_requested(toy: Framew
     write_wheel(tmp_path / "wheels", "base", "2.0")
     assert lock(toy).read_text() == before
     assert names(lock(toy, upgrade=True).read_text()) == {"base==2.0", "toy==1.0"}
+
+
+COMPILED = "toy-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"
+
+
+def test_of_a_pure_package_only_wheels_without_compiled_code_are_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with toy_index(tmp_path, monkeypatch) as index:
+        pure, other = write_wheel(index, "toy", "1.0", "base>=1"), write_wheel(index, "base", "1.0")
+        (index / COMPILED).write_bytes(pure.read_bytes() + b"compiled")
+        toy = write_framework(tmp_path / "frameworks" / "toy", "toy>=1")
+        both = lock(toy).read_text()
+        assert both.count("--hash") == 3
+        text = lock(replace(toy, pure_python=("toy",))).read_text()
+    assert names(text) == names(both)
+    hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (other, pure)]
+    assert re.findall(r"--hash=sha256:(\S+)", text) == hashes
+
+
+def test_a_pure_package_without_such_a_wheel_fails_and_keeps_the_old_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with toy_index(tmp_path, monkeypatch) as index:
+        write_wheel(index, "toy", "1.0").rename(index / COMPILED)
+        toy = write_framework(tmp_path / "frameworks" / "toy", "toy>=1")
+        before = lock(toy).read_text()
+        with pytest.raises(FailedError, match=r"toy 1\.0 has no wheel without compiled code"):
+            lock(replace(toy, pure_python=("toy",)))
+    assert toy.lock.read_text() == before
+
+
+def test_falcon_without_cython_is_falcon_but_for_its_wheel() -> None:
+    compiled, pure = KNOWN["falcon"].lock.read_text(), KNOWN["falcon_pure"].lock.read_text()
+    assert names(pure) == names(compiled)
+    assert subset(pure, ["falcon"]).count("--hash") == 1 < subset(compiled, ["falcon"]).count("--hash")
+    assert (KNOWN["falcon_pure"].folder / "app.py").read_text() == (KNOWN["falcon"].folder / "app.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,8 @@
 """Tests of which releases of a package there are, and which of them stand for their minor versions."""
 
-import hashlib
-import json
-import threading
 from collections.abc import Iterator
 from datetime import date
-from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from packaging.version import Version
@@ -19,6 +12,7 @@ from common.errors import FailedError, UsageError
 from common.packages.locks import lock
 from common.packages.outdated import pins
 from common.packages.releases import newest_of_each_minor, record_release_dates, releases
+from tests.support.toy_index import Index, toy_index
 from tests.support.toy_packages import write_framework, write_wheel
 
 
@@ -49,51 +43,11 @@ def test_newest_release_stands_for_its_minor_version_and_the_oldest_comes_first(
     assert [str(one) for one in newest_of_each_minor(versions, 20)] == ["1.9.1", "1.10.0", "2.0.10", "2.1"]
 
 
-class _Index(SimpleHTTPRequestHandler):
-    """A package index in JSON of the wheels in a folder, each uploaded on its day at noon."""
-
-    days: ClassVar[dict[str, str]] = {}
-
-    def do_GET(self) -> None:
-        """Answer with the list of a project's files, or with a file."""
-        if not self.path.startswith("/simple/"):
-            super().do_GET()
-            return
-        files = [
-            {"filename": name, "url": f"/{name}", "hashes": {"sha256": digest(Path(self.directory, name))}}
-            | ({"upload-time": f"{self.days[name]}T12:00:00Z"} if name in self.days else {})
-            for name in sorted(one.name for one in Path(self.directory).glob(f"{self.path.split('/')[2]}-*.whl"))
-        ]
-        body = json.dumps({"meta": {"api-version": "1.1"}, "name": "any", "files": files}).encode()
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-def digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of wheels that an index serves, the only one that uv knows."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    monkeypatch.setenv("UV_FIND_LINKS", "")
-    monkeypatch.setenv("UV_INDEX", "")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Index, directory=str(folder))) as server:
-        monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{server.server_port}/simple")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with toy_index(tmp_path, monkeypatch) as folder:
         yield folder
-        server.shutdown()
-        thread.join()
 
 
 def test_the_release_date_of_each_locked_version_is_written_beside_the_lock(
@@ -101,7 +55,7 @@ def test_the_release_date_of_each_locked_version_is_written_beside_the_lock(
 ) -> None:
     for name, version in (("toy", "1.0"), ("undated", "2.0")):
         write_wheel(index, name, version)
-    monkeypatch.setattr(_Index, "days", {"toy-1.0-py3-none-any.whl": "2026-03-04"})
+    monkeypatch.setattr(Index, "days", {"toy-1.0-py3-none-any.whl": "2026-03-04"})
     framework = write_framework(tmp_path / "frameworks" / "toy", "toy", "undated")
     assert framework.release_dates == {}
     lock(framework)
