@@ -1,0 +1,78 @@
+"""Whether a stack measured in turn with others gets the value that it gets when it is up alone.
+
+``python -m tests.benchmarks.sliced_alone [ROUNDS]`` measures every default stack on two fresh servers in each of 20
+rounds, unless given: one that is up together with all the others, and one that is up by itself. Both are loaded in the
+same slices. It prints the ratios within rounds as a table in Markdown and takes about half an hour on two cores.
+"""
+
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+
+from common.catalog.sizes import Size
+from common.cli.parameters import StackParameters
+from common.console import Terminal
+from common.host.run_lock import hold_run_lock
+from common.records.run import Design
+from common.records.visit import Visit
+from common.records.window import Window
+from loadtests.analysis.values import requests_per_cpu_s
+from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.plan import PlannedVisit, round_order
+from loadtests.campaign.stopping import exactly
+from loadtests.cli.parameters import LoadParameters
+from loadtests.experiments.loadtest import begin_loadtest
+from loadtests.statistics.intervals import log_interval
+
+ROUNDS = 20
+SEED = 1
+
+
+def main() -> int:
+    """Measure, and print for each stack its value among others over its value alone."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    terminal, size, asked = Terminal(), Size(vcpu=1.0), StackParameters()
+    runtime = asked.parse_runtime()
+    begin = begin_loadtest(
+        asked.candidates(runtime, size=size),
+        load=LoadParameters().parse(),
+        size=size,
+        runtime=runtime,
+        design=Design.SLICED,
+        rounds=rounds,
+        stopping=exactly(rounds),
+        messages=terminal.messages,
+    )
+    identity = RunIdentity.new("sliced-alone", SEED)
+    ratios = defaultdict[str, list[float]](list)
+    with hold_run_lock(identity.id):
+        experiment, subjects = begin(identity)
+        names = [cell.name for cell in experiment.stacks()]
+        for number in range(1, rounds + 1):
+            visits = round_order(Window, names, number, SEED)
+            batches: list[tuple[PlannedVisit, ...]] = [visits, *((one,) for one in visits)]
+            random.Random(number).shuffle(batches)  # noqa: S311 -- not for secrets
+            together, alone = dict[str, float](), dict[str, float]()
+            for batch in batches:
+                (together if batch is visits else alone).update(_values(experiment.visit(batch, subjects)))
+            for name in together.keys() & alone.keys():
+                ratios[name].append(together[name] / alone[name])
+            terminal.say(f"round {number}/{rounds}")
+    print("| stack | among others, of alone | 95 % interval | rounds |")  # noqa: T201
+    print("| --- | ---: | ---: | ---: |")  # noqa: T201
+    for name, values in ratios.items():
+        found = log_interval(values)
+        assert found is not None
+        bounds = "-" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
+        print(f"| {name} | {found.estimate:.3f} | {bounds} | {found.n} |")  # noqa: T201
+    return 0
+
+
+def _values(visits: Iterable[Visit]) -> dict[str, float]:
+    windows = [one for one in visits if isinstance(one, Window)]
+    return {one.cell: value for one in windows if (value := requests_per_cpu_s(one.load)) is not None}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
