@@ -188,4 +188,6 @@ class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
 
 
 class CrosscheckRun(LoadRun, frozen=True, kw_only=True, tag="crosscheck"):
-    """One stack measured by our generator and by wrk in turn; a cell for each tool."""
+    """One stack measured by our generator and by wrk in turn, on the same fresh server; a cell for each tool."""
+
+    turns: Annotated[Count, says("Windows that each tool makes on the server of a round.")] = 1

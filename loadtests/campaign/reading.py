@@ -1,8 +1,9 @@
-"""Reading visits back: each must belong to this run, be planned by it, and occur once.
+"""Reading visits back: each must belong to this run, be planned by it, and occur no more often than planned.
 
 Otherwise a line copied within the file would count as another round, and a window of another run as this one's.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,16 +37,17 @@ def misfits_named(folder: Path) -> Iterator[None]:
 
 def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Visit]:
     """Yield the visits in lines that come with their file and number; ``UsageError`` names the first that is wrong."""
-    cells, made = _planned_cells(run), set[tuple[type[Visit], int, str]]()
+    cells, made = _planned_cells(run), Counter[tuple[type[Visit], int, str]]()
+    turns: int = getattr(run, "turns", 1)
     for file, number, line in lines:
         try:
             visit = decode_visit(line)
         except UNREADABLE as error:
             raise UsageError(f"{file}, line {number}, is not a visit of schema version 3: {error}.") from error
         key = (type(visit), visit.round, visit.cell)
-        if problem := _problem(run, visit, planned=visit.cell in cells, again=key in made):
+        if problem := _problem(run, visit, planned=visit.cell in cells, again=made[key] >= turns):
             raise UsageError(f"{file}, line {number}, {problem}. Remove that line to read the run.")
-        made.add(key)
+        made[key] += 1
         yield visit
 
 
@@ -55,7 +57,7 @@ def _problem(run: Run, visit: Visit, *, planned: bool, again: bool) -> str:
         return f"holds a visit of the run {visit.run or '(empty)'}, not of {run.id}"
     if not planned or not 1 <= visit.round <= run.rounds:
         return f"holds a visit to {visit.cell or '(empty)'} in round {visit.round}, which the run does not plan"
-    return f"holds the visit to {visit.cell or '(empty)'} in round {visit.round} a second time" if again else ""
+    return f"holds the visit to {visit.cell or '(empty)'} in round {visit.round} once too often" if again else ""
 
 
 def _planned_cells(run: Run) -> frozenset[str]:

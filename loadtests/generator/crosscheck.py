@@ -1,4 +1,4 @@
-"""``make crosscheck``: our generator and wrk in turn on one stack, to see whether they agree on its rate."""
+"""``make crosscheck``: our generator and wrk in turn on the same servers, to see whether they agree on their rate."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,37 +19,53 @@ from common.records.visit import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate, candidate_from_cell
 from loadtests.analysis.values import requests_per_cpu_s
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, expected_s
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields, setup_for
-from loadtests.campaign.plan import PlannedVisit, planned_visits
+from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.campaign.stopping import exactly
 from loadtests.reports import crosscheck as report
 from loadtests.summaries import crosscheck
-from loadtests.visits.window import measure_window
+from loadtests.visits.window import measure_windows
 
 TOOLS = (Tool.LOCUST, Tool.WRK)
+TURNS = 5
+"""Each load falls into a rhythm with the server when it begins, and more beginnings make for a steadier mean."""
+WARMUP_S = 0.5
+WINDOW_S = 1.0
 
 
 class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
-    """Both tools in every round, each on a fresh server; each tool is a cell."""
+    """Both tools take turns on the fresh server of each round; each tool is a cell."""
 
     command = "crosscheck"
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
-        names = [cell.name for cell in self.run.cells]
-        return remaining_of(planned_visits(Window, names, self.run.rounds, self.run.seed), visits)
+        names = [cell.name for cell in self.run.cells] * self.run.turns
+        numbers = range(len(visits) // len(names) + 1, self.run.rounds + 1)
+        left = [round_order(Window, names, number, self.run.seed) for number in numbers]
+        return Remaining(
+            batch=left[0] if left else (),
+            completion_reason="" if left else "every visit is made",
+            count=len(left) * len(names),
+            left_s=expected_s([visit for planned in left for visit in planned], visits),
+        )
+
+    @override
+    def half_made(self, visits: Sequence[Visit]) -> int:
+        return len(visits) % (len(self.run.cells) * self.run.turns)
 
     @override
     @contextmanager
     def visiting(self, subjects: Mapping[str, Candidate], messages: Console) -> Iterator[Visitor]:
-        tools = dict(zip((cell.name for cell in self.run.cells), TOOLS, strict=True))
+        setups = {
+            cell.name: replace(self.run.setup, load=replace(self.run.setup.load, tool=tool))
+            for cell, tool in zip(self.run.cells, TOOLS, strict=True)
+        }
 
         def visit(batch: Sequence[PlannedVisit]) -> Sequence[Visit]:
-            (planned,) = batch
-            setup = replace(self.run.setup, load=replace(self.run.setup.load, tool=tools[planned.cell]))
-            window = planned.record(Window, self.run.id)
-            return [measure_window(window, setup, subjects[planned.cell], seed=self.run.seed + planned.round)]
+            asked = [(planned.record(Window, self.run.id), setups[planned.cell]) for planned in batch]
+            return measure_windows(asked, subjects[batch[0].cell], seed=self.run.seed + batch[0].round)
 
         yield visit
 
@@ -104,8 +120,9 @@ def begin_crosscheck(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             design=Design.ALTERNATION,
             stopping=exactly(rounds),
-            setup=setup_for(load, size, runtime),
+            setup=setup_for(replace(load, warmup_s=WARMUP_S, window_s=WINDOW_S), size, runtime),
             cells=cells,
+            turns=TURNS,
         )
         return Crosscheck(run), {cell.name: candidate for cell in cells}
 

@@ -16,7 +16,8 @@ HEADINGS = ("stack, tool", "req/s per vCPU", "95 % of it", "wall req/s", "95 % o
 def table(run: CrosscheckRun, summary: CrosscheckSummary) -> Table:
     """Return each tool's rates and its shares of the cores."""
     load = run.setup.load
-    title = f"crosscheck: {load.users} connections, {counted(run.rounds, 'round')} of {load.window_s:g} s"
+    servers = counted(run.rounds, "server")
+    title = f"crosscheck: {load.users} connections, {servers}, {run.turns} x {load.window_s:g} s by each tool"
     return plain_table(title, HEADINGS, map(_row, summary.rows), left={"stack, tool"})
 
 
@@ -41,6 +42,6 @@ def _row(row: ToolRow) -> tuple[str, ...]:
 
 def _in_words(ratio: Interval | None) -> str:
     if ratio is None:
-        return "no round has both"
+        return "no server was loaded by both"
     limits = f" (95 % interval {bounds(ratio, digits=3)})" if ratio.low is not None else ""
-    return f"{estimate(ratio, digits=3)}{limits}, {ratio.n} pairs"
+    return f"{estimate(ratio, digits=3)}{limits}, {counted(ratio.n, 'server')}"

@@ -1,5 +1,6 @@
 """Whether two load generators agree, from their windows. Pure."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from common.records.experiments.generator import CrosscheckSummary, ToolRow
@@ -11,7 +12,7 @@ from loadtests.analysis.values import by_cell, requests_per_cpu_s, throughput_rp
 from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.paired import paired_ratio
 
-Value = Callable[[Load | None], float | None]
+Value = Callable[[Sequence[Load]], float | None]
 
 
 def summarise(run: CrosscheckRun, windows: Sequence[Window]) -> CrosscheckSummary:
@@ -21,8 +22,8 @@ def summarise(run: CrosscheckRun, windows: Sequence[Window]) -> CrosscheckSummar
     return CrosscheckSummary(
         run=run.id,
         rows=[_row(run, cell.name, windows_of[cell.name]) for cell in run.cells],
-        requests_per_cpu_s_ratio=_ratio(ours, theirs, requests_per_cpu_s),
-        throughput_ratio=_ratio(ours, theirs, throughput_rps),
+        requests_per_cpu_s_ratio=_ratio(ours, theirs, _requests_per_cpu_s),
+        throughput_ratio=_ratio(ours, theirs, _throughput_rps),
         failures=list(_failures(windows)),
     )
 
@@ -31,8 +32,8 @@ def _row(run: CrosscheckRun, cell: str, windows: Sequence[Window]) -> ToolRow:
     loads = [window.load for window in windows if window.load is not None]
     return ToolRow(
         cell=cell,
-        requests_per_cpu_s=log_interval(list(_by_round(windows, requests_per_cpu_s).values())),
-        throughput_rps=log_interval(list(_by_round(windows, throughput_rps).values())),
+        requests_per_cpu_s=log_interval(list(_by_round(windows, _requests_per_cpu_s).values())),
+        throughput_rps=log_interval(list(_by_round(windows, _throughput_rps).values())),
         server_utilisation=shares.server(loads, run.setup.size.vcpu),
         generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
     )
@@ -43,8 +44,27 @@ def _ratio(ours: Sequence[Window], theirs: Sequence[Window], value: Value) -> In
 
 
 def _by_round(windows: Sequence[Window], value: Value) -> dict[int, float]:
-    known = {window.round: value(window.load) for window in windows}
+    """Return the value of each round's server by all the windows that a tool made on it."""
+    loads: defaultdict[int, list[Load]] = defaultdict(list)
+    for window in windows:
+        if window.load is not None:
+            loads[window.round].append(window.load)
+    known = {number: value(made) for number, made in loads.items()}
     return {number: rate for number, rate in known.items() if rate is not None}
+
+
+def _requests_per_cpu_s(loads: Sequence[Load]) -> float | None:
+    """Return all requests over all CPU time of the server; ``None`` as ``requests_per_cpu_s``."""
+    if None in map(requests_per_cpu_s, loads):
+        return None
+    return sum(load.requests for load in loads) / sum(load.server_cpu_s or 0.0 for load in loads)
+
+
+def _throughput_rps(loads: Sequence[Load]) -> float | None:
+    """Return all requests over all time; ``None`` as ``throughput_rps``."""
+    if None in map(throughput_rps, loads):
+        return None
+    return sum(load.requests for load in loads) / sum(load.duration_s for load in loads)
 
 
 def _failures(windows: Sequence[Window]) -> Iterator[str]:

@@ -169,7 +169,7 @@ def _lines(*windows: tuple[str, int, str]) -> list[Any]:
 @pytest.mark.parametrize(
     ("added", "told"),
     [
-        (("a+b", 1, RUN_ID), r"line 2, holds the visit to a\+b in round 1 a second time\. Remove that line to read"),
+        (("a+b", 1, RUN_ID), r"line 2, holds the visit to a\+b in round 1 once too often\. Remove that line to read"),
         (("a+b", 2, "another"), "line 2, holds a visit of the run another, not of 20260102T120000Z"),
         (("c+d", 2, RUN_ID), r"line 2, holds a visit to c\+d in round 2, which the run does not plan"),
         (("a+b", 0, RUN_ID), "in round 0, which the run does not plan"),

@@ -73,17 +73,20 @@ def test_response_times(tmp_path: Path, kind: type[LatencyRun | WorkersRun], com
 def test_two_tools(tmp_path: Path) -> None:
     cells = [replace(real_cell(), name=f"{NAME}, {tool}") for tool in Tool]
     made = CrosscheckRun(
-        **run_fields(rounds=1),
+        **run_fields(rounds=2),
         design=Design.ALTERNATION,
-        stopping=exactly(1),
+        stopping=exactly(2),
         setup=setup_for(replace(LOAD, window_s=1.0), Size(), Runtime.PROCESS),
         cells=cells,
+        turns=2,
     )
-    (visit,) = _resumed(tmp_path, made, "crosscheck", window(cells[0].name, 1, load()))
-    assert isinstance(visit, Window)
-    assert visit.cell == cells[1].name
-    assert visit.load is not None
-    assert visit.load.requests > 100
+    first = [window(one.name, 1, load()) for one in cells * made.turns]
+    visits = _resumed(tmp_path, made, "crosscheck", *first)
+    assert sorted(one.cell for one in visits) == sorted(one.cell for one in first)
+    for visit in visits:
+        assert isinstance(visit, Window)
+        assert visit.load is not None
+        assert visit.load.requests > 100
 
 
 @pytest.mark.skipif(split_cores(1).shared, reason="a generator needs a core of its own")

@@ -1,5 +1,7 @@
 """Two load generators on one stack are compared within rounds."""
 
+from msgspec.structs import replace
+
 from common.records.window import Window
 from loadtests.summaries.crosscheck import summarise
 from tests.support.generator_records import crosscheck_run
@@ -23,6 +25,14 @@ def test_differences_between_rounds_cancel_in_the_ratio() -> None:
         assert ratio is not None
         assert ratio.low is not None
         assert (round(ratio.estimate, 9), round(ratio.low, 9), ratio.n) == (1.1, 1.1, 3)
+
+
+def test_all_windows_on_a_server_give_one_value() -> None:
+    turns = windows((12_000, 10_000), (10_000, 10_000))
+    summary = summarise(RUN, [replace(one, round=1) for one in turns])
+    for ratio in (summary.requests_per_cpu_s_ratio, summary.throughput_ratio):
+        assert ratio is not None
+        assert (round(ratio.estimate, 9), ratio.n) == (1.1, 1)
 
 
 def test_a_round_of_only_one_tool_is_left_out() -> None:
