@@ -10,7 +10,7 @@ from scipy.special import stdtr, stdtrit
 
 from common.errors import UsageError
 from common.records.run import LoadRun
-from common.records.summary import Decision, Interval, Pair, Summary, Verdict
+from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA
 from loadtests.analysis.values import by_cell, values_by_round
@@ -57,23 +57,23 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
-    """What several runs together say about one cell. In its intervals each run counts as one value."""
+    """What several runs together say about one stack. In its intervals each run counts as one value."""
 
     cell: str
     requests_per_cpu_s: Interval
     relative: Interval
-    """The same over the geometric mean of all cells of its run."""
+    """The same over the geometric mean of all stacks of its run."""
 
 
 def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
-    """Return what runs of the same cells say together, the fastest cell first; cells that lack a valid number are out.
+    """Return what runs of the same stacks say together, the fastest first; those that lack a valid number are out.
 
     Builds, boots and hours vary too, and no interval of a single run knows of that.
     """
     rates = [
         {
             row.cell: row.requests_per_cpu_s.estimate
-            for row in summary.cells
+            for row in stack_rows(summary)
             if row.requests_per_cpu_s is not None and permits_ranking({row.verdict} - {Verdict.VALID})
         }
         for summary in summaries
@@ -88,6 +88,12 @@ def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
         assert relative is not None
         found.append(RepeatedRate(cell=cell, requests_per_cpu_s=absolute, relative=relative))
     return sorted(found, key=lambda row: -row.requests_per_cpu_s.estimate)
+
+
+def stack_rows(summary: Summary) -> list[CellSummary]:
+    """Return the rows of a summary without those of controls, which each run chooses by its seed."""
+    copies = {pair.b for pair in summary.controls.same} if summary.controls is not None else set[str]()
+    return [row for row in summary.cells if row.cell not in copies]
 
 
 def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval, float, float]:

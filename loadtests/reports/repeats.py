@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from common.records.summary import Summary
-from loadtests.analysis.across_runs import RepeatedRate
+from loadtests.analysis.across_runs import RepeatedRate, stack_rows
 from loadtests.reports.formatting import bounds, estimate, plain_table
 
 HEADINGS = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of relative")
@@ -33,5 +33,5 @@ def notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -> Iterato
         "geometric mean of all stacks in the same run."
     )
     known = {row.cell for row in rows}
-    if missing := dict.fromkeys(row.cell for one in summaries for row in one.cells if row.cell not in known):
+    if missing := dict.fromkeys(row.cell for one in summaries for row in stack_rows(one) if row.cell not in known):
         yield f"left out, for want of a valid number in each run: {', '.join(missing)}."

@@ -23,6 +23,7 @@ from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.scenarios.registry import SCENARIOS
 from loadtests.timing.parts import since
+from loadtests.users.responses import ACCEPT
 from loadtests.windows.tools import GeneratorError, require_wrk
 
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
@@ -95,7 +96,8 @@ def command(url: str, setup: Setup, duration_s: float) -> list[str]:
     assert paths, f"wrk cannot do {load.scenario}"
     threads = min(len(setup.generator_cores), load.users)
     line = [require_wrk(), f"-t{threads}", f"-c{load.users}", f"-d{max(1, round(duration_s))}s"]
-    line += [f"--timeout={TIMEOUT_S + load.delay_ms // 1000}s", f"--script={SCRIPT}", url + paths[0]]
+    line += [f"--timeout={TIMEOUT_S + load.delay_ms // 1000}s", f"--script={SCRIPT}"]
+    line += [f"--header={': '.join(ACCEPT)}", url + paths[0]]  # the same bytes as our own users send
     return [*line, "--", f"paths={','.join(paths)}"] if len(paths) > 1 else line
 
 

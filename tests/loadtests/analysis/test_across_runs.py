@@ -77,6 +77,18 @@ def test_repeats_give_intervals_over_runs() -> None:
     assert (fast.relative.high or 0) / (fast.relative.low or 1) == pytest.approx(1, rel=1e-3)
 
 
+def test_controls_are_no_stacks_of_repeats() -> None:
+    """Each run draws the stack that it copies, so a copy is seldom in all of them, and says nothing of its own."""
+    copied = []
+    for original in "ab":
+        cells = [cell("a"), cell("b"), cell(f"{original}#2", control_of=original)]
+        windows = [window(one.name, number, load(4000)) for number in range(1, 6) for one in cells]
+        copied.append(summarise(run(cells), windows))
+    rows = repeated_rates(copied)
+    assert [row.cell for row in rows] == ["a", "b"]
+    assert len(list(repeats.notes(rows, copied))) == 1
+
+
 def test_a_stack_without_a_valid_number_in_each_run_is_left_out_by_name() -> None:
     whole = _summary(1.0, a=4000, b=1000)
     (last,) = [row for row in whole.cells if row.cell == "b"]

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from common.records.load import Setup, Tool
 from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.cli.main import command_line
+from loadtests.scenarios.requests import hello
 from loadtests.windows import by_wrk
 from loadtests.windows.tools import GeneratorError
 from tests.conftest import absent
@@ -129,6 +132,24 @@ def test_wrk_has_a_thread_for_each_core_and_takes_whole_seconds(
     line = by_wrk.command("http://here", setup(users=users, generator_cores=cores, tool=Tool.WRK), window_s)
     assert line[1:4] == options
     assert line[-1] == "http://here/hello"
+
+
+@pytest.mark.slow
+def test_wrk_sends_the_same_bytes_as_our_users() -> None:
+    if shutil.which("wrk") is None:
+        absent("wrk is not here (Debian: apt-get install wrk)")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        line = by_wrk.command(f"http://{host}", SETUP, 1.0)
+        with subprocess.Popen(line, stdout=subprocess.DEVNULL) as wrk:
+            sent = b""
+            while not sent:  # wrk first opens a connection and sends nothing on it
+                connection, _ = listener.accept()
+                with connection:
+                    sent = connection.recv(10_000)
+            wrk.kill()
+    assert sorted(sent.split(b"\r\n")) == sorted(hello(0).wire(host).split(b"\r\n"))
 
 
 @pytest.mark.parametrize("line", ["loadtest --tool=wrk", "crosscheck --framework=falcon"])
