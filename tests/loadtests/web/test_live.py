@@ -15,6 +15,7 @@ import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
 from common.host.network import free_port
@@ -122,6 +123,12 @@ def test_locusts_own_page_starts_at_once_and_has_the_tab_and_a_link(web: Started
     assert last["scenario"] == "hello, 16 connections"
 
 
+def _stands_still(element: WebElement) -> bool:
+    before = element.rect
+    time.sleep(0.2)
+    return element.rect == before
+
+
 def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chrome) -> None:
     chrome.get(f"{web.url}/")
     wait_until(lambda: bool(visible(chrome, "button[type=submit]")), deadline_s=20)
@@ -130,7 +137,9 @@ def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chro
     wait_until(lambda: bool(visible(chrome, "select[name=framework]")), deadline_s=10)
     assert not visible(chrome, "[name=image], [name=memory]")
     Select(chrome.find_element(By.NAME, "framework")).select_by_visible_text("bottle")
-    visible(chrome, "button[type=submit]")[0].click()
+    (submit,) = visible(chrome, "button[type=submit]")
+    wait_until(lambda: _stands_still(submit), deadline_s=10)  # it moves while the parameters unfold
+    submit.click()
     wait_until(lambda: web.data()["state"] == "running", deadline_s=90)
     assert web.data()["stack"] == "bottle+gunicorn-gthread"
     wait_until(lambda: _seconds(web.data()) >= 2, deadline_s=30)
