@@ -57,7 +57,7 @@ def compile_lock(roots: Iterable[str], file: Path, *, python: str, what: str, up
 
 
 def index_entries(pinned: Iterable[str], *, python: str, what: str) -> list[dict[str, Any]]:
-    """Return what the package index has of each pin, such as ``flask==3.1.3``: the ``packages`` of a ``pylock.toml``.
+    """Return the package index's entry for each pin, such as ``flask==3.1.3``: ``packages`` of a ``pylock.toml``.
 
     ``python`` and ``what`` are those of ``compile_lock``. Source: PEP 751.
     """
@@ -138,7 +138,9 @@ def with_hashes(lock_text: str, package: str, sha256: Sequence[str]) -> str:
     """Return a lock's text in which these are the only hashes of ``package``."""
     hashes = "".join(f" \\\n    --hash=sha256:{one}" for one in sha256)
     return "".join(
-        re.sub(r"(?: \\\n +--hash=\S+)+", lambda _: hashes, block) if _name(block) == package else block
+        re.sub(r"(?: \\\n +--hash=\S+)+", lambda _: hashes, block)
+        if _name(block) == canonicalize_name(package)
+        else block
         for block in _blocks(lock_text)
     )
 

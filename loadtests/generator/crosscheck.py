@@ -1,4 +1,4 @@
-"""``make crosscheck``: our generator and wrk in turn on the same servers, to see whether they agree on their rate."""
+"""``make crosscheck``: our generator and wrk in turn on the same servers, to see whether they find the same rate."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,13 +29,14 @@ from loadtests.visits.window import measure_windows
 
 TOOLS = (Tool.LOCUST, Tool.WRK)
 TURNS = 5
-"""Each load falls into a rhythm with the server when it begins, and more beginnings make for a steadier mean."""
+"""Windows of each tool on one server. A load settles into a rhythm with the server when it begins, and stays in it, so
+several short windows say more than a long one."""
 WARMUP_S = 0.5
 WINDOW_S = 1.0
 
 
 class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
-    """Both tools take turns on the fresh server of each round; each tool is a cell."""
+    """In each round both tools take turns on one fresh server; each tool is a cell."""
 
     command = "crosscheck"
 

@@ -12,7 +12,7 @@ from loadtests.analysis.values import by_cell, requests_per_cpu_s, throughput_rp
 from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.paired import paired_ratio
 
-Value = Callable[[Sequence[Load]], float | None]
+Value = Callable[[Load | None], float | None]
 
 
 def summarise(run: CrosscheckRun, windows: Sequence[Window]) -> CrosscheckSummary:
@@ -22,8 +22,8 @@ def summarise(run: CrosscheckRun, windows: Sequence[Window]) -> CrosscheckSummar
     return CrosscheckSummary(
         run=run.id,
         rows=[_row(run, cell.name, windows_of[cell.name]) for cell in run.cells],
-        requests_per_cpu_s_ratio=_ratio(ours, theirs, _requests_per_cpu_s),
-        throughput_ratio=_ratio(ours, theirs, _throughput_rps),
+        requests_per_cpu_s_ratio=_ratio(ours, theirs, requests_per_cpu_s),
+        throughput_ratio=_ratio(ours, theirs, throughput_rps),
         failures=list(_failures(windows)),
     )
 
@@ -32,8 +32,8 @@ def _row(run: CrosscheckRun, cell: str, windows: Sequence[Window]) -> ToolRow:
     loads = [window.load for window in windows if window.load is not None]
     return ToolRow(
         cell=cell,
-        requests_per_cpu_s=log_interval(list(_by_round(windows, _requests_per_cpu_s).values())),
-        throughput_rps=log_interval(list(_by_round(windows, _throughput_rps).values())),
+        requests_per_cpu_s=log_interval(list(_by_round(windows, requests_per_cpu_s).values())),
+        throughput_rps=log_interval(list(_by_round(windows, throughput_rps).values())),
         server_utilisation=shares.server(loads, run.setup.size.vcpu),
         generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
     )
@@ -49,22 +49,21 @@ def _by_round(windows: Sequence[Window], value: Value) -> dict[int, float]:
     for window in windows:
         if window.load is not None:
             loads[window.round].append(window.load)
-    known = {number: value(made) for number, made in loads.items()}
+    known = {number: _pooled(made, value) for number, made in loads.items()}
     return {number: rate for number, rate in known.items() if rate is not None}
 
 
-def _requests_per_cpu_s(loads: Sequence[Load]) -> float | None:
-    """Return all requests over all CPU time of the server; ``None`` as ``requests_per_cpu_s``."""
-    if None in map(requests_per_cpu_s, loads):
-        return None
-    return sum(load.requests for load in loads) / sum(load.server_cpu_s or 0.0 for load in loads)
+def _pooled(loads: Sequence[Load], value: Value) -> float | None:
+    """Return all requests over all the time that they took, where ``value`` is the rate of one load.
 
-
-def _throughput_rps(loads: Sequence[Load]) -> float | None:
-    """Return all requests over all time; ``None`` as ``throughput_rps``."""
-    if None in map(throughput_rps, loads):
-        return None
-    return sum(load.requests for load in loads) / sum(load.duration_s for load in loads)
+    ``None`` if a load has no value.
+    """
+    took_s = 0.0
+    for load in loads:
+        if (rate := value(load)) is None:
+            return None
+        took_s += load.requests / rate
+    return sum(load.requests for load in loads) / took_s
 
 
 def _failures(windows: Sequence[Window]) -> Iterator[str]:

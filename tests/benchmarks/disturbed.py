@@ -2,11 +2,12 @@
 
 ``python -m tests.benchmarks.disturbed [RUNS]`` makes that many default load tests of six stacks, 10 unless given, while
 another process uses a quarter of one core in bursts, on a core drawn anew for each; before every fifth of them, one
-run without it. It prints what the two kinds have in common. Ten take about an hour on two cores.
+run without it. It prints how the two kinds compare. Ten take about an hour on two cores.
 """
 
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def bursts() -> Iterator[None]:
     try:
         yield
     finally:
-        os.kill(child, 9)
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 

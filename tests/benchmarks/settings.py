@@ -12,7 +12,9 @@ from pathlib import Path
 
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
+from common.tables import markdown_table
 from loadtests.analysis.outcome import between
+from loadtests.reports.formatting import bounds, estimate
 from tests.benchmarks.loading import load
 
 
@@ -92,21 +94,24 @@ CHANGES = (
 )
 
 
+HEADINGS = ("stack", "changed", "of the usual rate", "95 % interval", "rounds")
+
+
 def main() -> int:
     """Print the ratio of each changed stack to the one that is measured here."""
     with tempfile.TemporaryDirectory(prefix="settings-") as temporary:
         place = Path(temporary)
         folders = [change.folder(place, number) for number, change in enumerate(CHANGES, 1)]
         pairs = load([*dict.fromkeys(one.framework for one in CHANGES), *map(str, folders)], place)
-    print("| stack | changed | of the usual rate | 95 % interval | rounds |")  # noqa: T201
-    print("| --- | --- | ---: | ---: | ---: |")  # noqa: T201
+    rows = []
     for change, folder in zip(CHANGES, folders, strict=True):
         usual = f"{change.framework}+{change.server}"
         pair = between(pairs, f"{folder.name}-local+native", usual)
         assert pair is not None
         assert pair.ratio is not None
-        bounds = f"{pair.ratio.low:.2f} to {pair.ratio.high:.2f}"
-        print(f"| {usual} | {change.name} | {pair.ratio.estimate:.2f} | {bounds} | {pair.ratio.n} |")  # noqa: T201
+        ratio = pair.ratio
+        rows.append((usual, change.name, estimate(ratio, digits=2), bounds(ratio, digits=2), str(ratio.n)))
+    sys.stdout.write(markdown_table(HEADINGS, rows, left={"stack", "changed"}))
     return 0
 
 

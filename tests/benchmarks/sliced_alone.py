@@ -17,12 +17,14 @@ from common.host.run_lock import hold_run_lock
 from common.records.run import Design
 from common.records.visit import Visit
 from common.records.window import Window
+from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.campaign.stopping import exactly
 from loadtests.cli.parameters import LoadParameters
 from loadtests.experiments.loadtest import begin_loadtest
+from loadtests.reports.formatting import bounds, estimate
 from loadtests.statistics.intervals import log_interval
 
 ROUNDS = 20
@@ -30,7 +32,7 @@ SEED = 1
 
 
 def main() -> int:
-    """Measure, and print for each stack its value among others over its value alone."""
+    """Measure every stack both ways, and print the ratio of its value among others to that alone."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     terminal, size, asked = Terminal(), Size(vcpu=1.0), StackParameters()
     runtime = asked.parse_runtime()
@@ -59,13 +61,9 @@ def main() -> int:
             for name in together.keys() & alone.keys():
                 ratios[name].append(together[name] / alone[name])
             terminal.say(f"round {number}/{rounds}")
-    print("| stack | among others, of alone | 95 % interval | rounds |")  # noqa: T201
-    print("| --- | ---: | ---: | ---: |")  # noqa: T201
-    for name, values in ratios.items():
-        found = log_interval(values)
-        assert found is not None
-        bounds = "-" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
-        print(f"| {name} | {found.estimate:.3f} | {bounds} | {found.n} |")  # noqa: T201
+    found = {name: log_interval(values) for name, values in ratios.items()}
+    rows = [(name, estimate(one, digits=3), bounds(one, digits=3), str(one.n)) for name, one in found.items() if one]
+    terminal.write(markdown_table(("stack", "among others / alone", "95 % interval", "rounds"), rows, left={"stack"}))
     return 0
 
 

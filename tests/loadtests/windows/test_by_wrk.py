@@ -26,6 +26,11 @@ SETUP = setup(users=4, warmup_s=0.0, window_s=1.0, tool=Tool.WRK)
 ERROR = KEEP.replace(b"200 OK", b"503 No")
 
 
+def _require_wrk() -> None:
+    if shutil.which("wrk") is None:
+        absent("wrk is not here (Debian: apt-get install wrk)")
+
+
 def failing(client: Client, _: int) -> bool:
     return client.send(ERROR)
 
@@ -36,8 +41,7 @@ def resetting(client: Client, number: int) -> bool:
 
 def measure(port: int, setup: Setup = SETUP) -> Load:
     """Measure a window on a server in this process."""
-    if shutil.which("wrk") is None:
-        absent("wrk is not here (Debian: apt-get install wrk)")
+    _require_wrk()
     running = RunningServer(
         url=f"http://127.0.0.1:{port}", client_prefix=(), cpu_meter=f"tree:{os.getpid()}", exit_reason=lambda: None
     )
@@ -127,8 +131,7 @@ def test_the_cpu_of_the_server_is_the_difference_of_two_readings() -> None:
 def test_wrk_has_a_thread_for_each_core_and_takes_whole_seconds(
     users: int, cores: list[int], window_s: float, options: list[str]
 ) -> None:
-    if shutil.which("wrk") is None:
-        absent("wrk is not here (Debian: apt-get install wrk)")
+    _require_wrk()
     line = by_wrk.command("http://here", setup(users=users, generator_cores=cores, tool=Tool.WRK), window_s)
     assert line[1:4] == options
     assert line[-1] == "http://here/hello"
@@ -136,8 +139,7 @@ def test_wrk_has_a_thread_for_each_core_and_takes_whole_seconds(
 
 @pytest.mark.slow
 def test_wrk_sends_the_same_bytes_as_our_users() -> None:
-    if shutil.which("wrk") is None:
-        absent("wrk is not here (Debian: apt-get install wrk)")
+    _require_wrk()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
         host = f"127.0.0.1:{listener.getsockname()[1]}"
