@@ -13,7 +13,7 @@ from common.errors import UsageError
 HOST = "127.0.0.1"
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_LOWEST_PORT = 10_000  # below it are the ports that people know their own services by
+_LOWEST_PORT = 10_000  # well-known services listen below it
 _TRIES = 1_000
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -66,7 +66,7 @@ class RepeatedRate(Struct, frozen=True, kw_only=True):
 
 
 def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
-    """Return what runs of the same stacks say together, the fastest first; those that lack a valid number are out.
+    """Return the rates of stacks over repeated runs, the fastest first, without those that lack a valid one in any run.
 
     Builds, boots and hours vary too, and no interval of a single run knows of that.
     """

@@ -42,7 +42,7 @@ class Failure(StrEnum):
 
 
 ACCEPT = ("Accept", "*/*")
-"""Sent with every request, as clients do; each header costs a server that parses in Python some microseconds."""
+"""Sent with every request, as real clients do. A server that parses headers in Python spends microseconds on each."""
 
 
 @dataclass(frozen=True, slots=True)
