@@ -26,19 +26,26 @@ class RefusalError(Exception):
         self.code = code
 
 
+def _already_set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass(kw_only=True)
 class Behaviour:
     """How tasks behave, and what goes wrong with them."""
 
     provisioning_s: float = 0.05
     pull_s: float = 0.1
-    late_running_s: float = 0.0
     without_pull_times: bool = False
     stops_before_it_runs: str = ""
     never_runs: bool = False
     no_capacity_times: int = 0
     runs_instead: str = ""
     """A shell command that containers run instead of their own."""
+    may_report_running: threading.Event = field(default_factory=_already_set)
+    """Tasks whose container runs are ``ACTIVATING`` until this is set."""
     visible_after_s: float = 0.0
     """How long listings, descriptions and ``StopTask`` do not know what was just made."""
 
@@ -235,7 +242,7 @@ class FakeEcs:
             details = {"networkInterfaceId": interface, "privateIPv4Address": address}
             task["attachments"] = [{"type": "eni", "details": [{"name": k, "value": v} for k, v in details.items()]}]
             task["lastStatus"] = "ACTIVATING"
-        time.sleep(behaviour.late_running_s)
+        behaviour.may_report_running.wait(timeout=60)
         with self.lock:
             if task["lastStatus"] == "ACTIVATING":
                 task |= {"lastStatus": "RUNNING", "startedAt": time.time()}

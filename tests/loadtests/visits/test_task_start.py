@@ -12,6 +12,7 @@ from common.aws.tasks import task_definition
 from common.catalog.images import image_tag
 from common.catalog.stacks import Stack
 from common.records.experiments.fargate import FargateCell, TaskStart
+from common.runtimes.task_watch import TaskWatch
 from loadtests.visits.task_start import measure_task, startup_phases
 from tests.support import records
 from tests.support.fake_aws import Endpoint
@@ -70,8 +71,10 @@ def test_phases_are_those_that_the_task_took(aws: Endpoint, toy_on_slim: Stack) 
     aws.ecs.behaviour.provisioning_s, aws.ecs.behaviour.pull_s = 0.3, 0.5
     found = measured(toy_on_slim, fargate_settings())
     assert found.error is None
-    assert found.provisioning_s == pytest.approx(0.3, abs=0.1)
-    assert found.pull_s == pytest.approx(0.5, abs=0.1)
+    (made,) = aws.ecs.tasks.values()
+    assert found.provisioning_s == pytest.approx(made["pullStartedAt"] - made["createdAt"], abs=0.001)
+    assert found.pull_s == pytest.approx(made["pullStoppedAt"] - made["pullStartedAt"], abs=0.001)
+    assert found.start_s == pytest.approx(made["startedAt"] - made["pullStoppedAt"], abs=0.001)
     assert found.ready_s is not None
     assert found.ready_s < 5
     assert found.clock_uncertainty_s is not None
@@ -87,8 +90,17 @@ def test_missing_pull_times_stay_missing(aws: Endpoint, toy_on_slim: Stack) -> N
     assert found.total_s > 0
 
 
-def test_an_answer_before_ecs_says_running_is_waited_out(aws: Endpoint, toy_on_slim: Stack) -> None:
-    aws.ecs.behaviour.late_running_s = 1.5
+def test_a_task_that_answers_before_ecs_says_it_runs_is_asked_for_again(
+    aws: Endpoint, toy_on_slim: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.ecs.behaviour.may_report_running.clear()
+    settled = TaskWatch.settled
+
+    def runs_once_it_has_answered(watch: TaskWatch, wait_s: float) -> Task:
+        aws.ecs.behaviour.may_report_running.set()
+        return settled(watch, wait_s)
+
+    monkeypatch.setattr(TaskWatch, "settled", runs_once_it_has_answered)
     found = measured(toy_on_slim, fargate_settings())
     assert found.ready_s is not None
     assert found.ready_s < 0
