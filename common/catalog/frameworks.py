@@ -131,10 +131,10 @@ class Framework:
             ) from error
 
 
-def frameworks(root: Path = FRAMEWORKS) -> dict[str, Framework]:
-    """Return every framework by name, in alphabetical order; skip folders without a ``pyproject.toml``."""
+def frameworks(root: Path = FRAMEWORKS, *, only: str | None = None) -> dict[str, Framework]:
+    """Return every framework by name, in alphabetical order, or ``only`` one; skip folders without a project file."""
     folders = sorted(file.parent for file in root.glob("*/pyproject.toml"))
-    return {folder.name: Framework.load(folder) for folder in folders}
+    return {folder.name: Framework.load(folder) for folder in folders if only in {None, folder.name}}
 
 
 def locked_version(lock: str, distribution: str) -> str | None:

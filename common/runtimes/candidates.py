@@ -207,8 +207,8 @@ def candidate_from_cell(cell: Cell) -> Candidate:
     """Return the candidate that a recorded cell measured; ``UsageError`` if its framework, server or image is gone."""
     if cell.guest is not None:
         return guest_candidate(cell.guest)
-    known, known_images = frameworks(), images()
     framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]  # a record names no folder
+    known, known_images = frameworks(only=framework), images()
     if framework not in known or server not in SERVERS or cell.image not in {None, *known_images}:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
     (stack,) = named_stacks(cell.framework, cell.server, known)
