@@ -5,7 +5,7 @@ stops in step with them is misread by a third, even over seconds. ``core_busy_s`
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,10 +44,16 @@ class BusySource(StrEnum):
     """The scheduler's statistics; interrupts and stolen time count for the task that they interrupt."""
 
 
-def core_times(cores: Sequence[int] | None = None, *, stat: Path = STAT) -> CoreTimes:
-    """Return the times of ``cores``, or of the whole machine (proc(5), ``/proc/stat``)."""
-    labels = {"cpu"} if cores is None else {f"cpu{core}" for core in cores}
+def core_times(*groups: Sequence[int] | None, stat: Path = STAT) -> tuple[CoreTimes, ...]:
+    """Return the times of each group of cores, ``None`` for the whole machine, all from one reading of ``/proc/stat``.
+
+    Source: proc(5).
+    """
     rows = [line.split() for line in stat.read_text().splitlines() if line.startswith("cpu")]
+    return tuple(_summed(rows, {"cpu"} if cores is None else {f"cpu{core}" for core in cores}) for cores in groups)
+
+
+def _summed(rows: Sequence[Sequence[str]], labels: Set[str]) -> CoreTimes:
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
     times = [[int(ticks) * tick_s for ticks in row[1:9]] for row in rows if row[0] in labels]
     busy = [user + nice + system + irq + softirq for user, nice, system, _, _, irq, softirq, _ in times]

@@ -117,19 +117,19 @@ class Leader:
             wait(plan.warmup_s)
             lost = self._read(plan, readings)
         expected |= set(self._runner.clients)
-        cpu_s, cores = time.process_time(), core_times(plan.server_cores)
+        cpu_s, (earlier,) = time.process_time(), core_times(plan.server_cores)
         sent_s = self._send(BEGIN)
         if lost is None:
             wait(plan.window_s)
             lost = self._read(plan, readings)
-        cpu_s, used = time.process_time() - cpu_s, core_times(plan.server_cores).since(cores)
+        cpu_s, (later,) = time.process_time() - cpu_s, core_times(plan.server_cores)
         parts = self._parts()
         if not parts:
             raise RuntimeError(f"none of {len(expected)} workers reported after the window")
         load = merged(
             parts,
             server=readings if len(readings) == 2 else (None, None),  # noqa: PLR2004 -- before and after
-            server_cores=used if plan.server_cores else None,
+            server_cores=later.since(earlier) if plan.server_cores else None,
             master_cpu_s=cpu_s,
             rate_rps=self._rate_rps,
             workers_lost=len(expected - {part.worker for part in parts}),

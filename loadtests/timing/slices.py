@@ -234,15 +234,16 @@ class _Round:
     def _surroundings(self, turn: _Turn) -> _Surroundings:
         server, own = self._setup.server_cores, self._setup.generator_cores
         busy_s = core_busy_s({*server, *own})
+        everywhere, own_times, server_times = core_times(None, own or tuple(os.sched_getaffinity(0)), server)
         return _Surroundings(
             at_s=time.perf_counter(),
             server_cpu_s=turn.cpu_s(),
             generator_cpu_s=time.process_time(),
             server_cores_s=None if busy_s is None else sum(busy_s[core] for core in server),
             generator_cores_s=None if busy_s is None else sum(busy_s[core] for core in own),
-            steal=core_times(),
-            own_steal=core_times(own or tuple(os.sched_getaffinity(0))),
-            server_steal=core_times(server),
+            steal=everywhere,
+            own_steal=own_times,
+            server_steal=server_times,
         )
 
     def _others(self, before: _Surroundings, after: _Surroundings) -> tuple[float | None, float | None]:

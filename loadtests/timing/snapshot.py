@@ -54,6 +54,7 @@ def snapshot(loop: ClosedLoop, *, own_cores: Sequence[int], server_cores: Sequen
 
     This takes some tens of microseconds, in which nothing else runs in this thread.
     """
+    own, everywhere, server = core_times(own_cores or tuple(os.sched_getaffinity(0)), None, server_cores)
     return Snapshot(
         at_s=time.perf_counter(),
         tallies=tuple(tally.copy() for tally in loop.tallies.values()),
@@ -62,9 +63,9 @@ def snapshot(loop: ClosedLoop, *, own_cores: Sequence[int], server_cores: Sequen
         reconnects=loop.reconnects,
         cpu_s=time.process_time(),
         run_delay_s=run_delay_s(),
-        own_cores=core_times(own_cores or tuple(os.sched_getaffinity(0))),
-        all_cores=core_times(),
-        server_cores=core_times(server_cores) if server_cores else None,
+        own_cores=own,
+        all_cores=everywhere,
+        server_cores=server if server_cores else None,
         arrivals=_arrivals(loop) if isinstance(loop, OpenLoop) else None,
     )
 

@@ -52,11 +52,11 @@ def test_ticks_are_summed_over_cores(tmp_path: Path) -> None:
     stat = tmp_path / "stat"
     stat.write_text("cpu  3 0 0 0 0 0 0 2 0 0\ncpu0 1 2 3 400 50 6 7 8 0 0\ncpu1 10 0 0 0 0 0 0 1 0 0\nintr 5\n")
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
-    first, second = core_times([0], stat=stat), core_times([0, 1], stat=stat)
+    first, second, everywhere = core_times([0], [0, 1], None, stat=stat)
     assert (first.busy_s, first.steal_s) == pytest.approx((19 * tick_s, 8 * tick_s))
     difference = second.since(first)
     assert (difference.busy_s, difference.steal_s) == pytest.approx((10 * tick_s, 1 * tick_s))
-    assert core_times(stat=stat) == CoreTimes(busy_s=3 * tick_s, steal_s=2 * tick_s)
+    assert everywhere == CoreTimes(busy_s=3 * tick_s, steal_s=2 * tick_s)
 
 
 def test_control_group_is_read_in_nanoseconds(cgroup: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_times_of_cores_are_sums_over_the_kernels_table(
     tmp_path: Path, cores: list[int] | None, busy: int, steal: int
 ) -> None:
     (tmp_path / "stat").write_text(STAT)
-    found = core_times(cores, stat=tmp_path / "stat")
+    (found,) = core_times(cores, stat=tmp_path / "stat")
     ticks = os.sysconf("SC_CLK_TCK")
     assert found.busy_s == pytest.approx(busy / ticks)
     assert found.steal_s == pytest.approx(steal / ticks)
@@ -148,6 +148,7 @@ def test_times_of_cores_are_sums_over_the_kernels_table(
 def test_times_since_a_reading_are_the_difference(tmp_path: Path) -> None:
     (tmp_path / "before").write_text(STAT)
     (tmp_path / "after").write_text(STAT.replace("cpu0 600 0", "cpu0 650 0"))
-    found = core_times([0], stat=tmp_path / "after").since(core_times([0], stat=tmp_path / "before"))
+    (before,), (after,) = (core_times([0], stat=tmp_path / name) for name in ("before", "after"))
+    found = after.since(before)
     assert found.busy_s == pytest.approx(50 / os.sysconf("SC_CLK_TCK"))
     assert found.steal_s == 0

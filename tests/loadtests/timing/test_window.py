@@ -25,7 +25,7 @@ from tests.support.locust_runs import (
 from tests.support.servers import Behaviour, serving
 
 TICK_S = 1.001 / os.sysconf("SC_CLK_TCK")
-"""The kernel counts stolen time in ticks, and the cores are read one after the other."""
+"""The kernel rounds each core's stolen time, and the sum over all of them, to ticks."""
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_the_counts_of_a_window_add_up(behaviour: Behaviour, tmp_path: Path) -> 
         assert 0 < seen.generator_cpu_s + seen.server_cpu_s < 3
         assert seen.server_cores_busy_s is not None
         assert seen.generator_cpu_s - 0.2 < seen.server_cores_busy_s < seen.duration_s + 0.1
-        assert seen.server_steal_s == pytest.approx(seen.steal_s, abs=TICK_S)
+        assert seen.server_steal_s == pytest.approx(seen.steal_s)  # of one core, read once
         assert seen.generator_run_delay_s >= 0 <= seen.steal_s <= seen.steal_all_s + TICK_S
         assert seen.latency_s is not None
         assert seen.latency_s.p50 <= seen.latency_s.p99 <= seen.latency_s.p999 <= seen.latency_s.max * 1.004
