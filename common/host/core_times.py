@@ -5,7 +5,7 @@ stops in step with them is misread by a third, even over seconds. ``core_busy_s`
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,7 +53,7 @@ def core_times(*groups: Sequence[int] | None, stat: Path = STAT) -> tuple[CoreTi
     return tuple(_summed(rows, {"cpu"} if cores is None else {f"cpu{core}" for core in cores}) for cores in groups)
 
 
-def _summed(rows: Sequence[Sequence[str]], labels: Set[str]) -> CoreTimes:
+def _summed(rows: Sequence[Sequence[str]], labels: Container[str]) -> CoreTimes:
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
     times = [[int(ticks) * tick_s for ticks in row[1:9]] for row in rows if row[0] in labels]
     busy = [user + nice + system + irq + softirq for user, nice, system, _, _, irq, softirq, _ in times]
