@@ -1,4 +1,4 @@
-"""Running the conformance suite against candidates, one after the other, and tabulating the outcomes."""
+"""Running the conformance suite against candidates, and tabulating the outcomes."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from common.catalog.sizes import Size
 from common.conformance.running import SuiteOutcome, run_suite
 from common.console import live_progress
 from common.errors import FailedError
+from common.parallel import each_finished
 from common.records.run import Conformance
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
@@ -55,16 +56,20 @@ def on_fresh_server(
 def conform_all(
     candidates: Sequence[Candidate], console: Console, check: Callable[[Candidate], Conformance] = conform
 ) -> dict[str, Conformance]:
-    """Check each available candidate, once all are prepared, and return the outcomes by name."""
+    """Check each available candidate, once all are prepared, and return the outcomes by name, in the order given.
+
+    As many are checked at a time as there are cores, since the suite mostly waits. Tasks on Fargate come one by one: an
+    interrupt has to end what costs money at once.
+    """
     runnable = available(candidates, console)
     prepare(runnable, console)
+    at_once = 1 if any(candidate.fargate for candidate in runnable) else len(os.sched_getaffinity(0))
     outcomes = {}
     with live_progress("conformance", len(runnable), console) as display:
-        for candidate in runnable:
-            display.start(candidate.name)
-            outcomes[candidate.name] = outcome = check(candidate)
+        for candidate, outcome in each_finished(check, runnable, at_once=at_once):
+            outcomes[candidate.name] = outcome
             display.done(f"{candidate.name}: {outcome.passed} passed, {len(outcome.failed)} failed")
-    return outcomes
+    return {candidate.name: outcomes[candidate.name] for candidate in runnable}
 
 
 def conforming_candidates(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:

@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from docker.errors import APIError, DockerException
@@ -21,6 +21,7 @@ from common.engine.labels import image_labels
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder, temporary_folder
 from common.packages.build_secrets import proxy_arguments, secret_arguments
+from common.parallel import each_finished
 from common.project import ROOT
 
 LOGS = ROOT / ".cache" / "build"
@@ -88,7 +89,7 @@ def build_images(
     for base in dict.fromkeys(job.base for job in planned if job.unavailable is None):
         _require_base(base)
     outcomes = []
-    for outcome in _run_all(planned, client, jobs=jobs):
+    for _, outcome in each_finished(partial(_run_job, client=client), planned, at_once=jobs):
         report(str(outcome))
         outcomes.append(outcome)
     if failed := sorted(outcome.tag for outcome in outcomes if outcome.state is BuildState.FAILED):
@@ -142,15 +143,6 @@ def _pull(base: str) -> None:
             f"the base image {base} is not here and cannot be pulled. Run `make bases` for a stand-in, "
             "or name another registry with BASE_REGISTRY=."
         ) from error
-
-
-def _run_all(planned: Sequence[_Job], client: str, *, jobs: int) -> Iterator[BuildOutcome]:
-    pool = ThreadPoolExecutor(max_workers=jobs)
-    try:
-        for future in as_completed([pool.submit(_run_job, job, client) for job in planned]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _run_job(job: _Job, client: str) -> BuildOutcome:

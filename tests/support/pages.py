@@ -3,23 +3,30 @@
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace as struct_replace
 
 from common.catalog.prices import load_prices
+from common.catalog.runtimes import Runtime
+from common.console import Terminal
 from common.records.figure import Conditions, Figure, Metric
 from common.records.run import Cell, Run
 from common.records.summary import Interval, Verdict
 from common.records.visit import Visit
+from loadtests.campaign.store import VISITS, RunFolder
 from loadtests.page.model import Page, make_page
-from loadtests.page.sources import Source, Sources
+from loadtests.page.sources import Source, Sources, read_sources
 from loadtests.registry import experiment_of
 from loadtests.summaries.figures import figure
 from tests.support.records import cell, load, run, window
 
 RATES = {"raw_wsgi+g": 10_000, "raw_asgi+u": 40_000, "fast+u": 30_000, "alike+u": 29_900, "slow+g": 5_000}
 """Requests per CPU-second of each stack; those that begin with ``raw_`` are floors."""
+ROWS = 360
+"""The rows of a large page: 40 stacks in 3 images at 3 sizes."""
 
 
 def load_test(
@@ -55,6 +62,38 @@ def source_of(made: Run, visits: Sequence[Visit]) -> Source:
         figures=list(experiment.figures(summary)),
         stacks=list(experiment.stacks()),
     )
+
+
+def large_run() -> Source:
+    """Return a load test of 40 stacks in 3 images, ranked in 84 rounds."""
+    rates = {
+        f"framework{number}+{'ug'[number % 2]}@{image}": 5_000.0 + 300 * number
+        for number in range(40)
+        for image in ("fat", "slim", "alpine")
+    }
+    return load_test(rates, rounds=84, runtime=Runtime.DOCKER, histogram=[(1000 + n, 50) for n in range(300)])
+
+
+def write_run(place: Path, source: Source) -> RunFolder:
+    """Write a run's manifest and visits, as the campaign does."""
+    folder = RunFolder.create(place, source.run)
+    lines = b"\n".join(msgspec.json.encode(one) for one in source.visits)
+    (folder.folder / VISITS).write_bytes(lines + b"\n")
+    return folder
+
+
+def page_of_three_sizes(folder: RunFolder) -> Page:
+    """Return the page of a run, with figures of its stacks at two more sizes."""
+    (read,) = read_sources([folder], Terminal()).runs
+    for vcpu in (0.25, 0.5):
+        read = with_figures(read, [(Metric.START_S, 0.5), (Metric.P99_S, 0.01)], vcpu=vcpu, load_share=0.5)
+    return page_of(read)
+
+
+def ranked_rows(count: int = ROWS) -> Page:
+    """Return a page of so many ranked stacks, most of which cannot be told from some others."""
+    rates = {f"name{number}+{'ug'[number % 2]}@slim": 5_000.0 + 90 * number for number in range(count)}
+    return page_of(load_test(rates, rounds=5, runtime=Runtime.DOCKER))
 
 
 def cell_of(name: str) -> Cell:

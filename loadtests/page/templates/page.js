@@ -110,7 +110,7 @@
 
   const arrange = () => {
     const order = sorted ? [...rows].sort(compare(sorted.key, sorted.down)) : rows;
-    body.append(...order.map((row) => row.element));
+    body.replaceChildren(...order.map((row) => row.element));
     for (const head of heads) {
       const key = head.dataset.sort;
       if (key) head.setAttribute("aria-sort", sorted?.key !== key ? "none" : sorted.down ? "descending" : "ascending");

@@ -1,12 +1,21 @@
-"""Tests of how outcomes of the suite are recorded and printed, with the deviations that a framework declares."""
+"""How candidates are checked; how outcomes are recorded and printed, with a framework's declared deviations."""
 
 import io
+import os
+import threading
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
-from common.conformance.candidates import conformance_record, conformance_tables
+from common.catalog.frameworks import frameworks
+from common.catalog.stacks import stacks
+from common.conformance import candidates
+from common.conformance.candidates import conform_all, conformance_record, conformance_tables
 from common.conformance.running import Failure, SuiteOutcome
 from common.records.run import Conformance
+from common.runtimes.candidates import Candidate
+from tests.support.fargate_settings import fargate_settings
 
 OUTCOME = SuiteOutcome(
     passed=("test_a.py::test_x[/HELLO]", "test_a.py::test_y"),
@@ -17,11 +26,50 @@ OUTCOME = SuiteOutcome(
 )
 
 
+DEADLINE_S = 10
+TWO = [Candidate(stack=one) for one in stacks("raw_asgi,raw_wsgi", "default", frameworks())]
+PASSED = Conformance(passed=1, failed={}, duration_s=1)
+
+
+@pytest.fixture(autouse=True)
+def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take what candidates need for present."""
+    monkeypatch.setattr(candidates, "prepare", lambda *_: None)
+
+
 def printed(outcome: Conformance) -> str:
     """Return the tables of one stack as they are printed."""
     console = Console(file=io.StringIO(), width=150)
     console.print(conformance_tables({"a+b": outcome}))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core checks one candidate at a time")
+def test_candidates_are_checked_several_at_a_time_and_their_outcomes_keep_the_order_given() -> None:
+    last_done = threading.Event()
+
+    def check(candidate: Candidate) -> Conformance:
+        if candidate is TWO[-1]:
+            last_done.set()
+        else:
+            assert last_done.wait(DEADLINE_S)
+        return PASSED
+
+    output = io.StringIO()
+    assert list(conform_all(TWO, Console(file=output), check)) == [candidate.name for candidate in TWO]
+    assert output.getvalue().splitlines() == [f"{one.name}: 1 passed, 0 failed" for one in reversed(TWO)]
+
+
+def test_tasks_on_fargate_are_checked_one_by_one_where_an_interrupt_arrives() -> None:
+    threads = list[threading.Thread]()
+
+    def check(_: Candidate) -> Conformance:
+        threads.append(threading.current_thread())
+        return PASSED
+
+    billed = [replace(candidate, fargate=fargate_settings()) for candidate in TWO]
+    conform_all(billed, Console(file=io.StringIO()), check)
+    assert threads == [threading.main_thread()] * 2
 
 
 def test_test_that_fails_as_declared_is_a_deviation_and_no_failure() -> None:

@@ -73,6 +73,7 @@ def _wait_for_windows(folder: Path, count: int) -> None:
     wait_until(lambda: file.exists() and len(_windows(folder)) >= count, deadline_s=90)
 
 
+@pytest.mark.parallel
 def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path) -> None:
     ended = _loadtest("--framework=falcON,raw-asgi", "--rounds=2", "--seed=11", f"--out={tmp_path}")
     run = RunFolder(folder=tmp_path).run()
@@ -95,6 +96,7 @@ def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path)
     assert f"written to {tmp_path}" in ended.stderr
 
 
+@pytest.mark.parallel
 def test_a_closing_server_is_measured_and_labelled(tmp_path: Path) -> None:
     ended = _loadtest("--framework=raw_wsgi", "--server=gunicorn-sync", "--rounds=1", f"--out={tmp_path}")
     window, _ = _windows(tmp_path)
@@ -142,6 +144,7 @@ def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path
     assert "not known without PID= or CONTAINER=" in unknown.stdout
 
 
+@pytest.mark.parallel
 def test_a_scenario_of_several_requests_runs_on_a_real_stack(tmp_path: Path) -> None:
     _loadtest("--framework=starlette", "--scenario=mixed", "--delay=20", "--rounds=1", f"--out={tmp_path}")
     window, _ = _windows(tmp_path)
@@ -151,6 +154,7 @@ def test_a_scenario_of_several_requests_runs_on_a_real_stack(tmp_path: Path) -> 
     assert window.load.latency_s.max >= 0.020
 
 
+@pytest.mark.parallel
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_lost_or_left_when_a_run_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     """The windows made so far stay readable, and server and generator are gone."""
@@ -180,6 +184,7 @@ def _generators(pid: int) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.parallel
 def test_a_running_load_test_refuses_a_second_one_and_is_resumed_after_a_kill(tmp_path: Path) -> None:
     """A half-written line is set aside, and earlier measurements are unchanged."""
     out = tmp_path / "out"
@@ -244,6 +249,7 @@ def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path
         assert (first.load.server_cpu_s or 9) + (second.load.server_cpu_s or 9) < 1.2 * first.load.duration_s
 
 
+@pytest.mark.parallel
 def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_one(tmp_path: Path) -> None:
     """A round of which one window is on disk is made again: neither server had a core for itself."""
     copy, out = _copy(tmp_path / "copy"), tmp_path / "out"

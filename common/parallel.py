@@ -1,0 +1,28 @@
+"""The same work on several things at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def each_finished(
+    work: Callable[[Item], Result], items: Sequence[Item], *, at_once: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with what ``work`` returned for it, in the order in which they finish.
+
+    If one raises, or the caller is interrupted or stops early, what has begun is finished first and the rest is not
+    begun. One at a time, the work is done in the caller's own thread, which an interrupt ends at once.
+    """
+    if min(at_once, len(items)) <= 1:
+        yield from ((item, work(item)) for item in items)
+        return
+    pool = ThreadPoolExecutor(max_workers=at_once)
+    try:
+        started = {pool.submit(work, item): item for item in items}
+        for future in as_completed(started):
+            yield started[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
