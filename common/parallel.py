@@ -1,4 +1,4 @@
-"""The same work on several things at a time."""
+"""Call a function for several items at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,8 +13,8 @@ def each_finished(
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item with what ``work`` returned for it, in the order in which they finish.
 
-    If one raises, or the caller is interrupted or stops early, what has begun is finished first and the rest is not
-    begun. One at a time, the work is done in the caller's own thread, which an interrupt ends at once.
+    If a call raises, or the caller is interrupted or stops early, the calls that have begun are finished and no others
+    are made. With ``at_once=1`` the work is done in the caller's own thread, where an interrupt ends it at once.
     """
     if min(at_once, len(items)) <= 1:
         yield from ((item, work(item)) for item in items)

@@ -58,8 +58,8 @@ def conform_all(
 ) -> dict[str, Conformance]:
     """Check each available candidate, once all are prepared, and return the outcomes by name, in the order given.
 
-    As many are checked at a time as there are cores, since the suite mostly waits. Tasks on Fargate come one by one: an
-    interrupt has to end what costs money at once.
+    One candidate per core is checked at a time, since the suite spends most of its time waiting. Tasks on Fargate are
+    checked one by one, because an interrupt must stop what costs money at once.
     """
     runnable = available(candidates, console)
     prepare(runnable, console)

@@ -1,7 +1,7 @@
-"""How long the report takes: to write one of 10,000 windows, to show its first content, and to sort 360 rows.
+"""How long it takes to write a report of 10,000 windows, to show its first content, and to sort 360 rows.
 
-``python -m tests.benchmarks.page [TIMES]`` does each so many times, 9 unless given, and prints a table in Markdown. It
-takes about a minute, and Debian's Chromium.
+``python -m tests.benchmarks.page [TIMES]`` does each of these that many times, 9 unless given, and prints a table in
+Markdown. It takes about a minute and needs Debian's Chromium.
 """
 
 import statistics
@@ -19,6 +19,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.page.writing import report
 from tests.support.browsers import browser
 from tests.support.pages import ROWS, large_run, page_of_three_sizes, ranked_rows, write_run
+from tests.support.waiting import wait_until
 
 TIMES = 9
 FIRST_CONTENT = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
@@ -26,11 +27,11 @@ SORT = (
     "const since = performance.now(); document.querySelector('th[data-sort=rate] button').click();"
     "document.body.offsetHeight; return performance.now() - since"
 )
-"""Sorts, lays the page out again, and returns the milliseconds."""
+"""Sorts the table, lays the page out again, and returns how many milliseconds that took."""
 
 
 def main() -> int:
-    """Take the times, and print their medians and ranges."""
+    """Time each of the three, and print the medians and ranges."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else TIMES
     with tempfile.TemporaryDirectory() as place, browser() as chrome:
         file = Path(place) / "report.html"
@@ -45,9 +46,8 @@ def main() -> int:
         ("its first content shown", shown_s),
         (f"{ROWS} rows sorted", sorted_s),
     ]
-    columns = ["", "median, s", "range, s", "n"]
-    table = [[name, f"{statistics.median(s):.2f}", f"{min(s):.2f} to {max(s):.2f}", str(len(s))] for name, s in rows]
-    Terminal().results.print(markdown_table(columns, table), soft_wrap=True, markup=False)
+    table = [(name, f"{statistics.median(s):.2f}", f"{min(s):.2f} to {max(s):.2f}", str(len(s))) for name, s in rows]
+    Terminal().write(markdown_table(("what", "median, s", "range, s", "n"), table, left={"what"}))
     return 0
 
 
@@ -60,9 +60,8 @@ def _written_s(folder: RunFolder, file: Path) -> float:
 def _shown_s(chrome: webdriver.Chrome, file: Path, times: int) -> Iterator[float]:
     for _ in range(times):
         chrome.get(file.as_uri())
-        while (shown_ms := chrome.execute_script(FIRST_CONTENT)) is None:
-            time.sleep(0.05)
-        yield shown_ms / 1000
+        wait_until(lambda: chrome.execute_script(FIRST_CONTENT) is not None)
+        yield chrome.execute_script(FIRST_CONTENT) / 1000
 
 
 if __name__ == "__main__":

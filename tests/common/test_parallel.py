@@ -1,4 +1,4 @@
-"""Work is done several at a time, and an end before the last leaves nothing half done."""
+"""Several calls run at a time; after an error, those that have begun are finished and no others are made."""
 
 import threading
 

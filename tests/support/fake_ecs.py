@@ -45,7 +45,7 @@ class Behaviour:
     runs_instead: str = ""
     """A shell command that containers run instead of their own."""
     may_report_running: threading.Event = field(default_factory=_already_set)
-    """Tasks whose container runs are ``ACTIVATING`` until this is set."""
+    """Until this is set, tasks stay ``ACTIVATING`` even though their containers run."""
     visible_after_s: float = 0.0
     """How long listings, descriptions and ``StopTask`` do not know what was just made."""
 

@@ -75,7 +75,7 @@ def large_run() -> Source:
 
 
 def write_run(place: Path, source: Source) -> RunFolder:
-    """Write a run's manifest and visits, as the campaign does."""
+    """Write a run's manifest and visits into a folder, all visits at once."""
     folder = RunFolder.create(place, source.run)
     lines = b"\n".join(msgspec.json.encode(one) for one in source.visits)
     (folder.folder / VISITS).write_bytes(lines + b"\n")
@@ -90,9 +90,9 @@ def page_of_three_sizes(folder: RunFolder) -> Page:
     return page_of(read)
 
 
-def ranked_rows(count: int = ROWS) -> Page:
-    """Return a page of so many ranked stacks, most of which cannot be told from some others."""
-    rates = {f"name{number}+{'ug'[number % 2]}@slim": 5_000.0 + 90 * number for number in range(count)}
+def ranked_rows() -> Page:
+    """Return a page of ``ROWS`` ranked stacks, most of which cannot be told apart from several others."""
+    rates = {f"name{number}+{'ug'[number % 2]}@slim": 5_000.0 + 90 * number for number in range(ROWS)}
     return page_of(load_test(rates, rounds=5, runtime=Runtime.DOCKER))
 
 

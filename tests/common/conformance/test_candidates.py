@@ -33,7 +33,7 @@ PASSED = Conformance(passed=1, failed={}, duration_s=1)
 
 @pytest.fixture(autouse=True)
 def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take what candidates need for present."""
+    """Skip the preparation: no server is started here."""
     monkeypatch.setattr(candidates, "prepare", lambda *_: None)
 
 
