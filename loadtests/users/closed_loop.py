@@ -1,8 +1,9 @@
 """The loop that drives all connections of a process over one epoll object, in one greenlet.
 
 This module holds the closed loop and what all loops share. An answer that equals the previous one takes the fast path
-in ``ClosedLoop._handle``: one read, one comparison, one count, one write. Everything else (first answers, answers in
-pieces, closing servers, several paths, pauses, failures) goes through ``Exchange._received``. Sockets are plain ones
+in ``ClosedLoop._handle``: one read, one comparison, one count, one write, and a new socket if the server closes.
+Everything else (first answers, answers in pieces, several paths, pauses, failures) goes through
+``Exchange._received``. Sockets are plain ones
 that never switch greenlets; the loop itself yields when it is idle, and every ``SLICE_S``.
 """
 
@@ -17,9 +18,9 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
-from .connection import Connection
+from .connection import Connection, failure_of
 from .exchange import Exchange, Listener
-from .responses import NO_RESPONSE, Failure
+from .responses import Failure, LearnedResponse
 
 SLICE_S = 0.010
 """The longest time for which the loop keeps other greenlets waiting."""
@@ -78,7 +79,7 @@ class ClosedLoop(Exchange):
         """Begin no further request until ``release``; those in flight are still answered."""
         self._released.clear()
         for connection in self._connections:
-            connection.expected = NO_RESPONSE  # leaves the fast path, which sends at once
+            connection.interrupt()
 
     def release(self) -> None:
         """Let every held connection continue."""
@@ -98,7 +99,7 @@ class ClosedLoop(Exchange):
     def finish(self, connection: Connection) -> None:
         """Close the connection once the request in flight has ended, then set its ``done``."""
         connection.finishing = True
-        connection.expected = NO_RESPONSE
+        connection.interrupt()
         if connection.target is None and connection in self._connections:
             self._retire(connection)
 
@@ -160,13 +161,12 @@ class ClosedLoop(Exchange):
                 self._interrupted(connection, error)
                 continue
             now_s = clock()
-            expected = connection.expected
-            if data != expected.latest:
-                closing = connection.closing
-                if data == closing.latest or closing.matches(data):
-                    connection.shut()  # first of all: Gunicorn's sync worker serves nobody before this side has closed
-                self._received(connection, data, now_s)
-                continue
+            learned = connection.expected
+            if data != learned.latest:
+                closing = self._unexpected(connection, data, now_s)
+                if closing is None:
+                    continue
+                learned = closing
             tally = connection.tally
             elapsed_s = now_s - connection.started_s
             ticks = int(elapsed_s * 10_000_000)
@@ -175,9 +175,11 @@ class ClosedLoop(Exchange):
             tally.total_s += elapsed_s
             if elapsed_s > tally.longest_s:  # noqa: PLR1730 -- max() takes longer
                 tally.longest_s = elapsed_s
-            tally.body_bytes += expected.body_bytes
+            tally.body_bytes += learned.body_bytes
             connection.started_s = now_s
             sent += 1
+            if not learned.keep_alive and not self._renewed(connection):
+                continue
             try:
                 written = connection.send(connection.wire)
             except OSError as error:
@@ -186,6 +188,25 @@ class ClosedLoop(Exchange):
             if written != connection.size:
                 self.sockets.hold(connection, connection.wire[written:])
         self.sent += sent
+
+    def _unexpected(self, connection: Connection, data: bytes, now_s: float) -> LearnedResponse | None:
+        """Process data that does not take the fast path; return the learned answer with which it continues there."""
+        closing = connection.closing
+        if data == closing.latest or closing.matches(data):
+            connection.shut()  # first of all: Gunicorn's sync worker serves nobody before this side has closed
+            if connection.repeats:
+                return closing
+        self._received(connection, data, now_s)
+        return None
+
+    def _renewed(self, connection: Connection) -> bool:
+        """Open a new socket for a connection that has been closed; return whether the request can be sent."""
+        self.reconnects += 1
+        if code := self.sockets.renew(connection):
+            self._lose(connection, failure_of(code))
+            return False
+        connection.started_s = clock()
+        return True
 
     def _maintain(self, now_s: float) -> None:
         """Do what is due besides answers: end pauses, close sockets, time requests out, flush statistics."""

@@ -22,6 +22,11 @@ Address = tuple[socket.AddressFamily, Any]
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` that has a socket closed with a reset, so that its port is free at once."""
 
+# Plain numbers, since these are used for every request to a server that closes its connections.
+_STREAM = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+_SOL_SOCKET, _SO_LINGER = int(socket.SOL_SOCKET), int(socket.SO_LINGER)
+_CONNECTING = (0, errno.EINPROGRESS)
+
 _FAILURES = {
     errno.ECONNREFUSED: Failure.REFUSED,
     errno.ECONNRESET: Failure.RESET,
@@ -69,6 +74,7 @@ class Connection:
         "is_open",
         "opened",
         "receive",
+        "repeats",
         "send",
         "shut",
         "size",
@@ -109,6 +115,8 @@ class Connection:
         self.buffer = b""
         self.closing: LearnedResponse = NO_RESPONSE
         """The answer after which the server closes, and waits until this side has closed as well."""
+        self.repeats = False
+        """Whether the loop sends the same request again as soon as it has been answered."""
         self.expected: LearnedResponse = NO_RESPONSE
         """The answer that the next data must equal to take the loop's fast path."""
         self.sock: PlainSocket | None = None
@@ -120,13 +128,12 @@ class Connection:
         """Open a socket; return 0 if it is open or connecting, otherwise the error number."""
         family, address = self.address
         try:
-            sock = PlainSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            sock = PlainSocket(family, _STREAM)
         except OSError as error:
             return error.errno or errno.EMFILE
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        sock.setsockopt(_SOL_SOCKET, _SO_LINGER, RESET_AT_CLOSE)
         code = sock.connect_ex(address)
-        if code not in (0, errno.EINPROGRESS):
+        if code not in _CONNECTING:
             sock.close()
             return code
         self.use(sock)
@@ -153,6 +160,11 @@ class Connection:
         self.answer = None
         self.buffer = b""
         self.expected = self.closing = NO_RESPONSE
+
+    def interrupt(self) -> None:
+        """Leave the loop's fast path, which sends the next request at once."""
+        self.repeats = False
+        self.expected = NO_RESPONSE
 
     def load(self, target: PreparedRequest, intended_s: float, waited_s: float) -> None:
         """Make ``target`` the request in flight.
@@ -186,7 +198,7 @@ class Sockets:
         self.open_min = 0
         """The fewest open connections at the end of any slice since this was last set."""
         self._epoll = _epoll()
-        self.poll = self._epoll.poll
+        self.poll, self._register = self._epoll.poll, self._epoll.register
         self.fileno = self._epoll.fileno
 
     def open(self, connection: Connection) -> int:
@@ -194,7 +206,7 @@ class Sockets:
         code = connection.connect()
         if not code:
             self.by_fd[connection.fd] = connection
-            self._epoll.register(connection.fd, select.EPOLLIN)
+            self._register(connection.fd, select.EPOLLIN)
         return code
 
     def opened(self, connection: Connection) -> None:
@@ -206,7 +218,9 @@ class Sockets:
     def hold(self, connection: Connection, rest: bytes) -> None:
         """Keep the rest of a request until the socket is writable."""
         connection.unsent = rest
-        connection.expected = NO_RESPONSE
+        connection.interrupt()
+        if len(rest) == connection.size:
+            self._not_open(connection)  # it is still connecting
         self._epoll.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT)
 
     def held(self, connection: Connection) -> bytes:
@@ -218,6 +232,19 @@ class Sockets:
     def close(self, connection: Connection) -> None:
         """Close the connection's socket, if it has one."""
         if connection.sock is not None:
-            self.open_now -= connection.is_open
+            self._not_open(connection)
             del self.by_fd[connection.fd]
             connection.release().close()  # which takes it from the epoll object as well
+
+    def renew(self, connection: Connection) -> int:
+        """Replace the socket of an open connection, which has been closed; return 0, or the error number."""
+        del self.by_fd[connection.fd]
+        code = self.open(connection)
+        if code:
+            self._not_open(connection)
+            connection.release()
+        return code
+
+    def _not_open(self, connection: Connection) -> None:
+        self.open_now -= connection.is_open
+        connection.is_open = False

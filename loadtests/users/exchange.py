@@ -81,14 +81,13 @@ class Exchange(ABC):
             self.reconnects += connection.opened > 1
         self._write(connection, connection.wire)
         target = connection.target
-        if target is not None and not target.learned.keep_alive:
+        if target is None:
+            return
+        connection.repeats = connection.steady and not (connection.unsent or connection.finishing or self._listener)
+        if not target.learned.keep_alive:
             connection.closing = target.learned
-        if (
-            connection.steady
-            and target
-            and not (connection.unsent or connection.finishing or connection.fresh or self._listener)
-        ):
-            connection.expected = target.learned if target.learned.keep_alive else NO_RESPONSE
+        elif connection.repeats and not connection.fresh:
+            connection.expected = target.learned
 
     def _write(self, connection: Connection, data: bytes) -> None:
         """Send what can be sent now. On loopback this usually succeeds right after connecting."""

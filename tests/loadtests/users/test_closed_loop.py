@@ -1,6 +1,8 @@
 """The closed loop's counts agree with what the server did, whatever the server does."""
 
+import errno
 import gc
+import itertools
 import socket
 import threading
 import time
@@ -255,8 +257,9 @@ def test_a_slow_answer_is_a_timeout_and_its_connection_is_not_reused() -> None:
         assert load.loop.sent == server.requests
 
 
-def test_a_vanished_server_gives_refusals_at_a_bounded_rate_until_it_is_back() -> None:
-    with serving(keep_alive) as server:
+@pytest.mark.parametrize("behaviour", [keep_alive, closing])
+def test_a_vanished_server_gives_refusals_at_a_bounded_rate_until_it_is_back(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server:
         load = Load(server)
         load.until_ended(100)
         _, port = server.address
@@ -267,13 +270,52 @@ def test_a_vanished_server_gives_refusals_at_a_bounded_rate_until_it_is_back() -
         assert load.loop.sent - before <= USERS * (1 + (time.perf_counter() - started_s) / RETRY_S)
         assert load.loop.open_now == 0
         with socket.create_server(("127.0.0.1", port)) as listener:
-            again = Server(keep_alive, listener)
+            again = Server(behaviour, listener)
             thread = gevent.get_hub().threadpool.spawn(again.accept)
             good = load.done.good
             load.until(lambda: load.done.good > good + 100)
             load.finish()
             again.vanish()
             thread.get(timeout=DEADLINE_S)
+
+
+@pytest.mark.parametrize("behaviour", [keep_alive, closing])
+def test_a_socket_that_cannot_be_opened_fails_its_request(
+    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, attempts = Connection.connect, itertools.count(1)
+
+    def connect_or_not(connection: Connection) -> int:
+        return connect(connection) if next(attempts) % 5 else errno.EMFILE
+
+    monkeypatch.setattr(Connection, "connect", connect_or_not)
+    with serving(behaviour) as server:
+        load = Load(server, users=8)
+        load.until_ended(40)
+        load.finish()
+        assert load.done.failures == {"system error EMFILE": (next(attempts) - 1) // 5}
+        assert load.done.good == server.requests
+
+
+def test_a_connection_that_a_busy_server_does_not_accept_is_not_open() -> None:
+    def serve_some(listener: socket.socket) -> None:
+        for left in reversed(range(40)):
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(65536)
+                if not left:
+                    listener.listen(0)  # from now on, nearly all connections have to wait
+                sock.sendall(CLOSE)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        server = threading.Thread(target=serve_some, args=[listener])
+        server.start()
+        load = Load(Server(closing, listener), replace(HELLO, timeout_s=10 * DEADLINE_S))
+        load.until(lambda: load.loop.open_now < USERS)
+        assert load.done.good == 40
+        for connection in load.connections:
+            load.loop.remove(connection)
+        server.join(DEADLINE_S)
 
 
 def test_stopping_loses_nothing() -> None:
