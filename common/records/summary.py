@@ -134,6 +134,9 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     throttled: Annotated[float | None, says("Share of the time in which the CPU quota throttled the server.")] = None
     foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")] = None
     steal: Annotated[float | None, says("Share of the server's cores that the hypervisor took (steal).")] = None
+    windows_discarded: Annotated[
+        Count, says("Windows that were made again because something kept the generator from its core.")
+    ] = 0
     slices: Annotated[Count | None, says("Slices of all windows; null in other designs.")] = None
     slices_disturbed: Annotated[
         Count | None, says("How many of them were disturbed and made again; null in other designs.")

@@ -112,6 +112,16 @@ class Slice(Struct, frozen=True, kw_only=True):
     disturbed: Annotated[bool, says("Whether others took so much that the slice was made again; it does not count.")]
 
 
+class DiscardedWindow(Struct, frozen=True, kw_only=True):
+    """A window that was made again because something else kept the generator from its core; it does not count."""
+
+    reason: Annotated[str, says("What was seen.")]
+    duration_s: Annotated[Seconds, says("Measured length of the window.")]
+    requests: Annotated[Count, says("Correct answers.")]
+    latency_s: Annotated[Latency | None, says("Null if there was no correct answer.")]
+    send_lag_s: Annotated[Latency | None, says("How late requests were sent that had an idle connection.")]
+
+
 class Load(Struct, frozen=True, kw_only=True):
     """What the generator sent and received in one window."""
 
@@ -172,6 +182,10 @@ class Load(Struct, frozen=True, kw_only=True):
         Seconds | None, says("Upper bound on how far apart the workers' windows may lie; null for a single process.")
     ] = None
     open_loop: Annotated[OpenLoop | None, says("What an open loop adds; null in a closed loop.")] = None
+    discarded: Annotated[
+        list[DiscardedWindow],
+        says("The windows that were made and discarded before this one, which is judged whatever it shows."),
+    ] = []
     slices: Annotated[
         list[Slice], says("The slices of a sliced window, whose other fields sum up those that were not disturbed.")
     ] = []

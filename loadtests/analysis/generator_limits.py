@@ -11,6 +11,7 @@ on time, and may reach at most half of its ceiling.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from common.records.load import Setup, Tool
 from common.records.window import Load
@@ -24,17 +25,27 @@ RUN_DELAY = 0.02
 SEND_LAG_S = 0.001
 SEND_LAG_OF_P50 = 0.1
 """99.9 % of sends must be late by less than ``SEND_LAG_S`` or by less than this share of the median response time."""
+MOST_ATTEMPTS = 4
+"""How often the window of an open loop is made at most, while something else keeps the generator from its core."""
 
 
 def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:
     """Yield a description of each limit that the generator reached, from the first window that shows it."""
-    for check in (_too_busy, _near_its_ceiling, _miscounted, _starved, _late):
-        reason = next((reason for load in loads if (reason := check(setup, load))), None)
+    for check in (_too_busy, partial(_near_its_ceiling, setup), _miscounted, _starved, _late):
+        reason = next((reason for load in loads if (reason := check(load))), None)
         if reason is not None:
             yield reason
 
 
-def _too_busy(_: Setup, load: Load) -> str | None:
+def held_up(load: Load) -> str | None:
+    """Return how something else kept the generator of an open loop from its core; ``None`` if nothing did.
+
+    Of all limits, these alone may be gone when the same window is made again.
+    """
+    return None if load.open_loop is None else _starved(load) or _late(load)
+
+
+def _too_busy(load: Load) -> str | None:
     busiest = max((second.cpu_share for second in load.seconds), default=0.0)
     if busiest <= BUSIEST:
         return None
@@ -53,7 +64,7 @@ def _near_its_ceiling(setup: Setup, load: Load) -> str | None:
     return f"{rate_rps:,.0f} req/s are above {bound:.0%} of the {most_rps:,.0f} that the generator reaches by itself"
 
 
-def _miscounted(_: Setup, load: Load) -> str | None:
+def _miscounted(load: Load) -> str | None:
     """Requests begun and ended may differ by those in flight at either end: at most one per connection."""
     ended = load.requests + sum(load.failures.values())
     if load.server_gone or abs(load.sent - ended) <= load.users:
@@ -61,7 +72,7 @@ def _miscounted(_: Setup, load: Load) -> str | None:
     return f"{load.sent} requests were begun and {ended} ended"
 
 
-def _starved(_: Setup, load: Load) -> str | None:
+def _starved(load: Load) -> str | None:
     """In a closed loop, response times matter only if they decide on a step."""
     own = load.generator_run_delay_s / load.duration_s if load.duration_s and (load.open_loop or load.steps) else 0.0
     share = max(own, *(step.generator_run_delay_share for step in load.steps if step.broken is not None), 0.0)
@@ -70,7 +81,7 @@ def _starved(_: Setup, load: Load) -> str | None:
     return f"the generator was ready and had no core for {share:.1%} of the time, above {RUN_DELAY:.0%}"
 
 
-def _late(_: Setup, load: Load) -> str | None:
+def _late(load: Load) -> str | None:
     if load.open_loop is None or load.open_loop.send_lag_s is None or load.latency_s is None:
         return None
     late_s, median_s = load.open_loop.send_lag_s.p999, load.latency_s.p50

@@ -170,6 +170,9 @@ def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[s
         elif one.load is not None and one.load.failures:
             count = sum(one.load.failures.values())
             yield f"Round {one.round}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
+        if one.load is not None and (discarded := one.load.discarded):
+            times = counted(len(discarded), "time")
+            yield f"Round {one.round}: the window was made again {times}, at first because {discarded[0].reason}."
     row = next((row for row in test.summary.cells if row.cell == name), None)
     if row is not None and row.slices_disturbed:
         yield f"{row.slices_disturbed:,} of {row.slices:,} slices were disturbed by other programs and made again."

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from common.records.run import Cell
 from common.records.summary import Interval
+from loadtests.analysis.generator_limits import MOST_ATTEMPTS
 
 MISSING = "-"
 MB = 1024**2
@@ -58,6 +59,14 @@ def share(value: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, such as ``1 round`` or ``5 rounds``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def discarded_notes(discarded: int) -> list[str]:
+    """Return a sentence where windows were discarded and made again."""
+    if not discarded:
+        return []
+    seen = f"discarded: {counted(discarded, 'window')}, made again because something kept the generator from its core"
+    return [f"{seen}; each is made {MOST_ATTEMPTS} times at most, and the last one counts."]
 
 
 def stand_in_notes(cells: Iterable[Cell]) -> list[str]:

@@ -22,6 +22,7 @@ from loadtests.reports.formatting import (
     MS_PER_S,
     bounds,
     counted,
+    discarded_notes,
     estimate,
     plain_table,
     share,
@@ -66,6 +67,7 @@ def notes(run: LatencyRun, summary: LatencySummary) -> Iterator[str]:
     yield "n: correct responses of all servers; percentiles are each server's first, intervals are over servers."
     yield "~: pooled over all servers, since each gave too few responses (1,000 for p99, 10,000 for p99.9)."
     yield from _runtime_notes(run)
+    yield from discarded_notes(sum(row.windows_discarded for row in summary.rows))
     yield from _missing(run, summary)
     yield from _verdicts(summary)
 

@@ -14,7 +14,17 @@ from common.tables import markdown_table
 from loadtests.analysis.across_runs import RepeatedRate
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import sentences
-from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, plain_table, share, stand_in_notes
+from loadtests.reports.formatting import (
+    MB,
+    MISSING,
+    bounds,
+    counted,
+    discarded_notes,
+    estimate,
+    plain_table,
+    share,
+    stand_in_notes,
+)
 from loadtests.scenarios.registry import scenario_for
 from loadtests.statistics.intervals import log_interval
 
@@ -129,6 +139,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
     yield from _rank_notes(summary)
     yield from _slice_notes(run, summary)
+    yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))
     yield from _dropout_notes(run, summary)
     yield from _load_notes(run.setup, summary)
     if any(cell.control_of for cell in run.cells):

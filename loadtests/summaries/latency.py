@@ -94,6 +94,7 @@ def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[Traff
         point=point.name,
         traffic=traffic.name,
         servers=len(loads),
+        windows_discarded=sum(len(load.discarded) for load in loads),
         requests=sum(load.requests for load in loads),
         throughput_rps=log_interval([load.requests / load.duration_s for load in loads]),
         requests_per_cpu_s=log_interval(costs),

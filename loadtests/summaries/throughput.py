@@ -128,6 +128,7 @@ def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdi
         throttled=shares.throttled(loads),
         foreign=shares.foreign(loads, len(run.setup.server_cores)),
         steal=shares.stolen(loads, len(run.setup.server_cores)),
+        windows_discarded=sum(len(load.discarded) for load in loads),
         slices=sum(len(load.slices) for load in loads) if run.slicing else None,
         slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
         idle_cpu_share=_mean([load.idle_cpu_share for load in loads if load.idle_cpu_share is not None]),

@@ -16,9 +16,10 @@ from common.host.supervisor import Program, clean_environment, supervised
 from common.project import ROOT
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.schema import decode
-from common.records.window import Load
+from common.records.window import DiscardedWindow, Load
 from common.runtimes.base import RunningServer
 from loadtests.analysis.climbing import DELAYS, MOST_STEPS
+from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.analysis.values import capacity_rps
 from loadtests.scenarios.registry import SCENARIOS
 from loadtests.windows.tools import GeneratorError
@@ -60,28 +61,49 @@ def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gat
     """Load a server as ``setup`` says for a warm-up and a window; ``GeneratorError`` if Locust gives no result.
 
     For a rate that is a share of the capacity, the capacity is measured first on the same server; ``FailedError`` if
-    nothing is answered. ``seed`` is for Poisson arrivals.
+    nothing is answered. ``seed`` is for Poisson arrivals. A window in which the generator was held up is made again,
+    but neither behind a gate, where others are made at the same time, nor on Fargate, where it costs money.
     """
     waiting = () if gate is None else gate.options()
+    attempts = MOST_ATTEMPTS if gate is None and setup.server_cores else 1
     rate = setup.load.rate or Rate()
     if rate.share is None:
-        return _load(server, setup, (*_open_loop(setup.load, rate.rps, seed), *waiting))
+        return _load(server, setup, (*_open_loop(setup.load, rate.rps, seed), *waiting), attempts)
     saturating = replace(setup, load=replace(setup.load, scenario="hello", rate=None))
-    if not (capacity := capacity_rps(_load(server, saturating, ()), setup.size.vcpu)):
+    if not (capacity := capacity_rps(_load_once(server, saturating, ()), setup.size.vcpu)):
         raise FailedError("no request was answered while its capacity was measured")
-    load = _load(server, setup, (*_open_loop(setup.load, rate.share * capacity, seed), *waiting))
+    load = _load(server, setup, (*_open_loop(setup.load, rate.share * capacity, seed), *waiting), attempts)
     return replace(load, open_loop=load.open_loop and replace(load.open_loop, capacity_rps=capacity))
 
 
 def longest_s(load: LoadSpec) -> float:
-    """Return the longest time that Locust can take, in seconds."""
+    """Return the longest time that Locust can take for one window, in seconds."""
     if SCENARIOS[load.scenario].climbs is None:
         return START_UP_S + load.warmup_s + load.window_s
     step_s = max(load.window_s, DELAYS * load.delay_ms / 1000) + STEP_OVERHEAD_S
     return START_UP_S + load.warmup_s + MOST_STEPS * step_s
 
 
-def _load(server: RunningServer, setup: Setup, options: Sequence[str]) -> Load:
+def _load(server: RunningServer, setup: Setup, options: Sequence[str], attempts: int) -> Load:
+    """Return the first window whose generator was not held up, or the last of so many, with those before it."""
+    discarded: list[DiscardedWindow] = []
+    while True:
+        load = _load_once(server, setup, options)
+        reason = None if load.server_gone else held_up(load)
+        if reason is None or len(discarded) == attempts - 1:
+            return replace(load, discarded=discarded)
+        discarded.append(
+            DiscardedWindow(
+                reason=reason,
+                duration_s=load.duration_s,
+                requests=load.requests,
+                latency_s=load.latency_s,
+                send_lag_s=None if load.open_loop is None else load.open_loop.send_lag_s,
+            )
+        )
+
+
+def _load_once(server: RunningServer, setup: Setup, options: Sequence[str]) -> Load:
     with temporary_folder("window") as folder:
         file = folder / "load.json"
         scenario = SCENARIOS[setup.load.scenario].__name__

@@ -72,6 +72,9 @@ class TrafficRow(Struct, frozen=True, kw_only=True):
     point: Annotated[str, says("The point's name.")]
     traffic: Annotated[str, says("The traffic's name.")]
     servers: Annotated[Count, says("Number of fresh servers measured.")]
+    windows_discarded: Annotated[
+        Count, says("Windows that were made again because something kept the generator from its core.")
+    ] = 0
     requests: Annotated[Count, says("Correct answers of all servers, the sample behind pooled percentiles.")]
     throughput_rps: Annotated[Interval | None, says("Correct answers per second.")]
     requests_per_cpu_s: Annotated[Interval | None, says("Correct answers per CPU-second of the server.")]

@@ -9,6 +9,7 @@ from rich.console import Console
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.records.experiments.latency import LatencyRun, LatencySummary, Point
+from common.records.window import DiscardedWindow
 from loadtests.reports import latency as report
 from loadtests.summaries.latency import SATURATED, summarise
 from tests.support.records import cell, load, setup
@@ -44,6 +45,18 @@ def test_a_missing_size_is_named_with_its_reason_and_its_modelled_capacity() -> 
 def test_each_verdict_is_one_note_with_its_number_of_rows() -> None:
     (told,) = [note for note in report.notes(*_made()) if note.startswith("throttled: 1 of 2 rows")]
     assert "first a+b 0.5 vCPU 1 worker, 16 at a time: " in told
+
+
+def test_windows_that_were_made_again_are_counted() -> None:
+    here = a_point(0.5)
+    discarded = DiscardedWindow(reason="late", duration_s=2.0, requests=1100, latency_s=None, send_lag_s=None)
+    run, of = a_run([here]), answers(0.001, 1100)
+    once, again = (replace(of, discarded=[discarded] * count) for count in (0, 2))
+    summary = summarise(run, [a_visit(here, number, {PACED: load}) for number, load in ((1, once), (2, again))])
+    (told,) = [note for note in report.notes(run, summary) if "made again" in note]
+    assert told.startswith("discarded: 2 windows, made again ")
+    undisturbed = summarise(run, [a_visit(here, 1, {PACED: once})])
+    assert not any("made again" in note for note in report.notes(run, undisturbed))
 
 
 def test_an_interval_that_is_too_wide_is_not_printed() -> None:

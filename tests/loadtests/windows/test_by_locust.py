@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from common.errors import FailedError
 from common.records.load import Arrivals, Objective, Rate, Setup
-from common.records.window import OpenLoop
+from common.records.window import Latency, Load, OpenLoop
 from common.runtimes.base import RunningServer
+from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.targets.ceiling import null_server
 from loadtests.windows import by_locust, measuring
 from loadtests.windows.by_locust import Gate, longest_s
@@ -26,17 +28,23 @@ options = dict(word[2:].split("=", 1) for word in sys.argv[1:] if word.startswit
 with open(sys.argv[0] + ".lines", "a") as lines:
     lines.write(json.dumps(sys.argv[1:]) + chr(10))
 with open(options["window-file"], "w") as file:
-    file.write(open(sys.argv[0] + ".load").read())
+    loads = json.load(open(sys.argv[0] + ".loads"))
+    made = len(open(sys.argv[0] + ".lines").readlines())
+    json.dump(loads[min(made, len(loads)) - 1], file)
 """
 
 
 class Spy:
     """Stands in for Locust: records its command line and returns a load."""
 
-    def __init__(self, folder: Path, requests: int = 1000, **changes: Any) -> None:  # noqa: ANN401 -- any field of the load
+    def __init__(self, folder: Path) -> None:
         self.file = folder / "locust.py"
         self.file.write_text(SPY)
-        self.file.with_name("locust.py.load").write_bytes(msgspec.json.encode(records.load(requests, **changes)))
+        self.returns(records.load(1000, server_cpu_s=0.5))
+
+    def returns(self, *loads: Load) -> None:
+        """Return these loads one after the other, and the last one from then on."""
+        self.file.with_name("locust.py.loads").write_bytes(msgspec.json.encode(loads))
 
     @property
     def lines(self) -> list[list[str]]:
@@ -46,7 +54,7 @@ class Spy:
 
 @pytest.fixture
 def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spy:
-    made = Spy(tmp_path, server_cpu_s=0.5)
+    made = Spy(tmp_path)
     monkeypatch.setattr(by_locust, "LOCUST", (sys.executable, str(made.file)))
     return made
 
@@ -101,13 +109,58 @@ def test_locust_gets_the_rate_arrivals_and_seed(spy: Spy) -> None:
     assert {"--rate=250.0", "--arrivals=poisson", "--arrival-seed=7"} <= set(line)
 
 
-def test_a_share_takes_a_saturating_window_first_and_is_a_share_of_what_that_reaches(spy: Spy, tmp_path: Path) -> None:
-    """1,000 requests in half a CPU-second are 2,000 a second on one vCPU."""
+def sent_late_by(late_s: float) -> Load:
+    """Return the load of an open loop in which one send in a thousand was late by this much."""
+    lag = Latency(p50=0, p90=0, p99=0, p999=late_s, max=late_s, mean=0)
     opened = OpenLoop(
         rate_rps=1000, planned=1, queued=0, waiting=0, never_sent=0, from_send_s=None, from_send_histogram=[],
-        send_lag_s=None, send_lag_histogram=[],
+        send_lag_s=lag, send_lag_histogram=[],
     )  # fmt: skip
-    Spy(tmp_path, server_cpu_s=0.5, open_loop=opened)
+    return records.load(1000, server_cpu_s=0.5, open_loop=opened)
+
+
+LATE = sent_late_by(0.003)
+RATED = {"scenario": "rate", "rate": Rate(rps=1000), "arrivals": Arrivals.POISSON}
+
+
+def test_a_window_whose_generator_was_held_up_is_made_again(spy: Spy) -> None:
+    spy.returns(LATE, LATE, sent_late_by(0.0001))
+    load = by_locust.measure(HERE, setup(**RATED), seed=7)
+    assert len(spy.lines) == 3
+    assert "--arrival-seed=7" in spy.lines[2]
+    assert held_up(load) is None
+    assert [one.reason for one in load.discarded] == [held_up(LATE)] * 2
+    assert LATE.open_loop is not None
+    assert load.discarded[0].send_lag_s == LATE.open_loop.send_lag_s
+
+
+def test_a_window_whose_generator_is_held_up_every_time_is_made_so_often_and_kept(spy: Spy) -> None:
+    spy.returns(LATE)
+    load = by_locust.measure(HERE, setup(**RATED))
+    assert len(spy.lines) == MOST_ATTEMPTS
+    assert held_up(load) is not None
+    assert len(load.discarded) == MOST_ATTEMPTS - 1
+
+
+@pytest.mark.parametrize(
+    ("load", "of", "gated"),
+    [
+        (LATE, RATED | {"server_cores": []}, False),
+        (LATE, RATED, True),
+        (replace(LATE, server_gone="no connection was open"), RATED, False),
+        (replace(LATE, open_loop=None, generator_run_delay_s=9.0), {}, False),
+    ],
+    ids=["on Fargate", "beside another", "without a server", "in a closed loop"],
+)
+def test_other_windows_are_made_once(load: Load, of: dict[str, Any], spy: Spy, tmp_path: Path, *, gated: bool) -> None:
+    spy.returns(load)
+    assert by_locust.measure(HERE, setup(**of), gate=Gate(folder=tmp_path, count=2) if gated else None) == load
+    assert len(spy.lines) == 1
+
+
+def test_a_share_takes_a_saturating_window_first_and_is_a_share_of_what_that_reaches(spy: Spy) -> None:
+    """1,000 requests in half a CPU-second are 2,000 a second on one vCPU."""
+    spy.returns(sent_late_by(0))
     load = by_locust.measure(HERE, setup(scenario="rate", rate=Rate(share=0.5), arrivals=Arrivals.CONSTANT), seed=7)
     saturating, rated = spy.lines
     assert saturating[-1] == "Hello"
@@ -118,9 +171,9 @@ def test_a_share_takes_a_saturating_window_first_and_is_a_share_of_what_that_rea
     assert load.open_loop.capacity_rps == 2000
 
 
-def test_a_server_that_answers_nothing_has_no_capacity_to_take_a_share_of(spy: Spy, tmp_path: Path) -> None:
+def test_a_server_that_answers_nothing_has_no_capacity_to_take_a_share_of(spy: Spy) -> None:
     """It is the server's failure; Locust would refuse a rate of 0, which would end the whole run."""
-    Spy(tmp_path, requests=0, latency_s=None, histogram=[])
+    spy.returns(records.load(0, latency_s=None, histogram=[]))
     with pytest.raises(FailedError, match=r"^no request was answered while its capacity was measured$") as error:
         by_locust.measure(HERE, setup(scenario="rate", rate=Rate(share=0.5), arrivals=Arrivals.CONSTANT))
     assert not isinstance(error.value, GeneratorError)
