@@ -3,6 +3,8 @@
 import gc
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 import gevent
 import pytest
 
+from common.project import ROOT
 from loadtests.targets.ceiling import null_server
 from loadtests.users import histogram, open_loop
 from loadtests.users.arrivals import Arrivals, Schedule
@@ -71,6 +74,25 @@ def known_server(*times_s: float) -> Iterator[int]:
     """Start a server that answers after a known time and may stall once, and return its port."""
     with null_server([min(os.sched_getaffinity(0))], *times_s) as running:
         yield int(running.url.rpartition(":")[2])
+
+
+WAKING = """
+import os, pathlib
+from loadtests.users.open_loop import _wake_punctually
+os.nice(3)
+_wake_punctually()
+proc = pathlib.Path("/proc/self")
+shown = (proc / "sched").read_text().splitlines() if (proc / "sched").exists() else []
+print(os.nice(0), (proc / "timerslack_ns").read_text(), *(line for line in shown if "slice" in line))
+"""
+
+
+def test_the_kernel_is_asked_for_exact_wake_ups_and_the_niceness_stays() -> None:
+    seen = subprocess.run([sys.executable, "-c", WAKING], cwd=ROOT, check=True, capture_output=True, text=True)
+    niceness, slack_ns, *rest = seen.stdout.split()
+    assert (niceness, slack_ns) == ("3", "1")
+    if rest:  # since Linux 6.12, and where the kernel shows it
+        assert rest[-1] == f"{open_loop._TIME_SLICE_NS}"
 
 
 @pytest.mark.parametrize("arrivals", Arrivals)
