@@ -51,13 +51,13 @@ ONE = part("one", [1, 2, 3], users=2, failures={"timeout": 1}, generator_cpu_s=0
 TWO = part("two", [4, 100], users=3, failures={"timeout": 2, "reset": 1}, generator_cpu_s=0.7, steal_s=0.3, in_flight=1)
 
 
-SLICED = {"slices", "idle_cpu_share"}
-"""Fields of windows in slices, which one process makes."""
+OF_WHOLE_WINDOWS = {"slices", "idle_cpu_share", "discarded"}
+"""Fields that no worker has a part in: those of windows in slices, which one process makes, and of windows before."""
 
 
 def test_every_field_of_a_load_has_a_rule() -> None:
     assert not RULES.keys() & COMPUTED
-    assert RULES.keys() | COMPUTED | SLICED == set(Load.__struct_fields__)
+    assert RULES.keys() | COMPUTED | OF_WHOLE_WINDOWS == set(Load.__struct_fields__)
 
 
 def test_counts_histograms_and_cpu_add_up() -> None:
