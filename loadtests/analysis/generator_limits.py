@@ -40,9 +40,10 @@ def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:
 def held_up(load: Load) -> str | None:
     """Return how something else kept the generator of an open loop from its core; ``None`` if nothing did.
 
-    Of all limits, these alone may be gone when the same window is made again.
+    Of all limits, these alone may be gone when the same window is made again. A climb has so many steps, each of them
+    judged by itself, that it is not.
     """
-    return None if load.open_loop is None else _starved(load) or _late(load)
+    return None if load.open_loop is None or load.steps else _starved(load) or _late(load)
 
 
 def _too_busy(load: Load) -> str | None:

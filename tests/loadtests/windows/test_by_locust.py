@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from common.errors import FailedError
 from common.records.load import Arrivals, Objective, Rate, Setup
-from common.records.window import Latency, Load, OpenLoop
+from common.records.window import Latency, Load, LoadStep, OpenLoop
 from common.runtimes.base import RunningServer
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.targets.ceiling import null_server
@@ -120,6 +120,7 @@ def sent_late_by(late_s: float) -> Load:
 
 
 LATE = sent_late_by(0.003)
+STEP = LoadStep(target=100, throughput_rps=100, requests=200, p50_s=0.01, p99_s=0.02, generator_cpu_share=0.1)
 RATED = {"scenario": "rate", "rate": Rate(rps=1000), "arrivals": Arrivals.POISSON}
 
 
@@ -149,8 +150,9 @@ def test_a_window_whose_generator_is_held_up_every_time_is_made_so_often_and_kep
         (LATE, RATED, True),
         (replace(LATE, server_gone="no connection was open"), RATED, False),
         (replace(LATE, open_loop=None, generator_run_delay_s=9.0), {}, False),
+        (replace(LATE, steps=[STEP]), {"scenario": "ramp"}, False),
     ],
-    ids=["on Fargate", "beside another", "without a server", "in a closed loop"],
+    ids=["on Fargate", "beside another", "without a server", "in a closed loop", "in a climb"],
 )
 def test_other_windows_are_made_once(load: Load, of: dict[str, Any], spy: Spy, tmp_path: Path, *, gated: bool) -> None:
     spy.returns(load)
