@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 def each_finished(
     work: Callable[[Item], Result], items: Sequence[Item], *, at_once: int
 ) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with what ``work`` returned for it, as soon as that is there.
+    """Yield each item with what ``work`` returned for it, as soon as it is available.
 
     If a call raises, or the caller is interrupted or stops early, the calls that have begun are finished and no others
     are made. With ``at_once=1`` the work is done in the caller's own thread, where an interrupt ends it at once.

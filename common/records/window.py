@@ -184,7 +184,7 @@ class Load(Struct, frozen=True, kw_only=True):
     open_loop: Annotated[OpenLoop | None, says("What an open loop adds; null in a closed loop.")] = None
     discarded: Annotated[
         list[DiscardedWindow],
-        says("The windows that were made and discarded before this one, which is judged whatever it shows."),
+        says("Attempts at this window that were discarded before this one, which counts whatever it shows."),
     ] = []
     slices: Annotated[
         list[Slice], says("The slices of a sliced window, whose other fields sum up those that were not disturbed.")

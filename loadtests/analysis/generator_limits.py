@@ -26,7 +26,7 @@ SEND_LAG_S = 0.001
 SEND_LAG_OF_P50 = 0.1
 """99.9 % of sends must be late by less than ``SEND_LAG_S`` or by less than this share of the median response time."""
 MOST_ATTEMPTS = 4
-"""How often the window of an open loop is made at most, while something else keeps the generator from its core."""
+"""The most attempts at a window of an open loop while something else keeps the generator from its core."""
 
 
 def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:
@@ -40,8 +40,8 @@ def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:
 def held_up(load: Load) -> str | None:
     """Return how something else kept the generator of an open loop from its core; ``None`` if nothing did.
 
-    Of all limits, these alone may be gone when the same window is made again. A climb has so many steps, each of them
-    judged by itself, that it is not.
+    These are the only limits that a second attempt at the same window may be free of. Climbs are never repeated, since
+    they take minutes and each of their steps is judged by itself.
     """
     return None if load.open_loop is None or load.steps else _starved(load) or _late(load)
 

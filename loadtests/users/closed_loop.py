@@ -2,9 +2,8 @@
 
 This module holds the closed loop and what all loops share. An answer that equals the previous one takes the fast path
 in ``ClosedLoop._handle``: one read, one comparison, one count, one write, and a new socket if the server closes.
-Everything else (first answers, answers in pieces, several paths, pauses, failures) goes through
-``Exchange._received``. Sockets are plain ones
-that never switch greenlets; the loop itself yields when it is idle, and every ``SLICE_S``.
+Everything else (first answers, answers in pieces, several paths, pauses, failures) goes through ``Exchange._received``.
+Sockets are plain ones that never switch greenlets; the loop itself yields when it is idle, and every ``SLICE_S``.
 """
 
 import gc
@@ -190,7 +189,11 @@ class ClosedLoop(Exchange):
         self.sent += sent
 
     def _unexpected(self, connection: Connection, data: bytes, now_s: float) -> LearnedResponse | None:
-        """Process data that does not take the fast path; return the learned answer with which it continues there."""
+        """Process data that is not the expected answer.
+
+        If it is the learned answer of a server that closes, and the request is to be repeated, return that answer: the
+        fast path then counts it and sends the request again.
+        """
         closing = connection.closing
         if data == closing.latest or closing.matches(data):
             connection.shut()  # first of all: Gunicorn's sync worker serves nobody before this side has closed
@@ -200,7 +203,7 @@ class ClosedLoop(Exchange):
         return None
 
     def _renewed(self, connection: Connection) -> bool:
-        """Open a new socket for a connection that has been closed; return whether the request can be sent."""
+        """Open a new socket for a connection whose socket has been closed; return whether a request can be sent."""
         self.reconnects += 1
         if code := self.sockets.renew(connection):
             self._lose(connection, failure_of(code))

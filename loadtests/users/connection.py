@@ -22,7 +22,7 @@ Address = tuple[socket.AddressFamily, Any]
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` that has a socket closed with a reset, so that its port is free at once."""
 
-# Plain numbers, since these are used for every request to a server that closes its connections.
+# Plain integers, since combining members of an enum takes longer, and a server that closes makes every request pay it.
 _STREAM = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 _SOL_SOCKET, _SO_LINGER = int(socket.SOL_SOCKET), int(socket.SO_LINGER)
 _CONNECTING = (0, errno.EINPROGRESS)
@@ -150,7 +150,6 @@ class Connection:
         """Detach the socket from the connection and return it."""
         sock, self.sock = self.sock, None
         assert sock is not None
-        self.is_open = False
         self.unsent = b""
         self.clear()
         return sock
@@ -237,7 +236,7 @@ class Sockets:
             connection.release().close()  # which takes it from the epoll object as well
 
     def renew(self, connection: Connection) -> int:
-        """Replace the socket of an open connection, which has been closed; return 0, or the error number."""
+        """Give the connection a new socket in place of its closed one; return 0, or the error number."""
         del self.by_fd[connection.fd]
         code = self.open(connection)
         if code:

@@ -85,7 +85,10 @@ def longest_s(load: LoadSpec) -> float:
 
 
 def _load(server: RunningServer, setup: Setup, options: Sequence[str], attempts: int) -> Load:
-    """Return the first window whose generator was not held up, or the last of so many, with those before it."""
+    """Return the first window in which the generator was not held up, or else the last of so many ``attempts``.
+
+    It lists the windows that were discarded before it.
+    """
     discarded: list[DiscardedWindow] = []
     while True:
         load = _load_once(server, setup, options)

@@ -52,7 +52,7 @@ TWO = part("two", [4, 100], users=3, failures={"timeout": 2, "reset": 1}, genera
 
 
 OF_WHOLE_WINDOWS = {"slices", "idle_cpu_share", "discarded"}
-"""Fields that no worker has a part in: those of windows in slices, which one process makes, and of windows before."""
+"""Fields that are not merged: a single process makes windows in slices, and ``discarded`` is filled in afterwards."""
 
 
 def test_every_field_of_a_load_has_a_rule() -> None:
