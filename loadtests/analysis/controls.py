@@ -8,19 +8,25 @@ from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Canary, Window
 from loadtests.analysis import shares
-from loadtests.analysis.comparison import Values, decide, looks_of
+from loadtests.analysis.comparison import ALPHA, Values, decide, looks_of
 from loadtests.analysis.dropping import steadying
 from loadtests.statistics.intervals import log_interval
 
 CANARY_DRIFT = 0.1
 """A larger drift means that the machine changed during the run."""
 SMOOTHED_ROUNDS = 3
+FALSE_ALARMS = 0.02
+"""At most this share of runs on a perfect machine ranks nothing because a stack's copy seems to differ from it.
+
+Stricter than the level of a comparison: at 5 % for each of two copies, chance would set aside one run in ten.
+"""
 
 
 def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], values: Values) -> Controls:
     """Return what the controls of a run show; ``values`` holds every cell's values by round."""
     loads = [window.load for window in windows if window.load is not None]
-    same = [pair for cell in run.cells if cell.control_of for pair in _copies(run, cell.control_of, cell.name, values)]
+    same = _copies(run, values, ALPHA)
+    sure = _copies(run, values, FALSE_ALARMS / max(1, len(same)))
     load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
     generator_cores = len(run.setup.generator_cores)
     canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
@@ -38,7 +44,7 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
         ),
         generator_waited=shares.waited(loads),
         # Drift affects both servers of a duet alike.
-        warnings=dict(_warnings(same, None if run.design is Design.DUET else canary_drift)),
+        warnings=dict(_warnings(sure, None if run.design is Design.DUET else canary_drift)),
     )
 
 
@@ -55,14 +61,19 @@ def drift(values: Sequence[float]) -> float | None:
     return float(levels.max() / levels.min()) - 1
 
 
-def _copies(run: LoadRun, original: str, copy: str, values: Values) -> tuple[Pair, ...]:
-    """Return the pair of a cell and its copy, tested in a family of its own since it compares no stacks."""
-    both = {name: values[name] for name in (original, copy) if values.get(name)}
-    return decide(both, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, values))
+def _copies(run: LoadRun, values: Values, alpha: float) -> list[Pair]:
+    """Return each cell with its copy, every pair tested at ``alpha`` on its own since it compares no stacks."""
+    shared, margin = steadying(run, values), run.stopping.margin
+    found = list[Pair]()
+    for cell in run.cells:
+        both = {name: values[name] for name in (cell.control_of, cell.name) if name and values.get(name)}
+        if cell.control_of:
+            found += decide(both, looks_of(run), margin=margin, alpha=alpha, steadied_by=shared)
+    return found
 
 
-def _warnings(same: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:
-    for pair in same:
+def _warnings(copies: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:
+    for pair in copies:
         if pair.decision is Decision.DIFFERENT and pair.ratio is not None:
             seen = f"two copies of {pair.a} differ by {abs(pair.ratio.estimate - 1):.1%} (p = {pair.p_value:.2g})"
             way_out = "Other differences here may be as false. Run again on a quieter machine."

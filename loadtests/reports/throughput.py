@@ -251,7 +251,7 @@ def _same(pair: Pair) -> str:
     seen = f"ratio {pair.ratio.estimate:.3f}, {bounds(pair.ratio, digits=3)}"
     match pair.decision:
         case Decision.DIFFERENT:
-            return f"differ ({seen})"
+            return f"differ ({seen}; p = {pair.p_value:.2g})"
         case Decision.EQUIVALENT:
             return f"are equivalent ({seen})"
         case Decision.UNDECIDED:

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.records.summary import Decision, Pair
+from common.records.run import Design
+from common.records.summary import Decision, Pair, Verdict
 from loadtests.analysis.comparison import SLICED_LOOKS, pairs, worth_continuing
+from loadtests.analysis.controls import FALSE_ALARMS, watch
 from loadtests.analysis.dropping import FEWEST_CHANCE
 from loadtests.analysis.ranking import better_of, rank_ranges
 from loadtests.statistics.moderation import adjusted
+from tests.support.records import cell, run
 from tests.support.synthetic import Values
 
 SERVER_SD = 0.008
@@ -120,3 +123,24 @@ def test_neighbours_are_decided_within_the_first_look(step: float, fewest: float
         assert all(better_of(pair) in {"", max(pair.a, pair.b, key=int)} for pair in neighbours)
     assert decided / (EXPERIMENTS * (STACKS - 1)) > fewest
     assert inside / EXPERIMENTS > 0.95
+
+
+@pytest.mark.parametrize("looks", [SLICED_LOOKS, ()])
+@pytest.mark.parametrize(("slower", "fewest", "most"), [(0.0, 0.0, FALSE_ALARMS), (0.05, 0.90, 1.0)])
+def test_copies_set_aside_a_run_if_they_differ_and_hardly_ever_by_chance(
+    looks: tuple[int, ...], slower: float, fewest: float, most: float
+) -> None:
+    """Chance takes at most one run in fifty; a bias as large as the margin is seen after five rounds."""
+    rng, experiments = np.random.default_rng(25), 500
+    stacks = [str(place) for place in range(STACKS)]
+    cells = [*map(cell, stacks), cell("fast", control_of=stacks[0]), cell("slow", control_of=stacks[-1])]
+    made = run(cells, rounds=SLICED_LOOKS[0], looks=list(looks), design=Design.SLICED)
+    truths = [1000 * 1.1**place for place in range(STACKS)]
+    truths += [truths[0], truths[-1] * (1 - slower)]
+    aside = 0
+    for _ in range(experiments):
+        values, _ = _draw(rng, truths, SLICED_LOOKS[0])
+        named = {one.name: by_round for one, by_round in zip(cells, values.values(), strict=True)}
+        aside += Verdict.CONTROL_DIFFERS in watch(made, [], [], named).warnings
+    assert stats.binomtest(aside, experiments).proportion_ci(0.95).low <= most
+    assert fewest <= aside / experiments
