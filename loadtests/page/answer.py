@@ -11,7 +11,11 @@ from loadtests.page.model import Page, StackRow, decided_pairs
 from loadtests.page.sources import LoadTest
 from loadtests.reports.formatting import counted
 
-ALIKE = {Decision.EQUIVALENT: "equivalent", Decision.UNDECIDED: "not told apart"}
+OF_COPIES = {
+    Decision.EQUIVALENT: "are equivalent",
+    Decision.UNDECIDED: "are not told apart",
+    Decision.DIFFERENT: "differ by no more than chance explains",
+}
 NAMED = 6
 """How many stacks a sentence names before it only counts the rest."""
 
@@ -151,9 +155,9 @@ def _trust(test: LoadTest) -> Iterator[str]:
 
 def _reasons(controls: Controls) -> str:
     same = [
-        f"two copies of {pair.a} are {ALIKE[pair.decision]} (ratio {pair.ratio.estimate:.3f})"
+        f"two copies of {pair.a} {OF_COPIES[pair.decision]} (ratio {pair.ratio.estimate:.3f})"
         for pair in controls.same
-        if pair.ratio is not None and pair.decision in ALIKE
+        if pair.ratio is not None
     ]
     shares = (
         ("the time of the reference work drifted by {:.1%}", controls.canary_drift),

@@ -88,6 +88,16 @@ def test_a_failed_control_is_reported_first() -> None:
     assert sum("two copies of a+b differ by" in note for note in throughput.notes(made, summary)) == 0
 
 
+def test_a_copy_that_differs_by_no_more_than_chance_explains_is_shown_with_its_p_value() -> None:
+    made = run([cell("a+b"), cell("a+b#2", control_of="a+b")])
+    levels = {"a+b": [9000, 9010, 9020, 9030, 9040], "a+b#2": [9015, 9011, 9035, 9032, 9055]}
+    windows = [window(name, n, load(level)) for name, rounds in levels.items() for n, level in enumerate(rounds, 1)]
+    summary = summarise(made, windows)
+    assert throughput.warnings(summary) == []
+    (line,) = (note for note in throughput.notes(made, summary) if note.startswith("controls: "))
+    assert "two copies of a+b differ (ratio 0.999, 0.998 to 1.000; p = 0.0" in line
+
+
 def test_controls_and_undecided_pairs_are_printed() -> None:
     made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
     levels = {"a+b": (2000, 2300, 2100, 2200, 2000), "c+d": (2100, 2000, 2200, 2100, 2300), "a+b#2": (2200,) * 5}

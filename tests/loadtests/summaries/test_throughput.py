@@ -59,6 +59,15 @@ def test_no_cell_is_ranked_if_a_control_differs() -> None:
     assert "two copies of a+b differ by 16" in summary.controls.warnings[Verdict.CONTROL_DIFFERS]
 
 
+def test_a_copy_that_differs_by_no_more_than_chance_explains_costs_no_ranks() -> None:
+    made, windows = _with_control(1.002)
+    summary = summarise(made, windows)
+    assert {row.cell: row.rank for row in summary.cells} == {"c+d": 1, "a+b": 2, "a+b#2": None}
+    assert summary.controls is not None
+    (same,) = summary.controls.same
+    assert (same.decision, round(same.p_value, 3)) == (Decision.DIFFERENT, 0.035)
+
+
 def test_no_cell_is_ranked_if_the_canary_drifts() -> None:
     made, windows = _with_control(1.0)
     canaries = [canary(number, cpu_s=0.04 * (1.2 if number > 3 else 1), wall_s=0.05) for number in range(1, 7)]
