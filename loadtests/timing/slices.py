@@ -35,7 +35,7 @@ from loadtests.timing.window import NotOpenError, wait, wait_open
 from loadtests.users.loops import loop_of
 
 MOST_OTHERS = 0.10
-"""Share of the cores' time that others may take before a slice is made again; readings are exact to 4 %."""
+"""Share of the cores' time that others may take before a slice is made again; readings are exact to a tick of 4 ms."""
 MOST_STEAL = 0.05
 LOST = (OSError, psutil.Error)
 """What reading a server raises once it, or one of its processes, has ended."""

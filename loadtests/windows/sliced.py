@@ -19,12 +19,14 @@ from loadtests.windows.by_locust import isolated_locust
 from loadtests.windows.tools import GeneratorError
 
 PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
-PASSES = 24
-MOST_PASSES = 36
-SLICE_CPU_S = 0.1
-"""CPU time that a server at its quota uses in a slice: one period of the kernel's quota, of 100 ms, or a multiple."""
 SKIPPED_S = 0.020
 """What a server needs after a switch until it is as fast as before."""
+SHORT = Slicing(passes=40, most_passes=60, slice_s=0.06, skipped_s=SKIPPED_S)
+"""Where a server has whole cores to itself, so that its quota never stops it."""
+QUOTA_PERIOD_S = 0.1
+"""The period of the kernel's CPU quota: within it, a server that may use part of a core is stopped."""
+PASSES, MOST_PASSES = 24, 36
+"""Of slices that hold such periods, which take longer."""
 
 
 def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
@@ -42,8 +44,10 @@ def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
 
 
 def slicing_for(vcpu: float) -> Slicing:
-    """Return how servers of a size take turns: the smaller the quota, the longer a slice."""
-    slice_s = math.ceil(10 * SLICE_CPU_S / min(vcpu, 1.0)) / 10
+    """Return how servers of a size take turns: in short slices, or in slices of whole periods of their quota."""
+    if vcpu == int(vcpu):
+        return SHORT
+    slice_s = round(math.ceil(1 / min(vcpu, 1.0)) * QUOTA_PERIOD_S, 1)
     return Slicing(passes=PASSES, most_passes=MOST_PASSES, slice_s=slice_s, skipped_s=SKIPPED_S)
 
 

@@ -1,7 +1,9 @@
 """A real browser for tests: Debian's Chromium, without a window and without a profile of its own."""
 
 import base64
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,12 +41,14 @@ def browser(*, width: int = 1400, scripts: bool = True) -> Iterator[webdriver.Ch
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     if not scripts:
         options.add_experimental_option("prefs", {JAVASCRIPT: BLOCKED})
-    started = webdriver.Chrome(options=options, service=Service(programs["chromedriver"]))
-    try:
-        resize(started, width)
-        yield started
-    finally:
-        started.quit()
+    with tempfile.TemporaryDirectory(prefix="browser-") as folder:  # Chromium does not remove all that it writes
+        service = Service(programs["chromedriver"], env=os.environ | {"TMPDIR": folder})
+        started = webdriver.Chrome(options=options, service=service)
+        try:
+            resize(started, width)
+            yield started
+        finally:
+            started.quit()
 
 
 def resize(driver: webdriver.Chrome, width: int) -> None:

@@ -55,9 +55,17 @@ def test_what_cannot_be_cut_into_slices_is_named(load: LoadSpec, runtime: Runtim
     assert why_not_sliced(load, runtime) == reason
 
 
-@pytest.mark.parametrize(("vcpu", "slice_s"), [(0.25, 0.4), (0.5, 0.2), (1.0, 0.1), (4.0, 0.1)])
-def test_the_smaller_the_quota_the_longer_a_slice(vcpu: float, slice_s: float) -> None:
+@pytest.mark.parametrize(
+    ("vcpu", "slice_s"), [(0.25, 0.4), (0.3, 0.4), (0.5, 0.2), (1.0, 0.06), (1.5, 0.1), (4.0, 0.06)]
+)
+def test_slices_hold_whole_periods_of_a_quota_that_stops_the_server(vcpu: float, slice_s: float) -> None:
     assert slicing_for(vcpu).slice_s == pytest.approx(slice_s)
+
+
+@pytest.mark.parametrize("vcpu", [0.25, 0.5, 1.0, 2.0])
+def test_what_counts_of_all_slices_is_more_than_a_second(vcpu: float) -> None:
+    slicing = slicing_for(vcpu)
+    assert slicing.passes * (slicing.slice_s - slicing.skipped_s) > 1.5
 
 
 @pytest.fixture(scope="module")
