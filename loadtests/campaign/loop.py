@@ -34,6 +34,10 @@ Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str,
 """Prepares a run; returns its experiment, and the candidates to bring up by cell name."""
 
 
+def _raise(failure: BenchmarkError) -> None:
+    raise failure
+
+
 @contextmanager
 def ending_at(ends_at_s: float) -> Iterator[None]:
     """Have runs inside end with ``OutOfTimeError`` rather than begin a visit that would last beyond ``ends_at_s``.
@@ -48,12 +52,18 @@ def ending_at(ends_at_s: float) -> Iterator[None]:
 
 
 def start(
-    name: str, begin: Begin[SummaryType], *, seed: int | None, out: Path | None, terminal: Terminal
+    name: str,
+    begin: Begin[SummaryType],
+    *,
+    seed: int | None,
+    out: Path | None,
+    terminal: Terminal,
+    on_failure: Callable[[BenchmarkError], None] = _raise,
 ) -> SummaryType:
     """Carry out a new run while holding the machine's run lock, and return its summary.
 
-    Raise ``UsageError`` if another run is in progress or ``out`` is not an empty folder that can be written to, and the
-    errors of ``carry_out``.
+    ``on_failure`` is called if the run is complete and its numbers are not valid. Raise ``UsageError`` if another run
+    is in progress or ``out`` is not an empty folder that can be written to, and the errors of ``carry_out``.
     """
     identity = RunIdentity.new(name, seed)
     place = out or RESULTS / identity.id
@@ -61,15 +71,21 @@ def start(
     with hold_run_lock(identity.id):
         experiment, subjects = begin(identity)
         folder = RunFolder.create(place, experiment.run)
-        return carry_out(experiment, subjects, folder, terminal)
+        return carry_out(experiment, subjects, folder, terminal, on_failure=on_failure)
 
 
 def carry_out(
-    experiment: Experiment[Any, SummaryType], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
+    experiment: Experiment[Any, SummaryType],
+    subjects: Mapping[str, Candidate],
+    folder: RunFolder,
+    terminal: Terminal,
+    *,
+    on_failure: Callable[[BenchmarkError], None] = _raise,
 ) -> SummaryType:
     """Make every remaining visit; then write, print and return the summary, even if a visit fails.
 
-    Raise ``FailedError`` if a record cannot be written, or, after everything is written, if the numbers are not valid.
+    Raise ``FailedError`` if a record cannot be written. ``on_failure`` is called after everything is written, if the
+    numbers are not valid.
     """
     try:
         with _reporting_exhaustion(folder):
@@ -86,7 +102,7 @@ def carry_out(
             present(experiment, summary, terminal)
             terminal.say(f"written to {folder.folder}")
     if (failure := experiment.failure(summary)) is not None:
-        raise failure
+        on_failure(failure)
     return summary
 
 

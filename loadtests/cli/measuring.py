@@ -33,7 +33,7 @@ from common.cli.parameters import (
 )
 from common.conformance.candidates import LONGEST_S, SIZE
 from common.console import Terminal
-from common.errors import UsageError
+from common.errors import BenchmarkError, UsageError
 from common.records.load import Tool
 from common.records.run import Design
 from common.records.summary import Summary
@@ -149,22 +149,28 @@ def loadtest(
 
 
 def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameters, terminal: Terminal) -> None:
-    """Carry out so many runs, each with a folder of its own, and print what they say together."""
-    summaries = []
+    """Carry out so many runs, each with a folder of its own, and print what they say together.
+
+    A run with numbers that are not valid is not the last; its error is raised in the end.
+    """
+    summaries, failures = [], list[BenchmarkError]()
     for number in range(count):
         if number:
             time.sleep(pause_s)
         terminal.say(f"run {number + 1} of {count}")
         seed = None if run.seed is None else run.seed + number
         out = None if run.out is None else run.out / str(number + 1)
-        summaries.append(start("loadtest", begin, seed=seed, out=out, terminal=terminal))
+        made = start("loadtest", begin, seed=seed, out=out, terminal=terminal, on_failure=failures.append)
+        summaries.append(made)
     rates = repeated_rates(summaries)
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(rates).decode() + "\n")
-        return
-    terminal.show(repeats_report.table(rates, count))
-    for note in repeats_report.notes(rates, summaries):
-        terminal.note(note)
+    else:
+        terminal.show(repeats_report.table(rates, count))
+        for note in repeats_report.notes(rates, summaries):
+            terminal.note(note)
+    if failures:
+        raise failures[0]
 
 
 def compare(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.console import Terminal
-from common.errors import FailedError, GeneratorBoundError, OutOfTimeError, UsageError
+from common.errors import BenchmarkError, FailedError, GeneratorBoundError, OutOfTimeError, UsageError
 from common.host.run_lock import hold_run_lock
 from common.records.visit import Visit
 from common.records.window import Window
@@ -62,6 +62,12 @@ def test_every_visit_is_made_and_the_summary_returned(folder: RunFolder, termina
     assert carry_out(Toy(MADE), {}, folder, terminal) == ToySummary(visits=6) == written_summary(folder)
     planned = planned_visits(Window, ["a", "b"], 3, MADE.seed)
     assert [(one.round, one.cell) for one in folder.visits()] == [(one.round, one.cell) for one in planned]
+
+
+def test_a_summary_whose_numbers_are_not_valid_can_be_had(folder: RunFolder, terminal: Terminal) -> None:
+    failure, failures = FailedError("not valid"), list[BenchmarkError]()
+    made = carry_out(Toy(MADE, failure=failure), {}, folder, terminal, on_failure=failures.append)
+    assert (made, failures) == (ToySummary(visits=6), [failure])
 
 
 def test_each_visit_is_on_disk_before_the_next_begins(folder: RunFolder, terminal: Terminal) -> None:

@@ -1,6 +1,7 @@
 """``REPEAT=`` makes whole runs, each with a folder and a seed of its own, and ends in what they say together."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from common.cli.app import GIVEN, run
+from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
 from loadtests.cli import measuring
 from loadtests.cli.main import command_line
@@ -20,8 +22,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was done: the seed and the folder of each run, and the pauses. Nothing is measured."""
     done: list[Any] = []
 
-    def start(name: str, _: object, *, seed: int | None, out: Path | None, terminal: object) -> Summary:
-        assert (name, terminal is not None) == ("loadtest", True)
+    def start(name: str, _: object, *, seed: int | None, out: Path | None, **options: object) -> Summary:
+        assert (name, sorted(options)) == ("loadtest", ["on_failure", "terminal"])
         done.append((seed, out))
         windows = [records.window("a+b", number, records.load(4000 + len(done))) for number in range(1, 6)]
         return summarise(records.run([records.cell("a+b")]), windows)
@@ -41,6 +43,24 @@ def test_every_run_has_a_seed_and_a_folder_of_its_own(made: list[Any], capsys: p
     printed = capsys.readouterr()
     assert "3 runs together" in printed.out
     assert "run 3 of 3" in printed.err
+
+
+def test_a_run_with_numbers_that_are_not_valid_is_followed_by_the_others(
+    made: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded: Callable[..., Summary] = vars(measuring)["start"]
+
+    def start(*given: object, on_failure: Callable[[BenchmarkError], None], **options: object) -> Summary:
+        if not made:
+            on_failure(GeneratorBoundError("the generator was the limit for a+b: those numbers may be its own."))
+        return recorded(*given, on_failure=on_failure, **options)
+
+    monkeypatch.setattr(measuring, "start", start)
+    assert _loadtest(RUNTIME="process", FRAMEWORK="falcon", REPEAT="2") == GeneratorBoundError.exit_status
+    assert len([one for one in made if isinstance(one, tuple)]) == 2
+    printed = capsys.readouterr()
+    assert "2 runs together" in printed.out
+    assert printed.err.count("error: the generator was the limit for a+b") == 1
 
 
 def test_json_is_one_record_more(made: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
