@@ -16,7 +16,7 @@ CANARY_DRIFT = 0.1
 """A larger drift means that the machine changed during the run."""
 SMOOTHED_ROUNDS = 3
 FALSE_ALARMS = 0.02
-"""At most this share of runs on a perfect machine ranks nothing because a stack's copy seems to differ from it.
+"""The largest share of runs on a perfect machine that may rank nothing because a copy seems to differ by chance.
 
 Stricter than the level of a comparison: at 5 % for each of two copies, chance would set aside one run in ten.
 """
@@ -26,7 +26,7 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
     """Return what the controls of a run show; ``values`` holds every cell's values by round."""
     loads = [window.load for window in windows if window.load is not None]
     same = _copies(run, values, ALPHA)
-    sure = _copies(run, values, FALSE_ALARMS / max(1, len(same)))
+    at_stricter_level = _copies(run, values, FALSE_ALARMS / max(1, len(same)))
     load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
     generator_cores = len(run.setup.generator_cores)
     canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
@@ -44,7 +44,7 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
         ),
         generator_waited=shares.waited(loads),
         # Drift affects both servers of a duet alike.
-        warnings=dict(_warnings(sure, None if run.design is Design.DUET else canary_drift)),
+        warnings=dict(_warnings(at_stricter_level, None if run.design is Design.DUET else canary_drift)),
     )
 
 
@@ -63,13 +63,10 @@ def drift(values: Sequence[float]) -> float | None:
 
 def _copies(run: LoadRun, values: Values, alpha: float) -> list[Pair]:
     """Return each cell with its copy, every pair tested at ``alpha`` on its own since it compares no stacks."""
-    shared, margin = steadying(run, values), run.stopping.margin
-    found = list[Pair]()
-    for cell in run.cells:
-        both = {name: values[name] for name in (cell.control_of, cell.name) if name and values.get(name)}
-        if cell.control_of:
-            found += decide(both, looks_of(run), margin=margin, alpha=alpha, steadied_by=shared)
-    return found
+    names = [(cell.control_of, cell.name) for cell in run.cells if cell.control_of]
+    copies = [{name: values[name] for name in both if values.get(name)} for both in names]
+    looks, margin, shared = looks_of(run), run.stopping.margin, steadying(run, values)
+    return [pair for both in copies for pair in decide(both, looks, margin=margin, alpha=alpha, steadied_by=shared)]
 
 
 def _warnings(copies: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:

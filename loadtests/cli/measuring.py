@@ -151,7 +151,7 @@ def loadtest(
 def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameters, terminal: Terminal) -> None:
     """Carry out so many runs, each with a folder of its own, and print what they say together.
 
-    A run with numbers that are not valid is not the last; its error is raised in the end.
+    If a run has a number that is not valid, the others are still made; the first such error is raised at the end.
     """
     summaries, failures = [], list[BenchmarkError]()
     for number in range(count):

@@ -22,7 +22,7 @@ Address = tuple[socket.AddressFamily, Any]
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` that has a socket closed with a reset, so that its port is free at once."""
 
-# Plain integers, since combining members of an enum takes longer, and a server that closes makes every request pay it.
+# Plain integers: combining members of an enum is slower, and with a closing server every request would pay for it.
 _STREAM = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 _SOL_SOCKET, _SO_LINGER = int(socket.SOL_SOCKET), int(socket.SO_LINGER)
 _CONNECTING = (0, errno.EINPROGRESS)
@@ -236,7 +236,7 @@ class Sockets:
             connection.release().close()  # which takes it from the epoll object as well
 
     def renew(self, connection: Connection) -> int:
-        """Give the connection a new socket in place of its closed one; return 0, or the error number."""
+        """Replace the connection's closed socket with a new one; return 0, or the error number."""
         del self.by_fd[connection.fd]
         code = self.open(connection)
         if code:

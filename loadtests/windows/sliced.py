@@ -22,11 +22,11 @@ PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
 SKIPPED_S = 0.020
 """What a server needs after a switch until it is as fast as before."""
 SHORT = Slicing(passes=40, most_passes=60, slice_s=0.06, skipped_s=SKIPPED_S)
-"""Where a server has whole cores to itself, so that its quota never stops it."""
+"""For a server with a whole number of vCPUs, which its quota never stops."""
 QUOTA_PERIOD_S = 0.1
-"""The period of the kernel's CPU quota: within it, a server that may use part of a core is stopped."""
+"""The period of the kernel's CPU quota. A server that has used its share of one is stopped until the next."""
 PASSES, MOST_PASSES = 24, 36
-"""Of slices that hold such periods, which take longer."""
+"""For slices of whole periods, which are longer, so that fewer of them fit into the same time."""
 
 
 def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:

@@ -10,46 +10,25 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
-from common.catalog.sizes import Size
 from common.cli.parameters import StackParameters
 from common.console import Terminal
-from common.host.run_lock import hold_run_lock
-from common.records.run import Design
 from common.records.visit import Visit
 from common.records.window import Window
 from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
-from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit, round_order
-from loadtests.campaign.stopping import exactly
-from loadtests.cli.parameters import LoadParameters
-from loadtests.experiments.loadtest import begin_loadtest
 from loadtests.reports.formatting import bounds, estimate
 from loadtests.statistics.intervals import log_interval
+from tests.benchmarks.rounds import SEED, prepared
 
 ROUNDS = 20
-SEED = 1
 
 
 def main() -> int:
     """Measure every stack both ways, and print the ratio of its value among others to that alone."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    terminal, size, asked = Terminal(), Size(vcpu=1.0), StackParameters()
-    runtime = asked.parse_runtime()
-    begin = begin_loadtest(
-        asked.candidates(runtime, size=size),
-        load=LoadParameters().parse(),
-        size=size,
-        runtime=runtime,
-        design=Design.SLICED,
-        rounds=rounds,
-        stopping=exactly(rounds),
-        messages=terminal.messages,
-    )
-    identity = RunIdentity.new("sliced-alone", SEED)
-    ratios = defaultdict[str, list[float]](list)
-    with hold_run_lock(identity.id):
-        experiment, subjects = begin(identity)
+    terminal, ratios = Terminal(), defaultdict[str, list[float]](list)
+    with prepared("sliced-alone", StackParameters(), rounds, terminal) as (experiment, subjects):
         names = [cell.name for cell in experiment.stacks()]
         for number in range(1, rounds + 1):
             visits = round_order(Window, names, number, SEED)

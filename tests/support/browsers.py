@@ -41,7 +41,7 @@ def browser(*, width: int = 1400, scripts: bool = True) -> Iterator[webdriver.Ch
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     if not scripts:
         options.add_experimental_option("prefs", {JAVASCRIPT: BLOCKED})
-    with tempfile.TemporaryDirectory(prefix="browser-") as folder:  # Chromium does not remove all that it writes
+    with tempfile.TemporaryDirectory(prefix="browser-") as folder:  # Chromium leaves some of its files behind
         service = Service(programs["chromedriver"], env=os.environ | {"TMPDIR": folder})
         started = webdriver.Chrome(options=options, service=service)
         try:

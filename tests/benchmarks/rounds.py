@@ -1,0 +1,38 @@
+"""The servers of a load test in slices, for benchmarks that measure them in ways of their own."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from common.catalog.sizes import Size
+from common.cli.parameters import StackParameters
+from common.console import Terminal
+from common.host.run_lock import hold_run_lock
+from common.records.run import Design, LoadRun
+from common.runtimes.candidates import Candidate
+from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.stopping import exactly
+from loadtests.cli.parameters import LoadParameters
+from loadtests.experiments.loadtest import LoadTest, begin_loadtest
+
+SEED = 1
+
+
+@contextmanager
+def prepared(
+    name: str, asked: StackParameters, rounds: int, terminal: Terminal
+) -> Iterator[tuple[LoadTest[LoadRun], Mapping[str, Candidate]]]:
+    """Hold the run lock and yield a load test of so many rounds, with its candidates, of which nothing is measured."""
+    size, runtime = Size(vcpu=1.0), asked.parse_runtime()
+    begin = begin_loadtest(
+        asked.candidates(runtime, size=size),
+        load=LoadParameters().parse(),
+        size=size,
+        runtime=runtime,
+        design=Design.SLICED,
+        rounds=rounds,
+        stopping=exactly(rounds),
+        messages=terminal.messages,
+    )
+    identity = RunIdentity.new(name, SEED)
+    with hold_run_lock(identity.id):
+        yield begin(identity)
