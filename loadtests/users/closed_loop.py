@@ -1,7 +1,7 @@
 """The loop that drives all connections of a process over one epoll object, in one greenlet.
 
 This module holds the closed loop and what all loops share. An answer that equals the previous one takes the fast path
-in ``ClosedLoop._handle``: one read, one comparison, one count, one write, and a new socket if the server closes.
+in ``ClosedLoop._handle``: one read, one comparison, one count, one write, and a new connection if the server closes.
 Everything else (first answers, answers in pieces, several paths, pauses, failures) goes through ``Exchange._received``.
 Sockets are plain ones that never switch greenlets; the loop itself yields when it is idle, and every ``SLICE_S``.
 """
@@ -196,16 +196,16 @@ class ClosedLoop(Exchange):
         """
         closing = connection.closing
         if data == closing.latest or closing.matches(data):
-            connection.shut()  # first of all: Gunicorn's sync worker serves nobody before this side has closed
+            connection.disconnect()  # first of all: Gunicorn's sync worker serves nobody before this side has closed
             if connection.repeats:
                 return closing
         self._received(connection, data, now_s)
         return None
 
     def _renewed(self, connection: Connection) -> bool:
-        """Open a new socket for a connection whose socket has been closed; return whether a request can be sent."""
+        """Open a connection again that has been closed; return whether a request can be sent."""
         self.reconnects += 1
-        if code := self.sockets.renew(connection):
+        if code := self.sockets.reopen(connection):
             self._lose(connection, failure_of(code))
             return False
         connection.started_s = clock()

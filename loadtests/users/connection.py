@@ -1,5 +1,6 @@
 """One user's connection: its socket, its request in flight, and the part of the answer received so far."""
 
+import ctypes
 import errno
 import itertools
 import random
@@ -16,11 +17,16 @@ from gevent.event import AsyncResult
 from .responses import NO_RESPONSE, Failure, LearnedResponse, Request, ResponseReader
 from .tally import Tally
 
+_connect = ctypes.CDLL(None).connect  # Python's own takes only addresses of the socket's family
+_connect.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+
 Address = tuple[socket.AddressFamily, Any]
 """An address family and an address, as ``getaddrinfo`` returns them."""
 
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` that has a socket closed with a reset, so that its port is free at once."""
+NO_ADDRESS = struct.pack("=H14x", socket.AF_UNSPEC)
+"""The address to which a TCP socket is connected to end its connection, see connect(2)."""
 
 # Plain integers: combining members of an enum is slower, and with a closing server every request would pay for it.
 _STREAM = int(socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -65,6 +71,7 @@ class Connection:
         "buffer",
         "choose",
         "closing",
+        "connect_again",
         "done",
         "due_s",
         "expected",
@@ -76,7 +83,6 @@ class Connection:
         "receive",
         "repeats",
         "send",
-        "shut",
         "size",
         "sock",
         "started_s",
@@ -141,10 +147,23 @@ class Connection:
         self.fresh = True
         return 0
 
+    def disconnect(self) -> None:
+        """End the connection with a reset, but keep its socket for ``reconnect``, which spares making another."""
+        _connect(self.fd, NO_ADDRESS, len(NO_ADDRESS))
+
+    def reconnect(self) -> int:
+        """Connect the socket again after ``disconnect``; return 0 if it is open or connecting, or the error number."""
+        code = self.connect_again(self.address[1])
+        if code not in _CONNECTING:
+            return code
+        self.opened += 1
+        self.fresh = True
+        return 0
+
     def use(self, sock: PlainSocket) -> None:
         """Send and receive on this socket from now on."""
         self.sock, self.fd = sock, sock.fileno()
-        self.receive, self.send, self.shut = sock.recv, sock.send, sock.close
+        self.receive, self.send, self.connect_again = sock.recv, sock.send, sock.connect_ex
 
     def release(self) -> PlainSocket:
         """Detach the socket from the connection and return it."""
@@ -235,13 +254,11 @@ class Sockets:
             del self.by_fd[connection.fd]
             connection.release().close()  # which takes it from the epoll object as well
 
-    def renew(self, connection: Connection) -> int:
-        """Replace the connection's closed socket with a new one; return 0, or the error number."""
-        del self.by_fd[connection.fd]
-        code = self.open(connection)
+    def reopen(self, connection: Connection) -> int:
+        """Open a disconnected connection again; return 0, or the error number."""
+        code = connection.reconnect()
         if code:
             self._not_open(connection)
-            connection.release()
         return code
 
     def _not_open(self, connection: Connection) -> None:

@@ -283,12 +283,13 @@ def test_a_vanished_server_gives_refusals_at_a_bounded_rate_until_it_is_back(beh
 def test_a_socket_that_cannot_be_opened_fails_its_request(
     behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect, attempts = Connection.connect, itertools.count(1)
+    attempts = itertools.count(1)
 
-    def connect_or_not(connection: Connection) -> int:
-        return connect(connection) if next(attempts) % 5 else errno.EMFILE
+    def sometimes(opened: Callable[[Connection], int]) -> Callable[[Connection], int]:
+        return lambda connection: opened(connection) if next(attempts) % 5 else errno.EMFILE
 
-    monkeypatch.setattr(Connection, "connect", connect_or_not)
+    monkeypatch.setattr(Connection, "connect", sometimes(Connection.connect))
+    monkeypatch.setattr(Connection, "reconnect", sometimes(Connection.reconnect))
     with serving(behaviour) as server:
         load = Load(server, users=8)
         load.until_ended(40)
