@@ -37,7 +37,7 @@ $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
 test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
-	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" --numprocesses=auto --dist=worksteal)
+	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" --numprocesses=$$((2 * $$(nproc))) --dist=worksteal)
 	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
 	@$(PYTHON_M) pytest -m "not slow" --numprocesses=auto $(if $(ALL),--cov --cov-report=)
 	@$(if $(ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')

@@ -1,9 +1,10 @@
 """Fixtures that more than one test module uses."""
 
+import math
 import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import pytest
@@ -25,13 +26,33 @@ TESTS_OF_COMMON = ROOT / "tests" / "common"
 pytest_plugins = ["tests.support.aws_fixtures"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Count every test that needs a Docker engine among the slow ones; nothing in ``common`` measures under load."""
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
             if item.path.is_relative_to(TESTS_OF_COMMON):
                 item.add_marker(pytest.mark.parallel)
+    yield  # pytest takes away what was not asked for
+    items[:] = _longest_first(items)
+
+
+def _longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Let each of xdist's workers begin with some of the longest tests, so that nobody waits for one in the end.
+
+    A worker is given its share of the tests as they stand here, one after the other.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest = [item for item in items if item.get_closest_marker("timeout") is not None]
+    others = [item for item in items if item not in longest]
+    ordered, share = list[pytest.Item](), math.ceil(len(items) / workers)
+    for number in range(workers):
+        own = longest[number::workers]
+        taken = max(0, share - len(own))
+        ordered += own + others[:taken]
+        others = others[taken:]
+    return ordered
 
 
 def absent(reason: str) -> NoReturn:

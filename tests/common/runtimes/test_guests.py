@@ -95,6 +95,7 @@ def image() -> Iterator[str]:
 
 @needs_docker
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_an_image_is_run_on_the_port_that_it_exposes_and_may_write(image: str) -> None:
     guest = image_guest(image)
     assert guest == Guest(image=image, port=9000)
@@ -113,6 +114,7 @@ def test_an_image_is_run_on_the_port_that_it_exposes_and_may_write(image: str) -
 
 @needs_docker
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_an_image_or_a_container_that_does_not_exist_is_named() -> None:
     with pytest.raises(UsageError, match=r"TARGET_IMAGE=no\.such\.invalid/app:1 cannot be had: "):
         image_guest("no.such.invalid/app:1")

@@ -30,7 +30,7 @@ from tests.support.here import NAME, real_cell, run_fields
 from tests.support.records import NOON, RUN_ID, load, window
 from tests.support.toy_experiment import printed, text_terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 LOAD = LoadSpec(scenario="hello", users=16, delay_ms=0, warmup_s=0.2, window_s=0.5)
 POINT = point(NAME, Size(worker_count=1), (closed(16, 0.5), opened(Rate(share=0.5), 0.5)), Runtime.PROCESS)

@@ -234,6 +234,7 @@ def test_a_visit_is_described_by_its_medians() -> None:
     assert made.describe(a_visit(a_point(), 1, {PACED: answers(0.002, 1000)})) == f"{PACED} 2.00 ms"
 
 
+@pytest.mark.parallel
 def test_a_run_ends_in_a_table_and_records_that_agree(
     engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_server_that_is_always_one_process_is_measured_with_one_worker(
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
     (only,) = _cells(real_cell(), 1)
     made = MemoryRun(**run_fields(rounds=2), requests=1000, connections=16, limits=False, cells=[only])
@@ -150,6 +151,7 @@ def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_processes_are_checked_measured_and_summarised(tmp_path: Path) -> None:
     terminal = text_terminal()
     begin = begin_memory(

@@ -184,6 +184,7 @@ def test_a_visit_is_described_by_its_time() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
     made = StartupRun(**run_fields(rounds=2), cold_by=None, cells=[_start_cell(real_cell())], pulls=[])
     folder = RunFolder.create(tmp_path / "run", made)
@@ -204,6 +205,7 @@ def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_processes_are_checked_started_and_summarised(tmp_path: Path) -> None:
     terminal = text_terminal()
     begin = begin_startup(

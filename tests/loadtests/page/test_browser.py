@@ -18,7 +18,7 @@ from loadtests.page.writing import report
 from tests.support.browsers import browser, complaints, logged, prefer, printed, resize, violations, visible
 from tests.support.pages import ROWS, load_test, page_of, ranked_rows, with_figures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 RANKED = ["raw_asgi+u", "fast+u", "alike+u", "raw_wsgi+g", "slow+g"]
 HOSTILE = ("<script>document.title='run'</script>+u", "\u202eright to left\u202c+u", f"{'long' * 50}+g")

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.connection import Connection, PreparedRequest
 from loadtests.users.responses import Request, json_string
+from tests.support import fuzzing
 
 BODY = b'"hello world"'
 HELLO = Request("/hello", expect=json_string("hello world"))
 EXAMPLES = pytest.mark.parametrize(
-    "examples", [500, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.parallel])]
+    "examples", [500, pytest.param(fuzzing.EXAMPLES, marks=[pytest.mark.slow, pytest.mark.parallel])]
 )
 
 LEARNED = (

@@ -39,6 +39,7 @@ def own_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.usefixtures("own_environments")
 def test_they_are_told_apart_in_the_process_runtime_too(tmp_path: Path) -> None:
     burning = Candidate(stack=toy_stack(tmp_path, "toy", app=BURNING))
@@ -48,6 +49,7 @@ def test_they_are_told_apart_in_the_process_runtime_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.usefixtures("own_environments")
 def test_an_import_that_fails_is_reported_with_its_reason(tmp_path: Path) -> None:
     broken = Candidate(stack=toy_stack(tmp_path, "toy", app="raise RuntimeError('no such database')\n"))

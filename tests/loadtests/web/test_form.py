@@ -41,6 +41,7 @@ def test_a_form_that_cannot_work_is_refused_and_starts_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_a_climb_that_is_stopped_takes_no_further_step(picker: httpx.Client) -> None:
     """Its next step would start users again. The form's rate is the one it climbs from."""
     assert _start(picker, "Ramp", rate="50") == "Swarming started"

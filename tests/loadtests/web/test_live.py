@@ -26,7 +26,7 @@ from tests.support.browsers import browser, complaints, violations, visible
 from tests.support.waiting import wait_until
 from tests.support.web import answers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,6 @@ def make_web(messages: Path, *options: str) -> Iterator[Started]:
     """Run ``make web`` on processes, begun with a floor, and remove what it recorded."""
     port = free_port()
     line = [*(sys.executable, "-m", "loadtests", "web", "--framework=raw_asgi"), "--runtime=process", f"--port={port}"]
-    known = set(RESULTS.glob("*-web-*"))
     with (
         messages.open("w") as file,
         subprocess.Popen([*line, *options], cwd=ROOT, stdout=file, stderr=file) as process,
@@ -56,12 +55,13 @@ def make_web(messages: Path, *options: str) -> Iterator[Started]:
     ):
         try:
             wait_until(lambda: "Ctrl-C" in messages.read_text() and answers(client), deadline_s=120)
-            yield Started(url=f"http://127.0.0.1:{port}", client=client, messages=messages)
+            started = Started(url=f"http://127.0.0.1:{port}", client=client, messages=messages)
+            yield started
+            for name in started.data()["runs"]:  # type: ignore[attr-defined]
+                shutil.rmtree(RESULTS / name)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
-            for folder in set(RESULTS.glob("*-web-*")) - known:
-                shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
