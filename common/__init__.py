@@ -1,1 +1,1 @@
-"""What a stack is and how it is brought up: the contract, the catalog, packages, images, runtimes, conformance."""
+"""Stacks and everything needed to start one: the contract, the catalog, packages, images, runtimes, conformance."""

@@ -1,4 +1,4 @@
-"""What a user sees: results on standard output; messages, and the progress of long work, on standard error."""
+"""The output of commands: results on standard output; messages, and the progress of long work, on standard error."""
 
 import sys
 import time
@@ -42,14 +42,14 @@ def _messages() -> Console:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """Where a command prints. Neither console reads markup: a path or a server's answer may look like it."""
+    """The consoles to which a command prints. Neither reads markup: a path or a server's answer may look like it."""
 
     results: Console = field(default_factory=_results)
-    """What was asked for: tables, JSON, paths."""
+    """For results: tables, JSON, paths."""
     messages: Console = field(default_factory=_messages)
-    """What is going on meanwhile."""
+    """For progress, warnings and errors."""
     form: Form = Form.TEXT
-    """How results are printed."""
+    """The format of results."""
 
     def say(self, message: str) -> None:
         """Print a message in one line, in the words of the caller."""
@@ -119,7 +119,7 @@ class LiveProgress:
 
     @property
     def made(self) -> int:
-        """How many steps are done."""
+        """The number of steps that are done."""
         return int(self.progress.tasks[0].completed)
 
     def start(self, step: str) -> None:

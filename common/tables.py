@@ -14,7 +14,7 @@ from rich.text import Text
 
 
 class Form(StrEnum):
-    """How a command prints what it ends in."""
+    """The format in which a command prints its result."""
 
     TEXT = "text"
     JSON = "json"

@@ -20,7 +20,7 @@ from common.host import run_lock
 from common.project import ROOT
 
 BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ALL")
-"""What ``make test ALL=1`` hands down, and a make that a test runs would take for its own."""
+"""Variables of ``make test ALL=1`` that a make in a test would take for its own."""
 TESTS_OF_COMMON = ROOT / "tests" / "common"
 
 pytest_plugins = ["tests.support.aws_fixtures"]
@@ -56,7 +56,7 @@ def _longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def absent(reason: str) -> NoReturn:
-    """Skip for want of what Docker's tests need; where ``REQUIRE_DOCKER=1``, fail."""
+    """Skip a test that needs Docker, for this reason; fail it where ``REQUIRE_DOCKER=1``."""
     if os.environ.get("REQUIRE_DOCKER") == "1":
         pytest.fail(f"REQUIRE_DOCKER=1, and {reason}")
     pytest.skip(reason)

@@ -91,7 +91,7 @@ class AwsCallError(FailedError):
 
 
 class AwsClient(Protocol):
-    """Where calls go: AWS, or a dry run that only prints them."""
+    """The receiver of calls: AWS, or a dry run that only prints them."""
 
     @property
     def dry_run(self) -> bool:

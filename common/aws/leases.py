@@ -13,9 +13,9 @@ from common.aws.requests import LEASE, OWNER
 from common.errors import BenchmarkError
 
 LEASE_S = 180.0
-"""How long a task or definition belongs to its run after the latest renewal."""
+"""The time after its latest renewal during which a task or definition belongs to its run."""
 RENEWAL_INTERVAL_S = 30.0
-"""How often a lease is renewed: five renewals may fail before it expires."""
+"""The interval between renewals: five may fail before a lease expires."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

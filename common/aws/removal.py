@@ -13,7 +13,7 @@ from common.errors import BenchmarkError
 from common.project import PROJECT
 
 RETRY_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
-"""How long to wait before each further attempt at a call that has failed, although boto3 repeated it."""
+"""The pauses before further attempts at a call that has failed although boto3 repeated it."""
 PATIENCE_S = 120.0
 """After how long no further attempt begins: with a lost network, each takes boto3 more than a minute."""
 MAX_DELETED = 10
@@ -27,7 +27,7 @@ _GONE = re.compile(r"MISSING|not (found|exist)")
 
 T = TypeVar("T")
 Errors = dict[str, BenchmarkError]
-"""Why each of several resources could not be removed, by ARN."""
+"""The reason why a resource could not be removed, by ARN."""
 
 
 def clean_command(cloud: AwsClient, cluster: str) -> str:

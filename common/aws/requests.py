@@ -17,7 +17,7 @@ OWNER = f"{PROJECT}.owner"
 LEASE = f"{PROJECT}.lease"
 """The tag whose value is when the run's lease on a task or definition expires, in AWS's time."""
 START = ("/app/start",)
-"""What images of stacks run: the ``CMD`` of ``docker/Dockerfile``, which our own entry point would hide."""
+"""The command of a stack's image: the ``CMD`` of ``docker/Dockerfile``, which our own entry point would hide."""
 DEADLINE_STATUS = 124
 """The exit status of a container that reached its deadline, as of ``timeout`` in coreutils."""
 TIMER = f"""
@@ -40,7 +40,7 @@ server does with signals, and even if the process that started it was killed or 
 which also bounds what a slow pull of the image costs, and a lifetime, should the container's clock be wrong.
 """
 STOP_TIMEOUT_S = 2
-"""How long ECS waits between ``TERM`` and ``KILL``: the script exits at once. The least that Fargate accepts."""
+"""The time between ECS's ``TERM`` and its ``KILL``: the script exits at once. The least that Fargate accepts."""
 
 
 def definition(
@@ -150,7 +150,7 @@ class Task:
     pull_stopped_at: datetime | None
     started_at: datetime | None
     ended: str | None
-    """Why it ended, in one line; ``None`` while it runs."""
+    """The reason why it ended, in one line; ``None`` while it runs."""
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> "Task":

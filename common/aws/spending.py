@@ -16,7 +16,7 @@ from common.errors import UsageError
 
 HOUR_S = 3600
 STOP_S = 30.0
-"""How long a task may go on being billed after its container has been told to stop, or has ended by itself."""
+"""The longest time for which a task is still billed after a request to stop it, or after its container has ended."""
 UNPLANNED_LIFETIME_S = 3600.0
 """The longest lifetime of a task that no plan was approved for."""
 
@@ -30,7 +30,7 @@ class TaskPrices:
     public_ipv4: float
     minimum_s: float
     dated: str
-    """Where and when the prices applied, for messages."""
+    """The region and date of the prices, for messages."""
 
     @classmethod
     def find(cls, architecture: str, region: str | None, table: Path = PRICES, *, public: bool = True) -> "TaskPrices":
@@ -78,7 +78,7 @@ class Charge:
     lifetime_s: float
     """After how long its container ends by itself."""
     over: str
-    """What to say when the lifetime is over."""
+    """The message for the end of the lifetime."""
     started_s: float = field(default_factory=boot_time_s)
     _cost: float | None = None
 
@@ -88,7 +88,7 @@ class Charge:
 
     @property
     def elapsed_s(self) -> float:
-        """How long ago the task was requested."""
+        """The time since the task was requested."""
         return boot_time_s() - self.started_s
 
     @property
@@ -98,7 +98,7 @@ class Charge:
 
     @property
     def cost(self) -> float:
-        """What the task has cost if it is known to be gone, else the most that it can cost."""
+        """The cost of the task if it is known to be gone, otherwise the most that it can cost."""
         return self.reserved if self._cost is None else self._cost
 
     def settle(self, *, started: bool) -> None:
@@ -190,7 +190,7 @@ class SpendingLimit:
 
     @property
     def exceeded(self) -> str | None:
-        """Why tasks have to end now: the ceiling is reached, or a lifetime is over; ``None`` before."""
+        """The reason why tasks have to end now, a ceiling or a lifetime; ``None`` before."""
         if self.total > self.max_dollars:
             return f"MAX_DOLLARS={self.max_dollars:g} is spent"
         return next((charge.over for charge in self._running if charge.elapsed_s > charge.lifetime_s), None)

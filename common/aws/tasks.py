@@ -21,7 +21,7 @@ from common.errors import BenchmarkError, FailedError
 from common.project import PROJECT
 
 CAPACITY_WAITS_S = (5.0, 15.0, 30.0)
-"""How long to wait before each further attempt when Fargate has no capacity."""
+"""The pauses before further attempts when Fargate has no capacity."""
 RECENT_S = 600.0
 """After how long every part of ECS has heard of a task."""
 
@@ -110,7 +110,7 @@ class _Definition:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Launch:
-    """A task, from before its request until it has been told to stop."""
+    """A task, from before it is requested until it has been stopped."""
 
     settings: FargateSettings
     charge: Charge
@@ -120,7 +120,7 @@ class _Launch:
     """The value of ``startedBy``, which listings can be filtered by."""
     arn: str | None = None
     confirmed_s: float = 0.0
-    """When a reply named it, in boot time."""
+    """The time at which a reply named it, in seconds since boot."""
     ends_at: datetime | None = None
     unconfirmed: dict[str, Any] | None = None
     """The parameters of a ``RunTask`` that may have started the task, until a reply says so."""

@@ -1,1 +1,1 @@
-"""What can be chosen: frameworks, servers, base images, sizes and prices, and how users select them by name."""
+"""Frameworks, servers, base images, sizes and prices, and their selection by name."""

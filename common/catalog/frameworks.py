@@ -21,11 +21,11 @@ LOCK = "requirements.lock"
 RELEASED = "released.toml"
 OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
-"""The Pythons on which a framework can be had whose folder says nothing else: all that the project supports."""
+"""The Pythons that a framework supports unless its folder says otherwise: all that the project supports."""
 
 
 class Interface(StrEnum):
-    """How a server calls a framework: RSGI is Granian's own; a ``native`` framework brings its own server."""
+    """The interface between server and framework: RSGI is Granian's own; ``native`` is a framework's own server."""
 
     WSGI = "wsgi"
     ASGI = "asgi"
@@ -52,12 +52,12 @@ class Framework:
     folder: Path
     interface: Interface
     target: str
-    """What a server loads, as ``module:attribute``."""
+    """The object that a server loads, as ``module:attribute``."""
     distribution: str | None
     """The package whose version is shown as the framework's; ``None`` for the floors, which use no framework."""
     dependencies: tuple[str, ...]
     requires_python: str = ANY_PYTHON
-    """The Pythons on which its locked version can be had, as in ``project.requires-python``."""
+    """The Pythons that its locked version supports, as in ``project.requires-python``."""
     command: str
     """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
     pure_python: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Framework:
 
     @property
     def release_dates(self) -> Mapping[str, date]:
-        """When the versions in its lock were released, by pins such as ``flask==3.1.3``; unknown ones are left out.
+        """The release dates of the versions in its lock, by pins such as ``flask==3.1.3``, as far as they are known.
 
         Raise ``UsageError`` if the file that ``make lock`` writes is invalid.
         """

@@ -1,4 +1,4 @@
-"""What can be selected on this machine, as tables or as JSON: frameworks, servers, base images and runtimes.
+"""Everything that can be selected on this machine, as tables or as JSON: frameworks, servers, base images and runtimes.
 
 How much each package is used is shown beside it.
 """

@@ -1,4 +1,4 @@
-"""How much each package is used and how it is looked after, from a dated file; shown to users, never ranked by."""
+"""Usage and maintenance of each package, from a dated file; shown to users, never used for ranking."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ Month = Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where numbers come from, and the day they are of."""
+    """The source of some numbers, and their date."""
 
     what: str
     name: str
@@ -25,7 +25,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of one package; ``None`` where no source has it."""
+    """The figures of one package; ``None`` where no source has one."""
 
     stars: Count | None = None
     stars_as_of: date | None = None

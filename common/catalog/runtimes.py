@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Runtime(StrEnum):
-    """How a stack is brought up: as a process on this machine, in a Docker container, or as a Fargate task."""
+    """The environment in which a stack runs: a process on this machine, a Docker container, or a Fargate task."""
 
     PROCESS = "process"
     DOCKER = "docker"

@@ -17,12 +17,12 @@ THREADS = 16
 OPTIONS_SINCE = {"--no-control-socket": "25.1"}
 """Options of the command lines here that older versions of their server do not have, with the first that does."""
 WORKER_TIMEOUT_S = MAX_DELAY_MS // 1000 + 30
-"""How long Gunicorn waits for a sign of life of a worker before it kills it.
+"""The time without a sign of life after which Gunicorn kills a worker.
 
 A sync worker gives none while it handles a request, so Gunicorn's default of 30 s would kill it during a long sleep.
 """
 GRACE_S = 5
-"""How long a server that is asked to stop waits for requests in progress, which may be sleeps of a minute."""
+"""The time that a stopping server leaves to requests in progress, which may be sleeps of a minute."""
 
 ON_A_LOOP = (Interface.ASGI, Interface.RSGI)
 """The interfaces whose servers run an event loop."""

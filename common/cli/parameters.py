@@ -51,7 +51,7 @@ OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackParameters:
-    """Which stacks, and how they are brought up."""
+    """The choice of stacks, and of the runtime."""
 
     framework: Annotated[str, Parameter(help=FRAMEWORKS)] = DEFAULT
     server: Annotated[str, Parameter(help=SERVERS)] = DEFAULT
@@ -81,7 +81,7 @@ class StackParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackParameter(StackParameters):
-    """Which single stack, and how it is brought up."""
+    """The choice of a single stack, and of the runtime."""
 
     framework: Annotated[str, Parameter(help=FRAMEWORK)] = ""
     server: Annotated[str, Parameter(help="Name of one server, or default for the framework's own.")] = DEFAULT
@@ -97,7 +97,7 @@ class StackParameter(StackParameters):
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeParameters:
-    """How large each server is."""
+    """The size of each server."""
 
     vcpu: Annotated[str, Parameter(help=VCPU)] = "1"
     memory: Annotated[str | None, Parameter(help=MEMORY)] = None

@@ -9,7 +9,7 @@ from common.conformance.wire import MalformedResponseError, Response, Wire
 _PATIENCE_S = 1.0
 """The longest wait for an answer to a probe."""
 _SHOWN = 60
-"""How many bytes of a body are shown."""
+"""The number of bytes of a body that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Probe:
     path: str = "/hello"
     headers: tuple[str, ...] = ()
     edit: Callable[[bytes], bytes] = bytes
-    """What is done to the bytes of the request before they are sent."""
+    """The change made to the bytes of the request before they are sent."""
     read: Callable[[Response], str]
 
 

@@ -1,4 +1,4 @@
-"""What the suite observed of a server that somebody else started, and which behaviours it therefore did not judge."""
+"""Observations of a server that somebody else started, and the behaviours that were therefore not judged."""
 
 from collections.abc import Iterable
 

@@ -22,7 +22,7 @@ MAX_FAILURES = 20
 """The number of failures after which a run stops, so that a stack that never answers does not hang every test."""
 
 DECLARATIONS: Mapping[str, bool | None] = {"yes": True, "no": False, "auto": None}
-"""What a stack can declare of a behaviour: that it has it, that it does not, or nothing (observed, not judged)."""
+"""A stack's declaration of a behaviour: that it has it, that it does not, or nothing (observed, not judged)."""
 
 
 class Failure(NamedTuple):
@@ -39,9 +39,9 @@ class SuiteOutcome:
     passed: tuple[str, ...]
     failed: tuple[Failure, ...]
     observed: Mapping[str, str]
-    """How the stack was observed to behave: ``keep-alive`` and ``overlap``, each ``yes`` or ``no``."""
+    """The observed behaviour of the stack: ``keep-alive`` and ``overlap``, each ``yes`` or ``no``."""
     divergences: Mapping[str, str]
-    """How the stack behaves where the contract leaves it free, by request or property."""
+    """The behaviour of the stack where the contract leaves it free, by request or property."""
     duration_s: float
     not_judged: Mapping[str, str] = field(default_factory=dict)
     """The tests that were skipped, each with the reason."""

@@ -33,7 +33,7 @@ Report = Callable[[str], None]
 
 
 class BuildState(StrEnum):
-    """How a build ended."""
+    """The result of a build."""
 
     BUILT = "built"
     FAILED = "failed"
@@ -50,7 +50,7 @@ class BuildOutcome:
     size_bytes: int | None = None
     """Sum of all layers, uncompressed, including those of its base; ``None`` if nothing was built."""
     reason: str = ""
-    """Why there is no image: what the framework's folder says, or the end of the build log."""
+    """The reason why there is no image: the framework folder's, or the end of the build log."""
 
     def __str__(self) -> str:
         if self.size_bytes is None:

@@ -1,4 +1,4 @@
-"""What every container of ours is denied, and the limits that stop it before it can hurt the machine.
+"""The privileges that our containers lack, and the limits that keep them from hurting the machine.
 
 The limits are generous: a server that behaves never meets them, so that they change no measurement.
 """
@@ -51,7 +51,7 @@ class Confinement:
 
 DOCKERS_CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
                         "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")  # fmt: skip
-"""What ``docker run`` leaves to a container. Source: Docker's documentation, Runtime privilege and capabilities."""
+"""Docker's default capabilities. Source: its documentation, Runtime privilege and Linux capabilities."""
 
 
 def confine(memory_bytes: int | None = None, *, user: str | None = None) -> Confinement:

@@ -10,7 +10,7 @@ import time
 
 DISARM = b"removed"
 SETTLE_S = 3.0
-"""How long to keep looking: the engine may still be creating a container that the owner had asked for."""
+"""The time for which to keep looking: the engine may still be creating a container that the owner had asked for."""
 POLL_INTERVAL_S = 0.1
 
 

@@ -1,4 +1,4 @@
-"""What of ours the engine holds, each with its owner, so that nothing stays after a crash.
+"""Our containers, images and networks in the engine, each with its owner, so that a crash leaves none behind.
 
 Containers carry labels that name their owner, and a watchdog removes them if it is killed. Tags are listed in a file
 of a temporary folder under ``.cache/``; whoever finds that folder's owner gone removes the tags with it.

@@ -1,4 +1,4 @@
-"""How busy whole cores were, and how much of their time the hypervisor gave to other guests.
+"""The busy time of whole cores, and the time that the hypervisor gave to other guests.
 
 ``core_times`` reads ticks, which every kernel counts, each for whatever runs when it comes. A load that starts and
 stops in step with them is misread by a third, even over seconds. ``core_busy_s`` is exact, on kernels that allow it.
@@ -36,7 +36,7 @@ class CoreTimes:
 
 
 class BusySource(StrEnum):
-    """Where exact times of cores are read from."""
+    """The source of exact core times."""
 
     CPUACCT = "cpuacct.usage_percpu"
     """The root control group of v1, which every task belongs to; at most one tick old."""

@@ -1,4 +1,4 @@
-"""Which cores the server gets and which the load generator gets."""
+"""The division of cores between server and load generator."""
 
 import math
 import os

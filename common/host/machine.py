@@ -17,14 +17,14 @@ from common.records.run import Machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineDetails:
-    """What this machine shows of itself that changes how its numbers are to be read; ``None`` where it is not known.
+    """The properties of this machine that bear on its numbers; ``None`` where one is not known.
 
     A virtual machine shows what its hypervisor lets it see, which may be less than the host has.
     """
 
     cgroup_version: int
     governor: str | None
-    """How the kernel sets the clock frequency of the first core."""
+    """The governor that sets the clock frequency of the first core."""
     thread_siblings: tuple[tuple[int, ...], ...]
     """The cores of this process by physical core, more than one where it has several hardware threads."""
     numa_nodes: Mapping[int, tuple[int, ...]]

@@ -1,4 +1,4 @@
-"""Which process a resource belongs to, so that leftovers of a killed process can be told from what is in use."""
+"""The owner of a resource, by which leftovers of a killed process are distinguished from what is in use."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ READY_DEADLINE_S = 60.0
 POLL_INTERVAL_S = 0.01
 PROBE_TIMEOUT_S = 5.0
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""What is asked for is small; a body without end must not fill the memory before the deadline."""
+"""The longest body that is read, so that one without end cannot fill the memory before the deadline."""
 _CHUNK_BYTES = 65536
 
 

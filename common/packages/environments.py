@@ -24,7 +24,7 @@ BLOCK_BYTES = 512
 """The unit of ``st_blocks`` (stat(2))."""
 VERSION_TIMEOUT_S = 30
 LIMIT_BYTES = 20 * 1024**3
-"""How large all environments may be together; those of every stack on one Python are about 6 GB."""
+"""The limit on the size of all environments; those of every stack on one Python take about 6 GB."""
 SPARED_S = 24 * 3600.0
 """Environments that were used within this time are never removed: a run may be using them."""
 

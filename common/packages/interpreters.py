@@ -12,7 +12,7 @@ from common.catalog.images import python_series
 from common.errors import UsageError
 
 PYENV, UV = Path("~/.pyenv"), Path("~/.local/share/uv/python")
-"""Where pyenv and uv install interpreters unless ``PYENV_ROOT`` and ``UV_PYTHON_INSTALL_DIR`` say otherwise."""
+"""The folders of pyenv and uv, unless ``PYENV_ROOT`` and ``UV_PYTHON_INSTALL_DIR`` say otherwise."""
 VERSION_TIMEOUT_S = 30
 _PRINT_VERSION = """
 import platform, sysconfig

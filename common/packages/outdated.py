@@ -1,4 +1,4 @@
-"""What is newer than what is pinned: the packages of each framework's lock, and those of the servers."""
+"""Newer releases of what is pinned: the packages in each framework's lock, and the servers."""
 
 import re
 from dataclasses import dataclass, replace

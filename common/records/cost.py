@@ -1,4 +1,4 @@
-"""What ``make money FORMAT=json`` prints. Amounts are dollars."""
+"""The JSON that ``make money FORMAT=json`` prints. Amounts are dollars."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ class Fleet(Struct, frozen=True, kw_only=True):
 
 
 class Price(Struct, frozen=True, kw_only=True):
-    """What a stack costs by one price list."""
+    """The cost of a stack by one price list."""
 
     rate: Annotated[Figure, says("The stack's requests per CPU-second.")]
     prices: Annotated[str, says("Price list: a row of common/catalog/prices.toml.")]

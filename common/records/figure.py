@@ -13,7 +13,7 @@ from common.records.summary import Interval, Verdict
 
 
 class Metric(StrEnum):
-    """What a figure measures. The unit is the last word."""
+    """The quantity that a figure gives. The unit is the last word."""
 
     REQUESTS_PER_CPU_S = "requests-per-cpu-s"
     P99_S = "p99-s"
@@ -41,7 +41,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class Conditions(Struct, frozen=True, kw_only=True):
-    """What a metric was measured under; null where that has no meaning for it."""
+    """The conditions under which a metric was measured; null where one has no meaning for it."""
 
     scenario: Annotated[str | None, says("Name of the Locust workload.")] = None
     vcpu: Annotated[float | None, says("vCPUs given to the server.")] = None

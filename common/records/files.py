@@ -1,4 +1,4 @@
-"""What the files of a run folder hold: ``run.json``, the lines of ``visits.jsonl``, ``summary.json``."""
+"""The contents of the files in a run folder: ``run.json``, the lines of ``visits.jsonl``, ``summary.json``."""
 
 from collections.abc import Mapping
 from typing import Any

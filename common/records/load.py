@@ -1,4 +1,4 @@
-"""How a server is loaded: scenario, rate, objective, tool, resources and cores."""
+"""The load on a server: scenario, rate, objective, tool, resources and cores."""
 
 import re
 from enum import StrEnum
@@ -21,7 +21,7 @@ class Tool(StrEnum):
 
 
 class Arrivals(StrEnum):
-    """How the arrivals of an open loop follow each other: at equal gaps, or as a Poisson process."""
+    """The arrival process of an open loop: equal gaps, or a Poisson process."""
 
     CONSTANT = "constant"
     POISSON = "poisson"
@@ -52,7 +52,7 @@ class Rate(Struct, frozen=True, kw_only=True):
 
 
 class Objective(Struct, frozen=True, kw_only=True):
-    """What a step of a climbing scenario must hold: a percentile of the response time below a limit."""
+    """The objective of every step of a climbing scenario: a percentile of the response time below a limit."""
 
     fraction: Annotated[float, says("The percentile as a fraction: 0.99 for p99.")]
     limit_s: Annotated[Seconds, says("The response time that it may not exceed.")]
@@ -112,7 +112,7 @@ class LoadSpec(Struct, frozen=True, kw_only=True):
 
 
 class Ceiling(Struct, frozen=True, kw_only=True):
-    """What the load generator reached against a server that does nothing but answer, just before the run."""
+    """The load generator's ceiling: its rate against a server that does nothing but answer, just before the run."""
 
     requests: Annotated[Count, says("Requests answered.")]
     duration_s: Annotated[Seconds, says("Duration of the measurement.")]
@@ -121,7 +121,7 @@ class Ceiling(Struct, frozen=True, kw_only=True):
 
 
 class Setup(Struct, frozen=True, kw_only=True):
-    """How windows are made: resources, cores, load, and the generator's own limit."""
+    """The set-up of all windows: resources, cores, load, and the generator's own limit."""
 
     size: Annotated[Size, says("vCPUs and memory given to each stack.")]
     server_cores: Annotated[list[int], says("Cores that the server is pinned to; empty on Fargate.")]

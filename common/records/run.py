@@ -75,7 +75,7 @@ class Guest(Struct, frozen=True, kw_only=True):
 
 
 class Cell(Struct, frozen=True, kw_only=True):
-    """What gets one number: a stack, with versions read back from what ran, and the image it ran in."""
+    """The unit that gets one number: a stack, with versions read back from what ran, and the image it ran in."""
 
     name: Annotated[str, says("Name, unique in its run.")]
     framework: Annotated[str, says("Name of the folder under frameworks/.")]
@@ -128,7 +128,7 @@ class Run(Struct, frozen=True, kw_only=True, tag_field="experiment"):
 
 
 class Design(StrEnum):
-    """How the cells of a round are measured.
+    """The way in which the cells of a round are measured.
 
     ``sliced``: all fresh servers of a round up at once and loaded in turn, in short slices; ``alone``: one fresh server
     after the other, in shuffled order; ``duet``: two servers loaded at once on the same cores; ``alternation``: two in
@@ -142,7 +142,7 @@ class Design(StrEnum):
 
 
 class Slicing(Struct, frozen=True, kw_only=True):
-    """How the servers of a round take turns in the sliced design."""
+    """The turns that the servers of a round take in the sliced design."""
 
     passes: Annotated[Count, says("Slices of each server that are to count.")]
     most_passes: Annotated[Count, says("Most slices of each server, those made again included.")]

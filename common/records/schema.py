@@ -1,4 +1,4 @@
-"""What all records share: their schema version, descriptions of fields, and reading with validation.
+"""The common part of all records: their schema version, descriptions of fields, and reading with validation.
 
 Times are in seconds, sizes in bytes, rates per second, instants in UTC.
 """

@@ -82,7 +82,7 @@ class DropReason(StrEnum):
 
 
 class Dropout(Struct, frozen=True, kw_only=True):
-    """When and why a cell dropped out of its run."""
+    """The round after which a cell dropped out of its run, and the reason."""
 
     after_round: Annotated[Count, says("Number of the look's round, the last one in which the cell was measured.")]
     reason: Annotated[

@@ -1,4 +1,4 @@
-"""What was done and seen in one window."""
+"""The record of one window."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ class WorkerLoad(Struct, frozen=True, kw_only=True):
 
 
 class OpenLoop(Struct, frozen=True, kw_only=True):
-    """What an open loop adds to a load, whose ``latency_s`` then counts from the intended send."""
+    """The fields that an open loop adds to a load, whose ``latency_s`` then counts from the intended send."""
 
     rate_rps: Annotated[float, says("Requested arrivals per second.")]
     planned: Annotated[Count, says("Arrivals that were due in the window.")]
@@ -123,7 +123,7 @@ class DiscardedWindow(Struct, frozen=True, kw_only=True):
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """What the generator sent and received in one window."""
+    """The requests and responses of one window, as the generator counted them."""
 
     duration_s: Annotated[Seconds, says("Measured length of the window.")]
     users: Annotated[Count, says("Locust users, each one connection.")]

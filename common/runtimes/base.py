@@ -1,4 +1,4 @@
-"""What every runtime yields: a context manager brings a stack up and leaves nothing behind."""
+"""The common interface of all runtimes: a context manager starts a stack and leaves nothing behind."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class RunningServer:
     client_prefix: tuple[str, ...]
     """The words before a client's command line that run it next to the server; empty on the host."""
     cpu_meter: str | None
-    """What ``read_cpu`` reads its CPU time from; ``None`` if it cannot be read from here."""
+    """The meter from which ``read_cpu`` reads its CPU time; ``None`` if it cannot be read from here."""
     memory_meter: str | None = None
-    """What ``read_memory`` reads its memory from; ``None`` if it cannot be read from here."""
+    """The meter from which ``read_memory`` reads its memory; ``None`` if it cannot be read from here."""
     load_task: LoadTask | None = None
-    """Where load has to come from; ``None`` if that is this machine, behind ``client_prefix``."""
+    """The task from which load has to come; ``None`` if it comes from this machine, behind ``client_prefix``."""
     network_namespace: Path | None = None
     """The file of the network namespace that ``client_prefix`` enters; ``None`` on the host."""
     wait_until_ready: Callable[[], None] = lambda: None

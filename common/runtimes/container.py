@@ -28,7 +28,7 @@ KILLED = 137
 """The exit status of a process that ``SIGKILL`` ended (128 + 9)."""
 TAIL_LINES = 10
 SETTLE_S = 5
-"""How long the engine may take to notice that a container has exited."""
+"""The longest time in which the engine notices that a container has exited."""
 
 
 class Named(Protocol):
@@ -41,7 +41,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageTraits:
-    """How the server in an image is brought up."""
+    """The way in which the server in an image is started."""
 
     port: int = PORT
     """The container's port on which it listens; ``$PORT`` names it, too."""

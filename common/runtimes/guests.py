@@ -53,7 +53,7 @@ def image_guest(name: str) -> Guest:
         except ImageNotFound:
             image = images.pull(name)
     except APIError as error:
-        raise UsageError(f"TARGET_IMAGE={name} cannot be had: {error.explanation}") from error
+        raise UsageError(f"TARGET_IMAGE={name} is not available: {error.explanation}") from error
     exposed = [port for port in image.attrs["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")]
     port = int(exposed[0].removesuffix("/tcp")) if len(exposed) == 1 else PORT
     return Guest(image=name, port=port)

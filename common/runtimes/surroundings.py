@@ -1,4 +1,4 @@
-"""What can surround a server besides its load: neighbours that burn CPU on its cores, and docker-proxy before it.
+"""The surroundings of a server: neighbours that burn CPU on its cores, and docker-proxy in front of it.
 
 A neighbour is a container whose share of the cores equals the server's, so that it takes time from the server;
 docker-proxy is the program that relays a published port.

@@ -13,10 +13,10 @@ from common.errors import BenchmarkError, FailedError
 from common.project import PROJECT
 
 POLL_INTERVAL_S = 1.0
-"""How often ECS is asked for a task's state."""
+"""The interval at which ECS is asked for a task's state."""
 LOG_LINES = 5
 LOG_DELIVERY_S = 5.0
-"""How long CloudWatch may take to show the last output of a container."""
+"""The longest time in which CloudWatch shows the last output of a container."""
 LOG_POLL_INTERVAL_S = 0.5
 
 

@@ -19,7 +19,7 @@ from loadtests.statistics.intervals import CONFIDENCE, log_interval
 from loadtests.statistics.paired import holm
 
 MACHINE = ("cpu_model", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo", "python_lto")
-"""What two machines must have in common, as far as it is known of both."""
+"""The properties that two machines must share, as far as they are known of both."""
 
 
 class RecordedRun(NamedTuple):
@@ -57,7 +57,7 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
-    """What several runs together say about one stack. In its intervals each run counts as one value."""
+    """The results of several runs for one stack. In its intervals each run counts as one value."""
 
     cell: str
     requests_per_cpu_s: Interval

@@ -1,4 +1,4 @@
-"""Which cells drop out of a run after a look, and why, from its manifest and windows alone. Pure."""
+"""The cells that drop out of a run after a look, and the reasons, from its manifest and windows alone. Pure."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What to think of windows that were made in slices: each by itself, from recorded fields alone. Pure."""
+"""Verdicts on windows that were made in slices: each by itself, from recorded fields alone. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

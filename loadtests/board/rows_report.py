@@ -23,7 +23,7 @@ COMMANDS = {
     Metric.IDLE_BYTES: "memory",
     Metric.COMPRESSED_BYTES: "sizes",
 }
-"""What measures each metric."""
+"""The command that measures each metric."""
 OUTDATED = "*"
 MEMORY_WORKERS = 2
 """``make memory`` measures with one worker and with two by default."""

@@ -1,4 +1,4 @@
-"""What a survey has left to measure, and how much of it fits its budget. Pure."""
+"""The measurements that a survey has left, and those that fit its budget. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Step:
 
     command: str
     metric: Metric
-    """What it finds out; a stack that lacks it is measured."""
+    """The metric that it measures, for stacks that lack it."""
     stack_s: float
     """About how long one stack takes on two cores, conformance included, with the fewest rounds that give a number."""
     together: bool = False

@@ -1,1 +1,1 @@
-"""What all experiments share: the plan, loop, store and resumption of a run."""
+"""The common part of all experiments: the plan, loop, store and resumption of a run."""

@@ -34,7 +34,7 @@ class Remaining:
     batch: tuple[PlannedVisit, ...]
     """The visits to make next, together; empty once the run is over."""
     completion_reason: str
-    """Why the run is over; empty while it continues."""
+    """The reason why the run is over; empty while it continues."""
     count: int
     """The largest number of visits still to make."""
     left_s: float | None

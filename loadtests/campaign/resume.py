@@ -27,7 +27,7 @@ from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """The fields of a cell that must be unchanged; otherwise it would be another stack under the same name."""
 DIGEST_SHOWN = 20
-"""How many characters of a long value are shown."""
+"""The number of characters of a long value that are shown."""
 
 ExperimentOf = Callable[[Run], Experiment[Any, Any]]
 """Returns the experiment of a run."""

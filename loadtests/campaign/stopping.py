@@ -1,4 +1,4 @@
-"""When a load test ends: after a number of rounds, once all cells are resolved or precise, or after a time budget."""
+"""The end of a load test: after a number of rounds, once all cells are resolved or precise, or after a time budget."""
 
 import math
 import re

@@ -119,7 +119,7 @@ class GuestParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParameters:
-    """Where a run is written, the seed of its order, and the run to resume."""
+    """The folder of a run, the seed of its order, and the run to resume."""
 
     seed: Seed = None
     out: Out = None
@@ -134,7 +134,7 @@ class RunParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatParameters:
-    """How often a whole run is repeated."""
+    """The number of times that a whole run is made."""
 
     repeat: Annotated[
         int,
@@ -156,7 +156,7 @@ class RepeatParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadParameters:
-    """How servers are loaded."""
+    """The load on servers."""
 
     scenario: Scenario = "hello"
     users: Users = 16
@@ -180,7 +180,7 @@ class LoadParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyLoadParameters(LoadParameters):
-    """How servers are loaded: by any scenario, at any rate, by either tool."""
+    """The load on servers: any scenario, at any rate, by either tool."""
 
     rate: Annotated[
         str | None,
@@ -245,7 +245,7 @@ class AnyLoadParameters(LoadParameters):
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingParameters:
-    """When a load test ends."""
+    """The end of a load test."""
 
     rounds: Annotated[
         int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")

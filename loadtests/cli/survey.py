@@ -131,7 +131,7 @@ class Survey:
 
 @dataclass(frozen=True, kw_only=True)
 class _Command:
-    """How a survey calls one of the measuring commands."""
+    """The call by which a survey runs one of the measuring commands."""
 
     measure: Callable[[StackParameters, str, float], None]
     """Takes the stacks, the vCPUs, and the seconds that it may take."""

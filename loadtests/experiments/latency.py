@@ -128,7 +128,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What latency experiments prepare before their points are known: candidates, cells and the load set-up."""
+    """The preparation of latency experiments before their points are known: candidates, cells and the load set-up."""
 
     candidates: Mapping[str, Candidate]
     cells: list[Cell]

@@ -80,7 +80,7 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
         super().__init__(run)
         self.bind = bind
         self.patience_s = patience_s
-        """How long the master waits for workers."""
+        """The time for which the master waits for workers."""
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:

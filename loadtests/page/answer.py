@@ -13,11 +13,11 @@ from loadtests.reports.formatting import counted
 
 OF_COPIES = {
     Decision.EQUIVALENT: "are equivalent",
-    Decision.UNDECIDED: "are not told apart",
+    Decision.UNDECIDED: "cannot be distinguished",
     Decision.DIFFERENT: "differ by no more than chance explains",
 }
 NAMED = 6
-"""How many stacks a sentence names before it only counts the rest."""
+"""The most stacks that a sentence names; it counts the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +29,13 @@ class Paragraph:
 
 
 def answer(page: Page) -> list[Paragraph]:
-    """Return who leads, what cannot be told apart, what a vCPU carries and costs, and whether to believe it."""
+    """Return who leads, what cannot be distinguished, what a vCPU carries and costs, and whether to believe it."""
     test = page.test
     if test is None:
         return [Paragraph(question="Who leads?", sentences=["No load test is among these runs: make loadtest."])]
     found = [
         Paragraph(question="Who leads, and by how much?", sentences=[*_leaders(page, test)]),
-        Paragraph(question="What cannot be told apart?", sentences=[*_ties(page, test)]),
+        Paragraph(question="What cannot be distinguished?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
         Paragraph(question="Is this run to be believed?", sentences=[*_trust(test)]),
     ]
@@ -57,7 +57,7 @@ def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
 
 
 def _first_framework(rows: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    """Yield which of the frameworks nobody is told to be better than, and how far the others are behind."""
+    """Yield the frameworks that none is better than, and how far the others are behind."""
     if not rows:
         return
     names = {row.cell for row in rows}
@@ -98,7 +98,7 @@ def _ties(page: Page, test: LoadTest) -> Iterator[str]:
     names = {row.cell: row.subject.name for row in page.rows if row.cell}
     equivalent, undecided = found[Decision.EQUIVALENT], found[Decision.UNDECIDED]
     if test.summary.pairs and not (equivalent or undecided):
-        yield f"Nothing: all {counted(len(test.summary.pairs), 'pair')} of stacks are told apart."
+        yield "Nothing: every pair of stacks was distinguished."
     if equivalent:
         margin = f"{test.run.stopping.margin:.0%}"
         yield f"Equivalent within {margin}: {_pairs(equivalent, names)}."

@@ -26,7 +26,7 @@ RIGHT = 20
 ROW = 24
 BOTTOM = 48
 KINDS = 8
-"""How many colours series have before they begin again, each also with a dash pattern of its own."""
+"""The number of colours that series have in turn, each with a dash pattern of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Series:
     label: str
     points: Sequence[tuple[float, float]]
     marked: str = ""
-    """What is to be known of it, said at its end and in its tooltip."""
+    """The text shown at its end and in its tooltip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class Column:
     more_is_better: bool
     digits: int
     command: str
-    """What measures it."""
+    """The command that measures it."""
     about: str
     shown: bool = True
     """Whether it is shown unless chosen otherwise."""

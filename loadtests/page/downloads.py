@@ -17,7 +17,7 @@ from loadtests.page.model import Page, StackRow
 
 LARGE_BYTES = 100_000
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""The characters that begin a formula in a spreadsheet."""
 
 
 @dataclass(frozen=True, kw_only=True)

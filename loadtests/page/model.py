@@ -1,4 +1,4 @@
-"""What the page shows, joined from its runs: one row per stack and size. Pure."""
+"""The content of the page, joined from its runs: one row per stack and size. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ class RankRange:
     first: int
     last: int
     of: int
-    """How many cells are ranked."""
+    """The number of ranked cells."""
     not_told_from: tuple[str, ...]
 
     @property
@@ -44,7 +44,7 @@ class StackRow:
     values: Mapping[str, Interval]
     """By column, in the column's unit."""
     figures: Mapping[str, Figure]
-    """What the values were computed from, by column."""
+    """The sources of the values, by column."""
     rank: RankRange | None = None
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
@@ -118,7 +118,7 @@ def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Decided:
-    """What the load test that ranks says of a stack."""
+    """A stack's results in the load test that ranks."""
 
     cell: str
     vcpu: float

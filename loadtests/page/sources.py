@@ -114,7 +114,7 @@ class LoadTest:
 
     @property
     def ranked(self) -> int:
-        """How many stacks it ranks."""
+        """The number of stacks that it ranks."""
         return sum(row.rank is not None for row in self.summary.cells)
 
     @property

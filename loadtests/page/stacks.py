@@ -1,4 +1,4 @@
-"""What a page says of each stack when it is opened: versions, command, image, every window, how to repeat it. Pure."""
+"""The details of each stack on a page: versions, command, image, every window, how to repeat it. Pure."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ DROPPED = {
     DropReason.FAILED: "more rounds would not have helped",
 }
 LARGEST = 8
-"""How many of an image's layers are listed."""
+"""The most layers of an image that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ class TableCell:
     title: str
     """Its interval, date and run, or what would measure it."""
     drawn: str
-    """Where the interval and the estimate lie in the cell, as CSS variables; empty where nothing is known."""
+    """The positions of interval and estimate in the cell, as CSS variables; empty where nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)

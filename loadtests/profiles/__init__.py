@@ -1,1 +1,1 @@
-"""Where a stack spends its CPU time under load: sampled call stacks, whose code they are in, and flame graphs."""
+"""Profiles of stacks under load: sampled call stacks, the owners of their code, and flame graphs."""

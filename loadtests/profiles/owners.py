@@ -37,7 +37,7 @@ MEANING: Mapping[Owner, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owners:
-    """Which files belong to whom in a stack's environment."""
+    """The owners of the files in a stack's environment."""
 
     packages: Path
     """The folder of the installed packages."""
@@ -85,7 +85,7 @@ class Owners:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What was seen of one stack."""
+    """The profile of one stack."""
 
     name: str
     stacks: list[CallStack]

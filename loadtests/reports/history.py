@@ -1,4 +1,4 @@
-"""How a framework's versions compare: each against the newest, and the releases at which its speed changed. Pure."""
+"""The comparison of a framework's versions: each against the newest, and the releases that changed the speed. Pure."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -27,9 +27,7 @@ def sentences(cells: Sequence[str], pairs: Sequence[Pair], margin: float) -> Ite
             f"{after} was not compared with the version before it." if pair is None else outcome.sentence(pair, margin)
         )
     changed = [after for after, pair in steps if pair is not None and pair.decision is Decision.DIFFERENT]
-    yield (
-        f"the speed changed at {', '.join(changed)}." if changed else "no release changed the speed that could be told."
-    )
+    yield (f"the speed changed at {', '.join(changed)}." if changed else "no release changed the speed measurably.")
 
 
 def _row(version: str, pair: Pair | None) -> tuple[str, ...]:

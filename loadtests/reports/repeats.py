@@ -34,4 +34,4 @@ def notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -> Iterato
     )
     known = {row.cell for row in rows}
     if missing := dict.fromkeys(row.cell for one in summaries for row in stack_rows(one) if row.cell not in known):
-        yield f"left out, for want of a valid number in each run: {', '.join(missing)}."
+        yield f"left out, since not every run has a valid number for them: {', '.join(missing)}."

@@ -255,7 +255,7 @@ def _same(pair: Pair) -> str:
         case Decision.EQUIVALENT:
             return f"are equivalent ({seen})"
         case Decision.UNDECIDED:
-            return f"are not told apart ({seen})"
+            return f"cannot be distinguished ({seen})"
 
 
 def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
@@ -287,7 +287,7 @@ def _rank_notes(summary: Summary) -> Iterator[str]:
         yield "rank: the first and the last that the decisions allow."
     for row in ranked:
         if row.ties:
-            yield f"{row.cell} is not told from {', '.join(row.ties)}."
+            yield f"{row.cell} cannot be distinguished from {', '.join(row.ties)}."
 
 
 def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:

@@ -6,7 +6,7 @@ from common.contract import HELLO, MAX_DELAY_MS, slept
 from loadtests.users.responses import Request, json_string
 
 EXTRA_S = 10.0
-"""How much longer than its delay a response may take before the request counts as timed out."""
+"""The time beyond its delay after which a response counts as timed out."""
 
 
 def hello(_: int) -> Request:

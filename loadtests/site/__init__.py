@@ -1,1 +1,1 @@
-"""What is published of runs: a static site, badges, pictures, and short results for people and programs."""
+"""Publications of runs: a static site, badges, pictures, and short results for people and programs."""

@@ -20,7 +20,7 @@ LABEL_COLOUR, MESSAGE_COLOUR = "#3d444d", "#0b5cab"
 
 @dataclass(frozen=True, kw_only=True)
 class Badge:
-    """What a badge says."""
+    """The text of a badge."""
 
     label: str
     message: str

@@ -1,4 +1,4 @@
-"""How much the values of each cell spread within rounds, steadied by what all cells have in common. Pure.
+"""The spread of each cell's values within rounds, moderated by that of all cells. Pure.
 
 A handful of rounds says little about the spread of one cell, and a cell whose values happen to lie close together would
 look better known than it is. The spreads of all cells together say what a spread is like here; each cell's own is drawn

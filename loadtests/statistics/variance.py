@@ -1,4 +1,4 @@
-"""How much of the spread of values comes from rounds and how much from servers. Pure."""
+"""The parts of the spread of values that come from rounds and from servers. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -25,7 +25,7 @@ END_OF_HEAD = b"\r\n\r\n"
 BACKLOG = 4096
 READ_BYTES = 65536
 SPIN_S = 0.0002
-"""How long before an answer is due the server stops sleeping, since a sleep may last a little longer than asked."""
+"""The time before an answer is due at which the server stops sleeping, since a sleep may last a little too long."""
 
 clock = time.perf_counter
 

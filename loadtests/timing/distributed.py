@@ -30,7 +30,7 @@ from loadtests.users.closed_loop import ClosedLoop
 OPEN, BEGIN, END = "window-open", "window-begin", "window-end"
 """The messages of a master to its workers; each worker answers with a message of the same name."""
 ANSWER_S = 3.0
-"""How long a worker may take to answer before it counts as lost."""
+"""The time without an answer after which a worker counts as lost."""
 LOOK_EVERY_S = 0.005
 
 

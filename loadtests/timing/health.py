@@ -14,7 +14,7 @@ from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up
 
 TICK_S = 0.050
-"""How often the event loop's timers are checked for delay."""
+"""The interval at which the event loop's timers are checked for delay."""
 SHORTEST_S = 0.5
 """The rest of a second at the end of a window is recorded if it is at least this long."""
 

@@ -126,7 +126,7 @@ RULES: Mapping[str, Rule] = {
     "steal_s": _largest,
     "steal_all_s": _largest,
 }
-"""How to merge the fields that depend on no other field."""
+"""The functions that merge the fields which depend on no other field."""
 
 
 def _mean(values: Sequence[float]) -> float:

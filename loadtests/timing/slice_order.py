@@ -1,4 +1,4 @@
-"""What the program that loads several servers in turn is told, and how its records are named."""
+"""The order given to the program that loads several servers in turn."""
 
 from msgspec import Struct
 
@@ -6,11 +6,11 @@ from common.records.load import Setup
 from common.records.run import Slicing
 
 OPENING_S = 10.0
-"""How long the connections to a server may take to be open, all of them."""
+"""The longest time in which all connections to a server may open."""
 DRAIN_S = 12.0
-"""How long the responses of a slice may be waited for; longer than the timeout of a request."""
+"""The longest wait for the responses of a slice; longer than the timeout of a request."""
 GRACE_S = 60.0
-"""How long the program may take besides."""
+"""The time that the program may take besides."""
 
 
 class SlicedServer(Struct, frozen=True, kw_only=True):

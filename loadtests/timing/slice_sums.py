@@ -1,4 +1,4 @@
-"""What slices of one server add up to: one record, as of a window. Pure."""
+"""The sum of the slices of one server: one record, as of a window. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What was counted in a slice, and what ran beside it."""
+    """The counts of a slice, and the CPU time of others during it."""
 
     first: Counters
     last: Counters
@@ -43,7 +43,7 @@ class Measured:
 
     @property
     def done(self) -> Tally:
-        """What was answered, and what failed."""
+        """What was counted between the two readings."""
         known = {(tally.method, tally.name): tally for tally in self.first.tallies}
         nothing = Tally(method="", name="")
         return added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in self.last.tallies)

@@ -38,12 +38,12 @@ MOST_OTHERS = 0.10
 """Share of the cores' time that others may take before a slice is made again; readings are exact to a tick of 4 ms."""
 MOST_STEAL = 0.05
 LOST = (OSError, psutil.Error)
-"""What reading a server raises once it, or one of its processes, has ended."""
+"""The errors of reading a server once it, or one of its processes, has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Surroundings:
-    """What ran on the cores, read while no server is loaded."""
+    """The CPU time used on the cores so far, read while no server is loaded."""
 
     at_s: float
     server_cpu_s: float | None
@@ -185,7 +185,8 @@ class _Round:
         if turn.loop.error is not None:
             raise turn.loop.error
         measured = Measured(first=first, last=last, open_min=open_min)
-        if not turn.loop.open_now and not measured.requests:
+        done = measured.done
+        if done.lost and not (done.good or done.wrong or turn.loop.open_now):
             turn.gone = "no connection was open when the slice ended"
             return
         self._keep(turn, number, measured, before, after)

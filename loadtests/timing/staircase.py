@@ -16,12 +16,12 @@ from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 
 DRAIN_S = 10.0
-"""How long the requests left over from a broken step may take to end."""
+"""The longest time in which the requests left over from a broken step may end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staircase:
-    """How the load of a step is set up, and the objective that it must hold."""
+    """The set-up of a step's load, and the objective that it must meet."""
 
     objective: Objective
     first: float

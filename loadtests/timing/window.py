@@ -26,18 +26,18 @@ from loadtests.users.tally import added_up
 CATCH_UP_S = 0.020
 """The time for an open loop to send what fell due while meters were read; the server's CPU time includes it."""
 GRACE_S = 20.0
-"""How long after all waits the process is killed by a timer outside the interpreter, whatever it is doing."""
+"""The time after all waits at which a timer outside the interpreter kills the process, whatever it is doing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPlan:
-    """What to measure, and where to write the record."""
+    """The window to measure, and the file for its record."""
 
     file: Path
     warmup_s: float
     window_s: float
     opening_s: float
-    """How long all connections may take to open before the window is given up."""
+    """The longest time in which all connections may open before the window is given up."""
     gate: Path | None = None
     """A folder in which generators that begin together wait for each other."""
     gate_of: int = 1

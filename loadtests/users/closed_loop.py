@@ -24,9 +24,9 @@ from .responses import Failure, LearnedResponse
 SLICE_S = 0.010
 """The longest time for which the loop keeps other greenlets waiting."""
 LULL_S = 0.002
-"""How long the loop itself waits for the next answer, since it wakes up sooner than gevent, which waits for all."""
+"""The time for which the loop itself waits for the next answer; it wakes up sooner than gevent does."""
 SWEEP_S = 0.050
-"""How often connections are checked for requests past their timeout."""
+"""The interval at which connections are checked for requests past their timeout."""
 FLUSH_S = 1.0
 READ_BYTES = 65536
 

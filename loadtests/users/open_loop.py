@@ -28,15 +28,15 @@ from .connection import Connection
 from .exchange import Listener
 
 SPIN_S = 0.0015
-"""How long before an arrival the loop no longer trusts gevent's timers."""
+"""The time before an arrival from which the loop no longer trusts gevent's timers."""
 WAKE_S = 0.0010
-"""How long before an arrival gevent is asked to wake the loop."""
+"""The time before an arrival at which gevent wakes the loop."""
 TURN_S = 0.0004
 """The usual duration of the other greenlets' turn and the loop's own maintenance."""
 LULL_S = 0.0002
 """After this long without an answer or arrival, neither is likely during the other greenlets' turn."""
 GIVE_UP_S = 10.0
-"""How long an arrival waits for a connection before it is counted as never sent."""
+"""The longest time that an arrival waits for a connection before it is counted as never sent."""
 _PR_SET_TIMERSLACK = 29  # include/uapi/linux/prctl.h
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the C library has no function for this system call
 _TIME_SLICE_NS = 100_000  # the shortest that the kernel accepts
@@ -65,7 +65,7 @@ class OpenLoop(ClosedLoop):
         self.from_send = histogram.empty()
         """Response times of good answers, counted from the actual send."""
         self.send_lag = histogram.empty()
-        """How late the generator sent arrivals that found an idle connection."""
+        """The lateness of arrivals that found an idle connection."""
         self._ready: set[Connection] = set()
         self._idle: deque[Connection] = deque()
         self._waiting: deque[float] = deque()

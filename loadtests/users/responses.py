@@ -27,7 +27,7 @@ VISIBLE = re.compile(rb"[ -~]*")
 
 
 class Failure(StrEnum):
-    """Why a request failed. A wrong status is named by its code, such as ``status 503``."""
+    """The reason why a request failed. A wrong status is named by its code, such as ``status 503``."""
 
     WRONG_BODY = "wrong body"
     MALFORMED = "malformed answer"
@@ -56,7 +56,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
     body: bytes = field(default=b"", kw_only=True)
     weight: float = field(default=1, kw_only=True)
-    """How often it is drawn relative to others; multiplied by the weight of its task."""
+    """Its frequency relative to others; multiplied by the weight of its task."""
     timeout_s: float = field(default=10, kw_only=True)
     max_answer_bytes: int = field(default=LONGEST_ANSWER_BYTES, kw_only=True)
     """The longest answer that is accepted, head included, so that an endless body does not fill the memory."""

@@ -26,7 +26,7 @@ from loadtests.windows.by_task import WINDOW, LoadOrder, LoadResult, code_digest
 from loadtests.windows.tools import GeneratorError
 
 LINGER_S = 300.0
-"""How long a result can be fetched before the task ends."""
+"""The time in which a result can be fetched before the task ends."""
 
 
 class Stamp(Struct, frozen=True, kw_only=True):

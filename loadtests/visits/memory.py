@@ -22,7 +22,7 @@ from common.runtimes.candidates import Candidate
 REQUESTS = 1000
 CONNECTIONS = 16
 LOAD_DEADLINE_S = 30.0
-"""How long the load may take. A server that is short of memory reads its own files from disk again and again."""
+"""The time limit for the load. A server that is short of memory reads its own files from disk again and again."""
 TIMEOUT_S = 5.0
 
 STILL_S = 0.5

@@ -28,7 +28,7 @@ from common.runtimes.candidates import Candidate
 
 LOOK_EVERY_S = 0.002
 ANSWER_TIMEOUT_S = 1.0
-"""How long one request waits for its answer before the server is checked for having ended."""
+"""The time that one request waits for its answer before the server is checked for having ended."""
 LISTEN = "0A"
 """The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
 

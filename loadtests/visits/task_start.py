@@ -12,7 +12,7 @@ from common.records.experiments.fargate import FargateCell, TaskStart
 from common.runtimes.fargate import Started, started
 
 SETTLE_S = 30.0
-"""How long after its first response ECS may take to report that a task runs."""
+"""The longest time after its first response in which ECS reports that a task runs."""
 
 
 def measure_task(blank: TaskStart, cell: FargateCell, settings: FargateSettings, definition_arn: str) -> TaskStart:

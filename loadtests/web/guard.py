@@ -1,4 +1,4 @@
-"""Who may change anything through the web UI: its own pages, called by its own name.
+"""Protection of the web UI: only its own pages, called by its own name, may change anything.
 
 Locust allows every origin, so any website that is open in the same browser could start and stop tests; and a name of
 somebody else's that resolves to this machine (DNS rebinding) would make its pages look like our own.
@@ -13,7 +13,7 @@ from flask import Flask, Response, jsonify, request
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SAME_SITE = frozenset({"", "same-origin", "none"})
-"""What a browser says of a request that no other site made; a program that is no browser says nothing."""
+"""The values by which a browser marks a request that no other site made; other programs send none."""
 
 
 def guard(app: Flask, names: Collection[str]) -> None:

@@ -41,7 +41,7 @@ TITLE = "per vCPU"
 TEMPLATES = Path(__file__).with_name("templates")
 POLL_S = 0.2
 LONGEST_START_S = 900.0
-"""How long a stack may take to be built and to come up before the form gives up on it."""
+"""The longest time in which a stack may be built and come up before the form gives up on it."""
 TABLE = (
     ("stack", "Stack"), ("scenario", "Scenario"), ("per_cpu_s", "req/s per vCPU"), ("interval", "95 % over seconds"),
     ("p50", "p50 ms"), ("p99", "p99 ms"), ("failures", "Failures"), ("memory", "Memory MB"), ("seconds", "Seconds"),
@@ -89,7 +89,7 @@ class Live:
     folders: list[RunFolder] = field(default_factory=list)
     begun: recording.Begun | None = None
     problem: str = ""
-    """Why the last START did not work."""
+    """The reason why the last START did not work."""
 
     def __post_init__(self) -> None:
         self.monitor = Monitor(self.environment, self._begin)

@@ -1,4 +1,4 @@
-"""What a test in the web UI has shown so far: each second's figures, and those of the whole test."""
+"""The figures of a test in the web UI: those of each second, and those of the whole test."""
 
 import time
 from collections import deque
@@ -18,10 +18,10 @@ from loadtests.users.loops import tallies_of
 from loadtests.users.tally import added_up
 
 KEPT_S = 600
-"""How many seconds are shown; the figures of the whole test are exact however long it lasts."""
+"""The number of seconds that are shown; the figures of the whole test are exact however long it lasts."""
 TICK_S = 0.050
 SHORTEST_S = 0.5
-"""What is left of a second at the end of a test is one of its own if it is not shorter."""
+"""The shortest rest of a second at the end of a test that counts as one of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebUi:
-    """Where the web UI listens."""
+    """The address on which the web UI listens."""
 
     port: int
     host: str = HOST
@@ -66,7 +66,7 @@ class WebUi:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What serving one stack after the other takes: Locust, its requests, and where to say what happens."""
+    """The parts that serve one stack after the other: Locust, its requests, and the console for messages."""
 
     board: Switchboard
     locust: Program

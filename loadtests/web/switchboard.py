@@ -1,4 +1,4 @@
-"""How Locust, which shows the form, and the command that brings stacks up tell each other which stack is wanted.
+"""The folder through which Locust, which shows the form, and the command that starts stacks agree on the stack.
 
 They are two processes, so that stacks are never brought up by the process that measures. Each writes one file, whole or
 not at all, which the other reads.
@@ -18,7 +18,7 @@ from common.records.schema import says
 
 USER = "benchmark"
 PASSWORD_VARIABLE = "API_BENCHMARK_WEB_PASSWORD"  # noqa: S105 -- the name of a variable
-"""Who may log in where the web UI asks for that, and the variable that hands Locust the password."""
+"""The name of the one user who can log in, and the variable that passes the password to Locust."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class State(StrEnum):
-    """How far a stack is."""
+    """The state of a stack."""
 
     STARTING = "starting"
     UP = "up"
@@ -41,7 +41,7 @@ class State(StrEnum):
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """What is up, or why nothing is."""
+    """The stack that is up, or the reason why none is."""
 
     number: Annotated[int, says("Number of the request that it answers; 0 for what the command began with.")]
     state: State

@@ -27,9 +27,9 @@ from loadtests.windows.tools import GeneratorError
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
 """The command line of Locust with our scenarios."""
 START_UP_S = 30.0
-"""How long Locust may take to start, connect and stop."""
+"""The time that Locust may take to start, connect and stop."""
 STEP_OVERHEAD_S = 21.0
-"""How much longer than its window a step may take: opening, settling, draining."""
+"""The time that a step may take beyond its window: opening, settling, draining."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

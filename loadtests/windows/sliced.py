@@ -20,7 +20,7 @@ from loadtests.windows.tools import GeneratorError
 
 PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
 SKIPPED_S = 0.020
-"""What a server needs after a switch until it is as fast as before."""
+"""The time that a server needs after a switch until it is as fast as before."""
 SHORT = Slicing(passes=40, most_passes=60, slice_s=0.06, skipped_s=SKIPPED_S)
 """For a server with a whole number of vCPUs, which its quota never stops."""
 QUOTA_PERIOD_S = 0.1

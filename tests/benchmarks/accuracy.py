@@ -1,7 +1,7 @@
-"""What the open loop reads against a known truth: a server that takes 10 ms, without and with one stall of 500 ms.
+"""The open loop's accuracy against a known truth: a server that takes 10 ms, without and with one stall of 500 ms.
 
 Run as root, on a machine of two cores or more, as ``python -m tests.benchmarks.accuracy [REPETITIONS]``. The bounds are
-for idle cores: server and generator have a core each and go before whatever else runs there (``chrt --fifo``). Without
+for idle cores: server and generator have a core each, at real-time priority (``chrt --fifo``). Without
 a stall the truth is what the server itself says that its answers took. With one it is arithmetic: arrivals in the stall
 wait for its end. Exit status 1 where a bound is not held.
 """
@@ -31,16 +31,16 @@ STALL_AT_S = 14.0
 """After the server's first request; the window has begun by then, and ends well after it."""
 FRACTIONS = (0.5, 0.99, 0.999, 1.0)
 BOUNDS_S = (0.0002, 0.0002, 0.0005)
-"""How far p50, p99 and p99.9 may be off without a stall."""
+"""The bounds on the errors of p50, p99 and p99.9 without a stall."""
 STALL_TOLERANCE = 0.02
 WAITED_SHARE = 0.0005
-"""How much of the time a generator that goes first may have waited for its core, for that to count as idle."""
+"""The share of the time that a prioritised generator may have waited for its core, for that to count as idle."""
 FIRST = ("chrt", "--fifo", "1")
-"""Run what follows before all that has no priority of this kind."""
+"""A command prefix that gives real-time priority."""
 
 
 class Outcome(StrEnum):
-    """What a comparison with the truth comes to."""
+    """The outcome of a comparison with the truth."""
 
     HELD = "the bounds held"
     BROKEN = "a bound was not held"
@@ -122,12 +122,12 @@ def measured(connections: int, *times_s: float) -> tuple[Load, list[int]]:
             load = decode(file.read_bytes(), Load, what="load", source=file.name)
         finally:
             server.send_signal(signal.SIGTERM)
-        told, _ = server.communicate()
-    return load, histogram.dense(json.loads(told))
+        message, _ = server.communicate()
+    return load, histogram.dense(json.loads(message))
 
 
 def _exit_status(server: subprocess.Popen[str]) -> str | None:
-    """How the server ended; ``None`` while it runs."""
+    """Return the server's exit status in words; ``None`` while it runs."""
     return None if (status := server.poll()) is None else f"exit status {status}"
 
 

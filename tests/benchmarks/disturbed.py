@@ -1,4 +1,4 @@
-"""What bursts of other work do to a load test: to its ratios, its rates and its decisions.
+"""The effect of bursts of other work on a load test: on its ratios, its rates and its decisions.
 
 ``python -m tests.benchmarks.disturbed [RUNS]`` makes that many default load tests of six stacks, 10 unless given, while
 another process uses a quarter of one core in bursts, on a core drawn anew for each; before every fifth of them, one

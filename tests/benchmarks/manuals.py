@@ -1,4 +1,4 @@
-"""How our apps compare with the examples of the frameworks' own manuals, in requests per CPU-second.
+"""Our apps against the examples of the frameworks' own manuals, in requests per CPU-second.
 
 ``python -m tests.benchmarks.manuals [--python=3.13] [FRAMEWORK ...]`` loads every app beside its manual's example, on
 the default server, in sliced rounds of the process runtime, and prints a table in Markdown. Frameworks that cannot run

@@ -1,4 +1,4 @@
-"""How long it takes to write a report of 10,000 windows, to show its first content, and to sort 360 rows.
+"""The time to write a report of 10,000 windows, to show its first content, and to sort 360 rows.
 
 ``python -m tests.benchmarks.page [TIMES]`` does each of these that many times, 9 unless given, and prints a table in
 Markdown. It takes about a minute and needs Debian's Chromium.

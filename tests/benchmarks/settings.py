@@ -1,4 +1,4 @@
-"""What a setting of a server is worth, in requests per CPU-second: threads, event loop, access log.
+"""The value of a server's settings, in requests per CPU-second: threads, event loop, access log.
 
 ``python -m tests.benchmarks.settings`` loads stacks as they are measured here beside copies with one setting changed,
 and prints a table in Markdown. It takes about six minutes on a quiet machine.

@@ -1,4 +1,4 @@
-"""How precisely stacks can be compared with other numbers and lengths of slices.
+"""The precision of comparisons with other numbers and lengths of slices.
 
 ``python -m tests.benchmarks.slicings [SETS]`` brings up the servers of five stacks in each of six sets, unless given,
 and loads them in turn with every slicing, in random order. It prints, as a table in Markdown, how much a server's value

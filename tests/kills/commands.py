@@ -33,7 +33,7 @@ from tests.support.here import real_candidate, run_fields
 
 LOAD = LoadSpec(scenario="hello", users=4, delay_ms=0, warmup_s=0.1, window_s=0.3)
 NEXT = ("list",)
-"""What is run after a kill where there is nothing to resume."""
+"""The command after a kill where there is nothing to resume."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ class Kill:
     ended_before: bool
     """Whether the command had ended by itself before."""
     visits: int
-    """How many visits it had made."""
+    """The number of visits that it had made."""
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class Kill:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Where commands run and are killed."""
+    """The place where commands run and are killed."""
 
     place: Path
     fake_aws: Endpoint | None

@@ -1,4 +1,4 @@
-"""What a killed command may have left on this machine."""
+"""Leftovers of a killed command on this machine."""
 
 import fcntl
 import os

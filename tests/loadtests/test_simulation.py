@@ -1,4 +1,4 @@
-"""Where the truth is known, methods keep their promises: coverage, false alarms, order, and rounds saved by looks."""
+"""Methods keep their promises against a known truth: coverage, false alarms, order, and rounds saved by looks."""
 
 import math
 

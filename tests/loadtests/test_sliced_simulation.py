@@ -24,7 +24,7 @@ from tests.support.synthetic import Values
 SERVER_SD = 0.008
 """Between fresh servers of one stack, within a round, as a standard deviation of logarithms; the median over stacks."""
 HETEROGENEITY = 0.4
-"""How much the stacks differ in it, as a standard deviation of its logarithm."""
+"""The spread of the stacks in it, as a standard deviation of its logarithm."""
 ROUND_SD = 0.03
 CARRY_OVER = 0.6
 """Autocorrelation of the effects of rounds."""
@@ -111,7 +111,7 @@ def test_stacks_at_the_edge_of_the_margin_are_called_equivalent_in_at_most_5_per
 
 @pytest.mark.parametrize(("step", "fewest"), [(0.04, 0.80), (0.05, 0.90)])
 def test_neighbours_are_decided_within_the_first_look(step: float, fewest: float) -> None:
-    """Which a default run reaches; no pair is ordered wrongly, and true ranks lie within the ranges shown."""
+    """A default run decides them, orders no pair wrongly, and shows ranges that contain the true ranks."""
     rng, decided, inside = np.random.default_rng(24), 0, 0
     truths = [1000 * (1 + step) ** place for place in range(STACKS)]
     for _ in range(EXPERIMENTS):

@@ -1,1 +1,1 @@
-"""What several test modules share: records, toy stacks, fake services, waits."""
+"""Helpers that several test modules share: records, toy stacks, fake services, waits."""

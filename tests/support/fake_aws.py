@@ -35,7 +35,7 @@ class Endpoint:
     endpoints: dict[str, list[str]] = field(default_factory=dict)
     """VPC endpoints by subnet; each subnet has a VPC of its own."""
     ahead_s: float = 0.0
-    """How far this endpoint's clock is ahead of the machine's."""
+    """The lead of this endpoint's clock over the machine's."""
     closing: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -34,7 +34,7 @@ def _already_set() -> threading.Event:
 
 @dataclass(kw_only=True)
 class Behaviour:
-    """How tasks behave, and what goes wrong with them."""
+    """The behaviour of tasks, and their faults."""
 
     provisioning_s: float = 0.05
     pull_s: float = 0.1
@@ -47,7 +47,7 @@ class Behaviour:
     may_report_running: threading.Event = field(default_factory=_already_set)
     """Until this is set, tasks stay ``ACTIVATING`` even though their containers run."""
     visible_after_s: float = 0.0
-    """How long listings, descriptions and ``StopTask`` do not know what was just made."""
+    """The time for which listings, descriptions and ``StopTask`` do not know a new resource."""
 
 
 @dataclass(kw_only=True)
@@ -59,7 +59,7 @@ class FakeEcs:
     definitions: dict[str, Json] = field(default_factory=dict)
     tasks: dict[str, Json] = field(default_factory=dict)
     requests: dict[str, Json] = field(default_factory=dict)
-    """What ``RunTask`` was asked for, by client token."""
+    """The requests for ``RunTask``, by client token."""
     deleted: list[str] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
     """Images to run instead of those that definitions name."""

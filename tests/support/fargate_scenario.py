@@ -60,7 +60,7 @@ class PlannedServer:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What became of a scenario."""
+    """The outcome of a scenario."""
 
     seed: int
     ending: str = "still going on"

@@ -1,4 +1,4 @@
-"""How many examples the tests try that look for a surprise among many; ``FUZZ_EXAMPLES=10000`` tries more."""
+"""The number of random examples in each slow fuzz test; ``FUZZ_EXAMPLES=10000`` tries more."""
 
 import os
 

@@ -20,7 +20,7 @@ ASK = (
 
 
 def lacking() -> str | None:
-    """Why namespaces cannot be made here."""
+    """The reason why namespaces cannot be made here."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     if shutil.which("ip") is None:

@@ -50,7 +50,7 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """The address on which it listens."""
         host, port = self.listener.getsockname()
         return host, port
 

@@ -20,7 +20,7 @@ TRACED = {interrupts.__file__, contextmanager.__code__.co_filename, __file__}
 
 
 class Cloud:
-    """What two nested blocks make: a definition and a task. An ``impatient`` user signals during removals, too."""
+    """Two nested resources, a definition and a task. An ``impatient`` user signals during removals, too."""
 
     def __init__(self, *, impatient: bool = False) -> None:
         self.resources: list[str] = []

@@ -36,6 +36,6 @@ def draw(
 
 
 def mean_slowdown() -> float:
-    """What disturbance does to the mean logarithm."""
+    """The effect of disturbance on the mean logarithm."""
     low, high = 0.70, 0.95  # the integral of log u over u, from its antiderivative u log u - u
     return 0.15 * ((high * math.log(high) - high) - (low * math.log(low) - low)) / (high - low)

@@ -23,7 +23,7 @@ Act = Callable[[PlannedVisit], None]
 
 
 class ToySummary(Struct, frozen=True, kw_only=True):
-    """How many visits were made."""
+    """The number of visits made."""
 
     visits: int
 

@@ -32,7 +32,7 @@ class Outage:
 
 @dataclass(kw_only=True)
 class Faults:
-    """How often each thing goes wrong, and when nothing works at all."""
+    """The rates at which calls go wrong, and the time in which nothing works at all."""
 
     throttled: float = 0.0
     server_error: float = 0.0
@@ -54,7 +54,7 @@ class Faults:
 
 @dataclass(kw_only=True)
 class UnreliableNetwork:
-    """What lies between a client of boto3 and the fake AWS."""
+    """The transport between a client of boto3 and the fake AWS."""
 
     endpoint: Endpoint
     faults: Faults

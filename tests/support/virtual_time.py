@@ -14,7 +14,7 @@ from greenlet import getcurrent, greenlet
 START_S = 1_800_000_000.0
 """The Unix time at which every simulation starts."""
 SINCE_BOOT_S = 10_000.0
-"""How long the simulated machine had been up by then."""
+"""The simulated machine's uptime by then."""
 
 
 class KilledError(BaseException):

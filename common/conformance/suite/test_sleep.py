@@ -13,7 +13,7 @@ from common.contract import MAX_DELAY_MS, slept
 
 TRIES = 3
 SLOWEST_S = 1.0
-"""How much later than requested an answer may arrive; generous, for a stack on a quarter of a vCPU."""
+"""The delay beyond the requested one that an answer may have; generous, for a stack on a quarter of a vCPU."""
 
 LONG_DELAY_MS = 1100
 """Over a second: it meets caps, sub-second timers that wrap around, and thousands separators in the answer."""

@@ -12,7 +12,7 @@ from common.conformance.wire import Response, Wire
 from common.contract import HELLO, slept
 
 SETTLE_S = 0.03
-"""How long to listen for bytes that should not arrive."""
+"""The time for which to listen for bytes that should not arrive."""
 
 STATUS_LINE = re.compile(rb"HTTP/1\.1 [0-9]{3} [^\r\n]*\r\n")
 HEADER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*")

@@ -80,7 +80,7 @@ class CellStarts(Struct, frozen=True, kw_only=True):
 
 
 class FargateSummary(Struct, frozen=True, kw_only=True):
-    """What a run's task starts amount to (``summary.json``)."""
+    """The summary of a run's task starts (``summary.json``)."""
 
     schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
     run: Annotated[str, says("The run's id.")]

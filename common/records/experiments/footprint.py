@@ -18,7 +18,7 @@ class LibraryKind(StrEnum):
 
 
 class Weighed(StrEnum):
-    """What is weighed of a stack."""
+    """The part of a stack that is weighed."""
 
     LIBRARIES = "libraries"
     IMAGE = "image"
@@ -97,7 +97,7 @@ class ImageFootprint(Struct, frozen=True, kw_only=True):
 
 
 class FootprintCell(Struct, frozen=True, kw_only=True):
-    """What is weighed: the libraries of a stack, or its image where the stack has one."""
+    """The libraries of a stack or, where it has one, its image."""
 
     name: Annotated[str, says("Name, unique in its run.")]
     stack: Cell
@@ -105,7 +105,7 @@ class FootprintCell(Struct, frozen=True, kw_only=True):
 
 
 class FootprintRun(Run, frozen=True, kw_only=True, tag="sizes"):
-    """What libraries and images weigh."""
+    """The sizes of libraries and images."""
 
     registry: Annotated[str | None, says("Registry given by the user; null for a temporary local one.")]
     zstd_level: Annotated[int, says("Compression level of the computed zstd sizes.")]
@@ -126,7 +126,7 @@ class ImageVisit(Visit, frozen=True, kw_only=True, tag="image"):
 
 
 class FootprintSummary(Struct, frozen=True, kw_only=True):
-    """What a run's libraries and images weigh (``summary.json``)."""
+    """The sizes of a run's libraries and images (``summary.json``)."""
 
     schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
     run: Annotated[str, says("The run's id.")]

@@ -21,7 +21,7 @@ class GeneratorCell(Struct, frozen=True, kw_only=True):
 
     @property
     def group(self) -> str:
-        """What it is compared within."""
+        """The group within which it is compared."""
         return f"{'closing' if self.closing else 'keep-alive'}, {self.connections}"
 
     @property
@@ -62,7 +62,7 @@ class GeneratorRow(Struct, frozen=True, kw_only=True):
 
 
 class GeneratorSummary(Struct, frozen=True, kw_only=True):
-    """What a run's generators cost (``summary.json``)."""
+    """The cost of a run's generators (``summary.json``)."""
 
     schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
     run: Annotated[str, says("The run's id.")]
@@ -70,7 +70,7 @@ class GeneratorSummary(Struct, frozen=True, kw_only=True):
 
 
 class ToolRow(Struct, frozen=True, kw_only=True):
-    """What one tool saw of a stack."""
+    """The results of one tool for a stack."""
 
     cell: Annotated[str, says("The cell's name: the stack's and the tool's.")]
     requests_per_cpu_s: Annotated[Interval | None, says("Requests per CPU-second of the server.")]
@@ -99,7 +99,7 @@ class DistributedRun(Run, frozen=True, kw_only=True, tag="master"):
 
 
 class DistributedSummary(Struct, frozen=True, kw_only=True):
-    """What the workers did (``summary.json``)."""
+    """The results of the workers (``summary.json``)."""
 
     schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
     run: Annotated[str, says("The run's id.")]

@@ -5,7 +5,7 @@
   const table = document.getElementById("stacks");
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
-  const told = document.getElementById("told");
+  const statusLine = document.getElementById("status");
   const more = new Set(data.more);
   const started = new URLSearchParams(location.hash.slice(1));
 
@@ -126,7 +126,7 @@
     for (const row of rows) { row.element.hidden = !matches(row, words); count += !row.element.hidden; }
     const reference = byId.get(form.elements.ref.value) ?? null;
     showRatios(reference);
-    told.textContent = `${count} of ${rows.length} rows`
+    statusLine.textContent = `${count} of ${rows.length} rows`
       + (reference ? `; ratios to ${reference.name}; shaded: within ${Math.round(data.margin * 100)} %` : "");
   };
 

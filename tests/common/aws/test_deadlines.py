@@ -54,7 +54,7 @@ class Timed:
 
 @pytest.fixture(params=["fat", "slim", "alpine"])
 def timed(engine: DockerClient, request: pytest.FixtureRequest) -> Iterator[Timed]:
-    """What runs containers of a base image; removes them afterwards."""
+    """A function that runs containers of a base image, which are removed afterwards."""
     base = images()[request.param].base(DEFAULT_PYTHON)
     try:
         engine.images.get(base)

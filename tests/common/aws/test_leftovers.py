@@ -1,4 +1,4 @@
-"""What runs leave is removed once their leases have expired, each on its own, and what is left is named."""
+"""Leftovers of runs are removed once their leases have expired, each on its own, and those that stay are named."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

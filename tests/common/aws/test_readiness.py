@@ -1,4 +1,4 @@
-"""What is missing is named before anything is billed, with the complete command that makes it."""
+"""Anything missing is named before something is billed, with the complete command that makes it."""
 
 import pytest
 

@@ -18,7 +18,7 @@ SCENARIOS = int(os.environ.get("FARGATE_SCENARIOS", "20"))
 
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
-    """What became of every scenario."""
+    """The outcome of every scenario."""
     return [Scenario(seed).play() for seed in range(SCENARIOS)]
 
 

@@ -218,9 +218,9 @@ def test_verbose_shows_where_an_error_comes_from_before_the_line_that_is_always_
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert _run("break --verbose")[0] == 2
-    told = capsys.readouterr().err
-    assert "break_" in told
-    assert told.splitlines()[-1].startswith("error: --toy-name=kite is broken")
+    message = capsys.readouterr().err
+    assert "break_" in message
+    assert message.splitlines()[-1].startswith("error: --toy-name=kite is broken")
 
 
 def test_signals_end_a_command_as_ctrl_c_does() -> None:

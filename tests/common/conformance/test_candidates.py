@@ -1,4 +1,4 @@
-"""How candidates are checked; how outcomes are recorded and printed, with a framework's declared deviations."""
+"""Candidates are checked, and outcomes recorded and printed with a framework's declared deviations."""
 
 import io
 import os

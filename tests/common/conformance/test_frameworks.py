@@ -22,10 +22,10 @@ OTHERS = [
     if stack not in DEFAULTS and Candidate(stack=stack).unavailable is None
 ]
 SAMPLED = 8
-"""How many of the other stacks are tried in one run; all of them would take a quarter of an hour."""
+"""The number of other stacks tried in one run; all of them would take a quarter of an hour."""
 _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{time.time_ns():x}"
 SEED = int(os.environ.get("SAMPLE_SEED") or int(_RUN, 16) % 1_000_000)
-"""What chooses them, the same for every worker of a run. ``SAMPLE_SEED=`` repeats a choice."""
+"""The seed that chooses them, the same for every worker of a run. ``SAMPLE_SEED=`` repeats a choice."""
 SAMPLE = random.Random(SEED).sample(OTHERS, SAMPLED)  # noqa: S311 -- a choice of tests
 
 

@@ -1,4 +1,4 @@
-"""Which engine and client are used, and which error is raised if there is none."""
+"""The choice of engine and client, and the error if there is none."""
 
 import gc
 from pathlib import Path

@@ -136,15 +136,15 @@ def test_older_server_is_not_given_options_that_it_does_not_have(version: str, *
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("gunicorn-sync@new", r"^invalid SERVER=gunicorn-sync@new: must be a version such as \d+\.\d+\.\d+\.$"),
         ("native@1.0", r"^SERVER=native@1\.0 is part of its framework"),
         ("gunicron-sync@1.0", r"^SERVER=gunicron-sync is unknown\. Did you mean gunicorn-sync\?"),
     ],
 )
-def test_server_version_that_cannot_be_had_is_named(toy: Framework, text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_server_version_that_cannot_be_had_is_named(toy: Framework, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         variants.named_stacks("toy", text, {"toy": toy})
 
 

@@ -63,14 +63,14 @@ def test_a_server_that_is_already_up_has_no_second_copy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pid", "name", "told"),
+    ("pid", "name", "message"),
     [
         (2**22 + 1, None, f"invalid PID={2**22 + 1}: there is no such process"),
         (1, "x", "both name a server: leave one out"),
     ],
 )
-def test_whose_cpu_time_cannot_be_read_is_named(pid: int | None, name: str | None, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_whose_cpu_time_cannot_be_read_is_named(pid: int | None, name: str | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         guest_at("http://127.0.0.1:9", pid=pid, container_name=name)
 
 
@@ -116,7 +116,7 @@ def test_an_image_is_run_on_the_port_that_it_exposes_and_may_write(image: str) -
 @pytest.mark.slow
 @pytest.mark.parallel
 def test_an_image_or_a_container_that_does_not_exist_is_named() -> None:
-    with pytest.raises(UsageError, match=r"TARGET_IMAGE=no\.such\.invalid/app:1 cannot be had: "):
+    with pytest.raises(UsageError, match=r"TARGET_IMAGE=no\.such\.invalid/app:1 is not available: "):
         image_guest("no.such.invalid/app:1")
     with pytest.raises(UsageError, match="invalid CONTAINER=no-such-container: "):
         guest_at("http://127.0.0.1:9", pid=None, container_name="no-such-container")

@@ -97,5 +97,6 @@ def test_a_stack_without_a_valid_number_in_each_run_is_left_out_by_name() -> Non
     )
     rows = repeated_rates([whole, other])
     assert [row.cell for row in rows] == ["a"]
-    assert list(repeats.notes(rows, [whole, other]))[-1] == "left out, for want of a valid number in each run: b."
+    *_, last_note = repeats.notes(rows, [whole, other])
+    assert last_note == "left out, since not every run has a valid number for them: b."
     assert repeats.table(rows, 2).row_count == 1

@@ -167,7 +167,7 @@ def _lines(*windows: tuple[str, int, str]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("added", "told"),
+    ("added", "message"),
     [
         (("a+b", 1, RUN_ID), r"line 2, holds the visit to a\+b in round 1 once too often\. Remove that line to read"),
         (("a+b", 2, "another"), "line 2, holds a visit of the run another, not of 20260102T120000Z"),
@@ -176,11 +176,11 @@ def _lines(*windows: tuple[str, int, str]) -> list[Any]:
         (("a+b", 6, RUN_ID), "in round 6, which the run does not plan"),
     ],
 )
-def test_a_visit_that_the_run_does_not_plan_is_named(tmp_path: Path, added: tuple[str, int, str], told: str) -> None:
+def test_a_visit_that_the_run_does_not_plan_is_named(tmp_path: Path, added: tuple[str, int, str], message: str) -> None:
     folder = RunFolder.create(tmp_path / "run", run([cell("a+b")]))
     for one in _lines(("a+b", 1, RUN_ID), added):
         folder.add(one)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         folder.visits()
 
 

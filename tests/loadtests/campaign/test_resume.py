@@ -85,7 +85,7 @@ def test_a_run_that_is_complete_is_summarised_again(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"lock_sha256": "0" * 64}, r"lock_sha256 of raw_wsgi\+gunicorn-gthread was 0{20}\.\.\. and is"),
         ({"packages": {"gunicorn": "1.0"}}, r"packages of raw_wsgi\+gunicorn-gthread was gunicorn 1\.0 and is"),
@@ -94,10 +94,10 @@ def test_a_run_that_is_complete_is_summarised_again(folder: RunFolder) -> None:
         ({"source_digest": "1" * 64}, r"source_digest of raw_wsgi\+gunicorn-gthread was 1{20}\.\.\. and is"),
     ],
 )
-def test_a_changed_stack_is_refused_by_name(folder: RunFolder, changes: dict[str, Any], told: str) -> None:
+def test_a_changed_stack_is_refused_by_name(folder: RunFolder, changes: dict[str, Any], message: str) -> None:
     _changed_cell(folder, **changes)
     before = folder.run()
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         _resume(folder)
     assert folder.run() == before
     assert folder.visits() == []
@@ -137,9 +137,9 @@ def test_a_changed_machine_is_refused_by_name(folder: RunFolder) -> None:
 def test_a_changed_revision_or_kernel_is_only_reported(folder: RunFolder) -> None:
     was = folder.run()
     folder.describe(replace(was, revision="0123456789ab", machine=replace(was.machine, kernel="2.4")))
-    told = _resume(folder)
-    assert "warning: the project's revision was 0123456789ab and is" in told
-    assert "warning: the kernel was 2.4 and is" in told
+    message = _resume(folder)
+    assert "warning: the project's revision was 0123456789ab and is" in message
+    assert "warning: the kernel was 2.4 and is" in message
 
 
 def test_a_missing_framework_is_named(folder: RunFolder) -> None:

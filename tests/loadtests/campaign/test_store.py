@@ -166,7 +166,7 @@ def test_a_run_without_visits_has_none(made: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{", "is not a valid run of schema version 3"),
         ("", "is not a valid run of schema version 3"),
@@ -177,9 +177,9 @@ def test_a_run_without_visits_has_none(made: RunFolder) -> None:
         ('{"schema_version": 9, "experiment": "loadtest"}', r"schema version 9: must be 1 to 3"),
     ],
 )
-def test_a_manifest_that_cannot_be_read_is_named_in_one_line(made: RunFolder, text: str, told: str) -> None:
+def test_a_manifest_that_cannot_be_read_is_named_in_one_line(made: RunFolder, text: str, message: str) -> None:
     (made.folder / "run.json").write_text(text, encoding="latin-1")
-    with pytest.raises(UsageError, match=told) as seen:
+    with pytest.raises(UsageError, match=message) as seen:
         made.run()
     assert str(made.folder) in str(seen.value)
     assert "\n" not in str(seen.value)

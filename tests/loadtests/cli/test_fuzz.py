@@ -48,7 +48,7 @@ DEEDS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork"
 NO_ENGINE = "no-engine.sock"
 
 watched: list[str] | None = None
-"""What was done since it was set; ``None`` while nobody looks."""
+"""The audit events since it was set; ``None`` while nobody looks."""
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:

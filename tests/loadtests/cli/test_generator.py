@@ -51,7 +51,7 @@ def test_a_registry_that_does_not_answer_is_reported_before_anything_is_built(
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("crosscheck --framework=falcon --scenario=rate", "TOOL=wrk cannot run SCENARIO=rate"),
         ("crosscheck --framework=falcon --scenario=errors", "TOOL=wrk cannot run SCENARIO=errors"),
@@ -63,11 +63,11 @@ def test_a_registry_that_does_not_answer_is_reported_before_anything_is_built(
     ],
 )
 def test_a_value_that_cannot_work_is_refused_before_anything_starts(
-    line: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(generator, "require_wrk", lambda: "wrk")
     monkeypatch.setattr(generator, "start", lambda *_, **__: pytest.fail("it was started"))
     assert run(command_line(), line.split(), {GIVEN: ""}) == 2
     printed = capsys.readouterr().err
-    assert told in printed
+    assert message in printed
     assert printed.count("\n") == 1

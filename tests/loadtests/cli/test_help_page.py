@@ -1,4 +1,4 @@
-"""What make and its help know are the command line's own declarations."""
+"""Make and its help know the command line's own declarations, and no others."""
 
 import io
 import re

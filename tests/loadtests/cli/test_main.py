@@ -19,7 +19,7 @@ from loadtests.cli.main import command_line
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 MESSAGE = re.compile(r"(process|docker) runtime, |\d+ tasks cost ")
-"""What may be said before a value is looked at."""
+"""Messages that may come before a value is looked at."""
 FARGATE = "--runtime=fargate --subnets=s --registry=r"
 
 
@@ -177,7 +177,7 @@ BAD_WITH_WRK = [
     (f"loadtest {FARGATE} --load-from=task --tool=wrk", "TOOL=wrk", "LOAD_FROM=here"),
     ("crosscheck --runtime=process --framework=flask --scenario=sleepers", "SCENARIO=sleepers", "hello"),
 ]
-"""Where wrk is installed; elsewhere that is what is said."""
+"""Refused for these values only where wrk is installed; elsewhere the error is that it is missing."""
 if shutil.which("wrk"):
     BAD += BAD_WITH_WRK
 

@@ -1,4 +1,4 @@
-"""What a variable is given reaches the command as it was typed, and no shell."""
+"""The value of a variable reaches the command as it was typed, and no shell."""
 
 import os
 import random

@@ -47,7 +47,7 @@ def test_workers_of_the_generator_are_part_of_the_load() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"rate": "5"}, "RATE=5 needs SCENARIO=ramp or rate, not hello"),
         ({"scenario": "sleepers", "rate": "5"}, "RATE=5 needs SCENARIO=ramp or rate, not sleepers"),
@@ -56,8 +56,8 @@ def test_workers_of_the_generator_are_part_of_the_load() -> None:
         ({"scenario": "hullo"}, "Did you mean hello"),
     ],
 )
-def test_conflicting_values_are_refused(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_conflicting_values_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         AnyLoadParameters(**given).parse()
 
 
@@ -88,15 +88,15 @@ def test_load_is_made_in_slices_where_it_can_be(given: dict[str, Any], runtime: 
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"design": "duet"}, "DESIGN=duet is unknown. Accepted: sliced, alone, auto"),
         ({"design": "sliced", "scenario": "rate"}, "DESIGN=sliced cannot be used with SCENARIO=rate"),
     ],
 )
-def test_a_design_that_cannot_be_had_is_refused(given: dict[str, Any], told: str) -> None:
+def test_a_design_that_cannot_be_had_is_refused(given: dict[str, Any], message: str) -> None:
     load = AnyLoadParameters(**given)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         load.parse_design(load.parse(), Runtime.PROCESS)
 
 
@@ -143,7 +143,7 @@ def _options(command: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("loadtest --framework=flask --vcpu=2 --rounds=3 --seed=4", "Leave out FRAMEWORK=, ROUNDS=, SEED=, VCPU=."),
         ("loadtest --generator-workers=2", "Leave out GENERATOR_WORKERS=."),
@@ -155,10 +155,10 @@ def _options(command: str) -> set[str]:
     ],
 )
 def test_a_resumed_run_refuses_values_that_would_change_it(
-    line: str, told: str, resumed: _Resumed, capsys: pytest.CaptureFixture[str]
+    line: str, message: str, resumed: _Resumed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(command_line(), [*line.split(), "--resume=latest"], {GIVEN: ""}) == 2
-    assert f"RESUME= completes a run with its own parameters. {told}" in capsys.readouterr().err
+    assert f"RESUME= completes a run with its own parameters. {message}" in capsys.readouterr().err
     assert resumed.calls == []
 
 

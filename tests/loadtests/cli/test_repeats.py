@@ -19,7 +19,7 @@ from tests.support import records
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was done: the seed and the folder of each run, and the pauses. Nothing is measured."""
+    """The seed and the folder of each run, and the pauses. Nothing is measured."""
     done: list[Any] = []
 
     def start(name: str, _: object, *, seed: int | None, out: Path | None, **options: object) -> Summary:

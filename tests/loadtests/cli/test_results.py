@@ -1,4 +1,4 @@
-"""What is known is shown on standard output, as a table with its notes or as JSON."""
+"""Known figures are shown on standard output, as a table with its notes or as JSON."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ PROCESS = ["--framework=raw_wsgi", "--runtime=process"]
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where results are looked for."""
+    """The folder in which results are looked for."""
     monkeypatch.setattr(module, "FigureIndex", partial(FigureIndex, results=tmp_path))
     return tmp_path
 

@@ -17,7 +17,7 @@ STACKS = StackParameters(framework="falcon,raw_wsgi", runtime="process")
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str]]:
-    """What was called with which frameworks; nothing is measured."""
+    """The calls, each with its frameworks; nothing is measured."""
     seen: list[tuple[str, str]] = []
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     monkeypatch.setattr(module, "known_figures", lambda _: [])

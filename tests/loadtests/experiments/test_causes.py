@@ -60,6 +60,6 @@ def test_a_run_ends_in_ratios() -> None:
         for number in (1, 2)
         for point in points
     ]
-    told = experiment.conclusions(experiment.summarise(visits))
-    assert len(told) > len(points)
-    assert all("mean x 1.00" in sentence for sentence in told)
+    message = experiment.conclusions(experiment.summarise(visits))
+    assert len(message) > len(points)
+    assert all("mean x 1.00" in sentence for sentence in message)

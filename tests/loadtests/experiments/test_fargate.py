@@ -82,8 +82,8 @@ def make(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     def call(*words: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["make", *words])
         status = run(command_line(), words, {GIVEN: ""})
-        told = capsys.readouterr()
-        return Ended(status, told.out + told.err)
+        message = capsys.readouterr()
+        return Ended(status, message.out + message.err)
 
     yield call
     for number, handler in before.items():
@@ -310,7 +310,7 @@ def test_a_dry_run_prints_every_call_and_needs_neither_credentials_nor_a_network
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ((*STARTUP, "--cache=cold"), "CACHE=cold needs RUNTIME=docker"),
         ((*STARTUP, "--bandwidth=1gbit"), "BANDWIDTH=1gbit needs RUNTIME=docker"),
@@ -324,8 +324,8 @@ def test_a_dry_run_prints_every_call_and_needs_neither_credentials_nor_a_network
     ],
 )
 def test_options_that_fargate_lacks_are_refused_before_anything_starts(
-    aws: Endpoint, make: Make, line: tuple[str, ...], told: str
+    aws: Endpoint, make: Make, line: tuple[str, ...], message: str
 ) -> None:
     status, printed = make(*line)
     assert (status, aws.calls) == (2, [])
-    assert told in printed.splitlines()[-1]
+    assert message in printed.splitlines()[-1]

@@ -40,7 +40,7 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("flacon", "A=flacon is unknown. Did you mean falcon?"),
         ("", r"A=\(empty\)"),
@@ -54,8 +54,8 @@ def test_a_stack_is_named_by_framework_server_version_image_and_python(
         ("falcon:pythree", "A=pythree is unknown"),
     ],
 )
-def test_what_is_unknown_is_named_with_what_is_accepted(text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_unknown_is_named_with_what_is_accepted(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         Side.parse(text, "A")
 
 

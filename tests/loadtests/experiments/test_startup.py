@@ -107,16 +107,16 @@ def test_caches_are_those_that_the_runtime_has(text: str | None, runtime: Runtim
 
 
 @pytest.mark.parametrize(
-    ("parse", "text", "told"),
+    ("parse", "text", "message"),
     [
         (parse_caches, "cold", "CACHE=cold needs RUNTIME=docker"),
         (parse_links, "100mbit", "BANDWIDTH=100mbit needs RUNTIME=docker"),
     ],
 )
 def test_caches_and_links_that_processes_lack_are_refused(
-    parse: Callable[[str, Runtime], tuple[str, ...]], text: str, told: str
+    parse: Callable[[str, Runtime], tuple[str, ...]], text: str, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         parse(text, Runtime.PROCESS)
 
 

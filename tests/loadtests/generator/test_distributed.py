@@ -33,7 +33,7 @@ SERVER = "loadtests/targets/trivial_server.py"
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("worker --master=127.0.0.1:{port} --patience=0", "nothing listened at --master=127.0.0.1:{port} within 0 s."),
         (
@@ -42,19 +42,19 @@ SERVER = "loadtests/targets/trivial_server.py"
         ),
     ],
 )
-def test_a_wait_past_its_deadline_is_reported_in_one_line(line: str, told: str, tmp_path: Path) -> None:
+def test_a_wait_past_its_deadline_is_reported_in_one_line(line: str, message: str, tmp_path: Path) -> None:
     port = free_port()
     done = _loadtests(*line.format(port=port, folder=tmp_path).split())
     assert done.returncode == 1
     *_, error = done.stderr.splitlines()
     assert error.startswith("error: ")
-    assert told.format(port=port) in error
+    assert message.format(port=port) in error
     assert "Traceback" not in done.stderr
     assert "resume with" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("line", "status", "told"),
+    ("line", "status", "message"),
     [
         ("--url=https://127.0.0.1", 2, "invalid --url=https://127.0.0.1: must be http://NAME[:PORT][/PREFIX]."),
         ("--url=http://127.0.0.1:9 --bind=127.0.0.1", 2, "invalid --bind=127.0.0.1: must be HOST:PORT"),
@@ -63,9 +63,9 @@ def test_a_wait_past_its_deadline_is_reported_in_one_line(line: str, told: str, 
         ("--url=http://127.0.0.1:9 --scenario=ramp", 2, "Accepted: errors, hello, mixed, rate, sleep."),
     ],
 )
-def test_a_master_that_cannot_work_is_refused_before_it_waits(line: str, status: int, told: str) -> None:
+def test_a_master_that_cannot_work_is_refused_before_it_waits(line: str, status: int, message: str) -> None:
     done = _loadtests("master", "--expect=1", *line.split())
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.returncode == status
 
 
@@ -125,20 +125,20 @@ class Site:
         self.start(name, "-m", "loadtests", "worker", f"--master={self.hosts['master'].address}:5557", "--patience=40")
 
     def answered(self, name: str) -> int:
-        """How many requests of a host the server has answered."""
+        """Return the number of a host's requests that the server has answered."""
         server = self.hosts["server"]
         return server.ask(f"http://{server.address}:8000/answered").get(self.hosts[name].address, 0)
 
     def log(self, name: str) -> str:
-        """What a program printed."""
+        """Return the output of a program."""
         return (self.folder / f"{name}.log").read_text()
 
     def end(self, name: str) -> int:
-        """A program's exit status."""
+        """Return a program's exit status."""
         return self.started[name].wait(timeout=60)
 
     def load(self) -> Load:
-        """What the master wrote."""
+        """Return the load that the master wrote."""
         (visit,) = RunFolder(folder=self.folder / "run").visits()
         assert isinstance(visit, Window)
         assert visit.load is not None

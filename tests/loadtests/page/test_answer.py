@@ -17,7 +17,7 @@ def test_stacks_that_are_told_apart_are_named_with_how_many_times_as_many_reques
     assert "fast+u leads the frameworks." in said
     assert "fast+u carries 6." in said
     assert "as many requests per vCPU as slow+g." in said
-    assert "Nothing: all 1 pair of stacks are told apart." in said
+    assert "Nothing: every pair of stacks was distinguished." in said
 
 
 def test_a_difference_that_is_not_decided_is_not_called_one() -> None:

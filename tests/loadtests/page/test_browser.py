@@ -85,7 +85,7 @@ def test_filters_leave_the_rows_that_match_all_of_them(page: webdriver.Chrome) -
     assert names(page) == ["raw_asgi+u", "fast+u", "alike+u"]
     page.find_element(By.NAME, "q").send_keys("FAST")
     assert names(page) == ["fast+u"]
-    assert page.find_element(By.ID, "told").text.startswith("1 of 5 rows")
+    assert page.find_element(By.ID, "status").text.startswith("1 of 5 rows")
 
 
 def test_columns_are_chosen(page: webdriver.Chrome) -> None:
@@ -104,7 +104,7 @@ def test_figures_become_ratios_to_the_floor_and_figures_again(page: webdriver.Ch
     assert ratios[1] in {"0.74 x", "0.75 x", "0.76 x"}
     title = str(page.find_elements(By.CSS_SELECTOR, "#stacks tbody td[data-key=rate]")[1].get_attribute("title"))
     assert "paired within rounds" in title
-    assert "ratios to raw_asgi+u" in page.find_element(By.ID, "told").text
+    assert "ratios to raw_asgi+u" in page.find_element(By.ID, "status").text
     page.find_element(By.NAME, "floor").click()
     assert cells(page, "rate") == before
 

@@ -56,4 +56,4 @@ def test_version_that_could_not_be_measured_is_said_to_be_missing(pairs: list[Pa
     assert any("not compared" in line for line in printed(pairs))
     *_, step, last = sentences(CELLS, pairs, 0.02)
     assert step == f"{THIRD} was not compared with the version before it."
-    assert last == "no release changed the speed that could be told."
+    assert last == "no release changed the speed measurably."

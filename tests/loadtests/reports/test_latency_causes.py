@@ -7,8 +7,10 @@ from tests.loadtests.summaries.test_causes import made
 
 def test_each_ratio_names_its_reference() -> None:
     run, visits = made()
-    told = list(cause_sentences(run, cause_ratios(run, visits)))
-    (proxied,) = [line for line in told if line.startswith("a+b, 1 vCPU, 1 worker, through docker-proxy, 20 a second")]
+    sentences = list(cause_sentences(run, cause_ratios(run, visits)))
+    (proxied,) = [
+        line for line in sentences if line.startswith("a+b, 1 vCPU, 1 worker, through docker-proxy, 20 a second")
+    ]
     assert proxied.startswith("a+b, 1 vCPU, 1 worker, through docker-proxy, 20 a second: mean x 6.00 (6.00 to 6.00)")
     assert proxied.endswith("relative to a+b, 1 vCPU, 2048 MB, 1 worker")
 

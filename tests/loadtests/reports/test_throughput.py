@@ -73,7 +73,7 @@ def test_stacks_that_are_not_told_apart_share_a_range_of_ranks_and_name_each_oth
     made = run([cell("a+b"), cell("c+d")])
     summary = summarise(made, [window(name, n, load(1000 + n)) for n in range(1, 6) for name in ("a+b", "c+d")])
     assert [row[0] for row in throughput.rows(made, summary)] == ["1-2", "1-2"]
-    assert "a+b is not told from c+d." in list(throughput.notes(made, summary))
+    assert "a+b cannot be distinguished from c+d." in list(throughput.notes(made, summary))
 
 
 def test_a_failed_control_is_reported_first() -> None:
@@ -103,7 +103,7 @@ def test_controls_and_undecided_pairs_are_printed() -> None:
     levels = {"a+b": (2000, 2300, 2100, 2200, 2000), "c+d": (2100, 2000, 2200, 2100, 2300), "a+b#2": (2200,) * 5}
     windows = [window(name, n, load(row[n - 1])) for n in range(1, 6) for name, row in levels.items()]
     notes = "\n".join(throughput.notes(made, summarise(made, windows)))
-    assert "two copies of a+b are not told apart (ratio 0.9" in notes
+    assert "two copies of a+b cannot be distinguished (ratio 0.9" in notes
     assert "steal 0.0%" in notes
     assert "undecided: 1 of 1 pairs; about" in notes
     assert "between fresh servers" in notes

@@ -1,4 +1,4 @@
-"""What a scenario declares: its tasks, what another tool sends for it, what a climb must hold."""
+"""A scenario's declarations: its tasks, its requests for other tools, the objective of a climb."""
 
 import pytest
 

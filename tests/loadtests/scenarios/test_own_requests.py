@@ -66,7 +66,7 @@ def test_a_load_with_requests_of_its_own_has_their_scenario_and_others_the_one_t
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "1 to 100 entries"),
         ("[request]\npath = '/'", "1 to 100 entries"),
@@ -86,10 +86,10 @@ def test_a_load_with_requests_of_its_own_has_their_scenario_and_others_the_one_t
         ("[[request]", "Expected ']]'"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_requests(_write(tmp_path, text))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "paths.toml: " in str(caught.value)
     assert "Accepted: a TOML file of [[request]] entries" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -97,10 +97,10 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
-    for name, told in (
+    for name, message in (
         (tmp_path / "none", "No such file"),
         (tmp_path, "Is a directory"),
         (tmp_path / "bytes", "utf-8"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             parse_requests(str(name))

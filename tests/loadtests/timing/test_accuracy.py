@@ -24,10 +24,10 @@ def test_response_times_are_accurate_on_idle_cores(capsys: pytest.CaptureFixture
     outcomes: list[Outcome] = []
     while Outcome.HELD not in outcomes and len(outcomes) < TRIES:
         outcomes.append(accuracy.steady())
-    told = capsys.readouterr().out
+    message = capsys.readouterr().out
     if Outcome.HELD not in outcomes and Outcome.DISTURBED in outcomes:
-        pytest.skip(told)
-    assert Outcome.HELD in outcomes, told
+        pytest.skip(message)
+    assert Outcome.HELD in outcomes, message
 
 
 @needs_idle_cores

@@ -143,7 +143,7 @@ def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, in
 
 @EXAMPLES
 def test_the_cuts_make_no_difference_but_for_bytes_that_come_late(examples: int) -> None:
-    """What follows a whole answer in a later piece belongs to the next request, so the first one is good."""
+    """Bytes after a whole answer, in a later piece, belong to the next request, so the first one is good."""
 
     @settings(max_examples=examples, deadline=None)
     @given(st.sampled_from(LEARNED), streams(), st.lists(st.integers(0, 2000), max_size=8))

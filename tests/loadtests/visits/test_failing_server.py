@@ -1,4 +1,4 @@
-"""What fails while a server is loaded or stopped is recorded in its windows."""
+"""Failures while a server is loaded or stopped are recorded in its windows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

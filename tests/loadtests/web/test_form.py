@@ -17,13 +17,13 @@ def picker() -> Iterator[httpx.Client]:
 
 
 def _start(picker: httpx.Client, *classes: str, **fields: object) -> str:
-    """What the form says when it is sent."""
+    """Return the form's answer when it is sent."""
     form = {"user_count": 2, "spawn_rate": 2, "user_classes": list(classes), **fields}
     return str(picker.post("/swarm", data=form).json()["message"])
 
 
 @pytest.mark.parametrize(
-    ("classes", "fields", "told"),
+    ("classes", "fields", "message"),
     [
         ((), {}, "Ramp sets the load itself and runs alone."),
         (("Hello", "Sleepers"), {}, "Sleepers sets the load itself and runs alone."),
@@ -34,9 +34,9 @@ def _start(picker: httpx.Client, *classes: str, **fields: object) -> str:
     ],
 )
 def test_a_form_that_cannot_work_is_refused_and_starts_nothing(
-    picker: httpx.Client, classes: tuple[str, ...], fields: dict[str, str], told: str
+    picker: httpx.Client, classes: tuple[str, ...], fields: dict[str, str], message: str
 ) -> None:
-    assert told in _start(picker, *classes, **fields)
+    assert message in _start(picker, *classes, **fields)
     assert picker.get("/stats/requests").json()["user_count"] == 0
 
 

@@ -32,7 +32,7 @@ from tests.support.waiting import wait_until
 
 @dataclass(frozen=True, kw_only=True)
 class Toy:
-    """What is brought up: a server that only answers."""
+    """A server that only answers, in place of a stack."""
 
     name: str = "toy"
     exit_reason: Callable[[], str | None] = lambda: None

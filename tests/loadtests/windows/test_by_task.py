@@ -64,15 +64,15 @@ def test_a_share_of_the_capacity_may_take_two_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "kind", "told"),
+    ("result", "kind", "message"),
     [
         (LoadResult(stale_image=True), CannotContinueError, r"built from other code\. Run make generator REGISTRY="),
         (LoadResult(server_error="no connection was open"), FailedError, "^no connection was open$"),
         (LoadResult(generator_error="it did not end"), GeneratorError, "in the second task: it did not end"),
     ],
 )
-def test_an_error_in_the_task_is_raised_here(result: LoadResult, kind: type[Exception], told: str) -> None:
-    with pytest.raises(kind, match=told) as error:
+def test_an_error_in_the_task_is_raised_here(result: LoadResult, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message) as error:
         measuring.measure(Task(result).running(), setup())
     assert type(error.value) is kind
 

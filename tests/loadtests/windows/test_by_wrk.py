@@ -160,5 +160,5 @@ def test_a_missing_wrk_is_one_line_that_says_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(command_line(), line.split(), {GIVEN: ""}) == 2
-    told = capsys.readouterr().err
-    assert told == "error: TOOL=wrk needs wrk, which is not on PATH. Install it (Debian: apt-get install wrk).\n"
+    message = capsys.readouterr().err
+    assert message == "error: TOOL=wrk needs wrk, which is not on PATH. Install it (Debian: apt-get install wrk).\n"

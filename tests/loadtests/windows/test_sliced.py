@@ -22,13 +22,15 @@ from common.records.run import Slicing
 from common.records.summary import Verdict
 from common.records.window import Window
 from common.runtimes import process
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
 from loadtests.visits.sliced_round import measure_in_turn
-from loadtests.windows.sliced import slicing_for, why_not_sliced
+from loadtests.windows.sliced import measure_round, slicing_for, why_not_sliced
 from tests.support import records
 from tests.support.programmable import COSTLY_PER_CPU_S, programmed
+from tests.support.servers import CLOSE, Client, serving
 
 CORES = sorted(os.sched_getaffinity(0))
 SHORT = Slicing(passes=12, most_passes=18, slice_s=0.1, skipped_s=0.02)
@@ -68,9 +70,29 @@ def test_what_counts_of_all_slices_is_more_than_a_second(vcpu: float) -> None:
     assert slicing.passes * (slicing.slice_s - slicing.skipped_s) > 1.5
 
 
+@pytest.mark.slow
+@pytest.mark.parallel
+def test_a_closing_server_that_gives_no_answer_within_a_slice_is_not_taken_for_dead() -> None:
+    """None of its connections is open when the slice ends, since it has closed them."""
+
+    def slow(client: Client, _: int) -> bool:
+        time.sleep(0.15)
+        client.send(CLOSE)
+        return False
+
+    with serving(slow) as server:
+        host, port = server.address
+        running = RunningServer(url=f"http://{host}:{port}", client_prefix=(), cpu_meter=None, exit_reason=lambda: None)
+        slicing = Slicing(passes=4, most_passes=4, slice_s=0.1, skipped_s=0.02)
+        setup = records.setup(server_cores=CORES[:1], generator_cores=CORES[-1:], warmup_s=0.2, users=4)
+        (load,) = measure_round([running], setup, slicing, seed="1")
+    assert load.server_gone is None
+    assert [one.requests for one in load.slices] == [0, 0, 0, 0]
+
+
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the servers' one environment is made."""
+    """The folder of the servers' one environment."""
     return tmp_path_factory.mktemp("environments")
 
 
