@@ -71,7 +71,7 @@ class Sources:
 
     @cached_property
     def load_tests(self) -> "list[LoadTest]":
-        """Every load test, the newest first; comparisons are none."""
+        """Every load test, the newest first, without comparisons."""
         return [
             LoadTest(run=one.run, visits=one.visits, summary=one.summary)
             for one in self.runs
