@@ -140,5 +140,5 @@ def _number(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape what Markdown would take for markup; which an underscore between letters or digits is not."""
+    """Escape what Markdown would take for markup, which an underscore between letters or digits is not."""
     return re.sub(r"([\\|<>`*\[\]]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(text.split()))
