@@ -24,6 +24,7 @@ from common.records.window import Window
 from common.runtimes import process
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from loadtests.analysis.slice_verdicts import disturbed
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
 from loadtests.visits.sliced_round import measure_in_turn
@@ -33,6 +34,7 @@ from tests.support.programmable import COSTLY_PER_CPU_S, programmed
 from tests.support.servers import CLOSE, Client, serving
 
 CORES = sorted(os.sched_getaffinity(0))
+TRIES = 3
 SHORT = Slicing(passes=12, most_passes=18, slice_s=0.1, skipped_s=0.02)
 
 
@@ -113,6 +115,21 @@ def _measure(candidates: Mapping[str, Candidate], slicing: Slicing = SHORT, vcpu
     return {one.cell: one for one in measure_in_turn(blank, setup, slicing, candidates, seed="1/1")}
 
 
+def _measure_on_cores_of_our_own(candidates: Mapping[str, Candidate]) -> dict[str, Window]:
+    """Measure again while the hypervisor gives the cores to other guests; skip the test if it goes on doing so."""
+    for _ in range(TRIES):
+        found = _measure(candidates)
+        if not any(_stolen(window) for window in found.values()):
+            return found
+    pytest.skip(f"the hypervisor took the cores away, {TRIES} times")
+
+
+def _stolen(window: Window) -> bool:
+    """Return whether most slices were disturbed, and some of them by the hypervisor."""
+    load = window.load
+    return load is not None and disturbed(load) and any(one.disturbed and one.steal_s > 0 for one in load.slices)
+
+
 def _verdicts(window: Window) -> set[Verdict]:
     setup = records.setup(server_cores=CORES[:1], generator_cores=CORES[1:] or CORES)
     return set(verdicts(records.cell("toy+native"), [window] * 5, setup, Runtime.PROCESS))
@@ -163,7 +180,8 @@ needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="one core is always 
 @pytest.mark.slow
 @needs_two_cores
 def test_every_server_of_a_round_is_measured_as_it_was_programmed(servers: "functools.partial[Candidate]") -> None:
-    found = _measure({"costly": servers("costly"), "again": servers("costly", "again"), "good": servers("good")})
+    candidates = {"costly": servers("costly"), "again": servers("costly", "again"), "good": servers("good")}
+    found = _measure_on_cores_of_our_own(candidates)
     assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
     assert _per_cpu_s(found["again"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
     assert _per_cpu_s(found["good"]) > 5 * COSTLY_PER_CPU_S
@@ -182,7 +200,7 @@ def test_under_bursts_of_other_work_slices_are_made_again_and_the_rate_holds(
     servers: "functools.partial[Candidate]",
 ) -> None:
     with _bursts():
-        found = _measure({"costly": servers("costly"), "again": servers("costly", "again")})
+        found = _measure_on_cores_of_our_own({"costly": servers("costly"), "again": servers("costly", "again")})
     for window in found.values():
         assert _per_cpu_s(window) == pytest.approx(COSTLY_PER_CPU_S, rel=0.03)
         assert window.load is not None
