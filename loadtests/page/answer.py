@@ -29,7 +29,7 @@ class Paragraph:
 
 
 def answer(page: Page) -> list[Paragraph]:
-    """Return who leads, what cannot be distinguished, what a vCPU carries and costs, and whether to believe it."""
+    """Return who leads, what cannot be distinguished, what a vCPU carries and costs, and whether to trust it."""
     test = page.test
     if test is None:
         return [Paragraph(question="Who leads?", sentences=["No load test is among these runs: make loadtest."])]
@@ -37,7 +37,7 @@ def answer(page: Page) -> list[Paragraph]:
         Paragraph(question="Who leads, and by how much?", sentences=[*_leaders(page, test)]),
         Paragraph(question="What cannot be distinguished?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
-        Paragraph(question="Is this run to be believed?", sentences=[*_trust(test)]),
+        Paragraph(question="Can this run be trusted?", sentences=[*_trust(test)]),
     ]
     return [one for one in found if one.sentences]
 
