@@ -39,9 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def _longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Let each of xdist's workers begin with some of the longest tests, so that nobody waits for one in the end.
+    """Let each of xdist's workers begin with some of the tests that have a time limit of their own: the longest.
 
-    A worker is given its share of the tests as they stand here, one after the other.
+    A worker is given its share of the tests in this order, one worker after the other.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     longest = [item for item in items if item.get_closest_marker("timeout") is not None]

@@ -190,7 +190,7 @@ class SpendingLimit:
 
     @property
     def exceeded(self) -> str | None:
-        """The reason why tasks have to end now, a ceiling or a lifetime; ``None`` before."""
+        """The reason why tasks have to end now: the ceiling is reached, or a lifetime is over; ``None`` before."""
         if self.total > self.max_dollars:
             return f"MAX_DOLLARS={self.max_dollars:g} is spent"
         return next((charge.over for charge in self._running if charge.elapsed_s > charge.lifetime_s), None)

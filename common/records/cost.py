@@ -21,7 +21,7 @@ class Fleet(Struct, frozen=True, kw_only=True):
 
 
 class Price(Struct, frozen=True, kw_only=True):
-    """The cost of a stack by one price list."""
+    """The cost of a stack at the prices of one list."""
 
     rate: Annotated[Figure, says("The stack's requests per CPU-second.")]
     prices: Annotated[str, says("Price list: a row of common/catalog/prices.toml.")]

@@ -28,7 +28,7 @@ KILLED = 137
 """The exit status of a process that ``SIGKILL`` ended (128 + 9)."""
 TAIL_LINES = 10
 SETTLE_S = 5
-"""The longest time in which the engine notices that a container has exited."""
+"""The time limit for the engine to notice that a container has exited."""
 
 
 class Named(Protocol):

@@ -25,7 +25,7 @@ from common.runtimes.task_watch import POLL_INTERVAL_S, TaskWatch
 GENERATOR_SIZE = Size(vcpu=2, memory_bytes=4 * 1024**3)
 """The size of a task that loads another: one core for the load and one for everything else."""
 START_DEADLINE_S = 300.0
-"""The longest time from a task's request to its first answer."""
+"""The time limit from a task's request to its first answer."""
 PROBE_INTERVAL_S = 0.01
 CONNECT_TIMEOUT_S = 0.25
 """Shorter than TCP waits before it repeats a lost SYN, which would hide up to a second of the start."""

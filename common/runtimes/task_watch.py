@@ -16,7 +16,7 @@ POLL_INTERVAL_S = 1.0
 """The interval at which ECS is asked for a task's state."""
 LOG_LINES = 5
 LOG_DELIVERY_S = 5.0
-"""The longest time in which CloudWatch shows the last output of a container."""
+"""The time limit for CloudWatch to show the last output of a container."""
 LOG_POLL_INTERVAL_S = 0.5
 
 

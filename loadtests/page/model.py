@@ -23,7 +23,7 @@ class RankRange:
     last: int
     of: int
     """The number of ranked cells."""
-    not_told_from: tuple[str, ...]
+    ties: tuple[str, ...]
 
     @property
     def text(self) -> str:
@@ -203,7 +203,7 @@ def rank_ranges(summary: Summary) -> dict[str, RankRange]:
     """Return the range of each ranked cell, by the cell's name."""
     ranked = [row for row in summary.cells if row.rank is not None]
     return {
-        row.cell: RankRange(first=row.rank, last=row.rank_to or row.rank, of=len(ranked), not_told_from=tuple(row.ties))
+        row.cell: RankRange(first=row.rank, last=row.rank_to or row.rank, of=len(ranked), ties=tuple(row.ties))
         for row in ranked
         if row.rank is not None
     }

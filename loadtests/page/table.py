@@ -35,7 +35,7 @@ class TableRow:
     """Everything that the filter looks for, in lower case."""
     drawn_rank: str
     cells: Sequence[TableCell]
-    not_told_from: Sequence[str]
+    ties: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def _table_row(row: StackRow, most: Mapping[str, float], names: Mapping[str, str
         names=" ".join(filter(None, (one.name, row.title, row.version, row.interface, str(one.runtime)))).casefold(),
         drawn_rank=_drawn_rank(row.rank),
         cells=[_cell(row, column, most[column.key]) for column in COLUMNS],
-        not_told_from=[names.get(name, name) for name in row.rank.not_told_from] if row.rank else [],
+        ties=[names.get(name, name) for name in row.rank.ties] if row.rank else [],
     )
 
 

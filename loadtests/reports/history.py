@@ -27,7 +27,7 @@ def sentences(cells: Sequence[str], pairs: Sequence[Pair], margin: float) -> Ite
             f"{after} was not compared with the version before it." if pair is None else outcome.sentence(pair, margin)
         )
     changed = [after for after, pair in steps if pair is not None and pair.decision is Decision.DIFFERENT]
-    yield (f"the speed changed at {', '.join(changed)}." if changed else "no release changed the speed measurably.")
+    yield f"the speed changed at {', '.join(changed)}." if changed else "no release changed the speed measurably."
 
 
 def _row(version: str, pair: Pair | None) -> tuple[str, ...]:

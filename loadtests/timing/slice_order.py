@@ -6,11 +6,11 @@ from common.records.load import Setup
 from common.records.run import Slicing
 
 OPENING_S = 10.0
-"""The longest time in which all connections to a server may open."""
+"""The time limit for opening all connections to a server."""
 DRAIN_S = 12.0
 """The longest wait for the responses of a slice; longer than the timeout of a request."""
 GRACE_S = 60.0
-"""The time that the program may take besides."""
+"""The time limit for everything else that the program does."""
 
 
 class SlicedServer(Struct, frozen=True, kw_only=True):

@@ -59,6 +59,12 @@ class Measured:
         return self.done.good
 
     @property
+    def only_lost(self) -> bool:
+        """Whether requests were lost, and none was answered."""
+        done = self.done
+        return done.lost > 0 and not (done.good or done.wrong)
+
+    @property
     def server_cpu_s(self) -> float | None:
         """CPU time of the server."""
         if self.last.server_cpu_s is None or self.first.server_cpu_s is None:

@@ -185,8 +185,7 @@ class _Round:
         if turn.loop.error is not None:
             raise turn.loop.error
         measured = Measured(first=first, last=last, open_min=open_min)
-        done = measured.done
-        if done.lost and not (done.good or done.wrong or turn.loop.open_now):
+        if not turn.loop.open_now and measured.only_lost:
             turn.gone = "no connection was open when the slice ended"
             return
         self._keep(turn, number, measured, before, after)

@@ -16,7 +16,7 @@ from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 
 DRAIN_S = 10.0
-"""The longest time in which the requests left over from a broken step may end."""
+"""The time limit for the requests left over from a broken step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class WindowPlan:
     warmup_s: float
     window_s: float
     opening_s: float
-    """The longest time in which all connections may open before the window is given up."""
+    """The time limit for opening all connections, after which the window is given up."""
     gate: Path | None = None
     """A folder in which generators that begin together wait for each other."""
     gate_of: int = 1

@@ -177,7 +177,7 @@ class ClosedLoop(Exchange):
             tally.body_bytes += learned.body_bytes
             connection.started_s = now_s
             sent += 1
-            if not learned.keep_alive and not self._renewed(connection):
+            if not learned.keep_alive and not self._reopened(connection):
                 continue
             try:
                 written = connection.send(connection.wire)
@@ -202,7 +202,7 @@ class ClosedLoop(Exchange):
         self._received(connection, data, now_s)
         return None
 
-    def _renewed(self, connection: Connection) -> bool:
+    def _reopened(self, connection: Connection) -> bool:
         """Open a connection again that has been closed; return whether a request can be sent."""
         self.reconnects += 1
         if code := self.sockets.reopen(connection):

@@ -71,7 +71,6 @@ class Connection:
         "buffer",
         "choose",
         "closing",
-        "connect_again",
         "done",
         "due_s",
         "expected",
@@ -153,7 +152,8 @@ class Connection:
 
     def reconnect(self) -> int:
         """Connect the socket again after ``disconnect``; return 0 if it is open or connecting, or the error number."""
-        code = self.connect_again(self.address[1])
+        assert self.sock is not None
+        code = self.sock.connect_ex(self.address[1])
         if code not in _CONNECTING:
             return code
         self.opened += 1
@@ -163,7 +163,7 @@ class Connection:
     def use(self, sock: PlainSocket) -> None:
         """Send and receive on this socket from now on."""
         self.sock, self.fd = sock, sock.fileno()
-        self.receive, self.send, self.connect_again = sock.recv, sock.send, sock.connect_ex
+        self.receive, self.send = sock.recv, sock.send
 
     def release(self) -> PlainSocket:
         """Detach the socket from the connection and return it."""

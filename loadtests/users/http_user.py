@@ -29,7 +29,7 @@ from .loops import loop_of
 from .responses import Request
 
 PROBE_S = 1.0
-"""The longest time in which an address may accept a connection, if a name has several."""
+"""The time limit for an address to accept a connection, if a name has several."""
 
 _addresses: dict[tuple[str, int], Address] = {}
 

@@ -41,7 +41,7 @@ TITLE = "per vCPU"
 TEMPLATES = Path(__file__).with_name("templates")
 POLL_S = 0.2
 LONGEST_START_S = 900.0
-"""The longest time in which a stack may be built and come up before the form gives up on it."""
+"""The time limit for building and starting a stack, after which the form gives up on it."""
 TABLE = (
     ("stack", "Stack"), ("scenario", "Scenario"), ("per_cpu_s", "req/s per vCPU"), ("interval", "95 % over seconds"),
     ("p50", "p50 ms"), ("p99", "p99 ms"), ("failures", "Failures"), ("memory", "Memory MB"), ("seconds", "Seconds"),

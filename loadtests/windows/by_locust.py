@@ -27,9 +27,9 @@ from loadtests.windows.tools import GeneratorError
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
 """The command line of Locust with our scenarios."""
 START_UP_S = 30.0
-"""The time that Locust may take to start, connect and stop."""
+"""The time allowed to Locust for starting, connecting and stopping."""
 STEP_OVERHEAD_S = 21.0
-"""The time that a step may take beyond its window: opening, settling, draining."""
+"""The time allowed to a step in addition to its window, for opening, settling and draining."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """The open loop's accuracy against a known truth: a server that takes 10 ms, without and with one stall of 500 ms.
 
 Run as root, on a machine of two cores or more, as ``python -m tests.benchmarks.accuracy [REPETITIONS]``. The bounds are
-for idle cores: server and generator have a core each, at real-time priority (``chrt --fifo``). Without
-a stall the truth is what the server itself says that its answers took. With one it is arithmetic: arrivals in the stall
-wait for its end. Exit status 1 where a bound is not held.
+for idle cores: server and generator have a core each, at real-time priority (``chrt --fifo``). Without a stall the
+truth is what the server itself says that its answers took. With one it is arithmetic: arrivals in the stall wait for
+its end. Exit status 1 where a bound is not held.
 """
 
 import json
@@ -122,8 +122,8 @@ def measured(connections: int, *times_s: float) -> tuple[Load, list[int]]:
             load = decode(file.read_bytes(), Load, what="load", source=file.name)
         finally:
             server.send_signal(signal.SIGTERM)
-        message, _ = server.communicate()
-    return load, histogram.dense(json.loads(message))
+        output, _ = server.communicate()
+    return load, histogram.dense(json.loads(output))
 
 
 def _exit_status(server: subprocess.Popen[str]) -> str | None:

@@ -137,9 +137,9 @@ def test_a_changed_machine_is_refused_by_name(folder: RunFolder) -> None:
 def test_a_changed_revision_or_kernel_is_only_reported(folder: RunFolder) -> None:
     was = folder.run()
     folder.describe(replace(was, revision="0123456789ab", machine=replace(was.machine, kernel="2.4")))
-    message = _resume(folder)
-    assert "warning: the project's revision was 0123456789ab and is" in message
-    assert "warning: the kernel was 2.4 and is" in message
+    messages = _resume(folder)
+    assert "warning: the project's revision was 0123456789ab and is" in messages
+    assert "warning: the kernel was 2.4 and is" in messages
 
 
 def test_a_missing_framework_is_named(folder: RunFolder) -> None:

@@ -27,5 +27,5 @@ def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> 
     app = (project / "frameworks" / "raw_wsgi" / "app.py").read_text()
     (folder / "app.py").write_text(LINES[0] + app.replace("    headers = ", LINES[1], 1))
     make(project, f"make lock FRAMEWORK={PACKAGE}", **indexes)
-    said = make(project, f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=5", **indexes)
+    said = make(project, f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=6", **indexes)
     assert f"the speed changed at {PACKAGE}@1.1+gunicorn-gthread.\n" in said

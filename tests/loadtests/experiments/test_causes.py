@@ -60,6 +60,6 @@ def test_a_run_ends_in_ratios() -> None:
         for number in (1, 2)
         for point in points
     ]
-    message = experiment.conclusions(experiment.summarise(visits))
-    assert len(message) > len(points)
-    assert all("mean x 1.00" in sentence for sentence in message)
+    sentences = experiment.conclusions(experiment.summarise(visits))
+    assert len(sentences) > len(points)
+    assert all("mean x 1.00" in sentence for sentence in sentences)

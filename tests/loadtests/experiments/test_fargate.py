@@ -82,8 +82,8 @@ def make(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     def call(*words: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["make", *words])
         status = run(command_line(), words, {GIVEN: ""})
-        message = capsys.readouterr()
-        return Ended(status, message.out + message.err)
+        printed = capsys.readouterr()
+        return Ended(status, printed.out + printed.err)
 
     yield call
     for number, handler in before.items():

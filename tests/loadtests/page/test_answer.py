@@ -55,7 +55,7 @@ def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
     assert "No: see above." in said
 
 
-def test_a_copy_that_differs_by_no_more_than_chance_explains_is_told() -> None:
+def test_a_copy_that_differs_by_no_more_than_chance_explains_is_named() -> None:
     made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
     levels = {"a+b": [9000, 9010, 9020, 9030, 9040], "a+b#2": [9015, 9011, 9035, 9032, 9055], "c+d": [500] * 5}
     windows = [window(name, n, load(level)) for name, rounds in levels.items() for n, level in enumerate(rounds, 1)]

@@ -215,7 +215,9 @@ def test_hostile_names_are_shown_and_not_run(chrome: webdriver.Chrome, tmp_path:
     assert chrome.execute_script("return document.documentElement.scrollWidth") == 360
 
 
-def test_rows_that_are_not_told_from_many_others_stay_cheap_to_move(chrome: webdriver.Chrome, tmp_path: Path) -> None:
+def test_rows_that_are_not_distinguished_from_many_others_stay_cheap_to_move(
+    chrome: webdriver.Chrome, tmp_path: Path
+) -> None:
     file = tmp_path / "large.html"
     file.write_text(report(ranked_rows()))
     chrome.get(file.as_uri())

@@ -20,7 +20,7 @@ def test_a_rank_is_the_range_of_places_that_the_decisions_allow() -> None:
         "raw_asgi+u": "1", "fast+u": "2 to 3", "alike+u": "2 to 3", "raw_wsgi+g": "4", "slow+g": "5",
     }  # fmt: skip
     assert ranks["fast+u"] is not None
-    assert ranks["fast+u"].not_told_from == ("alike+u",)
+    assert ranks["fast+u"].ties == ("alike+u",)
 
 
 def test_the_cost_over_the_floor_is_that_of_the_same_server() -> None:

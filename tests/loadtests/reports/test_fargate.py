@@ -48,7 +48,7 @@ def test_what_all_cells_have_in_common_is_in_the_title() -> None:
 
 def test_a_note_names_the_cells_without_pull_times() -> None:
     run = fargate_run()
-    message = list(notes(run, summarise(run, task_starts())))
-    assert "-: ECS gave no pull times for a, b." in message
+    found = list(notes(run, summarise(run, task_starts())))
+    assert "-: ECS gave no pull times for a, b." in found
     assert not any("pull times" in note for note in notes(run, summarise(run, task_starts(**PHASES))))
-    assert message[-1] == "the tasks cost $0.0500 (never), data transfer not counted."
+    assert found[-1] == "the tasks cost $0.0500 (never), data transfer not counted."

@@ -43,8 +43,8 @@ def test_a_missing_size_is_named_with_its_reason_and_its_modelled_capacity() -> 
 
 
 def test_each_verdict_is_one_note_with_its_number_of_rows() -> None:
-    (message,) = [note for note in report.notes(*_made()) if note.startswith("throttled: 1 of 2 rows")]
-    assert "first a+b 0.5 vCPU 1 worker, 16 at a time: " in message
+    (found,) = [note for note in report.notes(*_made()) if note.startswith("throttled: 1 of 2 rows")]
+    assert "first a+b 0.5 vCPU 1 worker, 16 at a time: " in found
 
 
 def test_windows_that_were_made_again_are_counted() -> None:
@@ -53,8 +53,8 @@ def test_windows_that_were_made_again_are_counted() -> None:
     run, of = a_run([here]), answers(0.001, 1100)
     once, again = (replace(of, discarded=[discarded] * count) for count in (0, 2))
     summary = summarise(run, [a_visit(here, number, {PACED: load}) for number, load in ((1, once), (2, again))])
-    (message,) = [note for note in report.notes(run, summary) if "made again" in note]
-    assert message.startswith("discarded: 2 windows, made again ")
+    (found,) = [note for note in report.notes(run, summary) if "made again" in note]
+    assert found.startswith("discarded: 2 windows, made again ")
     undisturbed = summarise(run, [a_visit(here, 1, {PACED: once})])
     assert not any("made again" in note for note in report.notes(run, undisturbed))
 

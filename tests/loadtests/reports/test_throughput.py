@@ -69,7 +69,7 @@ def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
     assert row[throughput.HEADINGS.index("wall req/s")] == "~500"
 
 
-def test_stacks_that_are_not_told_apart_share_a_range_of_ranks_and_name_each_other() -> None:
+def test_stacks_that_cannot_be_distinguished_share_a_range_of_ranks_and_name_each_other() -> None:
     made = run([cell("a+b"), cell("c+d")])
     summary = summarise(made, [window(name, n, load(1000 + n)) for n in range(1, 6) for name in ("a+b", "c+d")])
     assert [row[0] for row in throughput.rows(made, summary)] == ["1-2", "1-2"]

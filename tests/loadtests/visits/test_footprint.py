@@ -119,8 +119,8 @@ def test_compressed_is_what_docker_manifest_says(measured: Measured, tmp_path: P
     image, host, candidate = measured
     line = ["docker", "manifest", "inspect", "--insecure", f"{host}/{candidate.tag}"]
     environ = os.environ | {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CLI_EXPERIMENTAL": "enabled"}
-    message = subprocess.run(line, capture_output=True, text=True, check=True, env=environ).stdout
-    assert [layer["size"] for layer in json.loads(message)["layers"]] == [one.compressed_bytes for one in image.layers]
+    manifest = subprocess.run(line, capture_output=True, text=True, check=True, env=environ).stdout
+    assert [layer["size"] for layer in json.loads(manifest)["layers"]] == [one.compressed_bytes for one in image.layers]
 
 
 def test_layers_are_the_engines_and_the_base_is_found_among_them(engine: DockerClient, measured: Measured) -> None:

@@ -48,6 +48,7 @@ def make_web(messages: Path, *options: str) -> Iterator[Started]:
     """Run ``make web`` on processes, begun with a floor, and remove what it recorded."""
     port = free_port()
     line = [*(sys.executable, "-m", "loadtests", "web", "--framework=raw_asgi"), "--runtime=process", f"--port={port}"]
+    known = set(RESULTS.glob("*-web-*"))
     with (
         messages.open("w") as file,
         subprocess.Popen([*line, *options], cwd=ROOT, stdout=file, stderr=file) as process,
@@ -55,13 +56,12 @@ def make_web(messages: Path, *options: str) -> Iterator[Started]:
     ):
         try:
             wait_until(lambda: "Ctrl-C" in messages.read_text() and answers(client), deadline_s=120)
-            started = Started(url=f"http://127.0.0.1:{port}", client=client, messages=messages)
-            yield started
-            for name in started.data()["runs"]:  # type: ignore[attr-defined]
-                shutil.rmtree(RESULTS / name)
+            yield Started(url=f"http://127.0.0.1:{port}", client=client, messages=messages)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
+            for folder in set(RESULTS.glob("*-web-*")) - known:
+                shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -105,19 +105,19 @@ def _measure(driver: webdriver.Chrome, web: Started, framework: str, tests: int)
     _press(driver, "start")
     wait_until(lambda: _seconds(web.data()) >= 4, deadline_s=90)
     _press(driver, "stop")
-    wait_until(lambda: web.data()["state"] == "stopped", deadline_s=60)
+    wait_until(lambda: web.data()["state"] == "stopped", deadline_s=30)
     last = web.data()["tests"][-1]  # type: ignore[index]
-    wait_until(lambda: len(_rows(driver)) == tests and _rows(driver)[-1][2] == last["per_cpu_s"], deadline_s=60)
+    wait_until(lambda: len(_rows(driver)) == tests and _rows(driver)[-1][2] == last["per_cpu_s"], deadline_s=10)
 
 
 def test_locusts_own_page_starts_at_once_and_has_the_tab_and_a_link(web: Started, chrome: webdriver.Chrome) -> None:
     chrome.get(f"{web.url}/")
-    wait_until(lambda: bool(visible(chrome, "a[href='/per-vcpu']")), deadline_s=60)
-    wait_until(lambda: bool(visible(chrome, "button[type=submit]")), deadline_s=60)
+    wait_until(lambda: bool(visible(chrome, "a[href='/per-vcpu']")), deadline_s=20)
+    wait_until(lambda: bool(visible(chrome, "button[type=submit]")), deadline_s=20)
     visible(chrome, "button[type=submit]")[0].click()
-    wait_until(lambda: web.data()["state"] == "running", deadline_s=60)
-    wait_until(lambda: "per vCPU" in chrome.find_element(By.TAG_NAME, "body").text, deadline_s=60)
-    wait_until(lambda: bool(web.client.get("/stats/requests").json()["extended_stats"][0]["data"]), deadline_s=60)
+    wait_until(lambda: web.data()["state"] == "running", deadline_s=30)
+    wait_until(lambda: "per vCPU" in chrome.find_element(By.TAG_NAME, "body").text, deadline_s=20)
+    wait_until(lambda: bool(web.client.get("/stats/requests").json()["extended_stats"][0]["data"]), deadline_s=20)
     web.client.post("/stop")
     last = web.data()["tests"][-1]  # type: ignore[index]
     assert last["scenario"] == "hello, 16 connections"
@@ -131,18 +131,18 @@ def _stands_still(element: WebElement) -> bool:
 
 def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chrome) -> None:
     chrome.get(f"{web.url}/")
-    wait_until(lambda: bool(visible(chrome, "button[type=submit]")), deadline_s=60)
+    wait_until(lambda: bool(visible(chrome, "button[type=submit]")), deadline_s=20)
     (parameters,) = [one for one in visible(chrome, "button") if "Custom parameters" in one.text]
     parameters.click()
-    wait_until(lambda: bool(visible(chrome, "select[name=framework]")), deadline_s=60)
+    wait_until(lambda: bool(visible(chrome, "select[name=framework]")), deadline_s=10)
     assert not visible(chrome, "[name=image], [name=memory]")
     Select(chrome.find_element(By.NAME, "framework")).select_by_visible_text("bottle")
     (submit,) = visible(chrome, "button[type=submit]")
-    wait_until(lambda: _stands_still(submit), deadline_s=60)  # it moves while the parameters unfold
+    wait_until(lambda: _stands_still(submit), deadline_s=10)  # it moves while the parameters unfold
     submit.click()
     wait_until(lambda: web.data()["state"] == "running", deadline_s=90)
     assert web.data()["stack"] == "bottle+gunicorn-gthread"
-    wait_until(lambda: _seconds(web.data()) >= 2, deadline_s=60)
+    wait_until(lambda: _seconds(web.data()) >= 2, deadline_s=30)
     web.client.post("/stop")
 
 
@@ -171,7 +171,7 @@ def test_stacks_are_measured_and_switched_on_the_page_and_written_as_runs(
 
 def test_the_report_opens_on_what_was_measured(web: Started, chrome: webdriver.Chrome) -> None:
     chrome.get(f"{web.url}/per-vcpu")
-    wait_until(lambda: bool(visible(chrome, "#report")), deadline_s=60)
+    wait_until(lambda: bool(visible(chrome, "#report")), deadline_s=10)
     chrome.find_element(By.ID, "report").click()
     assert chrome.find_element(By.TAG_NAME, "h1").text == "Python API frameworks, per vCPU"
     assert "raw_asgi+uvicorn" in chrome.find_element(By.ID, "stacks").text
@@ -188,7 +188,7 @@ def test_a_stack_that_cannot_be_had_is_refused_in_words_and_the_next_one_works(w
 
 def test_nobody_is_kept_out(web: Started, chrome: webdriver.Chrome) -> None:
     chrome.get(f"{web.url}/per-vcpu")
-    wait_until(lambda: bool(chrome.find_element(By.ID, "status").text), deadline_s=60)
+    wait_until(lambda: bool(chrome.find_element(By.ID, "status").text), deadline_s=10)
     assert not violations(chrome)
 
 
@@ -215,7 +215,7 @@ def test_a_public_address_asks_for_the_password(tmp_path: Path) -> None:
 
 def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
     with make_web(tmp_path / "messages", "--processes=2") as web:
-        wait_until(lambda: web.client.get("/worker-count").json()["worker_count"] == 2, deadline_s=60)
+        wait_until(lambda: web.client.get("/worker-count").json()["worker_count"] == 2, deadline_s=30)
         form = {"user_count": 4, "spawn_rate": 4, "scenario": "hello"}
         assert web.client.post("/swarm", data=form).json()["success"]
         wait_until(lambda: _seconds(web.data()) >= 6, deadline_s=60)
