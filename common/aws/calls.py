@@ -10,7 +10,6 @@ from functools import cache, cached_property
 from http import HTTPStatus
 from typing import Any, Protocol
 
-import boto3
 import botocore.session
 from botocore import exceptions, xform_name
 from botocore.config import Config
@@ -124,6 +123,8 @@ class BotoClient:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 -- boto3 has no types
+        import boto3  # noqa: PLC0415 -- a tenth of a second, which commands that call no cloud are spared
+
         # The AWS CLI and most SDKs honour AWS_REGION; boto3 reads AWS_DEFAULT_REGION only.
         return boto3.Session(region_name=self.region or os.environ.get("AWS_REGION"))
 

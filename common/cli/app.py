@@ -58,9 +58,8 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
     """
     terminate_like_ctrl_c()
     by_make = GIVEN in environment
-    given = {name.lower().replace("_", "-") for name in environment.get(GIVEN, "").split()}
-    names = cache(lambda: option_names(app) | {VERBOSE} | given)  # takes a tenth of a second
-    callers_words.set(lambda text: in_callers_words(text, names(), by_make=by_make))
+    is_option = _is_option(app, arguments, environment)
+    callers_words.set(lambda text: in_callers_words(text, is_option, by_make=by_make))
     verbose = False
     try:
         line = [*arguments, *_make_options(environment)]
@@ -94,18 +93,29 @@ def terminate_like_ctrl_c() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def in_callers_words(text: str, names: frozenset[str], *, by_make: bool) -> str:
+def in_callers_words(text: str, is_option: Callable[[str], bool], *, by_make: bool) -> str:
     """Return a message that names options as ``NAME=value`` for make, as ``--name=value`` for anyone else."""
     if by_make:
-        known = re.sub(r"--([a-z][a-z0-9-]*)=?", lambda found: _variable(found[1], found[0], names), text)
+        known = re.sub(r"--([a-z][a-z0-9-]*)=?", lambda found: _variable(found[1], found[0], is_option), text)
         return re.sub(rf"\b{PROGRAM} ([a-z])", r"make \1", known)
-    options = re.sub(r"\b([A-Z][A-Z0-9_]*)=", lambda found: _option(found[1], found[0], names), text)
+    options = re.sub(r"\b([A-Z][A-Z0-9_]*)=", lambda found: _option(found[1], found[0], is_option), text)
     return re.sub(r"\bmake (?=[a-z])", f"{PROGRAM} ", options)
 
 
 def option_names(app: App) -> frozenset[str]:
     """Return the names of all options of all commands, as ``max-dollars``."""
     return frozenset(option for name in app if not name.startswith("-") for option in _options_of(app[name]))
+
+
+def _is_option(app: App, arguments: Sequence[str], environment: Mapping[str, str]) -> Callable[[str], bool]:
+    """Return a function that says whether a name, as ``max-dollars``, is an option of any command.
+
+    It asks the command that is called first, since importing all takes a second.
+    """
+    given = {VERBOSE, *(name.lower().replace("_", "-") for name in environment.get(GIVEN, "").split())}
+    own = cache(lambda: _options_of(app[arguments[0]]) if arguments and arguments[0] in app else frozenset[str]())
+    every = cache(lambda: option_names(app))
+    return lambda name: name in given or name in own() or name in every()
 
 
 def _options_of(command: App) -> frozenset[str]:
@@ -122,13 +132,13 @@ def _convert(hint: Any, tokens: Sequence[Token]) -> Any:  # noqa: ANN401 -- as c
     return cyclopts.convert(hint, tokens)
 
 
-def _variable(name: str, text: str, names: frozenset[str]) -> str:
-    return f"{name.upper().replace('-', '_')}=" if name in names else text
+def _variable(name: str, text: str, is_option: Callable[[str], bool]) -> str:
+    return f"{name.upper().replace('-', '_')}=" if is_option(name) else text
 
 
-def _option(name: str, text: str, names: frozenset[str]) -> str:
+def _option(name: str, text: str, is_option: Callable[[str], bool]) -> str:
     option = name.lower().replace("_", "-")
-    return f"--{option}=" if option in names else text
+    return f"--{option}=" if is_option(option) else text
 
 
 def _fail(error: BenchmarkError, *, verbose: bool) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import Parameter
 from rich.table import Table
 
 from common.catalog import inventory
@@ -22,17 +22,6 @@ from common.packages.outdated import Change, outdated_in_lock, outdated_servers,
 from common.packages.releases import record_release_dates
 from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.tables import Form
-
-LOOK_AROUND = Group.create_ordered("Look around")
-
-
-def register(app: App) -> None:
-    """Add the commands to the command line."""
-    app.command(list_, name="list", group=LOOK_AROUND)
-    app.command(new, group=LOOK_AROUND)
-    app.command(lock, group=LOOK_AROUND)
-    app.command(outdated, group=LOOK_AROUND)
-    app.command(upgrade_, name="upgrade", group=LOOK_AROUND)
 
 
 def list_(

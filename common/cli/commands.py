@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Group, Parameter, validators
+from cyclopts import Parameter, validators
 
 from common.aws.leftovers import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
@@ -59,8 +59,6 @@ from common.runtimes.preparation import available, prepare
 
 SBOMS = ROOT / "loadtests" / "results" / "sbom"
 
-BUILD = Group.create_ordered("Build")
-RUN = Group.create_ordered("Run")
 
 Declaration = Literal["yes", "no", "auto"]
 """Whether a server has a behaviour; ``auto`` observes it without judging it."""
@@ -68,18 +66,6 @@ Jobs = Annotated[
     int | None,
     Parameter(validator=validators.Number(gte=1, lte=64), help="Images built at once, 1 to 64; make -j sets it."),
 ]
-
-
-def register(app: App) -> None:
-    """Add the commands to the command line."""
-    app.command(build, group=BUILD)
-    app.command(sbom, group=BUILD)
-    app.command(bases, group=BUILD)
-    app.command(push, group=BUILD)
-    app.command(serve, group=RUN)
-    app.command(conformance, group=RUN)
-    app.command(divergences, group=RUN)
-    app.command(fargate_clean, name="fargate-clean", group=RUN)
 
 
 def build(

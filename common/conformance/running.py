@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from common.conformance.endpoint import Endpoint
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
@@ -23,6 +21,9 @@ MAX_FAILURES = 20
 
 DECLARATIONS: Mapping[str, bool | None] = {"yes": True, "no": False, "auto": None}
 """A stack's declaration of a behaviour: that it has it, that it does not, or nothing (observed, not judged)."""
+
+_USAGE_ERROR = 4
+"""``pytest.ExitCode.USAGE_ERROR``, without the tenth of a second that importing pytest takes."""
 
 
 class Failure(NamedTuple):
@@ -120,7 +121,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _outcome(process: subprocess.CompletedProcess[str], report: Path) -> SuiteOutcome:
     lines = (process.stderr.strip() or process.stdout.strip()).splitlines()
-    if process.returncode == pytest.ExitCode.USAGE_ERROR:  # the suite refuses a URL that cannot be reached in this way
+    if process.returncode == _USAGE_ERROR:  # the suite refuses a URL that cannot be reached in this way
         raise UsageError(lines[0].removeprefix("ERROR: ") if lines else "pytest refused its command line.")
     if not report.exists():
         raise FailedError(

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -68,6 +67,8 @@ def ecr_region(host: str) -> str | None:
 
 def connect_ecr(address: RegistryAddress) -> Ecr:
     """Connect to ECR in the region of the host name, else in boto3's; credentials and endpoint are boto3's too."""
+    import boto3  # noqa: PLC0415 -- a tenth of a second, which commands that call no cloud are spared
+
     match = _HOST.fullmatch(address.host)
     with _aws_errors():
         config = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from typing import Annotated
 
-from cyclopts import App, Group, Parameter, validators
+from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
 from common.catalog.images import DEFAULT_PYTHON, GENERATOR
@@ -25,19 +25,11 @@ from loadtests.generator.image import build_generator
 from loadtests.scenarios.registry import SCENARIOS, STEADY
 from loadtests.windows.tools import require_able, require_wrk
 
-LOAD_GENERATOR = Group.create_ordered("Load generator")
-
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds, 0 to 3600.")]
 Patience = Annotated[
     float,
     Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds to wait for the other side."),
 ]
-
-
-def register(app: App) -> None:
-    """Add the commands to the command line."""
-    for command in (crosscheck, bench_generator, master, worker, generator):
-        app.command(command, group=LOAD_GENERATOR)
 
 
 def crosscheck(

@@ -15,6 +15,7 @@ from common.catalog.selection import one_of
 from common.cli.parameters import NO_FARGATE
 from common.console import Terminal
 from common.project import ROOT
+from loadtests.cli.main import command_line
 
 INTRODUCTION = (
     "make COMMAND [NAME=value ...]; names match whatever their case, - or _; several are joined by commas.\n"
@@ -23,18 +24,14 @@ INTRODUCTION = (
 MAKEFILE = ROOT / "Makefile"
 
 
-def register(app: App) -> None:
-    """Add the command to the command line."""
-
-    @app.command(name="help", show=False)
-    def help_(*, command: Annotated[str | None, Parameter(help="The command to explain.")] = None) -> None:
-        """Print the commands, or explain one."""
-        terminal = Terminal()
-        if command is None:
-            terminal.results.print(overview(app))
-        else:
-            names = [name for name in app if not name.startswith("-")]
-            terminal.results.print(explanation(app, one_of(command, names, variable="COMMAND")))
+def help_(*, command: Annotated[str | None, Parameter(help="The command to explain.")] = None) -> None:
+    """Print the commands, or explain one."""
+    terminal, app = Terminal(), command_line()
+    if command is None:
+        terminal.results.print(overview(app))
+    else:
+        names = [name for name in app if not name.startswith("-")]
+        terminal.results.print(explanation(app, one_of(command, names, variable="COMMAND")))
 
 
 def overview(app: App) -> Lines:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
 from common.catalog.selection import one_of
@@ -13,15 +13,9 @@ from common.errors import UsageError
 from common.packages.releases import newest_of_each_minor, releases
 from common.runtimes.candidates import describe_runtime, require_local
 from loadtests.campaign.loop import start
-from loadtests.cli.measuring import MEASURE
 from loadtests.cli.parameters import AnyLoadParameters, Out, Seed, StoppingParameters
 from loadtests.experiments.loadtest import begin_loadtest
 from loadtests.reports import history as report
-
-
-def register(app: App) -> None:
-    """Add the command to the command line."""
-    app.command(history, group=MEASURE)
 
 
 def history(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
-from cyclopts import App, Group, Parameter, validators
+from cyclopts import Parameter, validators
 
 from common.aws.sizes import parse_fargate_sizes
 from common.catalog.frameworks import frameworks
@@ -84,18 +84,8 @@ from loadtests.experiments.workers import begin_workers, parse_worker_counts
 from loadtests.reports import repeats as repeats_report
 from loadtests.web.serving import WebUi, open_web
 
-MEASURE = Group.create_ordered("Measure")
-ON_FARGATE = Group.create_ordered("Measure on AWS Fargate")
-
 Tasks = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Tasks of each kind, 1 to 1000.")]
 CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
-
-
-def register(app: App) -> None:
-    """Add the commands to the command line."""
-    for command in (loadtest, compare, latency, workers_, causes, startup, memory, sizes, web):
-        app.command(command, name=command.__name__.rstrip("_"), group=MEASURE)
-    app.command(experiment, group=ON_FARGATE)
 
 
 def loadtest(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
 from common.catalog.runtimes import Runtime
@@ -17,18 +17,13 @@ from common.runtimes.candidates import Candidate, select_candidates, single_cand
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
-from loadtests.cli.measuring import MEASURE, CompareSide
+from loadtests.cli.measuring import CompareSide
 from loadtests.cli.parameters import LoadParameters
 from loadtests.experiments.sides import Side, both_candidates
 from loadtests.page.writing import write_page
 from loadtests.profiles import flame, sampling
 
 PAGE = RESULTS / "profile.html"
-
-
-def register(app: App) -> None:
-    """Add the command to the command line."""
-    app.command(profile, group=MEASURE)
 
 
 def profile(

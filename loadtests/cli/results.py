@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from cyclopts import App, Group, Parameter, validators
+from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
 from common.catalog.inventory import package_table
@@ -28,7 +28,7 @@ from loadtests.board.index import FigureIndex
 from loadtests.board.lookup import known_figures, locks_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
 from loadtests.board.rows import board_rows
-from loadtests.campaign.store import RESULTS as RUNS
+from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
@@ -39,19 +39,9 @@ from loadtests.site.pages import write_site
 from loadtests.site.pictures import PICTURES, write_pictures
 from loadtests.site.published import published_runs
 
-RESULTS = Group.create_ordered("Results")
-MAINTENANCE = Group.create_ordered("Maintenance")
-
-REPORT, SITE, BADGES = RUNS / "report.html", RUNS / "site", RUNS / "badges"
+REPORT, SITE, BADGES = RESULTS / "report.html", RESULTS / "site", RESULTS / "badges"
 
 Amount = Annotated[float | None, Parameter(validator=validators.Number(gt=0, lte=1e9))]
-
-
-def register(app: App) -> None:
-    """Add the commands to the command line."""
-    for command in (show, report, money, publish, site, badge):
-        app.command(command, group=RESULTS)
-    app.command(records, group=MAINTENANCE)
 
 
 def show(

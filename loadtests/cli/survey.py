@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
@@ -32,11 +32,6 @@ ROUNDS = 5
 """The fewest that give valid start-up times and percentiles."""
 MEMORY_ROUNDS = 3
 NAME = "survey"
-
-
-def register(app: App) -> None:
-    """Add the command to the command line."""
-    app.command(survey, group=measuring.MEASURE)
 
 
 def survey(

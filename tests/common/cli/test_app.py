@@ -177,7 +177,7 @@ def test_an_error_of_our_own_program_is_not_hidden() -> None:
     ],
 )
 def test_options_are_called_as_their_caller_does(text: str, *, by_make: bool, expected: str) -> None:
-    assert in_callers_words(text, NAMES, by_make=by_make) == expected
+    assert in_callers_words(text, NAMES.__contains__, by_make=by_make) == expected
 
 
 def test_the_options_of_all_commands_are_known() -> None:

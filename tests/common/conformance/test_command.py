@@ -26,7 +26,7 @@ def make_conformance(capsys: pytest.CaptureFixture[str]) -> Make:
 
     def make(*options: str) -> tuple[int, str, str]:
         app = new_app("")
-        commands.register(app)
+        app.command(commands.conformance)
         status = run(app, ["conformance", *options], {})
         return status, *capsys.readouterr()
 

@@ -67,7 +67,7 @@ def test_published_page_has_the_default_frameworks_and_every_server() -> None:
 @pytest.mark.parallel
 def test_published_page_says_what_is_observed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     app = new_app("")
-    commands.register(app)
+    app.command(commands.divergences)
     out = tmp_path / "page.md"
     line = ["divergences", "--framework=flask,raw_asgi", "--runtime=process", f"--out={out}"]
     assert run(app, line, {}) == 0, capsys.readouterr().err
