@@ -1,4 +1,4 @@
-"""Numbers as users write them in variables.
+"""Numbers as users write them in variables, and as messages write them.
 
 ``int`` and ``float`` also read ``1_0``, ``nan`` and the digits of every script, which are mistakes here.
 """
@@ -21,3 +21,8 @@ def parse_decimal(text: str) -> float:
     if _DECIMAL.fullmatch(text) is None:
         raise ValueError(f"must be a number in digits, such as 0.5, not {text or '(empty)'}")
     return float(text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 round`` or ``5 rounds``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

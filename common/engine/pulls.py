@@ -19,6 +19,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 from requests import RequestException
 
+from common.catalog.numbers import counted
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
 from common.host.ownership import is_alive, owner_id
@@ -82,7 +83,7 @@ def pull(client: DockerClient, reference: str) -> Pulled:
         raise FailedError(f"{reference} was not pulled: {error}") from error
     if remaining := client.images.list(all=True):
         raise FailedError(
-            f"removing {reference} left {len(remaining)} images in the engine, whose layers would not be pulled again."
+            f"removing {reference} left {counted(len(remaining), 'image')}, whose layers would not be pulled again."
         )
     return Pulled(download_s=downloaded - start, total_s=end - start)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.records.load import Setup
 from common.records.run import Cell, Conformance
@@ -106,7 +107,7 @@ def _reasons(
         yield from slice_reasons(loads, setup)
     yield from _machine_reasons(setup, loads, alone=alone)
     if 0 < len(windows) < FEWEST_ROUNDS:
-        seen = f"{len(windows)} windows; {FEWEST_ROUNDS} are the fewest to rank by"
+        seen = f"{counted(len(windows), 'window')}; {FEWEST_ROUNDS} are the fewest to rank by"
         yield Verdict.TOO_FEW_ROUNDS, f"{seen}. Raise ROUNDS."
     if (held := shares.throttled(loads)) is not None and held > NOTABLE_THROTTLING:
         seen = f"its quota of {setup.size.vcpu:g} vCPU held the server back for {held:.0%} of the time"

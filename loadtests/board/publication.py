@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from common.catalog.frameworks import frameworks
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
@@ -20,7 +21,6 @@ from loadtests.campaign.reading import misfits_named
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.reports import repeats as repeats_report
 from loadtests.reports import throughput as report
-from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 
 ReadRun = tuple[LoadRun, Summary]

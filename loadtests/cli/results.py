@@ -11,6 +11,7 @@ from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
 from common.catalog.inventory import package_table
+from common.catalog.numbers import counted
 from common.catalog.popularity import load_popularity
 from common.catalog.prices import load_prices
 from common.catalog.selection import canonical
@@ -141,7 +142,7 @@ def site(
     """Write a static site of the published runs, for any web server or host of files."""
     folder = out or SITE
     files = write_site(published_runs(PUBLISHED, load_prices()), folder)
-    Terminal().results.print(f"wrote {len(files)} files; begin with {folder / 'index.html'}", soft_wrap=True)
+    Terminal().results.print(f"wrote {counted(len(files), 'file')}; begin with {folder / 'index.html'}", soft_wrap=True)
 
 
 def badge(
@@ -181,5 +182,7 @@ def _figures(terminal: Terminal) -> list[Figure]:
     """Return the newest valid figures of this machine; report runs that cannot be read."""
     index = FigureIndex(experiment_of)
     if problems := index.problems():
-        terminal.say(f"left out, since they cannot be read: {len(problems)} runs, the first: {min(problems.values())}")
+        terminal.say(
+            f"left out, since they cannot be read: {counted(len(problems), 'run')}, the first: {min(problems.values())}"
+        )
     return known_figures(index)

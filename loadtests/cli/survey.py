@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from common.catalog.numbers import counted
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
@@ -98,7 +99,7 @@ class Survey:
             self.terminal.say(f"{head}: {len(subjects) - len(chosen)} stacks do not fit the budget: make {NAME} again")
         if chosen:
             about = format_clock(needed_s([(step, chosen)]))
-            self.terminal.say(f"{head}: {len(chosen)} stacks, at least about {about}; {_left(left_s)}")
+            self.terminal.say(f"{head}: {counted(len(chosen), 'stack')}, at least about {about}; {_left(left_s)}")
             self._measure(step, chosen, left_s)
 
     def _measure(self, step: Step, chosen: Sequence[Subject], left_s: float) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.aws.sizes import with_minimum_memory
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import SMALLEST_VCPU, Size
 from common.conformance.candidates import LONGEST_S, conform_all, require_some_conforming
@@ -101,7 +102,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
     @override
     def failure(self, summary: LatencySummary) -> BenchmarkError | None:
         if bad := sorted({row.point for row in summary.rows if row.verdict in TERMINAL_VERDICTS}):
-            return FailedError(f"{len(bad)} points have no valid number: {', '.join(bad)}.")
+            return FailedError(f"no valid number in {counted(len(bad), 'point')}: {', '.join(bad)}.")
         if bound := sorted({row.point for row in summary.rows if Verdict.GENERATOR_BOUND in row.doubts}):
             names = ", ".join(bound)
             return GeneratorBoundError(f"the generator was the limit for {names}: those numbers may be its own.")
@@ -234,7 +235,7 @@ def point(stack: str, size: Size, traffic: Sequence[Traffic], runtime: Runtime) 
     """Return a stack at a size under unchanged conditions."""
     pinned = split_cores(0 if runtime is Runtime.FARGATE else size.vcpu)
     return Point(
-        name=f"{stack} {size.vcpu:g} vCPU {size.workers} {'worker' if size.workers == 1 else 'workers'}",
+        name=f"{stack} {size.vcpu:g} vCPU {counted(size.workers, 'worker')}",
         stack=stack,
         size=size,
         server_cores=list(pinned.server),

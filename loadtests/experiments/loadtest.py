@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform, conform_all
@@ -33,7 +34,6 @@ from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fie
 from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.campaign.stopping import FEWEST_TO_RANK
 from loadtests.reports import throughput as report
-from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.visits.sliced_round import measure_in_turn
@@ -165,7 +165,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         seen = f"{undecided} of {len(pairs)} pairs undecided at the latest look, " if pairs else ""
         left = f", at most {format_clock(remaining.left_s)} left" if remaining.left_s else ""
         active = _walk(self.run, visits).active
-        return f"round {windows[-1].round}: {seen}{len(active)} cells stay in{left}"
+        return f"round {windows[-1].round}: {seen}{counted(len(active), 'cell')} stay in{left}"
 
 
 def begin_loadtest(

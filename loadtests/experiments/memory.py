@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all
@@ -93,7 +94,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
     @override
     def failure(self, summary: MemorySummary) -> BenchmarkError | None:
         if bad := [row.cell for row in summary.rows if row.verdict in TERMINAL_VERDICTS]:
-            return FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
+            return FailedError(f"no valid number in {counted(len(bad), 'cell')}: {', '.join(bad)}.")
         return None
 
     @override

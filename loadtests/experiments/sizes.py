@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.engine.contents import ZSTD_LEVEL
 from common.errors import BenchmarkError, FailedError
@@ -93,7 +94,7 @@ class Sizes(Experiment[FootprintRun, FootprintSummary]):
     @override
     def failure(self, summary: FootprintSummary) -> BenchmarkError | None:
         if failed := [name for name in summary.missing if name not in self.run.missing]:
-            return FailedError(f"{len(failed)} cells could not be measured: {', '.join(failed)}.")
+            return FailedError(f"{counted(len(failed), 'cell')} could not be measured: {', '.join(failed)}.")
         return None
 
     @override

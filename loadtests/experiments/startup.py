@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import select
 from common.catalog.sizes import Size
@@ -105,7 +106,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
         verdicts = [(row.cell, row.verdict) for row in summary.starts]
         verdicts += [(row.cell, row.verdict) for row in summary.pulls]
         if bad := [cell for cell, verdict in verdicts if verdict in TERMINAL_VERDICTS]:
-            return FailedError(f"{len(bad)} cells have no valid number: {', '.join(bad)}.")
+            return FailedError(f"no valid number in {counted(len(bad), 'cell')}: {', '.join(bad)}.")
         return None
 
     @override

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.aws.settings import FargateSettings
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all, require_some_conforming
@@ -90,7 +91,9 @@ class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
     @override
     def failure(self, summary: CrosscheckSummary) -> BenchmarkError | None:
         if summary.failures:
-            return FailedError(f"{len(summary.failures)} windows had failures, first {summary.failures[0]}.")
+            return FailedError(
+                f"failures in {counted(len(summary.failures), 'window')}, the first: {summary.failures[0]}."
+            )
         return None
 
     @override

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from common.catalog.numbers import counted
 from common.records.summary import Interval
 from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
 from loadtests.page.columns import BY_KEY
@@ -95,7 +96,12 @@ def costs(page: Page) -> Plot | None:
         caption="The server's part is what its floor takes: the same server with a hand-written app and no framework. "
         "The rest is the framework's, with the app in it. A framework that brings its own server has no floor."
         + _cut(known),
-        svg=bars(title, f"{len(drawn)} stacks, the cheapest first.", drawn, Axis(label="CPU µs/request", show=show)),
+        svg=bars(
+            title,
+            f"{counted(len(drawn), 'stack')}, the cheapest first.",
+            drawn,
+            Axis(label="CPU µs/request", show=show),
+        ),
         headings=("stack", "server µs", "framework and app µs", "95 % interval"),
         rows=[_cost_line(row, page) for row in known],
         keys=(("server", "server"), ("framework", "framework and app")),
@@ -130,7 +136,7 @@ def sizes_and_rates(page: Page) -> Plot | None:
         title=title,
         caption="Up and to the left is better: more requests from fewer bytes." + _cut(known),
         svg=scatter(
-            title, f"{len(points)} stacks.", points, Axis(label="image MB, compressed", zero=True),
+            title, f"{counted(len(points), 'stack')}.", points, Axis(label="image MB, compressed", zero=True),
             Axis(label="req/s per vCPU", log=True),
         ),
         headings=("stack", "image MB", "req/s per vCPU"),
@@ -171,4 +177,4 @@ def _bounds(value: Interval, show: Callable[[float], str]) -> str:
 def _spoken(marks: Sequence[Dot], show: Callable[[float], str]) -> str:
     """Return the first marks in words, for those who do not see the picture."""
     first = ", ".join(f"{one.label} {show(one.value)}" for one in marks[:3])
-    return f"{len(marks)} stacks; first {first}. The table below has every number."
+    return f"{counted(len(marks), 'stack')}; first {first}. The table below has every number."

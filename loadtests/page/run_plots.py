@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from common.catalog.numbers import counted
 from common.records.experiments.latency import LatencyRun, LatencySummary, TrafficRow, WorkersRun
 from common.records.experiments.startup import StartRow, StartupRun, StartupSummary
 from common.records.run import LoadRun
@@ -10,7 +11,7 @@ from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page
 from loadtests.page.plots import MOST, Plot, busy_response_times, costs, prices, rates, response_times, sizes_and_rates
 from loadtests.page.sources import Source
-from loadtests.reports.formatting import MISSING, MS_PER_S, counted, number, share, with_bounds
+from loadtests.reports.formatting import MISSING, MS_PER_S, number, share, with_bounds
 from loadtests.users import histogram
 
 MOST_CURVES = 12
@@ -41,7 +42,8 @@ def latencies(page: Page) -> Plot | None:
         caption="The share of responses that came within a time, under arrivals at half of each stack's own capacity. "
         "Where the quota throttled the server, the legend says for how much of the time.",
         svg=curves(
-            title, f"{len(series)} curves.", series, Axis(label="response time in ms, logarithmic", log=True),
+            title, f"{counted(len(series), 'curve')}.", series,
+            Axis(label="response time in ms, logarithmic", log=True),
             Axis(label="share of responses", zero=True, tick=share),
         ),
         headings=("stack and size", "p50 ms", "p99 ms", "throttled"),
@@ -96,7 +98,7 @@ def starts(page: Page) -> Plot | None:
         title=title,
         caption="create and start: the engine's calls. bind: until a socket listens. answer: until the first response. "
         "Means over fresh servers.",
-        svg=bars(title, f"{len(drawn)} starts.", drawn, Axis(label="seconds"), replay=True),
+        svg=bars(title, f"{counted(len(drawn), 'start')}.", drawn, Axis(label="seconds"), replay=True),
         headings=("stack", *(f"{phase} s" for phase in PHASES), "whole start s (95 % interval)"),
         rows=[
             (row.cell, *(number(getattr(row, f"{phase}_s"), digits=3) for phase in PHASES),
@@ -124,7 +126,7 @@ def climbs(page: Page) -> Plot | None:
         id="climbs",
         title=title,
         caption="Correct responses a second at each step of the load, up to the step that broke the objective.",
-        svg=curves(title, f"{len(series)} stacks.", series[:MOST_CURVES], Axis(label="target of the step"),
+        svg=curves(title, f"{counted(len(series), 'stack')}.", series[:MOST_CURVES], Axis(label="target of the step"),
                    Axis(label="req/s", zero=True)),
         headings=("stack", "target", "req/s"),
         rows=[(name, f"{x:,g}", f"{y:,.0f}") for name, points in steps.items() for x, y in points],

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from common.catalog.numbers import counted
 from common.console import Terminal
 from common.errors import UsageError
 from common.records.experiments.footprint import FootprintRun
@@ -22,7 +23,6 @@ from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.registry import experiment_of
-from loadtests.reports.formatting import counted
 from loadtests.summaries import throughput
 from loadtests.summaries.figures import machine_digest, subject_of
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import DEFAULT_PYTHON
+from common.catalog.numbers import counted
 from common.catalog.popularity import load_popularity
 from common.catalog.runtimes import Runtime
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
@@ -22,7 +23,6 @@ from loadtests.page.columns import BYTES_PER_MB
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
 from loadtests.page.svg import Scale, fitted, line, picture, text
-from loadtests.reports.formatting import counted
 from loadtests.summaries.figures import subject_of
 
 DROPPED = {
@@ -208,5 +208,5 @@ def _window_dots(name: str, made: Sequence[Window]) -> Markup | None:
             text(width / 2, height - 4, "windows in the order of time", anchor="middle", kind="label"),
             f'<path class="windows" d="{marks}"/>']  # fmt: skip
     low, high = min(value for _, value in known), max(value for _, value in known)
-    words = f"{len(known)} windows between {low:,.0f} and {high:,.0f} req/s per vCPU."
+    words = f"{counted(len(known), 'window')} between {low:,.0f} and {high:,.0f} req/s per vCPU."
     return picture(width, height, f"Every window of {name}", words, "".join(body))

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from common.catalog.numbers import counted
 from common.errors import UsageError
 from loadtests.page.answer import answer
 from loadtests.page.columns import COLUMNS
@@ -19,7 +20,6 @@ from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source
 from loadtests.page.stacks import stack_parts
 from loadtests.page.table import choices, script_data, shown_columns, table_rows
-from loadtests.reports.formatting import counted
 from loadtests.reports.throughput import title as title_of
 
 TEMPLATES = Path(__file__).with_name("templates")

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from common.catalog.numbers import counted
 from common.records.experiments.generator import CrosscheckSummary, ToolRow
 from common.records.load import Tool
 from common.records.run import CrosscheckRun
 from common.records.summary import Interval
-from loadtests.reports.formatting import bounds, counted, estimate, plain_table, share
+from loadtests.reports.formatting import bounds, estimate, plain_table, share
 
 HEADINGS = ("stack, tool", "req/s per vCPU", "95 % of it", "wall req/s", "95 % of that", "CPU", "gen")
 

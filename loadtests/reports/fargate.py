@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from common.catalog.numbers import counted
 from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary
 from common.records.summary import Interval
-from loadtests.reports.formatting import MB, bounds, counted, estimate, plain_table, with_bounds
+from loadtests.reports.formatting import MB, bounds, estimate, plain_table, with_bounds
 
 HEADINGS = ("cell", "n", "failed", "provisioning s", "pull s", "start s", "ready s", "total s", "95 % interval")
 DIFFERENCE = "minus the first"

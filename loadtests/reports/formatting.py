@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from common.catalog.numbers import counted
 from common.records.run import Cell
 from common.records.summary import Interval
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS
@@ -54,11 +55,6 @@ def number(value: float | None, *, scale: float = 1.0, digits: int = 0) -> str:
 def share(value: float | None) -> str:
     """Return a share as per cent."""
     return MISSING if value is None else f"{value:.0%}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, such as ``1 round`` or ``5 rounds``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def discarded_notes(discarded: int) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Group
 from rich.table import Table
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.records.experiments.latency import (
     CauseRatio,
@@ -21,7 +22,6 @@ from loadtests.reports.formatting import (
     MB,
     MS_PER_S,
     bounds,
-    counted,
     discarded_notes,
     estimate,
     plain_table,
@@ -79,9 +79,9 @@ def label(point: Point) -> str:
         point.stack,
         f"{size.vcpu:g} vCPU",
         f"{size.memory_bytes / MB:.0f} MB" if size.memory_bytes else "",
-        f"{size.workers} worker{'s' if size.workers > 1 else ''}",
+        counted(size.workers, "worker"),
         f"quota every {size.period_s * MS_PER_S:g} ms" if size.period_s else "",
-        f"{point.neighbours} neighbour{'s' if point.neighbours > 1 else ''}" if point.neighbours else "",
+        counted(point.neighbours, "neighbour") if point.neighbours else "",
         "through docker-proxy" if point.proxied else "",
     ]
     return ", ".join(filter(None, parts))

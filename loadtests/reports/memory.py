@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.records.experiments.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
 from loadtests.analysis.verdicts import sentences
-from loadtests.reports.formatting import MB, MISSING, bounds, counted, estimate, number, plain_table, stand_in_notes
+from loadtests.reports.formatting import MB, MISSING, bounds, estimate, number, plain_table, stand_in_notes
 
 HEADINGS = ("stack", "workers", "idle", "95 % interval", "anon", "shared", "kernel", "PSS", "loaded", "+ worker",
             "limit", "verdict")  # fmt: skip

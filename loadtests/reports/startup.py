@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
+from common.catalog.numbers import counted
 from common.records.experiments.startup import PullCell, PullRow, StartCell, StartRow, StartupRun, StartupSummary
 from loadtests.analysis.verdicts import sentences
-from loadtests.reports.formatting import bounds, counted, estimate, number, plain_table, stand_in_notes
+from loadtests.reports.formatting import bounds, estimate, number, plain_table, stand_in_notes
 
 BAR_WIDTH = 14
 PHASES = {"create_s": "cyan", "start_s": "blue", "bind_s": "yellow", "answer_s": "green"}

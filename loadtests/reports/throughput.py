@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from rich.table import Table
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.records.load import Setup
 from common.records.run import Cell, Design, LoadRun
@@ -18,7 +19,6 @@ from loadtests.reports.formatting import (
     MB,
     MISSING,
     bounds,
-    counted,
     discarded_notes,
     estimate,
     plain_table,

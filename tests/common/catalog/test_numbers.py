@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.catalog.numbers import parse_decimal, parse_whole
+from common.catalog.numbers import counted, parse_decimal, parse_whole
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("16", 16), ("007", 7), ("-1", -1), ("9" * 18, 10**18 - 1)])
@@ -20,3 +20,8 @@ def test_anything_else_is_no_number(text: str) -> None:
     for parse in (parse_whole, parse_decimal):
         with pytest.raises(ValueError, match=r"must be a .*number in digits"):
             parse(text)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 rounds"), (1, "1 round"), (12_000, "12,000 rounds")])
+def test_a_count_is_written_with_its_noun(count: int, text: str) -> None:
+    assert counted(count, "round") == text

@@ -140,7 +140,7 @@ def test_a_damaged_run_is_reported_and_does_not_keep_the_others_from_being_shown
     assert run(command_line(), ["show", *PROCESS], {GIVEN: ""}) == 0
     printed = capsys.readouterr()
     assert "10,000" in printed.out
-    assert f"left out, since they cannot be read: 1 runs, the first: {known / 'damaged'}" in printed.err
+    assert f"left out, since they cannot be read: 1 run, the first: {known / 'damaged'}" in printed.err
 
 
 @pytest.mark.usefixtures("known")

@@ -87,7 +87,7 @@ def test_a_failed_measurement_fails_the_run_but_an_unavailable_image_does_not() 
     failed = [replace(one, error="no", footprint=None) if isinstance(one, ImageVisit) else one for one in visits]
     failure = experiment.failure(experiment.summarise(failed))
     assert isinstance(failure, FailedError)
-    assert "1 cells could not be measured: a+b@slim." in str(failure)
+    assert "1 cell could not be measured: a+b@slim." in str(failure)
 
 
 def test_a_failed_measurement_of_libraries_fails_the_run_too() -> None:

@@ -71,4 +71,4 @@ def test_windows_with_failures_make_the_command_fail_once_all_is_written() -> No
     bad = [*good, window(RUN.cells[1].name, 2, load(failures={"timeout": 3}))]
     error = experiment.failure(experiment.summarise(bad))
     assert isinstance(error, FailedError)
-    assert str(error) == "1 windows had failures, first round 2 falcon+gunicorn-sync, wrk: timeout x 3."
+    assert str(error) == "failures in 1 window, the first: round 2 falcon+gunicorn-sync, wrk: timeout x 3."
