@@ -98,6 +98,15 @@ class _Turn:
         if self.server.network_namespace is not None:
             enter_network_namespace(Path(self.server.network_namespace))
 
+    def load_until(self, at_s: float) -> None:
+        """Load the server until this time, punctually.
+
+        The kernel brings the CPU time of what runs up to date only at its ticks, every 4 ms or more often. Two readings
+        that are a whole number of ticks apart are equally old, so that their difference is exact.
+        """
+        self.loop.yields_at_s = at_s
+        wait(at_s - time.perf_counter())
+
     def hold(self) -> None:
         """Stop the load and wait for the responses that are out; ``NotOpenError`` where they do not come."""
         self.loop.hold()
@@ -168,10 +177,11 @@ class _Round:
                 turn.idle_cpu_s += before.server_cpu_s - turn.last.server_cpu_s
                 turn.idle_s += before.at_s - turn.last.at_s
             turn.loop.release()
-            wait(self._slicing.skipped_s)
+            released_s = time.perf_counter()
+            turn.load_until(released_s + self._slicing.skipped_s)
             turn.loop.forget_extremes()
             first = turn.counters()
-            wait(self._slicing.slice_s - self._slicing.skipped_s)
+            turn.load_until(released_s + self._slicing.slice_s)
             last, open_min = turn.counters(), turn.loop.sockets.open_min
             turn.hold()
             turn.last = after = self._surroundings(turn)

@@ -9,6 +9,7 @@ Sockets are plain ones that never switch greenlets; the loop itself yields when 
 import gc
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -43,6 +44,8 @@ class ClosedLoop(Exchange):
     def __init__(self, flush: Callable[[], None], listener: Listener | None = None) -> None:
         super().__init__(listener)
         self.flush = flush
+        self.yields_at_s = math.inf
+        """A time, by ``clock``, at which other greenlets must run, although ``SLICE_S`` is not over."""
         self.error: Exception | None = None
         """The error that ended the loop; ``None`` if it ended with its last connection."""
         self._timers: list[tuple[float, int, Connection]] = []
@@ -125,7 +128,10 @@ class ClosedLoop(Exchange):
             gc.enable()
 
     def _slice(self) -> None:
-        end_s = clock() + SLICE_S
+        now_s = clock()
+        end_s = now_s + SLICE_S
+        if now_s < self.yields_at_s < end_s:
+            end_s = self.yields_at_s
         poll, handle = self.sockets.poll, self._handle
         while clock() < end_s:
             events = poll(0) or poll(LULL_S)

@@ -3,6 +3,7 @@
 import errno
 import gc
 import itertools
+import math
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from dataclasses import replace
 import gevent
 import pytest
 
+from loadtests.users import closed_loop
 from loadtests.users.closed_loop import SLICE_S, ClosedLoop
 from loadtests.users.connection import Connection
 from loadtests.users.exchange import RETRY_S
@@ -406,6 +408,25 @@ def test_other_greenlets_get_their_turn_in_time(monkeypatch: pytest.MonkeyPatch)
             late_s = time.perf_counter() - started_s - 0.01
         load.finish()
         assert late_s < 0.25
+
+
+@pytest.mark.parametrize(("yields_at_s", "handled"), [(math.inf, 10), (0.0035, 4), (0.0, 10), (1.0, 10)])
+def test_the_loop_yields_at_a_time_that_is_asked_for(
+    yields_at_s: float, handled: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With answers at any time, each of which takes a millisecond to handle, on a clock that stands still otherwise."""
+    loop, now_s = ClosedLoop(flush=lambda: None), 0.0
+
+    def handle(_: object) -> None:
+        nonlocal now_s
+        now_s += 0.001
+
+    monkeypatch.setattr(closed_loop, "clock", lambda: now_s)
+    monkeypatch.setattr(loop.sockets, "poll", lambda _: [(1, 1)])
+    monkeypatch.setattr(loop, "_handle", handle)
+    loop.yields_at_s = yields_at_s
+    loop._slice()
+    assert now_s == pytest.approx(handled * 0.001)
 
 
 def test_memory_does_not_grow_with_requests() -> None:
