@@ -95,14 +95,14 @@ def started(
     options = limits(size, cores, traits) | network(inside=inside, publish=publish, port=port)
     with watched_containers() as labels, created(image_tag, options, labels) as container:
         start(container, image_tag)
-        pid, memory = groups(container)
+        pid, cpu_meter, memory = groups(container)
         exit_reason = functools.partial(how_it_ended, container, memory)
         url, probe, prefix = addresses(container, inside=inside, publish=publish, port=port)
         name = f"{stack.name} in {image_tag}"
         yield RunningServer(
             url=url,
             client_prefix=prefix,
-            cpu_meter=cgroup_meter(pid),
+            cpu_meter=cpu_meter,
             memory_meter=f"cgroup:{memory}",
             network_namespace=Path(f"/proc/{pid}/ns/net") if prefix else None,
             wait_until_ready=lambda: wait_until(lambda: traits.is_ready(probe), exit_reason, name=name),
@@ -183,11 +183,11 @@ def start(container: Container, image_tag: str) -> None:
         raise UsageError(f"{image_tag} cannot be started: {error.explanation}") from error
 
 
-def groups(container: Container) -> tuple[int, Path]:
-    """Return the PID of a container's server on this machine, and the folder of its memory control group."""
+def groups(container: Container) -> tuple[int, str, Path]:
+    """Return the PID of a container's server on this machine, its CPU meter, and its memory control group's folder."""
     pid: int = _running(container)["State"]["Pid"]
     try:
-        return pid, cgroup_folder(pid, "memory")
+        return pid, cgroup_meter(pid), cgroup_folder(pid, "memory")
     except OSError as error:
         # No such process: either it has exited, which the engine notices later than we do and ``_running`` reports,
         # or the engine is on another machine. The SDK raises its timeouts as OSError.

@@ -20,7 +20,7 @@ from common.engine.ownership import watched_containers
 from common.engine.page_cache import evict
 from common.errors import FailedError
 from common.host.cores import Cores
-from common.host.cpu import cgroup_meter, read_cpu
+from common.host.cpu import read_cpu
 from common.host.readiness import READY_DEADLINE_S, responds
 from common.records.experiments.startup import Start
 from common.runtimes import container, process
@@ -55,9 +55,8 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
             created_s = time.perf_counter()
             container.start(made, candidate.tag)
             started_s = time.perf_counter()
-            pid, memory = container.groups(made)
+            pid, meter, memory = container.groups(made)
             _, probe, _ = container.addresses(made, inside=True)
-            meter = cgroup_meter(pid)
             bound_s, answered_s = _watch(pid, probe, functools.partial(container.how_it_ended, made, memory), candidate)
             return replace(
                 start,

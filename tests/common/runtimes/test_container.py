@@ -24,7 +24,7 @@ from common.catalog.stacks import Stack
 from common.engine.builds import build_images
 from common.engine.ownership import OWNER, WATCHDOG
 from common.errors import FailedError, UsageError
-from common.host.cpu import read_cpu
+from common.host.cpu import cgroup_meter, read_cpu
 from common.host.network import free_port
 from common.host.ownership import owner_id
 from common.project import ROOT
@@ -216,10 +216,23 @@ def test_an_exit_is_reported_with_its_status(engine: DockerClient, stack: Stack)
         assert running.exit_reason() == "its container was removed"
 
 
-@pytest.mark.parametrize("delay_s", [0, 0.5])
+@pytest.mark.parametrize(("delay_s", "seen_s"), [(0, 0), (0.5, 0), (0.5, 1)])
 def test_a_server_that_dies_at_its_start_ends_the_wait(
-    engine: DockerClient, toy_name: str, tmp_path: Path, delay_s: float
+    engine: DockerClient,
+    toy_name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    delay_s: float,
+    seen_s: float,
 ) -> None:
+    """Also if its control groups are looked for only after its exit."""
+
+    def late(pid: int) -> str:
+        time.sleep(seen_s)
+        return cgroup_meter(pid)
+
+    monkeypatch.setattr(common.runtimes.container, "cgroup_meter", late)
     app = f"import sys, time\ntime.sleep({delay_s})\nsys.exit('no such database')\n"
     dying = toy_stack(tmp_path, f"{toy_name}_dying", app=app)
     build_images([dying], [SLIM], report=lambda _: None)
