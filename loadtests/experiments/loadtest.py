@@ -165,7 +165,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         seen = f"{undecided} of {len(pairs)} pairs undecided at the latest look, " if pairs else ""
         left = f", at most {format_clock(remaining.left_s)} left" if remaining.left_s else ""
         active = _walk(self.run, visits).active
-        return f"round {windows[-1].round}: {seen}{counted(len(active), 'cell')} stay in{left}"
+        return f"round {windows[-1].round}: {seen}{counted(len(active), 'cell')} still in{left}"
 
 
 def begin_loadtest(

@@ -11,11 +11,12 @@ PACKAGE = "planted_step"
 WORK = "def work():\n    return sum(range({count}))\n"
 LESS, MORE = 500, 4000
 """The numbers that a request adds up before and after the planted step, which costs it tens of microseconds."""
+HISTORY = f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=6"
 LINES = ("from planted_step import work\n", "    work()\n    headers = ")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> None:
     project, wheels = copy_of_the_project(tmp_path), tmp_path / "wheels"
     wheels.mkdir()
@@ -27,5 +28,7 @@ def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> 
     app = (project / "frameworks" / "raw_wsgi" / "app.py").read_text()
     (folder / "app.py").write_text(LINES[0] + app.replace("    headers = ", LINES[1], 1))
     make(project, f"make lock FRAMEWORK={PACKAGE}", **indexes)
-    said = make(project, f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=6", **indexes)
+    said = make(project, HISTORY, **indexes)
+    if "was not compared" in said:  # other work has disturbed a row, which can hide a step but not make one up
+        said = make(project, HISTORY, **indexes)
     assert f"the speed changed at {PACKAGE}@1.1+gunicorn-gthread.\n" in said

@@ -212,12 +212,12 @@ def test_a_round_ends_with_the_open_pairs_and_the_time_left() -> None:
     experiment = _loadtest()
     visits, _ = _completed(experiment)
     first = [one for one in visits if one.round == 1]
-    assert experiment.round_summary(first) == "round 1: 3 cells stay in, at most 4:45 left"
+    assert experiment.round_summary(first) == "round 1: 3 cells still in, at most 4:45 left"
     fifth = [one for one in visits if one.round <= 5]
     assert experiment.round_summary(fifth) == (
-        "round 5: 1 of 3 pairs undecided at the latest look, 2 cells stay in, at most 2:30 left"
+        "round 5: 1 of 3 pairs undecided at the latest look, 2 cells still in, at most 2:30 left"
     )
-    assert (experiment.round_summary(visits) or "").endswith("0 cells stay in")
+    assert (experiment.round_summary(visits) or "").endswith("0 cells still in")
 
 
 @pytest.mark.parametrize(
