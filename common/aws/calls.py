@@ -123,7 +123,7 @@ class BotoClient:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 -- boto3 has no types
-        import boto3  # noqa: PLC0415 -- a tenth of a second, which commands that call no cloud are spared
+        import boto3  # noqa: PLC0415 -- it takes a tenth of a second, and most commands call no cloud
 
         # The AWS CLI and most SDKs honour AWS_REGION; boto3 reads AWS_DEFAULT_REGION only.
         return boto3.Session(region_name=self.region or os.environ.get("AWS_REGION"))

@@ -1,4 +1,4 @@
-"""Numbers as users write them in variables, and as messages write them.
+"""Numbers as users write them in variables, and counts as messages state them.
 
 ``int`` and ``float`` also read ``1_0``, ``nan`` and the digits of every script, which are mistakes here.
 """

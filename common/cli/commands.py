@@ -59,7 +59,6 @@ from common.runtimes.preparation import available, prepare
 
 SBOMS = ROOT / "loadtests" / "results" / "sbom"
 
-
 Declaration = Literal["yes", "no", "auto"]
 """Whether a server has a behaviour; ``auto`` observes it without judging it."""
 Jobs = Annotated[

@@ -29,7 +29,7 @@ from typing import IO
 import psutil
 
 GRACE_S = 2.0
-"""The time between ``TERM`` and ``KILL``, in which a program can exit by itself."""
+"""The time that a program has to exit by itself, between ``TERM`` and ``KILL``."""
 END_TIMEOUT_S = GRACE_S * 5
 INHERITED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ")
 """The variables that measured programs, and those that measure, inherit: others could change what is measured."""

@@ -67,7 +67,7 @@ def ecr_region(host: str) -> str | None:
 
 def connect_ecr(address: RegistryAddress) -> Ecr:
     """Connect to ECR in the region of the host name, else in boto3's; credentials and endpoint are boto3's too."""
-    import boto3  # noqa: PLC0415 -- a tenth of a second, which commands that call no cloud are spared
+    import boto3  # noqa: PLC0415 -- it takes a tenth of a second, and most commands call no cloud
 
     match = _HOST.fullmatch(address.host)
     with _aws_errors():

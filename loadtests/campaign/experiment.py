@@ -12,7 +12,8 @@ from msgspec import Struct
 from rich.console import Console, RenderableType
 
 from common.aws.settings import FargateSettings
-from common.errors import BenchmarkError
+from common.catalog.numbers import counted
+from common.errors import BenchmarkError, FailedError
 from common.records.figure import Figure
 from common.records.run import Cell, Run
 from common.records.visit import Visit
@@ -122,6 +123,11 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
     def round_summary(self, visits: Sequence[Visit]) -> str | None:  # noqa: ARG002 -- runs that decide by round
         """Return a sentence to print at the end of a round."""
         return None
+
+
+def no_valid_number(names: Sequence[str], noun: str) -> FailedError:
+    """Return the error of a run in which these cells or points, as ``noun`` says, have no valid number."""
+    return FailedError(f"no valid number for {counted(len(names), noun)}: {', '.join(names)}.")
 
 
 def remaining_of(planned: Iterable[PlannedVisit], visits: Sequence[Visit]) -> Remaining:

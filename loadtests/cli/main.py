@@ -64,7 +64,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "loadtests.cli.generator:generator",
     ),
 }
-"""Where the commands are defined, by the group of the help page that lists them.
+"""Where each command is defined, grouped as on the help page.
 
 A module is imported only when one of its commands is called: importing them all takes longer than most commands.
 """

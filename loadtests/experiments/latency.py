@@ -17,7 +17,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import SMALLEST_VCPU, Size
 from common.conformance.candidates import LONGEST_S, conform_all, require_some_conforming
 from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
-from common.errors import BenchmarkError, FailedError, GeneratorBoundError, UsageError
+from common.errors import BenchmarkError, GeneratorBoundError, UsageError
 from common.host.cores import split_cores
 from common.records.experiments.latency import LatencyRun, LatencySummary, Point, Traffic, TrafficVisit
 from common.records.figure import Figure
@@ -29,7 +29,7 @@ from common.runtimes.approval import PlannedServer
 from common.runtimes.candidates import Candidate
 from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.loadtest import WARMUP_S
@@ -102,7 +102,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
     @override
     def failure(self, summary: LatencySummary) -> BenchmarkError | None:
         if bad := sorted({row.point for row in summary.rows if row.verdict in TERMINAL_VERDICTS}):
-            return FailedError(f"no valid number in {counted(len(bad), 'point')}: {', '.join(bad)}.")
+            return no_valid_number(bad, "point")
         if bound := sorted({row.point for row in summary.rows if Verdict.GENERATOR_BOUND in row.doubts}):
             names = ", ".join(bound)
             return GeneratorBoundError(f"the generator was the limit for {names}: those numbers may be its own.")

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all
-from common.errors import BenchmarkError, FailedError
+from common.errors import BenchmarkError
 from common.host.cores import split_cores
 from common.records.experiments.memory import LimitVisit, MemoryCell, MemoryRun, MemorySummary, MemoryVisit
 from common.records.figure import Figure
@@ -18,7 +17,7 @@ from common.records.run import Cell
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import memory as report
@@ -94,7 +93,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
     @override
     def failure(self, summary: MemorySummary) -> BenchmarkError | None:
         if bad := [row.cell for row in summary.rows if row.verdict in TERMINAL_VERDICTS]:
-            return FailedError(f"no valid number in {counted(len(bad), 'cell')}: {', '.join(bad)}.")
+            return no_valid_number(bad, "cell")
         return None
 
     @override

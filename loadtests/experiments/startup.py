@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.selection import select
 from common.catalog.sizes import Size
@@ -24,7 +23,7 @@ from common.records.visit import Visit
 from common.registries import local
 from common.runtimes.candidates import Candidate
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import startup as report
@@ -106,7 +105,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
         verdicts = [(row.cell, row.verdict) for row in summary.starts]
         verdicts += [(row.cell, row.verdict) for row in summary.pulls]
         if bad := [cell for cell, verdict in verdicts if verdict in TERMINAL_VERDICTS]:
-            return FailedError(f"no valid number in {counted(len(bad), 'cell')}: {', '.join(bad)}.")
+            return no_valid_number(bad, "cell")
         return None
 
     @override

@@ -45,7 +45,7 @@ class ClosedLoop(Exchange):
         super().__init__(listener)
         self.flush = flush
         self.yields_at_s = math.inf
-        """A time, by ``clock``, at which other greenlets must run, although ``SLICE_S`` is not over."""
+        """The time, by ``clock``, at which the loop lets other greenlets run, even if ``SLICE_S`` is not over."""
         self.error: Exception | None = None
         """The error that ended the loop; ``None`` if it ended with its last connection."""
         self._timers: list[tuple[float, int, Connection]] = []

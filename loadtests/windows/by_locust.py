@@ -27,9 +27,9 @@ from loadtests.windows.tools import GeneratorError
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
 """The command line of Locust with our scenarios."""
 START_UP_S = 30.0
-"""The time allowed to Locust for starting, connecting and stopping."""
+"""The time that Locust has to start, connect and stop."""
 STEP_OVERHEAD_S = 21.0
-"""The time allowed to a step in addition to its window, for opening, settling and draining."""
+"""The time that a step has in addition to its window, to open connections, settle and drain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ LINE = ("python3", "-m", "loadtests.visits.load_task")
 WINDOW = "window"
 """The name of the only window of an order without a point."""
 SLACK_S = 30.0
-"""The time allowed to a task in addition to its windows."""
+"""The time that a task has in addition to its windows."""
 
 
 class LoadOrder(Struct, frozen=True, kw_only=True):

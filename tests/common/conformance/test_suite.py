@@ -111,6 +111,6 @@ def test_longest_delay_is_tried_wherever_sleeps_are_seen_to_overlap(declaration:
 @pytest.mark.parametrize("declaration", ["no", "auto"])
 def test_longest_delay_is_not_tried_where_sleeps_block(declaration: str) -> None:
     with serving(faulty_sleep.BlocksEverybody) as url:
-        waits = f"--patience={2 * PATIENCE_S}"  # the eighth sleeper waits for all of ``PATIENCE_S``
-        outcome = run_here(url, f"--overlap={declaration}", waits, "-k", "longest", module="test_sleep.py")
+        patience = f"--patience={2 * PATIENCE_S}"  # the eighth sleeper is answered only after ``PATIENCE_S``
+        outcome = run_here(url, f"--overlap={declaration}", patience, "-k", "longest", module="test_sleep.py")
     assert outcome.skipped.keys() == {"test_longest_delay_is_accepted"}

@@ -226,7 +226,7 @@ def test_a_server_that_dies_at_its_start_ends_the_wait(
     delay_s: float,
     seen_s: float,
 ) -> None:
-    """Also if its control groups are looked for only after its exit."""
+    """Its log is reported even if its control groups are looked for only after it has exited."""
 
     def late(pid: int) -> str:
         time.sleep(seen_s)

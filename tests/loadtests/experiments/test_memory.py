@@ -115,7 +115,7 @@ def test_servers_that_failed_fail_the_run() -> None:
     failed = [replace(one, error="exit status 1") if one.cell == "c+d 1 workers" else one for one in visits]
     failure = experiment.failure(experiment.summarise(failed))
     assert isinstance(failure, FailedError)
-    assert "no valid number in 1 cell: c+d 1 workers." in str(failure)
+    assert "no valid number for 1 cell: c+d 1 workers." in str(failure)
 
 
 @pytest.mark.parametrize(

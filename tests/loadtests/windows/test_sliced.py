@@ -116,7 +116,7 @@ def _measure(candidates: Mapping[str, Candidate], slicing: Slicing = SHORT, vcpu
 
 
 def _measure_on_cores_of_our_own(candidates: Mapping[str, Candidate]) -> dict[str, Window]:
-    """Measure again while windows are disturbed; skip the test if the hypervisor has a part in it to the end."""
+    """Measure again while windows are disturbed; skip the test if the hypervisor still disturbs the last ones."""
     for _ in range(TRIES):
         found = _measure(candidates)
         loads = [window.load for window in found.values() if window.load is not None and disturbed(window.load)]
