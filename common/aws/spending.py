@@ -9,6 +9,7 @@ from pathlib import Path
 from common.aws.calls import CannotContinueError
 from common.aws.clock import boot_time_s
 from common.aws.sizes import TABLE
+from common.catalog.numbers import counted
 from common.catalog.prices import BYTES_PER_GB, load_prices
 from common.catalog.prices import TABLE as PRICES
 from common.catalog.sizes import Size
@@ -141,7 +142,7 @@ class SpendingLimit:
         """
         most = sum(self.rates.dollars(size, lifetime_s + STOP_S) for size, lifetime_s in tasks)
         least = sum(self.rates.dollars(size, 0) for size, _ in tasks)
-        cost = f"{len(tasks)} tasks cost ${least:.4f} to ${most:.4f} ({self.rates.dated})"
+        cost = f"running {counted(len(tasks), 'task')} costs ${least:.4f} to ${most:.4f} ({self.rates.dated})"
         report(f"{cost}; data transfer, registry and endpoints not counted")
         self._require(most, cost)
         for size, lifetime_s in tasks:

@@ -96,7 +96,8 @@ class Survey:
             return
         chosen = fitting(step, subjects, left_s)
         if len(chosen) < len(subjects):
-            self.terminal.say(f"{head}: {len(subjects) - len(chosen)} stacks do not fit the budget: make {NAME} again")
+            left_out = counted(len(subjects) - len(chosen), "stack")
+            self.terminal.say(f"{head}: the budget is too short for {left_out}; make {NAME} again")
         if chosen:
             about = format_clock(needed_s([(step, chosen)]))
             self.terminal.say(f"{head}: {counted(len(chosen), 'stack')}, at least about {about}; {_left(left_s)}")

@@ -260,7 +260,7 @@ def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
         order = round_order(Window, conforming(run), number, run.seed)
         if todo := tuple(one for one in order if one.cell in active and one.cell not in made):
             return _Position(todo=todo, completion_reason="", active=active)
-    return _Position(todo=(), completion_reason=f"{run.rounds} rounds are made", active=active)
+    return _Position(todo=(), completion_reason=f"{counted(run.rounds, 'round')} measured", active=active)
 
 
 def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:

@@ -24,7 +24,7 @@ from loadtests.users import histogram
 from loadtests.windows.by_locust import LOCUST
 
 DELAY_S, STALL_S = 0.010, 0.5
-RATE_RPS, WINDOW_S = 1000, 20.0
+RATE_RPS, WINDOW_S = 1000, 10.0
 FEW, MANY = 64, 700
 """Connections: enough for 10 ms, opened slowly since the server counts that too; enough for a stall of 500 ms."""
 STALL_AT_S = 14.0

@@ -101,7 +101,7 @@ def test_a_plan_above_the_ceiling_is_refused_with_the_ceiling_it_needs() -> None
         with pytest.raises(UsageError, match=r"must be 0\.18 or more"):
             SpendingLimit(rates=rates(), max_dollars=ceiling).approve(tasks, reports.append)
     SpendingLimit(rates=rates(), max_dollars=0.18).approve(tasks, reports.append)
-    assert "10 tasks cost $0.0028 to $0.1714 (never)" in reports[-1]
+    assert "running 10 tasks costs $0.0028 to $0.1714 (never)" in reports[-1]
 
 
 def test_a_plan_includes_the_second_task_and_the_servers_wait_for_it() -> None:

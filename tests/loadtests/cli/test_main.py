@@ -18,7 +18,7 @@ from common.project import ROOT
 from loadtests.cli.main import command_line
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
-MESSAGE = re.compile(r"(process|docker) runtime, |\d+ tasks cost ")
+MESSAGE = re.compile(r"(process|docker) runtime, |running \d+ tasks? costs ")
 """Messages that may come before a value is looked at."""
 FARGATE = "--runtime=fargate --subnets=s --registry=r"
 

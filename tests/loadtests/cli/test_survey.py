@@ -53,7 +53,7 @@ def test_what_does_not_fit_the_budget_is_said_and_left(
     survey(STACKS, budget="150s")
     assert ("latency", "falcon,raw_wsgi") not in called
     assert ("startup", "falcon,raw_wsgi") in called
-    assert "do not fit the budget" in capsys.readouterr().err
+    assert "the budget is too short for 2 stacks; make survey again" in capsys.readouterr().err
 
 
 def test_a_step_that_runs_out_of_time_is_no_failure(

@@ -123,7 +123,7 @@ def test_a_run_of_one_stack_has_no_pair_to_decide_and_ends_at_the_first_look() -
 def test_rounds_gives_exactly_that_many_rounds() -> None:
     visits, end = _completed(_loadtest(rounds=3, fewest_rounds=3, looks=[]), noise=0.001)
     assert _rounds(visits) == dict.fromkeys(_rounds(visits), 3)
-    assert end.completion_reason == "3 rounds are made"
+    assert end.completion_reason == "3 rounds measured"
 
 
 @pytest.mark.parametrize(("budget_s", "fewest", "rounds"), [(40.0, 1, 2), (10.0, 1, 1), (40.0, 5, 5), (95.0, 5, 6)])
