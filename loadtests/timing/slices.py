@@ -55,7 +55,7 @@ class _Surroundings:
     server_steal: CoreTimes
 
 
-class _Turn:
+class Turn:
     """A server, its connections, and what was measured of it."""
 
     def __init__(self, server: SlicedServer, setup: Setup) -> None:
@@ -152,7 +152,7 @@ class _Round:
         self._order = order
         self._slicing = order.slicing
         self._setup = order.setup
-        self._turns = [_Turn(server, order.setup) for server in order.servers]
+        self._turns = [Turn(server, order.setup) for server in order.servers]
         self._start_s = 0.0
 
     def run(self) -> list[Load]:
@@ -168,7 +168,7 @@ class _Round:
                 self._load(turn, number)
         return [self._record(turn) for turn in self._turns]
 
-    def _load(self, turn: _Turn, number: int) -> None:
+    def _load(self, turn: Turn, number: int) -> None:
         """Make one slice; a server that is lost meanwhile gets no more."""
         try:
             turn.enter()
@@ -200,14 +200,14 @@ class _Round:
             return
         self._keep(turn, number, measured, before, after)
 
-    def _recover(self, turn: _Turn) -> None:
+    def _recover(self, turn: Turn) -> None:
         try:
             turn.hold()
             turn.read()
         except (NotOpenError, *LOST) as error:
             turn.gone = str(error)
 
-    def _keep(self, turn: _Turn, number: int, measured: Measured, before: _Surroundings, after: _Surroundings) -> None:
+    def _keep(self, turn: Turn, number: int, measured: Measured, before: _Surroundings, after: _Surroundings) -> None:
         span_s = after.at_s - before.at_s
         others_s, generator_others_s = self._others(before, after)
         steal_s = after.steal.since(before.steal).steal_s
@@ -241,7 +241,7 @@ class _Round:
             )
         )
 
-    def _surroundings(self, turn: _Turn) -> _Surroundings:
+    def _surroundings(self, turn: Turn) -> _Surroundings:
         server, own = self._setup.server_cores, self._setup.generator_cores
         busy_s = core_busy_s({*server, *own})
         everywhere, own_times, server_times = core_times(None, own or tuple(os.sched_getaffinity(0)), server)
@@ -268,7 +268,7 @@ class _Round:
             return max(0.0, beside_server_s - own_s), max(0.0, beside_own_s - server_s)
         return max(0.0, beside_server_s), max(0.0, beside_own_s)
 
-    def _record(self, turn: _Turn) -> Load:
+    def _record(self, turn: Turn) -> Load:
         if turn.gone is None:
             with suppress(*LOST):
                 turn.read()

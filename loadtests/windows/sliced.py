@@ -19,9 +19,9 @@ from loadtests.windows.by_locust import isolated_locust
 from loadtests.windows.tools import GeneratorError
 
 PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
-SKIPPED_S = 0.020
-"""The time that a server needs after a switch until it is as fast as before."""
-SHORT = Slicing(passes=40, most_passes=60, slice_s=0.06, skipped_s=SKIPPED_S)
+SKIPPED_S = 0.040
+"""The time after a switch until a server is as fast as under lasting load (``tests.benchmarks.settling``)."""
+SHORT = Slicing(passes=32, most_passes=48, slice_s=0.08, skipped_s=SKIPPED_S)
 """For a server with a whole number of vCPUs, which its quota never stops."""
 QUOTA_PERIOD_S = 0.1
 """The period of the kernel's CPU quota. A server that has used its share of one is stopped until the next."""
@@ -53,28 +53,37 @@ def slicing_for(vcpu: float) -> Slicing:
 
 def measure_round(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> list[Load]:
     """Load the servers in turn and return the load of each; ``GeneratorError`` where the generator gives no result."""
-    order = SliceOrder(
-        servers=[
-            SlicedServer(
-                url=server.url,
-                network_namespace=None if server.network_namespace is None else str(server.network_namespace),
-                cpu_meter=server.cpu_meter,
-            )
-            for server in running
-        ],
-        setup=setup,
-        slicing=slicing,
-        seed=seed,
-    )
+    result = carry_out(slice_order(running, setup, slicing, seed=seed), PROGRAM)
+    return msgspec.json.decode(result, type=list[Load])
+
+
+def slice_order(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> SliceOrder:
+    """Return the order to load these servers in turn."""
+    servers = [
+        SlicedServer(
+            url=server.url,
+            network_namespace=None if server.network_namespace is None else str(server.network_namespace),
+            cpu_meter=server.cpu_meter,
+        )
+        for server in running
+    ]
+    return SliceOrder(servers=servers, setup=setup, slicing=slicing, seed=seed)
+
+
+def carry_out(order: SliceOrder, program: Sequence[str]) -> bytes:
+    """Have a program carry out an order on the generator's cores, and return its result in JSON.
+
+    ``GeneratorError`` where it gives none.
+    """
     with temporary_folder("round") as folder:
-        order_file, result_file = folder / "order.json", folder / "loads.json"
+        order_file, result_file = folder / "order.json", folder / "result.json"
         order_file.write_bytes(msgspec.json.encode(order))
-        line = (*PROGRAM, str(order_file), str(result_file))
-        with isolated_locust(line, folder, cores=setup.generator_cores) as program:
+        line = (*program, str(order_file), str(result_file))
+        with isolated_locust(line, folder, cores=order.setup.generator_cores) as generator:
             try:
-                program.wait(order.longest_s())
+                generator.wait(order.longest_s())
             except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"the load generator did not end in time. {program.last_lines()}") from error
+                raise GeneratorError(f"the load generator did not end in time. {generator.last_lines()}") from error
             if not result_file.exists():
-                raise GeneratorError(f"the load generator ended without a result: {program.exit_reason()}")
-            return msgspec.json.decode(result_file.read_bytes(), type=list[Load])
+                raise GeneratorError(f"the load generator ended without a result: {generator.exit_reason()}")
+            return result_file.read_bytes()

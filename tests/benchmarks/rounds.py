@@ -1,13 +1,15 @@
 """The servers of a load test in slices, for benchmarks that measure them in ways of their own."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from common.catalog.sizes import Size
 from common.cli.parameters import StackParameters
 from common.console import Terminal
 from common.host.run_lock import hold_run_lock
+from common.records.load import Setup
 from common.records.run import Design, LoadRun
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.stopping import exactly
@@ -36,3 +38,16 @@ def prepared(
     identity = RunIdentity.new(name, SEED)
     with hold_run_lock(identity.id):
         yield begin(identity)
+
+
+@contextmanager
+def servers_up(subjects: Mapping[str, Candidate], setup: Setup) -> Iterator[dict[str, RunningServer]]:
+    """Bring up fresh servers of all stacks."""
+    with ExitStack() as servers:
+        running = {
+            name: servers.enter_context(one.start(setup.size, cores=setup.server_cores))
+            for name, one in subjects.items()
+        }
+        for server in running.values():
+            server.wait_until_ready()
+        yield running

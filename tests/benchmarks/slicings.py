@@ -9,8 +9,7 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from common.cli.parameters import StackParameters
@@ -18,17 +17,16 @@ from common.console import Terminal
 from common.records.load import Setup
 from common.records.run import Slicing
 from common.runtimes.base import RunningServer
-from common.runtimes.candidates import Candidate
 from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.statistics.variance import spread
 from loadtests.windows.sliced import SHORT, SKIPPED_S, measure_round
-from tests.benchmarks.rounds import prepared
+from tests.benchmarks.rounds import prepared, servers_up
 
 STACKS = "raw_asgi,starlette,fastapi,falcon,flask"
 SETS = 6
 FEWER = Slicing(passes=24, most_passes=36, slice_s=0.10, skipped_s=SKIPPED_S)
-MORE = Slicing(passes=48, most_passes=72, slice_s=0.06, skipped_s=SKIPPED_S)
+MORE = Slicing(passes=48, most_passes=72, slice_s=0.08, skipped_s=SKIPPED_S)
 SLICINGS = (FEWER, SHORT, MORE)
 
 
@@ -47,25 +45,12 @@ def main() -> int:
     terminal, tried = Terminal(), [_Tried() for _ in SLICINGS]
     with prepared("slicings", StackParameters(framework=STACKS), sets, terminal) as (experiment, subjects):
         for number in range(1, sets + 1):
-            with _up(subjects, experiment.run.setup) as running:
+            with servers_up(subjects, experiment.run.setup) as running:
                 _measure(running, experiment.run.setup, number, tried)
             terminal.say(f"set {number}/{sets}")
     rows = [_row(slicing, one) for slicing, one in zip(SLICINGS, tried, strict=True)]
     terminal.write(markdown_table(("slices", "spread of a value", "s a set", "sets"), rows, left={"slices"}))
     return 0
-
-
-@contextmanager
-def _up(subjects: Mapping[str, Candidate], setup: Setup) -> Iterator[dict[str, RunningServer]]:
-    """Bring up fresh servers of all stacks."""
-    with ExitStack() as servers:
-        running = {
-            name: servers.enter_context(one.start(setup.size, cores=setup.server_cores))
-            for name, one in subjects.items()
-        }
-        for server in running.values():
-            server.wait_until_ready()
-        yield running
 
 
 def _measure(running: Mapping[str, RunningServer], setup: Setup, number: int, tried: list[_Tried]) -> None:
