@@ -126,7 +126,7 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
 
 
 def no_valid_number(names: Sequence[str], noun: str) -> FailedError:
-    """Return the error of a run in which these cells or points, as ``noun`` says, have no valid number."""
+    """Return the error for a run that has no valid number for these names; ``noun`` says what they are names of."""
     return FailedError(f"no valid number for {counted(len(names), noun)}: {', '.join(names)}.")
 
 

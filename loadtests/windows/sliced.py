@@ -58,7 +58,7 @@ def measure_round(running: Sequence[RunningServer], setup: Setup, slicing: Slici
 
 
 def slice_order(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> SliceOrder:
-    """Return the order to load these servers in turn."""
+    """Return the order by which a program loads these servers in turn."""
     servers = [
         SlicedServer(
             url=server.url,
@@ -71,9 +71,9 @@ def slice_order(running: Sequence[RunningServer], setup: Setup, slicing: Slicing
 
 
 def carry_out(order: SliceOrder, program: Sequence[str]) -> bytes:
-    """Have a program carry out an order on the generator's cores, and return its result in JSON.
+    """Run a program that carries out an order on the generator's cores, and return its result, which is JSON.
 
-    ``GeneratorError`` where it gives none.
+    Raises ``GeneratorError`` if the program does not end in time or leaves no result.
     """
     with temporary_folder("round") as folder:
         order_file, result_file = folder / "order.json", folder / "result.json"

@@ -25,29 +25,29 @@ from tests.benchmarks.rounds import prepared, servers_up
 STACKS = "raw_asgi,aiohttp,starlette,litestar,raw_wsgi,falcon,flask,django"
 SETS = 3
 MARKS_S = (0.012, 0.020, 0.040, 0.060, 0.080, 0.100, 0.140, 0.240)
-"""When the counters are read, after the load began."""
+"""When the counters are read, counted from the beginning of the load."""
 PROGRAM = (sys.executable, "-m", "tests.benchmarks.settling_load", *map(str, MARKS_S))
 SLICING = Slicing(passes=60, most_passes=60, slice_s=MARKS_S[-1], skipped_s=MARKS_S[-2])
 
-Slice = tuple[int, list[tuple[int, float]]]
-"""The place of a server, and its correct responses and CPU-seconds so far at each mark."""
+Readings = tuple[int, list[tuple[int, float]]]
+"""The readings of one slice: the server's index, and its correct responses and CPU-seconds so far at each mark."""
 
 
 def main() -> int:
-    """Load the servers in turn, and print how far each part of a slice is from the last."""
+    """Load the servers in turn, and print by how much each part of a slice differs from the last part."""
     sets = int(sys.argv[1]) if len(sys.argv) > 1 else SETS
     terminal, logs = Terminal(), defaultdict[tuple[str, int], list[float]](list)
     with prepared("settling", StackParameters(framework=STACKS), sets, terminal) as (experiment, subjects):
         for number in range(1, sets + 1):
             with servers_up(subjects, experiment.run.setup) as running:
                 order = slice_order(list(running.values()), experiment.run.setup, SLICING, seed=str(number))
-                slices = msgspec.json.decode(carry_out(order, PROGRAM), type=list[Slice])
+                slices = msgspec.json.decode(carry_out(order, PROGRAM), type=list[Readings])
             names = list(running)
-            for place, readings in slices:
+            for index, readings in slices:
                 *parts, last = _rates(readings)
                 for part, rate in enumerate(parts):
                     if rate and last:
-                        logs[names[place], part].append(math.log(rate / last))
+                        logs[names[index], part].append(math.log(rate / last))
             terminal.say(f"set {number}/{sets}")
     headings = ("stack", *(f"{first * 1000:g} to {last * 1000:g} ms" for first, last in pairwise(MARKS_S[:-1])))
     rows = [(name, *(_difference(logs[name, part]) for part in range(len(headings) - 1))) for name in subjects]

@@ -19,14 +19,14 @@ from loadtests.timing.slices import Turn
 
 
 def main(marks_s: Sequence[float], order_file: Path, result_file: Path) -> None:
-    """Carry out the order, and write each slice: the server's place, and its requests and CPU-seconds at each mark."""
+    """Carry out the order, and write the readings of each slice as ``tests.benchmarks.settling`` decodes them."""
     order = msgspec.json.decode(order_file.read_bytes(), type=SliceOrder)
     turns = [Turn(server, order.setup) for server in order.servers]
     for turn in turns:
         turn.open(order.setup.load.warmup_s)
     draw, slices = random.Random(order.seed), list[tuple[int, list[tuple[int, float]]]]()  # noqa: S311 -- not for secrets
     for _ in range(order.slicing.passes):
-        slices += [(place, _readings(turns[place], marks_s)) for place in draw.sample(range(len(turns)), len(turns))]
+        slices += [(index, _readings(turns[index], marks_s)) for index in draw.sample(range(len(turns)), len(turns))]
     result_file.write_bytes(msgspec.json.encode(slices))
     os._exit(0)  # users and their loops wait for turns that do not come
 
