@@ -37,14 +37,9 @@ class WritesThousandsSeparators(Good):
         return f"slept for {delay_ms:,} ms"
 
 
-@caught(
-    "sleep",
-    "sleep_is_never_shorter_than_requested",
-    "sleep_of_over_a_second_lasts_as_long_as_it_states",
-    among="not bad_delay",
-)
+@caught("sleep", "sleep_of_over_a_second_lasts_as_long_as_it_states", among="not bad_delay and not never_shorter")
 class FivePercentShort(Good):
-    """Sleeps 5 % less than requested, which a request's own duration can hide at 10 ms and below."""
+    """Sleeps 5 % less than requested, which the duration of the request itself can hide at 50 ms and below."""
 
     def wait(self, delay_s: float) -> None:
         """Sleep too short."""

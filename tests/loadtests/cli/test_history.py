@@ -28,7 +28,8 @@ def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> 
     app = (project / "frameworks" / "raw_wsgi" / "app.py").read_text()
     (folder / "app.py").write_text(LINES[0] + app.replace("    headers = ", LINES[1], 1))
     make(project, f"make lock FRAMEWORK={PACKAGE}", **indexes)
+    expected = f"the speed changed at {PACKAGE}@1.1+gunicorn-gthread.\n"
     said = make(project, HISTORY, **indexes)
-    if "was not compared" in said:  # other work has disturbed a row, which can hide a step but not make one up
+    if expected not in said:  # one run in 20 may name 1.2 too, since the level is 5 %, and other work can hide a step
         said = make(project, HISTORY, **indexes)
-    assert f"the speed changed at {PACKAGE}@1.1+gunicorn-gthread.\n" in said
+    assert expected in said
