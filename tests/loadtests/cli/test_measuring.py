@@ -75,10 +75,10 @@ def _wait_for_windows(folder: Path, count: int) -> None:
 
 @pytest.mark.parallel
 def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path) -> None:
-    ended = _loadtest("--framework=falcON,raw-asgi", "--rounds=2", "--seed=11", f"--out={tmp_path}")
+    ended = _loadtest("--framework=falcON,raw-asgi", "--rounds=1", "--seed=11", f"--out={tmp_path}")
     run = RunFolder(folder=tmp_path).run()
     assert isinstance(run, LoadRun)
-    assert _steps(tmp_path) == _planned([cell.name for cell in run.cells], 2, 11)
+    assert _steps(tmp_path) == _planned([cell.name for cell in run.cells], 1, 11)
     assert all(cell.conformance is not None and not cell.conformance.failed for cell in run.cells)
     for window in _windows(tmp_path):
         assert window.error is None
@@ -253,7 +253,7 @@ def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path
 def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_one(tmp_path: Path) -> None:
     """A round of which one window is on disk is made again: neither server had a core for itself."""
     copy, out = _copy(tmp_path / "copy"), tmp_path / "out"
-    with _begun("compare", "--a=raw_wsgi", f"--b={copy}", "--rounds=5", "--seed=5", f"--out={out}"):
+    with _begun("compare", "--a=raw_wsgi", f"--b={copy}", "--rounds=3", "--seed=5", f"--out={out}"):
         _wait_for_windows(out, 3)
     lines = (out / VISITS).read_bytes().splitlines(keepends=True)
     (out / VISITS).write_bytes(b"".join(lines[:3]))  # both windows of a round, and one of the next
@@ -263,7 +263,7 @@ def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_
     assert f"the last round is incomplete; moved it to {DAMAGED}" in ended.stderr
     windows = _windows(out)
     assert windows[: len(kept)] == kept
-    assert _steps(out) == _planned(["raw_wsgi", str(copy)], 5, 5)
+    assert _steps(out) == _planned(["raw_wsgi", str(copy)], 3, 5)
     for first, second in zip(windows[::2], windows[1::2], strict=True):
         assert abs(first.started_at - second.started_at) < timedelta(seconds=1)
     assert re.search("is faster|is slower|equivalent|undecided", ended.stdout.splitlines()[-1])

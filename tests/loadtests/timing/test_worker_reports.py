@@ -12,7 +12,7 @@ from loadtests.users import histogram
 from tests.support.locust_runs import locust, port_of, sometimes_wrong, workers
 from tests.support.servers import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 
 @pytest.mark.parametrize("count", [0, 2])
