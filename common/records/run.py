@@ -147,7 +147,13 @@ class Slicing(Struct, frozen=True, kw_only=True):
     passes: Annotated[Count, says("Slices of each server that are to count.")]
     most_passes: Annotated[Count, says("Most slices of each server, those made again included.")]
     slice_s: Annotated[Seconds, says("Length of the load of a slice.")]
-    skipped_s: Annotated[Seconds, says("How much at the beginning of a slice is not counted.")]
+    skipped_s: Annotated[
+        Seconds,
+        says(
+            "How much at the beginning of a slice is not counted. The slices of a server that answers fewer than 64 "
+            "requests in the rest of one are counted from the first request to the last response, and are fewer."
+        ),
+    ]
 
 
 class Stopping(Struct, frozen=True, kw_only=True):

@@ -161,7 +161,7 @@ class Load(Struct, frozen=True, kw_only=True):
         float | None,
         says(
             "Throughput x mean response time / users: 1 in a closed loop, usually less in an open one; "
-            "null if the tool does not report it."
+            "null if the tool does not report it, or where slices were counted to their last responses."
         ),
     ]
     server_gone: Annotated[str | None, says("How the server was lost; null if it was not.")] = None

@@ -25,10 +25,11 @@ from common.host.core_times import CoreTimes, core_busy_s, core_times
 from common.host.cpu import CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
+from common.records.run import Slicing
 from common.records.window import Load, Slice
 from loadtests.scenarios.registry import scenario_for
 from loadtests.timing.scenario_users import user_class
-from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder
+from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import Counters, Measured, load_of
 from loadtests.timing.snapshot import run_delay_s
 from loadtests.timing.window import NotOpenError, wait, wait_open
@@ -58,8 +59,9 @@ class _Surroundings:
 class Turn:
     """A server, its connections, and what was measured of it."""
 
-    def __init__(self, server: SlicedServer, setup: Setup) -> None:
+    def __init__(self, server: SlicedServer, setup: Setup, slicing: Slicing) -> None:
         self.server = server
+        self.slicing = slicing
         self.users = setup.load.users
         self.gone: str | None = None
         self.slices: list[Slice] = []
@@ -81,14 +83,23 @@ class Turn:
         """Slices that count."""
         return sum(not one.disturbed for one in self.slices)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether another slice is needed, and allowed."""
+        left = self.undisturbed < self.slicing.passes and len(self.slices) < self.slicing.most_passes
+        return self.gone is None and left
+
     def open(self, warmup_s: float) -> None:
-        """Open all connections, load the server for a while, and read its processes."""
+        """Open all connections, load the server for a while to see how fast it is, and read its processes."""
         self.enter()
         self.runner.start(self.users, spawn_rate=self.users)
         try:
             wait_open(self.loop, lambda: self.runner.user_count, OPENING_S)
+            began_s, before = time.perf_counter(), self._responses()
             wait(warmup_s)
             self.hold()
+            responses_per_s = (self._responses() - before) / (time.perf_counter() - began_s)
+            self.slicing = slicing_of(self.slicing, users=self.users, responses_per_s=responses_per_s)
             self.read()
         except (NotOpenError, *LOST) as error:
             self.gone = str(error)
@@ -132,6 +143,31 @@ class Turn:
             return sum(process_cpu_s(pid) for pid in self._processes)
         return read_cpu(meter).cpu_s
 
+    def load(self) -> Measured:
+        """Load the server for a slice, wait for the responses that are out, and return what counts."""
+        if not self.slicing.skipped_s:
+            return self._load_counting_all()
+        self.loop.release()
+        released_s = time.perf_counter()
+        self.load_until(released_s + self.slicing.skipped_s)
+        self.loop.forget_extremes()
+        first = self.counters()
+        self.load_until(released_s + self.slicing.slice_s)
+        last, open_min = self.counters(), self.loop.sockets.open_min
+        self.hold()
+        return Measured(first=first, last=last, open_min=open_min)
+
+    def _load_counting_all(self) -> Measured:
+        self.loop.forget_extremes()
+        first = self.counters()
+        self.loop.release()
+        self.load_until(time.perf_counter() + self.slicing.slice_s)
+        self.hold()
+        return Measured(first=first, last=self.counters(), open_min=self.loop.sockets.open_min, to_the_last=True)
+
+    def _responses(self) -> int:
+        return sum(tally.good + tally.wrong for tally in self.loop.tallies.values())
+
     def counters(self) -> Counters:
         """Return every counter now."""
         return Counters(
@@ -150,9 +186,8 @@ class _Round:
 
     def __init__(self, order: SliceOrder) -> None:
         self._order = order
-        self._slicing = order.slicing
         self._setup = order.setup
-        self._turns = [Turn(server, order.setup) for server in order.servers]
+        self._turns = [Turn(server, order.setup, order.slicing) for server in order.servers]
         self._start_s = 0.0
 
     def run(self) -> list[Load]:
@@ -160,8 +195,8 @@ class _Round:
         for turn in self._turns:
             turn.open(self._setup.load.warmup_s)
         self._start_s = time.perf_counter()
-        for number in range(1, self._slicing.most_passes + 1):
-            todo = [turn for turn in self._turns if turn.gone is None and turn.undisturbed < self._slicing.passes]
+        for number in range(1, self._order.slicing.most_passes + 1):
+            todo = [turn for turn in self._turns if turn.wanted]
             order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
             for turn in order:
                 gc.freeze()  # each loop collects garbage once a second, and would go through what earlier slices hold
@@ -176,14 +211,7 @@ class _Round:
             if turn.last is not None and turn.last.server_cpu_s is not None and before.server_cpu_s is not None:
                 turn.idle_cpu_s += before.server_cpu_s - turn.last.server_cpu_s
                 turn.idle_s += before.at_s - turn.last.at_s
-            turn.loop.release()
-            released_s = time.perf_counter()
-            turn.load_until(released_s + self._slicing.skipped_s)
-            turn.loop.forget_extremes()
-            first = turn.counters()
-            turn.load_until(released_s + self._slicing.slice_s)
-            last, open_min = turn.counters(), turn.loop.sockets.open_min
-            turn.hold()
+            measured = turn.load()
             turn.last = after = self._surroundings(turn)
         except LOST:  # a process of the server's has ended: perhaps one of its workers
             turn.last = None
@@ -194,7 +222,6 @@ class _Round:
             return
         if turn.loop.error is not None:
             raise turn.loop.error
-        measured = Measured(first=first, last=last, open_min=open_min)
         if not turn.loop.open_now and measured.only_lost:
             turn.gone = "no connection was open when the slice ended"
             return
@@ -273,7 +300,7 @@ class _Round:
             with suppress(*LOST):
                 turn.read()
         counted = turn.measured
-        if 2 * turn.undisturbed >= self._slicing.passes:
+        if 2 * turn.undisturbed >= turn.slicing.passes:
             counted = [one for one, made in zip(turn.measured, turn.slices, strict=True) if not made.disturbed]
         return load_of(
             counted,

@@ -21,7 +21,7 @@ from loadtests.timing.slices import Turn
 def main(marks_s: Sequence[float], order_file: Path, result_file: Path) -> None:
     """Carry out the order, and write the readings of each slice as ``tests.benchmarks.settling`` decodes them."""
     order = msgspec.json.decode(order_file.read_bytes(), type=SliceOrder)
-    turns = [Turn(server, order.setup) for server in order.servers]
+    turns = [Turn(server, order.setup, order.slicing) for server in order.servers]
     for turn in turns:
         turn.open(order.setup.load.warmup_s)
     draw, slices = random.Random(order.seed), list[tuple[int, list[tuple[int, float]]]]()  # noqa: S311 -- not for secrets

@@ -66,10 +66,11 @@ TWISTS = {
     "closing": "body += b' ' * 0",
     "growing": "number < 200 or kept.append(b'x' * 2**20)",
     "costly": "burn(before_s + number * 0.0005)",
+    "slow": "burn(before_s + number * 0.03)",
     "lazy": "number % 8 or time.sleep(0.001)",
     "restless": "number != 100 or threading.Thread(target=rest_rarely, daemon=True).start()",
 }
-COSTLY_PER_CPU_S = 1 / 0.0005
+COSTLY_PER_CPU_S, SLOW_PER_CPU_S = 1 / 0.0005, 1 / 0.03
 """Requests that a CPU-second pays for: the program fills up what each has cost it so far to exactly that much."""
 
 

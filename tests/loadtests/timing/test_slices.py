@@ -23,14 +23,9 @@ HELD = 10_000
 class Turn:
     """A server whose slices keep many objects alive, as copies of the counters do."""
 
-    gone: str | None = None
+    wanted: bool = True
     held: list[list[int]] = field(default_factory=list)
     collectable: list[int] = field(default_factory=list)
-
-    @property
-    def undisturbed(self) -> int:
-        """The number of slices."""
-        return len(self.collectable)
 
     def open(self, warmup_s: float) -> None:
         """Open nothing."""

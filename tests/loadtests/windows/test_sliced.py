@@ -27,10 +27,11 @@ from common.runtimes.candidates import Candidate
 from loadtests.analysis.slice_verdicts import disturbed
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
+from loadtests.timing.slice_order import FEWEST_PASSES
 from loadtests.visits.sliced_round import measure_in_turn
 from loadtests.windows.sliced import measure_round, slicing_for, why_not_sliced
 from tests.support import records
-from tests.support.programmable import COSTLY_PER_CPU_S, programmed
+from tests.support.programmable import COSTLY_PER_CPU_S, SLOW_PER_CPU_S, programmed
 from tests.support.servers import CLOSE, Client, serving
 
 CORES = sorted(os.sched_getaffinity(0))
@@ -74,8 +75,8 @@ def test_what_counts_of_all_slices_is_more_than_a_second(vcpu: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parallel
-def test_a_closing_server_that_gives_no_answer_within_a_slice_is_not_taken_for_dead() -> None:
-    """None of its connections is open when the slice ends, since it has closed them."""
+def test_a_closing_server_that_gives_no_answer_within_a_slice_is_counted_to_its_last_response() -> None:
+    """None of its connections is open when the slice ends, since it has closed them, but it is not taken for dead."""
 
     def slow(client: Client, _: int) -> bool:
         time.sleep(0.15)
@@ -89,7 +90,8 @@ def test_a_closing_server_that_gives_no_answer_within_a_slice_is_not_taken_for_d
         setup = records.setup(server_cores=CORES[:1], generator_cores=CORES[-1:], warmup_s=0.2, users=4)
         (load,) = measure_round([running], setup, slicing, seed="1")
     assert load.server_gone is None
-    assert [one.requests for one in load.slices] == [0, 0, 0, 0]
+    assert [one.requests for one in load.slices] == [4, 4, 4, 4]
+    assert load.sent == load.answered == 16
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +117,10 @@ def _measure(candidates: Mapping[str, Candidate], slicing: Slicing = SHORT, vcpu
     return {one.cell: one for one in measure_in_turn(blank, setup, slicing, candidates, seed="1/1")}
 
 
-def _measure_on_cores_of_our_own(candidates: Mapping[str, Candidate]) -> dict[str, Window]:
+def _measure_on_cores_of_our_own(candidates: Mapping[str, Candidate], slicing: Slicing = SHORT) -> dict[str, Window]:
     """Measure again while windows are disturbed; skip the test if the hypervisor still disturbs the last ones."""
     for _ in range(TRIES):
-        found = _measure(candidates)
+        found = _measure(candidates, slicing)
         loads = [window.load for window in found.values() if window.load is not None and disturbed(window.load)]
         if not loads:
             return found
@@ -189,6 +191,22 @@ def test_every_server_of_a_round_is_measured_as_it_was_programmed(servers: "func
     assert load.littles_law_ratio == pytest.approx(1, abs=0.05)
     assert load.reconnects == 0
     assert load.failures == {}
+
+
+@pytest.mark.slow
+@needs_two_cores
+def test_a_server_that_answers_once_or_twice_a_slice_is_measured_as_it_was_programmed(
+    servers: "functools.partial[Candidate]",
+) -> None:
+    found = _measure_on_cores_of_our_own({"slow": servers("slow"), "costly": servers("costly")}, slicing_for(1.0))
+    assert _per_cpu_s(found["slow"]) == pytest.approx(SLOW_PER_CPU_S, rel=0.02)
+    assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
+    assert _verdicts(found["slow"]) == set()
+    load = found["slow"].load
+    assert load is not None
+    assert sum(not one.disturbed for one in load.slices) == FEWEST_PASSES
+    assert load.sent == load.answered == load.requests
+    assert load.connections_open_min == load.users
 
 
 @pytest.mark.slow
