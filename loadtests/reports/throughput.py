@@ -301,6 +301,8 @@ def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         f"{run.slicing.slice_s:g} s each, {run.slicing.most_passes} at most; {again:,} of {total:,} were disturbed and "
         "made again."
     )
+    if slow := [row.cell for row in summary.cells if 0 < (row.slices or 0) < run.slicing.passes * _values(row)]:
+        yield f"slow: slices of {', '.join(slow)} are counted to their last response, and are fewer."
     if idle := [row for row in summary.cells if (row.idle_cpu_share or 0) > NOTABLE_IDLE_CPU]:
         seen = ", ".join(f"{row.cell} {row.idle_cpu_share:.1%}" for row in idle)
         yield f"not quiet while others were loaded, of a core: {seen}."
@@ -308,6 +310,10 @@ def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
 
 def _rounds(row: CellSummary) -> str:
     """Return the number of rounds with a value, marked if the cell dropped out undecided."""
-    known = row.requests_per_cpu_s or row.throughput_rps
     undecided = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
-    return f"{known.n if known else 0}{'*' if undecided else ''}"
+    return f"{_values(row)}{'*' if undecided else ''}"
+
+
+def _values(row: CellSummary) -> int:
+    known = row.requests_per_cpu_s or row.throughput_rps
+    return known.n if known else 0

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.runtimes import Runtime
-from common.records.run import LoadRun
+from common.records.run import LoadRun, Slicing
 from common.records.summary import Summary
 from loadtests.reports import throughput
 from loadtests.summaries.throughput import summarise
@@ -67,6 +67,14 @@ def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
     summary = summarise(made, [window("a+b", number, load(1000, 0.5)) for number in range(1, 6)])
     (row,) = throughput.rows(made, summary)
     assert row[throughput.HEADINGS.index("wall req/s")] == "~500"
+
+
+def test_a_stack_whose_slices_are_fewer_since_it_is_slow_is_named() -> None:
+    slicing = Slicing(passes=32, most_passes=48, slice_s=0.08, skipped_s=0.04)
+    made, summary = _made(slicing=slicing)
+    rows = [replace(row, slices=40 if row.cell == "flask+sync" else 160) for row in summary.cells]
+    (note,) = (one for one in throughput.notes(made, replace(summary, cells=rows)) if one.startswith("slow:"))
+    assert note == "slow: slices of flask+sync are counted to their last response, and are fewer."
 
 
 def test_stacks_that_cannot_be_distinguished_share_a_range_of_ranks_and_name_each_other() -> None:
