@@ -13,8 +13,8 @@ DRAIN_S = 12.0
 GRACE_S = 60.0
 """The time limit for everything else that the program does."""
 FEWEST_RESPONSES = 64
-"""The responses that the counted part of a slice must hold, for the work in progress at its ends not to matter."""
-FEWEST_PASSES, MOST_PASSES = 8, 12
+"""The fewest responses in the counted part of a slice with which the work in progress at its ends does not matter."""
+SLOW_PASSES, MOST_SLOW_PASSES = 8, 12
 """The fewest slices of a slow server, each of which may last for seconds, and the most where some are disturbed."""
 
 
@@ -38,7 +38,7 @@ class SliceOrder(Struct, frozen=True, kw_only=True):
 
     def longest_s(self) -> float:
         """Return how long the program may take if everything goes as slowly as it may."""
-        slices_s = self.slicing.most_passes * 2 * self.slicing.slice_s + MOST_PASSES * DRAIN_S
+        slices_s = self.slicing.most_passes * 2 * self.slicing.slice_s + MOST_SLOW_PASSES * DRAIN_S
         each_s = OPENING_S + self.setup.load.warmup_s + DRAIN_S + slices_s
         return GRACE_S + len(self.servers) * each_s
 
@@ -46,16 +46,15 @@ class SliceOrder(Struct, frozen=True, kw_only=True):
 def slicing_of(slicing: Slicing, *, users: int, responses_per_s: float) -> Slicing:
     """Return how a server that answers so many requests a second is loaded.
 
-    Of what a slow server does in the counted part of a slice, too much belongs to responses that come before or after
-    it. Its slices are counted from the first request to the last response instead, with nothing skipped, and there are
-    fewer of them, since each lasts longer.
+    Too much of a slow server's work straddles the ends of the counted part of a slice. Its slices are counted from the
+    first request to the last response instead, with nothing skipped. There are fewer of them, since each lasts longer.
     """
     if responses_per_s * (slicing.slice_s - slicing.skipped_s) >= FEWEST_RESPONSES:
         return slicing
     longer = 1 + users / responses_per_s / slicing.slice_s if responses_per_s else float("inf")
     return replace(
         slicing,
-        passes=min(slicing.passes, max(FEWEST_PASSES, round(slicing.passes / longer))),
-        most_passes=min(slicing.most_passes, max(MOST_PASSES, round(slicing.most_passes / longer))),
+        passes=min(slicing.passes, max(SLOW_PASSES, round(slicing.passes / longer))),
+        most_passes=min(slicing.most_passes, max(MOST_SLOW_PASSES, round(slicing.most_passes / longer))),
         skipped_s=0.0,
     )

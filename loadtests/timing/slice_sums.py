@@ -30,8 +30,6 @@ class Measured:
     first: Counters
     last: Counters
     open_min: int
-    to_the_last: bool = False
-    """Whether it was counted until the last response, with fewer and fewer requests in flight."""
     others_s: float | None = None
     steal_s: float = 0.0
     steal_all_s: float = 0.0
@@ -84,17 +82,20 @@ def load_of(
     slices: Sequence[Slice],
     *,
     users: int,
+    counted_all: bool,
     readings: Sequence[CpuReading],
     idle_cpu_share: float | None,
     server_gone: str | None,
 ) -> Load:
-    """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU."""
+    """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU.
+
+    Slices of which all was counted end with nothing in flight, and with fewer requests in flight before that.
+    """
     done = added_up(one.done for one in measured)
     duration_s = sum(one.duration_s for one in measured)
     cpu_s = _added([one.server_cpu_s for one in measured])
     others_s = _added([one.others_s for one in measured])
     first, last = (readings[0], readings[-1]) if len(readings) > 1 else (None, None)
-    drained = any(one.to_the_last for one in measured)
     return Load(
         duration_s=duration_s,
         users=users,
@@ -102,7 +103,7 @@ def load_of(
         answered=done.good + done.wrong,
         requests=done.good,
         failures=dict(done.failures),
-        in_flight=users if measured and not drained else 0,
+        in_flight=users if measured and not counted_all else 0,
         connections_open_min=min((one.open_min for one in measured), default=0),
         reconnects=sum(one.last.reconnects - one.first.reconnects for one in measured),
         latency_s=latency_of(done),
@@ -116,7 +117,7 @@ def load_of(
         steal_all_s=sum(one.steal_all_s for one in measured),
         server_steal_s=sum(one.server_steal_s for one in measured),
         server_cores_busy_s=None if cpu_s is None or others_s is None else cpu_s + others_s,
-        littles_law_ratio=None if drained else done.total_s / duration_s / users if users and duration_s else 0.0,
+        littles_law_ratio=None if counted_all else done.total_s / duration_s / users if users and duration_s else 0.0,
         server_gone=server_gone,
         server_processes_ended=processes_ended(first, last),
         server_processes_begun=processes_started(first, last),

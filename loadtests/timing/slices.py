@@ -79,6 +79,11 @@ class Turn:
         self.loop = loop_of(environment)
 
     @property
+    def counts_all(self) -> bool:
+        """Whether slices are counted from the first request to the last response."""
+        return not self.slicing.skipped_s
+
+    @property
     def undisturbed(self) -> int:
         """Slices that count."""
         return sum(not one.disturbed for one in self.slices)
@@ -145,7 +150,7 @@ class Turn:
 
     def load(self) -> Measured:
         """Load the server for a slice, wait for the responses that are out, and return what counts."""
-        if not self.slicing.skipped_s:
+        if self.counts_all:
             return self._load_counting_all()
         self.loop.release()
         released_s = time.perf_counter()
@@ -163,7 +168,7 @@ class Turn:
         self.loop.release()
         self.load_until(time.perf_counter() + self.slicing.slice_s)
         self.hold()
-        return Measured(first=first, last=self.counters(), open_min=self.loop.sockets.open_min, to_the_last=True)
+        return Measured(first=first, last=self.counters(), open_min=self.loop.sockets.open_min)
 
     def _responses(self) -> int:
         return sum(tally.good + tally.wrong for tally in self.loop.tallies.values())
@@ -306,6 +311,7 @@ class _Round:
             counted,
             turn.slices,
             users=turn.users,
+            counted_all=turn.counts_all,
             readings=turn.readings,
             idle_cpu_share=turn.idle_cpu_s / turn.idle_s if turn.idle_s else None,
             server_gone=turn.gone,
