@@ -1,0 +1,53 @@
+"""Whether a server that takes turns with others gets the value that it gets while nothing else is loaded.
+
+``python -m tests.benchmarks.taking_turns [SETS]`` brings up the servers of all default stacks in each of 10 sets,
+unless given, and loads them in the same slices both in turn and each in a row of slices of its own. The two ways change
+every few seconds, so that they share the state of the machine. It prints the ratios of the two as a table in Markdown,
+and takes a quarter of an hour.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from common.cli.parameters import StackParameters
+from common.console import Terminal
+from common.tables import markdown_table
+from loadtests.reports.formatting import bounds, estimate
+from loadtests.statistics.intervals import log_interval
+from loadtests.windows.sliced import SHORT, carry_out, slice_order
+from tests.benchmarks.rounds import prepared, servers_up
+
+SETS = 10
+PROGRAM = (sys.executable, "-m", "tests.benchmarks.taking_turns_load")
+
+Slices = list[tuple[int, float]]
+"""The correct responses and the CPU-seconds of each slice."""
+
+
+def main() -> int:
+    """Load the servers both ways, and print the ratio of what they gave in turn to what they gave in a row."""
+    sets = int(sys.argv[1]) if len(sys.argv) > 1 else SETS
+    terminal, ratios = Terminal(), defaultdict[str, list[float]](list)
+    with prepared("taking-turns", StackParameters(), sets, terminal) as (experiment, subjects):
+        for number in range(1, sets + 1):
+            with servers_up(subjects, experiment.run.setup) as running:
+                order = slice_order(list(running.values()), experiment.run.setup, SHORT, seed=str(number))
+                both_ways = msgspec.json.decode(carry_out(order, PROGRAM), type=list[tuple[Slices, Slices]])
+            for name, (in_turn, in_a_row) in zip(running, both_ways, strict=True):
+                ratios[name].append(_rate(in_turn) / _rate(in_a_row))
+            terminal.say(f"set {number}/{sets}")
+    found = {name: log_interval(values) for name, values in ratios.items()}
+    rows = [(name, estimate(one, digits=3), bounds(one, digits=3), str(one.n)) for name, one in found.items() if one]
+    terminal.write(markdown_table(("stack", "in turn / in a row", "95 % interval", "sets"), rows, left={"stack"}))
+    return 0
+
+
+def _rate(slices: Sequence[tuple[int, float]]) -> float:
+    return sum(requests for requests, _ in slices) / sum(cpu_s for _, cpu_s in slices)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
