@@ -5,11 +5,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -80,9 +81,14 @@ def logged(driver: webdriver.Chrome, kind: str) -> list[str]:
     return [one["message"] for one in entries]
 
 
-def visible(driver: webdriver.Chrome, selector: str) -> list[WebElement]:
-    """Return the elements that can be seen."""
-    return [one for one in driver.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+def visible(driver: webdriver.Chrome, selector: str, *, text: str | None = None) -> list[WebElement]:
+    """Return the elements that can be seen, of all texts or of one."""
+    seen = list[WebElement]()
+    for one in driver.find_elements(By.CSS_SELECTOR, selector):
+        with suppress(StaleElementReferenceException):  # the page has replaced it since
+            if one.is_displayed() and text in {None, one.text}:
+                seen.append(one)
+    return seen
 
 
 def violations(driver: webdriver.Chrome) -> list[str]:

@@ -125,7 +125,7 @@ def _open_form(driver: webdriver.Chrome, web: Started) -> None:
 
 
 def _named(driver: webdriver.Chrome, name: str) -> list[WebElement]:
-    return [one for one in visible(driver, "button") if one.text == name]
+    return visible(driver, "button", text=name)
 
 
 def test_locusts_own_page_starts_at_once_and_has_the_tab_and_a_link(web: Started, chrome: webdriver.Chrome) -> None:
