@@ -13,7 +13,7 @@ DRAIN_S = 12.0
 GRACE_S = 60.0
 """The time limit for everything else that the program does."""
 FEWEST_RESPONSES = 64
-"""The fewest responses in the counted part of a slice with which the work in progress at its ends does not matter."""
+"""With fewer responses in the counted part of a slice, the requests in progress at its ends distort the rate."""
 SLOW_PASSES, MOST_SLOW_PASSES = 8, 12
 """The fewest slices of a slow server, each of which may last for seconds, and the most where some are disturbed."""
 

@@ -89,7 +89,8 @@ def load_of(
 ) -> Load:
     """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU.
 
-    Slices of which all was counted end with nothing in flight, and with fewer requests in flight before that.
+    With ``counted_all``, slices were counted to their last response: none was in flight at the end, and the number in
+    flight had fallen before, so Little's law does not hold.
     """
     done = added_up(one.done for one in measured)
     duration_s = sum(one.duration_s for one in measured)

@@ -1,6 +1,6 @@
 """The servers of a load test in slices, for benchmarks that measure them in ways of their own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from common.catalog.sizes import Size
@@ -11,10 +11,13 @@ from common.records.load import Setup
 from common.records.run import Design, LoadRun
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.tables import markdown_table
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.stopping import exactly
 from loadtests.cli.parameters import LoadParameters
 from loadtests.experiments.loadtest import LoadTest, begin_loadtest
+from loadtests.reports.formatting import bounds, estimate
+from loadtests.statistics.intervals import log_interval
 
 SEED = 1
 
@@ -51,3 +54,10 @@ def servers_up(subjects: Mapping[str, Candidate], setup: Setup) -> Iterator[dict
         for server in running.values():
             server.wait_until_ready()
         yield running
+
+
+def ratio_table(ratios: Mapping[str, Sequence[float]], ratio: str, times: str) -> str:
+    """Return the mean ratio of each stack with its interval, as a table in Markdown with these headings."""
+    found = {name: log_interval(values) for name, values in ratios.items()}
+    rows = [(name, estimate(one, digits=3), bounds(one, digits=3), str(one.n)) for name, one in found.items() if one]
+    return markdown_table(("stack", ratio, "95 % interval", times), rows, left={"stack"})

@@ -14,12 +14,9 @@ from common.cli.parameters import StackParameters
 from common.console import Terminal
 from common.records.visit import Visit
 from common.records.window import Window
-from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.plan import PlannedVisit, round_order
-from loadtests.reports.formatting import bounds, estimate
-from loadtests.statistics.intervals import log_interval
-from tests.benchmarks.rounds import SEED, prepared
+from tests.benchmarks.rounds import SEED, prepared, ratio_table
 
 ROUNDS = 20
 
@@ -40,9 +37,7 @@ def main() -> int:
             for name in together.keys() & alone.keys():
                 ratios[name].append(together[name] / alone[name])
             terminal.say(f"round {number}/{rounds}")
-    found = {name: log_interval(values) for name, values in ratios.items()}
-    rows = [(name, estimate(one, digits=3), bounds(one, digits=3), str(one.n)) for name, one in found.items() if one]
-    terminal.write(markdown_table(("stack", "among others / alone", "95 % interval", "rounds"), rows, left={"stack"}))
+    terminal.write(ratio_table(ratios, "among others / alone", "rounds"))
     return 0
 
 

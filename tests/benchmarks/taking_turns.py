@@ -1,9 +1,9 @@
-"""Whether a server that takes turns with others gets the value that it gets while nothing else is loaded.
+"""Whether a server gets the same value in turn with others as while it alone is loaded.
 
 ``python -m tests.benchmarks.taking_turns [SETS]`` brings up the servers of all default stacks in each of 10 sets,
-unless given, and loads them in the same slices both in turn and each in a row of slices of its own. The two ways change
-every few seconds, so that they share the state of the machine. It prints the ratios of the two as a table in Markdown,
-and takes a quarter of an hour.
+unless given, and loads them in two ways: in turn, and each for several slices in a row. The two alternate every few
+seconds, so that the state of the machine is the same for both. It prints their ratios as a table in Markdown, and takes
+a quarter of an hour.
 """
 
 import sys
@@ -14,11 +14,8 @@ import msgspec
 
 from common.cli.parameters import StackParameters
 from common.console import Terminal
-from common.tables import markdown_table
-from loadtests.reports.formatting import bounds, estimate
-from loadtests.statistics.intervals import log_interval
 from loadtests.windows.sliced import SHORT, carry_out, slice_order
-from tests.benchmarks.rounds import prepared, servers_up
+from tests.benchmarks.rounds import prepared, ratio_table, servers_up
 
 SETS = 10
 PROGRAM = (sys.executable, "-m", "tests.benchmarks.taking_turns_load")
@@ -39,9 +36,7 @@ def main() -> int:
             for name, (in_turn, in_a_row) in zip(running, both_ways, strict=True):
                 ratios[name].append(_rate(in_turn) / _rate(in_a_row))
             terminal.say(f"set {number}/{sets}")
-    found = {name: log_interval(values) for name, values in ratios.items()}
-    rows = [(name, estimate(one, digits=3), bounds(one, digits=3), str(one.n)) for name, one in found.items() if one]
-    terminal.write(markdown_table(("stack", "in turn / in a row", "95 % interval", "sets"), rows, left={"stack"}))
+    terminal.write(ratio_table(ratios, "in turn / in a row", "sets"))
     return 0
 
 

@@ -1,4 +1,7 @@
-"""The load of ``tests.benchmarks.taking_turns``: ``python -m tests.benchmarks.taking_turns_load ORDER RESULT``."""
+"""The load of ``tests.benchmarks.taking_turns``: ``python -m tests.benchmarks.taking_turns_load ORDER RESULT``.
+
+Loads the servers of an order in turn and, alternately, each for several slices in a row.
+"""
 
 import gc
 import os
@@ -13,7 +16,7 @@ from loadtests.timing.slice_order import SliceOrder
 from loadtests.timing.slices import Turn
 
 BLOCK = 8
-"""Slices of each server after which the way of loading changes."""
+"""The number of slices of each server after which the load may change from one way to the other."""
 
 
 def main(order_file: Path, result_file: Path) -> None:
@@ -25,8 +28,8 @@ def main(order_file: Path, result_file: Path) -> None:
     draw = random.Random(order.seed)  # noqa: S311 -- not for secrets
     both_ways = [(list[tuple[int, float]](), list[tuple[int, float]]()) for _ in turns]
     for _ in range(order.slicing.passes // BLOCK):
-        for way in draw.sample((0, 1), 2):
-            for index, counts in (_in_a_row if way else _in_turn)(len(turns), draw):
+        for way in draw.sample(range(len(WAYS)), len(WAYS)):
+            for index, counts in WAYS[way](len(turns), draw):
                 one = _slice(turns[index])
                 if counts:
                     both_ways[index][way].append(one)
@@ -41,7 +44,7 @@ def _in_turn(servers: int, draw: random.Random) -> Iterator[tuple[int, bool]]:
 
 
 def _in_a_row(servers: int, draw: random.Random) -> Iterator[tuple[int, bool]]:
-    """Yield the same with all slices of a server one after the other, of which the first follows another server's."""
+    """Yield the same, with the slices of each server in a row; its first, after another's, does not count."""
     for index in _shuffled(servers, draw):
         yield index, False
         yield from ((index, True) for _ in range(BLOCK))
@@ -56,6 +59,9 @@ def _slice(turn: Turn) -> tuple[int, float]:
     turn.enter()
     measured = turn.load()
     return measured.requests, measured.server_cpu_s or 0.0
+
+
+WAYS = (_in_turn, _in_a_row)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def logged(driver: webdriver.Chrome, kind: str) -> list[str]:
 
 
 def visible(driver: webdriver.Chrome, selector: str, *, text: str | None = None) -> list[WebElement]:
-    """Return the elements that can be seen, of all texts or of one."""
+    """Return the visible elements; with ``text``, only those that have exactly this text."""
     seen = list[WebElement]()
     for one in driver.find_elements(By.CSS_SELECTOR, selector):
         with suppress(StaleElementReferenceException):  # the page has replaced it since

@@ -39,7 +39,7 @@ class WritesThousandsSeparators(Good):
 
 @caught("sleep", "sleep_of_over_a_second_lasts_as_long_as_it_states", among="not bad_delay and not never_shorter")
 class FivePercentShort(Good):
-    """Sleeps 5 % less than requested, which what a request takes besides can hide at 50 ms and below."""
+    """Sleeps 5 % less than requested; up to 50 ms, the time that the rest of the request takes can hide that."""
 
     def wait(self, delay_s: float) -> None:
         """Sleep too short."""

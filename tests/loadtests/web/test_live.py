@@ -118,14 +118,11 @@ def _measure(driver: webdriver.Chrome, web: Started, framework: str, tests: int)
 def _open_form(driver: webdriver.Chrome, web: Started) -> None:
     """Open Locust's own form, which is behind a button once there has been a test."""
     driver.get(f"{web.url}/")
-    wait_until(lambda: bool(_named(driver, "NEW") or visible(driver, "button[type=submit]")), deadline_s=20)
-    for button in _named(driver, "NEW"):
+    submit = "button[type=submit]"
+    wait_until(lambda: bool(visible(driver, "button", text="NEW") or visible(driver, submit)), deadline_s=20)
+    for button in visible(driver, "button", text="NEW"):
         button.click()
-    wait_until(lambda: bool(visible(driver, "button[type=submit]")), deadline_s=20)
-
-
-def _named(driver: webdriver.Chrome, name: str) -> list[WebElement]:
-    return visible(driver, "button", text=name)
+    wait_until(lambda: bool(visible(driver, submit)), deadline_s=20)
 
 
 def test_locusts_own_page_starts_at_once_and_has_the_tab_and_a_link(web: Started, chrome: webdriver.Chrome) -> None:
@@ -148,7 +145,7 @@ def _stands_still(element: WebElement) -> bool:
 
 def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chrome) -> None:
     _open_form(chrome, web)
-    (parameters,) = _named(chrome, "Custom parameters")
+    (parameters,) = visible(chrome, "button", text="Custom parameters")
     parameters.click()
     wait_until(lambda: bool(visible(chrome, "select[name=framework]")), deadline_s=10)
     assert not visible(chrome, "[name=image], [name=memory]")
