@@ -4,36 +4,27 @@ Loads the servers of an order in turn, in slices that last until the last mark, 
 are in seconds after the load began.
 """
 
-import gc
-import os
 import random
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-
-import msgspec
 
 from loadtests.timing.slice_order import SliceOrder
 from loadtests.timing.slices import Turn
+from tests.benchmarks.turns import carry_out, enter
+
+Readings = tuple[int, list[tuple[int, float]]]
 
 
-def main(marks_s: Sequence[float], order_file: Path, result_file: Path) -> None:
-    """Carry out the order, and write the readings of each slice as ``tests.benchmarks.settling`` decodes them."""
-    order = msgspec.json.decode(order_file.read_bytes(), type=SliceOrder)
-    turns = [Turn(server, order.setup, order.slicing) for server in order.servers]
-    for turn in turns:
-        turn.open(order.setup.load.warmup_s)
-    draw, slices = random.Random(order.seed), list[tuple[int, list[tuple[int, float]]]]()  # noqa: S311 -- not for secrets
-    for _ in range(order.slicing.passes):
-        slices += [(index, _readings(turns[index], marks_s)) for index in draw.sample(range(len(turns)), len(turns))]
-    result_file.write_bytes(msgspec.json.encode(slices))
-    os._exit(0)  # users and their loops wait for turns that do not come
+def slices(order: SliceOrder, turns: Sequence[Turn], marks_s: Sequence[float]) -> list[Readings]:
+    """Return the readings of each slice as ``tests.benchmarks.settling`` decodes them."""
+    draw, indices = random.Random(order.seed), range(len(turns))  # noqa: S311 -- not for secrets
+    shuffled = (index for _ in range(order.slicing.passes) for index in draw.sample(indices, len(indices)))
+    return [(index, _readings(turns[index], marks_s)) for index in shuffled]
 
 
 def _readings(turn: Turn, marks_s: Sequence[float]) -> list[tuple[int, float]]:
-    gc.freeze()  # as load tests do before each slice
-    turn.enter()
+    enter(turn)
     turn.loop.release()
     began_s, readings = time.perf_counter(), list[tuple[int, float]]()
     for mark_s in marks_s:
@@ -45,5 +36,6 @@ def _readings(turn: Turn, marks_s: Sequence[float]) -> list[tuple[int, float]]:
 
 
 if __name__ == "__main__":
-    *marks, order, result = sys.argv[1:]
-    main([float(mark) for mark in marks], Path(order), Path(result))
+    *marks, order_file, result_file = sys.argv[1:]
+    marks_s = [float(mark) for mark in marks]
+    carry_out(lambda order, turns: slices(order, turns, marks_s), order_file, result_file)
