@@ -39,15 +39,12 @@ from loadtests.targets.ceiling import with_ceiling
 from loadtests.visits.sliced_round import measure_in_turn
 from loadtests.visits.window import measure_window
 from loadtests.windows.by_locust import START_UP_S
-from loadtests.windows.sliced import slicing_for
+from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
 
 WARMUP_S = 1.0
 WINDOW_S = 2.0
-SLICED_WARMUP_S = 0.5
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
-START_S = 0.7
-"""The time to start a server and to remove it, next to others."""
 LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
 
 
@@ -187,13 +184,14 @@ def begin_loadtest(
         load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
         sliced = design is Design.SLICED
         warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
+        copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
         run = LoadRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             design=design,
-            slicing=slicing_for(size.vcpu) if sliced else None,
+            slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
             stopping=stopping,
             setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
-            cells=[*cells, *controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)],
+            cells=[*cells, *copies],
         )
         return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 
@@ -213,9 +211,8 @@ def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) ->
 
 def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
     """Return a warning if the budget of a sliced run is too short for the rounds that a rank needs."""
-    slicing = slicing_for(size.vcpu)
-    each_s = START_S + SLICED_WARMUP_S + slicing.passes * slicing.slice_s
-    needed_s = FEWEST_TO_RANK * (stacks + SLICED_CONTROLS) * each_s
+    servers = stacks + SLICED_CONTROLS
+    needed_s = FEWEST_TO_RANK * round_s(servers, slicing_for(size.vcpu, servers))
     if stopping.budget_s is None or stopping.budget_s >= needed_s or stopping.fewest_rounds >= FEWEST_TO_RANK:
         return None
     smallest = f"{math.ceil(needed_s / 60)}m"

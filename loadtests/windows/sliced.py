@@ -21,12 +21,23 @@ from loadtests.windows.tools import GeneratorError
 PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
 SKIPPED_S = 0.040
 """The time after a switch until a server is as fast as under lasting load (``tests.benchmarks.settling``)."""
-SHORT = Slicing(passes=32, most_passes=48, slice_s=0.08, skipped_s=SKIPPED_S)
-"""For a server with a whole number of vCPUs, which its quota never stops."""
+SHORT_S = 0.08
+"""The slices of a server with a whole number of vCPUs, which its quota never stops."""
+FEWEST_PASSES, MOST_PASSES = 32, 64
+"""The limits to the number of short slices, which is higher the fewer servers there are."""
+ROUND_S = 48.0
+"""How long a round of short slices lasts at least, as far as ``MOST_PASSES`` allows.
+
+Long enough for what makes the machine faster or slower for seconds to even out.
+"""
 QUOTA_PERIOD_S = 0.1
 """The period of the kernel's CPU quota. A server that has used its share of one is stopped until the next."""
-PASSES, MOST_PASSES = 24, 36
-"""For slices of whole periods, which are longer, so that fewer of them fit into the same time."""
+LONG_PASSES = 24
+"""The number of slices of whole periods, which are longer, so that fewer of them fit into the same time."""
+START_S = 0.7
+"""The time to start a server and to remove it, next to others."""
+SLICED_WARMUP_S = 0.5
+"""The load of a server before its first slice."""
 
 
 def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
@@ -43,12 +54,22 @@ def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
     return None
 
 
-def slicing_for(vcpu: float) -> Slicing:
-    """Return how servers of a size take turns: in short slices, or in slices of whole periods of their quota."""
+def slicing_for(vcpu: float, servers: int) -> Slicing:
+    """Return how this many servers of a size take turns: in short slices, or in slices of whole quota periods."""
     if vcpu == int(vcpu):
-        return SHORT
-    slice_s = round(math.ceil(1 / min(vcpu, 1.0)) * QUOTA_PERIOD_S, 1)
-    return Slicing(passes=PASSES, most_passes=MOST_PASSES, slice_s=slice_s, skipped_s=SKIPPED_S)
+        passes = round((ROUND_S / servers - START_S - SLICED_WARMUP_S) / SHORT_S)
+        return _slicing(min(max(passes, FEWEST_PASSES), MOST_PASSES), SHORT_S)
+    return _slicing(LONG_PASSES, round(math.ceil(1 / min(vcpu, 1.0)) * QUOTA_PERIOD_S, 1))
+
+
+def _slicing(passes: int, slice_s: float) -> Slicing:
+    """Return so many slices, and up to half as many more where some are disturbed."""
+    return Slicing(passes=passes, most_passes=passes * 3 // 2, slice_s=slice_s, skipped_s=SKIPPED_S)
+
+
+def round_s(servers: int, slicing: Slicing) -> float:
+    """Return about how long a round takes in which no slice is made again."""
+    return servers * (START_S + SLICED_WARMUP_S + slicing.passes * slicing.slice_s)
 
 
 def measure_round(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> list[Load]:

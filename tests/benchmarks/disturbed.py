@@ -1,7 +1,7 @@
 """The effect of bursts of other work on a load test: on its ratios, its rates and its decisions.
 
 ``python -m tests.benchmarks.disturbed [RUNS]`` makes that many default load tests of six stacks, 10 unless given, while
-another process uses a quarter of one core in bursts, on a core drawn anew for each; before every fifth of them, one
+another process uses a quarter of one core in bursts, on a core drawn anew for each; before every third of them, one
 run without it. It prints how the two kinds compare. Ten take about an hour on two cores.
 """
 
@@ -30,7 +30,7 @@ from loadtests.registry import experiment_of
 
 STACKS = "raw_asgi,aiohttp,starlette,fastapi,flask,django"
 RUNS = 10
-QUIET_EVERY = 5
+QUIET_EVERY = 3
 BURST_S = 0.5
 SHARE = 0.25
 

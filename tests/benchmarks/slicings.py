@@ -20,14 +20,14 @@ from common.runtimes.base import RunningServer
 from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.statistics.variance import spread
-from loadtests.windows.sliced import SHORT, SKIPPED_S, measure_round
+from loadtests.windows.sliced import SKIPPED_S, measure_round, slicing_for
 from tests.benchmarks.rounds import prepared, servers_up
 
 STACKS = "raw_asgi,starlette,fastapi,falcon,flask"
 SETS = 6
-FEWER = Slicing(passes=24, most_passes=36, slice_s=0.10, skipped_s=SKIPPED_S)
-MORE = Slicing(passes=48, most_passes=72, slice_s=0.08, skipped_s=SKIPPED_S)
-SLICINGS = (FEWER, SHORT, MORE)
+LONGER = Slicing(passes=24, most_passes=36, slice_s=0.10, skipped_s=SKIPPED_S)
+SLICINGS = (LONGER, slicing_for(1.0, servers=13), slicing_for(1.0, servers=2))
+"""Longer slices, those of a load test of the default stacks, and those of one of few stacks."""
 
 
 @dataclass(frozen=True, slots=True)

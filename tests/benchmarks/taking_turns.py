@@ -14,7 +14,7 @@ import msgspec
 
 from common.cli.parameters import StackParameters
 from common.console import Terminal
-from loadtests.windows.sliced import SHORT, carry_out, slice_order
+from loadtests.windows.sliced import carry_out, slice_order
 from tests.benchmarks.rounds import prepared, ratio_table, servers_up
 
 SETS = 10
@@ -29,9 +29,11 @@ def main() -> int:
     sets = int(sys.argv[1]) if len(sys.argv) > 1 else SETS
     terminal, ratios = Terminal(), defaultdict[str, list[float]](list)
     with prepared("taking-turns", StackParameters(), sets, terminal) as (experiment, subjects):
+        slicing = experiment.run.slicing
+        assert slicing is not None
         for number in range(1, sets + 1):
             with servers_up(subjects, experiment.run.setup) as running:
-                order = slice_order(list(running.values()), experiment.run.setup, SHORT, seed=str(number))
+                order = slice_order(list(running.values()), experiment.run.setup, slicing, seed=str(number))
                 both_ways = msgspec.json.decode(carry_out(order, PROGRAM), type=list[tuple[Slices, Slices]])
             for name, (in_turn, in_a_row) in zip(running, both_ways, strict=True):
                 ratios[name].append(_rate(in_turn) / _rate(in_a_row))

@@ -113,7 +113,7 @@ def _cell(candidate: Candidate) -> Cell:
 
 def _load(candidate: Candidate, runtime: Runtime, design: Design) -> LoadRun:
     cell, sliced = _cell(candidate), design is Design.SLICED
-    slicing = with_fields(slicing_for(1), passes=3, most_passes=5) if sliced else None
+    slicing = with_fields(slicing_for(1.0, servers=2), passes=3, most_passes=5) if sliced else None
     cells = [cell, with_fields(cell, name=f"{cell.name}#2", control_of=cell.name)]
     setup = with_fields(setup_for(LOAD, Size(), runtime), server_cores=[0])
     return LoadRun(**_fields(runtime), design=design, slicing=slicing, stopping=exactly(2), setup=setup, cells=cells)

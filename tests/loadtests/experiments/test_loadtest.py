@@ -260,7 +260,11 @@ def test_controls_are_not_prepared_as_stacks() -> None:
 
 
 def _sliced(*cells: Cell, **changes: Any) -> LoadTest[LoadRun]:  # noqa: ANN401 -- any field
-    fields: dict[str, Any] = {"design": Design.SLICED, "slicing": slicing_for(1.0), "looks": list(SLICED_LOOKS)}
+    fields: dict[str, Any] = {
+        "design": Design.SLICED,
+        "slicing": slicing_for(1.0, servers=3),
+        "looks": list(SLICED_LOOKS),
+    }
     return _loadtest(*cells, **{"rounds": SLICED_LOOKS[-1]} | fields | changes)
 
 

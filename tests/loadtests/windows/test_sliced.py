@@ -29,7 +29,7 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
 from loadtests.timing.slice_order import SLOW_PASSES
 from loadtests.visits.sliced_round import measure_in_turn
-from loadtests.windows.sliced import measure_round, slicing_for, why_not_sliced
+from loadtests.windows.sliced import MOST_PASSES, ROUND_S, measure_round, round_s, slicing_for, why_not_sliced
 from tests.support import records
 from tests.support.programmable import COSTLY_PER_CPU_S, SLOW_PER_CPU_S, programmed
 from tests.support.servers import CLOSE, Client, serving
@@ -64,13 +64,21 @@ def test_what_cannot_be_cut_into_slices_is_named(load: LoadSpec, runtime: Runtim
     ("vcpu", "slice_s"), [(0.25, 0.4), (0.3, 0.4), (0.5, 0.2), (1.0, 0.08), (1.5, 0.1), (4.0, 0.08)]
 )
 def test_slices_hold_whole_periods_of_a_quota_that_stops_the_server(vcpu: float, slice_s: float) -> None:
-    assert slicing_for(vcpu).slice_s == pytest.approx(slice_s)
+    assert slicing_for(vcpu, servers=3).slice_s == pytest.approx(slice_s)
 
 
 @pytest.mark.parametrize("vcpu", [0.25, 0.5, 1.0, 2.0])
 def test_what_counts_of_all_slices_is_more_than_a_second(vcpu: float) -> None:
-    slicing = slicing_for(vcpu)
+    slicing = slicing_for(vcpu, servers=60)
     assert slicing.passes * (slicing.slice_s - slicing.skipped_s) > 1.25
+
+
+@pytest.mark.parametrize(("servers", "passes"), [(1, 64), (3, 64), (8, 60), (10, 45), (13, 32), (60, 32)])
+def test_the_fewer_servers_there_are_the_more_slices_each_gets(servers: int, passes: int) -> None:
+    slicing = slicing_for(1.0, servers)
+    assert slicing.passes == passes
+    assert slicing.most_passes == int(1.5 * passes)
+    assert passes == MOST_PASSES or round_s(servers, slicing) > 0.98 * ROUND_S
 
 
 @pytest.mark.slow
@@ -198,7 +206,9 @@ def test_every_server_of_a_round_is_measured_as_it_was_programmed(servers: "func
 def test_a_server_that_answers_once_or_twice_a_slice_is_measured_as_it_was_programmed(
     servers: "functools.partial[Candidate]",
 ) -> None:
-    found = _measure_on_cores_of_our_own({"slow": servers("slow"), "costly": servers("costly")}, slicing_for(1.0))
+    found = _measure_on_cores_of_our_own(
+        {"slow": servers("slow"), "costly": servers("costly")}, slicing_for(1.0, servers=2)
+    )
     assert _per_cpu_s(found["slow"]) == pytest.approx(SLOW_PER_CPU_S, rel=0.02)
     assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
     assert _verdicts(found["slow"]) == set()
@@ -268,7 +278,7 @@ def in_docker(toy_name: str, tmp_path_factory: pytest.TempPathFactory) -> Candid
 @pytest.mark.parametrize("vcpu", [0.25, 0.5, 1.0])
 def test_a_quota_does_not_change_the_rate_per_cpu_second(in_docker: Candidate, vcpu: float) -> None:
     """Each in a network namespace of its own, which one process loads in turn."""
-    slicing = slicing_for(vcpu)
+    slicing = slicing_for(vcpu, servers=2)
     short = Slicing(passes=8, most_passes=12, slice_s=slicing.slice_s, skipped_s=slicing.skipped_s)
     found = _measure({"a": in_docker, "b": in_docker}, short, vcpu)
     for window in found.values():
