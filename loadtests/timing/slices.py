@@ -110,7 +110,8 @@ class Turn:
             self.gone = str(error)
 
     def enter(self) -> None:
-        """Have connections opened from now on belong to the server's network namespace."""
+        """Prepare to load this server: connections opened from now on belong to its network namespace."""
+        gc.freeze()  # each loop collects garbage once a second, and would go through what earlier slices hold
         if self.server.network_namespace is not None:
             enter_network_namespace(Path(self.server.network_namespace))
 
@@ -204,7 +205,6 @@ class _Round:
             todo = [turn for turn in self._turns if turn.wanted]
             order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
             for turn in order:
-                gc.freeze()  # each loop collects garbage once a second, and would go through what earlier slices hold
                 self._load(turn, number)
         return [self._record(turn) for turn in self._turns]
 

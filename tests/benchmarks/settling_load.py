@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from loadtests.timing.slice_order import SliceOrder
 from loadtests.timing.slices import Turn
-from tests.benchmarks.turns import carry_out, enter
+from tests.benchmarks.turns import carry_out
 
 Readings = tuple[int, list[tuple[int, float]]]
 
@@ -24,7 +24,7 @@ def slices(order: SliceOrder, turns: Sequence[Turn], marks_s: Sequence[float]) -
 
 
 def _readings(turn: Turn, marks_s: Sequence[float]) -> list[tuple[int, float]]:
-    enter(turn)
+    turn.enter()
     turn.loop.release()
     began_s, readings = time.perf_counter(), list[tuple[int, float]]()
     for mark_s in marks_s:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from loadtests.timing.slice_order import SliceOrder
 from loadtests.timing.slices import Turn
-from tests.benchmarks.turns import carry_out, enter
+from tests.benchmarks.turns import carry_out
 
 BLOCK = 8
 """The number of slices of each server after which the load may change from one way to the other."""
@@ -48,7 +48,7 @@ def _shuffled(servers: int, draw: random.Random) -> Sequence[int]:
 
 
 def _slice(turn: Turn) -> tuple[int, float]:
-    enter(turn)
+    turn.enter()
     measured = turn.load()
     return measured.requests, measured.server_cpu_s or 0.0
 

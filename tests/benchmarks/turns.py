@@ -1,6 +1,5 @@
 """The servers of an order in the load generator's process, for benchmarks that load them in ways of their own."""
 
-import gc
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +18,3 @@ def carry_out(load: Callable[[SliceOrder, Sequence[Turn]], object], order_file: 
         turn.open(order.setup.load.warmup_s)
     Path(result_file).write_bytes(msgspec.json.encode(load(order, turns)))
     os._exit(0)  # users and their loops wait for turns that do not come
-
-
-def enter(turn: Turn) -> None:
-    """Prepare for a slice of this server, as load tests do before each."""
-    gc.freeze()
-    turn.enter()

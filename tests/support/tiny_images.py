@@ -35,4 +35,5 @@ def tiny_image(engine: DockerClient, size_bytes: int = 1000) -> Iterator[str]:
 
 def tags_below(engine: DockerClient, host: str) -> list[str]:
     """The names that the engine's images have in a registry."""
-    return [tag for image in engine.images.list() for tag in image.tags if tag.startswith(f"{host}/")]
+    # Not ``engine.images.list()``, which asks for each image once more and fails for those removed meanwhile.
+    return [tag for image in engine.api.images() for tag in image["RepoTags"] or () if tag.startswith(f"{host}/")]

@@ -84,7 +84,7 @@ def test_push_leaves_no_tag_and_no_folder_behind(engine: DockerClient, host: str
         pusher.push(image)
     assert tags_below(engine, host) == []
     assert engine.images.get(image).attrs["RepoDigests"] == []
-    assert not any(str(os.getpid()) in folder.name for folder in TEMPORARY.iterdir())
+    assert not list(TEMPORARY.glob(f"{os.getpid()}.*"))
 
 
 def test_tag_that_existed_before_is_kept(engine: DockerClient, host: str, image: str) -> None:
