@@ -109,7 +109,10 @@ class Slice(Struct, frozen=True, kw_only=True):
     others_s: Annotated[float | None, says("CPU time of others on the server's cores; null if unknown.")]
     generator_others_s: Annotated[float | None, says("CPU time of others on the generator's cores; null if unknown.")]
     steal_s: Annotated[Seconds, says("Time that the hypervisor took from any core (steal).")]
-    disturbed: Annotated[bool, says("Whether others took so much that the slice was made again; it does not count.")]
+    disturbed: Annotated[
+        bool,
+        says("Whether others took too much of the cores, or the machine was slower in this pass. It does not count."),
+    ]
 
 
 class DiscardedWindow(Struct, frozen=True, kw_only=True):

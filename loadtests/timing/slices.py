@@ -20,6 +20,7 @@ import gevent
 import msgspec
 import psutil
 from locust.env import Environment
+from msgspec.structs import replace
 
 from common.host.core_times import CoreTimes, core_busy_s, core_times
 from common.host.cpu import CpuReading, process_cpu_s, read_cpu
@@ -31,6 +32,7 @@ from loadtests.scenarios.registry import scenario_for
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import Counters, Measured, load_of
+from loadtests.timing.slow_passes import slow_passes
 from loadtests.timing.snapshot import run_delay_s
 from loadtests.timing.window import NotOpenError, wait, wait_open
 from loadtests.users.loops import loop_of
@@ -65,6 +67,7 @@ class Turn:
         self.users = setup.load.users
         self.gone: str | None = None
         self.slices: list[Slice] = []
+        self.slow_passes: frozenset[int] = frozenset()
         self.measured: list[Measured] = []
         self.idle_cpu_s = self.idle_s = 0.0
         self.last: _Surroundings | None = None
@@ -86,7 +89,18 @@ class Turn:
     @property
     def undisturbed(self) -> int:
         """Slices that count."""
-        return sum(not one.disturbed for one in self.slices)
+        return sum(not one.disturbed for one in self.judged)
+
+    @property
+    def judged(self) -> list[Slice]:
+        """The slices, marked as disturbed also where the machine was slow in their pass."""
+        return [replace(one, disturbed=one.disturbed or one.number in self.slow_passes) for one in self.slices]
+
+    @property
+    def costs(self) -> dict[int, float]:
+        """The generator's CPU-seconds per request in each pass, where requests are counted that it made meanwhile."""
+        slices = () if self.counts_all else self.slices
+        return {one.number: one.generator_cpu_s / one.requests for one in slices if one.requests}
 
     @property
     def wanted(self) -> bool:
@@ -197,7 +211,7 @@ class _Round:
         self._start_s = 0.0
 
     def run(self) -> list[Load]:
-        """Load every server in every pass, and those whose slices were disturbed in a few more."""
+        """Load every server in every pass, and in a few more where slices were disturbed or passes slow."""
         for turn in self._turns:
             turn.open(self._setup.load.warmup_s)
         self._start_s = time.perf_counter()
@@ -206,6 +220,9 @@ class _Round:
             order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
             for turn in order:
                 self._load(turn, number)
+            slow = slow_passes([turn.costs for turn in self._turns])
+            for turn in self._turns:
+                turn.slow_passes = slow
         return [self._record(turn) for turn in self._turns]
 
     def _load(self, turn: Turn, number: int) -> None:
@@ -304,12 +321,13 @@ class _Round:
         if turn.gone is None:
             with suppress(*LOST):
                 turn.read()
+        slices = turn.judged
         counted = turn.measured
         if 2 * turn.undisturbed >= turn.slicing.passes:
-            counted = [one for one, made in zip(turn.measured, turn.slices, strict=True) if not made.disturbed]
+            counted = [one for one, made in zip(turn.measured, slices, strict=True) if not made.disturbed]
         return load_of(
             counted,
-            turn.slices,
+            slices,
             users=turn.users,
             counted_all=turn.counts_all,
             readings=turn.readings,

@@ -3,23 +3,26 @@
 import gc
 import os
 
+import pytest
+
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every other test
 
 from common.records.run import Slicing
-from loadtests.timing.slice_order import SlicedServer
-from loadtests.timing.slices import Turn
+from common.records.window import Slice
+from loadtests.timing.slice_order import SlicedServer, SliceOrder
+from loadtests.timing.slices import Turn, _Round
 from tests.support import records
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by other tests needs the replacement
 
 HELD = 10_000
+SERVER = SlicedServer(url="http://127.0.0.1:1", network_namespace=None, cpu_meter=None)
 
 
 def test_what_earlier_slices_hold_is_out_of_the_garbage_collectors_way() -> None:
     """A collection that went through it took 15 ms, which the responses of the next slice waited."""
     slicing = Slicing(passes=2, most_passes=3, slice_s=0.1, skipped_s=0.02)
-    server = SlicedServer(url="http://127.0.0.1:1", network_namespace=None, cpu_meter=None)
-    turn, held = Turn(server, records.setup(), slicing), list[list[int]]()
+    turn, held = Turn(SERVER, records.setup(), slicing), list[list[int]]()
     try:
         for _ in range(2):
             held += [[number] for number in range(HELD)]
@@ -27,3 +30,35 @@ def test_what_earlier_slices_hold_is_out_of_the_garbage_collectors_way() -> None
             assert len(gc.get_objects()) < HELD  # without what is frozen
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("slow", "made"), [(set[int](), 10), ({3, 7}, 12), ({3, 6, 9, 12}, 14), ({1, 2, 6, 7, 11, 12}, 15)]
+)
+def test_passes_in_which_the_machine_is_slow_are_made_again_up_to_the_most(
+    slow: set[int], made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: object, turn: Turn, number: int) -> None:
+        one = Slice(
+            number=number,
+            start_s=float(number),
+            duration_s=0.04,
+            requests=1000,
+            server_cpu_s=0.04,
+            generator_cpu_s=0.024 if number in slow else 0.020,
+            others_s=0.0,
+            generator_others_s=0.0,
+            steal_s=0.0,
+            disturbed=False,
+        )
+        turn.slices.append(one)
+
+    monkeypatch.setattr(Turn, "open", lambda *_: None)
+    monkeypatch.setattr(_Round, "_load", load)
+    monkeypatch.setattr(_Round, "_record", lambda *_: None)
+    slicing = Slicing(passes=10, most_passes=15, slice_s=0.08, skipped_s=0.04)
+    servers = _Round(SliceOrder(servers=[SERVER] * 4, setup=records.setup(), slicing=slicing, seed="1"))
+    servers.run()
+    for turn in servers._turns:
+        assert [one.number for one in turn.judged] == list(range(1, made + 1))
+        assert {one.number for one in turn.judged if one.disturbed} == slow
