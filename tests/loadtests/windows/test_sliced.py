@@ -206,9 +206,8 @@ def test_every_server_of_a_round_is_measured_as_it_was_programmed(servers: "func
 def test_a_server_that_answers_once_or_twice_a_slice_is_measured_as_it_was_programmed(
     servers: "functools.partial[Candidate]",
 ) -> None:
-    found = _measure_on_cores_of_our_own(
-        {"slow": servers("slow"), "costly": servers("costly")}, slicing_for(1.0, servers=2)
-    )
+    slicing = slicing_for(1.0, servers=13)
+    found = _measure_on_cores_of_our_own({"slow": servers("slow"), "costly": servers("costly")}, slicing)
     assert _per_cpu_s(found["slow"]) == pytest.approx(SLOW_PER_CPU_S, rel=0.02)
     assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.02)
     assert _verdicts(found["slow"]) == set()
