@@ -45,7 +45,7 @@ def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
     sliced = [load for load in loads if load.slices]
     often_disturbed = 2 * sum(disturbed(load) for load in sliced) > len(sliced)
     if often_disturbed:
-        seen = "most slices were disturbed, by other work on the cores or a slow machine, also when made again"
+        seen = "most slices were disturbed by other work or by a slow machine, and so were those made again"
         yield Verdict.DISTURBED, f"{seen}. End what else runs on this machine, and run again."
     used = [load.server_cpu_s / load.duration_s / setup.size.vcpu for load in sliced if load.server_cpu_s]
     held_back = often_disturbed or any(load.throttled_periods for load in sliced)

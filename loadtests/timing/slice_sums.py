@@ -90,7 +90,7 @@ def load_of(
     """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU.
 
     With ``counted_all``, slices were counted to their last response: none was in flight at the end, and the number in
-    flight had fallen before, so Little's law does not hold.
+    flight was falling before that, so Little's law does not hold.
     """
     done = added_up(one.done for one in measured)
     duration_s = sum(one.duration_s for one in measured)

@@ -32,7 +32,7 @@ from loadtests.scenarios.registry import scenario_for
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import Counters, Measured, load_of
-from loadtests.timing.slow_passes import slow_passes
+from loadtests.timing.slow_passes import costs, slow_passes
 from loadtests.timing.snapshot import run_delay_s
 from loadtests.timing.window import NotOpenError, wait, wait_open
 from loadtests.users.loops import loop_of
@@ -93,14 +93,8 @@ class Turn:
 
     @property
     def judged(self) -> list[Slice]:
-        """The slices, marked as disturbed also where the machine was slow in their pass."""
+        """The slices, of which those of a slow pass are marked as disturbed too."""
         return [replace(one, disturbed=one.disturbed or one.number in self.slow_passes) for one in self.slices]
-
-    @property
-    def costs(self) -> dict[int, float]:
-        """The generator's CPU-seconds per request in each pass, where requests are counted that it made meanwhile."""
-        slices = () if self.counts_all else self.slices
-        return {one.number: one.generator_cpu_s / one.requests for one in slices if one.requests}
 
     @property
     def wanted(self) -> bool:
@@ -211,7 +205,7 @@ class _Round:
         self._start_s = 0.0
 
     def run(self) -> list[Load]:
-        """Load every server in every pass, and in a few more where slices were disturbed or passes slow."""
+        """Load the servers in turn, pass by pass, until each has enough slices that count or has had the most."""
         for turn in self._turns:
             turn.open(self._setup.load.warmup_s)
         self._start_s = time.perf_counter()
@@ -220,7 +214,8 @@ class _Round:
             order = random.Random(f"{self._order.seed}/{number}").sample(todo, len(todo))  # noqa: S311 -- not for secrets
             for turn in order:
                 self._load(turn, number)
-            slow = slow_passes([turn.costs for turn in self._turns])
+            # A slow server answers too few requests in a slice for their cost to say much.
+            slow = slow_passes([costs(turn.slices) for turn in self._turns if not turn.counts_all])
             for turn in self._turns:
                 turn.slow_passes = slow
         return [self._record(turn) for turn in self._turns]

@@ -22,9 +22,9 @@ PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
 SKIPPED_S = 0.040
 """The time after a switch until a server is as fast as under lasting load (``tests.benchmarks.settling``)."""
 SHORT_S = 0.08
-"""The slices of a server with a whole number of vCPUs, which its quota never stops."""
+"""The length of slices where servers have a whole number of vCPUs, so that their quota never stops them."""
 FEWEST_PASSES, MOST_PASSES = 32, 64
-"""The limits to the number of short slices, which is higher the fewer servers there are."""
+"""How many short slices a server gets, from many servers to few."""
 ROUND_S = 48.0
 """How long a round of short slices lasts at least, as far as ``MOST_PASSES`` allows.
 
@@ -35,9 +35,9 @@ QUOTA_PERIOD_S = 0.1
 LONG_PASSES = 24
 """The number of slices of whole periods, which are longer, so that fewer of them fit into the same time."""
 START_S = 0.7
-"""The time to start a server and to remove it, next to others."""
+"""The time to start and to remove a server while others are up."""
 SLICED_WARMUP_S = 0.5
-"""The load of a server before its first slice."""
+"""How long a server is loaded before its first slice."""
 
 
 def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
@@ -63,7 +63,7 @@ def slicing_for(vcpu: float, servers: int) -> Slicing:
 
 
 def _slicing(passes: int, slice_s: float) -> Slicing:
-    """Return so many slices, and up to half as many more where some are disturbed."""
+    """Return a slicing with this many passes, and half as many more for what is disturbed."""
     return Slicing(passes=passes, most_passes=passes * 3 // 2, slice_s=slice_s, skipped_s=SKIPPED_S)
 
 

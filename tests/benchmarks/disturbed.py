@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.disturbed [RUNS]`` makes that many default load tests of six stacks, 10 unless given, while
 another process uses a quarter of one core in bursts, on a core drawn anew for each; before every third of them, one
-run without it. It prints how the two kinds compare. Ten take about an hour on two cores.
+run without it. It prints how the two kinds compare. Ten take eighty minutes on two cores.
 """
 
 import os

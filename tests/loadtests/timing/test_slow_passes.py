@@ -13,7 +13,7 @@ from common.records.window import Slice, Window
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.statistics.variance import spread
-from loadtests.timing.slow_passes import FEWEST_SERVERS, slow_passes
+from loadtests.timing.slow_passes import FEWEST_SERVERS, costs, slow_passes
 
 PASSES = 60
 VARIES = 0.04
@@ -67,9 +67,7 @@ def _published(name: str) -> Sequence[Round]:
 
 
 def _slow(made: Round) -> frozenset[int]:
-    return slow_passes(
-        [{number: one.generator_cpu_s / one.requests for number, one in cell.items()} for cell in made.values()]
-    )
+    return slow_passes([costs(slices.values()) for slices in made.values()])
 
 
 def _rate(slices: Sequence[Slice]) -> float:
@@ -91,7 +89,7 @@ def test_in_passes_that_cost_the_generator_more_servers_were_slower_too(name: st
 
 @pytest.mark.parametrize("name", RUNS)
 def test_ratios_spread_less_with_as_many_slices_of_other_passes(name: str) -> None:
-    """Each server's value from two thirds of the slices that it had: the first ones, or the first of usual passes."""
+    """Each server is given two thirds of its slices: the first ones, or the first ones outside slow passes."""
 
     def seen(leave_out: Callable[[Round], frozenset[int]]) -> float:
         values = defaultdict[str, dict[int, float]](dict)
