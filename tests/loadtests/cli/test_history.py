@@ -11,7 +11,8 @@ PACKAGE = "planted_step"
 WORK = "def work():\n    return sum(range({count}))\n"
 LESS, MORE = 500, 4000
 """The numbers that a request adds up before and after the planted step, which costs it tens of microseconds."""
-HISTORY = f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=5"
+HISTORY = f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=5 DESIGN=alone"
+"""One server at a time, which takes less time than slices: the step is so large that they are not needed."""
 LINES = ("from planted_step import work\n", "    work()\n    headers = ")
 
 
