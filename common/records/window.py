@@ -190,7 +190,8 @@ class Load(Struct, frozen=True, kw_only=True):
         says("Attempts at this window that were discarded before this one, which counts whatever it shows."),
     ] = []
     slices: Annotated[
-        list[Slice], says("The slices of a sliced window, whose other fields sum up those that were not disturbed.")
+        list[Slice],
+        says("The slices of a sliced window. Other fields sum up those not disturbed, or all if over two thirds were."),
     ] = []
     idle_cpu_share: Annotated[
         float | None, says("CPU time that the server used per second while other servers were loaded; null if unknown.")

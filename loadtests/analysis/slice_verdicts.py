@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-
-import numpy as np
+from statistics import median
 
 from common.records.load import Setup
 from common.records.summary import Verdict
-from common.records.window import Load, Window
+from common.records.window import Load, Slice, Window
 from loadtests.users.responses import Failure
 
 Reason = tuple[Verdict, str]
@@ -34,25 +33,28 @@ def tolerated(windows: Sequence[Window], loads: Sequence[Load]) -> tuple[bool, b
     return failed_windows <= MOST_FAILED_WINDOWS * len(windows), few_lost
 
 
-def disturbed(load: Load) -> bool:
-    """Return whether most of a window's slices were disturbed."""
-    undisturbed = sum(not one.disturbed for one in load.slices)
-    return undisturbed < len(load.slices) - undisturbed
+def mostly_disturbed(slices: Sequence[Slice]) -> bool:
+    """Return whether over two thirds of a window's slices were disturbed, so that all of them count.
+
+    Slices are made again until there are half as many again as planned, so at least half of those planned are left
+    otherwise.
+    """
+    return 3 * sum(one.disturbed for one in slices) > 2 * len(slices)
 
 
 def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
     """Yield what the slices show that keeps the number from being ranked."""
     sliced = [load for load in loads if load.slices]
-    often_disturbed = 2 * sum(disturbed(load) for load in sliced) > len(sliced)
+    often_disturbed = 2 * sum(mostly_disturbed(load.slices) for load in sliced) > len(sliced)
     if often_disturbed:
-        seen = "most slices were disturbed by other work or by a slow machine, and so were those made again"
+        seen = "over two thirds of the slices were disturbed by other work or by a slow machine"
         yield Verdict.DISTURBED, f"{seen}. End what else runs on this machine, and run again."
     used = [load.server_cpu_s / load.duration_s / setup.size.vcpu for load in sliced if load.server_cpu_s]
     held_back = often_disturbed or any(load.throttled_periods for load in sliced)
-    if used and not held_back and (share := float(np.median(used))) < SATURATED:
+    if used and not held_back and (share := median(used)) < SATURATED:
         seen = f"the server was busy for {share:.0%} of its time, so the load did not saturate it"
         yield Verdict.NOT_SATURATED, f"{seen}; a busier server serves more requests per CPU-second. Raise USERS."
     idle = [load.idle_cpu_share for load in sliced if load.idle_cpu_share is not None]
-    if idle and (share := float(np.median(idle))) > MOST_IDLE_CPU:
+    if idle and (share := median(idle)) > MOST_IDLE_CPU:
         seen = f"the server used {share:.1%} of a core while others were loaded"
         yield Verdict.DISTURBED, f"{seen}, which disturbs them. Measure it with DESIGN=alone."

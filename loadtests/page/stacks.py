@@ -175,7 +175,8 @@ def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[s
             yield f"Round {one.round}: the window was made again {times}, at first because {discarded[0].reason}."
     row = next((row for row in test.summary.cells if row.cell == name), None)
     if row is not None and row.slices_disturbed:
-        yield f"{row.slices_disturbed:,} of {row.slices:,} slices were disturbed by other programs and made again."
+        seen = f"{row.slices_disturbed:,} of {row.slices:,} slices were disturbed"
+        yield f"{seen} by other work or by a slow machine, and made again."
     if row is not None and row.dropout is not None:
         yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
 

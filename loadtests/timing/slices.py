@@ -28,6 +28,7 @@ from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.run import Slicing
 from common.records.window import Load, Slice
+from loadtests.analysis.slice_verdicts import mostly_disturbed
 from loadtests.scenarios.registry import scenario_for
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
@@ -318,7 +319,7 @@ class _Round:
                 turn.read()
         slices = turn.judged
         counted = turn.measured
-        if 2 * turn.undisturbed >= turn.slicing.passes:
+        if not mostly_disturbed(slices):
             counted = [one for one, made in zip(turn.measured, slices, strict=True) if not made.disturbed]
         return load_of(
             counted,

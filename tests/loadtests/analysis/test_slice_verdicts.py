@@ -29,7 +29,8 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
     [
         ([_load()] * ROUNDS, set()),
         ([_load(disturbed=6, count=30)] * ROUNDS, set()),
-        ([_load(disturbed=30, count=36)] * ROUNDS, {Verdict.DISTURBED}),
+        ([_load(disturbed=24, count=36)] * ROUNDS, set()),
+        ([_load(disturbed=25, count=36)] * ROUNDS, {Verdict.DISTURBED}),
         ([_load(disturbed=30, count=36)] * 9 + [_load()] * 11, set()),
         ([_load(server_cpu_s=1.8)] * ROUNDS, {Verdict.NOT_SATURATED}),
         ([_load(server_cpu_s=1.8, throttled_s=0.2, throttled_periods=3)] * ROUNDS, {Verdict.THROTTLED}),

@@ -24,7 +24,7 @@ from common.records.window import Window
 from common.runtimes import process
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
-from loadtests.analysis.slice_verdicts import disturbed
+from loadtests.analysis.slice_verdicts import mostly_disturbed
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
 from loadtests.timing.slice_order import SLOW_PASSES
@@ -129,7 +129,7 @@ def _measure_on_cores_of_our_own(candidates: Mapping[str, Candidate], slicing: S
     """Measure again while windows are disturbed; skip the test if the hypervisor still disturbs the last ones."""
     for _ in range(TRIES):
         found = _measure(candidates, slicing)
-        loads = [window.load for window in found.values() if window.load is not None and disturbed(window.load)]
+        loads = [one.load for one in found.values() if one.load is not None and mostly_disturbed(one.load.slices)]
         if not loads:
             return found
     if any(one.steal_s > 0 for load in loads for one in load.slices if one.disturbed):
