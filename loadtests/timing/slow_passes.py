@@ -1,7 +1,7 @@
 """Passes in which the machine was slower than usual, as the load generator's own work shows.
 
-Other virtual machines on the same host can slow this one down for seconds at a time, without steal and with nothing to
-be seen from inside. Then every request costs the generator more CPU time too, whichever server it is sent to.
+Other virtual machines on the same host can slow this one down for seconds at a time, with no steal and nothing else
+visible from inside. Every request then costs the generator more CPU time too, whichever server it is sent to.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ def costs(slices: Iterable[Slice]) -> dict[int, float]:
 def slow_passes(servers: Sequence[Mapping[int, float]]) -> frozenset[int]:
     """Return the numbers of the passes in which the machine was slow, given the ``costs`` of each server.
 
-    They are compared with the median pass, so they are fewer than half.
+    Passes are compared with the median pass, so fewer than half of them can be slow.
     """
     relative = defaultdict[int, list[float]](list)
     for server in filter(None, servers):

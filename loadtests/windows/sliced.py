@@ -22,9 +22,9 @@ PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
 SKIPPED_S = 0.040
 """The time after a switch until a server is as fast as under lasting load (``tests.benchmarks.settling``)."""
 SHORT_S = 0.08
-"""The length of slices where servers have a whole number of vCPUs, so that their quota never stops them."""
+"""The length of a slice for servers with a whole number of vCPUs, which their quota never stops."""
 FEWEST_PASSES, MOST_PASSES = 32, 64
-"""How many short slices a server gets, from many servers to few."""
+"""The number of short slices per server: the fewest with many servers in a round, the most with few."""
 ROUND_S = 48.0
 """How long a round of short slices lasts at least, as far as ``MOST_PASSES`` allows.
 
@@ -63,7 +63,7 @@ def slicing_for(vcpu: float, servers: int) -> Slicing:
 
 
 def _slicing(passes: int, slice_s: float) -> Slicing:
-    """Return a slicing with this many passes, and half as many more for what is disturbed."""
+    """Return a slicing with this many passes, and up to half as many again to replace disturbed slices."""
     return Slicing(passes=passes, most_passes=passes * 3 // 2, slice_s=slice_s, skipped_s=SKIPPED_S)
 
 

@@ -12,7 +12,7 @@ WORK = "def work():\n    return sum(range({count}))\n"
 LESS, MORE = 500, 4000
 """The numbers that a request adds up before and after the planted step, which costs it tens of microseconds."""
 HISTORY = f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=5 DESIGN=alone"
-"""One server at a time, which takes less time than slices: the step is so large that they are not needed."""
+"""Measures one server at a time, which is quicker than in slices; a step this large does not need their precision."""
 LINES = ("from planted_step import work\n", "    work()\n    headers = ")
 
 
