@@ -150,16 +150,11 @@ def test_a_core_that_others_use(tmp_path: Path) -> None:
 
 
 SLOW_LOCUST = """\
-import os
 import time
-from contextlib import suppress
 
 from locust import events
 
 from loadtests.locustfile import *
-
-with suppress(PermissionError):
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 @events.request.add_listener
@@ -168,20 +163,19 @@ def burn(**_):
     while time.thread_time() < until_s:
         pass
 """
-"""Each request costs it far more than any server; where it may, it has its core before everybody else."""
+"""Each request costs it far more than any server."""
 
 
 @pytest.mark.usefixtures("own_environments")
 @pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
 def test_a_generator_that_is_slower_than_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something else keeps its core busy, and it is still the limit."""
+    """Where other work takes a part of its core, one of the seconds shows it rather than the whole window."""
     (tmp_path / "slow.py").write_text(SLOW_LOCUST)
     *locust, _ = by_locust.LOCUST
     monkeypatch.setattr(by_locust, "LOCUST", (*locust, f"--locustfile={tmp_path}/slow.py", "--per-request-events"))
-    made, neighbours = _run(window_s=2.0), 1 if os.geteuid() == 0 else 0
-    with _busy(CORES[1:], neighbours):
-        measured = _measured(made, Candidate(stack=programmed(tmp_path, "toy", "good")))
-    assert "of its cores" in _verdicts(made, measured)[Verdict.GENERATOR_BOUND]
+    made = _run(window_s=2.0)
+    measured = _measured(made, Candidate(stack=programmed(tmp_path, "toy", "good")))
+    assert "may be its own limit" in _verdicts(made, measured)[Verdict.GENERATOR_BOUND]
     summary = summarise(made, [measured])
     (row,) = throughput.rows(made, summary)
     assert row[throughput.HEADINGS.index("wall req/s")].startswith("~"), (
