@@ -14,6 +14,18 @@ from common.host.cores import parse_cpu_list, thread_siblings
 from common.project import ROOT
 from common.records.run import Machine
 
+CPU_IDENTITY: Mapping[str, str] = {
+    "vendor_id": "",
+    "cpu family": "family",
+    "model": "model",
+    "stepping": "stepping",
+    "CPU implementer": "implementer",
+    "CPU variant": "variant",
+    "CPU part": "part",
+    "CPU revision": "revision",
+}
+"""The fields of ``/proc/cpuinfo`` that identify a make of processor on x86 and on Arm, and their names in words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineDetails:
@@ -39,9 +51,10 @@ class MachineDetails:
 
 def machine(docker: str | None = None) -> Machine:
     """Describe this machine; ``docker`` is the version of the engine that was used."""
-    details = machine_details()
+    details, cpuinfo = machine_details(), Path("/proc/cpuinfo").read_text()
     return Machine(
-        cpu_model=_cpu_model(Path("/proc/cpuinfo").read_text()),
+        cpu_model=_cpu_model(cpuinfo),
+        cpu_identity=cpu_identity(cpuinfo),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         kernel=platform.release(),
@@ -109,6 +122,13 @@ def _cpu_model(cpuinfo: str) -> str:
     # x86 kernels write "model name"; some Arm kernels write "Model" or "Hardware", others nothing of the kind.
     match = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     return match[1] if match else platform.machine()
+
+
+def cpu_identity(cpuinfo: str) -> str | None:
+    """Return what ``/proc/cpuinfo`` says of the first core's make, such as ``AuthenticAMD, family 26, model 2``."""
+    first, _, _ = cpuinfo.partition("\n\n")
+    fields = dict(re.findall(r"^(.+?)\s*: *(.+)$", first, re.MULTILINE))
+    return ", ".join(f"{name} {fields[key]}".lstrip() for key, name in CPU_IDENTITY.items() if key in fields) or None
 
 
 def _by_physical_core(cpus: Path) -> tuple[tuple[int, ...], ...]:

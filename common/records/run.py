@@ -18,6 +18,13 @@ class Machine(Struct, frozen=True, kw_only=True):
     """The machine on which a run was measured."""
 
     cpu_model: Annotated[str, says("Model of the processor, as the kernel names it.")]
+    cpu_identity: Annotated[
+        str | None,
+        says(
+            "Vendor, family, model and stepping of the processor; on Arm its implementer, variant, part and revision. "
+            "A hypervisor may give different processors the same name. Null if unknown, and in old records."
+        ),
+    ] = None
     cores: Annotated[Count, says("Number of cores that this process may use.")]
     memory_bytes: Annotated[Count, says("Physical memory.")]
     kernel: Annotated[str, says("Kernel release.")]
@@ -39,6 +46,11 @@ class Machine(Struct, frozen=True, kw_only=True):
     python_lto: Annotated[
         bool | None, says("Whether that Python was built with link-time optimisation; null if unknown.")
     ] = None
+
+    @property
+    def processor(self) -> str:
+        """The name of the processor, and what distinguishes it from others of that name."""
+        return self.cpu_model if self.cpu_identity is None else f"{self.cpu_model} ({self.cpu_identity})"
 
 
 class Conformance(Struct, frozen=True, kw_only=True):

@@ -111,7 +111,10 @@ class Slice(Struct, frozen=True, kw_only=True):
     steal_s: Annotated[Seconds, says("Time that the hypervisor took from any core (steal).")]
     disturbed: Annotated[
         bool,
-        says("Whether others took too much of the cores, or the machine was slower in this pass. It does not count."),
+        says(
+            "Whether others took too much of the cores, or the machine was slower in this pass. Such slices count only "
+            "if over two thirds of the window's are disturbed."
+        ),
     ]
 
 

@@ -18,7 +18,10 @@ from loadtests.analysis.verdicts import permits_ranking
 from loadtests.statistics.intervals import CONFIDENCE, log_interval
 from loadtests.statistics.paired import holm
 
-MACHINE = ("cpu_model", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo", "python_lto")
+MACHINE = (
+    "cpu_model", "cpu_identity", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo",
+    "python_lto",
+)  # fmt: skip
 """The properties that two machines must share, as far as they are known of both."""
 
 

@@ -21,7 +21,7 @@ MOST_LOST = 1e-4
 MOST_IDLE_CPU = 0.02
 """CPU time a second that a server may use while others are loaded."""
 LOST = frozenset({Failure.CLOSED, Failure.RESET, Failure.TIMEOUT, Failure.REFUSED, Failure.NO_PORT})
-"""Failures that are no answers: connections that were lost, which the machine can be the reason of."""
+"""Failures in which a connection was lost rather than answered wrongly. The machine may be the cause."""
 
 
 def tolerated(windows: Sequence[Window], loads: Sequence[Load]) -> tuple[bool, bool]:

@@ -144,8 +144,9 @@ def _short(value: object) -> str:
 
 def _machine_changes(experiment: Experiment[Any, Any]) -> Iterator[str]:
     here, recorded = machine(), experiment.run.machine
-    for field in ("cpu_model", "memory_bytes"):
-        if (was := getattr(recorded, field)) != (present := getattr(here, field)):
+    for field in ("cpu_model", "cpu_identity", "memory_bytes"):
+        was, present = getattr(recorded, field), getattr(here, field)
+        if was not in (None, present):
             yield f"{field} was {was} and is {present}"
     if missing := experiment.cores() - os.sched_getaffinity(0):
         yield f"core {min(missing)} is no longer available"

@@ -104,7 +104,7 @@ def _measured(page: Page) -> str:
     runs = page.sources.runs
     machine, dates = runs[0].run.machine, sorted(f"{one.run.started_at:%Y-%m-%d}" for one in runs)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    return f"{counted(len(runs), 'run')} on {machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, {when}."
+    return f"{counted(len(runs), 'run')} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, {when}."
 
 
 def _notes(page: Page) -> Iterator[str]:

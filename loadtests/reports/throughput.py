@@ -220,7 +220,7 @@ def _measured(run: LoadRun) -> str:
     engine = f"Docker {machine.docker}, " if machine.docker else ""
     pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
     return (
-        f"Measured {run.started_at:%Y-%m-%d} on {machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"Measured {run.started_at:%Y-%m-%d} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
         f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "
         f"revision {run.revision}, seed {run.seed}."
     )

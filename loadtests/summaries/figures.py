@@ -44,5 +44,5 @@ def exact(value: float) -> Interval:
 
 def machine_digest(machine: Machine) -> str:
     """Return a digest that identifies the machine, so that figures of different machines are never mixed."""
-    hardware = (machine.cpu_model, machine.cores, machine.memory_bytes, machine.architecture)
+    hardware = (machine.cpu_model, machine.cpu_identity, machine.cores, machine.memory_bytes, machine.architecture)
     return hashlib.sha256(repr(hardware).encode()).hexdigest()[:16]

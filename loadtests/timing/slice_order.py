@@ -14,8 +14,8 @@ GRACE_S = 60.0
 """The time limit for everything else that the program does."""
 FEWEST_RESPONSES = 64
 """With fewer responses in the counted part of a slice, the requests in progress at its ends distort the rate."""
-SLOW_PASSES, MOST_SLOW_PASSES = 8, 12
-"""The fewest slices of a slow server, each of which may last for seconds, and the most where some are disturbed."""
+SLOW_PASSES = 8
+"""The fewest slices of a slow server that are planned. Each may last for seconds."""
 
 
 class SlicedServer(Struct, frozen=True, kw_only=True):
@@ -38,7 +38,8 @@ class SliceOrder(Struct, frozen=True, kw_only=True):
 
     def longest_s(self) -> float:
         """Return how long the program may take if everything goes as slowly as it may."""
-        slices_s = self.slicing.most_passes * 2 * self.slicing.slice_s + MOST_SLOW_PASSES * DRAIN_S
+        slow_s = _most_passes(self.slicing, SLOW_PASSES) * DRAIN_S
+        slices_s = self.slicing.most_passes * 2 * self.slicing.slice_s + slow_s
         each_s = OPENING_S + self.setup.load.warmup_s + DRAIN_S + slices_s
         return GRACE_S + len(self.servers) * each_s
 
@@ -52,9 +53,10 @@ def slicing_of(slicing: Slicing, *, users: int, responses_per_s: float) -> Slici
     if responses_per_s * (slicing.slice_s - slicing.skipped_s) >= FEWEST_RESPONSES:
         return slicing
     longer = 1 + users / responses_per_s / slicing.slice_s if responses_per_s else float("inf")
-    return replace(
-        slicing,
-        passes=min(slicing.passes, max(SLOW_PASSES, round(slicing.passes / longer))),
-        most_passes=min(slicing.most_passes, max(MOST_SLOW_PASSES, round(slicing.most_passes / longer))),
-        skipped_s=0.0,
-    )
+    passes = min(slicing.passes, max(SLOW_PASSES, round(slicing.passes / longer)))
+    return replace(slicing, passes=passes, most_passes=_most_passes(slicing, passes), skipped_s=0.0)
+
+
+def _most_passes(slicing: Slicing, passes: int) -> int:
+    """Return the most passes with this many planned, in the proportion of ``slicing``."""
+    return passes * slicing.most_passes // slicing.passes

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.host import machine as module
-from common.host.machine import machine, machine_details, python_optimisations
+from common.host.machine import cpu_identity, machine, machine_details, python_optimisations
 
 KERNEL = "6.1.0-test"
 CONFIG = "CONFIG_HAVE_IRQ_TIME_ACCOUNTING=y\n{}\nCONFIG_SMP=y\n"
@@ -67,6 +67,28 @@ def test_kernel_configuration_is_found_in_each_place(tmp_path: Path, place: str,
     _write(tmp_path, {place: ""})
     (tmp_path / place).write_bytes(gzip.compress(text.encode()) if place.endswith("gz") else text.encode())
     assert machine_details(tmp_path, kernel=KERNEL).irq_time_accounting is expected
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        pytest.param(
+            "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n"
+            "stepping\t: 1\npower management:\n\nprocessor\t: 1\nvendor_id\t: Other\n",
+            "AuthenticAMD, family 26, model 2, stepping 1",
+            id="x86",
+        ),
+        pytest.param(
+            "processor\t: 0\nBogoMIPS\t: 243.75\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x3\n"
+            "CPU part\t: 0xd0c\nCPU revision\t: 1\n\n",
+            "implementer 0x41, variant 0x3, part 0xd0c, revision 1",
+            id="Arm",
+        ),
+        pytest.param("processor\t: 0\n", None, id="unknown"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(cpuinfo: str, expected: str | None) -> None:
+    assert cpu_identity(cpuinfo) == expected
 
 
 def test_configuration_of_another_kernel_is_not_used(tmp_path: Path) -> None:

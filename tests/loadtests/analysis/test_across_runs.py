@@ -43,6 +43,7 @@ def test_runs_made_in_different_ways_are_refused(changes: dict[str, Any], reason
     ("field", "was", "now"),
     [
         ("python_pgo", False, True),
+        ("cpu_identity", "AuthenticAMD, family 25", "AuthenticAMD, family 26"),
         ("irq_time_accounting", True, False),
         ("cgroup_version", 1, 2),
         ("governor", "a", "b"),

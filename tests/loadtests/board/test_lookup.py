@@ -124,8 +124,9 @@ def test_a_bill_is_made_from_the_runs_of_all_experiments(figures: list[Figure]) 
     assert made.unknown == {}
 
 
-def test_figures_of_another_machine_are_not_known(tmp_path: Path) -> None:
-    _record_load(tmp_path, "there", machine=replace(machine(), cpu_model="Z80"))
+@pytest.mark.parametrize("field", ["cpu_model", "cpu_identity"])
+def test_figures_of_another_machine_are_not_known(tmp_path: Path, field: str) -> None:
+    _record_load(tmp_path, "there", machine=replace(machine(), **{field: "Z80"}))
     assert known_figures(FigureIndex(experiment_of, tmp_path)) == []
 
 

@@ -124,13 +124,14 @@ class _PinnedToy(Toy):
 
 def test_a_changed_machine_is_refused_by_name(folder: RunFolder) -> None:
     was = folder.run()
-    folder.describe(replace(was, machine=replace(was.machine, cpu_model="Z80")))
+    folder.describe(replace(was, machine=replace(was.machine, cpu_model="Z80", cpu_identity="family 0")))
 
     def pinned(made: Run) -> Toy:
         assert isinstance(made, LoadRun)
         return _PinnedToy(made)
 
-    with pytest.raises(UsageError, match=r"cpu_model was Z80 and is .*; core 4096 is no longer available"):
+    changes = r"cpu_model was Z80 and is .*; cpu_identity was family 0 and is .*; core 4096 is no longer available"
+    with pytest.raises(UsageError, match=changes):
         _resume(folder, pinned)
 
 
