@@ -1,1 +1,1 @@
-"""Intervals, paired comparisons and the spread of values: statistics of plain numbers. Everything here is pure."""
+"""Intervals, paired comparisons, spreads and slow passes: statistics of plain numbers. Everything here is pure."""

@@ -30,10 +30,10 @@ from common.records.run import Slicing
 from common.records.window import Load, Slice
 from loadtests.analysis.slice_verdicts import mostly_disturbed
 from loadtests.scenarios.registry import scenario_for
+from loadtests.statistics.slow_passes import costs, slow_passes
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import Counters, Measured, load_of
-from loadtests.timing.slow_passes import costs, slow_passes
 from loadtests.timing.snapshot import run_delay_s
 from loadtests.timing.window import NotOpenError, wait, wait_open
 from loadtests.users.loops import loop_of
