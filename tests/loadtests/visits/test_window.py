@@ -169,13 +169,12 @@ def burn(**_):
 @pytest.mark.usefixtures("own_environments")
 @pytest.mark.skipif(len(CORES) < 2, reason="one core is always shared")
 def test_a_generator_that_is_slower_than_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where other work takes a part of its core, one of the seconds shows it rather than the whole window."""
     (tmp_path / "slow.py").write_text(SLOW_LOCUST)
     *locust, _ = by_locust.LOCUST
     monkeypatch.setattr(by_locust, "LOCUST", (*locust, f"--locustfile={tmp_path}/slow.py", "--per-request-events"))
     made = _run(window_s=2.0)
     measured = _measured(made, Candidate(stack=programmed(tmp_path, "toy", "good")))
-    assert "may be its own limit" in _verdicts(made, measured)[Verdict.GENERATOR_BOUND]
+    assert "of its cores" in _verdicts(made, measured)[Verdict.GENERATOR_BOUND]
     summary = summarise(made, [measured])
     (row,) = throughput.rows(made, summary)
     assert row[throughput.HEADINGS.index("wall req/s")].startswith("~"), (
