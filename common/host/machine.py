@@ -24,7 +24,7 @@ CPU_IDENTITY: Mapping[str, str] = {
     "CPU part": "part",
     "CPU revision": "revision",
 }
-"""The fields of ``/proc/cpuinfo`` that identify a make of processor on x86 and on Arm, and their names in words."""
+"""The fields of ``/proc/cpuinfo`` that identify a processor on x86 and on Arm, and what a record calls them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def _cpu_model(cpuinfo: str) -> str:
 
 
 def cpu_identity(cpuinfo: str) -> str | None:
-    """Return what ``/proc/cpuinfo`` says of the first core's make, such as ``AuthenticAMD, family 26, model 2``."""
+    """Return what identifies the first core's processor, such as ``AuthenticAMD, family 26, model 2, stepping 1``."""
     first, _, _ = cpuinfo.partition("\n\n")
     fields = dict(re.findall(r"^(.+?)\s*: *(.+)$", first, re.MULTILINE))
     return ", ".join(f"{name} {fields[key]}".lstrip() for key, name in CPU_IDENTITY.items() if key in fields) or None

@@ -70,6 +70,11 @@ def ranks(run: LoadRun) -> bool:
     return run.design in {Design.SLICED, Design.ALONE}
 
 
+def fewest_chance(run: LoadRun) -> float:
+    """Return the probability of a decision in the rounds left below which a pair is given up."""
+    return FEWEST_CHANCE if run.design is Design.SLICED else POWER
+
+
 def steadying(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Mapping[str, Mapping[int, float]] | None:
     """Return the values whose common spread moderates that of each cell: in a sliced run, all of them."""
     return values if run.design is Design.SLICED else None
@@ -84,8 +89,7 @@ def _pairs(run: LoadRun, values: Values, power: float = POWER) -> tuple[Pair, ..
 
 def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> dict[str, DropReason]:
     """Return the sound cells whose pairs are decided, or which the rounds left are unlikely to decide."""
-    power = FEWEST_CHANCE if run.design is Design.SLICED else POWER
-    compared, names = _pairs(run, values, power), values.keys()
+    compared, names = _pairs(run, values, fewest_chance(run)), values.keys()
     if not ranks(run):
         return {name: DropReason.RESOLVED for pair in compared if settled(run, pair) for name in (pair.a, pair.b)}
     undecided = {name for pair in compared if pair.decision is Decision.UNDECIDED for name in (pair.a, pair.b)}

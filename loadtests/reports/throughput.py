@@ -13,6 +13,7 @@ from common.records.summary import CellSummary, Controls, Decision, DropReason, 
 from common.records.window import Window
 from common.tables import markdown_table
 from loadtests.analysis.across_runs import RepeatedRate
+from loadtests.analysis.dropping import fewest_chance
 from loadtests.analysis.values import values_by_round
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import (
@@ -264,8 +265,11 @@ def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design in {Design.SLICED, Design.ALONE}:
         yield "rounds: a stack drops out once each of its pairs is decided."
     if any(reason is DropReason.OUT_OF_REACH for _, reason in rows):
-        open_ = "*: dropped out undecided: none of its open pairs was likely (80 %) to be decided within the"
-        yield f"{open_} {run.rounds} rounds. Its ties are not equals: ROUNDS=n measures every stack n times."
+        given_up = f"each of its undecided pairs had a chance below {fewest_chance(run):.0%} of being decided"
+        yield (
+            f"*: dropped out undecided: {given_up} within the {run.rounds} rounds. That does not make them equivalent; "
+            "ROUNDS=n measures every stack n times."
+        )
 
 
 def _undecided_notes(summary: Summary) -> Iterator[str]:
@@ -274,9 +278,8 @@ def _undecided_notes(summary: Summary) -> Iterator[str]:
     needed = sorted(math.inf if pair.rounds_needed is None else pair.rounds_needed for pair in undecided)
     if undecided:
         half = needed[len(needed) // 2]
-        more = (
-            f"about {half:,.0f} more rounds would decide half of them" if half < math.inf else "most are out of reach"
-        )
+        these = "it" if len(undecided) == 1 else "half of them"
+        more = f"about {half:,.0f} more rounds would decide {these}" if half < math.inf else "most are out of reach"
         yield f"undecided: {len(undecided)} of {len(summary.pairs)} pairs; {more}."
 
 

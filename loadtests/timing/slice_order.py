@@ -15,7 +15,7 @@ GRACE_S = 60.0
 FEWEST_RESPONSES = 64
 """With fewer responses in the counted part of a slice, the requests in progress at its ends distort the rate."""
 SLOW_PASSES = 8
-"""The fewest slices of a slow server that are planned. Each may last for seconds."""
+"""The fewest slices planned for a slow server, each of which may last for seconds."""
 
 
 class SlicedServer(Struct, frozen=True, kw_only=True):
@@ -58,5 +58,5 @@ def slicing_of(slicing: Slicing, *, users: int, responses_per_s: float) -> Slici
 
 
 def _most_passes(slicing: Slicing, passes: int) -> int:
-    """Return the most passes with this many planned, in the proportion of ``slicing``."""
+    """Return the most passes allowed when this many are planned, in the same proportion as in ``slicing``."""
     return passes * slicing.most_passes // slicing.passes
