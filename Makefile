@@ -39,7 +39,7 @@ $(DEV_READY): requirements-dev.lock $(READY)
 test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
 	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" --numprocesses=$$((2 * $$(nproc))) --dist=worksteal)
 	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
-	@$(PYTHON_M) pytest -m "not slow" --numprocesses=auto $(if $(ALL),--cov --cov-report=)
+	@$(PYTHON_M) pytest -m "not slow" --numprocesses=$$((2 * $$(nproc))) $(if $(ALL),--cov --cov-report=)
 	@$(if $(ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')
 	@$(if $(ALL),$(PYTHON_M) coverage report --skip-covered --fail-under=95 --include='$(COVERED)')
 lint: $(DEV_READY) ## Check style, types and imports, as every commit passes them

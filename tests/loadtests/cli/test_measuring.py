@@ -227,6 +227,7 @@ def slow(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parallel
 def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--a=raw_wsgi", f"--b={slow}", "--rounds=5", "--fail-if-slower=3", f"--out={out}"]

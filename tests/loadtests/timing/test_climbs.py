@@ -32,6 +32,7 @@ def test_a_ramp_ends_at_the_limit_of_its_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_sleepers_climb_to_the_most_that_can_sleep_at_once(tmp_path: Path) -> None:
     """The server accepts at most 10 sleepers at once."""
     asleep = 0
@@ -55,6 +56,7 @@ def test_sleepers_climb_to_the_most_that_can_sleep_at_once(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_a_climb_without_a_window_ends_by_itself_and_logs_the_highest_step(known: RunningServer) -> None:
     done = locust(port_of(known), "--rate=4", "--warmup-s=0", "--window-s=1", "--objective=p50<9ms", scenario="Ramp")
     assert "Ramp: the highest step that holds is 0" in done.stderr

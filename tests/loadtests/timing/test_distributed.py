@@ -49,6 +49,7 @@ def test_workers_together_send_at_the_given_rate_and_their_arrivals_add_up(
     assert sum(count for _, count in opened.from_send_histogram) == seen.requests
 
 
+@pytest.mark.parallel
 def test_workers_without_a_server_record_the_reason(tmp_path: Path) -> None:
     with serving(keep_alive) as server:
         port = server.address[1]

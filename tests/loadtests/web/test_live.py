@@ -26,7 +26,7 @@ from tests.support.browsers import browser, complaints, violations, visible
 from tests.support.waiting import wait_until
 from tests.support.web import answers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 
 @dataclass(frozen=True, kw_only=True)

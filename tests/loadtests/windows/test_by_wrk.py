@@ -49,6 +49,7 @@ def measure(port: int, setup: Setup = SETUP) -> Load:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.parametrize("behaviour", [keep_alive, closing])
 def test_it_counts_what_the_server_answered(behaviour: Behaviour) -> None:
     with serving(behaviour) as server:
@@ -61,6 +62,7 @@ def test_it_counts_what_the_server_answered(behaviour: Behaviour) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_the_warm_up_is_not_counted() -> None:
     with serving(keep_alive) as server:
         seen = measure(server.address[1], setup(users=4, warmup_s=1.0, window_s=1.0, tool=Tool.WRK))
@@ -68,6 +70,7 @@ def test_the_warm_up_is_not_counted() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_an_answer_with_an_error_status_is_a_failure() -> None:
     with serving(failing) as server:
         seen = measure(server.address[1])
@@ -76,6 +79,7 @@ def test_an_answer_with_an_error_status_is_a_failure() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_an_error_of_a_socket_is_a_failure_and_no_answer() -> None:
     with serving(resetting) as server:
         seen = measure(server.address[1])
@@ -84,6 +88,7 @@ def test_an_error_of_a_socket_is_a_failure_and_no_answer() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_a_missing_server_is_an_error_of_the_generator() -> None:
     with serving(keep_alive) as server:
         port = server.address[1]
@@ -93,6 +98,7 @@ def test_a_missing_server_is_an_error_of_the_generator() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_several_paths_are_sent_as_often_as_the_scenario_draws_them() -> None:
     asked: list[bytes] = []
 
@@ -124,6 +130,7 @@ def test_the_cpu_of_the_server_is_the_difference_of_two_readings() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.parametrize(
     ("users", "cores", "window_s", "options"),
     [(4, [0, 1], 2.0, ["-t2", "-c4", "-d2s"]), (1, [0, 1], 0.3, ["-t1", "-c1", "-d1s"])],
@@ -138,6 +145,7 @@ def test_wrk_has_a_thread_for_each_core_and_takes_whole_seconds(
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_wrk_sends_the_same_bytes_as_our_users() -> None:
     _require_wrk()
     with socket.create_server(("127.0.0.1", 0)) as listener:
