@@ -46,9 +46,9 @@ from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.engine.sbom import bill_of_materials
-from common.errors import FailedError, UsageError
+from common.errors import FailedError
 from common.host.cores import split_cores
-from common.host.folders import make_folder
+from common.output import require_writable, write_file
 from common.packages.variants import named_stacks
 from common.project import ROOT
 from common.registries.api import RegistryAddress
@@ -99,13 +99,9 @@ def sbom(
     terminal = Terminal()
     candidates = _with_images(framework, server, image, python, terminal)
     prepare(candidates.values(), terminal.messages)
-    make_folder(out)
     for tag, candidate in candidates.items():
         file = out / f"{candidate.name}.cdx.json"
-        try:
-            file.write_text(bill_of_materials(tag))
-        except OSError as error:
-            raise UsageError(f"{file} cannot be written: {error.strerror}.") from error
+        write_file(file, bill_of_materials(tag))
         terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
 
 
@@ -189,6 +185,8 @@ def divergences(
 ) -> None:
     """Show what each stack does where the contract leaves it free."""
     terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
+    if out is not None:
+        require_writable(out)
     candidates = {one.name: one for one in stacks.candidates(runtime)}
     if canonical(stacks.framework) == "all" and canonical(stacks.server) == DEFAULT:  # servers differ, too
         floors = replace(stacks, framework="raw_asgi,raw_wsgi", server="all")
@@ -197,7 +195,7 @@ def divergences(
     if out is None:
         terminal.results.print(divergence_tables(observed))
     else:
-        out.write_text(divergence_page(observed, candidates, runtime))
+        write_file(out, divergence_page(observed, candidates, runtime))
         terminal.say(f"wrote {out}")
 
 

@@ -16,7 +16,8 @@ from common.registries.api import RegistryAddress
 from common.registries.pushing import registry_pusher
 from common.runtimes.candidates import describe_runtime, require_local
 from loadtests.campaign.loop import start
-from loadtests.cli.parameters import Delay, LoadParameters, Out, Rounds, RunParameters, complete
+from loadtests.cli.parameters import Delay, LoadParameters, Out, Rounds, RunParameters
+from loadtests.cli.resuming import resumable
 from loadtests.experiments.latency import parse_common_rate
 from loadtests.generator.comparison import begin_comparison
 from loadtests.generator.crosscheck import begin_crosscheck
@@ -32,6 +33,7 @@ Patience = Annotated[
 ]
 
 
+@resumable
 def crosscheck(
     stack: StackParameter = StackParameter(),
     size: SizeParameters = SizeParameters(),
@@ -42,9 +44,6 @@ def crosscheck(
 ) -> None:
     """Load one stack with our generator and with wrk in turn, and compare their rates."""
     terminal = run.terminal()
-    if run.resume is not None:
-        complete(crosscheck, locals(), terminal)
-        return
     require_wrk()
     spec = load.parse()
     require_able(_by_wrk(spec))
@@ -58,6 +57,7 @@ def crosscheck(
     start("crosscheck", begin, seed=run.seed, out=run.out, terminal=terminal)
 
 
+@resumable
 def bench_generator(
     *,
     rounds: Rounds = 5,
@@ -68,9 +68,6 @@ def bench_generator(
 ) -> None:
     """Measure requests per CPU-second of our generator, Locust's clients, wrk and h2load."""
     terminal = run.terminal()
-    if run.resume is not None:
-        complete(bench_generator, locals(), terminal)
-        return
     begin = begin_comparison(rounds=rounds, window_s=seconds, messages=terminal.messages)
     start("bench-generator", begin, seed=run.seed, out=run.out, terminal=terminal)
 

@@ -33,8 +33,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "common.cli.commands:fargate_clean",
     ),
     "Measure": (
-        "loadtests.cli.measuring:loadtest",
-        "loadtests.cli.measuring:compare",
+        "loadtests.cli.throughput:loadtest",
+        "loadtests.cli.throughput:compare",
         "loadtests.cli.measuring:latency",
         "loadtests.cli.measuring:workers_",
         "loadtests.cli.measuring:causes",

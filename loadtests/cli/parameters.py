@@ -1,8 +1,6 @@
 """Parameters that several measuring commands share, each group declared once."""
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,10 +21,8 @@ from common.runtimes.candidates import Candidate, guest_candidate, parse_runtime
 from common.runtimes.guests import guest_at, image_guest
 from common.tables import Form
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
-from loadtests.campaign.resume import resume
 from loadtests.campaign.stopping import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
-from loadtests.registry import experiment_of
 from loadtests.scenarios import own_requests
 from loadtests.scenarios.registry import SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
@@ -262,37 +258,3 @@ class StoppingParameters:
         return parse_stopping(
             rounds=self.rounds, budget=self.budget, precision=self.precision, margin=self.margin, looks=looks
         )
-
-
-def complete(
-    command: Callable[..., None], given: Mapping[str, Any], terminal: Terminal, *, also: frozenset[str] = frozenset()
-) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
-    """Resume the run that ``RESUME=`` names, and return its summary; errors as ``resume``.
-
-    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate and
-    ``also`` was given, since a resumed run keeps its own.
-    """
-    fargate: FargateSettings | None = given.get("fargate")
-    allowed = also | {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
-    if names := sorted(_changed(command, given) - allowed):
-        variables = ", ".join(f"{name.upper()}=" for name in names)
-        raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")
-    run: RunParameters = given["run"]
-    assert run.resume is not None
-    return resume(run.resume, command.__name__.rstrip("_").replace("_", "-"), experiment_of, terminal, fargate=fargate)
-
-
-def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
-    """Return the names of the parameters that differ from the command's defaults, those of groups included."""
-    changed = set[str]()
-    for name, parameter in inspect.signature(command).parameters.items():
-        value, default = given[name], parameter.default
-        if is_dataclass(value):
-            changed |= {
-                field.name
-                for field in fields(value)
-                if getattr(value, field.name) != getattr(default, field.name, inspect.Parameter.empty)
-            }
-        elif value != default:
-            changed.add(name)
-    return changed

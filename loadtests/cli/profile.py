@@ -13,14 +13,14 @@ from common.cli.parameters import FRAMEWORK, Pythons
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.run_lock import hold_run_lock
+from common.output import require_writable, write_file
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
-from loadtests.cli.measuring import CompareSide
 from loadtests.cli.parameters import LoadParameters
+from loadtests.cli.throughput import CompareSide
 from loadtests.experiments.sides import Side, both_candidates
-from loadtests.page.writing import write_page
 from loadtests.profiles import flame, sampling
 
 PAGE = RESULTS / "profile.html"
@@ -46,9 +46,10 @@ def profile(
         _refuse_with_sides(FRAMEWORK=framework, PYTHON=python)
     candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
     with hold_run_lock("profile"):
+        require_writable(file)
         prepare(candidates, terminal.messages)
         profiles = [sampling.profile(candidate, setup) for candidate in candidates]
-    write_page(file, flame.page(profiles))
+    write_file(file, flame.page(profiles))
     for one in profiles:
         for sentence in flame.words(one):
             terminal.results.print(sentence, soft_wrap=True, markup=False)

@@ -20,6 +20,7 @@ from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.machine import machine
+from common.output import write_file
 from common.records.documentation import PAGE, SCHEMAS, page, schemas
 from common.records.figure import Figure
 from common.tables import Form
@@ -33,7 +34,6 @@ from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
-from loadtests.page.writing import write_page
 from loadtests.registry import experiment_of
 from loadtests.site.badge import Badge, newest_rate, write_badge
 from loadtests.site.pages import write_site
@@ -85,7 +85,7 @@ def report(
     """Write one self-contained page with everything that the runs know: words, table, plots, data."""
     terminal = Terminal()
     sources, file = read_sources(select_folders(run, runs), terminal), out or REPORT
-    write_page(file, page_text(make_page(sources, load_prices())))
+    write_file(file, page_text(make_page(sources, load_prices())))
     terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
 
 

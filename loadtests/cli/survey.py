@@ -25,7 +25,7 @@ from loadtests.board.survey import STEPS, Step, fitting, lacking, needed_s
 from loadtests.campaign.loop import ending_at
 from loadtests.campaign.stopping import parse_duration
 from loadtests.campaign.store import RESULTS, RunFolder, run_folders
-from loadtests.cli import measuring, results
+from loadtests.cli import measuring, results, throughput
 from loadtests.cli.parameters import RunParameters, StoppingParameters
 from loadtests.registry import experiment_of
 
@@ -157,10 +157,10 @@ _COMMANDS: Mapping[str, _Command] = {
         resume=lambda run: measuring.memory(run=run),
     ),
     "loadtest": _Command(
-        measure=lambda asked, vcpu, share_s: measuring.loadtest(
+        measure=lambda asked, vcpu, share_s: throughput.loadtest(
             asked, SizeParameters(vcpu=vcpu), stopping=StoppingParameters(budget=f"{share_s:.0f}s")
         ),
-        resume=lambda run: measuring.loadtest(run=run),
+        resume=lambda run: throughput.loadtest(run=run),
     ),
     "latency": _Command(
         measure=lambda asked, vcpu, _: measuring.latency(asked, vcpu=vcpu, rounds=ROUNDS),

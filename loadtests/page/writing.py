@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from common.catalog.numbers import counted
-from common.errors import UsageError
 from loadtests.page.answer import answer
 from loadtests.page.columns import COLUMNS
 from loadtests.page.downloads import downloads
@@ -67,22 +65,6 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
         downloads=downloads(page),
         runs=[_run_line(source) for source in page.sources.runs],
     )  # fmt: skip
-
-
-def write_page(file: Path, text: str) -> None:
-    """Write a page, and the folders above it; ``UsageError`` if that is not possible."""
-    with named_if_unwritable(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-
-@contextmanager
-def named_if_unwritable(out: Path) -> Iterator[None]:
-    """Have what the system refuses end in a ``UsageError`` that names ``out``."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"OUT={out} cannot be written: {error.strerror}. Choose another place.") from error
 
 
 def style_file(name: str) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 from markupsafe import escape
 
+from common.output import named_if_unwritable
 from common.records.figure import Figure, Metric, Subject
 from loadtests.page.stacks import part_id
-from loadtests.page.writing import named_if_unwritable
 from loadtests.reports.formatting import estimate
 
 HEIGHT = 20

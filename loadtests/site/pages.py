@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from markupsafe import Markup
 
 from common.errors import UsageError
+from common.output import named_if_unwritable
 from common.records.figure import Subject
 from loadtests.page.answer import answer
 from loadtests.page.columns import BY_KEY
@@ -14,7 +15,7 @@ from loadtests.page.model import StackRow
 from loadtests.page.run_plots import all_plots
 from loadtests.page.stacks import StackPart, part_id, stack_parts
 from loadtests.page.table import value_texts
-from loadtests.page.writing import ABOUT, named_if_unwritable, report, style, templates
+from loadtests.page.writing import ABOUT, report, style, templates
 from loadtests.reports.throughput import title
 from loadtests.site.badge import Badge
 from loadtests.site.pictures import pictures

@@ -23,7 +23,7 @@ from common.runtimes import candidates
 from loadtests.board.index import FigureIndex
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign import store
-from loadtests.cli import generator, measuring, profile, results, survey
+from loadtests.cli import generator, measuring, profile, results, survey, throughput
 from loadtests.cli.main import command_line
 from loadtests.site.published import published_runs
 from tests.support.fuzzing import EXAMPLES
@@ -82,15 +82,16 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         raise Begun
 
     for module, names in (
-        (measuring, ("start", "prepare", "open_web", "approve_cost", "approve_starts", "compare_runs")),
+        (measuring, ("start", "prepare", "open_web", "approve_cost", "approve_starts")),
+        (throughput, ("start", "approve_cost", "compare_runs")),
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
-        (results, ("publish_runs", "write_page", "write_site", "write_badge")),
+        (results, ("publish_runs", "write_file", "write_site", "write_badge")),
         (survey, ("Survey",)),
         (profile, ("hold_run_lock", "both_candidates")),
         (candidates, ("find_interpreter",)),
         (catalog, ("upgrade", "outdated_in_lock", "new_framework", "conform_all")),
-        (commands, ("build_images", "make_bases", "prepare", "conform_all", "observe_divergences", "run_suite",
-                    "push_all", "registry_pusher", "clean", "approve_cost", "approve_open_ended_cost")),
+        (commands, ("build_images", "make_bases", "prepare", "conform_all", "require_writable", "observe_divergences",
+                    "run_suite", "push_all", "registry_pusher", "clean", "approve_cost", "approve_open_ended_cost")),
     ):  # fmt: skip
         for name in names:
             monkeypatch.setattr(module, name, begin)

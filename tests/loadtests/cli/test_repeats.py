@@ -11,7 +11,7 @@ import pytest
 from common.cli.app import GIVEN, run
 from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
-from loadtests.cli import measuring
+from loadtests.cli import throughput
 from loadtests.cli.main import command_line
 from loadtests.summaries.throughput import summarise
 from tests.support import records
@@ -28,7 +28,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         windows = [records.window("a+b", number, records.load(4000 + len(done))) for number in range(1, 6)]
         return summarise(records.run([records.cell("a+b")]), windows)
 
-    monkeypatch.setattr(measuring, "start", start)
+    monkeypatch.setattr(throughput, "start", start)
     monkeypatch.setattr(time, "sleep", done.append)
     return done
 
@@ -48,14 +48,14 @@ def test_every_run_has_a_seed_and_a_folder_of_its_own(made: list[Any], capsys: p
 def test_a_run_with_numbers_that_are_not_valid_is_followed_by_the_others(
     made: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorded: Callable[..., Summary] = vars(measuring)["start"]
+    recorded: Callable[..., Summary] = vars(throughput)["start"]
 
     def start(*given: object, on_failure: Callable[[BenchmarkError], None], **options: object) -> Summary:
         if not made:
             on_failure(GeneratorBoundError("the generator was the limit for a+b: those numbers may be its own."))
         return recorded(*given, on_failure=on_failure, **options)
 
-    monkeypatch.setattr(measuring, "start", start)
+    monkeypatch.setattr(throughput, "start", start)
     assert _loadtest(RUNTIME="process", FRAMEWORK="falcon", REPEAT="2") == GeneratorBoundError.exit_status
     assert len([one for one in made if isinstance(one, tuple)]) == 2
     printed = capsys.readouterr()

@@ -7,11 +7,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
-
-from common.errors import UsageError
 from loadtests.page.downloads import downloads, table_csv
-from loadtests.page.writing import report, write_page
+from loadtests.page.writing import report
 from tests.support.pages import RATES, ROWS, large_run, load_test, page_of, page_of_three_sizes, write_run
 
 HOSTILE = ("<script>alert(1)</script>+u", "\u202eright to left\u202c+u", f"{'long' * 50}+g", "\"quoted\" & 'so'+g")
@@ -90,12 +87,6 @@ def test_the_data_are_inside_the_page_and_agree_with_it() -> None:
 def test_no_name_becomes_a_formula_in_a_spreadsheet() -> None:
     page = page_of(load_test({"=1+1": 10_000, "b+g": 5_000}))
     assert "\n'=1+1," in table_csv(page.rows)
-
-
-def test_a_page_that_cannot_be_written_is_refused_with_its_path(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"OUT=.*report\.html cannot be written"):
-        write_page(tmp_path / "file" / "report.html", "")
 
 
 def test_the_same_runs_give_the_same_page() -> None:

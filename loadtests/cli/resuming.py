@@ -1,0 +1,66 @@
+"""``RESUME=``, by which a measuring command completes an interrupted run instead of starting one."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from typing import Any, ParamSpec
+
+from common.aws.settings import FargateSettings
+from common.console import Terminal
+from common.errors import UsageError
+from loadtests.campaign.resume import resume
+from loadtests.cli.parameters import FARGATE, RunParameters
+from loadtests.registry import experiment_of
+
+P = ParamSpec("P")
+
+
+def resumable(command: Callable[P, None]) -> Callable[P, None]:
+    """Make a command, which has ``RunParameters`` as its ``run``, complete the run that they name to resume."""
+
+    @wraps(command)
+    def start_or_complete(*args: P.args, **kwargs: P.kwargs) -> None:
+        call = inspect.signature(command).bind(*args, **kwargs)
+        call.apply_defaults()
+        run: RunParameters = call.arguments["run"]
+        if run.resume is None:
+            command(*args, **kwargs)
+        else:
+            complete(command, call.arguments, run.terminal())
+
+    return start_or_complete
+
+
+def complete(
+    command: Callable[..., None], given: Mapping[str, Any], terminal: Terminal, *, also: frozenset[str] = frozenset()
+) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
+    """Resume the run that ``RESUME=`` names, and return its summary; errors as ``resume``.
+
+    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate and
+    ``also`` was given, since a resumed run keeps its own.
+    """
+    fargate: FargateSettings | None = given.get("fargate")
+    allowed = also | {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
+    if names := sorted(_changed(command, given) - allowed):
+        variables = ", ".join(f"{name.upper()}=" for name in names)
+        raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")
+    run: RunParameters = given["run"]
+    assert run.resume is not None
+    return resume(run.resume, command.__name__.rstrip("_").replace("_", "-"), experiment_of, terminal, fargate=fargate)
+
+
+def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
+    """Return the names of the parameters that differ from the command's defaults, those of groups included."""
+    changed = set[str]()
+    for name, parameter in inspect.signature(command).parameters.items():
+        value, default = given[name], parameter.default
+        if is_dataclass(value):
+            changed |= {
+                field.name
+                for field in fields(value)
+                if getattr(value, field.name) != getattr(default, field.name, inspect.Parameter.empty)
+            }
+        elif value != default:
+            changed.add(name)
+    return changed

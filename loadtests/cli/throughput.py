@@ -1,0 +1,168 @@
+"""Commands that rank stacks by their throughput."""
+
+import time
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter, validators
+
+from common.catalog.runtimes import Runtime
+from common.catalog.selection import canonical
+from common.catalog.stacks import DEFAULT
+from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameters
+from common.conformance.candidates import LONGEST_S, SIZE
+from common.console import Terminal
+from common.errors import BenchmarkError, UsageError
+from common.records.load import Tool
+from common.records.run import Design
+from common.records.summary import Summary
+from common.runtimes.approval import PlannedServer, approve_cost
+from common.runtimes.candidates import describe_runtime, parse_runtime, require_local
+from common.tables import Form
+from loadtests.analysis import outcome
+from loadtests.analysis.across_runs import repeated_rates
+from loadtests.campaign.loop import Begin, start
+from loadtests.campaign.stopping import parse_share, parse_stopping
+from loadtests.cli.parameters import (
+    AnyLoadParameters,
+    GuestParameters,
+    LoadParameters,
+    RepeatParameters,
+    RunParameters,
+    StoppingParameters,
+)
+from loadtests.cli.resuming import complete, resumable
+from loadtests.experiments.compare import begin_compare, compare_runs, require_not_slower
+from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
+from loadtests.experiments.sides import STACK, Side
+from loadtests.reports import repeats as repeats_report
+
+CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
+
+
+@resumable
+def loadtest(
+    stacks: StackParameters = StackParameters(),
+    size: SizeParameters = SizeParameters(),
+    load: AnyLoadParameters = AnyLoadParameters(),
+    stopping: StoppingParameters = StoppingParameters(),
+    run: RunParameters = RunParameters(),
+    *,
+    repeats: RepeatParameters = RepeatParameters(),
+    guest: GuestParameters = GuestParameters(),
+    fargate: OnFargate = NO_FARGATE,
+) -> None:
+    """Rank stacks by requests per second per vCPU, under load in shuffled rounds on fresh servers."""
+    terminal = run.terminal()
+    runtime = guest.parse_runtime(stacks.runtime)
+    given, spec = size.parse(runtime), guest.apply_to(load.parse(), runtime)
+    design = load.parse_design(spec, runtime)
+    rounds, rule = stopping.parse(design)
+    pause_s = repeats.parse_pause()
+    if fargate.load_from_task and spec.tool is not Tool.LOCUST:
+        raise UsageError(f"TOOL={spec.tool} needs LOAD_FROM=here; a second task has Locust.")
+    own = guest.candidates()
+    alone = own and canonical(stacks.framework) == DEFAULT
+    candidates = own if alone else (*stacks.candidates(runtime, size=given, fargate=fargate), *own)
+    suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in candidates]
+    # At most: the control is measured as well, and no stack drops out.
+    windows = planned_windows([*candidates, candidates[0]], given, rounds)
+    if not approve_cost([*suites, *windows] * repeats.repeat, terminal.say):
+        return
+    terminal.say(describe_runtime(runtime, runtime if own else stacks.runtime))
+    if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:
+        terminal.say(warning)
+    begin = begin_loadtest(
+        candidates,
+        load=spec,
+        size=given,
+        runtime=runtime,
+        design=design,
+        rounds=rounds,
+        stopping=rule,
+        messages=terminal.messages,
+    )
+    if repeats.repeat == 1:
+        start("loadtest", begin, seed=run.seed, out=run.out, terminal=terminal)
+    else:
+        _repeat(begin, repeats.repeat, pause_s, run, terminal)
+
+
+def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameters, terminal: Terminal) -> None:
+    """Carry out so many runs, each with a folder of its own, and print what they say together.
+
+    If a run has a number that is not valid, the others are still made; the first such error is raised at the end.
+    """
+    summaries, failures = [], list[BenchmarkError]()
+    for number in range(count):
+        if number:
+            time.sleep(pause_s)
+        terminal.say(f"run {number + 1} of {count}")
+        seed = None if run.seed is None else run.seed + number
+        out = None if run.out is None else run.out / str(number + 1)
+        made = start("loadtest", begin, seed=seed, out=out, terminal=terminal, on_failure=failures.append)
+        summaries.append(made)
+    rates = repeated_rates(summaries)
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(rates).decode() + "\n")
+    else:
+        terminal.show(repeats_report.table(rates, count))
+        for note in repeats_report.notes(rates, summaries):
+            terminal.note(note)
+    if failures:
+        raise failures[0]
+
+
+def compare(
+    *,
+    a: CompareSide = "",
+    b: CompareSide = "",
+    server: Annotated[str, Parameter(help="Server of a side that names none.")] = DEFAULT,
+    runtime: Annotated[str, Parameter(help="process, docker, or auto: docker for sides that name an image.")] = "auto",
+    size: SizeParameters = SizeParameters(),
+    load: LoadParameters = LoadParameters(),
+    rounds: Annotated[
+        int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
+    ] = None,
+    budget: Annotated[str, Parameter(help="Time for windows, such as 90s or 15m.")] = "11m",
+    margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
+    fail_if_slower: Annotated[
+        str | None, Parameter(help="Exit with status 1 where B is slower by this or more, such as 3%.")
+    ] = None,
+    run: RunParameters = RunParameters(),
+) -> None:
+    """Decide whether B is faster than A, slower, or equivalent."""
+    terminal = run.terminal()
+    limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
+    if run.resume is not None:
+        pairs = complete(compare, locals(), terminal, also=frozenset({"fail_if_slower"})).pairs
+    else:
+        first, second = Side.parse(a, "A"), Side.parse(b, "B")
+        if first.run is not None and second.run is not None:
+            band = parse_share(margin, variable="MARGIN")
+            pairs = compare_runs(first.run, second.run, band)
+            for pair in pairs:
+                terminal.results.print(outcome.sentence(pair, band), soft_wrap=True, markup=False)
+        elif first.run is not None or second.run is not None:
+            raise UsageError(f"A={a} and B={b} cannot be compared: must be two finished runs or two stacks.")
+        else:
+            if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
+                runtime = Runtime.PROCESS
+            kind = require_local(parse_runtime(runtime))
+            most, rule = parse_stopping(
+                rounds=rounds, budget=None if rounds else budget, margin=margin, looks=outcome.LOOKS
+            )
+            begin = begin_compare(
+                first,
+                second,
+                server=server,
+                load=load.parse(),
+                size=size.parse(kind),
+                runtime=kind,
+                rounds=most,
+                stopping=rule,
+                messages=terminal.messages,
+            )
+            pairs = start("compare", begin, seed=run.seed, out=run.out, terminal=terminal).pairs
+    if limit is not None:
+        require_not_slower(pairs, limit)
