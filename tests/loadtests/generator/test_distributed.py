@@ -167,12 +167,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.mark.slow
-@pytest.mark.parallel
 def test_a_worker_that_is_killed_is_reported_and_the_others_counts_are_whole(site: Site) -> None:
     site.lead(window_s=4)
     for name in ("one", "two"):
         site.join(name)
-    wait_until(lambda: min(site.answered("one"), site.answered("two")) > 500, deadline_s=60)
+    wait_until(lambda: min(site.answered("one"), site.answered("two")) > 2000, deadline_s=60)
     below = psutil.Process(site.started["one"].pid).children(recursive=True)
     for process in [one for one in below if _is_worker(one)]:  # all known before the first dies and others with it
         process.send_signal(signal.SIGKILL)
@@ -181,8 +180,8 @@ def test_a_worker_that_is_killed_is_reported_and_the_others_counts_are_whole(sit
     load = site.load()
     (survivor,) = load.workers
     assert load.workers_lost == 1
-    assert survivor.duration_s == pytest.approx(4, abs=0.5)
-    assert 500 < survivor.requests <= site.answered("two")
+    assert survivor.duration_s == pytest.approx(4, abs=0.3)
+    assert 2000 < survivor.requests <= site.answered("two")
     assert (load.users, load.connections_open_min, load.failures) == (MANY // 2, MANY // 2, {})
     assert abs(load.sent - load.answered) <= MANY
     _adds_up(load)
