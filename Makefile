@@ -15,6 +15,7 @@ override READY := $(VENV)/ready
 override DEV_READY := $(VENV)/ready-dev
 override PYTHON_M := $(VENV)/bin/python -m
 override PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check --no-deps
+override XDIST = --numprocesses=$$((2 * $$(nproc)))
 override COVERED := common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*
 override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
@@ -37,9 +38,9 @@ $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
 test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
-	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" --numprocesses=$$((2 * $$(nproc))) --dist=worksteal)
+	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal)
 	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
-	@$(PYTHON_M) pytest -m "not slow" --numprocesses=$$((2 * $$(nproc))) $(if $(ALL),--cov --cov-report=)
+	@$(PYTHON_M) pytest -m "not slow" $(XDIST) $(if $(ALL),--cov --cov-report=)
 	@$(if $(ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')
 	@$(if $(ALL),$(PYTHON_M) coverage report --skip-covered --fail-under=95 --include='$(COVERED)')
 lint: $(DEV_READY) ## Check style, types and imports, as every commit passes them

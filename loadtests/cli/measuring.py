@@ -42,11 +42,7 @@ from common.runtimes.candidates import (
 )
 from common.runtimes.preparation import prepare
 from loadtests.campaign.loop import start
-from loadtests.cli.parameters import (
-    VCPUS,
-    Rounds,
-    RunParameters,
-)
+from loadtests.cli.parameters import VCPUS, Rounds, RunParameters
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.causes import begin_causes
 from loadtests.experiments.fargate import (
@@ -60,14 +56,12 @@ from loadtests.experiments.fargate import (
 )
 from loadtests.experiments.latency import begin_latency, parse_common_rate, parse_vcpus, planned_servers
 from loadtests.experiments.memory import begin_memory
-from loadtests.experiments.sides import STACK
 from loadtests.experiments.sizes import begin_sizes
 from loadtests.experiments.startup import ROUNDS, begin_startup, parse_caches, parse_links
 from loadtests.experiments.workers import begin_workers, parse_worker_counts
 from loadtests.web.serving import WebUi, open_web
 
 Tasks = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Tasks of each kind, 1 to 1000.")]
-CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
 
 
 @resumable

@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from common.aws.settings import FargateSettings
-from common.console import Terminal
 from common.errors import UsageError
 from loadtests.campaign.resume import resume
 from loadtests.cli.parameters import FARGATE, RunParameters
@@ -17,7 +16,7 @@ P = ParamSpec("P")
 
 
 def resumable(command: Callable[P, None]) -> Callable[P, None]:
-    """Make a command, which has ``RunParameters`` as its ``run``, complete the run that they name to resume."""
+    """Have a command, whose ``run`` is ``RunParameters``, complete the run that ``RESUME=`` names, if it is given."""
 
     @wraps(command)
     def start_or_complete(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -27,14 +26,12 @@ def resumable(command: Callable[P, None]) -> Callable[P, None]:
         if run.resume is None:
             command(*args, **kwargs)
         else:
-            complete(command, call.arguments, run.terminal())
+            complete(command, call.arguments)
 
     return start_or_complete
 
 
-def complete(
-    command: Callable[..., None], given: Mapping[str, Any], terminal: Terminal, *, also: frozenset[str] = frozenset()
-) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
+def complete(command: Callable[..., None], given: Mapping[str, Any], *, also: frozenset[str] = frozenset()) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
     """Resume the run that ``RESUME=`` names, and return its summary; errors as ``resume``.
 
     ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate and
@@ -47,7 +44,8 @@ def complete(
         raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")
     run: RunParameters = given["run"]
     assert run.resume is not None
-    return resume(run.resume, command.__name__.rstrip("_").replace("_", "-"), experiment_of, terminal, fargate=fargate)
+    name = command.__name__.rstrip("_").replace("_", "-")
+    return resume(run.resume, name, experiment_of, run.terminal(), fargate=fargate)
 
 
 def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:

@@ -135,7 +135,7 @@ def compare(
     terminal = run.terminal()
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
     if run.resume is not None:
-        pairs = complete(compare, locals(), terminal, also=frozenset({"fail_if_slower"})).pairs
+        pairs = complete(compare, locals(), also=frozenset({"fail_if_slower"})).pairs
     else:
         first, second = Side.parse(a, "A"), Side.parse(b, "B")
         if first.run is not None and second.run is not None:
