@@ -16,7 +16,7 @@ def write_file(file: Path, text: str) -> None:
 
 
 def require_writable(file: Path) -> None:
-    """Raise ``UsageError`` if a file cannot be written; to be asked before the work whose result it is to hold."""
+    """Raise ``UsageError`` if a file cannot be written. Call it before the work whose result the file is to hold."""
     with named_if_unwritable(file):
         make_folder(file.parent)
         is_new = not file.exists()
@@ -27,7 +27,7 @@ def require_writable(file: Path) -> None:
 
 @contextmanager
 def named_if_unwritable(out: Path) -> Iterator[None]:
-    """Have what the system refuses end in a ``UsageError`` that names ``out``."""
+    """Turn an ``OSError`` into a ``UsageError`` that names ``out``."""
     try:
         yield
     except OSError as error:

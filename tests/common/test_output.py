@@ -1,4 +1,4 @@
-"""A file that cannot be written is one clear error, where possible before the work whose result it is to hold."""
+"""A file that cannot be written is one clear error, and can be found out before the work that ends in it."""
 
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_file_that_cannot_be_written_is_refused_with_what_is_in_the_way(tmp_pa
             attempt(tmp_path)
 
 
-def test_asking_leaves_nothing_behind_and_changes_nothing(tmp_path: Path) -> None:
+def test_the_check_leaves_nothing_behind_and_changes_nothing(tmp_path: Path) -> None:
     kept, new = tmp_path / "kept.html", tmp_path / "new.html"
     kept.write_text("text")
     require_writable(kept)
