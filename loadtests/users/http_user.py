@@ -24,12 +24,12 @@ from locust.env import Environment
 from locust.exception import StopTest, StopUser
 
 from .closed_loop import ClosedLoop
-from .connection import Address, Connection
+from .connection import RESET_AT_CLOSE, Address, Connection
 from .loops import loop_of
 from .responses import Request
 
 PROBE_S = 1.0
-"""The time limit for an address to accept a connection, if a name has several."""
+"""The time limit for an address to accept a connection that is closed at once."""
 
 _addresses: dict[tuple[str, int], Address] = {}
 
@@ -71,6 +71,9 @@ class KeepAliveUser(User):
 
     def _prepare(self) -> None:
         address, host, prefix = destination(self.host or "")
+        # asyncio's own loop can be a third slower until a client first closes a connection: it reads into buffers of
+        # 256 KiB, which glibc maps and unmaps each time until a whole one was freed, as when nothing was left to read.
+        _open_and_close(address)
         self.loop = loop_of(self.environment, self.loop_class)
         targets = [self.loop.target(request.under(prefix), host) for request in self._requests()]
         if not targets:
@@ -130,12 +133,16 @@ def _address(name: str, port: int) -> Address:
     """Return the first address of a name that accepts connections, or else its first one; looked up once."""
     if (name, port) not in _addresses:
         addresses = [(entry[0], entry[4]) for entry in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
-        _addresses[name, port] = next(filter(_listens, addresses), addresses[0]) if addresses[1:] else addresses[0]
+        _addresses[name, port] = (
+            next(filter(_open_and_close, addresses), addresses[0]) if addresses[1:] else addresses[0]
+        )
     return _addresses[name, port]
 
 
-def _listens(address: Address) -> bool:
+def _open_and_close(address: Address) -> bool:
+    """Open a connection and close it; return whether it was accepted."""
     with socket.socket(address[0], socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
         probe.settimeout(PROBE_S)
         return probe.connect_ex(address[1]) == 0
 

@@ -1,4 +1,4 @@
-"""Tasks also run over Locust's FastHttpUser, for servers that speak TLS; invalid hosts end a test."""
+"""Users open a connection that they close, then their own; tasks also run over TLS; invalid hosts end a test."""
 
 import itertools
 import json
@@ -15,7 +15,8 @@ from threading import Thread
 import pytest
 
 from common.project import ROOT
-from tests.support.locust_runs import USERS, locust
+from tests.support.locust_runs import USERS, keep_alive, locust, window
+from tests.support.servers import serving
 
 
 class _Hello(BaseHTTPRequestHandler):
@@ -50,6 +51,13 @@ def _over_tls(folder: Path) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_every_user_opens_and_closes_a_connection_before_its_own(tmp_path: Path) -> None:
+    """A server is not measured in the state that it has before a client first closes a connection."""
+    with serving(keep_alive) as server:
+        window(tmp_path / "window.json", server.address[1])
+    assert server.accepted == 2 * USERS
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
