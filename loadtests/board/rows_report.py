@@ -39,7 +39,8 @@ def notes(rows: Sequence[BoardRow], prices: Prices, *, vcpu: float, runtime: Run
     figures = [(row, figure) for row in rows for figure in _figures(row)]
     dates = sorted({f"{figure.measured_at:%Y-%m-%d}" for _, figure in figures})
     if dates:
-        yield f"the newest valid figure of each kind on this machine, measured {dates[0]} to {dates[-1]}."
+        when = f"on {dates[0]}" if dates[0] == dates[-1] else f"from {dates[0]} to {dates[-1]}"
+        yield f"the newest valid figure of each kind on this machine, measured {when}."
         yield "image: compressed layers. start: warm, to the first response. limit: the smallest that suffices."
         yield f"$/million: by {prices.compute[0].name}, {prices.compute[0].as_of}, at 50 % of capacity."
     if any(row.is_outdated(figure) for row, figure in figures):

@@ -73,7 +73,7 @@ class Turn:
         self.idle_cpu_s = self.idle_s = 0.0
         self.last: _Surroundings | None = None
         self.readings: list[CpuReading] = []
-        self._processes: tuple[int, ...] = ()
+        self.processes: tuple[int, ...] = ()
         environment = Environment(
             user_classes=[user_class(scenario_for(setup.load))],
             host=server.url,
@@ -147,7 +147,7 @@ class Turn:
         if self.server.cpu_meter is not None:
             self.readings.append(read_cpu(self.server.cpu_meter))
             root = self.server.cpu_meter.partition(":")[2]
-            self._processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
+            self.processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
 
     def cpu_s(self) -> float | None:
         """Return the server's CPU time quickly, since the load goes on; raise one of ``LOST`` if a process ended."""
@@ -155,7 +155,7 @@ class Turn:
         if meter is None:
             return None
         if meter.startswith("tree:"):
-            return sum(process_cpu_s(pid) for pid in self._processes)
+            return sum(process_cpu_s(pid) for pid in self.processes)
         return read_cpu(meter).cpu_s
 
     def load(self) -> Measured:

@@ -1,9 +1,9 @@
-"""Whether a server gets the same value in turn with others as while it alone is loaded.
+"""Whether a server gets the same value in turn with others as while it alone runs.
 
 ``python -m tests.benchmarks.taking_turns [SETS]`` brings up the servers of all default stacks in each of 10 sets,
-unless given, and loads them in two ways: in turn, and each for several slices in a row. The two alternate every few
-seconds, so that the state of the machine is the same for both. It prints their ratios as a table in Markdown, and takes
-a quarter of an hour.
+unless given, and loads them in two ways: in turn, and each for several slices in a row while the processes of all
+others are stopped. The two alternate every few seconds, so that the state of the machine is the same for both. It
+prints their ratios as a table in Markdown, and takes a quarter of an hour.
 """
 
 import sys
@@ -25,7 +25,7 @@ Slices = list[tuple[int, float]]
 
 
 def main() -> int:
-    """Load the servers both ways, and print the ratio of what they gave in turn to what they gave in a row."""
+    """Load the servers both ways, and print the ratio of what they gave in turn to what they gave alone."""
     sets = int(sys.argv[1]) if len(sys.argv) > 1 else SETS
     terminal, ratios = Terminal(), defaultdict[str, list[float]](list)
     with prepared("taking-turns", StackParameters(), sets, terminal) as (experiment, subjects):
@@ -35,10 +35,10 @@ def main() -> int:
             with servers_up(subjects, experiment.run.setup) as running:
                 order = slice_order(list(running.values()), experiment.run.setup, slicing, seed=str(number))
                 both_ways = msgspec.json.decode(carry_out(order, PROGRAM), type=list[tuple[Slices, Slices]])
-            for name, (in_turn, in_a_row) in zip(running, both_ways, strict=True):
-                ratios[name].append(_rate(in_turn) / _rate(in_a_row))
+            for name, (in_turn, alone) in zip(running, both_ways, strict=True):
+                ratios[name].append(_rate(in_turn) / _rate(alone))
             terminal.say(f"set {number}/{sets}")
-    terminal.write(ratio_table(ratios, "in turn / in a row", "sets"))
+    terminal.write(ratio_table(ratios, "in turn / alone", "sets"))
     return 0
 
 

@@ -1,11 +1,14 @@
 """The load of ``tests.benchmarks.taking_turns``: ``python -m tests.benchmarks.taking_turns_load ORDER RESULT``.
 
-Loads the servers of an order in turn and, alternately, each for several slices in a row.
+Loads the servers of an order in turn and, alternately, each for several slices in a row while the others are stopped.
 """
 
+import os
 import random
+import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from loadtests.timing.slice_order import SliceOrder
 from loadtests.timing.slices import Turn
@@ -23,28 +26,46 @@ def slices(order: SliceOrder, turns: Sequence[Turn]) -> list[tuple[Slices, Slice
     both_ways = [(Slices(), Slices()) for _ in turns]
     for _ in range(order.slicing.passes // BLOCK):
         for way in draw.sample(range(len(WAYS)), len(WAYS)):
-            for index, counts in WAYS[way](len(turns), draw):
-                one = _slice(turns[index])
-                if counts:
-                    both_ways[index][way].append(one)
+            for index, counted in WAYS[way](turns, draw):
+                both_ways[index][way].extend(counted)
     return both_ways
 
 
-def _in_turn(servers: int, draw: random.Random) -> Iterator[tuple[int, bool]]:
-    """Yield which server is loaded next, and whether its slice counts."""
+def _in_turn(turns: Sequence[Turn], draw: random.Random) -> Iterator[tuple[int, Slices]]:
+    """Load all servers in shuffled passes; yield which was loaded, and the slices that count."""
     for _ in range(BLOCK):
-        yield from ((index, True) for index in _shuffled(servers, draw))
+        for index in _shuffled(turns, draw):
+            yield index, [_slice(turns[index])]
 
 
-def _in_a_row(servers: int, draw: random.Random) -> Iterator[tuple[int, bool]]:
-    """Yield the same, with the slices of each server in a row; its first, after another's, does not count."""
-    for index in _shuffled(servers, draw):
-        yield index, False
-        yield from ((index, True) for _ in range(BLOCK))
+def _alone(turns: Sequence[Turn], draw: random.Random) -> Iterator[tuple[int, Slices]]:
+    """Do the same with one server after the other, none but that one running; its first slice does not count."""
+    with _stopped(turns):
+        for index in _shuffled(turns, draw):
+            _signal([turns[index]], signal.SIGCONT)
+            _slice(turns[index])
+            yield index, [_slice(turns[index]) for _ in range(BLOCK)]
+            _signal([turns[index]], signal.SIGSTOP)
 
 
-def _shuffled(servers: int, draw: random.Random) -> Sequence[int]:
-    return draw.sample(range(servers), servers)
+@contextmanager
+def _stopped(turns: Sequence[Turn]) -> Iterator[None]:
+    """Stop all servers, which then use no CPU time, and let them continue in the end."""
+    _signal(turns, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal(turns, signal.SIGCONT)
+
+
+def _signal(turns: Sequence[Turn], number: signal.Signals) -> None:
+    for turn in turns:
+        for pid in turn.processes:
+            os.kill(pid, number)
+
+
+def _shuffled(turns: Sequence[Turn], draw: random.Random) -> Sequence[int]:
+    return draw.sample(range(len(turns)), len(turns))
 
 
 def _slice(turn: Turn) -> tuple[int, float]:
@@ -53,7 +74,7 @@ def _slice(turn: Turn) -> tuple[int, float]:
     return measured.requests, measured.server_cpu_s or 0.0
 
 
-WAYS = (_in_turn, _in_a_row)
+WAYS = (_in_turn, _alone)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The table shows known figures, and the notes give one command that measures the rest."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,7 @@ from loadtests.board.rows import BoardRow, board_rows
 from loadtests.board.rows_report import fill_command, notes
 from tests.loadtests.board.test_rows import EVERYTHING
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
+from tests.support.records import NOON
 
 PRICES = load_prices()
 FARGATE = Subject(framework="a", server="b", image="slim", runtime=Runtime.FARGATE, python="3.13")
@@ -120,8 +122,14 @@ def test_a_part_of_a_vcpu_cannot_be_measured_of_processes() -> None:
 
 def test_the_notes_say_when_the_figures_were_measured_and_by_which_prices() -> None:
     text = "\n".join(_notes(_rows(DOCKER, figures=EVERYTHING)))
-    assert "measured 2026-01-02 to 2026-01-02" in text
+    assert "measured on 2026-01-02." in text
     assert "$/million: by fargate-x86, 2026-06-30, at 50 % of capacity." in text
+
+
+def test_the_notes_name_the_first_and_the_last_day_of_measurements() -> None:
+    later = figure(Metric.REQUESTS_PER_CPU_S, 40_000, HELLO, measured_at=NOON + timedelta(days=3))
+    text = "\n".join(_notes(_rows(DOCKER, figures=[*EVERYTHING, later])))
+    assert "measured from 2026-01-02 to 2026-01-05." in text
 
 
 def test_where_nothing_is_known_the_notes_say_only_what_to_run() -> None:
