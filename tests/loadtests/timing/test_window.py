@@ -140,6 +140,7 @@ def test_invalid_options_end_with_status_2_and_a_reason(options: tuple[str, ...]
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.parametrize("processes", [(), ("--processes=2",)])
 def test_locusts_statistics_hold_every_answer_and_every_failure(processes: tuple[str, ...], tmp_path: Path) -> None:
     with serving(sometimes_wrong) as server:
