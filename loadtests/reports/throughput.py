@@ -138,7 +138,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
     if any(row.over_floor_s is not None for row in summary.cells):
         yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
-    yield from _rank_notes(summary)
+    yield from _rank_notes(run, summary)
     yield from _slice_notes(run, summary)
     yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))
     yield from _dropout_notes(run, summary)
@@ -283,14 +283,21 @@ def _undecided_notes(summary: Summary) -> Iterator[str]:
         yield f"undecided: {len(undecided)} of {len(summary.pairs)} pairs; {more}."
 
 
-def _rank_notes(summary: Summary) -> Iterator[str]:
-    """Yield what a range of ranks means, and which cells tie."""
+def _rank_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
+    """Yield what a range of ranks means, and which ranked cells do not differ: each pair once."""
     ranked = [row for row in summary.cells if row.rank is not None]
     if any(row.ties for row in ranked):
         yield "rank: the first and the last that the decisions allow."
-    for row in ranked:
-        if row.ties:
-            yield f"{row.cell} cannot be distinguished from {', '.join(row.ties)}."
+    decisions = {frozenset((pair.a, pair.b)): pair.decision for pair in summary.pairs}
+    for place, row in enumerate(ranked, 1):
+        found: dict[Decision, list[str]] = {Decision.EQUIVALENT: [], Decision.UNDECIDED: []}
+        for other in ranked[place:]:
+            if other.cell in row.ties:
+                found[decisions[frozenset((row.cell, other.cell))]].append(other.cell)
+        if names := found[Decision.EQUIVALENT]:
+            yield f"{row.cell} is equivalent to {', '.join(names)} within {run.stopping.margin:.0%}."
+        if names := found[Decision.UNDECIDED]:
+            yield f"{row.cell} cannot be distinguished from {', '.join(names)}."
 
 
 def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
