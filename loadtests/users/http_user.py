@@ -71,8 +71,8 @@ class KeepAliveUser(User):
 
     def _prepare(self) -> None:
         address, host, prefix = destination(self.host or "")
-        # asyncio's own loop can be a third slower until a client first closes a connection: it reads into buffers of
-        # 256 KiB, which glibc maps and unmaps each time until a whole one was freed, as when nothing was left to read.
+        # Until a client first closes a connection, a server on asyncio's own loop can be a third slower: for each read,
+        # glibc maps a buffer of 256 KiB and unmaps it again, until one is freed whole, as at the end of a connection.
         _open_and_close(address)
         self.loop = loop_of(self.environment, self.loop_class)
         targets = [self.loop.target(request.under(prefix), host) for request in self._requests()]
