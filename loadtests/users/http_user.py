@@ -14,6 +14,7 @@ the same tasks' requests over Locust's FastHttpUser.
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -71,13 +72,14 @@ class KeepAliveUser(User):
 
     def _prepare(self) -> None:
         address, host, prefix = destination(self.host or "")
-        # Until a client first closes a connection, a server on asyncio's own loop can be a third slower: for each read,
-        # glibc maps a buffer of 256 KiB and unmaps it again, until one is freed whole, as at the end of a connection.
-        _open_and_close(address)
         self.loop = loop_of(self.environment, self.loop_class)
         targets = [self.loop.target(request.under(prefix), host) for request in self._requests()]
         if not targets:
             raise StopTest(f"{type(self).__name__} has no task that sends a request. Check --tags and --exclude-tags.")
+        # Until a client first closes a connection, a server on asyncio's own loop can be a third slower: for each read,
+        # glibc maps a buffer of 256 KiB and unmaps it again, until one is freed whole, as at the end of a connection.
+        with suppress(OSError):  # the loop counts what keeps a user from opening its connection
+            _open_and_close(address)
         self.connection = Connection(address, targets, think=self._think(), in_turn=self.in_turn)
         self.tasks = [KeepAliveUser.drive]  # the class's tasks have registered their requests
 

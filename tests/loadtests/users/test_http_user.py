@@ -1,4 +1,4 @@
-"""Users open a connection that they close, then their own; tasks also run over TLS; invalid hosts end a test."""
+"""Each user opens and closes a connection before its own; tasks also run over TLS; an invalid host ends the test."""
 
 import itertools
 import json
@@ -58,6 +58,32 @@ def test_every_user_opens_and_closes_a_connection_before_its_own(tmp_path: Path)
     with serving(keep_alive) as server:
         window(tmp_path / "window.json", server.address[1])
     assert server.accepted == 2 * USERS
+
+
+def test_a_user_without_a_file_descriptor_left_is_counted_as_a_failure() -> None:
+    few = [
+        "sh",
+        "-c",
+        'ulimit -n 60 && exec "$@"',
+        "sh",
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        "loadtests/locustfile.py",
+    ]
+    with serving(keep_alive) as server:
+        load = [
+            "--headless",
+            "--only-summary",
+            "-u=100",
+            "-r=100",
+            "-t=2",
+            f"--host=http://127.0.0.1:{server.address[1]}",
+        ]
+        done = subprocess.run([*few, *load, "Hello"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert "system error EMFILE" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
