@@ -288,16 +288,14 @@ def _rank_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     ranked = [row for row in summary.cells if row.rank is not None]
     if any(row.ties for row in ranked):
         yield "rank: the first and the last that the decisions allow."
-    decisions = {frozenset((pair.a, pair.b)): pair.decision for pair in summary.pairs}
+    equivalent = {frozenset((pair.a, pair.b)) for pair in summary.pairs if pair.decision is Decision.EQUIVALENT}
     for place, row in enumerate(ranked, 1):
-        found: dict[Decision, list[str]] = {Decision.EQUIVALENT: [], Decision.UNDECIDED: []}
-        for other in ranked[place:]:
-            if other.cell in row.ties:
-                found[decisions[frozenset((row.cell, other.cell))]].append(other.cell)
-        if names := found[Decision.EQUIVALENT]:
-            yield f"{row.cell} is equivalent to {', '.join(names)} within {run.stopping.margin:.0%}."
-        if names := found[Decision.UNDECIDED]:
-            yield f"{row.cell} cannot be distinguished from {', '.join(names)}."
+        tied = [other.cell for other in ranked[place:] if other.cell in row.ties]
+        same = [name for name in tied if frozenset((row.cell, name)) in equivalent]
+        if same:
+            yield f"{row.cell} is equivalent to {', '.join(same)} within {run.stopping.margin:.0%}."
+        if undecided := [name for name in tied if name not in same]:
+            yield f"{row.cell} cannot be distinguished from {', '.join(undecided)}."
 
 
 def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:

@@ -74,6 +74,7 @@ class Turn:
         self.last: _Surroundings | None = None
         self.readings: list[CpuReading] = []
         self.processes: tuple[int, ...] = ()
+        """The ids of the server's processes when its meter was last read in full."""
         environment = Environment(
             user_classes=[user_class(scenario_for(setup.load))],
             host=server.url,

@@ -32,14 +32,14 @@ def slices(order: SliceOrder, turns: Sequence[Turn]) -> list[tuple[Slices, Slice
 
 
 def _in_turn(turns: Sequence[Turn], draw: random.Random) -> Iterator[tuple[int, Slices]]:
-    """Load all servers in shuffled passes; yield which was loaded, and the slices that count."""
+    """Load all servers in shuffled passes; yield the index of each in turn, and its slice."""
     for _ in range(BLOCK):
         for index in _shuffled(turns, draw):
             yield index, [_slice(turns[index])]
 
 
 def _alone(turns: Sequence[Turn], draw: random.Random) -> Iterator[tuple[int, Slices]]:
-    """Do the same with one server after the other, none but that one running; its first slice does not count."""
+    """Load each server while all others are stopped; yield its index, and its slices without the first."""
     with _stopped(turns):
         for index in _shuffled(turns, draw):
             _signal([turns[index]], signal.SIGCONT)

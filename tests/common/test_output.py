@@ -1,4 +1,4 @@
-"""A file that cannot be written is one clear error, and can be found out before the work that ends in it."""
+"""A file that cannot be written ends in one clear error, which can be raised before the work begins."""
 
 from functools import partial
 from pathlib import Path
