@@ -9,7 +9,7 @@ import pytest
 
 from common.project import ROOT
 from common.runtimes.base import RunningServer
-from tests.support.locust_runs import locust, port_of, window
+from tests.support.locust_runs import locust, port_of, window, workers
 from tests.support.servers import KEEP, Client, serving
 
 
@@ -64,17 +64,19 @@ def test_a_climb_without_a_window_ends_by_itself_and_logs_the_highest_step(known
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("processes", "options", "message"),
     [
-        (("--processes=2", "Ramp"), "Ramp measures one process. Leave out --processes"),
-        (("Hello", "Sleepers"), "Sleepers sets the load itself and runs alone."),
-        (("--objective=fast", "Ramp"), "a percentile and a limit, such as p99<50ms"),
-        (("--rate=0", "Rate"), "invalid value 0: must be"),
-        (("--window-file=w.json", "Hello", "Rate"), "--window-file measures one kind of loop."),
+        (2, ("Ramp",), "Ramp measures one process. Leave out --processes"),
+        (0, ("Hello", "Sleepers"), "Sleepers sets the load itself and runs alone."),
+        (0, ("--objective=fast", "Ramp"), "a percentile and a limit, such as p99<50ms"),
+        (0, ("--rate=0", "Rate"), "invalid value 0: must be"),
+        (0, ("--window-file=w.json", "Hello", "Rate"), "--window-file measures one kind of loop."),
     ],
 )
-def test_invalid_options_end_with_a_reason(options: tuple[str, ...], message: str) -> None:
+def test_invalid_options_end_with_a_reason(processes: int, options: tuple[str, ...], message: str) -> None:
     line = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "--host=http://127.0.0.1:1"]
-    done = subprocess.run([*line, *options], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [*line, *workers(processes), *options], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
     assert message in done.stderr
     assert done.returncode == 2

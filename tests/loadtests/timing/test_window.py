@@ -21,6 +21,7 @@ from tests.support.locust_runs import (
     port_of,
     sometimes_wrong,
     window,
+    workers,
 )
 from tests.support.servers import Behaviour, serving
 
@@ -141,10 +142,11 @@ def test_invalid_options_end_with_status_2_and_a_reason(options: tuple[str, ...]
 
 @pytest.mark.slow
 @pytest.mark.parallel
-@pytest.mark.parametrize("processes", [(), ("--processes=2",)])
-def test_locusts_statistics_hold_every_answer_and_every_failure(processes: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [0, 2])
+def test_locusts_statistics_hold_every_answer_and_every_failure(processes: int, tmp_path: Path) -> None:
+    files = (f"--csv={tmp_path / 'l'}", f"--json-file={tmp_path / 'l'}")
     with serving(sometimes_wrong) as server:
-        done = locust(server.address[1], "-t=2", f"--csv={tmp_path / 'l'}", f"--json-file={tmp_path / 'l'}", *processes)
+        done = locust(server.address[1], "-t=2", *files, *workers(processes))
         assert done.returncode == 1, done.stderr  # Locust's status for failures
         (entry,) = json.loads((tmp_path / "l.json").read_text())
         assert server.requests - USERS <= entry["num_requests"] <= server.requests
