@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
+import psutil
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -82,7 +83,15 @@ def prepare(environment: Environment, **_: object) -> None:
             gevent.spawn(measure, environment, _measurement(environment, _kind(environment)))
     except (BenchmarkError, HostError, TagError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
-        sys.exit(getattr(error, "exit_status", UsageError.exit_status))
+        _exit(environment, getattr(error, "exit_status", UsageError.exit_status))
+
+
+def _exit(environment: Environment, status: int) -> NoReturn:
+    """End the process and the workers it started: one that has yet to connect would wait for it for minutes."""
+    if isinstance(environment.runner, MasterRunner):
+        for worker in psutil.Process().children():
+            worker.terminate()
+    sys.exit(status)
 
 
 def _prepare_web_ui(environment: Environment, *, is_ours: bool) -> None:

@@ -14,6 +14,7 @@ from common.records.window import Load
 from common.runtimes.base import RunningServer
 from tests.support.servers import CLOSE, KEEP, Client
 
+LOCUSTFILE = "loadtests/locustfile.py"
 USERS = 4
 DEADLINE_S = 60
 
@@ -36,7 +37,7 @@ def sometimes_wrong(client: Client, number: int) -> bool:
 
 def locust(port: int, *options: str, scenario: str = "Hello", users: int = USERS) -> subprocess.CompletedProcess[str]:
     """Return how Locust ended, with no more output than its messages."""
-    start = (sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "--only-summary")
+    start = (sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--headless", "--only-summary")
     load = ("-u", str(users), "-r", str(users), "--host", f"http://127.0.0.1:{port}")
     command = [*start, *load, *options, scenario]
     with subprocess.Popen(

@@ -1,16 +1,15 @@
 """Ramp and Sleepers run by Locust, in a timed window and headless."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from common.project import ROOT
 from common.runtimes.base import RunningServer
-from tests.support.locust_runs import locust, port_of, window, workers
+from tests.support.locust_runs import LOCUSTFILE, locust, port_of, window, workers
 from tests.support.servers import KEEP, Client, serving
+
+UNUSED_PORT = 1
 
 
 @pytest.mark.slow
@@ -74,9 +73,14 @@ def test_a_climb_without_a_window_ends_by_itself_and_logs_the_highest_step(known
     ],
 )
 def test_invalid_options_end_with_a_reason(processes: int, options: tuple[str, ...], message: str) -> None:
-    line = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "--host=http://127.0.0.1:1"]
-    done = subprocess.run(
-        [*line, *workers(processes), *options], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = locust(UNUSED_PORT, *workers(processes), *options[:-1], scenario=options[-1])
     assert message in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_worker_that_starts_late_ends_with_its_master(tmp_path: Path) -> None:
+    late = tmp_path / "late.py"
+    late.write_text("import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(5))\n")
+    done = locust(UNUSED_PORT, f"--locustfile={LOCUSTFILE},{late}", *workers(2), scenario="Ramp")
+    assert "Ramp measures one process" in done.stderr
     assert done.returncode == 2
