@@ -82,14 +82,14 @@ def test_tree_includes_running_and_exited_children() -> None:
     """A parent burns 0.2 s of CPU, one child that has exited burned 0.2 s, and one that still runs another 0.2 s."""
     program = (
         "import subprocess, sys\n"
-        "spin = sys.argv[1]\n"
+        "spin, report = sys.argv[1:]\n"
         "subprocess.run([sys.executable, '-c', spin], check=True)\n"
-        "alive = subprocess.Popen([sys.executable, '-c', spin + 'print(1, flush=True)\\ninput()'], stdin=0)\n"
-        "exec(spin)\n"
-        "print(1, flush=True)\n"
+        "alive = subprocess.Popen([sys.executable, '-c', spin + report + 'input()'], stdin=0)\n"
+        "exec(spin + report)\n"
         "alive.wait()\n"
     )
-    line = [sys.executable, "-c", program, SPIN.format(cpu_s=0.2)]
+    report = "import os\nos.write(1, b'1\\n')\n"  # one write, so that the two processes' lines do not mix
+    line = [sys.executable, "-c", program, SPIN.format(cpu_s=0.2), report]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert [parent.stdout.readline(), parent.stdout.readline()] == [b"1\n", b"1\n"]
