@@ -316,7 +316,7 @@ def test_a_connection_that_a_busy_server_does_not_accept_is_not_open() -> None:
         server = threading.Thread(target=serve_some, args=[listener])
         server.start()
         load = Load(Server(closing, listener), replace(HELLO, timeout_s=10 * DEADLINE_S))
-        load.until(lambda: load.loop.open_now < USERS)
+        load.until(lambda: load.done.good >= 40 and load.loop.open_now < USERS)
         assert load.done.good == 40
         for connection in load.connections:
             load.loop.remove(connection)
