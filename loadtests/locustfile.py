@@ -87,7 +87,7 @@ def prepare(environment: Environment, **_: object) -> None:
 
 
 def _exit(environment: Environment, status: int) -> NoReturn:
-    """End the process and the workers it started: one that has yet to connect would wait for it for minutes."""
+    """Exit, and first end the workers of ``--processes``: one that has yet to connect would try for minutes."""
     if isinstance(environment.runner, MasterRunner):
         for worker in psutil.Process().children():
             worker.terminate()

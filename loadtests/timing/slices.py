@@ -74,7 +74,7 @@ class Turn:
         self.last: _Surroundings | None = None
         self.readings: list[CpuReading] = []
         self.processes: tuple[int, ...] = ()
-        """The ids of the server's processes when its meter was last read in full."""
+        """The server's process ids, as of the last full reading of its CPU time."""
         environment = Environment(
             user_classes=[user_class(scenario_for(setup.load))],
             host=server.url,

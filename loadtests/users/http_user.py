@@ -76,8 +76,8 @@ class KeepAliveUser(User):
         targets = [self.loop.target(request.under(prefix), host) for request in self._requests()]
         if not targets:
             raise StopTest(f"{type(self).__name__} has no task that sends a request. Check --tags and --exclude-tags.")
-        # Until a client first closes a connection, a server on asyncio's own loop can be a third slower: for each read,
-        # glibc maps a buffer of 256 KiB and unmaps it again, until one is freed whole, as at the end of a connection.
+        # Until a client first closes a connection, a server on asyncio's own loop can be a third slower: glibc maps and
+        # unmaps a buffer of 256 KiB for every read until a whole one is freed, which happens when a connection ends.
         with suppress(OSError):  # the loop counts what keeps a user from opening its connection
             _open_and_close(address)
         self.connection = Connection(address, targets, think=self._think(), in_turn=self.in_turn)

@@ -39,7 +39,7 @@ def _in_turn(turns: Sequence[Turn], draw: random.Random) -> Iterator[tuple[int, 
 
 
 def _alone(turns: Sequence[Turn], draw: random.Random) -> Iterator[tuple[int, Slices]]:
-    """Load each server while all others are stopped; yield its index, and its slices without the first."""
+    """Load each server while all others are stopped; yield its index and all its slices but the first."""
     with _stopped(turns):
         for index in _shuffled(turns, draw):
             _signal([turns[index]], signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""A file that cannot be written ends in one clear error, which can be raised before the work begins."""
+"""An output file that cannot be written is reported in one clear error, if need be before the work begins."""
 
 from functools import partial
 from pathlib import Path

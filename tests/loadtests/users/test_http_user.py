@@ -1,4 +1,4 @@
-"""Each user opens and closes a connection before its own; tasks also run over TLS; an invalid host ends the test."""
+"""What users do before they send, what they send over TLS, and how an invalid host ends the test."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 
 from common.project import ROOT
-from tests.support.locust_runs import USERS, keep_alive, locust, window
+from tests.support.locust_runs import LOCUSTFILE, USERS, keep_alive, locust, window
 from tests.support.servers import serving
 
 
@@ -61,27 +61,11 @@ def test_every_user_opens_and_closes_a_connection_before_its_own(tmp_path: Path)
 
 
 def test_a_user_without_a_file_descriptor_left_is_counted_as_a_failure() -> None:
-    few = [
-        "sh",
-        "-c",
-        'ulimit -n 60 && exec "$@"',
-        "sh",
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        "loadtests/locustfile.py",
-    ]
+    few = ("sh", "-c", 'ulimit -n 60 && exec "$@"', "sh")
     with serving(keep_alive) as server:
-        load = [
-            "--headless",
-            "--only-summary",
-            "-u=100",
-            "-r=100",
-            "-t=2",
-            f"--host=http://127.0.0.1:{server.address[1]}",
-        ]
-        done = subprocess.run([*few, *load, "Hello"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        load = ("-u=100", "-r=100", "-t=2", f"--host=http://127.0.0.1:{server.address[1]}", "Hello")
+        line = [*few, sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--headless", "--only-summary", *load]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert "system error EMFILE" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
