@@ -138,6 +138,17 @@ class BlocksEverybody(Good):
             super().route()
 
 
+@caught("overlap", "concurrent_sleeps_overlap", "hello_is_answered_during_a_sleep")
+class BlocksAfterAWhile(BlocksEverybody):
+    """Blocks like that, but takes its time to begin, as on a busy machine."""
+
+    def route(self) -> None:
+        """Let requests that come a moment later go first."""
+        if self.path.startswith("/sleep/"):
+            time.sleep(0.15)
+        super().route()
+
+
 @caught("overlap", "concurrent_sleeps_overlap")
 class BlocksOtherSleeps(Good):
     """Has one thread for all sleeps, and others for other requests."""
