@@ -1,6 +1,7 @@
 """Running the conformance suite, which is a pytest suite, from a program, and reading its outcome."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -104,7 +105,7 @@ def arguments(url: str) -> list[str]:
     """Return pytest's arguments to run this suite and nothing else, without caching results."""
     suite = Path(__file__).resolve().parent / "suite"
     return [str(suite), f"--rootdir={ROOT}", f"--config-file={suite / 'pytest.ini'}", "-p", "no:cacheprovider",
-            "-q", f"--url={url}"]  # fmt: skip
+            "-p", "schemathesis", "-q", f"--url={url}"]  # fmt: skip
 
 
 def word(declared: bool | None) -> str:  # noqa: FBT001 -- the value is the only argument
@@ -113,8 +114,11 @@ def word(declared: bool | None) -> str:  # noqa: FBT001 -- the value is the only
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    # Neither the user's own options for pytest nor plugins that happen to be installed may change the outcome.
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}}
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     except subprocess.TimeoutExpired as error:
         raise FailedError(f"the conformance suite did not finish within {LIMIT_S:g} s.") from error
 

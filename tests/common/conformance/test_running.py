@@ -16,7 +16,6 @@ from common.conformance.suite.test_openapi import LONGEST_MS, document, shortene
 from common.contract import parse_delay
 from common.errors import UsageError
 from common.host.network import free_port
-from common.project import ROOT
 from tests.common.conformance.faulty_hello import WrongText
 from tests.common.conformance.faulty_wire import EndsLinesWithLf
 from tests.common.conformance.good_server import Good, serving
@@ -95,13 +94,11 @@ def test_prefix_runs_pytest(tmp_path: Path) -> None:
     assert (tmp_path / "arguments").read_text().startswith(f"{sys.executable} -m pytest ")
 
 
-def test_suite_runs_without_the_plugins_that_only_our_own_tests_use() -> None:
-    """Whoever only measures has none of them: pytest refuses options in its configuration that no plugin knows."""
-    absent = [word for name in ("timeout", "xdist", "pytest_cov") for word in ("-p", f"no:{name}")]
+def test_what_a_user_configures_for_pytest_does_not_change_the_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_module")
     with serving(Good) as url:
-        line = [sys.executable, "-m", "pytest", *running.arguments(url), *absent, "-k", "test_hello"]
-        ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert running.run_suite(url, keep_alive=None, overlap=None, select="test_hello.py").conforms
 
 
 def test_divergences_are_observed() -> None:
