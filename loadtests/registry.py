@@ -23,7 +23,7 @@ from loadtests.experiments.workers import Workers
 from loadtests.generator.comparison import GeneratorComparison
 from loadtests.generator.crosscheck import Crosscheck
 from loadtests.generator.distributed import Distributed
-from loadtests.summaries.fargate import STARTUP
+from loadtests.reports.fargate import STARTUP
 
 EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
     LoadRun: LoadTest,

@@ -18,8 +18,7 @@ from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError
 from common.packages import locks
-from common.packages.outdated import Change, outdated_in_lock, outdated_servers, upgrade
-from common.packages.releases import record_release_dates
+from common.packages.releases import Change, outdated_in_lock, outdated_servers, record_release_dates, upgrade
 from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.tables import Form
 

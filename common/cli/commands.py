@@ -37,10 +37,11 @@ from common.conformance.candidates import (
     conform_all,
     conformance_record,
     conformance_tables,
+    observation_tables,
+    refuse_declarations,
     require_conforming,
 )
 from common.conformance.divergence_page import divergence_page, divergence_tables, observe_divergences
-from common.conformance.observations import observation_tables, refuse_declarations
 from common.conformance.running import DECLARATIONS, run_suite
 from common.console import Terminal
 from common.engine.bases import make_bases

@@ -1,17 +1,24 @@
-"""Running the conformance suite against candidates, and tabulating the outcomes."""
+"""Checking candidates against the contract, or with the user's own requests, and tabulating the outcomes.
+
+Of a server that somebody else started, what was observed is tabulated too, and what was therefore not judged.
+"""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from common.catalog.sizes import Size
+from common.conformance.endpoint import Endpoint
 from common.conformance.running import SuiteOutcome, run_suite
+from common.conformance.wire import MalformedResponseError, Wire
 from common.console import live_progress
-from common.errors import FailedError
+from common.errors import FailedError, UsageError
 from common.parallel import each_finished
+from common.records.load import OwnRequest
 from common.records.run import Conformance
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
@@ -25,6 +32,13 @@ LONGEST_S = 120.0
 
 NO_DEVIATIONS: Mapping[str, str] = {}
 _OUTDATED = "passes, but is declared as a deviation; remove it from the framework's pyproject.toml"
+
+PATIENCE_S = 10.0
+"""The longest wait for an answer."""
+
+_LABELS = {"overlap": "concurrent sleeps overlap", "keep-alive": "connections are kept open"}
+_HINT = "OVERLAP=yes or no, and KEEP_ALIVE=yes or no, declare a behaviour, so that it is judged."
+_NOT_OBSERVED = "not observed: the test failed before"
 
 
 def conform(candidate: Candidate) -> Conformance:
@@ -135,3 +149,81 @@ def require_conforming(outcomes: Mapping[str, Conformance]) -> None:
     """Raise ``FailedError`` naming the stacks that do not conform, if there are any."""
     if nonconforming := [name for name, outcome in outcomes.items() if outcome.failed]:
         raise FailedError(f"{len(nonconforming)} of {len(outcomes)} stacks do not conform: {', '.join(nonconforming)}.")
+
+
+def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:
+    """Send each request once to a fresh server, and return which are answered with the status that they expect.
+
+    Raise ``UsageError`` if the user's own server cannot be reached.
+    """
+
+    def check(running: RunningServer) -> Conformance:
+        target = Endpoint.parse(running.url)
+        if candidate.guest is not None:
+            target.reach()
+        began_s, failed, closed = time.monotonic(), {}, False
+        for request in requests:
+            seen, closes = _send(target, request)
+            closed = closed or closes
+            if seen != (expected := f"status {request.status}"):
+                failed[str(request)] = f"{seen}, not {expected}"
+        return Conformance(
+            passed=len(requests) - len(failed),
+            failed=failed,
+            observed={"keep-alive": "no" if closed else "yes"},
+            duration_s=time.monotonic() - began_s,
+        )
+
+    return on_fresh_server(candidate, check, inside=False)
+
+
+def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
+    """Return the status in words, or the error in its place, and whether the server closes the connection after it."""
+    headers = (f"{name}: {value}" for name, value in request.headers.items())
+    try:
+        with Wire(target, patience_s=PATIENCE_S) as wire:
+            body = request.body.encode()
+            wire.send(wire.request(request.path, "Accept: */*", *headers, method=request.method, body=body))
+            answer = wire.answer(request.method)
+    except (OSError, MalformedResponseError) as error:
+        return str(error).rstrip("."), False
+    closes = "close" in map(str.lower, answer.values("connection")) or answer.raw.startswith(b"HTTP/1.0")
+    return f"status {answer.status}", closes
+
+
+def refuse_declarations(**declarations: str | None) -> None:
+    """Raise ``UsageError`` if a behaviour is declared for stacks of this project, whose servers declare their own."""
+    for name, value in declarations.items():
+        if value is not None:
+            raise UsageError(
+                f"{name.upper()}={value} needs URL=. Stacks of this project declare their behaviour in "
+                "common/catalog/servers.py."
+            )
+
+
+def observation_tables(outcome: SuiteOutcome) -> RenderableType:
+    """Return what was observed, every divergence, and the behaviours that were not judged, each with the reason."""
+    observed = [(label, outcome.observed.get(name, _NOT_OBSERVED)) for name, label in _LABELS.items()]
+    divergences = outcome.divergences.items()
+    not_judged = [(behaviour(test), reason) for test, reason in outcome.not_judged.items()]
+    tables = (
+        _table("observed", ("behaviour", "observed"), observed),
+        _table("divergences: the contract leaves these free", ("request or property", "observed"), divergences),
+        _table("not judged", ("behaviour", "reason"), not_judged or [("-", "every behaviour was judged")]),
+    )
+    undeclared = any("=auto" in reason for _, reason in not_judged)
+    return Group(*tables, _HINT) if undeclared else Group(*tables)
+
+
+def behaviour(test: str) -> str:
+    """Return the behaviour that a test checks, in words: its name without module and underscores."""
+    return test.partition("::test_")[2].replace("_", " ")
+
+
+def _table(title: str, headings: Iterable[str], rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # what a server sends must not be read as markup
+    return table

@@ -1,12 +1,15 @@
 """Candidates for a command: stacks in a runtime and, except as processes, in an image."""
 
+import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from common.aws.settings import FargateSettings
 from common.aws.sizes import parse_fargate_size, with_minimum_memory
@@ -26,8 +29,10 @@ from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT, Stack
 from common.engine.client import engine, engine_answers
+from common.engine.labels import VERSIONS
 from common.errors import UsageError
-from common.packages.interpreters import find_interpreter
+from common.packages.environments import environment
+from common.packages.interpreters import find_interpreter, version_of
 from common.packages.variants import named_stacks
 from common.records.run import Cell, Guest
 from common.runtimes import container, fargate, guests, process
@@ -225,3 +230,25 @@ def single_candidate(candidates: Sequence[Candidate]) -> Candidate:
             f"FRAMEWORK=, SERVER=, IMAGE= and PYTHON= select {len(candidates)} stacks: must be one of {names}"
         )
     return candidates[0]
+
+
+def installed_packages(candidate: Candidate) -> Mapping[str, str]:
+    """Return the version of every package installed for ``candidate``, by canonical name; none on Fargate."""
+    if candidate.fargate is not None:
+        return {}  # the image is in the registry and need not be in this machine's engine
+    if candidate.tag is not None:
+        versions: dict[str, str] = json.loads(engine().images.get(candidate.tag).labels.get(VERSIONS, "{}"))
+        return versions
+    folders = environment(candidate.stack, candidate.interpreter).glob("lib/python*/site-packages")
+    installed = distributions(path=[str(folder) for folder in folders])
+    return dict(sorted((canonicalize_name(package.metadata["Name"]), package.version) for package in installed))
+
+
+def installed_python(candidate: Candidate) -> str:
+    """Return the version of the Python that runs ``candidate``."""
+    if candidate.tag is None:
+        return version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
+    if candidate.fargate is not None:
+        return candidate.python
+    variables: list[str] = engine().images.get(candidate.tag).attrs["Config"]["Env"]
+    return dict(variable.split("=", 1) for variable in variables).get("PYTHON_VERSION", candidate.python)

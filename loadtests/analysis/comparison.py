@@ -19,8 +19,8 @@ import numpy as np
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
 from loadtests.statistics.intervals import CONFIDENCE
-from loadtests.statistics.moderation import adjusted
 from loadtests.statistics.paired import POWER, Array, LogRatios, holm
+from loadtests.statistics.spread import adjusted
 
 LOOKS = (5, 8, 12, 16, 20)
 """The numbers of rounds after which decisions are made."""
@@ -208,3 +208,38 @@ def _log_ratios(values: Values, names: Sequence[tuple[str, str]]) -> Array:
     rounds = sorted({number for by_round in values.values() for number in by_round})
     logs = {cell: np.log([by_round.get(number, np.nan) for number in rounds]) for cell, by_round in values.items()}
     return np.column_stack([logs[a] - logs[b] for a, b in names])
+
+
+def rank_ranges(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
+    """Return, for each cell, the first and the last rank that it may have.
+
+    The first is 1 + the number of cells that are significantly better (of a higher value), the last is the number of
+    cells less those that are significantly worse.
+    """
+    names = list(cells)
+    better, worse = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for pair in pairs:
+        if winner := better_of(pair):
+            better[pair.b if winner == pair.a else pair.a] += 1
+            worse[winner] += 1
+    return {name: (1 + better[name], len(names) - worse[name]) for name in names}
+
+
+def ties(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, list[str]]:
+    """Return, for each cell, the cells that are not significantly different from it.
+
+    Ties do not carry over: a may tie with b and b with c where a and c differ.
+    """
+    tied: dict[str, list[str]] = {cell: [] for cell in cells}
+    for pair in pairs:
+        if pair.decision is not Decision.DIFFERENT:
+            tied[pair.a].append(pair.b)
+            tied[pair.b].append(pair.a)
+    return tied
+
+
+def better_of(pair: Pair) -> str:
+    """Return the name of the cell that is significantly better; empty if neither is."""
+    if pair.decision is not Decision.DIFFERENT or pair.ratio is None:
+        return ""
+    return pair.a if pair.ratio.estimate > 1 else pair.b

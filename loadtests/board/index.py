@@ -1,9 +1,9 @@
-"""An index of the figures in all run folders, which rebuilds itself when runs or code change."""
+"""The figures of all run folders, by an index that rebuilds itself when runs or code change."""
 
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
@@ -11,15 +11,18 @@ from typing import Any
 
 import msgspec
 
+from common.catalog.images import python_series
+from common.catalog.runtimes import Runtime
 from common.errors import UsageError
+from common.host.machine import machine
 from common.project import ROOT
-from common.records.figure import Conditions, Figure, Metric, Subject
+from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest
 from common.records.run import Run
 from common.records.summary import Verdict
+from common.runtimes.candidates import Candidate
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.experiment import Experiment
-from loadtests.campaign.reading import misfits_named
-from loadtests.campaign.store import RESULTS, RunFolder, run_folders
+from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 
 FILE = ".index.sqlite3"
 PACKAGES = (
@@ -29,8 +32,8 @@ PACKAGES = (
     "loadtests/campaign",
     "loadtests/experiments",
     "loadtests/generator",
+    "loadtests/reports",
     "loadtests/statistics",
-    "loadtests/summaries",
 )
 """The code that turns runs into figures."""
 TABLES = """
@@ -189,3 +192,34 @@ def _signature(folder: Path) -> str:
 
 def _key(record: msgspec.Struct) -> str:
     return msgspec.json.encode(record, order="sorted").decode()
+
+
+def known_figures(index: FigureIndex) -> list[Figure]:
+    """Return the newest valid figures of this machine."""
+    return index.all_newest(machine=machine_digest(machine()))
+
+
+def subjects_of(candidates: Sequence[Candidate], figures: Sequence[Figure], *, any_image: bool) -> list[Subject]:
+    """Return the stacks of the candidates; with ``any_image``, also in every other image that has figures."""
+    asked = [_subject(candidate) for candidate in candidates]
+    names = {(subject.framework, subject.server) for subject in asked}
+    known = [figure.subject for figure in figures if (figure.subject.framework, figure.subject.server) in names]
+    return list(dict.fromkeys([*asked, *known] if any_image else asked))
+
+
+def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Return the digests of the candidates' present locks, by framework."""
+    return {
+        one.stack.framework.name: hashlib.sha256(one.stack.framework.lock.read_bytes()).hexdigest()
+        for one in candidates
+    }
+
+
+def _subject(candidate: Candidate) -> Subject:
+    return Subject(
+        framework=candidate.stack.framework.name,
+        server=candidate.stack.server.name,
+        image=None if candidate.image is None else candidate.image.name,
+        runtime=Runtime.PROCESS if candidate.image is None else Runtime.DOCKER,
+        python=python_series(candidate.python_version),
+    )

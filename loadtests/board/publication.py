@@ -17,11 +17,8 @@ from common.records.summary import Summary
 from common.records.window import Canary, Window
 from common.tables import as_markdown
 from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
-from loadtests.campaign.reading import misfits_named
-from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
-from loadtests.reports import repeats as repeats_report
+from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.reports import throughput as report
-from loadtests.summaries import throughput
 
 ReadRun = tuple[LoadRun, Summary]
 PUBLISHED = ROOT / "loadtests" / "published"
@@ -120,8 +117,8 @@ def _section(series: Sequence[ReadRun]) -> str:
     if len(series) == 1:
         return "\n".join([heading, *tables])
     rates = _repeated(series)
-    together = as_markdown(repeats_report.table(rates, len(series)))
-    notes = [f"- {note}" for note in repeats_report.notes(rates, [summary for _, summary in series])]
+    together = as_markdown(report.repeated_table(rates, len(series)))
+    notes = [f"- {note}" for note in report.repeated_notes(rates, [summary for _, summary in series])]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{together}\n" + "\n".join(notes) + "\n", *numbered])
 
@@ -187,7 +184,7 @@ def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
     run, visits = folder.run(), folder.visits()
     assert isinstance(run, LoadRun)
     with misfits_named(folder.folder):
-        return run, throughput.summarise(run, [visit for visit in visits if isinstance(visit, Window | Canary)])
+        return run, report.summarise(run, [visit for visit in visits if isinstance(visit, Window | Canary)])
 
 
 def _finished_load_tests() -> Iterator[RunFolder]:

@@ -23,8 +23,7 @@ from common.host.machine import machine, revision
 from common.packages.variants import source_digest
 from common.records.load import LoadSpec, Setup
 from common.records.run import SECOND_TASK_PATH, Cell, Conformance, Guest
-from common.runtimes import installed
-from common.runtimes.candidates import Candidate
+from common.runtimes.candidates import Candidate, installed_packages, installed_python
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
 
@@ -107,7 +106,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
     framework, server = candidate.stack.framework, candidate.stack.server
     if candidate.guest is not None:
         return _guest_cell(candidate, candidate.guest, conformance)
-    packages = installed.packages(candidate)
+    packages = installed_packages(candidate)
     return Cell(
         name=candidate.name,
         framework=framework.name,
@@ -122,7 +121,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}")),
         keep_alive=server.keep_alive,
         conformance=conformance,
-        python=installed.python(candidate),
+        python=installed_python(candidate),
         **_image(candidate),
     )
 

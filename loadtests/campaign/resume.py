@@ -21,8 +21,7 @@ from common.runtimes.preparation import prepare
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out
 from loadtests.campaign.manifest import cell_of, command_line
-from loadtests.campaign.reading import misfits_named
-from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """The fields of a cell that must be unchanged; otherwise it would be another stack under the same name."""

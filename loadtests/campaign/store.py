@@ -1,13 +1,19 @@
-"""Run folders: ``run.json`` first, a line of ``visits.jsonl`` for each visit, ``summary.json`` at the end."""
+"""Run folders: ``run.json`` first, a line of ``visits.jsonl`` for each visit, ``summary.json`` at the end.
+
+Visits are read back only if they belong to the run, are planned by it, and occur no more often than planned. Otherwise
+a line copied within the file would count as another round, and a window of another run as one of this run.
+"""
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from common.errors import FailedError, UsageError
@@ -16,7 +22,6 @@ from common.records import upgrade
 from common.records.files import decode_run, decode_visit
 from common.records.run import Run
 from common.records.visit import Visit
-from loadtests.campaign.reading import UNREADABLE, visits_of
 
 RESULTS = ROOT / "loadtests" / "results"
 MANIFESTS = ("run.json", "sizes.json", "experiment.json")
@@ -27,6 +32,11 @@ DAMAGED = "visits.damaged"
 
 UNREADABLE_DOCUMENT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """The errors raised while a damaged document of an older schema version is translated."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""The errors raised while a damaged record is decoded."""
+MISFITS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+"""The errors raised while computing with records that are valid one by one but inconsistent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,3 +235,47 @@ def _is_damaged(line: bytes) -> bool:
     except UNREADABLE:
         return True
     return False
+
+
+@contextmanager
+def misfits_named(folder: Path) -> Iterator[None]:
+    """Turn the errors of computing with inconsistent records of ``folder`` into a ``UsageError`` that names it.
+
+    For records that were read back and may have been edited since; in a run in progress, such errors are bugs of ours.
+    """
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            yield
+    except MISFITS as error:
+        raise UsageError(f"{folder} holds inconsistent records ({type(error).__name__}: {error}).") from error
+
+
+def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Visit]:
+    """Yield the visits in lines that come with their file and number; ``UsageError`` names the first that is wrong."""
+    cells, made = _planned_cells(run), Counter[tuple[type[Visit], int, str]]()
+    turns: int = getattr(run, "turns", 1)
+    for file, number, line in lines:
+        try:
+            visit = decode_visit(line)
+        except UNREADABLE as error:
+            raise UsageError(f"{file}, line {number}, is not a visit of schema version 3: {error}.") from error
+        key = (type(visit), visit.round, visit.cell)
+        if problem := _problem(run, visit, planned=visit.cell in cells, again=made[key] >= turns):
+            raise UsageError(f"{file}, line {number}, {problem}. Remove that line to read the run.")
+        made[key] += 1
+        yield visit
+
+
+def _problem(run: Run, visit: Visit, *, planned: bool, again: bool) -> str:
+    """Return what is wrong with a visit; empty where nothing is."""
+    if visit.run != run.id:
+        return f"holds a visit of the run {visit.run or '(empty)'}, not of {run.id}"
+    if not planned or not 1 <= visit.round <= run.rounds:
+        return f"holds a visit to {visit.cell or '(empty)'} in round {visit.round}, which the run does not plan"
+    return f"holds the visit to {visit.cell or '(empty)'} in round {visit.round} once too often" if again else ""
+
+
+def _planned_cells(run: Run) -> frozenset[str]:
+    """Return the names that the plan of a run visits; the canary's is empty."""
+    lists = (getattr(run, field, []) for field in ("cells", "points", "pulls"))
+    return frozenset({one.name for found in lists for one in found} | {getattr(run, "url", ""), ""})

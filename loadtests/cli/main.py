@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "loadtests.cli.measuring:memory",
         "loadtests.cli.measuring:sizes",
         "loadtests.cli.measuring:web",
-        "loadtests.cli.history:history",
+        "loadtests.cli.throughput:history",
         "loadtests.cli.profile:profile",
         "loadtests.cli.survey:survey",
     ),

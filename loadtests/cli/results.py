@@ -24,12 +24,10 @@ from common.output import write_file
 from common.records.documentation import PAGE, SCHEMAS, page, schemas
 from common.records.figure import Figure
 from common.tables import Form
-from loadtests.board import bill_report, rows_report
-from loadtests.board.bill import DEFAULT_UTILISATION, Question, make_bill
-from loadtests.board.index import FigureIndex
-from loadtests.board.lookup import known_figures, locks_of, subjects_of
+from loadtests.board.bill import DEFAULT_UTILISATION, Question, bill_notes, bill_table, make_bill
+from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
-from loadtests.board.rows import board_rows
+from loadtests.board.rows import board_rows, rows_notes, rows_table
 from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources, select_folders
@@ -63,8 +61,8 @@ def show(
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    terminal.show(rows_report.table(rows, vcpu=vcpu))
-    for note in rows_report.notes(rows, prices, vcpu=vcpu, runtime=runtime):
+    terminal.show(rows_table(rows, vcpu=vcpu))
+    for note in rows_notes(rows, prices, vcpu=vcpu, runtime=runtime):
         terminal.note(note)
     if terminal.form is not Form.CSV:
         shown = {candidate.stack.framework.package for candidate in candidates}
@@ -112,8 +110,8 @@ def money(
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(bill).decode() + "\n")
         return
-    terminal.show(bill_report.table(bill))
-    for note in bill_report.notes(bill, prices, machine()):
+    terminal.show(bill_table(bill))
+    for note in bill_notes(bill, prices, machine()):
         terminal.note(note)
 
 

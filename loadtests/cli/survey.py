@@ -18,8 +18,7 @@ from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageErro
 from common.host.machine import revision
 from common.records.figure import Figure, Subject
 from common.runtimes.candidates import require_local
-from loadtests.board.index import FigureIndex
-from loadtests.board.lookup import known_figures, locks_of, subjects_of
+from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
 from loadtests.board.rows import board_rows
 from loadtests.board.survey import STEPS, Step, fitting, lacking, needed_s
 from loadtests.campaign.loop import ending_at

@@ -1,18 +1,21 @@
-"""Commands that rank stacks by their throughput."""
+"""Commands that rank stacks, or a framework's versions, by their throughput."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter, validators
 
+from common.catalog.frameworks import frameworks
 from common.catalog.runtimes import Runtime
-from common.catalog.selection import canonical
+from common.catalog.selection import canonical, one_of
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameters
+from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameter, StackParameters
 from common.conformance.candidates import LONGEST_S, SIZE
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
+from common.packages.releases import newest_of_each_minor, releases
 from common.records.load import Tool
 from common.records.run import Design
 from common.records.summary import Summary
@@ -27,15 +30,18 @@ from loadtests.cli.parameters import (
     AnyLoadParameters,
     GuestParameters,
     LoadParameters,
+    Out,
     RepeatParameters,
     RunParameters,
+    Seed,
     StoppingParameters,
 )
 from loadtests.cli.resuming import complete, resumable
 from loadtests.experiments.compare import begin_compare, compare_runs, require_not_slower
 from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
 from loadtests.experiments.sides import STACK, Side
-from loadtests.reports import repeats as repeats_report
+from loadtests.reports import history as history_report
+from loadtests.reports import throughput as report
 
 CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
 
@@ -106,8 +112,8 @@ def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameter
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(rates).decode() + "\n")
     else:
-        terminal.show(repeats_report.table(rates, count))
-        for note in repeats_report.notes(rates, summaries):
+        terminal.show(report.repeated_table(rates, count))
+        for note in report.repeated_notes(rates, summaries):
             terminal.note(note)
     if failures:
         raise failures[0]
@@ -166,3 +172,47 @@ def compare(
             pairs = start("compare", begin, seed=run.seed, out=run.out, terminal=terminal).pairs
     if limit is not None:
         require_not_slower(pairs, limit)
+
+
+def history(
+    stack: StackParameter = StackParameter(),
+    size: SizeParameters = SizeParameters(),
+    load: AnyLoadParameters = AnyLoadParameters(),
+    stopping: StoppingParameters = StoppingParameters(),
+    *,
+    last: Annotated[
+        int, Parameter(validator=validators.Number(gte=2, lte=20), help="How many minor versions, 2 to 20.")
+    ] = 5,
+    seed: Seed = None,
+    out: Out = None,
+) -> None:
+    """Compare the newest release of each of a framework's last minor versions, and say which changed its speed."""
+    terminal, runtime = Terminal(), require_local(stack.parse_runtime())
+    framework = frameworks()[one_of(stack.framework, frameworks(), variable="FRAMEWORK")]
+    if framework.distribution is None:
+        raise UsageError(f"FRAMEWORK={framework.name} is a floor, which has no versions.")
+    versions = [str(one) for one in newest_of_each_minor(releases(framework.distribution), last)]
+    named = replace(stack, framework=",".join(f"{framework.name}@{version}" for version in versions))
+    given, spec = size.parse(runtime), load.parse()
+    candidates = sorted(
+        named.candidates(runtime, size=given),
+        key=lambda one: versions.index(one.stack.framework.name.partition("@")[2]),
+    )
+    design = load.parse_design(spec, runtime)
+    rounds, rule = stopping.parse(design)
+    terminal.say(describe_runtime(runtime, stack.runtime))
+    begin = begin_loadtest(
+        candidates,
+        load=spec,
+        size=given,
+        runtime=runtime,
+        design=design,
+        rounds=rounds,
+        stopping=rule,
+        messages=terminal.messages,
+    )
+    pairs = start("loadtest", begin, seed=seed, out=out, terminal=terminal).pairs
+    cells = [candidate.name for candidate in candidates]
+    terminal.results.print(history_report.table(f"history of {framework.title}", versions, cells, pairs))
+    for line in history_report.sentences(cells, pairs, rule.margin):
+        terminal.results.print(line, soft_wrap=True, markup=False)

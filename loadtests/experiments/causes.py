@@ -24,8 +24,7 @@ from loadtests.experiments.latency import (
     require_room,
     traffic_visits,
 )
-from loadtests.reports.latency import cause_sentences
-from loadtests.summaries import causes
+from loadtests.reports import causes as report
 
 MB = 1024**2
 FEW = opened(Rate(rps=20), 5.0)
@@ -45,11 +44,11 @@ class Causes(Latency[CausesRun]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> LatencySummary:
-        return causes.summarise(self.run, traffic_visits(visits))
+        return report.summarise(self.run, traffic_visits(visits))
 
     @override
     def conclusions(self, summary: LatencySummary) -> Sequence[str]:
-        return list(cause_sentences(self.run, summary.ratios))
+        return list(report.cause_sentences(self.run, summary.ratios))
 
 
 def begin_causes(

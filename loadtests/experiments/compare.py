@@ -22,12 +22,11 @@ from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import RecordedRun, across_runs
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit
-from loadtests.campaign.reading import misfits_named
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.experiments.loadtest import LoadTest, windows_of
 from loadtests.experiments.sides import Side, both_candidates
 from loadtests.targets.ceiling import with_ceiling
-from loadtests.visits.duet import measure_together
+from loadtests.visits.fresh_servers import measure_together
 
 
 class Compare(LoadTest[CompareRun]):

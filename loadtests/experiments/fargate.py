@@ -29,8 +29,7 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remain
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import fargate as report
-from loadtests.summaries import fargate
-from loadtests.summaries.fargate import STARTUP
+from loadtests.reports.fargate import STARTUP
 from loadtests.visits.task_start import SETTLE_S, measure_task
 
 TASKS = 10
@@ -109,7 +108,7 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> FargateSummary:
-        return fargate.summarise(self.run, [visit for visit in visits if isinstance(visit, TaskStart)])
+        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, TaskStart)])
 
     @override
     def tables(self, summary: FargateSummary) -> Iterable[RenderableType]:
@@ -121,7 +120,7 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
 
     @override
     def figures(self, summary: FargateSummary) -> Iterable[Figure]:
-        return fargate.figures(self.run, summary)
+        return report.figures(self.run, summary)
 
     @override
     def describe(self, visit: Visit) -> str:

@@ -19,7 +19,7 @@ from common.conformance.candidates import LONGEST_S, conform_all, require_some_c
 from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
 from common.errors import BenchmarkError, GeneratorBoundError, UsageError
 from common.host.cores import split_cores
-from common.records.experiments.latency import LatencyRun, LatencySummary, Point, Traffic, TrafficVisit
+from common.records.experiments.latency import CONNECTIONS, LatencyRun, LatencySummary, Point, Traffic, TrafficVisit
 from common.records.figure import Figure
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.run import Cell, Conformance
@@ -34,8 +34,6 @@ from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.loadtest import WARMUP_S
 from loadtests.reports import latency as report
-from loadtests.summaries import latency
-from loadtests.summaries.latency import CONNECTIONS
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.visits.traffic import WINDOW_S, Servable, load_in_turn, longest_window_s
 from loadtests.windows.by_locust import START_UP_S
@@ -76,7 +74,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> LatencySummary:
-        return latency.summarise(self.run, traffic_visits(visits))
+        return report.summarise(self.run, traffic_visits(visits))
 
     @override
     def tables(self, summary: LatencySummary) -> Iterable[RenderableType]:
@@ -88,7 +86,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
     @override
     def figures(self, summary: LatencySummary) -> Iterable[Figure]:
-        return latency.figures(self.run, summary)
+        return report.figures(self.run, summary)
 
     @override
     def describe(self, visit: Visit) -> str:

@@ -14,8 +14,7 @@ from typing_extensions import override
 from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.conformance.candidates import conform, conform_all
-from common.conformance.own_requests import answer_requests
+from common.conformance.candidates import answer_requests, conform, conform_all
 from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
@@ -34,10 +33,9 @@ from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fie
 from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.campaign.stopping import FEWEST_TO_RANK
 from loadtests.reports import throughput as report
-from loadtests.summaries import throughput
+from loadtests.reports.throughput_notes import notes
 from loadtests.targets.ceiling import with_ceiling
-from loadtests.visits.sliced_round import measure_in_turn
-from loadtests.visits.window import measure_window
+from loadtests.visits.fresh_servers import measure_in_turn, measure_window
 from loadtests.windows.by_locust import START_UP_S
 from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
 
@@ -95,7 +93,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> Summary:
-        return throughput.summarise(self.run, [visit for visit in visits if isinstance(visit, Window | Canary)])
+        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, Window | Canary)])
 
     @override
     def tables(self, summary: Summary) -> Iterable[RenderableType]:
@@ -103,11 +101,11 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def notes(self, summary: Summary) -> Iterable[str]:
-        return report.notes(self.run, summary)
+        return notes(self.run, summary)
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:
-        return throughput.figures(self.run, summary)
+        return report.figures(self.run, summary)
 
     @override
     def describe(self, visit: Visit) -> str:

@@ -21,10 +21,17 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_val
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import memory as report
-from loadtests.summaries import memory
-from loadtests.summaries.memory import limited
-from loadtests.visits.memory import CONNECTIONS, REQUESTS, read_fresh_server
-from loadtests.visits.memory_limit import MB, REPEATS, STEP_BYTES, smallest_limit, under_limit
+from loadtests.reports.memory import limited
+from loadtests.visits.memory import (
+    CONNECTIONS,
+    LIMIT_REPEATS,
+    LIMIT_STEP_BYTES,
+    MB,
+    REQUESTS,
+    read_fresh_server,
+    smallest_limit,
+    under_limit,
+)
 
 
 class Memory(Experiment[MemoryRun, MemorySummary]):
@@ -55,7 +62,12 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
             if planned.kind is MemoryVisit:
                 return [read_fresh_server(planned.record(MemoryVisit, self.run.id), candidate, size, cores)]
             blank = planned.record(
-                LimitVisit, self.run.id, limit_bytes=None, step_bytes=STEP_BYTES, repeats=REPEATS, attempts=[]
+                LimitVisit,
+                self.run.id,
+                limit_bytes=None,
+                step_bytes=LIMIT_STEP_BYTES,
+                repeats=LIMIT_REPEATS,
+                attempts=[],
             )
             return [smallest_limit(blank, under_limit(candidate, size, cores))]
 
@@ -63,7 +75,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> MemorySummary:
-        return memory.summarise(self.run, [visit for visit in visits if isinstance(visit, MemoryVisit | LimitVisit)])
+        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, MemoryVisit | LimitVisit)])
 
     @override
     def tables(self, summary: MemorySummary) -> Iterable[RenderableType]:
@@ -75,7 +87,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
 
     @override
     def figures(self, summary: MemorySummary) -> Iterable[Figure]:
-        return memory.figures(self.run, summary)
+        return report.figures(self.run, summary)
 
     @override
     def describe(self, visit: Visit) -> str:

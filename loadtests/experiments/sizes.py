@@ -28,7 +28,6 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remain
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.reports import footprint as report
-from loadtests.summaries import footprint
 from loadtests.visits.footprint import ImageReader, image_reader, measure_libraries
 
 
@@ -67,9 +66,7 @@ class Sizes(Experiment[FootprintRun, FootprintSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> FootprintSummary:
-        return footprint.summarise(
-            self.run, [visit for visit in visits if isinstance(visit, LibrariesVisit | ImageVisit)]
-        )
+        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, LibrariesVisit | ImageVisit)])
 
     @override
     def tables(self, summary: FootprintSummary) -> Iterable[RenderableType]:
@@ -81,7 +78,7 @@ class Sizes(Experiment[FootprintRun, FootprintSummary]):
 
     @override
     def figures(self, summary: FootprintSummary) -> Iterable[Figure]:
-        return footprint.figures(self.run, summary)
+        return report.figures(self.run, summary)
 
     @override
     def describe(self, visit: Visit) -> str:

@@ -27,11 +27,9 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_val
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import startup as report
-from loadtests.summaries import startup
-from loadtests.summaries.startup import WARM_BYTES
-from loadtests.visits.import_times import split
+from loadtests.reports.startup import WARM_BYTES
 from loadtests.visits.pull import Puller, puller
-from loadtests.visits.start import observe, pinned
+from loadtests.visits.start import import_costs, observe, pinned
 
 CACHES = ("warm", "cold")
 ROUNDS = 5
@@ -76,7 +74,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> StartupSummary:
-        return startup.summarise(self.run, [visit for visit in visits if isinstance(visit, Start | Pull)])
+        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, Start | Pull)])
 
     @override
     def tables(self, summary: StartupSummary) -> Iterable[RenderableType]:
@@ -91,7 +89,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
 
     @override
     def figures(self, summary: StartupSummary) -> Iterable[Figure]:
-        return startup.figures(self.run, summary)
+        return report.figures(self.run, summary)
 
     @override
     def describe(self, visit: Visit) -> str:
@@ -186,7 +184,7 @@ def measure_start(blank: Start, candidate: Candidate, cell: StartCell) -> Start:
     if start.error or cell.cache == "cold":
         return start
     try:
-        interpreter, app_import = split(candidate, cell.size, cores.server)
+        interpreter, app_import = import_costs(candidate, cell.size, cores.server)
     except FailedError as error:
         return replace(start, error=str(error))
     return replace(start, interpreter=interpreter, app_import=app_import)

@@ -10,7 +10,7 @@ from typing_extensions import override
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
-from common.records.experiments.latency import LatencySummary, Point, TrafficVisit, WorkersRun
+from common.records.experiments.latency import CONNECTIONS, SATURATED, LatencySummary, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.visit import Visit
 from common.runtimes.candidates import Candidate
@@ -27,9 +27,7 @@ from loadtests.experiments.latency import (
     require_room,
     traffic_visits,
 )
-from loadtests.reports.latency import worker_sentences
-from loadtests.summaries import workers
-from loadtests.summaries.latency import CONNECTIONS, SATURATED
+from loadtests.reports import workers as report
 from loadtests.visits.traffic import load_in_turn
 
 HALF = 0.5
@@ -44,11 +42,11 @@ class Workers(Latency[WorkersRun]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> LatencySummary:
-        return workers.summarise(self.run, traffic_visits(visits))
+        return report.summarise(self.run, traffic_visits(visits))
 
     @override
     def conclusions(self, summary: LatencySummary) -> Sequence[str]:
-        return list(worker_sentences(summary.advice))
+        return list(report.worker_sentences(summary.advice))
 
 
 def begin_workers(

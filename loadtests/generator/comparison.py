@@ -30,8 +30,7 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remain
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import generator as report
-from loadtests.summaries import generator
-from loadtests.summaries.generator import FAST_HTTP_USER, OURS, WRK
+from loadtests.reports.generator import FAST_HTTP_USER, OURS, WRK
 from loadtests.targets.counting_server import CLOSING, CountingServer, counting_server, server_name
 from loadtests.windows.by_locust import LOCUST, isolated_locust
 
@@ -97,7 +96,7 @@ class GeneratorComparison(Experiment[GeneratorRun, GeneratorSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> GeneratorSummary:
-        return generator.summarise(self.run, [visit for visit in visits if isinstance(visit, GeneratorVisit)])
+        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, GeneratorVisit)])
 
     @override
     def tables(self, summary: GeneratorSummary) -> Iterable[RenderableType]:

@@ -24,9 +24,8 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, expect
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.campaign.stopping import exactly
-from loadtests.reports import crosscheck as report
-from loadtests.summaries import crosscheck
-from loadtests.visits.window import measure_windows
+from loadtests.reports import generator as report
+from loadtests.visits.fresh_servers import measure_windows
 
 TOOLS = (Tool.LOCUST, Tool.WRK)
 TURNS = 5
@@ -73,15 +72,15 @@ class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> CrosscheckSummary:
-        return crosscheck.summarise(self.run, [visit for visit in visits if isinstance(visit, Window)])
+        return report.summarise_crosscheck(self.run, [visit for visit in visits if isinstance(visit, Window)])
 
     @override
     def tables(self, summary: CrosscheckSummary) -> Iterable[RenderableType]:
-        return (report.table(self.run, summary),)
+        return (report.crosscheck_table(self.run, summary),)
 
     @override
     def notes(self, summary: CrosscheckSummary) -> Iterable[str]:
-        return report.sentences(summary)
+        return report.crosscheck_sentences(summary)
 
     @override
     def describe(self, visit: Visit) -> str:

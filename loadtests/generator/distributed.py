@@ -29,9 +29,8 @@ from common.runtimes.candidates import Candidate
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit
-from loadtests.reports import distributed as report
+from loadtests.reports import generator as report
 from loadtests.scenarios.registry import SCENARIOS
-from loadtests.summaries.generator import summarise_distributed
 from loadtests.windows.by_locust import LOCUST, START_UP_S, isolated_locust
 from loadtests.windows.tools import GeneratorError
 
@@ -107,11 +106,11 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> DistributedSummary:
-        return summarise_distributed(self.run, [visit for visit in visits if isinstance(visit, Window)])
+        return report.summarise_distributed(self.run, [visit for visit in visits if isinstance(visit, Window)])
 
     @override
     def tables(self, summary: DistributedSummary) -> Iterable[RenderableType]:
-        return () if summary.load is None else (report.table(summary.load),)
+        return () if summary.load is None else (report.workers_table(summary.load),)
 
     @override
     def notes(self, summary: DistributedSummary) -> Iterable[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from common.catalog.numbers import counted
 from common.records.summary import Controls, Decision, Pair
-from loadtests.analysis.ranking import better_of
+from loadtests.analysis.comparison import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow, decided_pairs

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from common.records.figure import Figure
 from common.records.summary import Interval
-from loadtests.board.bill_report import dollars
+from loadtests.board.bill import dollars
 from loadtests.board.rows import BoardRow
 from loadtests.reports.formatting import MB, MS_PER_S
 from loadtests.statistics.intervals import scaled

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from common.catalog.prices import Prices
-from common.records.figure import Figure, Metric, Subject
+from common.records.figure import Figure, Metric, Subject, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import US_PER_S, figures, values
 from loadtests.page.sources import LoadTest, Sources
 from loadtests.statistics.intervals import scaled
-from loadtests.summaries.figures import subject_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from common.records.experiments.footprint import FootprintRun
 from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
 from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
-from common.records.figure import Figure, Subject
+from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run
 from common.records.summary import Interval, Summary, Verdict
 from common.records.visit import Visit
@@ -23,8 +23,7 @@ from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.registry import experiment_of
-from loadtests.summaries import throughput
-from loadtests.summaries.figures import machine_digest, subject_of
+from loadtests.reports import throughput
 
 ALL = "all"
 JOINED = (LoadRun, LatencyRun, WorkersRun, StartupRun, MemoryRun, FootprintRun)

@@ -14,7 +14,7 @@ from common.catalog.numbers import counted
 from common.catalog.popularity import load_popularity
 from common.catalog.runtimes import Runtime
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
-from common.records.figure import Subject
+from common.records.figure import Subject, subject_of
 from common.records.run import Cell
 from common.records.summary import DropReason
 from common.records.window import Window
@@ -23,7 +23,6 @@ from loadtests.page.columns import BYTES_PER_MB
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
 from loadtests.page.svg import Scale, fitted, line, picture, text
-from loadtests.summaries.figures import subject_of
 
 DROPPED = {
     DropReason.RESOLVED: "each of its pairs was decided",

@@ -1,18 +1,29 @@
-"""From a page's model to HTML. Whatever is not markup of our own is escaped by the template engine."""
+"""From a page's model to HTML, and to the files of data that the page itself holds: JSON, CSV, the JSON Schema.
 
+Whatever is not markup of our own is escaped by the template engine.
+"""
+
+import base64
+import csv
+import gzip
+import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from common.catalog.numbers import counted
+from common.records.figure import Figure
+from common.records.window import Window
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.page.answer import answer
 from loadtests.page.columns import COLUMNS
-from loadtests.page.downloads import downloads
-from loadtests.page.model import Page
+from loadtests.page.model import Page, StackRow
 from loadtests.page.plots import label
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source
@@ -22,6 +33,10 @@ from loadtests.reports.throughput import title as title_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 ABOUT = "Requests per second per vCPU, latency, image size, start, memory and cost of Python API frameworks"
+
+LARGE_DOWNLOAD_BYTES = 100_000
+SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""The characters that begin a formula in a spreadsheet."""
 
 
 @cache
@@ -108,3 +123,82 @@ def _notes(page: Page) -> Iterator[str]:
 def _run_line(source: Source) -> str:
     run = source.run
     return f"{run.id}: {' '.join(run.command_line[-1:])}, revision {run.revision or 'unknown'}, seed {run.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A file that the page offers."""
+
+    name: str
+    about: str
+    address: str
+
+
+def downloads(page: Page) -> list[Download]:
+    """Return the files of a page."""
+    figures, runs = page.sources.newest_figures, [one.run for one in page.sources.runs]
+    return [
+        _download("figures.json", "application/json", "every figure with its interval, verdict, run and date",
+                  msgspec.json.encode(figures)),
+        _download("table.csv", "text/csv", "the table as it is here", table_csv(page.rows).encode()),
+        _download("figures.schema.json", "application/json", "the JSON Schema of figures.json",
+                  msgspec.json.encode(msgspec.json.schema(list[Figure]))),
+        _download("manifests.json", "application/json", "what was measured, on which machine, how: each run.json",
+                  msgspec.json.encode(runs)),
+        _download("windows.csv", "text/csv", "one line for each window of the load test that ranks",
+                  _windows_csv(page).encode()),
+    ]  # fmt: skip
+
+
+def _download(name: str, kind: str, about: str, content: bytes) -> Download:
+    """Return a file as an address that holds it; a large one is compressed, which its name says."""
+    if len(content) > LARGE_DOWNLOAD_BYTES:
+        name, kind, content = f"{name}.gz", "application/gzip", gzip.compress(content, mtime=0)
+    return Download(name=name, about=about, address=f"data:{kind};base64,{base64.b64encode(content).decode()}")
+
+
+def table_csv(rows: Sequence[StackRow]) -> str:
+    """Return the table with each figure's estimate and bounds in columns of their own."""
+    headings = ["stack", "framework", "server", "image", "runtime", "vcpu", "version", "interface", "keep_alive",
+                "rank_first", "rank_last", "verdict"]  # fmt: skip
+    every = [*headings, *(f"{column.key}{end}" for column in COLUMNS for end in ("", "_low", "_high"))]
+    return _csv([every, *(_line(row) for row in rows)])
+
+
+def _line(row: StackRow) -> list[object]:
+    one, rank = row.subject, row.rank
+    found: list[object] = [
+        *(one.name, one.framework, one.server, one.image, one.runtime, row.vcpu, row.version, row.interface),
+        *(row.keep_alive, rank and rank.first, rank and rank.last, row.verdict),
+    ]
+    for column in COLUMNS:
+        value = row.values.get(column.key)
+        found += [None] * 3 if value is None else [value.estimate, value.low, value.high]
+    return found
+
+
+def _windows_csv(page: Page) -> str:
+    headings = ["cell", "round", "position", "started_at", "requests", "duration_s", "server_cpu_s",
+                "requests_per_cpu_s", "p50_s", "p99_s", "error"]  # fmt: skip
+    return _csv([headings, *_window_lines(page)])
+
+
+def _window_lines(page: Page) -> Iterator[list[object]]:
+    for one in page.test.visits if page.test else ():
+        if isinstance(one, Window):
+            load = one.load
+            latency = load.latency_s if load else None
+            yield [one.cell, one.round, one.position, one.started_at.isoformat(), load and load.requests,
+                   load and load.duration_s, load and load.server_cpu_s, requests_per_cpu_s(load),
+                   latency and latency.p50, latency and latency.p99, one.error]  # fmt: skip
+
+
+def _csv(lines: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_cell(one) for one in line] for line in lines)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Return a value such that no spreadsheet takes a name for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(SPREADSHEET_FORMULA) else value

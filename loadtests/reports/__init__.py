@@ -1,1 +1,1 @@
-"""Tables and sentences made from summaries, in one pure module per experiment."""
+"""What the visits of each experiment amount to: its summary, figures, tables and sentences. Pure."""

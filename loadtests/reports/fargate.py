@@ -1,16 +1,56 @@
-"""The report of starts of Fargate tasks. Pure."""
+"""What starts of Fargate tasks amount to: the summary, its figures and its table. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
 from common.catalog.numbers import counted
-from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary
-from common.records.summary import Interval
+from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary, TaskStart
+from common.records.figure import Conditions, Figure, Metric, figure
+from common.records.summary import Interval, Verdict
 from loadtests.reports.formatting import MB, bounds, estimate, plain_table, with_bounds
+from loadtests.statistics.intervals import mean_interval
 
 HEADINGS = ("cell", "n", "failed", "provisioning s", "pull s", "start s", "ready s", "total s", "95 % interval")
 DIFFERENCE = "minus the first"
+
+STARTUP = "startup"
+"""The name of the experiment that varies no factor, so that no cell is the reference of the others."""
+PHASES = ("provisioning_s", "pull_s", "start_s", "ready_s", "total_s")
+
+
+def summarise(run: FargateRun, starts: Sequence[TaskStart]) -> FargateSummary:
+    """Return a row per cell, in the run's order, with differences to the first cell if the run varies a factor."""
+    names = [cell.name for cell in run.cells]
+    rows = [_row(name, names[0] if run.name != STARTUP else name, starts) for name in names]
+    return FargateSummary(run=run.id, dollars=sum(start.dollars or 0.0 for start in starts), cells=rows)
+
+
+def figures(run: FargateRun, summary: FargateSummary) -> Iterator[Figure]:
+    """Yield each stack's time from start to first response; nothing for experiments that vary a factor."""
+    cells = {cell.name: cell for cell in run.cells}
+    for row in summary.cells if run.name == STARTUP else ():
+        if row.total_s is not None:
+            cell, verdict = cells[row.cell], Verdict.SERVER_DIED if row.failed else Verdict.VALID
+            conditions = Conditions(vcpu=cell.size.vcpu, workers=cell.size.workers)
+            yield figure(run, cell.stack, Metric.START_S, row.total_s, verdict, conditions=conditions)
+
+
+def _row(name: str, reference: str, starts: Sequence[TaskStart]) -> CellStarts:
+    own = [start for start in starts if start.cell == name]
+    totals = {start.round: start.total_s for start in own if start.total_s is not None}
+    theirs = {start.round: start.total_s for start in starts if start.cell == reference and start.total_s is not None}
+    differences = [totals[number] - theirs[number] for number in sorted(totals.keys() & theirs.keys())]
+    return CellStarts(
+        cell=name,
+        failed=sum(start.error is not None for start in own),
+        difference_s=None if name == reference else mean_interval(differences),
+        **{phase: mean_interval(_known(own, phase)) for phase in PHASES},
+    )
+
+
+def _known(starts: Sequence[TaskStart], phase: str) -> list[float]:
+    return [value for start in starts if (value := getattr(start, phase)) is not None]
 
 
 def table(run: FargateRun, summary: FargateSummary) -> Table:
@@ -18,7 +58,7 @@ def table(run: FargateRun, summary: FargateSummary) -> Table:
     title = f"{run.name}: starts of {counted(run.rounds, 'Fargate task')} a cell, {_in_common(run)}"
     compares = any(row.difference_s for row in summary.cells)
     headings = (*HEADINGS, DIFFERENCE) if compares else HEADINGS
-    return plain_table(title, headings, [_row(row)[: len(headings)] for row in summary.cells], left={"cell"})
+    return plain_table(title, headings, [_line(row)[: len(headings)] for row in summary.cells], left={"cell"})
 
 
 def notes(run: FargateRun, summary: FargateSummary) -> Iterator[str]:
@@ -39,7 +79,7 @@ def _in_common(run: FargateRun) -> str:
     return ", ".join([*(one for group in (images, sizes) if len(group) == 1 for one in group), run.architecture])
 
 
-def _row(row: CellStarts) -> tuple[str, ...]:
+def _line(row: CellStarts) -> tuple[str, ...]:
     return (
         row.cell,
         "0" if row.total_s is None else str(row.total_s.n),

@@ -1,10 +1,18 @@
-"""The report of the sizes of libraries and images. Pure."""
+"""What libraries and images weigh: the summary, its figures and its tables. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
+from common.records.experiments.footprint import (
+    FootprintRun,
+    FootprintSummary,
+    ImageFootprint,
+    ImageVisit,
+    LibrariesVisit,
+)
+from common.records.figure import Figure, Metric, exact, figure
+from common.records.summary import Verdict
 from loadtests.reports.formatting import MISSING, number, plain_table, stand_in_notes
 
 LIBRARIES = ("library", "of", "package", "version", "alone", "with dependencies", "packages")
@@ -12,6 +20,31 @@ IMAGES = ("image", "uncompressed", "compressed", "zstd", "over base", "compresse
 SHOWN = 5
 """The number of packages that the table names; the record has more."""
 LEFT = frozenset({"library", "of", "package", "version", "image"})
+
+
+def summarise(run: FootprintRun, visits: Sequence[LibrariesVisit | ImageVisit]) -> FootprintSummary:
+    """Return every measured image, each library once per interface, and why others are missing."""
+    libraries = {
+        (library.kind, library.name, library.interface): library
+        for visit in visits
+        if isinstance(visit, LibrariesVisit)
+        for library in visit.libraries
+    }
+    images = {visit.cell: visit for visit in visits if isinstance(visit, ImageVisit)}
+    failed = {visit.cell: visit.error for visit in visits if visit.error is not None}
+    return FootprintSummary(
+        run=run.id,
+        libraries=list(libraries.values()),
+        images={cell: visit.footprint for cell, visit in images.items() if visit.footprint is not None},
+        missing=run.missing | failed,
+    )
+
+
+def figures(run: FootprintRun, summary: FootprintSummary) -> Iterator[Figure]:
+    """Yield the compressed size of each image, in bytes."""
+    cells = {cell.name: cell.stack for cell in run.cells}
+    for name, image in summary.images.items():
+        yield figure(run, cells[name], Metric.COMPRESSED_BYTES, exact(image.compressed_bytes), Verdict.VALID)
 
 
 def tables(run: FootprintRun, summary: FootprintSummary) -> Iterator[Table]:

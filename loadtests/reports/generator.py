@@ -1,29 +1,98 @@
-"""From what load generators cost to a table. Pure."""
+"""What the load generator costs, how it agrees with wrk, and what workers made together. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from common.records.experiments.generator import GeneratorRow, GeneratorSummary
-from loadtests.reports.formatting import bounds, estimate, plain_table, share, with_bounds
-
-HEADINGS = (
-    "server",
-    "connections",
-    "generator",
-    "req/CPU-s",
-    "95 % interval",
-    "to wrk",
-    "to FastHttpUser",
-    "core used",
+from common.catalog.numbers import counted
+from common.records.experiments.generator import (
+    CrosscheckSummary,
+    DistributedRun,
+    DistributedSummary,
+    GeneratorCell,
+    GeneratorRow,
+    GeneratorRun,
+    GeneratorSummary,
+    GeneratorVisit,
+    ToolRow,
 )
+from common.records.load import Tool
+from common.records.run import CrosscheckRun
+from common.records.summary import Interval
+from common.records.window import Load, Window
+from loadtests.analysis import shares
+from loadtests.analysis.values import by_cell, requests_per_cpu_s, throughput_rps
+from loadtests.analysis.verdicts import GENERATOR_CEILING, worker_reasons
+from loadtests.reports.formatting import MS_PER_S, bounds, estimate, plain_table, share, with_bounds
+from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.paired import paired_ratio
+
+OURS, WRK, FAST_HTTP_USER = "ours", "wrk", "FastHttpUser"
+HEADINGS = ("server", "connections", "generator", "req/CPU-s", "95 % interval", "to wrk", "to FastHttpUser",
+            "core used")  # fmt: skip
+CROSSCHECK_HEADINGS = ("stack, tool", "req/s per vCPU", "95 % of it", "wall req/s", "95 % of that", "CPU", "gen")
+WORKER_HEADINGS = ("worker", "users", "requests", "req/s", "CPU", "joined late")
+
+RateOf = Callable[[Load | None], float | None]
+"""The rate of a load, ``None`` where it has none."""
+
+
+def summarise(run: GeneratorRun, visits: Sequence[GeneratorVisit]) -> GeneratorSummary:
+    """Return each cell's requests per CPU-second, and its ratios to wrk's and FastHttpUser's within rounds."""
+    values = {cell.name: _values(cell, visits) for cell in run.cells}
+    return GeneratorSummary(run=run.id, rows=[_row(run, cell, values, visits) for cell in run.cells])
+
+
+def summarise_distributed(run: DistributedRun, visits: Sequence[Window]) -> DistributedSummary:
+    """Return the workers' common window and its problems."""
+    load = next((visit.load for visit in visits if visit.load is not None), None)
+    errors = [visit.error for visit in visits if visit.error is not None]
+    return DistributedSummary(run=run.id, load=load, problems=[*errors, *(_problems(load) if load else ())])
+
+
+def _values(cell: GeneratorCell, visits: Sequence[GeneratorVisit]) -> dict[int, float]:
+    return {
+        visit.round: value
+        for visit in visits
+        if visit.cell == cell.name and (value := visit.requests_per_cpu_s) is not None
+    }
+
+
+def _row(
+    run: GeneratorRun, cell: GeneratorCell, values: Mapping[str, dict[int, float]], visits: Sequence[GeneratorVisit]
+) -> GeneratorRow:
+    own = [visit for visit in visits if visit.cell == cell.name]
+    time_s = sum(visit.duration_s for visit in own)
+    group = {other.generator: values[other.name] for other in run.cells if other.group == cell.group}
+    return GeneratorRow(
+        cell=cell,
+        requests_per_cpu_s=log_interval(list(values[cell.name].values())),
+        to_wrk=paired_ratio(values[cell.name], group.get(WRK, {})),
+        to_fast_http_user=paired_ratio(values[cell.name], group.get(FAST_HTTP_USER, {})),
+        core_share=sum(visit.generator_cpu_s for visit in own) / time_s if time_s else None,
+    )
+
+
+def _problems(load: Load) -> Iterator[str]:
+    if load.server_gone is not None:
+        yield f"the server was lost: {load.server_gone}."
+    if load.failures:
+        yield f"failures: {', '.join(f'{name} x {count}' for name, count in load.failures.items())}."
+    yield from (sentence for _, sentence in worker_reasons([load]))
+    for worker in load.workers:
+        share = worker.generator_cpu_s / worker.duration_s
+        if share > GENERATOR_CEILING:
+            yield f"worker {worker.name} used {share:.0%} of a core; use more workers."
 
 
 def table(summary: GeneratorSummary) -> Table:
     """Return each cell's cost, with its ratios to wrk's and to FastHttpUser's."""
     title = "requests per CPU-second of the generator"
-    return plain_table(title, HEADINGS, map(_row, summary.rows), left={"server", "generator"})
+    return plain_table(title, HEADINGS, map(_line, summary.rows), left={"server", "generator"})
 
 
-def _row(row: GeneratorRow) -> tuple[str, ...]:
+def _line(row: GeneratorRow) -> tuple[str, ...]:
     return (
         "closing" if row.cell.closing else "keep-alive",
         str(row.cell.connections),
@@ -34,3 +103,122 @@ def _row(row: GeneratorRow) -> tuple[str, ...]:
         with_bounds(row.to_fast_http_user, digits=2),
         share(row.core_share),
     )
+
+
+def summarise_crosscheck(run: CrosscheckRun, windows: Sequence[Window]) -> CrosscheckSummary:
+    """Return each tool's rates, the ratios of ours to wrk's, and the windows that had failures."""
+    windows_of = by_cell(windows)
+    ours, theirs = (windows_of[cell.name] for cell in run.cells)
+    return CrosscheckSummary(
+        run=run.id,
+        rows=[_tool_row(run, cell.name, windows_of[cell.name]) for cell in run.cells],
+        requests_per_cpu_s_ratio=_ratio(ours, theirs, requests_per_cpu_s),
+        throughput_ratio=_ratio(ours, theirs, throughput_rps),
+        failures=list(_failures(windows)),
+    )
+
+
+def _tool_row(run: CrosscheckRun, cell: str, windows: Sequence[Window]) -> ToolRow:
+    loads = [window.load for window in windows if window.load is not None]
+    return ToolRow(
+        cell=cell,
+        requests_per_cpu_s=log_interval(list(_by_round(windows, requests_per_cpu_s).values())),
+        throughput_rps=log_interval(list(_by_round(windows, throughput_rps).values())),
+        server_utilisation=shares.server(loads, run.setup.size.vcpu),
+        generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
+    )
+
+
+def _ratio(ours: Sequence[Window], theirs: Sequence[Window], rate_of: RateOf) -> Interval | None:
+    return paired_ratio(_by_round(ours, rate_of), _by_round(theirs, rate_of))
+
+
+def _by_round(windows: Sequence[Window], rate_of: RateOf) -> dict[int, float]:
+    """Return the rate of each round's server by all the windows that a tool made on it."""
+    loads: defaultdict[int, list[Load]] = defaultdict(list)
+    for window in windows:
+        if window.load is not None:
+            loads[window.round].append(window.load)
+    known = {number: _pooled(made, rate_of) for number, made in loads.items()}
+    return {number: rate for number, rate in known.items() if rate is not None}
+
+
+def _pooled(loads: Sequence[Load], rate_of: RateOf) -> float | None:
+    """Return all requests over all the time that they took, where ``rate_of`` gives the rate of one load.
+
+    ``None`` if a load has no value.
+    """
+    took_s = 0.0
+    for load in loads:
+        if (rate := rate_of(load)) is None:
+            return None
+        took_s += load.requests / rate
+    return sum(load.requests for load in loads) / took_s
+
+
+def _failures(windows: Sequence[Window]) -> Iterator[str]:
+    for window in windows:
+        problem = window.error or (window.load and ", ".join(f"{n} x {c}" for n, c in window.load.failures.items()))
+        if problem:
+            yield f"round {window.round} {window.cell}: {problem}"
+
+
+def crosscheck_table(run: CrosscheckRun, summary: CrosscheckSummary) -> Table:
+    """Return each tool's rates and its shares of the cores."""
+    load = run.setup.load
+    servers = counted(run.rounds, "server")
+    title = f"crosscheck: {load.users} connections, {servers}, {run.turns} x {load.window_s:g} s by each tool"
+    return plain_table(title, CROSSCHECK_HEADINGS, map(_tool_line, summary.rows), left={"stack, tool"})
+
+
+def crosscheck_sentences(summary: CrosscheckSummary) -> Iterator[str]:
+    """Yield the ratios of our tool's rates to wrk's."""
+    for name, ratio in (
+        ("requests per server CPU-second", summary.requests_per_cpu_s_ratio),
+        ("wall rate", summary.throughput_ratio),
+    ):
+        yield f"{name}, {Tool.LOCUST} to {Tool.WRK}: {_in_words(ratio)}"
+
+
+def _tool_line(row: ToolRow) -> tuple[str, ...]:
+    rates = (row.requests_per_cpu_s, row.throughput_rps)
+    return (
+        row.cell,
+        *(form(rate) for rate in rates for form in (estimate, bounds)),
+        share(row.server_utilisation),
+        share(row.generator_utilisation),
+    )
+
+
+def _in_words(ratio: Interval | None) -> str:
+    if ratio is None:
+        return "no server was loaded by both"
+    limits = f" (95 % interval {bounds(ratio, digits=3)})" if ratio.low is not None else ""
+    return f"{estimate(ratio, digits=3)}{limits}, {counted(ratio.n, 'server')}"
+
+
+def workers_table(load: Load) -> Table:
+    """Return a row for each worker; the title has the totals."""
+    return plain_table(_workers_title(load), WORKER_HEADINGS, _worker_rows(load), left={"worker"})
+
+
+def _worker_rows(load: Load) -> Iterator[tuple[str, ...]]:
+    for worker in load.workers:
+        rate = f"{worker.requests / worker.duration_s:,.0f}"
+        late = "yes" if worker.joined_late else ""
+        yield (
+            worker.name,
+            str(worker.users),
+            f"{worker.requests:,}",
+            rate,
+            share(worker.generator_cpu_s / worker.duration_s),
+            late,
+        )
+
+
+def _workers_title(load: Load) -> str:
+    rate = f"{load.requests / load.duration_s:,.0f} req/s" if load.duration_s else "no requests"
+    if load.latency_s is None:
+        return rate
+    latency = {"p50": load.latency_s.p50, "p99": load.latency_s.p99, "maximum": load.latency_s.max}
+    return f"{rate}; {', '.join(f'{name} {value * MS_PER_S:.2f} ms' for name, value in latency.items())}"

@@ -1,18 +1,109 @@
-"""The report of memory use. Pure."""
+"""The memory that stacks need: the summary, its figures and its table. Pure."""
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
 from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
-from common.records.experiments.memory import MemoryCell, MemoryRow, MemoryRun, MemorySummary
-from loadtests.analysis.verdicts import sentences
+from common.records.experiments.memory import (
+    LimitVisit,
+    MemoryCell,
+    MemoryRow,
+    MemoryRun,
+    MemorySummary,
+    MemoryVisit,
+    PerWorker,
+)
+from common.records.figure import Conditions, Figure, Metric, exact, figure
+from common.records.summary import Verdict
+from loadtests.analysis.verdicts import failures, sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, estimate, number, plain_table, stand_in_notes
+from loadtests.statistics.intervals import log_interval
 
 HEADINGS = ("stack", "workers", "idle", "95 % interval", "anon", "shared", "kernel", "PSS", "loaded", "+ worker",
             "limit", "verdict")  # fmt: skip
 LEFT = frozenset({"stack", "verdict"})
+
+
+def summarise(run: MemoryRun, visits: Sequence[MemoryVisit | LimitVisit]) -> MemorySummary:
+    """Return a row for each cell, the smallest idle memory first, and the memory that each worker adds."""
+    servers = [visit for visit in visits if isinstance(visit, MemoryVisit)]
+    limits = {visit.cell: visit for visit in visits if isinstance(visit, LimitVisit)}
+    by_cell = {cell.name: [server for server in servers if server.cell == cell.name] for cell in run.cells}
+    rows = [_row(run, cell, by_cell[cell.name], limits.get(cell.name)) for cell in run.cells]
+    return MemorySummary(run=run.id, rows=sorted(rows, key=_idle_bytes), per_worker=list(_per_worker(run, by_cell)))
+
+
+def limited(run: MemoryRun) -> tuple[str, ...]:
+    """Return the cells whose smallest limit is searched for: each stack with its fewest workers."""
+    fewest: dict[str, MemoryCell] = {}
+    for cell in sorted(run.cells, key=lambda cell: cell.size.workers):
+        fewest.setdefault(cell.stack.name, cell)
+    return tuple(cell.name for cell in fewest.values()) if run.limits else ()
+
+
+def figures(run: MemoryRun, summary: MemorySummary) -> Iterator[Figure]:
+    """Yield each stack's memory, idle and after load, and its smallest limit, by number of workers."""
+    cells = {cell.name: cell for cell in run.cells}
+    for row in summary.rows:
+        cell = cells[row.cell]
+        conditions = Conditions(vcpu=cell.size.vcpu, workers=cell.size.workers)
+        limit = None if row.limit_bytes is None else exact(row.limit_bytes)
+        for metric, value in (
+            (Metric.IDLE_BYTES, row.idle_bytes),
+            (Metric.LOADED_BYTES, row.loaded_bytes),
+            (Metric.LIMIT_BYTES, limit),
+        ):
+            if value is not None:
+                yield figure(run, cell.stack, metric, value, row.verdict, conditions=conditions)
+
+
+def _idle_bytes(row: MemoryRow) -> float:
+    return float("inf") if row.idle_bytes is None else row.idle_bytes.estimate
+
+
+def _row(run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit: LimitVisit | None) -> MemoryRow:
+    idle = [server.idle for server in servers if server.idle]
+    loaded = [server.loaded for server in servers if server.loaded]
+    reasons = {str(verdict): sentence for verdict, sentence in _reasons(run, cell, servers, limit)}
+    parts = [(use.anonymous_bytes, use.shared_bytes, use.kernel_bytes) for use in idle]
+    known = [[part for part in three if part is not None] for three in parts if None not in three]
+    return MemoryRow(
+        cell=cell.name,
+        idle_bytes=log_interval([use.held_bytes for use in idle if use.held_bytes]),
+        loaded_bytes=log_interval([use.held_bytes for use in loaded if use.held_bytes]),
+        idle_pss_bytes=log_interval([use.pss_bytes for use in idle if use.pss_bytes]),
+        parts_bytes=[statistics.mean(part) for part in zip(*known, strict=True)] if known else None,
+        limit_bytes=None if limit is None else limit.limit_bytes,
+        verdict=Verdict(next(iter(reasons), Verdict.VALID)),
+        doubts=reasons,
+    )
+
+
+def _reasons(
+    run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit: LimitVisit | None
+) -> Iterator[tuple[Verdict, str]]:
+    yield from failures(cell.stack.conformance, [server.error for server in servers])
+    if run.limits and servers and limit is not None and limit.limit_bytes is None:
+        yield Verdict.SERVER_DIED, f"it passed under no limit, at last: {limit.attempts[-1].why}"
+    if limit is None and servers and cell.name in limited(run):
+        yield Verdict.NOT_MEASURED, "no limit was looked for: the run was ended before."
+
+
+def _per_worker(run: MemoryRun, by_cell: Mapping[str, Sequence[MemoryVisit]]) -> Iterator[PerWorker]:
+    for stack in dict.fromkeys(cell.stack.name for cell in run.cells):
+        points = [
+            (cell.size.workers, server.idle.held_bytes)
+            for cell in run.cells
+            if cell.stack.name == stack
+            for server in by_cell[cell.name]
+            if server.idle and server.idle.held_bytes
+        ]
+        if len({workers for workers, _ in points}) > 1:
+            slope, _ = statistics.linear_regression(*zip(*points, strict=True))
+            yield PerWorker(stack=stack, idle_bytes=slope)
 
 
 def table(run: MemoryRun, summary: MemorySummary) -> Table:
@@ -20,7 +111,7 @@ def table(run: MemoryRun, summary: MemorySummary) -> Table:
     title = f"memory: {run.runtime} runtime, {counted(run.rounds, 'fresh server')} each, MB of 2^20 bytes"
     cells = {cell.name: cell for cell in run.cells}
     added = {slope.stack: slope.idle_bytes for slope in summary.per_worker}
-    rows = [_row(cells[row.cell], row, added.get(cells[row.cell].stack.name)) for row in summary.rows]
+    rows = [_line(cells[row.cell], row, added.get(cells[row.cell].stack.name)) for row in summary.rows]
     return plain_table(title, HEADINGS, rows, left=LEFT)
 
 
@@ -37,7 +128,7 @@ def notes(run: MemoryRun, summary: MemorySummary) -> Iterator[str]:
     yield from sentences((row.cell, row.doubts) for row in summary.rows)
 
 
-def _row(cell: MemoryCell, row: MemoryRow, per_worker: float | None) -> tuple[str, ...]:
+def _line(cell: MemoryCell, row: MemoryRow, per_worker: float | None) -> tuple[str, ...]:
     parts = row.parts_bytes
     return (
         cell.stack.name,

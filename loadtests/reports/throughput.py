@@ -1,39 +1,36 @@
-"""The report of a load test: the table at the end of a run, and the one in the README. Pure."""
+"""What a load test shows: the summary, its figures, and the tables at the end of a run and in the README. Pure."""
 
-import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
 from rich.table import Table
 
 from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
-from common.records.load import Setup
-from common.records.run import Cell, Design, LoadRun
-from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
-from common.records.window import Window
+from common.records.figure import Conditions, Figure, Metric, figure
+from common.records.run import Cell, LoadRun
+from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
+from common.records.window import Canary, Load, Window
 from common.tables import markdown_table
-from loadtests.analysis.across_runs import RepeatedRate
-from loadtests.analysis.dropping import fewest_chance
-from loadtests.analysis.values import values_by_round
-from loadtests.analysis.verdicts import sentences
+from loadtests.analysis import shares
+from loadtests.analysis.across_runs import RepeatedRate, stack_rows
+from loadtests.analysis.climbing import knee, memory_per_target_bytes
+from loadtests.analysis.comparison import decide, looks_of, rank_ranges, ties
+from loadtests.analysis.controls import watch
+from loadtests.analysis.dropping import dropouts, is_alone, pairs_of, ranks, steadying
+from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.verdicts import permits_ranking, verdicts
 from loadtests.reports.formatting import (
     MB,
     MISSING,
     bounds,
-    discarded_notes,
     estimate,
     plain_table,
     share,
-    stand_in_notes,
 )
-from loadtests.scenarios.registry import scenario_for
-from loadtests.statistics.intervals import log_interval
-
-QUOTA_USED = 0.95
-"""Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""
-
-NOTABLE_IDLE_CPU = 0.005
-"""The CPU time per second of an idle server that is worth a remark."""
+from loadtests.reports.throughput_notes import QUOTA_USED, notes, values_of
+from loadtests.statistics.intervals import log_interval, mean_interval, median_interval
+from loadtests.statistics.spread import adjusted, spread
 
 RATE, INTERVAL = "req/s per vCPU", "95 % interval"
 HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us", "wall req/s",
@@ -41,6 +38,136 @@ HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us
 LEFT = frozenset({"stack", "version", "verdict"})
 SHORT = ("rank", "stack", "version", RATE, INTERVAL, "over floor us", "p99 ms")
 """The columns of the README's table."""
+
+FEWEST_BEYOND = 10
+"""The fewest requests beyond a percentile: p99 needs 1,000 requests per window, p99.9 needs 10,000."""
+
+REPEATED = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of relative")
+
+
+def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
+    """Return every cell's row, ranked cells first and best first, with pairs, spread and controls."""
+    windows = [visit for visit in visits if isinstance(visit, Window)]
+    canaries = [visit for visit in visits if isinstance(visit, Canary)]
+    windows_of = by_cell(windows)
+    values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
+    controls = watch(run, windows, canaries, values)
+    means = {name: cell.interval() for name, cell in adjusted(values).items()} if run.slicing else {}
+    reasons = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
+    ranked = {
+        cell.name: values[cell.name]
+        for cell in run.cells
+        if not cell.control_of and permits_ranking(reasons[cell.name])
+    }
+    pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
+    decided = pairs if ranks(run) else pairs_of(run, windows)
+    ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
+    over_floor = costs_over_floor(run, values) if run.slicing else {}
+    dropped = dropouts(run, windows)
+    rows = [
+        replace(
+            _row(run, cell.name, windows_of[cell.name], reasons[cell.name]),
+            rank=ranges.get(cell.name, (None, None))[0],
+            rank_to=ranges.get(cell.name, (None, None))[1],
+            ties=tied.get(cell.name, []),
+            dropout=dropped.get(cell.name),
+            over_floor_s=over_floor.get(cell.name),
+        )
+        for cell in run.cells
+    ]
+    rows = [replace(row, requests_per_cpu_s=means.get(row.cell, row.requests_per_cpu_s)) for row in rows]
+    return Summary(
+        run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
+    )
+
+
+def costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
+    """Return the CPU time of a request beyond that of the floor on the same server, image and Python, within rounds.
+
+    ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
+    """
+    floors = {
+        (cell.server, cell.image, cell.python): cell.name for cell in run.cells if cell.is_floor and not cell.control_of
+    }
+    found = {}
+    for cell in run.cells:
+        floor = floors.get((cell.server, cell.image, cell.python))
+        if floor is not None and floor not in {cell.name, cell.control_of}:
+            own, bare = values[cell.name], values[floor]
+            found[cell.name] = mean_interval([1 / own[n] - 1 / bare[n] for n in sorted(own.keys() & bare.keys())])
+    return {name: cost for name, cost in found.items() if cost is not None}
+
+
+def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
+    """Return a percentile's interval over windows, without those that have too few requests beyond it."""
+    return log_interval(
+        [
+            float(getattr(load.latency_s, name))
+            for load in loads
+            if load.latency_s is not None and round(load.requests * beyond, 6) >= FEWEST_BEYOND
+        ]
+    )
+
+
+def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
+    """Yield each stack's requests per CPU-second, and its 99th percentile if the load was a share of its capacity."""
+    cells = {cell.name: cell for cell in run.cells if cell.control_of is None}
+    load, size = run.setup.load, run.setup.size
+    share = load.rate.share if load.rate is not None else None
+    conditions = Conditions(scenario=load.scenario, vcpu=size.vcpu, workers=size.workers, load_share=share)
+    for row in summary.cells:
+        p99_s = row.p99_s if share is not None else None
+        for metric, value in ((Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s), (Metric.P99_S, p99_s)):
+            if row.cell in cells and value is not None:
+                yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions)
+
+
+def _verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
+    return verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
+
+
+def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str]) -> CellSummary:
+    loads = [window.load for window in windows if window.load is not None]
+    values = list(values_by_round(windows).values())
+    return CellSummary(
+        cell=name,
+        rank=None,
+        requests_per_cpu_s=log_interval(values),
+        median_requests_per_cpu_s=median_interval(values),
+        throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
+        p50_s=latency_interval(loads, "p50", 0.5),
+        p90_s=latency_interval(loads, "p90", 0.1),
+        p99_s=latency_interval(loads, "p99", 0.01),
+        p999_s=latency_interval(loads, "p999", 0.001),
+        knee=log_interval([highest for load in loads if (highest := knee(load.steps)) is not None]),
+        sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.setup.load.scenario == "sleepers" else None,
+        requests=sum(load.requests for load in loads),
+        errors=sum(sum(load.failures.values()) for load in loads),
+        server_utilisation=shares.server(loads, run.setup.size.vcpu),
+        generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
+        throttled=shares.throttled(loads),
+        foreign=shares.foreign(loads, len(run.setup.server_cores)),
+        steal=shares.stolen(loads, len(run.setup.server_cores)),
+        windows_discarded=sum(len(load.discarded) for load in loads),
+        slices=sum(len(load.slices) for load in loads) if run.slicing else None,
+        slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
+        idle_cpu_share=_mean([load.idle_cpu_share for load in loads if load.idle_cpu_share is not None]),
+        verdict=next(iter(seen), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
+    sizes = (memory_per_target_bytes(load.steps) for load in loads)
+    return [value for value in sizes if value is not None and value > 0]
+
+
+def _order(cell: CellSummary) -> tuple[bool, float]:
+    return cell.rank is None, -(cell.requests_per_cpu_s.estimate if cell.requests_per_cpu_s else 0)
 
 
 def table(run: LoadRun, summary: Summary) -> Table:
@@ -121,44 +248,10 @@ def rows(run: LoadRun, summary: Summary) -> Iterator[tuple[str, ...]]:
     """Yield each cell's text, in the order of ``HEADINGS``."""
     cells = {cell.name: cell for cell in run.cells}
     for row in summary.cells:
-        yield _row(cells[row.cell], row)
+        yield _line(cells[row.cell], row)
 
 
-def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
-    """Yield what a reader must know besides the table, one sentence each."""
-    yield from stand_in_notes(run.cells)
-    if any(not cell.keep_alive for cell in run.cells):
-        yield "closing: the server closes each connection after each response; a request costs it a new connection."
-        yield "a closing server that waits for its client to close too can be no faster than that client."
-    if any(cell.guest for cell in run.cells):
-        yield "guest: a server of your own; its app, server and image are not this project's."
-    yield "req/s per vCPU: correct responses per second of the server's CPU time."
-    yield "CPU, gen: shares used of the server's vCPUs and of the generator's cores."
-    if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
-        yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
-    if any(row.over_floor_s is not None for row in summary.cells):
-        yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
-    yield from _rank_notes(run, summary)
-    yield from _slice_notes(run, summary)
-    yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))
-    yield from _dropout_notes(run, summary)
-    yield from _load_notes(run.setup, summary)
-    if any(cell.control_of for cell in run.cells):
-        yield "control: a second copy of a stack, to check that the two do not differ; not ranked."
-    if summary.controls is not None:
-        yield f"controls: {', '.join(_controls(summary.controls))}."
-    if summary.spread is not None:
-        spread = summary.spread
-        yield f"spread: {spread.servers:.1%} between fresh servers, {spread.rounds:.1%} shared by the cells of a round."
-    yield from _undecided_notes(summary)
-    whole = {} if summary.controls is None else summary.controls.warnings
-    yield from sentences(
-        (row.cell, {verdict: text for verdict, text in row.doubts.items() if verdict not in whole})
-        for row in summary.cells
-    )
-
-
-def _row(cell: Cell, row: CellSummary) -> tuple[str, ...]:
+def _line(cell: Cell, row: CellSummary) -> tuple[str, ...]:
     return (
         rank_range(row),
         cell.name
@@ -185,30 +278,6 @@ def rank_range(row: CellSummary) -> str:
     return str(row.rank) if row.rank_to in {None, row.rank} else f"{row.rank}-{row.rank_to}"
 
 
-def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
-    """Yield notes on open loops and climbs, and the generator's ceiling."""
-    scenario, load = scenario_for(setup.load), setup.load
-    if scenario.open_loop and not scenario.climbs and load.rate is not None:
-        of_what = "a second" if load.rate.share is None else "of each stack's own capacity"
-        yield f"open loop: {load.arrivals} arrivals at {load.rate} {of_what}; p99 counts from the intended send."
-    if scenario.climbs:
-        objective = load.objective or scenario.default_objective(load.delay_ms)
-        yield f"knee: the highest step that held {objective}; the row above is that step's."
-    for row in summary.cells:
-        if row.knee is not None:
-            yield f"knee of {row.cell}: {_with_count(row.knee)} {scenario.climbs or ''}."
-        if row.sleeper_bytes is not None:
-            yield f"a sleeper of {row.cell} holds {_with_count(row.sleeper_bytes)} bytes of private memory."
-    if setup.ceiling is not None:
-        reached = f"{setup.ceiling.requests_per_cpu_s:,.0f}"
-        yield f"the generator's ceiling: {reached} req/s per core, against a server that only answers."
-
-
-def _with_count(interval: Interval) -> str:
-    limits = bounds(interval)
-    return f"{estimate(interval)} ({'' if limits == MISSING else f'{limits}, '}n = {interval.n})"
-
-
 def _python(run: LoadRun, version: str) -> str:
     """Return a version and, where it is known, that this Python lacks an optimisation that others have."""
     is_this_one = run.runtime is Runtime.PROCESS and version == run.machine.python
@@ -227,101 +296,33 @@ def _measured(run: LoadRun) -> str:
     )
 
 
-def _controls(controls: Controls) -> Iterator[str]:
-    """Yield the result of each control, in a few words."""
-    for pair in controls.same:
-        if pair.ratio is not None:
-            yield f"two copies of {pair.a} {_same(pair)}"
-    for name, value in (
-        ("canary drift", controls.canary_drift),
-        ("steal", controls.steal),
-        ("others on the server's cores", controls.foreign),
-        ("throttled", controls.throttled),
-        ("generator at most", controls.generator_utilisation_max),
-        ("waiting for a core", controls.generator_waited),
-    ):
-        if value is not None:
-            yield f"{name} {value:.1%}"
-    if controls.load_average_max is not None:
-        yield f"load average at most {controls.load_average_max:.1f}"
-
-
-def _same(pair: Pair) -> str:
-    """Return whether two copies of one stack tie, in a few words."""
-    assert pair.ratio is not None
-    seen = f"ratio {pair.ratio.estimate:.3f}, {bounds(pair.ratio, digits=3)}"
-    match pair.decision:
-        case Decision.DIFFERENT:
-            return f"differ ({seen}; p = {pair.p_value:.2g})"
-        case Decision.EQUIVALENT:
-            return f"are equivalent ({seen})"
-        case Decision.UNDECIDED:
-            return f"cannot be distinguished ({seen})"
-
-
-def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
-    """Yield why cells dropped out, unless a verdict says so."""
-    rows = [(row, row.dropout.reason) for row in summary.cells if row.dropout is not None]
-    if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design in {Design.SLICED, Design.ALONE}:
-        yield "rounds: a stack drops out once each of its pairs is decided."
-    if any(reason is DropReason.OUT_OF_REACH for _, reason in rows):
-        given_up = f"each of its undecided pairs had a chance below {fewest_chance(run):.0%} of being decided"
-        yield (
-            f"*: dropped out undecided: {given_up} within the {run.rounds} rounds. That does not make them equivalent; "
-            "ROUNDS=n measures every stack n times."
-        )
-
-
-def _undecided_notes(summary: Summary) -> Iterator[str]:
-    """Yield the number of undecided pairs, and how many more rounds would decide half of them."""
-    undecided = [pair for pair in summary.pairs if pair.decision is Decision.UNDECIDED]
-    needed = sorted(math.inf if pair.rounds_needed is None else pair.rounds_needed for pair in undecided)
-    if undecided:
-        half = needed[len(needed) // 2]
-        these = "it" if len(undecided) == 1 else "half of them"
-        more = f"about {half:,.0f} more rounds would decide {these}" if half < math.inf else "most are out of reach"
-        yield f"undecided: {len(undecided)} of {len(summary.pairs)} pairs; {more}."
-
-
-def _rank_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
-    """Yield what a range of ranks means, and which ranked cells do not differ: each pair once."""
-    ranked = [row for row in summary.cells if row.rank is not None]
-    if any(row.ties for row in ranked):
-        yield "rank: the first and the last that the decisions allow."
-    equivalent = {frozenset((pair.a, pair.b)) for pair in summary.pairs if pair.decision is Decision.EQUIVALENT}
-    for place, row in enumerate(ranked, 1):
-        tied = [other.cell for other in ranked[place:] if other.cell in row.ties]
-        same = [name for name in tied if frozenset((row.cell, name)) in equivalent]
-        if same:
-            yield f"{row.cell} is equivalent to {', '.join(same)} within {run.stopping.margin:.0%}."
-        if undecided := [name for name in tied if name not in same]:
-            yield f"{row.cell} cannot be distinguished from {', '.join(undecided)}."
-
-
-def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
-    """Yield how the servers of a round took turns, and what disturbed them."""
-    if run.slicing is None:
-        return
-    total = sum(row.slices or 0 for row in summary.cells)
-    again = sum(row.slices_disturbed or 0 for row in summary.cells)
-    yield (
-        f"sliced: all servers of a round are up at once and loaded in turn, {run.slicing.passes} slices of "
-        f"{run.slicing.slice_s:g} s each, {run.slicing.most_passes} at most; {again:,} of {total:,} were disturbed and "
-        "made again."
-    )
-    if slow := [row.cell for row in summary.cells if 0 < (row.slices or 0) < run.slicing.passes * _values(row)]:
-        yield f"slow: slices of {', '.join(slow)} are counted to their last response, and are fewer."
-    if idle := [row for row in summary.cells if (row.idle_cpu_share or 0) > NOTABLE_IDLE_CPU]:
-        seen = ", ".join(f"{row.cell} {row.idle_cpu_share:.1%}" for row in idle)
-        yield f"not quiet while others were loaded, of a core: {seen}."
-
-
 def _rounds(row: CellSummary) -> str:
     """Return the number of rounds with a value, marked if the cell dropped out undecided."""
     undecided = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
-    return f"{_values(row)}{'*' if undecided else ''}"
+    return f"{values_of(row)}{'*' if undecided else ''}"
 
 
-def _values(row: CellSummary) -> int:
-    known = row.requests_per_cpu_s or row.throughput_rps
-    return known.n if known else 0
+def repeated_table(rows: Sequence[RepeatedRate], runs: int) -> Table:
+    """Return a row per stack: its rate, and its rate over the mean of all stacks, each with its interval over runs."""
+    cells = [
+        (
+            row.cell,
+            estimate(row.requests_per_cpu_s),
+            bounds(row.requests_per_cpu_s),
+            estimate(row.relative, digits=3),
+            bounds(row.relative, digits=3),
+        )
+        for row in rows
+    ]
+    return plain_table(f"{runs} runs together", REPEATED, cells, left={"stack"})
+
+
+def repeated_notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -> Iterator[str]:
+    """Yield what the intervals mean, and which stacks are left out."""
+    yield (
+        "95 % over runs: Student's t on logarithms, where each run counts as one value; relative: over the "
+        "geometric mean of all stacks in the same run."
+    )
+    known = {row.cell for row in rows}
+    if missing := dict.fromkeys(row.cell for one in summaries for row in stack_rows(one) if row.cell not in known):
+        yield f"left out, since not every run has a valid number for them: {', '.join(missing)}."

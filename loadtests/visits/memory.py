@@ -1,9 +1,14 @@
-"""The memory of one fresh server: idle, and after 1,000 requests on sixteen connections."""
+"""The memory of fresh servers: idle, after 1,000 requests on sixteen connections, and the smallest limit that suffices.
+
+The search for the limit is deterministic: double from 64 MB until a limit passes, halve the gap between the largest
+that failed and the smallest that passed down to one step, then repeat the smallest that passed, going up one step at
+each failure, until a limit has passed three times in a row.
+"""
 
 import http.client
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -15,7 +20,7 @@ from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.errors import FailedError
 from common.host.memory import MemoryReading, read_memory
-from common.records.experiments.memory import Held, MemoryVisit
+from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryVisit
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 
@@ -29,6 +34,17 @@ STILL_S = 0.5
 STILL_DEADLINE_S = 10.0
 STILL_BYTES = 64 * 1024
 """A server is idle once two readings ``STILL_S`` apart differ by no more than this."""
+
+MB = 1024**2
+LIMIT_STEP_BYTES = 4 * MB
+FIRST_LIMIT_BYTES = 64 * MB
+GREATEST_LIMIT_BYTES = 2048 * MB
+LEAST_LIMIT_BYTES = 8 * MB
+"""Docker accepts no limit below 6 MB, and no stack has ever passed below 8 MB."""
+LIMIT_REPEATS = 3
+
+Try = Callable[[int], str | None]
+"""Starts and loads a server under a limit in bytes; returns what went wrong, ``None`` if nothing did."""
 
 
 def read_fresh_server(visit: MemoryVisit, candidate: Candidate, size: Size, cores: Sequence[int]) -> MemoryVisit:
@@ -106,3 +122,59 @@ def _held(reading: MemoryReading) -> Held:
         uss_bytes=reading.uss_bytes,
         processes=reading.processes,
     )
+
+
+def smallest_limit(visit: LimitVisit, attempt: Try) -> LimitVisit:
+    """Return ``visit`` with every attempt and the smallest limit that passed the required times in a row."""
+    made: list[Attempt] = []
+
+    def passes(limit_bytes: int) -> bool:
+        why = attempt(limit_bytes)
+        made.append(Attempt(limit_bytes=limit_bytes, passed=why is None, why=why))
+        return why is None
+
+    smallest = _confirmed(_bisected(passes, visit.step_bytes), passes, visit.step_bytes, visit.repeats)
+    return replace(visit, limit_bytes=smallest, attempts=made)
+
+
+def under_limit(candidate: Candidate, size: Size, cores: Sequence[int]) -> Try:
+    """Return a function that tries a fresh server of ``candidate`` under a memory limit, swap included."""
+
+    def attempt(limit_bytes: int) -> str | None:
+        limited = Size(vcpu=size.vcpu, memory_bytes=limit_bytes, worker_count=size.worker_count)
+        try:
+            with candidate.serve(limited, cores=cores, inside=False) as running:
+                load(running)
+        except FailedError as error:
+            return str(error).partition("; the end of its log")[0]
+        return None
+
+    return attempt
+
+
+def _bisected(passes: Callable[[int], bool], step_bytes: int) -> int | None:
+    failed, good = LEAST_LIMIT_BYTES, FIRST_LIMIT_BYTES
+    while not passes(good):
+        failed, good = good, good * 2
+        if good > GREATEST_LIMIT_BYTES:
+            return None
+    while good - failed > step_bytes:
+        middle = failed + (good - failed) // (2 * step_bytes) * step_bytes
+        if passes(middle):
+            good = middle
+        else:
+            failed = middle
+    return good
+
+
+def _confirmed(limit_bytes: int | None, passes: Callable[[int], bool], step_bytes: int, repeats: int) -> int | None:
+    """Return the least limit that passes ``repeats`` times in a row; the bisection's pass counts as the first."""
+    passed = 1
+    while limit_bytes is not None and passed < repeats:
+        if passes(limit_bytes):
+            passed += 1
+        else:
+            passed, limit_bytes = 0, limit_bytes + step_bytes
+            if limit_bytes > GREATEST_LIMIT_BYTES:
+                return None
+    return limit_bytes

@@ -11,13 +11,12 @@ from msgspec.structs import replace
 from common.catalog.sizes import Size
 from common.errors import FailedError
 from common.host.memory import read_memory
-from common.records.experiments.latency import Point, Traffic, TrafficVisit
+from common.records.experiments.latency import SATURATED, Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
 from common.runtimes.surroundings import neighbours, proxied
 from loadtests.analysis.values import capacity_rps
-from loadtests.summaries.latency import SATURATED
 from loadtests.windows import by_locust
 from loadtests.windows.by_task import LoadOrder, ask, code_digest, raise_errors
 from loadtests.windows.tools import GeneratorError

@@ -5,10 +5,15 @@ somebody else's that resolves to this machine (DNS rebinding) would make its pag
 """
 
 import ipaddress
+import secrets
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, redirect, request, session, url_for
+from flask_login import UserMixin, login_user
+from locust.web import WebUI
+
+from loadtests.web.switchboard import USER
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -86,3 +91,27 @@ def _place(address: str) -> str:
         return urlsplit(address).netloc.casefold()
     except ValueError:
         return ""
+
+
+class _User(UserMixin):  # type: ignore[misc]
+    """Whoever knows the password."""
+
+    id = USER
+
+
+def require_login(web_ui: WebUI, password: str) -> None:
+    """Have Locust ask for the password before it shows or does anything."""
+    assert web_ui.app is not None
+    web_ui.app.secret_key = secrets.token_bytes(32)
+    web_ui.app.config["SESSION_COOKIE_SAMESITE"] = "Strict"
+    web_ui.login_manager.user_loader(lambda name: _User() if name == USER else None)
+    web_ui.auth_args = {"username_password_callback": "/login_submit"}
+
+    @web_ui.app.route("/login_submit", methods=["POST"])
+    def login_submit() -> Response:
+        given = (request.form.get("username", ""), request.form.get("password", ""))
+        if secrets.compare_digest(given[1].encode(), password.encode()) and given[0] == USER:
+            login_user(_User())
+            return redirect(url_for("locust.index"))  # type: ignore[return-value]
+        session["auth_error"] = "Invalid user or password"
+        return redirect(url_for("locust.login"))  # type: ignore[return-value]

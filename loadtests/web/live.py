@@ -31,7 +31,7 @@ from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.options import options_of
 from loadtests.web import recording
 from loadtests.web.form import app_of, web_ui_of
-from loadtests.web.login import require_login
+from loadtests.web.guard import require_login
 from loadtests.web.monitor import Monitor, Slice, of_record, per_cpu_values
 from loadtests.web.stack_form import choices, fields, wanted_of
 from loadtests.web.switchboard import PASSWORD_VARIABLE, Offer, State, Switchboard

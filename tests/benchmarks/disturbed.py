@@ -23,7 +23,7 @@ from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.records.window import Window
-from loadtests.analysis.ranking import better_of
+from loadtests.analysis.comparison import better_of
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.campaign.store import RunFolder
 from loadtests.registry import experiment_of

@@ -19,7 +19,7 @@ from common.records.run import Slicing
 from common.runtimes.base import RunningServer
 from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
-from loadtests.statistics.variance import spread
+from loadtests.statistics.spread import spread
 from loadtests.windows.sliced import SKIPPED_S, measure_round, slicing_for
 from tests.benchmarks.rounds import prepared, servers_up
 

@@ -13,11 +13,10 @@ from scipy import stats
 
 from common.records.run import Design
 from common.records.summary import Decision, Pair, Verdict
-from loadtests.analysis.comparison import SLICED_LOOKS, pairs, worth_continuing
+from loadtests.analysis.comparison import SLICED_LOOKS, better_of, pairs, rank_ranges, worth_continuing
 from loadtests.analysis.controls import FALSE_ALARMS, watch
 from loadtests.analysis.dropping import FEWEST_CHANCE
-from loadtests.analysis.ranking import better_of, rank_ranges
-from loadtests.statistics.moderation import adjusted
+from loadtests.statistics.spread import adjusted
 from tests.support.records import cell, run
 from tests.support.synthetic import Values
 

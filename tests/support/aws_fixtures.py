@@ -10,7 +10,7 @@ from docker import DockerClient
 
 import common.aws.removal
 import common.aws.tasks
-import common.runtimes.task_watch
+import common.runtimes.fargate
 from common.aws.calls import BotoClient
 from common.catalog.stacks import Stack
 from common.engine.builds import build_images
@@ -50,8 +50,8 @@ def aws_client(aws_api: Endpoint) -> BotoClient:
 def aws(engine: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """A fake AWS that this process and its children call; fails the test if anything is left in it."""
     monkeypatch.setattr(boto3, "Session", SESSION)
-    monkeypatch.setattr(common.runtimes.task_watch, "POLL_INTERVAL_S", 0.1)
-    monkeypatch.setattr(common.runtimes.task_watch, "LOG_DELIVERY_S", 0.1)
+    monkeypatch.setattr(common.runtimes.fargate, "POLL_INTERVAL_S", 0.1)
+    monkeypatch.setattr(common.runtimes.fargate, "LOG_DELIVERY_S", 0.1)
     monkeypatch.setattr(common.aws.tasks, "CAPACITY_WAITS_S", (0.01, 0.01))
     monkeypatch.setattr(common.aws.removal, "RETRY_WAITS_S", (0.01, 0.01, 0.01, 0.01))
     with endpoint(engine) as fake:

@@ -12,7 +12,7 @@ from msgspec.structs import replace as struct_replace
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
 from common.console import Terminal
-from common.records.figure import Conditions, Figure, Metric
+from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, Run
 from common.records.summary import Interval, Verdict
 from common.records.visit import Visit
@@ -20,7 +20,6 @@ from loadtests.campaign.store import VISITS, RunFolder
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources, read_sources
 from loadtests.registry import experiment_of
-from loadtests.summaries.figures import figure
 from tests.support.records import cell, load, run, window
 
 RATES = {"raw_wsgi+g": 10_000, "raw_asgi+u": 40_000, "fast+u": 30_000, "alike+u": 29_900, "slow+g": 5_000}

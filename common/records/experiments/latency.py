@@ -12,6 +12,11 @@ from common.records.summary import Interval, Verdict
 from common.records.visit import Visit
 from common.records.window import Load
 
+CONNECTIONS = 16
+"""The number that ``make loadtest`` uses."""
+SATURATED = f"{CONNECTIONS} at a time"
+"""The closed-loop traffic from which capacity is read."""
+
 
 class Traffic(Struct, frozen=True, kw_only=True):
     """One load on a server: a closed loop, or an open loop with Poisson arrivals."""

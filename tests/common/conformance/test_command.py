@@ -9,8 +9,7 @@ from rich.console import Console
 
 from common.cli import commands
 from common.cli.app import new_app, run
-from common.conformance.candidates import conformance_record, conformance_tables
-from common.conformance.observations import observation_tables
+from common.conformance.candidates import conformance_record, conformance_tables, observation_tables
 from common.conformance.running import Failure, SuiteOutcome
 from tests.common.conformance.faulty_sleep import BlocksEverybody
 from tests.common.conformance.faulty_wire import KeepsWhatItShouldClose

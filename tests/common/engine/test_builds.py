@@ -26,7 +26,7 @@ from common.engine.build_context import start_script, write_context
 from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file
 from common.engine.labels import FRAMEWORK, pinned_versions
 from common.errors import FailedError, UsageError
-from common.packages.indexes import pip_options
+from common.packages.uv import pip_options
 from common.project import ROOT
 from tests.conftest import remove_images
 from tests.support.toy_stacks import APP, toy_stack

@@ -6,7 +6,7 @@ import pytest
 
 from common.catalog.frameworks import Framework
 from common.packages.locks import lock
-from common.packages.outdated import Change, changes, outdated_in_lock, pins, upgrade
+from common.packages.releases import Change, changes, outdated_in_lock, pins, upgrade
 from tests.support.toy_packages import use_wheels_only, write_framework, write_wheel
 
 TOY = Change(package="toy", before="1.0", after="2.0")

@@ -10,8 +10,7 @@ from packaging.version import Version
 from common.catalog.frameworks import RELEASED, frameworks
 from common.errors import FailedError, UsageError
 from common.packages.locks import lock
-from common.packages.outdated import pins
-from common.packages.releases import newest_of_each_minor, record_release_dates, releases
+from common.packages.releases import newest_of_each_minor, pins, record_release_dates, releases
 from tests.support.toy_index import Index, toy_index
 from tests.support.toy_packages import write_framework, write_wheel
 

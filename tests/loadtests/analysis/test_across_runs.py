@@ -9,8 +9,8 @@ from common.errors import UsageError
 from common.records.run import Design, Machine
 from common.records.summary import Decision, Summary, Verdict
 from loadtests.analysis.across_runs import RecordedRun, across_runs, repeated_rates
-from loadtests.reports import repeats
-from loadtests.summaries.throughput import summarise
+from loadtests.reports import throughput
+from loadtests.reports.throughput import summarise
 from tests.support.records import cell, load, run, window
 
 MACHINE = run([]).machine
@@ -87,7 +87,7 @@ def test_controls_are_no_stacks_of_repeats() -> None:
         copied.append(summarise(run(cells), windows))
     rows = repeated_rates(copied)
     assert [row.cell for row in rows] == ["a", "b"]
-    assert len(list(repeats.notes(rows, copied))) == 1
+    assert len(list(throughput.repeated_notes(rows, copied))) == 1
 
 
 def test_a_stack_without_a_valid_number_in_each_run_is_left_out_by_name() -> None:
@@ -98,6 +98,6 @@ def test_a_stack_without_a_valid_number_in_each_run_is_left_out_by_name() -> Non
     )
     rows = repeated_rates([whole, other])
     assert [row.cell for row in rows] == ["a"]
-    *_, last_note = repeats.notes(rows, [whole, other])
+    *_, last_note = throughput.repeated_notes(rows, [whole, other])
     assert last_note == "left out, since not every run has a valid number for them: b."
-    assert repeats.table(rows, 2).row_count == 1
+    assert throughput.repeated_table(rows, 2).row_count == 1

@@ -16,14 +16,13 @@ from common.catalog.images import OWN_PYTHON
 from common.catalog.runtimes import Runtime
 from common.errors import FailedError
 from common.project import ROOT
-from common.records.figure import Conditions, Figure, Metric, Subject
+from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest
 from common.records.run import LoadRun, Machine, Run
 from loadtests.board import index as module
 from loadtests.board.index import FILE, FigureIndex
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.store import RunFolder
 from loadtests.registry import experiment_of
-from loadtests.summaries.figures import machine_digest
 from tests.support.records import NOON, cell, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2"

@@ -22,8 +22,7 @@ from common.records.load import Rate
 from common.records.run import Cell, Run
 from common.runtimes.candidates import Candidate
 from loadtests.board.bill import Question, make_bill
-from loadtests.board.index import FigureIndex
-from loadtests.board.lookup import known_figures, subjects_of
+from loadtests.board.index import FigureIndex, known_figures, subjects_of
 from loadtests.campaign.store import RunFolder
 from loadtests.registry import experiment_of
 from tests.support.figures import DOCKER, figure

@@ -23,7 +23,7 @@ from loadtests.board.publication import (
 )
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
-from loadtests.summaries.throughput import summarise
+from loadtests.reports.throughput import summarise
 from tests.support.records import cell, compare_run, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2" / "loadtest-process"

@@ -25,7 +25,7 @@ from loadtests.campaign.store import (
     require_unused,
     run_folders,
 )
-from loadtests.summaries.throughput import summarise
+from loadtests.reports.throughput import summarise
 from tests.support.records import canary, cell, load, run, window
 
 OLD = ROOT / "tests" / "golden" / "schema-2"

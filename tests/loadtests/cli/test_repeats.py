@@ -13,7 +13,7 @@ from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
 from loadtests.cli import throughput
 from loadtests.cli.main import command_line
-from loadtests.summaries.throughput import summarise
+from loadtests.reports.throughput import summarise
 from tests.support import records
 
 

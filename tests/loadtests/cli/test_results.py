@@ -14,8 +14,7 @@ from common.cli.app import GIVEN, run
 from common.host.machine import machine
 from common.records.cost import Bill
 from common.records.schema import decode
-from loadtests.board.index import FigureIndex
-from loadtests.board.lookup import subjects_of
+from loadtests.board.index import FigureIndex, subjects_of
 from loadtests.campaign.store import RunFolder
 from loadtests.cli import results as module
 from loadtests.cli.main import command_line

@@ -32,7 +32,7 @@ from common.runtimes.candidates import select_candidates
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.main import command_line
 from loadtests.experiments.fargate import Factor, FargateStartup, Variant, factor_variants
-from loadtests.summaries.fargate import STARTUP as STARTUP_NAME
+from loadtests.reports.fargate import STARTUP as STARTUP_NAME
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_records import fargate_run, task_start
 from tests.support.fargate_settings import ONE as ONE_VCPU

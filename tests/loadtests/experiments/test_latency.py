@@ -17,7 +17,7 @@ from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import Terminal
 from common.errors import FailedError, GeneratorBoundError, UsageError
-from common.records.experiments.latency import LatencyRun, LatencySummary, Point
+from common.records.experiments.latency import SATURATED, LatencyRun, LatencySummary, Point
 from common.records.load import Rate
 from common.records.run import Cell, Conformance
 from common.records.schema import decode
@@ -42,7 +42,6 @@ from loadtests.experiments.latency import (
     require_room,
     why_no_room,
 )
-from loadtests.summaries.latency import SATURATED
 from loadtests.visits.traffic import longest_window_s
 from tests.support import records
 from tests.support.traffic_records import PACED, a_point, a_run, a_visit, answers

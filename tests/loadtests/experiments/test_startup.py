@@ -137,7 +137,7 @@ def _measured(monkeypatch: pytest.MonkeyPatch, cache: str, *observed: Start) -> 
     """Measure a start whose successive attempts give ``observed``."""
     seen = iter(observed)
     monkeypatch.setattr(module, "observe", lambda *_args, **_options: next(seen))
-    monkeypatch.setattr(module, "split", lambda *_: COSTS)
+    monkeypatch.setattr(module, "import_costs", lambda *_: COSTS)
     found = measure_start(BLANK, real_candidate(), _start_cell(cell("a+b"), cache))
     assert next(seen, None) is None, "fewer starts were observed"
     return found
@@ -171,7 +171,7 @@ def test_parts_that_cannot_be_timed_are_the_starts_error(monkeypatch: pytest.Mon
         raise FailedError("the import of app could not be timed")
 
     monkeypatch.setattr(module, "observe", lambda *_args, **_options: BLANK)
-    monkeypatch.setattr(module, "split", fail)
+    monkeypatch.setattr(module, "import_costs", fail)
     found = measure_start(BLANK, real_candidate(), _start_cell(cell("a+b")))
     assert found.error == "the import of app could not be timed"
 

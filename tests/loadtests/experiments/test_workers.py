@@ -16,7 +16,7 @@ from rich.console import Console
 from common.catalog.runtimes import Runtime
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records.experiments.latency import LatencySummary, Point, TrafficVisit, WorkersRun
+from common.records.experiments.latency import SATURATED, LatencySummary, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.run import Conformance
 from common.records.schema import decode
@@ -27,7 +27,6 @@ from loadtests.campaign.manifest import RunIdentity
 from loadtests.experiments import workers
 from loadtests.experiments.latency import Prepared
 from loadtests.experiments.workers import Workers, begin_workers, parse_worker_counts
-from loadtests.summaries.latency import SATURATED
 from tests.support import records
 from tests.support.traffic_records import a_point, a_visit, a_workers_run
 

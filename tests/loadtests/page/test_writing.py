@@ -7,8 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from loadtests.page.downloads import downloads, table_csv
-from loadtests.page.writing import report
+from loadtests.page.writing import downloads, report, table_csv
 from tests.support.pages import RATES, ROWS, large_run, load_test, page_of, page_of_three_sizes, write_run
 
 HOSTILE = ("<script>alert(1)</script>+u", "\u202eright to left\u202c+u", f"{'long' * 50}+g", "\"quoted\" & 'so'+g")

@@ -12,7 +12,7 @@ from common.records.experiments.footprint import (
     Weighed,
 )
 from loadtests.reports import footprint as report
-from loadtests.summaries.footprint import summarise
+from loadtests.reports.footprint import summarise
 from tests.support.footprints import footprint, library
 from tests.support.records import NOON, cell, run_head
 

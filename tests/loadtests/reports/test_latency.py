@@ -1,4 +1,4 @@
-"""Response times form tables, with notes for the reader."""
+"""Percentiles are computed per server; few answers are pooled or left out; missing sizes are explained."""
 
 import io
 
@@ -8,10 +8,15 @@ from rich.console import Console
 
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
-from common.records.experiments.latency import LatencyRun, LatencySummary, Point
+from common.records.experiments.latency import SATURATED, LatencyRun, LatencySummary, Point
+from common.records.figure import Metric
+from common.records.load import Rate
+from common.records.run import Conformance
+from common.records.summary import Verdict
 from common.records.window import DiscardedWindow
+from loadtests.experiments.latency import closed, opened
 from loadtests.reports import latency as report
-from loadtests.summaries.latency import SATURATED, summarise
+from loadtests.reports.latency import figures, percentile, summarise
 from tests.support.records import cell, load, setup
 from tests.support.traffic_records import PACED, a_causes_run, a_point, a_run, a_visit, a_workers_run, answers
 
@@ -117,3 +122,99 @@ def test_stand_in_bases_are_named_first() -> None:
     run, summary = _made()
     first, *_ = report.notes(replace(run, cells=[cell("a+b", stand_in_base=True)]), summary)
     assert first.startswith("stand-in base: ")
+
+
+@pytest.mark.parametrize(
+    ("requests", "servers", "shown"), [(1000, 3, "bounds"), (999, 3, "pooled"), (400, 3, "pooled"), (300, 3, "nothing")]
+)
+def test_a_percentile_of_few_answers_is_pooled_and_of_very_few_is_left_out(
+    requests: int, servers: int, shown: str
+) -> None:
+    found = percentile([answers(0.001, requests)] * servers, "p99", 0.99, 1000)
+    assert (found is None) == (shown == "nothing")
+    if found is not None:
+        assert (found.low is not None) == (shown == "bounds")
+        assert found.estimate == pytest.approx(0.01, rel=0.01)
+        assert found.n == servers
+
+
+def test_an_interval_covers_servers_not_answers() -> None:
+    found = percentile([answers(p50_s, 5000) for p50_s in (0.001, 0.002, 0.004)], "p50", 0.5, 1000)
+    assert found is not None
+    assert found.estimate == pytest.approx(0.002)
+    assert found.low is not None
+    assert found.low < 0.001
+
+
+def test_a_missing_size_has_a_modelled_capacity_and_no_latency() -> None:
+    _, summary = _made()
+    measured, missing = summary.points
+    assert measured.modelled_rps is None
+    assert missing.modelled_rps is not None
+    assert missing.modelled_rps.estimate == pytest.approx(2 * 10_000)
+    assert {row.point for row in summary.rows} == {measured.point}
+
+
+def test_a_missing_size_is_modelled_from_the_largest_measured_size() -> None:
+    small, large, missing = a_point(0.25), a_point(1.0), a_point(2.0)
+    costs_s = {small.name: 4.0, large.name: 2.0}
+    visits = [a_visit(point, 1, {SATURATED: load(20_000, costs_s[point.name])}) for point in (large, small)]
+    *_, modelled = summarise(a_run([large, small, missing]), visits).points
+    assert modelled.modelled_rps is not None
+    assert modelled.modelled_rps.estimate == pytest.approx(20_000)
+
+
+def test_a_row_keeps_the_whole_distribution_and_its_throttling() -> None:
+    _, summary = _made()
+    saturated, paced = summary.rows
+    assert sum(count for _, count in paced.histogram) == paced.requests == 5500
+    assert saturated.throttled_share == 0.5
+    assert saturated.throttled_periods == 50
+    assert (saturated.verdict, paced.verdict) == (Verdict.THROTTLED, Verdict.VALID)
+
+
+def test_a_server_that_died_makes_its_rows_doubtful() -> None:
+    run, _ = _made()
+    visits = [replace(a_visit(run.points[0], 1, {SATURATED: load()}), error="killed for memory")]
+    saturated, paced = summarise(run, visits).rows
+    assert saturated.verdict is paced.verdict is Verdict.SERVER_DIED
+    assert paced.p50_s is None
+
+
+def test_a_generator_at_its_limit_makes_its_rows_doubtful() -> None:
+    run, _ = _made()
+    visits = [a_visit(run.points[0], number, {SATURATED: load(generator_cpu_s=1.9)}) for number in range(1, 6)]
+    saturated, _ = summarise(run, visits).rows
+    assert saturated.verdict is Verdict.GENERATOR_BOUND
+
+
+@pytest.mark.parametrize(("neighbours", "verdict"), [(0, Verdict.DISTURBED), (3, Verdict.VALID)])
+def test_planned_neighbours_are_not_a_disturbance(neighbours: int, verdict: Verdict) -> None:
+    point = replace(a_point(1.0), neighbours=neighbours)
+    busy = load(20_000, 0.5, server_cores_busy_s=2.0, server_steal_s=0.0)
+    visits = [a_visit(point, number, {SATURATED: busy, PACED: answers(0.001, 1100)}) for number in range(1, 6)]
+    saturated, _ = summarise(a_run([point]), visits).rows
+    assert saturated.verdict is verdict
+
+
+def test_a_figure_is_a_99th_percentile_at_a_share_of_the_capacity_without_neighbours() -> None:
+    """A rate common to all stacks loads each of them differently, and neighbours are not part of a stack."""
+    half = opened(Rate(share=0.5))
+    plain = replace(a_point(0.5), traffic=[closed(16), opened(Rate(rps=100)), half])
+    changed = [
+        replace(plain, name="beside others", neighbours=3),
+        replace(plain, name="through a proxy", proxied=True),
+        replace(plain, name="short period", size=Size(vcpu=0.5, worker_count=1, period_s=0.01)),
+    ]
+    points = [plain, *changed]
+    visits = [
+        a_visit(point, number, {one.name: answers(0.001, 1100) for one in point.traffic})
+        for number in range(1, 6)
+        for point in points
+    ]
+    conforming = Conformance(passed=1, duration_s=1.0)
+    run = a_run(points, cells=[cell("a+b", conformance=conforming)])
+    (figure,) = figures(run, summarise(run, visits))
+    assert (figure.metric, figure.subject.name, figure.value.n) == (Metric.P99_S, "a+b", 5)
+    assert figure.value.estimate == pytest.approx(0.01)
+    assert (figure.conditions.vcpu, figure.conditions.workers, figure.conditions.load_share) == (0.5, 1, 0.5)

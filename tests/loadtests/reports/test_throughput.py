@@ -1,4 +1,4 @@
-"""Tables and notes of load tests."""
+"""Windows become rows, ranks and controls; these form tables, with notes for the reader."""
 
 from pathlib import Path
 
@@ -8,10 +8,128 @@ from rich.console import Console
 
 from common.catalog.runtimes import Runtime
 from common.records.run import LoadRun, Slicing
-from common.records.summary import Summary
+from common.records.summary import Decision, Summary, Verdict
+from common.records.window import Latency, Window
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.reports import throughput
-from loadtests.summaries.throughput import summarise
-from tests.support.records import cell, load, run, window
+from loadtests.reports.throughput import summarise
+from loadtests.reports.throughput_notes import notes
+from tests.support.records import canary, cell, load, run, window
+
+
+def test_a_windows_value_is_missing_rather_than_zero() -> None:
+    assert requests_per_cpu_s(load(30_000, 1.5)) == 20_000
+    assert requests_per_cpu_s(load(30_000, None)) is None
+    assert requests_per_cpu_s(load(0, 1.5)) is None
+    assert requests_per_cpu_s(None) is None
+
+
+def test_valid_cells_are_ranked_and_the_others_follow() -> None:
+    cells = [cell("slow+a"), cell("fast+a"), cell("wrong+a")]
+    windows = [
+        window(name, number, load(int(requests * (1 + number / 100)), failures=failures))
+        for number in range(1, 6)
+        for name, requests, failures in (
+            ("slow+a", 10_000, {}),
+            ("fast+a", 20_000 + number, {}),
+            ("wrong+a", 90_000, {"wrong body": 3}),
+        )
+    ]
+    fast, slow, wrong = summarise(run(cells), windows).cells
+    assert [(row.cell, row.rank) for row in (fast, slow, wrong)] == [("fast+a", 1), ("slow+a", 2), ("wrong+a", None)]
+    assert (wrong.verdict, wrong.errors) == (Verdict.WRONG_ANSWERS, 15)
+    assert fast.requests_per_cpu_s is not None
+    assert fast.requests_per_cpu_s.n == 5
+    assert (fast.server_utilisation, fast.generator_utilisation) == (1.0, 0.25)
+
+
+def test_a_cell_without_windows_is_shown_as_not_measured() -> None:
+    (row,) = summarise(run([cell("a+b")]), []).cells
+    assert (row.rank, row.verdict, row.requests_per_cpu_s) == (None, Verdict.NOT_MEASURED, None)
+
+
+def test_a_control_is_tested_and_shown_but_not_ranked() -> None:
+    made, windows = _with_control(1.0)
+    summary = summarise(made, windows)
+    assert summary.controls is not None
+    assert [(pair.a, pair.b) for pair in summary.controls.same] == [("a+b", "a+b#2")]
+    assert summary.controls.same[0].decision is Decision.EQUIVALENT
+    assert {row.cell: row.rank for row in summary.cells} == {"c+d": 1, "a+b": 2, "a+b#2": None}
+    assert all("a+b#2" not in (pair.a, pair.b) for pair in summary.pairs)
+
+
+def test_no_cell_is_ranked_if_a_control_differs() -> None:
+    summary = summarise(*_with_control(1.2))
+    assert {row.rank for row in summary.cells} == {None}
+    assert {row.verdict for row in summary.cells} == {Verdict.CONTROL_DIFFERS}
+    assert summary.controls is not None
+    assert "two copies of a+b differ by 16" in summary.controls.warnings[Verdict.CONTROL_DIFFERS]
+
+
+def test_a_copy_that_differs_by_no_more_than_chance_explains_costs_no_ranks() -> None:
+    made, windows = _with_control(1.002)
+    summary = summarise(made, windows)
+    assert {row.cell: row.rank for row in summary.cells} == {"c+d": 1, "a+b": 2, "a+b#2": None}
+    assert summary.controls is not None
+    (same,) = summary.controls.same
+    assert (same.decision, round(same.p_value, 3)) == (Decision.DIFFERENT, 0.035)
+
+
+def test_no_cell_is_ranked_if_the_canary_drifts() -> None:
+    made, windows = _with_control(1.0)
+    canaries = [canary(number, cpu_s=0.04 * (1.2 if number > 3 else 1), wall_s=0.05) for number in range(1, 7)]
+    summary = summarise(made, [*windows, *canaries])
+    assert {row.rank for row in summary.cells} == {None}
+    assert summary.controls is not None
+    assert "took 20% more CPU time" in summary.controls.warnings[Verdict.CANARY_DRIFT]
+
+
+def _with_control(ratio: float) -> tuple[LoadRun, list[Window]]:
+    made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
+    levels = {"a+b": 10_000.0, "c+d": 20_000.0, "a+b#2": 10_000 * ratio}
+    return made, [
+        window(name, number, load(int(level * (1 + (-1) ** (number // place) / 1000))))
+        for number in range(1, 6)
+        for place, (name, level) in enumerate(levels.items(), 1)
+    ]
+
+
+def test_a_throttled_cell_is_ranked_with_a_remark() -> None:
+    windows = [window("a+b", number, load(throttled_s=1.5)) for number in range(1, 6)]
+    (row,) = summarise(run([cell("a+b")], vcpu=0.25), windows).cells
+    assert (row.rank, row.verdict, row.throttled) == (1, Verdict.THROTTLED, 0.75)
+
+
+def test_shares_are_of_the_time_of_cores() -> None:
+    windows = [
+        window("a+b", number, load(server_cpu_s=1.0, server_cores_busy_s=1.3, server_steal_s=0.02))
+        for number in range(1, 6)
+    ]
+    (row,) = summarise(run([cell("a+b")]), windows).cells
+    assert row.foreign == pytest.approx(0.15)
+    assert row.steal == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("requests", "p99", "p999"), [(999, False, False), (1000, True, False), (10_000, True, True)])
+def test_a_percentile_needs_ten_requests_beyond_it(requests: int, p99: bool, p999: bool) -> None:  # noqa: FBT001
+    windows = [window("a+b", number, load(requests)) for number in range(1, 6)]
+    (row,) = summarise(run([cell("a+b")]), windows).cells
+    assert (row.p50_s is not None, row.p99_s is not None, row.p999_s is not None) == (True, p99, p999)
+
+
+def test_percentiles_are_taken_in_each_window_and_averaged_over_windows() -> None:
+    latencies = [Latency(p50=0.001 * 4**number, p90=1, p99=1, p999=1, max=1, mean=1) for number in range(5)]
+    windows = [window("a+b", number, load(latency_s=one)) for number, one in enumerate(latencies, 1)]
+    (row,) = summarise(run([cell("a+b")]), windows).cells
+    assert row.p50_s is not None
+    assert row.p50_s.estimate == pytest.approx(0.016)
+    assert row.p50_s.n == 5
+
+
+def test_the_spread_is_split_where_cells_share_rounds() -> None:
+    summary = summarise(*_with_control(1.0))
+    assert summary.spread is not None
+    assert 0 < summary.spread.servers < 0.01
 
 
 def _made(**changes: object) -> tuple[LoadRun, Summary]:
@@ -45,7 +163,7 @@ def test_a_terminal_shows_rate_interval_and_verdict_of_each_stack() -> None:
 def test_a_closing_stack_is_labelled() -> None:
     made, summary = _made()
     assert "flask+sync (closing)" in _printed(made, summary)
-    assert any(note.startswith("closing:") for note in throughput.notes(made, summary))
+    assert any(note.startswith("closing:") for note in notes(made, summary))
 
 
 def test_an_invalid_number_is_shown_without_a_rank_and_explained() -> None:
@@ -53,14 +171,14 @@ def test_an_invalid_number_is_shown_without_a_rank_and_explained() -> None:
     *_, row = throughput.rows(made, summary)
     assert row[:2] == ("", "bad+gthread")
     assert "wrong-answers" in row
-    assert any("status 500 x 5" in note for note in throughput.notes(made, summary))
+    assert any("status 500 x 5" in note for note in notes(made, summary))
 
 
 def test_a_stand_in_base_is_named_under_every_table_built_on_one() -> None:
     made = run([cell("a+b", stand_in_base=True)])
     summary = summarise(made, [])
     assert "stand-in base" in throughput.markdown(made, summary)
-    assert any("stand-in base" in note for note in throughput.notes(made, summary))
+    assert any("stand-in base" in note for note in notes(made, summary))
 
 
 def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
@@ -74,7 +192,7 @@ def test_a_stack_whose_slices_are_fewer_since_it_is_slow_is_named() -> None:
     slicing = Slicing(passes=32, most_passes=48, slice_s=0.08, skipped_s=0.04)
     made, summary = _made(slicing=slicing)
     rows = [replace(row, slices=40 if row.cell == "flask+sync" else 160) for row in summary.cells]
-    (note,) = (one for one in throughput.notes(made, replace(summary, cells=rows)) if one.startswith("slow:"))
+    (note,) = (one for one in notes(made, replace(summary, cells=rows)) if one.startswith("slow:"))
     assert note == "slow: slices of flask+sync are counted to their last response, and are fewer."
 
 
@@ -92,7 +210,7 @@ def test_stacks_that_do_not_differ_share_a_range_of_ranks_and_are_named_once(ste
     ]
     summary = summarise(made, windows)
     assert [row[0] for row in throughput.rows(made, summary)] == ["1-2", "1-2"]
-    assert [one for one in throughput.notes(made, summary) if "a+b" in one] == [note]
+    assert [one for one in notes(made, summary) if "a+b" in one] == [note]
 
 
 def test_a_failed_control_is_reported_first() -> None:
@@ -104,7 +222,7 @@ def test_a_failed_control_is_reported_first() -> None:
     first, *_ = _printed(made, summary).splitlines()
     assert first.startswith("control-differs: nothing is ranked: two copies of a+b differ by 12.")
     assert throughput.markdown(made, summary).startswith("**control-differs: nothing is ranked")
-    assert sum("two copies of a+b differ by" in note for note in throughput.notes(made, summary)) == 0
+    assert sum("two copies of a+b differ by" in note for note in notes(made, summary)) == 0
 
 
 def test_a_copy_that_differs_by_no_more_than_chance_explains_is_shown_with_its_p_value() -> None:
@@ -113,7 +231,7 @@ def test_a_copy_that_differs_by_no_more_than_chance_explains_is_shown_with_its_p
     windows = [window(name, n, load(level)) for name, rounds in levels.items() for n, level in enumerate(rounds, 1)]
     summary = summarise(made, windows)
     assert throughput.warnings(summary) == []
-    (line,) = (note for note in throughput.notes(made, summary) if note.startswith("controls: "))
+    (line,) = (note for note in notes(made, summary) if note.startswith("controls: "))
     assert "two copies of a+b differ (ratio 0.999, 0.998 to 1.000; p = 0.0" in line
 
 
@@ -121,11 +239,11 @@ def test_controls_and_undecided_pairs_are_printed() -> None:
     made = run([cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")])
     levels = {"a+b": (2000, 2300, 2100, 2200, 2000), "c+d": (2100, 2000, 2200, 2100, 2300), "a+b#2": (2200,) * 5}
     windows = [window(name, n, load(row[n - 1])) for n in range(1, 6) for name, row in levels.items()]
-    notes = "\n".join(throughput.notes(made, summarise(made, windows)))
-    assert "two copies of a+b cannot be distinguished (ratio 0.9" in notes
-    assert "steal 0.0%" in notes
-    assert "undecided: 1 of 1 pairs; about" in notes
-    assert "between fresh servers" in notes
+    text = "\n".join(notes(made, summarise(made, windows)))
+    assert "two copies of a+b cannot be distinguished (ratio 0.9" in text
+    assert "steal 0.0%" in text
+    assert "undecided: 1 of 1 pairs; about" in text
+    assert "between fresh servers" in text
 
 
 def test_markdown_names_machine_date_and_seed() -> None:

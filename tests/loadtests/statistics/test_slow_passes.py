@@ -13,7 +13,7 @@ from common.records.window import Slice, Window
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.statistics.slow_passes import FEWEST_SERVERS, costs, slow_passes
-from loadtests.statistics.variance import spread
+from loadtests.statistics.spread import spread
 
 PASSES = 60
 VARIES = 0.04

@@ -15,8 +15,8 @@ from common.records.window import Load, Window
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.targets.ceiling import null_server
-from loadtests.visits import duet
-from loadtests.visits.duet import measure_together
+from loadtests.visits.fresh_servers import measure_together
+from loadtests.windows import by_locust
 from loadtests.windows.by_locust import Gate
 from loadtests.windows.tools import GeneratorError
 from tests.support import records
@@ -54,7 +54,7 @@ def together(
         gates.append(gate)
         return made(server.url)
 
-    monkeypatch.setattr(duet, "measure", measure)
+    monkeypatch.setattr(by_locust, "measure", measure)
     windows = measure_together(BLANK, SETUP, cast("Mapping[str, Candidate]", {"a": a, "b": b}))
     assert len({gate.folder for gate in gates}) <= 1
     assert {gate.count for gate in gates} <= {2}

@@ -10,8 +10,8 @@ import pytest
 from common.errors import FailedError
 from common.records.window import Window
 from common.runtimes.base import RunningServer
-from loadtests.visits import window as module
-from loadtests.visits.window import measure_windows
+from loadtests.visits import fresh_servers
+from loadtests.visits.fresh_servers import measure_windows
 from loadtests.windows.tools import GeneratorError
 from tests.support.records import load, setup, window
 
@@ -36,7 +36,7 @@ def _seen(windows: list[Window]) -> list[tuple[bool, str | None]]:
 
 
 def test_a_server_that_cannot_be_stopped_fails_its_last_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure", lambda *_, **__: GOOD)
+    monkeypatch.setattr(fresh_servers, "measure", lambda *_, **__: GOOD)
     made = measure_windows(ASKED, _candidate(stops_badly=True), seed=0)
     assert _seen(made) == [(True, None), (True, None), (False, "it does not stop")]
 
@@ -50,7 +50,7 @@ def test_a_server_that_dies_fails_the_window_and_those_after_it(monkeypatch: pyt
         except StopIteration:
             raise GeneratorError("no answer") from None
 
-    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr(fresh_servers, "measure", measure)
     made = measure_windows(ASKED, _candidate(exit_reason="exit status 3"), seed=0)
     assert [one.error for one in made] == ["exit status 3"] * 3
     assert [one.load is not None for one in made] == [True, False, False]
@@ -61,6 +61,6 @@ def test_a_generator_that_fails_on_a_healthy_server_ends_it(monkeypatch: pytest.
     def measure(*_: object, **__: object) -> object:
         raise GeneratorError("no answer")
 
-    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr(fresh_servers, "measure", measure)
     with pytest.raises(GeneratorError, match="no answer"):
         measure_windows(ASKED, _candidate(), seed=0)

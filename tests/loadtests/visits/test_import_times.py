@@ -12,8 +12,8 @@ from common.errors import FailedError
 from common.host.cores import split_cores
 from common.packages.environments import environment
 from common.runtimes.candidates import Candidate
-from loadtests.visits import import_times
-from loadtests.visits.import_times import split
+from loadtests.visits import start
+from loadtests.visits.start import import_costs
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -26,7 +26,7 @@ BURNING = "import time\nend = time.process_time() + 0.3\nwhile time.process_time
 def test_interpreter_and_import_are_told_apart(toy_name: str, tmp_path: Path) -> None:
     slow = toy_stack(tmp_path, f"{toy_name}_slow", app=BURNING)
     build_images([slow], [SLIM], report=lambda _: None)
-    interpreter, app_import = split(Candidate(stack=slow, image=SLIM), SIZE, CORES.server)
+    interpreter, app_import = import_costs(Candidate(stack=slow, image=SLIM), SIZE, CORES.server)
     assert 0 < interpreter.cpu_s < 0.15
     assert app_import.cpu_s == pytest.approx(0.3, abs=0.05)
     assert app_import.wall_s >= 0.5 * app_import.cpu_s / SIZE.vcpu
@@ -35,7 +35,7 @@ def test_interpreter_and_import_are_told_apart(toy_name: str, tmp_path: Path) ->
 @pytest.fixture
 def own_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Create the toys' environment in a folder of the test."""
-    monkeypatch.setattr(import_times, "environment", functools.partial(environment, root=tmp_path / "environments"))
+    monkeypatch.setattr(start, "environment", functools.partial(environment, root=tmp_path / "environments"))
 
 
 @pytest.mark.slow
@@ -43,7 +43,7 @@ def own_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("own_environments")
 def test_they_are_told_apart_in_the_process_runtime_too(tmp_path: Path) -> None:
     burning = Candidate(stack=toy_stack(tmp_path, "toy", app=BURNING))
-    interpreter, app_import = split(burning, Size(), split_cores(1).server)
+    interpreter, app_import = import_costs(burning, Size(), split_cores(1).server)
     assert 0 < interpreter.cpu_s < 0.15
     assert app_import.cpu_s == pytest.approx(0.3, abs=0.05)
 
@@ -54,4 +54,4 @@ def test_they_are_told_apart_in_the_process_runtime_too(tmp_path: Path) -> None:
 def test_an_import_that_fails_is_reported_with_its_reason(tmp_path: Path) -> None:
     broken = Candidate(stack=toy_stack(tmp_path, "toy", app="raise RuntimeError('no such database')\n"))
     with pytest.raises(FailedError, match=r"(?s)toy\+native: the import of app could not be timed: .*no such database"):
-        split(broken, Size(), split_cores(1).server)
+        import_costs(broken, Size(), split_cores(1).server)

@@ -24,7 +24,7 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records.experiments.latency import Point, TrafficVisit
+from common.records.experiments.latency import SATURATED, Point, TrafficVisit
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.run import SECOND_TASK_PATH
 from common.runtimes.candidates import Candidate
@@ -32,7 +32,6 @@ from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import setup_for
 from loadtests.experiments.latency import closed, opened, point
 from loadtests.generator.image import build_generator
-from loadtests.summaries.latency import SATURATED
 from loadtests.visits.load_task import Stamp, perform
 from loadtests.visits.traffic import load_in_turn
 from loadtests.windows import by_locust, by_task, measuring

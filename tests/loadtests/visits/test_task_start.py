@@ -12,7 +12,7 @@ from common.aws.tasks import task_definition
 from common.catalog.images import image_tag
 from common.catalog.stacks import Stack
 from common.records.experiments.fargate import FargateCell, TaskStart
-from common.runtimes.task_watch import TaskWatch
+from common.runtimes.fargate import TaskWatch
 from loadtests.visits.task_start import measure_task, startup_phases
 from tests.support import records
 from tests.support.fake_aws import Endpoint

@@ -17,7 +17,7 @@ from common.catalog.sizes import Size
 from common.engine.ownership import OWNER
 from common.errors import FailedError
 from common.host.ownership import owner_id
-from common.records.experiments.latency import Point, Traffic, TrafficVisit
+from common.records.experiments.latency import SATURATED, Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load, OpenLoop
 from common.runtimes import surroundings
@@ -25,7 +25,6 @@ from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.experiments.latency import closed, latency_traffic, opened, point
-from loadtests.summaries.latency import SATURATED
 from loadtests.visits.traffic import load_in_turn, longest_window_s, shuffled
 from loadtests.windows import by_locust
 from loadtests.windows.tools import GeneratorError

@@ -1,13 +1,12 @@
-"""The fewest workers without a loss are recommended, with the gain and cost of the others."""
+"""The recommended number of workers is the fewest that is as good as any, stated in one sentence with its evidence."""
 
 import pytest
 from msgspec.structs import replace
 
-from common.records.experiments.latency import TrafficVisit, WorkersRun
+from common.records.experiments.latency import SATURATED, TrafficVisit, WorkersRun
 from common.records.window import Load
-from loadtests.summaries.latency import SATURATED
-from loadtests.summaries.latency import summarise as rows_of
-from loadtests.summaries.workers import advise, recommended, summarise
+from loadtests.reports.latency import summarise as rows_of
+from loadtests.reports.workers import advise, recommended, summarise, worker_sentences
 from tests.support.records import load
 from tests.support.traffic_records import PACED, a_point, a_visit, a_workers_run, answers
 
@@ -101,3 +100,16 @@ def test_no_advice_is_given_without_a_choice() -> None:
     only = a_workers_run(run.points[:1])
     assert advise(only, visits, rows_of(only, visits).rows) == []
     assert advise(run, [], rows_of(run, []).rows) == []
+
+
+def test_a_recommendation_names_its_evidence() -> None:
+    (sentence,) = worker_sentences(summarise(*made(0.5)).advice)
+    assert sentence == (
+        "a+b at 0.5 vCPU: use 1 worker. Others, relative to that: 2 workers: capacity x 0.90 (0.90 to 0.90), "
+        "p99 x 1.00 (1.00 to 1.00), +15.0 MB."
+    )
+
+
+def test_a_recommendation_based_on_doubtful_numbers_says_so() -> None:
+    (sentence,) = worker_sentences(summarise(*made(0.5, generator_cpu_s=1.9)).advice)
+    assert "Not firm" in sentence

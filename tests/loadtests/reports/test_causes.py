@@ -1,4 +1,4 @@
-"""The effect of a change is a ratio, within rounds, to the plain points of the same size."""
+"""Changed conditions are compared with unchanged ones within rounds, and each ratio is one sentence."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 from common.records.experiments.latency import CausesRun, TrafficVisit
 from loadtests.experiments.causes import surroundings
-from loadtests.summaries.causes import cause_ratios, summarise
+from loadtests.reports.causes import cause_ratios, cause_sentences, summarise
 from tests.support.traffic_records import a_causes_run, a_visit, answers
 
 ONE = "one at a time"
@@ -79,3 +79,18 @@ def test_the_summary_holds_rows_and_ratios() -> None:
     assert summary.rows
     assert summary.ratios == cause_ratios(*made())
     assert summary.advice == []
+
+
+def test_each_ratio_names_its_reference() -> None:
+    run, visits = made()
+    sentences = list(cause_sentences(run, cause_ratios(run, visits)))
+    (proxied,) = [
+        line for line in sentences if line.startswith("a+b, 1 vCPU, 1 worker, through docker-proxy, 20 a second")
+    ]
+    assert proxied.startswith("a+b, 1 vCPU, 1 worker, through docker-proxy, 20 a second: mean x 6.00 (6.00 to 6.00)")
+    assert proxied.endswith("relative to a+b, 1 vCPU, 2048 MB, 1 worker")
+
+
+def test_an_unknown_p99_ratio_is_left_out() -> None:
+    run, visits = made(requests=100)
+    assert not [line for line in cause_sentences(run, cause_ratios(run, visits)) if "p99" in line]

@@ -12,7 +12,7 @@ from common.records.experiments.startup import Pull, PullCell, Start, StartCell,
 from common.records.run import Conformance
 from common.records.summary import Verdict
 from loadtests.reports import startup as startup_report
-from loadtests.summaries.startup import figures, summarise
+from loadtests.reports.startup import figures, summarise
 from tests.support.records import NOON, cell, run_head
 
 CACHES = ("warm", "cold")

@@ -9,9 +9,7 @@ from rich.console import Console
 from common.catalog.prices import load_prices
 from common.records.cost import Bill
 from common.records.figure import Figure, Metric, Subject
-from loadtests.board import bill_report
-from loadtests.board.bill import Question, make_bill
-from loadtests.board.bill_report import dollars, notes
+from loadtests.board.bill import Question, bill_notes, bill_table, dollars, make_bill
 from tests.support.figures import DOCKER, HELLO, figure
 from tests.support.records import NOON, run
 
@@ -25,13 +23,13 @@ def _bill(question: Question, figures: Sequence[Figure] = (RATE,), subjects: Seq
 
 def _table(bill: Bill) -> str:
     console = Console(file=io.StringIO(), width=200)
-    console.print(bill_report.table(bill))
+    console.print(bill_table(bill))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def _notes(bill: Bill) -> str:
-    return "\n".join(notes(bill, PRICES, run([]).machine))
+    return "\n".join(bill_notes(bill, PRICES, run([]).machine))
 
 
 def test_a_row_has_its_price_and_its_interval() -> None:

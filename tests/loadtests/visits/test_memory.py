@@ -5,7 +5,7 @@ import random
 import pytest
 
 from common.records.experiments.memory import LimitVisit
-from loadtests.visits.memory_limit import GREATEST_BYTES, MB, REPEATS, STEP_BYTES, smallest_limit
+from loadtests.visits.memory import GREATEST_LIMIT_BYTES, LIMIT_REPEATS, LIMIT_STEP_BYTES, MB, smallest_limit
 from tests.support.records import NOON
 
 BLANK = LimitVisit(
@@ -15,8 +15,8 @@ BLANK = LimitVisit(
     cell="cell",
     started_at=NOON,
     limit_bytes=None,
-    step_bytes=STEP_BYTES,
-    repeats=REPEATS,
+    step_bytes=LIMIT_STEP_BYTES,
+    repeats=LIMIT_REPEATS,
     attempts=[],
 )
 
@@ -30,16 +30,16 @@ def test_the_limit_is_the_least_multiple_of_a_step_that_passes(needed_mb: float)
     needed_bytes = int(needed_mb * MB)
     found = smallest_limit(BLANK, lambda limit_bytes: _needing(needed_bytes, limit_bytes))
     assert found.limit_bytes is not None
-    assert 0 <= found.limit_bytes - needed_bytes < STEP_BYTES
-    assert found.limit_bytes % STEP_BYTES == 0
-    assert [one.passed for one in found.attempts if one.limit_bytes == found.limit_bytes] == [True] * REPEATS
+    assert 0 <= found.limit_bytes - needed_bytes < LIMIT_STEP_BYTES
+    assert found.limit_bytes % LIMIT_STEP_BYTES == 0
+    assert [one.passed for one in found.attempts if one.limit_bytes == found.limit_bytes] == [True] * LIMIT_REPEATS
 
 
 def test_a_stack_that_passes_under_no_limit_has_none() -> None:
     found = smallest_limit(BLANK, lambda _: "killed for memory")
     assert found.limit_bytes is None
     assert {one.why for one in found.attempts} == {"killed for memory"}
-    assert found.attempts[-1].limit_bytes == GREATEST_BYTES
+    assert found.attempts[-1].limit_bytes == GREATEST_LIMIT_BYTES
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -53,7 +53,7 @@ def test_a_limit_that_passes_by_chance_is_not_accepted(seed: int) -> None:
 
     found = smallest_limit(BLANK, attempt)
     assert found.limit_bytes is not None
-    assert _row_at_the_end(found) >= REPEATS - 1  # the bisection's own pass is the first
+    assert _row_at_the_end(found) >= LIMIT_REPEATS - 1  # the bisection's own pass is the first
 
 
 def _row_at_the_end(found: LimitVisit) -> int:

@@ -23,8 +23,8 @@ from common.runtimes.candidates import Candidate
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import permits_ranking, verdicts
 from loadtests.reports import throughput
-from loadtests.summaries.throughput import summarise
-from loadtests.visits.window import measure_window
+from loadtests.reports.throughput import summarise
+from loadtests.visits.fresh_servers import measure_window
 from loadtests.windows import by_locust
 from tests.support.programmable import COSTLY_PER_CPU_S, programmed
 from tests.support.records import cell, run, window

@@ -9,9 +9,7 @@ from rich.console import Console
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
 from common.records.figure import Conditions, Figure, Metric, Subject
-from loadtests.board import rows_report
-from loadtests.board.rows import BoardRow, board_rows
-from loadtests.board.rows_report import fill_command, notes
+from loadtests.board.rows import BoardRow, board_rows, fill_command, rows_notes, rows_table
 from tests.loadtests.board.test_rows import EVERYTHING
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import NOON
@@ -25,13 +23,13 @@ def _rows(*subjects: Subject, figures: list[Figure] | None = None, vcpu: float =
 
 
 def _notes(rows: list[BoardRow]) -> list[str]:
-    return list(notes(rows, PRICES, vcpu=1.0, runtime=Runtime.DOCKER))
+    return list(rows_notes(rows, PRICES, vcpu=1.0, runtime=Runtime.DOCKER))
 
 
 def _words(rows: list[BoardRow]) -> list[str]:
     """Return the words of the last row of the table."""
     console = Console(file=io.StringIO(), width=150)
-    console.print(rows_report.table(rows, vcpu=1.0))
+    console.print(rows_table(rows, vcpu=1.0))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().rstrip().splitlines()[-1].split()
 
@@ -77,7 +75,7 @@ def test_processes_have_no_image_and_name_their_runtime() -> None:
 
 
 def test_only_gaps_of_the_runtime_asked_for_are_filled() -> None:
-    (note,) = notes(_rows(PROCESS, DOCKER), PRICES, vcpu=1.0, runtime=Runtime.PROCESS)
+    (note,) = rows_notes(_rows(PROCESS, DOCKER), PRICES, vcpu=1.0, runtime=Runtime.PROCESS)
     assert note.endswith("FRAMEWORK=a SERVER=b RUNTIME=process")
 
 

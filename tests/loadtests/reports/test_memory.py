@@ -12,7 +12,7 @@ from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryC
 from common.records.figure import Metric
 from common.records.summary import Verdict
 from loadtests.reports import memory as memory_report
-from loadtests.summaries.memory import figures, summarise
+from loadtests.reports.memory import figures, summarise
 from tests.support.records import NOON, cell, run_head
 
 MB = 1024**2

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from common.records.experiments.latency import CauseRatio, LatencyRun, LatencySummary, Point, TrafficVisit
 from common.records.summary import Interval
 from common.records.window import Latency
+from loadtests.reports import latency
+from loadtests.reports.formatting import with_bounds
+from loadtests.reports.workers import ByRound
 from loadtests.statistics.paired import paired_ratio
-from loadtests.summaries import latency
-from loadtests.summaries.workers import ByRound
 
 FEWEST_FOR_TAIL = 400
 """The fewest answers of a server from which its 99th percentile is read."""
@@ -95,3 +96,15 @@ def _by_round(visits: Sequence[TrafficVisit], point: Point, traffic: str, figure
         for number, load in latency.loads_by_round(visits, point.name, traffic).items()
         if load.latency_s is not None and load.requests >= figure.fewest
     }
+
+
+def cause_sentences(run: LatencyRun, ratios: Sequence[CauseRatio]) -> Iterator[str]:
+    """Yield a sentence for each ratio."""
+    points = {point.name: point for point in run.points}
+    for ratio in ratios:
+        point, *against = (latency.label(points[name]) for name in (ratio.point, *ratio.against))
+        tail = "" if ratio.p99_ratio is None else f", p99 x {with_bounds(ratio.p99_ratio, digits=2)}"
+        yield (
+            f"{point}, {ratio.traffic}: mean x {with_bounds(ratio.mean_ratio, digits=2)}{tail}, "
+            f"relative to {' and '.join(against)}"
+        )

@@ -1,10 +1,12 @@
 """Advice on the number of workers at a size, with the gain and cost of other numbers. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from common.catalog.numbers import counted
 from common.records.experiments.latency import (
+    SATURATED,
     LatencyRun,
     LatencySummary,
     Point,
@@ -16,10 +18,11 @@ from common.records.experiments.latency import (
 from common.records.window import Load
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import REMARKS
+from loadtests.reports import latency
+from loadtests.reports.formatting import MB, with_bounds
+from loadtests.reports.latency import FEWEST_P99, loads_by_round
 from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.paired import paired_ratio
-from loadtests.summaries import latency
-from loadtests.summaries.latency import FEWEST_P99, SATURATED, loads_by_round
 
 EQUIVALENT = 0.05
 """Capacities that differ by no more than this share count as the same."""
@@ -125,3 +128,21 @@ def _worse(values: ByRound, best: ByRound) -> bool:
 
 def _minus(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one - other
+
+
+def worker_sentences(advice: Sequence[WorkerAdvice]) -> Iterator[str]:
+    """Yield each recommendation with its evidence."""
+    for row in advice:
+        others = "; ".join(_worker_choice(other) for other in row.others)
+        warning = "" if row.firm else " Not firm: some of these numbers are doubtful."
+        advice_text = f"{row.stack} at {row.vcpu:g} vCPU: use {counted(row.workers, 'worker')}"
+        yield f"{advice_text}. Others, relative to that: {others}.{warning}"
+
+
+def _worker_choice(choice: WorkerChoice) -> str:
+    parts = [
+        f"{counted(choice.workers, 'worker')}: capacity x {with_bounds(choice.throughput_ratio, digits=2)}",
+        f"p99 x {with_bounds(choice.p99_ratio, digits=2)}",
+        "" if choice.memory_difference_bytes is None else f"{choice.memory_difference_bytes / MB:+.1f} MB",
+    ]
+    return ", ".join(filter(None, parts))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.packages import indexes
-from common.packages.indexes import as_uv_variables, parse_options, pip_options, uv_environment, without_local_paths
+from common.packages import uv
+from common.packages.uv import as_uv_variables, parse_options, pip_options, uv_environment, without_local_paths
 
 LISTING = """\
 :env:.find-links='/from/environment'
@@ -57,7 +57,7 @@ def test_indexes_that_are_files_of_this_machine_can_be_left_out() -> None:
 
 def test_variables_set_for_uv_override_the_configuration_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"index-url": "https://pip.example/", "extra-index-url": "https://more.example/", "cert": "/pip.pem"}
-    monkeypatch.setattr(indexes, "pip_options", lambda: options)
+    monkeypatch.setattr(uv, "pip_options", lambda: options)
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UV_INDEX_URL", "https://uv.example/")

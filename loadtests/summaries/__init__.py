@@ -1,1 +1,0 @@
-"""Summaries computed from recorded visits, in one pure module per experiment."""
