@@ -17,6 +17,7 @@ from common.aws.removal import (
     stop_tasks,
 )
 from common.aws.requests import STOPPED, owner_of
+from common.catalog.numbers import counted
 from common.errors import BenchmarkError
 from common.project import PROJECT
 
@@ -97,7 +98,7 @@ class Leftovers:
         return errors | remove_definitions(cloud, [definition.arn for definition in self.definitions])
 
     def __str__(self) -> str:
-        return f"{len(self.tasks)} tasks and {len(self.definitions)} task definitions"
+        return f"{counted(len(self.tasks), 'task')} and {counted(len(self.definitions), 'task definition')}"
 
 
 def clean(cloud: AwsClient, cluster: str, *, everyones: bool, report: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from docker.errors import DockerException
 from requests import RequestException
 
+from common.catalog.numbers import counted
 from common.engine.client import engine
 from common.engine.ownership import TemporaryResources, temporary_resources
 from common.errors import BenchmarkError, FailedError
@@ -33,9 +34,10 @@ class Pushed:
 
     def __str__(self) -> str:
         manifest = self.manifest
+        layers = counted(len(manifest.layers), "layer")
         return (
-            f"{self.reference}  {manifest.compressed_bytes:,} bytes compressed in {len(manifest.layers)} layers  "
-            f"{manifest.digest}  {self.duration_s:.1f} s"
+            f"{self.reference}  {manifest.compressed_bytes:,} bytes compressed in {layers}  {manifest.digest}  "
+            f"{self.duration_s:.1f} s"
         )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from common.catalog.numbers import counted
 from common.records.load import Objective
 from common.records.window import Load, LoadStep
 from loadtests.users import histogram
@@ -23,7 +24,7 @@ def broken(objective: Objective, load: Load) -> str | None:
     if load.server_gone:
         return load.server_gone
     if failed := sum(load.failures.values()):
-        return f"{failed} requests failed"
+        return f"{counted(failed, 'request')} failed"
     missing = unsent(load)
     if not load.requests:
         return "nothing was answered"

@@ -55,7 +55,7 @@ def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> I
     if conformance is not None and conformance.failed:
         yield (
             Verdict.NONCONFORMING,
-            f"{len(conformance.failed)} conformance tests fail, first {min(conformance.failed)}.",
+            f"{counted(len(conformance.failed), 'conformance test')} failed, first {min(conformance.failed)}.",
         )
     if not errors:
         yield Verdict.NOT_MEASURED, "no round was made."
@@ -66,7 +66,10 @@ def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> I
 def too_few(count: int) -> Iterator[Reason]:
     """Yield a verdict if there are too few rounds to compare by."""
     if 0 < count < FEWEST_ROUNDS:
-        yield Verdict.TOO_FEW_ROUNDS, f"{count} rounds; {FEWEST_ROUNDS} are the fewest to compare by. Raise ROUNDS."
+        yield (
+            Verdict.TOO_FEW_ROUNDS,
+            f"{counted(count, 'round')}; {FEWEST_ROUNDS} are the fewest to compare by. Raise ROUNDS.",
+        )
 
 
 def sentences(rows: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[str]:
@@ -86,7 +89,10 @@ def _reasons(
 ) -> Iterator[Reason]:
     if (conformance := cell.conformance) is not None and conformance.failed:
         name, reason = next(iter(conformance.failed.items()))
-        yield Verdict.NONCONFORMING, f"{len(conformance.failed)} conformance tests fail, first {name}: {reason}"
+        yield (
+            Verdict.NONCONFORMING,
+            f"{counted(len(conformance.failed), 'conformance test')} failed, first {name}: {reason}",
+        )
     sliced = any(load.slices for load in loads)
     few_failed, few_lost = tolerated(windows, loads) if sliced else (False, False)
     if not few_failed and (errors := [window.error for window in windows if window.error]):
@@ -155,7 +161,8 @@ def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
             continue  # its connections may be idle for so long that a server is free to close them
         tolerated_ = MOST_LOST * load.sent if load.slices else 0
         if (load.reconnects or 0) > tolerated_:
-            yield Verdict.CONNECTIONS, f"{load.reconnects} connections declared keep-alive were opened anew. {way_out}"
+            seen = f"{counted(load.reconnects or 0, 'connection')} had to be opened anew, though it declares keep-alive"
+            yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
         elif not load.reconnects and load.connections_open_min is not None and load.connections_open_min < load.users:
             seen = f"only {load.connections_open_min} of {load.users} connections were open at one time"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
@@ -171,15 +178,11 @@ def worker_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
     lost = sum(load.workers_lost for load in loads)
     late = sum(worker.joined_late for load in loads for worker in load.workers)
     if lost:
-        yield (
-            Verdict.WORKERS_CHANGED,
-            f"{lost} workers were lost; what they sent cost the server and is not counted. Measure again.",
-        )
+        seen = f"{counted(lost, 'worker')} lost, whose requests cost the server and are not counted"
+        yield Verdict.WORKERS_CHANGED, f"{seen}. Measure again."
     elif late:
-        yield (
-            Verdict.WORKERS_CHANGED,
-            f"{late} workers joined in mid-window, and connections moved to them. Start them before, and raise EXPECT.",
-        )
+        seen = f"{counted(late, 'worker')} joined in mid-window, and connections moved there"
+        yield Verdict.WORKERS_CHANGED, f"{seen}. Start all of them before, and raise EXPECT."
 
 
 def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from common.catalog.numbers import counted
 from common.console import LiveProgress, Terminal, format_clock, live_progress
 from common.errors import BenchmarkError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
@@ -139,7 +140,7 @@ def _make_visits(
     visits = folder.visits()
     remaining = experiment.remaining(visits)
     if (seconds := remaining.left_s) is not None and remaining.batch:
-        terminal.say(f"{remaining.count} visits, about {format_clock(seconds)}")
+        terminal.say(f"{counted(remaining.count, 'visit')}, about {format_clock(seconds)}")
     with (
         live_progress(experiment.command, remaining.count, terminal.messages) as display,
         experiment.visiting(subjects, terminal.messages) as visit,

@@ -14,6 +14,7 @@ from common.aws.readiness import require_contrast, require_images, sweep
 from common.aws.settings import FargateSettings
 from common.aws.sizes import MIB, parse_fargate_size, with_minimum_memory
 from common.aws.tasks import task_definition
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require_some_conforming
@@ -130,7 +131,7 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
     @override
     def failure(self, summary: FargateSummary) -> BenchmarkError | None:
         if failed := sum(cell.failed for cell in summary.cells):
-            return FailedError(f"{failed} tasks did not start; the run's visits say why.")
+            return FailedError(f"{counted(failed, 'task')} did not start; the run's visits say why.")
         if names := [cell.name for cell in self._nonconforming()]:
             return FailedError(f"{len(names)} of {len(self.run.cells)} cells do not conform: {', '.join(names)}.")
         return None

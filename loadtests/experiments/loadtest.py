@@ -276,14 +276,14 @@ def _why_none_is_active(run: LoadRun, windows: Sequence[Window], made: int) -> s
     if not windows:
         return "no stack can be measured"
     if run.stopping.precision:
-        return f"every interval is within {run.stopping.precision:.1%} after {made} rounds"
+        return f"every interval is within {run.stopping.precision:.1%} after {counted(made, 'round')}"
     found = pairs_of(run, windows)
     if not found:
-        return f"no two stacks can be compared after {made} rounds"
+        return f"no two stacks can be compared after {counted(made, 'round')}"
     if not (undecided := sum(pair.decision is Decision.UNDECIDED for pair in found)):
-        return f"every pair is resolved after {made} rounds"
-    left = f"the {run.rounds - made} rounds left are unlikely to decide any of them"
-    return f"{undecided} of {len(found)} pairs are undecided after {made} rounds, and {left}"
+        return f"every pair is resolved after {counted(made, 'round')}"
+    left = f"{counted(run.rounds - made, 'more round')} would hardly decide any of them"
+    return f"{undecided} of {len(found)} pairs are undecided after {counted(made, 'round')}, and {left}"
 
 
 def _left_s(run: LoadRun, visits: Sequence[Visit], *, most: int, fewest: int) -> float | None:

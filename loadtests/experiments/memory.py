@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all
@@ -95,7 +96,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
             limit = (
                 "no limit passed" if visit.limit_bytes is None else f"smallest limit {visit.limit_bytes / MB:.0f} MB"
             )
-            return f"{limit} after {len(visit.attempts)} servers"
+            return f"{limit} after {counted(len(visit.attempts), 'server')}"
         assert isinstance(visit, MemoryVisit)
         held = [one.held_bytes for one in (visit.idle, visit.loaded) if one is not None and one.held_bytes]
         return ", ".join(
@@ -135,7 +136,7 @@ def begin_memory(
             limits=limits,
             cells=[
                 MemoryCell(
-                    name=f"{stack.name} {count} workers",
+                    name=f"{stack.name} {counted(count, 'worker')}",
                     stack=stack,
                     size=Size(vcpu=size.vcpu, worker_count=count),
                 )

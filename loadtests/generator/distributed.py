@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError, UsageError
@@ -94,8 +95,9 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
         def visit(batch: Sequence[PlannedVisit]) -> Sequence[Visit]:
             (planned,) = batch
             join = f"HOST:{bind.port}" if bind.host in WILDCARDS else bind
+            expected = counted(self.run.workers, "worker")
             messages.print(
-                f"waiting at {bind} for {self.run.workers} workers; on each machine: make worker MASTER={join}",
+                f"waiting at {bind} for {expected}; on each machine: make worker MASTER={join}",
                 soft_wrap=True,
                 markup=False,
             )

@@ -108,7 +108,7 @@ def _ties(page: Page, test: LoadTest) -> Iterator[str]:
 
 def _pairs(pairs: Sequence[Pair], names: dict[str, str]) -> str:
     shown = "; ".join(f"{names.get(one.a, one.a)} and {names.get(one.b, one.b)}" for one in pairs[:NAMED])
-    return shown if len(pairs) <= NAMED else f"{shown}; and {len(pairs) - NAMED} more pairs"
+    return shown if len(pairs) <= NAMED else f"{shown}; and {counted(len(pairs) - NAMED, 'more pair')}"
 
 
 def _carried(page: Page) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from common.catalog.numbers import counted
 from common.records.load import Setup
 from common.records.run import Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
@@ -134,7 +135,11 @@ def _undecided_notes(summary: Summary) -> Iterator[str]:
     if undecided:
         half = needed[len(needed) // 2]
         these = "it" if len(undecided) == 1 else "half of them"
-        more = f"about {half:,.0f} more rounds would decide {these}" if half < math.inf else "most are out of reach"
+        more = (
+            "most are out of reach"
+            if half == math.inf
+            else f"about {counted(int(half), 'more round')} would decide {these}"
+        )
         yield f"undecided: {len(undecided)} of {len(summary.pairs)} pairs; {more}."
 
 

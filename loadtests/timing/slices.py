@@ -22,6 +22,7 @@ import psutil
 from locust.env import Environment
 from msgspec.structs import replace
 
+from common.catalog.numbers import counted
 from common.host.core_times import CoreTimes, core_busy_s, core_times
 from common.host.cpu import CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
@@ -140,7 +141,7 @@ class Turn:
         deadline_s = time.perf_counter() + DRAIN_S
         while self.loop.in_flight:
             if time.perf_counter() > deadline_s:
-                raise NotOpenError(f"{self.loop.in_flight} requests were not answered within {DRAIN_S:g} s")
+                raise NotOpenError(f"{counted(self.loop.in_flight, 'request')} not answered within {DRAIN_S:g} s")
             gevent.sleep(0.0005)
 
     def read(self) -> None:

@@ -15,6 +15,7 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 from locust.env import Environment
 
+from common.catalog.numbers import counted
 from common.catalog.prices import load_prices
 from common.catalog.runtimes import Runtime
 from common.console import Terminal
@@ -192,7 +193,7 @@ def verdict(whole: Slice | None, offer: Offer, options: Namespace) -> str:
     if whole is None:
         return "nothing is measured yet"
     if whole.failures:
-        return f"wrong-answers: {whole.failures:,} requests failed"
+        return f"wrong-answers: {counted(whole.failures, 'request')} failed"
     if whole.per_cpu_s is None:
         return "wall-only: the server's CPU time cannot be read"
     if set(offer.server_cores) & set(options.cores or os.sched_getaffinity(0)):

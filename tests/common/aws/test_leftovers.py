@@ -55,7 +55,7 @@ def test_a_sweep_removes_only_what_expired_leases_hold(aws_api: Endpoint, aws_cl
     sweep(settings, reports.append)
     assert names(aws_api.ecs.deleted) == ["dead"]
     assert len(aws_api.ecs.running) == 3
-    assert reports == ["removed 1 tasks and 1 task definitions that a killed run left behind"]
+    assert reports == ["removed 1 task and 1 task definition that a killed run left behind"]
 
 
 @pytest.mark.parametrize(("expires_in_s", "orphaned"), [(60, True), (3660, False)])
@@ -79,11 +79,11 @@ def test_cleaning_reports_what_it_left_and_how_to_remove_it(aws_api: Endpoint, a
     make(aws_client, "alive", tags(60))
     reports: list[str] = []
     clean(aws_client, "default", everyones=False, report=reports.append)
-    assert reports[0] == "removed 1 tasks and 1 task definitions"
-    assert reports[1].startswith("left 1 tasks and 1 task definitions, whose runs' leases have not expired. Run again")
+    assert reports[0] == "removed 1 task and 1 task definition"
+    assert reports[1].startswith("left 1 task and 1 task definition, whose runs' leases have not expired. Run again")
     assert "make fargate-clean REGION=us-east-1 CLUSTER=default; or add EVERYONES=1" in reports[1]
     clean(aws_client, "default", everyones=True, report=reports.append)
-    assert reports[2:] == ["removed 1 tasks and 1 task definitions"]
+    assert reports[2:] == ["removed 1 task and 1 task definition"]
     assert aws_api.ecs.running == []
 
 

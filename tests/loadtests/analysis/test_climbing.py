@@ -68,7 +68,7 @@ def _load(slow: int, *, waiting: int = 0, never_sent: int = 0, **changes: Any) -
         (_load(0), None),
         (_load(10), None),
         (_load(11), "p99 was 80.1 ms, above 50 ms"),
-        (_load(0, failures={"timeout": 1}), "1 requests failed"),
+        (_load(0, failures={"timeout": 1}), "1 request failed"),
         (_load(5, waiting=3), None),
         (_load(5, waiting=3, never_sent=3), "p99 was 80.1 ms, above 50 ms"),
         (_load(0, never_sent=20), "20 of 1020 arrivals were not sent"),

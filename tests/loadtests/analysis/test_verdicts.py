@@ -45,7 +45,7 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
         (Verdict.THROTTLED, "of 1 vCPU held the server back for 20%", RUN, CELL, _windows(throttled_s=0.4)),
         (Verdict.SHARED_CORE, "shared cores", run([CELL], generator_cores=[0, 1]), CELL, _windows()),
         (Verdict.SHARED_CORE, "one physical core", run([CELL], split_siblings=True), CELL, _windows()),
-        (Verdict.WORKERS_CHANGED, "5 workers were lost", RUN, CELL, _windows(workers_lost=1)),
+        (Verdict.WORKERS_CHANGED, "5 workers lost", RUN, CELL, _windows(workers_lost=1)),
         (Verdict.WORKERS_CHANGED, "5 workers joined", RUN, CELL, _windows(workers=[worker(joined_late=True)])),
         (Verdict.GENERATOR_BOUND, "95% of its", RUN, CELL, _windows(workers=[worker(), worker(generator_cpu_s=1.9)])),
         (Verdict.GENERATOR_BOUND, "90% of its cores", RUN, CELL, _windows(generator_cpu_s=1.8)),

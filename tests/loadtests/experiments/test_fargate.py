@@ -271,8 +271,8 @@ def test_leftovers_of_a_kill_are_removed_by_tag_and_live_tasks_are_kept(
     end(running)
     aws.ahead_s = LEASE_S + 60
     dead = make("fargate-clean")
-    assert lives.printed.startswith("removed 0 tasks and 0 task definitions\nleft 1 tasks and 2 task definitions")
-    assert dead == (0, "removed 1 tasks and 2 task definitions\n")
+    assert lives.printed.startswith("removed 0 tasks and 0 task definitions\nleft 1 task and 2 task definitions")
+    assert dead == (0, "removed 1 task and 2 task definitions\n")
 
 
 def test_a_stack_on_fargate_is_checked_against_the_contract(aws: Endpoint, make: Make) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.errors import FailedError
@@ -40,7 +41,8 @@ HELD = Held(
 
 def _cells(stack: Cell, *counts: int) -> list[MemoryCell]:
     return [
-        MemoryCell(name=f"{stack.name} {count} workers", stack=stack, size=Size(worker_count=count)) for count in counts
+        MemoryCell(name=f"{stack.name} {counted(count, 'worker')}", stack=stack, size=Size(worker_count=count))
+        for count in counts
     ]
 
 
@@ -80,7 +82,7 @@ def _completed(experiment: Memory, visits: list[Visit]) -> list[Visit]:
 def test_servers_come_first_and_one_search_for_each_stack_last() -> None:
     visits = _completed(_memory(*BOTH), [])
     assert [type(one) for one in visits] == [MemoryVisit] * 6 + [LimitVisit] * 2
-    assert [one.cell for one in visits[6:]] == ["a+b 1 workers", "c+d 1 workers"]
+    assert [one.cell for one in visits[6:]] == ["a+b 1 worker", "c+d 1 worker"]
 
 
 def test_no_limit_is_searched_unless_asked() -> None:
@@ -97,7 +99,7 @@ def test_a_run_interrupted_anywhere_continues_to_the_same_visits() -> None:
 def test_a_nonconforming_stack_is_not_measured() -> None:
     broken = cell("a+b", conformance=Conformance(passed=0, failed={"hello": "500"}, duration_s=1))
     visits = _completed(_memory(*_cells(broken, 1, 2), *_cells(cell("c+d"), 1)), [])
-    assert {one.cell for one in visits} == {"c+d 1 workers"}
+    assert {one.cell for one in visits} == {"c+d 1 worker"}
 
 
 def test_a_visit_is_described_by_its_memory_or_limit() -> None:
@@ -112,10 +114,10 @@ def test_servers_that_failed_fail_the_run() -> None:
     experiment = _memory(*BOTH)
     visits = _completed(experiment, [])
     assert experiment.failure(experiment.summarise(visits)) is None
-    failed = [replace(one, error="exit status 1") if one.cell == "c+d 1 workers" else one for one in visits]
+    failed = [replace(one, error="exit status 1") if one.cell == "c+d 1 worker" else one for one in visits]
     failure = experiment.failure(experiment.summarise(failed))
     assert isinstance(failure, FailedError)
-    assert "no valid number for 1 cell: c+d 1 workers." in str(failure)
+    assert "no valid number for 1 cell: c+d 1 worker." in str(failure)
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_worker_that_is_killed_is_reported_and_the_others_counts_are_whole(sit
     for process in [one for one in below if _is_worker(one)]:  # all known before the first dies and others with it
         process.send_signal(signal.SIGKILL)
     assert site.end("master") == 1, site.log("master")
-    assert "1 workers were lost" in site.log("master")
+    assert "1 worker lost" in site.log("master")
     load = site.load()
     (survivor,) = load.workers
     assert load.workers_lost == 1
@@ -204,7 +204,7 @@ def test_a_worker_that_joins_late_counts_from_that_moment_and_is_reported(site: 
     wait_until(lambda: min(site.answered("one"), site.answered("two")) > 0, deadline_s=60)
     site.hosts["three"].plug("up")
     assert site.end("master") == 1, site.log("master")
-    assert "1 workers joined in mid-window" in site.log("master")
+    assert "1 worker joined in mid-window" in site.log("master")
     load = site.load()
     (late,) = (worker for worker in load.workers if worker.joined_late)
     assert (load.workers_lost, len(load.workers), load.users) == (0, 3, MANY)

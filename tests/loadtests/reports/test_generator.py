@@ -130,8 +130,8 @@ def test_a_window_without_requests_has_no_value() -> None:
         (load(workers=[worker()]), None),
         (load(server_gone="it died"), "the server was lost: it died."),
         (load(failures={"timeout": 2, "wrong body": 1}), "failures: timeout x 2, wrong body x 1."),
-        (load(workers_lost=1), "1 workers were lost"),
-        (load(workers=[worker(joined_late=True)]), "1 workers joined in mid-window"),
+        (load(workers_lost=1), "1 worker lost"),
+        (load(workers=[worker(joined_late=True)]), "1 worker joined in mid-window"),
         (load(workers=[worker(generator_cpu_s=1.7)]), "worker one used 85% of a core; use more workers."),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from common.catalog.numbers import counted
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.console import PLAIN_WIDTH
@@ -20,7 +21,8 @@ MB = 1024**2
 
 def _memory_run(*workers: int) -> MemoryRun:
     cells = [
-        MemoryCell(name=f"a+b {count} workers", stack=cell("a+b"), size=Size(worker_count=count)) for count in workers
+        MemoryCell(name=f"a+b {counted(count, 'worker')}", stack=cell("a+b"), size=Size(worker_count=count))
+        for count in workers
     ]
     fields: dict[str, Any] = {
         "rounds": 3,
@@ -43,7 +45,7 @@ def _memory(workers: int, held_bytes: int) -> MemoryVisit:
         processes=workers + 1,
     )
     return MemoryVisit(
-        run="r", round=1, position=1, cell=f"a+b {workers} workers", started_at=NOON, idle=held, loaded=held
+        run="r", round=1, position=1, cell=f"a+b {counted(workers, 'worker')}", started_at=NOON, idle=held, loaded=held
     )
 
 
@@ -58,10 +60,10 @@ def test_the_memory_per_worker_is_the_slope_of_a_line() -> None:
 )
 def test_only_the_fewest_workers_need_a_limit(limit_bytes: int | None, verdict: Verdict) -> None:
     attempts = [Attempt(limit_bytes=2048 * MB, passed=False, why="killed for memory")]
-    head: dict[str, Any] = {"run": "r", "round": 3, "position": 3, "cell": "a+b 1 workers", "started_at": NOON}
+    head: dict[str, Any] = {"run": "r", "round": 3, "position": 3, "cell": "a+b 1 worker", "started_at": NOON}
     limit = LimitVisit(**head, limit_bytes=limit_bytes, step_bytes=4 * MB, repeats=3, attempts=attempts)
     summary = summarise(_memory_run(1, 2), [_memory(1, 30 * MB), _memory(2, 45 * MB), limit])
-    assert {row.cell: row.verdict for row in summary.rows} == {"a+b 1 workers": verdict, "a+b 2 workers": Verdict.VALID}
+    assert {row.cell: row.verdict for row in summary.rows} == {"a+b 1 worker": verdict, "a+b 2 workers": Verdict.VALID}
 
 
 def test_the_table_has_a_row_for_each_cell() -> None:
