@@ -99,7 +99,8 @@ def test_a_closing_server_that_gives_no_answer_within_a_slice_is_counted_to_its_
         (load,) = measure_round([running], setup, slicing, seed="1")
     assert load.server_gone is None
     assert [one.requests for one in load.slices] == [4, 4, 4, 4]
-    assert load.sent == load.answered == 16
+    counted = [one for one in load.slices if not one.disturbed or mostly_disturbed(load.slices)]
+    assert load.sent == load.answered == 4 * len(counted)
 
 
 @pytest.fixture(scope="module")
