@@ -1,4 +1,4 @@
-"""Decides which cells differ, which are equivalent, and which the data cannot separate yet. Pure.
+"""Decides which cells differ, which are equivalent, which the data cannot separate yet, and how they rank. Pure.
 
 Cells are compared within rounds by paired log ratios, which cancels whatever a round has in common. The plan is
 sequential: each look tests at level alpha / looks with Holm's adjustment over all pairs, and a decision is final.

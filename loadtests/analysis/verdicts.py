@@ -160,10 +160,11 @@ def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
         if load.open_loop is not None:
             continue  # its connections may be idle for so long that a server is free to close them
         tolerated_ = MOST_LOST * load.sent if load.slices else 0
-        if (load.reconnects or 0) > tolerated_:
-            seen = f"{counted(load.reconnects or 0, 'connection')} had to be opened anew, though it declares keep-alive"
+        reconnects = load.reconnects or 0
+        if reconnects > tolerated_:
+            seen = f"{counted(reconnects, 'connection')} had to be opened anew, though the server declares keep-alive"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
-        elif not load.reconnects and load.connections_open_min is not None and load.connections_open_min < load.users:
+        elif not reconnects and load.connections_open_min is not None and load.connections_open_min < load.users:
             seen = f"only {load.connections_open_min} of {load.users} connections were open at one time"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
     closed = [load for load in loads if load.requests and load.open_loop is None]
@@ -178,11 +179,11 @@ def worker_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
     lost = sum(load.workers_lost for load in loads)
     late = sum(worker.joined_late for load in loads for worker in load.workers)
     if lost:
-        seen = f"{counted(lost, 'worker')} lost, whose requests cost the server and are not counted"
+        seen = f"{counted(lost, 'worker')} lost; what was sent there cost the server and is not counted"
         yield Verdict.WORKERS_CHANGED, f"{seen}. Measure again."
     elif late:
         seen = f"{counted(late, 'worker')} joined in mid-window, and connections moved there"
-        yield Verdict.WORKERS_CHANGED, f"{seen}. Start all of them before, and raise EXPECT."
+        yield Verdict.WORKERS_CHANGED, f"{seen}. Start all workers first, and raise EXPECT."
 
 
 def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:

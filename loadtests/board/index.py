@@ -1,4 +1,4 @@
-"""The figures of all run folders, by an index that rebuilds itself when runs or code change."""
+"""The figures of all run folders, from an index that rebuilds itself when runs or code change."""
 
 import hashlib
 import os

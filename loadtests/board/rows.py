@@ -1,4 +1,4 @@
-"""One row per stack with everything known about it, their table, and the command that fills its gaps. Pure."""
+"""One row per stack with everything known about it, the table of all rows, and the command that fills gaps. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -28,7 +28,7 @@ from loadtests.reports.formatting import (
     plain_table,
     share,
 )
-from loadtests.reports.throughput_notes import QUOTA_USED, notes, values_of
+from loadtests.reports.throughput_notes import QUOTA_USED, notes, value_count
 from loadtests.statistics.intervals import log_interval, mean_interval, median_interval
 from loadtests.statistics.spread import adjusted, spread
 
@@ -299,7 +299,7 @@ def _measured(run: LoadRun) -> str:
 def _rounds(row: CellSummary) -> str:
     """Return the number of rounds with a value, marked if the cell dropped out undecided."""
     undecided = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
-    return f"{values_of(row)}{'*' if undecided else ''}"
+    return f"{value_count(row)}{'*' if undecided else ''}"
 
 
 def repeated_table(rows: Sequence[RepeatedRate], runs: int) -> Table:

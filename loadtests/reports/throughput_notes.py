@@ -169,14 +169,14 @@ def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         f"{run.slicing.slice_s:g} s each, {run.slicing.most_passes} at most; {again:,} of {total:,} were disturbed and "
         "made again."
     )
-    if slow := [row.cell for row in summary.cells if 0 < (row.slices or 0) < run.slicing.passes * values_of(row)]:
+    if slow := [row.cell for row in summary.cells if 0 < (row.slices or 0) < run.slicing.passes * value_count(row)]:
         yield f"slow: slices of {', '.join(slow)} are counted to their last response, and are fewer."
     if idle := [row for row in summary.cells if (row.idle_cpu_share or 0) > NOTABLE_IDLE_CPU]:
         seen = ", ".join(f"{row.cell} {row.idle_cpu_share:.1%}" for row in idle)
         yield f"not quiet while others were loaded, of a core: {seen}."
 
 
-def values_of(row: CellSummary) -> int:
+def value_count(row: CellSummary) -> int:
     """Return the number of a cell's windows that have a value."""
     known = row.requests_per_cpu_s or row.throughput_rps
     return known.n if known else 0

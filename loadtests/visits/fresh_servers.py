@@ -63,7 +63,7 @@ def _loaded(window: Window, setup: Setup, running: RunningServer, *, seed: int) 
 def measure_in_turn(
     windows: Sequence[Window], setup: Setup, slicing: Slicing, candidates: Mapping[str, Candidate], *, seed: str
 ) -> list[Window]:
-    """Return the windows with the loads of fresh servers, which were all up at once and loaded alone in turn.
+    """Return the windows with the loads of fresh servers that were all up at once and were loaded one after the other.
 
     What goes wrong with a server is its window's and leaves the others as they are. ``GeneratorError`` where the load
     generator fails. ``candidates`` are by the names of the cells; ``seed`` is for the order in each pass.

@@ -64,9 +64,9 @@ def _ask(wire: Wire, delay_ms: int) -> Wire:
 
 
 def _hello_overtakes(connect: Connect) -> bool:
-    """Return whether ``/hello`` was answered during a sleep, which had begun before it was asked for.
+    """Return whether ``/hello`` was answered during a sleep that had begun before the request for it was sent.
 
-    A sleep that a busy machine begins only later ends later too, and shows nothing.
+    A sleep that a busy machine begins late also ends late, and shows nothing.
     """
     sleeper, other = _ask(connect(), DELAY_MS), connect()
     assert sleeper.is_silent(HEAD_START_S), f"GET /sleep/{DELAY_MS} is answered within {HEAD_START_S:g} s"
