@@ -133,7 +133,8 @@ def compare(
     budget: Annotated[str, Parameter(help="Time for windows, such as 90s or 15m.")] = "11m",
     margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
     fail_if_slower: Annotated[
-        str | None, Parameter(help="Exit with status 1 where B is slower by this or more, such as 3%.")
+        str | None,
+        Parameter(help="Exit with status 1 where B is slower by this or more, such as 3%; give it again with RESUME."),
     ] = None,
     run: RunParameters = RunParameters(),
 ) -> None:

@@ -244,24 +244,24 @@ def test_a_core_that_others_use_all_the_time_disturbs_the_window(
     assert Verdict.DISTURBED in _verdicts(found["good"])
 
 
+WRONG = {
+    "dying": Verdict.SERVER_DIED,
+    "restarted": Verdict.RESTARTED,
+    "wrong": Verdict.WRONG_ANSWERS,
+    "closing": Verdict.CONNECTIONS,
+    "lazy": Verdict.NOT_SATURATED,
+}
+
+
 @pytest.mark.slow
 @needs_two_cores
-@pytest.mark.parametrize(
-    ("twist", "verdict"),
-    [
-        ("dying", Verdict.SERVER_DIED),
-        ("restarted", Verdict.RESTARTED),
-        ("wrong", Verdict.WRONG_ANSWERS),
-        ("closing", Verdict.CONNECTIONS),
-        ("lazy", Verdict.NOT_SATURATED),
-        ("restless", Verdict.DISTURBED),
-    ],
-)
+@pytest.mark.parametrize("twists", [WRONG, {"restless": Verdict.DISTURBED}], ids=["at rest", "restless"])
 def test_what_is_wrong_with_a_server_shows_in_its_window_alone(
-    servers: "functools.partial[Candidate]", twist: str, verdict: Verdict
+    servers: "functools.partial[Candidate]", twists: Mapping[str, Verdict]
 ) -> None:
-    found = _measure({twist: servers(twist), "costly": servers("costly")})
-    assert verdict in _verdicts(found[twist])
+    found = _measure({twist: servers(twist) for twist in (*twists, "costly")})
+    for twist, verdict in twists.items():
+        assert verdict in _verdicts(found[twist])
     assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.05)
 
 
