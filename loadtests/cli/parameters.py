@@ -209,6 +209,8 @@ class AnyLoadParameters(LoadParameters):
         design = Design(one_of(self.design, (Design.SLICED, Design.ALONE), variable="DESIGN", more=("auto",)))
         if design is Design.SLICED and reason:
             raise UsageError(f"DESIGN=sliced cannot be used with {reason}: must be alone or auto.")
+        if design is Design.ALONE and load.requests:
+            raise UsageError("DESIGN=alone cannot be used with PATHS=, whose requests are sent in slices.")
         return design
 
     def parse(self) -> LoadSpec:

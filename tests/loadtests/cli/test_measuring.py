@@ -125,7 +125,7 @@ def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path
     with _own_server() as (pid, url):
         options = ["loadtest", f"--url={url}", f"--paths={paths}", "--rounds=1"]
         ended = _run(*options, f"--pid={pid}", f"--out={tmp_path / 'known'}")
-        unknown = _run(*options, "--design=alone", f"--out={tmp_path / 'unknown'}")
+        unknown = _run(*options, f"--out={tmp_path / 'unknown'}")
     assert ended.returncode == unknown.returncode == 0, ended.stdout + ended.stderr + unknown.stderr
     (window,) = _windows(tmp_path / "known")
     assert window.load is not None

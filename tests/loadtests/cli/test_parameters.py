@@ -1,5 +1,6 @@
 """Options become records, or what does not go together is named."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Tool
 from common.records.run import Design
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
-from loadtests.cli.parameters import AnyLoadParameters, LoadParameters, StoppingParameters
+from loadtests.cli.parameters import AnyLoadParameters, GuestParameters, LoadParameters, StoppingParameters
 
 
 def test_a_load_is_a_closed_loop_by_default() -> None:
@@ -92,3 +93,13 @@ def test_a_design_that_cannot_be_had_is_refused(given: dict[str, Any], message: 
     load = AnyLoadParameters(**given)
     with pytest.raises(UsageError, match=message):
         load.parse_design(load.parse(), Runtime.PROCESS)
+
+
+def test_requests_of_ones_own_are_sent_in_slices(tmp_path: Path) -> None:
+    file = tmp_path / "paths.toml"
+    file.write_text("[[request]]\npath = '/'\n")
+    load = AnyLoadParameters()
+    own = GuestParameters(paths=str(file)).apply_to(load.parse(), Runtime.PROCESS)
+    assert load.parse_design(own, Runtime.PROCESS) is Design.SLICED
+    with pytest.raises(UsageError, match="DESIGN=alone cannot be used with PATHS="):
+        AnyLoadParameters(design="alone").parse_design(own, Runtime.PROCESS)
