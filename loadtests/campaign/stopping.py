@@ -31,8 +31,10 @@ def parse_stopping(
     """
     band = parse_share(margin, variable="MARGIN")
     if rounds is not None:
-        if budget is not None or precision is not None:
-            raise UsageError(f"ROUNDS={rounds} is exactly that many rounds. Leave out BUDGET= and PRECISION=.")
+        if given := [
+            f"{name}={value}" for name, value in (("BUDGET", budget), ("PRECISION", precision)) if value is not None
+        ]:
+            raise UsageError(f"ROUNDS={rounds} is exactly that many rounds. Leave out {' and '.join(given)}.")
         return rounds, Stopping(fewest_rounds=rounds, margin=band)
     budget_s = parse_duration(budget or DEFAULT_BUDGET, variable="BUDGET")
     if precision is not None:

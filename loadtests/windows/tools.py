@@ -32,7 +32,7 @@ def require_able(load: LoadSpec) -> None:
     scenario = scenario_for(load)
     if load.tool is Tool.WRK and scenario.wrk_paths(load.delay_ms) is None:
         able = ", ".join(name for name, kind in SCENARIOS.items() if kind.wrk_paths(load.delay_ms) is not None)
-        raise UsageError(f"TOOL=wrk cannot run SCENARIO={load.scenario}: must be one of {able}.")
+        raise UsageError(f"wrk cannot run SCENARIO={load.scenario}: must be one of {able}.")
     if load.tool is Tool.WRK and load.generator_workers:
         raise UsageError(f"GENERATOR_WORKERS={load.generator_workers} needs TOOL=locust; wrk uses one thread per core.")
     if load.generator_workers and scenario.climbs:

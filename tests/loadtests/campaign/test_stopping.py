@@ -39,9 +39,12 @@ def test_a_margin_is_part_of_the_rule() -> None:
     assert parse_stopping(rounds=3, margin="2%")[1].margin == 0.02
 
 
-@pytest.mark.parametrize(("budget", "precision"), [(None, "2%"), ("5m", None)])
-def test_rounds_excludes_budget_and_precision(budget: str | None, precision: str | None) -> None:
-    with pytest.raises(UsageError, match=r"ROUNDS=3 is exactly that many rounds\. Leave out BUDGET= and PRECISION="):
+@pytest.mark.parametrize(
+    ("budget", "precision", "left_out"),
+    [(None, "2%", "PRECISION=2%"), ("5m", None, "BUDGET=5m"), ("5m", "2%", "BUDGET=5m and PRECISION=2%")],
+)
+def test_rounds_excludes_budget_and_precision(budget: str | None, precision: str | None, left_out: str) -> None:
+    with pytest.raises(UsageError, match=rf"ROUNDS=3 is exactly that many rounds\. Leave out {left_out}\."):
         parse_stopping(rounds=3, budget=budget, precision=precision)
 
 
