@@ -1,8 +1,8 @@
 """Servers of the user's own that are measured like stacks: an image that is run, or a server that is already up."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -74,6 +74,34 @@ def guest_at(url: str, *, pid: int | None, container_name: str | None) -> Guest:
     elif container_name is not None:
         meter = cgroup_meter(_pid_of(container_name))
     return Guest(url=url, meter=meter)
+
+
+def how_to_pin(guest: Guest, cores: Collection[int]) -> str | None:
+    """Return what to do about a server that is up and may use more than ``cores``, which are those of servers.
+
+    ``None`` if it may not, or if its processes are not known.
+    """
+    processes, used = list(_processes(guest.meter or "")), set[int]()
+    for process in processes:
+        with suppress(psutil.Error):
+            used.update(process.cpu_affinity())
+    if not used - set(cores):
+        return None
+    allowed = ",".join(map(str, sorted(cores)))
+    commands = "; ".join(f"taskset -apc {allowed} {process.pid}" for process in processes)
+    return f"{guest.url} may use the load generator's cores. To pin it to those of servers: {commands}"
+
+
+def _processes(meter: str) -> Iterator[psutil.Process]:
+    """Yield the processes whose CPU time a meter reads."""
+    kind, _, rest = meter.partition(":")
+    with suppress(psutil.Error, OSError):
+        if kind == "tree":
+            process = psutil.Process(int(rest))
+            yield from (process, *process.children(recursive=True))
+        elif kind == "cgroup":
+            for pid in (Path(rest.partition(",")[0]) / "cgroup.procs").read_text().split():
+                yield psutil.Process(int(pid))
 
 
 def started(guest: Guest, size: Size, *, cores: Sequence[int]) -> AbstractContextManager[RunningServer]:

@@ -15,12 +15,14 @@ from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackPa
 from common.conformance.candidates import LONGEST_S, SIZE
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
+from common.host.cores import split_cores
 from common.packages.releases import newest_of_each_minor, releases
 from common.records.load import Tool
 from common.records.run import Design
 from common.records.summary import Summary
 from common.runtimes.approval import PlannedServer, approve_cost
 from common.runtimes.candidates import describe_runtime, parse_runtime, require_local
+from common.runtimes.guests import how_to_pin
 from common.tables import Form
 from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import repeated_rates
@@ -76,6 +78,9 @@ def loadtest(
     if not approve_cost([*suites, *windows] * repeats.repeat, terminal.say):
         return
     terminal.say(describe_runtime(runtime, runtime if own else stacks.runtime))
+    for candidate in own:
+        if candidate.guest and (advice := how_to_pin(candidate.guest, split_cores(given.vcpu).server)):
+            terminal.say(advice)
     if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:
         terminal.say(warning)
     begin = begin_loadtest(
