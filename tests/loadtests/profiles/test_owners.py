@@ -21,6 +21,8 @@ def environment(tmp_path: Path) -> Path:
         ("h2", "", "h2/__init__.py"),
         ("Falcon", "", "falcon/app.py"),
     ):
+        (packages / files).parent.mkdir(parents=True, exist_ok=True)
+        (packages / files).touch()  # from Python 3.12 on, metadata leaves out files that do not exist
         metadata = packages / f"{name.lower()}-1.0.dist-info"
         metadata.mkdir(parents=True)
         needs = f"Requires-Dist: {requires}\n" if requires else ""
