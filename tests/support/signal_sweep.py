@@ -63,6 +63,7 @@ def signalled_at(instruction: int, reached: list[int]) -> Iterator[None]:
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for it on the frame that begins to trace
     sys.settrace(trace)
     try:
         yield
