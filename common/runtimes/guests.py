@@ -1,7 +1,7 @@
 """Servers of the user's own that are measured like stacks: an image that is run, or a server that is already up."""
 
 import functools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from common.engine.build_context import PORT
 from common.engine.client import engine
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
+from common.host.cores import Cores
 from common.host.cpu import cgroup_meter
 from common.host.readiness import answers
 from common.project import ROOT
@@ -76,18 +77,18 @@ def guest_at(url: str, *, pid: int | None, container_name: str | None) -> Guest:
     return Guest(url=url, meter=meter)
 
 
-def how_to_pin(guest: Guest, cores: Collection[int]) -> str | None:
-    """Return what to do about a server that is up and may use more than ``cores``, which are those of servers.
+def how_to_pin(guest: Guest, cores: Cores) -> str | None:
+    """Return how to keep a server that is already up off the load generator's cores.
 
-    ``None`` if it may not, or if its processes are not known.
+    ``None`` if it may not use them, if there are no others, or if its processes are not known.
     """
     processes, used = list(_processes(guest.meter or "")), set[int]()
     for process in processes:
         with suppress(psutil.Error):
             used.update(process.cpu_affinity())
-    if not used - set(cores):
+    if cores.shared or not used & set(cores.generator):
         return None
-    allowed = ",".join(map(str, sorted(cores)))
+    allowed = ",".join(map(str, cores.server))
     commands = "; ".join(f"taskset -apc {allowed} {process.pid}" for process in processes)
     return f"{guest.url} may use the load generator's cores. To pin it to those of servers: {commands}"
 

@@ -14,6 +14,7 @@ from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.sizes import Size
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
+from common.host.cores import Cores
 from common.host.readiness import answers
 from common.project import PROJECT, ROOT
 from common.records.run import Guest
@@ -52,27 +53,29 @@ def test_a_process_that_has_ended_is_the_reason_why_its_server_is_gone() -> None
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is only one core")
 def test_a_server_that_may_use_the_generators_cores_is_reported_until_it_is_pinned() -> None:
-    first, *_ = cores = sorted(os.sched_getaffinity(0))
+    first, *others = sorted(os.sched_getaffinity(0))
+    cores = Cores(server=(first,), generator=tuple(others))
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(flush=True); input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()  # its child has been started
         guest = guest_at("http://127.0.0.1:9", pid=process.pid, container_name=None)
         (child,) = psutil.Process(process.pid).children()
-        assert how_to_pin(guest, cores) is None
-        advice = how_to_pin(guest, [first])
+        advice = how_to_pin(guest, cores)
         assert advice is not None
         assert advice.endswith(f"taskset -apc {first} {process.pid}; taskset -apc {first} {child.pid}")
+        assert how_to_pin(guest, Cores(server=(first,), generator=(first, *others))) is None, "all cores are shared"
         os.sched_setaffinity(process.pid, [first])
-        assert how_to_pin(guest, [first]) is not None, "its child is not pinned yet"
+        assert how_to_pin(guest, cores) is not None, "its child is not pinned yet"
         os.sched_setaffinity(child.pid, [first])
-        assert how_to_pin(guest, [first]) is None
+        assert how_to_pin(guest, cores) is None
         process.communicate(b"\n")
-    assert how_to_pin(guest, [first]) is None, "it has ended"
+    assert how_to_pin(guest, cores) is None, "it has ended"
 
 
 def test_nothing_is_said_about_a_server_whose_processes_are_not_known() -> None:
-    assert how_to_pin(Guest(url="http://127.0.0.1:9"), []) is None
+    assert how_to_pin(Guest(url="http://127.0.0.1:9"), Cores(server=(0,), generator=(0, 1))) is None
+    assert how_to_pin(Guest(url="http://127.0.0.1:9"), Cores(server=(), generator=(0,))) is None
 
 
 def test_a_guest_is_recorded_as_what_it_is_and_can_be_brought_up_again() -> None:
