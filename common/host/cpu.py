@@ -125,6 +125,22 @@ def read_tree(pid: int) -> CpuReading:
     return CpuReading(cpu_s=total, processes=frozenset(child.pid for child in descendants))
 
 
+def metered_pids(meter: str) -> list[int]:
+    """Return the processes of ``tree:PID`` or ``cgroup:PATH[,PATH]``; none for other meters.
+
+    Raise ``OSError`` or ``psutil.Error`` if the server has exited.
+    """
+    kind, _, rest = meter.partition(":")
+    match kind:
+        case "tree":
+            root = psutil.Process(int(rest))
+            return [root.pid, *(child.pid for child in root.children(recursive=True))]
+        case "cgroup":
+            return [int(pid) for pid in (Path(rest.split(",")[0]) / "cgroup.procs").read_text().split()]
+        case _:
+            return []
+
+
 def process_cpu_s(pid: int) -> float:
     """Return the CPU-seconds of all threads of a process, to the nanosecond.
 

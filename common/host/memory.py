@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from common.errors import UsageError
+from common.host.cpu import metered_pids
 
 KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
 """The rows of the v2 ``memory.stat`` that Linux 5.18 and later add up in a row of its own, ``kernel``."""
@@ -105,21 +106,9 @@ def private_bytes(meter: str) -> int | None:
     meter or if the memory may not be read.
     """
     try:
-        return sum(_process_bytes(pid) for pid in _pids(meter)) or None
+        return sum(_process_bytes(pid) for pid in metered_pids(meter)) or None
     except (OSError, psutil.Error):
         return None
-
-
-def _pids(meter: str) -> list[int]:
-    kind, _, rest = meter.partition(":")
-    match kind:
-        case "tree":
-            root = psutil.Process(int(rest))
-            return [root.pid, *(child.pid for child in root.children(recursive=True))]
-        case "cgroup":
-            return [int(pid) for pid in (Path(rest.split(",")[0]) / "cgroup.procs").read_text().split()]
-        case _:
-            return []
 
 
 def _process_bytes(pid: int) -> int:

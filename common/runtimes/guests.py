@@ -1,8 +1,9 @@
 """Servers of the user's own that are measured like stacks: an image that is run, or a server that is already up."""
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from common.engine.client import engine
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cores import Cores
-from common.host.cpu import cgroup_meter
+from common.host.cpu import cgroup_meter, metered_pids
 from common.host.readiness import answers
 from common.project import ROOT
 from common.records.run import Guest
@@ -82,27 +83,23 @@ def how_to_pin(guest: Guest, cores: Cores) -> str | None:
 
     ``None`` if it may not use them, if there are no others, or if its processes are not known.
     """
-    processes, used = list(_processes(guest.meter or "")), set[int]()
-    for process in processes:
-        with suppress(psutil.Error):
-            used.update(process.cpu_affinity())
+    try:
+        pids = metered_pids(guest.meter or "")
+    except (OSError, psutil.Error):
+        return None
+    used = {core for pid in pids for core in _allowed_cores(pid)}
     if cores.shared or not used & set(cores.generator):
         return None
     allowed = ",".join(map(str, cores.server))
-    commands = "; ".join(f"taskset -apc {allowed} {process.pid}" for process in processes)
+    commands = "; ".join(f"taskset -apc {allowed} {pid}" for pid in pids)
     return f"{guest.url} may use the load generator's cores. To pin it to those of servers: {commands}"
 
 
-def _processes(meter: str) -> Iterator[psutil.Process]:
-    """Yield the processes whose CPU time a meter reads."""
-    kind, _, rest = meter.partition(":")
-    with suppress(psutil.Error, OSError):
-        if kind == "tree":
-            process = psutil.Process(int(rest))
-            yield from (process, *process.children(recursive=True))
-        elif kind == "cgroup":
-            for pid in (Path(rest.partition(",")[0]) / "cgroup.procs").read_text().split():
-                yield psutil.Process(int(pid))
+def _allowed_cores(pid: int) -> set[int]:
+    try:
+        return os.sched_getaffinity(pid)
+    except OSError:  # it has ended since
+        return set()
 
 
 def started(guest: Guest, size: Size, *, cores: Sequence[int]) -> AbstractContextManager[RunningServer]:

@@ -31,9 +31,9 @@ def parse_stopping(
     """
     band = parse_share(margin, variable="MARGIN")
     if rounds is not None:
-        if given := [
-            f"{name}={value}" for name, value in (("BUDGET", budget), ("PRECISION", precision)) if value is not None
-        ]:
+        others = {"BUDGET": budget, "PRECISION": precision}
+        given = [f"{name}={value}" for name, value in others.items() if value is not None]
+        if given:
             raise UsageError(f"ROUNDS={rounds} is exactly that many rounds. Leave out {' and '.join(given)}.")
         return rounds, Stopping(fewest_rounds=rounds, margin=band)
     budget_s = parse_duration(budget or DEFAULT_BUDGET, variable="BUDGET")

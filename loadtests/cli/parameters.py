@@ -210,7 +210,9 @@ class AnyLoadParameters(LoadParameters):
         if design is Design.SLICED and reason:
             raise UsageError(f"DESIGN=sliced cannot be used with {reason}: must be alone or auto.")
         if design is Design.ALONE and load.requests:
-            raise UsageError("DESIGN=alone cannot be used with PATHS=, whose requests are sent in slices.")
+            raise UsageError(
+                "DESIGN=alone cannot be used with PATHS=, whose requests are sent in slices: must be sliced or auto."
+            )
         return design
 
     def parse(self) -> LoadSpec:

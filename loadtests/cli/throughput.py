@@ -139,7 +139,9 @@ def compare(
     margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
     fail_if_slower: Annotated[
         str | None,
-        Parameter(help="Exit with status 1 where B is slower by this or more, such as 3%; give it again with RESUME."),
+        Parameter(
+            help="Exit with status 1 where B is slower by this or more, such as 3%. A resumed run needs it again."
+        ),
     ] = None,
     run: RunParameters = RunParameters(),
 ) -> None:

@@ -222,7 +222,7 @@ def test_stacks_that_cannot_be_installed_on_alpine_are_those_that_say_so(
 
 
 def _have_wheels_for_musl(together: Sequence[Stack]) -> bool:
-    """Return whether stacks of one framework can be installed, all of them into one environment."""
+    """Return whether stacks of one framework can be installed together on musl, from wheels alone."""
     install = ("pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--only-binary=:all:", "--target=unused")
     platform = ("--python-platform=x86_64-unknown-linux-musl", f"--python-version={DEFAULT_PYTHON}")
     pinned = "".join(dict.fromkeys(stack_requirements(stack) for stack in together))

@@ -11,17 +11,17 @@ PACKAGE = "planted_step"
 WORK = "def work():\n    return sum(range({count}))\n"
 LESS, MORE = 500, 4000
 """The numbers that a request adds up before and after the planted step, which costs it tens of microseconds."""
-HISTORY = f"make history FRAMEWORK={PACKAGE} LAST=2 ROUNDS=5 DESIGN=alone"
+HISTORY = f"make history FRAMEWORK={PACKAGE} LAST=3 ROUNDS=5 DESIGN=alone"
 """Measures one server at a time, which is quicker than in slices; a step this large does not need their precision."""
 LINES = ("from planted_step import work\n", "    work()\n    headers = ")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_release_of_a_planted_step_is_named(tmp_path: Path) -> None:
+def test_the_release_of_a_planted_step_is_named_and_no_other(tmp_path: Path) -> None:
     project, wheels = copy_of_the_project(tmp_path), tmp_path / "wheels"
     wheels.mkdir()
-    for version, count in (("1.0", LESS), ("1.1", MORE)):
+    for version, count in (("1.0", LESS), ("1.1", MORE), ("1.2", MORE)):
         write_wheel(wheels, PACKAGE, version, code=WORK.format(count=count))
     folder = project / "frameworks" / PACKAGE
     indexes = {"UV_FIND_LINKS": str(wheels), "PIP_FIND_LINKS": str(wheels), "UV_CACHE_DIR": str(tmp_path / "uv")}
@@ -31,6 +31,6 @@ def test_the_release_of_a_planted_step_is_named(tmp_path: Path) -> None:
     make(project, f"make lock FRAMEWORK={PACKAGE}", **indexes)
     expected = f"the speed changed at {PACKAGE}@1.1+gunicorn-gthread.\n"
     said = make(project, HISTORY, **indexes)
-    if expected not in said:  # other work on the machine can hide a step
+    if expected not in said:  # one run in 20 may name 1.2 too, since the level is 5 %, and other work can hide a step
         said = make(project, HISTORY, **indexes)
     assert expected in said

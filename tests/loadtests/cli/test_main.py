@@ -198,7 +198,7 @@ def test_a_bad_value_is_one_line_that_names_it_and_what_is_accepted(
 
 def test_without_make_options_are_called_as_they_were_given(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command_line(), ["loadtest", "--rounds=5", "--budget=3m"], {}) == 2
-    assert capsys.readouterr().err == ("error: --rounds=5 is exactly that many rounds. Leave out --budget=3m.\n")
+    assert capsys.readouterr().err == "error: --rounds=5 is exactly that many rounds. Leave out --budget=3m.\n"
 
 
 def test_a_port_in_use_is_named(used_port: int) -> None:
