@@ -1,23 +1,32 @@
-"""Runs of a real stack in the process runtime, as it is here and now, so that they can be resumed."""
+"""Runs of a real stack, as it is here and now, so that they can be resumed."""
 
 from typing import Any
+
+from msgspec.structs import replace
 
 from common.catalog.frameworks import frameworks
 from common.catalog.runtimes import Runtime
 from common.catalog.servers import SERVERS
+from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.host.machine import machine, revision
-from common.records.run import Cell
+from common.records.load import LoadSpec
+from common.records.run import Cell, Design, LoadRun
 from common.runtimes.candidates import Candidate
-from loadtests.campaign.manifest import cell_of
+from loadtests.campaign.manifest import cell_of, engine_name, setup_for
+from loadtests.campaign.stopping import exactly
+from loadtests.windows.sliced import slicing_for
 from tests.support.records import run_head
 
 NAME = "raw_wsgi+gunicorn-gthread"
+SHORT = LoadSpec(scenario="hello", users=4, delay_ms=0, warmup_s=0.1, window_s=0.3)
+"""A load for tests that are not about its figures."""
 
 
-def real_candidate() -> Candidate:
-    """Return the stack that needs the least."""
-    return Candidate(stack=Stack(framework=frameworks()["raw_wsgi"], server=SERVERS["gunicorn-gthread"]))
+def real_candidate(name: str = NAME) -> Candidate:
+    """Return a stack in the process runtime: unless named, the one that needs the least."""
+    framework, _, server = name.partition("+")
+    return Candidate(stack=Stack(framework=frameworks()[framework], server=SERVERS[server]))
 
 
 def real_cell() -> Cell:
@@ -25,11 +34,27 @@ def real_cell() -> Cell:
     return cell_of(real_candidate(), None)
 
 
-def run_fields(rounds: int) -> dict[str, Any]:
+def run_fields(rounds: int, runtime: Runtime = Runtime.PROCESS) -> dict[str, Any]:
     """Return the fields that every manifest begins with."""
     return run_head() | {
         "revision": revision(),
         "rounds": rounds,
-        "runtime": Runtime.PROCESS,
-        "machine": machine(),
+        "runtime": runtime,
+        "machine": machine(engine_name() if runtime is Runtime.DOCKER else None),
     }
+
+
+def short_load_run(
+    candidate: Candidate, design: Design, *, rounds: int, runtime: Runtime = Runtime.PROCESS, load: LoadSpec = SHORT
+) -> LoadRun:
+    """Return a load test of a stack and a copy of it, in windows or slices of a fraction of a second."""
+    cell = cell_of(candidate, None)
+    sliced = design is Design.SLICED
+    return LoadRun(
+        **run_fields(rounds, runtime),
+        design=design,
+        slicing=replace(slicing_for(1.0, servers=2), passes=3, most_passes=5) if sliced else None,
+        stopping=exactly(rounds),
+        setup=replace(setup_for(load, Size(), runtime), server_cores=[0]),
+        cells=[cell, replace(cell, name=f"{cell.name}#2", control_of=cell.name)],
+    )

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,20 +15,27 @@ import psutil
 import pytest
 
 from common.catalog.frameworks import FRAMEWORKS
+from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Size
+from common.catalog.stacks import DEFAULT
 from common.host.cores import split_cores
 from common.project import ROOT
+from common.records.load import LoadSpec
 from common.records.run import CompareRun, Design, LoadRun
 from common.records.schema import decode
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
+from loadtests.campaign.manifest import cell_of, setup_for
 from loadtests.campaign.plan import planned_visits
+from loadtests.campaign.stopping import exactly
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
+from loadtests.experiments.sides import Side, both_candidates
+from tests.support.here import SHORT, real_candidate, run_fields, short_load_run
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
 LINE = [sys.executable, "-m", "loadtests"]
-MIXED = ("--scenario=mixed", "--delay=20")
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -139,20 +146,27 @@ def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path
     assert "not known without PID= or CONTAINER=" in unknown.stdout
 
 
+def _slices() -> LoadRun:
+    return short_load_run(real_candidate(), Design.SLICED, rounds=999)
+
+
+def _mixed_windows() -> LoadRun:
+    """Windows of requests of which some sleep, on a framework that serves them at once."""
+    load = LoadSpec(scenario="mixed", users=16, delay_ms=20, warmup_s=0.1, window_s=1.0)
+    return short_load_run(real_candidate("starlette+uvicorn"), Design.ALONE, rounds=999, load=load)
+
+
 @pytest.mark.parallel
 @pytest.mark.parametrize(
-    ("number", "stack", "generator"),
-    [
-        (signal.SIGINT, ("--framework=raw_wsgi",), "loadtests.timing.slices"),
-        (signal.SIGKILL, ("--framework=starlette", *MIXED), "locust"),
-    ],
+    ("number", "made", "generator", "least_s"),
+    [(signal.SIGINT, _slices, "loadtests.timing.slices", 0.0), (signal.SIGKILL, _mixed_windows, "locust", 0.020)],
 )
 def test_nothing_is_lost_or_left_when_a_run_is_killed(
-    tmp_path: Path, number: signal.Signals, stack: tuple[str, ...], generator: str
+    tmp_path: Path, number: signal.Signals, made: Callable[[], LoadRun], generator: str, least_s: float
 ) -> None:
     """The windows made so far stay readable, and server and generator are gone."""
-    out = tmp_path / "out"
-    with _begun("loadtest", "--runtime=process", *stack, "--rounds=9", f"--out={out}") as harness:
+    out = RunFolder.create(tmp_path / "out", made()).folder
+    with _begun("loadtest", f"--resume={out}") as harness:
         _wait_for_windows(out, 1)
         wait_until(lambda: _runs_below(harness.pid, generator), deadline_s=30)
         started = psutil.Process(harness.pid).children(recursive=True)
@@ -160,12 +174,11 @@ def test_nothing_is_lost_or_left_when_a_run_is_killed(
         harness.wait(timeout=30)
     wait_until(lambda: not any(process.is_running() for process in started))
     assert len(_windows(out)) >= 1
-    window = _windows(out)[0]
-    assert window.load is not None
-    assert window.load.failures == {}
-    assert window.load.latency_s is not None
-    if MIXED[0] in stack:
-        assert window.load.latency_s.max >= 0.020, "some requests sleep"
+    for window in _windows(out):
+        assert window.load is not None
+        assert window.load.failures == {}
+        assert window.load.latency_s is not None
+        assert window.load.latency_s.max >= least_s
     if number != signal.SIGKILL:
         assert harness.returncode == 130
         assert re.search(r'"too-few-rounds": ', (out / "summary.json").read_text())
@@ -245,13 +258,34 @@ def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path
         assert second.load is not None
         # one core for both: neither had more than its share while the other was loaded too
         assert (first.load.server_cpu_s or 9) + (second.load.server_cpu_s or 9) < 1.2 * first.load.duration_s
+    again = _run("compare", f"--resume={out}", "--fail-if-slower=3")
+    assert (again.returncode, again.stdout) == (1, ended.stdout)
+    assert _windows(out) == windows
+
+
+def _comparison_with(copy: Path) -> CompareRun:
+    """Return three rounds of windows of a fraction of a second."""
+    sides = ["raw_wsgi", str(copy)]
+    a, b = (Side.parse(text, variable) for text, variable in zip(sides, "AB", strict=True))
+    candidates = both_candidates(a, b, Runtime.PROCESS, DEFAULT)
+    return CompareRun(
+        **run_fields(3),
+        design=Design.DUET,
+        stopping=exactly(3),
+        setup=setup_for(SHORT, Size(), Runtime.PROCESS),
+        cells=[cell_of(candidate, None) for candidate in candidates],
+        sides=sides,
+        server_asked=DEFAULT,
+    )
 
 
 @pytest.mark.parallel
 def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_one(tmp_path: Path) -> None:
     """A round of which one window is on disk is made again: neither server had a core for itself."""
-    copy, out = _copy(tmp_path / "copy"), tmp_path / "out"
-    with _begun("compare", "--a=raw_wsgi", f"--b={copy}", "--rounds=3", "--seed=5", f"--out={out}"):
+    copy = _copy(tmp_path / "copy")
+    made = _comparison_with(copy)
+    out = RunFolder.create(tmp_path / "out", made).folder
+    with _begun("compare", f"--resume={out}"):
         _wait_for_windows(out, 3)
     lines = (out / VISITS).read_bytes().splitlines(keepends=True)
     (out / VISITS).write_bytes(b"".join(lines[:3]))  # both windows of a round, and one of the next
@@ -261,7 +295,7 @@ def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_
     assert f"the last round is incomplete; moved it to {DAMAGED}" in ended.stderr
     windows = _windows(out)
     assert windows[: len(kept)] == kept
-    assert _steps(out) == _planned(["raw_wsgi", str(copy)], 3, 5)
+    assert _steps(out) == _planned(["raw_wsgi", str(copy)], 3, made.seed)
     for first, second in zip(windows[::2], windows[1::2], strict=True):
         assert abs(first.started_at - second.started_at) < timedelta(seconds=1)
     assert re.search("is faster|is slower|equivalent|undecided", ended.stdout.splitlines()[-1])

@@ -229,7 +229,7 @@ def test_a_public_address_asks_for_the_password(tmp_path: Path) -> None:
 def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
     with make_web(tmp_path / "messages", "--processes=2") as web:
         wait_until(lambda: web.client.get("/worker-count").json()["worker_count"] == 2, deadline_s=30)
-        form = {"user_count": 4, "spawn_rate": 4, "scenario": "hello"}
+        form = {"user_count": 64, "spawn_rate": 64, "scenario": "sleep"}
         assert web.client.post("/swarm", data=form).json()["success"]
         wait_until(lambda: _seconds(web.data()) >= 6, deadline_s=60)
         web.stop()
