@@ -4,6 +4,7 @@ import math
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
@@ -39,12 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def _longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Let each of xdist's workers begin with some of the tests that have a time limit of their own: the longest.
+    """Let each of xdist's workers begin with some of the longest tests, so that none of them is left for the end.
 
     A worker is given its share of the tests in this order, one worker after the other.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    longest = [item for item in items if item.get_closest_marker("timeout") is not None]
+    longest = [item for item in items if item.get_closest_marker("long") is not None]
     others = [item for item in items if item not in longest]
     ordered, share = list[pytest.Item](), math.ceil(len(items) / workers)
     for number in range(workers):
@@ -81,6 +82,15 @@ def _own_words() -> Iterator[None]:
     token = callers_words.set(str)
     yield
     callers_words.reset(token)
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Spare a test the tracing that measures coverage: a simulation runs the same lines thousands of times."""
+    tracing = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracing)
 
 
 @pytest.fixture(scope="session")

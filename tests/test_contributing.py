@@ -32,6 +32,7 @@ def test_example_is_a_framework_that_is_not_in_the_tree() -> None:
 @pytest.mark.slow
 @pytest.mark.parallel
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_walk_through_adds_a_framework_and_measures_it(tmp_path: Path) -> None:
     project = copy_of_the_project(tmp_path)
     written, measured = (block.splitlines() for block in blocks("sh"))

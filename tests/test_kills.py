@@ -43,6 +43,7 @@ def test_what_is_left_elsewhere_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.slow
 @pytest.mark.parallel
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_kills_at_random_moments_leave_nothing_and_lose_nothing(tmp_path: Path) -> None:
     kills = try_kills(tmp_path, COUNT, seed=1, most_commands=COMMANDS)
     assert len(kills) == COUNT

@@ -15,6 +15,8 @@ from loadtests.statistics.intervals import log_interval, median_interval
 from tests.support.records import cell, load, run, window
 from tests.support.synthetic import OWN_SD, Values, draw, mean_slowdown
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 ROUNDS = (5, 8, 20)
 EXPERIMENTS = 6000
 """At a true coverage of 95 %, 99.9 % of such samples show between 94.1 and 95.9 %."""

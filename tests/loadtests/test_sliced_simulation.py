@@ -20,6 +20,8 @@ from loadtests.statistics.spread import adjusted
 from tests.support.records import cell, run
 from tests.support.synthetic import Values
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SERVER_SD = 0.008
 """Between fresh servers of one stack, within a round, as a standard deviation of logarithms; the median over stacks."""
 HETEROGENEITY = 0.4

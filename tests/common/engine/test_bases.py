@@ -22,6 +22,7 @@ def slim(engine: DockerClient) -> Iterator[Image]:
         engine.images.remove(str(stand_in.id), force=True)
 
 
+@pytest.mark.long
 def test_stand_in_is_labelled_and_resembles_the_official_image(engine: DockerClient, slim: Image) -> None:
     if missing := packages_missing(DEBIAN_NEEDS):
         absent(f"stand-ins need {' '.join(missing)}")

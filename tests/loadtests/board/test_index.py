@@ -311,6 +311,7 @@ def test_an_error_of_ours_is_not_taken_for_a_damaged_run(tmp_path: Path) -> None
     assert _estimate(tmp_path) == 10_000
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_thousand_runs_are_answered_for_at_once_when_they_are_known(tmp_path: Path) -> None:
     first = _record(tmp_path, "run-0")
     for number in range(1, 1000):

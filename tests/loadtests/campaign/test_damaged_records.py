@@ -158,6 +158,7 @@ def test_two_hundred_damaged_runs_are_read_or_refused_in_one_line(sources: list[
 @pytest.mark.slow
 @pytest.mark.parallel
 @pytest.mark.timeout(3600)
+@pytest.mark.long
 def test_many_damaged_runs_are_read_or_refused_in_one_line(sources: list[Path], tmp_path: Path) -> None:
     assert EXAMPLES / 4 < _try(sources, tmp_path, EXAMPLES, seed=2) < EXAMPLES
 

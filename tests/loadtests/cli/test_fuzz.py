@@ -168,6 +168,7 @@ def _options(app: App, name: str) -> set[str]:
     return {option[2:].upper().replace("-", "_") for option in names if option.startswith("--")}
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_few_hundred_values_begin_a_command_or_are_refused_in_one_line(
     app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +180,7 @@ def test_a_few_hundred_values_begin_a_command_or_are_refused_in_one_line(
 @pytest.mark.parallel
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.long
 def test_many_values_begin_a_command_or_are_refused_in_one_line(
     app: App, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:

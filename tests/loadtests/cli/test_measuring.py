@@ -82,6 +82,7 @@ def _wait_for_windows(folder: Path, count: int) -> None:
 
 
 @pytest.mark.parallel
+@pytest.mark.long
 def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path) -> None:
     servers = "--server=gunicorn-gthread,gunicorn-sync"
     ended = _loadtest("--framework=falcON", servers, "--rounds=1", "--seed=11", f"--out={tmp_path}")
@@ -194,6 +195,7 @@ def _runs_below(pid: int, module: str) -> bool:
 
 
 @pytest.mark.parallel
+@pytest.mark.long
 def test_a_running_load_test_refuses_a_second_one_and_is_resumed_after_a_kill(tmp_path: Path) -> None:
     """A half-written line is set aside, and earlier measurements are unchanged."""
     out = tmp_path / "out"
@@ -238,6 +240,7 @@ def slow(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parallel
+@pytest.mark.long
 def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--a=raw_wsgi", f"--b={slow}", "--rounds=5", "--fail-if-slower=3", f"--out={out}"]

@@ -234,6 +234,7 @@ def test_a_visit_is_described_by_its_medians() -> None:
 
 
 @pytest.mark.parallel
+@pytest.mark.long
 def test_a_run_ends_in_a_table_and_records_that_agree(
     engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def test_a_server_that_is_always_one_process_is_refused(framework: str, server: 
 
 
 @pytest.mark.parallel
+@pytest.mark.long
 def test_the_command_ends_in_a_recommendation(engine: DockerClient, tmp_path: Path) -> None:
     assert engine.ping()
     line = [sys.executable, "-m", "loadtests", "workers", "--framework=raw_wsgi", "--image=slim", "--vcpu=0.5"]

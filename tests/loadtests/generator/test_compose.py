@@ -64,6 +64,7 @@ def environment(
 
 
 @pytest.mark.parallel
+@pytest.mark.long
 def test_two_workers_in_containers_measure_a_server_in_a_third(environment: dict[str, str]) -> None:
     """On the machine's own compose, either its first or its second version."""
     program = _compose()

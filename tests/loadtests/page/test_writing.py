@@ -7,6 +7,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from loadtests.page.writing import downloads, report, table_csv
 from tests.support.pages import RATES, ROWS, large_run, load_test, page_of, page_of_three_sizes, write_run
 
@@ -92,6 +94,7 @@ def test_the_same_runs_give_the_same_page() -> None:
     assert report(page_of()) == report(page_of())
 
 
+@pytest.mark.usefixtures("untraced")
 def test_ten_thousand_windows_make_a_page_of_less_than_two_megabytes(tmp_path: Path) -> None:
     page = page_of_three_sizes(write_run(tmp_path / "run", large_run()))
     (run,) = page.sources.runs
