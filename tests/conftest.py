@@ -9,6 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import pytest
+
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every test
+
+import locust  # noqa: F401 -- before any test imports it
 from docker import DockerClient
 
 from common.cli.app import GIVEN
@@ -19,6 +23,8 @@ from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
 from common.host import run_lock
 from common.project import ROOT
+
+del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by tests needs the replacement
 
 BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ALL")
 """Variables of ``make test ALL=1`` that a make in a test would take for its own."""

@@ -1,16 +1,22 @@
 """Exact counts across Locust workers, which send their tallies with their reports, as sparse histograms.
 
-A report holds everything that the worker has counted since it started, so a lost report loses nothing.
+A report holds everything that the worker has counted since it started, so that only the loss of the last one matters.
+Locust gives its workers half a second for it, which is too little on a busy machine: exact counts and Locust's own
+statistics would lack the end of the test, and its exit status would not show failures. The master asks for it before.
 """
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gevent
 import msgspec
 from locust import events
 from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from common.records.window import Total
 from loadtests.timing.snapshot import latency_of
@@ -20,6 +26,10 @@ from loadtests.users.tally import Tally, added_up
 
 KEY = "tallies"
 """The key of our counts in a report."""
+LAST_REPORT = "last-report"
+"""The master's message that asks workers to stop and report, and the one that each of them sends after its report."""
+LONGEST_WAIT_S = 10.0
+LOOK_EVERY_S = 0.01
 
 _received: dict[str, list[Tally]] = {}
 
@@ -84,6 +94,40 @@ def receive(client_id: str, data: Mapping[str, Any]) -> None:
         _received[client_id] = unpack(data[KEY])
 
 
+def agree_on_last_reports(environment: Environment, **_: object) -> None:
+    """Let a master wait for its workers' last reports at the end of a test, and a worker send its own when asked."""
+    runner = environment.runner
+    if isinstance(runner, WorkerRunner):
+        runner.register_message(LAST_REPORT, partial(_send_last_report, runner))
+    elif isinstance(runner, MasterRunner):
+        sent = set[str]()
+        runner.register_message(LAST_REPORT, lambda msg, **_: sent.add(msg.node_id))
+        ended: Any = environment.events.test_stop
+        ended.add_listener(partial(_wait_for_last_reports, runner, sent))
+
+
+def _send_last_report(runner: WorkerRunner, **_: object) -> None:
+    runner.stop()
+    report: dict[str, Any] = {}
+    reported: Any = runner.environment.events.report_to_master
+    reported.fire(client_id=runner.client_id, data=report)
+    runner.send_message("stats", report)
+    runner.send_message(LAST_REPORT)
+
+
+def _wait_for_last_reports(runner: MasterRunner, sent: set[str], **_: object) -> None:
+    """Ask all workers, and wait for those that are alive, which Locust knows from their heartbeats."""
+    sent.clear()
+    runner.send_message(LAST_REPORT)
+    deadline_s = time.monotonic() + LONGEST_WAIT_S
+    while _awaited(runner, sent) and time.monotonic() < deadline_s:
+        gevent.sleep(LOOK_EVERY_S)
+
+
+def _awaited(runner: MasterRunner, sent: set[str]) -> bool:
+    return any(one.state != STATE_MISSING and one.id not in sent for one in runner.clients.all)
+
+
 def _total(method: str, name: str, tally: Tally) -> Total:
     return Total(
         method=method,
@@ -98,3 +142,4 @@ def _total(method: str, name: str, tally: Tally) -> Total:
 
 events.report_to_master.add_listener(send)  # type: ignore[no-untyped-call]
 events.worker_report.add_listener(receive)  # type: ignore[no-untyped-call]
+events.init.add_listener(agree_on_last_reports)  # type: ignore[no-untyped-call]

@@ -35,9 +35,11 @@ def sometimes_wrong(client: Client, number: int) -> bool:
     return client.send(KEEP if number % 5 else KEEP.replace(b"world", b"w0rld"))
 
 
-def locust(port: int, *options: str, scenario: str = "Hello", users: int = USERS) -> subprocess.CompletedProcess[str]:
+def locust(
+    port: int, *options: str, scenario: str = "Hello", users: int = USERS, locustfiles: str = LOCUSTFILE
+) -> subprocess.CompletedProcess[str]:
     """Return how Locust ended, with no more output than its messages."""
-    start = (sys.executable, "-m", "locust", "-f", LOCUSTFILE, "--headless", "--only-summary")
+    start = (sys.executable, "-m", "locust", "-f", locustfiles, "--headless", "--only-summary")
     load = ("-u", str(users), "-r", str(users), "--host", f"http://127.0.0.1:{port}")
     command = [*start, *load, *options, scenario]
     with subprocess.Popen(

@@ -1,11 +1,8 @@
 """What earlier slices hold does not stall later ones, and slow passes are made again."""
 
 import gc
-import os
 
 import pytest
-
-os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every other test
 
 from common.records.run import Slicing
 from common.records.window import Slice
@@ -13,8 +10,6 @@ from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.timing.slice_sums import Measured
 from loadtests.timing.slices import Turn, _Round
 from tests.support import records
-
-del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by other tests needs the replacement
 
 HELD = 10_000
 SERVER = SlicedServer(url="http://127.0.0.1:1", network_namespace=None, cpu_meter=None)

@@ -9,14 +9,26 @@ import pytest
 from common.records.window import Total
 from common.runtimes.base import RunningServer
 from loadtests.users import histogram
-from tests.support.locust_runs import locust, port_of, sometimes_wrong, workers
+from tests.support.locust_runs import LOCUSTFILE, locust, port_of, sometimes_wrong, workers
 from tests.support.servers import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.parallel]
+SLOW_REPORTS = """
+import time
+
+from locust import events
+from locust.runners import WorkerRunner
 
 
-# Locust waits half a second for the last reports of its workers, which can take longer beside other tests.
-@pytest.mark.parametrize("count", [pytest.param(0, marks=pytest.mark.parallel), 2])
+@events.init.add_listener
+def slow_down(environment, **_):
+    if isinstance(environment.runner, WorkerRunner):
+        environment.events.report_to_master.add_listener(lambda **_: time.sleep(1))
+"""
+"""A locustfile with which every report of a worker is a second late."""
+
+
+@pytest.mark.parametrize("count", [0, 2])
 @pytest.mark.parametrize("scenario", ["Hello", "Rate"])
 def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, count: int, tmp_path: Path) -> None:
     with serving(sometimes_wrong) as server:
@@ -35,7 +47,19 @@ def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, count
     assert seen == {round(histogram.value_s(bucket), 9): count for bucket, count in total.histogram}
 
 
-@pytest.mark.parallel
+def test_last_reports_that_are_late_are_waited_for(tmp_path: Path) -> None:
+    slow, file = tmp_path / "slow.py", tmp_path / "t.json"
+    slow.write_text(SLOW_REPORTS)
+    with serving(sometimes_wrong) as server:
+        options = ("-t=2", "--rate=200", f"--tally-file={file}", f"--json-file={tmp_path / 'l'}", *workers(2))
+        done = locust(server.address[1], *options, scenario="Rate", locustfiles=f"{LOCUSTFILE},{slow}")
+        assert done.returncode == 1, done.stderr
+        (total,) = msgspec.json.decode(file.read_bytes(), type=list[Total])
+    assert server.requests - 4 <= total.requests + sum(total.failures.values()) <= server.requests
+    (entry,) = json.loads((tmp_path / "l.json").read_text())
+    assert entry["num_requests"] == total.requests + total.failures["wrong body"]
+
+
 def test_workers_share_the_rate(known: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     locust(port_of(known), "-t=4", "--rate=200", *workers(2), f"--tally-file={file}", scenario="Rate")

@@ -1,20 +1,14 @@
 """Locust's statistics agree with ours: counts, percentiles and failures."""
 
-import os
 import random
 
 import pytest
-
-os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every other test
-
 from locust.env import Environment
 from locust.stats import RequestStats
 
 from loadtests.users import histogram
 from loadtests.users.loops import Merger, add
 from loadtests.users.tally import Tally
-
-del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by other tests needs the replacement
 
 
 def tally_of(count: int, seed: int = 1) -> Tally:
