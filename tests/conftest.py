@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -119,6 +119,15 @@ def toy_name(engine: DockerClient) -> Iterator[str]:
 
 def remove_images(engine: DockerClient, framework: str) -> None:
     """Remove what was built of a framework, and of those whose names begin with its own."""
-    for image in engine.images.list(filters={"label": FRAMEWORK}):
-        if image.labels[FRAMEWORK].startswith(framework):
-            engine.images.remove(str(image.id), force=True)
+    for image in labelled_images(engine):
+        if image["Labels"][FRAMEWORK].startswith(framework):
+            engine.images.remove(image["Id"], force=True)
+
+
+def labelled_images(engine: DockerClient) -> list[dict[str, Any]]:
+    """Return the images that were built of frameworks, as the engine's API lists them.
+
+    ``engine.images.list()`` asks for each image once more, and fails for those that another test removes meanwhile.
+    """
+    images: list[dict[str, Any]] = engine.api.images(filters={"label": FRAMEWORK})
+    return images

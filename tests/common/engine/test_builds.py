@@ -6,6 +6,7 @@ import io
 import ipaddress
 import json
 import re
+import secrets
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -24,11 +25,11 @@ from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
 from common.engine.build_context import start_script, write_context
 from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file
-from common.engine.labels import FRAMEWORK, pinned_versions
+from common.engine.labels import pinned_versions
 from common.errors import FailedError, UsageError
 from common.packages.uv import pip_options
 from common.project import ROOT
-from tests.conftest import remove_images
+from tests.conftest import labelled_images, remove_images
 from tests.support.toy_stacks import APP, toy_stack
 
 SLIM = images()["slim"]
@@ -55,11 +56,11 @@ def quiet(_: str) -> None:
 
 
 def build_wheel() -> bytes:
-    """Return a package with one module, ``toy_dependency``."""
+    """Return a package with one module, ``toy_dependency``, unlike any other, so that no cache has its layer."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         info = "toy_dependency-1.0.dist-info"
-        wheel.writestr("toy_dependency.py", "VALUE = 1\n")
+        wheel.writestr("toy_dependency.py", f"VALUE = 1  # {secrets.token_hex(8)}\n")
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: toy-dependency\nVersion: 1.0\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", f"toy_dependency.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
@@ -175,7 +176,7 @@ def test_rebuilding_a_tag_removes_the_superseded_image(
     (site[0].framework.folder / "app.py").write_text(APP + "# edited again\n")
     build_images([site[0]], [SLIM], report=quiet)
     assert engine.images.get(built.tag).id != before
-    assert before not in {image.id for image in engine.images.list(filters={"label": FRAMEWORK})}
+    assert before not in {image["Id"] for image in labelled_images(engine)}
 
 
 def test_image_runs_as_a_numeric_user_other_than_root(engine: DockerClient, built: BuildOutcome) -> None:
