@@ -203,6 +203,9 @@ class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
 
     sides: Annotated[list[str], says("What A= and B= named.")] = []
     server_asked: Annotated[str, says("SERVER= of the comparison, for a side that names none.")] = "default"
+    fail_if_slower: Annotated[
+        float | None, says("FAIL_IF_SLOWER= as a share: the command fails if B is slower than A by more for certain.")
+    ] = None
 
 
 class CrosscheckRun(LoadRun, frozen=True, kw_only=True, tag="crosscheck"):

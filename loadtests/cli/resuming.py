@@ -26,26 +26,26 @@ def resumable(command: Callable[P, None]) -> Callable[P, None]:
         if run.resume is None:
             command(*args, **kwargs)
         else:
-            complete(command, call.arguments)
+            _complete(command, call.arguments)
 
     return start_or_complete
 
 
-def complete(command: Callable[..., None], given: Mapping[str, Any], *, also: frozenset[str] = frozenset()) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
-    """Resume the run that ``RESUME=`` names, and return its summary; errors as ``resume``.
+def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
+    """Resume the run that ``RESUME=`` names; errors as ``resume``.
 
-    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate and
-    ``also`` was given, since a resumed run keeps its own.
+    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate was
+    given, since a resumed run keeps its own.
     """
     fargate: FargateSettings | None = given.get("fargate")
-    allowed = also | {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
+    allowed = {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
     if names := sorted(_changed(command, given) - allowed):
         variables = ", ".join(f"{name.upper()}=" for name in names)
         raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")
     run: RunParameters = given["run"]
     assert run.resume is not None
     name = command.__name__.rstrip("_").replace("_", "-")
-    return resume(run.resume, name, experiment_of, run.terminal(), fargate=fargate)
+    resume(run.resume, name, experiment_of, run.terminal(), fargate=fargate)
 
 
 def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:

@@ -38,8 +38,8 @@ from loadtests.cli.parameters import (
     Seed,
     StoppingParameters,
 )
-from loadtests.cli.resuming import complete, resumable
-from loadtests.experiments.compare import begin_compare, compare_runs, require_not_slower
+from loadtests.cli.resuming import resumable
+from loadtests.experiments.compare import begin_compare, compare_runs, slower_than_allowed
 from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
 from loadtests.experiments.sides import STACK, Side
 from loadtests.reports import history as history_report
@@ -124,6 +124,7 @@ def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameter
         raise failures[0]
 
 
+@resumable
 def compare(
     *,
     a: CompareSide = "",
@@ -138,48 +139,41 @@ def compare(
     budget: Annotated[str, Parameter(help="Time for windows, such as 90s or 15m.")] = "11m",
     margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
     fail_if_slower: Annotated[
-        str | None,
-        Parameter(
-            help="Exit with status 1 where B is slower by this or more, such as 3%. A resumed run needs it again."
-        ),
+        str | None, Parameter(help="Exit with status 1 where B is slower by more than this, such as 3%.")
     ] = None,
     run: RunParameters = RunParameters(),
 ) -> None:
     """Decide whether B is faster than A, slower, or equivalent."""
     terminal = run.terminal()
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
-    if run.resume is not None:
-        pairs = complete(compare, locals(), also=frozenset({"fail_if_slower"})).pairs
-    else:
-        first, second = Side.parse(a, "A"), Side.parse(b, "B")
-        if first.run is not None and second.run is not None:
-            band = parse_share(margin, variable="MARGIN")
-            pairs = compare_runs(first.run, second.run, band)
-            for pair in pairs:
-                terminal.results.print(outcome.sentence(pair, band), soft_wrap=True, markup=False)
-        elif first.run is not None or second.run is not None:
-            raise UsageError(f"A={a} and B={b} cannot be compared: must be two finished runs or two stacks.")
-        else:
-            if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
-                runtime = Runtime.PROCESS
-            kind = require_local(parse_runtime(runtime))
-            most, rule = parse_stopping(
-                rounds=rounds, budget=None if rounds else budget, margin=margin, looks=outcome.LOOKS
-            )
-            begin = begin_compare(
-                first,
-                second,
-                server=server,
-                load=load.parse(),
-                size=size.parse(kind),
-                runtime=kind,
-                rounds=most,
-                stopping=rule,
-                messages=terminal.messages,
-            )
-            pairs = start("compare", begin, seed=run.seed, out=run.out, terminal=terminal).pairs
-    if limit is not None:
-        require_not_slower(pairs, limit)
+    first, second = Side.parse(a, "A"), Side.parse(b, "B")
+    if first.run is not None and second.run is not None:
+        band = parse_share(margin, variable="MARGIN")
+        pairs = compare_runs(first.run, second.run, band)
+        for pair in pairs:
+            terminal.results.print(outcome.sentence(pair, band), soft_wrap=True, markup=False)
+        if (failure := slower_than_allowed(pairs, limit)) is not None:
+            raise failure
+        return
+    if first.run is not None or second.run is not None:
+        raise UsageError(f"A={a} and B={b} cannot be compared: must be two finished runs or two stacks.")
+    if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
+        runtime = Runtime.PROCESS
+    kind = require_local(parse_runtime(runtime))
+    most, rule = parse_stopping(rounds=rounds, budget=None if rounds else budget, margin=margin, looks=outcome.LOOKS)
+    begin = begin_compare(
+        first,
+        second,
+        server=server,
+        load=load.parse(),
+        size=size.parse(kind),
+        runtime=kind,
+        rounds=most,
+        stopping=rule,
+        fail_if_slower=limit,
+        messages=terminal.messages,
+    )
+    start("compare", begin, seed=run.seed, out=run.out, terminal=terminal)
 
 
 def history(

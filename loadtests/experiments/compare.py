@@ -9,7 +9,7 @@ from common.aws.settings import FargateSettings
 from common.catalog.runtimes import Runtime
 from common.catalog.sizes import Size
 from common.conformance.candidates import conform_all, require_conforming
-from common.errors import FailedError, UsageError
+from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores
 from common.records.figure import Figure
 from common.records.load import LoadSpec
@@ -64,6 +64,10 @@ class Compare(LoadTest[CompareRun]):
         return ()
 
     @override
+    def failure(self, summary: Summary) -> BenchmarkError | None:
+        return super().failure(summary) or slower_than_allowed(summary.pairs, self.run.fail_if_slower)
+
+    @override
     def conclusions(self, summary: Summary) -> Iterable[str]:
         return [outcome.sentence(pair, self.run.stopping.margin) for pair in summary.pairs]
 
@@ -78,6 +82,7 @@ def begin_compare(
     runtime: Runtime,
     rounds: int,
     stopping: Stopping,
+    fail_if_slower: float | None,
     messages: Console,
 ) -> Callable[[RunIdentity], tuple[Compare, dict[str, Candidate]]]:
     """Return the function that prepares a comparison: both sides are built, and must conform to the contract."""
@@ -97,6 +102,7 @@ def begin_compare(
             cells=cells_of(candidates, outcomes),
             sides=[a.text, b.text],
             server_asked=server,
+            fail_if_slower=fail_if_slower,
         )
         return Compare(run), {candidate.name: candidate for candidate in candidates}
 
@@ -110,14 +116,13 @@ def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[Pair, ...]:
         return across_runs(first, second, margin)
 
 
-def require_not_slower(pairs: Sequence[Pair], limit: float) -> None:
-    """Raise ``FailedError`` if a ``b`` is slower than its ``a`` by more than ``limit`` (0.03: 3 %) for certain."""
-    if slower := [pair for pair in pairs if outcome.slower_by(pair) > limit]:
-        worst = max(slower, key=outcome.slower_by)
-        slower_by = outcome.slower_by(worst)
-        raise FailedError(
-            f"{worst.b} is slower by at least {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows."
-        )
+def slower_than_allowed(pairs: Sequence[Pair], limit: float | None) -> FailedError | None:
+    """Return an error if a ``b`` is slower than its ``a`` by more than ``limit`` (0.03: 3 %) for certain."""
+    if limit is None or not (slower := [pair for pair in pairs if outcome.slower_by(pair) > limit]):
+        return None
+    worst = max(slower, key=outcome.slower_by)
+    slower_by = outcome.slower_by(worst)
+    return FailedError(f"{worst.b} is slower by at least {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows.")
 
 
 def _recorded(folder: RunFolder) -> RecordedRun:

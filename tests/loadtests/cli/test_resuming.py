@@ -58,6 +58,7 @@ def _options(command: str) -> set[str]:
         ("loadtest --framework=flask --vcpu=2 --rounds=3 --seed=4", "Leave out FRAMEWORK=, ROUNDS=, SEED=, VCPU=."),
         ("loadtest --generator-workers=2", "Leave out GENERATOR_WORKERS=."),
         ("compare --a=falcon --budget=3m", "Leave out A=, BUDGET=."),
+        ("compare --fail-if-slower=3%", "Leave out FAIL_IF_SLOWER=."),
         ("memory --out=elsewhere --limit=no", "Leave out LIMIT=, OUT=."),
         ("sizes --registry=127.0.0.1:5000", "Leave out REGISTRY=."),
         ("workers --workers=3", "Leave out WORKERS=."),
@@ -76,8 +77,3 @@ def test_a_resumed_run_on_fargate_takes_the_fargate_settings(resumed: _Resumed) 
     line = ["loadtest", "--resume=latest", "--subnets=s", "--registry=r", "--max-dollars=5"]
     assert run(command_line(), line, {GIVEN: ""}) == 0
     assert resumed.fargate == FargateSettings(subnets="s", registry="r", max_dollars=5)
-
-
-def test_a_resumed_comparison_may_be_given_a_limit(resumed: _Resumed) -> None:
-    assert run(command_line(), ["compare", "--resume=latest", "--fail-if-slower=3%"], {GIVEN: ""}) == 0
-    assert resumed.calls == [("latest", "compare")]

@@ -1,6 +1,7 @@
 """Comparisons of two sides, loaded at once if the cores allow it, or of two finished runs."""
 
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.errors import FailedError, UsageError
+from common.errors import UsageError
 from common.records.run import CompareRun, Design
 from common.records.summary import Decision, Interval, Pair
 from common.records.visit import Visit
@@ -17,7 +18,7 @@ from loadtests.analysis import outcome
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.stopping import parse_stopping
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.compare import Compare, compare_runs, require_not_slower
+from loadtests.experiments.compare import Compare, compare_runs, slower_than_allowed
 from loadtests.experiments.loadtest import windows_of
 from tests.support.records import canary, cell, compare_run, load, run, window
 
@@ -60,6 +61,14 @@ def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Des
     assert [pair.decision for pair in summary.pairs] == [Decision.DIFFERENT]
     (sentence,) = _compare(design).conclusions(summary)
     assert sentence.startswith("b is slower than a by ")
+
+
+@pytest.mark.parametrize(("limit", "message"), [(None, None), (0.2, None), (0.03, "b is slower by at least 9")])
+def test_a_comparison_fails_by_the_limit_in_its_manifest(limit: float | None, message: str | None) -> None:
+    """So one that is resumed fails as an unbroken one does."""
+    experiment = _compare(fail_if_slower=limit)
+    failure = experiment.failure(experiment.summarise(_completed(experiment)))
+    assert (failure is None) if message is None else str(failure).startswith(message)
 
 
 def test_a_comparison_interrupted_anywhere_continues_to_the_same_visits() -> None:
@@ -121,9 +130,10 @@ def test_cells_common_to_two_finished_runs_are_compared(tmp_path: Path) -> None:
     (pair,) = compare_runs(old, new, 0.05)
     assert (pair.a, pair.b, pair.decision) == ("a+b of old", "a+b of new", Decision.DIFFERENT)
     assert "a+b of new is slower than a+b of old by 10.0%" in outcome.sentence(pair, 0.05)
-    with pytest.raises(FailedError, match=r"is slower by at least 9\.\d%, more than FAIL_IF_SLOWER=3\.0% allows"):
-        require_not_slower([pair], 0.03)
-    require_not_slower([pair], 0.2)
+    failure = slower_than_allowed([pair], 0.03)
+    assert re.search(r"is slower by at least 9\.\d%, more than FAIL_IF_SLOWER=3\.0% allows", str(failure))
+    assert slower_than_allowed([pair], 0.2) is None
+    assert slower_than_allowed([pair], None) is None
     (same,) = compare_runs(old, old, 0.05)
     assert same.decision is Decision.EQUIVALENT
 
@@ -133,15 +143,15 @@ def test_the_slowest_of_several_pairs_is_named() -> None:
         interval = Interval(estimate=ratio, low=ratio, high=ratio, n=5)
         return Pair(a="a", b=name, ratio=interval, p_value=0.0, decision=Decision.DIFFERENT)
 
-    with pytest.raises(FailedError, match=r"^y is slower by at least 20\.0%"):
-        require_not_slower([slower("x", 1 / 0.9), slower("y", 1 / 0.8), slower("z", 1.3**-1)], 0.05)
+    pairs = [slower("x", 1 / 0.9), slower("y", 1 / 0.8), slower("z", 1.3**-1)]
+    assert str(slower_than_allowed(pairs, 0.05)).startswith("y is slower by at least 20.0%")
 
 
 def test_only_a_significant_slowdown_fails_the_command() -> None:
     interval = Interval(estimate=1.5, low=0.5, high=4.0, n=5)
     undecided = Pair(a="a", b="b", ratio=interval, p_value=0.5, decision=Decision.UNDECIDED)
-    require_not_slower([undecided], 0.05)
-    require_not_slower([], 0.05)
+    assert slower_than_allowed([undecided], 0.05) is None
+    assert slower_than_allowed([], 0.05) is None
 
 
 def test_runs_made_under_different_conditions_are_refused(tmp_path: Path) -> None:
