@@ -92,7 +92,7 @@ def _own_words() -> Iterator[None]:
 
 @pytest.fixture
 def untraced() -> Iterator[None]:
-    """Spare a test the tracing that measures coverage: a simulation runs the same lines thousands of times."""
+    """Turn off the tracing that measures coverage, which slows down tests that run the same lines over and over."""
     tracing = sys.gettrace()
     sys.settrace(None)
     yield
@@ -125,9 +125,9 @@ def remove_images(engine: DockerClient, framework: str) -> None:
 
 
 def labelled_images(engine: DockerClient) -> list[dict[str, Any]]:
-    """Return the images that were built of frameworks, as the engine's API lists them.
+    """Return all images that were built for frameworks, as the engine's API lists them.
 
-    ``engine.images.list()`` asks for each image once more, and fails for those that another test removes meanwhile.
+    ``engine.images.list()`` would inspect each image, and fail for one that another test has removed in the meantime.
     """
     images: list[dict[str, Any]] = engine.api.images(filters={"label": FRAMEWORK})
     return images

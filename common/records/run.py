@@ -204,7 +204,10 @@ class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
     sides: Annotated[list[str], says("What A= and B= named.")] = []
     server_asked: Annotated[str, says("SERVER= of the comparison, for a side that names none.")] = "default"
     fail_if_slower: Annotated[
-        float | None, says("FAIL_IF_SLOWER= as a share: the command fails if B is slower than A by more for certain.")
+        float | None,
+        says(
+            "FAIL_IF_SLOWER= as a share: the command fails if B is certainly slower than A by more; null for no limit."
+        ),
     ] = None
 
 

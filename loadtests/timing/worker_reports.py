@@ -1,15 +1,16 @@
 """Exact counts across Locust workers, which send their tallies with their reports, as sparse histograms.
 
 A report holds everything that the worker has counted since it started, so that only the loss of the last one matters.
-Locust gives its workers half a second for it, which is too little on a busy machine: exact counts and Locust's own
-statistics would lack the end of the test, and its exit status would not show failures. The master asks for it before.
+Locust's master waits only half a second for it, which is too short on a busy machine: exact counts and Locust's own
+statistics would lack the end of the test, and the exit status would not reflect failures in it. So before Locust ends
+the workers, our master asks them for their last reports and waits for them.
 """
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import gevent
@@ -27,7 +28,7 @@ from loadtests.users.tally import Tally, added_up
 KEY = "tallies"
 """The key of our counts in a report."""
 LAST_REPORT = "last-report"
-"""The master's message that asks workers to stop and report, and the one that each of them sends after its report."""
+"""The type of two messages: the master's request to stop and report, and a worker's answer once it has reported."""
 LONGEST_WAIT_S = 10.0
 LOOK_EVERY_S = 0.01
 
@@ -94,8 +95,8 @@ def receive(client_id: str, data: Mapping[str, Any]) -> None:
         _received[client_id] = unpack(data[KEY])
 
 
-def agree_on_last_reports(environment: Environment, **_: object) -> None:
-    """Let a master wait for its workers' last reports at the end of a test, and a worker send its own when asked."""
+def exchange_last_reports(environment: Environment, **_: object) -> None:
+    """Have a master ask for its workers' last reports at the end of a test, and a worker answer with its own."""
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
         runner.register_message(LAST_REPORT, partial(_send_last_report, runner))
@@ -116,11 +117,11 @@ def _send_last_report(runner: WorkerRunner, **_: object) -> None:
 
 
 def _wait_for_last_reports(runner: MasterRunner, sent: set[str], **_: object) -> None:
-    """Ask all workers, and wait for those that are alive, which Locust knows from their heartbeats."""
+    """Ask all workers, and wait for those whose heartbeats Locust still receives."""
     sent.clear()
     runner.send_message(LAST_REPORT)
-    deadline_s = time.monotonic() + LONGEST_WAIT_S
-    while _awaited(runner, sent) and time.monotonic() < deadline_s:
+    deadline_s = perf_counter() + LONGEST_WAIT_S
+    while _awaited(runner, sent) and perf_counter() < deadline_s:
         gevent.sleep(LOOK_EVERY_S)
 
 
@@ -142,4 +143,4 @@ def _total(method: str, name: str, tally: Tally) -> Total:
 
 events.report_to_master.add_listener(send)  # type: ignore[no-untyped-call]
 events.worker_report.add_listener(receive)  # type: ignore[no-untyped-call]
-events.init.add_listener(agree_on_last_reports)  # type: ignore[no-untyped-call]
+events.init.add_listener(exchange_last_reports)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Runs of a real stack, as it is here and now, so that they can be resumed."""
+"""Runs of a real stack as it is on this machine now, so that they can be resumed."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ from tests.support.records import run_head
 
 NAME = "raw_wsgi+gunicorn-gthread"
 SHORT = LoadSpec(scenario="hello", users=4, delay_ms=0, warmup_s=0.1, window_s=0.3)
-"""A load for tests that are not about its figures."""
+"""A load for tests in which its figures do not matter."""
 
 
 def real_candidate(name: str = NAME) -> Candidate:
-    """Return a stack in the process runtime: unless named, the one that needs the least."""
+    """Return a stack in the process runtime, by default one that needs no packages but its server's."""
     framework, _, server = name.partition("+")
     return Candidate(stack=Stack(framework=frameworks()[framework], server=SERVERS[server]))
 

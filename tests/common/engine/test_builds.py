@@ -56,7 +56,7 @@ def quiet(_: str) -> None:
 
 
 def build_wheel() -> bytes:
-    """Return a package with one module, ``toy_dependency``, unlike any other, so that no cache has its layer."""
+    """Return a wheel with one module, ``toy_dependency``, whose random content keeps its layer out of any cache."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         info = "toy_dependency-1.0.dist-info"

@@ -152,7 +152,7 @@ def _slices() -> LoadRun:
 
 
 def _mixed_windows() -> LoadRun:
-    """Windows of requests of which some sleep, on a framework that serves them at once."""
+    """Return a run of mixed requests, some of which sleep, on a framework that serves them concurrently."""
     load = LoadSpec(scenario="mixed", users=16, delay_ms=20, warmup_s=0.1, window_s=1.0)
     return short_load_run(real_candidate("starlette+uvicorn"), Design.ALONE, rounds=999, load=load)
 
@@ -267,9 +267,8 @@ def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path
 
 
 def _comparison_with(copy: Path) -> CompareRun:
-    """Return three rounds of windows of a fraction of a second."""
-    sides = ["raw_wsgi", str(copy)]
-    a, b = (Side.parse(text, variable) for text, variable in zip(sides, "AB", strict=True))
+    """Return a comparison in three rounds, whose windows last a fraction of a second."""
+    a, b = Side.parse("raw_wsgi", "A"), Side.parse(str(copy), "B")
     candidates = both_candidates(a, b, Runtime.PROCESS, DEFAULT)
     return CompareRun(
         **run_fields(3),
@@ -277,14 +276,14 @@ def _comparison_with(copy: Path) -> CompareRun:
         stopping=exactly(3),
         setup=setup_for(SHORT, Size(), Runtime.PROCESS),
         cells=[cell_of(candidate, None) for candidate in candidates],
-        sides=sides,
+        sides=[a.text, b.text],
         server_asked=DEFAULT,
     )
 
 
 @pytest.mark.parallel
 def test_a_comparison_that_was_killed_is_resumed_to_the_sentence_of_an_unbroken_one(tmp_path: Path) -> None:
-    """A round of which one window is on disk is made again: neither server had a core for itself."""
+    """A round with only one window on disk is repeated, since its servers shared their cores."""
     copy = _copy(tmp_path / "copy")
     made = _comparison_with(copy)
     out = RunFolder.create(tmp_path / "out", made).folder

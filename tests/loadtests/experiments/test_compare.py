@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.errors import UsageError
+from common.errors import FailedError, UsageError
 from common.records.run import CompareRun, Design
 from common.records.summary import Decision, Interval, Pair
 from common.records.visit import Visit
@@ -65,7 +65,7 @@ def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Des
 
 @pytest.mark.parametrize(("limit", "message"), [(None, None), (0.2, None), (0.03, "b is slower by at least 9")])
 def test_a_comparison_fails_by_the_limit_in_its_manifest(limit: float | None, message: str | None) -> None:
-    """So one that is resumed fails as an unbroken one does."""
+    """A comparison that is resumed therefore fails like one that was never interrupted."""
     experiment = _compare(fail_if_slower=limit)
     failure = experiment.failure(experiment.summarise(_completed(experiment)))
     assert (failure is None) if message is None else str(failure).startswith(message)
@@ -131,6 +131,7 @@ def test_cells_common_to_two_finished_runs_are_compared(tmp_path: Path) -> None:
     assert (pair.a, pair.b, pair.decision) == ("a+b of old", "a+b of new", Decision.DIFFERENT)
     assert "a+b of new is slower than a+b of old by 10.0%" in outcome.sentence(pair, 0.05)
     failure = slower_than_allowed([pair], 0.03)
+    assert isinstance(failure, FailedError)
     assert re.search(r"is slower by at least 9\.\d%, more than FAIL_IF_SLOWER=3\.0% allows", str(failure))
     assert slower_than_allowed([pair], 0.2) is None
     assert slower_than_allowed([pair], None) is None

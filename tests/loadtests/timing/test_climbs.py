@@ -21,7 +21,7 @@ def test_a_ramp_ends_at_the_limit_of_its_server(tmp_path: Path) -> None:
         return client.send(KEEP)
 
     with serving(five_ms) as server:
-        options = ("--rate=100", "--window-s=0.5", "--objective=p99<200ms")
+        options = ("--rate=50", "--window-s=0.5", "--objective=p99<200ms")
         seen = window(tmp_path / "w.json", server.address[1], *options, meter="", scenario="Ramp", users=1)
     held = [step.target for step in seen.steps if step.broken is None]
     assert seen.open_loop is not None

@@ -25,7 +25,7 @@ def slow_down(environment, **_):
     if isinstance(environment.runner, WorkerRunner):
         environment.events.report_to_master.add_listener(lambda **_: time.sleep(1))
 """
-"""A locustfile with which every report of a worker is a second late."""
+"""A locustfile that delays each report of a worker by a second."""
 
 
 @pytest.mark.parametrize("count", [0, 2])
