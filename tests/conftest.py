@@ -17,9 +17,9 @@ from docker import DockerClient
 
 from common.cli.app import GIVEN
 from common.console import callers_words
+from common.engine.builds import FRAMEWORK
 from common.engine.client import build_client
 from common.engine.client import engine as find_engine
-from common.engine.labels import FRAMEWORK
 from common.errors import UsageError
 from common.host import run_lock
 from common.project import ROOT

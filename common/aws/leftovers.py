@@ -17,9 +17,9 @@ from common.aws.removal import (
     stop_tasks,
 )
 from common.aws.requests import STOPPED, owner_of
-from common.catalog.numbers import counted
 from common.errors import BenchmarkError
 from common.project import PROJECT
+from common.words import counted
 
 MAX_DESCRIBED = 100
 """Most tasks that one ``DescribeTasks`` accepts."""

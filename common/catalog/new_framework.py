@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from common.catalog.frameworks import FRAMEWORKS, Interface, frameworks
-from common.catalog.selection import canonical
 from common.errors import UsageError
+from common.words import canonical
 
 RESERVED = ("all", "default")
 """The words that ``FRAMEWORK=`` takes beside names."""

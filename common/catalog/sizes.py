@@ -1,14 +1,23 @@
-"""Sizes: the vCPUs and the memory that a stack is given."""
+"""Runtimes and sizes: where a stack is brought up, and the vCPUs and the memory that it is given."""
 
 import os
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
-from common.catalog.numbers import parse_decimal
 from common.errors import UsageError
+from common.words import parse_decimal
 
 SMALLEST_VCPU = 0.05
 SMALLEST_MEMORY_BYTES = 16 * 1024**2
+
+
+class Runtime(StrEnum):
+    """The environment in which a stack runs: a process on this machine, a Docker container, or a Fargate task."""
+
+    PROCESS = "process"
+    DOCKER = "docker"
+    FARGATE = "fargate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.catalog.frameworks import Framework
-from common.catalog.selection import canonical, select
 from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.errors import UsageError
+from common.words import canonical, select
 
 DEFAULT = "default"
 """The value of ``FRAMEWORK=`` that stands for the default frameworks, and of ``SERVER=`` for each one's default."""

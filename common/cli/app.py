@@ -19,12 +19,12 @@ from cyclopts import App, Parameter, Token
 from rich.logging import RichHandler
 from rich.traceback import Traceback
 
-from common.catalog.numbers import parse_decimal, parse_whole
 from common.console import Terminal, callers_words
 from common.engine.ownership import remove_orphaned_resources
 from common.errors import BenchmarkError, UsageError
 from common.host.folders import remove_orphaned_folders
-from common.host.shaped_link import remove_orphaned_namespaces
+from common.host.network import remove_orphaned_namespaces
+from common.words import parse_decimal, parse_whole
 
 PROGRAM = "api-benchmark"
 GIVEN = "MAKE_GIVEN"

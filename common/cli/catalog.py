@@ -10,7 +10,6 @@ from rich.table import Table
 from common.catalog import inventory
 from common.catalog.frameworks import Framework, Interface, frameworks
 from common.catalog.new_framework import new_framework
-from common.catalog.selection import one_of
 from common.catalog.stacks import DEFAULT, select_frameworks
 from common.cli.parameters import FRAMEWORK_FOLDERS, Format
 from common.conformance.candidates import conform_all, conformance_tables, require_conforming
@@ -21,6 +20,7 @@ from common.packages import locks
 from common.packages.releases import Change, outdated_in_lock, outdated_servers, record_release_dates, upgrade
 from common.runtimes.candidates import parse_runtime, require_local, select_candidates
 from common.tables import Form
+from common.words import one_of
 
 
 def list_(

@@ -13,8 +13,7 @@ from common.aws.leftovers import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON, images, parse_pythons
-from common.catalog.runtimes import Runtime
-from common.catalog.selection import canonical, select
+from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
@@ -49,14 +48,14 @@ from common.engine.builds import build_images
 from common.engine.sbom import bill_of_materials
 from common.errors import FailedError
 from common.host.cores import split_cores
-from common.output import require_writable, write_file
+from common.host.folders import require_writable, write_file
 from common.packages.variants import named_stacks
 from common.project import ROOT
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
-from common.runtimes.approval import PlannedServer, approve_cost, approve_open_ended_cost
 from common.runtimes.candidates import DEFAULT_IMAGE, Candidate, parse_runtime, require_local, select_candidates
-from common.runtimes.preparation import available, prepare
+from common.runtimes.preparation import PlannedServer, approve_cost, approve_open_ended_cost, available, prepare
+from common.words import canonical, select
 
 SBOMS = ROOT / "loadtests" / "results" / "sbom"
 

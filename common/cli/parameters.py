@@ -7,8 +7,7 @@ from cyclopts import Parameter, validators
 
 from common.aws.settings import FargateSettings
 from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
 

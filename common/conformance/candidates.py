@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from common.catalog.sizes import Size
-from common.conformance.endpoint import Endpoint
 from common.conformance.running import SuiteOutcome, run_suite
-from common.conformance.wire import MalformedResponseError, Wire
+from common.conformance.wire import Endpoint, MalformedResponseError, Wire
 from common.console import live_progress
 from common.errors import FailedError, UsageError
 from common.parallel import each_finished

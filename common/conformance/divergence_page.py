@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.runtimes import Runtime
 from common.catalog.servers import DEFAULTS
+from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack
 from common.conformance.candidates import SIZE
 from common.conformance.divergences import probe

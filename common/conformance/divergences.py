@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from common.conformance.endpoint import Endpoint
-from common.conformance.wire import MalformedResponseError, Response, Wire
+from common.conformance.wire import Endpoint, MalformedResponseError, Response, Wire
 
 _PATIENCE_S = 1.0
 """The longest wait for an answer to a probe."""

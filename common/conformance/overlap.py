@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from common.conformance.endpoint import Endpoint
-from common.conformance.wire import Wire
+from common.conformance.wire import Endpoint, Wire
 from common.contract import slept
 
 DELAY_MS = 200

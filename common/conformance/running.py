@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.conformance.endpoint import Endpoint
+from common.conformance.wire import Endpoint
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
 from common.project import ROOT

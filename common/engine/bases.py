@@ -15,7 +15,7 @@ from common.catalog.images import DEFAULT_PYTHON, Image
 from common.engine.client import engine, find_image
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
-from common.packages.uv import run_uv
+from common.packages.indexes import run_uv
 from common.project import ROOT
 
 RECIPES = ROOT / "docker" / "bases"

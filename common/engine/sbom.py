@@ -10,9 +10,9 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from common.engine.builds import BASE
 from common.engine.client import engine
 from common.engine.contents import ImagePackage, PackageKind, packages_in, read_files
-from common.engine.labels import BASE
 from common.engine.ownership import watched_containers
 from common.project import PROJECT
 

@@ -1,4 +1,4 @@
-"""Folders that we create: permanent ones with a clear error if that fails, temporary ones reclaimed after a crash.
+"""Folders and files that we create: what cannot be is one clear error, what is temporary is reclaimed after a crash.
 
 ``tempfile.TemporaryDirectory`` leaves its folder behind when its process is killed, with whatever is in it: a build's
 is as large as an image's files and may hold the password of a package index. The name of a temporary folder of ours
@@ -84,3 +84,29 @@ def _is_orphan(folder: Path, prefix: str) -> bool:
     except OSError:
         return False  # another process has just removed it
     return owner is not None and ours and not is_alive(f"{owner[1]}:{owner[2]}")
+
+
+def write_file(file: Path, text: str) -> None:
+    """Write a file, and the folders above it; ``UsageError`` if that is not possible."""
+    with named_if_unwritable(file):
+        make_folder(file.parent)
+        file.write_text(text)
+
+
+def require_writable(file: Path) -> None:
+    """Raise ``UsageError`` if a file cannot be written. Call it before the work whose result the file is to hold."""
+    with named_if_unwritable(file):
+        make_folder(file.parent)
+        is_new = not file.exists()
+        file.open("a").close()
+        if is_new:
+            file.unlink()
+
+
+@contextmanager
+def named_if_unwritable(out: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into a ``UsageError`` that names ``out``."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"OUT={out} cannot be written: {error.strerror}. Choose another place.") from error

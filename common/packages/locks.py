@@ -18,7 +18,7 @@ from common.catalog.frameworks import LOCK, Framework, locked_version
 from common.catalog.stacks import Stack, compatible
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
-from common.packages.uv import run_uv
+from common.packages.indexes import run_uv
 
 _COMPILE = (
     *("pip", "compile", "-", "--quiet", "--universal", "--fork-strategy=fewest"),

@@ -16,13 +16,13 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from common.catalog.frameworks import LOCK, Framework
-from common.catalog.selection import one_of
 from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
+from common.packages.indexes import run_uv
 from common.packages.locks import lock, why_stale, without_package
-from common.packages.uv import run_uv
 from common.project import ROOT
+from common.words import one_of
 
 VARIANTS = ROOT / ".cache" / "variants"
 CHECKOUTS = ROOT / ".cache" / "checkouts"

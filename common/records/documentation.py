@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from common.project import ROOT
-from common.records.cost import Bill
-from common.records.files import SUMMARIES, AnyRun, AnyVisit
+from common.records.files import SUMMARIES, AnyRun, AnyVisit, Bill
 from common.records.schema import SCHEMA_VERSION
 from common.records.summary import Summary
 

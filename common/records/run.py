@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.load import Setup
 from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
 

@@ -1,8 +1,9 @@
-"""The common part of all records: their schema version, descriptions of fields, and reading with validation.
+"""The common part of all records: their schema version, descriptions of fields, the fields of a visit, and reading.
 
 Times are in seconds, sizes in bytes, rates per second, instants in UTC.
 """
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -48,3 +49,15 @@ def _refuse_version(version: int, source: str) -> None:
             f"{source} has schema version {version}: "
             f"must be {OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}; read it with the revision that wrote it."
         )
+
+
+class Visit(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """One visit to a cell, which measures something fresh: a server, an image, a task."""
+
+    run: Annotated[str, says("The run's id.")]
+    round: Annotated[Count, says("Round number, from 1.")]
+    position: Annotated[Count, says("Position in the round's order, from 1.")]
+    cell: Annotated[str, says("The cell's name.")]
+    started_at: Annotated[datetime, says("Start time, UTC.")]
+    took_s: Annotated[Seconds | None, says("Wall time since the end of the visit before: what a budget counts.")] = None
+    error: Annotated[str | None, says("Why nothing was measured, or how the server ended meanwhile.")] = None

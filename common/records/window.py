@@ -4,8 +4,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from common.records.schema import Count, Seconds, says
-from common.records.visit import Visit
+from common.records.schema import Count, Seconds, Visit, says
 
 
 class Latency(Struct, frozen=True, kw_only=True):

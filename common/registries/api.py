@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from common.engine.client import engine
 from common.errors import BenchmarkError, FailedError, UsageError
-from common.packages.build_secrets import ca_bundle
+from common.packages.indexes import ca_bundle
 from common.registries.login import ChallengeAuth, Login
 
 _Document = TypeVar("_Document", bound=Struct)

@@ -9,13 +9,13 @@ from typing import Any
 from docker.errors import DockerException
 from requests import RequestException
 
-from common.catalog.numbers import counted
 from common.engine.client import engine
 from common.engine.ownership import TemporaryResources, temporary_resources
 from common.errors import BenchmarkError, FailedError
 from common.registries.api import Manifest, Registry, RegistryAddress, connect_registry, login_refused
 from common.registries.ecr import Ecr, connect_ecr, is_ecr
 from common.registries.login import ANONYMOUS, Login, find_login
+from common.words import counted
 
 REFUSALS = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
 SERVER_ERROR = "500 Internal Server Error"

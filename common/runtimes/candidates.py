@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from common.aws.settings import FargateSettings
-from common.aws.sizes import parse_fargate_size, with_minimum_memory
+from common.aws.spending import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
 from common.catalog.images import (
     DEFAULT_PYTHON,
@@ -23,20 +23,18 @@ from common.catalog.images import (
     parse_pythons,
     place_suffix,
 )
-from common.catalog.runtimes import Runtime
-from common.catalog.selection import canonical, one_of, select
 from common.catalog.servers import SERVERS
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT, Stack
+from common.engine.builds import VERSIONS
 from common.engine.client import engine, engine_answers
-from common.engine.labels import VERSIONS
 from common.errors import UsageError
-from common.packages.environments import environment
-from common.packages.interpreters import find_interpreter, version_of
+from common.packages.environments import environment, find_interpreter, version_of
 from common.packages.variants import named_stacks
 from common.records.run import Cell, Guest
 from common.runtimes import container, fargate, guests, process
 from common.runtimes.base import RunningServer
+from common.words import canonical, one_of, select
 
 DEFAULT_IMAGE = "slim"
 

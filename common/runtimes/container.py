@@ -19,7 +19,7 @@ from common.engine.client import engine
 from common.engine.confinement import Confinement, confine
 from common.engine.ownership import remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
-from common.host.cpu import cgroup_folder, cgroup_meter, memory_kills
+from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.runtimes.base import RunningServer

@@ -18,7 +18,7 @@ from common.engine.client import engine
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cores import Cores
-from common.host.cpu import cgroup_meter, metered_pids
+from common.host.meters import cgroup_meter, metered_pids
 from common.host.readiness import answers
 from common.project import ROOT
 from common.records.run import Guest

@@ -1,19 +1,25 @@
-"""Prepare what candidates need before they can be brought up: environments for processes, images for Docker.
+"""Prepare what candidates need before they can be brought up, and approve what they will cost.
 
-Fargate pulls images from a registry, so there the preparation only checks that they exist.
+Processes need environments, Docker images. Fargate pulls images from a registry, so there the preparation only checks
+that they exist; only there, tasks are billed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from rich.console import Console
 
 from common.aws.readiness import require_images, sweep
+from common.aws.settings import FargateSettings
+from common.aws.spending import with_minimum_memory
 from common.catalog.images import GENERATOR, Image
+from common.catalog.sizes import Size
 from common.console import live_progress
 from common.engine.builds import build_images
 from common.packages.environments import environment
 from common.runtimes.candidates import Candidate
+from common.runtimes.fargate import GENERATOR_SIZE, START_DEADLINE_S
 
 
 def prepare(candidates: Collection[Candidate], console: Console) -> None:
@@ -47,3 +53,61 @@ def available(candidates: Sequence[Candidate], console: Console) -> list[Candida
         if candidate.unavailable is not None:
             console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True, markup=False)
     return [candidate for candidate in candidates if candidate.unavailable is None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedServer:
+    """A server that a command will bring up, and how long it is needed at most once it answers."""
+
+    candidate: Candidate
+    size: Size
+    needed_s: float
+    loaded: bool = False
+    """Whether it is loaded; with ``LOAD_FROM=task``, a second task is then paid for too, and its start waited for."""
+
+    def tasks(self, fargate: FargateSettings) -> list[tuple[Size, float]]:
+        """Return the size and the longest lifetime in seconds of each task that it takes."""
+        lifetime_s = START_DEADLINE_S + self.needed_s
+        if not (self.loaded and fargate.load_from_task):
+            return [(with_minimum_memory(self.size), lifetime_s)]
+        return [(with_minimum_memory(self.size), START_DEADLINE_S + lifetime_s), (GENERATOR_SIZE, lifetime_s)]
+
+
+def approve_cost(planned: Sequence[PlannedServer], report: Callable[[str], None]) -> bool:
+    """Return whether to bring the servers up; ``UsageError`` if they may cost more than the ceiling.
+
+    With ``DRY_RUN=1``, every call that they would take is printed, and nothing is brought up.
+    """
+    fargate = _fargate_settings(planned)
+    if fargate is None:
+        return True
+    fargate.budget.approve([task for server in planned for task in server.tasks(fargate)], report)
+    if fargate.dry_run:
+        print_dry_run(planned)
+    return not fargate.dry_run
+
+
+def approve_open_ended_cost(candidate: Candidate, size: Size, report: Callable[[str], None]) -> bool:
+    """Return whether to bring up a server that runs until it is interrupted or the ceiling is reached.
+
+    Errors and ``DRY_RUN=1`` as ``approve_cost``.
+    """
+    if candidate.fargate is None:
+        return True
+    candidate.fargate.budget.approve_open_end(with_minimum_memory(size), report)
+    if candidate.fargate.dry_run:
+        print_dry_run([PlannedServer(candidate=candidate, size=size, needed_s=0)])
+    return not candidate.fargate.dry_run
+
+
+def print_dry_run(planned: Sequence[PlannedServer]) -> None:
+    """Bring each server up with a client that only prints the calls."""
+    for server in planned:
+        with server.candidate.serve(server.size, cores=()) as running:
+            if server.loaded and running.load_task is not None:
+                running.load_task.ask(("a window's order",), server.needed_s)
+
+
+def _fargate_settings(planned: Sequence[PlannedServer]) -> FargateSettings | None:
+    """Return the settings that all candidates share; ``None`` if they run on this machine."""
+    return next((server.candidate.fargate for server in planned), None)

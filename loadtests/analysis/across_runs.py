@@ -15,8 +15,7 @@ from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
-from loadtests.statistics.intervals import CONFIDENCE, log_interval
-from loadtests.statistics.paired import holm
+from loadtests.statistics.intervals import CONFIDENCE, holm, log_interval
 
 MACHINE = (
     "cpu_model", "cpu_identity", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo",

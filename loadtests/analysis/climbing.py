@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from common.catalog.numbers import counted
 from common.records.load import Objective
 from common.records.window import Load, LoadStep
+from common.words import counted
 from loadtests.users import histogram
 
 GROWTH = 2.0

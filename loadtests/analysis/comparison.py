@@ -18,8 +18,7 @@ import numpy as np
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
-from loadtests.statistics.intervals import CONFIDENCE
-from loadtests.statistics.paired import POWER, Array, LogRatios, holm
+from loadtests.statistics.intervals import CONFIDENCE, POWER, Array, LogRatios, holm
 from loadtests.statistics.spread import adjusted
 
 LOOKS = (5, 8, 12, 16, 20)

@@ -7,9 +7,9 @@ import numpy as np
 from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Canary, Window
-from loadtests.analysis import shares
 from loadtests.analysis.comparison import ALPHA, Values, decide, looks_of
 from loadtests.analysis.dropping import steadying
+from loadtests.analysis.values import foreign_share, share, throttled_share, waited_share
 from loadtests.statistics.intervals import log_interval
 
 CANARY_DRIFT = 0.1
@@ -34,15 +34,15 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
         same=same,
         canary_cpu_s=log_interval([canary.cpu_s for canary in canaries]),
         canary_drift=canary_drift,
-        steal=shares.share(loads, lambda load: load.steal_all_s, run.machine.cores),
-        foreign=None if run.design is Design.DUET else shares.foreign(loads, len(run.setup.server_cores)),
+        steal=share(loads, lambda load: load.steal_all_s, run.machine.cores),
+        foreign=None if run.design is Design.DUET else foreign_share(loads, len(run.setup.server_cores)),
         load_average_max=max((average for average in load_averages if average is not None), default=None),
-        throttled=shares.throttled(loads),
+        throttled=throttled_share(loads),
         generator_utilisation_max=max(
             (load.generator_cpu_s / load.duration_s / generator_cores for load in loads if load.duration_s),
             default=None,
         ),
-        generator_waited=shares.waited(loads),
+        generator_waited=waited_share(loads),
         # Drift affects both servers of a duet alike.
         warnings=dict(_warnings(at_stricter_level, None if run.design is Design.DUET else canary_drift)),
     )

@@ -10,8 +10,7 @@ from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import verdicts
-from loadtests.statistics.intervals import log_interval
-from loadtests.statistics.paired import POWER
+from loadtests.statistics.intervals import POWER, log_interval
 
 TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}

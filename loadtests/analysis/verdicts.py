@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.load import Setup
 from common.records.run import Cell, Conformance
 from common.records.summary import Verdict
 from common.records.window import Load, Window
-from loadtests.analysis import shares
+from common.words import counted
 from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
 from loadtests.analysis.slice_verdicts import MOST_LOST, Reason, slice_reasons, tolerated
+from loadtests.analysis.values import foreign_share, stolen_share, throttled_share, waited_share
 
 GENERATOR_CEILING = 0.8
 """The share of its cores above which the result may be the generator's own limit."""
@@ -115,7 +115,7 @@ def _reasons(
     if 0 < len(windows) < FEWEST_ROUNDS:
         seen = f"{counted(len(windows), 'window')}; {FEWEST_ROUNDS} are the fewest to rank by"
         yield Verdict.TOO_FEW_ROUNDS, f"{seen}. Raise ROUNDS."
-    if (held := shares.throttled(loads)) is not None and held > NOTABLE_THROTTLING:
+    if (held := throttled_share(loads)) is not None and held > NOTABLE_THROTTLING:
         seen = f"its quota of {setup.size.vcpu:g} vCPU held the server back for {held:.0%} of the time"
         way_out = "The rate per vCPU holds; response times contain these pauses. Raise VCPU to see them without."
         yield Verdict.THROTTLED, f"{seen}. {way_out}"
@@ -226,9 +226,9 @@ def _machine_reasons(setup: Setup, loads: Sequence[Load], *, alone: bool) -> Ite
     cores = len(setup.server_cores)
     shared = not alone or setup.shares_cores
     taken = (
-        (shares.stolen(loads, cores), MOST_STEAL, "the host took {:.0%} of the server's cores (steal)"),
-        (None if shared else shares.foreign(loads, cores), MOST_FOREIGN, "others used {:.0%} of the server's cores"),
-        (shares.waited(loads), MOST_WAITED, "the generator waited for a core for {:.0%} of the time"),
+        (stolen_share(loads, cores), MOST_STEAL, "the host took {:.0%} of the server's cores (steal)"),
+        (None if shared else foreign_share(loads, cores), MOST_FOREIGN, "others used {:.0%} of the server's cores"),
+        (waited_share(loads), MOST_WAITED, "the generator waited for a core for {:.0%} of the time"),
     )
     if seen := [text.format(part) for part, most, text in taken if part is not None and part > most]:
         yield Verdict.DISTURBED, f"{'; '.join(seen)}. End what else runs on this machine, and run again."

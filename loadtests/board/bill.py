@@ -8,8 +8,8 @@ from rich.table import Table
 
 from common.catalog.prices import BYTES_PER_GB, Compute, Prices
 from common.catalog.sizes import Size
-from common.records.cost import Bill, Fleet, Price
 from common.records.figure import Figure, Metric, Subject
+from common.records.files import Bill, Fleet, Price
 from common.records.run import Machine
 from common.records.summary import Interval
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from common.catalog.images import python_series
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.host.machine import machine
 from common.project import ROOT

@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 
 from common.catalog.frameworks import frameworks
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.records.window import Canary, Window
 from common.tables import as_markdown
+from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.reports import throughput as report

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from rich.table import Table
 
 from common.catalog.prices import Prices
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
 from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes

@@ -12,13 +12,13 @@ from msgspec import Struct
 from rich.console import Console, RenderableType
 
 from common.aws.settings import FargateSettings
-from common.catalog.numbers import counted
 from common.errors import BenchmarkError, FailedError
 from common.records.figure import Figure
 from common.records.run import Cell, Run
-from common.records.visit import Visit
-from common.runtimes.approval import PlannedServer
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate, candidate_from_cell
+from common.runtimes.preparation import PlannedServer
+from common.words import counted
 from loadtests.campaign.plan import PlannedVisit
 
 RunType = TypeVar("RunType", bound=Run)

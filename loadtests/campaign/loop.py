@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from common.catalog.numbers import counted
 from common.console import LiveProgress, Terminal, format_clock, live_progress
 from common.errors import BenchmarkError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.tables import Form
+from common.words import counted
 from loadtests.campaign.experiment import Experiment, SummaryType, expected_s
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit

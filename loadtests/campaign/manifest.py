@@ -12,12 +12,11 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
 from common.catalog.servers import command
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.engine.bases import is_stand_in
+from common.engine.builds import BASE, BASE_DIGEST
 from common.engine.client import engine
-from common.engine.labels import BASE, BASE_DIGEST
 from common.host.cores import Cores, split_cores
 from common.host.machine import machine, revision
 from common.packages.variants import source_digest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from common.records.visit import Visit
+from common.records.schema import Visit
 
 Kind = TypeVar("Kind", bound=Visit)
 

@@ -8,16 +8,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from common.aws.settings import FargateSettings
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError
 from common.host.machine import machine, revision
 from common.host.run_lock import hold_run_lock
 from common.records.run import Run
-from common.runtimes.approval import PlannedServer, approve_cost
 from common.runtimes.candidates import Candidate
-from common.runtimes.preparation import prepare
+from common.runtimes.preparation import PlannedServer, approve_cost, prepare
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out
 from loadtests.campaign.manifest import cell_of, command_line

@@ -21,7 +21,7 @@ from common.project import ROOT
 from common.records import upgrade
 from common.records.files import decode_run, decode_visit
 from common.records.run import Run
-from common.records.visit import Visit
+from common.records.schema import Visit
 
 RESULTS = ROOT / "loadtests" / "results"
 MANIFESTS = ("run.json", "sizes.json", "experiment.json")

@@ -7,7 +7,6 @@ from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
 from common.catalog.images import DEFAULT_PYTHON, GENERATOR
-from common.catalog.selection import one_of
 from common.cli.parameters import ONE_PYTHON, SizeParameters, StackParameter
 from common.console import Terminal
 from common.errors import UsageError
@@ -15,6 +14,7 @@ from common.records.load import Arrivals, LoadSpec, Tool
 from common.registries.api import RegistryAddress
 from common.registries.pushing import registry_pusher
 from common.runtimes.candidates import describe_runtime, require_local
+from common.words import one_of
 from loadtests.campaign.loop import start
 from loadtests.cli.parameters import Delay, LoadParameters, Out, Rounds, RunParameters
 from loadtests.cli.resuming import resumable

@@ -11,10 +11,10 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.selection import one_of
 from common.cli.parameters import NO_FARGATE
 from common.console import Terminal
 from common.project import ROOT
+from common.words import one_of
 from loadtests.cli.main import command_line
 
 INTRODUCTION = (

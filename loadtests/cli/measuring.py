@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from common.aws.sizes import parse_fargate_sizes
+from common.aws.spending import parse_fargate_sizes
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.runtimes import Runtime
-from common.catalog.selection import one_of
-from common.catalog.sizes import Size, parse_memory
+from common.catalog.sizes import Runtime, Size, parse_memory
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import (
     FRAMEWORK,
@@ -32,7 +30,6 @@ from common.cli.parameters import (
 from common.console import Terminal
 from common.errors import UsageError
 from common.registries.api import RegistryAddress
-from common.runtimes.approval import approve_cost
 from common.runtimes.candidates import (
     Candidate,
     describe_runtime,
@@ -40,7 +37,8 @@ from common.runtimes.candidates import (
     require_local,
     select_candidates,
 )
-from common.runtimes.preparation import prepare
+from common.runtimes.preparation import approve_cost, prepare
+from common.words import one_of
 from loadtests.campaign.loop import start
 from loadtests.cli.parameters import VCPUS, Rounds, RunParameters
 from loadtests.cli.resuming import resumable

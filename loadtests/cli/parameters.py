@@ -8,10 +8,9 @@ from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
 from common.aws.settings import FargateSettings
-from common.catalog.runtimes import Runtime
-from common.catalog.selection import canonical, one_of
+from common.catalog.sizes import Runtime
 from common.cli.parameters import Format
-from common.conformance.endpoint import Endpoint
+from common.conformance.wire import Endpoint
 from common.console import Terminal
 from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
@@ -20,6 +19,7 @@ from common.records.run import Design, Stopping
 from common.runtimes.candidates import Candidate, guest_candidate, parse_runtime
 from common.runtimes.guests import guest_at, image_guest
 from common.tables import Form
+from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.stopping import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S

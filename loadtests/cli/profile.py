@@ -6,21 +6,20 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import FRAMEWORK, Pythons
 from common.console import Terminal
 from common.errors import UsageError
+from common.host.folders import require_writable, write_file
 from common.host.run_lock import hold_run_lock
-from common.output import require_writable, write_file
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
 from loadtests.cli.parameters import LoadParameters
 from loadtests.cli.throughput import CompareSide
-from loadtests.experiments.sides import Side, both_candidates
+from loadtests.experiments.compare import Side, both_candidates
 from loadtests.profiles import flame, sampling
 
 PAGE = RESULTS / "profile.html"

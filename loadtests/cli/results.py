@@ -11,19 +11,18 @@ from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
 from common.catalog.inventory import package_table
-from common.catalog.numbers import counted
 from common.catalog.popularity import load_popularity
 from common.catalog.prices import load_prices
-from common.catalog.selection import canonical
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
+from common.host.folders import write_file
 from common.host.machine import machine
-from common.output import write_file
 from common.records.documentation import PAGE, SCHEMAS, page, schemas
 from common.records.figure import Figure
 from common.tables import Form
+from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, bill_notes, bill_table, make_bill
 from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable

@@ -8,8 +8,7 @@ import msgspec
 from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
-from common.catalog.runtimes import Runtime
-from common.catalog.selection import canonical, one_of
+from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameter, StackParameters
 from common.conformance.candidates import LONGEST_S, SIZE
@@ -20,10 +19,11 @@ from common.packages.releases import newest_of_each_minor, releases
 from common.records.load import Tool
 from common.records.run import Design
 from common.records.summary import Summary
-from common.runtimes.approval import PlannedServer, approve_cost
 from common.runtimes.candidates import describe_runtime, parse_runtime, require_local
 from common.runtimes.guests import how_to_pin
+from common.runtimes.preparation import PlannedServer, approve_cost
 from common.tables import Form
+from common.words import canonical, one_of
 from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import repeated_rates
 from loadtests.campaign.loop import Begin, start
@@ -39,9 +39,8 @@ from loadtests.cli.parameters import (
     StoppingParameters,
 )
 from loadtests.cli.resuming import resumable
-from loadtests.experiments.compare import begin_compare, compare_runs, slower_than_allowed
+from loadtests.experiments.compare import STACK, Side, begin_compare, compare_runs, slower_than_allowed
 from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
-from loadtests.experiments.sides import STACK, Side
 from loadtests.reports import history as history_report
 from loadtests.reports import throughput as report
 

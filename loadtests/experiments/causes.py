@@ -6,11 +6,10 @@ from msgspec.structs import replace
 from rich.console import Console
 from typing_extensions import override
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.records.experiments.latency import CausesRun, LatencySummary, Point
 from common.records.load import Rate
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.runtimes.surroundings import why_no_proxy
 from loadtests.campaign.manifest import RunIdentity, run_fields

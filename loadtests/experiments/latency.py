@@ -11,10 +11,8 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.aws.sizes import with_minimum_memory
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import SMALLEST_VCPU, Size
+from common.aws.spending import with_minimum_memory
+from common.catalog.sizes import SMALLEST_VCPU, Runtime, Size
 from common.conformance.candidates import LONGEST_S, conform_all, require_some_conforming
 from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
 from common.errors import BenchmarkError, GeneratorBoundError, UsageError
@@ -23,11 +21,12 @@ from common.records.experiments.latency import CONNECTIONS, LatencyRun, LatencyS
 from common.records.figure import Figure
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.run import Cell, Conformance
+from common.records.schema import Visit
 from common.records.summary import Verdict
-from common.records.visit import Visit
-from common.runtimes.approval import PlannedServer
 from common.runtimes.candidates import Candidate
 from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
+from common.runtimes.preparation import PlannedServer
+from common.words import counted
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for

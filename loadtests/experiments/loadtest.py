@@ -11,20 +11,19 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.conformance.candidates import answer_requests, conform, conform_all
 from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
 from common.records.load import LoadSpec
 from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
+from common.records.schema import Visit
 from common.records.summary import Decision, Pair, Summary, Verdict
-from common.records.visit import Visit
 from common.records.window import Canary, Window
-from common.runtimes.approval import PlannedServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.preparation import PlannedServer
+from common.words import counted
 from loadtests.analysis.comparison import looks_of
 from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropping, pairs_of
 from loadtests.analysis.values import requests_per_cpu_s

@@ -6,17 +6,16 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.conformance.candidates import conform_all
 from common.errors import BenchmarkError
 from common.host.cores import split_cores
 from common.records.experiments.memory import LimitVisit, MemoryCell, MemoryRun, MemorySummary, MemoryVisit
 from common.records.figure import Figure
 from common.records.run import Cell
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
+from common.words import counted
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields

@@ -6,8 +6,7 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.engine.contents import ZSTD_LEVEL
 from common.errors import BenchmarkError, FailedError
 from common.records.experiments.footprint import (
@@ -20,10 +19,11 @@ from common.records.experiments.footprint import (
 )
 from common.records.figure import Figure
 from common.records.run import Cell
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.registries.api import RegistryAddress
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import available, prepare
+from common.words import counted
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
 from loadtests.campaign.plan import PlannedVisit

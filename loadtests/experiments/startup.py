@@ -7,29 +7,26 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.runtimes import Runtime
-from common.catalog.selection import select
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.conformance.candidates import conform_all
-from common.engine import pulls
-from common.engine.page_cache import cold_method
+from common.engine.cold_starts import cold_method, require_dockerd
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores
-from common.host.shaped_link import parse_bandwidths, require_namespaces
+from common.host.network import parse_bandwidths, require_namespaces
 from common.records.experiments.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.figure import Figure
 from common.records.run import Cell
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.registries import local
 from common.runtimes.candidates import Candidate
+from common.words import select
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.reports import startup as report
 from loadtests.reports.startup import WARM_BYTES
-from loadtests.visits.pull import Puller, puller
-from loadtests.visits.start import import_costs, observe, pinned
+from loadtests.visits.startup import Puller, import_costs, observe, pinned, puller
 
 CACHES = ("warm", "cold")
 ROUNDS = 5
@@ -168,7 +165,7 @@ def parse_links(text: str, runtime: Runtime) -> tuple[str, ...]:
         if runtime is Runtime.PROCESS:
             raise UsageError(f"BANDWIDTH={text} needs RUNTIME=docker; RUNTIME=process has no images to pull.")
         require_namespaces()
-        pulls.require_program()
+        require_dockerd()
         local.require_program()
     return links
 

@@ -7,12 +7,11 @@ from msgspec.structs import replace
 from rich.console import Console
 from typing_extensions import override
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.errors import FailedError, UsageError
 from common.records.experiments.latency import CONNECTIONS, SATURATED, LatencySummary, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.analysis.values import capacity_rps
 from loadtests.campaign.manifest import RunIdentity, run_fields

@@ -16,15 +16,15 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
-from common.host.cpu import process_cpu_s
 from common.host.folders import temporary_folder
+from common.host.meters import process_cpu_s
 from common.host.readiness import wait_until
 from common.project import ROOT
 from common.records.experiments.generator import GeneratorCell, GeneratorRun, GeneratorSummary, GeneratorVisit
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, run_fields

@@ -8,17 +8,16 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.aws.settings import FargateSettings
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.conformance.candidates import conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError
 from common.records.experiments.generator import CrosscheckSummary
 from common.records.load import LoadSpec, Tool
 from common.records.run import Cell, CrosscheckRun, Design
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate, candidate_from_cell
+from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, expected_s
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields, setup_for

@@ -15,18 +15,16 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import temporary_folder
 from common.host.supervisor import Program
 from common.records.experiments.generator import DistributedRun, DistributedSummary
 from common.records.load import LoadSpec, Setup
-from common.records.schema import decode
-from common.records.visit import Visit
+from common.records.schema import Visit, decode
 from common.records.window import Load, Window
 from common.runtimes.candidates import Candidate
+from common.words import counted
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit

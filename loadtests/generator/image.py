@@ -10,7 +10,7 @@ from common.catalog.images import GENERATOR, images
 from common.engine.client import build_client, build_environment
 from common.errors import FailedError
 from common.host.folders import temporary_folder
-from common.packages.build_secrets import proxy_arguments, secret_arguments
+from common.packages.indexes import proxy_arguments, secret_arguments
 from common.project import ROOT
 
 _FOLDERS = ("common", "loadtests", "docker")

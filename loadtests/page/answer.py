@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from common.catalog.numbers import counted
 from common.records.summary import Controls, Decision, Pair
+from common.words import counted
 from loadtests.analysis.comparison import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY

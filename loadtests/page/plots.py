@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from common.catalog.numbers import counted
 from common.records.summary import Interval
+from common.words import counted
 from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow

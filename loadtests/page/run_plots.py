@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from common.catalog.numbers import counted
 from common.records.experiments.latency import LatencyRun, LatencySummary, TrafficRow, WorkersRun
 from common.records.experiments.startup import StartRow, StartupRun, StartupSummary
 from common.records.run import LoadRun
 from common.records.window import Window
+from common.words import counted
 from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page
 from loadtests.page.plots import MOST, Plot, busy_response_times, costs, prices, rates, response_times, sizes_and_rates

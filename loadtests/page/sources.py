@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from common.catalog.numbers import counted
 from common.console import Terminal
 from common.errors import UsageError
 from common.records.experiments.footprint import FootprintRun
@@ -16,9 +15,10 @@ from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run
+from common.records.schema import Visit
 from common.records.summary import Interval, Summary, Verdict
-from common.records.visit import Visit
 from common.records.window import Window
+from common.words import counted
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders

@@ -10,19 +10,19 @@ from markupsafe import Markup
 
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.numbers import counted
 from common.catalog.popularity import load_popularity
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject, subject_of
 from common.records.run import Cell
 from common.records.summary import DropReason
 from common.records.window import Window
+from common.words import counted
 from loadtests.analysis.values import by_cell, requests_per_cpu_s
+from loadtests.page.charts import Scale, fitted, line, picture, text
 from loadtests.page.columns import BYTES_PER_MB
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
-from loadtests.page.svg import Scale, fitted, line, picture, text
 
 DROPPED = {
     DropReason.RESOLVED: "each of its pairs was decided",

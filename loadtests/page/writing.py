@@ -17,9 +17,9 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from common.catalog.numbers import counted
 from common.records.figure import Figure
 from common.records.window import Window
+from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.page.answer import answer
 from loadtests.page.columns import COLUMNS

@@ -12,7 +12,7 @@ from common.records.window import Latency
 from loadtests.reports import latency
 from loadtests.reports.formatting import with_bounds
 from loadtests.reports.workers import ByRound
-from loadtests.statistics.paired import paired_ratio
+from loadtests.statistics.intervals import paired_ratio
 
 FEWEST_FOR_TAIL = 400
 """The fewest answers of a server from which its 99th percentile is read."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from common.catalog.numbers import counted
 from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary, TaskStart
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Interval, Verdict
+from common.words import counted
 from loadtests.reports.formatting import MB, bounds, estimate, plain_table, with_bounds
 from loadtests.statistics.intervals import mean_interval
 

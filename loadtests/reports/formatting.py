@@ -6,9 +6,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.numbers import counted
 from common.records.run import Cell
 from common.records.summary import Interval
+from common.words import counted
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS
 
 MISSING = "-"

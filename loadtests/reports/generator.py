@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from common.catalog.numbers import counted
 from common.records.experiments.generator import (
     CrosscheckSummary,
     DistributedRun,
@@ -21,12 +20,11 @@ from common.records.load import Tool
 from common.records.run import CrosscheckRun
 from common.records.summary import Interval
 from common.records.window import Load, Window
-from loadtests.analysis import shares
-from loadtests.analysis.values import by_cell, requests_per_cpu_s, throughput_rps
+from common.words import counted
+from loadtests.analysis.values import by_cell, generator_share, requests_per_cpu_s, server_share, throughput_rps
 from loadtests.analysis.verdicts import GENERATOR_CEILING, worker_reasons
 from loadtests.reports.formatting import MS_PER_S, bounds, estimate, plain_table, share, with_bounds
-from loadtests.statistics.intervals import log_interval
-from loadtests.statistics.paired import paired_ratio
+from loadtests.statistics.intervals import log_interval, paired_ratio
 
 OURS, WRK, FAST_HTTP_USER = "ours", "wrk", "FastHttpUser"
 HEADINGS = ("server", "connections", "generator", "req/CPU-s", "95 % interval", "to wrk", "to FastHttpUser",
@@ -124,8 +122,8 @@ def _tool_row(run: CrosscheckRun, cell: str, windows: Sequence[Window]) -> ToolR
         cell=cell,
         requests_per_cpu_s=log_interval(list(_by_round(windows, requests_per_cpu_s).values())),
         throughput_rps=log_interval(list(_by_round(windows, throughput_rps).values())),
-        server_utilisation=shares.server(loads, run.setup.size.vcpu),
-        generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
+        server_utilisation=server_share(loads, run.setup.size.vcpu),
+        generator_utilisation=generator_share(loads, len(run.setup.generator_cores)),
     )
 
 

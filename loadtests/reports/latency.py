@@ -6,8 +6,7 @@ from msgspec.structs import replace
 from rich.console import Group
 from rich.table import Table
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.experiments.latency import (
     SATURATED,
     LatencyRun,
@@ -21,8 +20,8 @@ from common.records.experiments.latency import (
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Interval, Verdict
 from common.records.window import Load, Window
-from loadtests.analysis import shares
-from loadtests.analysis.values import requests_per_cpu_s
+from common.words import counted
+from loadtests.analysis.values import requests_per_cpu_s, server_share, throttled_share
 from loadtests.analysis.verdicts import verdicts
 from loadtests.reports.formatting import (
     MB,
@@ -124,9 +123,9 @@ def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[Traff
         p50_s=log_interval([latency.p50 for latency in latencies]),
         p99_s=percentile(loads, "p99", 0.99, FEWEST_P99),
         p999_s=percentile(loads, "p999", 0.999, FEWEST_P999),
-        throttled_share=shares.throttled(loads),
+        throttled_share=throttled_share(loads),
         throttled_periods=sum(periods) if periods else None,
-        server_utilisation=shares.server(loads, point.size.vcpu),
+        server_utilisation=server_share(loads, point.size.vcpu),
         histogram=histogram.sparse(histogram.merge(histogram.dense(load.histogram) for load in loads)),
         verdict=next(iter(reasons), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in reasons.items()},

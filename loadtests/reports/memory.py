@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.experiments.memory import (
     LimitVisit,
     MemoryCell,
@@ -18,6 +17,7 @@ from common.records.experiments.memory import (
 )
 from common.records.figure import Conditions, Figure, Metric, exact, figure
 from common.records.summary import Verdict
+from common.words import counted
 from loadtests.analysis.verdicts import failures, sentences
 from loadtests.reports.formatting import MB, MISSING, bounds, estimate, number, plain_table, stand_in_notes
 from loadtests.statistics.intervals import log_interval

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from common.catalog.numbers import counted
 from common.records.experiments.startup import (
     Pull,
     PullCell,
@@ -20,6 +19,7 @@ from common.records.experiments.startup import (
 )
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Verdict
+from common.words import counted
 from loadtests.analysis.verdicts import failures, sentences, too_few
 from loadtests.reports.formatting import bounds, estimate, number, plain_table, stand_in_notes
 from loadtests.statistics.intervals import log_interval

@@ -5,20 +5,27 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 from rich.table import Table
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, LoadRun
 from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
 from common.records.window import Canary, Load, Window
 from common.tables import markdown_table
-from loadtests.analysis import shares
+from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, stack_rows
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
 from loadtests.analysis.comparison import decide, looks_of, rank_ranges, ties
 from loadtests.analysis.controls import watch
 from loadtests.analysis.dropping import dropouts, is_alone, pairs_of, ranks, steadying
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.values import (
+    by_cell,
+    foreign_share,
+    generator_share,
+    server_share,
+    stolen_share,
+    throttled_share,
+    values_by_round,
+)
 from loadtests.analysis.verdicts import permits_ranking, verdicts
 from loadtests.reports.formatting import (
     MB,
@@ -143,11 +150,11 @@ def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdi
         sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.setup.load.scenario == "sleepers" else None,
         requests=sum(load.requests for load in loads),
         errors=sum(sum(load.failures.values()) for load in loads),
-        server_utilisation=shares.server(loads, run.setup.size.vcpu),
-        generator_utilisation=shares.generator(loads, len(run.setup.generator_cores)),
-        throttled=shares.throttled(loads),
-        foreign=shares.foreign(loads, len(run.setup.server_cores)),
-        steal=shares.stolen(loads, len(run.setup.server_cores)),
+        server_utilisation=server_share(loads, run.setup.size.vcpu),
+        generator_utilisation=generator_share(loads, len(run.setup.generator_cores)),
+        throttled=throttled_share(loads),
+        foreign=foreign_share(loads, len(run.setup.server_cores)),
+        steal=stolen_share(loads, len(run.setup.server_cores)),
         windows_discarded=sum(len(load.discarded) for load in loads),
         slices=sum(len(load.slices) for load in loads) if run.slicing else None,
         slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,

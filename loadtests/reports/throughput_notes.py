@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from common.catalog.numbers import counted
 from common.records.load import Setup
 from common.records.run import Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
+from common.words import counted
 from loadtests.analysis.dropping import fewest_chance
 from loadtests.analysis.verdicts import sentences
 from loadtests.reports.formatting import (

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from common.catalog.numbers import counted
 from common.records.experiments.latency import (
     SATURATED,
     LatencyRun,
@@ -16,13 +15,13 @@ from common.records.experiments.latency import (
     WorkerChoice,
 )
 from common.records.window import Load
+from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import REMARKS
 from loadtests.reports import latency
 from loadtests.reports.formatting import MB, with_bounds
 from loadtests.reports.latency import FEWEST_P99, loads_by_round
-from loadtests.statistics.intervals import log_interval
-from loadtests.statistics.paired import paired_ratio
+from loadtests.statistics.intervals import log_interval, paired_ratio
 
 EQUIVALENT = 0.05
 """Capacities that differ by no more than this share count as the same."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from markupsafe import escape
 
-from common.output import named_if_unwritable
+from common.host.folders import named_if_unwritable
 from common.records.figure import Figure, Metric, Subject
 from loadtests.page.stacks import part_id
 from loadtests.reports.formatting import estimate

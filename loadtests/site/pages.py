@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from markupsafe import Markup
 
 from common.errors import UsageError
-from common.output import named_if_unwritable
+from common.host.folders import named_if_unwritable
 from common.records.figure import Subject
 from loadtests.page.answer import answer
 from loadtests.page.columns import BY_KEY
@@ -19,8 +19,7 @@ from loadtests.page.writing import ABOUT, report, style, templates
 from loadtests.reports.throughput import title
 from loadtests.site.badge import Badge
 from loadtests.site.pictures import pictures
-from loadtests.site.published import PublishedRun
-from loadtests.site.short import results_json, results_md
+from loadtests.site.published import PublishedRun, results_json, results_md
 
 MARKER = ".api-benchmark-site"
 """A file of a site, which tells its folder from others: only such a folder is written over."""

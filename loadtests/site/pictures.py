@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.project import ROOT
+from loadtests.page.charts import dot, picture, text
 from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
-from loadtests.page.svg import dot, picture, text
 from loadtests.page.writing import style_file
 
 PICTURES = ROOT / "docs" / "pictures"

@@ -1,17 +1,25 @@
-"""Estimates with confidence intervals, from independent values. Pure functions on numbers.
+"""Estimates with confidence intervals from independent values, and t tests on paired ones. Pure functions on numbers.
 
-Each window measures one fresh server, so values are independent, and their logarithms are close to normal.
+Each window measures one fresh server, so values are independent, and their logarithms are close to normal. Pairs are
+compared by Student's t tests on their log ratios, many pairs at once.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, stdtrit
+import numpy.typing as npt
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from common.records.summary import Interval
 
 CONFIDENCE = 0.95
+Array = npt.NDArray[np.float64]
+POWER = 0.8
+"""The probability of a decision for which a number of rounds is planned."""
+FARTHEST_ROUNDS = 10_000
+"""A larger number of rounds counts as out of reach."""
 
 
 def log_interval(values: Sequence[float]) -> Interval | None:
@@ -62,3 +70,91 @@ def scaled(interval: Interval, factor: float) -> Interval:
         high=None if interval.high is None else interval.high * factor,
         n=interval.n,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LogRatios:
+    """For each pair: the number of rounds, and the mean and standard deviation of its log ratios."""
+
+    n: Array
+    mean: Array
+    sd: Array
+    freedom: Array
+    """The degrees of freedom of the standard deviations."""
+
+    @classmethod
+    def of(cls, logs: Array) -> "LogRatios":
+        """Create from log ratios with rounds in rows and pairs in columns; NaN if a round has no ratio."""
+        present = ~np.isnan(logs)
+        n = present.sum(axis=0).astype(float)
+        mean = np.where(present, logs, 0).sum(axis=0) / np.maximum(n, 1)
+        squares = np.where(present, logs - mean, 0) ** 2
+        return cls(n, mean, np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1)), np.maximum(n - 1, 1))
+
+    def different(self) -> Array:
+        """Return p-values for the hypotheses of no difference; 1 with fewer than two rounds, which have no spread."""
+        return np.minimum(1, 2 * self._beyond(np.abs(self.mean)))
+
+    def equivalent(self, band: float) -> Array:
+        """Return p-values for the hypotheses that the log ratio lies outside +-``band``: two one-sided tests.
+
+        The larger of the two p-values, which counts, is that of the nearer bound. Source: Schuirmann, J. Pharmacokin.
+        Biopharm. 15 (1987).
+        """
+        return self._beyond(band - np.abs(self.mean))
+
+    def rounds_needed(self, band: float, different: float, equivalent: float, power: float = POWER) -> Array:
+        """Return the total rounds after which either test, at its level, decides with probability ``power`` or more.
+
+        They stand on the estimates so far being the truth. NaN without a spread, infinite where out of reach.
+        """
+        distance = np.abs(self.mean)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rounds = np.minimum(
+                _rounds(self.sd / distance, different / 2, power),
+                # Either of the two one-sided tests may miss.
+                _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
+            )
+        return np.where(self.n < 2, np.nan, np.where(rounds > FARTHEST_ROUNDS, np.inf, rounds))  # noqa: PLR2004
+
+    def bounds(self, confidence: float) -> tuple[Array, Array]:
+        """Return the ratios' lower and upper confidence limits; NaN with fewer than two rounds."""
+        half = stdtrit(self.freedom, (1 + confidence) / 2) * self.sd / np.sqrt(np.maximum(self.n, 1))
+        half = np.where(self.n < 2, np.nan, half)  # noqa: PLR2004
+        return np.exp(self.mean - half), np.exp(self.mean + half)
+
+    def _beyond(self, distance: Array) -> Array:
+        """Return the probability of a mean at least ``distance`` to one side if the true mean is 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = distance * np.sqrt(self.n) / self.sd
+        t = np.where(np.isnan(t), 0, t)
+        return np.where(self.n < 2, 1.0, stdtr(self.freedom, -t))  # noqa: PLR2004
+
+
+def _rounds(relative_sd: Array, level: float, power: float) -> Array:
+    """Return how many values a one-sided t test at ``level`` needs for ``power``, by Guenther's approximation.
+
+    Source: W. C. Guenther, The American Statistician 35 (1981).
+    """
+    z = ndtri(1 - level)
+    return np.ceil((z + ndtri(power)) ** 2 * relative_sd**2 + z**2 / 2)
+
+
+def holm(p_values: Array, family: int | None = None) -> Array:
+    """Return p-values adjusted to control the family-wise error rate (Holm 1979).
+
+    ``family`` is the number of hypotheses if some have no p-value here; those are not rejected.
+    """
+    order = np.argsort(p_values)
+    steps = (len(p_values) if family is None else family) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(p_values[order] * steps)
+    return np.minimum(adjusted, 1)
+
+
+def paired_ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Interval | None:
+    """Return the geometric mean of the rounds' ratios of ``a`` to ``b``; ``None`` if no round has both.
+
+    The interval is Student's t on the logarithms of the ratios.
+    """
+    return log_interval([a[number] / b[number] for number in sorted(a.keys() & b.keys())])

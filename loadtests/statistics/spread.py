@@ -14,8 +14,7 @@ import numpy as np
 from scipy.special import digamma, polygamma, stdtrit
 
 from common.records.summary import Interval, Spread
-from loadtests.statistics.intervals import CONFIDENCE
-from loadtests.statistics.paired import Array
+from loadtests.statistics.intervals import CONFIDENCE, Array
 
 Values = Mapping[str, Mapping[int, float]]
 MOST_FREEDOM = 1e6

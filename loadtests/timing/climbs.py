@@ -19,10 +19,9 @@ from loadtests.scenarios.base import Climb
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.timing.staircase import Staircase, climb
 from loadtests.timing.window import WindowPlan, wait_open
-from loadtests.users.arrival_user import open_loop_of
 from loadtests.users.arrivals import MOST_RPS
 from loadtests.users.closed_loop import ClosedLoop
-from loadtests.users.http_user import KeepAliveUser
+from loadtests.users.http_user import KeepAliveUser, open_loop_of
 from loadtests.users.loops import loop_of
 from loadtests.users.options import options_of
 

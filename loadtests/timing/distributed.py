@@ -18,12 +18,11 @@ import gevent
 import psutil
 from locust.runners import MasterRunner, WorkerRunner
 
-from common.host.core_times import core_times
-from common.host.cpu import CpuReading
+from common.host.cores import core_times
+from common.host.meters import CpuReading
 from common.records.window import Load
-from loadtests.timing.health import Health
 from loadtests.timing.parts import Part, decode, encode, merged, with_server_gone
-from loadtests.timing.snapshot import difference, snapshot
+from loadtests.timing.snapshot import Health, difference, snapshot
 from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, read, wait, wait_open, write
 from loadtests.users.closed_loop import ClosedLoop
 

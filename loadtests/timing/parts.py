@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from common.host.core_times import CoreTimes
-from common.host.cpu import CpuReading, processes_ended, processes_started
+from common.host.cores import CoreTimes
+from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Latency, Load, OpenLoop, WorkerLoad
 from loadtests.users import histogram
 

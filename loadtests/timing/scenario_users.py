@@ -8,8 +8,7 @@ from locust import User, tag, task
 
 from loadtests.scenarios.base import Scenario, Task
 from loadtests.scenarios.registry import SCENARIOS
-from loadtests.users.arrival_user import ArrivalUser
-from loadtests.users.http_user import FastUser, KeepAliveUser
+from loadtests.users.http_user import ArrivalUser, FastUser, KeepAliveUser
 from loadtests.users.options import options_of
 
 DELAY_MS = 100

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from common.host.cpu import CpuReading, processes_ended, processes_started
+from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Load, Slice
 from loadtests.timing.snapshot import latency_of
 from loadtests.users import histogram

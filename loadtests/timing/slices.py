@@ -22,13 +22,13 @@ import psutil
 from locust.env import Environment
 from msgspec.structs import replace
 
-from common.catalog.numbers import counted
-from common.host.core_times import CoreTimes, core_busy_s, core_times
-from common.host.cpu import CpuReading, process_cpu_s, read_cpu
+from common.host.cores import CoreTimes, core_busy_s, core_times
+from common.host.meters import CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.run import Slicing
 from common.records.window import Load, Slice
+from common.words import counted
 from loadtests.analysis.slice_verdicts import mostly_disturbed
 from loadtests.scenarios.registry import scenario_for
 from loadtests.statistics.slow_passes import costs, slow_passes

@@ -7,7 +7,7 @@ from time import perf_counter
 import gevent
 from msgspec.structs import replace
 
-from common.host.memory import private_bytes
+from common.host.meters import private_bytes
 from common.records.load import Objective
 from common.records.window import Load, LoadStep
 from loadtests.analysis.climbing import MOST_STEPS, broken, next_target, unsent

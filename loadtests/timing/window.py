@@ -15,10 +15,9 @@ import gevent
 import msgspec
 import psutil
 
-from common.host.cpu import CpuReading, read_cpu
+from common.host.meters import CpuReading, read_cpu
 from common.records.window import Load
-from loadtests.timing.health import Health
-from loadtests.timing.snapshot import difference, snapshot
+from loadtests.timing.snapshot import Health, difference, snapshot
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import added_up
@@ -43,7 +42,7 @@ class WindowPlan:
     gate_of: int = 1
     """The number of generators that share the gate."""
     meter: str = ""
-    """A meter of ``common.host.cpu``; empty if the server's CPU time cannot be read."""
+    """A meter of ``common.host.meters``; empty if the server's CPU time cannot be read."""
     cores: tuple[int, ...] = ()
     """The cores that the generator is pinned to; empty if it is not pinned."""
     server_cores: tuple[int, ...] = ()

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.errors import FailedError
-from common.host.memory import MemoryReading, read_memory
+from common.host.meters import MemoryReading, read_memory
 from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryVisit
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate

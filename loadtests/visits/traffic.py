@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.host.memory import read_memory
+from common.host.meters import read_memory
 from common.records.experiments.latency import SATURATED, Point, Traffic, TrafficVisit
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load

@@ -15,12 +15,12 @@ from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 from locust.env import Environment
 
-from common.catalog.numbers import counted
 from common.catalog.prices import load_prices
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
 from common.records.summary import Interval
+from common.words import counted
 from loadtests.campaign.store import RunFolder
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources
@@ -31,10 +31,9 @@ from loadtests.statistics.intervals import log_interval
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.options import options_of
 from loadtests.web import recording
-from loadtests.web.form import app_of, web_ui_of
+from loadtests.web.form import app_of, choices, fields, wanted_of, web_ui_of
 from loadtests.web.guard import require_login
 from loadtests.web.monitor import Monitor, Slice, of_record, per_cpu_values
-from loadtests.web.stack_form import choices, fields, wanted_of
 from loadtests.web.switchboard import PASSWORD_VARIABLE, Offer, State, Switchboard
 
 KEY = "per-vcpu"

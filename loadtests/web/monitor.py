@@ -10,8 +10,7 @@ import psutil
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from common.host.cpu import CpuReading, read_cpu
-from common.host.memory import private_bytes
+from common.host.meters import CpuReading, private_bytes, read_cpu
 from common.records.window import Load
 from loadtests.users import histogram
 from loadtests.users.loops import tallies_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from common.host.cpu import CpuReading
+from common.host.meters import CpuReading
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.run import LoadRun, Stopping
 from common.records.window import Load, Window

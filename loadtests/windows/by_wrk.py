@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from common.host.cpu import CpuReading, processes_ended, processes_started, read_cpu
 from common.host.folders import temporary_folder
+from common.host.meters import CpuReading, processes_ended, processes_started, read_cpu
 from common.host.supervisor import Program, supervised
 from common.project import ROOT
 from common.records.load import Setup

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.host.folders import temporary_folder
 from common.records.load import LoadSpec, Setup, Tool
 from common.records.run import Slicing

@@ -2,9 +2,9 @@
 
 import shutil
 
-from common.catalog.selection import one_of
 from common.errors import FailedError, UsageError
 from common.records.load import LoadSpec, Tool
+from common.words import one_of
 from loadtests.scenarios.registry import SCENARIOS, scenario_for
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from common.cli.parameters import StackParameters
 from common.console import Terminal
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Window
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.plan import PlannedVisit, round_order

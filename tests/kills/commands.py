@@ -9,8 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.engine.client import engine_answers
 from common.host.network import free_port
 from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed

@@ -14,7 +14,7 @@ from pathlib import Path
 from common.host.ownership import owner_id
 from common.host.run_lock import VARIABLE
 from common.project import ROOT
-from common.records.visit import Visit
+from common.records.schema import Visit
 from loadtests.campaign.store import RunFolder
 from tests.kills.commands import Command, filled_in
 from tests.kills.leftovers import elsewhere, processes

@@ -10,7 +10,7 @@ import psutil
 
 from common.engine.client import engine, engine_answers
 from common.engine.ownership import OWNER, TAGS, TEMPORARY
-from common.host.shaped_link import NAMESPACES
+from common.host.network import NAMESPACES
 
 
 def processes(place: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from common.project import ROOT
 from common.records.experiments.fargate import FargateRun
 from common.records.files import AnyRun
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Canary
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.main import command_line

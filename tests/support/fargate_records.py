@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.records.experiments.fargate import FargateCell, FargateRun, TaskStart
 from tests.support import records
 

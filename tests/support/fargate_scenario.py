@@ -21,8 +21,7 @@ from common.aws.leases import LEASE_S, expiry_of
 from common.aws.leftovers import clean
 from common.aws.readiness import sweep
 from common.aws.settings import FargateSettings
-from common.aws.sizes import parse_fargate_size
-from common.aws.spending import STOP_S, TaskPrices
+from common.aws.spending import STOP_S, TaskPrices, parse_fargate_size
 from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError
 from common.runtimes.base import RunningServer

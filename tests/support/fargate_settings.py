@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from common.aws.settings import FargateSettings
-from common.aws.sizes import parse_fargate_size
+from common.aws.spending import parse_fargate_size
 from common.catalog.images import image_tag, images
 from common.catalog.stacks import Stack
 from common.runtimes.base import RunningServer

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.catalog.images import OWN_PYTHON
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.summary import Interval, Verdict
 from tests.support.records import NOON

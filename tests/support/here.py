@@ -5,9 +5,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from common.catalog.frameworks import frameworks
-from common.catalog.runtimes import Runtime
 from common.catalog.servers import SERVERS
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack
 from common.host.machine import machine, revision
 from common.records.load import LoadSpec

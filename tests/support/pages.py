@@ -10,12 +10,12 @@ import msgspec
 from msgspec.structs import replace as struct_replace
 
 from common.catalog.prices import load_prices
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.console import Terminal
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, Run
+from common.records.schema import Visit
 from common.records.summary import Interval, Verdict
-from common.records.visit import Visit
 from loadtests.campaign.store import VISITS, RunFolder
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources, read_sources

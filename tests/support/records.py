@@ -4,8 +4,7 @@ import platform
 from datetime import UTC, datetime
 from typing import Any
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.records.load import LoadSpec, Setup
 from common.records.run import Cell, CompareRun, LoadRun, Machine, Run, Stopping
 from common.records.window import Canary, Latency, Load, Slice, Window, WorkerLoad

@@ -12,7 +12,7 @@ from typing_extensions import override
 from common.console import Terminal
 from common.errors import BenchmarkError
 from common.records.run import Cell, LoadRun
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, expected_s

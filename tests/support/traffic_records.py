@@ -5,8 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.records.experiments.latency import CausesRun, LatencyRun, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.window import Latency, Load

@@ -13,7 +13,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from common import contract
-from common.conformance.endpoint import Endpoint
+from common.conformance.wire import Endpoint
 from common.contract import slept
 
 LONGEST_MS = 20

@@ -6,8 +6,7 @@ from typing import Annotated
 from msgspec import Struct, field
 
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, says
-from common.records.visit import Visit
+from common.records.schema import SCHEMA_VERSION, Count, Visit, says
 
 
 class LibraryKind(StrEnum):

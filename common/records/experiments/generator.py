@@ -6,9 +6,8 @@ from msgspec import Struct
 
 from common.records.load import Setup
 from common.records.run import Run
-from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
+from common.records.schema import SCHEMA_VERSION, Count, Seconds, Visit, says
 from common.records.summary import Interval
-from common.records.visit import Visit
 from common.records.window import Load
 
 

@@ -7,9 +7,8 @@ from msgspec import Struct
 from common.catalog.sizes import Size
 from common.records.load import Rate, Setup
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, says
+from common.records.schema import SCHEMA_VERSION, Count, Visit, says
 from common.records.summary import Interval, Verdict
-from common.records.visit import Visit
 from common.records.window import Load
 
 CONNECTIONS = 16

@@ -6,9 +6,8 @@ from msgspec import Struct
 
 from common.catalog.sizes import Size
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
+from common.records.schema import SCHEMA_VERSION, Count, Seconds, Visit, says
 from common.records.summary import Interval, Verdict
-from common.records.visit import Visit
 
 
 class Cost(Struct, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.catalog.images import image_tag, images, parse_interpreter, parse_python
-from common.catalog.selection import select
 from common.errors import UsageError
+from common.words import select
 from tests.support.toy_stacks import toy_stack
 
 

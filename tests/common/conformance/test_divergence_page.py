@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import frameworks
-from common.catalog.runtimes import Runtime
 from common.catalog.servers import DEFAULTS, SERVERS
+from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack
 from common.cli import commands
 from common.cli.app import new_app, run

@@ -10,9 +10,9 @@ import pytest
 
 from common.conformance import running
 from common.conformance.divergences import probe
-from common.conformance.endpoint import Endpoint
 from common.conformance.running import Failure
 from common.conformance.suite.test_openapi import LONGEST_MS, document, shortened
+from common.conformance.wire import Endpoint
 from common.contract import parse_delay
 from common.errors import UsageError
 from common.host.network import free_port

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.conformance import running
-from common.conformance.suite.recorder import skip_reason
+from common.conformance.suite.conftest import skip_reason
 from tests.common.conformance import faulty_delays, faulty_hello, faulty_routes, faulty_sleep, faulty_wire
 from tests.common.conformance.faults import FAULTS, Fault
 from tests.common.conformance.good_server import Closing, Good, serving

@@ -24,10 +24,9 @@ from common.catalog.images import DEFAULT_PYTHON, image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
 from common.engine.build_context import start_script, write_context
-from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file
-from common.engine.labels import pinned_versions
+from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file, pinned_versions
 from common.errors import FailedError, UsageError
-from common.packages.uv import pip_options
+from common.packages.indexes import pip_options
 from common.project import ROOT
 from tests.conftest import labelled_images, remove_images
 from tests.support.toy_stacks import APP, toy_stack

@@ -1,16 +1,24 @@
-"""Temporary folders are removed even after a kill, and a folder that cannot be created is one clear error."""
+"""Temporary folders are removed even after a kill; what cannot be created or written is one clear error."""
 
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from common.errors import UsageError
-from common.host.folders import make_folder, orphaned_folders, remove_orphaned_folders, temporary_folder
+from common.host.folders import (
+    make_folder,
+    orphaned_folders,
+    remove_orphaned_folders,
+    require_writable,
+    temporary_folder,
+    write_file,
+)
 from common.host.ownership import owner_id
 from common.project import PROJECT, ROOT
 
@@ -22,6 +30,7 @@ with temporary_folder("build") as folder:
     print(folder, flush=True)
     sys.stdin.read()
 """
+NO_FOLDER = r"/file is not a folder, and one is needed there"
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +145,28 @@ def test_what_a_killed_process_left_is_removed_by_name_alone(place: Path) -> Non
     with temporary_folder("build") as mine:
         remove_orphaned_folders()
         assert list(place.iterdir()) == [mine]
+
+
+def test_the_folders_above_a_file_are_created(tmp_path: Path) -> None:
+    write_file(tmp_path / "new" / "folder" / "page.html", "text")
+    assert (tmp_path / "new" / "folder" / "page.html").read_text() == "text"
+
+
+def test_a_file_that_cannot_be_written_is_refused_with_what_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=NO_FOLDER):
+        write_file(tmp_path / "file" / "page.html", "")
+    with pytest.raises(UsageError, match=NO_FOLDER):
+        require_writable(tmp_path / "file" / "page.html")
+    for attempt in (require_writable, partial(write_file, text="")):
+        with pytest.raises(UsageError, match=r"OUT=.* cannot be written: Is a directory\. Choose another place\."):
+            attempt(tmp_path)
+
+
+def test_the_check_leaves_nothing_behind_and_changes_nothing(tmp_path: Path) -> None:
+    kept, new = tmp_path / "kept.html", tmp_path / "new.html"
+    kept.write_text("text")
+    require_writable(kept)
+    require_writable(new)
+    assert kept.read_text() == "text"
+    assert not new.exists()

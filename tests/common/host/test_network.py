@@ -1,12 +1,27 @@
-"""Ports for servers are free, and stay free while connections are opened."""
+"""Ports stay free while connections are opened; links have the bandwidth they are given, and are removed."""
 
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from common.errors import UsageError
 from common.host import network
-from common.host.network import HOST, free_port
+from common.host.network import (
+    HOST,
+    NAMESPACES,
+    Link,
+    bits_per_s,
+    free_port,
+    parse_bandwidths,
+    remove_orphaned_namespaces,
+    require_namespaces,
+    shaped_link,
+)
+from common.host.ownership import owner_id
+from common.project import PROJECT
+from tests.support.waiting import wait_until
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -31,3 +46,66 @@ def test_the_kernel_chooses_where_its_range_leaves_nothing_below(
     monkeypatch.setattr(network, "_EPHEMERAL", whole_range)
     with socket.create_server((HOST, free_port())):
         pass
+
+
+@pytest.fixture
+def _namespaces() -> None:
+    try:
+        require_namespaces()
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("text", "bandwidths"),
+    [("", ()), ("100mbit", ("100mbit",)), ("FULL, 1gbit,1gbit", ("full", "1gbit")), ("0.5mbit", ("0.5mbit",))],
+)
+def test_bandwidths_are_parsed(text: str, bandwidths: tuple[str, ...]) -> None:
+    assert parse_bandwidths(text) == bandwidths
+
+
+@pytest.mark.parametrize("text", ["100", "mbit", "-1mbit", "1kbit", "900gbit", "100mbps", "full,fast"])
+def test_invalid_bandwidth_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^invalid BANDWIDTH=[^:]*: must be full, or from 100kbit to 100gbit"):
+        parse_bandwidths(text)
+
+
+@pytest.mark.usefixtures("_namespaces")
+def test_transfer_reaches_the_bandwidth_of_the_link() -> None:
+    with shaped_link() as link:
+        assert link.measure_bps() > bits_per_s("1gbit")
+        link.shape("40mbit")
+        assert link.measure_bps() == pytest.approx(bits_per_s("40mbit"), rel=0.15)
+        link.shape("full")
+        assert link.measure_bps() > bits_per_s("1gbit")
+
+
+def _devices() -> str:
+    return subprocess.run(["ip", "link"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.usefixtures("_namespaces")
+def test_namespace_and_link_are_removed_when_the_block_raises() -> None:
+    links: list[Link] = []
+
+    def fail() -> None:
+        with shaped_link() as link:
+            links.append(link)
+            assert link.device in _devices()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not (NAMESPACES / links[0].namespace).exists()
+    wait_until(lambda: links[0].device not in _devices())  # the kernel removes a namespace's devices in its own time
+
+
+@pytest.mark.usefixtures("_namespaces")
+def test_namespaces_of_killed_runs_are_removed() -> None:
+    with subprocess.Popen(["true"]) as exited:
+        orphan = f"{PROJECT}-{owner_id(exited.pid).replace(':', '-')}"
+    subprocess.run(["ip", "netns", "add", orphan], check=True)
+    with shaped_link() as link:
+        assert not (NAMESPACES / orphan).exists()
+        remove_orphaned_namespaces()
+        assert (NAMESPACES / link.namespace).exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common.host.memory import read_memory
+from common.host.meters import read_memory
 from common.host.supervisor import Program, supervised
 from tests.support.waiting import wait_until
 

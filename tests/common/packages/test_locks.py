@@ -12,12 +12,12 @@ import pytest
 
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.runtimes import Runtime
 from common.catalog.servers import SERVERS
+from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack, compatible, stacks
 from common.errors import FailedError, UsageError
+from common.packages.indexes import run_uv, uv_environment
 from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
-from common.packages.uv import run_uv, uv_environment
 from tests.support.toy_index import toy_index
 from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from common.catalog.images import DEFAULT_PYTHON, OWN_PYTHON
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.figure import Subject
 
 PROCESS = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python=OWN_PYTHON)

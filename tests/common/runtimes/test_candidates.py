@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.catalog.images import images
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate, select_candidates
 from tests.support.toy_stacks import toy_stack

@@ -24,7 +24,7 @@ from common.catalog.stacks import Stack
 from common.engine.builds import build_images
 from common.engine.ownership import OWNER, WATCHDOG
 from common.errors import FailedError, UsageError
-from common.host.cpu import cgroup_meter, read_cpu
+from common.host.meters import cgroup_meter, read_cpu
 from common.host.network import free_port
 from common.host.ownership import owner_id
 from common.project import ROOT

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.summary import Verdict
 from common.records.window import Load
 from loadtests.analysis.verdicts import verdicts

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from common.catalog.images import OWN_PYTHON
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import FailedError
 from common.project import ROOT
 from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest

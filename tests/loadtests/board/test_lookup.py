@@ -10,9 +10,8 @@ from msgspec.structs import replace
 from common.catalog.frameworks import frameworks
 from common.catalog.images import images
 from common.catalog.prices import load_prices
-from common.catalog.runtimes import Runtime
 from common.catalog.servers import SERVERS
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack
 from common.host.machine import machine
 from common.records.experiments.footprint import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, Weighed

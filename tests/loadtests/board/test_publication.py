@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.catalog.frameworks import frameworks
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import Design, Guest, LoadRun

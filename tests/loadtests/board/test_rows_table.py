@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from common.catalog.prices import load_prices
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.figure import Conditions, Figure, Metric, Subject
 from loadtests.board.rows import BoardRow, board_rows, fill_command, rows_notes, rows_table
 from tests.loadtests.board.test_rows import EVERYTHING

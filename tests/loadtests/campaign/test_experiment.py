@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from common.records.experiments.memory import LimitVisit, MemoryVisit
-from common.records.visit import Visit
+from common.records.schema import Visit
 from loadtests.campaign.experiment import Remaining, expected_s, remaining_of
 from loadtests.campaign.plan import PlannedVisit
 from tests.support.records import NOON

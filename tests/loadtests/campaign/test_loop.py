@@ -12,7 +12,7 @@ import pytest
 from common.console import Terminal
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError, OutOfTimeError, UsageError
 from common.host.run_lock import hold_run_lock
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.tables import Form

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.host.cores import split_cores
 from common.host.machine import machine
 from common.records.load import LoadSpec

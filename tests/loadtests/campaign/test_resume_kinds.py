@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.errors import GeneratorBoundError
 from common.host.cores import split_cores
 from common.records.experiments.generator import GeneratorCell, GeneratorRun, GeneratorVisit
 from common.records.experiments.latency import LatencyRun, TrafficVisit, WorkersRun
 from common.records.load import LoadSpec, Rate, Tool
 from common.records.run import CrosscheckRun, Design, Run
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Window
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.resume import resume

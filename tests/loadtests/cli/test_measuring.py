@@ -15,8 +15,7 @@ import psutil
 import pytest
 
 from common.catalog.frameworks import FRAMEWORKS
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.host.cores import split_cores
 from common.project import ROOT
@@ -29,7 +28,7 @@ from loadtests.campaign.manifest import cell_of, setup_for
 from loadtests.campaign.plan import planned_visits
 from loadtests.campaign.stopping import exactly
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
-from loadtests.experiments.sides import Side, both_candidates
+from loadtests.experiments.compare import Side, both_candidates
 from tests.support.here import SHORT, real_candidate, run_fields, short_load_run
 from tests.support.waiting import wait_until
 

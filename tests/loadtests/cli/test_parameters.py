@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Tool
 from common.records.run import Design

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.run import Cell, Conformance
 from common.runtimes.candidates import select_candidates, single_candidate
 from loadtests.campaign import manifest

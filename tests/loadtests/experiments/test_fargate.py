@@ -19,7 +19,7 @@ from common.aws.leases import LEASE_S
 from common.aws.spending import SpendingLimit
 from common.catalog.frameworks import frameworks
 from common.catalog.images import images
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.catalog.stacks import stacks
 from common.cli.app import GIVEN, run
 from common.conformance.running import SuiteOutcome

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.aws.settings import FargateSettings
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.console import Terminal
 from common.errors import FailedError, GeneratorBoundError, UsageError
 from common.records.experiments.latency import SATURATED, LatencyRun, LatencySummary, Point

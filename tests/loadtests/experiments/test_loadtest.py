@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from common.catalog.sizes import Size
 from common.errors import FailedError, GeneratorBoundError
 from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
+from common.records.schema import Visit
 from common.records.summary import Dropout, DropReason, Summary
-from common.records.visit import Visit
 from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.experiment import Remaining

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.errors import FailedError
 from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.run import Cell, Conformance
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
+from common.words import counted
 from loadtests.campaign.loop import start
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.resume import resume

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import FailedError
 from common.packages.environments import environment
 from common.records.experiments.footprint import FootprintCell, FootprintRun, ImageVisit, LibrariesVisit, Weighed
 from common.records.run import Cell
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.loop import start
 from loadtests.campaign.resume import resume

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.errors import FailedError, UsageError
 from common.records.experiments.startup import Cost, Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.run import Cell, Conformance
-from common.records.visit import Visit
+from common.records.schema import Visit
 from loadtests.campaign.loop import start
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.resume import resume

@@ -13,7 +13,7 @@ from docker import DockerClient
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.records.experiments.latency import SATURATED, LatencySummary, Point, TrafficVisit, WorkersRun

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.errors import FailedError
 from common.records.load import Setup, Tool
-from common.records.visit import Visit
+from common.records.schema import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from loadtests.generator import crosscheck

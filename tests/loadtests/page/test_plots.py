@@ -12,11 +12,10 @@ from common.records.load import Rate
 from common.records.window import LoadStep
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency import opened
-from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
+from loadtests.page.charts import Axis, Bar, Dot, Scale, Series, bars, curves, dots, fitted, text
 from loadtests.page.model import make_page
 from loadtests.page.run_plots import all_plots, climbs, latencies
 from loadtests.page.sources import Source, Sources
-from loadtests.page.svg import Scale, fitted, text
 from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
 from tests.support.records import cell, load, run, window
 from tests.support.traffic_records import a_point, a_run, a_visit, answers

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.experiments.footprint import (
     FootprintCell,
     FootprintRun,

@@ -6,8 +6,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.records.experiments.latency import SATURATED, LatencyRun, LatencySummary, Point
 from common.records.figure import Metric
 from common.records.load import Rate

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from common.catalog.numbers import counted
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.console import PLAIN_WIDTH
 from common.records.experiments.memory import Attempt, Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.figure import Metric
 from common.records.summary import Verdict
+from common.words import counted
 from loadtests.reports import memory as memory_report
 from loadtests.reports.memory import figures, summarise
 from tests.support.records import NOON, cell, run_head

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.console import PLAIN_WIDTH
 from common.records.experiments.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.run import Conformance

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.records.run import LoadRun, Slicing
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Latency, Window

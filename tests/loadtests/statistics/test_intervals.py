@@ -1,4 +1,4 @@
-"""Intervals agree with textbooks, and have no bounds with too few values."""
+"""Intervals agree with textbooks, tests on paired log ratios with SciPy's, with one pair or many, and with gaps."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,10 @@ import pytest
 from scipy import stats
 
 from common.records.summary import Interval
-from loadtests.statistics.intervals import log_interval, median_interval
+from loadtests.statistics.intervals import LogRatios, holm, log_interval, median_interval
+
+BAND = math.log(1.05)
+LOGS = np.random.default_rng(3).normal([0.0, 0.02, 0.3], 0.05, (9, 3))
 
 
 def test_an_interval_agrees_with_students_t_on_logarithms() -> None:
@@ -39,3 +42,62 @@ def test_a_median_lies_between_the_order_statistics_of_the_tables(count: int, bo
     assert found is not None
     assert found.estimate == (count + 1) / 2
     assert (found.low, found.high) == (bounds or (None, None))
+
+
+def test_p_values_of_a_difference_agree_with_scipy() -> None:
+    assert LogRatios.of(LOGS).different() == pytest.approx(stats.ttest_1samp(LOGS, 0).pvalue)
+
+
+def test_p_values_of_equivalence_are_the_larger_of_two_one_sided_tests() -> None:
+    above = stats.ttest_1samp(LOGS, -BAND, alternative="greater").pvalue
+    below = stats.ttest_1samp(LOGS, BAND, alternative="less").pvalue
+    assert LogRatios.of(LOGS).equivalent(BAND) == pytest.approx(np.maximum(above, below))
+
+
+def test_bounds_agree_with_scipy() -> None:
+    low, high = LogRatios.of(LOGS).bounds(0.95)
+    wanted = stats.ttest_1samp(LOGS, 0).confidence_interval(0.95)
+    assert np.log(low) == pytest.approx(wanted.low)
+    assert np.log(high) == pytest.approx(wanted.high)
+
+
+def test_a_missing_round_affects_only_the_pair_that_lacks_it() -> None:
+    gaps = LOGS.copy()
+    gaps[4, 1] = np.nan
+    found = LogRatios.of(gaps)
+    assert list(found.n) == [9, 8, 9]
+    assert found.different()[1] == pytest.approx(stats.ttest_1samp(np.delete(LOGS[:, 1], 4), 0).pvalue)
+    assert found.different()[0] == pytest.approx(stats.ttest_1samp(LOGS[:, 0], 0).pvalue)
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_fewer_than_two_rounds_show_nothing(rounds: int) -> None:
+    found = LogRatios.of(np.full((rounds, 1), 5.0))
+    assert (list(found.different()), list(found.equivalent(BAND))) == ([1], [1])
+    assert np.isnan(found.rounds_needed(BAND, 0.05, 0.05)).all()
+    assert np.isnan(found.bounds(0.95)).all()
+
+
+@pytest.mark.parametrize(("mean", "different", "equivalent"), [(0.0, 1, 0), (0.01, 0, 0), (0.1, 0, 1)])
+def test_identical_rounds_give_a_certain_decision(mean: float, different: int, equivalent: int) -> None:
+    found = LogRatios.of(np.full((4, 1), mean))
+    assert (list(found.different()), list(found.equivalent(BAND))) == ([different], [equivalent])
+
+
+def test_a_pair_at_the_edge_of_the_band_needs_fewest_rounds_to_be_told_apart() -> None:
+    found = LogRatios(np.full(3, 8.0), np.array([0.02, BAND, 0.2]), np.full(3, 0.066), np.full(3, 7.0))
+    in_between, edge, far = found.rounds_needed(BAND, 0.05, 0.05)
+    assert in_between > edge > far
+    assert far < 8
+
+
+def test_holm_agrees_with_a_hand_calculation() -> None:
+    assert list(holm(np.array([0.01, 0.04, 0.03, 0.5]))) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+
+
+def test_holm_counts_hypotheses_without_a_p_value() -> None:
+    assert list(holm(np.array([0.01, 0.04]), 5)) == pytest.approx([0.05, 0.16])
+
+
+def test_holm_of_no_p_values_is_empty() -> None:
+    assert list(holm(np.array([]))) == []

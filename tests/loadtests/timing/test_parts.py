@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from common.host.cpu import CpuReading
+from common.host.meters import CpuReading
 from common.records.window import Latency, Load, OpenLoop, Second
 from loadtests.timing.parts import RULES, Part, decode, encode, latency, merged
 from loadtests.users import histogram

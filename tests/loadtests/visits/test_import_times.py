@@ -12,8 +12,8 @@ from common.errors import FailedError
 from common.host.cores import split_cores
 from common.packages.environments import environment
 from common.runtimes.candidates import Candidate
-from loadtests.visits import start
-from loadtests.visits.start import import_costs
+from loadtests.visits import startup
+from loadtests.visits.startup import import_costs
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -35,7 +35,7 @@ def test_interpreter_and_import_are_told_apart(toy_name: str, tmp_path: Path) ->
 @pytest.fixture
 def own_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Create the toys' environment in a folder of the test."""
-    monkeypatch.setattr(start, "environment", functools.partial(environment, root=tmp_path / "environments"))
+    monkeypatch.setattr(startup, "environment", functools.partial(environment, root=tmp_path / "environments"))
 
 
 @pytest.mark.slow

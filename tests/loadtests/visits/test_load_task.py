@@ -19,8 +19,7 @@ from common.aws.calls import CannotContinueError
 from common.aws.leases import LEASE_S
 from common.aws.leftovers import Leftovers
 from common.catalog.images import DEFAULT_PYTHON, GENERATOR
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
 from common.project import ROOT

@@ -12,8 +12,7 @@ from docker import DockerClient
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.engine.ownership import OWNER
 from common.errors import FailedError
 from common.host.ownership import owner_id

@@ -14,8 +14,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from common.catalog.runtimes import Runtime
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.console import Terminal
 from common.errors import FailedError, UsageError
 from common.host.network import free_port

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.cli.app import GIVEN, run
-from common.host.cpu import CpuReading
+from common.host.meters import CpuReading
 from common.records.load import Setup, Tool
 from common.records.window import Load
 from common.runtimes.base import RunningServer

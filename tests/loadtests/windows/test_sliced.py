@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from common.catalog.images import images
-from common.catalog.runtimes import Runtime
+from common.catalog.sizes import Runtime
 from common.engine.builds import build_images
 from common.packages.environments import environment
 from common.records.load import LoadSpec, Tool

@@ -1,11 +1,21 @@
-"""Tests that the indexes and certificates configured for pip reach uv."""
+"""The indexes and certificates configured for pip reach uv, and image builds as far as they apply there."""
 
 from pathlib import Path
 
 import pytest
 
-from common.packages import uv
-from common.packages.uv import as_uv_variables, parse_options, pip_options, uv_environment, without_local_paths
+from common.errors import UsageError
+from common.packages import indexes
+from common.packages.indexes import (
+    as_uv_variables,
+    ca_bundle,
+    parse_options,
+    pip_config,
+    pip_options,
+    proxy_arguments,
+    uv_environment,
+    without_local_paths,
+)
 
 LISTING = """\
 :env:.find-links='/from/environment'
@@ -57,7 +67,7 @@ def test_indexes_that_are_files_of_this_machine_can_be_left_out() -> None:
 
 def test_variables_set_for_uv_override_the_configuration_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"index-url": "https://pip.example/", "extra-index-url": "https://more.example/", "cert": "/pip.pem"}
-    monkeypatch.setattr(uv, "pip_options", lambda: options)
+    monkeypatch.setattr(indexes, "pip_options", lambda: options)
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UV_INDEX_URL", "https://uv.example/")
@@ -85,3 +95,35 @@ def test_options_are_read_from_pips_files_and_variables(tmp_path: Path, monkeypa
     assert options["index-url"] == "https://file.example/"
     assert options["extra-index-url"].split() == ["https://one.example/"]
     assert options["trusted-host"] == "variable.example"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ""),
+        ({"find-links": "/opt/wheels", "extra-index-url": "file:///opt/index"}, ""),
+        ({"cert": "/etc/ca.pem", "require-virtualenv": "1"}, ""),
+        ({"index-url": "https://a.example/simple"}, "[global]\nindex-url = https://a.example/simple\n"),
+        (
+            {"extra-index-url": "https://a.example file:///b https://c.example", "timeout": "9"},
+            "[global]\nextra-index-url = https://a.example\n    https://c.example\ntimeout = 9\n",
+        ),
+    ],
+)
+def test_pip_configuration_contains_only_what_a_build_can_reach(options: dict[str, str], expected: str) -> None:
+    assert pip_config(options) == expected
+
+
+def test_first_existing_bundle_is_used_and_a_missing_ca_bundle_is_refused(tmp_path: Path) -> None:
+    own, other = tmp_path / "own.pem", tmp_path / "other.pem"
+    own.touch()
+    other.touch()
+    assert ca_bundle({"CA_BUNDLE": str(own), "SSL_CERT_FILE": str(other)}) == own
+    assert ca_bundle({"REQUESTS_CA_BUNDLE": str(tmp_path), "SSL_CERT_FILE": str(other)}) == other
+    with pytest.raises(UsageError, match=r"^invalid CA_BUNDLE=.*missing\.pem: must be a file"):
+        ca_bundle({"CA_BUNDLE": str(tmp_path / "missing.pem")})
+
+
+def test_proxies_are_passed_by_name_without_their_values() -> None:
+    env = {"HTTPS_PROXY": "http://user:secret@proxy.example", "no_proxy": "localhost", "HTTP_PROXY": ""}
+    assert list(proxy_arguments(env)) == ["--build-arg=HTTPS_PROXY", "--build-arg=no_proxy"]

@@ -1,8 +1,9 @@
-"""One start of one fresh server, observed from outside: nothing is added to the server, its image or command line.
+"""One start of one fresh server, observed from outside, and one pull of its image over a link of known bandwidth.
 
-The first phases are the durations of the engine's calls. The others come from the kernel's table of sockets in the
-server's namespace, which shows when the port is bound, and from the first answer. No request is sent before the port is
-bound; afterwards one waits in the socket's queue until it is accepted, so polling costs the server nothing.
+Nothing is added to the server, its image or its command line. The first phases of a start are the durations of the
+engine's calls. The others come from the kernel's table of sockets in the server's namespace, which shows when the port
+is bound, and from the first answer. No request is sent before the port is bound; afterwards one waits in the socket's
+queue until it is accepted, so polling costs the server nothing.
 
 What the interpreter and the import of the app cost is timed separately, in a fresh container of the same image with the
 same quota and cores. A Python program runs ``python3 -c pass`` and ``python3 -c 'import app'`` several times each, and
@@ -13,25 +14,31 @@ import functools
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 import psutil
+from docker import DockerClient
 from docker.errors import APIError
 from msgspec.structs import replace
 
 from common.catalog.sizes import Size
-from common.engine.ownership import watched_containers
-from common.engine.page_cache import evict
+from common.engine.cold_starts import empty_engine, evict, pull
+from common.engine.ownership import temporary_resources, watched_containers
 from common.errors import FailedError
 from common.host.cores import Cores
-from common.host.cpu import read_cpu
+from common.host.meters import read_cpu
+from common.host.network import Link, shaped_link
 from common.host.readiness import READY_DEADLINE_S, responds
 from common.packages.environments import environment
-from common.records.experiments.startup import Cost, Start
+from common.records.experiments.startup import Cost, Pull, PullCell, Start
+from common.registries.api import Manifest, RegistryAddress
+from common.registries.local import local_registry
+from common.registries.pushing import registry_pusher
 from common.runtimes import container, process
 from common.runtimes.candidates import Candidate
 
@@ -245,3 +252,42 @@ def _timed_in_process(candidate: Candidate, line: Sequence[str]) -> str:
 
 def _median(times: Sequence[tuple[float, float]]) -> Cost:
     return Cost(wall_s=statistics.median(wall for wall, _ in times), cpu_s=statistics.median(cpu for _, cpu in times))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Puller:
+    """A registry that holds images, an empty engine, and the link between them."""
+
+    client: DockerClient
+    link: Link
+    registry: str
+    manifests: Mapping[str, Manifest]
+    measured_bps: dict[str, float] = field(default_factory=dict)
+
+    def measure(self, record: Pull, cell: PullCell) -> Pull:
+        """Return ``record`` with one pull of the cell's image over its link."""
+        self.link.shape(cell.link)
+        if cell.link not in self.measured_bps:
+            self.measured_bps[cell.link] = self.link.measure_bps()
+        manifest = self.manifests[cell.image]
+        known = replace(
+            record,
+            compressed_bytes=manifest.compressed_bytes,
+            layers=len(manifest.layers),
+            link_seen_bps=self.measured_bps[cell.link],
+        )
+        try:
+            pulled = pull(self.client, f"{self.registry}/{cell.image}")
+        except FailedError as error:
+            return replace(known, error=str(error))
+        return replace(known, download_s=pulled.download_s, total_s=pulled.total_s)
+
+
+@contextmanager
+def puller(images: Iterator[str]) -> Iterator[Puller]:
+    """Provide a puller of ``images``, which are pushed first; remove registry, engine and link afterwards."""
+    with temporary_resources() as mine, shaped_link() as link, local_registry(mine.folder) as here:
+        with registry_pusher(RegistryAddress.parse(here), ecr=False) as ready:
+            manifests = {image: ready.push(image).manifest for image in images}
+        with local_registry(mine.folder, host=link.host) as there, empty_engine(link, there) as client:
+            yield Puller(client=client, link=link, registry=there, manifests=manifests)

@@ -1,7 +1,8 @@
-"""A second Docker engine, empty and behind a link, into which every pull downloads all layers.
+"""Cold starts: an image that no page cache holds, and an engine that has no layer of it.
 
-To empty the engine that the user works with, one would have to remove the user's images. The second one has a folder
-and a network namespace of its own, runs no containers, and is removed afterwards.
+To empty the engine that the user works with, one would have to remove the user's images. Pulls go into a second one
+behind a link instead, which has a folder and a network namespace of its own, runs no containers, and is removed
+afterwards.
 """
 
 import os
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +21,66 @@ from docker import DockerClient
 from docker.errors import DockerException
 from requests import RequestException
 
-from common.catalog.numbers import counted
+from common.engine.client import engine
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
+from common.host.network import Link
 from common.host.ownership import is_alive, owner_id
 from common.host.readiness import wait_until
-from common.host.shaped_link import Link
 from common.host.supervisor import supervised
 from common.project import ROOT
+from common.words import counted
 
-PROGRAM = "dockerd"
-FOLDERS = ROOT / ".cache" / "pull-engines"
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+BY_FILE = "posix_fadvise on every file of the image's layers; the engine's own programs stay cached"
+BY_ALL = "drop_caches; the engine's own programs are cold too"
+DOCKERD = "dockerd"
+ENGINES = ROOT / ".cache" / "pull-engines"
 PULL_TIMEOUT_S = 600
 PING_TIMEOUT_S = 2
+
+
+def cold_method(reference: str) -> str:
+    """Return how an image can be evicted here; raise ``UsageError`` if it cannot."""
+    if os.geteuid() == 0 and _layer_folders(reference):
+        return BY_FILE
+    if os.access(DROP_CACHES, os.W_OK):
+        return BY_ALL
+    raise UsageError("CACHE=cold needs root on the Docker engine's machine. Run it there as root, or use CACHE=warm.")
+
+
+def evict(reference: str) -> None:
+    """Evict the files of an image from the page cache.
+
+    Pages that a running process maps stay, and so does whatever the disk itself caches.
+    """
+    os.sync()  # a page can only be evicted once it is on the disk
+    if cold_method(reference) == BY_ALL:
+        DROP_CACHES.write_text("3")
+        return
+    for descriptor in _open_files(reference):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _open_files(reference: str) -> Iterator[int]:
+    """Yield a descriptor of each regular file in the image's layers, which is closed with the next step."""
+    for folder in _layer_folders(reference):
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                path = Path(parent, name)
+                if path.is_symlink() or not path.is_file():
+                    continue
+                with path.open("rb") as file:
+                    yield file.fileno()
+
+
+@cache
+def _layer_folders(reference: str) -> tuple[Path, ...]:
+    """Return the folders of an image's unpacked layers; none if the engine does not say or is on another machine."""
+    driver = engine().images.get(reference).attrs.get("GraphDriver") or {}
+    data = driver.get("Data") or {}
+    paths = [Path(path) for key in ("UpperDir", "LowerDir") for path in data.get(key, "").split(":") if path]
+    return tuple(paths) if all(path.is_dir() for path in paths) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,25 +93,25 @@ class Pulled:
     """Until the last layer was unpacked."""
 
 
-def require_program() -> str:
+def require_dockerd() -> str:
     """Return the path of the engine's program; raise ``UsageError`` that says how to install it."""
-    if (program := shutil.which(PROGRAM)) is None:
-        raise UsageError(f"BANDWIDTH= needs {PROGRAM} on PATH. Run: apt-get install docker.io, or leave it out.")
+    if (program := shutil.which(DOCKERD)) is None:
+        raise UsageError(f"BANDWIDTH= needs {DOCKERD} on PATH. Run: apt-get install docker.io, or leave it out.")
     return program
 
 
 @contextmanager
 def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
     """Start an engine behind ``link`` that pulls over plain HTTP from ``registry``; remove all of it afterwards."""
-    program = require_program()
+    program = require_dockerd()
     remove_orphaned_engines()
     # Named for its owner and no more: the path of a socket may have 108 bytes, the checkout's included.
-    folder = make_folder(FOLDERS / owner_id(os.getpid()).replace(":", "-"))
+    folder = make_folder(ENGINES / owner_id(os.getpid()).replace(":", "-"))
     sock = folder / "s"
     line = [*link.prefix, program, *_options(folder, sock, registry)]
     try:
         with supervised(line, cwd=folder) as engine:
-            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {PROGRAM}")
+            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {DOCKERD}")
             with closing(docker.DockerClient(base_url=f"unix://{sock}", timeout=PULL_TIMEOUT_S)) as client:
                 yield client
     finally:
@@ -90,7 +139,7 @@ def pull(client: DockerClient, reference: str) -> Pulled:
 
 def remove_orphaned_engines() -> None:
     """Remove the folder of every engine whose owner has exited."""
-    for folder in FOLDERS.glob("*"):
+    for folder in ENGINES.glob("*"):
         if not is_alive(folder.name.replace("-", ":")):
             _remove(folder)
 

@@ -1,11 +1,17 @@
-"""Matching the names that users type to the names that exist."""
+"""The words of variables and messages: names matched to those that exist, numbers in digits, counts with their nouns.
+
+``int`` and ``float`` also read ``1_0``, ``nan`` and the digits of every script, which are mistakes here.
+"""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from common.errors import UsageError
 
 NO_GROUPS: Mapping[str, Iterable[str]] = {}
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?([0-9]{1,18}(\.[0-9]{1,18})?|\.[0-9]{1,18})")
 
 
 def canonical(name: str) -> str:
@@ -44,3 +50,22 @@ def one_of(text: str, known: Iterable[str], *, variable: str, more: Sequence[str
     hint = f" Did you mean {by_canonical[nearest[0]]}?" if nearest else ""
     accepted = ", ".join((*by_canonical.values(), *more))
     raise UsageError(f"{variable}={text.strip() or '(empty)'} is unknown.{hint} Accepted: {accepted}.")
+
+
+def parse_whole(text: str) -> int:
+    """Return the whole number that ``text`` writes in ASCII digits; ``ValueError`` for anything else."""
+    if _WHOLE.fullmatch(text) is None:
+        raise ValueError(f"must be a whole number in digits, such as 16, not {text or '(empty)'}")
+    return int(text)
+
+
+def parse_decimal(text: str) -> float:
+    """Return the number that ``text`` writes in ASCII digits, with or without a point; ``ValueError`` otherwise."""
+    if _DECIMAL.fullmatch(text) is None:
+        raise ValueError(f"must be a number in digits, such as 0.5, not {text or '(empty)'}")
+    return float(text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 round`` or ``5 rounds``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""A start is observed from outside, phase by phase; a server that dies ends the wait with its log."""
+"""Starts are observed from outside, phase by phase; an image is pulled into an engine that has none of its layers."""
 
 import functools
 import os
@@ -10,18 +10,20 @@ import pytest
 from docker import DockerClient
 
 from common.catalog.images import images
-from common.catalog.sizes import Size
+from common.catalog.sizes import Runtime, Size
 from common.engine.builds import build_images
-from common.engine.page_cache import cold_method
+from common.engine.cold_starts import ENGINES, cold_method
 from common.errors import UsageError
 from common.host.cores import split_cores
 from common.packages.environments import environment
-from common.records.experiments.startup import Start
+from common.records.experiments.startup import Pull, PullCell, Start
 from common.runtimes import process
 from common.runtimes.candidates import Candidate
-from loadtests.visits.start import listens, observe, pinned
+from loadtests.experiments.startup import parse_links
+from loadtests.visits.startup import listens, observe, pinned, puller
 from tests.common.runtimes.test_container import owned_by
 from tests.support.records import NOON
+from tests.support.tiny_images import tiny_image
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -135,3 +137,29 @@ def test_the_observing_process_keeps_off_the_servers_cores() -> None:
     with pinned(CORES):
         assert os.sched_getaffinity(0) == set(CORES.generator)
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parallel
+def test_an_image_is_pulled_over_a_link_and_nothing_is_left(engine: DockerClient) -> None:
+    try:
+        parse_links("100mbit", Runtime.DOCKER)
+    except UsageError as error:
+        pytest.skip(str(error))
+    blank = Pull(run="run", round=1, position=1, cell="toy", started_at=NOON)
+    with tiny_image(engine, size_bytes=4_000_000) as image:
+        with puller(iter([image])) as ready:
+            pulls = [ready.measure(blank, PullCell(name="toy", image=image, link=link)) for link in ("200mbit", "full")]
+        assert engine.images.get(image).tags == [image]
+    for pull in pulls:
+        assert pull.error is None
+        assert pull.compressed_bytes is not None
+        assert pull.download_s is not None
+        assert pull.total_s is not None
+        assert pull.download_s < pull.total_s
+    shaped, full = pulls
+    assert shaped.download_s is not None
+    assert shaped.compressed_bytes is not None
+    assert shaped.download_s > 0.9 * shaped.compressed_bytes * 8 / 200e6  # a busy machine may take longer
+    assert (full.link_seen_bps or 0) > 1e9 > (shaped.link_seen_bps or 0)
+    assert not list(ENGINES.glob(f"{os.getpid()}-*"))
+    assert not any(os.fspath(ENGINES) in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
