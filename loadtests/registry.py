@@ -9,11 +9,12 @@ from common.records.experiments.generator import DistributedRun, GeneratorRun
 from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
 from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
-from common.records.run import CompareRun, CrosscheckRun, LoadRun, Run
+from common.records.run import CompareRun, CrosscheckRun, HistoryRun, LoadRun, Run
 from loadtests.campaign.experiment import Experiment
 from loadtests.experiments.causes import Causes
 from loadtests.experiments.compare import Compare
 from loadtests.experiments.fargate import FactorExperiment, FargateStartup
+from loadtests.experiments.history import History
 from loadtests.experiments.latency import Latency
 from loadtests.experiments.loadtest import LoadTest
 from loadtests.experiments.memory import Memory
@@ -27,6 +28,7 @@ from loadtests.reports.fargate import STARTUP
 
 EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
     LoadRun: LoadTest,
+    HistoryRun: History,
     CompareRun: Compare,
     CrosscheckRun: Crosscheck,
     LatencyRun: Latency,

@@ -25,13 +25,14 @@ from common.records.experiments.latency import CausesRun, LatencyRun, LatencySum
 from common.records.experiments.memory import LimitVisit, MemoryRun, MemorySummary, MemoryVisit
 from common.records.experiments.startup import Pull, Start, StartupRun, StartupSummary
 from common.records.figure import Figure
-from common.records.run import CompareRun, CrosscheckRun, LoadRun, Run
+from common.records.run import CompareRun, CrosscheckRun, HistoryRun, LoadRun, Run
 from common.records.schema import SCHEMA_VERSION, Count, Visit, decode, says
 from common.records.summary import Interval, Summary
 from common.records.window import Canary, Window
 
 AnyRun = (
     LoadRun
+    | HistoryRun
     | CompareRun
     | CrosscheckRun
     | LatencyRun
@@ -60,7 +61,7 @@ AnyVisit = (
 )
 """Every kind of line in ``visits.jsonl``, told apart by its field ``kind``."""
 SUMMARIES: Mapping[str, type[msgspec.Struct]] = {
-    "loadtest and compare": Summary,
+    "loadtest, history and compare": Summary,
     "latency, workers and causes": LatencySummary,
     "startup": StartupSummary,
     "memory": MemorySummary,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from msgspec import Meta, Struct
 
@@ -198,6 +198,16 @@ class LoadRun(Run, frozen=True, kw_only=True, tag="loadtest"):
     cells: list[Cell]
 
 
+class HistoryRun(LoadRun, frozen=True, kw_only=True, tag="history"):
+    """A load test of the versions of one framework."""
+
+    title: Annotated[str, says("The framework's name as its makers write it.")]
+    versions: Annotated[
+        dict[str, str],
+        says("Each version by the name of its cell, the oldest first; also those that are not available."),
+    ]
+
+
 class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
     """A comparison of two cells."""
 
@@ -215,3 +225,8 @@ class CrosscheckRun(LoadRun, frozen=True, kw_only=True, tag="crosscheck"):
     """One stack measured by our generator and by wrk in turn, on the same fresh server; a cell for each tool."""
 
     turns: Annotated[Count, says("Windows that each tool makes on the server of a round.")] = 1
+
+
+def is_load_test(run: Run) -> TypeGuard[LoadRun]:
+    """Return whether a run compares all its stacks with each other, so that their ranks can be shown and published."""
+    return type(run) in {LoadRun, HistoryRun}

@@ -11,7 +11,7 @@ from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
-from common.records.run import LoadRun
+from common.records.run import LoadRun, is_load_test
 from common.records.summary import Summary
 from common.records.window import Canary, Window
 from common.tables import as_markdown
@@ -197,5 +197,5 @@ def _finished_load_tests() -> Iterator[RunFolder]:
 
 def _is_finished_load_test(folder: RunFolder) -> bool:
     with suppress(UsageError):
-        return (folder.folder / "summary.json").is_file() and type(folder.run()) is LoadRun
+        return (folder.folder / "summary.json").is_file() and is_load_test(folder.run())
     return False

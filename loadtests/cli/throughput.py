@@ -32,16 +32,14 @@ from loadtests.cli.parameters import (
     AnyLoadParameters,
     GuestParameters,
     LoadParameters,
-    Out,
     RepeatParameters,
     RunParameters,
-    Seed,
     StoppingParameters,
 )
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.compare import STACK, Side, begin_compare, compare_runs, slower_than_allowed
+from loadtests.experiments.history import begin_history
 from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
-from loadtests.reports import history as history_report
 from loadtests.reports import throughput as report
 
 CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
@@ -175,30 +173,28 @@ def compare(
     start("compare", begin, seed=run.seed, out=run.out, terminal=terminal)
 
 
+@resumable
 def history(
     stack: StackParameter = StackParameter(),
     size: SizeParameters = SizeParameters(),
     load: AnyLoadParameters = AnyLoadParameters(),
     stopping: StoppingParameters = StoppingParameters(),
+    run: RunParameters = RunParameters(),
     *,
     last: Annotated[
         int, Parameter(validator=validators.Number(gte=2, lte=20), help="How many minor versions, 2 to 20.")
     ] = 5,
-    seed: Seed = None,
-    out: Out = None,
 ) -> None:
     """Compare the newest release of each of a framework's last minor versions, and say which changed its speed."""
-    terminal, runtime = Terminal(), require_local(stack.parse_runtime())
+    terminal, runtime = run.terminal(), require_local(stack.parse_runtime())
     framework = frameworks()[one_of(stack.framework, frameworks(), variable="FRAMEWORK")]
     if framework.distribution is None:
         raise UsageError(f"FRAMEWORK={framework.name} is a floor, which has no versions.")
     versions = [str(one) for one in newest_of_each_minor(releases(framework.distribution), last)]
-    named = replace(stack, framework=",".join(f"{framework.name}@{version}" for version in versions))
     given, spec = size.parse(runtime), load.parse()
-    candidates = sorted(
-        named.candidates(runtime, size=given),
-        key=lambda one: versions.index(one.stack.framework.name.partition("@")[2]),
-    )
+    candidates = [
+        replace(stack, framework=f"{framework.name}@{version}").candidate(runtime, size=given) for version in versions
+    ]
     design = load.parse_design(spec, runtime)
     rounds, rule = stopping.parse(design)
     terminal.say(describe_runtime(runtime, stack.runtime))
@@ -212,8 +208,5 @@ def history(
         stopping=rule,
         messages=terminal.messages,
     )
-    pairs = start("loadtest", begin, seed=seed, out=out, terminal=terminal).pairs
-    cells = [candidate.name for candidate in candidates]
-    terminal.results.print(history_report.table(f"history of {framework.title}", versions, cells, pairs))
-    for line in history_report.sentences(cells, pairs, rule.margin):
-        terminal.results.print(line, soft_wrap=True, markup=False)
+    names = {candidate.name: version for candidate, version in zip(candidates, versions, strict=True)}
+    start("history", begin_history(framework.title, names, begin), seed=run.seed, out=run.out, terminal=terminal)

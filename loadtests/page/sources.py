@@ -14,7 +14,7 @@ from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
 from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Subject, machine_digest, subject_of
-from common.records.run import Cell, LoadRun, Run
+from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
 from common.records.summary import Interval, Summary, Verdict
 from common.records.window import Window
@@ -74,7 +74,7 @@ class Sources:
         return [
             LoadTest(run=one.run, visits=one.visits, summary=one.summary)
             for one in self.runs
-            if type(one.run) is LoadRun and isinstance(one.summary, Summary)
+            if is_load_test(one.run) and isinstance(one.summary, Summary)
         ]
 
     @cached_property

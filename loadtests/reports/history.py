@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from rich.table import Table
 
+from common.records.run import HistoryRun
 from common.records.summary import Decision, Pair
 from loadtests.analysis import outcome
 from loadtests.reports.formatting import MISSING, plain_table
@@ -12,22 +13,29 @@ from loadtests.reports.formatting import MISSING, plain_table
 HEADINGS = ("version", "speed of the newest = 100 %", "95 % interval", "against the newest")
 
 
-def table(title: str, versions: Sequence[str], cells: Sequence[str], pairs: Sequence[Pair]) -> Table:
-    """Return a row per version, the oldest first; ``cells`` are the names of their cells in the same order."""
-    *older, newest = zip(versions, cells, strict=True)
-    rows = [_row(version, outcome.between(pairs, newest[1], cell)) for version, cell in older]
-    return plain_table(title, HEADINGS, [*rows, (newest[0], "100.0%", MISSING, MISSING)], left={"version"})
+def table(run: HistoryRun, pairs: Sequence[Pair]) -> Table:
+    """Return a row per version, the oldest first."""
+    *older, (newest, newest_version) = run.versions.items()
+    rows = [_row(version, outcome.between(pairs, newest, cell)) for cell, version in older]
+    rows.append((newest_version, "100.0%", MISSING, MISSING))
+    return plain_table(f"history of {run.title}", HEADINGS, rows, left={"version"})
 
 
-def sentences(cells: Sequence[str], pairs: Sequence[Pair], margin: float) -> Iterator[str]:
+def sentences(run: HistoryRun, pairs: Sequence[Pair]) -> Iterator[str]:
     """Yield the outcome for each version against the one before it, then the releases at which the speed changed."""
-    steps = [(after, outcome.between(pairs, before, after)) for before, after in pairwise(cells)]
+    steps = [(after, outcome.between(pairs, before, after)) for before, after in pairwise(run.versions)]
     for after, pair in steps:
         yield (
-            f"{after} was not compared with the version before it." if pair is None else outcome.sentence(pair, margin)
+            f"{after} was not compared with the version before it."
+            if pair is None
+            else outcome.sentence(pair, run.stopping.margin)
         )
-    changed = [after for after, pair in steps if pair is not None and pair.decision is Decision.DIFFERENT]
-    yield f"the speed changed at {', '.join(changed)}." if changed else "no release changed the speed measurably."
+    compared = {after: pair.decision for after, pair in steps if pair is not None}
+    if changed := [after for after, decision in compared.items() if decision is Decision.DIFFERENT]:
+        yield f"the speed changed at {', '.join(changed)}."
+    elif compared:
+        which = "no release" if len(compared) == len(steps) else "no release that was compared"
+        yield f"{which} changed the speed measurably."
 
 
 def _row(version: str, pair: Pair | None) -> tuple[str, ...]:

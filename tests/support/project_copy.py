@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.project import ROOT
+from tests.support.waiting import wait_until
 
 LIMIT_S = 280
 
@@ -27,11 +31,41 @@ def copy_of_the_project(place: Path) -> Path:
 
 def make(project: Path, line: str, **variables: str) -> str:
     """Run a line in the copy, as on a machine without a Docker engine; return its standard output."""
-    environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
-    environment |= {"DOCKER_HOST": "unix:///nonexistent.sock", "COLUMNS": "200"} | variables
-    bash = ["bash", "-euc", line]
     result = subprocess.run(
-        bash, cwd=project, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        ["bash", "-euc", line],
+        cwd=project,
+        env=_environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def interrupted(project: Path, line: str, *, when: Callable[[], bool], **variables: str) -> str:
+    """Run a line as ``make``, interrupt it like Ctrl-C once ``when`` holds, and return its standard error."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            ["bash", "-euc", line],
+            cwd=project,
+            env=_environment(variables),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            wait_until(lambda: process.poll() is not None or when(), deadline_s=LIMIT_S)
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(LIMIT_S)
+        errors.seek(0)
+        return errors.read()
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    environment = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    return environment | {"DOCKER_HOST": "unix:///nonexistent.sock", "COLUMNS": "200"} | dict(variables)

@@ -1,12 +1,13 @@
 """Records for tests, valid unless a test says otherwise."""
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from common.catalog.sizes import Runtime, Size
 from common.records.load import LoadSpec, Setup
-from common.records.run import Cell, CompareRun, LoadRun, Machine, Run, Stopping
+from common.records.run import Cell, CompareRun, HistoryRun, LoadRun, Machine, Run, Stopping
 from common.records.window import Canary, Latency, Load, Slice, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -41,6 +42,12 @@ def run(cells: list[Cell], **changes: Any) -> LoadRun:  # noqa: ANN401
 def compare_run(cells: list[Cell], **changes: Any) -> CompareRun:  # noqa: ANN401
     """Return a comparison; ``changes`` as for ``run``."""
     return CompareRun(**_fields(cells, changes))
+
+
+def history_run(versions: Mapping[str, str], **changes: Any) -> HistoryRun:  # noqa: ANN401
+    """Return a history of versions by the names of their cells, the oldest first; ``changes`` as for ``run``."""
+    cells = [cell(name, version=version) for name, version in versions.items()]
+    return HistoryRun(**_fields(cells, changes), title="Toy", versions=dict(versions))
 
 
 def _fields(cells: list[Cell], changes: dict[str, Any]) -> dict[str, Any]:

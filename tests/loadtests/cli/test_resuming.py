@@ -31,8 +31,8 @@ def resumed(monkeypatch: pytest.MonkeyPatch) -> _Resumed:
     return made
 
 
-COMMANDS = ["loadtest", "compare", "latency", "workers", "causes", "startup", "memory", "sizes", "experiment",
-            "crosscheck", "bench-generator"]  # fmt: skip
+COMMANDS = ["loadtest", "history", "compare", "latency", "workers", "causes", "startup", "memory", "sizes",
+            "experiment", "crosscheck", "bench-generator"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
