@@ -111,9 +111,13 @@ def processes_started(first: CpuReading | None, last: CpuReading | None) -> int 
 
 def _processes(folder: Path) -> frozenset[int]:
     try:
-        return frozenset(map(int, (folder / "cgroup.procs").read_text().split()))
+        return frozenset(_group_pids(folder))
     except FileNotFoundError:
         return frozenset()
+
+
+def _group_pids(folder: Path) -> list[int]:
+    return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
 
 
 def read_tree(pid: int) -> CpuReading:
@@ -145,7 +149,7 @@ def metered_pids(meter: str) -> list[int]:
             root = psutil.Process(int(rest))
             return [root.pid, *(child.pid for child in root.children(recursive=True))]
         case "cgroup":
-            return [int(pid) for pid in (Path(rest.split(",")[0]) / "cgroup.procs").read_text().split()]
+            return _group_pids(Path(rest.split(",")[0]))
         case _:
             return []
 
@@ -201,7 +205,7 @@ def read_memory(meter: str, *, proc: Path = Path("/proc")) -> MemoryReading:
 def _read_group(folder: Path, proc: Path) -> MemoryReading:
     """Read a control group (the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst)."""
     stat = _numbers((folder / "memory.stat").read_text())
-    pids = [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+    pids = _group_pids(folder)
     if "anon" in stat:
         anonymous, shared, kernel = stat["anon"], stat["shmem"], _v2_kernel(stat)
     else:
@@ -226,12 +230,17 @@ def _set_sizes(pids: Iterable[int], proc: Path) -> dict[str, int | None]:
     for pid in pids:
         with suppress(FileNotFoundError, ProcessLookupError):
             try:
-                rollup = _numbers((proc / str(pid) / "smaps_rollup").read_text().partition("\n")[2])
+                rollup = _rollup(pid, proc)
             except PermissionError:
                 return {"pss_bytes": None, "uss_bytes": None}
             pss += rollup["Pss"] * BYTES_PER_KB
             uss += (rollup["Private_Clean"] + rollup["Private_Dirty"]) * BYTES_PER_KB
     return {"pss_bytes": pss, "uss_bytes": uss}
+
+
+def _rollup(pid: int, proc: Path = Path("/proc")) -> dict[str, int]:
+    """Return the kilobytes of a process by the names of ``smaps_rollup`` (proc(5)), whose first line is a range."""
+    return _numbers((proc / str(pid) / "smaps_rollup").read_text().partition("\n")[2])
 
 
 def _numbers(text: str) -> dict[str, int]:
@@ -253,6 +262,6 @@ def private_bytes(meter: str) -> int | None:
 
 def _process_bytes(pid: int) -> int:
     with suppress(FileNotFoundError, ProcessLookupError):
-        rows = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
-        return sum(int(row[1]) for row in rows if row[0] in {"Pss_Anon:", "SwapPss:"}) * BYTES_PER_KB
+        rollup = _rollup(pid)
+        return (rollup.get("Pss_Anon", 0) + rollup.get("SwapPss", 0)) * BYTES_PER_KB
     return 0

@@ -111,14 +111,11 @@ def _version(python: Path) -> str:
     """Return implementation, version and platform of ``python``, which decide the wheels that it can install."""
     code = "import sys, sysconfig; print(sys.implementation.cache_tag, sys.version, sysconfig.get_platform())"
     try:
-        result = subprocess.run(
-            [python, "-c", code], capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S
-        )
+        return _printed_by(python, code)
     except OSError as error:
         raise UsageError(f"cannot run the Python interpreter {python}: {error.strerror}.") from error
     except subprocess.SubprocessError as error:
         raise FailedError(f"{python} failed to print its version: {error}") from error
-    return result.stdout.strip()
 
 
 @cache
@@ -138,7 +135,11 @@ def version_of(interpreter: Path) -> str:
 
     ``OSError`` or ``SubprocessError`` if it does not run.
     """
-    line = [str(interpreter), "-c", _PRINT_VERSION]
+    return _printed_by(interpreter, _PRINT_VERSION)
+
+
+def _printed_by(python: Path, code: str) -> str:
+    line = [str(python), "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S)
     return done.stdout.strip()
 

@@ -204,7 +204,7 @@ class HistoryRun(LoadRun, frozen=True, kw_only=True, tag="history"):
     title: Annotated[str, says("The framework's name as its makers write it.")]
     versions: Annotated[
         dict[str, str],
-        says("Each version by the name of its cell, the oldest first; also those that are not available."),
+        says("The versions by the names of their cells, oldest first, including those that are not available."),
     ]
 
 

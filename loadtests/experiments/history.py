@@ -1,6 +1,6 @@
 """``make history``: the newest releases of a framework's last minor versions in one load test."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import asdict
 from rich.console import RenderableType
@@ -29,9 +29,7 @@ class History(LoadTest[HistoryRun]):
         return report.sentences(self.run, summary.pairs)
 
 
-def begin_history(
-    title: str, versions: Mapping[str, str], begin_load: Begin[Summary]
-) -> Callable[[RunIdentity], tuple[History, Mapping[str, Candidate]]]:
+def begin_history(title: str, versions: Mapping[str, str], begin_load: Begin[Summary]) -> Begin[Summary]:
     """Return the function that prepares a history of the framework ``title``, given the one for its load test.
 
     ``versions`` are its versions by the names of their cells, the oldest first.

@@ -27,10 +27,14 @@ def write_wheel(folder: Path, name: str, version: str, *needs: str, code: str = 
     return wheel
 
 
-def use_wheels_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have uv find packages in ``folder`` and nowhere else."""
+def only_wheels(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder in which uv finds packages, and nowhere else, with a cache of its own beside it."""
+    wheels = place / "wheels"
+    wheels.mkdir()
     monkeypatch.setenv("UV_NO_INDEX", "1")
-    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    monkeypatch.setenv("UV_CACHE_DIR", str(place / "uv"))
+    return wheels
 
 
 def write_framework(folder: Path, *dependencies: str) -> Framework:

@@ -19,7 +19,7 @@ from common.packages import environments
 from common.packages.environments import environment, find_interpreter
 from common.packages.indexes import run_uv
 from common.packages.locks import lock
-from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
 DEADLINE_S = 30
 
@@ -27,10 +27,7 @@ DEADLINE_S = 30
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A locked framework whose packages exist only in ``tmp_path / "wheels"``."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    use_wheels_only(wheels, monkeypatch)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    wheels = only_wheels(tmp_path, monkeypatch)
     write_wheel(wheels, "toy", "1.0", "base>=1")
     write_wheel(wheels, "base", "1.0")
     toy = write_framework(tmp_path / "frameworks" / "toy", "toy>=1")

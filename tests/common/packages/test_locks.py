@@ -19,7 +19,7 @@ from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv, uv_environment
 from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
 from tests.support.toy_index import toy_index
-from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
 KNOWN = frameworks()
 STACKS = {
@@ -59,9 +59,7 @@ def names(lock_text: str) -> set[str]:
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
     """A framework that requires ``toy``, which requires ``base``; neither is on any index."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    use_wheels_only(wheels, monkeypatch)
+    wheels = only_wheels(tmp_path, monkeypatch)
     write_wheel(wheels, "toy", "1.0", "base>=1")
     write_wheel(wheels, "base", "1.0")
     return write_framework(tmp_path / "frameworks" / "toy", "toy>=1")

@@ -7,7 +7,7 @@ import pytest
 from common.catalog.frameworks import Framework
 from common.packages.locks import lock
 from common.packages.releases import Change, changes, outdated_in_lock, pins, upgrade
-from tests.support.toy_packages import use_wheels_only, write_framework, write_wheel
+from tests.support.toy_packages import only_wheels, write_framework, write_wheel
 
 TOY = Change(package="toy", before="1.0", after="2.0")
 
@@ -15,11 +15,7 @@ TOY = Change(package="toy", before="1.0", after="2.0")
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of wheels, the only ones that uv finds."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    use_wheels_only(folder, monkeypatch)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    return folder
+    return only_wheels(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from common.errors import FailedError, UsageError
 from common.packages import variants
 from common.packages.environments import environment
 from common.packages.locks import lock
-from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
 BACKEND = """\
 import os, shutil
@@ -29,10 +29,7 @@ def build_wheel(folder, settings=None, metadata=None):
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
     """A framework locked at version 2.0 of its package."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    use_wheels_only(wheels, monkeypatch)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    wheels = only_wheels(tmp_path, monkeypatch)
     for version in ("1.0", "2.0"):
         write_wheel(wheels, "toy", version, "base")
     for version in ("1.0", "2.0"):

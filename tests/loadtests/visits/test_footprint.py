@@ -32,7 +32,7 @@ from tests.support.footprints import footprint
 from tests.support.records import NOON
 from tests.support.tiny_images import tags_below
 from tests.support.toy_experiment import printed, text_terminal
-from tests.support.toy_packages import native, use_wheels_only, write_framework, write_wheel
+from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 from tests.support.toy_stacks import toy_stack
 
 pytestmark = pytest.mark.parallel
@@ -155,10 +155,7 @@ def test_a_registry_of_our_own_is_gone_afterwards_with_its_folders(engine: Docke
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """``toy``, which requires ``base`` always, ``more`` with an extra, and nothing for Windows."""
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    use_wheels_only(wheels, monkeypatch)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    wheels = only_wheels(tmp_path, monkeypatch)
     monkeypatch.setattr(environment, "__kwdefaults__", {"root": tmp_path / "environments"})
     write_wheel(wheels, "toy", "1.0", "base>=1", "more; extra == 'full'", "base; sys_platform == 'win32'")
     write_wheel(wheels, "base", "1.0")
