@@ -4,13 +4,13 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from common.records.run import Cell, Design, LoadRun
-from common.records.summary import Decision, Dropout, DropReason, Pair, Verdict
+from common.records.summary import Decision, Dropout, DropReason, Interval, Pair, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.values import by_cell, row_intervals, values_by_round
 from loadtests.analysis.verdicts import verdicts
-from loadtests.statistics.intervals import POWER, log_interval
+from loadtests.statistics.intervals import POWER
 
 TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}
@@ -98,14 +98,13 @@ def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> d
 
 def _precise(run: LoadRun, values: Values) -> dict[str, DropReason]:
     narrow = run.stopping.precision or 0
-    return {name: DropReason.PRECISE for name, by_round in values.items() if half_width(by_round) <= narrow}
+    return {name: DropReason.PRECISE for name, one in row_intervals(run, values).items() if half_width(one) <= narrow}
 
 
-def half_width(by_round: Mapping[int, float]) -> float:
-    """Return half the width of the interval of a cell's values, relative to their mean; infinite without one."""
-    interval = log_interval(list(by_round.values()))
-    if interval is None or interval.low is None or interval.high is None:
-        return float("inf")
+def half_width(interval: Interval) -> float:
+    """Return half the width of an interval relative to its estimate; infinite without bounds."""
+    if interval.low is None or interval.high is None:
+        return math.inf
     return math.sqrt(interval.high / interval.low) - 1
 
 

@@ -21,6 +21,7 @@ from loadtests.analysis.values import (
     by_cell,
     foreign_share,
     generator_share,
+    row_intervals,
     server_share,
     stolen_share,
     throttled_share,
@@ -37,7 +38,7 @@ from loadtests.reports.formatting import (
 )
 from loadtests.reports.throughput_notes import QUOTA_USED, notes, value_count
 from loadtests.statistics.intervals import log_interval, mean_interval, median_interval
-from loadtests.statistics.spread import adjusted, spread
+from loadtests.statistics.spread import spread
 
 RATE, INTERVAL = "req/s per vCPU", "95 % interval"
 HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us", "wall req/s",
@@ -59,7 +60,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     windows_of = by_cell(windows)
     values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
     controls = watch(run, windows, canaries, values)
-    means = {name: cell.interval() for name, cell in adjusted(values).items()} if run.slicing else {}
+    intervals = row_intervals(run, values)
     reasons = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
     ranked = {
         cell.name: values[cell.name]
@@ -74,6 +75,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     rows = [
         replace(
             _row(run, cell.name, windows_of[cell.name], reasons[cell.name]),
+            requests_per_cpu_s=intervals.get(cell.name),
             rank=ranges.get(cell.name, (None, None))[0],
             rank_to=ranges.get(cell.name, (None, None))[1],
             ties=tied.get(cell.name, []),
@@ -82,7 +84,6 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
         )
         for cell in run.cells
     ]
-    rows = [replace(row, requests_per_cpu_s=means.get(row.cell, row.requests_per_cpu_s)) for row in rows]
     return Summary(
         run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
     )
@@ -139,7 +140,7 @@ def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdi
     return CellSummary(
         cell=name,
         rank=None,
-        requests_per_cpu_s=log_interval(values),
+        requests_per_cpu_s=None,
         median_requests_per_cpu_s=median_interval(values),
         throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
         p50_s=latency_interval(loads, "p50", 0.5),
@@ -193,12 +194,13 @@ def table_so_far(
 def _rows_so_far(
     run: LoadRun, windows: Sequence[Window], pairs: Sequence[Pair] | None, active: Collection[str]
 ) -> Iterator[tuple[str, ...]]:
+    windows_of = by_cell(windows)
+    intervals = row_intervals(run, {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells})
     for cell in run.cells:
-        made = [window for window in windows if window.cell == cell.name]
-        interval = log_interval(list(values_by_round(made).values()))
+        interval = intervals.get(cell.name)
         undecided = sum(pair.decision is Decision.UNDECIDED and cell.name in {pair.a, pair.b} for pair in pairs or ())
         left = MISSING if pairs is None else _left(undecided, is_active=cell.name in active)
-        yield cell.name, str(len(made)), estimate(interval), bounds(interval), left
+        yield cell.name, str(len(windows_of[cell.name])), estimate(interval), bounds(interval), left
 
 
 def _left(undecided: int, *, is_active: bool) -> str:

@@ -19,6 +19,8 @@ from loadtests.statistics.intervals import CONFIDENCE, Array
 Values = Mapping[str, Mapping[int, float]]
 MOST_FREEDOM = 1e6
 """Degrees of freedom that stand for a known variance."""
+ROUNDING = 1e-9
+"""Degrees of freedom and weights below this are errors of rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Adjusted:
     """A cell's mean logarithm, adjusted for the rounds in which it was measured, and what spreads around it."""
 
     mean: float
+    error: float
+    """The standard error of the mean."""
     variance: float
     """Of one value within its round, moderated."""
     freedom: float
@@ -34,9 +38,9 @@ class Adjusted:
 
     def interval(self) -> Interval:
         """Return the geometric mean with its interval, which holds for the rounds that were made."""
-        if not math.isfinite(self.variance):
+        if not math.isfinite(self.error):
             return Interval(estimate=math.exp(self.mean), low=None, high=None, n=self.n)
-        half = float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(self.variance / self.n)
+        half = float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2)) * self.error
         return Interval(
             estimate=math.exp(self.mean), low=math.exp(self.mean - half), high=math.exp(self.mean + half), n=self.n
         )
@@ -45,28 +49,37 @@ class Adjusted:
 def adjusted(values: Values) -> dict[str, Adjusted]:
     """Return every cell with values in the least-squares fit of cells and rounds to the logarithms.
 
-    Means refer to the average round, so that cells measured in different rounds can be compared. Cells without a second
-    value, or without another cell beside them, have an infinite variance.
+    Means refer to the average round, so that cells measured in different rounds can be compared. The mean of a cell
+    that missed rounds stands on what the others say of those rounds, and its error contains theirs. A value that is
+    alone in its round says nothing about spreads. Cells without any value that does have an infinite variance. If there
+    is only one cell, nothing is known about rounds, and its spread is that of its values.
     """
     rows = [(cell, number, math.log(value)) for cell, found in values.items() for number, value in found.items()]
     if not rows:
         return {}
     cells, rounds, logs_ = (list(column) for column in zip(*rows, strict=True))
     logs, by_cell, by_round = np.array(logs_), indicators(cells), indicators(rounds)
+    names, counts = list(dict.fromkeys(cells)), by_cell.sum(axis=0)
     centred = by_round - by_round.mean(axis=0)  # so that a cell's coefficient is its mean in the average round
-    fit, *_ = np.linalg.lstsq(np.hstack([by_cell, centred]), logs, rcond=None)
-    residuals = logs - np.hstack([by_cell, centred]) @ fit
-    names = list(dict.fromkeys(cells))
-    counts = by_cell.sum(axis=0)
-    squares = by_cell.T @ residuals**2
-    # A round's mean takes its share of the freedom of each cell that was measured in it.
-    freedom = (counts - 1) * (1 - 1 / max(2, len(names)))
-    known = freedom > 0
-    variances = np.where(known, squares / np.where(known, freedom, 1), np.inf)
-    moderated, steadied = moderate(variances[known], freedom[known])
-    variances[known], freedom[known] = moderated, steadied
+    design = np.hstack([by_cell, centred]) if len(names) > 1 else by_cell
+    inverse = np.linalg.pinv(design)
+    weights = inverse[: len(names)]  # of each value in each cell's mean
+    means, residuals = weights @ logs, logs - design @ (inverse @ logs)
+    freedom = by_cell.T @ (1 - np.einsum("ij,ji->i", design, inverse))  # 1 less the leverage of each value
+    known = freedom > ROUNDING
+    variances = np.where(known, by_cell.T @ residuals**2 / np.where(known, freedom, 1), np.inf)
+    variances[known], freedom[known] = moderate(variances[known], freedom[known])
+    squares = np.where(np.abs(weights) > ROUNDING, weights, 0) ** 2
+    noise = variances[by_cell.argmax(axis=1)]
+    errors = np.sqrt(np.multiply(squares, noise, out=np.zeros_like(squares), where=squares > 0).sum(axis=1))
     return {
-        name: Adjusted(mean=float(fit[i]), variance=float(variances[i]), freedom=float(freedom[i]), n=int(counts[i]))
+        name: Adjusted(
+            mean=float(means[i]),
+            error=float(errors[i]),
+            variance=float(variances[i]),
+            freedom=float(freedom[i]),
+            n=int(counts[i]),
+        )
         for i, name in enumerate(names)
     }
 

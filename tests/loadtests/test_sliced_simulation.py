@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.records.run import Design
+from common.records.run import Design, Slicing
 from common.records.summary import Decision, Pair, Verdict
 from loadtests.analysis.comparison import SLICED_LOOKS, better_of, pairs, rank_ranges, worth_continuing
 from loadtests.analysis.controls import FALSE_ALARMS, watch
-from loadtests.analysis.dropping import FEWEST_CHANCE
+from loadtests.analysis.dropping import FEWEST_CHANCE, half_width
+from loadtests.analysis.values import row_intervals
+from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.statistics.spread import adjusted
 from tests.support.records import cell, run
 from tests.support.synthetic import Values
@@ -68,6 +70,12 @@ def _in_sequence(values: Values, rounds: int = SLICED_LOOKS[-1]) -> tuple[tuple[
     return found, measured
 
 
+def _average(effects: Sequence[float], measured: Values) -> float:
+    """Return the mean effect of the rounds over all values that were measured."""
+    numbers = [number for by_round in measured.values() for number in by_round]
+    return math.fsum(effects[number - 1] for number in numbers) / len(numbers)
+
+
 def test_intervals_of_rows_and_of_ratios_cover_the_truth_after_stopping() -> None:
     rng = np.random.default_rng(21)
     truths = [1000 * 1.03**place for place in range(STACKS)]
@@ -75,9 +83,7 @@ def test_intervals_of_rows_and_of_ratios_cover_the_truth_after_stopping() -> Non
     for _ in range(EXPERIMENTS):
         values, effects = _draw(rng, truths)
         found, measured = _in_sequence(values)
-        rounds = {number for by_round in measured.values() for number in by_round}
-        shared = math.fsum(effects[number - 1] * sum(number in one for one in measured.values()) for number in rounds)
-        average = shared / sum(map(len, measured.values()))
+        average = _average(effects, measured)
         for name, one in adjusted(measured).items():
             interval = one.interval()
             truth = truths[int(name)] * math.exp(average - mean_slowdown)
@@ -89,6 +95,28 @@ def test_intervals_of_rows_and_of_ratios_cover_the_truth_after_stopping() -> Non
             ratios.append(pair.ratio.low <= truths[int(pair.a)] / truths[int(pair.b)] <= pair.ratio.high)
     assert 0.93 < np.mean(rows) < 0.97
     assert 0.93 < np.mean(ratios) < 0.97
+
+
+def test_intervals_cover_the_truth_in_runs_that_stop_at_a_precision() -> None:
+    """A stack drops out at the first round after which its interval, as the table shows it, is within 0.8 %."""
+    rng, most_rounds, covered, mean_slowdown = np.random.default_rng(26), 25, [], SLOWED * SLOWDOWN
+    stopped_early = 0
+    made = run([], design=Design.SLICED, slicing=Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04))
+    for _ in range(EXPERIMENTS // 2):
+        values, effects = _draw(rng, [1000.0] * STACKS, most_rounds)
+        measured: Values = {name: {} for name in values}
+        active = set(values)
+        for number in range(1, most_rounds + 1):
+            for name in active:
+                measured[name][number] = values[name][number]
+            if number >= FEWEST_ROUNDS:
+                active -= {name for name, one in row_intervals(made, measured).items() if half_width(one) <= 0.008}
+        stopped_early += STACKS - len(active)
+        truth = 1000 * math.exp(_average(effects, measured) - mean_slowdown)
+        shown = row_intervals(made, measured).values()
+        covered += [one.low is not None and one.high is not None and one.low <= truth <= one.high for one in shown]
+    assert stopped_early > 0.8 * STACKS * EXPERIMENTS / 2
+    assert 0.92 < np.mean(covered) < 0.98
 
 
 def test_identical_stacks_are_told_apart_in_at_most_5_percent_of_runs() -> None:

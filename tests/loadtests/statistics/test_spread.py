@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.spread import adjusted, moderate, spread
 from tests.support.synthetic import OWN_SD, draw
 
@@ -28,6 +29,36 @@ def test_in_whole_rounds_an_adjusted_mean_is_the_mean() -> None:
     for name, one in adjusted(values).items():
         assert one.mean == pytest.approx(float(np.log(list(values[name].values())).mean()))
         assert one.n == 6
+
+
+def test_a_cell_without_another_is_as_well_known_as_its_values_say() -> None:
+    values = dict(enumerate(RNG.lognormal(7, 0.02, 6).tolist(), start=1))
+    alone, expected = adjusted({"a": values, "b": {}})["a"].interval(), log_interval(list(values.values()))
+    assert expected is not None
+    assert (alone.estimate, alone.low, alone.high) == pytest.approx((expected.estimate, expected.low, expected.high))
+
+
+def test_rounds_in_which_a_cell_is_alone_say_nothing_about_its_spread() -> None:
+    drawn = draw(RNG, [1000.0] * 3, 20)
+    short = {cell: {n: one for n, one in row.items() if cell == "0" or n <= 5} for cell, row in drawn.items()}
+    together = {cell: {n: one for n, one in row.items() if n <= 5} for cell, row in drawn.items()}
+    for name, one in adjusted(short).items():
+        assert one.variance == pytest.approx(adjusted(together)[name].variance)
+        assert one.freedom == pytest.approx(adjusted(together)[name].freedom)
+
+
+def test_the_error_of_a_cell_that_missed_rounds_contains_what_the_others_say_of_them() -> None:
+    """A row against another that was left after 5 of 20 rounds, over simulated runs."""
+    means, errors = [], []
+    for _ in range(400):
+        drawn = draw(RNG, [1000.0] * 3, 20, round_sd=0.0)
+        found = adjusted(
+            {cell: {n: one for n, one in row.items() if cell == "0" or n <= 5} for cell, row in drawn.items()}
+        )
+        means.append(found["1"].mean)
+        errors.append(found["1"].error)
+    assert np.std(means) == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=0.15)
+    assert np.mean(errors) > 1.1 * OWN_SD / math.sqrt(5)
 
 
 def test_variances_that_differ_by_chance_alone_become_one() -> None:
