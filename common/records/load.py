@@ -140,3 +140,9 @@ class Setup(Struct, frozen=True, kw_only=True):
     def shares_cores(self) -> bool:
         """Whether the server and the generator have a core in common."""
         return bool(set(self.server_cores) & set(self.generator_cores))
+
+    @property
+    def usable_generator_cores(self) -> int:
+        """The number of its cores that the load generator can use at a time: each Locust process uses one, wrk all."""
+        cores = len(self.generator_cores)
+        return cores if self.load.tool is Tool.WRK else min(max(1, self.load.generator_workers), cores)

@@ -1,20 +1,22 @@
 """Compares two finished runs cell by cell, unpaired since they share no round, and joins repeated runs. Pure."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from scipy.special import stdtr, stdtrit
 
 from common.errors import UsageError
-from common.records.run import LoadRun
-from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
+from common.records.run import Cell, LoadRun
+from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
-from loadtests.analysis.comparison import ALPHA
+from loadtests.analysis.comparison import ALPHA, decision
+from loadtests.analysis.dropping import is_alone
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import permits_ranking
+from loadtests.analysis.verdicts import permits_ranking, verdicts
 from loadtests.statistics.intervals import CONFIDENCE, holm, log_interval
 
 MACHINE = (
@@ -22,6 +24,8 @@ MACHINE = (
     "python_lto",
 )  # fmt: skip
 """The properties that two machines must share, as far as they are known of both."""
+CARRY_OVER = 0.6
+"""The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
 
 
 class RecordedRun(NamedTuple):
@@ -38,11 +42,12 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
     machine between the two runs is part of every difference; only a comparison within one run cancels it.
     """
     _require_same_conditions(a.run, b.run)
-    first, second = _values(a), _values(b)
-    counts = {cell.name: min(len(first.get(cell.name, ())), len(second.get(cell.name, ()))) for cell in a.run.cells}
-    names = [name for name, count in counts.items() if count > 1]
-    if not names:
-        raise UsageError(f"runs {a.run.id} and {b.run.id} have no cell in common that each measured at least twice.")
+    first, second, unsound = _values(a), _values(b), left_out(a, b)
+    names = [name for name, values in first.items() if min(len(values), len(second.get(name, ()))) > 1]
+    if not (names := [name for name in names if name not in unsound]):
+        why = "".join(f" {sentence}" for sentence in unsound.values())
+        ids = f"runs {a.run.id} and {b.run.id}"
+        raise UsageError(f"{ids} have no cell in common with a sound value in two rounds of each.{why}")
     tests = [welch(first[name], second[name], math.log1p(margin)) for name in names]
     different = holm(np.array([p for _, p, _ in tests]))
     equivalent = holm(np.array([p for _, _, p in tests]))
@@ -52,10 +57,29 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
             b=f"{name} of {b.run.id}",
             ratio=ratio,
             p_value=float(p),
-            decision=_decision(float(p), float(q)),
+            decision=decision(float(p), float(q), ALPHA),
         )
         for name, (ratio, _, _), p, q in zip(names, tests, different, equivalent, strict=True)
     )
+
+
+def left_out(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
+    """Return the cells of both runs that are not compared, since one has no sound number, each with the reason."""
+    common = {cell.name for cell in a.run.cells} & {cell.name for cell in b.run.cells}
+    return {
+        cell.name: f"{cell.name} of {recorded.run.id} is left out: {reason}"
+        for recorded in (b, a)
+        for cell in recorded.run.cells
+        if cell.name in common and (reason := _fault(recorded, cell)) is not None
+    }
+
+
+def _fault(recorded: RecordedRun, cell: Cell) -> str | None:
+    """Return why a cell's number is not sound, whatever the number of its rounds, which a test takes into account."""
+    run, windows = recorded.run, by_cell(recorded.windows)[cell.name]
+    seen = verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
+    serious = [verdict for verdict in seen if not permits_ranking({verdict} - {Verdict.TOO_FEW_ROUNDS})]
+    return f"{serious[0]}: {seen[serious[0]]}" if serious else None
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
@@ -98,13 +122,16 @@ def stack_rows(summary: Summary) -> list[CellSummary]:
     return [row for row in summary.cells if row.cell not in copies]
 
 
-def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval, float, float]:
+def welch(
+    a: Sequence[float], b: Sequence[float], band: float, *, correlation: float = CARRY_OVER
+) -> tuple[Interval, float, float]:
     """Return the ratio of ``a`` to ``b``, and the p-values of no difference and of a log ratio beyond ``band``.
 
-    Welch's t test on logarithms, with Satterthwaite's degrees of freedom; two one-sided tests for the band.
+    Welch's t test on logarithms, with Satterthwaite's degrees of freedom; two one-sided tests for the band. Each run's
+    values are in the order of its rounds, whose neighbours resemble each other by ``correlation``.
     """
     x, y = np.log(a), np.log(b)
-    parts = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
+    parts = np.array([values.var(ddof=1) / len(values) * inflation(len(values), correlation) for values in (x, y)])
     mean, error = float(x.mean() - y.mean()), math.sqrt(parts.sum())
     if not error:
         estimate = math.exp(mean)
@@ -119,14 +146,25 @@ def welch(a: Sequence[float], b: Sequence[float], band: float) -> tuple[Interval
     return ratio, different, float(stdtr(freedom, (abs(mean) - band) / error))
 
 
-def _decision(different: float, equivalent: float) -> Decision:
-    if different < ALPHA:
-        return Decision.DIFFERENT
-    return Decision.EQUIVALENT if equivalent < ALPHA else Decision.UNDECIDED
+def inflation(count: int, correlation: float) -> float:
+    """Return how many times larger the variance of the mean of so many rounds is than independent values would suggest.
+
+    What a machine does to a round carries over to the next one. So the mean varies more, and the values around it less,
+    than if rounds were independent (of an autoregressive process of order 1; G. E. P. Box and others, Time Series
+    Analysis, chapter 2).
+    """
+    lags = np.arange(1, count)
+    of_mean = (1 + 2 * float(((1 - lags / count) * correlation**lags).sum())) / count
+    of_values = (1 - of_mean) * count / (count - 1)
+    return of_mean * count / of_values
 
 
 def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
     first, second = _conditions(a), _conditions(b)
+    if first.pop("requests") != second.pop("requests"):
+        raise UsageError(
+            f"runs {a.id} and {b.id} sent different requests of PATHS=. Compare runs made in the same way."
+        )
     for name, value in first.items():
         if value != second[name]:
             raise UsageError(
@@ -143,19 +181,9 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
 
 def _conditions(run: LoadRun) -> dict[str, object]:
     """Return what two runs must have in common, so that a difference is not one of how they were measured."""
-    load, size = run.setup.load, run.setup.size
-    return {
-        "scenario": load.scenario,
-        "users": load.users,
-        "delay_ms": load.delay_ms,
-        "vcpu": size.vcpu,
-        "memory_bytes": size.memory_bytes,
-        "runtime": run.runtime,
-        "design": run.design,
-        "load_path": run.setup.load_path,
-        "window_s": load.window_s,
-        "warmup_s": load.warmup_s,
-    }
+    setup = run.setup
+    own = {"runtime": run.runtime, "design": run.design, "slicing": run.slicing, "load_path": setup.load_path}
+    return own | dataclasses.asdict(setup.size) | structs.asdict(setup.load)
 
 
 def _values(recorded: RecordedRun) -> Mapping[str, list[float]]:

@@ -162,8 +162,8 @@ def _tested(
             b=b,
             ratio=ratio,
             p_value=p,
-            decision=(decision := _decision(p, q, rule.alpha)),
-            rounds_needed=_whole_rounds(rounds) if decision is Decision.UNDECIDED else None,
+            decision=(made := decision(p, q, rule.alpha)),
+            rounds_needed=_whole_rounds(rounds) if made is Decision.UNDECIDED else None,
         )
         for (a, b), ratio, p, q, rounds in zip(
             names, _intervals(ratios), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
@@ -184,7 +184,8 @@ def _with_common_spread(ratios: LogRatios, values: Values, names: Sequence[tuple
     return replace(ratios, sd=np.sqrt(total), freedom=welch)
 
 
-def _decision(different: float, equivalent: float, alpha: float) -> Decision:
+def decision(different: float, equivalent: float, alpha: float) -> Decision:
+    """Return what two adjusted p-values say at a level; a pair that is both different and equivalent is different."""
     if different < alpha:
         return Decision.DIFFERENT
     return Decision.EQUIVALENT if equivalent < alpha else Decision.UNDECIDED

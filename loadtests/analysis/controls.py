@@ -28,7 +28,7 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
     same = _copies(run, values, ALPHA)
     at_stricter_level = _copies(run, values, FALSE_ALARMS / max(1, len(same)))
     load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
-    generator_cores = len(run.setup.generator_cores)
+    generator_cores = run.setup.usable_generator_cores
     canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
     return Controls(
         same=same,
@@ -51,7 +51,8 @@ def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], v
 def drift(values: Sequence[float]) -> float | None:
     """Return largest / smallest - 1 of the running medians of three rounds; ``None`` for fewer than two rounds.
 
-    A running median ignores a single bad round, which is not drift, and keeps a change that lasts for two rounds.
+    A running median ignores a single bad round, which is not drift, and keeps a change that lasts for two rounds. Two
+    or three rounds are too few for that, and their values are compared as they are.
     """
     if len(values) < 2:  # noqa: PLR2004 -- one value cannot drift
         return None

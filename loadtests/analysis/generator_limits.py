@@ -57,9 +57,9 @@ def _near_its_ceiling(setup: Setup, load: Load) -> str | None:
     if setup.ceiling is None or not load.duration_s or setup.load.tool is not Tool.LOCUST:
         return None
     bound = OPEN_LOOP_SHARE if load.open_loop else CLOSED_LOOP_SHARE
-    # The ceiling was measured for one process on one core.
-    processes = min(max(1, setup.load.generator_workers), len(setup.generator_cores))
-    rate_rps, most_rps = load.answered / load.duration_s, setup.ceiling.requests_per_cpu_s * processes
+    # The ceiling is a rate per core.
+    most_rps = setup.ceiling.requests_per_cpu_s * setup.usable_generator_cores
+    rate_rps = load.answered / load.duration_s
     if rate_rps <= bound * most_rps:
         return None
     return f"{rate_rps:,.0f} req/s are above {bound:.0%} of the {most_rps:,.0f} that the generator reaches by itself"

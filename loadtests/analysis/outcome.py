@@ -8,6 +8,7 @@ from scipy.special import stdtrit
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
+from common.words import counted
 from loadtests.analysis.comparison import ALPHA, looks_of, looks_taken, pairs, up_to
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 
@@ -77,10 +78,11 @@ def sentence(pair: Pair, margin: float) -> str:
                 f"the difference is {change.estimate:+.1%} ({_bounds(change, sign='+')})."
             )
         case Decision.UNDECIDED:
-            more = "an unknown number of rounds" if pair.rounds_needed is None else f"about {pair.rounds_needed} more"
+            left = pair.rounds_needed
+            more = "an unknown number of rounds" if left is None else f"about {counted(left, 'more round')}"
             return (
                 f"undecided: {pair.b} against {pair.a} is {change.estimate:+.1%} ({_bounds(change, sign='+')}); "
-                f"needs {more}{' rounds' if pair.rounds_needed is not None else ''}."
+                f"needs {more}."
             )
 
 

@@ -74,7 +74,7 @@ def server_share(loads: Sequence[Load], vcpu: float) -> float | None:
 
 
 def generator_share(loads: Sequence[Load], cores: int) -> float | None:
-    """Return the share of its cores that the generator used."""
+    """Return the share that the generator used of the cores that it can use."""
     return share(loads, lambda load: load.generator_cpu_s, cores)
 
 

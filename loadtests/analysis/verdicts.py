@@ -197,7 +197,11 @@ def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
             f"{siblings}; give the machine more cores, or switch off simultaneous multithreading.",
         )
     used = [_share(setup, load) for load in loads if load.duration_s]
-    seen = [f"the generator used {max(used):.0%} of its cores"] if max(used, default=0) > GENERATOR_CEILING else []
+    seen = (
+        [f"the generator used {max(used):.0%} of the cores that it can use"]
+        if max(used, default=0) > GENERATOR_CEILING
+        else []
+    )
     seen += generator_limits(setup, loads)
     if seen:
         limit = f"{'; '.join(seen)}, so what was measured may be its own limit"
@@ -205,9 +209,9 @@ def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
 
 
 def _share(setup: Setup, load: Load) -> float:
-    """Return the share of its cores that the generator used: one core per worker, and no more than there are."""
+    """Return the share that the generator used of the cores that it can use; of the busiest worker, if that is more."""
     if not load.workers:
-        return load.generator_cpu_s / load.duration_s / len(setup.generator_cores)
+        return load.generator_cpu_s / load.duration_s / setup.usable_generator_cores
     busiest = max(worker.generator_cpu_s / worker.duration_s for worker in load.workers)
     return max(busiest, load.generator_cpu_s / load.duration_s / len(setup.generator_cores))
 

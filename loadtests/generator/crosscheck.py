@@ -12,7 +12,7 @@ from common.catalog.sizes import Runtime, Size
 from common.conformance.candidates import conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError
 from common.records.experiments.generator import CrosscheckSummary
-from common.records.load import LoadSpec, Tool
+from common.records.load import LoadSpec
 from common.records.run import Cell, CrosscheckRun, Design
 from common.records.schema import Visit
 from common.records.window import Window
@@ -26,7 +26,6 @@ from loadtests.campaign.stopping import exactly
 from loadtests.reports import generator as report
 from loadtests.visits.fresh_servers import measure_windows
 
-TOOLS = (Tool.LOCUST, Tool.WRK)
 TURNS = 5
 """Windows of each tool on one server. A load settles into a rhythm with the server when it begins, and stays in it, so
 several short windows say more than a long one."""
@@ -58,10 +57,7 @@ class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
     @override
     @contextmanager
     def visiting(self, subjects: Mapping[str, Candidate], messages: Console) -> Iterator[Visitor]:
-        setups = {
-            cell.name: replace(self.run.setup, load=replace(self.run.setup.load, tool=tool))
-            for cell, tool in zip(self.run.cells, TOOLS, strict=True)
-        }
+        setups = report.setups_of_tools(self.run)
 
         def visit(batch: Sequence[PlannedVisit]) -> Sequence[Visit]:
             asked = [(planned.record(Window, self.run.id), setups[planned.cell]) for planned in batch]
@@ -117,7 +113,7 @@ def begin_crosscheck(
         outcomes = conform_all([candidate], messages)
         require_some_conforming([candidate], outcomes)
         cell = cell_of(candidate, outcomes[candidate.name])
-        cells = [replace(cell, name=f"{candidate.name}, {tool}") for tool in TOOLS]
+        cells = [replace(cell, name=f"{candidate.name}, {tool}") for tool in report.TOOLS]
         run = CrosscheckRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             design=Design.ALTERNATION,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
 from rich.table import Table
 
 from common.records.experiments.generator import (
@@ -16,7 +17,7 @@ from common.records.experiments.generator import (
     GeneratorVisit,
     ToolRow,
 )
-from common.records.load import Tool
+from common.records.load import Setup, Tool
 from common.records.run import CrosscheckRun
 from common.records.summary import Interval
 from common.records.window import Load, Window
@@ -31,6 +32,9 @@ HEADINGS = ("server", "connections", "generator", "req/CPU-s", "95 % interval", 
             "core used")  # fmt: skip
 CROSSCHECK_HEADINGS = ("stack, tool", "req/s per vCPU", "95 % of it", "wall req/s", "95 % of that", "CPU", "gen")
 WORKER_HEADINGS = ("worker", "users", "requests", "req/s", "CPU", "joined late")
+
+TOOLS = (Tool.LOCUST, Tool.WRK)
+"""The tools of a crosscheck, in the order of its cells."""
 
 RateOf = Callable[[Load | None], float | None]
 """The rate of a load, ``None`` where it has none."""
@@ -103,27 +107,34 @@ def _line(row: GeneratorRow) -> tuple[str, ...]:
     )
 
 
+def setups_of_tools(run: CrosscheckRun) -> dict[str, Setup]:
+    """Return the setup of each cell's windows; they differ in the tool."""
+    loads = {cell.name: replace(run.setup.load, tool=tool) for cell, tool in zip(run.cells, TOOLS, strict=True)}
+    return {name: replace(run.setup, load=load) for name, load in loads.items()}
+
+
 def summarise_crosscheck(run: CrosscheckRun, windows: Sequence[Window]) -> CrosscheckSummary:
     """Return each tool's rates, the ratios of ours to wrk's, and the windows that had failures."""
     windows_of = by_cell(windows)
     ours, theirs = (windows_of[cell.name] for cell in run.cells)
+    setups = setups_of_tools(run)
     return CrosscheckSummary(
         run=run.id,
-        rows=[_tool_row(run, cell.name, windows_of[cell.name]) for cell in run.cells],
+        rows=[_tool_row(setups[cell.name], cell.name, windows_of[cell.name]) for cell in run.cells],
         requests_per_cpu_s_ratio=_ratio(ours, theirs, requests_per_cpu_s),
         throughput_ratio=_ratio(ours, theirs, throughput_rps),
         failures=list(_failures(windows)),
     )
 
 
-def _tool_row(run: CrosscheckRun, cell: str, windows: Sequence[Window]) -> ToolRow:
+def _tool_row(setup: Setup, cell: str, windows: Sequence[Window]) -> ToolRow:
     loads = [window.load for window in windows if window.load is not None]
     return ToolRow(
         cell=cell,
         requests_per_cpu_s=log_interval(list(_by_round(windows, requests_per_cpu_s).values())),
         throughput_rps=log_interval(list(_by_round(windows, throughput_rps).values())),
-        server_utilisation=server_share(loads, run.setup.size.vcpu),
-        generator_utilisation=generator_share(loads, len(run.setup.generator_cores)),
+        server_utilisation=server_share(loads, setup.size.vcpu),
+        generator_utilisation=generator_share(loads, setup.usable_generator_cores),
     )
 
 

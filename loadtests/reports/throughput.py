@@ -152,7 +152,7 @@ def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdi
         requests=sum(load.requests for load in loads),
         errors=sum(sum(load.failures.values()) for load in loads),
         server_utilisation=server_share(loads, run.setup.size.vcpu),
-        generator_utilisation=generator_share(loads, len(run.setup.generator_cores)),
+        generator_utilisation=generator_share(loads, run.setup.usable_generator_cores),
         throttled=throttled_share(loads),
         foreign=foreign_share(loads, len(run.setup.server_cores)),
         steal=stolen_share(loads, len(run.setup.server_cores)),

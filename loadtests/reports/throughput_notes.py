@@ -34,7 +34,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     if any(cell.guest for cell in run.cells):
         yield "guest: a server of your own; its app, server and image are not this project's."
     yield "req/s per vCPU: correct responses per second of the server's CPU time."
-    yield "CPU, gen: shares used of the server's vCPUs and of the generator's cores."
+    yield "CPU, gen: shares used of the server's vCPUs and of the cores that the generator can use."
     if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
     if any(row.over_floor_s is not None for row in summary.cells):

@@ -1,14 +1,25 @@
 """Two finished runs are compared only where they were made in the same way, on machines that count alike."""
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
+from scipy import stats
 
 from common.errors import UsageError
+from common.records.load import OwnRequest, Rate, Tool
 from common.records.run import Design, Machine
 from common.records.summary import Decision, Summary, Verdict
-from loadtests.analysis.across_runs import RecordedRun, across_runs, repeated_rates
+from loadtests.analysis.across_runs import (
+    CARRY_OVER,
+    RecordedRun,
+    across_runs,
+    left_out,
+    repeated_rates,
+    welch,
+)
 from loadtests.reports import throughput
 from loadtests.reports.throughput import summarise
 from tests.support.records import cell, load, run, window
@@ -32,6 +43,10 @@ def test_runs_made_in_the_same_way_are_compared() -> None:
         ({"vcpu": 0.5}, "vcpu=1.0, but run new has 0.5"),
         ({"users": 4}, "users=16, but run new has 4"),
         ({"design": Design.SLICED}, "design=alone, but run new has sliced"),
+        ({"worker_count": 4}, "worker_count=None, but run new has 4"),
+        ({"tool": Tool.WRK}, "tool=locust, but run new has wrk"),
+        ({"rate": Rate.parse("50%")}, "rate=None, but run new has 50%"),
+        ({"requests": [OwnRequest(path="/dear")]}, "sent different requests of PATHS="),
     ],
 )
 def test_runs_made_in_different_ways_are_refused(changes: dict[str, Any], reason: str) -> None:
@@ -57,6 +72,46 @@ def test_runs_on_machines_that_count_differently_are_refused(field: str, was: ob
 
 def test_what_is_not_known_of_a_machine_keeps_nothing_from_being_compared() -> None:
     assert across_runs(_recorded("old", replace(MACHINE, python_pgo=None)), _recorded("new"), 0.05)
+
+
+def test_a_cell_without_a_sound_number_in_both_runs_is_left_out_with_the_reason() -> None:
+    cells = [cell("a+b"), cell("c+d")]
+    old, new = (
+        RecordedRun(
+            run=replace(run(cells), id=name),
+            windows=[
+                window(one.name, number, load(1000 + number, failures=wrong if one.name == "c+d" else {}))
+                for number in range(1, 6)
+                for one in cells
+            ],
+        )
+        for name, wrong in (("old", {}), ("new", {"wrong body": 500}))
+    )
+    (pair,) = across_runs(old, new, 0.05)
+    assert pair.a == "a+b of old"
+    (reason,) = left_out(old, new).values()
+    assert reason.startswith("c+d of new is left out: wrong-answers: wrong body x 2500.")
+    first, second = (RecordedRun(run=replace(one.run, cells=cells[1:]), windows=one.windows) for one in (old, new))
+    with pytest.raises(UsageError, match=r"no cell in common with a sound value .* c\+d of new is left out: wrong"):
+        across_runs(first, second, 0.05)
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("rounds", [5, 12])
+def test_runs_of_the_same_stack_are_told_apart_in_at_most_5_percent(rounds: int) -> None:
+    """Also though what the machine does to a round carries over to the next one, as in test_sliced_simulation.py."""
+    rng, experiments = np.random.default_rng(31), 1000
+
+    def draw() -> list[float]:
+        effects = [rng.normal(0, 0.03)]
+        for _ in range(rounds - 1):
+            effects.append(CARRY_OVER * effects[-1] + rng.normal(0, 0.03 * math.sqrt(1 - CARRY_OVER**2)))
+        return [math.exp(effect + rng.normal(0, 0.008)) for effect in effects]
+
+    wrong = sum(welch(draw(), draw(), 0.05)[1] < 0.05 for _ in range(experiments))
+    assert stats.binomtest(wrong, experiments).proportion_ci(0.95).low < 0.05
+    as_if_independent = sum(welch(draw(), draw(), 0.05, correlation=0)[1] < 0.05 for _ in range(experiments))
+    assert as_if_independent > 0.2 * experiments
 
 
 def _summary(level: float, **rates: int) -> Summary:

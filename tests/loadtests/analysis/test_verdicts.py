@@ -47,8 +47,21 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
         (Verdict.SHARED_CORE, "one physical core", run([CELL], split_siblings=True), CELL, _windows()),
         (Verdict.WORKERS_CHANGED, "5 workers lost", RUN, CELL, _windows(workers_lost=1)),
         (Verdict.WORKERS_CHANGED, "5 workers joined", RUN, CELL, _windows(workers=[worker(joined_late=True)])),
-        (Verdict.GENERATOR_BOUND, "95% of its", RUN, CELL, _windows(workers=[worker(), worker(generator_cpu_s=1.9)])),
-        (Verdict.GENERATOR_BOUND, "90% of its cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
+        (
+            Verdict.GENERATOR_BOUND,
+            "95% of the cores",
+            RUN,
+            CELL,
+            _windows(workers=[worker(), worker(generator_cpu_s=1.9)]),
+        ),
+        (Verdict.GENERATOR_BOUND, "90% of the cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
+        (
+            Verdict.GENERATOR_BOUND,
+            "90% of the cores",
+            run([CELL], generator_cores=[1, 2]),
+            CELL,
+            _windows(generator_cpu_s=1.8),
+        ),
         (Verdict.TOO_FEW_ROUNDS, "3 windows", RUN, CELL, _windows()[:3]),
     ],
 )

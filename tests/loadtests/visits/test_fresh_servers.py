@@ -174,7 +174,7 @@ def test_a_generator_that_is_slower_than_its_server(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(by_locust, "LOCUST", (*locust, f"--locustfile={tmp_path}/slow.py", "--per-request-events"))
     made = _run(window_s=2.0)
     measured = _measured(made, Candidate(stack=programmed(tmp_path, "toy", "good")))
-    assert "of its cores" in _verdicts(made, measured)[Verdict.GENERATOR_BOUND]
+    assert "of the cores" in _verdicts(made, measured)[Verdict.GENERATOR_BOUND]
     summary = summarise(made, [measured])
     (row,) = throughput.rows(made, summary)
     assert row[throughput.HEADINGS.index("wall req/s")].startswith("~"), (
