@@ -106,7 +106,10 @@ class Turn:
         return self.gone is None and left
 
     def open(self, warmup_s: float) -> None:
-        """Open all connections, load the server for a while to see how fast it is, and read its processes."""
+        """Open all connections, load the server for a while to see how fast it is, and read its processes.
+
+        A server that is lost meanwhile keeps no connections, which would load whichever server has its turn.
+        """
         self.enter()
         self.runner.start(self.users, spawn_rate=self.users)
         try:
@@ -119,6 +122,7 @@ class Turn:
             self.read()
         except (NotOpenError, *LOST) as error:
             self.gone = str(error)
+            self.runner.stop()
 
     def enter(self) -> None:
         """Prepare to load this server: connections opened from now on belong to its network namespace."""
