@@ -101,9 +101,14 @@ def _climb(
     assert issubclass(scenario, KeepAliveUser)
     loop: ClosedLoop = loop_of(environment, scenario.loop_class)
     load = climb(stairs, plan, loop, users_of(runner), log_step)
-    highest = knee(load.steps)
-    log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {highest or 0:g}")
+    log.info("%s: %s", scenario.__name__, load.server_gone or _outcome(knee(load.steps)))
     (runner.quit if options_of(environment).headless else runner.stop)()
+
+
+def _outcome(highest: float | None) -> str:
+    if highest is None:
+        return "no step held the objective; begin lower, with --rate or -u"
+    return f"the highest step that holds is {highest:g}"
 
 
 def window_s(options: Namespace) -> float:
