@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Load, Slice
+from loadtests.timing.parts import since
 from loadtests.timing.snapshot import latency_of
 from loadtests.users import histogram
 from loadtests.users.tally import Tally, added_up
@@ -84,10 +85,14 @@ def load_of(
     users: int,
     counted_all: bool,
     readings: Sequence[CpuReading],
+    loaded_s: float,
     idle_cpu_share: float | None,
     server_gone: str | None,
 ) -> Load:
-    """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU.
+    """Return the sums over the slices that count.
+
+    The kernel counts throttling when it ends, often after the slice. So what is counted gets the same share of the time
+    throttled, between the first and the last of ``readings``, as of ``loaded_s``, for which the server was loaded.
 
     With ``counted_all``, slices were counted to their last response: none was in flight at the end, and the number in
     flight was falling before that, so Little's law does not hold.
@@ -97,6 +102,7 @@ def load_of(
     cpu_s = _added([one.server_cpu_s for one in measured])
     others_s = _added([one.others_s for one in measured])
     first, last = (readings[0], readings[-1]) if len(readings) > 1 else (None, None)
+    throttled_s = since(last, first, "throttled_s")
     return Load(
         duration_s=duration_s,
         users=users,
@@ -110,8 +116,8 @@ def load_of(
         latency_s=latency_of(done),
         histogram=list(histogram.sparse(done.counts)),
         server_cpu_s=cpu_s,
-        throttled_s=None if last is None or first is None else _minus(last.throttled_s, first.throttled_s),
-        throttled_periods=None if last is None or first is None else _periods(last, first),
+        throttled_s=None if throttled_s is None or not loaded_s else throttled_s * duration_s / loaded_s,
+        throttled_periods=since(last, first, "throttled_periods"),
         generator_cpu_s=sum(one.generator_cpu_s for one in measured),
         generator_run_delay_s=sum(one.last.run_delay_s - one.first.run_delay_s for one in measured),
         steal_s=sum(one.steal_s for one in measured),
@@ -130,13 +136,3 @@ def load_of(
 def _added(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) and known else None
-
-
-def _minus(last: float | None, first: float | None) -> float | None:
-    return None if last is None or first is None else last - first
-
-
-def _periods(last: CpuReading, first: CpuReading) -> int | None:
-    if last.throttled_periods is None or first.throttled_periods is None:
-        return None
-    return last.throttled_periods - first.throttled_periods
