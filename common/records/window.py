@@ -153,7 +153,11 @@ class Load(Struct, frozen=True, kw_only=True):
     ]
     generator_cpu_s: Annotated[Seconds, says("CPU time of all processes of the generator.")]
     generator_run_delay_s: Annotated[
-        Seconds, says("Time that the main threads of the generator's processes were runnable and waited for a core.")
+        Seconds | None,
+        says(
+            "Time that the main threads of the generator's processes were runnable and waited for a core; null if the "
+            "tool does not report it."
+        ),
     ]
     steal_s: Annotated[Seconds, says("Time that the hypervisor took from the generator's cores (steal).")]
     steal_all_s: Annotated[Seconds, says("Time that the hypervisor took from all cores (steal).")]

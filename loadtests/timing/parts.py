@@ -188,7 +188,7 @@ def _worker(part: Part) -> WorkerLoad:
         requests=load.requests,
         connections_open_min=load.connections_open_min or 0,
         generator_cpu_s=load.generator_cpu_s,
-        generator_run_delay_s=load.generator_run_delay_s,
+        generator_run_delay_s=load.generator_run_delay_s or 0.0,
         joined_late=part.joined_late,
     )
 

@@ -104,7 +104,7 @@ def _step(stairs: Staircase, plan: WindowPlan, target: float, load: Load) -> Loa
         unsent=unsent(load),
         failures=sum(load.failures.values()),
         generator_cpu_share=load.generator_cpu_s / load.duration_s if load.duration_s else 0.0,
-        generator_run_delay_share=load.generator_run_delay_s / load.duration_s if load.duration_s else 0.0,
+        generator_run_delay_share=(load.generator_run_delay_s or 0.0) / load.duration_s if load.duration_s else 0.0,
         memory_bytes=private_bytes(plan.meter),
         broken=broken(stairs.objective, load),
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from common.host.cores import CoreTimes, core_times
 from common.host.folders import temporary_folder
 from common.host.meters import CpuReading, processes_ended, processes_started, read_cpu
 from common.host.supervisor import Program, supervised
@@ -42,19 +43,29 @@ def measure(server: RunningServer, setup: Setup) -> Load:
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
     readings, gone = _read(server), None
+    before = core_times(setup.generator_cores, None)
     reply = _run(server, setup, setup.load.window_s)
+    own, everywhere = (
+        after.since(earlier) for after, earlier in zip(core_times(setup.generator_cores, None), before, strict=True)
+    )
     try:
         readings += _read(server)
     except (OSError, psutil.Error) as error:
         gone = str(error)
     meters = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
-    return load_of(reply, setup.load.users, meters, server_gone=gone)
+    return load_of(reply, setup.load.users, meters, own=own, everywhere=everywhere, server_gone=gone)
 
 
 def load_of(
-    reply: Mapping[str, Any], users: int, server: Sequence[CpuReading | None], *, server_gone: str | None = None
+    reply: Mapping[str, Any],
+    users: int,
+    server: Sequence[CpuReading | None],
+    *,
+    own: CoreTimes,
+    everywhere: CoreTimes,
+    server_gone: str | None = None,
 ) -> Load:
-    """Return the record of one window from wrk's summary."""
+    """Return the record of one window from wrk's summary, and from the times of its own cores and of all meanwhile."""
     names = {
         "status": "status 400 or more",
         "connect": "connection refused",
@@ -81,9 +92,9 @@ def load_of(
         server_processes_ended=processes_ended(first, last),
         server_processes_begun=processes_started(first, last),
         generator_cpu_s=reply["cpu_s"],
-        generator_run_delay_s=0.0,
-        steal_s=0.0,
-        steal_all_s=0.0,
+        generator_run_delay_s=None,
+        steal_s=own.steal_s,
+        steal_all_s=everywhere.steal_s,
         littles_law_ratio=None,
         server_gone=server_gone,
     )

@@ -50,6 +50,7 @@ def test_the_counts_of_a_window_add_up(behaviour: Behaviour, tmp_path: Path) -> 
         assert seen.server_cores_busy_s is not None
         assert seen.generator_cpu_s - 0.2 < seen.server_cores_busy_s < seen.duration_s + 0.1
         assert seen.server_steal_s == pytest.approx(seen.steal_s)  # of one core, read once
+        assert seen.generator_run_delay_s is not None
         assert seen.generator_run_delay_s >= 0 <= seen.steal_s <= seen.steal_all_s + TICK_S
         assert seen.latency_s is not None
         assert seen.latency_s.p50 <= seen.latency_s.p99 <= seen.latency_s.p999 <= seen.latency_s.max * 1.004
