@@ -132,6 +132,7 @@ def test_all_connections_of_a_closed_loop_are_busy_in_each_second(known: Running
         (("--delay-ms=60001",), "invalid value 60001: must be a number from 0 to 60000"),
         (("--cores=999",), "invalid cores 999: must be some of "),
         (("--host=https://127.0.0.1",), "for https, use a FastUser."),
+        (("--host=http://[::1",), "invalid --host http://[::1: Invalid IPv6 URL. Use a name that resolves."),
     ],
 )
 def test_invalid_options_end_with_status_2_and_a_reason(options: tuple[str, ...], message: str) -> None:
