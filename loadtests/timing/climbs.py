@@ -14,7 +14,7 @@ from locust.runners import STATE_RUNNING, LocalRunner
 from common.errors import UsageError
 from common.records.load import Objective
 from common.records.window import LoadStep
-from loadtests.analysis.climbing import DELAYS, knee
+from loadtests.analysis.climbing import DELAYS, SETTLE_DELAYS, knee
 from loadtests.scenarios.base import Climb
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.timing.staircase import Staircase, climb
@@ -143,7 +143,7 @@ def _sleepers(environment: Environment, plan: WindowPlan, objective: Objective) 
         objective=objective,
         first=float(options.num_users or 1),
         most=MOST_SLEEPERS,
-        settle_s=SETTLE_S + 2 * delay_s,
+        settle_s=SETTLE_S + SETTLE_DELAYS * delay_s,
         apply=sleep_together,
         whole=True,
     )

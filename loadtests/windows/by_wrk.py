@@ -6,7 +6,6 @@ status of 400 or more and every socket error is a failure. Requests in flight at
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from common.runtimes.base import RunningServer
 from loadtests.scenarios.registry import SCENARIOS
 from loadtests.timing.parts import since
 from loadtests.users.responses import ACCEPT
-from loadtests.windows.tools import GeneratorError, require_wrk
+from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
 TIMED = ROOT / "loadtests" / "windows" / "timed.py"
@@ -119,10 +118,7 @@ def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, An
         wrk = command(server.url, setup, duration_s)
         line = [*server.client_prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
         with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
-            try:
-                program.wait(duration_s + START_UP_S)
-            except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"wrk did not end in time. {program.last_lines()}") from error
+            wait_for_end(program, duration_s + START_UP_S, name="wrk")
             return _reply(program, file)
 
 
