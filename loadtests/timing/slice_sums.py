@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Load, Slice
-from loadtests.timing.parts import since
+from loadtests.timing.parts import added, since
 from loadtests.timing.snapshot import latency_of
 from loadtests.users import histogram
-from loadtests.users.tally import Tally, added_up
+from loadtests.users.tally import Tally, added_up, counted_between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Counters:
     run_delay_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """The counts of a slice, and the CPU time of others during it."""
 
@@ -42,12 +43,10 @@ class Measured:
         """Return the same with what ran on the cores meanwhile."""
         return replace(self, others_s=others_s, steal_s=steal_s, steal_all_s=steal_all_s, server_steal_s=server_steal_s)
 
-    @property
+    @cached_property
     def done(self) -> Tally:
         """What was counted between the two readings."""
-        known = {(tally.method, tally.name): tally for tally in self.first.tallies}
-        nothing = Tally(method="", name="")
-        return added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in self.last.tallies)
+        return counted_between(self.first.tallies, self.last.tallies)
 
     @property
     def duration_s(self) -> float:
@@ -62,8 +61,7 @@ class Measured:
     @property
     def only_lost(self) -> bool:
         """Whether requests were lost, and none was answered."""
-        done = self.done
-        return done.lost > 0 and not (done.good or done.wrong)
+        return self.done.lost > 0 and not (self.done.good or self.done.wrong)
 
     @property
     def server_cpu_s(self) -> float | None:
@@ -99,8 +97,8 @@ def load_of(
     """
     done = added_up(one.done for one in measured)
     duration_s = sum(one.duration_s for one in measured)
-    cpu_s = _added([one.server_cpu_s for one in measured])
-    others_s = _added([one.others_s for one in measured])
+    cpu_s = added([one.server_cpu_s for one in measured]) if measured else None
+    others_s = added([one.others_s for one in measured])
     first, last = (readings[0], readings[-1]) if len(readings) > 1 else (None, None)
     throttled_s = since(last, first, "throttled_s")
     return Load(
@@ -131,8 +129,3 @@ def load_of(
         slices=list(slices),
         idle_cpu_share=idle_cpu_share,
     )
-
-
-def _added(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) and known else None
