@@ -147,10 +147,17 @@ class Load(Struct, frozen=True, kw_only=True):
     histogram: Annotated[list[tuple[int, int]], says("Pairs of bucket (see loadtests/users/histogram.py) and count.")]
     server_cpu_s: Annotated[float | None, says("CPU time of the server in the window; null if it had exited.")]
     throttled_s: Annotated[float | None, says("Time that the CPU quota throttled the server; null without a quota.")]
-    throttled_periods: Annotated[int | None, says("Number of quota periods in which the server was throttled.")]
+    throttled_periods: Annotated[
+        int | None,
+        says("Number of quota periods in which the server was throttled; of a sliced window, in all of its slices."),
+    ]
     generator_cpu_s: Annotated[Seconds, says("CPU time of all processes of the generator.")]
     generator_run_delay_s: Annotated[
-        Seconds, says("Time that the main threads of the generator's processes were runnable and waited for a core.")
+        Seconds | None,
+        says(
+            "Time that the main threads of the generator's processes were runnable and waited for a core; null if the "
+            "tool does not report it."
+        ),
     ]
     steal_s: Annotated[Seconds, says("Time that the hypervisor took from the generator's cores (steal).")]
     steal_all_s: Annotated[Seconds, says("Time that the hypervisor took from all cores (steal).")]

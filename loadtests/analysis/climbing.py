@@ -14,6 +14,8 @@ PRECISION = 0.1
 MOST_STEPS = 40
 DELAYS = 10
 """The window of a step of sleepers lasts at least this many delays."""
+SETTLE_DELAYS = 2
+"""The number of delays for which sleepers settle before the window of a step."""
 
 
 def broken(objective: Objective, load: Load) -> str | None:

@@ -75,7 +75,8 @@ def _miscounted(load: Load) -> str | None:
 
 def _starved(load: Load) -> str | None:
     """In a closed loop, response times matter only if they decide on a step."""
-    own = load.generator_run_delay_s / load.duration_s if load.duration_s and (load.open_loop or load.steps) else 0.0
+    decisive = load.duration_s and (load.open_loop or load.steps)
+    own = (load.generator_run_delay_s or 0.0) / load.duration_s if decisive else 0.0
     share = max(own, *(step.generator_run_delay_share for step in load.steps if step.broken is not None), 0.0)
     if share <= RUN_DELAY:
         return None

@@ -153,10 +153,13 @@ def _measure(
             )
         except FailedError as error:
             return replace(visit, error=str(error))
-        time.sleep(WARMUP_S)
-        before = _read(program.pid, server)
-        time.sleep(window_s)
-        after = _read(program.pid, server)
+        try:
+            time.sleep(WARMUP_S)
+            before = _read(program.pid, server)
+            time.sleep(window_s)
+            after = _read(program.pid, server)
+        except (OSError, psutil.Error) as error:
+            return replace(visit, error=program.exit_reason() or str(error))
         if (reason := program.exit_reason()) is not None:
             return replace(visit, error=reason)
     duration_s, requests, cpu_s = (last - earlier for last, earlier in zip(after, before, strict=True))

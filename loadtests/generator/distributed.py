@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,8 +29,8 @@ from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.reports import generator as report
 from loadtests.scenarios.registry import SCENARIOS
-from loadtests.windows.by_locust import LOCUST, START_UP_S, isolated_locust
-from loadtests.windows.tools import GeneratorError
+from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s
+from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOOK_EVERY_S = 0.2
 WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 -- what a user may bind to
@@ -181,10 +180,7 @@ def _lead(run: DistributedRun, bind: Address, patience_s: float) -> Load:
     with temporary_folder("window") as folder:
         file = folder / "load.json"
         with isolated_locust(_command(run, bind, patience_s, file), folder) as locust:
-            try:
-                locust.wait(patience_s + run.setup.load.warmup_s + run.setup.load.window_s + START_UP_S)
-            except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"Locust did not end in time. {locust.last_lines()}") from error
+            wait_for_end(locust, patience_s + longest_s(run.setup.load), name="Locust")
             if not file.exists():
                 status = locust.exit_status
                 raise GeneratorError(f"Locust ended with exit status {status} and no result. {_logged_error(locust)}")

@@ -20,8 +20,8 @@ LEAST_SHARE = 0.0008
 MOST_FUNCTIONS = 20
 CallPath = tuple[str, ...]
 """The names of the functions from the root to one; without their files, which differ between versions."""
-Kind = Callable[[Frame, CallPath, float], str]
-"""Returns how a function is coloured, from its path and its share of all samples."""
+Kind = Callable[[Frame, CallPath], str]
+"""Returns how a function is coloured."""
 SURE = 2.0
 """Standard errors of sampling beyond which a share is drawn as changed."""
 
@@ -78,11 +78,11 @@ def page(profiles: Sequence[Profile]) -> str:
 def _bars(profile: Profile, against: Profile | None) -> list[Bar]:
     """Return the functions of the picture, callers above callees."""
     if against is None:
-        return list(_drawn(profile, lambda frame, _, __: profile.owners.owner(frame).value))
-    known = _shares(merged(against.stacks))
+        return list(_drawn(profile, lambda frame, _: profile.owners.owner(frame).value))
+    shares, known = _shares(merged(profile.stacks)), _shares(merged(against.stacks))
 
-    def changed(_: Frame, path: CallPath, share: float) -> str:
-        before = known.get(path, 0.0)
+    def changed(_: Frame, path: CallPath) -> str:
+        share, before = shares[path], known.get(path, 0.0)
         error = math.sqrt(share * (1 - share) / profile.samples + before * (1 - before) / against.samples)
         if abs(share - before) <= SURE * error:
             return "same"
@@ -105,7 +105,7 @@ def _drawn(profile: Profile, kind: Kind) -> Iterator[Bar]:
             width=round(width, 2),
             text=_cut(name, int((width - MARGINS) / CHARACTER)),
             title=f"{name}{where}: {share:.1%}",
-            kind="all" if node is root else kind(node.frame, path, share),
+            kind="all" if node is root else kind(node.frame, path),
         )
         for callee in sorted(node.callees.values(), key=lambda one: one.frame.function):
             if callee.samples / root.samples >= LEAST_SHARE:
@@ -120,7 +120,7 @@ def _cut(name: str, fits: int) -> str:
 
 
 def _shares(root: Node) -> dict[CallPath, float]:
-    """Return each function's share of all samples."""
+    """Return the share of all samples that the functions of each path have together."""
     found: dict[CallPath, float] = {}
     waiting: list[tuple[Node, CallPath]] = [(root, (root.frame.function,))]
     while waiting:

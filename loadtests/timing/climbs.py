@@ -14,7 +14,7 @@ from locust.runners import STATE_RUNNING, LocalRunner
 from common.errors import UsageError
 from common.records.load import Objective
 from common.records.window import LoadStep
-from loadtests.analysis.climbing import DELAYS, knee
+from loadtests.analysis.climbing import DELAYS, SETTLE_DELAYS, knee
 from loadtests.scenarios.base import Climb
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.timing.staircase import Staircase, climb
@@ -101,9 +101,14 @@ def _climb(
     assert issubclass(scenario, KeepAliveUser)
     loop: ClosedLoop = loop_of(environment, scenario.loop_class)
     load = climb(stairs, plan, loop, users_of(runner), log_step)
-    highest = knee(load.steps)
-    log.info("%s: %s", scenario.__name__, load.server_gone or f"the highest step that holds is {highest or 0:g}")
+    log.info("%s: %s", scenario.__name__, load.server_gone or _outcome(knee(load.steps)))
     (runner.quit if options_of(environment).headless else runner.stop)()
+
+
+def _outcome(highest: float | None) -> str:
+    if highest is None:
+        return "no step held the objective; begin lower, with --rate or -u"
+    return f"the highest step that holds is {highest:g}"
 
 
 def window_s(options: Namespace) -> float:
@@ -138,7 +143,7 @@ def _sleepers(environment: Environment, plan: WindowPlan, objective: Objective) 
         objective=objective,
         first=float(options.num_users or 1),
         most=MOST_SLEEPERS,
-        settle_s=SETTLE_S + 2 * delay_s,
+        settle_s=SETTLE_S + SETTLE_DELAYS * delay_s,
         apply=sleep_together,
         whole=True,
     )

@@ -90,7 +90,7 @@ def since(after: CpuReading | None, before: CpuReading | None, name: str) -> Any
     return None if last is None or first is None else last - first
 
 
-def _added(values: Sequence[Any]) -> Any:  # noqa: ANN401 -- int or float
+def added(values: Sequence[Any]) -> Any:  # noqa: ANN401 -- int or float
     """Return the sum; ``None`` if any value is unknown."""
     return None if None in values else sum(values)
 
@@ -112,16 +112,16 @@ def _histograms(values: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, 
 
 
 RULES: Mapping[str, Rule] = {
-    "users": _added,
-    "sent": _added,
-    "answered": _added,
-    "requests": _added,
+    "users": added,
+    "sent": added,
+    "answered": added,
+    "requests": added,
     "failures": _counters,
-    "in_flight": _added,
-    "connections_open_min": _added,
-    "reconnects": _added,
+    "in_flight": added,
+    "connections_open_min": added,
+    "reconnects": added,
     "histogram": _histograms,
-    "generator_run_delay_s": _added,
+    "generator_run_delay_s": added,
     "seconds": _chained,
     "steal_s": _largest,
     "steal_all_s": _largest,
@@ -188,7 +188,7 @@ def _worker(part: Part) -> WorkerLoad:
         requests=load.requests,
         connections_open_min=load.connections_open_min or 0,
         generator_cpu_s=load.generator_cpu_s,
-        generator_run_delay_s=load.generator_run_delay_s,
+        generator_run_delay_s=load.generator_run_delay_s or 0.0,
         joined_late=part.joined_late,
     )
 

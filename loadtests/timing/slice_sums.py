@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Load, Slice
+from loadtests.timing.parts import added, since
 from loadtests.timing.snapshot import latency_of
 from loadtests.users import histogram
-from loadtests.users.tally import Tally, added_up
+from loadtests.users.tally import Tally, added_up, counted_between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Counters:
     run_delay_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """The counts of a slice, and the CPU time of others during it."""
 
@@ -41,12 +43,10 @@ class Measured:
         """Return the same with what ran on the cores meanwhile."""
         return replace(self, others_s=others_s, steal_s=steal_s, steal_all_s=steal_all_s, server_steal_s=server_steal_s)
 
-    @property
+    @cached_property
     def done(self) -> Tally:
         """What was counted between the two readings."""
-        known = {(tally.method, tally.name): tally for tally in self.first.tallies}
-        nothing = Tally(method="", name="")
-        return added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in self.last.tallies)
+        return counted_between(self.first.tallies, self.last.tallies)
 
     @property
     def duration_s(self) -> float:
@@ -61,8 +61,7 @@ class Measured:
     @property
     def only_lost(self) -> bool:
         """Whether requests were lost, and none was answered."""
-        done = self.done
-        return done.lost > 0 and not (done.good or done.wrong)
+        return self.done.lost > 0 and not (self.done.good or self.done.wrong)
 
     @property
     def server_cpu_s(self) -> float | None:
@@ -84,19 +83,24 @@ def load_of(
     users: int,
     counted_all: bool,
     readings: Sequence[CpuReading],
+    loaded_s: float,
     idle_cpu_share: float | None,
     server_gone: str | None,
 ) -> Load:
-    """Return the sums over the slices that count. Throttling is that of the whole round, whose slices alone use CPU.
+    """Return the sums over the slices that count.
+
+    The kernel counts throttling when it ends, often after the slice. So what is counted gets the same share of the time
+    throttled, between the first and the last of ``readings``, as of ``loaded_s``, for which the server was loaded.
 
     With ``counted_all``, slices were counted to their last response: none was in flight at the end, and the number in
     flight was falling before that, so Little's law does not hold.
     """
     done = added_up(one.done for one in measured)
     duration_s = sum(one.duration_s for one in measured)
-    cpu_s = _added([one.server_cpu_s for one in measured])
-    others_s = _added([one.others_s for one in measured])
+    cpu_s = added([one.server_cpu_s for one in measured]) if measured else None
+    others_s = added([one.others_s for one in measured])
     first, last = (readings[0], readings[-1]) if len(readings) > 1 else (None, None)
+    throttled_s = since(last, first, "throttled_s")
     return Load(
         duration_s=duration_s,
         users=users,
@@ -110,8 +114,8 @@ def load_of(
         latency_s=latency_of(done),
         histogram=list(histogram.sparse(done.counts)),
         server_cpu_s=cpu_s,
-        throttled_s=None if last is None or first is None else _minus(last.throttled_s, first.throttled_s),
-        throttled_periods=None if last is None or first is None else _periods(last, first),
+        throttled_s=None if throttled_s is None or not loaded_s else throttled_s * duration_s / loaded_s,
+        throttled_periods=since(last, first, "throttled_periods"),
         generator_cpu_s=sum(one.generator_cpu_s for one in measured),
         generator_run_delay_s=sum(one.last.run_delay_s - one.first.run_delay_s for one in measured),
         steal_s=sum(one.steal_s for one in measured),
@@ -125,18 +129,3 @@ def load_of(
         slices=list(slices),
         idle_cpu_share=idle_cpu_share,
     )
-
-
-def _added(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) and known else None
-
-
-def _minus(last: float | None, first: float | None) -> float | None:
-    return None if last is None or first is None else last - first
-
-
-def _periods(last: CpuReading, first: CpuReading) -> int | None:
-    if last.throttled_periods is None or first.throttled_periods is None:
-        return None
-    return last.throttled_periods - first.throttled_periods

@@ -71,7 +71,7 @@ class Turn:
         self.slices: list[Slice] = []
         self.slow_passes: frozenset[int] = frozenset()
         self.measured: list[Measured] = []
-        self.idle_cpu_s = self.idle_s = 0.0
+        self.idle_cpu_s = self.idle_s = self.loaded_s = 0.0
         self.last: _Surroundings | None = None
         self.readings: list[CpuReading] = []
         self.processes: tuple[int, ...] = ()
@@ -106,7 +106,10 @@ class Turn:
         return self.gone is None and left
 
     def open(self, warmup_s: float) -> None:
-        """Open all connections, load the server for a while to see how fast it is, and read its processes."""
+        """Open all connections, load the server for a while to see how fast it is, and read its processes.
+
+        A server that is lost meanwhile keeps no connections, which would load whichever server has its turn.
+        """
         self.enter()
         self.runner.start(self.users, spawn_rate=self.users)
         try:
@@ -119,6 +122,7 @@ class Turn:
             self.read()
         except (NotOpenError, *LOST) as error:
             self.gone = str(error)
+            self.runner.stop()
 
     def enter(self) -> None:
         """Prepare to load this server: connections opened from now on belong to its network namespace."""
@@ -264,6 +268,7 @@ class _Round:
             or (generator_others_s or 0.0) > MOST_OTHERS * span_s * cores[1]
             or steal_s > MOST_STEAL * span_s * sum(cores)
         )
+        turn.loaded_s += span_s
         share = measured.duration_s / span_s  # of what ran on the cores from turn to turn
         turn.measured.append(
             measured.beside(
@@ -329,6 +334,7 @@ class _Round:
             users=turn.users,
             counted_all=turn.counts_all,
             readings=turn.readings,
+            loaded_s=turn.loaded_s,
             idle_cpu_share=turn.idle_cpu_s / turn.idle_s if turn.idle_s else None,
             server_gone=turn.gone,
         )

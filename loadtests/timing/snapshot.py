@@ -14,11 +14,11 @@ from common.host.cores import CoreTimes, core_times
 from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records import window as records
 from common.records.window import Latency, Load, Second
-from loadtests.timing.parts import latency
+from loadtests.timing.parts import latency, since
 from loadtests.users import histogram
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
-from loadtests.users.tally import Tally, added_up
+from loadtests.users.tally import Tally, added_up, counted_between
 
 NS_PER_S = 1e9
 TICK_S = 0.050
@@ -94,12 +94,9 @@ def difference(
     rate_rps: float = 0.0,
 ) -> Load:
     """Return the record of what happened between two snapshots."""
-    earlier = {(tally.method, tally.name): tally for tally in before.tallies}
-    empty = Tally(method="", name="")
-    done = added_up(tally.since(earlier.get((tally.method, tally.name), empty)) for tally in after.tallies)
+    done = counted_between(before.tallies, after.tallies)
     duration_s = after.at_s - before.at_s
     first, last = server
-    periods = _minus(last, first, "throttled_periods")
     used = _since(after.server_cores, before.server_cores)
     return Load(
         duration_s=duration_s,
@@ -113,9 +110,9 @@ def difference(
         reconnects=after.reconnects - before.reconnects,
         latency_s=latency_of(done),
         histogram=list(histogram.sparse(done.counts)),
-        server_cpu_s=_minus(last, first, "cpu_s"),
-        throttled_s=_minus(last, first, "throttled_s"),
-        throttled_periods=None if periods is None else int(periods),
+        server_cpu_s=since(last, first, "cpu_s"),
+        throttled_s=since(last, first, "throttled_s"),
+        throttled_periods=since(last, first, "throttled_periods"),
         server_processes_ended=processes_ended(first, last),
         server_processes_begun=processes_started(first, last),
         generator_cpu_s=after.cpu_s - before.cpu_s,
@@ -169,11 +166,6 @@ def _open_loop(
 
 def _since(after: CoreTimes | None, before: CoreTimes | None) -> CoreTimes | None:
     return None if after is None or before is None else after.since(before)
-
-
-def _minus(after: CpuReading | None, before: CpuReading | None, name: str) -> float | None:
-    last, first = getattr(after, name, None), getattr(before, name, None)
-    return None if last is None or first is None else last - first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

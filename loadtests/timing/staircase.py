@@ -29,7 +29,7 @@ class Staircase:
     settle_s: float
     """The time under load before each step's window, which is not counted."""
     apply: Callable[[float], None]
-    """Sets the load to a target, and returns once it is reached."""
+    """Sets the load to a target, and returns once it is reached; ``NotOpenError`` if it cannot be."""
     whole: bool = False
     """Whether targets are whole numbers."""
 
@@ -42,29 +42,40 @@ def climb(
     stairs: Staircase, plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int], report: Callable[[LoadStep], None]
 ) -> Load:
     """Return the record of the highest step that held, or else of the first step; it lists all steps."""
-    best: Load | None = None
-    steps: list[LoadStep] = []
     try:
         wait_open(loop, users, plan.opening_s)
         wait_for_others(plan)
         wait(plan.warmup_s)
-        while (target := _next(stairs, steps)) is not None:
-            stairs.apply(target)
-            wait(stairs.settle_s)
-            load = observe(plan, loop, users())
-            steps.append(_step(stairs, plan, target, load))
-            report(steps[-1])
-            if steps[-1].broken is None and target == max(step.target for step in steps if step.broken is None):
-                best = load
-            best = best or load
-            if load.server_gone:
-                break
-            if steps[-1].broken is not None:
-                drain(loop)
     except NotOpenError as error:
-        best = best or empty_window(plan, loop, users(), str(error))
+        return empty_window(plan, loop, users(), str(error))
+    best: Load | None = None
+    steps: list[LoadStep] = []
+    while (target := _next(stairs, steps)) is not None:
+        load, lost = _attempt(stairs, plan, loop, users, target)
+        steps.append(_step(stairs, plan, target, load))
+        report(steps[-1])
+        if steps[-1].broken is None and target == max(step.target for step in steps if step.broken is None):
+            best = load
+        best = best or load
+        if lost:
+            break
+        if steps[-1].broken is not None:
+            drain(loop)
     assert best is not None
     return replace(best, steps=steps)
+
+
+def _attempt(
+    stairs: Staircase, plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int], target: float
+) -> tuple[Load, bool]:
+    """Return the window of a step, which is empty if its load could not be reached, and whether the server is lost."""
+    try:
+        stairs.apply(target)
+    except NotOpenError as error:
+        return empty_window(plan, loop, users(), str(error)), not loop.ready
+    wait(stairs.settle_s)
+    load = observe(plan, loop, users())
+    return load, load.server_gone is not None
 
 
 def drain(loop: ClosedLoop) -> None:
@@ -93,7 +104,7 @@ def _step(stairs: Staircase, plan: WindowPlan, target: float, load: Load) -> Loa
         unsent=unsent(load),
         failures=sum(load.failures.values()),
         generator_cpu_share=load.generator_cpu_s / load.duration_s if load.duration_s else 0.0,
-        generator_run_delay_share=load.generator_run_delay_s / load.duration_s if load.duration_s else 0.0,
+        generator_run_delay_share=(load.generator_run_delay_s or 0.0) / load.duration_s if load.duration_s else 0.0,
         memory_bytes=private_bytes(plan.meter),
         broken=broken(stairs.objective, load),
     )

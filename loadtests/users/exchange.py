@@ -32,7 +32,6 @@ class Exchange(ABC):
         self.reconnects = 0
         self.sockets = Sockets()
         self._listener = listener
-        self._targets: dict[tuple[Request, str], PreparedRequest] = {}
         self._connections: set[Connection] = set()
 
     @property
@@ -51,13 +50,13 @@ class Exchange(ABC):
         return self.sockets.open_now
 
     def target(self, request: Request, host: str) -> PreparedRequest:
-        """Return the prepared request, which all connections share."""
-        prepared = self._targets.get((request, host))
-        if prepared is None:
-            key = (request.method, request.label)
-            tally = self.tallies.setdefault(key, Tally(method=request.method, name=request.label))
-            prepared = self._targets[request, host] = PreparedRequest(request, host, tally)
-        return prepared
+        """Return the request prepared for a connection; all requests of one name are counted together.
+
+        Each connection learns its own answer, since those of a server's workers may differ in their date.
+        """
+        key = (request.method, request.label)
+        tally = self.tallies.setdefault(key, Tally(method=request.method, name=request.label))
+        return PreparedRequest(request, host, tally)
 
     @abstractmethod
     def _go_on(self, connection: Connection, now_s: float, pause_s: float) -> None:

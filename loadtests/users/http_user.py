@@ -130,10 +130,10 @@ def _end_test(environment: Environment) -> None:
 
 def destination(base: str) -> tuple[Address, str, str]:
     """Return the address, ``Host`` header and path prefix of a base URL; ``HostError`` if it cannot be used."""
-    url = urlsplit(base)
-    if url.scheme != "http" or not url.hostname:
-        raise HostError(f"invalid --host {base}: must be http://NAME[:PORT][/PREFIX]; for https, use a FastUser.")
     try:
+        url = urlsplit(base)
+        if url.scheme != "http" or not url.hostname:
+            raise HostError(f"invalid --host {base}: must be http://NAME[:PORT][/PREFIX]; for https, use a FastUser.")
         return _address(url.hostname, url.port or 80), url.netloc.rpartition("@")[2], url.path.rstrip("/")
     except (ValueError, OSError) as error:
         raise HostError(f"invalid --host {base}: {error}. Use a name that resolves.") from error

@@ -84,7 +84,6 @@ def _event_of(environment: Environment) -> Listener:
     return fire
 
 
-MS_PER_S = 1000
 TIMES_MS = tuple(round(histogram.value_s(bucket) * MS_PER_S, 5) for bucket in range(histogram.BUCKETS))
 """The time of each bucket, rounded to 10 ns because Locust's pages show every digit.
 

@@ -88,3 +88,10 @@ def added_up(tallies: Iterable[Tally]) -> Tally:
         lost=sum(part.lost for part in parts),
         failures=sum((part.failures for part in parts), Counter()),
     )
+
+
+def counted_between(earlier: Iterable[Tally], later: Iterable[Tally]) -> Tally:
+    """Return what was counted under all request names from one reading, of copies, to a later one."""
+    known = {(tally.method, tally.name): tally for tally in earlier}
+    nothing = Tally(method="", name="")
+    return added_up(tally.since(known.get((tally.method, tally.name), nothing)) for tally in later)

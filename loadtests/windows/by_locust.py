@@ -1,6 +1,5 @@
 """One window measured by headless Locust on a running server."""
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ from common.records.load import LoadSpec, Rate, Setup
 from common.records.schema import decode
 from common.records.window import DiscardedWindow, Load
 from common.runtimes.base import RunningServer
-from loadtests.analysis.climbing import DELAYS, MOST_STEPS
+from loadtests.analysis.climbing import DELAYS, MOST_STEPS, SETTLE_DELAYS
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.analysis.values import capacity_rps
 from loadtests.scenarios.registry import SCENARIOS
-from loadtests.windows.tools import GeneratorError
+from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
 """The command line of Locust with our scenarios."""
@@ -78,10 +77,12 @@ def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gat
 
 def longest_s(load: LoadSpec) -> float:
     """Return the longest time that Locust can take for one window, in seconds."""
-    if SCENARIOS[load.scenario].climbs is None:
+    scenario, delay_s = SCENARIOS[load.scenario], load.delay_ms / 1000
+    if scenario.climbs is None:
         return START_UP_S + load.warmup_s + load.window_s
-    step_s = max(load.window_s, DELAYS * load.delay_ms / 1000) + STEP_OVERHEAD_S
-    return START_UP_S + load.warmup_s + MOST_STEPS * step_s
+    step_s = max(load.window_s, DELAYS * delay_s) + STEP_OVERHEAD_S
+    settle_s = SETTLE_DELAYS * delay_s if scenario.sleeps else 0.0
+    return START_UP_S + load.warmup_s + MOST_STEPS * (step_s + settle_s)
 
 
 def _load(server: RunningServer, setup: Setup, options: Sequence[str], attempts: int) -> Load:
@@ -112,10 +113,7 @@ def _load_once(server: RunningServer, setup: Setup, options: Sequence[str]) -> L
         scenario = SCENARIOS[setup.load.scenario].__name__
         line = (*server.client_prefix, *_command(server, setup, file), *options, scenario)
         with isolated_locust(line, folder, cores=setup.generator_cores) as locust:
-            try:
-                locust.wait(longest_s(setup.load))
-            except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"Locust did not end in time. {locust.last_lines()}") from error
+            wait_for_end(locust, longest_s(setup.load), name="Locust")
             if not file.exists():
                 raise GeneratorError(f"Locust ended without a result: {locust.exit_reason()}")
         load: Load = decode(file.read_bytes(), Load, what="load", source=file.name)

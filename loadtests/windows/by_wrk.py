@@ -6,7 +6,6 @@ status of 400 or more and every socket error is a failure. Requests in flight at
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from common.host.cores import CoreTimes, core_times
 from common.host.folders import temporary_folder
 from common.host.meters import CpuReading, processes_ended, processes_started, read_cpu
 from common.host.supervisor import Program, supervised
@@ -24,7 +24,7 @@ from common.runtimes.base import RunningServer
 from loadtests.scenarios.registry import SCENARIOS
 from loadtests.timing.parts import since
 from loadtests.users.responses import ACCEPT
-from loadtests.windows.tools import GeneratorError, require_wrk
+from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
 TIMED = ROOT / "loadtests" / "windows" / "timed.py"
@@ -42,19 +42,29 @@ def measure(server: RunningServer, setup: Setup) -> Load:
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
     readings, gone = _read(server), None
+    before = core_times(setup.generator_cores, None)
     reply = _run(server, setup, setup.load.window_s)
+    own, everywhere = (
+        after.since(earlier) for after, earlier in zip(core_times(setup.generator_cores, None), before, strict=True)
+    )
     try:
         readings += _read(server)
     except (OSError, psutil.Error) as error:
         gone = str(error)
     meters = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
-    return load_of(reply, setup.load.users, meters, server_gone=gone)
+    return load_of(reply, setup.load.users, meters, own=own, everywhere=everywhere, server_gone=gone)
 
 
 def load_of(
-    reply: Mapping[str, Any], users: int, server: Sequence[CpuReading | None], *, server_gone: str | None = None
+    reply: Mapping[str, Any],
+    users: int,
+    server: Sequence[CpuReading | None],
+    *,
+    own: CoreTimes,
+    everywhere: CoreTimes,
+    server_gone: str | None = None,
 ) -> Load:
-    """Return the record of one window from wrk's summary."""
+    """Return the record of one window from wrk's summary, and from the times of its own cores and of all meanwhile."""
     names = {
         "status": "status 400 or more",
         "connect": "connection refused",
@@ -81,9 +91,9 @@ def load_of(
         server_processes_ended=processes_ended(first, last),
         server_processes_begun=processes_started(first, last),
         generator_cpu_s=reply["cpu_s"],
-        generator_run_delay_s=0.0,
-        steal_s=0.0,
-        steal_all_s=0.0,
+        generator_run_delay_s=None,
+        steal_s=own.steal_s,
+        steal_all_s=everywhere.steal_s,
         littles_law_ratio=None,
         server_gone=server_gone,
     )
@@ -108,10 +118,7 @@ def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, An
         wrk = command(server.url, setup, duration_s)
         line = [*server.client_prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
         with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
-            try:
-                program.wait(duration_s + START_UP_S)
-            except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"wrk did not end in time. {program.last_lines()}") from error
+            wait_for_end(program, duration_s + START_UP_S, name="wrk")
             return _reply(program, file)
 
 

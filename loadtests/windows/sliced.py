@@ -1,7 +1,6 @@
 """The windows of a whole round: all its servers loaded in turn by one process, in short slices."""
 
 import math
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +15,7 @@ from common.runtimes.base import RunningServer
 from loadtests.scenarios.registry import scenario_for
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.windows.by_locust import isolated_locust
-from loadtests.windows.tools import GeneratorError
+from loadtests.windows.tools import GeneratorError, wait_for_end
 
 PROGRAM = (sys.executable, "-m", "loadtests.timing.slices")
 SKIPPED_S = 0.040
@@ -101,10 +100,7 @@ def carry_out(order: SliceOrder, program: Sequence[str]) -> bytes:
         order_file.write_bytes(msgspec.json.encode(order))
         line = (*program, str(order_file), str(result_file))
         with isolated_locust(line, folder, cores=order.setup.generator_cores) as generator:
-            try:
-                generator.wait(order.longest_s())
-            except subprocess.TimeoutExpired as error:
-                raise GeneratorError(f"the load generator did not end in time. {generator.last_lines()}") from error
+            wait_for_end(generator, order.longest_s(), name="the load generator")
             if not result_file.exists():
                 raise GeneratorError(f"the load generator ended without a result: {generator.exit_reason()}")
             return result_file.read_bytes()

@@ -1,15 +1,28 @@
-"""The capabilities of each load generator, and the error of one that fails."""
+"""The capabilities of each load generator, the wait for its end, and the error of one that fails."""
 
 import shutil
+import subprocess
 
 from common.errors import FailedError, UsageError
+from common.host.supervisor import Program
 from common.records.load import LoadSpec, Tool
 from common.words import one_of
 from loadtests.scenarios.registry import SCENARIOS, scenario_for
 
+WATCHDOG_S = 20.0
+"""The time in which a generator that hangs ends itself and prints where, before it is ended."""
+
 
 class GeneratorError(FailedError):
     """The load generator failed, not the server that it loads."""
+
+
+def wait_for_end(program: Program, longest_s: float, *, name: str) -> None:
+    """Wait until a generator that may take ``longest_s`` has ended; ``GeneratorError`` if it hangs."""
+    try:
+        program.wait(longest_s + WATCHDOG_S)
+    except subprocess.TimeoutExpired as error:
+        raise GeneratorError(f"{name} did not end in time. {program.last_lines()}") from error
 
 
 def require_wrk() -> str:

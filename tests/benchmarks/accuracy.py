@@ -59,7 +59,7 @@ def steady() -> Outcome:
     read_s, true_s = percentiles_s(histogram.dense(load.histogram)), percentiles_s(took)
     held = all(abs(a - b) <= bound for a, b, bound in zip(read_s, true_s, BOUNDS_S, strict=False))
     on_time = all(true - DELAY_S <= bound for true, bound in zip(true_s, BOUNDS_S, strict=False))
-    idle = on_time and load.generator_run_delay_s <= WAITED_SHARE * load.duration_s
+    idle = on_time and _waited_s(load) <= WAITED_SHARE * load.duration_s
     outcome = Outcome.HELD if held else Outcome.BROKEN if idle else Outcome.DISTURBED
     tell("10 ms", load, read_s, true_s, outcome)
     return outcome
@@ -91,12 +91,15 @@ def stalled_s(fraction: float, requests: int) -> float:
     return max(DELAY_S, STALL_S + DELAY_S - max(above_s / 2, above_s - DELAY_S))
 
 
+def _waited_s(load: Load) -> float:
+    assert load.generator_run_delay_s is not None  # our own generator reports it
+    return load.generator_run_delay_s
+
+
 def tell(what: str, load: Load, read_s: list[float], true_s: list[float], outcome: Outcome) -> None:
     """Print one comparison."""
     lag = load.open_loop.send_lag_s if load.open_loop else None
-    health = (
-        f"run delay {load.generator_run_delay_s / load.duration_s:.1%}, steal {load.steal_all_s / load.duration_s:.1%}"
-    )
+    health = f"run delay {_waited_s(load) / load.duration_s:.1%}, steal {load.steal_all_s / load.duration_s:.1%}"
     lags = f"send lag p50 {lag.p50 * 1000:.3f} p99 {lag.p99 * 1000:.3f} p99.9 {lag.p999 * 1000:.3f} ms" if lag else ""
     print(f"{what}: {outcome}. n = {load.requests}, {health}, {lags}")  # noqa: T201
     for name, values_s in (("read", read_s), ("true", true_s)):

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import sys
 
 import pytest
 from rich.console import Console
@@ -40,6 +41,26 @@ def test_a_generator_that_ends_is_the_visits_error(monkeypatch: pytest.MonkeyPat
     assert found.error is not None
     assert "wrk ended before it answered: exit status 1. no such option" in found.error
     assert found.requests == 0
+
+
+ENDING = """
+import sys, urllib.request
+for _ in range(30):
+    urllib.request.urlopen(sys.argv[1]).read()
+sys.exit("no more memory")
+"""
+
+
+@pytest.mark.parametrize("warmup_s", [0.0, 0.5])
+def test_a_generator_that_ends_while_it_is_measured_is_the_visits_error(
+    warmup_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "WARMUP_S", warmup_s)
+    monkeypatch.setitem(GENERATORS, "wrk", lambda url, _: [sys.executable, "-c", ENDING, f"{url}/hello"])
+    cell = GeneratorCell(generator="wrk", connections=2, closing=False)
+    with counting_server(CORES[:1]) as server:
+        found = comparison._measure(generator_visit(cell, 1, 0), cell, server, CORES[-1:], 0.5)
+    assert found.error == "exit status 1. no more memory"
 
 
 def test_every_generator_that_is_installed_is_compared_in_all_four_ways(monkeypatch: pytest.MonkeyPatch) -> None:

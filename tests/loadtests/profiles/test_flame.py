@@ -51,6 +51,15 @@ def test_a_comparison_marks_what_changed() -> None:
     assert "framework 60% to 90%, app 40% to 10%" in sentence
 
 
+def test_functions_of_one_name_under_one_caller_are_compared_together() -> None:
+    """Their files differ between versions, and so tell nothing."""
+    made = [Frame("__init__", f"/env/site-packages/toy/{name}.py", 1) for name in ("request", "response")]
+    stacks = [CallStack((RUN, one), 500) for one in made]
+    both = [Profile(name=name, stacks=stacks, owners=OWNERS) for name in ("old", "new")]
+    second = _bars(page(both))[4:]
+    assert [kind for _, _, kind in second] == ["all", "same", "same", "same"]
+
+
 def test_the_page_needs_nothing_else_and_names_are_text() -> None:
     evil = Frame("<script>alert(1)</script>", "/env/site-packages/toy/x.py", 1)
     text = page([Profile(name="<b>toy</b>", stacks=[CallStack((RUN, evil), 3)], owners=OWNERS)])

@@ -1,11 +1,14 @@
-"""What earlier slices hold does not stall later ones, and slow passes are made again."""
+"""What earlier slices hold does not stall later ones, slow passes are made again, and lost servers lose their load."""
 
 import gc
+import socket
 
+import gevent
 import pytest
 
 from common.records.run import Slicing
 from common.records.window import Slice
+from loadtests.timing import slices
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.timing.slice_sums import Measured
 from loadtests.timing.slices import Turn, _Round
@@ -65,3 +68,22 @@ def test_passes_in_which_the_machine_is_slow_are_made_again_up_to_the_most(
     for turn in servers._turns:
         assert [one.number for one in turn.judged] == list(range(1, made + 1))
         assert {one.number for one in turn.judged if one.disturbed} == slow
+
+
+def test_a_server_that_cannot_be_opened_is_not_loaded_once_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connections would be opened in the network namespace of whichever server has its turn."""
+    monkeypatch.setattr(slices, "OPENING_S", 0.2)
+    slicing = Slicing(passes=10, most_passes=15, slice_s=0.08, skipped_s=0.04)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = SlicedServer(url=url, network_namespace=None, cpu_meter=None)
+        turn = Turn(server, records.setup(users=4), slicing)
+        turn.open(0.1)
+        sent = turn.loop.sent
+        listener.listen()
+        gevent.sleep(0.1)  # five times the pause after a failed attempt
+    assert turn.gone is not None
+    assert turn.gone.startswith("0 of 4 connections were open after 0.2 s")
+    assert not turn.wanted
+    assert (turn.loop.connections, turn.loop.sent) == (0, sent)

@@ -50,6 +50,7 @@ def test_the_counts_of_a_window_add_up(behaviour: Behaviour, tmp_path: Path) -> 
         assert seen.server_cores_busy_s is not None
         assert seen.generator_cpu_s - 0.2 < seen.server_cores_busy_s < seen.duration_s + 0.1
         assert seen.server_steal_s == pytest.approx(seen.steal_s)  # of one core, read once
+        assert seen.generator_run_delay_s is not None
         assert seen.generator_run_delay_s >= 0 <= seen.steal_s <= seen.steal_all_s + TICK_S
         assert seen.latency_s is not None
         assert seen.latency_s.p50 <= seen.latency_s.p99 <= seen.latency_s.p999 <= seen.latency_s.max * 1.004
@@ -131,6 +132,7 @@ def test_all_connections_of_a_closed_loop_are_busy_in_each_second(known: Running
         (("--delay-ms=60001",), "invalid value 60001: must be a number from 0 to 60000"),
         (("--cores=999",), "invalid cores 999: must be some of "),
         (("--host=https://127.0.0.1",), "for https, use a FastUser."),
+        (("--host=http://[::1",), "invalid --host http://[::1: Invalid IPv6 URL. Use a name that resolves."),
     ],
 )
 def test_invalid_options_end_with_status_2_and_a_reason(options: tuple[str, ...], message: str) -> None:

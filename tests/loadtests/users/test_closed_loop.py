@@ -16,7 +16,7 @@ import pytest
 
 from loadtests.users import closed_loop, exchange
 from loadtests.users.closed_loop import SLICE_S, ClosedLoop
-from loadtests.users.connection import Connection
+from loadtests.users.connection import Connection, PreparedRequest
 from loadtests.users.exchange import RETRY_S
 from loadtests.users.responses import Failure, Request, json_string
 from loadtests.users.tally import Tally, added_up
@@ -479,3 +479,22 @@ def test_a_connection_can_end_while_it_is_held() -> None:
         load.loop.hold()
         load.until(lambda: not load.loop.in_flight)
         load.finish()
+
+
+def test_a_loop_keeps_nothing_of_the_requests_of_users_that_have_gone() -> None:
+    loop = ClosedLoop(flush=lambda: None)
+
+    def prepared() -> int:
+        return sum(isinstance(one, PreparedRequest) for one in gc.get_objects())
+
+    before = prepared()
+    for _ in range(100):
+        loop.target(Request("/hello", expect=lambda _: True), "127.0.0.1")
+    assert prepared() <= before
+
+
+def test_each_user_learns_its_own_answer_and_all_are_counted_together() -> None:
+    loop = ClosedLoop(flush=lambda: None)
+    one, other = (loop.target(HELLO, "127.0.0.1") for _ in range(2))
+    assert one is not other
+    assert one.tally is other.tally

@@ -1,21 +1,29 @@
 """A window by Locust: its command line, its time limit, and its failures."""
 
+import faulthandler
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from locust.env import Environment
 from msgspec.structs import replace
 
 from common.errors import FailedError
-from common.records.load import Arrivals, Objective, Rate, Setup
+from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.window import Latency, Load, LoadStep, OpenLoop
 from common.runtimes.base import RunningServer
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
+from loadtests.scenarios.registry import SCENARIOS
 from loadtests.targets.ceiling import null_server
-from loadtests.windows import by_locust, measuring
+from loadtests.timing import window
+from loadtests.timing.climbs import staircase_of, window_s
+from loadtests.timing.scenario_users import user_class
+from loadtests.timing.window import WindowPlan
+from loadtests.windows import by_locust, measuring, tools
 from loadtests.windows.by_locust import Gate, longest_s
 from loadtests.windows.tools import GeneratorError
 from tests.support import records
@@ -121,6 +129,8 @@ def sent_late_by(late_s: float) -> Load:
 
 LATE = sent_late_by(0.003)
 STEP = LoadStep(target=100, throughput_rps=100, requests=200, p50_s=0.01, p99_s=0.02, generator_cpu_share=0.1)
+LOCUST_STARTS_S = 10.0
+"""The time that Locust may take to start on a busy machine."""
 RATED = {"scenario": "rate", "rate": Rate(rps=1000), "arrivals": Arrivals.POISSON}
 
 
@@ -216,6 +226,7 @@ def test_an_end_without_a_result_is_the_generators_error_with_what_it_said(monke
 def test_a_generator_that_hangs_is_ended_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_locust, "LOCUST", ("sh", "-c", "echo still here; sleep 60"))
     monkeypatch.setattr(by_locust, "START_UP_S", 0.5)
+    monkeypatch.setattr(tools, "WATCHDOG_S", 0.0)
     with pytest.raises(GeneratorError, match=r"Locust did not end in time\. still here"):
         by_locust.measure(HERE, setup(warmup_s=0.0, window_s=0.0))
 
@@ -224,4 +235,27 @@ def test_a_climb_may_take_as_long_as_all_its_steps() -> None:
     steady, climb = (longest_s(setup(scenario=name, delay_ms=100).load) for name in ("hello", "ramp"))
     assert steady == 30 + 1 + 2
     assert climb == 30 + 1 + 40 * (2 + 21)
-    assert longest_s(setup(scenario="sleepers", delay_ms=1000).load) == 30 + 1 + 40 * (10 + 21)
+    assert longest_s(setup(scenario="sleepers", delay_ms=1000).load) == 30 + 1 + 40 * (10 + 21 + 2)
+
+
+@pytest.mark.parametrize("changes", [{}, {"scenario": "ramp"}, {"scenario": "sleepers", "delay_ms": 1000}])
+def test_locusts_own_watchdog_fires_first(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    armed_s = list[float]()
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda timeout_s, **_: armed_s.append(timeout_s))
+    monkeypatch.setattr(window, "write", lambda *_: None)
+    load = setup(**changes).load
+    options = Namespace(window_s=load.window_s, delay_ms=load.delay_ms, rate=1.0, num_users=1, objective=None)
+    plan = WindowPlan(file=Path(), warmup_s=load.warmup_s, window_s=window_s(options), opening_s=10.0)
+    window.run(plan, records.load, _longest_s(plan, load, options))
+    (watchdog_s,) = armed_s
+    assert watchdog_s + LOCUST_STARTS_S <= longest_s(load) + tools.WATCHDOG_S
+
+
+def _longest_s(plan: WindowPlan, load: LoadSpec, options: Namespace) -> float:
+    """Return the longest time that the window may take, as Locust itself reckons it."""
+    if (scenario := SCENARIOS[load.scenario]).climbs is None:
+        return plan.warmup_s + plan.window_s
+    user = user_class(scenario)
+    environment = Environment(user_classes=[user], parsed_options=options)
+    environment.create_local_runner()
+    return staircase_of(environment, user, plan).longest_s(plan)

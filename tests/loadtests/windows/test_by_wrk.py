@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.cli.app import GIVEN, run
+from common.host.cores import CoreTimes
 from common.host.meters import CpuReading
 from common.records.load import Setup, Tool
 from common.records.window import Load
@@ -112,7 +113,7 @@ def test_several_paths_are_sent_as_often_as_the_scenario_draws_them() -> None:
     assert asked.count(b"/sleep/100") == pytest.approx(len(asked) / 10, rel=0.3)
 
 
-def test_the_cpu_of_the_server_is_the_difference_of_two_readings() -> None:
+def test_a_record_holds_what_was_read_around_the_run_and_null_where_wrk_reports_nothing() -> None:
     reply = {
         "duration_us": 2e6,
         "answered": 10,
@@ -123,10 +124,13 @@ def test_the_cpu_of_the_server_is_the_difference_of_two_readings() -> None:
         "status": 3,
         "timeout": 0,
     }
-    seen = by_wrk.load_of(reply, 4, [CpuReading(cpu_s=1.0), CpuReading(cpu_s=3.5)])
+    own, everywhere = CoreTimes(busy_s=0.5, steal_s=0.1), CoreTimes(busy_s=3.5, steal_s=0.4)
+    meters = [CpuReading(cpu_s=1.0), CpuReading(cpu_s=3.5)]
+    seen = by_wrk.load_of(reply, 4, meters, own=own, everywhere=everywhere)
     assert (seen.requests, seen.answered, seen.sent, seen.server_cpu_s) == (7, 10, 13, 2.5)
     assert seen.failures == {"status 400 or more": 3, "connection refused": 1, "connection reset": 2}
     assert seen.users == 4
+    assert (seen.steal_s, seen.steal_all_s, seen.generator_run_delay_s) == (0.1, 0.4, None)
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
-"""Scenarios that a tool or a number of workers cannot run are refused before anything starts."""
+"""Scenarios that a tool or a number of workers cannot run are refused, and generators that hang say where."""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
 from common.errors import UsageError
+from common.host.supervisor import supervised
 from common.records.load import Tool
 from loadtests.scenarios.registry import SCENARIOS
-from loadtests.windows.tools import parse_tool, require_able
+from loadtests.windows.tools import parse_tool, require_able, wait_for_end
 from tests.support.records import setup
 
 
@@ -45,3 +48,18 @@ def test_a_tool_is_named_whatever_the_case(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_unknown_tool_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"TOOL=wrk2.*locust.*wrk"):
         parse_tool("wrk2")
+
+
+HANGING = """
+import faulthandler, time
+faulthandler.dump_traceback_later({longest_s}, exit=True)
+time.sleep(60)
+"""
+
+
+def test_a_generator_that_hangs_prints_where_before_it_is_ended(tmp_path: Path) -> None:
+    """Its own timer begins later than the wait for it."""
+    longest_s = 0.3
+    with supervised([sys.executable, "-c", HANGING.format(longest_s=longest_s)], cwd=tmp_path) as program:
+        wait_for_end(program, longest_s, name="it")
+        assert 'File "<string>", line 4 in <module>' in program.last_lines()
