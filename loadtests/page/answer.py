@@ -34,8 +34,8 @@ def answer(page: Page) -> list[Paragraph]:
     if test is None:
         return [Paragraph(question="Who leads?", sentences=["No load test is among these runs: make loadtest."])]
     found = [
-        Paragraph(question="Who leads, and by how much?", sentences=[*_leaders(page, test)]),
-        Paragraph(question="What cannot be distinguished?", sentences=[*_ties(page, test)]),
+        Paragraph(question=f"Who leads{test.under}, and by how much?", sentences=[*_leaders(page, test)]),
+        Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
         Paragraph(question="Can this run be trusted?", sentences=[*_trust(test)]),
     ]
@@ -49,10 +49,11 @@ def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
         return
     ranked = [row for row in page.rows if row.rank is not None]
     if not ranked:
-        yield "Nothing is ranked: no stack has a number free of doubts; the table says why."
+        yield f"Nothing is ranked: no stack has a number{test.under} free of doubts; the table says why."
         return
     if floors := [row for row in ranked if row.floor and row.rank and row.rank.first == 1]:
-        yield f"{_names(floors)}, no framework at all, {_has(floors, 'is', 'are')} the floor that others are held to."
+        are = _has(floors, "is", "are")
+        yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
     yield from _first_framework([row for row in ranked if not row.floor], test)
 
 
@@ -64,9 +65,9 @@ def _first_framework(rows: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
     beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
     leaders = [row for row in rows if row.cell not in beaten]
     if len(leaders) == 1:
-        yield f"{_names(leaders)} leads the frameworks."
+        yield f"{_names(leaders)} leads the frameworks{test.under}."
     elif leaders:
-        yield f"{_names(leaders)} lead the frameworks, and this run cannot tell which of them is first."
+        yield f"{_names(leaders)} lead the frameworks{test.under}, and this run cannot tell which of them is first."
     if leaders and len(rows) > len(leaders):
         yield from _lead_over_the_next(leaders[0], [row for row in rows if row.cell in beaten], test)
 
@@ -78,7 +79,7 @@ def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: Load
     shown = [row for row in others if row.cell in behind]
     for row in [*shown[:1], *shown[1:][-1:]]:
         times = _times(behind[row.cell], leader.cell)
-        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}."
+        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}{test.under}."
 
 
 def _times(pair: Pair, better: str) -> str:
@@ -98,12 +99,12 @@ def _ties(page: Page, test: LoadTest) -> Iterator[str]:
     names = {row.cell: row.subject.name for row in page.rows if row.cell}
     equivalent, undecided = found[Decision.EQUIVALENT], found[Decision.UNDECIDED]
     if test.summary.pairs and not (equivalent or undecided):
-        yield "Nothing: every pair of stacks was distinguished."
+        yield f"Nothing: every pair of stacks was distinguished{test.under}."
     if equivalent:
         margin = f"{test.run.stopping.margin:.0%}"
-        yield f"Equivalent within {margin}: {_pairs(equivalent, names)}."
+        yield f"Equivalent within {margin}{test.under}: {_pairs(equivalent, names)}."
     if undecided:
-        yield f"Undecided, which is not the same as equal: {_pairs(undecided, names)}."
+        yield f"Undecided{test.under}, which is not the same as equal: {_pairs(undecided, names)}."
 
 
 def _pairs(pairs: Sequence[Pair], names: dict[str, str]) -> str:

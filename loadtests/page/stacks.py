@@ -85,7 +85,7 @@ def _part(
         packages=" ".join(f"{package}=={version}" for package, version in sorted(cell.packages.items())),
         layers=[*_layers(image)] if image else [],
         divergences=cell.conformance.divergences if cell.conformance else {},
-        windows=_window_dots(subject.name, made) if page.test and made else None,
+        windows=_window_dots(subject.name + page.test.under, made) if page.test and made else None,
         made_again=[*_made_again(page.test, name, made)] if page.test else [],
         command=_command(subject, cell),
     )

@@ -44,6 +44,17 @@ def test_what_a_vcpu_carries_has_its_interval_and_its_price() -> None:
     assert "at 50% of capacity." in said
 
 
+def test_without_a_load_test_of_hello_every_sentence_names_the_scenario() -> None:
+    said = answer(page_of(load_test(scenario="mixed")))
+    assert [one.question for one in said][:2] == [
+        "Who leads under mixed, and by how much?",
+        "What cannot be distinguished under mixed?",
+    ]
+    sentences = [sentence for one in said[:2] for sentence in one.sentences]
+    assert len(sentences) == 4
+    assert all("under mixed" in sentence for sentence in sentences)
+
+
 def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
     cells = [cell("a+b"), cell("a+b#2", control_of="a+b")]
     made = run(cells, rounds=8)

@@ -17,7 +17,7 @@ from loadtests.page.model import make_page
 from loadtests.page.run_plots import all_plots, climbs, latencies
 from loadtests.page.sources import Source, Sources
 from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
-from tests.support.records import cell, load, run, window
+from tests.support.records import NOON, cell, load, run, window
 from tests.support.traffic_records import a_point, a_run, a_visit, answers
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2"
@@ -43,6 +43,14 @@ def test_every_plot_has_a_table_a_title_and_a_description() -> None:
 def test_a_framework_without_a_floor_has_no_split_cost() -> None:
     plots = {plot.id: plot for plot in all_plots(page_of(load_test({"raw_x+u": 20_000, "a+g": 10_000})))}
     assert [row[0] for row in plots["costs"].rows] == ["raw_x+u"]
+
+
+def test_both_parts_of_a_cost_are_of_one_load_test() -> None:
+    newer = load_test({"fast+u": 20_000, "raw_asgi+u": 25_000}, id="newer", started_at=NOON.replace(day=9))
+    plots = {plot.id: plot for plot in all_plots(page_of(newer, load_test()))}
+    server, framework = next(row for row in plots["costs"].rows if row[0] == "fast+u")[1:3]
+    assert float(server) == pytest.approx(1e6 / 40_000, rel=0.02)
+    assert float(server) + float(framework) == pytest.approx(1e6 / 30_000, rel=0.02)
 
 
 @pytest.mark.parametrize(
