@@ -22,7 +22,7 @@ from common.words import counted
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
 from loadtests.board.rows import SCENARIO
-from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.registry import experiment_of
 from loadtests.reports import throughput
 
@@ -43,17 +43,13 @@ class Source:
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Source":
-        """Return the run in a folder; ``UsageError`` where it cannot be read."""
+        """Return the run in a folder; ``UsageError`` where it cannot be read or its records are inconsistent."""
         run, visits = folder.run(), folder.visits()
         experiment = experiment_of(run)
-        summary = experiment.summarise(visits)
-        return cls(
-            run=run,
-            visits=visits,
-            summary=summary,
-            figures=list(experiment.figures(summary)),
-            stacks=list(experiment.stacks()),
-        )
+        with misfits_named(folder.folder):
+            summary = experiment.summarise(visits)
+            figures = list(experiment.figures(summary))
+        return cls(run=run, visits=visits, summary=summary, figures=figures, stacks=list(experiment.stacks()))
 
     @property
     def machine(self) -> str:
