@@ -16,6 +16,7 @@ OF_COPIES = {
     Decision.UNDECIDED: "cannot be distinguished",
     Decision.DIFFERENT: "differ by no more than chance explains",
 }
+NO_LOAD_TEST = "No load test is among these runs: make loadtest."
 NAMED = 6
 """The most stacks that a sentence names; it counts the rest."""
 
@@ -32,7 +33,7 @@ def answer(page: Page) -> list[Paragraph]:
     """Return who leads, what cannot be distinguished, what a vCPU carries and costs, and whether to trust it."""
     test = page.test
     if test is None:
-        return [Paragraph(question="Who leads?", sentences=["No load test is among these runs: make loadtest."])]
+        return [Paragraph(question="Who leads?", sentences=[NO_LOAD_TEST])]
     found = [
         Paragraph(question=f"Who leads{test.under}, and by how much?", sentences=[*_leaders(page, test)]),
         Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
@@ -42,34 +43,64 @@ def answer(page: Page) -> list[Paragraph]:
     return [one for one in found if one.sentences]
 
 
+def who_leads(page: Page) -> str:
+    """Return the one sentence about which frameworks lead, or about why that is not known."""
+    if page.test is None:
+        return NO_LOAD_TEST
+    ranked = _ranked(page)
+    said = (*_unranked(ranked, page.test), *_first_frameworks(ranked, page.test), *_first_floors(ranked, page.test))
+    return said[0]
+
+
 def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
+    ranked = _ranked(page)
+    yield from _unranked(ranked, test)
+    yield from _first_floors(ranked, test)
+    yield from _first_frameworks(ranked, test)
+    yield from _leads(ranked, test)
+
+
+def _ranked(page: Page) -> list[StackRow]:
+    return [row for row in page.rows if row.rank is not None]
+
+
+def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield why nothing is ranked, if nothing is."""
     if test.summary.controls is not None and test.summary.controls.warnings:
         for verdict, sentence in test.summary.controls.warnings.items():
             yield f"Nothing is ranked ({verdict}): {sentence}"
-        return
-    ranked = [row for row in page.rows if row.rank is not None]
-    if not ranked:
+    elif not ranked:
         yield f"Nothing is ranked: no stack has a number{test.under} free of doubts; the table says why."
-        return
+
+
+def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
     if floors := [row for row in ranked if row.floor and row.rank and row.rank.first == 1]:
         are = _has(floors, "is", "are")
         yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
-    yield from _first_framework([row for row in ranked if not row.floor], test)
 
 
-def _first_framework(rows: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    """Yield the frameworks that none is better than, and how far the others are behind."""
-    if not rows:
-        return
-    names = {row.cell for row in rows}
-    beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
-    leaders = [row for row in rows if row.cell not in beaten]
+def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield which frameworks none is better than."""
+    leaders, _ = _leaders_and_beaten(ranked, test)
     if len(leaders) == 1:
         yield f"{_names(leaders)} leads the frameworks{test.under}."
     elif leaders:
         yield f"{_names(leaders)} lead the frameworks{test.under}, and this run cannot tell which of them is first."
-    if leaders and len(rows) > len(leaders):
-        yield from _lead_over_the_next(leaders[0], [row for row in rows if row.cell in beaten], test)
+
+
+def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield how far the other frameworks are behind."""
+    leaders, beaten = _leaders_and_beaten(ranked, test)
+    if leaders and beaten:
+        yield from _lead_over_the_next(leaders[0], beaten, test)
+
+
+def _leaders_and_beaten(ranked: Sequence[StackRow], test: LoadTest) -> tuple[list[StackRow], list[StackRow]]:
+    """Return the frameworks that none is better than, and the others."""
+    rows = [row for row in ranked if not row.floor]
+    names = {row.cell for row in rows}
+    beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
+    return [row for row in rows if row.cell not in beaten], [row for row in rows if row.cell in beaten]
 
 
 def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: LoadTest) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 from common.catalog.prices import load_prices
 from common.errors import UsageError
 from loadtests.board.publication import PUBLISHED
+from loadtests.page.answer import who_leads
 from loadtests.site.pages import MARKER, write_site
 from loadtests.site.published import PublishedRun, published_runs
 
@@ -45,6 +46,12 @@ def test_there_is_a_page_for_every_stack_and_every_run(site: Path, runs: list[Pu
     subjects = {row.subject for one in runs for row in one.page.rows}
     assert len(list((site / "stacks").iterdir())) == len(subjects)
     assert {"index.html", "newest.html", "history.html"} <= {file.name for file in site.iterdir()}
+
+
+def test_the_history_says_of_each_run_who_leads(site: Path, runs: list[PublishedRun]) -> None:
+    text = (site / "history.html").read_text()
+    assert all(f'<td class="left">{who_leads(one.page)}</td></tr>' in text for one in runs)
+    assert len(re.findall("leads? the frameworks", text)) == len(runs)
 
 
 def test_the_newest_run_in_docker_comes_first(runs: list[PublishedRun]) -> None:
