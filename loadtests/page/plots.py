@@ -73,7 +73,7 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
     return Plot(
         id=key,
         title=title,
-        caption=caption + _cut(known),
+        caption=caption + cut(len(known), MOST),
         svg=dots(title, _spoken(marks, column.text), marks, axis),
         headings=("stack", column.heading, "95 % interval"),
         rows=[(label(row, page), column.text(row.values[key].estimate), _bounds(row.values[key], column.text))
@@ -95,7 +95,7 @@ def costs(page: Page) -> Plot | None:
         title=title,
         caption="The server's part is what its floor takes: the same server with a hand-written app and no framework. "
         "The rest is the framework's, with the app in it. A framework that brings its own server has no floor."
-        + _cut(known),
+        + cut(len(known), MOST),
         svg=bars(
             title,
             f"{counted(len(drawn), 'stack')}, the cheapest first.",
@@ -139,7 +139,7 @@ def sizes_and_rates(page: Page) -> Plot | None:
     return Plot(
         id="sizes",
         title=title,
-        caption="Up and to the left is better: more requests from fewer bytes." + _cut(known),
+        caption="Up and to the left is better: more requests from fewer bytes." + cut(len(known), MOST),
         svg=scatter(
             title, f"{counted(len(points), 'stack')}.", points, Axis(label="image MB, compressed", zero=True),
             Axis(label="req/s per vCPU", log=True),
@@ -171,8 +171,9 @@ def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
     return [one for one in INTERFACES if one[0] in there]
 
 
-def _cut(rows: Sequence[StackRow]) -> str:
-    return f" The first {MOST} of {len(rows)}; the numbers below have all." if len(rows) > MOST else ""
+def cut(count: int, most: int) -> str:
+    """Return the sentence that a caption ends with if only the first ``most`` of some marks are drawn."""
+    return f" The first {most} of {count}; the numbers below have all." if count > most else ""
 
 
 def _bounds(value: Interval, show: Callable[[float], str]) -> str:
