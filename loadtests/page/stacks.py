@@ -47,8 +47,8 @@ class StackPart:
     """Digest, compressed size and origin of each of the largest layers."""
     divergences: Mapping[str, str]
     windows: Markup | None
-    made_again: Sequence[str]
-    """Windows that gave no number, and why the stack was not measured to the end."""
+    not_as_planned: Sequence[str]
+    """Sentences about windows that gave no number, lost requests or were made again, and about an early end."""
     command: str
 
 
@@ -86,7 +86,7 @@ def _part(
         layers=[*_layers(image)] if image else [],
         divergences=cell.conformance.divergences if cell.conformance else {},
         windows=_window_dots(subject.name + page.test.under, made) if page.test and made else None,
-        made_again=[*_made_again(page.test, name, made)] if page.test else [],
+        not_as_planned=[*_not_as_planned(page.test, name, made)] if page.test else [],
         command=_command(subject, cell),
     )
 
@@ -164,7 +164,7 @@ def _images(page: Page) -> dict[Subject, ImageFootprint]:
     return found
 
 
-def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
+def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
     for one in made:
         if one.error is not None:
             yield f"Round {one.round} gave no number: {one.error}"

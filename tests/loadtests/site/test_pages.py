@@ -63,6 +63,10 @@ def test_short_results_agree_with_the_run(site: Path, runs: list[PublishedRun]) 
     first = runs[0].page.rows[0]
     assert found["run"] == runs[0].run.id
     assert found["stacks"][0]["stack"] == first.subject.name
+    tied = next(row for row in runs[0].page.rows if row.rank and row.rank.ties)
+    (as_json,) = [one for one in found["stacks"] if one["stack"] == tied.subject.name]
+    assert tied.rank is not None
+    assert as_json["ties"] == list(tied.rank.ties)
     assert found["stacks"][0]["figures"]["rate"]["value"]["estimate"] == first.values["rate"].estimate
     text = (site / "results.md").read_text()
     assert f"| {first.values['rate'].estimate:,.0f} |" in text
