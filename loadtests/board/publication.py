@@ -32,9 +32,9 @@ WIDE = "-all"
 PAGE = ROOT / "docs" / "results.md"
 PAGE_HEAD = """# Published results
 
-Whole runs, kept in `loadtests/published/`. The run that is published is the first complete one after a release,
-whatever it shows; that is decided before it is made. `make publish` writes this page and its pictures, `make site` a
-site of all runs; [how to read it](reading-a-result.md).
+Whole runs, kept in `loadtests/published/`. They are chosen before they are made, and published whatever they show; the
+[changelog](../CHANGELOG.md) says when and why they were replaced. `make publish` writes this page and its pictures,
+`make site` a site of all runs; [how to read it](reading-a-result.md).
 
 ![Requests per second per vCPU, with intervals](pictures/rates.svg)
 ![What a request costs in CPU time](pictures/costs.svg)
