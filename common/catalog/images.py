@@ -79,11 +79,15 @@ OWN_PYTHON = python_series(platform.python_version())
 """The Python of this program, on which stacks run in the process runtime unless ``PYTHON=`` names another."""
 
 
+def usual_python(image: str | None) -> str:
+    """Return the Python on which stacks run unless ``PYTHON=`` names another; ``image`` is ``None`` for a process."""
+    return OWN_PYTHON if image is None else DEFAULT_PYTHON
+
+
 def place_suffix(image: str | None, python: str) -> str:
     """Return what a stack's name ends in: ``@slim``, ``@slim-py3.12``, ``@pypy3.11``; the usual Python is left out."""
-    usual = OWN_PYTHON if image is None else DEFAULT_PYTHON
     named = python if python.startswith("pypy") else f"py{python}"
-    where = "-".join(filter(None, (image, named if python not in {usual, ""} else "")))
+    where = "-".join(filter(None, (image, named if python not in {usual_python(image), ""} else "")))
     return f"@{where}" if where else ""
 
 

@@ -89,8 +89,14 @@ def fitting_sizes(offer: Compute, prices: Prices, needed: Mapping[int, int]) -> 
 
 
 def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
-    """Return the memory that this many workers need; if it was not measured, what the most measured workers need."""
-    return needed.get(workers) or max((some for count, some in needed.items() if count < workers), default=0)
+    """Return the memory that this many workers need; if it was not measured, what the most of fewer workers need.
+
+    If only more workers were measured, the least that any of those need is enough. 0 if nothing is known.
+    """
+    if workers in needed:
+        return needed[workers]
+    fewer = [some for count, some in needed.items() if count < workers]
+    return max(fewer) if fewer else min(needed.values(), default=0)
 
 
 def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Iterator[Price]:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
@@ -25,17 +25,20 @@ from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 
 FILE = ".index.sqlite3"
-PACKAGES = (
+CODE = (
+    "common/catalog",
     "common/records",
     "loadtests/analysis",
     "loadtests/board",
     "loadtests/campaign",
     "loadtests/experiments",
     "loadtests/generator",
+    "loadtests/registry.py",
     "loadtests/reports",
     "loadtests/statistics",
+    "loadtests/users/histogram.py",
 )
-"""The code that turns runs into figures."""
+"""The packages and modules that turn runs into figures."""
 TABLES = """
 CREATE TABLE version (code TEXT);
 CREATE TABLE runs (folder TEXT PRIMARY KEY, signature TEXT NOT NULL, problem TEXT);
@@ -175,10 +178,14 @@ def _require_current(database: sqlite3.Connection) -> None:
 def _code() -> str:
     """Return a digest of the code that turns runs into figures, since other code may give other figures."""
     digest = hashlib.sha256()
-    for package in PACKAGES:
-        for file in sorted((ROOT / package).rglob("*.py")):
-            digest.update(file.read_bytes())
+    for file in _code_files():
+        digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _code_files() -> Iterator[Path]:
+    for place in (ROOT / name for name in CODE):
+        yield from sorted(place.rglob("*.py")) if place.is_dir() else [place]
 
 
 def _signature(folder: Path) -> str:

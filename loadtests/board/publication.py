@@ -17,7 +17,9 @@ from common.records.window import Canary, Window
 from common.tables import as_markdown
 from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
+from loadtests.board.rows import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
+from loadtests.registry import experiment_of
 from loadtests.reports import throughput as report
 
 ReadRun = tuple[LoadRun, Summary]
@@ -30,9 +32,9 @@ WIDE = "-all"
 PAGE = ROOT / "docs" / "results.md"
 PAGE_HEAD = """# Published results
 
-Whole runs, kept in `loadtests/published/`. The run that is published is the first complete one after a release,
-whatever it shows; that is decided before it is made. `make publish` writes this page and its pictures, `make site` a
-site of all runs; [how to read it](reading-a-result.md).
+Whole runs, kept in `loadtests/published/`. They are chosen before they are made, and published whatever they show; the
+[changelog](../CHANGELOG.md) says when and why they were replaced. `make publish` writes this page and its pictures,
+`make site` a site of all runs; [how to read it](reading-a-result.md).
 
 ![Requests per second per vCPU, with intervals](pictures/rates.svg)
 ![What a request costs in CPU time](pictures/costs.svg)
@@ -45,8 +47,8 @@ def publish_runs(text: str) -> list[Path]:
 
     Several are repetitions of one run, as ``REPEAT=`` makes them, and are published together. They take the place of
     what was published of their runtime and scenario; a run of more frameworks than the default ones is kept beside
-    that. Return the files. Raise ``UsageError`` if there is no such run, if it holds servers that others cannot bring
-    up, or if the runs are not of the same stacks.
+    that. Return the files. Raise ``UsageError`` if there is no such run, if it was interrupted or is of the web UI, if
+    it holds servers that others cannot bring up, or if the runs are not of the same stacks.
     """
     folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
     runs = [read_load_test(folder)[0] for folder in folders]
@@ -128,14 +130,15 @@ def _repeated(series: Sequence[ReadRun]) -> list[RepeatedRate]:
     return repeated_rates([summary for _, summary in series]) if len(series) > 1 else []
 
 
-def precedence(name: str, run: LoadRun) -> tuple[bool, bool, int, datetime]:
+def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, int, datetime]:
     """Return what published runs are sorted by, the highest first: the README's table and all pictures are of that one.
 
-    Docker comes before processes, the default frameworks before the whole field, the first of repeated runs before the
-    others, a newer run before an older one.
+    ``hello`` comes before other scenarios, Docker before processes, the default frameworks before the whole field, the
+    first of repeated runs before the others, a newer run before an older one.
     """
     _, number = _series(name)
-    return run.runtime is Runtime.DOCKER, WIDE not in name, -number, run.started_at
+    of_hello = run.setup.load.scenario == SCENARIO
+    return of_hello, run.runtime is Runtime.DOCKER, WIDE not in name, -number, run.started_at
 
 
 def _series(name: str) -> tuple[str, int]:
@@ -168,11 +171,16 @@ def unreadable(published: Path) -> list[str]:
 
 
 def finished_load_test(text: str, *, variable: str) -> RunFolder:
-    """Return a finished load test, ``latest`` or one by its id or folder; ``UsageError`` if there is none."""
+    """Return a finished load test, ``latest`` or one by its id or folder; ``UsageError`` if there is none.
+
+    Those of the web UI do not count: nobody has held their stacks to the contract.
+    """
     if text != "latest":
         folder = find_run_folder(text, variable=variable)
-        if not _is_finished_load_test(folder):
+        if not _is_load_test_with_summary(folder):
             raise UsageError(f"invalid {variable}={text}: must be latest or the id of a finished load test.")
+        if (reason := _why_unfinished(folder)) is not None:
+            raise UsageError(f"{variable}={text} is not a finished load test: {reason}")
         return folder
     if (newest := next(_finished_load_tests(), None)) is None:
         raise UsageError(f"{variable}=latest: there is no finished load test. Run: make loadtest")
@@ -189,13 +197,25 @@ def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
 
 def _finished_load_tests() -> Iterator[RunFolder]:
     """Yield those that can be read, the newest first."""
-    for folder in filter(_is_finished_load_test, run_folders()):
+    for folder in filter(_is_load_test_with_summary, run_folders()):
         with suppress(UsageError):
             read_load_test(folder)
-            yield folder
+            if _why_unfinished(folder) is None:
+                yield folder
 
 
-def _is_finished_load_test(folder: RunFolder) -> bool:
+def _why_unfinished(folder: RunFolder) -> str | None:
+    """Return why a load test is not a finished one although it has a summary, which interrupted ones have as well."""
+    experiment, visits = experiment_of(folder.run()), folder.visits()
+    if unchecked := [cell.name for cell in experiment.stacks() if cell.conformance is None]:
+        return f"{unchecked[0]} was not held to the contract before, as in the runs of make web. Run: make loadtest"
+    with misfits_named(folder.folder):
+        if experiment.is_complete(visits):
+            return None
+    return f"it was interrupted. Run: make {experiment.command} RESUME={folder.name}"
+
+
+def _is_load_test_with_summary(folder: RunFolder) -> bool:
     with suppress(UsageError):
         return (folder.folder / "summary.json").is_file() and is_load_test(folder.run())
     return False

@@ -1,10 +1,13 @@
 """One row per stack with everything known about it, the table of all rows, and the command that fills gaps. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from rich.table import Table
 
+from common.catalog.frameworks import frameworks
+from common.catalog.images import usual_python
 from common.catalog.prices import Prices
 from common.catalog.sizes import Runtime, Size
 from common.records.figure import Figure, Metric, Subject
@@ -110,7 +113,7 @@ def find(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Fig
 
 def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
     rate = find(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
-    workers = Size(vcpu=vcpu).workers
+    workers = 1 if subject.framework.partition("@")[0] in _of_one_process() else Size(vcpu=vcpu).workers
     return BoardRow(
         subject=subject,
         rate=rate,
@@ -121,6 +124,13 @@ def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: floa
         p99=find(figures, Metric.P99_S, vcpu=vcpu, load_share=HALF),
         per_million=None if rate is None else _per_million(rate, figures, prices),
     )
+
+
+@cache
+def _of_one_process() -> frozenset[str]:
+    """Return the frameworks whose own server is always one process; read once, since a page has hundreds of rows."""
+    commands = {name: one.command for name, one in frameworks().items()}
+    return frozenset(name for name, command in commands.items() if command and "{workers}" not in command)
 
 
 def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Interval | None:
@@ -150,24 +160,60 @@ def rows_notes(rows: Sequence[BoardRow], prices: Prices, *, vcpu: float, runtime
 
 
 def fill_command(rows: Sequence[BoardRow], *, vcpu: float) -> str | None:
-    """Return the one command that measures what is missing of rows of one runtime; ``None`` if nothing can be."""
-    lacking = [row for row in rows if row.missing]
-    subjects = [row.subject for row in lacking]
-    runtimes = {subject.runtime for subject in subjects}
-    if not lacking or Runtime.FARGATE in runtimes or (Runtime.PROCESS in runtimes and vcpu != int(vcpu)):
+    """Return the command line that measures what is missing of rows of one runtime; ``None`` if nothing can be."""
+    runtimes = {row.subject.runtime for row in rows if row.missing}
+    if not runtimes or Runtime.FARGATE in runtimes or (Runtime.PROCESS in runtimes and vcpu != int(vcpu)):
         return None
-    missing = {metric for row in lacking for metric in row.missing}
+    return " && ".join(command for some in _measured_together(rows) for command in _commands(some, vcpu))
+
+
+def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
+    """Yield the rows with gaps, those together that one command can name.
+
+    A command measures all the frameworks that it names on all its servers, images and Pythons. Rows on several servers
+    or images are therefore apart if naming them together would measure a stack without gaps again.
+    """
+    for of_one_python in _grouped(rows, lambda row: row.subject.python):
+        lacking = [row for row in of_one_python if row.missing]
+        if any(_names(lacking, row.subject) for row in of_one_python if not row.missing):
+            yield from _grouped(lacking, lambda row: (row.subject.server, row.subject.image))
+        elif lacking:
+            yield lacking
+
+
+def _names(rows: Sequence[BoardRow], subject: Subject) -> bool:
+    """Return whether a command that names all parts of the stacks of some rows names a stack."""
+    return all(
+        getattr(subject, part) in {getattr(row.subject, part) for row in rows}
+        for part in ("framework", "server", "image")
+    )
+
+
+def _grouped(rows: Iterable[BoardRow], key: Callable[[BoardRow], object]) -> list[list[BoardRow]]:
+    found: dict[object, list[BoardRow]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return list(found.values())
+
+
+def _commands(rows: Sequence[BoardRow], vcpu: float) -> Iterator[str]:
+    """Yield the commands that measure what any of some rows lacks, of all of them; those alike as one."""
+    subjects, missing = [row.subject for row in rows], {metric for row in rows for metric in row.missing}
     variables: dict[str, Iterable[str]] = {
         "FRAMEWORK": dict.fromkeys(subject.framework for subject in subjects),
         "SERVER": dict.fromkeys(subject.server for subject in subjects),
         "IMAGE": dict.fromkeys(subject.image for subject in subjects if subject.image),
-        "RUNTIME": runtimes & {Runtime.PROCESS},
+        "RUNTIME": {subject.runtime for subject in subjects} & {Runtime.PROCESS},
+        "PYTHON": dict.fromkeys(
+            subject.python for subject in subjects if subject.python != usual_python(subject.image)
+        ),
     }
     given = " ".join(f"{name}={','.join(values)}" for name, values in variables.items() if values)
     alike: dict[str, list[str]] = {}
     for command in (command for metric, command in COMMANDS.items() if metric in missing):
         alike.setdefault(f"{given}{_size(command, vcpu)}", []).append(command)
-    return " && ".join(f"make {' '.join(commands)} {values}" for values, commands in alike.items())
+    for values, commands in alike.items():
+        yield f"make {' '.join(commands)} {values}"
 
 
 def _size(command: str, vcpu: float) -> str:

@@ -16,6 +16,7 @@ OF_COPIES = {
     Decision.UNDECIDED: "cannot be distinguished",
     Decision.DIFFERENT: "differ by no more than chance explains",
 }
+NO_LOAD_TEST = "No load test is among these runs: make loadtest."
 NAMED = 6
 """The most stacks that a sentence names; it counts the rest."""
 
@@ -32,43 +33,74 @@ def answer(page: Page) -> list[Paragraph]:
     """Return who leads, what cannot be distinguished, what a vCPU carries and costs, and whether to trust it."""
     test = page.test
     if test is None:
-        return [Paragraph(question="Who leads?", sentences=["No load test is among these runs: make loadtest."])]
+        return [Paragraph(question="Who leads?", sentences=[NO_LOAD_TEST])]
     found = [
-        Paragraph(question="Who leads, and by how much?", sentences=[*_leaders(page, test)]),
-        Paragraph(question="What cannot be distinguished?", sentences=[*_ties(page, test)]),
+        Paragraph(question=f"Who leads{test.under}, and by how much?", sentences=[*_leaders(page, test)]),
+        Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
         Paragraph(question="Can this run be trusted?", sentences=[*_trust(test)]),
     ]
     return [one for one in found if one.sentences]
 
 
+def who_leads(page: Page) -> str:
+    """Return the one sentence about which frameworks lead, or about why that is not known."""
+    if page.test is None:
+        return NO_LOAD_TEST
+    ranked = _ranked(page)
+    said = (*_unranked(ranked, page.test), *_first_frameworks(ranked, page.test), *_first_floors(ranked, page.test))
+    return said[0]
+
+
 def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
+    ranked = _ranked(page)
+    yield from _unranked(ranked, test)
+    yield from _first_floors(ranked, test)
+    yield from _first_frameworks(ranked, test)
+    yield from _leads(ranked, test)
+
+
+def _ranked(page: Page) -> list[StackRow]:
+    return [row for row in page.rows if row.rank is not None]
+
+
+def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield why nothing is ranked, if nothing is."""
     if test.summary.controls is not None and test.summary.controls.warnings:
         for verdict, sentence in test.summary.controls.warnings.items():
             yield f"Nothing is ranked ({verdict}): {sentence}"
-        return
-    ranked = [row for row in page.rows if row.rank is not None]
-    if not ranked:
-        yield "Nothing is ranked: no stack has a number free of doubts; the table says why."
-        return
+    elif not ranked:
+        yield f"Nothing is ranked: no stack has a number{test.under} free of doubts; the table says why."
+
+
+def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
     if floors := [row for row in ranked if row.floor and row.rank and row.rank.first == 1]:
-        yield f"{_names(floors)}, no framework at all, {_has(floors, 'is', 'are')} the floor that others are held to."
-    yield from _first_framework([row for row in ranked if not row.floor], test)
+        are = _has(floors, "is", "are")
+        yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
 
 
-def _first_framework(rows: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    """Yield the frameworks that none is better than, and how far the others are behind."""
-    if not rows:
-        return
+def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield which frameworks none is better than."""
+    leaders, _ = _leaders_and_beaten(ranked, test)
+    if len(leaders) == 1:
+        yield f"{_names(leaders)} leads the frameworks{test.under}."
+    elif leaders:
+        yield f"{_names(leaders)} lead the frameworks{test.under}, and this run cannot tell which of them is first."
+
+
+def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+    """Yield how far the other frameworks are behind."""
+    leaders, beaten = _leaders_and_beaten(ranked, test)
+    if leaders and beaten:
+        yield from _lead_over_the_next(leaders[0], beaten, test)
+
+
+def _leaders_and_beaten(ranked: Sequence[StackRow], test: LoadTest) -> tuple[list[StackRow], list[StackRow]]:
+    """Return the frameworks that none is better than, and the others."""
+    rows = [row for row in ranked if not row.floor]
     names = {row.cell for row in rows}
     beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
-    leaders = [row for row in rows if row.cell not in beaten]
-    if len(leaders) == 1:
-        yield f"{_names(leaders)} leads the frameworks."
-    elif leaders:
-        yield f"{_names(leaders)} lead the frameworks, and this run cannot tell which of them is first."
-    if leaders and len(rows) > len(leaders):
-        yield from _lead_over_the_next(leaders[0], [row for row in rows if row.cell in beaten], test)
+    return [row for row in rows if row.cell not in beaten], [row for row in rows if row.cell in beaten]
 
 
 def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
@@ -78,7 +110,7 @@ def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: Load
     shown = [row for row in others if row.cell in behind]
     for row in [*shown[:1], *shown[1:][-1:]]:
         times = _times(behind[row.cell], leader.cell)
-        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}."
+        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}{test.under}."
 
 
 def _times(pair: Pair, better: str) -> str:
@@ -98,12 +130,12 @@ def _ties(page: Page, test: LoadTest) -> Iterator[str]:
     names = {row.cell: row.subject.name for row in page.rows if row.cell}
     equivalent, undecided = found[Decision.EQUIVALENT], found[Decision.UNDECIDED]
     if test.summary.pairs and not (equivalent or undecided):
-        yield "Nothing: every pair of stacks was distinguished."
+        yield f"Nothing: every pair of stacks was distinguished{test.under}."
     if equivalent:
         margin = f"{test.run.stopping.margin:.0%}"
-        yield f"Equivalent within {margin}: {_pairs(equivalent, names)}."
+        yield f"Equivalent within {margin}{test.under}: {_pairs(equivalent, names)}."
     if undecided:
-        yield f"Undecided, which is not the same as equal: {_pairs(undecided, names)}."
+        yield f"Undecided{test.under}, which is not the same as equal: {_pairs(undecided, names)}."
 
 
 def _pairs(pairs: Sequence[Pair], names: dict[str, str]) -> str:

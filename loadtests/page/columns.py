@@ -82,14 +82,14 @@ def values(row: BoardRow, over: Interval | None, busy_s: Interval | None) -> dic
     return {key: value for key, value in found.items() if value is not None}
 
 
-def figures(row: BoardRow) -> dict[str, Figure]:
-    """Return the figure behind each column that one stands behind."""
+def figures(row: BoardRow, tested: Figure | None) -> dict[str, Figure]:
+    """Return the figure behind each column that one stands behind; ``tested`` is the rate in the load test itself."""
     found = {
         "rate": row.rate,
-        "over": row.rate,
+        "over": tested,
         "cost": row.rate,
         "p99": row.p99,
-        "busy": row.rate,
+        "busy": tested,
         "image": row.compressed,
         "start": row.start,
         "idle": row.idle,

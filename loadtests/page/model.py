@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from common.catalog.prices import Prices
-from common.records.figure import Figure, Metric, Subject, subject_of
+from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import US_PER_S, figures, values
-from loadtests.page.sources import LoadTest, Sources
+from loadtests.page.sources import LoadTest, Sources, is_valid
 from loadtests.statistics.intervals import scaled
 
 
@@ -44,6 +44,8 @@ class StackRow:
     """By column, in the column's unit."""
     figures: Mapping[str, Figure]
     """The sources of the values, by column."""
+    tested: Figure | None = None
+    """Its valid rate in the load test that its cost over the floor is of, which need not be the newest one."""
     rank: RankRange | None = None
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
@@ -93,8 +95,8 @@ def make_page(sources: Sources, prices: Prices) -> Page:
 
 def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
     by_subject: dict[Subject, list[Figure]] = defaultdict(list)
-    for figure in sources.newest_figures:
-        by_subject[figure.subject].append(figure)
+    for one in sources.newest_figures:
+        by_subject[one.subject].append(one)
     decisions = _decisions(sources)
     for subject, cell in sources.cells.items():
         known = by_subject[subject]
@@ -117,19 +119,26 @@ def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Decided:
-    """A stack's results in the load test that ranks."""
+    """A stack's results in one load test."""
 
     cell: str
     vcpu: float
     row: CellSummary
+    rate: Figure | None
+    """``None`` where it is not of the scenario that the page's rates are of."""
     over_floor_s: Interval | None
     rank: RankRange | None
 
 
 def _decisions(sources: Sources) -> dict[Subject, _Decided]:
-    """Return what the newest load test of each stack says of it; the one that ranks comes before all others."""
-    tests = sorted(sources.load_tests, key=lambda one: (one is sources.ranking, one.run.started_at))
-    return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is sources.ranking)}
+    """Return what the newest load test of each stack says of it; the one that ranks comes before all others.
+
+    Load tests of other scenarios than that one's say nothing.
+    """
+    ranking = sources.ranking
+    tests = [one for one in sources.load_tests if ranking is not None and one.scenario == ranking.scenario]
+    tests.sort(key=lambda one: (one is ranking, one.run.started_at))
+    return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is ranking)}
 
 
 def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
@@ -143,13 +152,22 @@ def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Deci
                     cell=cell.name if ranks else "",
                     vcpu=test.run.setup.size.vcpu,
                     row=rows[cell.name],
+                    rate=_rate_in(test, cell, rows[cell.name]),
                     over_floor_s=over_floor_s.get(cell.name),
                     rank=ranges.get(cell.name),
                 ),
             )
 
 
+def _rate_in(test: LoadTest, cell: Cell, row: CellSummary) -> Figure | None:
+    if not test.gives_rates or row.requests_per_cpu_s is None:
+        return None
+    return figure(test.run, cell, Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s, row.verdict)
+
+
 def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
+    rate = decided.rate if decided else None
+    tested = rate if rate is not None and is_valid(rate) else None
     return StackRow(
         subject=row.subject,
         vcpu=vcpu,
@@ -157,21 +175,20 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> St
         version=cell.version,
         interface=cell.interface,
         keep_alive=cell.keep_alive,
-        values=values(row, *_own(row, decided)),
-        figures=figures(row),
+        values=values(row, *(_own(decided) if decided and tested else (None, None))),
+        figures=figures(row, tested),
+        tested=tested,
         rank=decided.rank if decided else None,
         cell=decided.cell if decided else "",
         verdict=decided.row.verdict if decided else None,
         doubts=decided.row.doubts if decided else {},
-        doubtful_rate=decided.row.requests_per_cpu_s if decided and row.rate is None else None,
+        doubtful_rate=rate.value if rate is not None and row.rate is None else None,
         floor=cell.is_floor,
     )
 
 
-def _own(row: BoardRow, decided: _Decided | None) -> tuple[Interval | None, Interval | None]:
+def _own(decided: _Decided) -> tuple[Interval | None, Interval | None]:
     """Return the cost over the floor in microseconds and the 99th percentile in a closed loop, which no store has."""
-    if decided is None or row.rate is None:
-        return None, None
     over_s = decided.over_floor_s
     return None if over_s is None else scaled(over_s, US_PER_S), decided.row.p99_s
 

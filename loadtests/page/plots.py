@@ -8,7 +8,7 @@ from markupsafe import Markup
 from common.records.summary import Interval
 from common.words import counted
 from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
-from loadtests.page.columns import BY_KEY
+from loadtests.page.columns import BY_KEY, US_PER_S
 from loadtests.page.model import Page, StackRow
 from loadtests.reports.formatting import MISSING
 
@@ -73,7 +73,7 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
     return Plot(
         id=key,
         title=title,
-        caption=caption + _cut(known),
+        caption=caption + cut(len(known), MOST),
         svg=dots(title, _spoken(marks, column.text), marks, axis),
         headings=("stack", column.heading, "95 % interval"),
         rows=[(label(row, page), column.text(row.values[key].estimate), _bounds(row.values[key], column.text))
@@ -83,11 +83,11 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
 
 
 def costs(page: Page) -> Plot | None:
-    """Plot what a request costs, split into the server and the framework on it."""
-    known = [row for row in page.rows if "cost" in row.values and (row.floor or "over" in row.values)]
+    """Plot what a request costs, split into the server and the framework on it; both are of one load test."""
+    known = [row for row in page.rows if row.tested and (row.floor or "over" in row.values)]
     if not known:
         return None
-    known.sort(key=lambda row: row.values["cost"].estimate)
+    known.sort(key=_cost)
     title, show = "What a request costs in CPU time", BY_KEY["cost"].text
     drawn = [Bar(label=label(row, page), parts=_cost_parts(row)) for row in known[:MOST]]
     return Plot(
@@ -95,7 +95,7 @@ def costs(page: Page) -> Plot | None:
         title=title,
         caption="The server's part is what its floor takes: the same server with a hand-written app and no framework. "
         "The rest is the framework's, with the app in it. A framework that brings its own server has no floor."
-        + _cut(known),
+        + cut(len(known), MOST),
         svg=bars(
             title,
             f"{counted(len(drawn), 'stack')}, the cheapest first.",
@@ -116,12 +116,17 @@ def _cost_line(row: StackRow, page: Page) -> tuple[str, ...]:
     return label(row, page), server, *framework, _bounds(row.values["over"], show)
 
 
+def _cost(row: StackRow) -> float:
+    """Return the microseconds of a request in the load test that its cost over the floor is of."""
+    assert row.tested is not None
+    return row.tested.value.inverse(US_PER_S).estimate
+
+
 def _cost_parts(row: StackRow) -> list[tuple[str, float]]:
-    whole = row.values["cost"].estimate
     if row.floor:
-        return [("server", whole)]
+        return [("server", _cost(row))]
     over = max(0.0, row.values["over"].estimate)
-    return [("server", whole - over), ("framework", over)]
+    return [("server", _cost(row) - over), ("framework", over)]
 
 
 def sizes_and_rates(page: Page) -> Plot | None:
@@ -134,7 +139,7 @@ def sizes_and_rates(page: Page) -> Plot | None:
     return Plot(
         id="sizes",
         title=title,
-        caption="Up and to the left is better: more requests from fewer bytes." + _cut(known),
+        caption="Up and to the left is better: more requests from fewer bytes." + cut(len(known), MOST),
         svg=scatter(
             title, f"{counted(len(points), 'stack')}.", points, Axis(label="image MB, compressed", zero=True),
             Axis(label="req/s per vCPU", log=True),
@@ -166,8 +171,9 @@ def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
     return [one for one in INTERFACES if one[0] in there]
 
 
-def _cut(rows: Sequence[StackRow]) -> str:
-    return f" The first {MOST} of {len(rows)}; the numbers below have all." if len(rows) > MOST else ""
+def cut(count: int, most: int) -> str:
+    """Return the sentence that a caption ends with if only the first ``most`` of some marks are drawn."""
+    return f" The first {most} of {count}; the numbers below have all." if count > most else ""
 
 
 def _bounds(value: Interval, show: Callable[[float], str]) -> str:

@@ -9,7 +9,17 @@ from common.records.window import Window
 from common.words import counted
 from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page
-from loadtests.page.plots import MOST, Plot, busy_response_times, costs, prices, rates, response_times, sizes_and_rates
+from loadtests.page.plots import (
+    MOST,
+    Plot,
+    busy_response_times,
+    costs,
+    cut,
+    prices,
+    rates,
+    response_times,
+    sizes_and_rates,
+)
 from loadtests.page.sources import Source
 from loadtests.reports.formatting import MISSING, MS_PER_S, number, share, with_bounds
 from loadtests.users import histogram
@@ -40,7 +50,8 @@ def latencies(page: Page) -> Plot | None:
         id="latencies",
         title=title,
         caption="The share of responses that came within a time, under arrivals at half of each stack's own capacity. "
-        "Where the quota throttled the server, the legend says for how much of the time.",
+        "Where the quota throttled the server, the legend says for how much of the time."
+        + cut(len(rows), MOST_CURVES),
         svg=curves(
             title, f"{counted(len(series), 'curve')}.", series,
             Axis(label="response time in ms, logarithmic", log=True),
@@ -97,7 +108,7 @@ def starts(page: Page) -> Plot | None:
         id="starts",
         title=title,
         caption="create and start: the engine's calls. bind: until a socket listens. answer: until the first response. "
-        "Means over fresh servers.",
+        "Means over fresh servers." + cut(len(rows), MOST),
         svg=bars(title, f"{counted(len(drawn), 'start')}.", drawn, Axis(label="seconds"), replay=True),
         headings=("stack", *(f"{phase} s" for phase in PHASES), "whole start s (95 % interval)"),
         rows=[
@@ -121,12 +132,13 @@ def climbs(page: Page) -> Plot | None:
         return None
     title = f"Capacity curve of {source.run.setup.load.scenario}"
     steps = _steps(source)
-    series = [Series(label=name, points=points) for name, points in steps.items()]
+    series = [Series(label=name, points=points) for name, points in [*steps.items()][:MOST_CURVES]]
     return Plot(
         id="climbs",
         title=title,
-        caption="Correct responses a second at each step of the load, up to the step that broke the objective.",
-        svg=curves(title, f"{counted(len(series), 'stack')}.", series[:MOST_CURVES], Axis(label="target of the step"),
+        caption="Correct responses a second at each step of the load, up to the step that broke the objective."
+        + cut(len(steps), MOST_CURVES),
+        svg=curves(title, f"{counted(len(series), 'stack')}.", series, Axis(label="target of the step"),
                    Axis(label="req/s", zero=True)),
         headings=("stack", "target", "req/s"),
         rows=[(name, f"{x:,g}", f"{y:,.0f}") for name, points in steps.items() for x, y in points],

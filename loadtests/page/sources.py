@@ -21,7 +21,8 @@ from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import permits_ranking
-from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.board.rows import SCENARIO
+from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.registry import experiment_of
 from loadtests.reports import throughput
 
@@ -42,17 +43,13 @@ class Source:
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Source":
-        """Return the run in a folder; ``UsageError`` where it cannot be read."""
+        """Return the run in a folder; ``UsageError`` where it cannot be read or its records are inconsistent."""
         run, visits = folder.run(), folder.visits()
         experiment = experiment_of(run)
-        summary = experiment.summarise(visits)
-        return cls(
-            run=run,
-            visits=visits,
-            summary=summary,
-            figures=list(experiment.figures(summary)),
-            stacks=list(experiment.stacks()),
-        )
+        with misfits_named(folder.folder):
+            summary = experiment.summarise(visits)
+            figures = list(experiment.figures(summary))
+        return cls(run=run, visits=visits, summary=summary, figures=figures, stacks=list(experiment.stacks()))
 
     @property
     def machine(self) -> str:
@@ -79,15 +76,22 @@ class Sources:
 
     @cached_property
     def ranking(self) -> "LoadTest | None":
-        """The load test whose decisions the page shows: the newest of those that rank the most stacks."""
-        return max(self.load_tests, key=lambda one: (one.ranked, one.run.started_at), default=None)
+        """The load test whose decisions the page shows: of those that rank the most stacks, the newest.
+
+        It is one of the scenario that the page's rates are of, if there is any.
+        """
+        return max(
+            self.load_tests,
+            key=lambda one: (one.gives_rates, one.ranked, one.run.started_at),
+            default=None,
+        )
 
     @cached_property
     def newest_figures(self) -> list[Figure]:
         """The newest valid figure of each stack, metric and conditions."""
         found: dict[tuple[Any, ...], Figure] = {}
         for one in sorted((one for source in self.runs for one in source.figures), key=lambda one: one.measured_at):
-            if permits_ranking({one.verdict} - {Verdict.VALID}):
+            if is_valid(one):
                 found[one.subject, one.metric, one.conditions] = one
         return list(found.values())
 
@@ -112,6 +116,21 @@ class LoadTest:
     summary: Summary
 
     @property
+    def scenario(self) -> str:
+        """The name of its scenario."""
+        return self.run.setup.load.scenario
+
+    @property
+    def gives_rates(self) -> bool:
+        """Whether its scenario is the one that the page's rates are of."""
+        return self.scenario == SCENARIO
+
+    @property
+    def under(self) -> str:
+        """The words that name its scenario, where it is another one than that of the page's rates."""
+        return "" if self.gives_rates else f" under {self.scenario}"
+
+    @property
     def ranked(self) -> int:
         """The number of stacks that it ranks."""
         return sum(row.rank is not None for row in self.summary.cells)
@@ -123,6 +142,11 @@ class LoadTest:
         return throughput.costs_over_floor(
             self.run, {one.name: values_by_round(windows[one.name]) for one in self.run.cells}
         )
+
+
+def is_valid(figure: Figure) -> bool:
+    """Return whether a figure may be shown and compared."""
+    return permits_ranking({figure.verdict} - {Verdict.VALID})
 
 
 def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:

@@ -14,7 +14,7 @@ from common.catalog.popularity import load_popularity
 from common.catalog.sizes import Runtime
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject, subject_of
-from common.records.run import Cell
+from common.records.run import Cell, Guest
 from common.records.summary import DropReason
 from common.records.window import Window
 from common.words import counted
@@ -47,8 +47,8 @@ class StackPart:
     """Digest, compressed size and origin of each of the largest layers."""
     divergences: Mapping[str, str]
     windows: Markup | None
-    made_again: Sequence[str]
-    """Windows that gave no number, and why the stack was not measured to the end."""
+    not_as_planned: Sequence[str]
+    """Sentences about windows that gave no number, lost requests or were made again, and about an early end."""
     command: str
 
 
@@ -85,24 +85,18 @@ def _part(
         packages=" ".join(f"{package}=={version}" for package, version in sorted(cell.packages.items())),
         layers=[*_layers(image)] if image else [],
         divergences=cell.conformance.divergences if cell.conformance else {},
-        windows=_window_dots(subject.name, made) if page.test and made else None,
-        made_again=[*_made_again(page.test, name, made)] if page.test else [],
+        windows=_window_dots(subject.name + page.test.under, made) if page.test and made else None,
+        not_as_planned=[*_not_as_planned(page.test, name, made)] if page.test else [],
         command=_command(subject, cell),
     )
 
 
 def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
-    yield "framework", f"{cell.title} {cell.version or '(a floor: no framework)'}"
-    if (known := _popularity().get(cell.framework)) is not None:
-        yield "popularity", known
-    yield "interface", cell.interface
-    yield "server", f"{cell.server} ({', '.join(cell.server_packages) or 'part of the framework'})"
+    yield from _parts_of_stack(cell) if cell.guest is None else [("server", "one of your own")]
     yield "connections", "kept alive" if cell.keep_alive else "closed after each response"
-    yield "Python", cell.python
-    yield "runtime", str(subject.runtime)
-    yield "command line", shlex.join(cell.command)
-    yield "lock, SHA-256", cell.lock_sha256
-    for name, value in (("image", cell.image_tag), ("image digest", cell.image_id), ("base", cell.base),
+    for name, value in (("Python", cell.python), ("runtime", str(subject.runtime)),
+                        ("command line", shlex.join(cell.command)), ("lock, SHA-256", cell.lock_sha256),
+                        ("image", cell.image_tag), ("image digest", cell.image_id), ("base", cell.base),
                         ("base digest", cell.base_digest)):  # fmt: skip
         if value:
             yield name, value
@@ -110,6 +104,14 @@ def _facts(cell: Cell, subject: Subject) -> Iterator[tuple[str, str]]:
         yield "stand-in base", "built on a locally made base image, not on the official one"
     if cell.conformance:
         yield "conformance", f"{cell.conformance.passed} passed, {len(cell.conformance.failed)} failed"
+
+
+def _parts_of_stack(cell: Cell) -> Iterator[tuple[str, str]]:
+    yield "framework", f"{cell.title} {cell.version or '(a floor: no framework)'}"
+    if (known := _popularity().get(cell.framework)) is not None:
+        yield "popularity", known
+    yield "interface", cell.interface
+    yield "server", f"{cell.server} ({', '.join(cell.server_packages) or 'part of the framework'})"
 
 
 @cache
@@ -162,7 +164,7 @@ def _images(page: Page) -> dict[Subject, ImageFootprint]:
     return found
 
 
-def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
+def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
     for one in made:
         if one.error is not None:
             yield f"Round {one.round} gave no number: {one.error}"
@@ -182,14 +184,23 @@ def _made_again(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[s
 
 def _command(subject: Subject, cell: Cell) -> str:
     """Return the command that measures the stack again."""
-    given = {
+    given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
+    return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
+
+
+def _stack_variables(subject: Subject, cell: Cell) -> dict[str, str | None]:
+    return {
         "FRAMEWORK": subject.framework,
         "SERVER": subject.server,
         "IMAGE": subject.image,
         "RUNTIME": subject.runtime if subject.runtime is not Runtime.DOCKER else None,
         "PYTHON": cell.python_asked if cell.python_asked not in {None, DEFAULT_PYTHON} else None,
     }
-    return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
+
+
+def _guest_variables(guest: Guest) -> dict[str, str | None]:
+    kind, _, pid = (guest.meter or "").partition(":")
+    return {"TARGET_IMAGE": guest.image, "URL": guest.url, "PID": pid if kind == "tree" else None}
 
 
 def _window_dots(name: str, made: Sequence[Window]) -> Markup | None:

@@ -91,7 +91,7 @@ def script_data(page: Page) -> str:
     places = {row.cell: place for place, row in enumerate(page.rows) if row.cell}
     pairs = [
         [places[pair.a], places[pair.b], *_rounded(pair.ratio), pair.decision is Decision.EQUIVALENT]
-        for pair in (test.summary.pairs if test else ())
+        for pair in (test.summary.pairs if test and test.gives_rates else ())
         if pair.ratio is not None and pair.a in places and pair.b in places
     ]
     data = {

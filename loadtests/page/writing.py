@@ -22,7 +22,7 @@ from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.page.answer import answer
-from loadtests.page.columns import COLUMNS
+from loadtests.page.columns import BY_KEY, COLUMNS
 from loadtests.page.model import Page, StackRow
 from loadtests.page.plots import label
 from loadtests.page.run_plots import all_plots
@@ -65,6 +65,7 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
         script_data=Markup(script_data(page)),  # noqa: S704 -- JSON without a "<"
         navigation=navigation,
         measured=_measured(page),
+        under=page.test.under if page.test else "",
         warnings=page.sources.left_out,
         answer=answer(page),
         columns=COLUMNS,
@@ -116,6 +117,9 @@ def _notes(page: Page) -> Iterator[str]:
         commands = dict.fromkeys(f"make {column.command}" for column in missing)
         yield f"Not measured: {', '.join(column.heading for column in missing)} ({', '.join(commands)})."
     yield "Every figure is the newest valid one of its kind; different columns may come from different runs."
+    if any("over" in row.values for row in page.rows):
+        own = f"{BY_KEY['over'].heading} and {BY_KEY['busy'].heading}"
+        yield f"{own} are those of the load test that gives the stack's verdict."
     if any(not row.keep_alive for row in page.rows):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from common.errors import UsageError
 from common.host.folders import named_if_unwritable
 from common.records.figure import Subject
-from loadtests.page.answer import answer
+from loadtests.page.answer import answer, who_leads
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import StackRow
 from loadtests.page.run_plots import all_plots
@@ -54,7 +54,7 @@ def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
     yield "index.html", _page("index.html", "index.html", newest=newest, answer=answer(newest.page),
                               plots=all_plots(newest.page)[:2], stacks=stacks)  # fmt: skip
     yield "newest.html", report(newest.page, title=title(newest.run), navigation=navigation("newest.html"))
-    yield "history.html", _page("history.html", "history.html", runs=[(one, _leaders(one)) for one in runs])
+    yield "history.html", _page("history.html", "history.html", runs=[(one, who_leads(one.page)) for one in runs])
     for one in runs:
         name = f"runs/{one.name}.html"
         yield name, report(one.page, title=title(one.run), navigation=navigation(name))
@@ -95,10 +95,6 @@ def _page(template: str, name: str, **values: object) -> str:
         title="Python API frameworks, per vCPU", about=ABOUT, style=Markup(style()),  # noqa: S704 -- a file of ours
         navigation=navigation(name), up=up, columns=BY_KEY, value_texts=value_texts, **values,
     )  # fmt: skip
-
-
-def _leaders(one: PublishedRun) -> str:
-    return answer(one.page)[0].sentences[-1]
 
 
 def _keys(stack: StackPage) -> list[str]:

@@ -97,7 +97,7 @@ def _members(row: StackRow) -> Iterator[tuple[str, Any]]:
     yield "version", row.version
     yield "verdict", row.verdict
     yield "rank", None if row.rank is None else {"first": row.rank.first, "last": row.rank.last, "of": row.rank.of}
-    yield "not_told_from", [] if row.rank is None else list(row.rank.ties)
+    yield "ties", [] if row.rank is None else list(row.rank.ties)
     yield "figures", {key: {"unit": BY_KEY[key].unit, "value": value} for key, value in row.values.items()}
 
 

@@ -23,7 +23,8 @@ from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Swi
 from loadtests.windows.by_locust import LOCUST
 
 POLL_S = 0.1
-ANY = "0.0.0.0"  # noqa: S104 -- compared, not bound
+ANY = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 -- looked up, not bound
+"""The hosts that stand for every address, each with the address by which this machine reaches what listens there."""
 CONNECTIONS = 16
 """As many as ``make loadtest`` uses, all opened within a second."""
 
@@ -41,6 +42,12 @@ class WebUi:
     def is_public(self) -> bool:
         """Whether others than this machine can reach it."""
         return self.host not in {HOST, "localhost", "::1"}
+
+    @property
+    def url(self) -> str:
+        """Its address for a browser on this machine, or for others if it listens on one address of the network."""
+        host = ANY.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def options(self, folder: Path, runtime: Runtime, cores: Sequence[int]) -> list[str]:
         """Return Locust's options for it."""
@@ -107,11 +114,10 @@ def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal,
 
 
 def _announce(stack_url: str, where: WebUi, login: str, desk: Desk) -> None:
-    url = f"http://{HOST if where.host == ANY else where.host}:{where.port}"
     path = "/login" if where.is_public else "/"
-    wait_until(lambda: responds(url, path), desk.locust.exit_reason, name="Locust's web UI")
+    wait_until(lambda: responds(where.url, path), desk.locust.exit_reason, name="Locust's web UI")
     desk.terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
-    desk.terminal.results.print(url)
+    desk.terminal.results.print(where.url, soft_wrap=True, markup=False)
 
 
 def _serve_all(candidate: Candidate, size: Size, desk: Desk, announce: Callable[[str], None]) -> None:

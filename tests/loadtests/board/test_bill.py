@@ -89,6 +89,12 @@ def test_unmeasured_workers_need_at_least_the_memory_of_fewer() -> None:
     assert (sizes[2], sizes[4], sizes[8]) == (5 * GB, 9 * GB, 16 * GB)
 
 
+def test_fewer_workers_than_were_measured_are_given_what_the_fewest_measured_need() -> None:
+    sizes = {one.vcpu: one.memory_bytes for one in fitting_sizes(X86, PRICES, {2: 3 * GB, 4: 9 * GB})}
+    assert 0.25 not in sizes
+    assert (sizes[0.5], sizes[1], sizes[2]) == (3 * GB, 3 * GB, 4 * GB)
+
+
 def test_without_a_size_that_holds_the_stack_there_is_no_price() -> None:
     assert cheapest_size(X86, PRICES, RATE.value, {1: 1000 * GB}) is None
     assert _bill(HALF, _limit(1, 1000)).rows == []

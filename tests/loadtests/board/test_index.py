@@ -263,6 +263,33 @@ def test_an_index_of_other_code_is_rebuilt(tmp_path: Path, monkeypatch: pytest.M
     assert len(read) == 1
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "common/catalog/sizes.py",
+        "common/records/upgrade.py",
+        "loadtests/registry.py",
+        "loadtests/reports/throughput.py",
+        "loadtests/users/histogram.py",
+    ],
+)
+def test_a_module_that_figures_depend_on_makes_other_code_of_it(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in module.CODE:
+        place = ROOT / name
+        (shutil.copytree if place.is_dir() else _copy)(place, tmp_path / name)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    before = module._code.__wrapped__()
+    (tmp_path / file).write_text("changed")
+    assert module._code.__wrapped__() != before
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
 def test_an_index_that_cannot_be_written_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user may have created it in our folder."""
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect

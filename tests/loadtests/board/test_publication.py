@@ -1,5 +1,6 @@
 """Only a finished load test is published: whole, and with its table in the README."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
-from common.records.run import Design, Guest, LoadRun
+from common.records.run import Cell, Conformance, Design, Guest, LoadRun
 from loadtests.board import publication
 from loadtests.board.publication import (
     BEGIN,
     END,
     finished_load_test,
+    precedence,
     publish_runs,
     read_load_test,
     unreadable,
@@ -24,7 +26,8 @@ from loadtests.board.publication import (
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
 from loadtests.reports.throughput import summarise
-from tests.support.records import cell, compare_run, load, run, window
+from tests.support import records
+from tests.support.records import NOON, compare_run, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2" / "loadtest-process"
 PAGE = f"before\n{BEGIN}\nold text\n{END}\nafter\n"
@@ -41,13 +44,24 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "published"
 
 
+def cell(name: str, **changes: Any) -> Cell:  # noqa: ANN401
+    """Return a cell that was held to the contract."""
+    return records.cell(name, **({"conformance": Conformance(passed=40, duration_s=1.0)} | changes))
+
+
 def _write(folder: Path, requests: int = 20_000, *, finished: bool = True, **changes: Any) -> RunFolder:  # noqa: ANN401
     return _write_run(folder, run([cell("a+b")], **({"id": folder.name} | changes)), requests, finished=finished)
 
 
-def _write_run(folder: Path, made: LoadRun, requests: int = 20_000, *, finished: bool = True) -> RunFolder:
+def _write_run(
+    folder: Path, made: LoadRun, requests: int = 20_000, *, finished: bool = True, rounds: int = 5
+) -> RunFolder:
     kept = RunFolder.create(folder, made)
-    windows = [window("a+b", number, load(requests), run_id=made.id) for number in range(1, 6)]
+    windows = [
+        window(one.name, number, load(requests), run_id=made.id)
+        for number in range(1, rounds + 1)
+        for one in made.cells
+    ]
     for one in windows:
         kept.add(one)
     if finished:
@@ -171,6 +185,8 @@ def test_latest_is_the_newest_finished_load_test() -> None:
     _write(store.RESULTS / "1-finished")
     _write(store.RESULTS / "2-finished")
     _write(store.RESULTS / "3-begun", finished=False)
+    _write_run(store.RESULTS / "3-interrupted", run([cell("a+b")], id="3-interrupted"), rounds=4)
+    _write_run(store.RESULTS / "3-web", run([cell("a+b", conformance=None)], id="3-web"))
     _write_comparison(store.RESULTS / "4-compare")
     (_write(store.RESULTS / "5-damaged").folder / "run.json").write_text("{")
     with (_write(store.RESULTS / "6-doubled").folder / store.VISITS).open("r+") as file:
@@ -207,6 +223,38 @@ def test_only_a_finished_load_test_is_published() -> None:
         publish_runs("yesterday")
     assert not publication.PUBLISHED.exists()
     assert publication.README.read_text() == PAGE
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    ("changes", "rounds", "reason"),
+    [
+        ({}, 4, "it was interrupted. Run: make loadtest RESUME=one"),
+        ({"conformance": None}, 5, "a+b was not held to the contract before, as in the runs of make web."),
+    ],
+)
+def test_a_summary_does_not_make_a_run_a_finished_one(changes: dict[str, Any], rounds: int, reason: str) -> None:
+    _write_run(store.RESULTS / "one", run([cell("a+b", **changes)], id="one"), rounds=rounds)
+    with pytest.raises(UsageError, match=f"RUN=one is not a finished load test: {re.escape(reason)}"):
+        publish_runs("one")
+    assert not publication.PUBLISHED.exists()
+
+
+def test_hello_comes_before_other_scenarios_and_docker_before_processes() -> None:
+    runs = {
+        f"{scenario}-{runtime}": run([], scenario=scenario, runtime=runtime, started_at=NOON.replace(day=day))
+        for day, (scenario, runtime) in enumerate(
+            [
+                ("hello", Runtime.PROCESS),
+                ("hello", Runtime.DOCKER),
+                ("sleep", Runtime.PROCESS),
+                ("sleep", Runtime.DOCKER),
+            ],
+            1,
+        )
+    }
+    ordered = sorted(runs, key=lambda name: precedence(name, runs[name]), reverse=True)
+    assert ordered == ["hello-docker", "hello-process", "sleep-docker", "sleep-process"]
 
 
 def test_the_summary_is_computed_from_the_visits_not_read(published: Path) -> None:

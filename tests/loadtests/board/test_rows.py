@@ -78,6 +78,13 @@ def test_memory_is_that_of_as_many_workers_as_the_size_gets() -> None:
         assert row.idle.value.estimate == expected * 2**20
 
 
+def test_memory_is_that_of_one_worker_where_the_frameworks_own_server_is_always_one() -> None:
+    subject = Subject(framework="aiohttp", server="native", image="slim", runtime=DOCKER.runtime, python="3.13")
+    figures = [figure(Metric.IDLE_BYTES, 2**25, Conditions(vcpu=1.0, workers=1), subject=subject)]
+    (row,) = _rows(figures, subject, vcpu=2)
+    assert row.idle == figures[0]
+
+
 def test_the_fastest_stack_comes_first_and_those_without_a_rate_last() -> None:
     names = ("slow", "unknown", "fast", "also-unknown")
     subjects = [Subject(framework=one, server="b", runtime=DOCKER.runtime, python="3.13") for one in names]

@@ -4,6 +4,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.prices import load_prices
@@ -65,6 +66,33 @@ def test_stacks_with_gaps_are_measured_together_and_those_without_left_out() -> 
     third = Subject(framework="e", server="b", image="fat", runtime=Runtime.DOCKER, python="3.13")
     assert fill_command(_rows(DOCKER, other, third, figures=EVERYTHING), vcpu=1.0) == (
         "make loadtest latency startup memory sizes FRAMEWORK=c,e SERVER=d,b IMAGE=fat"
+    )
+
+
+def test_stacks_without_gaps_are_not_named_by_a_command_for_others() -> None:
+    known = [_with_all_figures("x", "gunicorn"), _with_all_figures("y", "waitress")]
+    lacking = [Subject(framework=name, server=server, image="slim", runtime=Runtime.DOCKER, python="3.13")
+               for name, server in (("x", "waitress"), ("y", "gunicorn"), ("z", "gunicorn"))]  # fmt: skip
+    rows = _rows(*(one[0].subject for one in known), *lacking, figures=[one for some in known for one in some])
+    assert fill_command(rows, vcpu=1.0) == (
+        "make loadtest latency startup memory sizes FRAMEWORK=x SERVER=waitress IMAGE=slim && "
+        "make loadtest latency startup memory sizes FRAMEWORK=y,z SERVER=gunicorn IMAGE=slim"
+    )
+
+
+def _with_all_figures(framework: str, server: str) -> list[Figure]:
+    subject = Subject(framework=framework, server=server, image="slim", runtime=Runtime.DOCKER, python="3.13")
+    return [replace(one, subject=subject) for one in EVERYTHING]
+
+
+def test_another_python_than_the_usual_one_is_named_and_has_a_command_of_its_own() -> None:
+    older = replace(DOCKER, python="3.12")
+    assert fill_command(_rows(DOCKER, older), vcpu=1.0) == (
+        "make loadtest latency startup memory sizes FRAMEWORK=a SERVER=b IMAGE=slim && "
+        "make loadtest latency startup memory sizes FRAMEWORK=a SERVER=b IMAGE=slim PYTHON=3.12"
+    )
+    assert fill_command(_rows(replace(PROCESS, python="pypy3.11")), vcpu=1.0) == (
+        "make loadtest latency startup memory FRAMEWORK=a SERVER=b RUNTIME=process PYTHON=pypy3.11"
     )
 
 

@@ -1,10 +1,11 @@
 """The words of a page say what was decided, and nothing of what was not."""
 
+import pytest
 from msgspec.structs import replace
 
 from common.records.window import Window
-from loadtests.page.answer import answer
-from tests.support.pages import load_test, page_of, source_of
+from loadtests.page.answer import answer, who_leads
+from tests.support.pages import RATES, load_test, page_of, source_of
 from tests.support.records import canary, cell, load, run, window
 
 
@@ -42,6 +43,33 @@ def test_what_a_vcpu_carries_has_its_interval_and_its_price() -> None:
     assert "The most: fast+u carries 3" in said
     assert "for a million requests." in said
     assert "at 50% of capacity." in said
+
+
+@pytest.mark.parametrize(
+    ("rates", "rounds", "sentence"),
+    [
+        (RATES, 8, "fast+u and alike+u lead the frameworks, and this run cannot tell which of them is first."),
+        ({"raw_asgi+u": 40_000, "fast+u": 30_000, "slow+g": 5_000}, 8, "fast+u leads the frameworks."),
+        (RATES, 3, "Nothing is ranked: no stack has a number free of doubts; the table says why."),
+        ({"raw_asgi+u": 40_000, "raw_wsgi+g": 10_000}, 8,
+         "raw_asgi+u, no framework at all, is the floor that others are held to."),
+    ],
+)  # fmt: skip
+def test_one_sentence_says_who_leads(rates: dict[str, float], rounds: int, sentence: str) -> None:
+    page = page_of(load_test(rates, rounds=rounds))
+    assert who_leads(page) == sentence
+    assert sentence in _said(page)
+
+
+def test_without_a_load_test_of_hello_every_sentence_names_the_scenario() -> None:
+    said = answer(page_of(load_test(scenario="mixed")))
+    assert [one.question for one in said][:2] == [
+        "Who leads under mixed, and by how much?",
+        "What cannot be distinguished under mixed?",
+    ]
+    sentences = [sentence for one in said[:2] for sentence in one.sentences]
+    assert len(sentences) == 4
+    assert all("under mixed" in sentence for sentence in sentences)
 
 
 def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
@@ -82,4 +110,4 @@ def test_stacks_with_doubts_of_their_own_are_counted() -> None:
 def test_without_a_load_test_the_answer_says_what_to_run() -> None:
     page = page_of()
     page.sources.__dict__["ranking"] = None
-    assert _said(page) == "No load test is among these runs: make loadtest."
+    assert _said(page) == who_leads(page) == "No load test is among these runs: make loadtest."

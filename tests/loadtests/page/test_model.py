@@ -70,6 +70,36 @@ def test_the_load_test_that_ranks_the_most_stacks_gives_the_decisions() -> None:
     assert page.test.run.id == whole.run.id
 
 
+def test_a_load_test_of_another_scenario_decides_nothing_beside_rates_of_hello() -> None:
+    hello = load_test({"fast+u": 30_000, "slow+g": 5_000})
+    mixed = load_test({**RATES, "slow+g": 60_000}, id="mixed", scenario="mixed", started_at=NOON.replace(day=9))
+    for page in (page_of(mixed, hello), page_of(hello, mixed)):
+        assert page.test is not None
+        assert page.test.run.id == hello.run.id
+        rows = {row.subject.name: row for row in page.rows}
+        assert {name for name, row in rows.items() if row.rank} == {"fast+u", "slow+g"}
+        assert rows["raw_asgi+u"].values == {}
+        assert {row.verdict for name, row in rows.items() if name.startswith("raw_")} == {None}
+
+
+def test_without_a_load_test_of_hello_no_figure_is_taken_from_another_scenario() -> None:
+    page = page_of(load_test(scenario="mixed"))
+    assert [row.rank.text for row in page.rows if row.rank] == ["1", "2 to 3", "2 to 3", "4", "5"]
+    assert all(row.values == {} and row.doubtful_rate is None for row in page.rows)
+
+
+def test_what_a_load_test_alone_knows_is_of_one_run_with_its_date() -> None:
+    old = load_test()
+    new = load_test(
+        {"fast+u": 20_000, "raw_asgi+u": 25_000}, id="newer", started_at=NOON.replace(day=9), histogram=[(2000, 1)]
+    )
+    row = next(row for row in page_of(new, old).rows if row.subject.name == "fast+u")
+    assert row.values["rate"].estimate == pytest.approx(20_000, rel=0.1)
+    assert row.values["over"].estimate == pytest.approx(1e6 / 30_000 - 1e6 / 40_000, rel=0.1)
+    assert {row.figures[key].run for key in ("rate", "cost", "dollars")} == {"newer"}
+    assert {row.figures[key].run for key in ("over", "busy")} == {old.run.id}
+
+
 def test_runs_of_another_machine_are_left_out_and_counted() -> None:
     here = load_test(started_at=NOON.replace(day=9))
     other = replace(run([]).machine, cores=64)

@@ -1,12 +1,15 @@
 """Plots show what the runs know, in order, each with the same numbers as a table."""
 
+import dataclasses
 import re
+from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from common.catalog.prices import load_prices
 from common.project import ROOT
+from common.records.experiments.startup import StartupSummary
 from common.records.figure import Metric
 from common.records.load import Rate
 from common.records.window import LoadStep
@@ -14,10 +17,11 @@ from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency import opened
 from loadtests.page.charts import Axis, Bar, Dot, Scale, Series, bars, curves, dots, fitted, text
 from loadtests.page.model import make_page
-from loadtests.page.run_plots import all_plots, climbs, latencies
+from loadtests.page.plots import MOST, Plot
+from loadtests.page.run_plots import MOST_CURVES, all_plots, climbs, latencies, starts
 from loadtests.page.sources import Source, Sources
 from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
-from tests.support.records import cell, load, run, window
+from tests.support.records import NOON, cell, load, run, window
 from tests.support.traffic_records import a_point, a_run, a_visit, answers
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2"
@@ -43,6 +47,14 @@ def test_every_plot_has_a_table_a_title_and_a_description() -> None:
 def test_a_framework_without_a_floor_has_no_split_cost() -> None:
     plots = {plot.id: plot for plot in all_plots(page_of(load_test({"raw_x+u": 20_000, "a+g": 10_000})))}
     assert [row[0] for row in plots["costs"].rows] == ["raw_x+u"]
+
+
+def test_both_parts_of_a_cost_are_of_one_load_test() -> None:
+    newer = load_test({"fast+u": 20_000, "raw_asgi+u": 25_000}, id="newer", started_at=NOON.replace(day=9))
+    plots = {plot.id: plot for plot in all_plots(page_of(newer, load_test()))}
+    server, framework = next(row for row in plots["costs"].rows if row[0] == "fast+u")[1:3]
+    assert float(server) == pytest.approx(1e6 / 40_000, rel=0.02)
+    assert float(server) + float(framework) == pytest.approx(1e6 / 30_000, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +90,41 @@ def test_the_steps_of_a_climb_become_a_curve() -> None:
     assert plot is not None
     assert [row[1:] for row in plot.rows] == [("100", "1,000"), ("200", "1,900"), ("400", "2,000")]
     assert "sleepers" in plot.title
+
+
+def _of_latencies(count: int) -> Plot | None:
+    half = opened(Rate(share=0.5))
+    points = [replace(a_point(workers=number), traffic=[half]) for number in range(1, count + 1)]
+    made = a_run(points)
+    loads = {half.name: answers(0.002, 2000)}
+    return latencies(page_of(source_of(made, [a_visit(one, n, loads) for one in points for n in range(1, 6)])))
+
+
+def _of_starts(count: int) -> Plot | None:
+    source = Source.read(RunFolder(folder=GOLDEN / "startup"))
+    assert isinstance(source.summary, StartupSummary)
+    summary = replace(source.summary, starts=[source.summary.starts[0]] * count)
+    return starts(page_of(dataclasses.replace(source, summary=summary)))
+
+
+def _of_climbs(count: int) -> Plot | None:
+    steps = [LoadStep(target=one, throughput_rps=one, requests=100, p50_s=0.1, p99_s=0.1, generator_cpu_share=0.1)
+             for one in (100.0, 200.0)]  # fmt: skip
+    names = [f"stack{number}+u" for number in range(count)]
+    made = run([cell(name) for name in names], scenario="sleepers", rounds=1)
+    return climbs(page_of(source_of(made, [window(name, 1, load(steps=steps)) for name in names])))
+
+
+@pytest.mark.parametrize(
+    ("drawn", "most"), [(_of_latencies, MOST_CURVES), (_of_starts, MOST), (_of_climbs, MOST_CURVES)]
+)
+def test_a_plot_that_does_not_draw_everything_says_so(drawn: Callable[[int], Plot | None], most: int) -> None:
+    whole, cut = drawn(most), drawn(most + 1)
+    assert whole is not None
+    assert cut is not None
+    assert "The first" not in whole.caption
+    assert cut.caption.endswith(f" The first {most} of {most + 1}; the numbers below have all.")
+    assert f"{most + 1} " not in str(re.findall("<desc>([^<]*)", cut.svg)), "described as drawn"
 
 
 def test_a_logarithmic_axis_puts_equal_ratios_at_equal_distances() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from common.console import Terminal
 from common.errors import UsageError
 from loadtests.campaign import store
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import VISITS, RunFolder
 from loadtests.page.sources import read_sources, select_folders
 from tests.support.pages import load_test
 from tests.support.records import NOON
@@ -66,6 +66,14 @@ def test_a_run_that_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None
     assert [one.run.id for one in sources.runs] == ["1-old"]
     assert sources.left_out == ["Left out, since they cannot be read: 2-new."]
     assert "left out, since they cannot be read: 1 run, the first: " in said(where)
+
+
+def test_a_run_of_inconsistent_records_is_named_and_left_out(tmp_path: Path) -> None:
+    visits = tmp_path / "2-new" / VISITS
+    visits.write_text(visits.read_text().replace('"duration_s":2.0', '"duration_s":0.0', 1))
+    where = terminal()
+    assert [one.run.id for one in read_sources(select_folders(None, None), where).runs] == ["1-old"]
+    assert "2-new holds inconsistent records (" in said(where)
 
 
 def test_without_a_run_the_user_is_told_what_to_run() -> None:

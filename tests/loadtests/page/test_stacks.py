@@ -1,7 +1,11 @@
 """Each stack's part of the page says what it is."""
 
+import pytest
+
+from common.records.run import Guest
 from loadtests.page.stacks import stack_parts
-from tests.support.pages import load_test, page_of
+from tests.support.pages import load_test, page_of, source_of
+from tests.support.records import cell, load, run, window
 
 
 def test_a_part_says_how_much_its_framework_is_used_where_that_is_known() -> None:
@@ -9,3 +13,22 @@ def test_a_part_says_how_much_its_framework_is_used_where_that_is_known() -> Non
     facts = {part.name: dict(part.facts) for part in parts}
     assert "GitHub stars" in facts["falcon+u"]["popularity"]
     assert "popularity" not in facts["unheard_of+u"]
+
+
+@pytest.mark.parametrize(
+    ("guest", "command"),
+    [
+        (Guest(image="registry/app:tag"), "make loadtest TARGET_IMAGE=registry/app:tag"),
+        (Guest(url="http://mine:8000"), "make loadtest URL=http://mine:8000"),
+        (Guest(url="http://mine:8000", meter="tree:123"), "make loadtest URL=http://mine:8000 PID=123"),
+    ],
+)
+def test_a_server_of_ones_own_is_called_so_and_measured_again_by_its_own_variables(guest: Guest, command: str) -> None:
+    unknown = {"version": None, "server": "own", "python": "", "lock_sha256": "", "interface": "native"}
+    made = run([cell(guest.name, framework=guest.name, guest=guest, image_tag=guest.image, **unknown)])
+    (part,) = stack_parts(page_of(source_of(made, [window(guest.name, number, load()) for number in range(1, 6)])))
+    facts = dict(part.facts)
+    assert facts["server"] == "one of your own"
+    assert all(facts.values())
+    assert facts.keys().isdisjoint({"framework", "interface", "Python", "command line", "lock, SHA-256"})
+    assert part.command == command

@@ -52,6 +52,14 @@ def test_the_page_fetches_nothing() -> None:
     assert not re.search(r"@import|url\(|\bfetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", text)
 
 
+def test_ranks_under_another_scenario_than_hello_name_it_and_give_no_ratios_of_rates() -> None:
+    text = report(page_of(load_test(scenario="mixed")))
+    assert ">rank under mixed</th>" in text
+    assert '"pairs":[]' in text
+    assert "Every window of fast+u under mixed" in text
+    assert "under" not in re.findall(r'data-sort="rank">([^<]*)', report(page_of()))[0]
+
+
 def test_hostile_names_appear_as_text() -> None:
     text = report(page_of(load_test(dict.fromkeys(HOSTILE, 10_000))))
     parsed = _parsed(text)

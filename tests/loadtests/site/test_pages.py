@@ -9,6 +9,7 @@ import pytest
 from common.catalog.prices import load_prices
 from common.errors import UsageError
 from loadtests.board.publication import PUBLISHED
+from loadtests.page.answer import who_leads
 from loadtests.site.pages import MARKER, write_site
 from loadtests.site.published import PublishedRun, published_runs
 
@@ -47,6 +48,12 @@ def test_there_is_a_page_for_every_stack_and_every_run(site: Path, runs: list[Pu
     assert {"index.html", "newest.html", "history.html"} <= {file.name for file in site.iterdir()}
 
 
+def test_the_history_says_of_each_run_who_leads(site: Path, runs: list[PublishedRun]) -> None:
+    text = (site / "history.html").read_text()
+    assert all(f'<td class="left">{who_leads(one.page)}</td></tr>' in text for one in runs)
+    assert len(re.findall("leads? the frameworks", text)) == len(runs)
+
+
 def test_the_newest_run_in_docker_comes_first(runs: list[PublishedRun]) -> None:
     assert runs[0].run.runtime == "docker"
 
@@ -56,6 +63,10 @@ def test_short_results_agree_with_the_run(site: Path, runs: list[PublishedRun]) 
     first = runs[0].page.rows[0]
     assert found["run"] == runs[0].run.id
     assert found["stacks"][0]["stack"] == first.subject.name
+    tied = next(row for row in runs[0].page.rows if row.rank and row.rank.ties)
+    (as_json,) = [one for one in found["stacks"] if one["stack"] == tied.subject.name]
+    assert tied.rank is not None
+    assert as_json["ties"] == list(tied.rank.ties)
     assert found["stacks"][0]["figures"]["rate"]["value"]["estimate"] == first.values["rate"].estimate
     text = (site / "results.md").read_text()
     assert f"| {first.values['rate'].estimate:,.0f} |" in text

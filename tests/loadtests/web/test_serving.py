@@ -102,3 +102,18 @@ def test_a_web_ui_that_others_can_reach_asks_for_a_password(tmp_path: Path, host
     options = WebUi(port=1, host=host).options(tmp_path, Runtime.PROCESS, [1])
     assert ("--web-login" in options) is public
     assert f"--web-host={host}" in options
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),  # noqa: S104
+        ("::1", "http://[::1]:1"),
+        ("::", "http://[::1]:1"),
+        ("fe80::2", "http://[fe80::2]:1"),
+        ("benchmark.example", "http://benchmark.example:1"),
+    ],
+)
+def test_the_address_of_a_web_ui_can_be_opened(host: str, url: str) -> None:
+    assert WebUi(port=1, host=host).url == url
