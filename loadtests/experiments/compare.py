@@ -183,22 +183,11 @@ class Compare(LoadTest[CompareRun]):
     command = "compare"
 
     @override
-    def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
-        return todo if self.run.design is Design.DUET else todo[:1]
-
-    @override
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
         if self.run.design is Design.DUET:
             windows = [planned.record(Window, self.run.id) for planned in batch]
             return measure_together(windows, self.run.setup, subjects)
         return super().visit(batch, subjects)
-
-    @override
-    def half_made(self, visits: Sequence[Visit]) -> int:
-        if self.run.design is not Design.DUET or not (windows := windows_of(visits)):
-            return 0
-        last = [window for window in windows if window.round == windows[-1].round]
-        return len(last) % len(self.run.cells)
 
     @override
     def subjects(self, fargate: FargateSettings | None = None) -> Mapping[str, Candidate]:

@@ -209,6 +209,17 @@ def test_only_a_duet_can_have_an_incomplete_round() -> None:
     assert _compare(Design.ALTERNATION).half_made(both[:1]) == 0
 
 
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+def test_a_comparison_is_over_once_a_side_has_failed(design: Design) -> None:
+    """With nothing to compare it with, the other side is not measured until the budget is used up."""
+    experiment = _compare(design)
+    loads = {"a": load(), "b": load(failures={"wrong body": 3})}
+    visits = [window(name, number, loads[name]) for number in range(1, 6) for name in loads]
+    assert experiment.remaining(visits).completion_reason == "no two stacks can be compared after 5 rounds"
+    assert experiment.remaining(visits).batch == ()
+    assert experiment.half_made([*visits, window("a", 6, load())]) == 0
+
+
 def test_a_duet_gives_no_figures_of_the_stacks() -> None:
     experiment = _compare()
     assert list(experiment.figures(experiment.summarise(_completed(experiment)))) == []
