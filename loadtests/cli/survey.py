@@ -141,7 +141,10 @@ class Survey:
         head = f"{NAME}: step {number} of {len(STEPS)}, {step.command}"
         if (unfinished := _unfinished(step.command)) is not None and left_s > 0:
             self.terminal.say(f"{head}: completes {unfinished.name}; {_left(left_s)}")
-            _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
+            try:
+                _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
+            except UsageError as error:  # such as a changed image: it would be refused again in the next survey
+                self.terminal.say(f"{head}: measures anew, since {error}")
             left_s = ends_at_s - time.monotonic()
         subjects = self._lacking(step)
         if not subjects:

@@ -155,6 +155,21 @@ def test_an_interrupted_run_is_completed_first(called: list[tuple[str, str]], mo
     assert names.index("resume memory") < names.index("memory")
 
 
+def test_a_step_whose_interrupted_run_cannot_be_resumed_is_measured_anew(
+    called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: RunParameters) -> None:
+        raise UsageError("RESUME=interrupted: image_id of a was 1 and is 2.")
+
+    unfinished = store.RunFolder(folder=store.RESULTS / "interrupted")
+    monkeypatch.setattr(module, "_unfinished", lambda command: unfinished if command == "memory" else None)
+    changed = module._Command(measure=module._COMMANDS["memory"].measure, resume=refuse)
+    monkeypatch.setattr(module, "_COMMANDS", {**module._COMMANDS, "memory": changed})
+    survey(STACKS)
+    assert ("memory", "falcon,raw_wsgi") in called
+    assert "measures anew, since RESUME=interrupted: image_id of a was 1 and is 2." in capsys.readouterr().err
+
+
 def test_an_interruption_ends_it(called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
