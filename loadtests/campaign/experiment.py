@@ -60,6 +60,10 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
         """Return what is left once ``visits`` are made."""
 
+    def is_complete(self, visits: Sequence[Visit]) -> bool:
+        """Return whether nothing is left once ``visits`` are made; an interrupted run has a summary too."""
+        return not self.remaining(visits).batch
+
     @abstractmethod
     def visiting(self, subjects: Mapping[str, Candidate], messages: Console) -> AbstractContextManager[Visitor]:
         """Provide a function that makes visits, and clean up afterwards; ``subjects`` are keyed by cell name."""

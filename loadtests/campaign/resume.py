@@ -78,7 +78,7 @@ def servers_left(
         for part in (experiment.tables, experiment.notes, experiment.conclusions, experiment.figures):
             list(part(summary))
         experiment.failure(summary)
-        return experiment.servers_left(visits, subjects) if experiment.remaining(visits).batch else ()
+        return () if experiment.is_complete(visits) else experiment.servers_left(visits, subjects)
 
 
 def _fargate(runtime: Runtime, settings: FargateSettings | None) -> FargateSettings | None:
@@ -100,7 +100,7 @@ def _latest(command: str, experiment_of: ExperimentOf) -> RunFolder:
             continue
         with suppress(UsageError), misfits_named(folder.folder):
             experiment = experiment_of(folder.run())
-            if experiment.command == command and experiment.remaining(folder.visits()).batch:
+            if experiment.command == command and not experiment.is_complete(folder.visits()):
                 return folder
     raise UsageError(f"RESUME=latest: no run of make {command} is unfinished.")
 

@@ -233,7 +233,7 @@ def _unfinished(command: str) -> RunFolder | None:
             begun = not folder.is_old and NAME in run.command_line[0].split() and run.revision == revision()
             experiment = experiment_of(run) if begun else None
             if experiment is not None and experiment.command == command:
-                return folder if experiment.remaining(folder.visits()).batch else None
+                return None if experiment.is_complete(folder.visits()) else folder
     return None
 
 

@@ -147,6 +147,9 @@ def _load_test(folder: RunFolder, named: str) -> RunFolder:
     if type(run) is not LoadRun:
         kind = run.__struct_config__.tag
         raise UsageError(f"{named} was written by make {kind}: must be a finished load test or a stack.")
+    with misfits_named(folder.folder):
+        if not LoadTest(run).is_complete(folder.visits()):
+            raise UsageError(f"{named} is not finished. Complete it with: make loadtest RESUME={folder.name}")
     return folder
 
 
