@@ -3,7 +3,7 @@
 import errno
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -116,7 +116,12 @@ def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, term
         terminal.show(table)
     for note in experiment.notes(summary):
         terminal.note(note)
-    for sentence in experiment.conclusions(summary):
+    conclude(experiment.conclusions(summary), terminal)
+
+
+def conclude(sentences: Iterable[str], terminal: Terminal) -> None:
+    """Print the sentences that results end with; as messages where only data is asked for."""
+    for sentence in sentences:
         if terminal.form is Form.CSV:
             terminal.say(sentence)
         else:
