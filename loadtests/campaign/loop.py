@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
-from common.errors import BenchmarkError, OutOfTimeError
+from common.errors import BenchmarkError, FailedError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
@@ -136,7 +136,12 @@ def _reporting_exhaustion(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         if error.errno not in EXHAUSTED:
             raise
-        raise folder.unwritable(str(error.filename or "a temporary file"), error) from error
+        if error.filename is not None:
+            raise folder.unwritable(str(error.filename), error) from error
+        raise FailedError(
+            f"the system is out of resources: {error.strerror}. Earlier measurements stay readable; "
+            "resume the run later."
+        ) from error
 
 
 def _make_visits(
