@@ -26,7 +26,7 @@ class Size:
 
     vcpu: float = 1.0
     memory_bytes: int | None = None
-    """The memory limit; ``None`` for no limit."""
+    """The memory limit; ``None`` if none was asked for."""
     worker_count: int | None = None
     """The number of worker processes; ``None`` for one per whole vCPU."""
     period_s: float | None = None

@@ -29,7 +29,10 @@ RUNTIME = (
 PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas; in the process runtime also 3.14t and pypy3.11."
 ONE_PYTHON = "Python of the image, such as 3.13 or 3.13.2."
 VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
-MEMORY = "Memory limit of each server, such as 512m or 1g; none unless given."
+MEMORY = (
+    "Memory limit of each server, such as 512m or 1g. Default: half of the machine's memory in containers, the least "
+    "that goes with the vCPUs on Fargate."
+)
 NO_FARGATE = FargateSettings()
 """Nothing set that only Fargate takes."""
 

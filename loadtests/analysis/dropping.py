@@ -9,7 +9,7 @@ from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.values import by_cell, row_intervals, values_by_round
-from loadtests.analysis.verdicts import verdicts
+from loadtests.analysis.verdicts import FEWEST_ROUNDS, verdicts
 from loadtests.statistics.intervals import POWER
 
 TERMINAL_VERDICTS = frozenset(
@@ -48,7 +48,7 @@ def dropouts(run: LoadRun, windows: Sequence[Window]) -> dict[str, Dropout]:
 
 def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], made: int) -> dict[str, DropReason]:
     """Return the ``active`` cells that drop out after ``made`` rounds, and why; empty unless this is a look."""
-    if made not in run.stopping.looks and not (run.stopping.precision and made >= run.stopping.fewest_rounds):
+    if made not in run.stopping.looks and not (run.stopping.precision and made >= FEWEST_ROUNDS):
         return {}
     values = _values(run, windows)
     reasons = _precise(run, values) if run.stopping.precision else _done(run, active, values, made)

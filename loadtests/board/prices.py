@@ -1,4 +1,4 @@
-"""The cost of requests, idle months and tasks, in dollars. Pure arithmetic.
+"""The cost of requests and idle months, in dollars. Pure arithmetic.
 
 A task of v vCPUs and g GB costs v p_cpu + g p_mem an hour. Its server carries v c requests a second, c being its
 requests per CPU-second, and is kept busy for a share u of that. So a million requests cost
@@ -44,11 +44,6 @@ class Fleet:
 def hourly(offer: Compute, size: Size) -> float:
     """Return the dollars for an hour of a task."""
     return size.vcpu * offer.vcpu_hour + _gb(size) * offer.gb_hour
-
-
-def task_cost(offer: Compute, size: Size, duration_s: float) -> float:
-    """Return the dollars for one task that lives ``duration_s`` from the start of its image's pull."""
-    return hourly(offer, size) * max(duration_s, offer.minimum_s) / SECONDS_PER_HOUR
 
 
 def per_million(offer: Compute, size: Size, requests_per_cpu_s: Interval, utilisation: float) -> Interval:

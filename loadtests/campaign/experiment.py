@@ -61,7 +61,7 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         """Return what is left once ``visits`` are made."""
 
     def is_complete(self, visits: Sequence[Visit]) -> bool:
-        """Return whether no visit is left to make, so that the run was not interrupted."""
+        """Return whether nothing is left once ``visits`` are made; an interrupted run has a summary too."""
         return not self.remaining(visits).batch
 
     @abstractmethod

@@ -3,7 +3,7 @@
 import errno
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
-from common.errors import BenchmarkError, OutOfTimeError
+from common.errors import BenchmarkError, FailedError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
@@ -116,7 +116,12 @@ def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, term
         terminal.show(table)
     for note in experiment.notes(summary):
         terminal.note(note)
-    for sentence in experiment.conclusions(summary):
+    conclude(experiment.conclusions(summary), terminal)
+
+
+def conclude(sentences: Iterable[str], terminal: Terminal) -> None:
+    """Print the sentences that results end with; as messages where only data is asked for."""
+    for sentence in sentences:
         if terminal.form is Form.CSV:
             terminal.say(sentence)
         else:
@@ -131,7 +136,12 @@ def _reporting_exhaustion(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         if error.errno not in EXHAUSTED:
             raise
-        raise folder.unwritable(str(error.filename or "a temporary file"), error) from error
+        if error.filename is not None:
+            raise folder.unwritable(str(error.filename), error) from error
+        raise FailedError(
+            f"the system is out of resources: {error.strerror}. Earlier measurements stay readable; "
+            "resume the run later."
+        ) from error
 
 
 def _make_visits(

@@ -20,12 +20,6 @@ class PlannedVisit:
     position: int
     cell: str
 
-    def is_made(self, visits: Sequence[Visit]) -> bool:
-        """Return whether ``visits`` include this visit."""
-        return any(
-            isinstance(visit, self.kind) and visit.round == self.round and visit.cell == self.cell for visit in visits
-        )
-
     def record(self, kind: type[Kind], run: str, **fields: Any) -> Kind:  # noqa: ANN401 -- the kind's own fields
         """Return the record of this visit, begun now, with the kind's own ``fields``."""
         return kind(

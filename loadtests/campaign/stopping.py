@@ -37,11 +37,10 @@ def parse_stopping(
             raise UsageError(f"ROUNDS={rounds} is exactly that many rounds. Leave out {' and '.join(given)}.")
         return rounds, Stopping(fewest_rounds=rounds, margin=band)
     budget_s = parse_duration(budget or DEFAULT_BUDGET, variable="BUDGET")
+    fewest = FEWEST_TO_RANK if budget is None else 1
     if precision is not None:
         narrow = parse_share(precision, variable="PRECISION")
-        rule = Stopping(fewest_rounds=FEWEST_TO_RANK, budget_s=budget_s, precision=narrow, margin=band)
-        return MOST_PRECISE_ROUNDS, rule
-    fewest = FEWEST_TO_RANK if budget is None else 1
+        return MOST_PRECISE_ROUNDS, Stopping(fewest_rounds=fewest, budget_s=budget_s, precision=narrow, margin=band)
     return looks[-1], Stopping(fewest_rounds=fewest, looks=list(looks), budget_s=budget_s, margin=band)
 
 

@@ -206,7 +206,7 @@ def find_run_folder(text: str, *, variable: str) -> RunFolder:
     for folder in (RESULTS / text, Path(text)):
         if text and is_run_folder(folder):
             return RunFolder(folder=folder)
-    newest = [run.folder.name for run in run_folders()[:5]]
+    newest = [str(run.folder.relative_to(RESULTS)) for run in run_folders()[:5]]
     accepted = f"a run's folder, or one of {', '.join(newest)}" if newest else "a run's folder"
     raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
 

@@ -166,7 +166,9 @@ def startup(
         _startup_on_fargate(candidates, parse_fargate_sizes(vcpu, memory), rounds or TASKS, run)
         return
     if memory is not None:
-        raise UsageError(f"MEMORY={memory} needs RUNTIME=fargate; a start here has the memory of this machine.")
+        raise UsageError(
+            f"MEMORY={memory} needs RUNTIME=fargate; a container here is started with half of the machine's memory."
+        )
     given = tuple(dict.fromkeys(Size.parse(one.strip(), None) for one in vcpu.split(",")))
     caches, links = parse_caches(cache, runtime), parse_links(bandwidth, runtime)
     for size in given:  # sizes that the runtime cannot give are refused one by one

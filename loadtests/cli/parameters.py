@@ -24,7 +24,7 @@ from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.stopping import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.registry import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
 
@@ -46,7 +46,6 @@ Seed = Annotated[
     int | None, Parameter(validator=validators.Number(gte=0), help="Seed of the order; drawn unless given.")
 ]
 Out = Annotated[Path | None, Parameter(help="Folder for the run instead of loadtests/results/ID.")]
-Scenario = Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")]
 
 
 @Parameter(name="*")
@@ -152,19 +151,24 @@ class RepeatParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadParameters:
-    """The load on servers."""
+    """The load on servers, in a closed loop."""
 
-    scenario: Scenario = "hello"
+    scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(CLOSED)}.")] = "hello"
     users: Users = 16
     delay: Delay = 100
 
     def parse(self) -> LoadSpec:
-        """Return the load of one window; ``UsageError`` if its values conflict."""
-        return self._spec()
+        """Return the load of one window; ``UsageError`` if its scenario is unknown or needs a rate."""
+        scenario = one_of(self.scenario, SCENARIOS, variable="SCENARIO")
+        if scenario not in CLOSED:
+            raise UsageError(
+                f"SCENARIO={scenario} needs a rate, which cannot be given here: must be one of {', '.join(CLOSED)}."
+            )
+        return self._spec(scenario)
 
-    def _spec(self, **fields: Any) -> LoadSpec:  # noqa: ANN401 -- the record's other fields
+    def _spec(self, scenario: str, **fields: Any) -> LoadSpec:  # noqa: ANN401 -- the record's other fields
         return LoadSpec(
-            scenario=one_of(self.scenario, SCENARIOS, variable="SCENARIO"),
+            scenario=scenario,
             users=self.users,
             delay_ms=self.delay,
             warmup_s=WARMUP_S,
@@ -178,6 +182,7 @@ class LoadParameters:
 class AnyLoadParameters(LoadParameters):
     """The load on servers: any scenario, at any rate, by either tool."""
 
+    scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(SCENARIOS)}.")] = "hello"
     rate: Annotated[
         str | None,
         Parameter(help="Arrivals of rate and ramp: per second, such as 500, or a share of capacity, such as 50%."),
@@ -232,6 +237,7 @@ class AnyLoadParameters(LoadParameters):
             raise UsageError(f"invalid RATE={self.rate}: must be requests per second, where {scenario.name()} starts.")
         arrivals = Arrivals(one_of(self.arrivals or Arrivals.CONSTANT, Arrivals, variable="ARRIVALS"))
         load = self._spec(
+            scenario.name(),
             rate=rate,
             arrivals=arrivals if scenario.open_loop else None,
             objective=None if self.objective is None else Objective.parse(self.objective),

@@ -1,7 +1,7 @@
 """``RESUME=``, by which a measuring command completes an interrupted run instead of starting one."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any, ParamSpec
@@ -39,20 +39,29 @@ def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
     """
     fargate: FargateSettings | None = given.get("fargate")
     allowed = {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
-    if names := sorted(_changed(command, given) - allowed):
-        variables = ", ".join(f"{name.upper()}=" for name in names)
-        raise UsageError(f"RESUME= completes a run with its own parameters. Leave out {variables}.")
+    refuse_given(command, given, but=allowed, reason="RESUME= completes a run with its own parameters.")
     run: RunParameters = given["run"]
     assert run.resume is not None
     name = command.__name__.rstrip("_").replace("_", "-")
     resume(run.resume, name, experiment_of, run.terminal(), fargate=fargate)
 
 
+def refuse_given(
+    command: Callable[..., None], given: Mapping[str, object], *, but: Collection[str], reason: str
+) -> None:
+    """Raise ``UsageError`` with the reason if parameters ``but`` for these differ from the command's defaults.
+
+    ``given`` holds the command's arguments by name.
+    """
+    if names := sorted(_changed(command, given).difference(but)):
+        raise UsageError(f"{reason} Leave out {', '.join(f'{name.upper()}=' for name in names)}.")
+
+
 def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
     """Return the names of the parameters that differ from the command's defaults, those of groups included."""
-    changed = set[str]()
-    for name, parameter in inspect.signature(command).parameters.items():
-        value, default = given[name], parameter.default
+    changed, parameters = set[str](), inspect.signature(command).parameters
+    for name, value in given.items():
+        default = parameters[name].default
         if is_dataclass(value):
             changed |= {
                 field.name

@@ -15,7 +15,7 @@ from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
 from common.records.figure import Figure, Metric, Subject
-from common.runtimes.candidates import require_local
+from common.runtimes.candidates import Candidate, require_local
 from common.words import counted
 from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
 from loadtests.board.rows import BoardRow, board_rows
@@ -88,6 +88,22 @@ def needed_s(steps: Sequence[tuple[Step, Sequence[Subject]]]) -> float:
     return sum(step.stack_s * len(subjects) for step, subjects in steps)
 
 
+def selections(
+    chosen: Sequence[Subject], every: Sequence[Subject], servers: str
+) -> dict[tuple[str | None, str], list[Subject]]:
+    """Return the chosen stacks by the image and the servers that select them and no others.
+
+    A framework keeps ``servers``, which selected ``every`` stack of the survey, if all of its stacks are chosen.
+    """
+    found: dict[tuple[str | None, str], list[Subject]] = {}
+    for one in chosen:
+        of_framework = [other for other in every if (other.image, other.framework) == (one.image, one.framework)]
+        own = [other.server for other in of_framework if other in chosen]
+        asked = servers if len(own) == len(of_framework) else ",".join(dict.fromkeys(own))
+        found.setdefault((one.image, asked), []).append(one)
+    return found
+
+
 def survey(
     stacks: StackParameters = StackParameters(),
     *,
@@ -141,7 +157,10 @@ class Survey:
         head = f"{NAME}: step {number} of {len(STEPS)}, {step.command}"
         if (unfinished := _unfinished(step.command)) is not None and left_s > 0:
             self.terminal.say(f"{head}: completes {unfinished.name}; {_left(left_s)}")
-            _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
+            try:
+                _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
+            except UsageError as error:  # such as a changed image: it would be refused again in the next survey
+                self.terminal.say(f"{head}: measures anew, since {error}")
             left_s = ends_at_s - time.monotonic()
         subjects = self._lacking(step)
         if not subjects:
@@ -159,11 +178,11 @@ class Survey:
     def _measure(self, step: Step, chosen: Sequence[Subject], left_s: float) -> None:
         later = [(one, self._lacking(one)) for one in STEPS[STEPS.index(step) + 1 :]]
         spare_s = max(step.stack_s * len(chosen), left_s - needed_s(later))
-        for image, some in _by_image(chosen).items():
+        for (image, servers), some in selections(chosen, self._subjects(), self.stacks.server).items():
             share_s = spare_s * len(some) / len(chosen)
             asked = StackParameters(
                 framework=",".join(dict.fromkeys(one.framework for one in some)),
-                server=",".join(dict.fromkeys(one.server for one in some)),
+                server=servers,
                 image=image,
                 runtime=self.runtime,
                 python=self.stacks.python,
@@ -172,11 +191,16 @@ class Survey:
 
     def _lacking(self, step: Step) -> list[Subject]:
         figures = known_figures(FigureIndex(experiment_of))
-        candidates = self.stacks.candidates(self.runtime, size=self.size)
-        wanted = [one for one in candidates if one.unavailable is None]
-        subjects = subjects_of(wanted, figures, any_image=False)
-        rows = board_rows(subjects, figures, load_prices(), vcpu=self.size.vcpu, locks=locks_of(wanted))
+        locks = locks_of(self._candidates())
+        rows = board_rows(self._subjects(), figures, load_prices(), vcpu=self.size.vcpu, locks=locks)
         return lacking(step, rows, _is_of_this_revision)
+
+    def _subjects(self) -> list[Subject]:
+        return subjects_of(self._candidates(), [], any_image=False)
+
+    def _candidates(self) -> list[Candidate]:
+        candidates = self.stacks.candidates(self.runtime, size=self.size)
+        return [one for one in candidates if one.unavailable is None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,13 +262,6 @@ def _is_of_this_revision(figure: Figure) -> bool:
     with suppress(UsageError):
         return RunFolder(folder=RESULTS / figure.run).run().revision == revision()
     return False
-
-
-def _by_image(subjects: Sequence[Subject]) -> dict[str | None, list[Subject]]:
-    found: dict[str | None, list[Subject]] = {}
-    for one in subjects:
-        found.setdefault(one.image, []).append(one)
-    return found
 
 
 def _left(left_s: float) -> str:

@@ -26,8 +26,9 @@ from common.tables import Form
 from common.words import canonical, one_of
 from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import repeated_rates
-from loadtests.campaign.loop import Begin, start
+from loadtests.campaign.loop import Begin, conclude, start
 from loadtests.campaign.stopping import parse_share, parse_stopping
+from loadtests.campaign.store import RunFolder
 from loadtests.cli.parameters import (
     AnyLoadParameters,
     GuestParameters,
@@ -36,12 +37,13 @@ from loadtests.cli.parameters import (
     RunParameters,
     StoppingParameters,
 )
-from loadtests.cli.resuming import resumable
+from loadtests.cli.resuming import refuse_given, resumable
 from loadtests.experiments.compare import STACK, Side, begin_compare, compare_runs, slower_than_allowed
 from loadtests.experiments.history import begin_history
 from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
 from loadtests.reports import throughput as report
 
+COMPARE_BUDGET = "11m"
 CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
 
 
@@ -133,7 +135,9 @@ def compare(
     rounds: Annotated[
         int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
     ] = None,
-    budget: Annotated[str, Parameter(help="Time for windows, such as 90s or 15m.")] = "11m",
+    budget: Annotated[
+        str | None, Parameter(help=f"Time for windows, such as 90s or 15m. Default: {COMPARE_BUDGET}.")
+    ] = None,
     margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
     fail_if_slower: Annotated[
         str | None, Parameter(help="Exit with status 1 where B is slower by more than this, such as 3%.")
@@ -145,19 +149,18 @@ def compare(
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
     first, second = Side.parse(a, "A"), Side.parse(b, "B")
     if first.run is not None and second.run is not None:
-        band = parse_share(margin, variable="MARGIN")
-        pairs = compare_runs(first.run, second.run, band)
-        for pair in pairs:
-            terminal.results.print(outcome.sentence(pair, band), soft_wrap=True, markup=False)
-        if (failure := slower_than_allowed(pairs, limit)) is not None:
-            raise failure
+        given = {"server": server, "runtime": runtime, "size": size, "load": load, "rounds": rounds, "budget": budget}
+        reason = "A= and B= name finished runs, which are compared as they are."
+        refuse_given(compare, {**given, "run": run}, but={"format"}, reason=reason)
+        _compare_finished(first.run, second.run, parse_share(margin, variable="MARGIN"), limit, terminal)
         return
     if first.run is not None or second.run is not None:
         raise UsageError(f"A={a} and B={b} cannot be compared: must be two finished runs or two stacks.")
     if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
         runtime = Runtime.PROCESS
     kind = require_local(parse_runtime(runtime))
-    most, rule = parse_stopping(rounds=rounds, budget=None if rounds else budget, margin=margin, looks=outcome.LOOKS)
+    time_given = COMPARE_BUDGET if rounds is None and budget is None else budget
+    most, rule = parse_stopping(rounds=rounds, budget=time_given, margin=margin, looks=outcome.LOOKS)
     begin = begin_compare(
         first,
         second,
@@ -171,6 +174,17 @@ def compare(
         messages=terminal.messages,
     )
     start("compare", begin, seed=run.seed, out=run.out, terminal=terminal)
+
+
+def _compare_finished(a: RunFolder, b: RunFolder, margin: float, limit: float | None, terminal: Terminal) -> None:
+    """Print how the stacks that two runs share differ; ``FailedError`` if one is slower than ``limit`` allows."""
+    pairs = compare_runs(a, b, margin)
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(pairs).decode() + "\n")
+    else:
+        conclude([outcome.sentence(pair, margin) for pair in pairs], terminal)
+    if (failure := slower_than_allowed(pairs, limit)) is not None:
+        raise failure
 
 
 @resumable

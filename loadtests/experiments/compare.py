@@ -147,6 +147,9 @@ def _load_test(folder: RunFolder, named: str) -> RunFolder:
     if type(run) is not LoadRun:
         kind = run.__struct_config__.tag
         raise UsageError(f"{named} was written by make {kind}: must be a finished load test or a stack.")
+    with misfits_named(folder.folder):
+        if not LoadTest(run).is_complete(folder.visits()):
+            raise UsageError(f"{named} is not finished. Complete it with: make loadtest RESUME={folder.name}")
     return folder
 
 
@@ -183,22 +186,11 @@ class Compare(LoadTest[CompareRun]):
     command = "compare"
 
     @override
-    def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
-        return todo if self.run.design is Design.DUET else todo[:1]
-
-    @override
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:
         if self.run.design is Design.DUET:
             windows = [planned.record(Window, self.run.id) for planned in batch]
             return measure_together(windows, self.run.setup, subjects)
         return super().visit(batch, subjects)
-
-    @override
-    def half_made(self, visits: Sequence[Visit]) -> int:
-        if self.run.design is not Design.DUET or not (windows := windows_of(visits)):
-            return 0
-        last = [window for window in windows if window.round == windows[-1].round]
-        return len(last) % len(self.run.cells)
 
     @override
     def subjects(self, fargate: FargateSettings | None = None) -> Mapping[str, Candidate]:

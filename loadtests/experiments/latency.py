@@ -294,5 +294,7 @@ def _vcpu(text: str) -> float:
     except ValueError:
         vcpu = 0.0
     if not SMALLEST_VCPU <= vcpu <= MOST_VCPU:
-        raise UsageError(f"invalid VCPU={text}: must be numbers from {SMALLEST_VCPU} up, such as 0.25,0.5,1,2.")
+        raise UsageError(
+            f"invalid VCPU={text}: must be numbers from {SMALLEST_VCPU} to {MOST_VCPU}, such as 0.25,0.5,1,2."
+        )
     return vcpu

@@ -25,7 +25,7 @@ from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
 from loadtests.analysis.comparison import looks_of
-from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropping, pairs_of
+from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropping, pairs_of, ranks
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
 from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
@@ -42,6 +42,8 @@ WARMUP_S = 1.0
 WINDOW_S = 2.0
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
+TOGETHER = frozenset({Design.SLICED, Design.DUET})
+"""The designs in which all servers of a round are up at once, so that a round is made whole or again."""
 LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
 
 
@@ -56,17 +58,13 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         run, position = self.run, _walk(self.run, visits)
         if not position.todo:
             return Remaining(batch=(), completion_reason=position.completion_reason, count=0, left_s=0.0)
-        batch = self.together(position.todo)
+        batch = position.todo if run.design in TOGETHER else position.todo[:1]
         first = position.todo[0]
         most = len(position.todo) + len(position.active) * (run.rounds - first.round)
         fewest = len(position.todo) + len(position.active) * max(0, run.stopping.fewest_rounds - first.round)
         return Remaining(
             batch=batch, completion_reason="", count=most, left_s=_left_s(run, visits, most=most, fewest=fewest)
         )
-
-    def together(self, todo: tuple[PlannedVisit, ...]) -> tuple[PlannedVisit, ...]:
-        """Return the visits of a round to make together: all of a sliced round, otherwise the next one."""
-        return todo if self.run.design is Design.SLICED else todo[:1]
 
     @override
     @contextmanager
@@ -140,7 +138,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
     @override
     def half_made(self, visits: Sequence[Visit]) -> int:
         windows = windows_of(visits)
-        if self.run.design is not Design.SLICED or not windows:
+        if self.run.design not in TOGETHER or not windows:
             return 0
         latest, todo = windows[-1].round, _walk(self.run, windows).todo
         return sum(window.round == latest for window in windows) if todo and todo[0].round == latest else 0
@@ -260,8 +258,8 @@ def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
 def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:
     """Return why round ``number`` does not begin; empty if it does."""
     windows = windows_of(before)
-    if not active:
-        return _why_none_is_active(run, windows, number - 1)
+    if len(active) < (1 if ranks(run) else 2):  # a comparison needs both of its sides
+        return _why_over(run, windows, number - 1)
     if run.stopping.budget_s is None or number <= run.stopping.fewest_rounds:
         return ""
     spent_s = _spent_s(before)
@@ -271,7 +269,7 @@ def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[V
     return f"another round of about {next_s:.0f} s does not fit into the {run.stopping.budget_s:.0f} s of BUDGET"
 
 
-def _why_none_is_active(run: LoadRun, windows: Sequence[Window], made: int) -> str:
+def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
     if not windows:
         return "no stack can be measured"
     if run.stopping.precision:

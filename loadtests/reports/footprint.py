@@ -48,7 +48,7 @@ def figures(run: FootprintRun, summary: FootprintSummary) -> Iterator[Figure]:
 
 
 def tables(run: FootprintRun, summary: FootprintSummary) -> Iterator[Table]:
-    """Yield a table of libraries, image of images, and image of the biggest packages in each image."""
+    """Yield a table of libraries, one of images, and one of the biggest packages in each image."""
     if summary.libraries:
         yield plain_table("libraries on disk, bytecode included (bytes)", LIBRARIES, library_rows(summary), left=LEFT)
     if summary.images:
@@ -59,11 +59,14 @@ def tables(run: FootprintRun, summary: FootprintSummary) -> Iterator[Table]:
 
 
 def notes(run: FootprintRun, summary: FootprintSummary) -> Iterator[str]:
-    """Yield what a reader must know besides the tables, image sentence each."""
+    """Yield what a reader must know besides the tables, one sentence each."""
     if summary.images:
         yield "uncompressed: the sum of the layers' tars. compressed: the sum of the layers in the registry's manifest."
         yield f"zstd: the same layers compressed with zstd at level {run.zstd_level}: computed, not the registry's."
-        yield "over base: layers that the base image lacks; the standard library's bytecode is image that all share."
+        yield (
+            "over base: layers that the base image lacks; the standard library's bytecode is one layer that all images "
+            "on a base share."
+        )
     yield from stand_in_notes(cell.stack for cell in run.cells)
     if unknown := [name for name, image in summary.images.items() if image.unique_tar_bytes is None]:
         yield f"over base: missing for {', '.join(unknown)}, since the base they were built on is not in the engine."

@@ -51,13 +51,13 @@ def figures(run: MemoryRun, summary: MemorySummary) -> Iterator[Figure]:
         cell = cells[row.cell]
         conditions = Conditions(vcpu=cell.size.vcpu, workers=cell.size.workers)
         limit = None if row.limit_bytes is None else exact(row.limit_bytes)
-        for metric, value in (
-            (Metric.IDLE_BYTES, row.idle_bytes),
-            (Metric.LOADED_BYTES, row.loaded_bytes),
-            (Metric.LIMIT_BYTES, limit),
+        for metric, value, verdict in (
+            (Metric.IDLE_BYTES, row.idle_bytes, row.held_verdict),
+            (Metric.LOADED_BYTES, row.loaded_bytes, row.held_verdict),
+            (Metric.LIMIT_BYTES, limit, row.verdict),
         ):
             if value is not None:
-                yield figure(run, cell.stack, metric, value, row.verdict, conditions=conditions)
+                yield figure(run, cell.stack, metric, value, verdict, conditions=conditions)
 
 
 def _idle_bytes(row: MemoryRow) -> float:
@@ -67,7 +67,8 @@ def _idle_bytes(row: MemoryRow) -> float:
 def _row(run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit: LimitVisit | None) -> MemoryRow:
     idle = [server.idle for server in servers if server.idle]
     loaded = [server.loaded for server in servers if server.loaded]
-    reasons = {str(verdict): sentence for verdict, sentence in _reasons(run, cell, servers, limit)}
+    held = dict(failures(cell.stack.conformance, [server.error for server in servers]))
+    reasons = {**held, **dict(_limit_reasons(run, cell, servers, limit))}
     parts = [(use.anonymous_bytes, use.shared_bytes, use.kernel_bytes) for use in idle]
     known = [[part for part in three if part is not None] for three in parts if None not in three]
     return MemoryRow(
@@ -77,15 +78,16 @@ def _row(run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit
         idle_pss_bytes=log_interval([use.pss_bytes for use in idle if use.pss_bytes]),
         parts_bytes=[statistics.mean(part) for part in zip(*known, strict=True)] if known else None,
         limit_bytes=None if limit is None else limit.limit_bytes,
-        verdict=Verdict(next(iter(reasons), Verdict.VALID)),
-        doubts=reasons,
+        held_verdict=next(iter(held), Verdict.VALID),
+        verdict=next(iter(reasons), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in reasons.items()},
     )
 
 
-def _reasons(
+def _limit_reasons(
     run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit: LimitVisit | None
 ) -> Iterator[tuple[Verdict, str]]:
-    yield from failures(cell.stack.conformance, [server.error for server in servers])
+    """Yield why no smallest limit is known although it was asked for."""
     if run.limits and servers and limit is not None and limit.limit_bytes is None:
         yield Verdict.SERVER_DIED, f"it passed under no limit, at last: {limit.attempts[-1].why}"
     if limit is None and servers and cell.name in limited(run):

@@ -53,7 +53,8 @@ class Toy(Experiment[LoadRun, ToySummary]):
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
         names = [one.name for one in self.run.cells]
         planned = planned_visits(Window, names, self.run.rounds, self.run.seed)
-        left = [one for one in planned if not one.is_made(visits)]
+        made = {(visit.round, visit.cell) for visit in visits}
+        left = [one for one in planned if (one.round, one.cell) not in made]
         batch = [one for one in left if one.round == left[0].round] if self.together else left[:1]
         return Remaining(
             batch=tuple(batch),

@@ -16,7 +16,6 @@ from loadtests.board.prices import (
     least,
     per_million,
     storage_month,
-    task_cost,
 )
 
 GB = 1024**3
@@ -67,11 +66,6 @@ def test_an_idle_month_is_730_hours() -> None:
 def test_storage_is_by_the_gigabyte_month() -> None:
     store = Storage(name="store", region="nowhere", as_of=date(2026, 1, 2), gb_month=0.10)
     assert storage_month(store, GB // 4) == pytest.approx(0.025)
-
-
-@pytest.mark.parametrize(("duration_s", "billed_s"), [(1, 60), (60, 60), (90, 90)])
-def test_a_task_is_billed_for_a_minute_at_least(duration_s: float, billed_s: float) -> None:
-    assert task_cost(OFFER, size(1, 2), duration_s) == pytest.approx(0.05 * billed_s / 3600)
 
 
 @pytest.mark.parametrize(("needed_gb", "gb"), [(0, 0.5), (0.5, 0.5), (0.6, 1), (2, 2), (2.1, None)])

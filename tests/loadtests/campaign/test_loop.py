@@ -157,6 +157,17 @@ def test_a_full_disk_is_reported_with_the_file_and_how_to_resume(
     assert written_summary(folder) == ToySummary(visits=1)
 
 
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE])
+def test_a_failure_that_names_no_file_is_reported_without_one(
+    folder: RunFolder, terminal: Terminal, number: int
+) -> None:
+    """Such as that of a system that has no more processes or sockets."""
+    reason = os.strerror(number)
+    with pytest.raises(FailedError, match=rf"^the system is out of resources: {reason}\. .* resume the run later\.$"):
+        carry_out(Toy(MADE, _at(2, _raise(OSError(number, reason)))), {}, folder, terminal)
+    assert written_summary(folder) == ToySummary(visits=1)
+
+
 def test_a_visit_that_cannot_be_written_ends_the_run_with_earlier_ones_kept(
     folder: RunFolder, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

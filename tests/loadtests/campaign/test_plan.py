@@ -6,7 +6,6 @@ from itertools import groupby, pairwise
 from common.records.experiments.startup import Start
 from common.records.window import Canary, Window
 from loadtests.campaign.plan import PlannedVisit, planned_visits
-from tests.support.records import canary, window
 
 CELLS = tuple("abcdef")
 
@@ -58,12 +57,6 @@ def test_which_cell_follows_which_differs_between_rounds() -> None:
 
 def test_a_planned_visit_names_its_kind_and_its_cell() -> None:
     assert list(planned_visits(Start, ("one",), 1, 0)) == [PlannedVisit(kind=Start, round=1, position=1, cell="one")]
-
-
-def test_a_visit_is_made_if_a_record_has_its_kind_round_and_cell() -> None:
-    planned = PlannedVisit(kind=Window, round=2, position=1, cell="a")
-    assert planned.is_made([window("a", 1, None), window("a", 2, None)])
-    assert not planned.is_made([window("a", 1, None), window("b", 2, None), canary(2)])
 
 
 def test_a_record_of_a_planned_visit_holds_its_place_and_start_time() -> None:

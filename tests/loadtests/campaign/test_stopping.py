@@ -21,6 +21,8 @@ def test_by_default_looks_and_a_budget_end_a_run_that_has_rounds_enough_to_rank(
 def test_an_explicit_budget_is_kept() -> None:
     expected = Stopping(fewest_rounds=1, looks=list(LOOKS), budget_s=900.0)
     assert parse_stopping(rounds=None, budget="15m") == (20, expected)
+    precise = Stopping(fewest_rounds=1, budget_s=900.0, precision=0.02)
+    assert parse_stopping(rounds=None, budget="15m", precision="2%") == (100, precise)
 
 
 def test_a_precision_takes_the_place_of_looks() -> None:

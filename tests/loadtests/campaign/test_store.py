@@ -247,6 +247,14 @@ def test_an_unknown_run_is_refused_and_the_newest_are_listed(results: Path, text
     assert "20260101-a" not in str(seen.value)
 
 
+def test_a_run_one_level_below_is_listed_so_that_it_is_found(results: Path) -> None:
+    """As ``OUT=`` with ``REPEAT=`` makes them."""
+    made = _make(results / "kept" / "20260103-c")
+    with pytest.raises(UsageError, match=r"or one of kept/20260103-c\."):
+        find_run_folder("yesterday", variable="RUN")
+    assert find_run_folder("kept/20260103-c", variable="RUN") == made
+
+
 def test_the_manifest_is_readable_by_people(made: RunFolder) -> None:
     text = (made.folder / "run.json").read_text()
     assert text.count("\n") > 20

@@ -115,6 +115,7 @@ BAD = [
     ("compare --a=falcon --b=flacon", "B=flacon", "Did you mean falcon?"),
     ("compare --a=falcon --b=flask --fail-if-slower=much", "FAIL_IF_SLOWER=much", "such as 2%"),
     ("compare --a=falcon --b=flask --rounds=0", "0", ">= 1"),
+    ("compare --a=falcon --b=flask --rounds=5 --budget=1m", "ROUNDS=5", "Leave out BUDGET=1m"),
     ("latency --rate=50%", "RATE=50%", "requests per second"),
     ("latency --vcpu=1,zero", "VCPU=zero", "0.05"),
     ("latency --runtime=process --vcpu=0.5", "VCPU=0.5", "RUNTIME=docker"),
@@ -256,7 +257,32 @@ def test_several_commands_are_given_the_same_variables() -> None:
     assert ended.stderr.count("FRAMEWORK=flacon is unknown") == 2
 
 
+PUBLISHED = ROOT / "loadtests" / "published" / "hello-process"
+BOTH_PUBLISHED = ["compare", f"--a={PUBLISHED}", f"--b={PUBLISHED}-2"]
+
+
 def test_a_run_that_is_compared_with_a_stack_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    published = ROOT / "loadtests" / "published" / "hello-process"
-    assert run(command_line(), ["compare", f"--a={published}", "--b=falcon"], {GIVEN: ""}) == 2
+    assert run(command_line(), ["compare", f"--a={PUBLISHED}", "--b=falcon"], {GIVEN: ""}) == 2
     assert "must be two finished runs or two stacks" in capsys.readouterr().err
+
+
+def test_two_finished_runs_are_compared_in_the_form_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command_line(), [*BOTH_PUBLISHED, "--margin=5%"], {GIVEN: ""}) == 0
+    assert "falcon+gunicorn-gthread of 2026" in capsys.readouterr().out
+    assert run(command_line(), [*BOTH_PUBLISHED, "--format=json"], {GIVEN: ""}) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 11
+
+
+@pytest.mark.parametrize(
+    ("given", "variables"),
+    [
+        (["--rounds=5", "--server=granian"], "ROUNDS=, SERVER="),
+        (["--budget=1m", "--seed=3", "--out=elsewhere"], "BUDGET=, OUT=, SEED="),
+        (["--vcpu=2", "--users=64", "--runtime=docker"], "RUNTIME=, USERS=, VCPU="),
+    ],
+)
+def test_what_would_change_a_measurement_is_refused_where_two_finished_runs_are_compared(
+    given: list[str], variables: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command_line(), [*BOTH_PUBLISHED, *given], {GIVEN: ""}) == 2
+    assert f"which are compared as they are. Leave out {variables}." in " ".join(capsys.readouterr().err.split())

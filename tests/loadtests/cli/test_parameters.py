@@ -30,6 +30,13 @@ def test_an_open_loop_always_has_a_rate(scenario: str) -> None:
     assert AnyLoadParameters(scenario=scenario).parse().rate is not None
 
 
+@pytest.mark.parametrize("scenario", ["rate", "ramp"])
+def test_where_no_rate_can_be_given_no_open_loop_can_be_chosen(scenario: str) -> None:
+    """It would run at a rate that nobody asked for and that no record names."""
+    with pytest.raises(UsageError, match=rf"SCENARIO={scenario} needs a rate, .*: must be one of errors, hello,"):
+        LoadParameters(scenario=scenario).parse()
+
+
 def test_a_climb_has_the_objective_that_was_given() -> None:
     assert AnyLoadParameters(scenario="sleepers").parse().objective is None
     spec = AnyLoadParameters(scenario="sleepers", objective="p99<50ms").parse()

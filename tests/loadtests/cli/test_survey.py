@@ -15,7 +15,7 @@ from loadtests.campaign import store
 from loadtests.cli import results
 from loadtests.cli import survey as module
 from loadtests.cli.parameters import RunParameters
-from loadtests.cli.survey import STEPS, Step, fitting, lacking, needed_s, survey
+from loadtests.cli.survey import STEPS, Step, fitting, lacking, needed_s, selections, survey
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 
 OTHER = replace(DOCKER, framework="c")
@@ -80,6 +80,25 @@ def test_only_what_fits_is_measured_and_a_ranking_whole_or_not_at_all() -> None:
     assert needed_s([(latency, three)]) == 3 * latency.stack_s
 
 
+def test_only_the_chosen_stacks_are_selected_with_as_few_commands_as_possible() -> None:
+    every = [replace(DOCKER, framework=name, server=server) for name in "ac" for server in ("sync", "gthread")]
+    a_sync, a_gthread, c_sync, c_gthread = every
+    assert selections(every, every, "all") == {("slim", "all"): every}
+    assert selections([a_sync, c_gthread], every, "all") == {
+        ("slim", "sync"): [a_sync],
+        ("slim", "gthread"): [c_gthread],
+    }
+    assert selections([a_sync, a_gthread, c_sync], every, "all") == {
+        ("slim", "all"): [a_sync, a_gthread],
+        ("slim", "sync"): [c_sync],
+    }
+    fat = replace(a_sync, image="fat")
+    assert selections([a_sync, fat], [a_sync, fat], "default") == {
+        ("slim", "default"): [a_sync],
+        ("fat", "default"): [fat],
+    }
+
+
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str]]:
     """The calls, each with its frameworks; nothing is measured."""
@@ -90,6 +109,7 @@ def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, s
     def command(name: str) -> module._Command:
         def measure(asked: StackParameters, vcpu: str, share_s: float) -> None:
             assert float(vcpu) == 1
+            assert asked.server == STACKS.server, "as other servers could serve these stacks too"
             assert share_s > 0
             seen.append((name, asked.framework))
 
@@ -153,6 +173,21 @@ def test_an_interrupted_run_is_completed_first(called: list[tuple[str, str]], mo
     survey(STACKS)
     names = [name for name, _ in called]
     assert names.index("resume memory") < names.index("memory")
+
+
+def test_a_step_whose_interrupted_run_cannot_be_resumed_is_measured_anew(
+    called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: RunParameters) -> None:
+        raise UsageError("RESUME=interrupted: image_id of a was 1 and is 2.")
+
+    unfinished = store.RunFolder(folder=store.RESULTS / "interrupted")
+    monkeypatch.setattr(module, "_unfinished", lambda command: unfinished if command == "memory" else None)
+    changed = module._Command(measure=module._COMMANDS["memory"].measure, resume=refuse)
+    monkeypatch.setattr(module, "_COMMANDS", {**module._COMMANDS, "memory": changed})
+    survey(STACKS)
+    assert ("memory", "falcon,raw_wsgi") in called
+    assert "measures anew, since RESUME=interrupted: image_id of a was 1 and is 2." in capsys.readouterr().err
 
 
 def test_an_interruption_ends_it(called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from loadtests.campaign.stopping import parse_stopping
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments import compare
 from loadtests.experiments.compare import Compare, Side, both_candidates, compare_runs, slower_than_allowed
-from loadtests.experiments.loadtest import windows_of
+from loadtests.experiments.loadtest import LoadTest, windows_of
 from tests.support.records import canary, cell, compare_run, load, run, window
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -72,15 +72,31 @@ def test_what_is_unknown_is_named_with_what_is_accepted(text: str, message: str)
         Side.parse(text, "A")
 
 
+def _run_of_one_round(folder: Path) -> RunFolder:
+    made = RunFolder.create(folder, run([cell("a+b")], rounds=1))
+    made.add(window("a+b", 1, load()))
+    return made
+
+
 def test_a_finished_run_is_found_by_its_folder(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path, run([cell("a+b")]))
+    folder = _run_of_one_round(tmp_path)
     assert Side.parse(str(tmp_path), "B").run == folder
 
 
 def test_a_finished_run_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "RESULTS", tmp_path)
-    folder = RunFolder.create(tmp_path / "20260102-loadtest-1", run([cell("a+b")]))
+    folder = _run_of_one_round(tmp_path / "20260102-loadtest-1")
     assert Side.parse("20260102-loadtest-1", "B").run == folder
+
+
+def test_an_interrupted_run_is_refused_with_the_command_that_completes_it(tmp_path: Path) -> None:
+    """It has a summary as well, of the rounds that it made."""
+    made = run([cell("a+b")], rounds=2)
+    folder = RunFolder.create(tmp_path, made)
+    folder.add(window("a+b", 1, load()))
+    folder.finish(LoadTest(made).summarise(folder.visits()))
+    with pytest.raises(UsageError, match=r"B=.* is not finished\. Complete it with: make loadtest RESUME="):
+        Side.parse(str(tmp_path), "B")
 
 
 @pytest.mark.parametrize(
@@ -207,6 +223,17 @@ def test_only_a_duet_can_have_an_incomplete_round() -> None:
     assert _compare().half_made(both) == 0
     assert _compare().half_made([*both, window("b", 2, load())]) == 1
     assert _compare(Design.ALTERNATION).half_made(both[:1]) == 0
+
+
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+def test_a_comparison_is_over_once_a_side_has_failed(design: Design) -> None:
+    """With nothing to compare it with, the other side is not measured until the budget is used up."""
+    experiment = _compare(design)
+    loads = {"a": load(), "b": load(failures={"wrong body": 3})}
+    visits = [window(name, number, loads[name]) for number in range(1, 6) for name in loads]
+    assert experiment.remaining(visits).completion_reason == "no two stacks can be compared after 5 rounds"
+    assert experiment.remaining(visits).batch == ()
+    assert experiment.half_made([*visits, window("a", 6, load())]) == 0
 
 
 def test_a_duet_gives_no_figures_of_the_stacks() -> None:

@@ -320,7 +320,10 @@ def test_a_dry_run_prints_every_call_and_needs_neither_credentials_nor_a_network
         ((*PRICED, "--max-dollars=0.01"), "invalid MAX_DOLLARS=0.01: must be 0."),
         ((*LOADTEST, "--tool=wrk", "--load-from=task"), "LOAD_FROM=here"),
         (("latency", "--runtime=docker", "--load-from=task"), "LOAD_FROM= needs RUNTIME=fargate"),
-        (("startup", "--runtime=docker", "--memory=1g"), "MEMORY=1g needs RUNTIME=fargate"),
+        (
+            ("startup", "--runtime=docker", "--memory=1g"),
+            "MEMORY=1g needs RUNTIME=fargate; a container here is started with",
+        ),
     ],
 )
 def test_options_that_fargate_lacks_are_refused_before_anything_starts(

@@ -147,6 +147,13 @@ def test_cells_drop_out_once_they_are_precise_enough() -> None:
     assert end.completion_reason.startswith("every interval is within 2.0%")
 
 
+def test_no_cell_is_precise_before_the_rounds_that_a_rank_needs() -> None:
+    """Even with an explicit budget, which may end the run before: two values can be close by chance."""
+    changes: dict[str, Any] = {"looks": [], "rounds": 100, "precision": 0.02, "fewest_rounds": 1, "budget_s": 900.0}
+    visits, _ = _completed(_loadtest(**changes), noise=0.001)
+    assert _rounds(visits) == dict.fromkeys(_rounds(visits), 5)
+
+
 @pytest.mark.parametrize("changes", [{}, {"budget_s": 95.0}, {"looks": [], "rounds": 30, "precision": 0.03}])
 def test_a_run_interrupted_anywhere_continues_to_the_same_visits(changes: dict[str, Any]) -> None:
     experiment = _loadtest(**changes)

@@ -56,6 +56,7 @@ def test_notes_have_every_gap() -> None:
     made = _run("a+b@slim", "c+b@slim", missing={"d+b@slim": "no wheel", "e+b@slim": "no wheel"})
     visits = [_image("a+b@slim", footprint(["d1"])), _image("c+b@slim", footprint())]
     notes = "\n".join(report.notes(made, summarise(made, visits)))
+    assert "the standard library's bytecode is one layer that all images on a base share." in notes
     assert "missing for c+b@slim, since the base" in notes
     assert "missing: d+b@slim, e+b@slim: no wheel" in notes
     assert "stand-in base" in notes

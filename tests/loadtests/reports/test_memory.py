@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.sizes import Runtime, Size
@@ -54,14 +55,17 @@ def test_the_memory_per_worker_is_the_slope_of_a_line() -> None:
     assert added.idle_bytes == pytest.approx(15 * MB)
 
 
+def _limit(limit_bytes: int | None) -> LimitVisit:
+    attempts = [Attempt(limit_bytes=2048 * MB, passed=False, why="killed for memory")]
+    head: dict[str, Any] = {"run": "r", "round": 3, "position": 3, "cell": "a+b 1 worker", "started_at": NOON}
+    return LimitVisit(**head, limit_bytes=limit_bytes, step_bytes=4 * MB, repeats=3, attempts=attempts)
+
+
 @pytest.mark.parametrize(
     ("limit_bytes", "verdict"), [(32 * MB, Verdict.VALID), (None, Verdict.SERVER_DIED)], ids=["found", "none"]
 )
 def test_only_the_fewest_workers_need_a_limit(limit_bytes: int | None, verdict: Verdict) -> None:
-    attempts = [Attempt(limit_bytes=2048 * MB, passed=False, why="killed for memory")]
-    head: dict[str, Any] = {"run": "r", "round": 3, "position": 3, "cell": "a+b 1 worker", "started_at": NOON}
-    limit = LimitVisit(**head, limit_bytes=limit_bytes, step_bytes=4 * MB, repeats=3, attempts=attempts)
-    summary = summarise(_memory_run(1, 2), [_memory(1, 30 * MB), _memory(2, 45 * MB), limit])
+    summary = summarise(_memory_run(1, 2), [_memory(1, 30 * MB), _memory(2, 45 * MB), _limit(limit_bytes)])
     assert {row.cell: row.verdict for row in summary.rows} == {"a+b 1 worker": verdict, "a+b 2 workers": Verdict.VALID}
 
 
@@ -78,3 +82,18 @@ def test_figures_name_their_number_of_workers() -> None:
     found = figures(run, summarise(run, [_memory(1, 30 * MB), _memory(2, 45 * MB)]))
     idle = {one.conditions.workers: one.value.estimate for one in found if one.metric is Metric.IDLE_BYTES}
     assert idle == {1: pytest.approx(30 * MB), 2: pytest.approx(45 * MB)}
+
+
+@pytest.mark.parametrize("limits", [[], [_limit(None)]], ids=["interrupted before the search", "none found"])
+def test_the_memory_held_is_valid_whatever_became_of_the_limit(limits: list[LimitVisit]) -> None:
+    run = _memory_run(1)
+    found = figures(run, summarise(run, [_memory(1, 30 * MB), *limits]))
+    assert {one.metric: one.verdict for one in found} == {
+        Metric.IDLE_BYTES: Verdict.VALID,
+        Metric.LOADED_BYTES: Verdict.VALID,
+    }
+
+
+def test_the_memory_of_a_server_that_died_is_not_valid() -> None:
+    run, died = _memory_run(1), replace(_memory(1, 30 * MB), error="exit status 1")
+    assert {one.verdict for one in figures(run, summarise(run, [died, _limit(32 * MB)]))} == {Verdict.SERVER_DIED}

@@ -8,7 +8,7 @@ import pytest
 from loadtests import scenarios
 from loadtests.scenarios import registry
 from loadtests.scenarios.base import Scenario
-from loadtests.scenarios.registry import SCENARIOS, STEADY
+from loadtests.scenarios.registry import CLOSED, SCENARIOS, STEADY
 
 NEW = """
 from loadtests.scenarios import requests
@@ -34,6 +34,10 @@ def test_each_scenario_has_tasks_and_a_description() -> None:
 
 def test_steady_scenarios_are_those_that_do_not_climb() -> None:
     assert STEADY == ("errors", "hello", "mixed", "rate", "sleep")
+
+
+def test_closed_loops_are_those_without_a_rate() -> None:
+    assert CLOSED == ("errors", "hello", "mixed", "sleep", "sleepers")
 
 
 def test_a_new_module_is_enough_to_add_a_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
