@@ -69,6 +69,8 @@ class Framework:
     deviations: tuple[Deviation, ...] = ()
     server_pins: tuple[str, ...] | None = None
     """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
+    own_folder: Path | None = None
+    """The folder of the user's own that ``FRAMEWORK=`` names it by; ``None`` if that is its name."""
 
     @property
     def lock(self) -> Path:
