@@ -66,5 +66,5 @@ def _pull_endpoints(cloud: AwsClient, subnets: str) -> set[str]:
     described = cloud.call("ec2", "DescribeSubnets", SubnetIds=names(subnets))["Subnets"]
     vpcs = sorted({row["VpcId"] for row in described})
     rows = cloud.call("ec2", "DescribeVpcEndpoints", Filters=[{"Name": "vpc-id", "Values": vpcs}])["VpcEndpoints"]
-    services = {re.sub(r"^(com|cn)\.amazonaws\.(amazonaws\.)?[a-z0-9-]+\.", "", row["ServiceName"]) for row in rows}
+    services = {re.sub(r"^com\.amazonaws\.[a-z0-9-]+\.", "", row["ServiceName"]) for row in rows}
     return services & PULL_ENDPOINTS
