@@ -46,10 +46,16 @@ def one_of(text: str, known: Iterable[str], *, variable: str, more: Sequence[str
     by_canonical = {canonical(name): name for name in known}
     if (name := by_canonical.get(canonical(text))) is not None:
         return name
-    nearest = difflib.get_close_matches(canonical(text), by_canonical, n=1)
-    hint = f" Did you mean {by_canonical[nearest[0]]}?" if nearest else ""
     accepted = ", ".join((*by_canonical.values(), *more))
+    hint = nearest_hint(text, by_canonical.values())
     raise UsageError(f"{variable}={text.strip() or '(empty)'} is unknown.{hint} Accepted: {accepted}.")
+
+
+def nearest_hint(text: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean NAME?`` with the one of ``known`` that ``text`` resembles; empty if none does."""
+    by_canonical = {canonical(name): name for name in known}
+    nearest = difflib.get_close_matches(canonical(text), by_canonical, n=1)
+    return f" Did you mean {by_canonical[nearest[0]]}?" if nearest else ""
 
 
 def parse_whole(text: str) -> int:

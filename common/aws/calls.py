@@ -10,10 +10,10 @@ from functools import cache, cached_property
 from http import HTTPStatus
 from typing import Any, Protocol
 
-import botocore.session
 from botocore import exceptions, xform_name
 from botocore.config import Config
-from botocore.model import OperationModel
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
 from common.aws.clock import Clock
@@ -130,8 +130,14 @@ class BotoClient:
 
     @property
     def known_region(self) -> str | None:
-        """The region from ``REGION=``, the environment or boto3's configuration; ``None`` if none names one."""
-        name: str | None = self._session.region_name
+        """The region from ``REGION=``, the environment or boto3's configuration; ``None`` if none names one.
+
+        ``UsageError`` if that configuration cannot be read, or has no such profile as ``AWS_PROFILE=`` names.
+        """
+        try:
+            name: str | None = self._session.region_name
+        except exceptions.BotoCoreError as error:
+            raise translate_aws_error(error, "a region") from error
         return name
 
     @property
@@ -248,4 +254,5 @@ class DryRunClient:
 
 @cache
 def _operation(service: str, operation: str) -> OperationModel:
-    return botocore.session.get_session().get_service_model(service).operation_model(operation)
+    description = Loader().load_service_model(service, "service-2")  # a session would read the user's configuration
+    return ServiceModel(description, service_name=service).operation_model(operation)

@@ -22,7 +22,8 @@ class Clock:
     """AWS's time, and bounds on AWS's time minus ours, which every dated reply narrows.
 
     A reply's ``Date`` is truncated to the second. AWS therefore read a time between that date and one second later,
-    at some instant between our sending the request and our receiving the reply.
+    at some instant between our sending the request and our receiving the reply. If that contradicts the bounds, our
+    clock has been set since: they start again from that reply.
     """
 
     at_least_s: float = -math.inf
@@ -31,15 +32,16 @@ class Clock:
     """AWS's time at this machine's boot, by the latest reply."""
 
     def compare(self, metadata: Mapping[str, Any], *, asked_at_s: float, answered_at_s: float) -> None:
-        """Narrow the bounds by one reply's ``ResponseMetadata``; it is ignored without a ``Date`` header.
+        """Adapt the bounds to one reply's ``ResponseMetadata``; it is ignored without a ``Date`` header.
 
         ``asked_at_s`` and ``answered_at_s`` are Unix times of this machine.
         """
         if (date := metadata.get("HTTPHeaders", {}).get("date")) is not None:
             dated_s = parsedate_to_datetime(date).timestamp()
             self._booted_at_s = dated_s - boot_time_s()
-            self.at_least_s = max(self.at_least_s, dated_s - answered_at_s)
-            self.at_most_s = min(self.at_most_s, dated_s + 1 - asked_at_s)
+            newest = dated_s - answered_at_s, dated_s + 1 - asked_at_s
+            narrowed = max(self.at_least_s, newest[0]), min(self.at_most_s, newest[1])
+            self.at_least_s, self.at_most_s = narrowed if narrowed[0] <= narrowed[1] else newest
 
     def now(self) -> datetime | None:
         """Return AWS's time: the date of its latest reply and the time since, which is at most a second or so early.

@@ -1,15 +1,13 @@
 """Checks made before the first billable task: images are in the registry, subnets have the endpoints they should."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from common.aws.calls import AwsCallError, AwsClient, BotoClient
 from common.aws.leftovers import Leftovers
 from common.aws.settings import FargateSettings, names
-from common.catalog.images import GENERATOR
 from common.errors import UsageError
-from common.project import PROJECT
-from common.registries.ecr import ecr_region
+from common.registries.ecr import ecr_account, ecr_region
 
 PULL_ENDPOINTS = frozenset({"ecr.api", "ecr.dkr", "s3"})
 """The VPC endpoints that a pull from ECR uses: the first two for manifests, S3 for layers."""
@@ -23,33 +21,28 @@ def sweep(settings: FargateSettings, report: Callable[[str], None]) -> None:
         report(f"removed {orphans} that a killed run left behind")
 
 
-def require_images(settings: FargateSettings, tags: Iterable[str]) -> None:
-    """Raise ``UsageError`` for an image that is not in ECR; other registries are queried by Fargate alone."""
+def require_images(settings: FargateSettings, commands: Mapping[str, str]) -> None:
+    """Raise ``UsageError`` for an image that is not in ECR; other registries are queried by Fargate alone.
+
+    ``commands`` are the command lines that push the images, by their tags. ECR is that of the registry's own region and
+    account, which may be others than those of the tasks.
+    """
     if not settings.on_ecr:
         return
-    region = ecr_region(settings.registry.partition("/")[0])
-    cloud = settings.cloud if settings.region in {None, region} or settings.dry_run else BotoClient(region=region)
-    for tag in sorted(set(tags)):
+    host, cloud = settings.registry.partition("/")[0], settings.cloud
+    region = ecr_region(host)
+    if not cloud.dry_run and cloud.known_region != region:
+        cloud = BotoClient(region=region)
+    for tag, command in sorted(commands.items()):
         _, _, path = settings.image(tag).partition("/")
         repository, _, name = path.rpartition(":")
+        image = {"repositoryName": repository, "imageIds": [{"imageTag": name}]}
         try:
-            cloud.call("ecr", "DescribeImages", repositoryName=repository, imageIds=[{"imageTag": name}])
+            cloud.call("ecr", "DescribeImages", registryId=ecr_account(host), **image)
         except AwsCallError as error:
             if error.code not in {"ImageNotFoundException", "RepositoryNotFoundException"}:
                 raise
-            raise UsageError(
-                f"{settings.image(tag)} is not in the registry. Run: {_push_command(settings, tag)}"
-            ) from error
-
-
-def _push_command(settings: FargateSettings, tag: str) -> str:
-    """Return the command line that puts an image into the registry: of this stack, not just of the default ones."""
-    if tag.startswith(f"{GENERATOR}:"):
-        return f"make generator REGISTRY={settings.registry}"
-    match = re.fullmatch(rf"{PROJECT}/(?P<framework>[^:]+):(?P<server>.+)-(?P<image>[^-]+)-py(?P<python>[\d.]+)", tag)
-    values = match.groupdict() if match else {}
-    variables = "".join(f" {name.upper()}={value}" for name, value in values.items())
-    return f"make push REGISTRY={settings.registry}{variables}"
+            raise UsageError(f"{settings.image(tag)} is not in the registry. Run: {command}") from error
 
 
 def require_contrast(cloud: AwsClient, without: str, through: str) -> None:
@@ -73,5 +66,5 @@ def _pull_endpoints(cloud: AwsClient, subnets: str) -> set[str]:
     described = cloud.call("ec2", "DescribeSubnets", SubnetIds=names(subnets))["Subnets"]
     vpcs = sorted({row["VpcId"] for row in described})
     rows = cloud.call("ec2", "DescribeVpcEndpoints", Filters=[{"Name": "vpc-id", "Values": vpcs}])["VpcEndpoints"]
-    services = {re.sub(r"^(com|cn)\.amazonaws\.(amazonaws\.)?[a-z0-9-]+\.", "", row["ServiceName"]) for row in rows}
+    services = {re.sub(r"^com\.amazonaws\.[a-z0-9-]+\.", "", row["ServiceName"]) for row in rows}
     return services & PULL_ENDPOINTS

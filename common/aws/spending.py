@@ -1,7 +1,6 @@
 """Fargate's task sizes, the cost of tasks at the dated prices, and the ceiling that ``MAX_DOLLARS=`` puts on it."""
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from common.aws.calls import CannotContinueError
 from common.aws.clock import boot_time_s
 from common.catalog.prices import BYTES_PER_GB, load_prices
 from common.catalog.prices import TABLE as PRICES
-from common.catalog.sizes import Size
+from common.catalog.sizes import Size, bytes_of
 from common.errors import UsageError
 from common.words import counted, parse_decimal
 
@@ -27,9 +26,9 @@ UNPLANNED_LIFETIME_S = 3600.0
 
 @cache
 def valid_sizes() -> Mapping[float, tuple[int, ...]]:
-    """Return the memory choices in MiB, smallest first, for each number of vCPUs."""
+    """Return the memory choices in bytes, smallest first, for each number of vCPUs."""
     rows = sorted(load_prices().sizes[TABLE], key=lambda row: row.vcpu)
-    return {row.vcpu: tuple((size.memory_bytes or 0) // MIB for size in row.sizes()) for row in rows}
+    return {row.vcpu: tuple(size.memory_bytes or 0 for size in row.sizes()) for row in rows}
 
 
 def parse_fargate_size(vcpu: str, memory: str | None) -> Size:
@@ -41,11 +40,11 @@ def parse_fargate_size(vcpu: str, memory: str | None) -> Size:
         accepted = ", ".join(f"{choice:g}" for choice in valid_sizes())
         raise UsageError(f"invalid VCPU={vcpu}: must be one of Fargate's sizes, {accepted} ({_as_of()})")
     choices = valid_sizes()[vcpus]
-    mib = choices[0] if memory is None else _parse_mib(memory)
-    if mib not in choices:
-        accepted = ", ".join(f"{choice}m" for choice in choices)
+    memory_bytes = choices[0] if memory is None else bytes_of(memory)
+    if memory_bytes not in choices:
+        accepted = ", ".join(f"{choice // MIB}m" for choice in choices)
         raise UsageError(f"invalid MEMORY={memory}: on Fargate, VCPU={vcpus:g} goes with {accepted} ({_as_of()})")
-    return Size(vcpu=vcpus, memory_bytes=mib * MIB)
+    return Size(vcpu=vcpus, memory_bytes=memory_bytes)
 
 
 def parse_fargate_sizes(vcpu: str, memory: str | None) -> tuple[Size, ...]:
@@ -73,15 +72,6 @@ def _parse_vcpus(text: str) -> float:
         return parse_decimal(text.strip())
     except ValueError:
         return math.nan
-
-
-def _parse_mib(text: str) -> int | None:
-    """Parse memory as ``MEMORY=`` gives it everywhere (``512m``, ``2g``); ``None`` unless it is whole mebibytes."""
-    match = re.fullmatch(r"([0-9]{1,18})\s*([kmg])i?b?", text.strip().casefold())
-    if match is None:
-        return None
-    mib, remainder_kib = divmod(int(match[1]) * 1024 ** "kmg".index(match[2]), 1024)
-    return None if remainder_kib else mib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

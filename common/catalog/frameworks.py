@@ -2,10 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
+from common.words import nearest_hint
 
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
@@ -59,7 +62,7 @@ class Framework:
     requires_python: str = ANY_PYTHON
     """The Pythons that its locked version supports, as in ``project.requires-python``."""
     command: str
-    """The native server's command line, with ``{host}`` and ``{port}``; empty for other interfaces."""
+    """The native server's command line, with ``{host}``, ``{port}`` and ``{workers}``; empty for other interfaces."""
     pure_python: tuple[str, ...] = ()
     """The packages of which only wheels without compiled code are locked."""
     default: bool = False
@@ -69,6 +72,8 @@ class Framework:
     deviations: tuple[Deviation, ...] = ()
     server_pins: tuple[str, ...] | None = None
     """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
+    own_folder: Path | None = None
+    """The folder of the user's own that ``FRAMEWORK=`` names it by; ``None`` if that is its name."""
 
     @property
     def lock(self) -> Path:
@@ -125,7 +130,7 @@ class Framework:
         try:
             document = tomllib.loads(file.read_text())
             return _framework(folder, document)
-        except (OSError, tomllib.TOMLDecodeError, _FieldError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, _FieldError) as error:
             raise UsageError(
                 f"{file.relative_to(folder.parent.parent)}: {error}. CONTRIBUTING.md shows a complete file."
             ) from error
@@ -144,16 +149,17 @@ def locked_version(lock: str, distribution: str) -> str | None:
 
 
 class _FieldError(Exception):
-    """A field of ``pyproject.toml`` is missing or invalid."""
+    """A field of ``pyproject.toml`` is missing, invalid or unknown."""
 
 
 def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
-    stack = _field(document.get("tool", {}), "tool.stack", dict)
+    stack = _field(_field(document, "tool", dict, default={}), "tool.stack", dict)
+    _require_known(stack, _STACK_KEYS, "tool.stack")
     project = _field(document, "project", dict)
     interface = _field(stack, "tool.stack.interface", str)
     if interface not in list(Interface):
         raise _FieldError(f"invalid tool.stack.interface {interface}: must be one of {', '.join(Interface)}")
-    command = _field(stack, "tool.stack.command", str, default="")
+    command = _command(stack)
     if (interface == Interface.NATIVE) != bool(command):
         raise _FieldError("tool.stack.command is required with interface = 'native' and refused with any other")
     return Framework(
@@ -166,11 +172,30 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
         dependencies=_dependencies(project),
         requires_python=_requires_python(project),
         command=command,
-        pure_python=tuple(_field(stack, "tool.stack.pure_python", list, default=[])),
+        pure_python=_strings(stack, "tool.stack.pure_python", default=[]),
         default=_field(stack, "tool.stack.default", bool, default=False),
-        unavailable=_field(stack, "tool.stack.unavailable", dict, default={}),
+        unavailable=_unavailable(stack),
         deviations=tuple(_deviations(stack)),
     )
+
+
+def _command(stack: Mapping[str, Any]) -> str:
+    command: str = _field(stack, "tool.stack.command", str, default="")
+    try:
+        command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))  # values are numbers, or text in scripts
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise _FieldError(
+            f"invalid tool.stack.command {command}: its fields must be {{host}}, {{port}} and {{workers}}"
+        ) from error
+    return command
+
+
+def _unavailable(stack: Mapping[str, Any]) -> dict[str, str]:
+    path = "tool.stack.unavailable"
+    table = _field(stack, path, dict, default={})
+    servers, others = _places()
+    _require_known(table, (*others, *servers), path)
+    return {place: _field(table, f"{path}.{place}", str) for place in table}
 
 
 def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
@@ -178,11 +203,21 @@ def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
     for entry in _field(stack, path, list, default=[]):
         if not isinstance(entry, dict):
             raise _FieldError(f"invalid {path} {entry}: must be tables")
+        _require_known(entry, _DEVIATION_KEYS, path)
+        servers = _strings(entry, f"{path}.servers", default=[])
+        _require_known(servers, _places()[0], f"{path}.servers")
         yield Deviation(
-            tests=tuple(_field(entry, f"{path}.tests", list)),
-            reason=_field(entry, f"{path}.reason", str),
-            servers=tuple(_field(entry, f"{path}.servers", list, default=[])),
+            tests=_strings(entry, f"{path}.tests"), reason=_field(entry, f"{path}.reason", str), servers=servers
         )
+
+
+@cache
+def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of all servers, and those of all images and local runtimes."""
+    from common.catalog.images import images  # noqa: PLC0415 -- this module and the next import this one
+    from common.catalog.servers import SERVERS  # noqa: PLC0415
+
+    return tuple(SERVERS), (*images(), Runtime.PROCESS, Runtime.DOCKER)
 
 
 def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
@@ -208,6 +243,18 @@ def _requires_python(project: Mapping[str, Any]) -> str:
     return str(text)
 
 
+def _require_known(names: Iterable[str], known: Collection[str], path: str) -> None:
+    """Raise ``_FieldError`` for a name at ``path`` that is none of ``known``: nothing would ever read it."""
+    for name in names:
+        if name not in known:
+            raise _FieldError(f"unknown {name} in {path}.{nearest_hint(name, known)} Accepted: {', '.join(known)}")
+
+
+_STACK_KEYS = (
+    "title", "interface", "distribution", "target", "command", "pure_python", "default", "unavailable", "deviations",
+)  # fmt: skip
+_DEVIATION_KEYS = ("tests", "reason", "servers")
+_COMMAND_FIELDS = ("host", "port", "workers")
 _TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table", bool: "true or false"}
 
 
@@ -219,3 +266,11 @@ def _field(table: Mapping[str, Any], path: str, kind: type, default: Any = None)
     if not isinstance(value, kind):
         raise _FieldError(f"invalid {path} {value}: must be {_TOML_NAMES[kind]}")
     return value
+
+
+def _strings(table: Mapping[str, Any], path: str, default: list[str] | None = None) -> tuple[str, ...]:
+    """Return the array of strings at ``path``, as ``_field`` does."""
+    values = _field(table, path, list, default)
+    if not all(isinstance(value, str) for value in values):
+        raise _FieldError(f"invalid {path} {values}: must be strings")
+    return tuple(values)

@@ -1,7 +1,10 @@
 """The folder that ``make new`` writes for a framework: what its author fills in, and the table that declares it."""
 
+import json
 import re
 from pathlib import Path
+
+from packaging.utils import InvalidName, canonicalize_name
 
 from common.catalog.frameworks import FRAMEWORKS, Interface, frameworks
 from common.errors import UsageError
@@ -18,7 +21,7 @@ requires-python = ">=3.11"
 dependencies = ["{distribution}"]
 
 [tool.stack]
-title = "{title}"
+title = {title}
 interface = "{interface}"
 distribution = "{distribution}"
 """
@@ -50,13 +53,18 @@ def new_framework(name: str, interface: Interface, *, distribution: str, title: 
     """Write the folder of a framework, to be completed and locked, and return its path.
 
     ``distribution`` and ``title`` are the package's name and what its makers call it; empty for the folder's name.
-    Raises ``UsageError`` if the name cannot be a folder's or is taken.
+    Raises ``UsageError`` if the name cannot be a folder's or is taken, or if one of these is invalid.
     """
     folder = root / _checked(name, root)
-    distribution = distribution or folder.name.replace("_", "-")
-    title = title or name.strip()
-    values = {"distribution": distribution, "title": title, "interface": interface}
-    project = _PROJECT.format(dashed=folder.name.replace("_", "-"), **values)
+    dashed = folder.name.replace("_", "-")
+    distribution = _checked_distribution(distribution or dashed)
+    title = _checked_title(title or name.strip())
+    project = _PROJECT.format(
+        dashed=dashed,
+        distribution=distribution,
+        title=json.dumps(title, ensure_ascii=False),  # a string of TOML too, as long as all of it is printable
+        interface=interface,
+    )
     app = _APP.format(
         module="time" if interface is Interface.WSGI else "asyncio",
         title=title,
@@ -80,3 +88,21 @@ def _checked(name: str, root: Path) -> str:
     if spelled in map(canonical, frameworks(root)) or (root / spelled).exists():
         raise UsageError(f"FRAMEWORK={name.strip()} exists already, in {root / spelled}.")
     return spelled
+
+
+def _checked_distribution(text: str) -> str:
+    """Return the name of a package, which has to be valid in a requirement."""
+    try:
+        canonicalize_name(text, validate=True)
+    except InvalidName as error:
+        raise UsageError(
+            f"invalid DISTRIBUTION={text}: must be the name of a package, such as falcon, without a version."
+        ) from error
+    return text
+
+
+def _checked_title(text: str) -> str:
+    """Return a title, which has to stay on its line in both files."""
+    if not text.isprintable():
+        raise UsageError(f"invalid TITLE={text}: must be one line of printable characters.")
+    return text

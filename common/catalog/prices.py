@@ -78,9 +78,10 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         rows = sorted(self.sizes[offer.sizes], key=lambda row: row.vcpu)
         return tuple(size for row in rows for size in row.sizes())
 
-    def storage_of(self, offer: Compute) -> Storage:
-        """Return the storage that an offer's images are kept in."""
-        return next(storage for storage in self.storage if storage.name == offer.storage)
+    def storage_of(self, offer: Compute) -> Storage | None:
+        """Return the newest price of the storage that an offer's images are kept in, ``None`` without one there."""
+        rows = [row for row in self.storage if (row.name, row.region) == (offer.storage, offer.region)]
+        return max(rows, key=lambda row: row.as_of, default=None)
 
 
 def load_prices(table: Path = TABLE) -> Prices:

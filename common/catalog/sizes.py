@@ -60,8 +60,7 @@ def parse_memory(text: str | None) -> int | None:
     """Return the bytes that ``MEMORY=`` names, ``None`` if it is not set; raise ``UsageError`` if it is invalid."""
     if text is None:
         return None
-    parts = re.fullmatch(r"([0-9]{1,18})\s*([kmg])i?b?", text.strip().casefold())
-    size_bytes = int(parts[1]) * 1024 ** (" kmg".index(parts[2])) if parts else 0
+    size_bytes = bytes_of(text) or 0
     total_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if not SMALLEST_MEMORY_BYTES <= size_bytes <= total_bytes:
         raise UsageError(
@@ -69,3 +68,9 @@ def parse_memory(text: str | None) -> int | None:
             "(this machine's memory), such as 512m or 1g."
         )
     return size_bytes
+
+
+def bytes_of(text: str) -> int | None:
+    """Return the bytes of an amount such as ``512m`` or ``2 GB``; ``None`` unless it is a whole number with a unit."""
+    parts = re.fullmatch(r"([0-9]{1,18})\s*([kmg])i?b?", text.strip().casefold())
+    return None if parts is None else int(parts[1]) * 1024 ** " kmg".index(parts[2])

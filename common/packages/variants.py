@@ -133,7 +133,7 @@ def framework_from_checkout(
 def framework_from_folder(folder: Path) -> Framework:
     """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name."""
     framework = Framework.load(folder.resolve())
-    return replace(framework, name=f"{framework.name.lower()}-local")
+    return replace(framework, name=f"{framework.name.lower()}-local", own_folder=framework.folder)
 
 
 def project_name(source: Path) -> str | None:

@@ -50,8 +50,8 @@ def _files() -> Iterator[tuple[type[msgspec.Struct], str]]:
         yield run, f"run.json of make {run.__struct_config__.tag}"
     for visit in AnyVisit.__args__:
         yield visit, f"a line of visits.jsonl of kind {visit.__struct_config__.tag}"
-    for verbs, summary in SUMMARIES.items():
-        yield summary, f"summary.json of {verbs}"
+    for experiments, summary in SUMMARIES.items():
+        yield summary, f"summary.json of {experiments}"
     yield Bill, "make money FORMAT=json"
 
 

@@ -105,7 +105,9 @@ class Price(Struct, frozen=True, kw_only=True):
     size: Annotated[Size, says("The cheapest task for a million requests that holds the stack.")]
     per_million: Annotated[Interval, says("Cost of a million requests at the bill's utilisation.")]
     idle_month: Annotated[float, says("Cost of an idle task for a month, without the storage of its image.")]
-    storage_month: Annotated[float | None, says("For keeping the image, compressed; null where its bytes are unknown.")]
+    storage_month: Annotated[
+        float | None, says("For keeping the image, compressed; null where its bytes or the region's price are unknown.")
+    ]
     fleet: Annotated[Fleet | None, says("Null where no rate was asked for, or nothing carries it.")] = None
     no_fleet: Annotated[str | None, says("Why there is no fleet although a rate was asked for.")] = None
 

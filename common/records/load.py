@@ -60,14 +60,13 @@ class Objective(Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the objective that ``OBJECTIVE=`` states, such as ``p99<50ms``; ``UsageError`` where it is invalid."""
-        found = re.fullmatch(r"p(\d\d)(\d?)\s*[<:]\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip().casefold(), re.ASCII)
-        if found is None or not float(found[3]):
+        found = re.fullmatch(r"p(\d\d\d?)\s*[<:]\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip().casefold(), re.ASCII)
+        if found is None or not int(found[1]) or not float(found[2]):
             raise UsageError(
                 f"invalid OBJECTIVE={text}: must be a percentile and a limit, such as p99<50ms, p999:0.2s or p50<5ms."
             )
-        digits = found[1] + found[2]
         return cls(
-            fraction=int(digits) / 10 ** len(digits), limit_s=float(found[3]) / (1000 if found[4] == "ms" else 1)
+            fraction=int(found[1]) / 10 ** len(found[1]), limit_s=float(found[2]) / (1000 if found[3] == "ms" else 1)
         )
 
     @property

@@ -41,10 +41,12 @@ class Machine(Struct, frozen=True, kw_only=True):
         bool | None, says("Whether the kernel counts interrupts apart from tasks; null if unknown.")
     ] = None
     python_pgo: Annotated[
-        bool | None, says("Whether that Python was built with profile-guided optimisation; null if unknown.")
+        bool | None,
+        says("Whether the Python that ran the harness was built with profile-guided optimisation; null if unknown."),
     ] = None
     python_lto: Annotated[
-        bool | None, says("Whether that Python was built with link-time optimisation; null if unknown.")
+        bool | None,
+        says("Whether the Python that ran the harness was built with link-time optimisation; null if unknown."),
     ] = None
 
     @property

@@ -34,12 +34,12 @@ class Verdict(StrEnum):
 
 
 class Interval(Struct, frozen=True, kw_only=True):
-    """An estimate with its 95 % confidence interval over windows."""
+    """An estimate with its 95 % confidence interval."""
 
     estimate: float
-    low: Annotated[float | None, says("Null with fewer than two windows.")]
-    high: Annotated[float | None, says("Null with fewer than two windows.")]
-    n: Annotated[Count, says("Number of windows behind the estimate.")]
+    low: Annotated[float | None, says("Null where there are too few values for an interval.")]
+    high: Annotated[float | None, says("Null where there are too few values for an interval.")]
+    n: Annotated[Count, says("Number of values behind the estimate.")]
 
     def inverse(self, dividend: float = 1.0) -> "Interval":
         """Return the interval of ``dividend`` divided by what this one estimates; the bounds change places."""

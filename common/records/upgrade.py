@@ -1,6 +1,6 @@
 """Reads run folders of schema versions 1 and 2 as version 3.
 
-Each verb had a folder layout of its own: the manifest and the lines of its files are rewritten here, as plain JSON
+Each command had a folder layout of its own: the manifest and the lines of its files are rewritten here, as plain JSON
 values, before they are validated like any other record. Summaries are not read: they are computed from the visits.
 """
 

@@ -65,17 +65,22 @@ def ecr_region(host: str) -> str | None:
     return None if match is None else match["region"] or match["dual"]
 
 
+def ecr_account(host: str) -> str | None:
+    """Return the account in a host name of ECR; ``None`` for other hosts."""
+    match = _HOST.fullmatch(host)
+    return None if match is None else match["account"]
+
+
 def connect_ecr(address: RegistryAddress) -> Ecr:
     """Connect to ECR in the region of the host name, else in boto3's; credentials and endpoint are boto3's too."""
     import boto3  # noqa: PLC0415 -- it takes a tenth of a second, and most commands call no cloud
 
-    match = _HOST.fullmatch(address.host)
     with _aws_errors():
         config = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
         client = boto3.client(
             "ecr", region_name=ecr_region(address.host) or os.environ.get("AWS_REGION"), config=config
         )
-    return Ecr(client=client, account=None if match is None else match["account"])
+    return Ecr(client=client, account=ecr_account(address.host))
 
 
 @contextmanager

@@ -4,7 +4,8 @@ Processes need environments, Docker images. Fargate pulls images from a registry
 that they exist; only there, tasks are billed.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,8 +30,7 @@ def prepare(candidates: Collection[Candidate], console: Console) -> None:
     """
     if (fargate := next((candidate.fargate for candidate in candidates), None)) is not None:
         sweep(fargate, partial(console.print, soft_wrap=True, markup=False, highlight=False))
-        tags = [candidate.tag for candidate in candidates if candidate.tag is not None]
-        require_images(fargate, [*tags, f"{GENERATOR}:latest"] if fargate.load_from_task else tags)
+        require_pushed(fargate, candidates)
         return
     by_base: dict[tuple[Image, str], list[Candidate]] = {}
     own = [candidate for candidate in candidates if candidate.guest is None]
@@ -45,6 +45,32 @@ def prepare(candidates: Collection[Candidate], console: Console) -> None:
         for (image, python), stacked in by_base.items():
             display.start(f"images on {image.name}")
             build_images([candidate.stack for candidate in stacked], [image], python, report=display.done)
+
+
+def require_pushed(fargate: FargateSettings, candidates: Iterable[Candidate]) -> None:
+    """Raise ``UsageError`` with the command to run for an image that tasks will pull and that is not in ECR."""
+    commands = {
+        candidate.tag: _push_command(candidate, fargate.registry)
+        for candidate in candidates
+        if candidate.tag is not None
+    }
+    if fargate.load_from_task:
+        commands[f"{GENERATOR}:latest"] = f"make generator REGISTRY={fargate.registry}"
+    require_images(fargate, commands)
+
+
+def _push_command(candidate: Candidate, registry: str) -> str:
+    """Return the command line that puts a candidate's image into a registry, and no other image."""
+    framework, image = candidate.stack.framework, candidate.image
+    assert image is not None
+    variables = {
+        "REGISTRY": registry,
+        "FRAMEWORK": framework.own_folder or framework.name,
+        "SERVER": candidate.stack.server.name,
+        "IMAGE": image.name,
+        "PYTHON": candidate.python,
+    }
+    return shlex.join(["make", "push", *(f"{name}={value}" for name, value in variables.items())])
 
 
 def available(candidates: Sequence[Candidate], console: Console) -> list[Candidate]:

@@ -104,6 +104,7 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
     for offer in prices.compute:
         if (size := cheapest_size(offer, prices, rate.value, needed)) is None:
             continue
+        storage = prices.storage_of(offer)
         fleet = _fleet(offer, rate, figures, prices, question)
         yield Price(
             rate=rate,
@@ -111,7 +112,7 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
             size=size,
             per_million=per_million(offer, size, rate.value, question.utilisation),
             idle_month=idle_month(offer, size),
-            storage_month=None if image_bytes is None else storage_month(prices.storage_of(offer), image_bytes),
+            storage_month=None if storage is None or image_bytes is None else storage_month(storage, image_bytes),
             fleet=fleet,
             no_fleet=_why_no_fleet(figures, question) if fleet is None and question.rate_rps is not None else None,
         )

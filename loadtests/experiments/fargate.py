@@ -10,7 +10,7 @@ from itertools import product
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.aws.readiness import require_contrast, require_images, sweep
+from common.aws.readiness import require_contrast, sweep
 from common.aws.settings import FargateSettings
 from common.aws.spending import MIB, parse_fargate_size, with_minimum_memory
 from common.aws.tasks import task_definition
@@ -23,7 +23,7 @@ from common.records.run import Cell, Conformance
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S
-from common.runtimes.preparation import PlannedServer, print_dry_run
+from common.runtimes.preparation import PlannedServer, print_dry_run, require_pushed
 from common.words import counted
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
@@ -195,8 +195,8 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
         if factor is Factor.ENDPOINTS:
             require_contrast(settings.cloud, variants[0].subnets, variants[1].subnets)
         sweep(settings, say)
-        require_images(settings, [variant.candidate.tag for variant in variants if variant.candidate.tag is not None])
         subjects = {variant.candidate.name: variant.candidate for variant in variants}
+        require_pushed(settings, subjects.values())
         return FactorExperiment(_run(factor, variants, identity, tasks)), subjects
 
     return begin

@@ -2,13 +2,15 @@
 
 import logging
 import random
+from pathlib import Path
 
 import pytest
 from botocore.config import Config
 
-from common.aws.calls import AwsCallError, BotoClient, CannotContinueError, may_have_happened
+from common.aws.calls import REPLIES, AwsCallError, BotoClient, CannotContinueError, may_have_happened
 from common.errors import BenchmarkError, UsageError
 from tests.support.fake_aws import Endpoint
+from tests.support.fargate_settings import fargate_settings
 from tests.support.unreliable_aws import Faults, UnreliableNetwork
 from tests.support.virtual_time import START_S, VirtualTime
 
@@ -84,6 +86,29 @@ def test_a_call_that_is_never_made_has_not_happened(monkeypatch: pytest.MonkeyPa
     with pytest.raises(UsageError, match="REGION= is not set") as refusal:
         BotoClient().call("ecs", "ListTasks")
     assert not may_have_happened(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "profile", "message"),
+    [
+        ("[default]\n", "nope", r"profile \(nope\) could not be found"),
+        ("[default\n", None, "Unable to parse config file"),
+    ],
+)
+def test_an_invalid_configuration_ends_a_command_in_one_line_and_a_dry_run_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, profile: str | None, message: str
+) -> None:
+    """The budget needs the region before the first call."""
+    file = tmp_path / "config"
+    file.write_text(content)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    if profile is not None:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    with pytest.raises(UsageError, match=rf"^cannot call AWS for a region: [^\n]*{message}[^\n]*$"):
+        fargate_settings().budget  # noqa: B018 -- the property raises
+    assert fargate_settings(dry_run=True).cloud.call("ecs", "ListTasks") == REPLIES["ListTasks"]
 
 
 class _Fated(UnreliableNetwork):

@@ -30,6 +30,20 @@ def test_dated_replies_bound_the_offset_between_the_clocks(skew_s: float) -> Non
     assert clock.offset.total_seconds() == pytest.approx(skew_s, abs=0.15)
 
 
+@pytest.mark.parametrize("steps_s", [(0.0, 3.0), (0.0, -3.0), (0.0, 3.0, 0.0)])
+def test_bounds_start_again_when_our_clock_has_been_set(steps_s: tuple[float, ...]) -> None:
+    """Earlier replies would else bound an offset that is no longer true, with an uncertainty of zero."""
+    clock, theirs = Clock(), NOON
+    for skew_s in steps_s:
+        for _ in range(40):
+            theirs += timedelta(seconds=0.11)
+            asked_at_s = theirs.timestamp() - skew_s - 0.02
+            clock.compare(dated(theirs), asked_at_s=asked_at_s, answered_at_s=asked_at_s + 0.04)
+    assert clock.at_least_s <= skew_s <= clock.at_most_s
+    assert clock.uncertainty_s is not None
+    assert 0.0 < clock.uncertainty_s < 0.1
+
+
 def test_without_a_date_there_is_no_correction() -> None:
     clock = Clock()
     clock.compare({}, asked_at_s=0, answered_at_s=1)

@@ -108,6 +108,21 @@ def test_a_renewal_that_fails_is_made_up_for_by_the_next() -> None:
     assert world.expires_in_s() > LEASE_S - RENEWAL_INTERVAL_S - 2
 
 
+@pytest.mark.parametrize(("failures", "valid"), [(4, True), (5, False)])
+def test_four_renewals_may_fail_in_a_row_before_a_lease_expires(failures: int, *, valid: bool) -> None:
+    world = World()
+    world.endpoint.faults = {"TagResource": ["AccessDeniedException"] * failures}
+    valid_s: list[float] = []
+
+    def run(_lease: Lease, _arn: str) -> None:
+        for _ in range(200):
+            time.sleep(1)
+            valid_s.append(world.expires_in_s())
+
+    world.play(run)
+    assert (min(valid_s) > 0) is valid
+
+
 @pytest.mark.parametrize("ahead_s", [-7200.0, 7200.0])
 def test_a_lease_is_dated_by_awss_clock(ahead_s: float) -> None:
     world = World()

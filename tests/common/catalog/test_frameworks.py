@@ -106,6 +106,35 @@ def test_frameworks_are_the_folders_that_contain_a_pyproject(tmp_path: Path) -> 
         ('"wsgi"', '"wsgi"\ndeviations = ["x"]', "invalid tool.stack.deviations x: must be tables"),
         ('"wsgi"', '"wsgi"\ndeviations = [{reason = "x"}]', "tool.stack.deviations.tests is missing"),
         ('"wsgi"', '"wsgi"\ndefault = "yes"', "invalid tool.stack.default yes: must be true or false"),
+        ('"wsgi"', '"wsgi"\ndefualt = true', "unknown defualt in tool.stack. Did you mean default? Accepted: title,"),
+        ('"wsgi"', '"wsgi"\npure-python = []', "unknown pure-python in tool.stack. Did you mean pure_python?"),
+        ('"wsgi"', '"wsgi"\npure_python = [1]', "invalid tool.stack.pure_python [1]: must be strings"),
+        (
+            '"wsgi"',
+            '"wsgi"\nunavailable = {alpien = "x"}',
+            "unknown alpien in tool.stack.unavailable. Did you mean alpine? Accepted: fat, slim, alpine, process,",
+        ),
+        ('"wsgi"', '"wsgi"\nunavailable = {fat = 1}', "invalid tool.stack.unavailable.fat 1: must be a string"),
+        (
+            '"wsgi"',
+            '"wsgi"\ndeviations = [{tests = ["x"], reason = "x", servers = ["uwsgy"]}]',
+            "unknown uwsgy in tool.stack.deviations.servers. Did you mean uwsgi?",
+        ),
+        (
+            '"wsgi"',
+            '"wsgi"\ndeviations = [{tests = ["x"], reason = "x", server = ["uwsgi"]}]',
+            "unknown server in tool.stack.deviations. Did you mean servers?",
+        ),
+        *(
+            (
+                '"wsgi"',
+                f'"native"\ncommand = "python app.py {field}"',
+                f"invalid tool.stack.command python app.py {field}: its fields must be {{host}}, {{port}}",
+            )
+            for field in ("{prot}", "{}", "{port", "{port.x}", "{port[0]}", "{port:d}")
+        ),
+        ("[tool.stack]", "[tools]", "tool.stack is missing"),
+        (GOOD, "tool = 1", "invalid tool 1: must be a table"),
     ],
 )
 def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -115,6 +144,13 @@ def test_invalid_folder_is_named_with_its_field(tmp_path: Path, old: str, new: s
     assert "frameworks/toy/pyproject.toml" in str(caught.value)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_folder_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, GOOD)
+    (folder / "pyproject.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(UsageError, match=r"^frameworks/toy/pyproject\.toml: [^\n]*can't decode byte 0xff"):
+        Framework.load(folder)
 
 
 def test_oldest_python_is_the_lower_bound(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tests that ``make new`` writes a folder which can be read at once, and refuses names that it cannot use."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -31,6 +32,32 @@ def test_package_and_title_may_differ_from_the_folder(tmp_path: Path) -> None:
         },
         "tool": {"stack": {"title": "DRF", "interface": "wsgi", "distribution": "djangorestframework"}},
     }
+
+
+@pytest.mark.parametrize("title", ['The "best" API', "back\\slash\\", "{braces}", "\N{SNOWMAN} \N{ROCKET}", "'''"])
+def test_any_title_is_read_back_as_it_was_given(tmp_path: Path, title: str) -> None:
+    """Otherwise the next command, whichever it is, could not read the folder."""
+    folder = new_framework("toy", Interface.WSGI, distribution="", title=title, root=tmp_path)
+    assert Framework.load(folder).title == title
+    compile((folder / "app.py").read_text(), "app.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("toy", {"distribution": 'x"]', "title": ""}, "DISTRIBUTION=x"),
+        ("toy", {"distribution": "falcon>=4", "title": ""}, "DISTRIBUTION=falcon>=4"),
+        ("toy_", {"distribution": "", "title": ""}, "DISTRIBUTION=toy-"),
+        ("toy", {"distribution": "", "title": "two\nlines"}, "TITLE=two\nlines"),
+        ("toy", {"distribution": "", "title": "\x7f"}, "TITLE=\x7f"),
+    ],
+)
+def test_invalid_package_or_title_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, values: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^invalid {re.escape(message)}.*: must be"):
+        new_framework(name, Interface.WSGI, root=tmp_path, **values)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The dated table of prices is read whole, or what is wrong in it is named."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from common.catalog.prices import TABLE, load_prices
 from common.errors import UsageError
@@ -14,7 +16,9 @@ def test_the_table_of_prices_is_read_with_its_dates_and_valid_sizes() -> None:
     prices = load_prices()
     x86 = next(offer for offer in prices.compute if offer.name == "fargate-x86")
     sizes = prices.sizes_of(x86)
-    assert (x86.vcpu_hour, x86.gb_hour, prices.storage_of(x86).gb_month) == (0.04048, 0.004445, 0.10)
+    storage = prices.storage_of(x86)
+    assert storage is not None
+    assert (x86.vcpu_hour, x86.gb_hour, storage.gb_month) == (0.04048, 0.004445, 0.10)
     assert x86.as_of.year >= 2026
     assert [one.memory_bytes for one in sizes if one.vcpu == 0.25] == [GB // 2, GB, 2 * GB]
     assert [(one.memory_bytes or 0) / GB for one in sizes if one.vcpu == 8] == list(range(16, 61, 4))
@@ -27,6 +31,17 @@ def test_another_offer_needs_no_code(tmp_path: Path) -> None:
     table = tmp_path / "prices.toml"
     table.write_text(text + row.replace("fargate-x86", "elsewhere"))
     assert "elsewhere" in [offer.name for offer in load_prices(table).compute]
+
+
+def test_images_are_stored_at_the_newest_price_of_the_offers_own_region() -> None:
+    prices = load_prices()
+    (offer, *_), (row, *_) = prices.compute, prices.storage
+    newer = replace(row, as_of=row.as_of + timedelta(days=1), gb_month=0.2)
+    elsewhere = replace(newer, region="eu-central-1", as_of=row.as_of + timedelta(days=2))
+    known = replace(prices, storage=[elsewhere, row, newer, replace(elsewhere, region=row.region, name="other")])
+    assert known.storage_of(offer) == newer
+    assert known.storage_of(replace(offer, region="eu-central-1")) == elsewhere
+    assert known.storage_of(replace(offer, region="nowhere")) is None
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_p
     (first, second) = stacks(f"toy,{own.folder}", "default", known)
     assert (first.name, second.name) == ("toy+native", "my-app-local+native")
     assert second.framework.version == "1.0"
+    assert (first.framework.own_folder, second.framework.own_folder) == (None, own.folder)
 
 
 def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path) -> None:

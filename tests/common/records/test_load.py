@@ -47,7 +47,9 @@ def test_an_objective_is_written_as_it_can_be_read(text: str, written: str) -> N
     assert Objective.parse(written) == Objective.parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "p99", "p99<0ms", "p1<5ms", "99<5ms", "p99<5", "p99>5ms", "p99<-5ms"])
+@pytest.mark.parametrize(
+    "text", ["", "p99", "p99<0ms", "p00<5ms", "p000<5ms", "p1<5ms", "99<5ms", "p99<5", "p99>5ms", "p99<-5ms"]
+)
 def test_what_is_no_objective_is_named_with_what_is(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid OBJECTIVE=.*: must be .* such as p99<50ms"):
         Objective.parse(text)
