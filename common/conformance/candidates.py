@@ -186,8 +186,7 @@ def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
             answer = wire.answer(request.method)
     except (OSError, MalformedResponseError) as error:
         return str(error).rstrip("."), False
-    closes = "close" in map(str.lower, answer.values("connection")) or answer.raw.startswith(b"HTTP/1.0")
-    return f"status {answer.status}", closes
+    return f"status {answer.status}", answer.announces_close
 
 
 def refuse_declarations(**declarations: str | None) -> None:
