@@ -1,7 +1,7 @@
 """Parameters that several commands share, each group declared once."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
@@ -45,6 +45,14 @@ Format = Annotated[
 ]
 OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 """The parameters that ``RUNTIME=fargate`` takes besides a command's own."""
+
+
+def changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
+    """Return the names of the parameters of a group that differ from those of ``default``."""
+    missing = object()
+    return {
+        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
+    }
 
 
 @Parameter(name="*")

@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, ParamSpec
 
 from common.aws.settings import FargateSettings
+from common.cli.parameters import changed
 from common.errors import UsageError
 from loadtests.campaign.resume import resume
 from loadtests.cli.parameters import FARGATE, RunParameters
@@ -50,15 +51,11 @@ def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
 
 def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
     """Return the names of the parameters that differ from the command's defaults, those of groups included."""
-    changed = set[str]()
+    names = set[str]()
     for name, parameter in inspect.signature(command).parameters.items():
         value, default = given[name], parameter.default
         if is_dataclass(value):
-            changed |= {
-                field.name
-                for field in fields(value)
-                if getattr(value, field.name) != getattr(default, field.name, inspect.Parameter.empty)
-            }
+            names |= changed(value, default)
         elif value != default:
-            changed.add(name)
-    return changed
+            names.add(name)
+    return names
