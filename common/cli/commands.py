@@ -233,7 +233,8 @@ def fargate_clean(
     region: Region = None,
     cluster: Cluster = "default",
     everyones: Annotated[
-        bool, Parameter(help="Also remove what other machines created, even if it is in use.")
+        bool,
+        Parameter(help="Also stop and remove what runs that are still going on use, on this machine or another."),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:

@@ -28,14 +28,14 @@ RUNTIME = (
 )
 PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas; in the process runtime also 3.14t and pypy3.11."
 ONE_PYTHON = "Python of the image, such as 3.13 or 3.13.2."
-VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
+VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts only whole numbers."
 MEMORY = "Memory limit of each server, such as 512m or 1g; none unless given."
 NO_FARGATE = FargateSettings()
 """Nothing set that only Fargate takes."""
 
 Pythons = Annotated[
     str | None,
-    Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images, the one that runs make in the process runtime."),
+    Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images; in the process runtime, the Python of .venv."),
 ]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]
