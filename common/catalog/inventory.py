@@ -70,7 +70,7 @@ def _server(server: Server) -> dict[str, Any]:
     return {
         "interfaces": sorted(server.interfaces),
         "requirements": list(server.requirements),
-        "asgi_requirements": list(server.loop_requirements),
+        "loop_requirements": list(server.loop_requirements),
         "keep_alive": server.keep_alive,
         "concurrent": server.concurrent,
         "processes": server.processes,

@@ -1,1 +1,1 @@
-"""The command line: parameters, verbs, and how errors are shown."""
+"""The command line: shared parameters, commands, and how errors are shown."""

@@ -90,25 +90,24 @@ def upgrade_(
     framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = DEFAULT,
     runtime: Annotated[str, Parameter(help="Where conformance is checked: process, docker or auto.")] = "auto",
 ) -> None:
-    """Lock frameworks at the newest versions, check conformance, and print what to compare and to note."""
+    """Lock frameworks at the newest versions, print what to compare and to note, and check conformance."""
     terminal, known, place = Terminal(), frameworks(), require_local(parse_runtime(runtime))
     before = {name: known[name].version for name in select_frameworks(framework, known)}
     dates = _release_dates(known)
-    changed = {name: _own_first(known[name], upgrade(known[name])) for name in before}
-    terminal.results.print(_change_table(changed, dates))
-    for name, some in changed.items():
-        if some:
-            record_release_dates(known[name])
+    changed = upgrade([known[name] for name in before])
+    terminal.results.print(
+        _change_table({name: _own_first(known[name], some) for name, some in changed.items()}, dates)
+    )
     touched = ",".join(name for name, some in changed.items() if some)
     if not touched:
         return
-    outcomes = conform_all(select_candidates(framework=touched, image=None, runtime=place), terminal.messages)
-    terminal.results.print(conformance_tables(outcomes))
-    for name, version in before.items():
+    for name, version in before.items():  # first, since conformance may end in an error and no lock changes again
         after = known[name].version
         if version not in (None, after):
             terminal.results.print(f"make compare A={name}@{version} B={name}", soft_wrap=True)
             terminal.results.print(f"CHANGELOG, Results affected: {known[name].title} {version} to {after}.")
+    outcomes = conform_all(select_candidates(framework=touched, image=None, runtime=place), terminal.messages)
+    terminal.results.print(conformance_tables(outcomes))
     require_conforming(outcomes)
 
 

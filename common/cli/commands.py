@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from common.cli.parameters import (
     SizeParameters,
     StackParameter,
     StackParameters,
+    changed,
 )
 from common.conformance.candidates import (
     LONGEST_S,
@@ -46,7 +48,7 @@ from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.engine.sbom import bill_of_materials
-from common.errors import FailedError
+from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
 from common.host.folders import require_writable, write_file
 from common.packages.variants import named_stacks
@@ -162,6 +164,7 @@ def conformance(
     """Hold stacks to the contract, or a server that somebody else brought up."""
     terminal = Terminal()
     if url is not None:
+        _refuse_with_url(url, changed(stacks, StackParameters()) | changed(fargate, NO_FARGATE))
         outcome = run_suite(url, keep_alive=DECLARATIONS[keep_alive or "auto"], overlap=DECLARATIONS[overlap or "auto"])
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
@@ -176,6 +179,13 @@ def conformance(
         outcomes = conform_all(candidates, terminal.messages)
         terminal.results.print(conformance_tables(outcomes))
     require_conforming(outcomes)
+
+
+def _refuse_with_url(url: str, names: Collection[str]) -> None:
+    """Raise ``UsageError`` if parameters that choose stacks, or where they run, were given beside ``URL=``."""
+    if names:
+        variables = ", ".join(f"{name.upper()}=" for name in sorted(names))
+        raise UsageError(f"URL={url} is a server that is already up. Leave out {variables}, or URL=.")
 
 
 def divergences(
@@ -223,7 +233,8 @@ def fargate_clean(
     region: Region = None,
     cluster: Cluster = "default",
     everyones: Annotated[
-        bool, Parameter(help="Also remove what other machines created, even if it is in use.")
+        bool,
+        Parameter(help="Also stop and remove what runs that are still going on use, on this machine or another."),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:

@@ -1,7 +1,7 @@
 """Parameters that several commands share, each group declared once."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
@@ -28,7 +28,7 @@ RUNTIME = (
 )
 PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas; in the process runtime also 3.14t and pypy3.11."
 ONE_PYTHON = "Python of the image, such as 3.13 or 3.13.2."
-VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts whole ones."
+VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts only whole numbers."
 MEMORY = (
     "Memory limit of each server, such as 512m or 1g. Default: half of the machine's memory in containers, the least "
     "that goes with the vCPUs on Fargate."
@@ -38,7 +38,7 @@ NO_FARGATE = FargateSettings()
 
 Pythons = Annotated[
     str | None,
-    Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images, the one that runs make in the process runtime."),
+    Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images; in the process runtime, the Python of .venv."),
 ]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]
@@ -48,6 +48,14 @@ Format = Annotated[
 ]
 OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 """The parameters that ``RUNTIME=fargate`` takes besides a command's own."""
+
+
+def changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
+    """Return the names of the parameters of a group that differ from those of ``default``."""
+    missing = object()
+    return {
+        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
+    }
 
 
 @Parameter(name="*")

@@ -5,7 +5,8 @@ Of a server that somebody else started, what was observed is tabulated too, and 
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -58,12 +59,33 @@ def conform(candidate: Candidate) -> Conformance:
 def on_fresh_server(
     candidate: Candidate, check: Callable[[RunningServer], Conformance], *, inside: bool = True
 ) -> Conformance:
-    """Return the outcome of a check; a server that does not start fails the test ``start``. ``inside`` as ``serve``."""
+    """Return the outcome of a check. ``inside`` as ``serve``.
+
+    A server that does not start fails the test ``start``, and one that ends before the check does, or on which the
+    check does not end, the test ``suite``. Raise ``UsageError`` if a server at ``URL=`` cannot be reached.
+    """
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0)), inside=inside) as running:
-            return check(running)
+            return _checked(candidate, running, check)
     except FailedError as error:
-        return Conformance(passed=0, failed={"start": str(error)}, duration_s=0)
+        return _failed("start", str(error))
+
+
+def _checked(
+    candidate: Candidate, running: RunningServer, check: Callable[[RunningServer], Conformance]
+) -> Conformance:
+    at_url = candidate.guest is not None and candidate.guest.url is not None
+    try:
+        return check(running)
+    except (UsageError, FailedError) as error:
+        if at_url and isinstance(error, UsageError):
+            raise
+        ended = running.exit_reason()
+        return _failed("suite", str(error) if ended is None else f"the server ended: {ended}")
+
+
+def _failed(test: str, reason: str) -> Conformance:
+    return Conformance(passed=0, failed={test: reason}, duration_s=0)
 
 
 def conform_all(
@@ -161,11 +183,11 @@ def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Con
         if candidate.guest is not None:
             target.reach()
         began_s, failed, closed = time.monotonic(), {}, False
-        for request in requests:
+        for name, request in _named(requests):
             seen, closes = _send(target, request)
             closed = closed or closes
             if seen != (expected := f"status {request.status}"):
-                failed[str(request)] = f"{seen}, not {expected}"
+                failed[name] = f"{seen}, not {expected}"
         return Conformance(
             passed=len(requests) - len(failed),
             failed=failed,
@@ -174,6 +196,15 @@ def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Con
         )
 
     return on_fresh_server(candidate, check, inside=False)
+
+
+def _named(requests: Sequence[OwnRequest]) -> Iterator[tuple[str, OwnRequest]]:
+    """Yield each request with its name, and with a number where others share that: ``POST /a (2)``."""
+    total, seen = Counter(map(str, requests)), Counter[str]()
+    for request in requests:
+        name = str(request)
+        seen[name] += 1
+        yield (name if total[name] == 1 else f"{name} ({seen[name]})"), request
 
 
 def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
@@ -186,8 +217,7 @@ def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
             answer = wire.answer(request.method)
     except (OSError, MalformedResponseError) as error:
         return str(error).rstrip("."), False
-    closes = "close" in map(str.lower, answer.values("connection")) or answer.raw.startswith(b"HTTP/1.0")
-    return f"status {answer.status}", closes
+    return f"status {answer.status}", answer.announces_close
 
 
 def refuse_declarations(**declarations: str | None) -> None:

@@ -101,6 +101,12 @@ class Response:
         """Return every value of the header with this lower-case name."""
         return [value for header, value in self.headers if header == name]
 
+    @property
+    def announces_close(self) -> bool:
+        """Whether it says that the connection is closed after it; HTTP/1.0 says so by default (RFC 9112, 9.3)."""
+        options = {option.strip().casefold() for value in self.values("connection") for option in value.split(",")}
+        return "close" in options or (self.raw.startswith(b"HTTP/1.0") and "keep-alive" not in options)
+
 
 class Wire:
     """A connection to the stack under test; no wait for an answer is longer than ``patience_s``."""
@@ -153,8 +159,8 @@ class Wire:
     def answer(self, method: str = "GET") -> Response:
         """Return the next answer on this connection, which is to a request with this method.
 
-        The parser needs the method, because an answer to HEAD has no body whatever its headers say. Bytes after the
-        answer are kept for the next one.
+        The parser needs the method, because an answer to HEAD has no body whatever its headers say. Informational
+        answers (1xx) are skipped. Bytes after the answer are kept for the next one.
         """
         deadline_s = time.perf_counter() + self.patience_s
         parser, raw, first_byte_at_s = _parser(method), b"", 0.0
@@ -172,6 +178,9 @@ class Wire:
             match event:
                 case h11.Response():
                     head = event
+                case h11.InformationalResponse():  # such as 103 Early Hints: the answer is still to come
+                    raw = parser.trailing_data[0]
+                    first_byte_at_s = first_byte_at_s if raw else 0.0
                 case h11.Data():
                     body += event.data
                 case h11.EndOfMessage() if head is not None:

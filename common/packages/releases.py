@@ -1,9 +1,10 @@
 """The releases that a package index has: which there are, when those in a lock were made, and which are newer."""
 
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -14,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from common.catalog.frameworks import OLDEST_PYTHON, RELEASED, Framework
 from common.catalog.servers import SERVERS
 from common.errors import FailedError
-from common.host.folders import temporary_folder
+from common.host.folders import make_folder, temporary_folder
 from common.packages.locks import compile_lock, index_entries, lock
 
 TIMEOUT_S = 60
@@ -116,10 +117,24 @@ def outdated_in_lock(framework: Framework) -> tuple[Change, ...]:
     return changes(framework.lock.read_text(), newest)
 
 
-def upgrade(framework: Framework) -> tuple[Change, ...]:
-    """Lock a framework with each package at the newest version that fits, and return what has changed."""
-    before = framework.lock.read_text() if framework.lock.exists() else ""
-    return changes(before, lock(framework, upgrade=True).read_text())
+def upgrade(chosen: Collection[Framework]) -> dict[str, tuple[Change, ...]]:
+    """Lock frameworks with each package at the newest version that fits, and return by name what has changed.
+
+    The locks and the release dates in them are written once all of them are known, so that after an error every
+    framework is as it was, and the next upgrade finds the same changes.
+    """
+    changed = {}
+    with temporary_folder("upgrade") as folder:
+        drafts = [replace(one, folder=make_folder(folder / one.name)) for one in chosen]
+        for framework, draft in zip(chosen, drafts, strict=True):
+            before = framework.lock.read_text() if framework.lock.exists() else ""
+            changed[framework.name] = changes(before, lock(draft, upgrade=True).read_text())
+            if changed[framework.name]:
+                record_release_dates(draft)
+        for framework, draft in zip(chosen, drafts, strict=True):
+            for file in draft.folder.iterdir():
+                shutil.copy(file, framework.folder)
+    return changed
 
 
 def outdated_servers() -> tuple[Change, ...]:

@@ -100,13 +100,20 @@ class Candidate:
     @property
     def unavailable(self) -> str | None:
         """The reason why it is not available; ``None`` if it is."""
-        places = (Runtime.PROCESS,) if self.image is None else (Runtime.DOCKER, self.image.name)
-        return self.stack.unavailable(*places) or self._unfit_python
+        return self.stack.unavailable(*self._places) or self._unfit_python
 
     @property
     def python_version(self) -> str:
         """The version of the Python that runs it, as far as it was asked for: 3.12 may stand for 3.12.4."""
         return self.python if self.image or self.interpreter else platform.python_version()
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        """The runtimes and the image on which its stack has to be available; Fargate runs the images of Docker."""
+        if self.image is None:
+            return (Runtime.PROCESS,)
+        docker = (Runtime.DOCKER, self.image.name)
+        return docker if self.fargate is None else (Runtime.FARGATE, *docker)
 
     @property
     def _unfit_python(self) -> str | None:

@@ -5,6 +5,7 @@ from sanic import Sanic, json
 from common.contract import HELLO, parse_delay, sleep_seconds, slept
 
 app = Sanic("contract")
+app.config.RESPONSE_TIMEOUT = 90  # the default of 60 s answers the longest delay, of 60 s, with 503
 
 
 @app.get("/hello")

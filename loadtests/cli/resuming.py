@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, ParamSpec
 
 from common.aws.settings import FargateSettings
+from common.cli.parameters import changed
 from common.errors import UsageError
 from loadtests.campaign.resume import resume
 from loadtests.cli.parameters import FARGATE, RunParameters
@@ -59,15 +60,11 @@ def refuse_given(
 
 def _changed(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
     """Return the names of the parameters that differ from the command's defaults, those of groups included."""
-    changed, parameters = set[str](), inspect.signature(command).parameters
+    names, parameters = set[str](), inspect.signature(command).parameters
     for name, value in given.items():
         default = parameters[name].default
         if is_dataclass(value):
-            changed |= {
-                field.name
-                for field in fields(value)
-                if getattr(value, field.name) != getattr(default, field.name, inspect.Parameter.empty)
-            }
+            names |= changed(value, default)
         elif value != default:
-            changed.add(name)
-    return changed
+            names.add(name)
+    return names

@@ -79,7 +79,7 @@ def test_connection_is_kept_or_closed_as_declared(
 ) -> None:
     wire = connect()
     answer = wire.ask("/hello")
-    kept = not _announces_close(answer) and wire.is_silent(SETTLE_S)
+    kept = not answer.announces_close and wire.is_silent(SETTLE_S)
     observe("keep-alive", kept)
     if keep_alive is None:
         pytest.skip("KEEP_ALIVE=auto")
@@ -96,7 +96,7 @@ def test_kept_connection_answers_request_after_request(connect: Connect) -> None
         assert json.loads(answer.body) == slept(number), (
             f"request {number + 1} of a connection returns {answer.body[:60]!r}"
         )
-        if _announces_close(answer) or not wire.is_silent(SETTLE_S / 3):
+        if answer.announces_close or not wire.is_silent(SETTLE_S / 3):
             break
 
 
@@ -105,7 +105,7 @@ def test_close_is_announced_before_it_happens(connect: Connect, method: str, pat
     wire = connect()
     answer = _exchange(wire, method, path)
     closes = not wire.is_silent(SETTLE_S)
-    assert _announces_close(answer) or not closes, f"{method} {path} closes the connection without Connection: close"
+    assert answer.announces_close or not closes, f"{method} {path} closes the connection without Connection: close"
 
 
 @every_kind_of_answer
@@ -121,7 +121,7 @@ def test_pipelined_requests_are_answered_in_order(keep_alive: bool | None, conne
     wire.send(wire.request("/sleep/30") + wire.request("/hello") + wire.request("/sleep/0"))
     first = wire.answer()
     assert json.loads(first.body) == slept(30), f"the first of three requests returns {first.body[:60]!r}"
-    if _announces_close(first):
+    if first.announces_close:
         if keep_alive is None:
             pytest.skip("KEEP_ALIVE=auto, and the connection was closed after the first request")
         assert not keep_alive, (
@@ -157,7 +157,7 @@ def test_body_of_a_request_is_not_read_as_the_next_request(connect: Connect, met
     wire.send(wire.request("/hello", method=method, body=smuggled))
     first = wire.answer(method)
     assert first.status == status, f"{method} /hello with a body returns {first.status}; expected {status}"
-    if _announces_close(first) or not wire.is_silent(SETTLE_S):
+    if first.announces_close or not wire.is_silent(SETTLE_S):
         assert not wire.surplus(SETTLE_S), f"the body of {method} /hello was answered like a request"
         return
     assert wire.ask("/hello").status == 200, f"GET /hello after {method} /hello with a body does not return 200"
@@ -192,10 +192,6 @@ def _is_json_in_utf_8(body: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _announces_close(answer: Response) -> bool:
-    return any("close" in value.casefold().replace(" ", "").split(",") for value in answer.values("connection"))
 
 
 def _send_in_pieces(wire: Wire, pieces: list[bytes], *, pause_s: float) -> None:

@@ -94,6 +94,12 @@ def test_server_says_what_happens_to_connections_and_to_other_requests() -> None
     assert not document()["servers"]["gunicorn-sync"]["concurrent"]
 
 
+def test_packages_for_an_event_loop_are_told_from_those_that_a_server_always_needs() -> None:
+    granian = document()["servers"]["granian"]
+    assert [needed.partition("==")[0] for needed in granian["requirements"]] == ["granian"]
+    assert [needed.partition("==")[0] for needed in granian["loop_requirements"]] == ["uvloop"]
+
+
 def test_server_of_one_process_says_so() -> None:
     assert {name for name, one in document()["servers"].items() if not one["processes"]} == {
         "waitress",

@@ -161,6 +161,15 @@ def test_every_lock_contains_the_servers_at_their_pinned_versions(framework: Fra
             assert locked_version(framework.lock.read_text(), name) == version
 
 
+def test_page_about_servers_says_which_frameworks_run_one_process_on_their_own() -> None:
+    page = (ROOT / "docs" / "servers.md").read_text().partition("## Servers of frameworks")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (1 at any size|1, set per vCPU) \|", page, re.MULTILINE))
+    assert set(rows.values()) == {"1 at any size", "1, set per vCPU"}
+    for name, words in rows.items():
+        stack = Stack(framework=KNOWN[name], server=SERVERS["native"])
+        assert words == ("1, set per vCPU" if stack.processes else "1 at any size"), name
+
+
 def test_page_about_servers_has_a_row_for_each() -> None:
     page = (ROOT / "docs" / "servers.md").read_text()
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| ([A-Z, ]+) \|", page, re.MULTILINE)

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,13 @@ from rich.console import Console
 from common.catalog.frameworks import frameworks
 from common.catalog.stacks import stacks
 from common.conformance import candidates
-from common.conformance.candidates import conform_all, conformance_record, conformance_tables
+from common.conformance.candidates import conform, conform_all, conformance_record, conformance_tables
 from common.conformance.running import Failure, SuiteOutcome
-from common.records.run import Conformance
-from common.runtimes.candidates import Candidate
+from common.errors import BenchmarkError, FailedError, UsageError
+from common.host.network import free_port
+from common.records.run import Conformance, Guest
+from common.runtimes.base import RunningServer
+from common.runtimes.candidates import Candidate, guest_candidate
 from tests.support.fargate_settings import fargate_settings
 from tests.support.waiting import wait_until
 
@@ -35,6 +39,18 @@ PASSED = Conformance(passed=1, failed={}, duration_s=1)
 def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the preparation: no server is started here."""
     monkeypatch.setattr(candidates, "prepare", lambda *_: None)
+
+
+def running(ended: str | None) -> RunningServer:
+    """Return a server that runs, or has ended for a reason."""
+    return RunningServer(url="http://127.0.0.1:9", client_prefix=(), cpu_meter=None, exit_reason=lambda: ended)
+
+
+def raised_or_returned(answer: SuiteOutcome | BenchmarkError) -> SuiteOutcome:
+    """Return an outcome; raise an error."""
+    if isinstance(answer, BenchmarkError):
+        raise answer
+    return answer
 
 
 def printed(outcome: Conformance) -> str:
@@ -68,6 +84,42 @@ def test_tasks_on_fargate_are_checked_one_by_one_where_an_interrupt_arrives() ->
     billed = [replace(candidate, fargate=fargate_settings()) for candidate in TWO]
     conform_all(billed, Console(file=io.StringIO()), check)
     assert threads == [threading.main_thread()] * 2
+
+
+@pytest.mark.parametrize(
+    ("error", "ended", "reason"),
+    [
+        (
+            UsageError("URL=http://127.0.0.1:9 cannot be reached"),
+            "exit status 3. Bye.",
+            "the server ended: exit status 3. Bye.",
+        ),
+        (UsageError("URL=http://127.0.0.1:9 cannot be reached"), None, "URL=http://127.0.0.1:9 cannot be reached"),
+        (FailedError("the suite did not finish within 300 s."), None, "the suite did not finish within 300 s."),
+    ],
+)
+def test_suite_that_does_not_come_to_its_end_is_an_outcome_of_that_stack_alone(
+    monkeypatch: pytest.MonkeyPatch, error: BenchmarkError, ended: str | None, reason: str
+) -> None:
+    answers: list[SuiteOutcome | BenchmarkError] = [error, OUTCOME]
+    monkeypatch.setattr(Candidate, "serve", lambda *_, **__: nullcontext(running(ended)))
+    monkeypatch.setattr(candidates, "run_suite", lambda *_, **__: raised_or_returned(answers.pop(0)))
+    outcomes = [conform(one) for one in TWO]
+    assert outcomes[0].failed == {"suite": reason}
+    assert set(outcomes[1].failed) == {"test_a.py::test_z[/HELLO]"}
+
+
+def test_server_that_does_not_start_fails_the_test_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(*_: object, **__: object) -> AbstractContextManager[RunningServer]:
+        raise FailedError("it ended with exit status 3")
+
+    monkeypatch.setattr(Candidate, "serve", serve)
+    assert conform(TWO[0]).failed == {"start": "it ended with exit status 3"}
+
+
+def test_suite_is_not_run_on_a_server_at_a_url_that_cannot_be_reached() -> None:
+    with pytest.raises(UsageError, match="cannot be reached"):
+        conform(guest_candidate(Guest(url=f"http://127.0.0.1:{free_port()}")))
 
 
 def test_test_that_fails_as_declared_is_a_deviation_and_no_failure() -> None:

@@ -3,12 +3,16 @@
 import os
 import random
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from common.catalog.frameworks import frameworks
+from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack, compatible, stacks
-from common.conformance.candidates import conform
+from common.conformance.candidates import SIZE, conform
+from common.conformance.wire import Endpoint, Wire
+from common.contract import MAX_DELAY_MS
 from common.runtimes.candidates import Candidate
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
@@ -28,6 +32,20 @@ SEED = int(os.environ.get("SAMPLE_SEED") or int(_RUN, 16) % 1_000_000)
 """The seed that chooses them, the same for every worker of a run. ``SAMPLE_SEED=`` repeats a choice."""
 SAMPLE = random.Random(SEED).sample(OTHERS, SAMPLED)  # noqa: S311 -- a choice of tests
 
+LIMITED = [
+    Stack(framework=KNOWN[framework], server=SERVERS[server])
+    for framework, server in (
+        ("sanic", "native"),
+        ("robyn", "native"),
+        ("raw_wsgi", "gunicorn-sync"),
+        ("raw_wsgi", "gunicorn-gthread"),
+        ("raw_asgi", "granian"),
+    )
+]
+"""Stacks with a time limit, by default or as they are set up, that a request of the longest delay could run into."""
+HELD = 12
+"""The requests held on a stack that answers several at once: a limit of just a minute cuts off only some of them."""
+
 
 def failures(stack: Stack) -> dict[str, str]:
     """Return the tests that a stack fails, each with the reason; skip the test where the stack cannot run."""
@@ -45,3 +63,24 @@ def test_well_known_framework_conforms_on_its_default_server(stack: Stack) -> No
 @pytest.mark.parametrize("stack", SAMPLE, ids=lambda stack: f"{stack.name}, SAMPLE_SEED={SEED}")
 def test_another_stack_conforms(stack: Stack) -> None:
     assert failures(stack) == {}
+
+
+@pytest.mark.long
+def test_longest_delay_is_waited_for_and_answered() -> None:
+    candidates = [one for one in (Candidate(stack=stack) for stack in LIMITED) if one.unavailable is None]
+    with ExitStack() as opened:
+        held = [(one.name, wire) for one in candidates for wire in _held(one, opened)]
+        statuses = {(name, wire.answer().status) for name, wire in held}
+    assert statuses == {(one.name, 200) for one in candidates}
+
+
+def _held(candidate: Candidate, opened: ExitStack) -> list[Wire]:
+    """Return connections to a fresh server, on each of which it has been sent a request of the longest delay."""
+    running = opened.enter_context(candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))))
+    target, patience_s = Endpoint.parse(running.url), MAX_DELAY_MS / 1000 + 30
+    wires = []
+    for _ in range(HELD if candidate.stack.server.concurrent else 1):
+        wire = opened.enter_context(Wire(target, patience_s=patience_s))
+        wire.send(wire.request(f"/sleep/{MAX_DELAY_MS}"))
+        wires.append(wire)
+    return wires

@@ -20,6 +20,12 @@ class _Hanging(Good):
         self.close_connection = True
 
 
+class _ClosingWithOptions(Good):
+    def head(self, status: int, headers: dict[str, str]) -> None:
+        """Name a second option beside ``close``."""
+        super().head(status, headers | {"Connection": "close, X-Filler"})
+
+
 class _Dripping(Good):
     def route(self) -> None:
         """Send a byte every 50 ms, for 10 s."""
@@ -47,8 +53,22 @@ def test_another_status_is_a_failure_with_both() -> None:
     assert found.failed == {"POST /hello": "status 405, not status 200"}
 
 
+def test_requests_that_share_method_and_path_are_counted_apart_and_numbered() -> None:
+    posted = [OwnRequest(path="/hello", method="POST", body=body) for body in ("x", "y")]
+    with serving(Good) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [posted[0], HELLO, posted[1]])
+    assert found.passed == 1
+    assert set(found.failed) == {"POST /hello (1)", "POST /hello (2)"}
+
+
 def test_a_server_that_closes_its_connections_is_seen_to() -> None:
     with serving(Closing) as url:
+        found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
+    assert found.observed == {"keep-alive": "no"}
+
+
+def test_close_among_other_options_is_seen_too() -> None:
+    with serving(_ClosingWithOptions) as url:
         found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])
     assert found.observed == {"keep-alive": "no"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from common.catalog.frameworks import Framework, frameworks
+from common.catalog.frameworks import Framework, frameworks, locked_version
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime
@@ -18,6 +18,7 @@ from common.catalog.stacks import Stack, compatible, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv, uv_environment
 from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
+from common.project import ROOT
 from tests.support.toy_index import toy_index
 from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
@@ -109,6 +110,16 @@ def test_committed_lock_has_hashes_and_no_address(framework: Framework) -> None:
     assert len(blocks) == len(names(text)) > 0
     assert all("--hash=sha256:" in block for block in blocks)
     assert not re.search(r"//|index|file:|find-links", text)
+
+
+def test_page_about_the_method_names_the_versions_of_django_that_are_locked() -> None:
+    page = " ".join((ROOT / "docs" / "method.md").read_text().split())
+    measured = re.search(
+        r"Django is therefore measured as (\S+),.* lock of Django-Bolt, .* holds Django (\S+)\. ", page
+    )
+    versions = [locked_version(KNOWN[name].lock.read_text(), "django") or "" for name in ("django", "django_bolt")]
+    assert measured is not None
+    assert [version.rpartition(".")[0] for version in versions] == list(measured.groups())
 
 
 def test_lock_pins_the_framework_and_every_server_that_can_serve_it() -> None:

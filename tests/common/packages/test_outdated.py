@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import Framework
+from common.errors import FailedError
 from common.packages.locks import lock
 from common.packages.releases import Change, changes, outdated_in_lock, pins, upgrade
 from tests.support.toy_packages import only_wheels, write_framework, write_wheel
@@ -47,9 +48,17 @@ def test_newer_version_is_found_and_the_lock_stays(toy: Framework) -> None:
 
 
 def test_upgrade_writes_the_newest_versions_once(toy: Framework) -> None:
-    assert TOY in upgrade(toy)
+    assert TOY in upgrade([toy])["toy"]
     assert toy.version == "2.0"
-    assert upgrade(toy) == ()
+    assert upgrade([toy]) == {"toy": ()}
+
+
+def test_upgrade_that_fails_leaves_every_lock_as_it_was(toy: Framework, tmp_path: Path) -> None:
+    before = toy.lock.read_text()
+    with pytest.raises(FailedError, match="nothing-of-the-kind"):
+        upgrade([toy, write_framework(tmp_path / "frameworks" / "other", "nothing-of-the-kind")])
+    assert toy.lock.read_text() == before
+    assert sorted(file.name for file in toy.folder.iterdir()) == ["pyproject.toml", "requirements.lock"]
 
 
 def test_lock_alone_keeps_the_locked_version(toy: Framework) -> None:

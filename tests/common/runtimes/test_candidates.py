@@ -10,6 +10,7 @@ from common.catalog.images import images
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate, select_candidates
+from tests.support.fargate_settings import fargate_settings
 from tests.support.toy_stacks import toy_stack
 
 
@@ -17,6 +18,28 @@ def candidate(tmp_path: Path, requires_python: str) -> Candidate:
     """Return a toy stack that needs certain Pythons, in the process runtime."""
     stack = toy_stack(tmp_path, "toy", unavailable={"alpine": "has no wheel"})
     return Candidate(stack=replace(stack, framework=replace(stack.framework, requires_python=requires_python)))
+
+
+@pytest.mark.parametrize(
+    ("place", "blocked"),
+    [
+        ("process", {"process"}),
+        ("docker", {"docker", "fargate"}),
+        ("fargate", {"fargate"}),
+        ("slim", {"docker", "fargate"}),
+        ("alpine", set()),
+        ("native", {"process", "docker", "fargate"}),
+    ],
+)
+def test_stack_is_unavailable_in_the_runtimes_that_its_folder_rules_out(
+    tmp_path: Path, place: str, blocked: set[str]
+) -> None:
+    process = Candidate(stack=toy_stack(tmp_path, "toy", unavailable={place: "reason"}))
+    docker = replace(process, image=images()["slim"])
+    candidates = {"process": process, "docker": docker, "fargate": replace(docker, fargate=fargate_settings())}
+    assert {name: one.unavailable for name, one in candidates.items() if one.unavailable} == dict.fromkeys(
+        blocked, "reason"
+    )
 
 
 def test_process_is_unavailable_on_a_python_that_is_too_old(tmp_path: Path) -> None:

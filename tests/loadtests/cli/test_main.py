@@ -54,6 +54,8 @@ BAD = [
     ("conformance --runtime=podman", "RUNTIME=podman", "process, docker, fargate, auto"),
     ("conformance --url=ftp://localhost", "ftp://localhost", "http"),
     ("conformance --url=http://127.0.0.1:9", "http://127.0.0.1:9", "URL"),
+    ("conformance --url=http://127.0.0.1:9 --framework=flask", "URL=http://127.0.0.1:9", "Leave out FRAMEWORK="),
+    ("conformance --url=http://127.0.0.1:9 --runtime=docker --region=here", "is already up", "REGION=, RUNTIME="),
     ("sbom --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
     ("build --image=slimmer", "IMAGE=slimmer", "Did you mean slim?"),
     ("build --python=three", "PYTHON=three", "3.13"),

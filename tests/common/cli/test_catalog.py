@@ -1,0 +1,31 @@
+"""Tests of what ``make upgrade`` prints, and when."""
+
+from pathlib import Path
+
+import pytest
+
+from common.cli import catalog
+from common.errors import FailedError
+from common.packages.locks import lock
+from tests.support.toy_packages import only_wheels, write_framework, write_wheel
+
+
+def test_what_an_upgrade_affects_is_printed_even_if_conformance_cannot_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise FailedError("the environment could not be created")
+
+    wheels = only_wheels(tmp_path, monkeypatch)
+    write_wheel(wheels, "toy", "1.0")
+    toy = write_framework(tmp_path / "toy", "toy")
+    lock(toy)
+    write_wheel(wheels, "toy", "2.0")
+    monkeypatch.setattr(catalog, "frameworks", lambda: {"toy": toy})
+    monkeypatch.setattr(catalog, "select_candidates", lambda **_: ())
+    monkeypatch.setattr(catalog, "conform_all", fail)
+    with pytest.raises(FailedError, match="environment"):
+        catalog.upgrade_(framework="toy", runtime="process")
+    printed = capsys.readouterr().out
+    assert "make compare A=toy@1.0 B=toy" in printed
+    assert "CHANGELOG, Results affected: Toy 1.0 to 2.0." in printed
