@@ -213,11 +213,11 @@ def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
 
 @cache
 def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of all servers, and those of all images and local runtimes."""
+    """Return the names of all servers, and those of all images and runtimes."""
     from common.catalog.images import images  # noqa: PLC0415 -- this module and the next import this one
     from common.catalog.servers import SERVERS  # noqa: PLC0415
 
-    return tuple(SERVERS), (*images(), Runtime.PROCESS, Runtime.DOCKER)
+    return tuple(SERVERS), (*images(), *Runtime)
 
 
 def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:

@@ -178,7 +178,9 @@ def compare(
 
 def _compare_finished(a: RunFolder, b: RunFolder, margin: float, limit: float | None, terminal: Terminal) -> None:
     """Print how the stacks that two runs share differ; ``FailedError`` if one is slower than ``limit`` allows."""
-    pairs = compare_runs(a, b, margin)
+    pairs, left_out = compare_runs(a, b, margin)
+    for reason in left_out:
+        terminal.say(reason)
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(pairs).decode() + "\n")
     else:

@@ -30,7 +30,7 @@ from common.records.window import Window
 from common.runtimes.candidates import Candidate, process_candidate
 from common.words import one_of
 from loadtests.analysis import outcome
-from loadtests.analysis.across_runs import RecordedRun, across_runs
+from loadtests.analysis.across_runs import RecordedRun, across_runs, left_out
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RESULTS, RunFolder, is_run_folder, misfits_named
@@ -249,11 +249,14 @@ def begin_compare(
     return begin
 
 
-def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[Pair, ...]:
-    """Compare every cell that two finished load tests have; ``UsageError`` as ``across_runs``."""
+def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[tuple[Pair, ...], list[str]]:
+    """Return the pair of every cell that two finished load tests have, and why cells are left out.
+
+    ``UsageError`` as ``across_runs``.
+    """
     first, second = _recorded(a), _recorded(b)
     with misfits_named(b.folder):
-        return across_runs(first, second, margin)
+        return across_runs(first, second, margin), list(left_out(first, second).values())
 
 
 def slower_than_allowed(pairs: Sequence[Pair], limit: float | None) -> FailedError | None:
