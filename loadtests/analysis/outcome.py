@@ -79,11 +79,9 @@ def sentence(pair: Pair, margin: float) -> str:
             )
         case Decision.UNDECIDED:
             left = pair.rounds_needed
-            more = "an unknown number of rounds" if left is None else f"about {counted(left, 'more round')}"
-            return (
-                f"undecided: {pair.b} against {pair.a} is {change.estimate:+.1%} ({_bounds(change, sign='+')}); "
-                f"needs {more}."
-            )
+            more = "" if left is None else f"; needs about {counted(left, 'more round')}"
+            seen = f"{change.estimate:+.1%} ({_bounds(change, sign='+')})"
+            return f"undecided: {pair.b} against {pair.a} is {seen}{more}."
 
 
 def speed(ratio: Interval) -> Interval:
