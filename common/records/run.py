@@ -230,5 +230,5 @@ class CrosscheckRun(LoadRun, frozen=True, kw_only=True, tag="crosscheck"):
 
 
 def is_load_test(run: Run) -> TypeGuard[LoadRun]:
-    """Return whether a run compares all its stacks with each other, so that their ranks can be shown and published."""
+    """Return whether a run compares all its stacks with each other, so that their ranks can be shown."""
     return type(run) in {LoadRun, HistoryRun}

@@ -11,7 +11,7 @@ from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
-from common.records.run import LoadRun, is_load_test
+from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.records.window import Canary, Window
 from common.tables import as_markdown
@@ -216,6 +216,7 @@ def _why_unfinished(folder: RunFolder) -> str | None:
 
 
 def _is_load_test_with_summary(folder: RunFolder) -> bool:
+    """Return whether a run can be published, which a history of one framework's versions cannot."""
     with suppress(UsageError):
-        return (folder.folder / "summary.json").is_file() and is_load_test(folder.run())
+        return (folder.folder / "summary.json").is_file() and type(folder.run()) is LoadRun
     return False

@@ -106,13 +106,10 @@ class Turn:
         return self.gone is None and left
 
     def open(self, warmup_s: float) -> None:
-        """Open all connections, load the server for a while to see how fast it is, and read its processes.
-
-        A server that is lost meanwhile keeps no connections, which would load whichever server has its turn.
-        """
-        self.enter()
-        self.runner.start(self.users, spawn_rate=self.users)
+        """Open all connections, load the server for a while to see how fast it is, and read its processes."""
         try:
+            self.enter()
+            self.runner.start(self.users, spawn_rate=self.users)
             wait_open(self.loop, lambda: self.runner.user_count, OPENING_S)
             began_s, before = time.perf_counter(), self._responses()
             wait(warmup_s)
@@ -121,8 +118,12 @@ class Turn:
             self.slicing = slicing_of(self.slicing, users=self.users, responses_per_s=responses_per_s)
             self.read()
         except (NotOpenError, *LOST) as error:
-            self.gone = str(error)
-            self.runner.stop()
+            self.lose(str(error))
+
+    def lose(self, reason: str) -> None:
+        """Give the server up, and stop its users, which would load whichever server has its turn."""
+        self.gone = reason
+        self.runner.stop()
 
     def enter(self) -> None:
         """Prepare to load this server: connections opened from now on belong to its network namespace."""
@@ -242,12 +243,12 @@ class _Round:
             self._recover(turn)
             return
         except NotOpenError as error:
-            turn.gone = str(error)
+            turn.lose(str(error))
             return
         if turn.loop.error is not None:
             raise turn.loop.error
         if not turn.loop.open_now and measured.only_lost:
-            turn.gone = "no connection was open when the slice ended"
+            turn.lose("no connection was open when the slice ended")
             return
         self._keep(turn, number, measured, before, after)
 
@@ -256,7 +257,7 @@ class _Round:
             turn.hold()
             turn.read()
         except (NotOpenError, *LOST) as error:
-            turn.gone = str(error)
+            turn.lose(str(error))
 
     def _keep(self, turn: Turn, number: int, measured: Measured, before: _Surroundings, after: _Surroundings) -> None:
         span_s = after.at_s - before.at_s

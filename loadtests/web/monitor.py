@@ -12,6 +12,7 @@ from locust.runners import MasterRunner
 
 from common.host.meters import CpuReading, private_bytes, read_cpu
 from common.records.window import Load
+from loadtests.timing.parts import since
 from loadtests.users import histogram
 from loadtests.users.loops import tallies_of
 from loadtests.users.tally import added_up
@@ -160,8 +161,8 @@ def between(before: Sample, after: Sample) -> Slice:
     """Return the figures of the time between two samples."""
     duration_s = after.at_s - before.at_s or 1e-9
     requests, counts = after.good - before.good, histogram.difference(after.counts, before.counts)
-    cpu_s = _minus(after.server, before.server, "cpu_s")
-    throttled_s = _minus(after.server, before.server, "throttled_s")
+    cpu_s = since(after.server, before.server, "cpu_s")
+    throttled_s = since(after.server, before.server, "throttled_s")
     return Slice(
         duration_s=duration_s,
         requests=requests,
@@ -203,8 +204,3 @@ def _read(meter: str | None) -> CpuReading | None:
         return read_cpu(meter) if meter else None
     except (OSError, psutil.Error):
         return None
-
-
-def _minus(after: CpuReading | None, before: CpuReading | None, name: str) -> float | None:
-    last, first = getattr(after, name, None), getattr(before, name, None)
-    return None if last is None or first is None else last - first

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
@@ -27,7 +28,7 @@ from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
 from loadtests.reports.throughput import summarise
 from tests.support import records
-from tests.support.records import NOON, compare_run, load, run, window
+from tests.support.records import NOON, compare_run, history_run, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden" / "schema-2" / "loadtest-process"
 PAGE = f"before\n{BEGIN}\nold text\n{END}\nafter\n"
@@ -188,6 +189,9 @@ def test_latest_is_the_newest_finished_load_test() -> None:
     _write_run(store.RESULTS / "3-interrupted", run([cell("a+b")], id="3-interrupted"), rounds=4)
     _write_run(store.RESULTS / "3-web", run([cell("a+b", conformance=None)], id="3-web"))
     _write_comparison(store.RESULTS / "4-compare")
+    history = history_run({"a@1": "1", "a@2": "2"}, id="4-history")
+    checked = [cell(one.name, version=one.version) for one in history.cells]
+    _write_run(store.RESULTS / "4-history", replace(history, cells=checked))
     (_write(store.RESULTS / "5-damaged").folder / "run.json").write_text("{")
     with (_write(store.RESULTS / "6-doubled").folder / store.VISITS).open("r+") as file:
         file.write(file.readline() * 2)
