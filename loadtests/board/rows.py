@@ -9,7 +9,9 @@ from rich.table import Table
 from common.catalog.frameworks import frameworks
 from common.catalog.images import usual_python
 from common.catalog.prices import Prices
+from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import Stack
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
 from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes
@@ -113,7 +115,8 @@ def find(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Fig
 
 def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
     rate = find(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
-    workers = 1 if subject.framework.partition("@")[0] in _of_one_process() else Size(vcpu=vcpu).workers
+    several = _can_run_several(subject.framework.partition("@")[0], subject.server.partition("@")[0])
+    workers = Size(vcpu=vcpu).workers if several else 1
     return BoardRow(
         subject=subject,
         rate=rate,
@@ -127,10 +130,12 @@ def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: floa
 
 
 @cache
-def _of_one_process() -> frozenset[str]:
-    """Return the frameworks whose own server is always one process; read once, since a page has hundreds of rows."""
-    commands = {name: one.command for name, one in frameworks().items()}
-    return frozenset(name for name, command in commands.items() if command and "{workers}" not in command)
+def _can_run_several(framework: str, server: str) -> bool:
+    """Return whether a stack can run several worker processes, which is taken for granted of one not known here."""
+    known = frameworks(only=framework)
+    if framework not in known or server not in SERVERS:
+        return True
+    return Stack(framework=known[framework], server=SERVERS[server]).processes
 
 
 def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Interval | None:

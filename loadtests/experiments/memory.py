@@ -149,6 +149,5 @@ def begin_memory(
 
 
 def _worker_counts(candidate: Candidate, asked: Sequence[int]) -> Sequence[int]:
-    """Return the numbers asked for; only 1 if the framework's own server is always one process."""
-    command = candidate.stack.framework.command
-    return asked if not command or "{workers}" in command else (1,)
+    """Return the numbers asked for; only 1 if the server is always one process."""
+    return asked if candidate.stack.processes else (1,)

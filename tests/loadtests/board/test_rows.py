@@ -78,8 +78,9 @@ def test_memory_is_that_of_as_many_workers_as_the_size_gets() -> None:
         assert row.idle.value.estimate == expected * 2**20
 
 
-def test_memory_is_that_of_one_worker_where_the_frameworks_own_server_is_always_one() -> None:
-    subject = Subject(framework="aiohttp", server="native", image="slim", runtime=DOCKER.runtime, python="3.13")
+@pytest.mark.parametrize(("framework", "server"), [("aiohttp", "native"), ("flask", "waitress")])
+def test_memory_is_that_of_one_worker_where_the_server_is_always_one_process(framework: str, server: str) -> None:
+    subject = Subject(framework=framework, server=server, image="slim", runtime=DOCKER.runtime, python="3.13")
     figures = [figure(Metric.IDLE_BYTES, 2**25, Conditions(vcpu=1.0, workers=1), subject=subject)]
     (row,) = _rows(figures, subject, vcpu=2)
     assert row.idle == figures[0]

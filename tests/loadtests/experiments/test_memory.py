@@ -129,6 +129,8 @@ def test_a_server_that_is_always_one_process_is_measured_with_one_worker(
     toy = toy_stack(tmp_path, "toy")
     stack = dataclasses.replace(toy, framework=dataclasses.replace(toy.framework, command=line))
     assert memory._worker_counts(Candidate(stack=stack), (1, 2)) == expected
+    alone = dataclasses.replace(toy, server=dataclasses.replace(toy.server, processes=False))
+    assert memory._worker_counts(Candidate(stack=alone), (1, 2)) == (1,)
 
 
 @pytest.mark.slow
