@@ -124,6 +124,8 @@ def _own_server() -> Iterator[tuple[int, str]]:
             process.kill()
 
 
+@pytest.mark.parallel
+@pytest.mark.long
 def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path) -> None:
     """With its process, its CPU time is read; without, the table says what is missing and how to have it."""
     paths = tmp_path / "paths.toml"
@@ -140,7 +142,7 @@ def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path
     assert window.load.failures == {}
     assert window.load.requests > 500
     assert window.load.server_cpu_s is not None
-    assert 0.5 < window.load.server_cpu_s / window.load.duration_s <= 1.1
+    assert 0.1 < window.load.server_cpu_s / window.load.duration_s <= 1.1
     assert "(guest)" in ended.stdout
     assert "paths: 1 vCPU" in ended.stdout
     assert "not known without PID= or CONTAINER=" in unknown.stdout

@@ -19,6 +19,7 @@ CORES = sorted(os.sched_getaffinity(0))
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.parametrize("closing", [False, True])
 @pytest.mark.parametrize("generator", ["ours", "FastHttpUser", "HttpUser", "wrk", "h2load"])
 def test_a_generator_is_measured_while_it_runs(generator: str, closing: bool) -> None:  # noqa: FBT001
@@ -29,8 +30,8 @@ def test_a_generator_is_measured_while_it_runs(generator: str, closing: bool) ->
         found = comparison._measure(generator_visit(cell, 1, 0), cell, server, CORES[-1:], 0.5)
     assert found.error is None
     assert found.requests > 10
-    assert 0 < found.generator_cpu_s <= 0.7
-    assert 0.5 <= found.duration_s < 0.8
+    assert 0 < found.generator_cpu_s <= found.duration_s + 0.2
+    assert 0.5 <= found.duration_s < 2
 
 
 def test_a_generator_that_ends_is_the_visits_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,7 @@ def judged(learned: bytes, stream: bytes, cuts: list[int]) -> tuple[int, int, in
 
 
 @EXAMPLES
+@pytest.mark.usefixtures("untraced")
 def test_the_cuts_make_no_difference_but_for_bytes_that_come_late(examples: int) -> None:
     """Bytes after a whole answer, in a later piece, belong to the next request, so the first one is good."""
 
@@ -157,6 +158,7 @@ def test_the_cuts_make_no_difference_but_for_bytes_that_come_late(examples: int)
 
 
 @EXAMPLES
+@pytest.mark.usefixtures("untraced")
 def test_no_sequence_of_bytes_breaks_the_count(examples: int) -> None:
     pieces_of_any_kind = st.one_of(streams(), st.binary(max_size=40), st.sampled_from(LEARNED))
 
