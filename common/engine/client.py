@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from docker import DockerClient
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image
+from requests import RequestException
 
-from common.errors import UsageError
+from common.errors import FailedError, UsageError
 
 OLDEST_ENGINE = (20, 10)
 API_VERSION = "1.40"
@@ -40,6 +41,17 @@ def engine() -> DockerClient:
     if _major_minor(version) < OLDEST_ENGINE:
         raise UsageError(f"the Docker engine is {version}: must be 20.10 or newer. Or use RUNTIME=process.")
     return docker.from_env(timeout=REQUEST_TIMEOUT_S)
+
+
+@contextmanager
+def engine_failure_named() -> Iterator[None]:
+    """Turn the error of an engine that fails while the block works with it into a ``FailedError`` with the reason."""
+    try:
+        yield
+    except APIError as error:
+        raise FailedError(f"the Docker engine refused a request: {_last_line(error.explanation or error)}") from error
+    except (DockerException, RequestException) as error:
+        raise FailedError(f"the Docker engine does not answer any more: {_last_line(error)}") from error
 
 
 def find_image(reference: str) -> Image | None:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
+from common.engine.client import engine_failure_named
 from common.errors import BenchmarkError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
@@ -85,11 +86,11 @@ def carry_out(
 ) -> SummaryType:
     """Make every remaining visit; then write, print and return the summary, even if a visit fails.
 
-    Raise ``FailedError`` if a record cannot be written. ``on_failure`` is called after everything is written, if the
-    numbers are not valid.
+    Raise ``FailedError`` if a record cannot be written or the Docker engine fails. ``on_failure`` is called after
+    everything is written, if the numbers are not valid.
     """
     try:
-        with _reporting_exhaustion(folder):
+        with _reporting_exhaustion(folder), engine_failure_named():
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.resumable:
