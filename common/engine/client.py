@@ -77,6 +77,12 @@ def engine_answers() -> bool:
     return True
 
 
+def engine_socket() -> str | None:
+    """Return the path of the Unix socket through which the engine is reached; ``None`` if that is a network."""
+    scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
+    return path if scheme == "unix" else None
+
+
 def build_client() -> str:
     """Return the path of a ``docker`` client that can build with BuildKit.
 
@@ -107,8 +113,7 @@ def _engine_version() -> str:
     The SDK leaks a socket whenever it fails to connect. So a Unix socket is tried first without it, and its client is
     created with a fixed version: negotiating one in the constructor would connect where nothing can close it.
     """
-    scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
-    if scheme == "unix":
+    if (path := engine_socket()) is not None:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
     with closing(docker.from_env(version=API_VERSION, timeout=REQUEST_TIMEOUT_S)) as client:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
 from common.engine.client import engine_failure_named
+from common.engine.ownership import remove_orphaned_local_containers
 from common.errors import BenchmarkError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
@@ -38,6 +39,14 @@ Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str,
 
 def _raise(failure: BenchmarkError) -> None:
     raise failure
+
+
+@contextmanager
+def hold_machine(run_id: str) -> Iterator[None]:
+    """Hold the machine's run lock, without containers that killed commands have left to take CPU time from servers."""
+    with hold_run_lock(run_id):
+        remove_orphaned_local_containers()
+        yield
 
 
 @contextmanager
@@ -70,7 +79,7 @@ def start(
     identity = RunIdentity.new(name, seed)
     place = out or RESULTS / identity.id
     require_unused(place, named=str(place) if out is None else f"OUT={out}")
-    with hold_run_lock(identity.id):
+    with hold_machine(identity.id):
         experiment, subjects = begin(identity)
         folder = RunFolder.create(place, experiment.run)
         return carry_out(experiment, subjects, folder, terminal, on_failure=on_failure)

@@ -18,7 +18,7 @@ from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.tables import Form
 from loadtests.campaign import loop
-from loadtests.campaign.loop import carry_out, ending_at, present, start
+from loadtests.campaign.loop import carry_out, ending_at, hold_machine, present, start
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.campaign.store import VISITS, RunFolder
@@ -57,6 +57,17 @@ def _raise(error: BaseException) -> Callable[[], None]:
         raise error
 
     return raised
+
+
+def test_what_killed_commands_have_left_running_is_removed_once_no_other_run_is_in_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(loop, "remove_orphaned_local_containers", lambda: calls.append("removed"))
+    with hold_machine("first"):
+        with pytest.raises(UsageError, match="run first is in progress"), hold_machine("second"):
+            pass
+        assert calls == ["removed"]
 
 
 def test_every_visit_is_made_and_the_summary_returned(folder: RunFolder, terminal: Terminal) -> None:
