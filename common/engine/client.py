@@ -5,10 +5,11 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker import DockerClient
@@ -35,7 +36,7 @@ def engine() -> DockerClient:
         version = _engine_version()
     except (DockerException, OSError) as error:  # the SDK raises OSError for a lost connection
         raise UsageError(
-            f"no Docker engine answers ({_last_line(error)}). Install and start one "
+            f"no Docker engine answers ({reason_of(error)}). Install and start one "
             "(Debian: apt-get install docker.io), or use RUNTIME=process."
         ) from error
     if _major_minor(version) < OLDEST_ENGINE:
@@ -49,9 +50,9 @@ def engine_failure_named() -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise FailedError(f"the Docker engine refused a request: {_last_line(error.explanation or error)}") from error
+        raise FailedError(f"the Docker engine refused a request: {reason_of(error)}") from error
     except (DockerException, RequestException) as error:
-        raise FailedError(f"the Docker engine does not answer any more: {_last_line(error)}") from error
+        raise FailedError(f"the Docker engine does not answer any more: {reason_of(error)}") from error
 
 
 def find_image(reference: str) -> Image | None:
@@ -64,8 +65,19 @@ def find_image(reference: str) -> Image | None:
     except ImageNotFound:
         return None
     except APIError as error:
-        reason = _last_line(error.explanation).removeprefix(f"no such image: {reference}: ")
+        reason = reason_of(error).removeprefix(f"no such image: {reference}: ")
         raise UsageError(f"cannot look up the image {reference}: {reason}.") from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the engine's own explanation of an error in one line, or the error where the engine gave none."""
+    explanation = error.explanation if isinstance(error, APIError) else None
+    return _last_line(explanation or error)
+
+
+def variables_of(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables of an image or a container, from the engine's description of it."""
+    return dict(line.partition("=")[::2] for line in attributes["Config"]["Env"] or [])
 
 
 def engine_answers() -> bool:

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from docker import DockerClient
 from docker.errors import APIError
+from docker.models.containers import Container
 
 from common.engine import container_watchdog
 from common.engine.client import engine, engine_answers, engine_socket, find_image
@@ -52,6 +54,15 @@ def watched_containers() -> Iterator[dict[str, str]]:
             _disarm(watchdog)
             raise
         _disarm(watchdog)
+
+
+def remove_container(container: Container) -> None:
+    """Stop and remove a container with its volumes, unless it is removed already."""
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:  # removed, or being removed
+            raise
 
 
 def remove_orphaned_containers(client: DockerClient) -> None:

@@ -8,7 +8,7 @@ from docker.errors import APIError, DockerException
 from requests import ConnectionError as LostConnectionError
 
 import common.engine.client
-from common.engine.client import build_client, engine, engine_failure_named
+from common.engine.client import build_client, engine, engine_failure_named, variables_of
 from common.errors import FailedError, UsageError
 
 CLIENT = """#!/bin/sh
@@ -42,6 +42,11 @@ def test_error_without_an_engine_points_to_the_process_runtime(monkeypatch: pyte
     finally:
         engine.cache_clear()
         gc.collect()
+
+
+def test_variables_of_an_image_are_none_where_it_sets_none() -> None:
+    assert variables_of({"Config": {"Env": ["PORT=80", "OPTIONS=a=b"]}}) == {"PORT": "80", "OPTIONS": "a=b"}
+    assert variables_of({"Config": {"Env": None}}) == {}
 
 
 @pytest.mark.parametrize(
