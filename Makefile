@@ -10,6 +10,12 @@ export MAKE_GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword
 # They are taken as they were typed: make would expand a $(shell ...) in them otherwise.
 $(foreach v,$(MAKE_GIVEN),$(eval override $v := $$(value $v))$(eval export $v))
 
+# Whether a variable is on, as commands read it: one in the environment may be another program's and does not count.
+override ON := 1 yes true
+override OFF := 0 no false
+override IS_ON = $(and $(filter $1,$(MAKE_GIVEN)),$(if $(filter $(ON) $(OFF),$($1)),$(filter $(ON),$($1)),\
+  $(error invalid $1=$($1): must be 1 or 0)))
+
 override VENV := .venv
 override READY := $(VENV)/ready
 override DEV_READY := $(VENV)/ready-dev
@@ -38,11 +44,11 @@ $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
 test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
-	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal)
-	@$(if $(ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
-	@$(PYTHON_M) pytest -m "not slow" $(XDIST) $(if $(ALL),--cov --cov-report=)
-	@$(if $(ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')
-	@$(if $(ALL),$(PYTHON_M) coverage report --skip-covered --fail-under=95 --include='$(COVERED)')
+	@$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal)
+	@$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
+	@$(PYTHON_M) pytest -m "not slow" $(XDIST) $(if $(call IS_ON,ALL),--cov --cov-report=)
+	@$(if $(call IS_ON,ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')
+	@$(if $(call IS_ON,ALL),$(PYTHON_M) coverage report --skip-covered --fail-under=95 --include='$(COVERED)')
 lint: $(DEV_READY) ## Check style, types and imports, as every commit passes them
 	@$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy && $(VENV)/bin/lint-imports --no-logo
 format: $(DEV_READY) ## Format the code and apply automatic fixes
@@ -51,5 +57,6 @@ lock-harness: $(DEV_READY) ## Pin the packages of the harness itself, after a ch
 	@$(COMPILE) --group build pyproject.toml -o requirements.lock
 	@$(COMPILE) --group build --group dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 clean: ## Remove environments, caches and unpublished results, with CACHE=1 the stacks' environments alone; images stay
-	@python3 -B -m common.host.run_lock clean rm -rf $(if $(CACHE),.cache/environments .cache/variants .cache/checkouts,\
+	@python3 -B -m common.host.run_lock clean rm -rf $(if $(call IS_ON,CACHE),\
+	  .cache/environments .cache/variants .cache/checkouts,\
 	  $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results)

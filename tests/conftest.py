@@ -26,7 +26,7 @@ from common.project import ROOT
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # Locust started by tests needs the replacement
 
-BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "ALL")
+BY_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
 """Variables of ``make test ALL=1`` that a make in a test would take for its own."""
 TESTS_OF_COMMON = ROOT / "tests" / "common"
 

@@ -20,6 +20,7 @@ from rich.logging import RichHandler
 from rich.traceback import Traceback
 
 from common.console import Terminal, callers_words
+from common.engine.client import engine_failure_named
 from common.engine.ownership import remove_orphaned_resources
 from common.errors import BenchmarkError, UsageError
 from common.host.folders import remove_orphaned_folders
@@ -68,8 +69,9 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
         line, verbose = _without_verbose([f"--{VERBOSE}={environment.get('VERBOSE') or '0'}", *line])
         if verbose:
             _log_to_standard_error()
-        _sweep()
-        app(line, exit_on_error=False, print_error=False)
+        with engine_failure_named():
+            _sweep()
+            app(line, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         return _fail(UsageError(" ".join(str(error).split())), verbose=verbose)
     except BenchmarkError as error:

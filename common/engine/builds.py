@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, python_series
 from common.catalog.stacks import Stack
 from common.engine.build_context import sources, write_context
-from common.engine.client import build_client, build_environment, engine, find_image
+from common.engine.client import build_client, build_environment, engine, find_image, reason_of, variables_of
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder, temporary_folder
 from common.host.machine import revision
@@ -56,7 +56,7 @@ def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
         BASE_DIGEST: digest_of(base),
         FRAMEWORK: stack.framework.name,
         SERVER: stack.server.name,
-        PYTHON: _python_version(base) or python,
+        PYTHON: python_version_in(base) or python,
         VERSIONS: json.dumps(pinned_versions(stack_requirements(stack), python), sort_keys=True),
     }
     return {name: value for name, value in labels.items() if value}
@@ -82,10 +82,9 @@ def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
     }
 
 
-def _python_version(base: str) -> str | None:
-    """Return the Python version that the base image states in its environment, as official images do."""
-    environment = engine().images.get(base).attrs["Config"]["Env"] or []
-    return dict(line.partition("=")[::2] for line in environment).get("PYTHON_VERSION")
+def python_version_in(reference: str) -> str | None:
+    """Return the Python version that an image states in its environment, as official images and ours do."""
+    return variables_of(engine().images.get(reference).attrs).get("PYTHON_VERSION")
 
 
 class BuildState(StrEnum):
@@ -196,8 +195,8 @@ def _pull(base: str) -> None:
         engine().images.pull(base)
     except (DockerException, OSError) as error:
         raise UsageError(
-            f"the base image {base} is not here and cannot be pulled. Run `make bases` for a stand-in, "
-            "or name another registry with BASE_REGISTRY=."
+            f"the base image {base} is not here and cannot be pulled: {reason_of(error)}. Run `make bases` for a "
+            "stand-in, or name another registry with BASE_REGISTRY=."
         ) from error
 
 

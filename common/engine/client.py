@@ -5,18 +5,20 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker import DockerClient
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image
+from requests import RequestException
 
-from common.errors import UsageError
+from common.errors import FailedError, UsageError
 
 OLDEST_ENGINE = (20, 10)
 API_VERSION = "1.40"
@@ -34,12 +36,23 @@ def engine() -> DockerClient:
         version = _engine_version()
     except (DockerException, OSError) as error:  # the SDK raises OSError for a lost connection
         raise UsageError(
-            f"no Docker engine answers ({_last_line(error)}). Install and start one "
+            f"no Docker engine answers ({reason_of(error)}). Install and start one "
             "(Debian: apt-get install docker.io), or use RUNTIME=process."
         ) from error
     if _major_minor(version) < OLDEST_ENGINE:
         raise UsageError(f"the Docker engine is {version}: must be 20.10 or newer. Or use RUNTIME=process.")
     return docker.from_env(timeout=REQUEST_TIMEOUT_S)
+
+
+@contextmanager
+def engine_failure_named() -> Iterator[None]:
+    """Turn the error of an engine that fails while the block works with it into a ``FailedError`` with the reason."""
+    try:
+        yield
+    except APIError as error:
+        raise FailedError(f"the Docker engine refused a request: {reason_of(error)}") from error
+    except (DockerException, RequestException) as error:
+        raise FailedError(f"the Docker engine does not answer any more: {reason_of(error)}") from error
 
 
 def find_image(reference: str) -> Image | None:
@@ -52,8 +65,19 @@ def find_image(reference: str) -> Image | None:
     except ImageNotFound:
         return None
     except APIError as error:
-        reason = _last_line(error.explanation).removeprefix(f"no such image: {reference}: ")
+        reason = reason_of(error).removeprefix(f"no such image: {reference}: ")
         raise UsageError(f"cannot look up the image {reference}: {reason}.") from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the engine's own explanation of an error in one line, or the error where the engine gave none."""
+    explanation = error.explanation if isinstance(error, APIError) else None
+    return _last_line(explanation or error)
+
+
+def variables_of(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables of an image or a container, from the engine's description of it."""
+    return dict(line.partition("=")[::2] for line in attributes["Config"]["Env"] or [])
 
 
 def engine_answers() -> bool:
@@ -63,6 +87,12 @@ def engine_answers() -> bool:
     except UsageError:
         return False
     return True
+
+
+def engine_socket() -> str | None:
+    """Return the path of the Unix socket through which the engine is reached; ``None`` if that is a network."""
+    scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
+    return path if scheme == "unix" else None
 
 
 def build_client() -> str:
@@ -95,8 +125,7 @@ def _engine_version() -> str:
     The SDK leaks a socket whenever it fails to connect. So a Unix socket is tried first without it, and its client is
     created with a fixed version: negotiating one in the constructor would connect where nothing can close it.
     """
-    scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
-    if scheme == "unix":
+    if (path := engine_socket()) is not None:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
     with closing(docker.from_env(version=API_VERSION, timeout=REQUEST_TIMEOUT_S)) as client:

@@ -1,31 +1,35 @@
 """Our containers, images and networks in the engine, each with its owner, so that a crash leaves none behind.
 
-Containers carry labels that name their owner, and a watchdog removes them if it is killed. Tags are listed in a file
-of a temporary folder under ``.cache/``; whoever finds that folder's owner gone removes the tags with it.
+Containers carry labels that name their owner and its place, and a watchdog removes them if it is killed. Tags are
+listed in a file of a temporary folder under ``.cache/``; whoever finds that folder's owner gone removes the tags too.
 """
 
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from docker import DockerClient
 from docker.errors import APIError
+from docker.models.containers import Container
 
 from common.engine import container_watchdog
-from common.engine.client import engine, find_image
+from common.engine.client import engine, engine_answers, engine_socket, find_image
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import orphaned_folders, remove_folder, temporary_folder
-from common.host.ownership import is_alive, owner_id
+from common.host.ownership import is_alive, owner_id, place_id
 from common.project import PROJECT, ROOT
 
 OWNER = f"{PROJECT}.owner"
 """The label that holds the ``owner_id`` of the process that created a container."""
-WATCHDOG = f"{PROJECT}.guard"
+PLACE = f"{PROJECT}.place"
+"""The label that holds the ``place_id`` of that process, by which alone its PID can be understood."""
+WATCHDOG = f"{PROJECT}.watchdog"
 """The label by which a watchdog finds the containers that it watches."""
 TEMPORARY = ROOT / ".cache" / "temporary"
 TAGS = "tags"
@@ -45,19 +49,49 @@ def watched_containers() -> Iterator[dict[str, str]]:
         start_new_session=True,
     ) as watchdog:
         try:
-            yield {OWNER: owner_id(os.getpid()), WATCHDOG: watchdog_id}
+            yield {OWNER: owner_id(os.getpid()), PLACE: place_id(), WATCHDOG: watchdog_id}
         except BenchmarkError:  # removal has run; after anything else, such as an interrupt, the watchdog makes sure
             _disarm(watchdog)
             raise
         _disarm(watchdog)
 
 
+def remove_container(container: Container) -> None:
+    """Stop and remove a container with its volumes, unless it is removed already."""
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:  # removed, or being removed
+            raise
+
+
 def remove_orphaned_containers(client: DockerClient) -> None:
-    """Remove every container of ours whose owner has exited."""
+    """Remove every container of ours whose owner has exited; leave those whose owner cannot be seen from here.
+
+    An engine may serve several machines, and containers that reach it through its socket.
+    """
     for row in client.api.containers(all=True, filters={"label": OWNER}):
-        if not is_alive(row["Labels"][OWNER]):
+        if is_orphan(row["Labels"], row["State"], here=place_id()):
             with suppress(APIError):  # another process may be removing it too
                 client.api.remove_container(row["Id"], force=True, v=True)
+
+
+def remove_orphaned_local_containers() -> None:
+    """Remove orphaned containers from this machine's engine, if one answers: they may take CPU time from a run."""
+    if engine_socket() is not None and engine_answers():
+        remove_orphaned_containers(engine())
+
+
+def is_orphan(labels: Mapping[str, str], state: str, *, here: str) -> bool:
+    """Return whether a container in this state has lost its owner, as far as can be seen from the place ``here``.
+
+    Earlier versions did not label the place: their containers count as this place's. One of another boot counts as lost
+    once it has exited, as every container has after a reboot.
+    """
+    place = labels.get(PLACE, here)
+    if place == here:
+        return not is_alive(labels[OWNER])
+    return state == "exited" and place.partition(":")[0] != here.partition(":")[0]
 
 
 def _disarm(watchdog: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ from packageurl import PackageURL
 from common.engine.builds import BASE
 from common.engine.client import engine
 from common.engine.contents import ImagePackage, PackageKind, packages_in, read_files
-from common.engine.ownership import watched_containers
+from common.engine.ownership import remove_container, watched_containers
 from common.project import PROJECT
 
 PURL_TYPES = {
@@ -48,7 +48,7 @@ def packages_of(image_tag: str) -> tuple[ImagePackage, ...]:
         try:
             files, texts = read_files(_Stream(cast("Iterable[bytes]", container.export())))
         finally:
-            container.remove(force=True, v=True)
+            remove_container(container)
     return packages_in(files, texts)
 
 

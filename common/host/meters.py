@@ -28,7 +28,7 @@ BYTES_PER_KB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuReading:
-    """Counters since the server started. Throttling is ``None`` for a server without a quota."""
+    """Counters since the server started. Throttling is ``None`` where it is not counted, as for a process tree."""
 
     cpu_s: float
     throttled_s: float | None = None
@@ -83,13 +83,12 @@ def read_cgroup(folders: list[Path]) -> CpuReading:
 
     Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/cpuacct.rst, scheduler/sched-bwc.rst.
     """
-    stat = _numbers(next(file for folder in folders if (file := folder / "cpu.stat").exists()).read_text())
+    stat = _numbers(_read_first(folders, "cpu.stat"))
     if "usage_usec" in stat:
         cpu_s = stat["usage_usec"] / 1e6
         throttled_s = stat["throttled_usec"] / 1e6 if "throttled_usec" in stat else None
     else:
-        usage = next(file for folder in folders if (file := folder / "cpuacct.usage").exists())
-        cpu_s = int(usage.read_text()) / 1e9
+        cpu_s = int(_read_first(folders, "cpuacct.usage")) / 1e9
         throttled_s = stat["throttled_time"] / 1e9 if "throttled_time" in stat else None
     return CpuReading(
         cpu_s=cpu_s,
@@ -97,6 +96,15 @@ def read_cgroup(folders: list[Path]) -> CpuReading:
         throttled_periods=stat.get("nr_throttled"),
         processes=_processes(folders[0]),
     )
+
+
+def _read_first(folders: list[Path], name: str) -> str:
+    """Return the text of the file ``name`` in the first folder that has it; raise ``FileNotFoundError`` if none has."""
+    *others, last = folders
+    for folder in others:
+        with suppress(FileNotFoundError):
+            return (folder / name).read_text()
+    return (last / name).read_text()
 
 
 def processes_ended(first: CpuReading | None, last: CpuReading | None) -> int | None:

@@ -13,6 +13,16 @@ def owner_id(pid: int, *, proc: Path = Path("/proc")) -> str:
     return f"{pid}:{after_name[19]}"
 
 
+def place_id(*, proc: Path = Path("/proc")) -> str:
+    """Return what sets apart the places in which one PID means different processes, as ``BOOT:NAMESPACE``.
+
+    ``BOOT`` is the kernel's random id of this boot of this machine (random(4)), ``NAMESPACE`` the inode of our PID
+    namespace, of which each container on the machine has its own.
+    """
+    boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}:{(proc / 'self/ns/pid').stat().st_ino}"
+
+
 def is_alive(owner: str) -> bool:
     """Return whether the process behind ``owner`` still runs; a later process with the same PID does not count."""
     try:

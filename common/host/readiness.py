@@ -26,9 +26,9 @@ def wait_until(is_ready: Callable[[], bool], exit_reason: Callable[[], str | Non
     deadline_s = time.monotonic() + READY_DEADLINE_S
     while not is_ready():
         if (reason := exit_reason()) is not None:
-            raise FailedError(f"{name} ended before it answered: {reason}")
+            raise FailedError(f"{name} ended before it was ready: {reason}")
         if time.monotonic() > deadline_s:
-            raise FailedError(f"{name} did not answer with 200 within {READY_DEADLINE_S:g} s.")
+            raise FailedError(f"{name} was not ready within {READY_DEADLINE_S:g} s.")
         time.sleep(POLL_INTERVAL_S)
 
 

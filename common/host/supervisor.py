@@ -47,7 +47,7 @@ class Program:
     """The outer guard."""
     pid: int
     """The PID of the inner guard, whose descendants are the program."""
-    log: IO[str]
+    log: IO[bytes]
 
     @property
     def tree_meter(self) -> str:
@@ -70,12 +70,13 @@ class Program:
 
     def output(self) -> str:
         """Return everything the program has printed."""
-        self.log.seek(0)
-        return self.log.read()
+        # The program writes at the file's own offset, which must not be moved.
+        log = self.log.fileno()
+        return os.pread(log, os.fstat(log).st_size, 0).decode(errors="replace")
 
     def last_lines(self, count: int = LAST_LINES) -> str:
         """Return the last lines of output, joined into one."""
-        return " | ".join(self.output().split("\n")[-count - 1 :]).strip(" |") or "It printed nothing."
+        return " | ".join(self.output().splitlines()[-count:]).strip(" |") or "It printed nothing."
 
 
 def clean_environment() -> dict[str, str]:
@@ -92,7 +93,7 @@ def supervised(
     ``env`` is its whole environment, by default ours.
     """
     pinned = ",".join(map(str, sorted(os.sched_getaffinity(0)) if cores is None else cores))
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile() as log:
         outer, report = _start_guards(pinned, line, cwd=cwd, env=env, log=log)
         assert outer.stdin is not None
         inner = outer.pid
@@ -109,7 +110,7 @@ def supervised(
 
 
 def _start_guards(
-    cores: str, line: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, log: IO[str]
+    cores: str, line: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, log: IO[bytes]
 ) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """Start the outer guard; return it, and the pipe on which the inner one reports its PID."""
     reader, writer = os.pipe()

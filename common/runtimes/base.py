@@ -32,6 +32,6 @@ class RunningServer:
     network_namespace: Path | None = None
     """The file of the network namespace that ``client_prefix`` enters; ``None`` on the host."""
     wait_until_ready: Callable[[], None] = lambda: None
-    """Return once it answers; ``FailedError`` with its last words if it ends before."""
+    """Return once it answers; ``FailedError`` with the end of its output if it exits first or is not ready in time."""
     exit_reason: Callable[[], str | None]
     """Return why it ended, or ``None`` while it runs."""

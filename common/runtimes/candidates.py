@@ -26,7 +26,7 @@ from common.catalog.images import (
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT, Stack
-from common.engine.builds import VERSIONS
+from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
 from common.packages.environments import environment, find_interpreter, version_of
@@ -255,5 +255,4 @@ def installed_python(candidate: Candidate) -> str:
         return version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
     if candidate.fargate is not None:
         return candidate.python
-    variables: list[str] = engine().images.get(candidate.tag).attrs["Config"]["Env"]
-    return dict(variable.split("=", 1) for variable in variables).get("PYTHON_VERSION", candidate.python)
+    return python_version_in(candidate.tag) or candidate.python

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +14,9 @@ from docker.models.containers import Container
 
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
-from common.engine.client import engine
+from common.engine.client import engine, variables_of
 from common.engine.confinement import Confinement, confine
-from common.engine.ownership import remove_orphaned_containers, watched_containers
+from common.engine.ownership import remove_container, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import check_port, free_port
@@ -164,15 +163,7 @@ def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> 
     try:
         yield container
     finally:
-        _remove(container)
-
-
-def _remove(container: Container) -> None:
-    try:
-        container.remove(force=True, v=True)
-    except APIError as error:
-        if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:  # removed, or being removed
-            raise
+        remove_container(container)
 
 
 def start(container: Container, image_tag: str) -> None:
@@ -206,8 +197,8 @@ def addresses(
     """Return a container's URL for clients, its URL for this process, and the prefix that puts clients next to it."""
     settings = _running(container)
     if settings["HostConfig"]["NetworkMode"] == "host":
-        port = dict(variable.split("=", 1) for variable in settings["Config"]["Env"])["PORT"]
-        return f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", ()
+        shared = f"http://127.0.0.1:{variables_of(settings)['PORT']}"
+        return shared, shared, ()
     if publish is not None:
         return f"http://127.0.0.1:{publish}", f"http://127.0.0.1:{publish}", ()
     own = f"http://{settings['NetworkSettings']['IPAddress']}:{port}"

@@ -46,7 +46,8 @@ def image_guest(name: str) -> Guest:
     """Return the image that ``TARGET_IMAGE=`` names, which is pulled if it is not here.
 
     Its server is expected on the one port that the image exposes, or else on the port that ``$PORT`` names. Raise
-    ``UsageError`` if the engine has no such image and cannot pull it.
+    ``UsageError`` if the engine has no such image and cannot pull it, or if the exposed port cannot be loaded here:
+    containers that join the host's network share its ports, so that each needs another one.
     """
     images = engine().images
     try:
@@ -57,7 +58,14 @@ def image_guest(name: str) -> Guest:
     except APIError as error:
         raise UsageError(f"TARGET_IMAGE={name} is not available: {error.explanation}") from error
     exposed = [port for port in image.attrs["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")]
-    port = int(exposed[0].removesuffix("/tcp")) if len(exposed) == 1 else PORT
+    if len(exposed) != 1:
+        return Guest(image=name, port=PORT)
+    port = int(exposed[0].removesuffix("/tcp"))
+    if not container.can_enter_namespaces():
+        raise UsageError(
+            f"TARGET_IMAGE={name} exposes port {port}, and to load it there takes root with nsenter. Run the command "
+            "as root, or, if its server listens on $PORT, leave EXPOSE out of the image."
+        )
     return Guest(image=name, port=port)
 
 
@@ -74,7 +82,7 @@ def guest_at(url: str, *, pid: int | None, container_name: str | None) -> Guest:
             raise UsageError(f"invalid PID={pid}: there is no such process.")
         meter = f"tree:{pid}"
     elif container_name is not None:
-        meter = cgroup_meter(_pid_of(container_name))
+        meter = _meter_of(container_name)
     return Guest(url=url, meter=meter)
 
 
@@ -137,6 +145,15 @@ def _why_gone(meter: str | None) -> str | None:
     if kind == "cgroup" and not all(Path(folder).exists() for folder in rest.split(",")):
         return "its container has ended"
     return None
+
+
+def _meter_of(name: str) -> str:
+    """Return the meter of a container's control group; ``UsageError`` unless it runs on this machine."""
+    pid = _pid_of(name)
+    try:
+        return cgroup_meter(pid)
+    except OSError as error:
+        raise UsageError(f"invalid CONTAINER={name}: its process {pid} has ended, or is on another machine.") from error
 
 
 def _pid_of(name: str) -> int:

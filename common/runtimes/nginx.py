@@ -129,8 +129,7 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningSer
     refuse_quota(size)
     port = free_port()
     url = f"http://{HOST}:{port}"
-    with temporary_folder("nginx") as path:
-        folder = Path(path)
+    with temporary_folder("nginx") as folder:
         (folder / "hello").write_bytes(BODY)
         values = {"FOLDER": folder, "HOST": HOST, "PORT": port, "WORKERS": size.workers, "ROOT": folder}
         (folder / "conf").write_text(

@@ -64,8 +64,8 @@ def environ(stack: Stack, folder: Path) -> dict[str, str]:
 
 def refuse_quota(size: Size) -> None:
     """Raise ``UsageError`` for a size that takes a quota."""
-    if size.vcpu < 1 or size.vcpu != int(size.vcpu) or size.memory_bytes is not None:
-        raise UsageError(
-            f"VCPU={size.vcpu:g} with MEMORY={size.memory_bytes or '(unset)'} needs RUNTIME=docker: "
-            "without quotas, the process runtime accepts whole VCPU and no MEMORY"
-        )
+    if size.vcpu < 1 or size.vcpu != int(size.vcpu):
+        raise UsageError(f"VCPU={size.vcpu:g} needs RUNTIME=docker; RUNTIME=process takes whole vCPUs only.")
+    if size.memory_bytes is not None:
+        memory = f"{size.memory_bytes / 1024**2:g}m"
+        raise UsageError(f"MEMORY={memory} needs RUNTIME=docker; RUNTIME=process has no memory limit.")

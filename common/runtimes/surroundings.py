@@ -10,10 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from docker.errors import APIError, ImageNotFound
-
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.engine.client import engine
+from common.engine.client import find_image
 from common.engine.confinement import NOBODY, confine
 from common.engine.ownership import watched_containers
 from common.errors import UsageError
@@ -21,6 +19,7 @@ from common.host.network import HOST, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
 from common.project import ROOT
+from common.runtimes import container
 from common.runtimes.base import RunningServer
 
 PROXY = "docker-proxy"
@@ -31,7 +30,7 @@ _BUSY_LOOP = ("python3", "-c", "while True: pass")
 
 @contextmanager
 def neighbours(count: int, cores: Sequence[int]) -> Iterator[None]:
-    """Run ``count`` neighbours while the block runs; ``UsageError`` if the slim base image is missing."""
+    """Run ``count`` neighbours while the block runs; ``UsageError`` if the slim base image is missing or fails."""
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(_neighbour(cores))
@@ -41,26 +40,17 @@ def neighbours(count: int, cores: Sequence[int]) -> Iterator[None]:
 @contextmanager
 def _neighbour(cores: Sequence[int]) -> Iterator[None]:
     base = images()["slim"].base(DEFAULT_PYTHON)
-    pinned = ",".join(map(str, cores))
-    with watched_containers() as labels:
-        try:
-            container = engine().containers.run(
-                base,
-                list(_BUSY_LOOP),
-                detach=True,
-                labels=labels,
-                cpuset_cpus=pinned,
-                network_mode="none",
-                **confine(user=NOBODY).options(),
-            )
-        except (ImageNotFound, APIError) as error:
-            raise UsageError(
-                f"no neighbour can be started on {base}. Run: make bases, or docker pull {base}"
-            ) from error
-        try:
-            yield
-        finally:
-            container.remove(force=True, v=True)
+    if find_image(base) is None:
+        raise UsageError(f"a neighbour runs on {base}, which is not here. Run: make bases, or docker pull {base}")
+    options = {
+        "command": list(_BUSY_LOOP),
+        "cpuset_cpus": ",".join(map(str, cores)),
+        "network_mode": "none",
+        **confine(user=NOBODY).options(),
+    }
+    with watched_containers() as labels, container.created(base, options, labels) as neighbour:
+        container.start(neighbour, base)
+        yield
 
 
 def why_no_proxy() -> str | None:

@@ -13,6 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
+from common.engine.client import engine_failure_named
+from common.engine.ownership import remove_orphaned_local_containers
 from common.errors import BenchmarkError, FailedError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
@@ -37,6 +39,14 @@ Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str,
 
 def _raise(failure: BenchmarkError) -> None:
     raise failure
+
+
+@contextmanager
+def hold_machine(run_id: str) -> Iterator[None]:
+    """Hold the machine's run lock, without containers that killed commands have left to take CPU time from servers."""
+    with hold_run_lock(run_id):
+        remove_orphaned_local_containers()
+        yield
 
 
 @contextmanager
@@ -69,7 +79,7 @@ def start(
     identity = RunIdentity.new(name, seed)
     place = out or RESULTS / identity.id
     require_unused(place, named=str(place) if out is None else f"OUT={out}")
-    with hold_run_lock(identity.id):
+    with hold_machine(identity.id):
         experiment, subjects = begin(identity)
         folder = RunFolder.create(place, experiment.run)
         return carry_out(experiment, subjects, folder, terminal, on_failure=on_failure)
@@ -85,11 +95,11 @@ def carry_out(
 ) -> SummaryType:
     """Make every remaining visit; then write, print and return the summary, even if a visit fails.
 
-    Raise ``FailedError`` if a record cannot be written. ``on_failure`` is called after everything is written, if the
-    numbers are not valid.
+    Raise ``FailedError`` if a record cannot be written or the Docker engine fails. ``on_failure`` is called after
+    everything is written, if the numbers are not valid.
     """
     try:
-        with _reporting_exhaustion(folder):
+        with _reporting_exhaustion(folder), engine_failure_named():
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.resumable:

@@ -13,12 +13,11 @@ from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError
 from common.host.machine import machine, revision
-from common.host.run_lock import hold_run_lock
 from common.records.run import Run
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer, approve_cost, prepare
 from loadtests.campaign.experiment import Experiment
-from loadtests.campaign.loop import carry_out
+from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 
@@ -58,7 +57,7 @@ def resume(
     servers = servers_left(experiment, subjects, folder)
     if not approve_cost(servers, terminal.say):
         return None
-    with hold_run_lock(experiment.run.id):
+    with hold_machine(experiment.run.id):
         _prepare(experiment, subjects, folder, terminal)
         run = replace(experiment.run, command_line=[*experiment.run.command_line, command_line()])
         folder.describe(run)

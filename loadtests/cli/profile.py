@@ -12,9 +12,9 @@ from common.cli.parameters import FRAMEWORK, Pythons
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.folders import require_writable, write_file
-from common.host.run_lock import hold_run_lock
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
+from loadtests.campaign.loop import hold_machine
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
 from loadtests.cli.parameters import LoadParameters
@@ -44,7 +44,7 @@ def profile(
     if a or b:
         _refuse_with_sides(FRAMEWORK=framework, PYTHON=python)
     candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
-    with hold_run_lock("profile"):
+    with hold_machine("profile"):
         require_writable(file)
         prepare(candidates, terminal.messages)
         profiles = [sampling.profile(candidate, setup) for candidate in candidates]

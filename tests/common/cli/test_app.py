@@ -13,6 +13,7 @@ from typing import Annotated
 
 import pytest
 from cyclopts import App, Parameter, validators
+from requests import ConnectionError as LostConnectionError
 
 from common.cli.app import GIVEN, in_callers_words, new_app, option_names, parse_jobs, run, terminate_like_ctrl_c
 from common.errors import FailedError, GeneratorBoundError, UsageError
@@ -56,6 +57,7 @@ def _toy() -> tuple[App, list[tuple[str, int]]]:
             "used": UsageError("TOY_NAME=kite is broken. Run: make play TOY_NAME=ball"),
             "failed": FailedError("it broke"),
             "bound": GeneratorBoundError("it was the limit"),
+            "engine": LostConnectionError("it went away"),
             "interrupted": KeyboardInterrupt(),
         }
         raise errors[how]
@@ -151,7 +153,9 @@ def test_an_unknown_command_is_refused_with_those_there_are(capsys: pytest.Captu
     assert "play" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("how", "status"), [("used", 2), ("failed", 1), ("bound", 3), ("interrupted", 130)])
+@pytest.mark.parametrize(
+    ("how", "status"), [("used", 2), ("failed", 1), ("engine", 1), ("bound", 3), ("interrupted", 130)]
+)
 def test_each_kind_of_end_has_an_exit_status(how: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(f"break --how={how}")[0] == status
     assert "Traceback" not in capsys.readouterr().err

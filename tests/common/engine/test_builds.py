@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import certifi
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 
 import common.engine.builds
 from common.catalog.images import DEFAULT_PYTHON, image_tag, images
@@ -261,6 +263,20 @@ def test_missing_base_is_named_before_anything_is_built(
     assert engine.images.list(name=image_tag(stack, SLIM)) == []
     with pytest.raises(UsageError, match="one base for 3 images"):
         build_images([stack], list(images().values()), report=quiet)
+
+
+def test_base_that_cannot_be_pulled_is_named_with_the_engines_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def pull(_: str) -> NoReturn:
+        raise APIError("429 Client Error", explanation="toomanyrequests: you have reached your pull rate limit")
+
+    monkeypatch.setattr(common.engine.builds, "find_image", lambda _: None)
+    monkeypatch.setattr(common.engine.builds, "build_client", lambda: "docker")
+    monkeypatch.setattr(common.engine.builds, "engine", lambda: SimpleNamespace(images=SimpleNamespace(pull=pull)))
+    stack = toy_stack(tmp_path, "toy")
+    with pytest.raises(UsageError, match="cannot be pulled: toomanyrequests: you have reached your pull rate limit"):
+        build_images([stack], [SLIM], report=quiet)
 
 
 @pytest.mark.parametrize("base", ["UPPER", "a b", f"x:{'t' * 200}", "x" * 256])

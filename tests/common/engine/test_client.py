@@ -4,10 +4,12 @@ import gc
 from pathlib import Path
 
 import pytest
+from docker.errors import APIError, DockerException
+from requests import ConnectionError as LostConnectionError
 
 import common.engine.client
-from common.engine.client import build_client, engine
-from common.errors import UsageError
+from common.engine.client import build_client, engine, engine_failure_named, variables_of
+from common.errors import FailedError, UsageError
 
 CLIENT = """#!/bin/sh
 case "$1" in
@@ -40,6 +42,25 @@ def test_error_without_an_engine_points_to_the_process_runtime(monkeypatch: pyte
     finally:
         engine.cache_clear()
         gc.collect()
+
+
+def test_variables_of_an_image_are_none_where_it_sets_none() -> None:
+    assert variables_of({"Config": {"Env": ["PORT=80", "OPTIONS=a=b"]}}) == {"PORT": "80", "OPTIONS": "a=b"}
+    assert variables_of({"Config": {"Env": None}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (LostConnectionError("Connection aborted."), "does not answer any more: Connection aborted."),
+        (DockerException("no such socket"), "does not answer any more: no such socket"),
+        (APIError("500 Server Error", explanation="no space left"), "refused a request: no space left"),
+    ],
+)
+def test_engine_that_fails_is_one_line(error: Exception, named: str) -> None:
+    with pytest.raises(FailedError) as failure, engine_failure_named():
+        raise error
+    assert str(failure.value) == f"the Docker engine {named}"
 
 
 @pytest.mark.usefixtures("_any_engine")

@@ -126,6 +126,13 @@ def test_invalid_meter_is_refused() -> None:
         read_memory("ps:9")
 
 
+@pytest.mark.parametrize("folders", ["gone", "gone,gone too"])
+def test_control_group_that_is_gone_is_an_error(tmp_path: Path, folders: str) -> None:
+    meter = f"cgroup:{','.join(str(tmp_path / name) for name in folders.split(','))}"
+    with pytest.raises(FileNotFoundError):
+        read_cpu(meter)
+
+
 def test_process_that_has_exited_is_an_error() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from common.errors import FailedError
 from common.host import readiness
-from common.host.readiness import answers, fetch_body, responds
+from common.host.readiness import answers, fetch_body, responds, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -113,3 +114,19 @@ def test_a_body_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
         began_s = time.monotonic()
         assert fetch_body(url, "/hello", timeout_s=30) is None
         assert time.monotonic() - began_s < 10
+
+
+@pytest.mark.parametrize(
+    ("exit_reason", "message"),
+    [
+        ("exit status 1. no such option", "dockerd ended before it was ready: exit status 1. no such option"),
+        (None, "dockerd was not ready within 0 s."),
+    ],
+)
+def test_what_does_not_become_ready_is_named_whatever_it_would_answer(
+    monkeypatch: pytest.MonkeyPatch, exit_reason: str | None, message: str
+) -> None:
+    monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
+    with pytest.raises(FailedError) as failure:
+        wait_until(lambda: False, lambda: exit_reason, name="dockerd")
+    assert str(failure.value) == message

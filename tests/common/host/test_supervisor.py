@@ -144,6 +144,21 @@ def test_exit_status_and_output_of_a_command_are_returned(tmp_path: Path) -> Non
         assert program.exit_reason() == "exit status 7. hello"
 
 
+def test_output_that_is_not_utf8_is_still_shown(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", r"import os; os.write(1, b'caf\xe9 failed\n'); raise SystemExit(1)"]
+    with supervised(line, cwd=tmp_path, cores=[0]) as program:
+        assert program.wait(15) == 1
+        assert program.exit_reason() == "exit status 1. caf\N{REPLACEMENT CHARACTER} failed"
+
+
+def test_reading_the_output_does_not_disturb_a_program_that_prints(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", "import os\nfor n in range(20_000): os.write(1, b'%d\\n' % n)"]
+    with supervised(line, cwd=tmp_path) as program:
+        while program.exit_status is None:
+            program.output()
+        assert program.output().split() == [str(n) for n in range(20_000)]
+
+
 def test_command_runs_on_the_given_cores(tmp_path: Path) -> None:
     core = max(os.sched_getaffinity(0))
     line = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]

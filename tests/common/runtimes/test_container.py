@@ -22,11 +22,11 @@ from common.catalog.images import image_tag, images
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.builds import build_images
-from common.engine.ownership import OWNER, WATCHDOG
+from common.engine.ownership import OWNER, PLACE, WATCHDOG
 from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_meter, read_cpu
 from common.host.network import free_port
-from common.host.ownership import owner_id
+from common.host.ownership import owner_id, place_id
 from common.project import ROOT
 from common.runtimes.base import RunningServer
 from common.runtimes.container import can_enter_namespaces, serve, sweep
@@ -287,14 +287,22 @@ def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> Non
     with subprocess.Popen(["true"]) as exited:
         orphan = owner_id(exited.pid)
     reused = owner_id(os.getpid()).partition(":")[0] + ":1"
-    owners = {"orphan": orphan, "reused PID": reused, "alive": owner_id(os.getpid())}
+    here, left = {PLACE: place_id()}, {"alive", "elsewhere"}
+    labels = {
+        "orphan": {OWNER: orphan, **here},
+        "orphan of an earlier version": {OWNER: orphan},
+        "reused PID": {OWNER: reused, **here},
+        "alive": {OWNER: owner_id(os.getpid()), **here},
+        "elsewhere": {OWNER: reused, PLACE: "another boot:1"},
+    }
     containers = {
-        name: engine.containers.create(image_tag(stack, SLIM), labels={OWNER: owner, WATCHDOG: "none"})
-        for name, owner in owners.items()
+        name: engine.containers.create(image_tag(stack, SLIM), labels={**own, WATCHDOG: "none"})
+        for name, own in labels.items()
     }
     try:
         sweep()
         present = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{WATCHDOG}=none"})}
-        assert {name for name, container in containers.items() if container.id in present} == {"alive"}
+        assert {name for name, container in containers.items() if container.id in present} == left
     finally:
-        containers["alive"].remove(force=True)
+        for name in left:
+            containers[name].remove(force=True)

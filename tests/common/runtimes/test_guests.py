@@ -5,19 +5,23 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import docker
 import psutil
 import pytest
 
+import common.runtimes.container
 from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.sizes import Size
+from common.engine.build_context import PORT
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
 from common.host.cores import Cores
 from common.host.readiness import answers
 from common.project import PROJECT, ROOT
 from common.records.run import Guest
+from common.runtimes import guests
 from common.runtimes.candidates import candidate_from_cell, guest_candidate
 from common.runtimes.guests import guest_at, how_to_pin, image_guest
 from loadtests.campaign.manifest import cell_of, controls
@@ -101,6 +105,37 @@ def test_a_server_that_is_already_up_has_no_second_copy() -> None:
 def test_whose_cpu_time_cannot_be_read_is_named(pid: int | None, name: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         guest_at("http://127.0.0.1:9", pid=pid, container_name=name)
+
+
+@pytest.mark.parametrize(
+    ("exposed", "inside", "port"),
+    [(["80/tcp"], True, 80), (["80/tcp", "443/tcp"], True, PORT), (["53/udp"], False, PORT), ([], False, PORT)],
+)
+def test_an_image_is_expected_on_its_one_exposed_port(
+    monkeypatch: pytest.MonkeyPatch, exposed: list[str], port: int, *, inside: bool
+) -> None:
+    _image_that_exposes(monkeypatch, exposed, inside=inside)
+    assert image_guest("app:1") == Guest(image="app:1", port=port)
+
+
+def test_a_container_whose_process_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = SimpleNamespace(attrs={"State": {"Running": True, "Pid": 2**22 + 1}})
+    monkeypatch.setattr(guests, "engine", lambda: SimpleNamespace(containers=SimpleNamespace(get=lambda _: away)))
+    with pytest.raises(UsageError, match="invalid CONTAINER=app: its process 4194305 has ended, or is on another"):
+        guest_at("http://127.0.0.1:9", pid=None, container_name="app")
+
+
+def test_an_exposed_port_that_cannot_be_loaded_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _image_that_exposes(monkeypatch, ["80/tcp"], inside=False)
+    with pytest.raises(UsageError, match=r"TARGET_IMAGE=app:1 exposes port 80, .* root"):
+        image_guest("app:1")
+
+
+def _image_that_exposes(monkeypatch: pytest.MonkeyPatch, ports: list[str], *, inside: bool) -> None:
+    """Have the engine hold one image, and this user enter network namespaces if ``inside``."""
+    image = SimpleNamespace(attrs={"Config": {"ExposedPorts": {port: {} for port in ports}}})
+    monkeypatch.setattr(guests, "engine", lambda: SimpleNamespace(images=SimpleNamespace(get=lambda _: image)))
+    monkeypatch.setattr(common.runtimes.container, "can_enter_namespaces", lambda: inside)
 
 
 @pytest.fixture

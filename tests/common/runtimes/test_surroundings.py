@@ -9,7 +9,9 @@ from docker.models.containers import Container
 from common.catalog.sizes import Size
 from common.engine.confinement import MAX_PIDS, NOBODY, confine
 from common.engine.ownership import OWNER
+from common.errors import UsageError
 from common.host.ownership import owner_id
+from common.runtimes import surroundings
 from common.runtimes.container import limits
 from common.runtimes.surroundings import neighbours
 
@@ -34,6 +36,15 @@ def test_neighbours_are_confined_and_not_root(engine: DockerClient) -> None:
         assert (host["CapDrop"], host["SecurityOpt"], host["ReadonlyRootfs"]) == (["ALL"], ["no-new-privileges"], True)
         assert host["PidsLimit"] == MAX_PIDS
         assert host["Memory"] == host["MemorySwap"] == confine().memory_bytes
+
+
+def test_neighbour_that_cannot_start_is_removed_with_the_engines_reason(
+    engine: DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "_BUSY_LOOP", ("no-such-program",))
+    with pytest.raises(UsageError, match=r"cannot be started: .*no-such-program"), neighbours(1, CORES):
+        pytest.fail("it was started")
+    assert _own_containers(engine) == []
 
 
 def test_no_neighbour_is_left_behind(engine: DockerClient) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from requests import ConnectionError as LostConnectionError
 
 from common.console import Terminal
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError, OutOfTimeError, UsageError
@@ -17,7 +18,7 @@ from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.tables import Form
 from loadtests.campaign import loop
-from loadtests.campaign.loop import carry_out, ending_at, present, start
+from loadtests.campaign.loop import carry_out, ending_at, hold_machine, present, start
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.campaign.store import VISITS, RunFolder
@@ -56,6 +57,17 @@ def _raise(error: BaseException) -> Callable[[], None]:
         raise error
 
     return raised
+
+
+def test_what_killed_commands_have_left_running_is_removed_once_no_other_run_is_in_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(loop, "remove_orphaned_local_containers", lambda: calls.append("removed"))
+    with hold_machine("first"):
+        with pytest.raises(UsageError, match="run first is in progress"), hold_machine("second"):
+            pass
+        assert calls == ["removed"]
 
 
 def test_every_visit_is_made_and_the_summary_returned(folder: RunFolder, terminal: Terminal) -> None:
@@ -144,6 +156,14 @@ def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunF
     with pytest.raises(KeyboardInterrupt):
         carry_out(experiment, {}, folder, terminal)
     assert "resume" not in printed(terminal.messages)
+
+
+def test_an_engine_that_goes_away_ends_the_run_and_it_can_be_resumed(folder: RunFolder, terminal: Terminal) -> None:
+    lost = LostConnectionError("Connection aborted.")
+    with pytest.raises(FailedError, match="the Docker engine does not answer any more: Connection aborted"):
+        carry_out(Toy(MADE, _at(2, _raise(lost))), {}, folder, terminal)
+    assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
+    assert written_summary(folder) == ToySummary(visits=1)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -87,7 +87,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
         (results, ("publish_runs", "write_file", "write_site", "write_badge")),
         (survey, ("Survey",)),
-        (profile, ("hold_run_lock", "both_candidates")),
+        (profile, ("hold_machine", "both_candidates")),
         (candidates, ("find_interpreter",)),
         (catalog, ("upgrade", "outdated_in_lock", "new_framework", "conform_all")),
         (commands, ("build_images", "make_bases", "prepare", "conform_all", "require_writable", "observe_divergences",

@@ -37,9 +37,11 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _make(place: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+def _make(place: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
     clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(["make", *words], cwd=place, env=clean, capture_output=True, check=False, timeout=60)
+    return subprocess.run(
+        ["make", *words], cwd=place, env=clean | variables, capture_output=True, check=False, timeout=60
+    )
 
 
 def _environment(printed: bytes) -> dict[str, str]:
@@ -83,3 +85,42 @@ def test_what_recipes_are_made_of_cannot_be_given(place: Path, name: str) -> Non
     done = _make(place, "list", f"{name}=x; touch mark; echo")
     assert not (place / "mark").exists()
     assert name in _environment(done.stdout)[GIVEN].split()
+
+
+SWITCHES = [("test", "ALL", b"slow and parallel"), ("clean", "CACHE", b".cache/environments")]
+
+
+@pytest.mark.parametrize(("target", "name", "mark"), SWITCHES)
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("yes", True), ("true", True), ("0", False), ("no", False), ("false", False)]
+)
+def test_a_switch_means_what_it_does_in_commands(
+    place: Path, target: str, name: str, mark: bytes, value: str, *, on: bool
+) -> None:
+    assert (mark in _recipe(place, target, f"{name}={value}").stdout) is on
+
+
+@pytest.mark.parametrize(("target", "name", "mark"), SWITCHES)
+def test_a_switch_is_off_unless_it_is_given_to_make(place: Path, target: str, name: str, mark: bytes) -> None:
+    for environment in ({}, {name: "1"}):
+        done = _recipe(place, target, **environment)
+        assert done.returncode == 0
+        assert mark not in done.stdout
+
+
+@pytest.mark.parametrize(("target", "name", "mark"), SWITCHES)
+@pytest.mark.parametrize("value", ["", "maybe"])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(
+    place: Path, target: str, name: str, mark: bytes, value: str
+) -> None:
+    done = _recipe(place, target, f"{name}={value}")
+    assert done.returncode == 2
+    assert f"invalid {name}={value}: must be 1 or 0".encode() in done.stderr
+    assert mark not in done.stdout
+
+
+def _recipe(place: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Have make print the commands of a target without running them."""
+    (place / "requirements-dev.lock").touch()
+    (place / ".venv" / "ready-dev").touch()
+    return _make(place, "--dry-run", *words, **variables)

@@ -40,7 +40,7 @@ def test_a_generator_that_ends_is_the_visits_error(monkeypatch: pytest.MonkeyPat
     with counting_server(CORES[:1]) as server:
         found = comparison._measure(generator_visit(cell, 1, 0), cell, server, CORES[-1:], 0.5)
     assert found.error is not None
-    assert "wrk ended before it answered: exit status 1. no such option" in found.error
+    assert "wrk ended before it was ready: exit status 1. no such option" in found.error
     assert found.requests == 0
 
 
