@@ -84,7 +84,7 @@ def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
 
 def _python_version(base: str) -> str | None:
     """Return the Python version that the base image states in its environment, as official images do."""
-    environment = engine().images.get(base).attrs["Config"]["Env"] or []
+    environment = engine().images.get(base).attrs["Config"].get("Env") or []
     return dict(line.partition("=")[::2] for line in environment).get("PYTHON_VERSION")
 
 

@@ -210,7 +210,7 @@ def addresses(
         return f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}", ()
     if publish is not None:
         return f"http://127.0.0.1:{publish}", f"http://127.0.0.1:{publish}", ()
-    own = f"http://{settings['NetworkSettings']['IPAddress']}:{port}"
+    own = f"http://{settings['NetworkSettings']['Networks']['bridge']['IPAddress']}:{port}"
     if not inside:
         return own, own, ()
     return f"http://127.0.0.1:{port}", own, ("nsenter", "-t", str(settings["State"]["Pid"]), "-n")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import certifi
@@ -24,7 +25,16 @@ from common.catalog.images import DEFAULT_PYTHON, image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
 from common.engine.build_context import start_script, write_context
-from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file, pinned_versions
+from common.engine.builds import (
+    PYTHON,
+    BuildOutcome,
+    BuildState,
+    build_images,
+    image_labels,
+    image_size_bytes,
+    log_file,
+    pinned_versions,
+)
 from common.errors import FailedError, UsageError
 from common.packages.indexes import pip_options
 from common.project import ROOT
@@ -317,6 +327,19 @@ def test_context_excludes_stray_files(tmp_path: Path) -> None:
 
 def test_start_script_takes_port_and_workers_from_its_environment(tmp_path: Path) -> None:
     assert start_script(toy_stack(tmp_path, "toy")) == '#!/bin/sh\nexec python3 app.py "$PORT"\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "python"),
+    [({"Env": ["PATH=/bin", "PYTHON_VERSION=3.13.5"]}, "3.13.5"), ({"Env": None}, "3.13"), ({}, "3.13")],
+)
+def test_label_names_the_python_that_the_base_states(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: dict[str, Any], python: str
+) -> None:
+    base = SimpleNamespace(id="sha256:0", attrs={"Config": config})
+    images_of_engine = SimpleNamespace(get=lambda _: base)
+    monkeypatch.setattr(common.engine.builds, "engine", lambda: SimpleNamespace(images=images_of_engine))
+    assert image_labels(toy_stack(tmp_path, "toy"), "base:1", "3.13")[PYTHON] == python
 
 
 def test_pinned_versions_are_those_installed_on_linux() -> None:
