@@ -27,8 +27,8 @@ from common.words import one_of
 VARIANTS = ROOT / ".cache" / "variants"
 CHECKOUTS = ROOT / ".cache" / "checkouts"
 DIGEST_LENGTH = 12
-_IGNORED_FOLDERS = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
-"""Folders that contain no source code; those whose names begin with a dot are left out too."""
+_BUILT = frozenset({"build", "dist", "node_modules", "venv"})
+"""Folders at the top of a checkout that usually hold what was built or installed; further down they may be packages."""
 
 
 def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
@@ -164,12 +164,13 @@ def source_digest(source: Path) -> str:
     return digest.hexdigest()[:DIGEST_LENGTH]
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def _sources(folder: Path, ignored: frozenset[str] = _BUILT) -> Iterator[Path]:
+    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top."""
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name in _IGNORED_FOLDERS or path.suffix == ".egg-info":
+        if path.name.startswith(".") or path.name in {"__pycache__", *ignored} or path.suffix == ".egg-info":
             continue
         if path.is_dir():
-            yield from _sources(path)
+            yield from _sources(path, frozenset())
         elif path.is_file():
             yield path
 

@@ -189,10 +189,22 @@ def test_checkout_may_have_the_version_to_which_the_framework_is_locked(
 
 def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checkout: Path) -> None:
     before = variants.source_digest(checkout)
-    for name in (".git", "__pycache__", "build"):
-        (checkout / name).mkdir()
+    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__"):
+        (checkout / name).mkdir(parents=True)
         (checkout / name / "file").touch()
     assert variants.source_digest(checkout) == before
+
+
+@pytest.mark.parametrize("name", ["build", "dist", "venv"])
+def test_packages_that_are_named_like_what_tools_leave_change_the_digest_of_a_checkout(
+    checkout: Path, name: str
+) -> None:
+    (checkout / "src" / "toy" / name).mkdir(parents=True)
+    file = checkout / "src" / "toy" / name / "x.py"
+    file.write_text("before = 1\n")
+    before = variants.source_digest(checkout)
+    file.write_text("after = 1\n")
+    assert variants.source_digest(checkout) != before
 
 
 def test_checkout_of_another_package_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:
