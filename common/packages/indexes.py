@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from common.errors import FailedError, UsageError
+from common.words import last_lines
 
 ERROR_LINES = 8
 
@@ -105,10 +106,10 @@ def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ..
         pass_fds=keep_open,
     )
     if result.returncode != 0:
-        tail = "\n".join(result.stderr.strip().splitlines()[-ERROR_LINES:])
         raise FailedError(
             f"{what} could not be created: uv exited with status {result.returncode}. If it reached no package index, "
-            f"set one in pip's configuration or in UV_DEFAULT_INDEX. The end of its output:\n{tail}"
+            "set one in pip's configuration or in UV_DEFAULT_INDEX. The end of its output: "
+            f"{last_lines(result.stderr, ERROR_LINES)}"
         )
 
 

@@ -250,13 +250,37 @@ def test_failed_build_does_not_stop_the_others(
     bad = toy_stack(tmp_path, f"{toy_name}_bad", dependencies=("toy-dependency",), lock=wrong, unavailable=musl)
     good = toy_stack(tmp_path, toy_name, unavailable=musl)
     lines: list[str] = []
-    with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {image_tag(bad, SLIM)}$"):
+    with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {image_tag(bad, SLIM)}\. .*DO NOT MATCH"):
         build_images([bad, good], [SLIM, images()["alpine"]], report=lines.append)
     text = "\n".join(lines)
     assert engine.images.get(image_tag(good, SLIM))
     assert f"{image_tag(good, images()['alpine'])}  not available: no wheel for musl" in text
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in text
     assert re.search(rf"{image_tag(good, SLIM)}  [\d.]+ MB  [\d.]+ s", text)
+
+
+def test_error_names_the_failed_images_and_the_reason_of_the_first_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a terminal it is all that is left of the builds."""
+
+    def fail(job: Any, *_: Any) -> bool:  # noqa: ANN401 -- private
+        job.log.write_text(f"#7 step\n\n  no wheel for {job.stack.framework.name}\n#8 ERROR: the whole command\n")
+        return False
+
+    for name, value in {"ROOT": tmp_path, "LOGS": tmp_path / "logs", "_build": fail}.items():
+        monkeypatch.setattr(common.engine.builds, name, value)
+    for name in ("build_client", "_require_base", "find_image"):
+        monkeypatch.setattr(common.engine.builds, name, lambda *_: None)
+    first, second = (toy_stack(tmp_path / name, name) for name in ("toy_a", "toy_b"))
+    lines: list[str] = []
+    with pytest.raises(FailedError) as error:
+        build_images([second, first], [SLIM], report=lines.append)
+    assert str(error.value) == (
+        f"2 of 2 images were not built: {image_tag(first, SLIM)}, {image_tag(second, SLIM)}. The logs are in logs; "
+        f"the end of logs/{log_file(image_tag(first, SLIM)).name}: #7 step | no wheel for toy_a"
+    )
+    assert [line.splitlines() for line in lines] == [[line] for line in lines]
 
 
 def test_missing_base_is_named_before_anything_is_built(
