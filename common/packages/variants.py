@@ -20,7 +20,7 @@ from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv
-from common.packages.locks import lock, why_stale, without_package
+from common.packages.locks import lock, read_lock, why_stale, without_package
 from common.project import ROOT
 from common.words import one_of
 
@@ -57,7 +57,7 @@ def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path
     for part in map(str.strip, text.split(",")):
         name, at, version = part.partition("@")
         if "/" in part:
-            variants[part] = _own_framework(Path(part).expanduser())
+            variants[part] = _own_framework(Path(os.path.expanduser(part)))  # noqa: PTH111 -- keeps an unknown user
         elif at:
             framework = known[one_of(name, known, variable="FRAMEWORK")]
             variant = framework_at_version(framework, version, root=root)
@@ -227,6 +227,6 @@ def _made(framework: Framework, variant: Framework, package: str) -> Framework:
     shutil.copytree(framework.folder, variant.folder, ignore=ignored, dirs_exist_ok=True)
     if why_stale(variant) is not None:
         if not variant.lock.exists():
-            variant.lock.write_text(without_package(framework.lock.read_text(), package))
+            variant.lock.write_text(without_package(read_lock(framework), package))
         lock(variant)
     return variant

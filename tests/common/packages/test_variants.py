@@ -86,6 +86,12 @@ def test_name_with_a_version_is_a_framework_of_its_own(toy: Framework, tmp_path:
     assert "/toy-1.0:" in image_tag(native(known["toy@1.0"]), images()["slim"])
 
 
+def test_version_of_a_framework_without_a_lock_is_refused(toy: Framework, tmp_path: Path) -> None:
+    toy.lock.unlink()
+    with pytest.raises(UsageError, match=r"^requirements\.lock of toy is missing\. Run make lock FRAMEWORK=toy\.$"):
+        variants.framework_at_version(toy, "1.0", root=tmp_path / "variants")
+
+
 def test_unknown_name_with_a_version_is_refused_like_any_other(toy: Framework, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=tox is unknown\. Did you mean toy\?"):
         variants.with_named_variants("tox@1.0", {"toy": toy}, root=tmp_path / "variants")
@@ -153,9 +159,10 @@ def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_p
     assert second.framework.version == "1.0"
 
 
-def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["{tmp_path}/nothing", "~nosuchuser/nothing"])
+def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path, folder: str) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=.*/nothing is not a framework: must be a folder with app\.py"):
-        variants.with_named_variants(f"{tmp_path}/nothing", {"toy": toy})
+        variants.with_named_variants(folder.format(tmp_path=tmp_path), {"toy": toy})
 
 
 def test_checkout_is_built_and_locked_once_per_content(toy: Framework, checkout: Path, tmp_path: Path) -> None:
