@@ -24,7 +24,7 @@ import common.engine.builds
 from common.catalog.images import DEFAULT_PYTHON, image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
-from common.engine.build_context import start_script, write_context
+from common.engine.build_context import sources, start_script, write_context
 from common.engine.builds import (
     PYTHON,
     BuildOutcome,
@@ -347,6 +347,24 @@ def test_context_excludes_stray_files(tmp_path: Path) -> None:
         "requirements.txt",
     }
     assert "a stray file" not in "".join(path.read_text() for path in context.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("docker/Dockerfile", True),
+        ("docker/healthcheck.py", True),
+        ("common/catalog/servers.py", True),
+        ("common/contract/__init__.py", True),
+        ("common/engine/build_context.py", True),
+        ("docker/compose.yaml", False),
+        ("docker/generator.Dockerfile", False),
+        ("docker/bases/alpine.sh", False),
+    ],
+)
+def test_revision_of_an_image_is_that_of_what_is_in_it(tmp_path: Path, file: str, *, counts: bool) -> None:
+    assert (ROOT / file).exists()
+    assert any((ROOT / file).is_relative_to(source) for source in sources(toy_stack(tmp_path, "toy"))) is counts
 
 
 def test_start_script_takes_port_and_workers_from_its_environment(tmp_path: Path) -> None:
