@@ -75,3 +75,9 @@ def parse_decimal(text: str) -> float:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, such as ``1 round`` or ``5 rounds``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def last_lines(output: str, count: int) -> str:
+    """Return the last lines of a program's output that are not blank, joined into one."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return " | ".join(lines[-count:])

@@ -17,6 +17,7 @@ from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
 from common.packages.indexes import run_uv
 from common.project import ROOT
+from common.words import last_lines
 
 RECIPES = ROOT / "docker" / "bases"
 LABEL = "stand-in.base"
@@ -87,7 +88,8 @@ def _is_present(reference: str, report: Report) -> bool:
 def _check_requirements(missing: Sequence[Image], python: str) -> None:
     if python != PYTHON:
         raise UsageError(
-            f"invalid PYTHON={python}: stand-ins exist for {PYTHON} only. Or name a registry with BASE_REGISTRY=."
+            f"invalid PYTHON={python}: stand-ins exist for {PYTHON} only. Use PYTHON={PYTHON}, or pull the official "
+            "image, from a mirror with BASE_REGISTRY=."
         )
     alpine = any(image.name == "alpine" for image in missing)
     if alpine and platform.machine() != "x86_64":
@@ -154,7 +156,7 @@ def _run(line: Sequence[str | Path]) -> None:
         check=False,
     )
     if recipe.returncode != 0:
-        tail = "\n".join(recipe.stdout.decode(errors="replace").splitlines()[-TAIL_LINES:])
+        tail = last_lines(recipe.stdout.decode(errors="replace"), TAIL_LINES)
         raise FailedError(
-            f"{Path(line[0]).name} failed with exit status {recipe.returncode}. The end of its output:\n{tail}"
+            f"{Path(line[0]).name} failed with exit status {recipe.returncode}. The end of its output: {tail}"
         )

@@ -14,6 +14,8 @@ PORT = 8000
 """The port on which an image's server listens unless its environment sets ``PORT``."""
 
 _EXCLUDED = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "pyproject.toml", LOCK, RELEASED)
+_COPIED = ("Dockerfile", "healthcheck.py")
+"""The files of ``docker/`` that are part of a context."""
 
 
 def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:
@@ -24,16 +26,17 @@ def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:
     shutil.copy(root / "common" / "__init__.py", app / "common")
     (app / "start").write_text(start_script(stack))
     (folder / "requirements.txt").write_text(stack_requirements(stack))
-    for name in ("Dockerfile", "healthcheck.py"):
+    for name in _COPIED:
         shutil.copy(root / "docker" / name, folder)
     _normalize_modes(folder)
     (app / "start").chmod(0o755)
 
 
 def sources(stack: Stack, *, root: Path = ROOT) -> tuple[Path, ...]:
-    """Return the files and folders of this project that an image of the stack is made of."""
+    """Return the files and folders of this project that decide what is in an image of the stack."""
     common = root / "common"
-    return stack.framework.folder, common / "contract", common / "__init__.py", root / "docker"
+    copied = (common / "contract", common / "__init__.py", *(root / "docker" / name for name in _COPIED))
+    return stack.framework.folder, *copied, common / "catalog" / "servers.py", common / "engine" / "build_context.py"
 
 
 def start_script(stack: Stack) -> str:

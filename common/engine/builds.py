@@ -29,6 +29,7 @@ from common.packages.indexes import proxy_arguments, secret_arguments
 from common.packages.locks import stack_requirements
 from common.parallel import each_finished
 from common.project import PROJECT, ROOT
+from common.words import last_lines
 
 FRAMEWORK = f"{PROJECT}.framework"
 SERVER = f"{PROJECT}.server"
@@ -136,8 +137,8 @@ def build_images(
 
     ``BASE`` and ``BASE_REGISTRY`` in ``env`` choose other base images.
 
-    Raise ``UsageError`` before anything is built if the engine, a client or a base image is missing, and
-    ``FailedError`` with the names of the failed images after all builds have ended.
+    Raise ``UsageError`` before anything is built if the engine, a client or a base image is missing, and after all
+    builds have ended ``FailedError`` with the names of the failed images and the reason of the first one.
     """
     planned = _plan_jobs(stacks, images, python, env)
     client = build_client()
@@ -147,8 +148,11 @@ def build_images(
     for _, outcome in each_finished(partial(_run_job, client=client), planned, at_once=jobs):
         report(str(outcome))
         outcomes.append(outcome)
-    if failed := sorted(outcome.tag for outcome in outcomes if outcome.state is BuildState.FAILED):
-        raise FailedError(f"{len(failed)} of {len(outcomes)} images were not built: {', '.join(failed)}")
+    if failed := sorted((one for one in outcomes if one.state is BuildState.FAILED), key=lambda one: one.tag):
+        raise FailedError(
+            f"{len(failed)} of {len(outcomes)} images were not built: {', '.join(one.tag for one in failed)}. "
+            f"The logs are in {LOGS.relative_to(ROOT)}; {failed[0].reason}"
+        )
     return tuple(outcomes)
 
 
@@ -239,7 +243,6 @@ def _remove_superseded(image_id: str) -> None:
 
 
 def _log_tail(log: Path) -> str:
-    """Return the end of a log, without the builder's repetition of the command that failed."""
+    """Return the end of a log in one line, without the builder's repetition of the command that failed."""
     text = re.split(r"^#\d+ ERROR: ", log.read_text(errors="replace"), maxsplit=1, flags=re.MULTILINE)[0]
-    lines = text.splitlines()[-TAIL_LINES:]
-    return "\n".join([f"the end of {log.relative_to(ROOT)}:", *(f"    {line}" for line in lines)])
+    return f"the end of {log.relative_to(ROOT)}: {last_lines(text, TAIL_LINES)}"

@@ -77,7 +77,7 @@ def reason_of(error: Exception) -> str:
 
 def variables_of(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return the environment variables of an image or a container, from the engine's description of it."""
-    return dict(line.partition("=")[::2] for line in attributes["Config"]["Env"] or [])
+    return dict(line.partition("=")[::2] for line in attributes["Config"].get("Env") or [])
 
 
 def engine_answers() -> bool:
@@ -91,7 +91,7 @@ def engine_answers() -> bool:
 
 def engine_socket() -> str | None:
     """Return the path of the Unix socket through which the engine is reached; ``None`` if that is a network."""
-    scheme, _, path = (os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")).partition("://")
+    scheme, _, path = _engine_address().partition("://")
     return path if scheme == "unix" else None
 
 
@@ -113,10 +113,21 @@ def build_client() -> str:
 
 
 def build_environment() -> dict[str, str]:
-    """Return an environment in which every client builds one plain image with the engine's own BuildKit."""
-    # A builder outside the engine would not see local base images. Attestations would make each image an index.
-    ours = {name: value for name, value in os.environ.items() if name not in {"BUILDX_BUILDER", "BUILDKIT_PROGRESS"}}
-    return ours | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    """Return an environment in which every client builds one plain image with the BuildKit of ``engine``."""
+    # A builder outside the engine would not see local base images. Attestations would make each image an index. The SDK
+    # knows no contexts, so that a client could build with another engine than the one in which we look for the image.
+    choices = {"BUILDX_BUILDER", "BUILDKIT_PROGRESS", "DOCKER_CONTEXT"}
+    ours = {name: value for name, value in os.environ.items() if name not in choices}
+    return ours | {
+        "DOCKER_HOST": _engine_address(),
+        "DOCKER_BUILDKIT": "1",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    }
+
+
+def _engine_address() -> str:
+    """Return the address at which the SDK looks for the engine."""
+    return os.environ.get("DOCKER_HOST") or DEFAULT_UNIX_SOCKET.removeprefix("http+")
 
 
 def _engine_version() -> str:
@@ -160,7 +171,12 @@ def _ask(client: str, *arguments: str) -> tuple[bool, str]:
     """Run a client, and return whether it succeeded with its output, or else the last line of the error."""
     try:
         process = subprocess.run(
-            [client, *arguments], capture_output=True, text=True, timeout=CLIENT_TIMEOUT_S, check=False
+            [client, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_TIMEOUT_S,
+            env=build_environment(),
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, _last_line(error)

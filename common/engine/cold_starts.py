@@ -21,7 +21,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 from requests import RequestException
 
-from common.engine.client import engine
+from common.engine.client import API_VERSION, engine
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
 from common.host.network import Link
@@ -164,9 +164,9 @@ def _options(folder: Path, sock: Path, registry: str) -> list[str]:
 def _answers(sock: Path) -> bool:
     with (
         suppress(DockerException, RequestException),
-        closing(docker.DockerClient(base_url=f"unix://{sock}", version="1.40", timeout=PING_TIMEOUT_S)) as client,
+        closing(docker.DockerClient(base_url=f"unix://{sock}", version=API_VERSION, timeout=PING_TIMEOUT_S)) as client,
     ):
-        return sock.exists() and bool(client.ping())
+        return sock.exists() and bool(client.api.version(api_version=False))
     return False
 
 

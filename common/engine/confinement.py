@@ -66,4 +66,5 @@ def confine(memory_bytes: int | None = None, *, user: str | None = None) -> Conf
 
 def confine_guest(memory_bytes: int | None = None) -> Confinement:
     """Return the confinement of a container of the user's own image: as ``docker run`` has it, with our limits."""
-    return replace(confine(memory_bytes), read_only=False, writable=(), capabilities=DOCKERS_CAPABILITIES)
+    ours = confine(memory_bytes)
+    return replace(ours, read_only=False, writable=(), capabilities=DOCKERS_CAPABILITIES, new_privileges=True)

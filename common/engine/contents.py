@@ -107,7 +107,8 @@ def read_files(tar: io.RawIOBase) -> tuple[dict[str, int], dict[str, str]]:
             if member.isdir():
                 continue
             files[path] = member.size
-            if PACKAGE_DATABASES.fullmatch(path) and (content := archive.extractfile(member)) is not None:
+            # A link is a member without content; what it leads to may be in another layer.
+            if member.isreg() and PACKAGE_DATABASES.fullmatch(path) and (content := archive.extractfile(member)):
                 texts[path] = content.read().decode(errors="replace")
     return files, texts
 
@@ -143,7 +144,7 @@ def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str
                 hidden = f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")
                 files.pop(hidden, None)
                 _hide(files, f"{hidden}/")
-        files |= {path: size for path, size in layer.files.items() if WHITEOUT not in path}
+        files |= {path: size for path, size in layer.files.items() if not PurePosixPath(path).name.startswith(WHITEOUT)}
         texts |= layer.texts
     return files, {path: text for path, text in texts.items() if path in files}
 

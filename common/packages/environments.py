@@ -25,6 +25,8 @@ from common.packages.locks import stack_requirements
 from common.project import ROOT
 
 ENVIRONMENTS = ROOT / ".cache" / "environments"
+COMPLETE = "complete"
+"""The name of the file that is written last, with the environment's size, and touched by every use."""
 DIGEST_LENGTH = 12
 BLOCK_BYTES = 512
 """The unit of ``st_blocks`` (stat(2))."""
@@ -55,28 +57,41 @@ def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRO
     requirements = stack_requirements(stack)
     digest = hashlib.sha256(f"{_version(python)}\n{requirements}".encode()).hexdigest()[:DIGEST_LENGTH]
     folder = root / f"{stack.name}-{digest}"
-    complete = folder / "complete"  # written last: a folder without it is what a killed run left behind
-    if not complete.exists():
-        with _locked(folder) as lock_descriptor:
-            if not complete.exists():  # another run may have finished while this one waited for the lock
-                uv = partial(run_uv, what=f"The environment of {stack.name}", keep_open=(lock_descriptor,))
-                _create(folder, python, requirements, uv)
-                complete.write_text(str(_size_bytes(folder)))
-                with suppress(FileNotFoundError):  # another run is making room as well
-                    _make_room(root)
-    complete.touch()
+    complete = folder / COMPLETE
+    with _locked(folder) as lock_descriptor:
+        if created := not complete.exists():
+            uv = partial(run_uv, what=f"The environment of {stack.name}", keep_open=(lock_descriptor,))
+            _create(folder, python, requirements, uv)
+            complete.write_text(str(_size_bytes(folder)))
+        complete.touch()
+    if created:
+        with suppress(FileNotFoundError):  # another run is making room as well
+            _make_room(root)
     return folder
 
 
 def _make_room(root: Path) -> None:
-    """Remove the environments that have not been used for longest until all are within ``LIMIT_BYTES`` together."""
-    used = sorted(root.glob("*/complete"), key=lambda file: file.stat().st_mtime, reverse=True)
+    """Remove what killed runs left incomplete, and those not used for longest until all are within ``LIMIT_BYTES``."""
     total = 0
-    for file in used:
-        total += int(file.read_text() or 0)
-        if total > LIMIT_BYTES and file.stat().st_mtime < time.time() - SPARED_S:
-            file.unlink()  # first, so that it is never taken for complete
-            shutil.rmtree(file.parent, ignore_errors=True)
+    for folder in sorted(filter(Path.is_dir, root.iterdir()), key=_used_at_s, reverse=True):
+        complete = folder / COMPLETE
+        fits = complete.exists() and (total := total + int(complete.read_text() or 0)) <= LIMIT_BYTES
+        if not fits:
+            _remove_unused(folder)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove an environment, unless it is being created or was used within ``SPARED_S``."""
+    with suppress(BlockingIOError), _locked(folder, wait=False):
+        if _used_at_s(folder) < time.time() - SPARED_S:
+            (folder / COMPLETE).unlink(missing_ok=True)  # first, in case that this run is killed, too
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _used_at_s(folder: Path) -> float:
+    """Return when an environment was last used, or when its creation began if it is incomplete."""
+    complete = folder / COMPLETE
+    return (complete if complete.exists() else folder).stat().st_mtime
 
 
 def _size_bytes(folder: Path) -> int:
@@ -95,15 +110,15 @@ def _create(folder: Path, python: Path, requirements: str, uv: Callable[..., Non
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Yield the descriptor of a lock file beside ``folder``.
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[int]:
+    """Yield the descriptor of a lock file beside ``folder``; ``BlockingIOError`` if it is taken and not waited for.
 
     The kernel releases the lock when the last process that holds the descriptor exits. uv inherits it, so an installer
     that outlives its killed caller still keeps others out.
     """
     make_folder(folder.parent)
     with (folder.parent / f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file.fileno()
 
 

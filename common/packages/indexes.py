@@ -6,6 +6,7 @@ arguments, so that no image keeps them. None of it is ever written to the projec
 
 import ast
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,14 +14,20 @@ from functools import cache
 from pathlib import Path
 
 from common.errors import FailedError, UsageError
+from common.words import last_lines
 
 ERROR_LINES = 8
 
 _SECTIONS = ("global", "install", ":env:")
 """The sections of pip's configuration that apply to installing; a later one overrides an earlier one."""
 
-_OLDER_NAMES = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
-"""uv's variables that have an older name, which is also accepted."""
+_OTHER_NAMES = {
+    "UV_DEFAULT_INDEX": "UV_INDEX_URL",
+    "UV_INDEX": "UV_EXTRA_INDEX_URL",
+    "HTTP_PROXY": "http_proxy",
+    "HTTPS_PROXY": "https_proxy",
+}
+"""uv's variables that have another name, which is also accepted."""
 _SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host", "no-index", "proxy", "timeout", "retries")
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
@@ -33,7 +40,7 @@ def uv_environment(*, local: bool = True) -> dict[str, str]:
     pip's configuration are left out.
     """
     from_pip = as_uv_variables(pip_options() if local else without_local_paths(pip_options()))
-    applicable = {name: value for name, value in from_pip.items() if _OLDER_NAMES.get(name, name) not in os.environ}
+    applicable = {name: value for name, value in from_pip.items() if _OTHER_NAMES.get(name, name) not in os.environ}
     return {**applicable, **os.environ}
 
 
@@ -84,6 +91,8 @@ def as_uv_variables(options: Mapping[str, str]) -> dict[str, str]:
         "UV_FIND_LINKS": ",".join(links),
         "UV_INSECURE_HOST": " ".join(options.get("trusted-host", "").split()),
         "SSL_CERT_FILE": options.get("cert", ""),
+        "HTTP_PROXY": options.get("proxy", ""),
+        "HTTPS_PROXY": options.get("proxy", ""),
     }
     return {name: value for name, value in variables.items() if value}
 
@@ -105,10 +114,10 @@ def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ..
         pass_fds=keep_open,
     )
     if result.returncode != 0:
-        tail = "\n".join(result.stderr.strip().splitlines()[-ERROR_LINES:])
         raise FailedError(
             f"{what} could not be created: uv exited with status {result.returncode}. If it reached no package index, "
-            f"set one in pip's configuration or in UV_DEFAULT_INDEX. The end of its output:\n{tail}"
+            "set one in pip's configuration or in UV_DEFAULT_INDEX. The end of its output: "
+            f"{last_lines(result.stderr, ERROR_LINES)}"
         )
 
 
@@ -134,11 +143,27 @@ def proxy_arguments(env: Mapping[str, str] = os.environ) -> Iterator[str]:
 
 
 def ca_bundle(env: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the CA bundle: ``CA_BUNDLE``, ``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE`` or the system's, if any."""
-    if (bundle := env.get("CA_BUNDLE")) and not Path(bundle).is_file():
-        raise UsageError(f"invalid CA_BUNDLE={bundle}: must be a file of certificates in PEM format.")
-    configured = (env.get(name, "") for name in ("CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"))
-    return next((Path(path) for path in (*configured, *_SYSTEM_BUNDLES) if path and Path(path).is_file()), None)
+    """Return the first of ``CA_BUNDLE``, ``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE``, pip's ``cert`` and the system's.
+
+    Those that do not exist are passed over, but for ``CA_BUNDLE``. ``None`` if there are none. Raise ``UsageError`` if
+    the chosen file does not hold certificates.
+    """
+    configured = {name: env.get(name, "") for name in ("CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
+    configured["cert"] = pip_options().get("cert", "")
+    for name, path in configured.items():
+        if path and (name == "CA_BUNDLE" or Path(path).is_file()):
+            if not _holds_certificates(path):
+                raise UsageError(f"invalid {name}={path}: must be a file of certificates in PEM format.")
+            return Path(path)
+    return next((Path(path) for path in _SYSTEM_BUNDLES if Path(path).is_file()), None)
+
+
+def _holds_certificates(path: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:  # of which SSLError is a kind
+        return False
+    return True
 
 
 def pip_config(options: Mapping[str, str]) -> str:

@@ -111,6 +111,13 @@ def _mismatch(lock_text: str, name: str, requirement: Requirement) -> str | None
     return None
 
 
+def read_lock(framework: Framework) -> str:
+    """Return the text of the framework's lock; ``UsageError`` with the command that writes it if there is none."""
+    if not framework.lock.exists():
+        raise UsageError(_stale(framework, "is missing"))
+    return framework.lock.read_text()
+
+
 def stack_requirements(stack: Stack) -> str:
     """Return the part of the framework's lock that this stack needs; raise ``UsageError`` if the lock is stale."""
     if (reason := why_stale(stack.framework)) is not None:

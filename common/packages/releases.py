@@ -16,7 +16,7 @@ from common.catalog.frameworks import OLDEST_PYTHON, RELEASED, Framework
 from common.catalog.servers import SERVERS
 from common.errors import FailedError
 from common.host.folders import make_folder, temporary_folder
-from common.packages.locks import compile_lock, index_entries, lock
+from common.packages.locks import compile_lock, index_entries, lock, read_lock
 
 TIMEOUT_S = 60
 HEAD = "# When each version in requirements.lock was released, as the package index says. Written by make lock.\n"
@@ -111,10 +111,11 @@ def pins(lock_text: str) -> dict[str, str]:
 
 
 def outdated_in_lock(framework: Framework) -> tuple[Change, ...]:
-    """Return what an upgrade of a framework would change; its lock stays as it is."""
+    """Return what an upgrade of a framework would change; its lock stays as it is. Errors as ``read_lock``."""
+    before = read_lock(framework)
     with temporary_folder("outdated") as folder:
         newest = lock(replace(framework, folder=folder)).read_text()
-    return changes(framework.lock.read_text(), newest)
+    return changes(before, newest)
 
 
 def upgrade(chosen: Collection[Framework]) -> dict[str, tuple[Change, ...]]:

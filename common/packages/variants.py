@@ -20,15 +20,15 @@ from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv
-from common.packages.locks import lock, why_stale, without_package
+from common.packages.locks import lock, read_lock, why_stale, without_package
 from common.project import ROOT
 from common.words import one_of
 
 VARIANTS = ROOT / ".cache" / "variants"
 CHECKOUTS = ROOT / ".cache" / "checkouts"
 DIGEST_LENGTH = 12
-_IGNORED_FOLDERS = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
-"""Folders that contain no source code; those whose names begin with a dot are left out too."""
+_BUILT = frozenset({"build", "dist", "node_modules", "venv"})
+"""Folders at the top of a checkout that usually hold what was built or installed; further down they may be packages."""
 
 
 def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
@@ -57,7 +57,7 @@ def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path
     for part in map(str.strip, text.split(",")):
         name, at, version = part.partition("@")
         if "/" in part:
-            variants[part] = _own_framework(Path(part).expanduser())
+            variants[part] = _own_framework(Path(os.path.expanduser(part)))  # noqa: PTH111 -- keeps an unknown user
         elif at:
             framework = known[one_of(name, known, variable="FRAMEWORK")]
             variant = framework_at_version(framework, version, root=root)
@@ -164,12 +164,13 @@ def source_digest(source: Path) -> str:
     return digest.hexdigest()[:DIGEST_LENGTH]
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def _sources(folder: Path, ignored: frozenset[str] = _BUILT) -> Iterator[Path]:
+    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top."""
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name in _IGNORED_FOLDERS or path.suffix == ".egg-info":
+        if path.name.startswith(".") or path.name in {"__pycache__", *ignored} or path.suffix == ".egg-info":
             continue
         if path.is_dir():
-            yield from _sources(path)
+            yield from _sources(path, frozenset())
         elif path.is_file():
             yield path
 
@@ -226,6 +227,6 @@ def _made(framework: Framework, variant: Framework, package: str) -> Framework:
     shutil.copytree(framework.folder, variant.folder, ignore=ignored, dirs_exist_ok=True)
     if why_stale(variant) is not None:
         if not variant.lock.exists():
-            variant.lock.write_text(without_package(framework.lock.read_text(), package))
+            variant.lock.write_text(without_package(read_lock(framework), package))
         lock(variant)
     return variant

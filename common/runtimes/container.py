@@ -22,6 +22,7 @@ from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.runtimes.base import RunningServer
+from common.words import last_lines
 
 KILLED = 137
 """The exit status of a process that ``SIGKILL`` ended (128 + 9)."""
@@ -201,7 +202,7 @@ def addresses(
         return shared, shared, ()
     if publish is not None:
         return f"http://127.0.0.1:{publish}", f"http://127.0.0.1:{publish}", ()
-    own = f"http://{settings['NetworkSettings']['IPAddress']}:{port}"
+    own = f"http://{settings['NetworkSettings']['Networks']['bridge']['IPAddress']}:{port}"
     if not inside:
         return own, own, ()
     return f"http://127.0.0.1:{port}", own, ("nsenter", "-t", str(settings["State"]["Pid"]), "-n")
@@ -240,5 +241,5 @@ def _exit_status(container: Container) -> str:
 
 
 def _with_log(container: Container, reason: str) -> str:
-    tail = container.logs(tail=TAIL_LINES).decode(errors="replace").strip()
-    return f"{reason}; the end of its log:\n{tail}" if tail else f"{reason}; its log is empty"
+    tail = last_lines(container.logs(tail=TAIL_LINES).decode(errors="replace"), TAIL_LINES)
+    return f"{reason}; the end of its log: {tail}" if tail else f"{reason}; its log is empty"

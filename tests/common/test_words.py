@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UsageError
-from common.words import counted, parse_decimal, parse_whole, select
+from common.words import counted, last_lines, parse_decimal, parse_whole, select
 
 KNOWN = ("falcon", "falcon_asgi", "flask", "flask_restful")
 
@@ -75,3 +75,11 @@ def test_anything_else_is_no_number(text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 rounds"), (1, "1 round"), (12_000, "12,000 rounds")])
 def test_a_count_is_written_with_its_noun(count: int, text: str) -> None:
     assert counted(count, "round") == text
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [("", ""), ("one\n", "one"), ("one\r\n\n  two\n \n", "one | two"), ("one\ntwo\nthree\nfour", "two | three | four")],
+)
+def test_end_of_an_output_is_one_line(output: str, line: str) -> None:
+    assert last_lines(output, 3) == line

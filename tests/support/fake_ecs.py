@@ -237,7 +237,7 @@ class FakeEcs:
             if not behaviour.without_pull_times:
                 task |= times
             task["container"] = self._start(definition, task["request"])
-            address = task["container"].attrs["NetworkSettings"]["IPAddress"]
+            address = task["container"].attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
             interface = f"eni-{secrets.token_hex(8)}"
             details = {"networkInterfaceId": interface, "privateIPv4Address": address}
             task["attachments"] = [{"type": "eni", "details": [{"name": k, "value": v} for k, v in details.items()]}]

@@ -1,11 +1,11 @@
-"""Tests of what ``make upgrade`` prints, and when."""
+"""Tests of the commands that list, lock and upgrade frameworks."""
 
 from pathlib import Path
 
 import pytest
 
 from common.cli import catalog
-from common.errors import FailedError
+from common.errors import FailedError, UsageError
 from common.packages.locks import lock
 from tests.support.toy_packages import only_wheels, write_framework, write_wheel
 
@@ -29,3 +29,12 @@ def test_what_an_upgrade_affects_is_printed_even_if_conformance_cannot_be_checke
     printed = capsys.readouterr().out
     assert "make compare A=toy@1.0 B=toy" in printed
     assert "CHANGELOG, Results affected: Toy 1.0 to 2.0." in printed
+
+
+def test_missing_lock_is_named_before_any_package_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {name: write_framework(tmp_path / "frameworks" / name, "toy") for name in ("locked", "new")}
+    made["locked"].lock.touch()
+    monkeypatch.setattr(catalog, "frameworks", lambda: made)
+    monkeypatch.setattr(catalog, "outdated_in_lock", lambda _: pytest.fail("packages were looked up"))
+    with pytest.raises(UsageError, match=r"^requirements\.lock of new is missing\. Run make lock FRAMEWORK=new\.$"):
+        catalog.outdated(framework="all")

@@ -2,14 +2,15 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from docker import DockerClient
 
 import common.engine.bases
 from common.catalog.images import Image, images
-from common.engine.bases import DEBIAN_NEEDS, is_stand_in, make_bases, packages_missing
-from common.errors import UsageError
+from common.engine.bases import DEBIAN_NEEDS, _run, is_stand_in, make_bases, packages_missing
+from common.errors import FailedError, UsageError
 from tests.conftest import absent
 
 
@@ -64,8 +65,20 @@ def test_packages_of_missing_programs_and_files_are_named(needs: dict[str, str],
 
 
 def test_python_version_without_stand_ins_is_refused(slim: Image) -> None:
-    with pytest.raises(UsageError, match=r"^invalid PYTHON=3\.12: stand-ins exist for 3\.13 only"):
+    with pytest.raises(
+        UsageError, match=r"^invalid PYTHON=3\.12: stand-ins exist for 3\.13 only\. Use PYTHON=3\.13, or"
+    ):
         make_bases([slim], "3.12", report=lambda _: None)
+
+
+def test_failed_recipe_is_reported_in_one_line(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.sh"
+    recipe.write_text("#!/bin/sh\necho one; echo; echo two >&2; exit 3\n")
+    recipe.chmod(0o755)
+    with pytest.raises(
+        FailedError, match=r"^recipe\.sh failed with exit status 3\. The end of its output: one \| two$"
+    ):
+        _run([recipe])
 
 
 def test_missing_packages_are_named_before_anything_is_made(

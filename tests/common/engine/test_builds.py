@@ -25,8 +25,17 @@ import common.engine.builds
 from common.catalog.images import DEFAULT_PYTHON, image_tag, images
 from common.catalog.stacks import Stack
 from common.engine.bases import is_stand_in
-from common.engine.build_context import start_script, write_context
-from common.engine.builds import BuildOutcome, BuildState, build_images, image_size_bytes, log_file, pinned_versions
+from common.engine.build_context import sources, start_script, write_context
+from common.engine.builds import (
+    PYTHON,
+    BuildOutcome,
+    BuildState,
+    build_images,
+    image_labels,
+    image_size_bytes,
+    log_file,
+    pinned_versions,
+)
 from common.errors import FailedError, UsageError
 from common.packages.indexes import pip_options
 from common.project import ROOT
@@ -242,13 +251,37 @@ def test_failed_build_does_not_stop_the_others(
     bad = toy_stack(tmp_path, f"{toy_name}_bad", dependencies=("toy-dependency",), lock=wrong, unavailable=musl)
     good = toy_stack(tmp_path, toy_name, unavailable=musl)
     lines: list[str] = []
-    with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {image_tag(bad, SLIM)}$"):
+    with pytest.raises(FailedError, match=rf"1 of 4 images were not built: {image_tag(bad, SLIM)}\. .*DO NOT MATCH"):
         build_images([bad, good], [SLIM, images()["alpine"]], report=lines.append)
     text = "\n".join(lines)
     assert engine.images.get(image_tag(good, SLIM))
     assert f"{image_tag(good, images()['alpine'])}  not available: no wheel for musl" in text
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in text
     assert re.search(rf"{image_tag(good, SLIM)}  [\d.]+ MB  [\d.]+ s", text)
+
+
+def test_error_names_the_failed_images_and_the_reason_of_the_first_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a terminal it is all that is left of the builds."""
+
+    def fail(job: Any, *_: Any) -> bool:  # noqa: ANN401 -- private
+        job.log.write_text(f"#7 step\n\n  no wheel for {job.stack.framework.name}\n#8 ERROR: the whole command\n")
+        return False
+
+    for name, value in {"ROOT": tmp_path, "LOGS": tmp_path / "logs", "_build": fail}.items():
+        monkeypatch.setattr(common.engine.builds, name, value)
+    for name in ("build_client", "_require_base", "find_image"):
+        monkeypatch.setattr(common.engine.builds, name, lambda *_: None)
+    first, second = (toy_stack(tmp_path / name, name) for name in ("toy_a", "toy_b"))
+    lines: list[str] = []
+    with pytest.raises(FailedError) as error:
+        build_images([second, first], [SLIM], report=lines.append)
+    assert str(error.value) == (
+        f"2 of 2 images were not built: {image_tag(first, SLIM)}, {image_tag(second, SLIM)}. The logs are in logs; "
+        f"the end of logs/{log_file(image_tag(first, SLIM)).name}: #7 step | no wheel for toy_a"
+    )
+    assert [line.splitlines() for line in lines] == [[line] for line in lines]
 
 
 def test_missing_base_is_named_before_anything_is_built(
@@ -331,8 +364,39 @@ def test_context_excludes_stray_files(tmp_path: Path) -> None:
     assert "a stray file" not in "".join(path.read_text() for path in context.rglob("*") if path.is_file())
 
 
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("docker/Dockerfile", True),
+        ("docker/healthcheck.py", True),
+        ("common/catalog/servers.py", True),
+        ("common/contract/__init__.py", True),
+        ("common/engine/build_context.py", True),
+        ("docker/compose.yaml", False),
+        ("docker/generator.Dockerfile", False),
+        ("docker/bases/alpine.sh", False),
+    ],
+)
+def test_revision_of_an_image_is_that_of_what_is_in_it(tmp_path: Path, file: str, *, counts: bool) -> None:
+    assert (ROOT / file).exists()
+    assert any((ROOT / file).is_relative_to(source) for source in sources(toy_stack(tmp_path, "toy"))) is counts
+
+
 def test_start_script_takes_port_and_workers_from_its_environment(tmp_path: Path) -> None:
     assert start_script(toy_stack(tmp_path, "toy")) == '#!/bin/sh\nexec python3 app.py "$PORT"\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "python"),
+    [({"Env": ["PATH=/bin", "PYTHON_VERSION=3.13.5"]}, "3.13.5"), ({"Env": None}, "3.13"), ({}, "3.13")],
+)
+def test_label_names_the_python_that_the_base_states(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: dict[str, Any], python: str
+) -> None:
+    base = SimpleNamespace(id="sha256:0", attrs={"Config": config})
+    images_of_engine = SimpleNamespace(get=lambda _: base)
+    monkeypatch.setattr(common.engine.builds, "engine", lambda: SimpleNamespace(images=images_of_engine))
+    assert image_labels(toy_stack(tmp_path, "toy"), "base:1", "3.13")[PYTHON] == python
 
 
 def test_pinned_versions_are_those_installed_on_linux() -> None:

@@ -8,10 +8,11 @@ from docker.errors import APIError, DockerException
 from requests import ConnectionError as LostConnectionError
 
 import common.engine.client
-from common.engine.client import build_client, engine, engine_failure_named, variables_of
+from common.engine.client import build_client, build_environment, engine, engine_failure_named, variables_of
 from common.errors import FailedError, UsageError
 
 CLIENT = """#!/bin/sh
+[ -z "$DOCKER_CONTEXT" ] || {{ echo asked another engine >&2; exit 1; }}
 case "$1" in
   version) echo {version} 20.10.24 ;;
   buildx) exit {buildx} ;;
@@ -79,6 +80,24 @@ def test_build_client_is_the_first_one_with_buildkit(
     folders = [install_client(tmp_path / str(n), version, buildx=has) for n, (version, has) in enumerate(clients)]
     monkeypatch.setenv("PATH", ":".join(folders))
     assert build_client() == f"{folders[chosen]}/docker"
+
+
+@pytest.mark.usefixtures("_any_engine")
+@pytest.mark.parametrize(
+    ("host", "engine_of_builds"),
+    [(None, "unix:///var/run/docker.sock"), ("tcp://10.0.0.1:2375", "tcp://10.0.0.1:2375")],
+)
+def test_client_builds_with_the_engine_that_has_the_images_whatever_its_context(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str | None, engine_of_builds: str
+) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "desktop-linux")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if host is not None:
+        monkeypatch.setenv("DOCKER_HOST", host)
+    monkeypatch.setenv("PATH", install_client(tmp_path / "bin", "20.10.24", buildx=False))
+    assert build_client() == f"{tmp_path}/bin/docker"
+    environment = build_environment()
+    assert (environment["DOCKER_HOST"], environment.get("DOCKER_CONTEXT")) == (engine_of_builds, None)
 
 
 @pytest.mark.usefixtures("_any_engine")

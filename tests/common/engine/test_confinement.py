@@ -10,7 +10,7 @@ from typing import Any
 from docker import DockerClient
 
 from common.catalog.images import DEFAULT_PYTHON, images
-from common.engine.confinement import NOBODY, Confinement, confine
+from common.engine.confinement import NOBODY, Confinement, confine, confine_guest
 from common.engine.ownership import watched_containers
 
 BASE = images()["slim"].base(DEFAULT_PYTHON)
@@ -71,6 +71,13 @@ def test_memory_is_limited_to_half_of_the_machine_unless_a_limit_is_chosen() -> 
     machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert (confine().memory_bytes, confine().memory_chosen) == (machine_bytes // 2, False)
     assert (confine(64 * MB).memory_bytes, confine(64 * MB).memory_chosen) == (64 * MB, True)
+
+
+def test_guest_has_the_rights_that_docker_run_gives() -> None:
+    options = confine_guest(64 * MB).options()
+    assert (options["read_only"], options["tmpfs"], options["security_opt"]) == (False, {}, [])
+    assert "SETUID" in options["cap_add"]
+    assert (options["mem_limit"], options["pids_limit"]) == (64 * MB, 4096)
 
 
 def test_record_of_a_confinement_is_plain_data() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import tarfile
 
 import pytest
 import zstandard
@@ -47,6 +48,17 @@ def test_blob_that_is_not_a_layer_is_an_error(blob: bytes, media_type: str) -> N
         read_layer(io.BytesIO(blob), media_type)
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_package_database_that_is_a_link_has_no_text(kind: bytes) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        link = tarfile.TarInfo("var/lib/dpkg/status")
+        link.type, link.linkname = kind, "elsewhere"
+        archive.addfile(link)
+    layer = read_layer(io.BytesIO(buffer.getvalue()), "tar")
+    assert (layer.files, layer.texts) == ({"var/lib/dpkg/status": 0}, {})
+
+
 def make_layer(files: dict[str, int], texts: dict[str, str] | None = None) -> Layer:
     return Layer(diff_id="", tar_bytes=0, zstd_bytes=0, files=files, texts=texts or {})
 
@@ -59,6 +71,7 @@ def make_layer(files: dict[str, int], texts: dict[str, str] | None = None) -> La
         ({"etc/.wh.b": 0}, {"etc/a": 1}),
         ({"etc/.wh..wh..opq": 0, "etc/d": 4}, {"etc/d": 4}),
         ({".wh.etc": 0}, {}),
+        ({"etc/x.wh.js": 3}, {"etc/a": 1, "etc/b/c": 2, "etc/x.wh.js": 3}),
     ],
 )
 def test_later_layers_hide_and_replace_files(upper: dict[str, int], visible: dict[str, int]) -> None:

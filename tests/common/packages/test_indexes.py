@@ -1,7 +1,9 @@
 """The indexes and certificates configured for pip reach uv, and image builds as far as they apply there."""
 
+import shutil
 from pathlib import Path
 
+import certifi
 import pytest
 
 from common.errors import UsageError
@@ -49,6 +51,7 @@ def test_variables_override_the_install_section_which_overrides_the_global_one()
         ),
         ({"trusted-host": "a.example b.example"}, {"UV_INSECURE_HOST": "a.example b.example"}),
         ({"cert": "/etc/ca.pem"}, {"SSL_CERT_FILE": "/etc/ca.pem"}),
+        ({"proxy": "http://proxy:3128"}, {"HTTP_PROXY": "http://proxy:3128", "HTTPS_PROXY": "http://proxy:3128"}),
     ],
 )
 def test_option_of_pip_becomes_a_variable_of_uv(options: dict[str, str], variables: dict[str, str]) -> None:
@@ -80,6 +83,18 @@ def test_variables_set_for_uv_override_the_configuration_of_pip(monkeypatch: pyt
     assert variables["UV_INDEX_STRATEGY"] == "first-index"
     monkeypatch.setenv("UV_INDEX", "https://own.example/")
     assert uv_environment()["UV_INDEX"] == "https://own.example/"
+
+
+def test_proxy_of_the_environment_overrides_that_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(indexes, "pip_options", lambda: {"proxy": "http://pip:1"})
+    monkeypatch.setenv("https_proxy", "http://own:2")
+    variables = uv_environment()
+    assert {name: value for name, value in variables.items() if name.casefold().endswith("_proxy")} == {
+        "HTTP_PROXY": "http://pip:1",
+        "https_proxy": "http://own:2",
+    }
 
 
 def test_options_are_read_from_pips_files_and_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,14 +129,25 @@ def test_pip_configuration_contains_only_what_a_build_can_reach(options: dict[st
     assert pip_config(options) == expected
 
 
-def test_first_existing_bundle_is_used_and_a_missing_ca_bundle_is_refused(tmp_path: Path) -> None:
-    own, other = tmp_path / "own.pem", tmp_path / "other.pem"
-    own.touch()
-    other.touch()
+def test_first_existing_bundle_is_used_and_a_missing_ca_bundle_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other, pips = (shutil.copy(certifi.where(), tmp_path / name) for name in ("own.pem", "other.pem", "pips.pem"))
+    monkeypatch.setattr(indexes, "pip_options", lambda: {"cert": str(pips)})
     assert ca_bundle({"CA_BUNDLE": str(own), "SSL_CERT_FILE": str(other)}) == own
     assert ca_bundle({"REQUESTS_CA_BUNDLE": str(tmp_path), "SSL_CERT_FILE": str(other)}) == other
+    assert ca_bundle({"REQUESTS_CA_BUNDLE": "", "SSL_CERT_FILE": str(tmp_path / "missing.pem")}) == pips
     with pytest.raises(UsageError, match=r"^invalid CA_BUNDLE=.*missing\.pem: must be a file"):
         ca_bundle({"CA_BUNDLE": str(tmp_path / "missing.pem")})
+
+
+@pytest.mark.parametrize("name", ["CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_bundle_without_certificates_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "README.md").write_text("no certificates\n")
+    with pytest.raises(
+        UsageError, match=rf"^invalid {name}=.*README\.md: must be a file of certificates in PEM format"
+    ):
+        ca_bundle({name: str(tmp_path / "README.md")})
 
 
 def test_proxies_are_passed_by_name_without_their_values() -> None:

@@ -68,7 +68,7 @@ def test_variant_is_locked_once(toy: Framework, tmp_path: Path) -> None:
 
 
 def test_version_that_does_not_exist_fails_with_uvs_output(toy: Framework, tmp_path: Path) -> None:
-    with pytest.raises(FailedError, match=r"(?s)lock of toy-9\.9 could not be created.*toy==9\.9"):
+    with pytest.raises(FailedError, match=r"lock of toy-9\.9 could not be created.*toy==9\.9"):
         variants.framework_at_version(toy, "9.9", root=tmp_path / "variants")
 
 
@@ -84,6 +84,12 @@ def test_name_with_a_version_is_a_framework_of_its_own(toy: Framework, tmp_path:
     assert known["toy@1.0"].name == "toy@1.0"
     assert [stack.name for stack in stacks("toy,TOY@1.0", "default", known)] == ["toy+native", "toy@1.0+native"]
     assert "/toy-1.0:" in image_tag(native(known["toy@1.0"]), images()["slim"])
+
+
+def test_version_of_a_framework_without_a_lock_is_refused(toy: Framework, tmp_path: Path) -> None:
+    toy.lock.unlink()
+    with pytest.raises(UsageError, match=r"^requirements\.lock of toy is missing\. Run make lock FRAMEWORK=toy\.$"):
+        variants.framework_at_version(toy, "1.0", root=tmp_path / "variants")
 
 
 def test_unknown_name_with_a_version_is_refused_like_any_other(toy: Framework, tmp_path: Path) -> None:
@@ -154,9 +160,10 @@ def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_p
     assert (first.framework.own_folder, second.framework.own_folder) == (None, own.folder)
 
 
-def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["{tmp_path}/nothing", "~nosuchuser/nothing"])
+def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path, folder: str) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=.*/nothing is not a framework: must be a folder with app\.py"):
-        variants.with_named_variants(f"{tmp_path}/nothing", {"toy": toy})
+        variants.with_named_variants(folder.format(tmp_path=tmp_path), {"toy": toy})
 
 
 def test_checkout_is_built_and_locked_once_per_content(toy: Framework, checkout: Path, tmp_path: Path) -> None:
@@ -190,10 +197,22 @@ def test_checkout_may_have_the_version_to_which_the_framework_is_locked(
 
 def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checkout: Path) -> None:
     before = variants.source_digest(checkout)
-    for name in (".git", "__pycache__", "build"):
-        (checkout / name).mkdir()
+    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__"):
+        (checkout / name).mkdir(parents=True)
         (checkout / name / "file").touch()
     assert variants.source_digest(checkout) == before
+
+
+@pytest.mark.parametrize("name", ["build", "dist", "venv"])
+def test_packages_that_are_named_like_what_tools_leave_change_the_digest_of_a_checkout(
+    checkout: Path, name: str
+) -> None:
+    (checkout / "src" / "toy" / name).mkdir(parents=True)
+    file = checkout / "src" / "toy" / name / "x.py"
+    file.write_text("before = 1\n")
+    before = variants.source_digest(checkout)
+    file.write_text("after = 1\n")
+    assert variants.source_digest(checkout) != before
 
 
 def test_checkout_of_another_package_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -171,6 +173,25 @@ def test_bearer_challenge_is_answered_with_a_token_from_its_realm(login: Login |
     assert registry_with(handle, login).manifest("app", "one").compressed_bytes == 14
 
 
+def test_identity_token_is_exchanged_for_the_token_that_is_asked_for() -> None:
+    forms: list[dict[str, list[str]]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "auth.example":
+            forms.append(parse_qs(request.content.decode()))
+            return httpx.Response(200, json={"access_token": "opensesame"})
+        if request.headers.get("Authorization") == "Bearer opensesame":
+            return httpx.Response(200, content=PLAIN)
+        challenge = 'Bearer realm="https://auth.example/token",service="r",scope="repository:app:pull"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    login = Login(identity_token="sesame")  # noqa: S106 -- of this test
+    assert registry_with(handle, login).manifest("app", "one").compressed_bytes == 14
+    (form,) = forms
+    assert (form["grant_type"], form["refresh_token"]) == (["refresh_token"], ["sesame"])
+    assert (form["service"], form["scope"]) == (["r"], ["repository:app:pull"])
+
+
 def test_realm_that_gives_no_token_counts_as_refusal() -> None:
     challenge = 'Bearer realm="https://auth.example/token"'
     with pytest.raises(FailedError, match="refuses the login"):
@@ -203,6 +224,27 @@ def test_half_a_login_is_refused_without_its_value(name: str) -> None:
     with pytest.raises(UsageError, match=f"^{name} is set without REGISTRY_") as error:
         find_login("registry.example", {name: "sesame"})
     assert "sesame" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        ({"auth": base64.b64encode(b"reader:sesame").decode()}, {"username": "reader", "password": "sesame"}),
+        (
+            {"auth": base64.b64encode(b"00000000-0000-0000-0000-000000000000:").decode(), "identitytoken": "sesame"},
+            {"identitytoken": "sesame"},
+        ),
+    ],
+)
+def test_login_that_docker_has_stored_is_given_to_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: dict[str, str], sent: dict[str, str]
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": stored}}))
+    login = find_login("registry.example", {})
+    assert login is not None
+    assert login.for_engine() == sent
+    assert "sesame" not in repr(login)
 
 
 def test_repr_of_a_login_omits_the_password() -> None:

@@ -41,6 +41,13 @@ def test_services_have_the_images_that_make_builds() -> None:
     assert defaults == {"server": falcon, "master": GENERATOR, "worker": GENERATOR}
 
 
+def test_the_server_has_a_worker_for_each_vcpu_that_is_asked_for() -> None:
+    """Not those of WORKERS, which are the load generator's."""
+    server = SERVICES["server"]
+    assert server["environment"] == {"WORKERS": "${SERVER_WORKERS:-1}"}
+    assert (server["cpus"], server["cpuset"]) == ("${VCPU:-1}", "${SERVER_CORES:-0}")
+
+
 @pytest.fixture(scope="module")
 def environment(
     engine: DockerClient, toy_name: str, tmp_path_factory: pytest.TempPathFactory
