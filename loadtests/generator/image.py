@@ -12,6 +12,7 @@ from common.errors import FailedError
 from common.host.folders import temporary_folder
 from common.packages.indexes import proxy_arguments, secret_arguments
 from common.project import ROOT
+from common.words import last_lines
 
 _FOLDERS = ("common", "loadtests", "docker")
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "results", "published")
@@ -29,7 +30,7 @@ def build_generator(python: str, console: Console, tag: str = GENERATOR) -> str:
             line, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=build_environment(), check=False
         )
     if done.returncode:
-        raise FailedError(f"{tag} was not built: {' | '.join(done.stderr.strip().splitlines()[-5:])}")
+        raise FailedError(f"{tag} was not built: {last_lines(done.stderr, 5)}")
     return tag
 
 
