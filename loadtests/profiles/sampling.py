@@ -1,8 +1,12 @@
 """Sampling a stack's call stacks with py-spy while it is loaded."""
 
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from common.errors import FailedError
 from common.host.folders import temporary_folder
@@ -31,11 +35,11 @@ def profile(candidate: Candidate, setup: Setup) -> Profile:
     ):
         assert running.cpu_meter is not None
         file, pid = folder / "samples.txt", running.cpu_meter.removeprefix("tree:")
-        duration_s = round(setup.load.warmup_s + setup.load.window_s)
         line = [PY_SPY, "record", f"--pid={pid}", "--subprocesses", "--function", "--full-filenames", "--format=raw"]
-        line += ["--gil", f"--rate={RATE_HZ}", f"--duration={duration_s}", f"--output={file}"]
+        line += ["--gil", f"--rate={RATE_HZ}", f"--output={file}"]
         with supervised(line, cwd=folder, cores=setup.generator_cores) as sampler:
             measure(running, setup)
+            _stop(sampler)
             try:
                 sampler.wait(PATIENCE_S)
             except subprocess.TimeoutExpired as error:
@@ -45,6 +49,16 @@ def profile(candidate: Candidate, setup: Setup) -> Profile:
                 raise FailedError(f"py-spy saw nothing of {candidate.name}: {_reason(sampler)}")
     owners = Owners.of_stack(candidate.stack, environment(candidate.stack, candidate.interpreter))
     return Profile(name=candidate.name, stacks=stacks, owners=owners)
+
+
+def _stop(sampler: Program) -> None:
+    """Have py-spy write what it has seen and end, as Ctrl-C does.
+
+    A limit of time of its own would begin before the load does.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(sampler.pid).children():
+            process.send_signal(signal.SIGINT)
 
 
 def _reason(sampler: Program) -> str:

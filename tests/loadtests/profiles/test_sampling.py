@@ -1,18 +1,33 @@
 """A real stack is profiled under load, and the shares are plausible."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from common.cli.app import run
+from common.records.load import Setup
+from common.records.window import Load
+from common.runtimes.base import RunningServer
 from loadtests.cli.main import command_line
+from loadtests.profiles import sampling
+from loadtests.windows.measuring import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
+LATE_S = 5
+"""Longer than the load and its warm-up."""
 
 
-def test_a_profile_shows_server_and_framework(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_profile_shows_server_and_framework_however_late_the_load_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_late(running: RunningServer, setup: Setup) -> Load:
+        time.sleep(LATE_S)
+        return measure(running, setup)
+
+    monkeypatch.setattr(sampling, "measure", measure_late)
     file = tmp_path / "profile.html"
-    assert run(command_line(), ["profile", "--framework=flask", "--seconds=2", f"--out={file}"]) == 0
+    assert run(command_line(), ["profile", "--framework=flask", "--seconds=1", f"--out={file}"]) == 0
     assert capsys.readouterr().out.startswith("flask+gunicorn-gthread spends ")
     text = file.read_text()
     for place in ("gunicorn/workers/gthread.py", "flask/app.py", "werkzeug/"):
