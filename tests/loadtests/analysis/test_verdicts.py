@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.records.run import Cell, Conformance, LoadRun
+from common.records.run import Cell, Conformance, Guest, LoadRun
 from common.records.summary import Verdict
 from common.records.window import OpenLoop, Window
 from loadtests.analysis.verdicts import permits_ranking, verdicts
@@ -23,6 +23,7 @@ def _reasons(of_run: LoadRun, of_cell: Cell, windows: list[Window]) -> dict[Verd
 
 
 NONCONFORMING = cell("a+b", conformance=Conformance(passed=3, failed={"test_x": "said 500"}, duration_s=1.0))
+GUEST = cell("guest+own", guest=Guest(url="http://127.0.0.1:8000"))
 CLOSING = cell("a+b", keep_alive=False)
 DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
 
@@ -43,6 +44,7 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
         (Verdict.DISTURBED, "others used 30% of", RUN, CELL, _windows(server_cpu_s=1.3, server_cores_busy_s=1.9)),
         (Verdict.DISTURBED, "waited for a core for 60%", RUN, CELL, _windows(generator_run_delay_s=1.2)),
         (Verdict.THROTTLED, "of 1 vCPU held the server back for 20%", RUN, CELL, _windows(throttled_s=0.4)),
+        (Verdict.WALL_ONLY, "without PID= or CONTAINER=", RUN, GUEST, _windows(server_cpu_s=None)),
         (Verdict.SHARED_CORE, "shared cores", run([CELL], generator_cores=[0, 1]), CELL, _windows()),
         (Verdict.SHARED_CORE, "one physical core", run([CELL], split_siblings=True), CELL, _windows()),
         (Verdict.WORKERS_CHANGED, "5 workers lost", RUN, CELL, _windows(workers_lost=1)),
