@@ -70,8 +70,9 @@ def remove_orphaned_containers(client: DockerClient) -> None:
 
     An engine may serve several machines, and containers that reach it through its socket.
     """
+    here = place_id()
     for row in client.api.containers(all=True, filters={"label": OWNER}):
-        if is_orphan(row["Labels"], row["State"], here=place_id()):
+        if is_orphan(row["Labels"], row["State"], here=here):
             with suppress(APIError):  # another process may be removing it too
                 client.api.remove_container(row["Id"], force=True, v=True)
 

@@ -142,6 +142,6 @@ class Setup(Struct, frozen=True, kw_only=True):
 
     @property
     def usable_generator_cores(self) -> int:
-        """The number of its cores that the load generator can use at a time: each Locust process uses one, wrk all."""
+        """How many of its cores the load generator can use: one for each Locust process, or all of them for wrk."""
         cores = len(self.generator_cores)
         return cores if self.load.tool is Tool.WRK else min(max(1, self.load.generator_workers), cores)

@@ -67,16 +67,15 @@ def left_out(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
     """Return the cells of both runs that are not compared, since one has no sound number, each with the reason."""
     common = {cell.name for cell in a.run.cells} & {cell.name for cell in b.run.cells}
     return {
-        cell.name: f"{cell.name} of {recorded.run.id} is left out: {reason}"
-        for recorded in (b, a)
-        for cell in recorded.run.cells
-        if cell.name in common and (reason := _fault(recorded, cell)) is not None
+        cell.name: f"{cell.name} of {run.id} is left out: {reason}"
+        for run, windows_of in ((b.run, by_cell(b.windows)), (a.run, by_cell(a.windows)))
+        for cell in run.cells
+        if cell.name in common and (reason := _fault(run, cell, windows_of[cell.name])) is not None
     }
 
 
-def _fault(recorded: RecordedRun, cell: Cell) -> str | None:
+def _fault(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> str | None:
     """Return why a cell's number is not sound, whatever the number of its rounds, which a test takes into account."""
-    run, windows = recorded.run, by_cell(recorded.windows)[cell.name]
     seen = verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
     serious = [verdict for verdict in seen if not permits_ranking({verdict} - {Verdict.TOO_FEW_ROUNDS})]
     return f"{serious[0]}: {seen[serious[0]]}" if serious else None

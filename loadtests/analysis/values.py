@@ -30,15 +30,15 @@ def values_by_round(windows: Iterable[Window]) -> dict[int, float]:
 def row_intervals(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
     """Return the interval of each cell that has values, as tables show it.
 
-    The cells of a sliced round are measured together, so intervals there leave out what a round does to all of them.
-    Elsewhere they contain it, and only estimates are adjusted, where cells were measured in different rounds.
+    The cells of a sliced round are measured together, so the intervals leave out what a round does to all of them. In
+    other designs the intervals include it, and the estimates are adjusted if some cells missed rounds of others.
     """
-    fitted = adjusted(values)
     if run.slicing:
-        return {name: cell.interval() for name, cell in fitted.items()}
-    plain = {name: one for name in fitted if (one := log_interval(list(values[name].values()))) is not None}
+        return {name: cell.interval() for name, cell in adjusted(values).items()}
+    plain = {name: one for name in values if (one := log_interval(list(values[name].values()))) is not None}
     if len({frozenset(values[name]) for name in plain}) <= 1:
         return plain
+    fitted = adjusted(values)
     return {name: scaled(one, math.exp(fitted[name].mean) / one.estimate) for name, one in plain.items()}
 
 

@@ -99,7 +99,7 @@ def test_a_cell_without_a_sound_number_in_both_runs_is_left_out_with_the_reason(
 @pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("rounds", [5, 12])
 def test_runs_of_the_same_stack_are_told_apart_in_at_most_5_percent(rounds: int) -> None:
-    """Also though what the machine does to a round carries over to the next one, as in test_sliced_simulation.py."""
+    """What the machine does to a round carries over to the next one here, as in test_sliced_simulation.py."""
     rng, experiments = np.random.default_rng(31), 1000
 
     def draw() -> list[float]:
