@@ -11,7 +11,7 @@ import pytest
 
 from common.catalog.frameworks import frameworks
 from common.project import ROOT
-from tests.support.project_copy import LIMIT_S, copy_of_the_project, make
+from tests.support.project_copy import LIMIT_S, copy_of_the_project, make, shorten_rounds
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 SECTION = PAGE.partition("## Add a framework\n")[2].partition("\n## ")[0]
@@ -35,6 +35,7 @@ def test_example_is_a_framework_that_is_not_in_the_tree() -> None:
 @pytest.mark.long
 def test_walk_through_adds_a_framework_and_measures_it(tmp_path: Path) -> None:
     project = copy_of_the_project(tmp_path)
+    shorten_rounds(project)
     written, measured = (block.splitlines() for block in blocks("sh"))
     (app,) = blocks("python")
     for line in written:

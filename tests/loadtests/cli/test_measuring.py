@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-LINE = [sys.executable, "-m", "loadtests"]
+LINE = [sys.executable, "-m", "tests.support.briefly"]
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -93,7 +93,7 @@ def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path)
         assert window.error is None
         assert window.load is not None
         assert window.load.failures == {}
-        assert window.load.requests > 1000
+        assert window.load.requests > 100
         assert window.load.server_cpu_s is not None
         assert 0 < window.load.server_cpu_s / window.load.duration_s <= 1.1
         assert window.load.reconnects is not None
@@ -138,7 +138,7 @@ def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path
     (window,) = _windows(tmp_path / "out")
     assert window.load is not None
     assert window.load.failures == {}
-    assert window.load.requests > 500
+    assert window.load.requests > 100
     assert window.load.server_cpu_s is not None
     assert 0.1 < window.load.server_cpu_s / window.load.duration_s <= 1.1
     assert "(guest)" in ended.stdout
