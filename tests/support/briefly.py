@@ -5,10 +5,11 @@ For tests of commands from end to end, in which the precision of figures does no
 
 import sys
 
-from loadtests.cli import main, parameters
+from loadtests.cli import main
+from loadtests.experiments import loadtest
 from loadtests.windows import sliced
 
 if __name__ == "__main__":
-    parameters.WARMUP_S, parameters.WINDOW_S = 0.2, 0.5
+    loadtest.WARMUP_S, loadtest.WINDOW_S = 0.2, 0.5  # before a command is imported, which takes them from there
     sliced.FEWEST_PASSES = sliced.MOST_PASSES = 8
     sys.exit(main.main())
