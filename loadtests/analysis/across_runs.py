@@ -10,13 +10,12 @@ from msgspec import Struct, structs
 from scipy.special import stdtr, stdtrit
 
 from common.errors import UsageError
-from common.records.run import Cell, LoadRun
+from common.records.run import LoadRun, Slicing
 from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA, decision
-from loadtests.analysis.dropping import is_alone
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import permits_ranking, verdicts
+from loadtests.analysis.verdicts import is_sound, permits_ranking
 from loadtests.statistics.intervals import CONFIDENCE, holm, log_interval
 
 MACHINE = (
@@ -24,34 +23,46 @@ MACHINE = (
     "python_lto",
 )  # fmt: skip
 """The properties that two machines must share, as far as they are known of both."""
+PASSES = frozenset({"passes", "most_passes"})
+"""Numbers of slices, which depend on how many stacks a run has: they make a rate more precise, not another one."""
+VARIABLES = {"delay_ms": "DELAY", "worker_count": "WORKERS"} | {
+    name: name.upper()
+    for name in (
+        "arrivals", "design", "generator_workers", "objective", "rate", "runtime", "scenario", "tool",
+        "users", "vcpu",
+    )
+}  # fmt: skip
+"""The variables that set what two runs must have in common, by their names in the records."""
 CARRY_OVER = 0.6
 """The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
 
 
 class RecordedRun(NamedTuple):
-    """The manifest of a load test and its windows."""
+    """The manifest of a load test, its windows and its summary."""
 
     run: LoadRun
     windows: Sequence[Window]
+    summary: Summary
 
 
-def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ...]:
+def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pair, ...], list[str]]:
     """Compare every cell that both runs have, with Holm's adjustment over all cells; ratios are ``a`` over ``b``.
 
-    Raise ``UsageError`` if the runs were made in different ways or have no cell in common. Anything that changed on the
+    Return the pairs, and a sentence for each cell that is left out since a run has no sound number for it. Raise
+    ``UsageError`` if the runs were made in different ways or have no cell in common. Anything that changed on the
     machine between the two runs is part of every difference; only a comparison within one run cancels it.
     """
     _require_same_conditions(a.run, b.run)
-    first, second, unsound = _values(a), _values(b), left_out(a, b)
+    first, second, left_out = _values(a), _values(b), _left_out(a, b)
     names = [name for name, values in first.items() if min(len(values), len(second.get(name, ()))) > 1]
-    if not (names := [name for name in names if name not in unsound]):
-        why = "".join(f" {sentence}" for sentence in unsound.values())
+    if not (names := [name for name in names if name not in left_out]):
+        why = "".join(f" {sentence}" for sentence in left_out.values())
         ids = f"runs {a.run.id} and {b.run.id}"
         raise UsageError(f"{ids} have no cell in common with a sound value in two rounds of each.{why}")
     tests = [welch(first[name], second[name], math.log1p(margin)) for name in names]
     different = holm(np.array([p for _, p, _ in tests]))
     equivalent = holm(np.array([p for _, _, p in tests]))
-    return tuple(
+    pairs = tuple(
         Pair(
             a=f"{name} of {a.run.id}",
             b=f"{name} of {b.run.id}",
@@ -61,24 +72,23 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[Pair, ..
         )
         for name, (ratio, _, _), p, q in zip(names, tests, different, equivalent, strict=True)
     )
+    return pairs, list(left_out.values())
 
 
-def left_out(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
-    """Return the cells of both runs that are not compared, since one has no sound number, each with the reason."""
-    common = {cell.name for cell in a.run.cells} & {cell.name for cell in b.run.cells}
+def _left_out(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
+    """Return the cells of both runs for which one of them has no sound number, each with the reason."""
+    rows = [(recorded.run.id, row) for recorded in (b, a) for row in stack_rows(recorded.summary)]
+    common = {row.cell for row in a.summary.cells} & {row.cell for row in b.summary.cells}
     return {
-        cell.name: f"{cell.name} of {run.id} is left out: {reason}"
-        for run, windows_of in ((b.run, by_cell(b.windows)), (a.run, by_cell(a.windows)))
-        for cell in run.cells
-        if cell.name in common and (reason := _fault(run, cell, windows_of[cell.name])) is not None
+        row.cell: f"{row.cell} of {name} is left out: {reason}"
+        for name, row in rows
+        if row.cell in common and (reason := _fault(row)) is not None
     }
 
 
-def _fault(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> str | None:
+def _fault(row: CellSummary) -> str | None:
     """Return why a cell's number is not sound, whatever the number of its rounds, which a test takes into account."""
-    seen = verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
-    serious = [verdict for verdict in seen if not permits_ranking({verdict} - {Verdict.TOO_FEW_ROUNDS})]
-    return f"{serious[0]}: {seen[serious[0]]}" if serious else None
+    return next((f"{name}: {seen}" for name, seen in row.doubts.items() if not is_sound({Verdict(name)})), None)
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
@@ -167,7 +177,8 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
     for name, value in first.items():
         if value != second[name]:
             raise UsageError(
-                f"run {a.id} has {name}={value}, but run {b.id} has {second[name]}. Compare runs made in the same way."
+                f"run {a.id} has {_variable(name)}={value}, but run {b.id} has {second[name]}. "
+                "Compare runs made in the same way."
             )
     for name in MACHINE:
         was, now = getattr(a.machine, name), getattr(b.machine, name)
@@ -181,8 +192,15 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
 def _conditions(run: LoadRun) -> dict[str, object]:
     """Return what two runs must have in common, so that a difference is not one of how they were measured."""
     setup = run.setup
-    own = {"runtime": run.runtime, "design": run.design, "slicing": run.slicing, "load_path": setup.load_path}
-    return own | dataclasses.asdict(setup.size) | structs.asdict(setup.load)
+    own = {"runtime": run.runtime, "design": run.design, "load_path": setup.load_path}
+    slices = structs.asdict(run.slicing) if run.slicing is not None else dict.fromkeys(Slicing.__struct_fields__)
+    of_slices = {name: value for name, value in slices.items() if name not in PASSES}
+    return own | of_slices | dataclasses.asdict(setup.size) | structs.asdict(setup.load)
+
+
+def _variable(condition: str) -> str:
+    """Return the variable that sets a condition, or else its name in the records."""
+    return VARIABLES.get(condition, condition)
 
 
 def _values(recorded: RecordedRun) -> Mapping[str, list[float]]:

@@ -8,8 +8,9 @@ from common.records.summary import Decision, Dropout, DropReason, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.values import by_cell, row_intervals, values_by_round
-from loadtests.analysis.verdicts import FEWEST_ROUNDS, verdicts
+from loadtests.analysis.rates import rates
+from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.verdicts import FEWEST_ROUNDS, load_test_verdicts
 from loadtests.statistics.intervals import POWER
 
 TERMINAL_VERDICTS = frozenset(
@@ -21,11 +22,6 @@ Values = dict[str, dict[int, float]]
 
 FEWEST_CHANCE = 0.2
 """A pair of a sliced run is given up only if the rounds left decide it with a lower probability than this."""
-
-
-def is_alone(run: LoadRun) -> bool:
-    """Return whether each server has its cores to itself, as in every design but the duet."""
-    return run.design is not Design.DUET
 
 
 def conforming(run: LoadRun) -> tuple[str, ...]:
@@ -51,7 +47,7 @@ def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], mad
     if made not in run.stopping.looks and not (run.stopping.precision and made >= FEWEST_ROUNDS):
         return {}
     values = _values(run, windows)
-    reasons = _precise(run, values) if run.stopping.precision else _done(run, active, values, made)
+    reasons = _precise(run, windows) if run.stopping.precision else _done(run, active, values, made)
     controls = {cell.name: cell.control_of for cell in run.cells if cell.control_of}
     originals = {name: controls.get(name, name) for name in active}
     sound = {name: reasons.get(name) for name in values}
@@ -96,9 +92,9 @@ def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> d
     return {name: DropReason.OUT_OF_REACH if name in undecided else DropReason.RESOLVED for name in names - on}
 
 
-def _precise(run: LoadRun, values: Values) -> dict[str, DropReason]:
+def _precise(run: LoadRun, windows: Sequence[Window]) -> dict[str, DropReason]:
     narrow = run.stopping.precision or 0
-    return {name: DropReason.PRECISE for name, one in row_intervals(run, values).items() if half_width(one) <= narrow}
+    return {name: DropReason.PRECISE for name, one in rates(run, windows).items() if half_width(one) <= narrow}
 
 
 def half_width(interval: Interval) -> float:
@@ -119,4 +115,4 @@ def _values(run: LoadRun, windows: Sequence[Window]) -> Values:
 
 
 def _is_terminal(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> bool:
-    return not TERMINAL_VERDICTS.isdisjoint(verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run)))
+    return not TERMINAL_VERDICTS.isdisjoint(load_test_verdicts(run, cell, windows))

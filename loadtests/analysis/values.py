@@ -1,17 +1,12 @@
-"""The value of a window, values by cell and by round with their intervals, and shares of the windows' time. Pure.
+"""The value of a window, windows by cell, values by round, and shares of the windows' time. Pure.
 
 A share is of the time for which something was used or lost, from 0 to 1; ``None`` if that was not recorded.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from common.records.run import LoadRun
-from common.records.summary import Interval
 from common.records.window import Load, Window
-from loadtests.statistics.intervals import log_interval, scaled
-from loadtests.statistics.spread import adjusted
 
 
 def by_cell(windows: Iterable[Window]) -> defaultdict[str, list[Window]]:
@@ -25,21 +20,6 @@ def by_cell(windows: Iterable[Window]) -> defaultdict[str, list[Window]]:
 def values_by_round(windows: Iterable[Window]) -> dict[int, float]:
     """Return a cell's values by round, without the rounds that have none."""
     return {window.round: value for window in windows if (value := requests_per_cpu_s(window.load)) is not None}
-
-
-def row_intervals(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
-    """Return the interval of each cell that has values, as tables show it.
-
-    The cells of a sliced round are measured together, so the intervals leave out what a round does to all of them. In
-    other designs the intervals include it, and the estimates are adjusted if some cells missed rounds of others.
-    """
-    if run.slicing:
-        return {name: cell.interval() for name, cell in adjusted(values).items()}
-    plain = {name: one for name in values if (one := log_interval(list(values[name].values()))) is not None}
-    if len({frozenset(values[name]) for name in plain}) <= 1:
-        return plain
-    fitted = adjusted(values)
-    return {name: scaled(one, math.exp(fitted[name].mean) / one.estimate) for name, one in plain.items()}
 
 
 def capacity_rps(load: Load, vcpu: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from common.catalog.sizes import Runtime
 from common.records.load import Setup
-from common.records.run import Cell, Conformance
+from common.records.run import Cell, Conformance, Design, LoadRun
 from common.records.summary import Verdict
 from common.records.window import Load, Window
 from common.words import counted
@@ -17,7 +17,7 @@ from loadtests.analysis.slice_verdicts import MOST_LOST, Reason, slice_reasons, 
 from loadtests.analysis.values import foreign_share, stolen_share, throttled_share, waited_share
 
 GENERATOR_CEILING = 0.8
-"""The share of its cores above which the result may be the generator's own limit."""
+"""The share of the cores that it can use above which the result may be the generator's own limit."""
 LITTLES_LAW_TOLERANCE = 0.05
 FEWEST_ROUNDS = 5
 UNSENT_TOLERANCE = 0.01
@@ -45,9 +45,19 @@ def verdicts(
     return reasons
 
 
+def load_test_verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
+    """Return every verdict on the number of a cell of a load test, as ``verdicts``."""
+    return verdicts(cell, windows, run.setup, run.runtime, alone=run.design is not Design.DUET)
+
+
 def permits_ranking(reasons: Iterable[Verdict]) -> bool:
     """Return whether a cell with these verdicts is ranked."""
     return REMARKS.issuperset(reasons)
+
+
+def is_sound(reasons: Iterable[Verdict]) -> bool:
+    """Return whether the number of a cell with these verdicts is right, on however few rounds it stands."""
+    return permits_ranking(set(reasons) - {Verdict.TOO_FEW_ROUNDS})
 
 
 def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> Iterator[Reason]:

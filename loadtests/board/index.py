@@ -36,7 +36,7 @@ CODE = (
     "loadtests/registry.py",
     "loadtests/reports",
     "loadtests/statistics",
-    "loadtests/users/histogram.py",
+    "loadtests/users",
 )
 """The packages and modules that turn runs into figures."""
 TABLES = """

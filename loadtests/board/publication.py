@@ -19,7 +19,7 @@ from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
 from loadtests.board.rows import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
-from loadtests.registry import experiment_of
+from loadtests.experiments.loadtest import why_unfinished
 from loadtests.reports import throughput as report
 
 ReadRun = tuple[LoadRun, Summary]
@@ -98,8 +98,13 @@ def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
 
 
 def with_results(readme: str, published: Path) -> str:
-    """Return ``readme`` with the table of what comes first among the published runs between its markers."""
-    series = _published(published)[0]
+    """Return ``readme`` with the table of ``hello`` between its markers, of what comes first among the published runs.
+
+    It is returned as it is where nothing of ``hello`` is published.
+    """
+    series = next((one for one in _published(published) if one[0][0].setup.load.scenario == SCENARIO), None)
+    if series is None:
+        return readme
     run, summary = series[0]
     table = report.short_markdown(run, summary, _repeated(series))
     return re.sub(
@@ -179,7 +184,7 @@ def finished_load_test(text: str, *, variable: str) -> RunFolder:
         folder = find_run_folder(text, variable=variable)
         if not _is_load_test_with_summary(folder):
             raise UsageError(f"invalid {variable}={text}: must be latest or the id of a finished load test.")
-        if (reason := _why_unfinished(folder)) is not None:
+        if (reason := why_unfinished(folder)) is not None:
             raise UsageError(f"{variable}={text} is not a finished load test: {reason}")
         return folder
     if (newest := next(_finished_load_tests(), None)) is None:
@@ -200,23 +205,12 @@ def _finished_load_tests() -> Iterator[RunFolder]:
     for folder in filter(_is_load_test_with_summary, run_folders()):
         with suppress(UsageError):
             read_load_test(folder)
-            if _why_unfinished(folder) is None:
+            if why_unfinished(folder) is None:
                 yield folder
 
 
-def _why_unfinished(folder: RunFolder) -> str | None:
-    """Return why a load test is not a finished one although it has a summary, which interrupted ones have as well."""
-    experiment, visits = experiment_of(folder.run()), folder.visits()
-    if unchecked := [cell.name for cell in experiment.stacks() if cell.conformance is None]:
-        return f"{unchecked[0]} was not held to the contract before, as in the runs of make web. Run: make loadtest"
-    with misfits_named(folder.folder):
-        if experiment.is_complete(visits):
-            return None
-    return f"it was interrupted. Run: make {experiment.command} RESUME={folder.name}"
-
-
 def _is_load_test_with_summary(folder: RunFolder) -> bool:
-    """Return whether a run can be published, which a history of one framework's versions cannot."""
+    """Return whether a folder holds a load test with a summary; a history of one framework's versions is none."""
     with suppress(UsageError):
         return (folder.folder / "summary.json").is_file() and type(folder.run()) is LoadRun
     return False

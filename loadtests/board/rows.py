@@ -173,10 +173,10 @@ def fill_command(rows: Sequence[BoardRow], *, vcpu: float) -> str | None:
 
 
 def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
-    """Yield the rows with gaps, those together that one command can name.
+    """Yield the rows with gaps in groups, each of which one command can measure.
 
-    A command measures all the frameworks that it names on all its servers, images and Pythons. Rows on several servers
-    or images are therefore apart if naming them together would measure a stack without gaps again.
+    A command measures all the frameworks that it names on all its servers, images and Pythons. So rows are
+    grouped by server and image if one command for all would measure a stack without gaps again.
     """
     for of_one_python in _grouped(rows, lambda row: row.subject.python):
         lacking = [row for row in of_one_python if row.missing]
@@ -187,7 +187,7 @@ def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
 
 
 def _names(rows: Sequence[BoardRow], subject: Subject) -> bool:
-    """Return whether a command that names all parts of the stacks of some rows names a stack."""
+    """Return whether a command for all of ``rows`` would measure ``subject`` too."""
     return all(
         getattr(subject, part) in {getattr(row.subject, part) for row in rows}
         for part in ("framework", "server", "image")
@@ -202,7 +202,7 @@ def _grouped(rows: Iterable[BoardRow], key: Callable[[BoardRow], object]) -> lis
 
 
 def _commands(rows: Sequence[BoardRow], vcpu: float) -> Iterator[str]:
-    """Yield the commands that measure what any of some rows lacks, of all of them; those alike as one."""
+    """Yield the commands that measure, for all of ``rows``, whatever any lacks; one for those of the same variables."""
     subjects, missing = [row.subject for row in rows], {metric for row in rows for metric in row.missing}
     variables: dict[str, Iterable[str]] = {
         "FRAMEWORK": dict.fromkeys(subject.framework for subject in subjects),

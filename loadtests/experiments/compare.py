@@ -30,11 +30,11 @@ from common.records.window import Window
 from common.runtimes.candidates import Candidate, process_candidate
 from common.words import one_of
 from loadtests.analysis import outcome
-from loadtests.analysis.across_runs import RecordedRun, across_runs, left_out
+from loadtests.analysis.across_runs import RecordedRun, across_runs
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RESULTS, RunFolder, is_run_folder, misfits_named
-from loadtests.experiments.loadtest import LoadTest, windows_of
+from loadtests.experiments.loadtest import LoadTest, why_unfinished, windows_of
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.visits.fresh_servers import measure_together
 
@@ -147,9 +147,8 @@ def _load_test(folder: RunFolder, named: str) -> RunFolder:
     if type(run) is not LoadRun:
         kind = run.__struct_config__.tag
         raise UsageError(f"{named} was written by make {kind}: must be a finished load test or a stack.")
-    with misfits_named(folder.folder):
-        if not LoadTest(run).is_complete(folder.visits()):
-            raise UsageError(f"{named} is not finished. Complete it with: make loadtest RESUME={folder.name}")
+    if (reason := why_unfinished(folder)) is not None:
+        raise UsageError(f"{named} is not a finished load test: {reason}")
     return folder
 
 
@@ -256,7 +255,7 @@ def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[tuple[Pair,
     """
     first, second = _recorded(a), _recorded(b)
     with misfits_named(b.folder):
-        return across_runs(first, second, margin), list(left_out(first, second).values())
+        return across_runs(first, second, margin)
 
 
 def slower_than_allowed(pairs: Sequence[Pair], limit: float | None) -> FailedError | None:
@@ -269,6 +268,8 @@ def slower_than_allowed(pairs: Sequence[Pair], limit: float | None) -> FailedErr
 
 
 def _recorded(folder: RunFolder) -> RecordedRun:
-    run = folder.run()
+    run, visits = folder.run(), folder.visits()
     assert isinstance(run, LoadRun)
-    return RecordedRun(run=run, windows=windows_of(folder.visits()))
+    with misfits_named(folder.folder):
+        summary = LoadTest(run).summarise(visits)
+    return RecordedRun(run=run, windows=windows_of(visits), summary=summary)

@@ -19,18 +19,19 @@ from common.records.figure import Figure
 from common.records.load import LoadSpec
 from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
 from common.records.schema import Visit
-from common.records.summary import Decision, Pair, Summary, Verdict
+from common.records.summary import Decision, DropReason, Pair, Summary, Verdict
 from common.records.window import Canary, Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
 from loadtests.analysis.comparison import looks_of
-from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropping, pairs_of, ranks
+from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropouts, dropping, pairs_of, ranks
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
 from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.campaign.stopping import FEWEST_TO_RANK
+from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.reports import throughput as report
 from loadtests.reports.throughput_notes import notes
 from loadtests.targets.ceiling import with_ceiling
@@ -217,6 +218,21 @@ def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
     )
 
 
+def why_unfinished(folder: RunFolder) -> str | None:
+    """Return why the load test in a folder is not a finished one, with what to run; ``None`` if it is.
+
+    Interrupted ones have a summary as well, and so have those of the web UI, whose stacks nobody has checked.
+    """
+    run, visits = folder.run(), folder.visits()
+    assert isinstance(run, LoadRun)
+    if unchecked := [cell.name for cell in run.cells if cell.conformance is None]:
+        return f"{unchecked[0]} was never checked against the contract, as no stack of make web is. Run: make loadtest"
+    with misfits_named(folder.folder):
+        if LoadTest(run).is_complete(visits):
+            return None
+    return f"it was interrupted. Run: make loadtest{'' if folder.is_old else f' RESUME={folder.name}'}"
+
+
 def windows_of(visits: Sequence[Visit]) -> list[Window]:
     """Return the windows among the visits."""
     return [visit for visit in visits if isinstance(visit, Window)]
@@ -273,6 +289,8 @@ def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
     if not windows:
         return "no stack can be measured"
     if run.stopping.precision:
+        if all(one.reason is DropReason.FAILED for one in dropouts(run, windows).values()):
+            return f"no stack is left that can be measured after {counted(made, 'round')}"
         return f"every interval is within {run.stopping.precision:.1%} after {counted(made, 'round')}"
     found = pairs_of(run, windows)
     if not found:

@@ -16,18 +16,18 @@ from loadtests.analysis.across_runs import RepeatedRate, stack_rows
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
 from loadtests.analysis.comparison import decide, looks_of, rank_ranges, ties
 from loadtests.analysis.controls import watch
-from loadtests.analysis.dropping import dropouts, is_alone, pairs_of, ranks, steadying
+from loadtests.analysis.dropping import dropouts, pairs_of, ranks, steadying
+from loadtests.analysis.rates import rates, rates_of
 from loadtests.analysis.values import (
     by_cell,
     foreign_share,
     generator_share,
-    row_intervals,
     server_share,
     stolen_share,
     throttled_share,
     values_by_round,
 )
-from loadtests.analysis.verdicts import permits_ranking, verdicts
+from loadtests.analysis.verdicts import is_sound, load_test_verdicts, permits_ranking
 from loadtests.reports.formatting import (
     MB,
     MISSING,
@@ -60,8 +60,9 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     windows_of = by_cell(windows)
     values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
     controls = watch(run, windows, canaries, values)
-    intervals = row_intervals(run, values)
-    reasons = {cell.name: _verdicts(run, cell, windows_of[cell.name]) | controls.warnings for cell in run.cells}
+    seen = {cell.name: load_test_verdicts(run, cell, windows_of[cell.name]) for cell in run.cells}
+    intervals = rates_of(run, values, {name for name, verdicts in seen.items() if is_sound(verdicts)})
+    reasons = {name: verdicts | controls.warnings for name, verdicts in seen.items()}
     ranked = {
         cell.name: values[cell.name]
         for cell in run.cells
@@ -74,8 +75,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     dropped = dropouts(run, windows)
     rows = [
         replace(
-            _row(run, cell.name, windows_of[cell.name], reasons[cell.name]),
-            requests_per_cpu_s=intervals.get(cell.name),
+            _row(run, cell.name, windows_of[cell.name], reasons[cell.name], intervals.get(cell.name)),
             rank=ranges.get(cell.name, (None, None))[0],
             rank_to=ranges.get(cell.name, (None, None))[1],
             ties=tied.get(cell.name, []),
@@ -130,17 +130,15 @@ def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
                 yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions)
 
 
-def _verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
-    return verdicts(cell, windows, run.setup, run.runtime, alone=is_alone(run))
-
-
-def _row(run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str]) -> CellSummary:
+def _row(
+    run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str], rate: Interval | None
+) -> CellSummary:
     loads = [window.load for window in windows if window.load is not None]
     values = list(values_by_round(windows).values())
     return CellSummary(
         cell=name,
         rank=None,
-        requests_per_cpu_s=None,
+        requests_per_cpu_s=rate,
         median_requests_per_cpu_s=median_interval(values),
         throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
         p50_s=latency_interval(loads, "p50", 0.5),
@@ -195,7 +193,7 @@ def _rows_so_far(
     run: LoadRun, windows: Sequence[Window], pairs: Sequence[Pair] | None, active: Collection[str]
 ) -> Iterator[tuple[str, ...]]:
     windows_of = by_cell(windows)
-    intervals = row_intervals(run, {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells})
+    intervals = rates(run, windows)
     for cell in run.cells:
         interval = intervals.get(cell.name)
         undecided = sum(pair.decision is Decision.UNDECIDED and cell.name in {pair.a, pair.b} for pair in pairs or ())

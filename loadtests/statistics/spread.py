@@ -51,7 +51,8 @@ def adjusted(values: Values) -> dict[str, Adjusted]:
 
     Means refer to the average round, so that cells measured in different rounds can be compared. The mean of a cell
     that missed rounds stands on what the others say of those rounds, and its error contains theirs. A value that is
-    alone in its round says nothing about spreads. Cells without any value that does have an infinite variance. If there
+    alone in its round says nothing about spreads. A cell whose values are all alone in their rounds
+    has an infinite variance. If there
     is only one cell, nothing is known about rounds, and its spread is that of its values.
     """
     rows = [(cell, number, math.log(value)) for cell, found in values.items() for number, value in found.items()]
@@ -62,7 +63,8 @@ def adjusted(values: Values) -> dict[str, Adjusted]:
     names, counts = list(dict.fromkeys(cells)), by_cell.sum(axis=0)
     centred = by_round - by_round.mean(axis=0)  # so that a cell's coefficient is its mean in the average round
     design = np.hstack([by_cell, centred]) if len(names) > 1 else by_cell
-    inverse = np.linalg.pinv(design)
+    # By the normal equations, which are far smaller than the design; of 0 and about 1, they are well conditioned.
+    inverse = np.linalg.pinv(design.T @ design, rcond=ROUNDING, hermitian=True) @ design.T
     weights = inverse[: len(names)]  # of each value in each cell's mean
     means, residuals = weights @ logs, logs - design @ (inverse @ logs)
     freedom = by_cell.T @ (1 - np.einsum("ij,ji->i", design, inverse))  # 1 less the leverage of each value
@@ -82,6 +84,15 @@ def adjusted(values: Values) -> dict[str, Adjusted]:
         )
         for i, name in enumerate(names)
     }
+
+
+def are_connected(values: Values) -> bool:
+    """Return whether common rounds link all cells, directly or through others, so that they can be fitted together."""
+    groups: list[set[int]] = []
+    for by_round in values.values():
+        linked = [group for group in groups if group & by_round.keys()]
+        groups = [group for group in groups if group not in linked] + [set(by_round).union(*linked)]
+    return len(groups) <= 1
 
 
 def moderate(variances: Array, freedom: Array) -> tuple[Array, Array]:

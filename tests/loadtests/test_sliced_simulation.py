@@ -16,7 +16,7 @@ from common.records.summary import Decision, Pair, Verdict
 from loadtests.analysis.comparison import SLICED_LOOKS, better_of, pairs, rank_ranges, worth_continuing
 from loadtests.analysis.controls import FALSE_ALARMS, watch
 from loadtests.analysis.dropping import FEWEST_CHANCE, half_width
-from loadtests.analysis.values import row_intervals
+from loadtests.analysis.rates import rates_of
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.statistics.spread import adjusted
 from tests.support.records import cell, run
@@ -110,10 +110,10 @@ def test_intervals_cover_the_truth_in_runs_that_stop_at_a_precision() -> None:
             for name in active:
                 measured[name][number] = values[name][number]
             if number >= FEWEST_ROUNDS:
-                active -= {name for name, one in row_intervals(made, measured).items() if half_width(one) <= 0.008}
+                active -= {name for name, one in rates_of(made, measured, values).items() if half_width(one) <= 0.008}
         stopped_early += STACKS - len(active)
         truth = 1000 * math.exp(_average(effects, measured) - mean_slowdown)
-        shown = row_intervals(made, measured).values()
+        shown = rates_of(made, measured, values).values()
         covered += [one.low is not None and one.high is not None and one.low <= truth <= one.high for one in shown]
     assert stopped_early > 0.8 * STACKS * EXPERIMENTS / 2
     assert 0.92 < np.mean(covered) < 0.98

@@ -1,6 +1,7 @@
 """Two finished runs are compared only where they were made in the same way, on machines that count alike."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ from scipy import stats
 
 from common.errors import UsageError
 from common.records.load import OwnRequest, Rate, Tool
-from common.records.run import Design, Machine
+from common.records.run import Design, LoadRun, Machine, Slicing
 from common.records.summary import Decision, Summary, Verdict
+from common.records.window import Window
 from loadtests.analysis.across_runs import (
     CARRY_OVER,
     RecordedRun,
     across_runs,
-    left_out,
     repeated_rates,
     welch,
 )
@@ -25,33 +26,54 @@ from loadtests.reports.throughput import summarise
 from tests.support.records import cell, load, run, window
 
 MACHINE = run([]).machine
+SLICING = Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04)
 
 
 def _recorded(name: str, machine: Machine = MACHINE, **changes: Any) -> RecordedRun:  # noqa: ANN401 -- any field
     made = replace(run([cell("a+b")], **changes), id=name, machine=machine)
-    return RecordedRun(run=made, windows=[window("a+b", number, load(1000 + number)) for number in range(1, 6)])
+    return _with_summary(made, [window("a+b", number, load(1000 + number)) for number in range(1, 6)])
+
+
+def _with_summary(made: LoadRun, windows: Sequence[Window]) -> RecordedRun:
+    return RecordedRun(run=made, windows=windows, summary=summarise(made, windows))
 
 
 def test_runs_made_in_the_same_way_are_compared() -> None:
-    (pair,) = across_runs(_recorded("old"), _recorded("new"), 0.05)
+    (pair,), left_out = across_runs(_recorded("old"), _recorded("new"), 0.05)
+    assert left_out == []
     assert pair.decision is Decision.EQUIVALENT
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"vcpu": 0.5}, "vcpu=1.0, but run new has 0.5"),
-        ({"users": 4}, "users=16, but run new has 4"),
-        ({"design": Design.SLICED}, "design=alone, but run new has sliced"),
-        ({"worker_count": 4}, "worker_count=None, but run new has 4"),
-        ({"tool": Tool.WRK}, "tool=locust, but run new has wrk"),
-        ({"rate": Rate.parse("50%")}, "rate=None, but run new has 50%"),
+        ({"vcpu": 0.5}, "VCPU=1.0, but run new has 0.5"),
+        ({"users": 4}, "USERS=16, but run new has 4"),
+        ({"design": Design.SLICED}, "DESIGN=alone, but run new has sliced"),
+        ({"worker_count": 4}, "WORKERS=None, but run new has 4"),
+        ({"tool": Tool.WRK}, "TOOL=locust, but run new has wrk"),
+        ({"rate": Rate.parse("50%")}, "RATE=None, but run new has 50%"),
+        ({"slicing": replace(SLICING, slice_s=0.4)}, "slice_s=None, but run new has 0.4"),
         ({"requests": [OwnRequest(path="/dear")]}, "sent different requests of PATHS="),
     ],
 )
 def test_runs_made_in_different_ways_are_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         across_runs(_recorded("old"), _recorded("new", **changes), 0.05)
+
+
+def test_runs_of_more_and_of_fewer_stacks_are_compared_although_their_slices_are_more_or_fewer() -> None:
+    many, few = (replace(SLICING, passes=passes, most_passes=passes * 3 // 2) for passes in (32, 60))
+    old, new = (_recorded(name, design=Design.SLICED, slicing=one) for name, one in (("old", many), ("new", few)))
+    assert across_runs(old, new, 0.05)
+
+
+def test_a_run_whose_controls_differ_is_not_compared() -> None:
+    cells = [cell("a+b"), cell("a+b#2", control_of="a+b")]
+    levels = {"a+b": 1000, "a+b#2": 2000}
+    windows = [window(one.name, number, load(levels[one.name] + number)) for number in range(1, 6) for one in cells]
+    with pytest.raises(UsageError, match=r"a\+b of new is left out: control-differs: two copies of a\+b differ by"):
+        across_runs(_recorded("old"), _with_summary(replace(run(cells), id="new"), windows), 0.05)
 
 
 @pytest.mark.parametrize(
@@ -75,23 +97,22 @@ def test_what_is_not_known_of_a_machine_keeps_nothing_from_being_compared() -> N
 
 
 def test_a_cell_without_a_sound_number_in_both_runs_is_left_out_with_the_reason() -> None:
-    cells = [cell("a+b"), cell("c+d")]
+    cells = [cell("a+b"), cell("c+d"), cell("c+d#2", control_of="c+d")]
     old, new = (
-        RecordedRun(
-            run=replace(run(cells), id=name),
-            windows=[
-                window(one.name, number, load(1000 + number, failures=wrong if one.name == "c+d" else {}))
+        _with_summary(
+            replace(run(cells), id=name),
+            [
+                window(one.name, number, load(1000 + number, failures=wrong if one.name.startswith("c+d") else {}))
                 for number in range(1, 6)
                 for one in cells
             ],
         )
         for name, wrong in (("old", {}), ("new", {"wrong body": 500}))
     )
-    (pair,) = across_runs(old, new, 0.05)
+    (pair,), (reason,) = across_runs(old, new, 0.05)
     assert pair.a == "a+b of old"
-    (reason,) = left_out(old, new).values()
     assert reason.startswith("c+d of new is left out: wrong-answers: wrong body x 2500.")
-    first, second = (RecordedRun(run=replace(one.run, cells=cells[1:]), windows=one.windows) for one in (old, new))
+    first, second = (_with_summary(replace(one.run, cells=cells[1:]), one.windows) for one in (old, new))
     with pytest.raises(UsageError, match=r"no cell in common with a sound value .* c\+d of new is left out: wrong"):
         across_runs(first, second, 0.05)
 

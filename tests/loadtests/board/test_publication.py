@@ -198,6 +198,13 @@ def test_latest_is_the_newest_finished_load_test() -> None:
     assert finished_load_test("latest", variable="RUN").folder.name == "2-finished"
 
 
+def test_the_readme_shows_hello_alone(published: Path) -> None:
+    _write_run(store.RESULTS / "one", run([cell("a+b")], id="one", scenario="sleep"))
+    publish_runs("one")
+    assert publication.README.read_text() == PAGE
+    assert [folder.name for folder in published.iterdir()] == ["sleep-process"]
+
+
 def test_a_published_run_that_cannot_be_read_is_left_out_and_named(published: Path) -> None:
     _write(store.RESULTS / "one")
     _write(published / "newer")
@@ -234,7 +241,7 @@ def test_only_a_finished_load_test_is_published() -> None:
     ("changes", "rounds", "reason"),
     [
         ({}, 4, "it was interrupted. Run: make loadtest RESUME=one"),
-        ({"conformance": None}, 5, "a+b was not held to the contract before, as in the runs of make web."),
+        ({"conformance": None}, 5, "a+b was never checked against the contract, as no stack of make web is."),
     ],
 )
 def test_a_summary_does_not_make_a_run_a_finished_one(changes: dict[str, Any], rounds: int, reason: str) -> None:

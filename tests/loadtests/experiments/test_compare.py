@@ -14,7 +14,7 @@ from common.catalog.frameworks import FRAMEWORKS, frameworks
 from common.catalog.sizes import Runtime
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records.run import CompareRun, Design, Run
+from common.records.run import CompareRun, Conformance, Design, Run
 from common.records.schema import Visit
 from common.records.summary import Decision, Interval, Pair
 from common.records.window import Window
@@ -72,8 +72,11 @@ def test_what_is_unknown_is_named_with_what_is_accepted(text: str, message: str)
         Side.parse(text, "A")
 
 
+CHECKED = cell("a+b", conformance=Conformance(passed=40, duration_s=1.0))
+
+
 def _run_of_one_round(folder: Path) -> RunFolder:
-    made = RunFolder.create(folder, run([cell("a+b")], rounds=1))
+    made = RunFolder.create(folder, run([CHECKED], rounds=1))
     made.add(window("a+b", 1, load()))
     return made
 
@@ -91,11 +94,13 @@ def test_a_finished_run_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_interrupted_run_is_refused_with_the_command_that_completes_it(tmp_path: Path) -> None:
     """It has a summary as well, of the rounds that it made."""
-    made = run([cell("a+b")], rounds=2)
+    made = run([CHECKED], rounds=2)
     folder = RunFolder.create(tmp_path, made)
     folder.add(window("a+b", 1, load()))
     folder.finish(LoadTest(made).summarise(folder.visits()))
-    with pytest.raises(UsageError, match=r"B=.* is not finished\. Complete it with: make loadtest RESUME="):
+    with pytest.raises(
+        UsageError, match=r"B=.* is not a finished load test: it was interrupted\. Run: make loadtest RESUME="
+    ):
         Side.parse(str(tmp_path), "B")
 
 
@@ -305,5 +310,5 @@ def test_only_a_significant_slowdown_fails_the_command() -> None:
 
 def test_runs_made_under_different_conditions_are_refused(tmp_path: Path) -> None:
     old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000, users=64)
-    with pytest.raises(UsageError, match="old has users=16, but run new has 64"):
+    with pytest.raises(UsageError, match="old has USERS=16, but run new has 64"):
         compare_runs(old, new, 0.05)

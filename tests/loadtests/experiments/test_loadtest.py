@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.errors import FailedError, GeneratorBoundError
-from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
+from common.records.run import Cell, Conformance, Design, LoadRun, Slicing, Stopping
 from common.records.schema import Visit
 from common.records.summary import Dropout, DropReason, Summary
 from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
+from loadtests.analysis.dropping import dropping, half_width
 from loadtests.campaign.experiment import Remaining
 from loadtests.campaign.manifest import controls
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -26,6 +27,7 @@ from tests.support.records import canary, cell, load, run, window
 SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
 """Values of three cells that differ clearly and one that equals the last."""
 THREE = ["a+x", "b+x", "c+x"]
+SLICING = Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04)
 
 
 def _loadtest(*cells: Cell, **changes: Any) -> LoadTest[LoadRun]:  # noqa: ANN401 -- any field
@@ -145,6 +147,33 @@ def test_cells_drop_out_once_they_are_precise_enough() -> None:
     visits, end = _completed(_loadtest(looks=[], rounds=100, precision=0.02))
     assert len(windows_of(visits)) < 300
     assert end.completion_reason.startswith("every interval is within 2.0%")
+
+
+def test_a_stack_drops_out_by_the_interval_that_its_row_shows() -> None:
+    """Its copy, and a stack that answers wrongly, are in the table as well."""
+    made = run(
+        [cell("a"), cell("a#2", control_of="a"), cell("c")],
+        rounds=100, design=Design.SLICED, slicing=SLICING, looks=[], precision=0.05,
+    )  # fmt: skip
+    windows = [
+        window(
+            name, number, load(round(10_000 * (1 + 0.1 * (number % 2)) * (1 + shift * (number % 3))), failures=wrong)
+        )
+        for number in range(1, 7)
+        for name, shift, wrong in (("a", 0.0, {}), ("a#2", 0.01, {}), ("c", 0.0, {"wrong body": 10 * number}))
+    ]
+    (shown,) = [row.requests_per_cpu_s for row in throughput.summarise(made, windows).cells if row.cell == "a"]
+    assert shown is not None
+    assert half_width(shown) < 0.05
+    dropped = dropping(made, [one.name for one in made.cells], windows, 6)
+    assert dropped == {"a": DropReason.PRECISE, "a#2": DropReason.PRECISE, "c": DropReason.FAILED}
+
+
+def test_a_run_without_a_stack_that_works_does_not_end_as_a_precise_one() -> None:
+    made = run([cell("a"), cell("b")], rounds=100, looks=[], precision=0.02, design=Design.ALONE)
+    windows = [window(n, number, load(failures={"wrong body": 9})) for number in range(1, 6) for n in "ab"]
+    end = LoadTest(made).remaining(windows)
+    assert end.completion_reason == "no stack is left that can be measured after 5 rounds"
 
 
 def test_no_cell_is_precise_before_the_rounds_that_a_rank_needs() -> None:
