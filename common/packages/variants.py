@@ -50,8 +50,8 @@ def framework_at_version(framework: Framework, version: str, *, root: Path = VAR
 def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
     """Return ``known``, and what a comma-separated ``FRAMEWORK=`` names as ``NAME@VERSION`` or as a folder's path.
 
-    The folder of a framework that has no lock is given one. Raises ``UsageError`` if a name is unknown, a version
-    malformed or a folder not laid out like those under ``frameworks/``, ``FailedError`` if a version does not exist.
+    A folder is locked unless it has a fitting lock. Raises ``UsageError`` if a name is unknown, a version malformed or
+    a folder not laid out like those under ``frameworks/``, ``FailedError`` if a version does not exist.
     """
     variants = dict(known)
     for part in map(str.strip, text.split(",")):
@@ -112,10 +112,7 @@ def _own_framework(folder: Path) -> Framework:
             f"FRAMEWORK={folder} is not a framework: must be a folder with app.py and pyproject.toml like those under "
             "frameworks/."
         )
-    framework = framework_from_folder(folder)
-    if not framework.lock.exists():
-        lock(framework)
-    return framework
+    return framework_from_folder(folder)
 
 
 def framework_from_checkout(
@@ -131,9 +128,15 @@ def framework_from_checkout(
 
 
 def framework_from_folder(folder: Path) -> Framework:
-    """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name."""
-    framework = Framework.load(folder.resolve())
-    return replace(framework, name=f"{framework.name.lower()}-local", own_folder=framework.folder)
+    """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name.
+
+    It is locked unless it has a fitting lock. Raise ``FailedError`` if its requirements cannot be met.
+    """
+    loaded = Framework.load(folder.resolve())
+    framework = replace(loaded, name=f"{loaded.name.lower()}-local", own_folder=loaded.folder)
+    if why_stale(framework) is not None:
+        lock(framework)
+    return framework
 
 
 def project_name(source: Path) -> str | None:

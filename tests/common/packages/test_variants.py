@@ -160,6 +160,16 @@ def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_p
     assert (first.framework.own_folder, second.framework.own_folder) == (None, own.folder)
 
 
+@pytest.mark.usefixtures("toy")
+def test_folder_of_ones_own_is_locked_again_only_if_its_lock_no_longer_fits(tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere" / "my-app"
+    for needed, version in (("toy<2", "1.0"), ("toy>=2", "2.0")):
+        write_framework(folder, needed)
+        assert variants.framework_from_folder(folder).version == version
+    with mock.patch.object(variants, "lock", side_effect=AssertionError):
+        assert variants.framework_from_folder(folder).version == "2.0"
+
+
 @pytest.mark.parametrize("folder", ["{tmp_path}/nothing", "~nosuchuser/nothing"])
 def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path, folder: str) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=.*/nothing is not a framework: must be a folder with app\.py"):
