@@ -306,7 +306,7 @@ def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> Non
         "orphan of an earlier version": {OWNER: orphan},
         "reused PID": {OWNER: reused, **here},
         "alive": {OWNER: owner_id(os.getpid()), **here},
-        "elsewhere": {OWNER: reused, PLACE: "another boot:1"},
+        "elsewhere": {OWNER: reused, PLACE: "another machine:boot:1"},
     }
     containers = {
         name: engine.containers.create(image_tag(stack, SLIM), labels={**own, WATCHDOG: "none"})
