@@ -27,8 +27,10 @@ from common.words import one_of
 VARIANTS = ROOT / ".cache" / "variants"
 CHECKOUTS = ROOT / ".cache" / "checkouts"
 DIGEST_LENGTH = 12
-_BUILT = frozenset({"build", "dist", "node_modules", "venv"})
+_BUILT = frozenset({"build", "dist", "venv"})
 """Folders at the top of a checkout that usually hold what was built or installed; further down they may be packages."""
+_INSTALLED = frozenset({"__pycache__", "node_modules"})
+"""Folders that tools fill, wherever they are."""
 
 
 def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
@@ -168,14 +170,17 @@ def source_digest(source: Path) -> str:
 
 
 def _sources(folder: Path, ignored: frozenset[str] = _BUILT) -> Iterator[Path]:
-    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top."""
+    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top.
+
+    Links to folders, which may lead in circles, are not followed.
+    """
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name in {"__pycache__", *ignored} or path.suffix == ".egg-info":
+        if path.name.startswith(".") or path.name in _INSTALLED | ignored or path.suffix == ".egg-info":
             continue
-        if path.is_dir():
-            yield from _sources(path, frozenset())
-        elif path.is_file():
+        if path.is_file():
             yield path
+        elif path.is_dir() and not path.is_symlink() and not (path / "pyvenv.cfg").exists():
+            yield from _sources(path, frozenset())
 
 
 def _wheel(source: Path, root: Path) -> Path:

@@ -207,9 +207,18 @@ def test_checkout_may_have_the_version_to_which_the_framework_is_locked(
 
 def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checkout: Path) -> None:
     before = variants.source_digest(checkout)
-    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__"):
+    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__",
+                 "docs/node_modules", "examples/env"):  # fmt: skip
         (checkout / name).mkdir(parents=True)
         (checkout / name / "file").touch()
+    (checkout / "examples" / "env" / "pyvenv.cfg").touch()
+    assert variants.source_digest(checkout) == before
+
+
+def test_links_to_folders_are_not_followed(checkout: Path) -> None:
+    before = variants.source_digest(checkout)
+    for name in ("a", "b"):
+        (checkout / name).symlink_to(".")
     assert variants.source_digest(checkout) == before
 
 
