@@ -17,6 +17,7 @@ from common.catalog.servers import SERVERS
 from common.errors import FailedError
 from common.host.folders import make_folder, temporary_folder
 from common.packages.locks import compile_lock, index_entries, lock, read_lock
+from common.words import last_lines
 
 TIMEOUT_S = 60
 HEAD = "# When each version in requirements.lock was released, as the package index says. Written by make lock.\n"
@@ -36,7 +37,7 @@ def releases(package: str) -> tuple[Version, ...]:
         raise FailedError(f"pip did not list the versions of {package} within {TIMEOUT_S} s.") from error
     listed = re.search(r"^Available versions: (.+)$", result.stdout, re.MULTILINE)
     if listed is None:
-        reason = (result.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        reason = last_lines(result.stderr, 1) or "it printed nothing"
         raise FailedError(f"pip listed no versions of {package}: {reason}")
     return _newest_first(listed[1].split(", "))
 

@@ -172,7 +172,7 @@ def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunF
 
 def test_an_engine_that_goes_away_ends_the_run_and_it_can_be_resumed(folder: RunFolder, terminal: Terminal) -> None:
     lost = LostConnectionError("Connection aborted.")
-    with pytest.raises(FailedError, match="the Docker engine does not answer any more: Connection aborted"):
+    with pytest.raises(FailedError, match="the Docker engine no longer answers: Connection aborted"):
         carry_out(Toy(MADE, _at(2, _raise(lost))), {}, folder, terminal)
     assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
     assert written_summary(folder) == ToySummary(visits=1)
