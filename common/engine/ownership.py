@@ -19,7 +19,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from common.engine import container_watchdog
-from common.engine.client import engine, engine_answers, engine_socket, find_image
+from common.engine.client import engine, engine_answers, engine_socket, find_image, reason_of
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import orphaned_folders, remove_folder, temporary_folder
 from common.host.ownership import is_orphan, owner_id, place_id
@@ -144,7 +144,7 @@ def _tag(image: str, reference: str) -> None:
     try:
         engine().images.get(image).tag(reference)
     except APIError as error:
-        raise FailedError(f"{image} cannot be tagged as {reference}: {error.explanation}") from error
+        raise FailedError(f"{image} cannot be tagged as {reference}: {reason_of(error)}") from error
 
 
 def _untag(reference: str) -> None:

@@ -15,7 +15,7 @@ from common.catalog.servers import Server
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.build_context import PORT
-from common.engine.client import engine, variables_of
+from common.engine.client import engine, reason_of, variables_of
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cores import Cores
@@ -56,7 +56,7 @@ def image_guest(name: str) -> Guest:
         except ImageNotFound:
             image = images.pull(name)
     except APIError as error:
-        raise UsageError(f"TARGET_IMAGE={name} is not available: {error.explanation}") from error
+        raise UsageError(f"TARGET_IMAGE={name} is not available: {reason_of(error)}") from error
     if (port := _exposed_port(image)) is None:
         return Guest(image=name, port=PORT)
     if not container.can_enter_namespaces() and variables_of(image.attrs).get("PORT") != str(port):
@@ -165,7 +165,7 @@ def _pid_of(name: str) -> int:
     try:
         state = engine().containers.get(name).attrs["State"]
     except APIError as error:
-        raise UsageError(f"invalid CONTAINER={name}: {error.explanation}") from error
+        raise UsageError(f"invalid CONTAINER={name}: {reason_of(error)}") from error
     if not state["Running"]:
         raise UsageError(f"invalid CONTAINER={name}: it is not running.")
     pid: int = state["Pid"]

@@ -16,6 +16,7 @@ from unittest import mock
 import httpx
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 from docker.models.containers import Container
 
 import common.runtimes.container
@@ -30,7 +31,7 @@ from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
 from common.project import ROOT
 from common.runtimes.base import RunningServer
-from common.runtimes.container import addresses, can_enter_namespaces, serve, sweep
+from common.runtimes.container import addresses, can_enter_namespaces, created, serve, start, sweep
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -294,6 +295,19 @@ def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack
         assert len(owned_by(engine, harness.pid)) == 1
         os.killpg(harness.pid, number)
         wait_for(lambda: None if owned_by(engine, harness.pid) else True, "the removal of the container")
+
+
+def test_an_engine_that_gives_no_explanation_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = mock.Mock(side_effect=APIError("502 Server Error"))
+    broken = mock.Mock(start=refused, **{"containers.create": refused})
+    monkeypatch.setattr(common.runtimes.container, "engine", lambda: broken)
+    with (
+        pytest.raises(UsageError, match=r"^no container of app:1 can be created: 502 Server Error$"),
+        created("app:1", {}, {}),
+    ):
+        pytest.fail("it was created")
+    with pytest.raises(UsageError, match=r"^app:1 cannot be started: 502 Server Error$"):
+        start(broken, "app:1")
 
 
 def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import docker
 import psutil
 import pytest
+from docker.errors import APIError
 from msgspec.structs import replace
 
 import common.runtimes.container
@@ -137,6 +138,18 @@ def test_an_exposed_port_that_cannot_be_loaded_is_refused(
     ):
         with pytest.raises(UsageError, match=r"TARGET_IMAGE=app:1 exposes port 80, .* root"):
             ask()
+
+
+def test_an_engine_that_gives_no_explanation_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise APIError("502 Server Error")
+
+    resource = SimpleNamespace(get=refuse)
+    monkeypatch.setattr(guests, "engine", lambda: SimpleNamespace(images=resource, containers=resource))
+    with pytest.raises(UsageError, match=r"^TARGET_IMAGE=app:1 is not available: 502 Server Error$"):
+        image_guest("app:1")
+    with pytest.raises(UsageError, match=r"^invalid CONTAINER=app: 502 Server Error$"):
+        guest_at("http://127.0.0.1:9", pid=None, container_name="app")
 
 
 def test_an_exposed_port_can_be_loaded_if_the_image_sets_the_variable_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
