@@ -105,7 +105,12 @@ def started(
             cpu_meter=cpu_meter,
             memory_meter=f"cgroup:{memory}",
             network_namespace=Path(f"/proc/{pid}/ns/net") if prefix else None,
-            wait_until_ready=lambda: wait_until(lambda: traits.is_ready(probe), exit_reason, name=name),
+            wait_until_ready=lambda: wait_until(
+                lambda: traits.is_ready(probe),
+                exit_reason,
+                name=name,
+                output=lambda: _with_log(container, "It is still running"),
+            ),
             exit_reason=exit_reason,
         )
 

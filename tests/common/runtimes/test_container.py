@@ -26,9 +26,11 @@ from common.catalog.stacks import Stack
 from common.engine.builds import build_images
 from common.engine.ownership import OWNER, PLACE, WATCHDOG
 from common.errors import FailedError, UsageError
+from common.host import readiness
 from common.host.meters import cgroup_meter, read_cpu
 from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
+from common.host.readiness import responds
 from common.project import ROOT
 from common.runtimes.base import RunningServer
 from common.runtimes.container import addresses, can_enter_namespaces, created, serve, start, sweep
@@ -255,6 +257,22 @@ def test_a_server_that_dies_at_its_start_ends_the_wait(
         pytest.fail("served a stack that does not answer")
     assert time.monotonic() - began < 10
     assert owned_by(engine, os.getpid()) == []
+
+
+def test_a_server_that_does_not_come_up_in_time_is_reported_with_the_end_of_its_log(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(url: str) -> bool:
+        wait_for(lambda: responds(url) or None, "the answer, which the server logs")
+        return False
+
+    monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
+    served = serve(
+        stack, image_tag(stack, SLIM), Size(), cores=CORES, traits=common.runtimes.container.ImageTraits(is_ready=asked)
+    )
+    late = r"was not ready within 0 s\. It is still running; the end of its log: .*GET /hello"
+    with pytest.raises(FailedError, match=late), served:
+        pytest.fail("served a stack that is not ready")
 
 
 def test_the_container_is_removed_whatever_ends_the_block(engine: DockerClient, stack: Stack) -> None:
