@@ -15,7 +15,7 @@ from common.errors import BenchmarkError
 LEASE_S = 180.0
 """The time after its latest renewal during which a task or definition belongs to its run."""
 RENEWAL_INTERVAL_S = 30.0
-"""The pause between rounds of renewals, which are one call after the other for everything that is held.
+"""The pause between rounds of renewals; a round makes one call after another, for everything that is held.
 
 Four rounds may fail in a row before a lease expires, if AWS answers at once; each call without a reply takes up to 90
 seconds of that time.

@@ -77,12 +77,10 @@ def outdated(*, framework: Annotated[str, Parameter(help=FRAMEWORK_FOLDERS)] = D
     """Show which locked packages of frameworks and servers have a newer version that would fit."""
     terminal, known = Terminal(), frameworks()
     found: dict[str, tuple[Change, ...]] = {}
-    chosen = select_frameworks(framework, known)
-    for name in chosen:
-        locks.read_lock(known[name])  # so that a missing one is named before the first look-up
-    for name in chosen:
+    texts = {name: locks.read_lock(known[name]) for name in select_frameworks(framework, known)}
+    for name, text in texts.items():
         with terminal.messages.status(f"looking up the packages of {name}"):
-            found[name] = _own_first(known[name], outdated_in_lock(known[name]))
+            found[name] = _own_first(known[name], outdated_in_lock(known[name], text))
     found["servers"] = outdated_servers()
     terminal.results.print(_change_table(found, _release_dates(known)))
     terminal.say("make upgrade FRAMEWORK=... updates a lock; servers are pinned in common/catalog/servers.py.")

@@ -89,7 +89,7 @@ def _check_requirements(missing: Sequence[Image], python: str) -> None:
     if python != PYTHON:
         raise UsageError(
             f"invalid PYTHON={python}: stand-ins exist for {PYTHON} only. Use PYTHON={PYTHON}, or pull the official "
-            "image, from a mirror with BASE_REGISTRY=."
+            "image; BASE_REGISTRY= names a mirror to pull it from."
         )
     alpine = any(image.name == "alpine" for image in missing)
     if alpine and platform.machine() != "x86_64":

@@ -19,6 +19,7 @@ from docker.models.images import Image
 from requests import RequestException
 
 from common.errors import FailedError, UsageError
+from common.words import last_lines
 
 OLDEST_ENGINE = (20, 10)
 API_VERSION = "1.40"
@@ -52,7 +53,7 @@ def engine_failure_named() -> Iterator[None]:
     except APIError as error:
         raise FailedError(f"the Docker engine refused a request: {reason_of(error)}") from error
     except (DockerException, RequestException) as error:
-        raise FailedError(f"the Docker engine does not answer any more: {reason_of(error)}") from error
+        raise FailedError(f"the Docker engine no longer answers: {reason_of(error)}") from error
 
 
 def find_image(reference: str) -> Image | None:
@@ -72,7 +73,7 @@ def find_image(reference: str) -> Image | None:
 def reason_of(error: Exception) -> str:
     """Return the engine's own explanation of an error in one line, or the error where the engine gave none."""
     explanation = error.explanation if isinstance(error, APIError) else None
-    return _last_line(explanation or error)
+    return _last_line(str(explanation or error))
 
 
 def variables_of(attributes: Mapping[str, Any]) -> dict[str, str]:
@@ -179,7 +180,7 @@ def _ask(client: str, *arguments: str) -> tuple[bool, str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return False, _last_line(error)
+        return False, _last_line(str(error))
     return process.returncode == 0, (process.stdout if process.returncode == 0 else _last_line(process.stderr))
 
 
@@ -188,6 +189,5 @@ def _major_minor(version: str) -> tuple[int, int]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def _last_line(reason: object) -> str:
-    lines = str(reason).strip().splitlines()
-    return lines[-1].strip() if lines else "no reason given"
+def _last_line(reason: str) -> str:
+    return last_lines(reason, 1) or "no reason given"

@@ -25,7 +25,7 @@ from common.engine.client import API_VERSION, engine
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
 from common.host.network import Link
-from common.host.ownership import is_alive, owner_id
+from common.host.ownership import is_orphan, owner_id, place_id
 from common.host.readiness import wait_until
 from common.host.supervisor import supervised
 from common.project import ROOT
@@ -36,6 +36,8 @@ BY_FILE = "posix_fadvise on every file of the image's layers; the engine's own p
 BY_ALL = "drop_caches; the engine's own programs are cold too"
 DOCKERD = "dockerd"
 ENGINES = ROOT / ".cache" / "pull-engines"
+PLACE = "place"
+"""The file of an engine's folder that holds the ``place_id`` of its owner."""
 PULL_TIMEOUT_S = 600
 PING_TIMEOUT_S = 2
 
@@ -107,11 +109,12 @@ def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
     remove_orphaned_engines()
     # Named for its owner and no more: the path of a socket may have 108 bytes, the checkout's included.
     folder = make_folder(ENGINES / owner_id(os.getpid()).replace(":", "-"))
+    (folder / PLACE).write_text(place_id())
     sock = folder / "s"
     line = [*link.prefix, program, *_options(folder, sock, registry)]
     try:
         with supervised(line, cwd=folder) as engine:
-            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {DOCKERD}")
+            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {DOCKERD}", output=engine.last_lines)
             with closing(docker.DockerClient(base_url=f"unix://{sock}", timeout=PULL_TIMEOUT_S)) as client:
                 yield client
     finally:
@@ -138,10 +141,18 @@ def pull(client: DockerClient, reference: str) -> Pulled:
 
 
 def remove_orphaned_engines() -> None:
-    """Remove the folder of every engine whose owner has exited."""
+    """Remove the folder of every engine whose owner has exited; leave those whose owner cannot be seen from here."""
+    here = place_id()
     for folder in ENGINES.glob("*"):
-        if not is_alive(folder.name.replace("-", ":")):
+        if is_orphan(folder.name.replace("-", ":"), _place_of(folder), here=here):
             _remove(folder)
+
+
+def _place_of(folder: Path) -> str | None:
+    try:
+        return (folder / PLACE).read_text()
+    except (FileNotFoundError, NotADirectoryError):  # an earlier version's, or removed by another process meanwhile
+        return None
 
 
 def _raise_error(reference: str, event: Mapping[str, Any]) -> None:

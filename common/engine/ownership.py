@@ -1,14 +1,14 @@
 """Our containers, images and networks in the engine, each with its owner, so that a crash leaves none behind.
 
-Containers carry labels that name their owner and its place, and a watchdog removes them if it is killed. Tags are
-listed in a file of a temporary folder under ``.cache/``; whoever finds that folder's owner gone removes the tags too.
+Containers carry labels that name their owner and its place, and a watchdog removes them if that owner is killed. Tags
+are listed in a file of a temporary folder under ``.cache/``; whoever finds that folder's owner gone removes them too.
 """
 
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,10 +19,10 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 from common.engine import container_watchdog
-from common.engine.client import engine, engine_answers, engine_socket, find_image
+from common.engine.client import engine, engine_answers, engine_socket, find_image, reason_of
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import orphaned_folders, remove_folder, temporary_folder
-from common.host.ownership import is_alive, owner_id, place_id
+from common.host.ownership import is_orphan, owner_id, place_id
 from common.project import PROJECT, ROOT
 
 OWNER = f"{PROJECT}.owner"
@@ -72,27 +72,22 @@ def remove_orphaned_containers(client: DockerClient) -> None:
     """
     here = place_id()
     for row in client.api.containers(all=True, filters={"label": OWNER}):
-        if is_orphan(row["Labels"], row["State"], here=here):
+        if is_orphan(row["Labels"][OWNER], row["Labels"].get(PLACE), here=here):
             with suppress(APIError):  # another process may be removing it too
                 client.api.remove_container(row["Id"], force=True, v=True)
 
 
-def remove_orphaned_local_containers() -> None:
-    """Remove orphaned containers from this machine's engine, if one answers: they may take CPU time from a run."""
-    if engine_socket() is not None and engine_answers():
-        remove_orphaned_containers(engine())
+def clear_local_engine() -> int:
+    """Remove orphaned containers from this machine's engine, if one answers: they may take CPU time from a run.
 
-
-def is_orphan(labels: Mapping[str, str], state: str, *, here: str) -> bool:
-    """Return whether a container in this state has lost its owner, as far as can be seen from the place ``here``.
-
-    Earlier versions did not label the place: their containers count as this place's. One of another boot counts as lost
-    once it has exited, as every container has after a reboot.
+    Return the number of ours that run on it and whose owner cannot be seen from here.
     """
-    place = labels.get(PLACE, here)
-    if place == here:
-        return not is_alive(labels[OWNER])
-    return state == "exited" and place.partition(":")[0] != here.partition(":")[0]
+    if engine_socket() is None or not engine_answers():
+        return 0
+    remove_orphaned_containers(engine())
+    here = place_id()
+    running = engine().api.containers(filters={"label": PLACE})
+    return sum(row["Labels"][PLACE] != here for row in running)
 
 
 def _disarm(watchdog: subprocess.Popen[bytes]) -> None:
@@ -149,7 +144,7 @@ def _tag(image: str, reference: str) -> None:
     try:
         engine().images.get(image).tag(reference)
     except APIError as error:
-        raise FailedError(f"{image} cannot be tagged as {reference}: {error.explanation}") from error
+        raise FailedError(f"{image} cannot be tagged as {reference}: {reason_of(error)}") from error
 
 
 def _untag(reference: str) -> None:

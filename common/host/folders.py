@@ -2,7 +2,7 @@
 
 ``tempfile.TemporaryDirectory`` leaves its folder behind when its process is killed, with whatever is in it: a build's
 is as large as an image's files and may hold the password of a package index. The name of a temporary folder of ours
-holds its owner's identity, and the next process to create one removes those whose owner has exited.
+holds its owner's identity and place, and the next process to create one removes those whose owner has exited.
 """
 
 import os
@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import UsageError
-from common.host.ownership import is_alive, owner_id
+from common.host.ownership import is_orphan, owner_id, place_id
 from common.project import PROJECT
 
-_OWNER = re.compile(r"(\d+)\.(\d+)-")
+_OWNER = re.compile(r"(\d+\.\d+)(?:\.(\w*\.\w+\.\d+))?-")
+"""The identity of an owner in the name of its folder and, but for earlier versions, its place."""
 
 
 def make_folder(folder: Path) -> Path:
@@ -50,7 +51,7 @@ def temporary_folder(
         for orphan in orphaned_folders(root):
             reclaim(orphan)
         place, prefix = _place(root)
-        owner = owner_id(os.getpid()).replace(":", ".")
+        owner = f"{owner_id(os.getpid())}:{place_id()}".replace(":", ".")
         folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{owner}-{purpose}-", dir=make_folder(place)))
     except OSError as error:
         raise UsageError(f"no temporary folder can be created: {error.strerror}: {error.filename}.") from error
@@ -69,7 +70,8 @@ def remove_orphaned_folders() -> None:
 def orphaned_folders(root: Path | None = None) -> list[Path]:
     """Return this user's temporary folders in ``root`` whose owner has exited."""
     place, prefix = _place(root)
-    return [folder for folder in place.glob(f"{prefix}*") if _is_orphan(folder, prefix)]
+    here = place_id()
+    return [folder for folder in place.glob(f"{prefix}*") if _is_orphan(folder, prefix, here)]
 
 
 def _place(root: Path | None) -> tuple[Path, str]:
@@ -77,13 +79,16 @@ def _place(root: Path | None) -> tuple[Path, str]:
     return (Path(tempfile.gettempdir()), f"{PROJECT}-") if root is None else (root, "")
 
 
-def _is_orphan(folder: Path, prefix: str) -> bool:
-    owner = _OWNER.match(folder.name.removeprefix(prefix))
+def _is_orphan(folder: Path, prefix: str, here: str) -> bool:
+    named = _OWNER.match(folder.name.removeprefix(prefix))
     try:
         ours = not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
     except OSError:
         return False  # another process has just removed it
-    return owner is not None and ours and not is_alive(f"{owner[1]}:{owner[2]}")
+    if named is None or not ours:
+        return False
+    owner, place = (part and part.replace(".", ":") for part in named.groups())
+    return is_orphan(owner, place, here=here)
 
 
 def write_file(file: Path, text: str) -> None:

@@ -1,6 +1,11 @@
 """The owner of a resource, by which leftovers of a killed process are distinguished from what is in use."""
 
+import hashlib
+import re
 from pathlib import Path
+
+MACHINE_ID = Path("/etc/machine-id")
+_SHORT = 12
 
 
 def owner_id(pid: int, *, proc: Path = Path("/proc")) -> str:
@@ -13,14 +18,36 @@ def owner_id(pid: int, *, proc: Path = Path("/proc")) -> str:
     return f"{pid}:{after_name[19]}"
 
 
-def place_id(*, proc: Path = Path("/proc")) -> str:
-    """Return what sets apart the places in which one PID means different processes, as ``BOOT:NAMESPACE``.
+def place_id(*, proc: Path = Path("/proc"), machine_id: Path = MACHINE_ID) -> str:
+    """Return what sets apart the places in which one PID means different processes, as ``MACHINE:BOOT:NAMESPACE``.
 
-    ``BOOT`` is the kernel's random id of this boot of this machine (random(4)), ``NAMESPACE`` the inode of our PID
-    namespace, of which each container on the machine has its own.
+    ``MACHINE`` is a digest of the machine's id, which is to be kept confidential (machine-id(5)); it is empty where
+    there is none, as in most containers. ``BOOT`` is the first part of the kernel's random id of this boot (random(4)),
+    ``NAMESPACE`` the inode of our PID namespace, of which each container on the machine has its own.
     """
-    boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}:{(proc / 'self/ns/pid').stat().st_ino}"
+    boot = (proc / "sys/kernel/random/boot_id").read_text().strip().partition("-")[0]
+    return f"{_machine(machine_id)}:{boot}:{(proc / 'self/ns/pid').stat().st_ino}"
+
+
+def _machine(file: Path) -> str:
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return hashlib.sha256(text.encode()).hexdigest()[:_SHORT] if re.fullmatch("[0-9a-f]{32}", text) else ""
+
+
+def is_orphan(owner: str, place: str | None, *, here: str) -> bool:
+    """Return whether the process behind ``owner`` has certainly exited, as far as can be seen from the place ``here``.
+
+    In another place its PID says nothing, but it has not survived a reboot of this machine. ``place`` is ``None`` if it
+    was not noted, as by earlier versions, and then counts as this one.
+    """
+    if place is None or place == here:
+        return not is_alive(owner)
+    machine, _, since = place.partition(":")
+    our_machine, _, our_since = here.partition(":")
+    return machine == our_machine != "" and since.partition(":")[0] != our_since.partition(":")[0]
 
 
 def is_alive(owner: str) -> bool:

@@ -18,17 +18,25 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 65536
 
 
-def wait_until(is_ready: Callable[[], bool], exit_reason: Callable[[], str | None], *, name: str) -> None:
+def wait_until(
+    is_ready: Callable[[], bool],
+    exit_reason: Callable[[], str | None],
+    *,
+    name: str,
+    output: Callable[[], str] | None = None,
+) -> None:
     """Return as soon as ``is_ready()``.
 
-    Raise ``FailedError`` that names ``name`` if it exits first, or if it is not ready within ``READY_DEADLINE_S``.
+    Raise ``FailedError`` that names ``name`` if it exits first, or if it is not ready within ``READY_DEADLINE_S``. The
+    message of the latter ends with what ``output`` returns: the end of what it has printed so far.
     """
     deadline_s = time.monotonic() + READY_DEADLINE_S
     while not is_ready():
         if (reason := exit_reason()) is not None:
             raise FailedError(f"{name} ended before it was ready: {reason}")
         if time.monotonic() > deadline_s:
-            raise FailedError(f"{name} was not ready within {READY_DEADLINE_S:g} s.")
+            printed = "" if output is None else f" {output()}"
+            raise FailedError(f"{name} was not ready within {READY_DEADLINE_S:g} s.{printed}")
         time.sleep(POLL_INTERVAL_S)
 
 

@@ -66,14 +66,20 @@ def pip_options() -> Mapping[str, str]:
 
 
 def parse_options(listing: str) -> dict[str, str]:
-    """Return the options in the output of ``pip config list``; a later section overrides an earlier one."""
+    """Return the options in the output of ``pip config list``; a later section overrides an earlier one.
+
+    ``~`` in the path of ``cert`` is expanded, as pip does.
+    """
     by_section: dict[str, dict[str, str]] = {section: {} for section in _SECTIONS}
     for line in listing.splitlines():
         key, _, value = line.partition("=")
         section, _, option = key.rpartition(".")
         if section in by_section:
             by_section[section][option.replace("_", "-")] = ast.literal_eval(value)
-    return {option: value for section in _SECTIONS for option, value in by_section[section].items()}
+    options = {option: value for section in _SECTIONS for option, value in by_section[section].items()}
+    if "cert" in options:
+        options["cert"] = os.path.expanduser(options["cert"])  # noqa: PTH111 -- keeps an unknown user
+    return options
 
 
 def as_uv_variables(options: Mapping[str, str]) -> dict[str, str]:
@@ -153,7 +159,8 @@ def ca_bundle(env: Mapping[str, str] = os.environ) -> Path | None:
     for name, path in configured.items():
         if path and (name == "CA_BUNDLE" or Path(path).is_file()):
             if not _holds_certificates(path):
-                raise UsageError(f"invalid {name}={path}: must be a file of certificates in PEM format.")
+                of_pip = " in pip's configuration" if name == "cert" else ""
+                raise UsageError(f"invalid {name}={path}{of_pip}: must be a file of certificates in PEM format.")
             return Path(path)
     return next((Path(path) for path in _SYSTEM_BUNDLES if Path(path).is_file()), None)
 

@@ -88,9 +88,10 @@ def requirements(framework: Framework) -> tuple[str, ...]:
 
 def why_stale(framework: Framework) -> str | None:
     """Return why the lock does not match the framework's dependencies and the servers; ``None`` if it does."""
-    if not framework.lock.exists():
-        return _stale(framework, "is missing")
-    text = framework.lock.read_text()
+    try:
+        text = read_lock(framework)
+    except UsageError as error:
+        return str(error)
     required = {canonicalize_name(Requirement(line).name): Requirement(line) for line in requirements(framework)}
     for name, requirement in required.items():
         if (mismatch := _mismatch(text, name, requirement)) is not None:

@@ -16,7 +16,8 @@ from common.catalog.frameworks import OLDEST_PYTHON, RELEASED, Framework
 from common.catalog.servers import SERVERS
 from common.errors import FailedError
 from common.host.folders import make_folder, temporary_folder
-from common.packages.locks import compile_lock, index_entries, lock, read_lock
+from common.packages.locks import compile_lock, index_entries, lock
+from common.words import last_lines
 
 TIMEOUT_S = 60
 HEAD = "# When each version in requirements.lock was released, as the package index says. Written by make lock.\n"
@@ -36,7 +37,7 @@ def releases(package: str) -> tuple[Version, ...]:
         raise FailedError(f"pip did not list the versions of {package} within {TIMEOUT_S} s.") from error
     listed = re.search(r"^Available versions: (.+)$", result.stdout, re.MULTILINE)
     if listed is None:
-        reason = (result.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        reason = last_lines(result.stderr, 1) or "it printed nothing"
         raise FailedError(f"pip listed no versions of {package}: {reason}")
     return _newest_first(listed[1].split(", "))
 
@@ -110,19 +111,18 @@ def pins(lock_text: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in _PIN.findall(lock_text)}
 
 
-def outdated_in_lock(framework: Framework) -> tuple[Change, ...]:
-    """Return what an upgrade of a framework would change; its lock stays as it is. Errors as ``read_lock``."""
-    before = read_lock(framework)
+def outdated_in_lock(framework: Framework, lock_text: str) -> tuple[Change, ...]:
+    """Return what an upgrade of a framework would change in its lock, which stays as it is."""
     with temporary_folder("outdated") as folder:
         newest = lock(replace(framework, folder=folder)).read_text()
-    return changes(before, newest)
+    return changes(lock_text, newest)
 
 
 def upgrade(chosen: Collection[Framework]) -> dict[str, tuple[Change, ...]]:
     """Lock frameworks with each package at the newest version that fits, and return by name what has changed.
 
-    The locks and the release dates in them are written once all of them are known, so that after an error every
-    framework is as it was, and the next upgrade finds the same changes.
+    Locks and release dates are written only when all are known, so that after an error every framework is as it was and
+    the next upgrade finds the same changes.
     """
     changed = {}
     with temporary_folder("upgrade") as folder:

@@ -27,8 +27,10 @@ from common.words import one_of
 VARIANTS = ROOT / ".cache" / "variants"
 CHECKOUTS = ROOT / ".cache" / "checkouts"
 DIGEST_LENGTH = 12
-_BUILT = frozenset({"build", "dist", "node_modules", "venv"})
+_BUILT = frozenset({"build", "dist", "venv"})
 """Folders at the top of a checkout that usually hold what was built or installed; further down they may be packages."""
+_INSTALLED = frozenset({"__pycache__", "node_modules"})
+"""Folders that tools fill, wherever they are."""
 
 
 def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
@@ -50,8 +52,8 @@ def framework_at_version(framework: Framework, version: str, *, root: Path = VAR
 def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
     """Return ``known``, and what a comma-separated ``FRAMEWORK=`` names as ``NAME@VERSION`` or as a folder's path.
 
-    The folder of a framework that has no lock is given one. Raises ``UsageError`` if a name is unknown, a version
-    malformed or a folder not laid out like those under ``frameworks/``, ``FailedError`` if a version does not exist.
+    A folder is locked unless it has a fitting lock. Raises ``UsageError`` if a name is unknown, a version malformed or
+    a folder not laid out like those under ``frameworks/``, ``FailedError`` if a version does not exist.
     """
     variants = dict(known)
     for part in map(str.strip, text.split(",")):
@@ -112,10 +114,7 @@ def _own_framework(folder: Path) -> Framework:
             f"FRAMEWORK={folder} is not a framework: must be a folder with app.py and pyproject.toml like those under "
             "frameworks/."
         )
-    framework = framework_from_folder(folder)
-    if not framework.lock.exists():
-        lock(framework)
-    return framework
+    return framework_from_folder(folder)
 
 
 def framework_from_checkout(
@@ -131,9 +130,15 @@ def framework_from_checkout(
 
 
 def framework_from_folder(folder: Path) -> Framework:
-    """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name."""
-    framework = Framework.load(folder.resolve())
-    return replace(framework, name=f"{framework.name.lower()}-local", own_folder=framework.folder)
+    """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name.
+
+    It is locked unless it has a fitting lock. Raise ``FailedError`` if its requirements cannot be met.
+    """
+    loaded = Framework.load(folder.resolve())
+    framework = replace(loaded, name=f"{loaded.name.lower()}-local", own_folder=loaded.folder)
+    if why_stale(framework) is not None:
+        lock(framework)
+    return framework
 
 
 def project_name(source: Path) -> str | None:
@@ -165,14 +170,17 @@ def source_digest(source: Path) -> str:
 
 
 def _sources(folder: Path, ignored: frozenset[str] = _BUILT) -> Iterator[Path]:
-    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top."""
+    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top.
+
+    Links to folders, which may lead in circles, are not followed.
+    """
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name in {"__pycache__", *ignored} or path.suffix == ".egg-info":
+        if path.name.startswith(".") or path.name in _INSTALLED | ignored or path.suffix == ".egg-info":
             continue
-        if path.is_dir():
-            yield from _sources(path, frozenset())
-        elif path.is_file():
+        if path.is_file():
             yield path
+        elif path.is_dir() and not path.is_symlink() and not (path / "pyvenv.cfg").exists():
+            yield from _sources(path, frozenset())
 
 
 def _wheel(source: Path, root: Path) -> Path:

@@ -34,7 +34,12 @@ def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = No
     config = folder / f"config-{host}.json"
     config.write_text(json.dumps(_config(host, folder / "storage", htpasswd)))
     with supervised([program, "serve", str(config)], cwd=folder, env=_environ()) as registry:
-        wait_until(lambda: _address(registry, host) is not None, registry.exit_reason, name=PROGRAM)
+        wait_until(
+            lambda: _address(registry, host) is not None,
+            registry.exit_reason,
+            name=PROGRAM,
+            output=registry.last_lines,
+        )
         yield _address(registry, host) or ""
 
 

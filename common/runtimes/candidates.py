@@ -214,9 +214,12 @@ def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
 
 
 def candidate_from_cell(cell: Cell) -> Candidate:
-    """Return the candidate that a recorded cell measured; ``UsageError`` if its framework, server or image is gone."""
+    """Return the candidate that a recorded cell measured; ``UsageError`` if its framework, server or image is gone.
+
+    A guest's image is pulled if it is not here. Errors as ``image_guest``.
+    """
     if cell.guest is not None:
-        return guest_candidate(cell.guest)
+        return guest_candidate(cell.guest if cell.guest.image is None else guests.image_guest(cell.guest.image))
     framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]  # a record names no folder
     known, known_images = frameworks(only=framework), images()
     if framework not in known or server not in SERVERS or cell.image not in {None, *known_images}:

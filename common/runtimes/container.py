@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
-from common.engine.client import engine, variables_of
+from common.engine.client import engine, reason_of, variables_of
 from common.engine.confinement import Confinement, confine
 from common.engine.ownership import remove_container, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
@@ -105,7 +105,12 @@ def started(
             cpu_meter=cpu_meter,
             memory_meter=f"cgroup:{memory}",
             network_namespace=Path(f"/proc/{pid}/ns/net") if prefix else None,
-            wait_until_ready=lambda: wait_until(lambda: traits.is_ready(probe), exit_reason, name=name),
+            wait_until_ready=lambda: wait_until(
+                lambda: traits.is_ready(probe),
+                exit_reason,
+                name=name,
+                output=lambda: _with_log(container, "It is still running"),
+            ),
             exit_reason=exit_reason,
         )
 
@@ -160,7 +165,7 @@ def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> 
     except ImageNotFound as error:
         raise UsageError(f"the image {image_tag} is not here. Run: make build") from error
     except APIError as error:
-        raise UsageError(f"no container of {image_tag} can be created: {error.explanation}") from error
+        raise UsageError(f"no container of {image_tag} can be created: {reason_of(error)}") from error
     try:
         yield container
     finally:
@@ -172,7 +177,7 @@ def start(container: Container, image_tag: str) -> None:
     try:
         container.start()
     except APIError as error:
-        raise UsageError(f"{image_tag} cannot be started: {error.explanation}") from error
+        raise UsageError(f"{image_tag} cannot be started: {reason_of(error)}") from error
 
 
 def groups(container: Container) -> tuple[int, str, Path]:

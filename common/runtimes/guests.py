@@ -8,13 +8,14 @@ from pathlib import Path
 
 import psutil
 from docker.errors import APIError, ImageNotFound
+from docker.models.images import Image
 
 from common.catalog.frameworks import Framework, Interface
 from common.catalog.servers import Server
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.build_context import PORT
-from common.engine.client import engine
+from common.engine.client import engine, reason_of, variables_of
 from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cores import Cores
@@ -46,8 +47,7 @@ def image_guest(name: str) -> Guest:
     """Return the image that ``TARGET_IMAGE=`` names, which is pulled if it is not here.
 
     Its server is expected on the one port that the image exposes, or else on the port that ``$PORT`` names. Raise
-    ``UsageError`` if the engine has no such image and cannot pull it, or if the exposed port cannot be loaded here:
-    containers that join the host's network share its ports, so that each needs another one.
+    ``UsageError`` if the engine has no such image and cannot pull it, or if its server cannot be loaded here.
     """
     images = engine().images
     try:
@@ -56,17 +56,22 @@ def image_guest(name: str) -> Guest:
         except ImageNotFound:
             image = images.pull(name)
     except APIError as error:
-        raise UsageError(f"TARGET_IMAGE={name} is not available: {error.explanation}") from error
-    exposed = [port for port in image.attrs["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")]
-    if len(exposed) != 1:
+        raise UsageError(f"TARGET_IMAGE={name} is not available: {reason_of(error)}") from error
+    if (port := _exposed_port(image)) is None:
         return Guest(image=name, port=PORT)
-    port = int(exposed[0].removesuffix("/tcp"))
-    if not container.can_enter_namespaces():
+    if not container.can_enter_namespaces() and variables_of(image.attrs).get("PORT") != str(port):
+        # Containers that join the host's network share its ports, so that ``$PORT`` has to give each another one.
         raise UsageError(
             f"TARGET_IMAGE={name} exposes port {port}, and to load it there takes root with nsenter. Run the command "
-            "as root, or, if its server listens on $PORT, leave EXPOSE out of the image."
+            f"as root, or, if its server listens on $PORT, add ENV PORT={port} to the image."
         )
     return Guest(image=name, port=port)
+
+
+def _exposed_port(image: Image) -> int | None:
+    """Return the one TCP port that an image exposes; ``None`` if there are several or none."""
+    exposed = [port for port in image.attrs["Config"].get("ExposedPorts") or {} if port.endswith("/tcp")]
+    return int(exposed[0].removesuffix("/tcp")) if len(exposed) == 1 else None
 
 
 def guest_at(url: str, *, pid: int | None, container_name: str | None) -> Guest:
@@ -160,7 +165,7 @@ def _pid_of(name: str) -> int:
     try:
         state = engine().containers.get(name).attrs["State"]
     except APIError as error:
-        raise UsageError(f"invalid CONTAINER={name}: {error.explanation}") from error
+        raise UsageError(f"invalid CONTAINER={name}: {reason_of(error)}") from error
     if not state["Running"]:
         raise UsageError(f"invalid CONTAINER={name}: it is not running.")
     pid: int = state["Pid"]

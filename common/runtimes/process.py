@@ -47,7 +47,9 @@ def started(
             client_prefix=(),
             cpu_meter=program.tree_meter,
             memory_meter=program.tree_meter,
-            wait_until_ready=lambda: wait_until(lambda: responds(url), program.exit_reason, name=stack.name),
+            wait_until_ready=lambda: wait_until(
+                lambda: responds(url), program.exit_reason, name=stack.name, output=program.last_lines
+            ),
             exit_reason=program.exit_reason,
         )
 

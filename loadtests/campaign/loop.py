@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
 from common.engine.client import engine_failure_named
-from common.engine.ownership import remove_orphaned_local_containers
+from common.engine.ownership import OWNER, clear_local_engine
 from common.errors import BenchmarkError, FailedError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
@@ -42,10 +42,17 @@ def _raise(failure: BenchmarkError) -> None:
 
 
 @contextmanager
-def hold_machine(run_id: str) -> Iterator[None]:
-    """Hold the machine's run lock, without containers that killed commands have left to take CPU time from servers."""
+def hold_machine(run_id: str, terminal: Terminal) -> Iterator[None]:
+    """Hold the machine's run lock, and begin by removing containers that killed commands have left.
+
+    They would take CPU time from servers. Those whose owner cannot be seen from here stay, and a warning counts them.
+    """
     with hold_run_lock(run_id):
-        remove_orphaned_local_containers()
+        if others := clear_local_engine():
+            terminal.say(
+                f"warning: {counted(others, 'container')} of commands in other containers or on other machines may "
+                f"take CPU time from servers. To see them: docker ps --filter label={OWNER}"
+            )
         yield
 
 
@@ -79,7 +86,7 @@ def start(
     identity = RunIdentity.new(name, seed)
     place = out or RESULTS / identity.id
     require_unused(place, named=str(place) if out is None else f"OUT={out}")
-    with hold_machine(identity.id):
+    with hold_machine(identity.id, terminal):
         experiment, subjects = begin(identity)
         folder = RunFolder.create(place, experiment.run)
         return carry_out(experiment, subjects, folder, terminal, on_failure=on_failure)

@@ -57,7 +57,7 @@ def resume(
     servers = servers_left(experiment, subjects, folder)
     if not approve_cost(servers, terminal.say):
         return None
-    with hold_machine(experiment.run.id):
+    with hold_machine(experiment.run.id, terminal):
         _prepare(experiment, subjects, folder, terminal)
         run = replace(experiment.run, command_line=[*experiment.run.command_line, command_line()])
         folder.describe(run)

@@ -44,7 +44,7 @@ def profile(
     if a or b:
         _refuse_with_sides(FRAMEWORK=framework, PYTHON=python)
     candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
-    with hold_machine("profile"):
+    with hold_machine("profile", terminal):
         require_writable(file)
         prepare(candidates, terminal.messages)
         profiles = [sampling.profile(candidate, setup) for candidate in candidates]

@@ -35,7 +35,7 @@ def elsewhere(owner: str, place: Path) -> Iterator[str]:
         yield f"temporary file {path.name}"
     for path in NAMESPACES.glob(f"*{owner.replace(':', '-')}") if NAMESPACES.exists() else ():
         yield f"network namespace {path.name}"
-    for path in TEMPORARY.glob(f"{owner.replace(':', '.')}-*"):
+    for path in TEMPORARY.glob(f"{owner.replace(':', '.')}.*"):
         yield f"folder {path} with the tags {_text(path / TAGS).split()}"
     if engine_answers():
         for row in engine().api.containers(all=True, filters={"label": f"{OWNER}={owner}"}):

@@ -35,6 +35,6 @@ def test_missing_lock_is_named_before_any_package_is_looked_up(tmp_path: Path, m
     made = {name: write_framework(tmp_path / "frameworks" / name, "toy") for name in ("locked", "new")}
     made["locked"].lock.touch()
     monkeypatch.setattr(catalog, "frameworks", lambda: made)
-    monkeypatch.setattr(catalog, "outdated_in_lock", lambda _: pytest.fail("packages were looked up"))
+    monkeypatch.setattr(catalog, "outdated_in_lock", lambda *_: pytest.fail("packages were looked up"))
     with pytest.raises(UsageError, match=r"^requirements\.lock of new is missing\. Run make lock FRAMEWORK=new\.$"):
         catalog.outdated(framework="all")

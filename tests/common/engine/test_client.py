@@ -53,8 +53,8 @@ def test_variables_of_an_image_are_none_where_it_sets_none() -> None:
 @pytest.mark.parametrize(
     ("error", "named"),
     [
-        (LostConnectionError("Connection aborted."), "does not answer any more: Connection aborted."),
-        (DockerException("no such socket"), "does not answer any more: no such socket"),
+        (LostConnectionError("Connection aborted."), "no longer answers: Connection aborted."),
+        (DockerException("no such socket"), "no longer answers: no such socket"),
         (APIError("500 Server Error", explanation="no space left"), "refused a request: no space left"),
     ],
 )

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from common.engine.cold_starts import _answers
+from common.engine import cold_starts
+from common.engine.cold_starts import PLACE, _answers, remove_orphaned_engines
+from common.host.ownership import place_id
 
 
 class NewEngine(BaseHTTPRequestHandler):
@@ -44,3 +46,15 @@ def test_engine_that_refuses_old_api_versions_answers(sock: Path) -> None:
 
 def test_engine_without_a_socket_does_not_answer(tmp_path: Path) -> None:
     assert not _answers(tmp_path / "s")
+
+
+def test_folders_of_orphaned_engines_are_removed_unless_they_are_of_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cold_starts, "ENGINES", tmp_path)
+    for name, place in (("4194305-1", place_id()), ("4194305-2", None), ("4194305-3", "other:boot:1")):
+        (tmp_path / name).mkdir()
+        if place is not None:
+            (tmp_path / name / PLACE).write_text(place)
+    remove_orphaned_engines()
+    assert [folder.name for folder in tmp_path.iterdir()] == ["4194305-3"]

@@ -1,39 +1,51 @@
-"""Only containers whose owner has exited are removed, as far as that can be seen from here."""
+"""This machine's engine is cleared of orphans before a run, and what may be in use elsewhere is counted."""
 
-import os
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from common.engine import ownership
-from common.engine.ownership import OWNER, PLACE, is_orphan, remove_orphaned_local_containers
-from common.host.ownership import owner_id
+from common.engine.ownership import OWNER, PLACE, clear_local_engine
+from common.host.ownership import place_id
 
-HERE = "boot:1"
+DEAD = "4194305:1"
 
 
-@pytest.mark.parametrize(
-    ("alive", "place", "state", "expected"),
-    [
-        (False, HERE, "running", True),
-        (True, HERE, "running", False),
-        (False, None, "running", True),  # labelled by an earlier version
-        (True, None, "exited", False),
-        (False, "boot:2", "running", False),  # in a container that shares the engine
-        (False, "boot:2", "exited", False),
-        (False, "other:1", "running", False),  # on another machine that uses the engine
-        (False, "other:1", "created", False),
-        (False, "other:1", "exited", True),  # as everything is after a reboot
-    ],
-)
-def test_orphan_is_a_container_whose_owner_is_known_to_have_exited(
-    place: str | None, state: str, *, alive: bool, expected: bool
-) -> None:
-    owner = owner_id(os.getpid()) if alive else f"{os.getpid()}:1"
-    labels = {OWNER: owner} if place is None else {OWNER: owner, PLACE: place}
-    assert is_orphan(labels, state, here=HERE) is expected
+class Containers:
+    """The engine's containers."""
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        """Keep the engine's description of each."""
+        self.rows = list(rows)
+
+    def containers(self, *, filters: dict[str, str], all: bool = False) -> list[dict[str, Any]]:  # noqa: A002 -- the SDK's
+        """List those with a label, by default those that run."""
+        return [one for one in self.rows if filters["label"] in one["Labels"] and (all or one["State"] == "running")]
+
+    def remove_container(self, container: str, **_: bool) -> None:
+        """Remove one by its id."""
+        self.rows = [one for one in self.rows if one["Id"] != container]
+
+
+def _row(number: str, place: str | None, state: str = "running") -> dict[str, Any]:
+    return {"Id": number, "State": state, "Labels": {OWNER: DEAD} | ({} if place is None else {PLACE: place})}
+
+
+def test_orphans_are_removed_and_running_containers_of_other_places_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    containers = Containers(
+        _row("here", place_id()),
+        _row("earlier", None),
+        _row("away", "other:boot:1"),
+        _row("exited", "other:boot:1", "exited"),  # its owner may still have to read why
+    )
+    monkeypatch.setattr(ownership, "engine", lambda: SimpleNamespace(api=containers))
+    monkeypatch.setattr(ownership, "engine_answers", lambda: True)
+    assert clear_local_engine() == 1
+    assert [one["Id"] for one in containers.rows] == ["away", "exited"]
 
 
 def test_a_run_waits_for_no_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
     monkeypatch.setattr(ownership, "engine_answers", lambda: pytest.fail("an engine was asked"))
-    remove_orphaned_local_containers()
+    assert clear_local_engine() == 0

@@ -19,7 +19,7 @@ from common.host.folders import (
     temporary_folder,
     write_file,
 )
-from common.host.ownership import owner_id
+from common.host.ownership import owner_id, place_id
 from common.project import PROJECT, ROOT
 
 OWNER = """
@@ -95,6 +95,23 @@ def test_folders_of_others_are_kept(place: Path) -> None:
     with temporary_folder("build"):
         pass
     assert set(place.iterdir()) == before
+
+
+def test_orphan_of_this_place_alone_is_removed(place: Path) -> None:
+    here, elsewhere = place_id().replace(":", "."), "other.boot.1"
+    owner = _exited_owner()
+    folders = [place / f"{PROJECT}-{owner}{where}-build-x" for where in (f".{here}", "", f".{elsewhere}")]
+    for folder in folders:
+        folder.mkdir()
+    remove_orphaned_folders()
+    assert list(place.iterdir()) == folders[2:]
+
+
+def test_folder_names_its_owner_and_the_place(place: Path) -> None:
+    with temporary_folder("build") as folder:
+        named = f"{owner_id(os.getpid())}:{place_id()}".replace(":", ".")
+        assert folder.name.startswith(f"{PROJECT}-{named}-build-")
+        assert folder.parent == place
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")

@@ -130,3 +130,9 @@ def test_what_does_not_become_ready_is_named_whatever_it_would_answer(
     with pytest.raises(FailedError) as failure:
         wait_until(lambda: False, lambda: exit_reason, name="dockerd")
     assert str(failure.value) == message
+
+
+def test_the_end_of_its_output_is_quoted_if_it_is_not_ready_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
+    with pytest.raises(FailedError, match=r"^dockerd was not ready within 0 s\. waiting for a lock$"):
+        wait_until(lambda: False, lambda: None, name="dockerd", output=lambda: "waiting for a lock")

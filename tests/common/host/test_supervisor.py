@@ -119,6 +119,15 @@ def test_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
         assert "No such file or directory" in program.last_lines()
 
 
+@pytest.mark.parametrize(
+    ("command", "line"), [("printf 'a\\n b\\n\\n c\\n'", "b | c"), ("true", "It printed nothing.")]
+)
+def test_last_lines_of_output_are_joined_without_blank_ones(tmp_path: Path, command: str, line: str) -> None:
+    with supervised(["sh", "-c", command], cwd=tmp_path, cores=[0]) as program:
+        program.wait(15)
+        assert program.last_lines(2) == line
+
+
 def test_cores_that_do_not_exist_are_reported(tmp_path: Path) -> None:
     with supervised(["true"], cwd=tmp_path, cores=[100_000]) as program:
         assert program.wait(15) == 1

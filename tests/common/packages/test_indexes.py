@@ -23,6 +23,7 @@ LISTING = """\
 :env:.find-links='/from/environment'
 :env:.default-timeout='180'
 download.find-links='/not/for/installing'
+global.cert='~/ca.pem'
 global.find-links='/from/file'
 global.index-url='https://index.example/simple'
 install.index-url='https://install.example/it=s'
@@ -30,8 +31,10 @@ global.trusted_host='a.example\\nb.example'
 """
 
 
-def test_variables_override_the_install_section_which_overrides_the_global_one() -> None:
+def test_variables_override_the_install_section_which_overrides_the_global_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
     assert parse_options(LISTING) == {
+        "cert": "/home/me/ca.pem",
         "default-timeout": "180",
         "find-links": "/from/environment",
         "index-url": "https://install.example/it=s",
@@ -148,6 +151,15 @@ def test_bundle_without_certificates_is_refused(tmp_path: Path, name: str) -> No
         UsageError, match=rf"^invalid {name}=.*README\.md: must be a file of certificates in PEM format"
     ):
         ca_bundle({name: str(tmp_path / "README.md")})
+
+
+def test_bundle_without_certificates_that_pip_names_is_said_to_be_pips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "README.md").write_text("no certificates\n")
+    monkeypatch.setattr(indexes, "pip_options", lambda: {"cert": str(tmp_path / "README.md")})
+    with pytest.raises(UsageError, match=r"^invalid cert=.*README\.md in pip's configuration: must be a file of cert"):
+        ca_bundle({})
 
 
 def test_proxies_are_passed_by_name_without_their_values() -> None:

@@ -17,7 +17,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack, compatible, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv, uv_environment
-from common.packages.locks import lock, requirements, stack_requirements, subset, why_stale
+from common.packages.locks import lock, read_lock, requirements, stack_requirements, subset, why_stale
 from common.project import ROOT
 from tests.support.toy_index import toy_index
 from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
@@ -134,6 +134,11 @@ def test_new_lock_is_not_stale(toy: Framework) -> None:
     assert names(toy.lock.read_text()) == {"base==1.0", "toy==1.0"}
     assert why_stale(toy) is None
     assert toy.version == "1.0"
+
+
+def test_missing_lock_is_named_with_the_command_that_writes_it(toy: Framework) -> None:
+    with pytest.raises(UsageError, match=r"^requirements\.lock of toy is missing\. Run make lock FRAMEWORK=toy\.$"):
+        read_lock(toy)
 
 
 def test_locking_again_keeps_versions_unless_an_upgrade_is_requested(toy: Framework, tmp_path: Path) -> None:

@@ -160,6 +160,16 @@ def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_p
     assert (first.framework.own_folder, second.framework.own_folder) == (None, own.folder)
 
 
+@pytest.mark.usefixtures("toy")
+def test_folder_of_ones_own_is_locked_again_only_if_its_lock_no_longer_fits(tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere" / "my-app"
+    for needed, version in (("toy<2", "1.0"), ("toy>=2", "2.0")):
+        write_framework(folder, needed)
+        assert variants.framework_from_folder(folder).version == version
+    with mock.patch.object(variants, "lock", side_effect=AssertionError):
+        assert variants.framework_from_folder(folder).version == "2.0"
+
+
 @pytest.mark.parametrize("folder", ["{tmp_path}/nothing", "~nosuchuser/nothing"])
 def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path, folder: str) -> None:
     with pytest.raises(UsageError, match=r"^FRAMEWORK=.*/nothing is not a framework: must be a folder with app\.py"):
@@ -197,9 +207,18 @@ def test_checkout_may_have_the_version_to_which_the_framework_is_locked(
 
 def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checkout: Path) -> None:
     before = variants.source_digest(checkout)
-    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__"):
+    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__",
+                 "docs/node_modules", "examples/env"):  # fmt: skip
         (checkout / name).mkdir(parents=True)
         (checkout / name / "file").touch()
+    (checkout / "examples" / "env" / "pyvenv.cfg").touch()
+    assert variants.source_digest(checkout) == before
+
+
+def test_links_to_folders_are_not_followed(checkout: Path) -> None:
+    before = variants.source_digest(checkout)
+    for name in ("a", "b"):
+        (checkout / name).symlink_to(".")
     assert variants.source_digest(checkout) == before
 
 

@@ -16,6 +16,7 @@ from unittest import mock
 import httpx
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 from docker.models.containers import Container
 
 import common.runtimes.container
@@ -25,12 +26,14 @@ from common.catalog.stacks import Stack
 from common.engine.builds import build_images
 from common.engine.ownership import OWNER, PLACE, WATCHDOG
 from common.errors import FailedError, UsageError
+from common.host import readiness
 from common.host.meters import cgroup_meter, read_cpu
 from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
+from common.host.readiness import responds
 from common.project import ROOT
 from common.runtimes.base import RunningServer
-from common.runtimes.container import addresses, can_enter_namespaces, serve, sweep
+from common.runtimes.container import addresses, can_enter_namespaces, created, serve, start, sweep
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -256,6 +259,22 @@ def test_a_server_that_dies_at_its_start_ends_the_wait(
     assert owned_by(engine, os.getpid()) == []
 
 
+def test_a_server_that_does_not_come_up_in_time_is_reported_with_the_end_of_its_log(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(url: str) -> bool:
+        wait_for(lambda: responds(url) or None, "the answer, which the server logs")
+        return False
+
+    monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
+    served = serve(
+        stack, image_tag(stack, SLIM), Size(), cores=CORES, traits=common.runtimes.container.ImageTraits(is_ready=asked)
+    )
+    late = r"was not ready within 0 s\. It is still running; the end of its log: .*GET /hello"
+    with pytest.raises(FailedError, match=late), served:
+        pytest.fail("served a stack that is not ready")
+
+
 def test_the_container_is_removed_whatever_ends_the_block(engine: DockerClient, stack: Stack) -> None:
     def fail() -> None:
         with serving(stack):
@@ -296,6 +315,19 @@ def test_a_killed_harness_leaves_no_container(engine: DockerClient, stack: Stack
         wait_for(lambda: None if owned_by(engine, harness.pid) else True, "the removal of the container")
 
 
+def test_an_engine_that_gives_no_explanation_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = mock.Mock(side_effect=APIError("502 Server Error"))
+    broken = mock.Mock(start=refused, **{"containers.create": refused})
+    monkeypatch.setattr(common.runtimes.container, "engine", lambda: broken)
+    with (
+        pytest.raises(UsageError, match=r"^no container of app:1 can be created: 502 Server Error$"),
+        created("app:1", {}, {}),
+    ):
+        pytest.fail("it was created")
+    with pytest.raises(UsageError, match=r"^app:1 cannot be started: 502 Server Error$"):
+        start(broken, "app:1")
+
+
 def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> None:
     with subprocess.Popen(["true"]) as exited:
         orphan = owner_id(exited.pid)
@@ -306,7 +338,7 @@ def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> Non
         "orphan of an earlier version": {OWNER: orphan},
         "reused PID": {OWNER: reused, **here},
         "alive": {OWNER: owner_id(os.getpid()), **here},
-        "elsewhere": {OWNER: reused, PLACE: "another boot:1"},
+        "elsewhere": {OWNER: reused, PLACE: "another machine:boot:1"},
     }
     containers = {
         name: engine.containers.create(image_tag(stack, SLIM), labels={**own, WATCHDOG: "none"})

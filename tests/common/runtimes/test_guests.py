@@ -4,12 +4,14 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import docker
 import psutil
 import pytest
+from docker.errors import APIError
+from msgspec.structs import replace
 
 import common.runtimes.container
 from common.catalog.images import DEFAULT_PYTHON, images
@@ -125,15 +127,41 @@ def test_a_container_whose_process_is_not_here_is_refused(monkeypatch: pytest.Mo
         guest_at("http://127.0.0.1:9", pid=None, container_name="app")
 
 
-def test_an_exposed_port_that_cannot_be_loaded_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    _image_that_exposes(monkeypatch, ["80/tcp"], inside=False)
-    with pytest.raises(UsageError, match=r"TARGET_IMAGE=app:1 exposes port 80, .* root"):
+@pytest.mark.parametrize("variables", [[], ["PORT=8080"]])
+def test_an_exposed_port_that_cannot_be_loaded_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: list[str]
+) -> None:
+    _image_that_exposes(monkeypatch, ["80/tcp"], variables, inside=False)
+    for ask in (
+        lambda: image_guest("app:1"),
+        lambda: candidate_from_cell(replace(cell("app:1"), guest=Guest(image="app:1", port=80))),
+    ):
+        with pytest.raises(UsageError, match=r"TARGET_IMAGE=app:1 exposes port 80, .* root"):
+            ask()
+
+
+def test_an_engine_that_gives_no_explanation_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise APIError("502 Server Error")
+
+    resource = SimpleNamespace(get=refuse)
+    monkeypatch.setattr(guests, "engine", lambda: SimpleNamespace(images=resource, containers=resource))
+    with pytest.raises(UsageError, match=r"^TARGET_IMAGE=app:1 is not available: 502 Server Error$"):
         image_guest("app:1")
+    with pytest.raises(UsageError, match=r"^invalid CONTAINER=app: 502 Server Error$"):
+        guest_at("http://127.0.0.1:9", pid=None, container_name="app")
 
 
-def _image_that_exposes(monkeypatch: pytest.MonkeyPatch, ports: list[str], *, inside: bool) -> None:
+def test_an_exposed_port_can_be_loaded_if_the_image_sets_the_variable_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    _image_that_exposes(monkeypatch, ["80/tcp"], ["PORT=80"], inside=False)
+    assert image_guest("app:1") == Guest(image="app:1", port=80)
+
+
+def _image_that_exposes(
+    monkeypatch: pytest.MonkeyPatch, ports: list[str], variables: Sequence[str] = (), *, inside: bool
+) -> None:
     """Have the engine hold one image, and this user enter network namespaces if ``inside``."""
-    image = SimpleNamespace(attrs={"Config": {"ExposedPorts": {port: {} for port in ports}}})
+    image = SimpleNamespace(attrs={"Config": {"ExposedPorts": {port: {} for port in ports}, "Env": variables}})
     monkeypatch.setattr(guests, "engine", lambda: SimpleNamespace(images=SimpleNamespace(get=lambda _: image)))
     monkeypatch.setattr(common.runtimes.container, "can_enter_namespaces", lambda: inside)
 

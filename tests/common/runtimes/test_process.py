@@ -1,10 +1,24 @@
-"""The process runtime takes no quota."""
+"""The process runtime takes no quota, and says what a server has printed that does not come up."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
 from common.catalog.sizes import Size
-from common.errors import UsageError
-from common.runtimes.process import refuse_quota
+from common.errors import FailedError, UsageError
+from common.host import readiness
+from common.runtimes import process
+from common.runtimes.process import refuse_quota, serve
+from tests.support.toy_stacks import toy_stack
+from tests.support.waiting import wait_until
+
+WAITING = """\
+import pathlib, time
+print("waiting for the database", flush=True)
+pathlib.Path("printed").touch()
+time.sleep(60)
+"""
 
 
 @pytest.mark.parametrize(
@@ -23,3 +37,22 @@ def test_a_quota_is_refused_by_the_variable_that_asks_for_it(size: Size, message
 
 def test_whole_vcpus_are_no_quota() -> None:
     refuse_quota(Size(vcpu=2))
+
+
+def test_a_server_that_does_not_answer_is_reported_with_the_end_of_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = toy_stack(tmp_path, "waiting", app=WAITING)
+
+    def responds(_: str) -> bool:
+        wait_until((stack.framework.folder / "printed").exists)
+        return False
+
+    monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
+    monkeypatch.setattr(process, "responds", responds)
+    monkeypatch.setattr(process, "environment", lambda *_: Path(sys.prefix))
+    with (
+        pytest.raises(FailedError, match=r"^waiting\+native was not ready within 0 s\. waiting for the database$"),
+        serve(stack, Size(), cores=[0]),
+    ):
+        pytest.fail("served a stack that does not answer")

@@ -60,14 +60,26 @@ def _raise(error: BaseException) -> Callable[[], None]:
 
 
 def test_what_killed_commands_have_left_running_is_removed_once_no_other_run_is_in_progress(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, terminal: Terminal
 ) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(loop, "remove_orphaned_local_containers", lambda: calls.append("removed"))
-    with hold_machine("first"):
-        with pytest.raises(UsageError, match="run first is in progress"), hold_machine("second"):
+
+    def clear() -> int:
+        calls.append("removed")
+        return 0
+
+    monkeypatch.setattr(loop, "clear_local_engine", clear)
+    with hold_machine("first", terminal):
+        with pytest.raises(UsageError, match="run first is in progress"), hold_machine("second", terminal):
             pass
         assert calls == ["removed"]
+    assert printed(terminal.messages) == ""
+
+
+def test_containers_that_may_be_in_use_elsewhere_are_named(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
+    monkeypatch.setattr(loop, "clear_local_engine", lambda: 2)
+    with hold_machine("first", terminal):
+        assert "warning: 2 containers of commands in other containers" in printed(terminal.messages)
 
 
 def test_every_visit_is_made_and_the_summary_returned(folder: RunFolder, terminal: Terminal) -> None:
@@ -160,7 +172,7 @@ def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunF
 
 def test_an_engine_that_goes_away_ends_the_run_and_it_can_be_resumed(folder: RunFolder, terminal: Terminal) -> None:
     lost = LostConnectionError("Connection aborted.")
-    with pytest.raises(FailedError, match="the Docker engine does not answer any more: Connection aborted"):
+    with pytest.raises(FailedError, match="the Docker engine no longer answers: Connection aborted"):
         carry_out(Toy(MADE, _at(2, _raise(lost))), {}, folder, terminal)
     assert f"resume with: make toy RESUME={folder.folder}" in printed(terminal.messages)
     assert written_summary(folder) == ToySummary(visits=1)
