@@ -45,7 +45,7 @@ class StackRow:
     figures: Mapping[str, Figure]
     """The sources of the values, by column."""
     tested: Figure | None = None
-    """Its valid rate in the load test that its cost over the floor is of, which need not be the newest one."""
+    """Its rate, if valid, in the load test that gives its verdict; a newer one may be known."""
     rank: RankRange | None = None
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
@@ -133,7 +133,7 @@ class _Decided:
 def _decisions(sources: Sources) -> dict[Subject, _Decided]:
     """Return what the newest load test of each stack says of it; the one that ranks comes before all others.
 
-    Load tests of other scenarios than that one's say nothing.
+    Load tests of other scenarios are left out.
     """
     ranking = sources.ranking
     tests = [one for one in sources.load_tests if ranking is not None and one.scenario == ranking.scenario]

@@ -78,7 +78,7 @@ class Sources:
     def ranking(self) -> "LoadTest | None":
         """The load test whose decisions the page shows: of those that rank the most stacks, the newest.
 
-        It is one of the scenario that the page's rates are of, if there is any.
+        Load tests of `hello`, which the page's rates are of, come before all others.
         """
         return max(
             self.load_tests,
@@ -127,7 +127,9 @@ class LoadTest:
 
     @property
     def under(self) -> str:
-        """The words that name its scenario, where it is another one than that of the page's rates."""
+        """The words that say what was sent, where it is another scenario than that of the page's rates."""
+        if self.run.setup.load.requests:
+            return " with requests of your own"
         return "" if self.gives_rates else f" under {self.scenario}"
 
     @property
