@@ -8,9 +8,10 @@ from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
+from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import US_PER_S, figures, values
-from loadtests.page.sources import LoadTest, Sources, is_valid
+from loadtests.page.sources import LoadTest, Sources
 from loadtests.statistics.intervals import scaled
 
 
@@ -167,7 +168,7 @@ def _rate_in(test: LoadTest, cell: Cell, row: CellSummary) -> Figure | None:
 
 def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
     rate = decided.rate if decided else None
-    tested = rate if rate is not None and is_valid(rate) else None
+    tested = rate if rate is not None and is_valid(rate.verdict) else None
     return StackRow(
         subject=row.subject,
         vcpu=vcpu,

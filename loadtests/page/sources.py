@@ -16,11 +16,11 @@ from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
-from common.records.summary import Interval, Summary, Verdict
+from common.records.summary import Interval, Summary
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import permits_ranking
+from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.registry import experiment_of
@@ -91,7 +91,7 @@ class Sources:
         """The newest valid figure of each stack, metric and conditions."""
         found: dict[tuple[Any, ...], Figure] = {}
         for one in sorted((one for source in self.runs for one in source.figures), key=lambda one: one.measured_at):
-            if is_valid(one):
+            if is_valid(one.verdict):
                 found[one.subject, one.metric, one.conditions] = one
         return list(found.values())
 
@@ -144,11 +144,6 @@ class LoadTest:
         return throughput.costs_over_floor(
             self.run, {one.name: values_by_round(windows[one.name]) for one in self.run.cells}
         )
-
-
-def is_valid(figure: Figure) -> bool:
-    """Return whether a figure may be shown and compared."""
-    return permits_ranking({figure.verdict} - {Verdict.VALID})
 
 
 def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:
