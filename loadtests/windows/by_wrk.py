@@ -74,7 +74,7 @@ def load_of(
     """Return the record of one window from wrk's summary.
 
     ``own``, ``everywhere`` and ``server_cores`` are the times of the generator's cores, of all cores and of the
-    server's, if those are known, meanwhile.
+    server's cores meanwhile.
     """
     names = {
         "status": "status 400 or more",
