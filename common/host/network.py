@@ -20,6 +20,8 @@ from common.host.ownership import is_alive, owner_id
 from common.project import PROJECT
 
 HOST = "127.0.0.1"
+WILDCARDS = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 -- looked up, not bound
+"""The hosts that stand for every address, each with the address by which this machine reaches what listens there."""
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST_PORT = 10_000  # well-known services listen below it

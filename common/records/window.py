@@ -146,7 +146,13 @@ class Load(Struct, frozen=True, kw_only=True):
     latency_s: Annotated[Latency | None, says("Null if there was no correct answer.")]
     histogram: Annotated[list[tuple[int, int]], says("Pairs of bucket (see loadtests/users/histogram.py) and count.")]
     server_cpu_s: Annotated[float | None, says("CPU time of the server in the window; null if it had exited.")]
-    throttled_s: Annotated[float | None, says("Time that the CPU quota throttled the server; null without a quota.")]
+    throttled_s: Annotated[
+        float | None,
+        says(
+            "Time that the CPU quota throttled the server; of a sliced window, its share of the time throttled in all "
+            "slices; null without a quota."
+        ),
+    ]
     throttled_periods: Annotated[
         int | None,
         says("Number of quota periods in which the server was throttled; of a sliced window, in all of its slices."),

@@ -15,7 +15,7 @@ from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA, decision
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import is_sound, permits_ranking
+from loadtests.analysis.verdicts import is_sound, is_valid
 from loadtests.statistics.intervals import CONFIDENCE, holm, log_interval
 
 MACHINE = (
@@ -109,7 +109,7 @@ def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
         {
             row.cell: row.requests_per_cpu_s.estimate
             for row in stack_rows(summary)
-            if row.requests_per_cpu_s is not None and permits_ranking({row.verdict} - {Verdict.VALID})
+            if row.requests_per_cpu_s is not None and is_valid(row.verdict)
         }
         for summary in summaries
     ]

@@ -60,6 +60,11 @@ def is_sound(reasons: Iterable[Verdict]) -> bool:
     return permits_ranking(set(reasons) - {Verdict.TOO_FEW_ROUNDS})
 
 
+def is_valid(verdict: Verdict) -> bool:
+    """Return whether a number with this verdict may be shown and compared."""
+    return permits_ranking({verdict} - {Verdict.VALID})
+
+
 def failures(conformance: Conformance | None, errors: Sequence[str | None]) -> Iterator[Reason]:
     """Yield why a cell has no numbers, or fewer than rounds; ``errors`` holds one entry per round."""
     if conformance is not None and conformance.failed:

@@ -18,9 +18,8 @@ from common.host.machine import machine
 from common.project import ROOT
 from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest
 from common.records.run import Run
-from common.records.summary import Verdict
 from common.runtimes.candidates import Candidate
-from loadtests.analysis.verdicts import permits_ranking
+from loadtests.analysis.verdicts import is_valid
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 
@@ -154,7 +153,7 @@ class FigureIndex:
                     _key(one.subject),
                     one.metric,
                     _key(one.conditions),
-                    permits_ranking({one.verdict} - {Verdict.VALID}),
+                    is_valid(one.verdict),
                     one.measured_at.isoformat(),
                     msgspec.json.encode(one),
                 )

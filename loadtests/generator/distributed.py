@@ -17,6 +17,7 @@ from typing_extensions import override
 from common.catalog.sizes import Runtime, Size
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import temporary_folder
+from common.host.network import WILDCARDS
 from common.host.supervisor import Program
 from common.records.experiments.generator import DistributedRun, DistributedSummary
 from common.records.load import LoadSpec, Setup
@@ -33,7 +34,6 @@ from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s
 from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOOK_EVERY_S = 0.2
-WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 -- what a user may bind to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
 
         def visit(batch: Sequence[PlannedVisit]) -> Sequence[Visit]:
             (planned,) = batch
-            join = f"HOST:{bind.port}" if bind.host in WILDCARDS else bind
+            join = f"HOST:{bind.port}" if bind.host.strip("[]") in WILDCARDS else bind
             expected = counted(self.run.workers, "worker")
             messages.print(
                 f"waiting at {bind} for {expected}; on each machine: make worker MASTER={join}",

@@ -70,7 +70,7 @@ def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
         for verdict, sentence in test.summary.controls.warnings.items():
             yield f"Nothing is ranked ({verdict}): {sentence}"
     elif not ranked:
-        yield f"Nothing is ranked: no stack has a number{test.under} free of doubts; the table says why."
+        yield f"Nothing is ranked: no stack's number{test.under} is free of doubts; the table says why."
 
 
 def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:

@@ -8,9 +8,10 @@ from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
+from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import US_PER_S, figures, values
-from loadtests.page.sources import LoadTest, Sources, is_valid
+from loadtests.page.sources import LoadTest, Sources
 from loadtests.statistics.intervals import scaled
 
 
@@ -45,7 +46,7 @@ class StackRow:
     figures: Mapping[str, Figure]
     """The sources of the values, by column."""
     tested: Figure | None = None
-    """Its valid rate in the load test that its cost over the floor is of, which need not be the newest one."""
+    """Its rate, if valid, in the load test that gives its verdict; a newer one may be known."""
     rank: RankRange | None = None
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
@@ -133,7 +134,7 @@ class _Decided:
 def _decisions(sources: Sources) -> dict[Subject, _Decided]:
     """Return what the newest load test of each stack says of it; the one that ranks comes before all others.
 
-    Load tests of other scenarios than that one's say nothing.
+    Load tests of other scenarios are left out.
     """
     ranking = sources.ranking
     tests = [one for one in sources.load_tests if ranking is not None and one.scenario == ranking.scenario]
@@ -167,7 +168,7 @@ def _rate_in(test: LoadTest, cell: Cell, row: CellSummary) -> Figure | None:
 
 def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
     rate = decided.rate if decided else None
-    tested = rate if rate is not None and is_valid(rate) else None
+    tested = rate if rate is not None and is_valid(rate.verdict) else None
     return StackRow(
         subject=row.subject,
         vcpu=vcpu,

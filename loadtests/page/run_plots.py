@@ -146,11 +146,13 @@ def climbs(page: Page) -> Plot | None:
 
 
 def _steps(source: Source) -> dict[str, list[tuple[float, float]]]:
-    """Return the steps of each cell's first window that has several."""
+    """Return the steps of each cell's first window in which several were measured."""
     found: dict[str, list[tuple[float, float]]] = {}
     for one in source.visits:
-        if isinstance(one, Window) and one.load is not None and len(one.load.steps) > 1:
-            found.setdefault(one.cell, sorted((step.target, step.throughput_rps) for step in one.load.steps))
+        steps = one.load.steps if isinstance(one, Window) and one.load is not None else []
+        measured = [step for step in steps if step.broken is None or step.requests]
+        if len(measured) > 1:
+            found.setdefault(one.cell, sorted((step.target, step.throughput_rps) for step in measured))
     return found
 
 

@@ -16,11 +16,11 @@ from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
-from common.records.summary import Interval, Summary, Verdict
+from common.records.summary import Interval, Summary
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import permits_ranking
+from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.registry import experiment_of
@@ -78,7 +78,7 @@ class Sources:
     def ranking(self) -> "LoadTest | None":
         """The load test whose decisions the page shows: of those that rank the most stacks, the newest.
 
-        It is one of the scenario that the page's rates are of, if there is any.
+        Load tests of `hello`, which the page's rates are of, come before all others.
         """
         return max(
             self.load_tests,
@@ -91,7 +91,7 @@ class Sources:
         """The newest valid figure of each stack, metric and conditions."""
         found: dict[tuple[Any, ...], Figure] = {}
         for one in sorted((one for source in self.runs for one in source.figures), key=lambda one: one.measured_at):
-            if is_valid(one):
+            if is_valid(one.verdict):
                 found[one.subject, one.metric, one.conditions] = one
         return list(found.values())
 
@@ -127,7 +127,9 @@ class LoadTest:
 
     @property
     def under(self) -> str:
-        """The words that name its scenario, where it is another one than that of the page's rates."""
+        """The words that say what was sent, where it is another scenario than that of the page's rates."""
+        if self.run.setup.load.requests:
+            return " with requests of your own"
         return "" if self.gives_rates else f" under {self.scenario}"
 
     @property
@@ -142,11 +144,6 @@ class LoadTest:
         return throughput.costs_over_floor(
             self.run, {one.name: values_by_round(windows[one.name]) for one in self.run.cells}
         )
-
-
-def is_valid(figure: Figure) -> bool:
-    """Return whether a figure may be shown and compared."""
-    return permits_ranking({figure.verdict} - {Verdict.VALID})
 
 
 def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:

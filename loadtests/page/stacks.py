@@ -30,6 +30,8 @@ DROPPED = {
     DropReason.OUT_OF_REACH: "more rounds were not likely to decide any of its pairs",
     DropReason.FAILED: "more rounds would not have helped",
 }
+LOCAL = "-local"
+"""The end of the name of a framework in a folder of the user's own."""
 LARGEST = 8
 """The most layers of an image that are listed."""
 
@@ -50,6 +52,7 @@ class StackPart:
     not_as_planned: Sequence[str]
     """Sentences about windows that gave no number, lost requests or were made again, and about an early end."""
     command: str
+    """The command that measures it again; empty where no record says from which folder."""
 
 
 def stack_parts(page: Page) -> list[StackPart]:
@@ -87,7 +90,7 @@ def _part(
         divergences=cell.conformance.divergences if cell.conformance else {},
         windows=_window_dots(subject.name + page.test.under, made) if page.test and made else None,
         not_as_planned=[*_not_as_planned(page.test, name, made)] if page.test else [],
-        command=_command(subject, cell),
+        command=_command(page, subject, cell),
     )
 
 
@@ -182,9 +185,13 @@ def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterat
         yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
 
 
-def _command(subject: Subject, cell: Cell) -> str:
-    """Return the command that measures the stack again."""
+def _command(page: Page, subject: Subject, cell: Cell) -> str:
+    """Return the command that measures the stack again; what no record can know is a word to fill in."""
+    if cell.framework.endswith(LOCAL):
+        return ""
     given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
+    if page.test is not None and not page.test.gives_rates:
+        given |= {"PATHS": "FILE"} if page.test.run.setup.load.requests else {"SCENARIO": page.test.scenario}
     return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
 
 
@@ -199,8 +206,10 @@ def _stack_variables(subject: Subject, cell: Cell) -> dict[str, str | None]:
 
 
 def _guest_variables(guest: Guest) -> dict[str, str | None]:
-    kind, _, pid = (guest.meter or "").partition(":")
-    return {"TARGET_IMAGE": guest.image, "URL": guest.url, "PID": pid if kind == "tree" else None}
+    given = {"TARGET_IMAGE": guest.image, "URL": guest.url}
+    if guest.meter is None:
+        return given
+    return given | ({"PID": "PID"} if guest.meter.startswith("tree:") else {"CONTAINER": "NAME"})
 
 
 def _window_dots(name: str, made: Sequence[Window]) -> Markup | None:

@@ -51,7 +51,7 @@ def table_rows(page: Page) -> list[TableRow]:
     """Return the rows of the table."""
     most = {column.key: _most(page, column) for column in COLUMNS}
     names = {row.cell: row.subject.name for row in page.rows if row.cell}
-    return [_table_row(row, most, names) for row in page.rows]
+    return [_table_row(page, row, most, names) for row in page.rows]
 
 
 def shown_columns(page: Page) -> set[str]:
@@ -119,22 +119,23 @@ def value_texts(row: StackRow, key: str) -> tuple[str, str]:
     return column.text(value.estimate), bounds
 
 
-def _table_row(row: StackRow, most: Mapping[str, float], names: Mapping[str, str]) -> TableRow:
+def _table_row(page: Page, row: StackRow, most: Mapping[str, float], names: Mapping[str, str]) -> TableRow:
     one = row.subject
     return TableRow(
         row=row,
         part=part_id(one),
         names=" ".join(filter(None, (one.name, row.title, row.version, row.interface, str(one.runtime)))).casefold(),
         drawn_rank=_drawn_rank(row.rank),
-        cells=[_cell(row, column, most[column.key]) for column in COLUMNS],
+        cells=[_cell(page, row, column, most[column.key]) for column in COLUMNS],
         ties=[names.get(name, name) for name in row.rank.ties] if row.rank else [],
     )
 
 
-def _cell(row: StackRow, column: Column, most: float) -> TableCell:
+def _cell(page: Page, row: StackRow, column: Column, most: float) -> TableCell:
     value = row.values.get(column.key)
     if value is None:
-        return TableCell(key=column.key, value="", text=_doubtful(row, column), title=_missing(row, column), drawn="")
+        text, title = _doubtful(row, column), _missing(page, row, column)
+        return TableCell(key=column.key, value="", text=text, title=title, drawn="")
     return TableCell(
         key=column.key,
         value=f"{value.estimate:.6g}",
@@ -151,15 +152,15 @@ def _doubtful(row: StackRow, column: Column) -> str:
     return f"({column.text(row.doubtful_rate.estimate)})"
 
 
-def _missing(row: StackRow, column: Column) -> str:
-    """Return why a figure is missing."""
-    if column.key in {"rate", "cost", "dollars"} and row.doubts:
-        return " ".join(row.doubts.values())
+def _missing(page: Page, row: StackRow, column: Column) -> str:
+    """Return why a figure is missing; doubts about other rates than the page's are no reason."""
     if column.key == "image" and row.subject.image is None:
         return "a process has no image"
     if column.key == "over" and row.floor:
         return "this is the floor"
-    if column.key == "over" and "rate" in row.values:
+    if column.command == "loadtest" and row.doubts and row.tested is None and page.test and page.test.gives_rates:
+        return " ".join(row.doubts.values())
+    if column.key == "over" and row.tested is not None:
         return "no floor on the same server was measured in the same rounds"
     return f"not measured: make {column.command}"
 

@@ -116,10 +116,12 @@ def _notes(page: Page) -> Iterator[str]:
     if missing := [column for column in COLUMNS if column.shown and column.key not in shown]:
         commands = dict.fromkeys(f"make {column.command}" for column in missing)
         yield f"Not measured: {', '.join(column.heading for column in missing)} ({', '.join(commands)})."
-    yield "Every figure is the newest valid one of its kind; different columns may come from different runs."
-    if any("over" in row.values for row in page.rows):
-        own = f"{BY_KEY['over'].heading} and {BY_KEY['busy'].heading}"
-        yield f"{own} are those of the load test that gives the stack's verdict."
+    newest = "figure is the newest valid one of its kind"
+    if any(row.values.keys() & {"over", "busy"} for row in page.rows):
+        own = f'The columns "{BY_KEY["over"].heading}" and "{BY_KEY["busy"].heading}" are'
+        yield f"{own} of the load test that gives the stack's verdict; every other {newest}."
+    else:
+        yield f"Every {newest}; different columns may come from different runs."
     if any(not row.keep_alive for row in page.rows):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
 

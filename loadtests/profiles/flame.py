@@ -120,7 +120,7 @@ def _cut(name: str, fits: int) -> str:
 
 
 def _shares(root: Node) -> dict[CallPath, float]:
-    """Return the share of all samples that the functions of each path have together."""
+    """Return each path's share of all samples; callees of one name under one caller count together."""
     found: dict[CallPath, float] = {}
     waiting: list[tuple[Node, CallPath]] = [(root, (root.frame.function,))]
     while waiting:

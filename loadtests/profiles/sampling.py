@@ -54,7 +54,7 @@ def profile(candidate: Candidate, setup: Setup) -> Profile:
 def _stop(sampler: Program) -> None:
     """Have py-spy write what it has seen and end, as Ctrl-C does.
 
-    A limit of time of its own would begin before the load does.
+    py-spy's own ``--duration`` would begin to count before the load does.
     """
     with suppress(psutil.NoSuchProcess):
         for process in psutil.Process(sampler.pid).children():

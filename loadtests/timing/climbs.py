@@ -145,7 +145,7 @@ def _sleepers(environment: Environment, plan: WindowPlan, objective: Objective) 
         most=MOST_SLEEPERS,
         settle_s=SETTLE_S + SETTLE_DELAYS * delay_s,
         apply=sleep_together,
-        whole=True,
+        of_connections=True,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Load, Slice
@@ -25,7 +24,7 @@ class Counters:
     run_delay_s: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """The counts of a slice, and the CPU time of others during it."""
 
@@ -43,7 +42,7 @@ class Measured:
         """Return the same with what ran on the cores meanwhile."""
         return replace(self, others_s=others_s, steal_s=steal_s, steal_all_s=steal_all_s, server_steal_s=server_steal_s)
 
-    @cached_property
+    @property
     def done(self) -> Tally:
         """What was counted between the two readings."""
         return counted_between(self.first.tallies, self.last.tallies)
@@ -89,8 +88,9 @@ def load_of(
 ) -> Load:
     """Return the sums over the slices that count.
 
-    The kernel counts throttling when it ends, often after the slice. So what is counted gets the same share of the time
-    throttled, between the first and the last of ``readings``, as of ``loaded_s``, for which the server was loaded.
+    The kernel counts a throttled stretch when it ends, often after the slice. The time throttled between the first and
+    the last of ``readings`` is therefore scaled by the share of ``loaded_s``, the time for which the server was loaded,
+    that counts.
 
     With ``counted_all``, slices were counted to their last response: none was in flight at the end, and the number in
     flight was falling before that, so Little's law does not hold.

@@ -1,6 +1,7 @@
 """Steps of load on one server, each with its own window, until an objective breaks: ``ramp`` and ``sleepers``."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -30,8 +31,8 @@ class Staircase:
     """The time under load before each step's window, which is not counted."""
     apply: Callable[[float], None]
     """Sets the load to a target, and returns once it is reached; ``NotOpenError`` if it cannot be."""
-    whole: bool = False
-    """Whether targets are whole numbers."""
+    of_connections: bool = False
+    """Whether targets are numbers of connections, which each step opens."""
 
     def longest_s(self, plan: WindowPlan) -> float:
         """Return the longest time that all steps can take, in seconds."""
@@ -41,9 +42,11 @@ class Staircase:
 def climb(
     stairs: Staircase, plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int], report: Callable[[LoadStep], None]
 ) -> Load:
-    """Return the record of the highest step that held, or else of the first step; it lists all steps."""
+    """Return the record of the highest step that held, or else of the first that was measured; it lists all steps."""
     try:
-        wait_open(loop, users, plan.opening_s)
+        # A first target of too many connections is a step that breaks, not the end of the climb.
+        with suppress(NotOpenError) if stairs.of_connections else nullcontext():
+            wait_open(loop, users, plan.opening_s)
         wait_for_others(plan)
         wait(plan.warmup_s)
     except NotOpenError as error:
@@ -56,7 +59,8 @@ def climb(
         report(steps[-1])
         if steps[-1].broken is None and target == max(step.target for step in steps if step.broken is None):
             best = load
-        best = best or load
+        if best is None or best.server_gone is not None:
+            best = load
         if lost:
             break
         if steps[-1].broken is not None:
@@ -91,7 +95,7 @@ def drain(loop: ClosedLoop) -> None:
 
 def _next(stairs: Staircase, steps: Sequence[LoadStep]) -> float | None:
     tried = [(step.target, step.broken is None) for step in steps]
-    return next_target(tried, first=stairs.first, most=stairs.most, whole=stairs.whole)
+    return next_target(tried, first=stairs.first, most=stairs.most, whole=stairs.of_connections)
 
 
 def _step(stairs: Staircase, plan: WindowPlan, target: float, load: Load) -> LoadStep:

@@ -20,7 +20,7 @@ from common.records.window import Load
 from loadtests.timing.snapshot import Health, difference, snapshot
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
-from loadtests.users.tally import added_up
+from loadtests.users.tally import counted_between
 
 CATCH_UP_S = 0.020
 """The time for an open loop to send what fell due while meters were read; the server's CPU time includes it."""
@@ -126,10 +126,11 @@ def write(file: Path, load: Load) -> None:
 def wait_open(loop: ClosedLoop, users: Callable[[], int], opening_s: float) -> None:
     """Return once all users' connections are ready; ``NotOpenError`` if they are not after ``opening_s``."""
     deadline_s = time.perf_counter() + opening_s
+    earlier = [tally.copy() for tally in loop.tallies.values()]
     while not users() or loop.ready < users():
         if time.perf_counter() > deadline_s:
             state = f"{loop.ready} of {users()} connections were open after {opening_s:g} s"
-            failures = added_up(loop.tallies.values()).failures
+            failures = counted_between(earlier, loop.tallies.values()).failures
             reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
             raise NotOpenError(f"{state} ({reasons or 'no failures'})")
         gevent.sleep(0.01)

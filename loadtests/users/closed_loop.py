@@ -33,6 +33,9 @@ READ_BYTES = 65536
 
 clock = time.perf_counter
 
+_running: set["ClosedLoop"] = set()
+"""The loops of this process that run; the last one to end switches the garbage collector on again."""
+
 
 class ClosedLoop(Exchange):
     """Drives connections from ``add`` to ``remove`` or ``finish``.
@@ -108,6 +111,7 @@ class ClosedLoop(Exchange):
     # The loop.
 
     def _run(self) -> None:
+        _running.add(self)
         gc.collect()
         gc.freeze()  # existing objects live as long as the run, so collections can skip them
         gc.disable()
@@ -124,8 +128,10 @@ class ClosedLoop(Exchange):
             raise
         finally:
             self._greenlet = None
-            gc.unfreeze()
-            gc.enable()
+            _running.discard(self)
+            if not _running:
+                gc.unfreeze()
+                gc.enable()
 
     def _slice(self) -> None:
         now_s = clock()

@@ -13,6 +13,7 @@ from flask import Flask, Response, jsonify, redirect, request, session, url_for
 from flask_login import UserMixin, login_user
 from locust.web import WebUI
 
+from common.host.network import WILDCARDS
 from loadtests.web.switchboard import USER
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,10 +72,9 @@ def is_own(host: str, names: Collection[str]) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    return name in LOOPBACK | {one.casefold() for one in names} or (_is_address(name) and bool(ANY & set(names)))
-
-
-ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- what a user may bind to; nothing is bound here
+    return name in LOOPBACK | {one.casefold() for one in names} or (
+        _is_address(name) and bool(WILDCARDS.keys() & set(names))
+    )
 
 
 def _is_address(name: str) -> bool:

@@ -12,7 +12,7 @@ from common.console import Terminal
 from common.errors import BenchmarkError, FailedError
 from common.host.cores import split_cores
 from common.host.folders import temporary_folder
-from common.host.network import HOST, check_port, free_port
+from common.host.network import HOST, WILDCARDS, check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import Program, supervised
 from common.project import ROOT
@@ -23,8 +23,6 @@ from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Swi
 from loadtests.windows.by_locust import LOCUST
 
 POLL_S = 0.1
-ANY = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 -- looked up, not bound
-"""The hosts that stand for every address, each with the address by which this machine reaches what listens there."""
 CONNECTIONS = 16
 """As many as ``make loadtest`` uses, all opened within a second."""
 
@@ -46,7 +44,7 @@ class WebUi:
     @property
     def url(self) -> str:
         """Its address for a browser on this machine, or for others if it listens on one address of the network."""
-        host = ANY.get(self.host, self.host)
+        host = WILDCARDS.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def options(self, folder: Path, runtime: Runtime, cores: Sequence[int]) -> list[str]:

@@ -42,17 +42,23 @@ def measure(server: RunningServer, setup: Setup) -> Load:
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
     readings, gone = _read(server), None
-    before = core_times(setup.generator_cores, None)
+    before = _core_times(setup)
     reply = _run(server, setup, setup.load.window_s)
-    own, everywhere = (
-        after.since(earlier) for after, earlier in zip(core_times(setup.generator_cores, None), before, strict=True)
-    )
+    own, everywhere, servers = (after.since(earlier) for after, earlier in zip(_core_times(setup), before, strict=True))
     try:
         readings += _read(server)
     except (OSError, psutil.Error) as error:
         gone = str(error)
     meters = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
-    return load_of(reply, setup.load.users, meters, own=own, everywhere=everywhere, server_gone=gone)
+    return load_of(
+        reply,
+        setup.load.users,
+        meters,
+        own=own,
+        everywhere=everywhere,
+        server_cores=servers if setup.server_cores else None,
+        server_gone=gone,
+    )
 
 
 def load_of(
@@ -62,9 +68,14 @@ def load_of(
     *,
     own: CoreTimes,
     everywhere: CoreTimes,
+    server_cores: CoreTimes | None,
     server_gone: str | None = None,
 ) -> Load:
-    """Return the record of one window from wrk's summary, and from the times of its own cores and of all meanwhile."""
+    """Return the record of one window from wrk's summary.
+
+    ``own``, ``everywhere`` and ``server_cores`` are the times of the generator's cores, of all cores and of the
+    server's cores meanwhile.
+    """
     names = {
         "status": "status 400 or more",
         "connect": "connection refused",
@@ -94,6 +105,8 @@ def load_of(
         generator_run_delay_s=None,
         steal_s=own.steal_s,
         steal_all_s=everywhere.steal_s,
+        server_steal_s=None if server_cores is None else server_cores.steal_s,
+        server_cores_busy_s=None if server_cores is None else server_cores.busy_s,
         littles_law_ratio=None,
         server_gone=server_gone,
     )
@@ -129,6 +142,10 @@ def _reply(program: Program, file: Path) -> dict[str, Any]:
     reply: dict[str, Any] = json.loads(summary[1])
     reply |= json.loads(file.read_text())
     return reply
+
+
+def _core_times(setup: Setup) -> tuple[CoreTimes, ...]:
+    return core_times(setup.generator_cores, None, setup.server_cores)
 
 
 def _read(server: RunningServer) -> list[CpuReading | None]:

@@ -10,7 +10,8 @@ from common.words import one_of
 from loadtests.scenarios.registry import SCENARIOS, scenario_for
 
 WATCHDOG_S = 20.0
-"""The time in which a generator that hangs ends itself and prints where, before it is ended."""
+"""How much longer a generator is waited for than it may take: one of ours that hangs prints where and ends itself
+meanwhile (``timing.window.GRACE_S``)."""
 
 
 class GeneratorError(FailedError):

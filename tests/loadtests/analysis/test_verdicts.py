@@ -7,7 +7,7 @@ import pytest
 from common.records.run import Cell, Conformance, Guest, LoadRun
 from common.records.summary import Verdict
 from common.records.window import OpenLoop, Window
-from loadtests.analysis.verdicts import permits_ranking, verdicts
+from loadtests.analysis.verdicts import is_valid, permits_ranking, verdicts
 from tests.support.records import cell, load, run, window, worker
 
 CELL = cell("a+b")
@@ -112,6 +112,8 @@ def test_only_remarks_permit_ranking() -> None:
     assert permits_ranking(())
     assert permits_ranking({Verdict.THROTTLED})
     assert not permits_ranking({Verdict.THROTTLED, Verdict.DISTURBED})
+    valid = {verdict for verdict in Verdict if is_valid(verdict)}
+    assert valid == {Verdict.VALID, Verdict.THROTTLED}
 
 
 def test_a_generator_on_the_servers_core_does_not_count_as_a_disturbance() -> None:

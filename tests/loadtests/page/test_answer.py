@@ -1,8 +1,11 @@
 """The words of a page say what was decided, and nothing of what was not."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
+from common.records.load import OwnRequest
 from common.records.window import Window
 from loadtests.page.answer import answer, who_leads
 from tests.support.pages import RATES, load_test, page_of, source_of
@@ -50,7 +53,7 @@ def test_what_a_vcpu_carries_has_its_interval_and_its_price() -> None:
     [
         (RATES, 8, "fast+u and alike+u lead the frameworks, and this run cannot tell which of them is first."),
         ({"raw_asgi+u": 40_000, "fast+u": 30_000, "slow+g": 5_000}, 8, "fast+u leads the frameworks."),
-        (RATES, 3, "Nothing is ranked: no stack has a number free of doubts; the table says why."),
+        (RATES, 3, "Nothing is ranked: no stack's number is free of doubts; the table says why."),
         ({"raw_asgi+u": 40_000, "raw_wsgi+g": 10_000}, 8,
          "raw_asgi+u, no framework at all, is the floor that others are held to."),
     ],
@@ -61,15 +64,22 @@ def test_one_sentence_says_who_leads(rates: dict[str, float], rounds: int, sente
     assert sentence in _said(page)
 
 
-def test_without_a_load_test_of_hello_every_sentence_names_the_scenario() -> None:
-    said = answer(page_of(load_test(scenario="mixed")))
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"scenario": "mixed"}, "under mixed"),
+        ({"scenario": "paths", "requests": [OwnRequest(path="/x")]}, "with requests of your own"),
+    ],
+)
+def test_without_a_load_test_of_hello_every_sentence_says_what_was_sent(sent: dict[str, Any], words: str) -> None:
+    said = answer(page_of(load_test(**sent)))
     assert [one.question for one in said][:2] == [
-        "Who leads under mixed, and by how much?",
-        "What cannot be distinguished under mixed?",
+        f"Who leads {words}, and by how much?",
+        f"What cannot be distinguished {words}?",
     ]
     sentences = [sentence for one in said[:2] for sentence in one.sentences]
     assert len(sentences) == 4
-    assert all("under mixed" in sentence for sentence in sentences)
+    assert all(words in sentence for sentence in sentences)
 
 
 def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:

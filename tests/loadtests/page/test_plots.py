@@ -80,11 +80,21 @@ def test_response_times_rise_to_one_and_throttling_is_marked() -> None:
     assert "latencies" not in {one.id for one in all_plots(page_of())}
 
 
-def test_the_steps_of_a_climb_become_a_curve() -> None:
+def test_the_measured_steps_of_a_climb_become_a_curve() -> None:
     steps = [
         LoadStep(target=target, throughput_rps=rps, requests=100, p50_s=0.1, p99_s=0.1, generator_cpu_share=0.1)
         for target, rps in ((200.0, 1_900.0), (100.0, 1_000.0), (400.0, 2_000.0))
     ]
+    unopened = LoadStep(
+        target=800.0,
+        throughput_rps=0.0,
+        requests=0,
+        p50_s=None,
+        p99_s=None,
+        generator_cpu_share=0.0,
+        broken="500 of 800 connections were open after 1 s",
+    )
+    steps += [unopened, unopened]
     made = run([cell("a+u")], scenario="sleepers", rounds=5)
     plot = climbs(page_of(source_of(made, [window("a+u", number, load(steps=steps)) for number in range(1, 6)])))
     assert plot is not None
@@ -122,8 +132,8 @@ def test_a_plot_that_does_not_draw_everything_says_so(drawn: Callable[[int], Plo
     whole, cut = drawn(most), drawn(most + 1)
     assert whole is not None
     assert cut is not None
-    assert "The first" not in whole.caption
-    assert cut.caption.endswith(f" The first {most} of {most + 1}; the numbers below have all.")
+    assert "Only the first" not in whole.caption
+    assert cut.caption.endswith(f" Only the first {most} of {most + 1} are drawn; the report has the numbers of all.")
     assert f"{most + 1} " not in str(re.findall("<desc>([^<]*)", cut.svg)), "described as drawn"
 
 

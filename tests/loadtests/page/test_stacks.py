@@ -1,9 +1,15 @@
 """Each stack's part of the page says what it is."""
 
+from typing import Any
+
 import pytest
 
+from common.packages.variants import framework_from_folder
+from common.project import ROOT
+from common.records.load import OwnRequest
 from common.records.run import Guest
 from loadtests.page.stacks import stack_parts
+from loadtests.page.writing import report
 from tests.support.pages import load_test, page_of, source_of
 from tests.support.records import cell, load, run, window
 
@@ -20,7 +26,8 @@ def test_a_part_says_how_much_its_framework_is_used_where_that_is_known() -> Non
     [
         (Guest(image="registry/app:tag"), "make loadtest TARGET_IMAGE=registry/app:tag"),
         (Guest(url="http://mine:8000"), "make loadtest URL=http://mine:8000"),
-        (Guest(url="http://mine:8000", meter="tree:123"), "make loadtest URL=http://mine:8000 PID=123"),
+        (Guest(url="http://mine:8000", meter="tree:123"), "make loadtest URL=http://mine:8000 PID=PID"),
+        (Guest(url="http://mine:8000", meter="cgroup:/x"), "make loadtest URL=http://mine:8000 CONTAINER=NAME"),
     ],
 )
 def test_a_server_of_ones_own_is_called_so_and_measured_again_by_its_own_variables(guest: Guest, command: str) -> None:
@@ -32,3 +39,27 @@ def test_a_server_of_ones_own_is_called_so_and_measured_again_by_its_own_variabl
     assert all(facts.values())
     assert facts.keys().isdisjoint({"framework", "interface", "Python", "command line", "lock, SHA-256"})
     assert part.command == command
+
+
+@pytest.mark.parametrize(
+    ("sent", "command"),
+    [
+        ({}, "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process"),
+        ({"scenario": "mixed"}, "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process SCENARIO=mixed"),
+        (
+            {"scenario": "paths", "requests": [OwnRequest(path="/x")]},
+            "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process PATHS=FILE",
+        ),
+    ],
+)
+def test_a_stack_is_measured_again_by_what_it_was_sent(sent: dict[str, Any], command: str) -> None:
+    (part,) = stack_parts(page_of(load_test({"a+u": 20_000.0}, **sent)))
+    assert part.command == command
+
+
+def test_no_command_measures_a_folder_again_that_is_not_recorded() -> None:
+    own = framework_from_folder(ROOT / "frameworks" / "falcon").name
+    page = page_of(load_test({f"{own}+u": 20_000.0}))
+    assert [part.command for part in stack_parts(page)] == [""]
+    assert "To measure it again" not in report(page)
+    assert "To measure it again" in report(page_of())

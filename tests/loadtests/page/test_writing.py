@@ -108,3 +108,18 @@ def test_ten_thousand_windows_make_a_page_of_less_than_two_megabytes(tmp_path: P
     (run,) = page.sources.runs
     assert (len(run.visits) > 10_000, len(page.rows)) == (True, ROWS)
     assert len(report(page).encode()) < 2e6
+
+
+def test_notes_name_the_columns_whose_figures_are_not_the_newest() -> None:
+    said = _parsed(report(page_of())).text
+    assert 'The columns "µs over floor" and "p99 ms, closed loop" are of the load test that gives the' in said
+    assert "every other figure is the newest valid one of its kind." in said
+    unranked = _parsed(report(page_of(load_test(scenario="mixed")))).text
+    assert (
+        "Every figure is the newest valid one of its kind; different columns may come from different runs." in unranked
+    )
+    assert "The columns" not in unranked
+
+
+def test_notes_name_the_columns_of_the_load_test_also_without_a_floor() -> None:
+    assert 'The columns "µs over floor"' in _parsed(report(page_of(load_test({"a+u": 20_000, "b+u": 10_000})))).text

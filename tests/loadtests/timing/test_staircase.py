@@ -1,4 +1,4 @@
-"""A climb whose next step cannot open its connections takes that step for broken and goes on."""
+"""A climb takes a step whose connections cannot all be opened for broken, also the first, and goes on."""
 
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from tests.support.records import load
 PLAN = WindowPlan(file=Path(), warmup_s=0.0, window_s=1.0, opening_s=1.0)
 
 
-def _climb(monkeypatch: pytest.MonkeyPatch, limit: int, open_beyond: int) -> Load:
+def _climb(
+    monkeypatch: pytest.MonkeyPatch, limit: int, open_beyond: int, *, first: int = 250, of_connections: bool = True
+) -> Load:
     """Climb on a server of which at most ``limit`` connections open, of more only ``open_beyond``."""
     loop = ClosedLoop(flush=lambda: None)
 
@@ -25,10 +27,15 @@ def _climb(monkeypatch: pytest.MonkeyPatch, limit: int, open_beyond: int) -> Loa
         if target > limit:
             raise NotOpenError(f"{loop.ready} of {target:g} connections were open after 1 s")
 
-    monkeypatch.setattr(staircase, "wait_open", lambda *_: None)
+    monkeypatch.setattr(staircase, "wait_open", lambda *_: apply(first))
     monkeypatch.setattr(staircase, "observe", lambda *_: load(users=loop.ready))
     stairs = Staircase(
-        objective=Objective.parse("p99<10s"), first=250, most=10_000, settle_s=0.0, apply=apply, whole=True
+        objective=Objective.parse("p99<10s"),
+        first=first,
+        most=10_000,
+        settle_s=0.0,
+        apply=apply,
+        of_connections=of_connections,
     )
     return climb(stairs, PLAN, loop, lambda: loop.ready, lambda _: None)
 
@@ -58,3 +65,24 @@ def test_a_climb_whose_first_step_cannot_be_reached_ends_without_a_server(monkey
     found = _climb(monkeypatch, limit=100, open_beyond=0)
     assert [step.broken for step in found.steps] == ["0 of 250 connections were open after 1 s"]
     assert found.server_gone == "0 of 250 connections were open after 1 s"
+
+
+def test_a_climb_that_begins_with_too_many_connections_searches_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _climb(monkeypatch, limit=4000, open_beyond=4000, first=9000)
+    broken = "4000 of 9000 connections were open after 1 s"
+    assert [(step.target, step.broken) for step in found.steps[:2]] == [(9000, broken), (9000, broken)]
+    assert [step.target for step in found.steps[2:]] == [4500, 4500, 2250, 3182, 3784, 4126, 4126]
+    assert (found.users, knee(found.steps), found.server_gone) == (3784, 3784, None)
+
+
+def test_a_climb_of_which_no_step_holds_has_the_record_of_the_first_that_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(staircase, "broken", lambda *_: "p99 was 11 s")
+    found = _climb(monkeypatch, limit=4000, open_beyond=4000, first=9000)
+    assert (found.users, found.requests > 0, knee(found.steps), found.server_gone) == (2250, True, None, None)
+
+
+def test_a_climb_of_the_rate_needs_its_connections_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _climb(monkeypatch, limit=40, open_beyond=40, first=64, of_connections=False)
+    assert (found.steps, found.server_gone) == ([], "40 of 64 connections were open after 1 s")

@@ -8,10 +8,14 @@ import threading
 import time
 from pathlib import Path
 
+import gevent
 import pytest
 
 from common.runtimes.base import RunningServer
+from loadtests.timing.window import NotOpenError, wait_open
 from loadtests.users import histogram
+from loadtests.users.closed_loop import ClosedLoop
+from loadtests.users.responses import Request
 from tests.support.locust_runs import (
     DEADLINE_S,
     USERS,
@@ -83,6 +87,16 @@ def test_a_server_that_never_answered_is_recorded(tmp_path: Path) -> None:
         assert seen.server_gone is not None
         assert seen.server_gone.startswith("0 of 4 connections were open after 1 s (connection refused ")
         assert (seen.requests, seen.latency_s, seen.server_cpu_s) == (0, None, None)
+
+
+def test_connections_that_do_not_open_say_what_failed_meanwhile_and_nothing_earlier() -> None:
+    loop = ClosedLoop(flush=lambda: None)
+    failures = loop.target(Request("/hello", expect=lambda _: True), "127.0.0.1").tally.failures
+    failures.update({"wrong body": 7, "connection refused": 2})
+    gevent.spawn(failures.update, {"connection refused": 3})
+    with pytest.raises(NotOpenError) as caught:
+        wait_open(loop, lambda: 4, 0.05)
+    assert str(caught.value) == "0 of 4 connections were open after 0.05 s (connection refused 3 times)"
 
 
 def test_the_loss_of_a_meter_is_recorded(tmp_path: Path) -> None:

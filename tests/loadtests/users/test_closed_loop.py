@@ -481,6 +481,18 @@ def test_a_connection_can_end_while_it_is_held() -> None:
         load.finish()
 
 
+def test_the_garbage_collector_stays_off_until_the_last_loop_of_the_process_has_ended() -> None:
+    with serving(keep_alive) as first, serving(keep_alive) as second:
+        one, other = Load(first), Load(second)
+        for load in (one, other):
+            load.until_ended(20)
+        one.finish()
+        one.until(lambda: one.loop._greenlet is None)
+        assert not gc.isenabled()
+        other.finish()
+        other.until(gc.isenabled)
+
+
 def test_a_loop_keeps_nothing_of_the_requests_of_users_that_have_gone() -> None:
     loop = ClosedLoop(flush=lambda: None)
 

@@ -14,6 +14,7 @@ from common.host.meters import CpuReading
 from common.records.load import Setup, Tool
 from common.records.window import Load
 from common.runtimes.base import RunningServer
+from loadtests.analysis.values import foreign_share, stolen_share
 from loadtests.cli.main import command_line
 from loadtests.scenarios.requests import hello
 from loadtests.windows import by_wrk
@@ -124,13 +125,36 @@ def test_a_record_holds_what_was_read_around_the_run_and_null_where_wrk_reports_
         "status": 3,
         "timeout": 0,
     }
-    own, everywhere = CoreTimes(busy_s=0.5, steal_s=0.1), CoreTimes(busy_s=3.5, steal_s=0.4)
+    own, everywhere, servers = (
+        CoreTimes(busy_s=busy_s, steal_s=steal_s) for busy_s, steal_s in ((0.5, 0.1), (3.5, 0.4), (3.0, 0.3))
+    )
     meters = [CpuReading(cpu_s=1.0), CpuReading(cpu_s=3.5)]
-    seen = by_wrk.load_of(reply, 4, meters, own=own, everywhere=everywhere)
+    seen = by_wrk.load_of(reply, 4, meters, own=own, everywhere=everywhere, server_cores=servers)
     assert (seen.requests, seen.answered, seen.sent, seen.server_cpu_s) == (7, 10, 13, 2.5)
     assert seen.failures == {"status 400 or more": 3, "connection refused": 1, "connection reset": 2}
     assert seen.users == 4
     assert (seen.steal_s, seen.steal_all_s, seen.generator_run_delay_s) == (0.1, 0.4, None)
+    assert (seen.server_steal_s, seen.server_cores_busy_s) == (0.3, 3.0)
+
+
+@pytest.mark.parametrize(("cores", "shares"), [([1], (0.25, 0.5)), ([], (None, None))])
+def test_what_others_took_of_the_servers_cores_is_known(
+    cores: list[int], shares: tuple[float | None, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = dict.fromkeys(("connect", "read", "write", "status", "timeout"), 0) | {"answered": 10, "cpu_s": 0.5}
+    at_s = iter((0.0, 2.0))
+
+    def core_times(*groups: object) -> tuple[CoreTimes, ...]:
+        now_s = next(at_s)
+        return tuple(CoreTimes(busy_s=0.75 * now_s, steal_s=0.25 * now_s) for _ in groups)
+
+    cpu_s = iter((1.0, 1.5))
+    monkeypatch.setattr(by_wrk, "core_times", core_times)
+    monkeypatch.setattr(by_wrk, "read_cpu", lambda _: CpuReading(cpu_s=next(cpu_s)))
+    monkeypatch.setattr(by_wrk, "_run", lambda *_: reply | {"duration_us": 2e6})
+    running = RunningServer(url="http://here", client_prefix=(), cpu_meter="tree:1", exit_reason=lambda: None)
+    seen = by_wrk.measure(running, setup(server_cores=cores, warmup_s=0.0, tool=Tool.WRK))
+    assert (stolen_share([seen], 1), foreign_share([seen], 1)) == shares
 
 
 @pytest.mark.slow
