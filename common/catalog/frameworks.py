@@ -73,7 +73,12 @@ class Framework:
     server_pins: tuple[str, ...] | None = None
     """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
     own_folder: Path | None = None
-    """The folder of the user's own that ``FRAMEWORK=`` names it by; ``None`` if that is its name."""
+    """The folder of the user's own that it is; ``None`` for those under ``frameworks/`` and variants of them."""
+
+    @property
+    def selector(self) -> str:
+        """The value of ``FRAMEWORK=`` that selects it: its name, or the path of a folder of the user's own."""
+        return self.name if self.own_folder is None else str(self.own_folder)
 
     @property
     def lock(self) -> Path:

@@ -17,7 +17,7 @@ from common.host.machine import revision
 from common.records.figure import Figure, Metric, Subject
 from common.runtimes.candidates import Candidate, require_local
 from common.words import counted
-from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
+from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.campaign.loop import ending_at
 from loadtests.campaign.stopping import parse_duration
@@ -178,10 +178,11 @@ class Survey:
     def _measure(self, step: Step, chosen: Sequence[Subject], left_s: float) -> None:
         later = [(one, self._lacking(one)) for one in STEPS[STEPS.index(step) + 1 :]]
         spare_s = max(step.stack_s * len(chosen), left_s - needed_s(later))
+        selectors = selectors_of(self._candidates())
         for (image, servers), some in selections(chosen, self._subjects(), self.stacks.server).items():
             share_s = spare_s * len(some) / len(chosen)
             asked = StackParameters(
-                framework=",".join(dict.fromkeys(one.framework for one in some)),
+                framework=",".join(dict.fromkeys(selectors[one.framework] for one in some)),
                 server=servers,
                 image=image,
                 runtime=self.runtime,

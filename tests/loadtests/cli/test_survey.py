@@ -1,5 +1,6 @@
 """``make survey`` measures what is unknown and fits its budget, resumes what was interrupted, and ends in a report."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from loadtests.cli import survey as module
 from loadtests.cli.parameters import RunParameters
 from loadtests.cli.survey import STEPS, Step, fitting, lacking, needed_s, selections, survey
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
+from tests.support.toy_stacks import toy_stack
 
 OTHER = replace(DOCKER, framework="c")
 WHOLE = [
@@ -130,6 +132,12 @@ def test_every_step_is_made_in_order_and_table_and_report_end_it(called: list[tu
     assert called == [
         ("startup", both), ("memory", both), ("loadtest", both), ("latency", both), ("show", ""), ("report", ""),
     ]  # fmt: skip
+
+
+def test_a_folder_of_ones_own_is_measured_by_its_path(called: list[tuple[str, str]], tmp_path: Path) -> None:
+    folder = str(toy_stack(tmp_path, "my-app").framework.folder)
+    survey(dataclasses.replace(STACKS, framework=folder))
+    assert {framework for _, framework in called} == {folder, ""}
 
 
 def test_what_does_not_fit_the_budget_is_said_and_left(
