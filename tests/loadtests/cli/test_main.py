@@ -135,7 +135,7 @@ BAD = [
     ("startup --vcpu=1,zero", "VCPU=zero", "0.05 to"),
     ("startup --runtime=process --vcpu=1,0.5", "VCPU=0.5", "RUNTIME=docker"),
     ("startup --runtime=process --cache=cold", "CACHE=cold", "RUNTIME=docker"),
-    ("startup --runtime=process --memory=1g", "MEMORY=1g", "RUNTIME=fargate"),
+    ("startup --runtime=process --memory=1g", "MEMORY=1g", "as a process all of it"),
     ("startup --bandwidth=fast", "BANDWIDTH=fast", "100mbit"),
     ("startup --runtime=process --bandwidth=full", "BANDWIDTH=full", "RUNTIME=docker"),
     ("memory --workers=0", "WORKERS=0", "1 to 64"),
