@@ -187,7 +187,9 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
 def _command(stack: Mapping[str, Any]) -> str:
     command: str = _field(stack, "tool.stack.command", str, default="")
     try:
-        command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))  # values are numbers, or text in scripts
+        # Neither a number nor text: refuses formats such as {port:d}, since values are numbers here and shell variables
+        # in scripts.
+        command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise _FieldError(
             f"invalid tool.stack.command {command}: its fields must be {{host}}, {{port}} and {{workers}}"
