@@ -228,7 +228,7 @@ def fargate_clean(
     cluster: Cluster = "default",
     everyones: Annotated[
         bool,
-        Parameter(help="Also stop and remove what runs that are still going on use, on this machine or another."),
+        Parameter(help="Also stop and remove what is in use by runs still in progress, on this machine or any other."),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
