@@ -11,8 +11,8 @@ export MAKE_GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword
 $(foreach v,$(MAKE_GIVEN),$(eval override $v := $$(value $v))$(eval export $v))
 
 # Whether a variable is on, as commands read it: one in the environment may be another program's and does not count.
-override ON := 1 yes true
-override OFF := 0 no false
+override ON := 1 yes Yes YES y Y true True TRUE t T
+override OFF := 0 no No NO n N false False FALSE f F
 override IS_ON = $(and $(filter $1,$(MAKE_GIVEN)),$(if $(filter $(ON) $(OFF),$($1)),$(filter $(ON),$($1)),\
   $(error invalid $1=$($1): must be 1 or 0)))
 

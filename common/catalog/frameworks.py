@@ -73,7 +73,12 @@ class Framework:
     server_pins: tuple[str, ...] | None = None
     """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
     own_folder: Path | None = None
-    """The folder of the user's own that ``FRAMEWORK=`` names it by; ``None`` if that is its name."""
+    """The folder of the user's own that it is; ``None`` for those under ``frameworks/`` and variants of them."""
+
+    @property
+    def selector(self) -> str:
+        """The value of ``FRAMEWORK=`` that selects it: its name, or the path of a folder of the user's own."""
+        return self.name if self.own_folder is None else str(self.own_folder)
 
     @property
     def lock(self) -> Path:
@@ -182,7 +187,9 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
 def _command(stack: Mapping[str, Any]) -> str:
     command: str = _field(stack, "tool.stack.command", str, default="")
     try:
-        command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))  # values are numbers, or text in scripts
+        # Neither a number nor text: refuses formats such as {port:d}, since values are numbers here and shell variables
+        # in scripts.
+        command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise _FieldError(
             f"invalid tool.stack.command {command}: its fields must be {{host}}, {{port}} and {{workers}}"

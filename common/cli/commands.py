@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from common.cli.parameters import (
     StackParameter,
     StackParameters,
     changed,
+    refuse_given,
 )
 from common.conformance.candidates import (
     LONGEST_S,
@@ -48,7 +48,7 @@ from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.engine.sbom import bill_of_materials
-from common.errors import FailedError, UsageError
+from common.errors import FailedError
 from common.host.cores import split_cores
 from common.host.folders import require_writable, write_file
 from common.packages.variants import named_stacks
@@ -164,7 +164,8 @@ def conformance(
     """Hold stacks to the contract, or a server that somebody else brought up."""
     terminal = Terminal()
     if url is not None:
-        _refuse_with_url(url, changed(stacks, StackParameters()) | changed(fargate, NO_FARGATE))
+        given = changed(stacks, StackParameters()) | changed(fargate, NO_FARGATE)
+        refuse_given(given, f"URL={url} is a server that is already up.")
         outcome = run_suite(url, keep_alive=DECLARATIONS[keep_alive or "auto"], overlap=DECLARATIONS[overlap or "auto"])
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
@@ -179,13 +180,6 @@ def conformance(
         outcomes = conform_all(candidates, terminal.messages)
         terminal.results.print(conformance_tables(outcomes))
     require_conforming(outcomes)
-
-
-def _refuse_with_url(url: str, names: Collection[str]) -> None:
-    """Raise ``UsageError`` if parameters that choose stacks, or where they run, were given beside ``URL=``."""
-    if names:
-        variables = ", ".join(f"{name.upper()}=" for name in sorted(names))
-        raise UsageError(f"URL={url} is a server that is already up. Leave out {variables}, or URL=.")
 
 
 def divergences(
@@ -234,7 +228,7 @@ def fargate_clean(
     cluster: Cluster = "default",
     everyones: Annotated[
         bool,
-        Parameter(help="Also stop and remove what runs that are still going on use, on this machine or another."),
+        Parameter(help="Also stop and remove what is in use by runs still in progress, on this machine or any other."),
     ] = False,
     dry_run: DryRun = False,
 ) -> None:

@@ -1,6 +1,8 @@
 """Parameters that several commands share, each group declared once."""
 
-from dataclasses import dataclass, fields
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
@@ -9,6 +11,7 @@ from common.aws.settings import FargateSettings
 from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
+from common.errors import UsageError
 from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
 
 FRAMEWORKS = (
@@ -56,6 +59,27 @@ def changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dat
     return {
         field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
     }
+
+
+def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
+    """Return the names of the parameters that differ from a command's defaults, those of groups included.
+
+    ``given`` holds the command's arguments by name.
+    """
+    names, parameters = set[str](), inspect.signature(command).parameters
+    for name, value in given.items():
+        default = parameters[name].default
+        if is_dataclass(value):
+            names |= changed(value, default)
+        elif value != default:
+            names.add(name)
+    return names
+
+
+def refuse_given(names: Collection[str], reason: str) -> None:
+    """Raise ``UsageError`` with the reason if there are any of these parameters, which were given."""
+    if names:
+        raise UsageError(f"{reason} Leave out {', '.join(f'{name.upper()}=' for name in sorted(names))}.")
 
 
 @Parameter(name="*")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from common.catalog.sizes import Size
 from common.conformance.running import SuiteOutcome, run_suite
-from common.conformance.wire import Endpoint, MalformedResponseError, Wire
+from common.conformance.wire import Endpoint, MalformedResponseError, Wire, why_unreachable
 from common.console import live_progress
 from common.errors import FailedError, UsageError
 from common.parallel import each_finished
@@ -77,11 +77,18 @@ def _checked(
     at_url = candidate.guest is not None and candidate.guest.url is not None
     try:
         return check(running)
-    except (UsageError, FailedError) as error:
-        if at_url and isinstance(error, UsageError):
+    except UsageError as error:
+        if at_url:
             raise
-        ended = running.exit_reason()
-        return _failed("suite", str(error) if ended is None else f"the server ended: {ended}")
+        why = why_unreachable(error)
+        return _not_checked(running, str(error) if why is None else f"the server no longer accepts connections: {why}")
+    except FailedError as error:
+        return _not_checked(running, str(error))
+
+
+def _not_checked(running: RunningServer, reason: str) -> Conformance:
+    ended = running.exit_reason()
+    return _failed("suite", reason if ended is None else f"the server ended: {ended}")
 
 
 def _failed(test: str, reason: str) -> Conformance:

@@ -59,6 +59,12 @@ class Endpoint:
             ) from error
 
 
+def why_unreachable(error: UsageError) -> str | None:
+    """Return why ``reach`` failed, from its error, which the suite passes on as text; ``None`` for another error."""
+    found = re.match(r"URL=\S+ cannot be reached: (.+?)\. It must be ", str(error))
+    return None if found is None else found[1]
+
+
 def _refusal(parts: SplitResult) -> str | None:
     """Return why the suite cannot use a URL, or ``None`` if it can."""
     if parts.scheme == "https":

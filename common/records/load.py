@@ -60,10 +60,11 @@ class Objective(Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the objective that ``OBJECTIVE=`` states, such as ``p99<50ms``; ``UsageError`` where it is invalid."""
-        found = re.fullmatch(r"p(\d\d\d?)\s*[<:]\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip().casefold(), re.ASCII)
+        found = re.fullmatch(r"p(\d\d|9\d\d)\s*[<:]\s*(\d+(?:\.\d+)?)\s*(ms|s)", text.strip().casefold(), re.ASCII)
         if found is None or not int(found[1]) or not float(found[2]):
             raise UsageError(
-                f"invalid OBJECTIVE={text}: must be a percentile and a limit, such as p99<50ms, p999:0.2s or p50<5ms."
+                f"invalid OBJECTIVE={text}: must be a percentile and a limit, such as p99<50ms, p999:0.2s or p50<5ms. "
+                "p999 is 99.9 %; only percentiles that begin with 9 have a third digit."
             )
         return cls(
             fraction=int(found[1]) / 10 ** len(found[1]), limit_s=float(found[2]) / (1000 if found[3] == "ms" else 1)

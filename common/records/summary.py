@@ -130,7 +130,9 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     requests: Annotated[Count, says("Correct answers in all windows.")]
     errors: Annotated[Count, says("Failed requests in all windows.")]
     server_utilisation: Annotated[float | None, says("Server CPU time as a share of its vCPUs' time.")]
-    generator_utilisation: Annotated[float | None, says("Share that the generator used of the cores that it can use.")]
+    generator_utilisation: Annotated[
+        float | None, says("Generator CPU time as a share of the time of the cores that it can use.")
+    ]
     throttled: Annotated[float | None, says("Share of the time in which the CPU quota throttled the server.")] = None
     foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")] = None
     steal: Annotated[float | None, says("Share of the server's cores that the hypervisor took (steal).")] = None
@@ -175,7 +177,8 @@ class Controls(Struct, frozen=True, kw_only=True):
     load_average_max: Annotated[float | None, says("Highest load average of the minute before a window or a canary.")]
     throttled: Annotated[float | None, says("Share of the windows' time in which CPU quotas throttled servers.")]
     generator_utilisation_max: Annotated[
-        float | None, says("Highest share that the generator used of the cores that it can use.")
+        float | None,
+        says("Largest share in a window: generator CPU time as a share of the time of the cores that it can use."),
     ]
     generator_waited: Annotated[
         float | None, says("Share of the time in which the generator was runnable and waited for a core.")

@@ -4,7 +4,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from common.catalog.images import (
     place_suffix,
 )
 from common.catalog.servers import SERVERS
-from common.catalog.sizes import Runtime, Size
+from common.catalog.sizes import Runtime, Size, parse_memory
 from common.catalog.stacks import DEFAULT, Stack
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
@@ -210,7 +210,17 @@ def guest_candidate(guest: Guest) -> Candidate:
 
 def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
     """Return the size that ``VCPU=`` and ``MEMORY=`` name, if the runtime supports it."""
-    return parse_fargate_size(vcpu, memory) if runtime is Runtime.FARGATE else Size.parse(vcpu, memory)
+    if runtime is Runtime.FARGATE:
+        return parse_fargate_size(vcpu, memory)
+    return replace(Size.parse(vcpu, None), memory_bytes=parse_memory_limit(runtime, memory))
+
+
+def parse_memory_limit(runtime: Runtime, memory: str | None) -> int | None:
+    """Return the bytes that ``MEMORY=`` names, if a local runtime supports it; ``None`` if it is not set."""
+    limit_bytes = parse_memory(memory)
+    if limit_bytes is not None and runtime is Runtime.PROCESS:
+        raise UsageError(f"MEMORY={memory} needs RUNTIME=docker; RUNTIME=process has no memory limit.")
+    return limit_bytes
 
 
 def candidate_from_cell(cell: Cell) -> Candidate:

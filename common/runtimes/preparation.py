@@ -65,7 +65,7 @@ def _push_command(candidate: Candidate, registry: str) -> str:
     assert image is not None
     variables = {
         "REGISTRY": registry,
-        "FRAMEWORK": framework.own_folder or framework.name,
+        "FRAMEWORK": framework.selector,
         "SERVER": candidate.stack.server.name,
         "IMAGE": image.name,
         "PYTHON": candidate.python,

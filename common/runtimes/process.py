@@ -68,6 +68,3 @@ def refuse_quota(size: Size) -> None:
     """Raise ``UsageError`` for a size that takes a quota."""
     if size.vcpu < 1 or size.vcpu != int(size.vcpu):
         raise UsageError(f"VCPU={size.vcpu:g} needs RUNTIME=docker; RUNTIME=process takes whole vCPUs only.")
-    if size.memory_bytes is not None:
-        memory = f"{size.memory_bytes / 1024**2:g}m"
-        raise UsageError(f"MEMORY={memory} needs RUNTIME=docker; RUNTIME=process has no memory limit.")

@@ -220,15 +220,21 @@ def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
     seen += generator_limits(setup, loads)
     if seen:
         limit = f"{'; '.join(seen)}, so what was measured may be its own limit"
-        yield Verdict.GENERATOR_BOUND, f"{limit}. Give it more cores, or the server a smaller VCPU."
+        yield Verdict.GENERATOR_BOUND, f"{limit}. {_way_out_for_generator(setup, loads)}"
 
 
 def _share(setup: Setup, load: Load) -> float:
     """Return the share that the generator used of the cores that it can use; of the busiest worker, if that is more."""
-    if not load.workers:
-        return load.generator_cpu_s / load.duration_s / setup.usable_generator_cores
-    busiest = max(worker.generator_cpu_s / worker.duration_s for worker in load.workers)
-    return max(busiest, load.generator_cpu_s / load.duration_s / len(setup.generator_cores))
+    busiest = max((worker.generator_cpu_s / worker.duration_s for worker in load.workers), default=0.0)
+    return max(busiest, load.generator_cpu_s / load.duration_s / setup.usable_generator_cores)
+
+
+def _way_out_for_generator(setup: Setup, loads: Sequence[Load]) -> str:
+    if setup.usable_generator_cores == len(setup.generator_cores):
+        return "Give it more cores, or the server a smaller VCPU."
+    if any(load.steps for load in loads):  # only one process can climb
+        return "Give the server a smaller VCPU."
+    return "It left cores unused: raise GENERATOR_WORKERS= in make loadtest, or give the server a smaller VCPU."
 
 
 def _objective_reasons(loads: Sequence[Load]) -> Iterator[Reason]:

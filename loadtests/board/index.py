@@ -221,6 +221,11 @@ def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
     }
 
 
+def selectors_of(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Return the values of ``FRAMEWORK=`` that select the candidates' frameworks, by the frameworks' names."""
+    return {one.stack.framework.name: one.stack.framework.selector for one in candidates}
+
+
 def _subject(candidate: Candidate) -> Subject:
     return Subject(
         framework=candidate.stack.framework.name,

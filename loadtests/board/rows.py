@@ -1,5 +1,6 @@
 """One row per stack with everything known about it, the table of all rows, and the command that fills gaps. Pure."""
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -149,8 +150,18 @@ def rows_table(rows: Sequence[BoardRow], *, vcpu: float) -> Table:
     return plain_table(f"everything known at {vcpu:g} vCPU", HEADINGS, map(_line, rows), left={"stack"})
 
 
-def rows_notes(rows: Sequence[BoardRow], prices: Prices, *, vcpu: float, runtime: Runtime) -> Iterator[str]:
-    """Yield what a reader must know besides the table, one sentence each; gaps are those of a runtime."""
+def rows_notes(
+    rows: Sequence[BoardRow],
+    prices: Prices,
+    *,
+    vcpu: float,
+    runtime: Runtime,
+    selectors: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Yield what a reader must know besides the table, one sentence each; gaps are those of a runtime.
+
+    ``selectors`` as for ``fill_command``.
+    """
     figures = [(row, figure) for row in rows for figure in _figures(row)]
     dates = sorted({f"{figure.measured_at:%Y-%m-%d}" for _, figure in figures})
     if dates:
@@ -160,16 +171,22 @@ def rows_notes(rows: Sequence[BoardRow], prices: Prices, *, vcpu: float, runtime
         yield f"$/million: by {prices.compute[0].name}, {prices.compute[0].as_of}, at 50 % of capacity."
     if any(row.is_outdated(figure) for row, figure in figures):
         yield f"{OUTDATED}: measured with other packages than the framework's lock names now."
-    if (command := fill_command([row for row in rows if row.subject.runtime is runtime], vcpu=vcpu)) is not None:
+    of_runtime = [row for row in rows if row.subject.runtime is runtime]
+    if (command := fill_command(of_runtime, vcpu=vcpu, selectors=selectors)) is not None:
         yield f"to fill the gaps: {command}"
 
 
-def fill_command(rows: Sequence[BoardRow], *, vcpu: float) -> str | None:
-    """Return the command line that measures what is missing of rows of one runtime; ``None`` if nothing can be."""
+def fill_command(rows: Sequence[BoardRow], *, vcpu: float, selectors: Mapping[str, str] | None = None) -> str | None:
+    """Return the command line that measures what is missing of rows of one runtime; ``None`` if nothing can be.
+
+    ``selectors`` are the values of ``FRAMEWORK=`` that select frameworks, by their names; by default the names.
+    """
     runtimes = {row.subject.runtime for row in rows if row.missing}
     if not runtimes or Runtime.FARGATE in runtimes or (Runtime.PROCESS in runtimes and vcpu != int(vcpu)):
         return None
-    return " && ".join(command for some in _measured_together(rows) for command in _commands(some, vcpu))
+    return " && ".join(
+        command for some in _measured_together(rows) for command in _commands(some, vcpu, selectors or {})
+    )
 
 
 def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
@@ -201,11 +218,11 @@ def _grouped(rows: Iterable[BoardRow], key: Callable[[BoardRow], object]) -> lis
     return list(found.values())
 
 
-def _commands(rows: Sequence[BoardRow], vcpu: float) -> Iterator[str]:
+def _commands(rows: Sequence[BoardRow], vcpu: float, selectors: Mapping[str, str]) -> Iterator[str]:
     """Yield the commands that measure, for all of ``rows``, whatever any lacks; one for those of the same variables."""
     subjects, missing = [row.subject for row in rows], {metric for row in rows for metric in row.missing}
     variables: dict[str, Iterable[str]] = {
-        "FRAMEWORK": dict.fromkeys(subject.framework for subject in subjects),
+        "FRAMEWORK": dict.fromkeys(selectors.get(subject.framework, subject.framework) for subject in subjects),
         "SERVER": dict.fromkeys(subject.server for subject in subjects),
         "IMAGE": dict.fromkeys(subject.image for subject in subjects if subject.image),
         "RUNTIME": {subject.runtime for subject in subjects} & {Runtime.PROCESS},
@@ -213,7 +230,7 @@ def _commands(rows: Sequence[BoardRow], vcpu: float) -> Iterator[str]:
             subject.python for subject in subjects if subject.python != usual_python(subject.image)
         ),
     }
-    given = " ".join(f"{name}={','.join(values)}" for name, values in variables.items() if values)
+    given = " ".join(f"{name}={shlex.quote(','.join(values))}" for name, values in variables.items() if values)
     alike: dict[str, list[str]] = {}
     for command in (command for metric, command in COMMANDS.items() if metric in missing):
         alike.setdefault(f"{given}{_size(command, vcpu)}", []).append(command)

@@ -9,7 +9,7 @@ from cyclopts import Parameter, validators
 from common.aws.spending import parse_fargate_sizes
 from common.catalog.frameworks import frameworks
 from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.sizes import Runtime, Size, parse_memory
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import (
     FRAMEWORK,
@@ -33,6 +33,7 @@ from common.registries.api import RegistryAddress
 from common.runtimes.candidates import (
     Candidate,
     describe_runtime,
+    parse_memory_limit,
     parse_runtime,
     require_local,
     select_candidates,
@@ -79,7 +80,8 @@ def latency(
     if runtime is Runtime.FARGATE:
         given = parse_fargate_sizes(vcpu, memory)
     else:
-        given = tuple(Size(vcpu=vcpus, memory_bytes=_memory(memory, runtime)) for vcpus in parse_vcpus(vcpu))
+        limit_bytes = parse_memory_limit(runtime, memory)
+        given = tuple(Size(vcpu=vcpus, memory_bytes=limit_bytes) for vcpus in parse_vcpus(vcpu))
     candidates = stacks.candidates(runtime, fargate=fargate)
     if not approve_cost(planned_servers(candidates, given, rounds, common_rate), terminal.say):
         return
@@ -167,7 +169,8 @@ def startup(
         return
     if memory is not None:
         raise UsageError(
-            f"MEMORY={memory} needs RUNTIME=fargate; a container here is started with half of the machine's memory."
+            f"MEMORY={memory} needs RUNTIME=fargate; in Docker a start gets half of the machine's memory, and as a "
+            "process all of it."
         )
     given = tuple(dict.fromkeys(Size.parse(one.strip(), None) for one in vcpu.split(",")))
     caches, links = parse_caches(cache, runtime), parse_links(bandwidth, runtime)
@@ -312,9 +315,3 @@ def _startup_on_fargate(candidates: Sequence[Candidate], given: Sequence[Size], 
     if approve_starts(variants, tasks, terminal.messages, conformance=candidates):
         begin = begin_fargate_startup(candidates, given, tasks=tasks, messages=terminal.messages)
         start("startup", begin, seed=run.seed, out=run.out, terminal=terminal)
-
-
-def _memory(text: str | None, runtime: Runtime) -> int | None:
-    if text is not None and runtime is Runtime.PROCESS:
-        raise UsageError(f"MEMORY={text} needs RUNTIME=docker; RUNTIME=process has no limits.")
-    return parse_memory(text)

@@ -151,19 +151,19 @@ class RepeatParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadParameters:
-    """The load on servers, in a closed loop."""
+    """The load on servers, steady and in a closed loop."""
 
     scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(CLOSED)}.")] = "hello"
     users: Users = 16
     delay: Delay = 100
 
     def parse(self) -> LoadSpec:
-        """Return the load of one window; ``UsageError`` if its scenario is unknown or needs a rate."""
+        """Return the load of one window; ``UsageError`` if its scenario is unknown, needs a rate or climbs."""
         scenario = one_of(self.scenario, SCENARIOS, variable="SCENARIO")
         if scenario not in CLOSED:
-            raise UsageError(
-                f"SCENARIO={scenario} needs a rate, which cannot be given here: must be one of {', '.join(CLOSED)}."
-            )
+            needs_rate = SCENARIOS[scenario].open_loop
+            why = "needs a rate, which cannot be given here" if needs_rate else "climbs, and load is steady here"
+            raise UsageError(f"SCENARIO={scenario} {why}: must be one of {', '.join(CLOSED)}.")
         return self._spec(scenario)
 
     def _spec(self, scenario: str, **fields: Any) -> LoadSpec:  # noqa: ANN401 -- the record's other fields

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import FRAMEWORK, Pythons
+from common.cli.parameters import FRAMEWORK, Pythons, changed_of, refuse_given
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.folders import require_writable, write_file
@@ -42,7 +42,8 @@ def profile(
     terminal, file = Terminal(), out or PAGE
     setup = setup_for(replace(load.parse(), window_s=float(seconds)), Size(vcpu=1), Runtime.PROCESS)
     if a or b:
-        _refuse_with_sides(FRAMEWORK=framework, PYTHON=python)
+        given = changed_of(profile, {"framework": framework, "python": python})
+        refuse_given(given, "A= and B= name the stacks.")
     candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
     with hold_machine("profile", terminal):
         require_writable(file)
@@ -56,13 +57,6 @@ def profile(
         for sentence in flame.difference(*profiles):
             terminal.results.print(sentence, soft_wrap=True, markup=False)
     terminal.say(f"wrote {file}")
-
-
-def _refuse_with_sides(**given: str | None) -> None:
-    """Raise ``UsageError`` for a variable that names a stack although A= and B= name two."""
-    for variable, value in given.items():
-        if value:
-            raise UsageError(f"{variable}={value} names a stack, and so do A= and B=: leave it or them out.")
 
 
 def _single(framework: str, server: str, python: str | None) -> tuple[Candidate, ...]:

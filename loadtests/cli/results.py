@@ -1,5 +1,6 @@
 """Commands that join, show and publish results."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from common.records.figure import Figure
 from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, bill_notes, bill_table, make_bill
-from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
+from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
 from loadtests.board.rows import board_rows, rows_notes, rows_table
 from loadtests.campaign.store import RESULTS
@@ -61,7 +62,7 @@ def show(
         terminal.write(msgspec.json.encode(rows).decode() + "\n")
         return
     terminal.show(rows_table(rows, vcpu=vcpu))
-    for note in rows_notes(rows, prices, vcpu=vcpu, runtime=runtime):
+    for note in rows_notes(rows, prices, vcpu=vcpu, runtime=runtime, selectors=selectors_of(candidates)):
         terminal.note(note)
     if terminal.form is not Form.CSV:
         shown = {candidate.stack.framework.package for candidate in candidates}
@@ -150,11 +151,13 @@ def badge(
     """Write a badge of one stack's requests per second per vCPU: an SVG, and JSON for a badge service."""
     terminal = Terminal()
     runtime = stack.parse_runtime()
-    (subject,) = subjects_of([stack.candidate(runtime)], [], any_image=False)
+    candidate = stack.candidate(runtime)
+    (subject,) = subjects_of([candidate], [], any_image=False)
     known = [one for one in _figures(terminal) if one.subject == subject and one.conditions.scenario == "hello"]
     figure = newest_rate(known)
     if figure is None:
-        raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={subject.framework}")
+        framework = shlex.quote(candidate.stack.framework.selector)
+        raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={framework}")
     for file in write_badge(Badge.of(figure, machine().cpu_model), out or BADGES, subject):
         terminal.results.print(f"wrote {file}", soft_wrap=True)
 

@@ -4,24 +4,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter, validators
 
+from common.catalog.images import python_series
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Runtime, Size
 from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
-from common.records.figure import Figure, Metric, Subject
+from common.records.experiments.latency import LatencyRun
+from common.records.experiments.memory import MemoryRun
+from common.records.experiments.startup import StartupRun
+from common.records.figure import Figure, Metric, Subject, subject_of
+from common.records.run import LoadRun, Run
 from common.runtimes.candidates import Candidate, require_local
 from common.words import counted
-from loadtests.board.index import FigureIndex, known_figures, locks_of, subjects_of
+from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.rows import BoardRow, board_rows
+from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import ending_at
 from loadtests.campaign.stopping import parse_duration
-from loadtests.campaign.store import RESULTS, RunFolder, run_folders
+from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 from loadtests.cli import measuring, results, throughput
 from loadtests.cli.parameters import RunParameters, StoppingParameters
 from loadtests.registry import experiment_of
@@ -88,19 +94,29 @@ def needed_s(steps: Sequence[tuple[Step, Sequence[Subject]]]) -> float:
     return sum(step.stack_s * len(subjects) for step, subjects in steps)
 
 
-def selections(
-    chosen: Sequence[Subject], every: Sequence[Subject], servers: str
-) -> dict[tuple[str | None, str], list[Subject]]:
-    """Return the chosen stacks by the image and the servers that select them and no others.
+class Selection(NamedTuple):
+    """The image, the Python and the servers that select some stacks of a survey."""
 
-    A framework keeps ``servers``, which selected ``every`` stack of the survey, if all of its stacks are chosen.
+    image: str | None
+    python: str | None
+    """``None`` for every Python of the survey."""
+    servers: str
+
+
+def selections(chosen: Sequence[Subject], every: Sequence[Subject], servers: str) -> dict[Selection, list[Subject]]:
+    """Return the chosen stacks by what selects them and no others.
+
+    A framework keeps every Python and ``servers``, which selected ``every`` stack of the survey, if all of its stacks
+    are chosen, and ``servers`` on a Python of which all are.
     """
-    found: dict[tuple[str | None, str], list[Subject]] = {}
+    found: dict[Selection, list[Subject]] = {}
     for one in chosen:
-        of_framework = [other for other in every if (other.image, other.framework) == (one.image, one.framework)]
-        own = [other.server for other in of_framework if other in chosen]
-        asked = servers if len(own) == len(of_framework) else ",".join(dict.fromkeys(own))
-        found.setdefault((one.image, asked), []).append(one)
+        python, alike = None, [other for other in every if (other.image, other.framework) == (one.image, one.framework)]
+        if not all(other in chosen for other in alike):
+            python, alike = one.python, [other for other in alike if other.python == one.python]
+        own = [other.server for other in alike if other in chosen]
+        asked = servers if len(own) == len(alike) else ",".join(dict.fromkeys(own))
+        found.setdefault(Selection(one.image, python, asked), []).append(one)
     return found
 
 
@@ -155,7 +171,8 @@ class Survey:
     def _make(self, number: int, step: Step, ends_at_s: float) -> None:
         left_s = ends_at_s - time.monotonic()
         head = f"{NAME}: step {number} of {len(STEPS)}, {step.command}"
-        if (unfinished := _unfinished(step.command)) is not None and left_s > 0:
+        unfinished = _unfinished(step.command, self._subjects(), self.size.vcpu)
+        if unfinished is not None and left_s > 0:
             self.terminal.say(f"{head}: completes {unfinished.name}; {_left(left_s)}")
             try:
                 _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
@@ -178,16 +195,24 @@ class Survey:
     def _measure(self, step: Step, chosen: Sequence[Subject], left_s: float) -> None:
         later = [(one, self._lacking(one)) for one in STEPS[STEPS.index(step) + 1 :]]
         spare_s = max(step.stack_s * len(chosen), left_s - needed_s(later))
-        for (image, servers), some in selections(chosen, self._subjects(), self.stacks.server).items():
+        selectors = selectors_of(self._candidates())
+        for selection, some in selections(chosen, self._subjects(), self.stacks.server).items():
             share_s = spare_s * len(some) / len(chosen)
             asked = StackParameters(
-                framework=",".join(dict.fromkeys(one.framework for one in some)),
-                server=servers,
-                image=image,
+                framework=",".join(dict.fromkeys(selectors[one.framework] for one in some)),
+                server=selection.servers,
+                image=selection.image,
                 runtime=self.runtime,
-                python=self.stacks.python,
+                python=self._asked_for(selection.python),
             )
             _COMMANDS[step.command].measure(asked, f"{self.size.vcpu:g}", share_s)
+
+    def _asked_for(self, python: str | None) -> str | None:
+        """Return what ``PYTHON=`` names of a Python such as 3.13, by default all that it names."""
+        named = self.stacks.python
+        if named is None or python is None:
+            return named
+        return ",".join(one for one in named.split(",") if python_series(one.strip()) == python)
 
     def _lacking(self, step: Step) -> list[Subject]:
         figures = known_figures(FigureIndex(experiment_of))
@@ -246,16 +271,38 @@ _COMMANDS: Mapping[str, _Command] = {
 }
 
 
-def _unfinished(command: str) -> RunFolder | None:
-    """Return the newest unfinished run of a command that a survey of this revision began."""
+def _unfinished(command: str, asked: Sequence[Subject], vcpu: float) -> RunFolder | None:
+    """Return the newest run of a command that a survey of this revision began of stacks asked for, if it is unfinished.
+
+    Runs that cannot be read are passed over.
+    """
     for folder in run_folders():
-        with suppress(UsageError):
+        with suppress(UsageError), misfits_named(folder.folder):
             run = folder.run()
             begun = not folder.is_old and NAME in run.command_line[0].split() and run.revision == revision()
             experiment = experiment_of(run) if begun else None
-            if experiment is not None and experiment.command == command:
+            if experiment is not None and experiment.command == command and _is_among(experiment, asked, vcpu):
                 return None if experiment.is_complete(folder.visits()) else folder
     return None
+
+
+def _is_among(experiment: Experiment[Any, Any], asked: Sequence[Subject], vcpu: float) -> bool:
+    """Return whether a run measures only stacks that are asked for, at the size that is asked for."""
+    run = experiment.run
+    return _vcpus(run) <= {vcpu} and all(subject_of(run, cell) in asked for cell in experiment.stacks())
+
+
+def _vcpus(run: Run) -> set[float]:
+    """Return the vCPUs at which a run measures; none if it only weighs images."""
+    match run:
+        case LoadRun():
+            return {run.setup.size.vcpu}
+        case LatencyRun():
+            return {point.size.vcpu for point in run.points}
+        case StartupRun() | MemoryRun():
+            return {cell.size.vcpu for cell in run.cells}
+        case _:
+            return set()
 
 
 def _is_of_this_revision(figure: Figure) -> bool:

@@ -10,7 +10,15 @@ from cyclopts import Parameter, validators
 from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameter, StackParameters
+from common.cli.parameters import (
+    NO_FARGATE,
+    OnFargate,
+    SizeParameters,
+    StackParameter,
+    StackParameters,
+    changed_of,
+    refuse_given,
+)
 from common.conformance.candidates import LONGEST_S, SIZE
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
@@ -37,7 +45,7 @@ from loadtests.cli.parameters import (
     RunParameters,
     StoppingParameters,
 )
-from loadtests.cli.resuming import refuse_given, resumable
+from loadtests.cli.resuming import resumable
 from loadtests.experiments.compare import STACK, Side, begin_compare, compare_runs, slower_than_allowed
 from loadtests.experiments.history import begin_history
 from loadtests.experiments.loadtest import begin_loadtest, planned_windows, short_budget
@@ -151,7 +159,7 @@ def compare(
     if first.run is not None and second.run is not None:
         given = {"server": server, "runtime": runtime, "size": size, "load": load, "rounds": rounds, "budget": budget}
         reason = "A= and B= name finished runs, which are compared as they are."
-        refuse_given(compare, {**given, "run": run}, but={"format"}, reason=reason)
+        refuse_given(changed_of(compare, {**given, "run": run}) - {"format"}, reason)
         _compare_finished(first.run, second.run, parse_share(margin, variable="MARGIN"), limit, terminal)
         return
     if first.run is not None or second.run is not None:

@@ -24,8 +24,8 @@ def _find() -> Mapping[str, type[Scenario]]:
 SCENARIOS = _find()
 STEADY = tuple(name for name, scenario in SCENARIOS.items() if scenario.climbs is None)
 """Scenarios whose load is the same from beginning to end."""
-CLOSED = tuple(name for name, scenario in SCENARIOS.items() if not scenario.open_loop)
-"""Scenarios without a rate."""
+CLOSED = tuple(name for name in STEADY if not SCENARIOS[name].open_loop)
+"""Those of them without a rate."""
 
 
 def scenario_for(load: LoadSpec) -> type[Scenario]:

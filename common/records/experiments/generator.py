@@ -75,7 +75,9 @@ class ToolRow(Struct, frozen=True, kw_only=True):
     requests_per_cpu_s: Annotated[Interval | None, says("Requests per CPU-second of the server.")]
     throughput_rps: Annotated[Interval | None, says("Requests per second of wall time.")]
     server_utilisation: Annotated[float | None, says("Server CPU time as a share of its vCPUs' time.")]
-    generator_utilisation: Annotated[float | None, says("Share that the generator used of the cores that it can use.")]
+    generator_utilisation: Annotated[
+        float | None, says("Generator CPU time as a share of the time of the cores that it can use.")
+    ]
 
 
 class CrosscheckSummary(Struct, frozen=True, kw_only=True):

@@ -94,7 +94,7 @@ def test_tasks_on_fargate_are_checked_one_by_one_where_an_interrupt_arrives() ->
             "exit status 3. Bye.",
             "the server ended: exit status 3. Bye.",
         ),
-        (UsageError("URL=http://127.0.0.1:9 cannot be reached"), None, "URL=http://127.0.0.1:9 cannot be reached"),
+        (UsageError("pytest refused its command line."), None, "pytest refused its command line."),
         (FailedError("the suite did not finish within 300 s."), None, "the suite did not finish within 300 s."),
     ],
 )
@@ -107,6 +107,15 @@ def test_suite_that_does_not_come_to_its_end_is_an_outcome_of_that_stack_alone(
     outcomes = [conform(one) for one in TWO]
     assert outcomes[0].failed == {"suite": reason}
     assert set(outcomes[1].failed) == {"test_a.py::test_z[/HELLO]"}
+
+
+@pytest.mark.parametrize("prefix", [(), ("env", "SOMEWHERE=else")])
+def test_server_that_was_not_given_as_a_url_is_not_blamed_on_one(
+    monkeypatch: pytest.MonkeyPatch, prefix: tuple[str, ...]
+) -> None:
+    deaf = replace(running(None), url=f"http://127.0.0.1:{free_port()}", client_prefix=prefix)
+    monkeypatch.setattr(Candidate, "serve", lambda *_, **__: nullcontext(deaf))
+    assert conform(TWO[0]).failed == {"suite": "the server no longer accepts connections: Connection refused"}
 
 
 def test_server_that_does_not_start_fails_the_test_start(monkeypatch: pytest.MonkeyPatch) -> None:

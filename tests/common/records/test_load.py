@@ -31,7 +31,14 @@ def test_what_is_no_rate_is_named_with_what_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "fraction", "limit_s"),
-    [("p99<50ms", 0.99, 0.05), ("P50 < 5 ms", 0.5, 0.005), ("p999:0.2s", 0.999, 0.2), ("p95<1.5s", 0.95, 1.5)],
+    [
+        ("p99<50ms", 0.99, 0.05),
+        ("P50 < 5 ms", 0.5, 0.005),
+        ("p999:0.2s", 0.999, 0.2),
+        ("p975<1s", 0.975, 1.0),
+        ("p95<1.5s", 0.95, 1.5),
+        ("p05<1s", 0.05, 1.0),
+    ],
 )
 def test_an_objective_is_a_percentile_and_a_limit(text: str, fraction: float, limit_s: float) -> None:
     assert Objective.parse(text) == Objective(fraction=fraction, limit_s=limit_s)
@@ -48,7 +55,11 @@ def test_an_objective_is_written_as_it_can_be_read(text: str, written: str) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["", "p99", "p99<0ms", "p00<5ms", "p000<5ms", "p1<5ms", "99<5ms", "p99<5", "p99>5ms", "p99<-5ms"]
+    "text",
+    [
+        *("", "p99", "p99<0ms", "p00<5ms", "p000<5ms", "p1<5ms", "99<5ms", "p99<5", "p99>5ms", "p99<-5ms"),
+        *("p100<5ms", "p010<5ms", "p500<5ms", "p9999<5ms"),
+    ],
 )
 def test_what_is_no_objective_is_named_with_what_is(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid OBJECTIVE=.*: must be .* such as p99<50ms"):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from common.catalog.images import images
-from common.catalog.sizes import Runtime
+from common.catalog.sizes import Runtime, Size
 from common.errors import UsageError
-from common.runtimes.candidates import Candidate, select_candidates
+from common.runtimes.candidates import Candidate, parse_size, select_candidates
 from tests.support.fargate_settings import fargate_settings
 from tests.support.toy_stacks import toy_stack
 
@@ -81,3 +81,15 @@ def test_python_that_is_no_version_is_refused(runtime: Runtime, python: str) -> 
 def test_image_is_judged_by_its_own_python(tmp_path: Path, image: str, python: str, reason: str | None) -> None:
     one = replace(candidate(tmp_path, ">=3.12"), image=images()[image], python=python)
     assert one.unavailable == reason
+
+
+def test_memory_limit_is_taken_by_containers() -> None:
+    assert parse_size(Runtime.DOCKER, "1", "512m") == Size(memory_bytes=512 * 1024**2)
+    assert parse_size(Runtime.PROCESS, "1", None) == Size()
+
+
+@pytest.mark.parametrize("memory", ["512m", "1g", "100000k"])
+def test_memory_limit_of_a_process_is_refused_as_it_was_typed(memory: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse_size(Runtime.PROCESS, "1", memory)
+    assert str(refusal.value) == f"MEMORY={memory} needs RUNTIME=docker; RUNTIME=process has no memory limit."

@@ -26,7 +26,6 @@ time.sleep(60)
     [
         (Size(vcpu=0.5), "VCPU=0.5 needs RUNTIME=docker; RUNTIME=process takes whole vCPUs only."),
         (Size(vcpu=1.5), "VCPU=1.5 needs RUNTIME=docker; RUNTIME=process takes whole vCPUs only."),
-        (Size(memory_bytes=512 * 1024**2), "MEMORY=512m needs RUNTIME=docker; RUNTIME=process has no memory limit."),
     ],
 )
 def test_a_quota_is_refused_by_the_variable_that_asks_for_it(size: Size, message: str) -> None:

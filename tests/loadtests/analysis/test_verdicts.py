@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from common.records.load import Tool
 from common.records.run import Cell, Conformance, Guest, LoadRun
 from common.records.summary import Verdict
-from common.records.window import OpenLoop, Window
+from common.records.window import LoadStep, OpenLoop, Window
 from loadtests.analysis.verdicts import is_valid, permits_ranking, verdicts
 from tests.support.records import cell, load, run, window, worker
 
@@ -26,6 +27,7 @@ NONCONFORMING = cell("a+b", conformance=Conformance(passed=3, failed={"test_x": 
 GUEST = cell("guest+own", guest=Guest(url="http://127.0.0.1:8000"))
 CLOSING = cell("a+b", keep_alive=False)
 DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
+STEP = LoadStep(target=10, throughput_rps=10, requests=10, p50_s=0.1, p99_s=0.1, generator_cpu_share=0.1)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,13 @@ DIED = [*_windows()[:4], window("a+b", 5, None, "exit status 1. Boom")]
             CELL,
             _windows(generator_cpu_s=1.8),
         ),
+        (
+            Verdict.GENERATOR_BOUND,
+            "85% of the cores",
+            run([CELL], generator_cores=[1, 2, 3, 4], generator_workers=2),
+            CELL,
+            _windows(generator_cpu_s=3.4, workers=[worker(generator_cpu_s=1.5)] * 2),
+        ),
         (Verdict.TOO_FEW_ROUNDS, "3 windows", RUN, CELL, _windows()[:3]),
     ],
 )
@@ -71,6 +80,24 @@ def test_a_verdict_names_what_was_seen(
     verdict: Verdict, seen: str, of_run: LoadRun, of_cell: Cell, windows: list[Window]
 ) -> None:
     assert seen in _reasons(of_run, of_cell, windows)[verdict]
+
+
+@pytest.mark.parametrize(
+    ("setup", "changes", "way_out"),
+    [
+        ({"generator_cores": [1]}, {}, "Give it more cores, or the server a smaller VCPU."),
+        ({"generator_cores": [1, 2]}, {}, "or give the server a smaller VCPU."),
+        ({"generator_cores": [1, 2]}, {"steps": [STEP]}, "limit. Give the server a smaller VCPU."),
+        ({"generator_cores": [1, 2], "generator_workers": 2}, {}, "Give it more cores, or"),
+        ({"generator_cores": [1, 2], "tool": Tool.WRK}, {}, "Give it more cores, or"),
+    ],
+)
+def test_a_generator_is_given_more_cores_only_if_it_uses_those_that_it_has(
+    setup: dict[str, Any], changes: dict[str, Any], way_out: str
+) -> None:
+    reason = _reasons(run([CELL], **setup), CELL, _windows(generator_cpu_s=3.8, **changes))[Verdict.GENERATOR_BOUND]
+    assert way_out in reason
+    assert ("raise GENERATOR_WORKERS=" in reason) is way_out.startswith("or give")
 
 
 def test_five_clean_windows_are_valid() -> None:

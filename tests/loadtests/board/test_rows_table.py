@@ -102,6 +102,12 @@ def test_processes_have_no_image_and_name_their_runtime() -> None:
     )
 
 
+def test_a_folder_of_the_users_own_is_named_by_its_path() -> None:
+    subject = replace(PROCESS, framework="my-app-local")
+    command = fill_command(_rows(PROCESS, subject), vcpu=1.0, selectors={"my-app-local": "/home/me/my app"})
+    assert command == "make loadtest latency startup memory FRAMEWORK='a,/home/me/my app' SERVER=b RUNTIME=process"
+
+
 def test_only_gaps_of_the_runtime_asked_for_are_filled() -> None:
     (note,) = rows_notes(_rows(PROCESS, DOCKER), PRICES, vcpu=1.0, runtime=Runtime.PROCESS)
     assert note.endswith("FRAMEWORK=a SERVER=b RUNTIME=process")

@@ -54,7 +54,7 @@ def test_a_registry_that_does_not_answer_is_reported_before_anything_is_built(
     ("line", "message"),
     [
         ("crosscheck --framework=falcon --scenario=rate", "error: SCENARIO=rate needs a rate"),
-        ("crosscheck --framework=falcon --scenario=sleepers", "error: wrk cannot run SCENARIO=sleepers"),
+        ("crosscheck --framework=falcon --scenario=sleepers", "error: SCENARIO=sleepers climbs"),
         ("crosscheck --framework=falcon --scenario=errors", "error: wrk cannot run SCENARIO=errors"),
         ("crosscheck --framework=falcon --runtime=fargate", "RUNTIME=fargate cannot be used here"),
         ("worker --master=here", "invalid MASTER=here: must be HOST:PORT"),

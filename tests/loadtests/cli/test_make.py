@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.cli.app import GIVEN
+from common.cli.app import GIVEN, _without_verbose, new_app
 from common.project import ROOT
 
 FEW, MANY = 30, 1000
@@ -92,12 +92,20 @@ SWITCHES = [("test", "ALL", b"slow and parallel"), ("clean", "CACHE", b".cache/e
 
 @pytest.mark.parametrize(("target", "name", "mark"), SWITCHES)
 @pytest.mark.parametrize(
-    ("value", "on"), [("1", True), ("yes", True), ("true", True), ("0", False), ("no", False), ("false", False)]
+    ("values", "on"),
+    [("1 yes Yes YES y Y true True TRUE t T", True), ("0 no No NO n N false False FALSE f F", False)],
 )
 def test_a_switch_means_what_it_does_in_commands(
-    place: Path, target: str, name: str, mark: bytes, value: str, *, on: bool
+    place: Path, target: str, name: str, mark: bytes, values: str, *, on: bool
 ) -> None:
-    assert (mark in _recipe(place, target, f"{name}={value}").stdout) is on
+    app = new_app("toy")
+    app.command(_read, name="read")
+    for value in values.split():
+        done = _recipe(place, target, f"{name}={value}")
+        assert done.returncode == 0
+        assert (mark in done.stdout) is on
+        assert _without_verbose([f"--verbose={value}"]) == ([], on)
+        assert app(["read", f"--switch={value}"]) is on
 
 
 @pytest.mark.parametrize(("target", "name", "mark"), SWITCHES)
@@ -117,6 +125,11 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(
     assert done.returncode == 2
     assert f"invalid {name}={value}: must be 1 or 0".encode() in done.stderr
     assert mark not in done.stdout
+
+
+def _read(*, switch: bool) -> bool:
+    """Return the value of a command's switch."""
+    return switch
 
 
 def _recipe(place: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[bytes]:

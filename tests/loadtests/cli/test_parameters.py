@@ -30,6 +30,12 @@ def test_an_open_loop_always_has_a_rate(scenario: str) -> None:
     assert AnyLoadParameters(scenario=scenario).parse().rate is not None
 
 
+def test_where_load_is_steady_no_climb_can_be_chosen() -> None:
+    message = r"^SCENARIO=sleepers climbs, and load is steady here: must be one of errors, hello, mixed, sleep\.$"
+    with pytest.raises(UsageError, match=message):
+        LoadParameters(scenario="sleepers").parse()
+
+
 @pytest.mark.parametrize("scenario", ["rate", "ramp"])
 def test_where_no_rate_can_be_given_no_open_loop_can_be_chosen(scenario: str) -> None:
     """It would run at a rate that nobody asked for and that no record names."""

@@ -21,6 +21,7 @@ from loadtests.cli.main import command_line
 from tests.support.here import NAME, real_candidate
 from tests.support.records import cell, load, window
 from tests.support.records import run as load_run
+from tests.support.toy_stacks import toy_stack
 
 PROCESS = ["--framework=raw_wsgi", "--runtime=process"]
 
@@ -57,6 +58,16 @@ def test_without_results_the_command_that_measures_them_is_shown(capsys: pytest.
     assert NAME in text
     command = "make loadtest latency startup memory FRAMEWORK=raw_wsgi SERVER=gunicorn-gthread RUNTIME=process"
     assert f"to fill the gaps: {command}\n" in text
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize("command", ["show", "badge"])
+def test_of_a_folder_of_ones_own_the_command_that_measures_it_names_the_folder(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = toy_stack(tmp_path / "my code", "my-app").framework.folder
+    run(command_line(), [command, f"--framework={folder}", "--runtime=process"], {GIVEN: ""})
+    assert f"FRAMEWORK='{folder}'" in "".join(capsys.readouterr())
 
 
 @pytest.mark.usefixtures("results")

@@ -1,22 +1,33 @@
 """``make survey`` measures what is unknown and fits its budget, resumes what was interrupted, and ends in a report."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from common.catalog.prices import load_prices
+from common.catalog.sizes import Runtime, Size
 from common.cli.parameters import StackParameters
+from common.console import Terminal
 from common.errors import FailedError, OutOfTimeError, UsageError
+from common.host.machine import revision
+from common.records.experiments.latency import LatencyRun, Point
+from common.records.experiments.memory import MemoryCell, MemoryRun
+from common.records.experiments.startup import StartCell, StartupRun
 from common.records.figure import Conditions, Figure, Metric, Subject
+from common.records.run import Run
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.campaign import store
 from loadtests.cli import results
 from loadtests.cli import survey as module
 from loadtests.cli.parameters import RunParameters
-from loadtests.cli.survey import STEPS, Step, fitting, lacking, needed_s, selections, survey
+from loadtests.cli.survey import STEPS, Step, Survey, fitting, lacking, needed_s, selections, survey
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
+from tests.support.records import cell, load, run, run_head, setup, window
+from tests.support.toy_stacks import toy_stack
 
 OTHER = replace(DOCKER, framework="c")
 WHOLE = [
@@ -83,20 +94,28 @@ def test_only_what_fits_is_measured_and_a_ranking_whole_or_not_at_all() -> None:
 def test_only_the_chosen_stacks_are_selected_with_as_few_commands_as_possible() -> None:
     every = [replace(DOCKER, framework=name, server=server) for name in "ac" for server in ("sync", "gthread")]
     a_sync, a_gthread, c_sync, c_gthread = every
-    assert selections(every, every, "all") == {("slim", "all"): every}
+    assert selections(every, every, "all") == {("slim", None, "all"): every}
     assert selections([a_sync, c_gthread], every, "all") == {
-        ("slim", "sync"): [a_sync],
-        ("slim", "gthread"): [c_gthread],
+        ("slim", "3.13", "sync"): [a_sync],
+        ("slim", "3.13", "gthread"): [c_gthread],
     }
     assert selections([a_sync, a_gthread, c_sync], every, "all") == {
-        ("slim", "all"): [a_sync, a_gthread],
-        ("slim", "sync"): [c_sync],
+        ("slim", None, "all"): [a_sync, a_gthread],
+        ("slim", "3.13", "sync"): [c_sync],
     }
     fat = replace(a_sync, image="fat")
     assert selections([a_sync, fat], [a_sync, fat], "default") == {
-        ("slim", "default"): [a_sync],
-        ("fat", "default"): [fat],
+        ("slim", None, "default"): [a_sync],
+        ("fat", None, "default"): [fat],
     }
+
+
+def test_pythons_are_selected_together_only_where_a_stack_is_chosen_on_all_of_them() -> None:
+    older, newer = replace(DOCKER, python="3.12"), DOCKER
+    assert selections([older, newer], [older, newer], "default") == {("slim", None, "default"): [older, newer]}
+    assert selections([newer], [older, newer], "default") == {("slim", "3.13", "default"): [newer]}
+    on_other = replace(newer, server="other")
+    assert selections([newer], [older, newer, on_other], "all") == {("slim", "3.13", "b"): [newer]}
 
 
 @pytest.fixture
@@ -130,6 +149,12 @@ def test_every_step_is_made_in_order_and_table_and_report_end_it(called: list[tu
     assert called == [
         ("startup", both), ("memory", both), ("loadtest", both), ("latency", both), ("show", ""), ("report", ""),
     ]  # fmt: skip
+
+
+def test_a_folder_of_ones_own_is_measured_by_its_path(called: list[tuple[str, str]], tmp_path: Path) -> None:
+    folder = str(toy_stack(tmp_path, "my-app").framework.folder)
+    survey(dataclasses.replace(STACKS, framework=folder))
+    assert {framework for _, framework in called} == {folder, ""}
 
 
 def test_what_does_not_fit_the_budget_is_said_and_left(
@@ -169,7 +194,7 @@ def test_a_step_that_fails_does_not_keep_the_others(
 
 def test_an_interrupted_run_is_completed_first(called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     unfinished = store.RunFolder(folder=store.RESULTS / "interrupted")
-    monkeypatch.setattr(module, "_unfinished", lambda command: unfinished if command == "memory" else None)
+    monkeypatch.setattr(module, "_unfinished", lambda command, *_: unfinished if command == "memory" else None)
     survey(STACKS)
     names = [name for name, _ in called]
     assert names.index("resume memory") < names.index("memory")
@@ -182,7 +207,7 @@ def test_a_step_whose_interrupted_run_cannot_be_resumed_is_measured_anew(
         raise UsageError("RESUME=interrupted: image_id of a was 1 and is 2.")
 
     unfinished = store.RunFolder(folder=store.RESULTS / "interrupted")
-    monkeypatch.setattr(module, "_unfinished", lambda command: unfinished if command == "memory" else None)
+    monkeypatch.setattr(module, "_unfinished", lambda command, *_: unfinished if command == "memory" else None)
     changed = module._Command(measure=module._COMMANDS["memory"].measure, resume=refuse)
     monkeypatch.setattr(module, "_COMMANDS", {**module._COMMANDS, "memory": changed})
     survey(STACKS)
@@ -199,6 +224,91 @@ def test_an_interruption_ends_it(called: list[tuple[str, str]], monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         survey(STACKS)
     assert [name for name, _ in called] == ["startup"]
+
+
+@pytest.mark.parametrize(
+    ("named", "python", "expected"),
+    [
+        (None, None, None),
+        ("3.12,3.13.2", None, "3.12,3.13.2"),
+        ("3.12, 3.13.2", "3.13", " 3.13.2"),
+        ("3.14,3.14t,pypy3.11", "3.14t", "3.14t"),
+    ],
+)
+def test_only_the_pythons_of_the_chosen_stacks_are_asked_for(
+    named: str | None, python: str | None, expected: str | None
+) -> None:
+    stacks = dataclasses.replace(STACKS, python=named)
+    asked = Survey(stacks=stacks, runtime=Runtime.PROCESS, size=Size(), terminal=Terminal())
+    assert asked._asked_for(python) == expected
+
+
+SURVEYED = run([cell("a+b"), cell("a+b#2", server="b", control_of="a+b")])
+OF_LATENCIES = LatencyRun(
+    **run_head(),
+    setup=SURVEYED.setup,
+    cells=SURVEYED.cells[:1],
+    points=[Point(name="x", stack="a+b", size=Size(), server_cores=[0], generator_cores=[1], traffic=[])],
+)
+OF_STARTS = StartupRun(
+    **run_head(),
+    cold_by=None,
+    cells=[StartCell(name="x", stack=SURVEYED.cells[0], size=Size(), cache="warm")],
+    pulls=[],
+)
+OF_MEMORY = MemoryRun(
+    **run_head(),
+    requests=1,
+    connections=1,
+    limits=False,
+    cells=[MemoryCell(name="x", stack=SURVEYED.cells[0], size=Size())],
+)
+
+
+def _recorded(made: Run, **changes: Any) -> store.RunFolder:  # noqa: ANN401 -- any field
+    """Record a run that a survey began, without visits."""
+    begun = replace(made, command_line=["make survey"], revision=revision(), **changes)
+    return store.RunFolder.create(store.RESULTS / begun.id, begun)
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., store.RunFolder]:
+    """Record runs in a folder of their own."""
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    return _recorded
+
+
+@pytest.mark.parametrize(
+    ("made", "command"),
+    [(SURVEYED, "loadtest"), (OF_LATENCIES, "latency"), (OF_STARTS, "startup"), (OF_MEMORY, "memory")],
+)
+def test_only_a_run_of_stacks_that_are_asked_for_at_that_size_is_completed(
+    recorded: Callable[..., store.RunFolder], made: Run, command: str
+) -> None:
+    folder = recorded(made)
+    other = replace(PROCESS, framework="c")
+    assert module._unfinished(command, [PROCESS, other], 1.0) == folder
+    assert module._unfinished(command, [PROCESS], 2.0) is None
+    for asked in (other, replace(PROCESS, server="d"), replace(PROCESS, python="2.7"), DOCKER):
+        assert module._unfinished(command, [asked], 1.0) is None
+    assert module._unfinished("sizes", [PROCESS], 1.0) is None
+
+
+def test_a_newer_run_of_other_stacks_does_not_hide_one_of_those_asked_for(
+    recorded: Callable[..., store.RunFolder],
+) -> None:
+    folder = recorded(SURVEYED, id="1")
+    recorded(SURVEYED, id="2", cells=[cell("c+d")])
+    assert module._unfinished("loadtest", [PROCESS], 1.0) == folder
+
+
+def test_an_interrupted_run_of_inconsistent_records_is_passed_over(recorded: Callable[..., store.RunFolder]) -> None:
+    looks = replace(SURVEYED.stopping, looks=[5])
+    folder = recorded(SURVEYED, setup=setup(generator_cores=[]), stopping=looks, rounds=50)
+    for number in range(1, 6):
+        for name in ("a+b", "a+b#2"):
+            folder.add(window(name, number, load(20_000)))
+    assert module._unfinished("loadtest", [PROCESS], 1.0) is None
 
 
 @pytest.mark.usefixtures("called")

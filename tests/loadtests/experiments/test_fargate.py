@@ -322,7 +322,7 @@ def test_a_dry_run_prints_every_call_and_needs_neither_credentials_nor_a_network
         (("latency", "--runtime=docker", "--load-from=task"), "LOAD_FROM= needs RUNTIME=fargate"),
         (
             ("startup", "--runtime=docker", "--memory=1g"),
-            "MEMORY=1g needs RUNTIME=fargate; a container here is started with",
+            "MEMORY=1g needs RUNTIME=fargate; in Docker a start gets half of the machine's memory",
         ),
     ],
 )

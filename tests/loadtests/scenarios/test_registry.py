@@ -36,8 +36,8 @@ def test_steady_scenarios_are_those_that_do_not_climb() -> None:
     assert STEADY == ("errors", "hello", "mixed", "rate", "sleep")
 
 
-def test_closed_loops_are_those_without_a_rate() -> None:
-    assert CLOSED == ("errors", "hello", "mixed", "sleep", "sleepers")
+def test_closed_loops_are_the_steady_ones_without_a_rate() -> None:
+    assert CLOSED == ("errors", "hello", "mixed", "sleep")
 
 
 def test_a_new_module_is_enough_to_add_a_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
