@@ -123,7 +123,7 @@ def clean(cloud: AwsClient, cluster: str, *, everyones: bool, report: Callable[[
     if kept != Leftovers():
         report(
             f"left {kept}, whose runs' leases have not expired. Run again in {LEASE_S / 60:.0f} minutes: "
-            f"{clean_command(cloud, cluster)}; or add EVERYONES=1, which also stops runs that are still going on"
+            f"{clean_command(cloud, cluster)}; or add EVERYONES=1, which also stops what runs still in progress use"
         )
     if errors:
         raise _left_behind(errors, cloud, cluster)

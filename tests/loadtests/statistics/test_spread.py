@@ -9,7 +9,10 @@ from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.spread import adjusted, moderate, spread
 from tests.support.synthetic import OWN_SD, draw
 
-RNG = np.random.default_rng(5)
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
 
 
 def test_a_cell_measured_in_the_slow_rounds_alone_is_not_the_slower_for_it() -> None:
@@ -24,22 +27,22 @@ def test_a_cell_measured_in_the_slow_rounds_alone_is_not_the_slower_for_it() -> 
     assert means["b"] == pytest.approx(2 * means["a"])
 
 
-def test_in_whole_rounds_an_adjusted_mean_is_the_mean() -> None:
-    values = {name: dict(enumerate(RNG.lognormal(7, 0.02, 6).tolist(), start=1)) for name in "abc"}
+def test_in_whole_rounds_an_adjusted_mean_is_the_mean(rng: np.random.Generator) -> None:
+    values = {name: dict(enumerate(rng.lognormal(7, 0.02, 6).tolist(), start=1)) for name in "abc"}
     for name, one in adjusted(values).items():
         assert one.mean == pytest.approx(float(np.log(list(values[name].values())).mean()))
         assert one.n == 6
 
 
-def test_a_cell_without_another_is_as_well_known_as_its_values_say() -> None:
-    values = dict(enumerate(RNG.lognormal(7, 0.02, 6).tolist(), start=1))
+def test_a_cell_without_another_is_as_well_known_as_its_values_say(rng: np.random.Generator) -> None:
+    values = dict(enumerate(rng.lognormal(7, 0.02, 6).tolist(), start=1))
     alone, expected = adjusted({"a": values, "b": {}})["a"].interval(), log_interval(list(values.values()))
     assert expected is not None
     assert (alone.estimate, alone.low, alone.high) == pytest.approx((expected.estimate, expected.low, expected.high))
 
 
-def test_rounds_in_which_a_cell_is_alone_say_nothing_about_its_spread() -> None:
-    drawn = draw(RNG, [1000.0] * 3, 20)
+def test_rounds_in_which_a_cell_is_alone_say_nothing_about_its_spread(rng: np.random.Generator) -> None:
+    drawn = draw(rng, [1000.0] * 3, 20)
     short = {cell: {n: one for n, one in row.items() if cell == "0" or n <= 5} for cell, row in drawn.items()}
     together = {cell: {n: one for n, one in row.items() if n <= 5} for cell, row in drawn.items()}
     for name, one in adjusted(short).items():
@@ -47,39 +50,40 @@ def test_rounds_in_which_a_cell_is_alone_say_nothing_about_its_spread() -> None:
         assert one.freedom == pytest.approx(adjusted(together)[name].freedom)
 
 
-def test_the_error_of_a_cell_that_missed_rounds_contains_what_the_others_say_of_them() -> None:
+def test_the_error_of_a_cell_that_missed_rounds_contains_what_the_others_say_of_them(rng: np.random.Generator) -> None:
     """A row against another that was left after 5 of 20 rounds, over simulated runs."""
     means, errors = [], []
     for _ in range(400):
-        drawn = draw(RNG, [1000.0] * 3, 20, round_sd=0.0)
+        drawn = draw(rng, [1000.0] * 3, 20, round_sd=0.0)
         found = adjusted(
             {cell: {n: one for n, one in row.items() if cell == "0" or n <= 5} for cell, row in drawn.items()}
         )
         means.append(found["1"].mean)
         errors.append(found["1"].error)
-    assert np.std(means) == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=0.15)
+    # The common spread of three cells is estimated from its logarithm, which makes it too large rather than too small.
+    assert 0.75 < np.std(means) / np.sqrt(np.mean(np.square(errors))) < 1
     assert np.mean(errors) > 1.1 * OWN_SD / math.sqrt(5)
 
 
-def test_variances_that_differ_by_chance_alone_become_one() -> None:
-    variances = RNG.chisquare(4, 40) / 4
+def test_variances_that_differ_by_chance_alone_become_one(rng: np.random.Generator) -> None:
+    variances = rng.chisquare(4, 40) / 4
     steadied, freedom = moderate(variances, np.full(40, 4.0))
     assert steadied.std() < 0.2 * variances.std()
     assert steadied.mean() == pytest.approx(1.0, rel=0.2)
     assert (freedom > 20).all()
 
 
-def test_variances_that_truly_differ_stay_apart() -> None:
-    variances = np.array([1.0, 100.0] * 20) * RNG.chisquare(4, 40) / 4
+def test_variances_that_truly_differ_stay_apart(rng: np.random.Generator) -> None:
+    variances = np.array([1.0, 100.0] * 20) * rng.chisquare(4, 40) / 4
     steadied, freedom = moderate(variances, np.full(40, 4.0))
     assert np.median(steadied[1::2]) > 20 * np.median(steadied[::2])
     assert (freedom < 8).all()
 
 
-def test_the_scaled_inverse_chi_square_prior_is_found_again() -> None:
+def test_the_scaled_inverse_chi_square_prior_is_found_again(rng: np.random.Generator) -> None:
     """Variances drawn from a prior of 10 degrees of freedom around 2."""
-    truths = 2 * 10 / RNG.chisquare(10, 4000)
-    _, freedom = moderate(truths * RNG.chisquare(5, 4000) / 5, np.full(4000, 5.0))
+    truths = 2 * 10 / rng.chisquare(10, 4000)
+    _, freedom = moderate(truths * rng.chisquare(5, 4000) / 5, np.full(4000, 5.0))
     assert freedom[0] - 5 == pytest.approx(10, rel=0.2)
 
 
