@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.records.experiments.fargate import FargateRun
 from common.records.experiments.footprint import FootprintRun
 from common.records.experiments.generator import DistributedRun, GeneratorRun
 from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
 from common.records.experiments.memory import MemoryRun
-from common.records.experiments.startup import StartupRun
+from common.records.experiments.startup import FargateRun, StartupRun
 from common.records.run import CompareRun, CrosscheckRun, HistoryRun, LoadRun, Run
 from loadtests.campaign.experiment import Experiment
 from loadtests.experiments.causes import Causes

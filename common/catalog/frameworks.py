@@ -221,8 +221,8 @@ def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
 @cache
 def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of all servers, and those of all images and runtimes."""
-    from common.catalog.images import images  # noqa: PLC0415 -- this module and the next import this one
     from common.catalog.servers import SERVERS  # noqa: PLC0415
+    from common.catalog.stacks import images  # noqa: PLC0415 -- this module and the next import this one
 
     return tuple(SERVERS), (*images(), *Runtime)
 

@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from common.aws.leftovers import clean
+from common.aws.leases import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON, images, parse_pythons
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT
+from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON, images, parse_pythons
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
     FRAMEWORKS,

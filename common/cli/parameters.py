@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter, validators
 
 from common.aws.settings import FargateSettings
-from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT
+from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from common.catalog.images import DEFAULT_PYTHON, Image
+from common.catalog.stacks import DEFAULT_PYTHON, Image
 from common.engine.client import engine, find_image
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder

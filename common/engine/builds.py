@@ -18,8 +18,7 @@ from pathlib import Path
 from docker.errors import APIError, DockerException
 from packaging.requirements import Requirement
 
-from common.catalog.images import DEFAULT_PYTHON, Image, image_tag, python_series
-from common.catalog.stacks import Stack
+from common.catalog.stacks import DEFAULT_PYTHON, Image, Stack, image_tag, python_series
 from common.engine.build_context import sources, write_context
 from common.engine.client import build_client, build_environment, engine, find_image, reason_of, variables_of
 from common.errors import FailedError, UsageError

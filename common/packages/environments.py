@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 
-from common.catalog.images import python_series
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, python_series
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
 from common.packages.indexes import run_uv

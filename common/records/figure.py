@@ -7,8 +7,8 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from common.catalog.images import place_suffix, python_series
 from common.catalog.sizes import Runtime
+from common.catalog.stacks import place_suffix, python_series
 from common.records.run import Cell, Machine, Run
 from common.records.schema import Count, says
 from common.records.summary import Interval, Verdict

@@ -14,18 +14,19 @@ from packaging.utils import canonicalize_name
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
-from common.catalog.images import (
+from common.catalog.servers import SERVERS
+from common.catalog.sizes import Runtime, Size, parse_memory
+from common.catalog.stacks import (
+    DEFAULT,
     DEFAULT_PYTHON,
     Image,
+    Stack,
     image_tag,
     images,
     parse_interpreter,
     parse_pythons,
     place_suffix,
 )
-from common.catalog.servers import SERVERS
-from common.catalog.sizes import Runtime, Size, parse_memory
-from common.catalog.stacks import DEFAULT, Stack
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError

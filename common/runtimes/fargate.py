@@ -17,8 +17,8 @@ from common.aws.clock import boot_time_s
 from common.aws.requests import CONTAINER, Task
 from common.aws.settings import FargateSettings
 from common.aws.tasks import running_task, task_definition
-from common.catalog.images import GENERATOR
 from common.catalog.sizes import Size
+from common.catalog.stacks import GENERATOR
 from common.engine.build_context import PORT
 from common.errors import BenchmarkError, FailedError
 from common.host.readiness import fetch_body, responds

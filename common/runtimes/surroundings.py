@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.client import find_image
 from common.engine.confinement import NOBODY, confine
 from common.engine.ownership import watched_containers

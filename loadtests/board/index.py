@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from common.catalog.images import python_series
 from common.catalog.sizes import Runtime
+from common.catalog.stacks import python_series
 from common.errors import UsageError
 from common.host.machine import machine
 from common.project import ROOT

@@ -8,11 +8,10 @@ from functools import cache
 from rich.table import Table
 
 from common.catalog.frameworks import frameworks
-from common.catalog.images import usual_python
 from common.catalog.prices import Prices
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
 from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes

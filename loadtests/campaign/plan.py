@@ -1,14 +1,26 @@
-"""The order of a run: every cell once per round, each round newly shuffled from one recorded seed."""
+"""The plan of a run: the order of its visits, and when a load test ends."""
 
+import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from common.errors import UsageError
+from common.records.run import Stopping
 from common.records.schema import Visit
+from loadtests.analysis.comparison import LOOKS, MARGIN
 
 Kind = TypeVar("Kind", bound=Visit)
+DEFAULT_BUDGET = "6m"
+"""Leaves time for the rounds that a rank needs, of the default frameworks, on two cores."""
+FEWEST_TO_RANK = LOOKS[0]
+MOST_PRECISE_ROUNDS = 100
+MOST_SHARE = 0.5
+"""A wider interval or margin would be meaningless."""
+_UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +60,54 @@ def round_order(kind: type[Visit], cells: Sequence[str], number: int, seed: int)
         PlannedVisit(kind=kind, round=number, position=position, cell=cell)
         for position, cell in enumerate(order, start=1)
     )
+
+
+def parse_stopping(
+    *,
+    rounds: int | None,
+    budget: str | None = None,
+    precision: str | None = None,
+    margin: str = f"{MARGIN:.0%}",
+    looks: tuple[int, ...] = LOOKS,
+) -> tuple[int, Stopping]:
+    """Return the most rounds and the stopping rule for ``ROUNDS``, ``BUDGET``, ``PRECISION`` and ``MARGIN``.
+
+    ``ROUNDS`` means exactly that many. The default budget may be exceeded to make the rounds that a rank needs; an
+    explicit one is kept. Raise ``UsageError`` if a value is invalid or conflicts with another.
+    """
+    band = parse_share(margin, variable="MARGIN")
+    if rounds is not None:
+        others = {"BUDGET": budget, "PRECISION": precision}
+        given = [f"{name}={value}" for name, value in others.items() if value is not None]
+        if given:
+            raise UsageError(f"ROUNDS={rounds} is exactly that many rounds. Leave out {' and '.join(given)}.")
+        return rounds, Stopping(fewest_rounds=rounds, margin=band)
+    budget_s = parse_duration(budget or DEFAULT_BUDGET, variable="BUDGET")
+    fewest = FEWEST_TO_RANK if budget is None else 1
+    if precision is not None:
+        narrow = parse_share(precision, variable="PRECISION")
+        return MOST_PRECISE_ROUNDS, Stopping(fewest_rounds=fewest, budget_s=budget_s, precision=narrow, margin=band)
+    return looks[-1], Stopping(fewest_rounds=fewest, looks=list(looks), budget_s=budget_s, margin=band)
+
+
+def exactly(rounds: int) -> Stopping:
+    """Return the stopping rule of exactly ``rounds`` rounds."""
+    return Stopping(fewest_rounds=rounds)
+
+
+def parse_duration(text: str, *, variable: str) -> float:
+    """Return the seconds of a duration such as ``90s``, ``15m`` or ``1.5h``; ``UsageError`` if it is invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
+    value_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    if not 0 < value_s < math.inf:
+        raise UsageError(f"invalid {variable}={text or '(empty)'}: must be a duration such as 90s, 15m or 1.5h.")
+    return value_s
+
+
+def parse_share(text: str, *, variable: str) -> float:
+    """Return a percentage such as ``2%``, ``2`` or ``0.5%`` as a share; ``UsageError`` if it is invalid."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)
+    value = float(match[1]) / 100 if match else 0.0
+    if not 0 < value <= MOST_SHARE:
+        raise UsageError(f"invalid {variable}={text or '(empty)'}: must be above 0 and at most 50 %, such as 2%.")
+    return value

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
-from common.catalog.images import DEFAULT_PYTHON, GENERATOR
+from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR
 from common.cli.parameters import ONE_PYTHON, SizeParameters, StackParameter
 from common.console import Terminal
 from common.errors import UsageError
@@ -21,8 +21,7 @@ from loadtests.cli.resuming import resumable
 from loadtests.experiments.latency import parse_common_rate
 from loadtests.generator.comparison import begin_comparison
 from loadtests.generator.crosscheck import begin_crosscheck
-from loadtests.generator.distributed import Address, begin_distributed, follow
-from loadtests.generator.image import build_generator
+from loadtests.generator.distributed import Address, begin_distributed, build_generator, follow
 from loadtests.scenarios.registry import SCENARIOS, STEADY
 from loadtests.windows.tools import require_able, require_wrk
 

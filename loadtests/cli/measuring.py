@@ -8,9 +8,8 @@ from cyclopts import Parameter, validators
 
 from common.aws.spending import parse_fargate_sizes
 from common.catalog.frameworks import frameworks
-from common.catalog.images import DEFAULT_PYTHON
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT
+from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON
 from common.cli.parameters import (
     FRAMEWORK,
     FRAMEWORKS,

@@ -21,7 +21,7 @@ from common.runtimes.guests import guest_at, image_guest
 from common.tables import Form
 from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
-from loadtests.campaign.stopping import parse_duration, parse_stopping
+from loadtests.campaign.plan import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
 from loadtests.scenarios import own_requests
 from loadtests.scenarios.registry import CLOSED, SCENARIOS

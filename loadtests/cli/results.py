@@ -11,8 +11,7 @@ import msgspec
 from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
-from common.catalog.inventory import package_table
-from common.catalog.popularity import load_popularity
+from common.catalog.inventory import load_popularity, package_table
 from common.catalog.prices import load_prices
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import Format, StackParameter, StackParameters
@@ -20,8 +19,8 @@ from common.console import Terminal
 from common.errors import UsageError
 from common.host.folders import write_file
 from common.host.machine import machine
-from common.records.documentation import PAGE, SCHEMAS, page, schemas
 from common.records.figure import Figure
+from common.records.files import PAGE, SCHEMAS, page, schemas
 from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, bill_notes, bill_table, make_bill

@@ -8,9 +8,9 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter, validators
 
-from common.catalog.images import python_series
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import python_series
 from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
@@ -26,7 +26,7 @@ from loadtests.board.index import FigureIndex, known_figures, locks_of, selector
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import ending_at
-from loadtests.campaign.stopping import parse_duration
+from loadtests.campaign.plan import parse_duration
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 from loadtests.cli import measuring, results, throughput
 from loadtests.cli.parameters import RunParameters, StoppingParameters

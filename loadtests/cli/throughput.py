@@ -35,7 +35,7 @@ from common.words import canonical, one_of
 from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import repeated_rates
 from loadtests.campaign.loop import Begin, conclude, start
-from loadtests.campaign.stopping import parse_share, parse_stopping
+from loadtests.campaign.plan import parse_share, parse_stopping
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.parameters import (
     AnyLoadParameters,

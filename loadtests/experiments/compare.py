@@ -14,9 +14,8 @@ from typing_extensions import override
 
 from common.aws.settings import FargateSettings
 from common.catalog.frameworks import Framework, frameworks
-from common.catalog.images import DEFAULT_PYTHON, images, parse_python
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import Stack
+from common.catalog.stacks import DEFAULT_PYTHON, Stack, images, parse_python
 from common.conformance.candidates import conform_all, require_conforming
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores

@@ -10,20 +10,19 @@ from itertools import product
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.aws.readiness import require_contrast, sweep
 from common.aws.settings import FargateSettings
 from common.aws.spending import MIB, parse_fargate_size, with_minimum_memory
 from common.aws.tasks import task_definition
 from common.catalog.sizes import Runtime, Size
 from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError, UsageError
-from common.records.experiments.fargate import FargateCell, FargateRun, FargateSummary, TaskStart
+from common.records.experiments.startup import FargateCell, FargateRun, FargateSummary, TaskStart
 from common.records.figure import Figure
 from common.records.run import Cell, Conformance
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S
-from common.runtimes.preparation import PlannedServer, print_dry_run, require_pushed
+from common.runtimes.preparation import PlannedServer, print_dry_run, require_contrast, require_pushed, sweep
 from common.words import counted
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields

@@ -29,8 +29,7 @@ from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropouts,
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
 from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
-from loadtests.campaign.plan import PlannedVisit, round_order
-from loadtests.campaign.stopping import FEWEST_TO_RANK
+from loadtests.campaign.plan import FEWEST_TO_RANK, PlannedVisit, round_order
 from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.reports import throughput as report
 from loadtests.reports.throughput_notes import notes

@@ -21,8 +21,7 @@ from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, expected_s
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields, setup_for
-from loadtests.campaign.plan import PlannedVisit, round_order
-from loadtests.campaign.stopping import exactly
+from loadtests.campaign.plan import PlannedVisit, exactly, round_order
 from loadtests.reports import generator as report
 from loadtests.visits.fresh_servers import measure_windows
 

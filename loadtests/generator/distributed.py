@@ -1,8 +1,13 @@
-"""``make master`` and ``make worker``: one window on a server elsewhere, measured by workers on several machines."""
+"""``make master`` and ``make worker``: one window on a server elsewhere, measured by workers on several machines.
+
+They run here or in the image that ``make generator`` builds: the harness and its locked packages on a base image.
+"""
 
 import os
 import re
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,16 +20,20 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import GENERATOR, images
+from common.engine.client import build_client, build_environment
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import temporary_folder
 from common.host.network import WILDCARDS
 from common.host.supervisor import Program
+from common.packages.indexes import proxy_arguments, secret_arguments
+from common.project import ROOT
 from common.records.experiments.generator import DistributedRun, DistributedSummary
 from common.records.load import LoadSpec, Setup
 from common.records.schema import Visit, decode
 from common.records.window import Load, Window
 from common.runtimes.candidates import Candidate
-from common.words import counted
+from common.words import counted, last_lines
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit
@@ -34,6 +43,8 @@ from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s
 from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOOK_EVERY_S = 0.2
+_FOLDERS = ("common", "loadtests", "docker")
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "results", "published")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,3 +224,29 @@ def _logged_error(locust: Program) -> str:
     """Return the error that Locust logged, or its last lines if it logged none."""
     named = re.findall(r"^.*(?:\bERROR\b|^\w*Error: ).*$", locust.output(), re.MULTILINE)
     return str(named[-1]) if named else locust.last_lines()
+
+
+def build_generator(python: str, console: Console, tag: str = GENERATOR) -> str:
+    """Build the image on the slim base and return its name; ``FailedError`` with the end of the log if that fails."""
+    client, base = build_client(), images()["slim"].base(python)
+    console.print(f"building {tag} on {base}")
+    with temporary_folder("generator") as folder:
+        write_context(folder / "context")
+        line = [client, "build", "--progress=plain", f"--tag={tag}", f"--build-arg=BASE={base}"]
+        line += [*proxy_arguments(), *secret_arguments(folder), str(folder / "context")]
+        done = subprocess.run(
+            line, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=build_environment(), check=False
+        )
+    if done.returncode:
+        raise FailedError(f"{tag} was not built: {last_lines(done.stderr, 5)}")
+    return tag
+
+
+def write_context(folder: Path, *, root: Path = ROOT) -> None:
+    """Fill ``folder`` with what the image needs: the harness, its lock, its Dockerfile."""
+    for name in _FOLDERS:
+        shutil.copytree(root / name, folder / name, ignore=_LEFT_OUT)
+    shutil.copy(root / "requirements.lock", folder)
+    shutil.copy(root / "docker" / "generator.Dockerfile", folder / "Dockerfile")
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # one mode, whatever the umask: layers are keyed by it

@@ -9,9 +9,9 @@ from functools import cache
 from markupsafe import Markup
 
 from common.catalog.frameworks import Framework, frameworks
-from common.catalog.images import DEFAULT_PYTHON
-from common.catalog.popularity import load_popularity
+from common.catalog.inventory import load_popularity
 from common.catalog.sizes import Runtime
+from common.catalog.stacks import DEFAULT_PYTHON
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject, subject_of
 from common.records.run import Cell, Guest

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from common.records.experiments.fargate import CellStarts, FargateRun, FargateSummary, TaskStart
+from common.records.experiments.startup import CellStarts, FargateRun, FargateSummary, TaskStart
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Interval, Verdict
 from common.words import counted

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from common.aws.requests import Task
 from common.aws.settings import FargateSettings
 from common.errors import FailedError
-from common.records.experiments.fargate import FargateCell, TaskStart
+from common.records.experiments.startup import FargateCell, TaskStart
 from common.runtimes.fargate import Started, started
 
 SETTLE_S = 30.0

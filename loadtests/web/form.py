@@ -12,10 +12,9 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 from locust.web import WebUI
 
 from common.catalog.frameworks import Interface, frameworks
-from common.catalog.images import images
 from common.catalog.servers import DEFAULTS, SERVERS
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT
+from common.catalog.stacks import DEFAULT, images
 from common.errors import UsageError
 from common.words import one_of
 from loadtests.scenarios.base import Scenario

@@ -13,7 +13,7 @@ from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from common.tables import markdown_table
 from loadtests.campaign.manifest import RunIdentity
-from loadtests.campaign.stopping import exactly
+from loadtests.campaign.plan import exactly
 from loadtests.cli.parameters import LoadParameters
 from loadtests.experiments.loadtest import LoadTest, begin_loadtest
 from loadtests.reports.formatting import bounds, estimate

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from common.catalog.images import DEFAULT_PYTHON, images
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.client import engine_answers
 from common.host.network import free_port
 from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed

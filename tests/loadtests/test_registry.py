@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from common.project import ROOT
-from common.records.experiments.fargate import FargateRun
+from common.records.experiments.startup import FargateRun
 from common.records.files import AnyRun
 from common.records.schema import Visit
 from common.records.window import Canary

@@ -17,15 +17,14 @@ from greenlet import getcurrent, greenlet
 import common.aws.interrupts
 import common.runtimes.fargate
 from common.aws.clock import boot_time_s
-from common.aws.leases import LEASE_S, expiry_of
-from common.aws.leftovers import clean
-from common.aws.readiness import sweep
+from common.aws.leases import LEASE_S, clean, expiry_of
 from common.aws.settings import FargateSettings
 from common.aws.spending import STOP_S, TaskPrices, parse_fargate_size
 from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError
 from common.runtimes.base import RunningServer
 from common.runtimes.fargate import GENERATOR_SIZE, START_DEADLINE_S, serve
+from common.runtimes.preparation import sweep
 from tests.support.fake_aws import Endpoint
 from tests.support.fake_ecs import Json
 from tests.support.fargate_settings import REGISTRY

@@ -5,8 +5,7 @@ from typing import Any
 
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size
-from common.catalog.images import image_tag, images
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, image_tag, images
 from common.runtimes.base import RunningServer
 from common.runtimes.fargate import serve
 

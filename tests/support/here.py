@@ -13,7 +13,7 @@ from common.records.load import LoadSpec
 from common.records.run import Cell, Design, LoadRun
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.manifest import cell_of, engine_name, setup_for
-from loadtests.campaign.stopping import exactly
+from loadtests.campaign.plan import exactly
 from loadtests.windows.sliced import slicing_for
 from tests.support.records import run_head
 

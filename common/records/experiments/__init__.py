@@ -1,1 +1,1 @@
-"""The records of each experiment but the load test, one module each."""
+"""The records of all experiments but the load test."""

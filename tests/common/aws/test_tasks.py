@@ -12,8 +12,7 @@ from botocore.config import Config
 import common.runtimes.fargate
 from common.aws.calls import AwsCallError, BotoClient, CannotContinueError
 from common.aws.tasks import running_task, task_definition
-from common.catalog.images import image_tag
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, image_tag
 from common.errors import FailedError
 from common.host.readiness import responds
 from common.runtimes.base import RunningServer

@@ -8,7 +8,7 @@ import pytest
 from docker import DockerClient
 
 import common.engine.bases
-from common.catalog.images import Image, images
+from common.catalog.stacks import Image, images
 from common.engine.bases import DEBIAN_NEEDS, _run, is_stand_in, make_bases, packages_missing
 from common.errors import FailedError, UsageError
 from tests.conftest import absent

@@ -22,8 +22,7 @@ from docker import DockerClient
 from docker.errors import APIError
 
 import common.engine.builds
-from common.catalog.images import DEFAULT_PYTHON, image_tag, images
-from common.catalog.stacks import Stack
+from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images
 from common.engine.bases import is_stand_in
 from common.engine.build_context import sources, start_script, write_context
 from common.engine.builds import (

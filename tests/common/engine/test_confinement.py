@@ -9,7 +9,7 @@ from typing import Any
 
 from docker import DockerClient
 
-from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.confinement import NOBODY, Confinement, confine, confine_guest
 from common.engine.ownership import watched_containers
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from common.catalog.images import DEFAULT_PYTHON, images
+from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.ownership import watched_containers
 from common.errors import UsageError
 from common.host.meters import (

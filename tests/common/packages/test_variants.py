@@ -9,9 +9,8 @@ from unittest import mock
 import pytest
 
 from common.catalog.frameworks import Framework, Interface
-from common.catalog.images import image_tag, images
 from common.catalog.servers import SERVERS, Server
-from common.catalog.stacks import stacks
+from common.catalog.stacks import image_tag, images, stacks
 from common.errors import FailedError, UsageError
 from common.packages import variants
 from common.packages.environments import environment

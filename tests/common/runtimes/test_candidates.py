@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common.catalog.images import images
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import images
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate, parse_size, select_candidates
 from tests.support.fargate_settings import fargate_settings

@@ -20,9 +20,8 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 import common.runtimes.container
-from common.catalog.images import image_tag, images
 from common.catalog.sizes import Size
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, image_tag, images
 from common.engine.builds import build_images
 from common.engine.ownership import OWNER, PLACE, WATCHDOG
 from common.errors import FailedError, UsageError

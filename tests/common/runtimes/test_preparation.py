@@ -8,12 +8,13 @@ import pytest
 
 from common.aws.calls import BotoClient
 from common.catalog.frameworks import frameworks
-from common.catalog.images import images
 from common.catalog.servers import SERVERS
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, images
 from common.errors import UsageError
+from common.project import PROJECT
+from common.runtimes import preparation
 from common.runtimes.candidates import Candidate
-from common.runtimes.preparation import require_pushed
+from common.runtimes.preparation import require_contrast, require_images, require_pushed
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_settings import REGISTRY, fargate_settings
 
@@ -24,6 +25,7 @@ AT_VERSIONS = Stack(
     framework=replace(FALCON, name="falcon@4.2.0"), server=replace(GTHREAD, name="gunicorn-gthread@26.0.0")
 )
 OWN = Stack(framework=replace(FALCON, name="my-app-local", own_folder=Path("/home/me/my app")), server=GTHREAD)
+SLIM = f"{PROJECT}/falcon:gunicorn-gthread-slim-py3.13"
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,54 @@ def test_a_missing_load_generator_is_named_if_a_second_task_needs_it(
     message = rf"generator:latest is not in the registry\. Run: make generator REGISTRY={REGISTRY}$"
     with pytest.raises(UsageError, match=message) if missing else nullcontext():
         require_pushed(settings, [candidate])
+
+
+def test_the_first_image_missing_from_ecr_is_named(aws_api: Endpoint, aws_client: BotoClient) -> None:
+    aws_api.images = {SLIM}
+    settings = fargate_settings()
+    settings.__dict__["cloud"] = aws_client
+    require_images(settings, {SLIM: "make this"})
+    tag = f"{PROJECT}/falcon:gunicorn-gthread-fat-py3.12"
+    with pytest.raises(UsageError) as refusal:
+        require_images(settings, {SLIM: "make this", tag: "make that"})
+    assert str(refusal.value) == f"{REGISTRY}/{tag} is not in the registry. Run: make that"
+
+
+@pytest.mark.parametrize(("region", "reconnected"), [("us-east-1", []), ("eu-central-1", ["eu-central-1"])])
+def test_images_are_looked_up_in_the_region_and_account_of_their_registry(
+    aws_api: Endpoint, aws_client: BotoClient, monkeypatch: pytest.MonkeyPatch, region: str, reconnected: list[str]
+) -> None:
+    """Not in those of the tasks, wherever their region is configured."""
+    asked = []
+
+    def connect(*, region: str) -> BotoClient:
+        asked.append(region)
+        return aws_client
+
+    monkeypatch.setattr(preparation, "BotoClient", connect)
+    settings = fargate_settings(registry=f"210987654321.dkr.ecr.{region}.amazonaws.com/team")
+    settings.__dict__["cloud"] = aws_client  # of us-east-1, with REGION= unset
+    require_images(settings, {SLIM: "make this"})
+    assert asked == reconnected
+    (request,) = aws_api.named("DescribeImages")
+    assert (request["registryId"], request["repositoryName"]) == ("210987654321", f"team/{SLIM.partition(':')[0]}")
+
+
+@pytest.mark.parametrize(
+    ("without", "through", "message"),
+    [
+        ([], ["ecr.api", "ecr.dkr", "s3"], None),
+        (["s3"], ["ecr.api", "ecr.dkr", "s3", "logs"], None),
+        (["ecr.dkr"], ["ecr.api", "ecr.dkr", "s3"], "invalid SUBNETS=a: VPC has endpoints for ecr.dkr"),
+        ([], ["ecr.dkr", "s3"], "invalid ENDPOINT_SUBNETS=b: VPC has no endpoints for ecr.api"),
+    ],
+)
+def test_networks_that_are_compared_must_differ_in_their_endpoints(
+    aws_api: Endpoint, aws_client: BotoClient, without: list[str], through: list[str], message: str | None
+) -> None:
+    aws_api.endpoints = {"a": without, "b": through}
+    if message is None:
+        require_contrast(aws_client, "a", "b")
+    else:
+        with pytest.raises(UsageError, match=message):
+            require_contrast(aws_client, "a", "b")

@@ -8,11 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from common.catalog.frameworks import frameworks
-from common.catalog.images import images
 from common.catalog.prices import load_prices
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, images
 from common.host.machine import machine
 from common.records.experiments.footprint import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, Weighed
 from common.records.experiments.memory import Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit

@@ -20,8 +20,8 @@ from common.records.run import CrosscheckRun, Design, Run
 from common.records.schema import Visit
 from common.records.window import Window
 from loadtests.campaign.manifest import setup_for
+from loadtests.campaign.plan import exactly
 from loadtests.campaign.resume import resume
-from loadtests.campaign.stopping import exactly
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency import closed, opened, point
 from loadtests.registry import experiment_of

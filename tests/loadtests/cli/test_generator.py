@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from common.catalog.images import GENERATOR
+from common.catalog.stacks import GENERATOR
 from common.cli.app import GIVEN, run
 from common.errors import UsageError
 from common.registries import local

@@ -25,8 +25,7 @@ from common.records.schema import decode
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
 from loadtests.campaign.manifest import cell_of, setup_for
-from loadtests.campaign.plan import planned_visits
-from loadtests.campaign.stopping import exactly
+from loadtests.campaign.plan import exactly, planned_visits
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
 from loadtests.experiments.compare import Side, both_candidates
 from tests.support.here import SHORT, real_candidate, run_fields, short_load_run

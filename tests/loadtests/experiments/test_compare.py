@@ -19,8 +19,7 @@ from common.records.schema import Visit
 from common.records.summary import Decision, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis import outcome
-from loadtests.campaign.plan import PlannedVisit
-from loadtests.campaign.stopping import parse_stopping
+from loadtests.campaign.plan import PlannedVisit, parse_stopping
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments import compare
 from loadtests.experiments.compare import Compare, Side, both_candidates, compare_runs, slower_than_allowed

@@ -18,15 +18,14 @@ import common.conformance.candidates
 from common.aws.leases import LEASE_S
 from common.aws.spending import SpendingLimit
 from common.catalog.frameworks import frameworks
-from common.catalog.images import images
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import stacks
+from common.catalog.stacks import images, stacks
 from common.cli.app import GIVEN, run
 from common.conformance.running import SuiteOutcome
 from common.engine.builds import build_images
 from common.errors import UsageError
 from common.project import ROOT
-from common.records.experiments.fargate import FargateRun, TaskStart
+from common.records.experiments.startup import FargateRun, TaskStart
 from common.records.run import Conformance
 from common.runtimes.candidates import select_candidates
 from loadtests.campaign.store import RunFolder

@@ -12,12 +12,12 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from docker import DockerClient
 
-from common.catalog.images import DEFAULT_PYTHON, GENERATOR, image_tag, images
+from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR, image_tag, images
 from common.console import Terminal
 from common.engine.builds import build_images
 from common.project import ROOT
 from loadtests.cli.main import command_line
-from loadtests.generator.image import build_generator
+from loadtests.generator.distributed import build_generator
 from tests.conftest import absent
 from tests.support.toy_stacks import toy_stack
 

@@ -12,9 +12,8 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from common.catalog.images import images
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import Stack
+from common.catalog.stacks import Stack, images
 from common.engine.ownership import TEMPORARY
 from common.errors import FailedError, UsageError
 from common.packages.environments import environment

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.images import images
+from common.catalog.stacks import images
 from common.engine.builds import build_images
 from common.packages.environments import environment
 from common.records.run import Cell, LoadRun

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.catalog.images import images
 from common.catalog.sizes import Size
+from common.catalog.stacks import images
 from common.engine.builds import build_images
 from common.errors import FailedError
 from common.host.cores import split_cores

@@ -16,11 +16,9 @@ from rich.console import Console
 
 import common.runtimes.fargate
 from common.aws.calls import CannotContinueError
-from common.aws.leases import LEASE_S
-from common.aws.leftovers import Leftovers
-from common.catalog.images import DEFAULT_PYTHON, GENERATOR
+from common.aws.leases import LEASE_S, Leftovers
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import Stack
+from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR, Stack
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.records.experiments.latency import SATURATED, Point, TrafficVisit
@@ -30,7 +28,7 @@ from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import setup_for
 from loadtests.experiments.latency import closed, opened, point
-from loadtests.generator.image import build_generator
+from loadtests.generator.distributed import build_generator
 from loadtests.visits.load_task import Stamp, perform
 from loadtests.visits.traffic import load_in_turn
 from loadtests.windows import by_locust, by_task, measuring

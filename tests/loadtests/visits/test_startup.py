@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from common.catalog.images import images
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import images
 from common.engine.builds import build_images
 from common.engine.cold_starts import ENGINES, cold_method
 from common.errors import UsageError

@@ -9,9 +9,8 @@ from common.aws.calls import CannotContinueError
 from common.aws.requests import Task
 from common.aws.settings import FargateSettings
 from common.aws.tasks import task_definition
-from common.catalog.images import image_tag
-from common.catalog.stacks import Stack
-from common.records.experiments.fargate import FargateCell, TaskStart
+from common.catalog.stacks import Stack, image_tag
+from common.records.experiments.startup import FargateCell, TaskStart
 from common.runtimes.fargate import TaskWatch
 from loadtests.visits.task_start import measure_task, startup_phases
 from tests.support import records

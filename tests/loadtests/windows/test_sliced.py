@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.images import images
 from common.catalog.sizes import Runtime
+from common.catalog.stacks import images
 from common.engine.builds import build_images
 from common.packages.environments import environment
 from common.records.load import LoadSpec, Tool

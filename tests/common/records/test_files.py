@@ -7,8 +7,7 @@ import jsonschema_rs
 import pytest
 
 from common.errors import UsageError
-from common.records.documentation import PAGE, SCHEMAS, page, schemas
-from common.records.files import decode_run
+from common.records.files import PAGE, SCHEMAS, decode_run, page, schemas
 from common.records.schema import decode
 from common.records.summary import Summary
 from loadtests.campaign.store import RunFolder
