@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads of numpy's that wait take turns with the tests of other workers
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every test
 
 import locust  # noqa: F401 -- before any test imports it

@@ -7,9 +7,11 @@ import sys
 
 from loadtests.cli import main
 from loadtests.experiments import loadtest
+from loadtests.visits import traffic
 from loadtests.windows import sliced
 
 if __name__ == "__main__":
     loadtest.WARMUP_S, loadtest.WINDOW_S = 0.2, 0.5  # before a command is imported, which takes them from there
+    traffic.WINDOW_S = 0.5
     sliced.FEWEST_PASSES = sliced.MOST_PASSES = 8
     sys.exit(main.main())

@@ -107,7 +107,15 @@ def test_a_server_that_is_always_one_process_is_refused(framework: str, server: 
 @pytest.mark.long
 def test_the_command_ends_in_a_recommendation(engine: DockerClient, tmp_path: Path) -> None:
     assert engine.ping()
-    line = [sys.executable, "-m", "loadtests", "workers", "--framework=raw_wsgi", "--image=slim", "--vcpu=0.5"]
+    line = [
+        sys.executable,
+        "-m",
+        "tests.support.briefly",
+        "workers",
+        "--framework=raw_wsgi",
+        "--image=slim",
+        "--vcpu=0.5",
+    ]
     ended = subprocess.run(
         [*line, "--runtime=docker", "--workers=1,2", "--rounds=1", f"--out={tmp_path}"],
         cwd=ROOT, capture_output=True, text=True, check=False,

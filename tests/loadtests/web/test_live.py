@@ -231,7 +231,7 @@ def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
         wait_until(lambda: web.client.get("/worker-count").json()["worker_count"] == 2, deadline_s=30)
         form = {"user_count": 64, "spawn_rate": 64, "scenario": "sleep"}
         assert web.client.post("/swarm", data=form).json()["success"]
-        wait_until(lambda: _seconds(web.data()) >= 6, deadline_s=60)
+        wait_until(lambda: _seconds(web.data()) >= 3, deadline_s=60)
         web.stop()
         tests: Any = web.data()["tests"]
         total = web.client.get("/stats/requests").json()["stats"][-1]["num_requests"]
