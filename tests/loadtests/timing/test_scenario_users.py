@@ -5,12 +5,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from scipy import stats
 
 from common.contract import BAD_DELAY
 from common.records.window import Total
 from loadtests.scenarios.registry import SCENARIOS
 from tests.support.locust_runs import locust
 from tests.support.servers import Client, serving
+
+CHANCE = 1e-4
+"""How seldom this test may fail by chance, however few requests a busy machine sends in its second."""
 
 
 def answer(client: Client, status: bytes, body: bytes) -> bool:
@@ -74,7 +78,7 @@ def test_errors_fails_on_other_answers(tmp_path: Path) -> None:
 def test_tasks_are_drawn_by_their_weights(scenario: str, tmp_path: Path) -> None:
     asked, _ = totals(always_well, tmp_path, scenario=scenario, users=4)
     assert set(asked) == {"GET /hello", "GET /sleep/100"}
-    assert asked.count("GET /sleep/100") == pytest.approx(len(asked) / 10, rel=0.5)
+    assert stats.binomtest(asked.count("GET /sleep/100"), len(asked), 0.1).pvalue > CHANCE
 
 
 def test_every_scenario_has_a_class_and_steady_closed_loops_also_one_over_tls() -> None:
