@@ -6,10 +6,11 @@ runs, so start-up is not included.
 """
 
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 from msgspec.structs import replace
@@ -36,6 +37,8 @@ from loadtests.windows.by_locust import LOCUST, isolated_locust
 
 CONNECTIONS = (16, 64)
 WARMUP_S = 1.0
+REPORTED_AFTER_S = 1.0
+"""How long after its processes are gone the exit status of a generator may follow."""
 LOCUST_CLIENTS = (
     sys.executable,
     "-m",
@@ -159,6 +162,8 @@ def _measure(
             time.sleep(window_s)
             after = _read(program.pid, server)
         except (OSError, psutil.Error) as error:
+            with suppress(subprocess.TimeoutExpired):
+                program.wait(REPORTED_AFTER_S)
             return replace(visit, error=program.exit_reason() or str(error))
         if (reason := program.exit_reason()) is not None:
             return replace(visit, error=reason)
