@@ -25,6 +25,8 @@ RELEASED = "released.toml"
 OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons that a framework supports unless its folder says otherwise: all that the project supports."""
+LOCAL = "-local"
+"""The end of the name of a framework in a folder of the user's own."""
 
 
 class Interface(StrEnum):
@@ -187,8 +189,8 @@ def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
 def _command(stack: Mapping[str, Any]) -> str:
     command: str = _field(stack, "tool.stack.command", str, default="")
     try:
-        # Neither a number nor text: refuses formats such as {port:d}, since values are numbers here and shell variables
-        # in scripts.
+        # An object that is neither a number nor text makes formats such as {port:d} fail: they would work for
+        # processes, whose values are numbers, but not in the scripts of images, which have shell variables.
         command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise _FieldError(

@@ -93,7 +93,7 @@ class Image:
     """The base image's reference, in which ``{python}`` stands for a version such as ``3.13``."""
 
     def base(self, python: str, env: Mapping[str, str] = os.environ) -> str:
-        """Return the reference to build on: ``BASE`` if it is set, else the table's behind ``BASE_REGISTRY``."""
+        """Return the reference to build on: ``BASE`` if set, else the table's, prefixed with ``BASE_REGISTRY``."""
         if override := env.get("BASE"):
             return override
         registry = env.get("BASE_REGISTRY", "").rstrip("/")

@@ -34,7 +34,7 @@ VERBOSE = "verbose"
 READ_FROM_ENVIRONMENT = frozenset({"BASE", "BASE_REGISTRY"})
 """Variables of commands that are also read from the environment, where a build's settings are usually kept."""
 ON, OFF = frozenset({"", "1", "yes", "y", "true", "t"}), frozenset({"0", "no", "n", "false", "f"})
-"""The values of ``--verbose``, in any capitalisation: those of every switch, and none."""
+"""The values of ``--verbose``, in any capitalisation: those that every switch accepts, and the empty one."""
 
 _INTERRUPTED = 130
 _NUMBERS: Mapping[type, Callable[[str], float]] = {int: parse_whole, float: parse_decimal}

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from common.catalog.frameworks import LOCK, Framework
+from common.catalog.frameworks import LOCAL, LOCK, Framework
 from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
@@ -130,12 +130,12 @@ def framework_from_checkout(
 
 
 def framework_from_folder(folder: Path) -> Framework:
-    """Return the framework in a folder laid out like those under ``frameworks/``, with ``-local`` added to its name.
+    """Return the framework in a folder laid out like those under ``frameworks/``, with ``LOCAL`` added to its name.
 
     It is locked unless it has a fitting lock. Raise ``FailedError`` if its requirements cannot be met.
     """
     loaded = Framework.load(folder.resolve())
-    framework = replace(loaded, name=f"{loaded.name.lower()}-local", own_folder=loaded.folder)
+    framework = replace(loaded, name=f"{loaded.name.lower()}{LOCAL}", own_folder=loaded.folder)
     if why_stale(framework) is not None:
         lock(framework)
     return framework

@@ -7,31 +7,36 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct, structs
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
 from common.errors import UsageError
-from common.records.run import LoadRun, Slicing
+from common.records.run import LoadRun
 from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA, decision
 from loadtests.analysis.values import by_cell, values_by_round
 from loadtests.analysis.verdicts import is_sound, is_valid
-from loadtests.statistics.intervals import CONFIDENCE, holm, log_interval
+from loadtests.statistics.intervals import geometric, holm, log_interval, student_t
 
 MACHINE = (
     "cpu_model", "cpu_identity", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo",
     "python_lto",
 )  # fmt: skip
 """The properties that two machines must share, as far as they are known of both."""
-PASSES = frozenset({"passes", "most_passes"})
-"""Numbers of slices, which depend on how many stacks a run has: they make a rate more precise, not another one."""
-VARIABLES = {"delay_ms": "DELAY", "worker_count": "WORKERS"} | {
-    name: name.upper()
-    for name in (
-        "arrivals", "design", "generator_workers", "objective", "rate", "runtime", "scenario", "tool",
-        "users", "vcpu",
-    )
-}  # fmt: skip
+VARIABLES = {
+    "arrivals": "ARRIVALS",
+    "delay_ms": "DELAY",
+    "design": "DESIGN",
+    "generator_workers": "GENERATOR_WORKERS",
+    "objective": "OBJECTIVE",
+    "rate": "RATE",
+    "runtime": "RUNTIME",
+    "scenario": "SCENARIO",
+    "tool": "TOOL",
+    "users": "USERS",
+    "vcpu": "VCPU",
+    "worker_count": "WORKERS",
+}
 """The variables that set what two runs must have in common, by their names in the records."""
 CARRY_OVER = 0.6
 """The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
@@ -141,16 +146,11 @@ def welch(
     """
     x, y = np.log(a), np.log(b)
     parts = np.array([values.var(ddof=1) / len(values) * inflation(len(values), correlation) for values in (x, y)])
-    mean, error = float(x.mean() - y.mean()), math.sqrt(parts.sum())
+    mean, error, rounds = float(x.mean() - y.mean()), math.sqrt(parts.sum()), min(len(x), len(y))
     if not error:
-        estimate = math.exp(mean)
-        exact = Interval(estimate=estimate, low=estimate, high=estimate, n=min(len(x), len(y)))
-        return exact, float(mean == 0), float(abs(mean) >= band)
+        return geometric(mean, 0.0, rounds), float(mean == 0), float(abs(mean) >= band)
     freedom = parts.sum() ** 2 / float((parts**2 / np.array([len(x) - 1, len(y) - 1])).sum())
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
-    ratio = Interval(
-        estimate=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half), n=min(len(x), len(y))
-    )
+    ratio = geometric(mean, student_t(freedom) * error, rounds)
     different = 2 * float(stdtr(freedom, -abs(mean) / error))
     return ratio, different, float(stdtr(freedom, (abs(mean) - band) / error))
 
@@ -177,7 +177,7 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
     for name, value in first.items():
         if value != second[name]:
             raise UsageError(
-                f"run {a.id} has {_variable(name)}={value}, but run {b.id} has {second[name]}. "
+                f"run {a.id} has {VARIABLES.get(name, name)}={value}, but run {b.id} has {second[name]}. "
                 "Compare runs made in the same way."
             )
     for name in MACHINE:
@@ -190,17 +190,19 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
 
 
 def _conditions(run: LoadRun) -> dict[str, object]:
-    """Return what two runs must have in common, so that a difference is not one of how they were measured."""
-    setup = run.setup
-    own = {"runtime": run.runtime, "design": run.design, "load_path": setup.load_path}
-    slices = structs.asdict(run.slicing) if run.slicing is not None else dict.fromkeys(Slicing.__struct_fields__)
-    of_slices = {name: value for name, value in slices.items() if name not in PASSES}
-    return own | of_slices | dataclasses.asdict(setup.size) | structs.asdict(setup.load)
+    """Return what two runs must have in common, so that a difference is not one of how they were measured.
 
-
-def _variable(condition: str) -> str:
-    """Return the variable that sets a condition, or else its name in the records."""
-    return VARIABLES.get(condition, condition)
+    The number of slices depends on how many stacks a run has: it makes a rate more precise, not another one.
+    """
+    setup, slicing = run.setup, run.slicing
+    own = {
+        "runtime": run.runtime,
+        "design": run.design,
+        "load_path": setup.load_path,
+        "slice_s": slicing and slicing.slice_s,
+        "skipped_s": slicing and slicing.skipped_s,
+    }
+    return own | dataclasses.asdict(setup.size) | structs.asdict(setup.load)
 
 
 def _values(recorded: RecordedRun) -> Mapping[str, list[float]]:

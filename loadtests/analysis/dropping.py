@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from common.records.run import Cell, Design, LoadRun
+from common.records.run import Design, LoadRun
 from common.records.summary import Decision, Dropout, DropReason, Interval, Pair, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
@@ -107,12 +107,9 @@ def half_width(interval: Interval) -> float:
 def _values(run: LoadRun, windows: Sequence[Window]) -> Values:
     """Return the values by round of the cells that can be ranked, in the run's order, without controls."""
     windows_of = by_cell(windows)
+    seen = load_test_verdicts(run, windows_of)
     return {
         cell.name: values_by_round(windows_of[cell.name])
         for cell in run.cells
-        if cell.control_of is None and not _is_terminal(run, cell, windows_of[cell.name])
+        if cell.control_of is None and TERMINAL_VERDICTS.isdisjoint(seen[cell.name])
     }
-
-
-def _is_terminal(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> bool:
-    return not TERMINAL_VERDICTS.isdisjoint(load_test_verdicts(run, cell, windows))

@@ -45,9 +45,10 @@ def verdicts(
     return reasons
 
 
-def load_test_verdicts(run: LoadRun, cell: Cell, windows: Sequence[Window]) -> dict[Verdict, str]:
-    """Return every verdict on the number of a cell of a load test, as ``verdicts``."""
-    return verdicts(cell, windows, run.setup, run.runtime, alone=run.design is not Design.DUET)
+def load_test_verdicts(run: LoadRun, windows_of: Mapping[str, Sequence[Window]]) -> dict[str, dict[Verdict, str]]:
+    """Return every verdict on each cell of a load test, as ``verdicts``."""
+    alone = run.design is not Design.DUET
+    return {cell.name: verdicts(cell, windows_of[cell.name], run.setup, run.runtime, alone=alone) for cell in run.cells}
 
 
 def permits_ranking(reasons: Iterable[Verdict]) -> bool:

@@ -191,8 +191,8 @@ def fill_command(rows: Sequence[BoardRow], *, vcpu: float, selectors: Mapping[st
 def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
     """Yield the rows with gaps in groups, each of which one command can measure.
 
-    A command measures all the frameworks that it names on all its servers, images and Pythons. So rows are
-    grouped by server and image if one command for all would measure a stack without gaps again.
+    A command measures all the frameworks that it names on all its servers, images and Pythons. So rows are grouped by
+    server and image if one command for all would measure a stack without gaps again.
     """
     for of_one_python in _grouped(rows, lambda row: row.subject.python):
         lacking = [row for row in of_one_python if row.missing]

@@ -8,7 +8,7 @@ from functools import cache
 
 from markupsafe import Markup
 
-from common.catalog.frameworks import Framework, frameworks
+from common.catalog.frameworks import LOCAL, Framework, frameworks
 from common.catalog.inventory import load_popularity
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT_PYTHON
@@ -30,8 +30,6 @@ DROPPED = {
     DropReason.OUT_OF_REACH: "more rounds were not likely to decide any of its pairs",
     DropReason.FAILED: "more rounds would not have helped",
 }
-LOCAL = "-local"
-"""The end of the name of a framework in a folder of the user's own."""
 LARGEST = 8
 """The most layers of an image that are listed."""
 

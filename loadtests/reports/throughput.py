@@ -27,7 +27,7 @@ from loadtests.analysis.values import (
     throttled_share,
     values_by_round,
 )
-from loadtests.analysis.verdicts import is_sound, load_test_verdicts, permits_ranking
+from loadtests.analysis.verdicts import load_test_verdicts, permits_ranking
 from loadtests.reports.formatting import (
     MB,
     MISSING,
@@ -60,8 +60,8 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     windows_of = by_cell(windows)
     values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
     controls = watch(run, windows, canaries, values)
-    seen = {cell.name: load_test_verdicts(run, cell, windows_of[cell.name]) for cell in run.cells}
-    intervals = rates_of(run, values, {name for name, verdicts in seen.items() if is_sound(verdicts)})
+    seen = load_test_verdicts(run, windows_of)
+    intervals = rates_of(run, values, seen)
     reasons = {name: verdicts | controls.warnings for name, verdicts in seen.items()}
     ranked = {
         cell.name: values[cell.name]

@@ -22,16 +22,24 @@ FARTHEST_ROUNDS = 10_000
 """A larger number of rounds counts as out of reach."""
 
 
+def student_t(freedom: float) -> float:
+    """Return the half-width of an interval in standard errors."""
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+
+
+def geometric(mean: float, half: float, n: int) -> Interval:
+    """Return the interval whose logarithm is ``mean`` plus or minus ``half``; without bounds unless that is finite."""
+    low, high = (math.exp(mean - half), math.exp(mean + half)) if math.isfinite(half) else (None, None)
+    return Interval(estimate=math.exp(mean), low=low, high=high, n=n)
+
+
 def log_interval(values: Sequence[float]) -> Interval | None:
     """Return the geometric mean of positive values, with Student's t interval on logarithms; ``None`` for no values."""
     if not values:
         return None
-    logs = np.log(values)
-    mean = float(logs.mean())
-    if len(values) == 1:
-        return Interval(estimate=math.exp(mean), low=None, high=None, n=1)
-    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * logs.std(ddof=1)) / math.sqrt(len(values))
-    return Interval(estimate=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half), n=len(values))
+    logs, count = np.log(values), len(values)
+    half = student_t(count - 1) * float(logs.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
+    return geometric(float(logs.mean()), half, count)
 
 
 def median_interval(values: Sequence[float]) -> Interval | None:
@@ -58,7 +66,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     if len(values) == 1:
         return Interval(estimate=mean, low=None, high=None, n=1)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error
+    half = student_t(len(values) - 1) * error
     return Interval(estimate=mean, low=mean - half, high=mean + half, n=len(values))
 
 

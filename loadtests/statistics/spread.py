@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, polygamma, stdtrit
+from scipy.special import digamma, polygamma
 
 from common.records.summary import Interval, Spread
-from loadtests.statistics.intervals import CONFIDENCE, Array
+from loadtests.statistics.intervals import Array, geometric, student_t
 
 Values = Mapping[str, Mapping[int, float]]
 MOST_FREEDOM = 1e6
@@ -38,12 +38,7 @@ class Adjusted:
 
     def interval(self) -> Interval:
         """Return the geometric mean with its interval, which holds for the rounds that were made."""
-        if not math.isfinite(self.error):
-            return Interval(estimate=math.exp(self.mean), low=None, high=None, n=self.n)
-        half = float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2)) * self.error
-        return Interval(
-            estimate=math.exp(self.mean), low=math.exp(self.mean - half), high=math.exp(self.mean + half), n=self.n
-        )
+        return geometric(self.mean, student_t(self.freedom) * self.error, self.n)
 
 
 def adjusted(values: Values) -> dict[str, Adjusted]:
@@ -51,9 +46,8 @@ def adjusted(values: Values) -> dict[str, Adjusted]:
 
     Means refer to the average round, so that cells measured in different rounds can be compared. The mean of a cell
     that missed rounds stands on what the others say of those rounds, and its error contains theirs. A value that is
-    alone in its round says nothing about spreads. A cell whose values are all alone in their rounds
-    has an infinite variance. If there
-    is only one cell, nothing is known about rounds, and its spread is that of its values.
+    alone in its round says nothing about spreads. A cell whose values are all alone in their rounds has an infinite
+    variance. If there is only one cell, nothing is known about rounds, and its spread is that of its values.
     """
     rows = [(cell, number, math.log(value)) for cell, found in values.items() for number, value in found.items()]
     if not rows:

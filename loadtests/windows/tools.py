@@ -10,8 +10,10 @@ from common.words import one_of
 from loadtests.scenarios.registry import SCENARIOS, scenario_for
 
 WATCHDOG_S = 20.0
-"""How much longer a generator is waited for than it may take: one of ours that hangs prints where and ends itself
-meanwhile (``timing.window.GRACE_S``)."""
+"""How much longer a generator is waited for than it may take.
+
+One of ours that hangs prints where and ends itself meanwhile (``timing.window.GRACE_S``).
+"""
 
 
 class GeneratorError(FailedError):

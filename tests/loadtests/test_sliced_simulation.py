@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.records.run import Design, Slicing
+from common.records.run import Design
 from common.records.summary import Decision, Pair, Verdict
 from loadtests.analysis.comparison import SLICED_LOOKS, better_of, pairs, rank_ranges, worth_continuing
 from loadtests.analysis.controls import FALSE_ALARMS, watch
@@ -19,7 +19,7 @@ from loadtests.analysis.dropping import FEWEST_CHANCE, half_width
 from loadtests.analysis.rates import rates_of
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.statistics.spread import adjusted
-from tests.support.records import cell, run
+from tests.support.records import SLICING, cell, run
 from tests.support.synthetic import Values
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -101,19 +101,21 @@ def test_intervals_cover_the_truth_in_runs_that_stop_at_a_precision() -> None:
     """A stack drops out at the first round after which its interval, as the table shows it, is within 0.8 %."""
     rng, most_rounds, covered, mean_slowdown = np.random.default_rng(26), 25, [], SLOWED * SLOWDOWN
     stopped_early = 0
-    made = run([], design=Design.SLICED, slicing=Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04))
+    made = run([], design=Design.SLICED, slicing=SLICING)
     for _ in range(EXPERIMENTS // 2):
         values, effects = _draw(rng, [1000.0] * STACKS, most_rounds)
         measured: Values = {name: {} for name in values}
-        active = set(values)
+        active, no_doubts = set(values), dict.fromkeys(values, ())
         for number in range(1, most_rounds + 1):
             for name in active:
                 measured[name][number] = values[name][number]
             if number >= FEWEST_ROUNDS:
-                active -= {name for name, one in rates_of(made, measured, values).items() if half_width(one) <= 0.008}
+                active -= {
+                    name for name, one in rates_of(made, measured, no_doubts).items() if half_width(one) <= 0.008
+                }
         stopped_early += STACKS - len(active)
         truth = 1000 * math.exp(_average(effects, measured) - mean_slowdown)
-        shown = rates_of(made, measured, values).values()
+        shown = rates_of(made, measured, no_doubts).values()
         covered += [one.low is not None and one.high is not None and one.low <= truth <= one.high for one in shown]
     assert stopped_early > 0.8 * STACKS * EXPERIMENTS / 2
     assert 0.92 < np.mean(covered) < 0.98

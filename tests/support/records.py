@@ -7,11 +7,12 @@ from typing import Any
 
 from common.catalog.sizes import Runtime, Size
 from common.records.load import LoadSpec, Setup
-from common.records.run import Cell, CompareRun, HistoryRun, LoadRun, Machine, Run, Stopping
+from common.records.run import Cell, CompareRun, HistoryRun, LoadRun, Machine, Run, Slicing, Stopping
 from common.records.window import Canary, Latency, Load, Slice, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 RUN_ID = "20260102T120000Z"
+SLICING = Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04)
 
 _SIZE = frozenset({"vcpu", "memory_bytes", "worker_count", "period_s"})
 _OF_SETUP = frozenset({*Setup.__struct_fields__, *LoadSpec.__struct_fields__, *_SIZE})

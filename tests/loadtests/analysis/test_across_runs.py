@@ -11,7 +11,7 @@ from scipy import stats
 
 from common.errors import UsageError
 from common.records.load import OwnRequest, Rate, Tool
-from common.records.run import Design, LoadRun, Machine, Slicing
+from common.records.run import Design, LoadRun, Machine
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.across_runs import (
@@ -23,10 +23,9 @@ from loadtests.analysis.across_runs import (
 )
 from loadtests.reports import throughput
 from loadtests.reports.throughput import summarise
-from tests.support.records import cell, load, run, window
+from tests.support.records import SLICING, cell, load, run, window
 
 MACHINE = run([]).machine
-SLICING = Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04)
 
 
 def _recorded(name: str, machine: Machine = MACHINE, **changes: Any) -> RecordedRun:  # noqa: ANN401 -- any field

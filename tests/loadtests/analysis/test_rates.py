@@ -4,21 +4,20 @@ import math
 
 import pytest
 
-from common.records.run import Design, LoadRun, Slicing
+from common.records.run import Design, LoadRun
 from common.records.summary import Interval
 from loadtests.analysis.rates import rates, rates_of
 from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.spread import Values
-from tests.support.records import cell, load, run, window
+from tests.support.records import SLICING, cell, load, run, window
 
-SLICING = Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04)
 SLOW_FROM_ROUND_6 = {number: 1.0 if number < 6 else 0.9 for number in range(1, 9)}
 UNTIL_5 = {"a": {n: 12_000.0 + n for n in range(1, 6)}}
 UNTIL_8 = {"b": {n: (11_900.0 + n) * effect for n, effect in SLOW_FROM_ROUND_6.items()}}
 
 
 def _rates(made: LoadRun, values: Values) -> dict[str, Interval]:
-    return rates_of(made, values, values.keys())
+    return rates_of(made, values, dict.fromkeys(values, ()))
 
 
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.errors import FailedError, GeneratorBoundError
-from common.records.run import Cell, Conformance, Design, LoadRun, Slicing, Stopping
+from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
 from common.records.schema import Visit
 from common.records.summary import Dropout, DropReason, Summary
 from common.records.window import Window
@@ -22,12 +22,11 @@ from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.loadtest import LoadTest, pairs_at_look, short_budget, windows_of
 from loadtests.reports import throughput
 from loadtests.windows.sliced import slicing_for
-from tests.support.records import canary, cell, load, run, window
+from tests.support.records import SLICING, canary, cell, load, run, window
 
 SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
 """Values of three cells that differ clearly and one that equals the last."""
 THREE = ["a+x", "b+x", "c+x"]
-SLICING = Slicing(passes=24, most_passes=36, slice_s=0.08, skipped_s=0.04)
 
 
 def _loadtest(*cells: Cell, **changes: Any) -> LoadTest[LoadRun]:  # noqa: ANN401 -- any field
