@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,11 @@ def families(names: frozenset[str]) -> frozenset[str]:
     return derived if derived == names else families(derived)
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    """Yield every module of the source with its syntax tree."""
-    for package in PACKAGES:
-        for file in sorted((ROOT / package).rglob("*.py")):
-            yield file.relative_to(ROOT), ast.parse(file.read_text())
+@cache
+def sources() -> tuple[tuple[Path, ast.Module], ...]:
+    """Return every module of the source with its syntax tree."""
+    files = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+    return tuple((file.relative_to(ROOT), ast.parse(file.read_text())) for file in files)
 
 
 def templates() -> list[tuple[str, str, bool]]:

@@ -15,7 +15,7 @@ from tests.kills.leftovers import elsewhere, processes
 from tests.kills.running import try_kills
 from tests.support.waiting import wait_until
 
-COUNT, COMMANDS = 10, 5
+COUNT, COMMANDS = 6, 5
 ITSELF_GUARDS_AND_SERVER = 1 + 2 + 2
 SERVE = ("serve", "--framework=raw_wsgi", "--runtime=process", "--port={port}")
 

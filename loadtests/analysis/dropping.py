@@ -8,8 +8,8 @@ from common.records.summary import Decision, Dropout, DropReason, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.rates import rates
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.rates import rates_of
+from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import FEWEST_ROUNDS, load_test_verdicts
 from loadtests.statistics.intervals import POWER
 
@@ -19,6 +19,7 @@ TERMINAL_VERDICTS = frozenset(
 """Verdicts that more rounds cannot change, because the stack itself is at fault."""
 
 Values = dict[str, dict[int, float]]
+Verdicts = Mapping[str, Collection[Verdict]]
 
 FEWEST_CHANCE = 0.2
 """A pair of a sliced run is given up only if the rounds left decide it with a lower probability than this."""
@@ -46,8 +47,11 @@ def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], mad
     """Return the ``active`` cells that drop out after ``made`` rounds, and why; empty unless this is a look."""
     if made not in run.stopping.looks and not (run.stopping.precision and made >= FEWEST_ROUNDS):
         return {}
-    values = _values(run, windows)
-    reasons = _precise(run, windows) if run.stopping.precision else _done(run, active, values, made)
+    windows_of = by_cell(windows)
+    seen = load_test_verdicts(run, windows_of)
+    every = values_of(run.cells, windows_of)
+    values = _rankable(run, every, seen)
+    reasons = _precise(run, every, seen) if run.stopping.precision else _done(run, active, values, made)
     controls = {cell.name: cell.control_of for cell in run.cells if cell.control_of}
     originals = {name: controls.get(name, name) for name in active}
     sound = {name: reasons.get(name) for name in values}
@@ -57,7 +61,8 @@ def dropping(run: LoadRun, active: Sequence[str], windows: Sequence[Window], mad
 
 def pairs_of(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...]:
     """Return every pair of sound cells after the looks made so far; controls are left out."""
-    return _pairs(run, _values(run, windows))
+    windows_of = by_cell(windows)
+    return _pairs(run, _rankable(run, values_of(run.cells, windows_of), load_test_verdicts(run, windows_of)))
 
 
 def ranks(run: LoadRun) -> bool:
@@ -92,9 +97,10 @@ def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> d
     return {name: DropReason.OUT_OF_REACH if name in undecided else DropReason.RESOLVED for name in names - on}
 
 
-def _precise(run: LoadRun, windows: Sequence[Window]) -> dict[str, DropReason]:
+def _precise(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, DropReason]:
     narrow = run.stopping.precision or 0
-    return {name: DropReason.PRECISE for name, one in rates(run, windows).items() if half_width(one) <= narrow}
+    intervals = rates_of(run, values, seen)
+    return {name: DropReason.PRECISE for name, one in intervals.items() if half_width(one) <= narrow}
 
 
 def half_width(interval: Interval) -> float:
@@ -104,12 +110,10 @@ def half_width(interval: Interval) -> float:
     return math.sqrt(interval.high / interval.low) - 1
 
 
-def _values(run: LoadRun, windows: Sequence[Window]) -> Values:
-    """Return the values by round of the cells that can be ranked, in the run's order, without controls."""
-    windows_of = by_cell(windows)
-    seen = load_test_verdicts(run, windows_of)
+def _rankable(run: LoadRun, values: Values, seen: Verdicts) -> Values:
+    """Return the values of the cells that can be ranked, in the run's order, without controls."""
     return {
-        cell.name: values_by_round(windows_of[cell.name])
+        cell.name: values[cell.name]
         for cell in run.cells
         if cell.control_of is None and TERMINAL_VERDICTS.isdisjoint(seen[cell.name])
     }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from common.records.run import LoadRun
 from common.records.summary import Interval, Verdict
 from common.records.window import Window
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_sound, load_test_verdicts
 from loadtests.statistics.intervals import geometric, log_interval, student_t
 from loadtests.statistics.spread import Adjusted, Values, adjusted, are_connected
@@ -15,8 +15,7 @@ from loadtests.statistics.spread import Adjusted, Values, adjusted, are_connecte
 def rates(run: LoadRun, windows: Sequence[Window]) -> dict[str, Interval]:
     """Return the interval of each cell that has values."""
     windows_of = by_cell(windows)
-    values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
-    return rates_of(run, values, load_test_verdicts(run, windows_of))
+    return rates_of(run, values_of(run.cells, windows_of), load_test_verdicts(run, windows_of))
 
 
 def rates_of(run: LoadRun, values: Values, seen: Mapping[str, Collection[Verdict]]) -> dict[str, Interval]:

@@ -4,8 +4,9 @@ A share is of the time for which something was used or lost, from 0 to 1; ``None
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from common.records.run import Cell
 from common.records.window import Load, Window
 
 
@@ -20,6 +21,11 @@ def by_cell(windows: Iterable[Window]) -> defaultdict[str, list[Window]]:
 def values_by_round(windows: Iterable[Window]) -> dict[int, float]:
     """Return a cell's values by round, without the rounds that have none."""
     return {window.round: value for window in windows if (value := requests_per_cpu_s(window.load)) is not None}
+
+
+def values_of(cells: Iterable[Cell], windows_of: Mapping[str, Sequence[Window]]) -> dict[str, dict[int, float]]:
+    """Return the values of each cell by round, given the windows of each."""
+    return {cell.name: values_by_round(windows_of[cell.name]) for cell in cells}
 
 
 def capacity_rps(load: Load, vcpu: float) -> float:

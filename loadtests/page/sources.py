@@ -19,7 +19,7 @@ from common.records.schema import Visit
 from common.records.summary import Interval, Summary
 from common.records.window import Window
 from common.words import counted
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
@@ -141,9 +141,7 @@ class LoadTest:
     def costs_over_floor(self) -> dict[str, Interval]:
         """The seconds of CPU time that a request takes beyond a floor's on the same server, by cell."""
         windows = by_cell(one for one in self.visits if isinstance(one, Window))
-        return throughput.costs_over_floor(
-            self.run, {one.name: values_by_round(windows[one.name]) for one in self.run.cells}
-        )
+        return throughput.costs_over_floor(self.run, values_of(self.run.cells, windows))
 
 
 def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:

@@ -26,6 +26,7 @@ from loadtests.analysis.values import (
     stolen_share,
     throttled_share,
     values_by_round,
+    values_of,
 )
 from loadtests.analysis.verdicts import load_test_verdicts, permits_ranking
 from loadtests.reports.formatting import (
@@ -58,7 +59,7 @@ def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
     windows = [visit for visit in visits if isinstance(visit, Window)]
     canaries = [visit for visit in visits if isinstance(visit, Canary)]
     windows_of = by_cell(windows)
-    values = {cell.name: values_by_round(windows_of[cell.name]) for cell in run.cells}
+    values = values_of(run.cells, windows_of)
     controls = watch(run, windows, canaries, values)
     seen = load_test_verdicts(run, windows_of)
     intervals = rates_of(run, values, seen)
