@@ -75,7 +75,7 @@ class Framework:
     server_pins: tuple[str, ...] | None = None
     """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
     own_folder: Path | None = None
-    """The folder of the user's own that it is; ``None`` for those under ``frameworks/`` and variants of them."""
+    """The user's own folder that holds it; ``None`` for those under ``frameworks/`` and variants of them."""
 
     @property
     def selector(self) -> str:
@@ -223,8 +223,8 @@ def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
 @cache
 def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of all servers, and those of all images and runtimes."""
-    from common.catalog.servers import SERVERS  # noqa: PLC0415
-    from common.catalog.stacks import images  # noqa: PLC0415 -- this module and the next import this one
+    from common.catalog.servers import SERVERS  # noqa: PLC0415 -- both modules import this one
+    from common.catalog.stacks import images  # noqa: PLC0415
 
     return tuple(SERVERS), (*images(), *Runtime)
 

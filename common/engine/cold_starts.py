@@ -114,7 +114,7 @@ def empty_engine(link: Link, registry: str) -> Iterator[DockerClient]:
     line = [*link.prefix, program, *_options(folder, sock, registry)]
     try:
         with supervised(line, cwd=folder) as engine:
-            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {DOCKERD}", output=engine.last_lines)
+            wait_until(lambda: _answers(sock), engine.exit_reason, name=f"a second {DOCKERD}", output=engine.output)
             with closing(docker.DockerClient(base_url=f"unix://{sock}", timeout=PULL_TIMEOUT_S)) as client:
                 yield client
     finally:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import h11
 
 from common.errors import FailedError
+from common.host.supervisor import LAST_LINES
+from common.words import last_lines
 
 READY_DEADLINE_S = 60.0
 POLL_INTERVAL_S = 0.01
@@ -23,20 +25,21 @@ def wait_until(
     exit_reason: Callable[[], str | None],
     *,
     name: str,
-    output: Callable[[], str] | None = None,
+    output: Callable[[], str],
 ) -> None:
     """Return as soon as ``is_ready()``.
 
     Raise ``FailedError`` that names ``name`` if it exits first, or if it is not ready within ``READY_DEADLINE_S``. The
-    message of the latter ends with what ``output`` returns: the end of what it has printed so far.
+    message of the latter ends with the last lines of ``output()``, what it has printed so far.
     """
     deadline_s = time.monotonic() + READY_DEADLINE_S
     while not is_ready():
         if (reason := exit_reason()) is not None:
             raise FailedError(f"{name} ended before it was ready: {reason}")
         if time.monotonic() > deadline_s:
-            printed = "" if output is None else f" {output()}"
-            raise FailedError(f"{name} was not ready within {READY_DEADLINE_S:g} s.{printed}")
+            tail = last_lines(output(), LAST_LINES)
+            printed = f"the end of its output: {tail}" if tail else "it has printed nothing."
+            raise FailedError(f"{name} was not ready within {READY_DEADLINE_S:g} s. It is still running; {printed}")
         time.sleep(POLL_INTERVAL_S)
 
 

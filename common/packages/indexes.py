@@ -78,8 +78,12 @@ def parse_options(listing: str) -> dict[str, str]:
             by_section[section][option.replace("_", "-")] = ast.literal_eval(value)
     options = {option: value for section in _SECTIONS for option, value in by_section[section].items()}
     if "cert" in options:
-        options["cert"] = os.path.expanduser(options["cert"])  # noqa: PTH111 -- keeps an unknown user
+        options["cert"] = _expanded(options["cert"])
     return options
+
+
+def _expanded(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 -- keeps an unknown user
 
 
 def as_uv_variables(options: Mapping[str, str]) -> dict[str, str]:
@@ -88,13 +92,13 @@ def as_uv_variables(options: Mapping[str, str]) -> dict[str, str]:
     Missing folders in ``find-links`` are left out, because uv fails on them where pip ignores them. pip takes the best
     version from all its indexes, so uv is configured to do the same if there are several.
     """
-    links = [link for link in options.get("find-links", "").split() if "://" in link or Path(link).is_dir()]
+    links = [_expanded(link) for link in options.get("find-links", "").split()]
     extra = options.get("extra-index-url", "").split()
     variables = {
         "UV_DEFAULT_INDEX": options.get("index-url", ""),
         "UV_INDEX": " ".join(extra),
         "UV_INDEX_STRATEGY": "unsafe-best-match" if extra else "",
-        "UV_FIND_LINKS": ",".join(links),
+        "UV_FIND_LINKS": ",".join(link for link in links if "://" in link or Path(link).is_dir()),
         "UV_INSECURE_HOST": " ".join(options.get("trusted-host", "").split()),
         "SSL_CERT_FILE": options.get("cert", ""),
         "HTTP_PROXY": options.get("proxy", ""),

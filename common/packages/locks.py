@@ -6,6 +6,7 @@ versions. An environment or an image installs only the part for its own server.
 
 import re
 import shutil
+import threading
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,13 +26,17 @@ _COMPILE = (
     *("--generate-hashes", "--no-header"),
 )
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Held while a stale lock is brought up to date, since images are built in parallel."""
+
 
 def lock(framework: Framework, *, upgrade: bool = False) -> Path:
     """Write the framework's lock and return its path; locked versions that still fit are kept, unless ``upgrade``.
 
-    Raises ``FailedError`` with the end of uv's output if there is no solution or no package index; the old lock is
-    then left as it was. Package indexes that are files of this machine are ignored: a lock contains the hashes of the
-    first index that has a package, and the hash of a wheel built here would match nowhere else.
+    Raises ``FailedError`` with the end of uv's output if there is no solution or no package index, and ``UsageError``
+    if the file cannot be written; the old lock is then left as it was. Package indexes that are files of this machine
+    are ignored: a lock contains the hashes of the first index that has a package, and the hash of a wheel built here
+    would match nowhere else.
     """
     what, python = f"The lock of {framework.name}", framework.oldest_python
     with temporary_folder("lock") as folder:
@@ -42,7 +47,10 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
         for package in framework.pure_python:
             (release,) = index_entries([f"{package}=={locked_version(text, package)}"], python=python, what=what)
             text = with_hashes(text, package, _pure_hashes(release))
-    framework.lock.write_text(text)
+    try:
+        framework.lock.write_text(text)
+    except OSError as error:
+        raise UsageError(f"{framework.lock} cannot be written: {error.strerror}.") from error
     return framework.lock
 
 
@@ -120,9 +128,15 @@ def read_lock(framework: Framework) -> str:
 
 
 def stack_requirements(stack: Stack) -> str:
-    """Return the part of the framework's lock that this stack needs; raise ``UsageError`` if the lock is stale."""
-    if (reason := why_stale(stack.framework)) is not None:
-        raise UsageError(reason)
+    """Return the part of the framework's lock that this stack needs; raise ``UsageError`` if the lock is stale.
+
+    A stale lock in a folder of the user's own is brought up to date instead.
+    """
+    with _ONE_AT_A_TIME:
+        if (reason := why_stale(stack.framework)) is not None:
+            if stack.framework.own_folder is None:
+                raise UsageError(reason)
+            lock(stack.framework)
     roots = (*stack.framework.dependencies, *stack.server.needs(stack.framework.interface))
     return subset(stack.framework.lock.read_text(), roots)
 

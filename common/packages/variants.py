@@ -132,11 +132,11 @@ def framework_from_checkout(
 def framework_from_folder(folder: Path) -> Framework:
     """Return the framework in a folder laid out like those under ``frameworks/``, with ``LOCAL`` added to its name.
 
-    It is locked unless it has a fitting lock. Raise ``FailedError`` if its requirements cannot be met.
+    It is locked if it has no lock. Raise ``FailedError`` if its requirements cannot be met.
     """
     loaded = Framework.load(folder.resolve())
     framework = replace(loaded, name=f"{loaded.name.lower()}{LOCAL}", own_folder=loaded.folder)
-    if why_stale(framework) is not None:
+    if not framework.lock.exists():
         lock(framework)
     return framework
 
@@ -169,18 +169,19 @@ def source_digest(source: Path) -> str:
     return digest.hexdigest()[:DIGEST_LENGTH]
 
 
-def _sources(folder: Path, ignored: frozenset[str] = _BUILT) -> Iterator[Path]:
+def _sources(folder: Path, ignored: frozenset[str] = _BUILT, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
     """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top.
 
-    Links to folders, which may lead in circles, are not followed.
+    Links are followed, but not back to the folder or to those ``above`` it, which would lead in circles.
     """
+    inside = above | {folder.resolve()}
     for path in folder.iterdir():
         if path.name.startswith(".") or path.name in _INSTALLED | ignored or path.suffix == ".egg-info":
             continue
         if path.is_file():
             yield path
-        elif path.is_dir() and not path.is_symlink() and not (path / "pyvenv.cfg").exists():
-            yield from _sources(path, frozenset())
+        elif path.is_dir() and path.resolve() not in inside and not (path / "pyvenv.cfg").exists():
+            yield from _sources(path, frozenset(), inside)
 
 
 def _wheel(source: Path, root: Path) -> Path:

@@ -87,10 +87,10 @@ SUMMARIES: Mapping[str, type[msgspec.Struct]] = {
 """Every kind of ``summary.json`` by the experiments that end in it."""
 
 _VISITS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(AnyVisit)
-PAGE = ROOT / "docs" / "records.md"
+DOCUMENTATION = ROOT / "docs" / "records.md"
 SCHEMAS = ROOT / "loadtests" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-HEAD = f"""# Records
+_HEAD = f"""# Records
 
 Every command that measures writes one folder under `loadtests/results/` (or `OUT=`): `run.json`, the manifest, before
 the first visit; one line of `visits.jsonl` after each visit and before the next; `summary.json` at the end, computed
@@ -150,13 +150,13 @@ class Bill(Struct, frozen=True, kw_only=True):
     unknown: Annotated[dict[str, list[str]], says("What is not known of stacks, by what it is: images, memory.")]
 
 
-def page() -> str:
-    """Return the page as Markdown."""
+def documentation() -> str:
+    """Return the text of ``docs/records.md``, in Markdown."""
     kinds = [*AnyRun.__args__, *AnyVisit.__args__, *SUMMARIES.values(), Bill]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="{name}")
     files = {kind.__name__: file for kind, file in _files()}
     order = [*files, *(name for name in schemas if name not in files)]
-    return "\n".join([HEAD, *(line for name in order for line in _section(name, schemas[name], files.get(name)))])
+    return "\n".join([_HEAD, *(line for name in order for line in _section(name, schemas[name], files.get(name)))])
 
 
 def schemas() -> dict[Path, str]:

@@ -106,8 +106,8 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     requests_per_cpu_s: Annotated[
         Interval | None,
         says(
-            "Correct answers per CPU-second of the server, shown as req/s per vCPU, adjusted where cells missed rounds "
-            "of others. In sliced runs, the interval leaves out what all cells of a round share."
+            "Correct answers per CPU-second of the server, shown as req/s per vCPU, adjusted for rounds that some "
+            "cells missed. In sliced runs, the interval leaves out what all cells of a round share."
         ),
     ]
     over_floor_s: Annotated[

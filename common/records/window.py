@@ -149,8 +149,8 @@ class Load(Struct, frozen=True, kw_only=True):
     throttled_s: Annotated[
         float | None,
         says(
-            "Time that the CPU quota throttled the server; of a sliced window, its share of the time throttled in all "
-            "slices; null without a quota."
+            "Time that the CPU quota throttled the server; in a sliced window, the time throttled over all slices, "
+            "scaled to the share of the loaded time that counts; null without a quota."
         ),
     ]
     throttled_periods: Annotated[

@@ -38,7 +38,7 @@ def local_registry(folder: Path, *, host: str = HOST, htpasswd: Path | None = No
             lambda: _address(registry, host) is not None,
             registry.exit_reason,
             name=PROGRAM,
-            output=registry.last_lines,
+            output=registry.output,
         )
         yield _address(registry, host) or ""
 

@@ -109,7 +109,7 @@ def started(
                 lambda: traits.is_ready(probe),
                 exit_reason,
                 name=name,
-                output=lambda: _with_log(container, "It is still running"),
+                output=lambda: _log(container),
             ),
             exit_reason=exit_reason,
         )
@@ -246,5 +246,10 @@ def _exit_status(container: Container) -> str:
 
 
 def _with_log(container: Container, reason: str) -> str:
-    tail = last_lines(container.logs(tail=TAIL_LINES).decode(errors="replace"), TAIL_LINES)
+    tail = last_lines(_log(container), TAIL_LINES)
     return f"{reason}; the end of its log: {tail}" if tail else f"{reason}; its log is empty"
+
+
+def _log(container: Container) -> str:
+    """Return the end of what the container's process has printed."""
+    return str(container.logs(tail=TAIL_LINES).decode(errors="replace"))

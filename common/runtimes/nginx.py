@@ -137,7 +137,7 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningSer
         )
         line = [str(_program()), "-e", "stderr", "-c", str(folder / "conf")]
         with supervised(line, cwd=folder, cores=cores) as program:
-            wait_until(lambda: responds(url), program.exit_reason, name=name, output=program.last_lines)
+            wait_until(lambda: responds(url), program.exit_reason, name=name, output=program.output)
             yield RunningServer(
                 url=url,
                 client_prefix=(),

@@ -48,7 +48,7 @@ def started(
             cpu_meter=program.tree_meter,
             memory_meter=program.tree_meter,
             wait_until_ready=lambda: wait_until(
-                lambda: responds(url), program.exit_reason, name=stack.name, output=program.last_lines
+                lambda: responds(url), program.exit_reason, name=stack.name, output=program.output
             ),
             exit_reason=program.exit_reason,
         )

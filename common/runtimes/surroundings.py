@@ -77,5 +77,5 @@ def proxied(serving: AbstractContextManager[RunningServer]) -> Iterator[RunningS
             def exit_reason() -> str | None:
                 return running.exit_reason() or proxy.exit_reason()
 
-            wait_until(lambda: responds(url), exit_reason, name=PROXY, output=proxy.last_lines)
+            wait_until(lambda: responds(url), exit_reason, name=PROXY, output=proxy.output)
             yield replace(running, url=url, client_prefix=(), exit_reason=exit_reason)

@@ -22,12 +22,15 @@ def rates_of(run: LoadRun, values: Values, seen: Mapping[str, Collection[Verdict
     """Return the interval of each cell that has ``values``, by round; ``seen`` are the verdicts on each cell.
 
     The cells of a sliced round are measured together, so the intervals leave out what a round does to all of them. In
-    other designs the intervals include it, and the estimates are adjusted if some cells missed rounds of others. The
-    values of a cell that is not sound adjust no other. They, and those of cells that share no rounds, are taken as they
-    are.
+    other designs the intervals include it, and the estimates are adjusted if some cells missed rounds of others.
+
+    The values of a cell that is not sound adjust no other, and are taken as they are; but a verdict on all cells, such
+    as that of a generator on the server's cores, says nothing against one of them. Unless common rounds link all cells
+    that are left, all values are taken as they are.
     """
     plain = {name: one for name in values if (one := log_interval(list(values[name].values()))) is not None}
-    together = {name: values[name] for name in plain if is_sound(seen[name])}
+    of_all = frozenset[Verdict]().union(*seen.values()).intersection(*(seen[name] for name in plain))
+    together = {name: values[name] for name in plain if is_sound(set(seen[name]) - of_all)}
     if not are_connected(together) or (run.slicing is None and _share_all_rounds(together)):
         return plain
     fitted = adjusted(together)

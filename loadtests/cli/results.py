@@ -20,7 +20,7 @@ from common.errors import UsageError
 from common.host.folders import write_file
 from common.host.machine import machine
 from common.records.figure import Figure
-from common.records.files import PAGE, SCHEMAS, page, schemas
+from common.records.files import DOCUMENTATION, SCHEMAS, documentation, schemas
 from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, Question, bill_notes, bill_table, make_bill
@@ -164,7 +164,7 @@ def badge(
 def records() -> None:
     """Write docs/records.md and the JSON Schemas, which document what a run writes."""
     SCHEMAS.mkdir(exist_ok=True)
-    for file, text in {PAGE: page(), **schemas()}.items():
+    for file, text in {DOCUMENTATION: documentation(), **schemas()}.items():
         file.write_text(text)
         Terminal().results.print(f"wrote {file}", soft_wrap=True)
 

@@ -152,7 +152,10 @@ def _measure(
         first = server.answered()
         try:
             wait_until(
-                lambda: server.answered() > first + 10 * cell.connections, program.exit_reason, name=cell.generator
+                lambda: server.answered() > first + 10 * cell.connections,
+                program.exit_reason,
+                name=cell.generator,
+                output=program.output,
             )
         except FailedError as error:
             return replace(visit, error=str(error))

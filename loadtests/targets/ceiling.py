@@ -26,7 +26,7 @@ def null_server(cores: Sequence[int], *times_s: float) -> Iterator[RunningServer
     url = f"http://{HOST}:{port}"
     line = [sys.executable, "-m", "loadtests.targets.null_server", str(port), *map(str, times_s)]
     with supervised(line, cwd=ROOT, cores=cores) as program:
-        wait_until(lambda: responds(url), program.exit_reason, name="the null server")
+        wait_until(lambda: responds(url), program.exit_reason, name="the null server", output=program.output)
         yield RunningServer(url=url, client_prefix=(), cpu_meter=program.tree_meter, exit_reason=program.exit_reason)
 
 

@@ -59,7 +59,7 @@ def counting_server(cores: Sequence[int]) -> Iterator[CountingServer]:
     with temporary_folder("server") as folder:
         line = _nginx_line(nginx, folder, port) if nginx else _python_line(port)
         with supervised(line, cwd=ROOT, cores=cores) as program:
-            wait_until(lambda: responds(url), program.exit_reason, name="the counting server")
+            wait_until(lambda: responds(url), program.exit_reason, name="the counting server", output=program.output)
             asked = 0
 
             def answered() -> int:

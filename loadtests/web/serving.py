@@ -113,7 +113,8 @@ def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal,
 
 def _announce(stack_url: str, where: WebUi, login: str, desk: Desk) -> None:
     path = "/login" if where.is_public else "/"
-    wait_until(lambda: responds(where.url, path), desk.locust.exit_reason, name="Locust's web UI")
+    locust = desk.locust
+    wait_until(lambda: responds(where.url, path), locust.exit_reason, name="Locust's web UI", output=locust.output)
     desk.terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
     desk.terminal.results.print(where.url, soft_wrap=True, markup=False)
 

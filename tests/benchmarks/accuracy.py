@@ -119,7 +119,8 @@ def measured(connections: int, *times_s: float) -> tuple[Load, list[int]]:
     ):
         os.sched_setaffinity(server.pid, cores[:1])
         try:
-            wait_until(lambda: responds(f"http://{HOST}:{port}"), lambda: _exit_status(server), name="the null server")
+            url = f"http://{HOST}:{port}"
+            wait_until(lambda: responds(url), lambda: _exit_status(server), name="the null server", output=str)
             file = Path(to) / "load.json"
             subprocess.run(locust(port, file, cores[-1], connections), cwd=ROOT, check=True, capture_output=True)
             load = decode(file.read_bytes(), Load, what="load", source=file.name)

@@ -61,9 +61,13 @@ def test_option_of_pip_becomes_a_variable_of_uv(options: dict[str, str], variabl
     assert as_uv_variables(options) == variables
 
 
-def test_missing_folders_of_wheels_are_left_out(tmp_path: Path) -> None:
-    links = f"{tmp_path} {tmp_path}/missing https://wheels.example/"
-    assert as_uv_variables({"find-links": links}) == {"UV_FIND_LINKS": f"{tmp_path},https://wheels.example/"}
+def test_missing_folders_of_wheels_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "wheels").mkdir()
+    links = f"{tmp_path} {tmp_path}/missing ~/wheels https://wheels.example/"
+    assert as_uv_variables({"find-links": links}) == {
+        "UV_FIND_LINKS": f"{tmp_path},{tmp_path}/wheels,https://wheels.example/"
+    }
 
 
 def test_indexes_that_are_files_of_this_machine_can_be_left_out() -> None:

@@ -12,9 +12,9 @@ from common.catalog.frameworks import Framework, Interface
 from common.catalog.servers import SERVERS, Server
 from common.catalog.stacks import image_tag, images, stacks
 from common.errors import FailedError, UsageError
-from common.packages import variants
+from common.packages import locks, variants
 from common.packages.environments import environment
-from common.packages.locks import lock
+from common.packages.locks import lock, stack_requirements
 from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
 BACKEND = """\
@@ -160,13 +160,26 @@ def test_folder_of_ones_own_is_a_framework_and_gets_a_lock(toy: Framework, tmp_p
 
 
 @pytest.mark.usefixtures("toy")
-def test_folder_of_ones_own_is_locked_again_only_if_its_lock_no_longer_fits(tmp_path: Path) -> None:
+def test_stale_lock_of_a_folder_of_ones_own_is_written_anew_once_it_is_needed(tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere" / "my-app"
-    for needed, version in (("toy<2", "1.0"), ("toy>=2", "2.0")):
-        write_framework(folder, needed)
-        assert variants.framework_from_folder(folder).version == version
-    with mock.patch.object(variants, "lock", side_effect=AssertionError):
-        assert variants.framework_from_folder(folder).version == "2.0"
+    write_framework(folder, "toy<2")
+    variants.framework_from_folder(folder)
+    write_framework(folder, "toy>=2")
+    own = variants.framework_from_folder(folder)
+    assert own.version == "1.0"
+    assert "toy==2.0 " in stack_requirements(native(own))
+    assert own.version == "2.0"
+    with mock.patch.object(locks, "run_uv", side_effect=AssertionError):
+        stack_requirements(native(variants.framework_from_folder(folder)))
+
+
+def test_a_lock_that_cannot_be_written_is_named(toy: Framework) -> None:
+    toy.lock.unlink()
+    toy.lock.symlink_to("/nowhere/requirements.lock")
+    with pytest.raises(
+        UsageError, match=r"^/.*/toy/requirements\.lock cannot be written: No such file or directory\.$"
+    ):
+        lock(toy)
 
 
 @pytest.mark.parametrize("folder", ["{tmp_path}/nothing", "~nosuchuser/nothing"])
@@ -214,11 +227,22 @@ def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checko
     assert variants.source_digest(checkout) == before
 
 
-def test_links_to_folders_are_not_followed(checkout: Path) -> None:
+def test_links_that_lead_in_circles_are_not_followed(checkout: Path) -> None:
     before = variants.source_digest(checkout)
     for name in ("a", "b"):
         (checkout / name).symlink_to(".")
     assert variants.source_digest(checkout) == before
+
+
+def test_a_package_that_is_a_link_changes_the_digest_of_a_checkout(checkout: Path, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "x.py"
+    file.parent.mkdir()
+    (file.parent / "back").symlink_to(checkout)
+    (checkout / "linked").symlink_to(file.parent)
+    file.write_text("before = 1\n")
+    before = variants.source_digest(checkout)
+    file.write_text("after = 1\n")
+    assert variants.source_digest(checkout) != before
 
 
 @pytest.mark.parametrize("name", ["build", "dist", "venv"])

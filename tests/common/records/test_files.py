@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 
 from common.errors import UsageError
-from common.records.files import PAGE, SCHEMAS, decode_run, page, schemas
+from common.records.files import DOCUMENTATION, SCHEMAS, decode_run, documentation, schemas
 from common.records.schema import decode
 from common.records.summary import Summary
 from loadtests.campaign.store import RunFolder
@@ -55,4 +55,4 @@ def test_an_invalid_record_is_reported_with_its_field() -> None:
 
 
 def test_the_page_describes_the_records() -> None:
-    assert PAGE.read_text() == page(), "run: make records"
+    assert DOCUMENTATION.read_text() == documentation(), "run: make records"

@@ -269,7 +269,7 @@ def test_a_server_that_does_not_come_up_in_time_is_reported_with_the_end_of_its_
     served = serve(
         stack, image_tag(stack, SLIM), Size(), cores=CORES, traits=common.runtimes.container.ImageTraits(is_ready=asked)
     )
-    late = r"was not ready within 0 s\. It is still running; the end of its log: .*GET /hello"
+    late = r"was not ready within 0 s\. It is still running; the end of its output: .*GET /hello"
     with pytest.raises(FailedError, match=late), served:
         pytest.fail("served a stack that is not ready")
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from common.records.run import Design, LoadRun
-from common.records.summary import Interval
+from common.records.summary import Interval, Verdict
 from loadtests.analysis.rates import rates, rates_of
 from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.spread import Values
@@ -72,6 +72,16 @@ def test_the_interval_of_a_stack_that_missed_rounds_holds_what_is_not_known_of_t
     widths = [math.log((one.high or 0) / (one.low or 1)) for one in (missed, plain)]
     assert widths[0] > 3 * widths[1]
     assert whole == log_interval(list(UNTIL_8["b"].values()))
+
+
+@pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
+def test_a_verdict_on_all_stacks_changes_no_rate(changes: dict[str, object]) -> None:
+    """One that others do not have sets a stack apart all the same."""
+    made, values = run([], **changes), UNTIL_5 | UNTIL_8 | {"c": {n: 5000.0 * n for n in range(1, 9)}}
+    alike = rates_of(made, values, {"a": (), "b": (), "c": (Verdict.WRONG_ANSWERS,)})
+    on_one_core = dict.fromkeys("ab", (Verdict.SHARED_CORE,))
+    assert rates_of(made, values, on_one_core | {"c": (Verdict.SHARED_CORE, Verdict.WRONG_ANSWERS)}) == alike
+    assert alike["a"] != _rates(made, values)["a"]
 
 
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
