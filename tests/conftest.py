@@ -1,5 +1,6 @@
 """Fixtures that more than one test module uses."""
 
+import gc
 import math
 import os
 import secrets
@@ -44,6 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
                 item.add_marker(pytest.mark.parallel)
     yield  # pytest takes away what was not asked for
     items[:] = _longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    """Have garbage collections during the tests pass over everything that exists by now, which is a lot."""
+    gc.freeze()
 
 
 def _longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
