@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +13,10 @@ from common.errors import UsageError
 from common.records.run import LoadRun
 from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
+from common.words import counted
 from loadtests.analysis.comparison import ALPHA, decision
-from loadtests.analysis.values import by_cell, values_by_round
-from loadtests.analysis.verdicts import is_sound, is_valid
+from loadtests.analysis.values import by_cell, values_of
+from loadtests.analysis.verdicts import is_sound, is_valid, sentences
 from loadtests.statistics.intervals import geometric, holm, log_interval, student_t
 
 MACHINE = (
@@ -28,6 +29,7 @@ VARIABLES = {
     "delay_ms": "DELAY",
     "design": "DESIGN",
     "generator_workers": "GENERATOR_WORKERS",
+    "memory_bytes": "MEMORY",
     "objective": "OBJECTIVE",
     "rate": "RATE",
     "runtime": "RUNTIME",
@@ -38,6 +40,8 @@ VARIABLES = {
     "worker_count": "WORKERS",
 }
 """The variables that set what two runs must have in common, by their names in the records."""
+FEWEST_TO_TEST = 2
+"""The fewest rounds of each run in which a cell needs a value: of a single one the spread is not known."""
 CARRY_OVER = 0.6
 """The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
 
@@ -53,15 +57,23 @@ class RecordedRun(NamedTuple):
 def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pair, ...], list[str]]:
     """Compare every cell that both runs have, with Holm's adjustment over all cells; ratios are ``a`` over ``b``.
 
-    Return the pairs, and a sentence for each cell that is left out since a run has no sound number for it. Raise
-    ``UsageError`` if the runs were made in different ways or have no cell in common. Anything that changed on the
-    machine between the two runs is part of every difference; only a comparison within one run cancels it.
+    Return the pairs, and sentences with the cells that are left out since a run has no sound number for them, or one
+    of a single round. Raise ``UsageError`` if the runs were made in different ways, if the controls of one differ, or
+    if they have no cell in common. Anything that changed on the machine between the two runs is part of every
+    difference; only a comparison within one run cancels it.
     """
     _require_same_conditions(a.run, b.run)
-    first, second, left_out = _values(a), _values(b), _left_out(a, b)
-    names = [name for name, values in first.items() if min(len(values), len(second.get(name, ()))) > 1]
-    if not (names := [name for name in names if name not in left_out]):
-        why = "".join(f" {sentence}" for sentence in left_out.values())
+    for recorded in (a, b):
+        _require_trusted(recorded)
+    first, second = _values(a), _values(b)
+    common = [name for name in first if name in second]
+    faults = [(one.run.id, _faults(one.summary, values, common)) for one, values in ((a, first), (b, second))]
+    left_out = [
+        f"left out because of run {run}: {sentence}" for run, of_run in faults for sentence in sentences(of_run.items())
+    ]
+    names = [name for name in common if not any(of_run[name] for _, of_run in faults)]
+    if not names:
+        why = "".join(f" {sentence}" for sentence in left_out)
         ids = f"runs {a.run.id} and {b.run.id}"
         raise UsageError(f"{ids} have no cell in common with a sound value in two rounds of each.{why}")
     tests = [welch(first[name], second[name], math.log1p(margin)) for name in names]
@@ -77,23 +89,32 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pa
         )
         for name, (ratio, _, _), p, q in zip(names, tests, different, equivalent, strict=True)
     )
-    return pairs, list(left_out.values())
+    return pairs, left_out
 
 
-def _left_out(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
-    """Return the cells of both runs for which one of them has no sound number, each with the reason."""
-    rows = [(recorded.run.id, row) for recorded in (b, a) for row in stack_rows(recorded.summary)]
-    common = {row.cell for row in a.summary.cells} & {row.cell for row in b.summary.cells}
-    return {
-        row.cell: f"{row.cell} of {name} is left out: {reason}"
-        for name, row in rows
-        if row.cell in common and (reason := _fault(row)) is not None
-    }
+def _require_trusted(recorded: RecordedRun) -> None:
+    """Raise ``UsageError`` if the controls of a run put all of its numbers in doubt."""
+    controls = recorded.summary.controls
+    if controls is not None and controls.warnings:
+        why = " ".join(f"{verdict}: {seen}" for verdict, seen in controls.warnings.items())
+        raise UsageError(f"run {recorded.run.id} cannot be compared: {why}")
 
 
-def _fault(row: CellSummary) -> str | None:
-    """Return why a cell's number is not sound, whatever the number of its rounds, which a test takes into account."""
-    return next((f"{name}: {seen}" for name, seen in row.doubts.items() if not is_sound({Verdict(name)})), None)
+def _faults(
+    summary: Summary, values: Mapping[str, Sequence[float]], names: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """Return what keeps each of these cells from being compared, by its verdict; nothing of those that can be."""
+    return {row.cell: _fault(row, len(values[row.cell])) for row in summary.cells if row.cell in names}
+
+
+def _fault(row: CellSummary, rounds: int) -> dict[str, str]:
+    """Return why a cell's number is not sound, or stands on fewer rounds than a test needs."""
+    for name, seen in row.doubts.items():
+        if not is_sound({Verdict(name)}):
+            return {name: seen}
+    if rounds >= FEWEST_TO_TEST:
+        return {}
+    return {Verdict.TOO_FEW_ROUNDS: f"{counted(rounds, 'round')}; {FEWEST_TO_TEST} are the fewest to compare runs by."}
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
@@ -176,8 +197,9 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
         )
     for name, value in first.items():
         if value != second[name]:
+            was, now = (_shown(name, one) for one in (value, second[name]))
             raise UsageError(
-                f"run {a.id} has {VARIABLES.get(name, name)}={value}, but run {b.id} has {second[name]}. "
+                f"run {a.id} has {VARIABLES.get(name, name)}={was}, but run {b.id} has {now}. "
                 "Compare runs made in the same way."
             )
     for name in MACHINE:
@@ -192,23 +214,24 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
 def _conditions(run: LoadRun) -> dict[str, object]:
     """Return what two runs must have in common, so that a difference is not one of how they were measured.
 
-    The number of slices depends on how many stacks a run has: it makes a rate more precise, not another one.
+    What a user sets comes before what follows from it, such as the length of a slice from the vCPUs. The number of
+    slices depends on how many stacks a run has: it makes a rate more precise, not another one.
     """
     setup, slicing = run.setup, run.slicing
     own = {
-        "runtime": run.runtime,
         "design": run.design,
         "load_path": setup.load_path,
         "slice_s": slicing and slicing.slice_s,
         "skipped_s": slicing and slicing.skipped_s,
     }
-    return own | dataclasses.asdict(setup.size) | structs.asdict(setup.load)
+    return {"runtime": run.runtime} | dataclasses.asdict(setup.size) | structs.asdict(setup.load) | own
 
 
-def _values(recorded: RecordedRun) -> Mapping[str, list[float]]:
-    windows = by_cell(recorded.windows)
-    return {
-        cell.name: list(values_by_round(windows[cell.name]).values())
-        for cell in recorded.run.cells
-        if cell.control_of is None
-    }
+def _shown(name: str, value: object) -> object:
+    return f"{value / 1024**2:.0f} MB" if name == "memory_bytes" and isinstance(value, int) else value
+
+
+def _values(recorded: RecordedRun) -> dict[str, list[float]]:
+    """Return the values of each cell but the controls, in the order of its rounds."""
+    cells = [cell for cell in recorded.run.cells if cell.control_of is None]
+    return {name: list(one.values()) for name, one in values_of(cells, by_cell(recorded.windows)).items()}

@@ -233,9 +233,12 @@ def _share(setup: Setup, load: Load) -> float:
 def _way_out_for_generator(setup: Setup, loads: Sequence[Load]) -> str:
     if setup.usable_generator_cores == len(setup.generator_cores):
         return "Give it more cores, or the server a smaller VCPU."
-    if any(load.steps for load in loads):  # only one process can climb
+    if setup.load.requests or any(load.steps for load in loads):  # only one process can send these, or climb
         return "Give the server a smaller VCPU."
-    return "It left cores unused: raise GENERATOR_WORKERS= in make loadtest, or give the server a smaller VCPU."
+    workers = "raise GENERATOR_WORKERS= in make loadtest"
+    if any(load.slices for load in loads):  # which several processes cannot make
+        workers += ", which then measures one server after the other, so that its rates cannot be compared with these"
+    return f"It left cores unused: {workers}, or give the server a smaller VCPU."
 
 
 def _objective_reasons(loads: Sequence[Load]) -> Iterator[Reason]:

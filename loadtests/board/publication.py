@@ -98,9 +98,9 @@ def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
 
 
 def with_results(readme: str, published: Path) -> str:
-    """Return ``readme`` with the table of ``hello`` between its markers, of what comes first among the published runs.
+    """Return ``readme`` with the table of the first published run of ``hello`` between its markers.
 
-    It is returned as it is where nothing of ``hello`` is published.
+    Without such a run it is returned unchanged.
     """
     series = next((one for one in _published(published) if one[0][0].setup.load.scenario == SCENARIO), None)
     if series is None:
@@ -210,7 +210,7 @@ def _finished_load_tests() -> Iterator[RunFolder]:
 
 
 def _is_load_test_with_summary(folder: RunFolder) -> bool:
-    """Return whether a folder holds a load test with a summary; a history of one framework's versions is none."""
+    """Return whether a folder holds a load test with a summary. Histories do not count."""
     with suppress(UsageError):
         return (folder.folder / "summary.json").is_file() and type(folder.run()) is LoadRun
     return False

@@ -22,7 +22,7 @@ from common.tables import Form
 from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.plan import parse_duration, parse_stopping
-from loadtests.experiments.loadtest import WARMUP_S, WINDOW_S
+from loadtests.experiments.loadtest import DELAY_MS, USERS, WARMUP_S, WINDOW_S
 from loadtests.scenarios import own_requests
 from loadtests.scenarios.registry import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
@@ -154,8 +154,8 @@ class LoadParameters:
     """The load on servers, steady and in a closed loop."""
 
     scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(CLOSED)}.")] = "hello"
-    users: Users = 16
-    delay: Delay = 100
+    users: Users = USERS
+    delay: Delay = DELAY_MS
 
     def parse(self) -> LoadSpec:
         """Return the load of one window; ``UsageError`` if its scenario is unknown, needs a rate or climbs."""

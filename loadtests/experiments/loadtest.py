@@ -40,6 +40,9 @@ from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
 
 WARMUP_S = 1.0
 WINDOW_S = 2.0
+USERS = 16
+DELAY_MS = 100
+"""The connections, and what each request of a scenario that sleeps waits, unless ``USERS=`` or ``DELAY=`` is given."""
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
 TOGETHER = frozenset({Design.SLICED, Design.DUET})
@@ -225,7 +228,8 @@ def why_unfinished(folder: RunFolder) -> str | None:
     run, visits = folder.run(), folder.visits()
     assert isinstance(run, LoadRun)
     if unchecked := [cell.name for cell in run.cells if cell.conformance is None]:
-        return f"{unchecked[0]} was never checked against the contract, as no stack of make web is. Run: make loadtest"
+        seen = f"{unchecked[0]} was not checked against the contract; make web does not check its stacks"
+        return f"{seen}. Run: make loadtest"
     with misfits_named(folder.folder):
         if LoadTest(run).is_complete(visits):
             return None
@@ -290,7 +294,8 @@ def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
     if run.stopping.precision:
         if all(one.reason is DropReason.FAILED for one in dropouts(run, windows).values()):
             return f"no stack is left that can be measured after {counted(made, 'round')}"
-        return f"every interval is within {run.stopping.precision:.1%} after {counted(made, 'round')}"
+        narrow = f"every sound stack's interval was within {run.stopping.precision:.1%} when it dropped out"
+        return f"{narrow}; {counted(made, 'round')} measured"
     found = pairs_of(run, windows)
     if not found:
         return f"no two stacks can be compared after {counted(made, 'round')}"

@@ -173,7 +173,7 @@ def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
 
 def cut(count: int, most: int) -> str:
     """Return the sentence that a caption ends with if only the first ``most`` of some marks are drawn."""
-    return f" Only the first {most} of {count} are drawn; the report has the numbers of all." if count > most else ""
+    return f" Only the first {most} of {count} are drawn; the report's tables have them all." if count > most else ""
 
 
 def _bounds(value: Interval, show: Callable[[float], str]) -> str:

@@ -14,15 +14,20 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT_PYTHON
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject, subject_of
+from common.records.load import Arrivals, LoadSpec, Tool
 from common.records.run import Cell, Guest
 from common.records.summary import DropReason
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, requests_per_cpu_s
+from loadtests.board.rows import SCENARIO
+from loadtests.experiments.loadtest import DELAY_MS, USERS
 from loadtests.page.charts import Scale, fitted, line, picture, text
 from loadtests.page.columns import BYTES_PER_MB
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
+from loadtests.scenarios import own_requests
+from loadtests.scenarios.registry import SCENARIOS
 
 DROPPED = {
     DropReason.RESOLVED: "each of its pairs was decided",
@@ -88,7 +93,7 @@ def _part(
         divergences=cell.conformance.divergences if cell.conformance else {},
         windows=_window_dots(subject.name + page.test.under, made) if page.test and made else None,
         not_as_planned=[*_not_as_planned(page.test, name, made)] if page.test else [],
-        command=_command(page, subject, cell),
+        command=_command(page.test.run.setup.load if page.test and name else None, subject, cell),
     )
 
 
@@ -183,13 +188,16 @@ def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterat
         yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
 
 
-def _command(page: Page, subject: Subject, cell: Cell) -> str:
-    """Return the command that measures the stack again; what no record can know is a word to fill in."""
+def _command(load: LoadSpec | None, subject: Subject, cell: Cell) -> str:
+    """Return the command that measures the stack again under a load, by default the usual one.
+
+    What no record can know is a word to fill in.
+    """
     if cell.framework.endswith(LOCAL):
         return ""
     given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
-    if page.test is not None and not page.test.gives_rates:
-        given |= {"PATHS": "FILE"} if page.test.run.setup.load.requests else {"SCENARIO": page.test.scenario}
+    if load is not None:
+        given |= _load_variables(load)
     return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
 
 
@@ -201,6 +209,23 @@ def _stack_variables(subject: Subject, cell: Cell) -> dict[str, str | None]:
         "RUNTIME": subject.runtime if subject.runtime is not Runtime.DOCKER else None,
         "PYTHON": cell.python_asked if cell.python_asked not in {None, DEFAULT_PYTHON} else None,
     }
+
+
+def _load_variables(load: LoadSpec) -> dict[str, str | None]:
+    """Return the variables of a load that are not at their defaults."""
+    default_rate = SCENARIOS[load.scenario].default_rate if load.scenario in SCENARIOS else None
+    values: dict[str, tuple[object, object]] = {
+        "SCENARIO": (load.scenario, own_requests.NAME if load.requests else SCENARIO),
+        "PATHS": ("FILE" if load.requests else None, None),
+        "USERS": (load.users, USERS),
+        "DELAY": (load.delay_ms, DELAY_MS),
+        "RATE": (load.rate, default_rate),
+        "ARRIVALS": (load.arrivals, Arrivals.CONSTANT),
+        "OBJECTIVE": (load.objective, None),
+        "TOOL": (load.tool, Tool.LOCUST),
+        "GENERATOR_WORKERS": (load.generator_workers, 0),
+    }
+    return {name: str(value) for name, (value, default) in values.items() if value not in (None, default)}
 
 
 def _guest_variables(guest: Guest) -> dict[str, str | None]:

@@ -223,11 +223,11 @@ def short_markdown(run: LoadRun, summary: Summary, repeated: Sequence[RepeatedRa
 
     ``repeated`` is what repetitions of the run say together with it: their rates and intervals replace its own.
     """
-    rates = {one.cell: one.requests_per_cpu_s for one in repeated}
+    together = {one.cell: one.requests_per_cpu_s for one in repeated}
     ranked = []
     for row, texts in zip(summary.cells, rows(run, summary), strict=True):
         shown = dict(zip(HEADINGS, texts, strict=True))
-        if rate := rates.get(row.cell):
+        if rate := together.get(row.cell):
             shown |= {RATE: estimate(rate), INTERVAL: bounds(rate)}
         if row.rank:
             ranked.append([shown[heading] for heading in SHORT])

@@ -25,7 +25,7 @@ SCENARIOS = _find()
 STEADY = tuple(name for name, scenario in SCENARIOS.items() if scenario.climbs is None)
 """Scenarios whose load is the same from beginning to end."""
 CLOSED = tuple(name for name in STEADY if not SCENARIOS[name].open_loop)
-"""Those of them without a rate."""
+"""Steady scenarios without an arrival rate: a closed loop."""
 
 
 def scenario_for(load: LoadSpec) -> type[Scenario]:

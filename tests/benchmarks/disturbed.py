@@ -24,7 +24,7 @@ from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.records.window import Window
 from loadtests.analysis.comparison import better_of
-from loadtests.analysis.values import by_cell, values_by_round
+from loadtests.analysis.values import by_cell, values_of
 from loadtests.campaign.store import RunFolder
 from loadtests.registry import experiment_of
 
@@ -42,8 +42,8 @@ class Made:
         run, visits = RunFolder(folder=folder).run(), RunFolder(folder=folder).visits()
         assert isinstance(run, LoadRun)
         summary: Summary = experiment_of(run).summarise(visits)
-        windows = by_cell(one for one in visits if isinstance(one, Window))
-        self.values = {cell.name: values_by_round(windows[cell.name]) for cell in run.cells if cell.control_of is None}
+        windows_of = by_cell(one for one in visits if isinstance(one, Window))
+        self.values = values_of((cell for cell in run.cells if cell.control_of is None), windows_of)
         rows = [row for row in summary.cells if row.cell in self.values and row.rank is not None]
         self.is_ranked = len(rows) == len(self.values)
         self.rates = {row.cell: row.requests_per_cpu_s.estimate for row in rows if row.requests_per_cpu_s is not None}

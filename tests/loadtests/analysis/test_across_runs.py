@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from scipy import stats
 
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.records.load import OwnRequest, Rate, Tool
 from common.records.run import Design, LoadRun, Machine
@@ -47,6 +48,10 @@ def test_runs_made_in_the_same_way_are_compared() -> None:
     ("changes", "reason"),
     [
         ({"vcpu": 0.5}, "VCPU=1.0, but run new has 0.5"),
+        ({"vcpu": 0.5, "slicing": SLICING, "design": Design.SLICED}, "VCPU=1.0, but run new has 0.5"),
+        ({"scenario": "sleep", "slicing": SLICING, "design": Design.SLICED}, "SCENARIO=hello, but run new has sleep"),
+        ({"memory_bytes": 256 * 2**20}, "MEMORY=None, but run new has 256 MB"),
+        ({"runtime": Runtime.DOCKER, "memory_bytes": 256 * 2**20}, "RUNTIME=process, but run new has docker"),
         ({"users": 4}, "USERS=16, but run new has 4"),
         ({"design": Design.SLICED}, "DESIGN=alone, but run new has sliced"),
         ({"worker_count": 4}, "WORKERS=None, but run new has 4"),
@@ -68,11 +73,15 @@ def test_runs_of_more_and_of_fewer_stacks_are_compared_although_their_slices_are
 
 
 def test_a_run_whose_controls_differ_is_not_compared() -> None:
-    cells = [cell("a+b"), cell("a+b#2", control_of="a+b")]
-    levels = {"a+b": 1000, "a+b#2": 2000}
+    """The reason is given once, not for each stack."""
+    cells = [cell("a+b"), cell("c+d"), cell("a+b#2", control_of="a+b")]
+    levels = {"a+b": 1000, "c+d": 1500, "a+b#2": 2000}
     windows = [window(one.name, number, load(levels[one.name] + number)) for number in range(1, 6) for one in cells]
-    with pytest.raises(UsageError, match=r"a\+b of new is left out: control-differs: two copies of a\+b differ by"):
-        across_runs(_recorded("old"), _with_summary(replace(run(cells), id="new"), windows), 0.05)
+    new = _with_summary(replace(run(cells), id="new"), windows)
+    for old in (_recorded("old"), new):
+        with pytest.raises(UsageError, match=r"run new cannot be compared: control-differs: two copies of a\+b") as why:
+            across_runs(old, new, 0.05)
+        assert str(why.value).count("two copies") == 1
 
 
 @pytest.mark.parametrize(
@@ -110,10 +119,41 @@ def test_a_cell_without_a_sound_number_in_both_runs_is_left_out_with_the_reason(
     )
     (pair,), (reason,) = across_runs(old, new, 0.05)
     assert pair.a == "a+b of old"
-    assert reason.startswith("c+d of new is left out: wrong-answers: wrong body x 2500.")
+    assert reason.startswith("left out because of run new: wrong-answers: c+d: wrong body x 2500.")
     first, second = (_with_summary(replace(one.run, cells=cells[1:]), one.windows) for one in (old, new))
-    with pytest.raises(UsageError, match=r"no cell in common with a sound value .* c\+d of new is left out: wrong"):
+    with pytest.raises(
+        UsageError, match=r"no cell in common with a sound value .* of run new: wrong-answers: c\+d: wrong"
+    ):
         across_runs(first, second, 0.05)
+
+
+def test_a_reason_to_leave_out_every_cell_is_given_once() -> None:
+    cells = [cell("a+b"), cell("c+d")]
+    windows = [window(one.name, number, load(1000 + number)) for number in range(1, 6) for one in cells]
+    old, new = (
+        _with_summary(replace(run(cells, generator_cores=cores), id=name), windows)
+        for name, cores in (("old", [1]), ("new", [0]))
+    )
+    with pytest.raises(UsageError, match="of run new: shared-core: all 2 cells: server and generator shared") as why:
+        across_runs(old, new, 0.05)
+    assert str(why.value).count("server and generator shared") == 1
+
+
+def test_a_cell_with_a_single_value_is_left_out_by_name() -> None:
+    cells = [cell("a+b"), cell("c+d")]
+    old, new = (
+        _with_summary(
+            replace(run(cells), id=name),
+            [window("a+b", number, load(1000 + number)) for number in range(1, 6)]
+            + [window("c+d", number, load(1000 + number)) for number in range(1, rounds + 1)],
+        )
+        for name, rounds in (("old", 5), ("new", 1))
+    )
+    (pair,), left_out = across_runs(old, new, 0.05)
+    assert pair.a == "a+b of old"
+    assert left_out == [
+        "left out because of run new: too-few-rounds: c+d: 1 round; 2 are the fewest to compare runs by."
+    ]
 
 
 @pytest.mark.usefixtures("untraced")

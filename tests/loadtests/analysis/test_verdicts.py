@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from common.records.load import Tool
+from common.records.load import OwnRequest, Tool
 from common.records.run import Cell, Conformance, Guest, LoadRun
 from common.records.summary import Verdict
 from common.records.window import LoadStep, OpenLoop, Window
 from loadtests.analysis.verdicts import is_valid, permits_ranking, verdicts
-from tests.support.records import cell, load, run, window, worker
+from tests.support.records import cell, load, run, slices, window, worker
 
 CELL = cell("a+b")
 RUN = run([CELL])
@@ -88,6 +88,11 @@ def test_a_verdict_names_what_was_seen(
         ({"generator_cores": [1]}, {}, "Give it more cores, or the server a smaller VCPU."),
         ({"generator_cores": [1, 2]}, {}, "or give the server a smaller VCPU."),
         ({"generator_cores": [1, 2]}, {"steps": [STEP]}, "limit. Give the server a smaller VCPU."),
+        (
+            {"generator_cores": [1, 2], "requests": [OwnRequest(path="/x")]},
+            {},
+            "limit. Give the server a smaller VCPU.",
+        ),
         ({"generator_cores": [1, 2], "generator_workers": 2}, {}, "Give it more cores, or"),
         ({"generator_cores": [1, 2], "tool": Tool.WRK}, {}, "Give it more cores, or"),
     ],
@@ -98,6 +103,12 @@ def test_a_generator_is_given_more_cores_only_if_it_uses_those_that_it_has(
     reason = _reasons(run([CELL], **setup), CELL, _windows(generator_cpu_s=3.8, **changes))[Verdict.GENERATOR_BOUND]
     assert way_out in reason
     assert ("raise GENERATOR_WORKERS=" in reason) is way_out.startswith("or give")
+
+
+@pytest.mark.parametrize(("changes", "said"), [({}, False), ({"slices": slices()}, True)])
+def test_workers_of_the_generator_are_said_to_end_the_slices(changes: dict[str, Any], said: bool) -> None:  # noqa: FBT001
+    reasons = _reasons(run([CELL], generator_cores=[1, 2]), CELL, _windows(generator_cpu_s=3.8, **changes))
+    assert ("one server after the other" in reasons[Verdict.GENERATOR_BOUND]) is said
 
 
 def test_five_clean_windows_are_valid() -> None:

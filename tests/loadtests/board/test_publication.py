@@ -241,7 +241,7 @@ def test_only_a_finished_load_test_is_published() -> None:
     ("changes", "rounds", "reason"),
     [
         ({}, 4, "it was interrupted. Run: make loadtest RESUME=one"),
-        ({"conformance": None}, 5, "a+b was never checked against the contract, as no stack of make web is."),
+        ({"conformance": None}, 5, "a+b was not checked against the contract; make web does not check its stacks."),
     ],
 )
 def test_a_summary_does_not_make_a_run_a_finished_one(changes: dict[str, Any], rounds: int, reason: str) -> None:

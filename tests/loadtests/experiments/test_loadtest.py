@@ -145,7 +145,9 @@ def test_the_budget_includes_canaries() -> None:
 def test_cells_drop_out_once_they_are_precise_enough() -> None:
     visits, end = _completed(_loadtest(looks=[], rounds=100, precision=0.02))
     assert len(windows_of(visits)) < 300
-    assert end.completion_reason.startswith("every interval is within 2.0%")
+    last = max(one.round for one in visits)
+    narrow = "every sound stack's interval was within 2.0% when it dropped out"
+    assert end.completion_reason == f"{narrow}; {last} rounds measured"
 
 
 def test_a_stack_drops_out_by_the_interval_that_its_row_shows() -> None:
@@ -173,6 +175,19 @@ def test_a_run_without_a_stack_that_works_does_not_end_as_a_precise_one() -> Non
     windows = [window(n, number, load(failures={"wrong body": 9})) for number in range(1, 6) for n in "ab"]
     end = LoadTest(made).remaining(windows)
     assert end.completion_reason == "no stack is left that can be measured after 5 rounds"
+
+
+def test_a_precise_run_with_a_stack_that_fails_ends_with_what_holds_of_the_sound_ones() -> None:
+    made = run([cell("a"), cell("b"), cell("c")], rounds=100, looks=[], precision=0.02, design=Design.ALONE)
+    windows = [
+        window(name, number, load(10_000 + 10 * (number % 2), failures={"wrong body": 9} if name == "c" else {}))
+        for number in range(1, 6)
+        for name in "abc"
+    ]
+    end = LoadTest(made).remaining(windows)
+    assert end.completion_reason == (
+        "every sound stack's interval was within 2.0% when it dropped out; 5 rounds measured"
+    )
 
 
 def test_no_cell_is_precise_before_the_rounds_that_a_rank_needs() -> None:

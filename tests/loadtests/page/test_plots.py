@@ -133,7 +133,7 @@ def test_a_plot_that_does_not_draw_everything_says_so(drawn: Callable[[int], Plo
     assert whole is not None
     assert cut is not None
     assert "Only the first" not in whole.caption
-    assert cut.caption.endswith(f" Only the first {most} of {most + 1} are drawn; the report has the numbers of all.")
+    assert cut.caption.endswith(f" Only the first {most} of {most + 1} are drawn; the report's tables have them all.")
     assert f"{most + 1} " not in str(re.findall("<desc>([^<]*)", cut.svg)), "described as drawn"
 
 

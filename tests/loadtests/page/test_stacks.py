@@ -6,12 +6,17 @@ import pytest
 
 from common.packages.variants import framework_from_folder
 from common.project import ROOT
-from common.records.load import OwnRequest
+from common.records.figure import Metric
+from common.records.load import Arrivals, Objective, OwnRequest, Rate, Tool
 from common.records.run import Guest
+from loadtests.campaign.store import RunFolder
+from loadtests.page.sources import Source
 from loadtests.page.stacks import stack_parts
 from loadtests.page.writing import report
-from tests.support.pages import load_test, page_of, source_of
+from tests.support.pages import load_test, page_of, source_of, with_figures
 from tests.support.records import cell, load, run, window
+
+GOLDEN = ROOT / "tests" / "golden" / "schema-2"
 
 
 def test_a_part_says_how_much_its_framework_is_used_where_that_is_known() -> None:
@@ -50,11 +55,35 @@ def test_a_server_of_ones_own_is_called_so_and_measured_again_by_its_own_variabl
             {"scenario": "paths", "requests": [OwnRequest(path="/x")]},
             "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process PATHS=FILE",
         ),
+        ({"users": 64, "delay_ms": 5}, "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process USERS=64 DELAY=5"),
+        (
+            {"scenario": "rate", "rate": Rate(share=0.5), "arrivals": Arrivals.CONSTANT},
+            "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process SCENARIO=rate",
+        ),
+        (
+            {"scenario": "rate", "rate": Rate(rps=5000.0), "arrivals": Arrivals.POISSON},
+            "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process SCENARIO=rate RATE=5000 ARRIVALS=poisson",
+        ),
+        (
+            {"scenario": "ramp", "rate": Rate(rps=500.0), "objective": Objective.parse("p99<20ms")},
+            "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process SCENARIO=ramp OBJECTIVE='p99<20ms'",
+        ),
+        (
+            {"tool": Tool.WRK, "generator_workers": 2},
+            "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process TOOL=wrk GENERATOR_WORKERS=2",
+        ),
     ],
 )
 def test_a_stack_is_measured_again_by_what_it_was_sent(sent: dict[str, Any], command: str) -> None:
     (part,) = stack_parts(page_of(load_test({"a+u": 20_000.0}, **sent)))
     assert part.command == command
+
+
+def test_only_what_the_load_test_holds_is_measured_again_under_its_load() -> None:
+    started = with_figures(Source.read(RunFolder(folder=GOLDEN / "startup")), [(Metric.START_S, 0.5)])
+    parts = stack_parts(page_of(load_test({"a+u": 20_000.0}, scenario="mixed"), started))
+    assert len(parts) > 1
+    assert [part.name for part in parts if "SCENARIO=" in part.command] == ["a+u"]
 
 
 def test_no_command_measures_a_folder_again_that_is_not_recorded() -> None:

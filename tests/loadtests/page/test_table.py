@@ -3,12 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
+from common.records.load import Tool
 from common.records.window import Window
 from loadtests.page.model import Page
 from loadtests.page.sources import Source
 from loadtests.page.table import table_rows
 from tests.support.pages import RATES, load_test, page_of, source_of
-from tests.support.records import NOON
+from tests.support.records import NOON, cell, load, run, window
 
 WRONG = "wrong body x 7200"
 UNMEASURED = "not measured: make loadtest"
@@ -68,3 +69,16 @@ def test_a_remark_is_no_reason_for_a_missing_floor() -> None:
     page = page_of(source_of(source.run, throttled))
     assert all(row.doubts for row in page.rows)
     assert _reasons(page, "slow+g")["over"] == "no floor on the same server was measured in the same rounds"
+
+
+@pytest.mark.parametrize(
+    ("requests", "timed", "tool"), [(300, {}, Tool.LOCUST), (40_000, {"latency_s": None}, Tool.WRK)]
+)
+def test_a_rate_without_a_percentile_says_what_a_percentile_takes(
+    requests: int, timed: dict[str, None], tool: Tool
+) -> None:
+    made = run([cell("a+u")], tool=tool)
+    page = page_of(source_of(made, [window("a+u", number, load(requests, **timed)) for number in range(1, 6)]))
+    reasons = _reasons(page, "a+u")
+    assert "rate" not in reasons
+    assert reasons["busy"] == "no window has the 1,000 requests, timed by Locust, that a 99th percentile takes"
