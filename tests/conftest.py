@@ -14,6 +14,7 @@ import pytest
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads of numpy's that wait take turns with the tests of other workers
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every test
 
+import hypothesis  # noqa: F401 -- its plugin for pytest would import it later, and warn of what is frozen by then
 import locust  # noqa: F401 -- before any test imports it
 from docker import DockerClient
 

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from common.catalog.frameworks import LOCAL, Framework, frameworks
 from common.catalog.inventory import load_popularity
-from common.catalog.sizes import Runtime
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON
 from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject, subject_of
-from common.records.load import Arrivals, LoadSpec, Tool
+from common.records.load import Arrivals, LoadSpec, Setup, Tool
 from common.records.run import Cell, Guest
 from common.records.summary import DropReason
 from common.records.window import Window
@@ -93,7 +93,7 @@ def _part(
         divergences=cell.conformance.divergences if cell.conformance else {},
         windows=_window_dots(subject.name + page.test.under, made) if page.test and made else None,
         not_as_planned=[*_not_as_planned(page.test, name, made)] if page.test else [],
-        command=_command(page.test.run.setup.load if page.test and name else None, subject, cell),
+        command=_command(page.test.run.setup if page.test and name else None, subject, cell),
     )
 
 
@@ -188,16 +188,16 @@ def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterat
         yield f"Not measured after round {row.dropout.after_round}: {DROPPED[row.dropout.reason]}."
 
 
-def _command(load: LoadSpec | None, subject: Subject, cell: Cell) -> str:
-    """Return the command that measures the stack again under a load, by default the usual one.
+def _command(setup: Setup | None, subject: Subject, cell: Cell) -> str:
+    """Return the command that measures the stack again, at the size and under the load of ``setup`` if there is one.
 
     What no record can know is a word to fill in.
     """
     if cell.framework.endswith(LOCAL):
         return ""
     given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
-    if load is not None:
-        given |= _load_variables(load)
+    if setup is not None:
+        given |= _size_variables(setup.size) | _load_variables(setup.load)
     return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
 
 
@@ -209,6 +209,12 @@ def _stack_variables(subject: Subject, cell: Cell) -> dict[str, str | None]:
         "RUNTIME": subject.runtime if subject.runtime is not Runtime.DOCKER else None,
         "PYTHON": cell.python_asked if cell.python_asked not in {None, DEFAULT_PYTHON} else None,
     }
+
+
+def _size_variables(size: Size) -> dict[str, str | None]:
+    """Return the variables of a size that are not at their defaults."""
+    memory = None if size.memory_bytes is None else f"{size.memory_bytes // 1024**2}m"
+    return {"VCPU": None if size.vcpu == Size().vcpu else f"{size.vcpu:g}", "MEMORY": memory}
 
 
 def _load_variables(load: LoadSpec) -> dict[str, str | None]:

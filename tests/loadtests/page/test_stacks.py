@@ -55,6 +55,10 @@ def test_a_server_of_ones_own_is_called_so_and_measured_again_by_its_own_variabl
             {"scenario": "paths", "requests": [OwnRequest(path="/x")]},
             "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process PATHS=FILE",
         ),
+        (
+            {"vcpu": 0.5, "memory_bytes": 512 * 1024**2},
+            "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process VCPU=0.5 MEMORY=512m",
+        ),
         ({"users": 64, "delay_ms": 5}, "make loadtest FRAMEWORK=a SERVER=u RUNTIME=process USERS=64 DELAY=5"),
         (
             {"scenario": "rate", "rate": Rate(share=0.5), "arrivals": Arrivals.CONSTANT},
