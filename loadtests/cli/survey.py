@@ -15,6 +15,7 @@ from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
+from common.records.experiments.footprint import FootprintRun, Weighed
 from common.records.experiments.latency import LatencyRun
 from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
@@ -288,8 +289,15 @@ def _unfinished(command: str, asked: Sequence[Subject], vcpu: float) -> RunFolde
 
 def _is_among(experiment: Experiment[Any, Any], asked: Sequence[Subject], vcpu: float) -> bool:
     """Return whether a run measures only stacks that are asked for, at the size that is asked for."""
-    run = experiment.run
-    return _vcpus(run) <= {vcpu} and all(subject_of(run, cell) in asked for cell in experiment.stacks())
+    return _vcpus(experiment.run) <= {vcpu} and set() < _measured(experiment) <= set(asked)
+
+
+def _measured(experiment: Experiment[Any, Any]) -> set[Subject]:
+    """Return the stacks of a run; where it weighs images, those, since libraries are weighed outside of them."""
+    run, cells = experiment.run, experiment.stacks()
+    if isinstance(run, FootprintRun):
+        cells = [cell.stack for cell in run.cells if cell.weighs is Weighed.IMAGE]
+    return {subject_of(run, cell) for cell in cells}
 
 
 def _vcpus(run: Run) -> set[float]:
