@@ -109,7 +109,7 @@ def carry_out(
         with _reporting_exhaustion(folder), engine_failure_named():
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
-        if experiment.resumable:
+        if experiment.why_not_resumable is None:
             terminal.say(f"interrupted; resume with: make {experiment.command} RESUME={folder.name}")
         raise
     finally:

@@ -275,14 +275,16 @@ _COMMANDS: Mapping[str, _Command] = {
 def _unfinished(command: str, asked: Sequence[Subject], vcpu: float) -> RunFolder | None:
     """Return the newest run of a command that a survey of this revision began of stacks asked for, if it is unfinished.
 
-    Runs that cannot be read are passed over.
+    Runs that cannot be read or resumed are passed over.
     """
     for folder in run_folders():
         with suppress(UsageError), misfits_named(folder.folder):
             run = folder.run()
             begun = not folder.is_old and NAME in run.command_line[0].split() and run.revision == revision()
             experiment = experiment_of(run) if begun else None
-            if experiment is not None and experiment.command == command and _is_among(experiment, asked, vcpu):
+            if experiment is None or experiment.command != command or experiment.why_not_resumable is not None:
+                continue
+            if _is_among(experiment, asked, vcpu):
                 return None if experiment.is_complete(folder.visits()) else folder
     return None
 

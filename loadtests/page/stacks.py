@@ -8,7 +8,7 @@ from functools import cache
 
 from markupsafe import Markup
 
-from common.catalog.frameworks import LOCAL, Framework, frameworks
+from common.catalog.frameworks import Framework, frameworks
 from common.catalog.inventory import load_popularity
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT_PYTHON
@@ -185,7 +185,7 @@ def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterat
 
 def _command(page: Page, subject: Subject, cell: Cell) -> str:
     """Return the command that measures the stack again; what no record can know is a word to fill in."""
-    if cell.framework.endswith(LOCAL):
+    if cell.is_local:
         return ""
     given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
     if page.test is not None and not page.test.gives_rates:

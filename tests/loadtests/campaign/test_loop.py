@@ -163,8 +163,7 @@ def test_an_interrupted_run_says_how_to_resume_and_keeps_its_visits(
 
 
 def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunFolder, terminal: Terminal) -> None:
-    experiment = Toy(MADE, _at(1, _raise(KeyboardInterrupt())))
-    experiment.resumable = False  # type: ignore[misc]
+    experiment = Toy(run([cell("my-app-local+b")]), _at(1, _raise(KeyboardInterrupt())))
     with pytest.raises(KeyboardInterrupt):
         carry_out(experiment, {}, folder, terminal)
     assert "resume" not in printed(terminal.messages)

@@ -332,6 +332,11 @@ def test_a_newer_run_of_other_stacks_does_not_hide_one_of_those_asked_for(
     assert module._unfinished("loadtest", [PROCESS], 1.0) == folder
 
 
+def test_an_interrupted_run_of_a_folder_of_ones_own_is_passed_over(recorded: Callable[..., store.RunFolder]) -> None:
+    recorded(SURVEYED, cells=[cell("my-app-local+b")])
+    assert module._unfinished("loadtest", [replace(PROCESS, framework="my-app-local")], 1.0) is None
+
+
 def test_an_interrupted_run_of_inconsistent_records_is_passed_over(recorded: Callable[..., store.RunFolder]) -> None:
     looks = replace(SURVEYED.stopping, looks=[5])
     folder = recorded(SURVEYED, setup=setup(generator_cores=[]), stopping=looks, rounds=50)
