@@ -133,7 +133,7 @@ def serve(
     terminal, runtime = Terminal(), stack.parse_runtime()
     given = size.parse(runtime)
     fargate.refuse_load()
-    candidate = stack.candidate(runtime, size=given, fargate=fargate)
+    candidate = stack.candidate(runtime, fargate=fargate)
     if not approve_open_ended_cost(candidate, given, terminal.say):
         return
     prepare([candidate], terminal.messages)

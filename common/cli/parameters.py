@@ -96,9 +96,7 @@ class StackParameters:
         """Return the runtime asked for."""
         return parse_runtime(self.runtime)
 
-    def candidates(
-        self, runtime: Runtime, *, size: Size | None = None, fargate: FargateSettings | None = None
-    ) -> tuple[Candidate, ...]:
+    def candidates(self, runtime: Runtime, *, fargate: FargateSettings | None = None) -> tuple[Candidate, ...]:
         """Return every stack asked for in every image asked for; errors as ``select_candidates``."""
         return select_candidates(
             framework=self.framework,
@@ -106,7 +104,6 @@ class StackParameters:
             image=self.image,
             runtime=runtime,
             python=self.python,
-            size=size,
             fargate=fargate,
         )
 
@@ -120,11 +117,9 @@ class StackParameter(StackParameters):
     server: Annotated[str, Parameter(help="Name of one server, or default for the framework's own.")] = DEFAULT
     image: Annotated[str | None, Parameter(help="Base image: fat, slim or alpine. Default: slim.")] = None
 
-    def candidate(
-        self, runtime: Runtime, *, size: Size | None = None, fargate: FargateSettings | None = None
-    ) -> Candidate:
+    def candidate(self, runtime: Runtime, *, fargate: FargateSettings | None = None) -> Candidate:
         """Return the stack asked for; ``UsageError`` where several are."""
-        return single_candidate(self.candidates(runtime, size=size, fargate=fargate))
+        return single_candidate(self.candidates(runtime, fargate=fargate))
 
 
 @Parameter(name="*")

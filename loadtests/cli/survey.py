@@ -21,7 +21,7 @@ from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Metric, Subject, subject_of
 from common.records.run import LoadRun, Run
-from common.runtimes.candidates import Candidate, require_local
+from common.runtimes.candidates import Candidate, parse_size, require_local
 from common.words import counted
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.rows import BoardRow, board_rows
@@ -132,8 +132,8 @@ def survey(
     """Measure everything that is not known of each stack yet, in order; then show it all and write the report."""
     terminal = Terminal()
     runtime = require_local(stacks.parse_runtime())
-    size = Size.parse(f"{vcpu:g}", None)
-    stacks.candidates(runtime, size=size)  # refused before anything begins
+    size = parse_size(runtime, f"{vcpu:g}", None)
+    stacks.candidates(runtime)  # refused before anything begins
     asked = Survey(stacks=stacks, runtime=runtime, size=size, terminal=terminal)
     failures = asked.carry_out(time.monotonic() + parse_duration(budget, variable="BUDGET"))
     results.show(stacks, vcpu=vcpu)
@@ -225,7 +225,7 @@ class Survey:
         return subjects_of(self._candidates(), [], any_image=False)
 
     def _candidates(self) -> list[Candidate]:
-        candidates = self.stacks.candidates(self.runtime, size=self.size)
+        candidates = self.stacks.candidates(self.runtime)
         return [one for one in candidates if one.unavailable is None]
 
 
