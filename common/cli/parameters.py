@@ -52,14 +52,6 @@ OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 """The parameters that ``RUNTIME=fargate`` takes besides a command's own."""
 
 
-def changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
-    """Return the names of the parameters of a group that differ from those of ``default``."""
-    missing = object()
-    return {
-        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
-    }
-
-
 def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
     """Return the names of the parameters that differ from a command's defaults, those of groups included.
 
@@ -69,10 +61,18 @@ def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set
     for name, value in given.items():
         default = parameters[name].default
         if is_dataclass(value):
-            names |= changed(value, default)
+            names |= _changed(value, default)
         elif value != default:
             names.add(name)
     return names
+
+
+def _changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
+    """Return the names of the parameters of a group that differ from those of ``default``."""
+    missing = object()
+    return {
+        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
+    }
 
 
 def refuse_given(names: Collection[str], reason: str) -> None:
