@@ -77,6 +77,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def first_names(names: Sequence[str], most: int) -> str:
+    """Return names joined by commas; of more than ``most`` the first, and how many more there are."""
+    listed = ", ".join(names[:most])
+    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"
+
+
 def last_lines(output: str, count: int) -> str:
     """Return the last lines of a program's output that are not blank, joined into one."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]

@@ -37,13 +37,9 @@ class Size:
         """The number of worker processes: ``worker_count``, else one per whole vCPU and at least one."""
         return self.worker_count or max(1, int(self.vcpu))
 
-    @classmethod
-    def parse(cls, vcpu: str, memory: str | None) -> "Size":
-        """Return the size that ``VCPU=`` and ``MEMORY=`` name, or raise ``UsageError``."""
-        return cls(vcpu=_vcpu(vcpu), memory_bytes=parse_memory(memory))
 
-
-def _vcpu(text: str) -> float:
+def parse_vcpu(text: str) -> float:
+    """Return the vCPUs that ``VCPU=`` names, as many as this machine has cores at most, or raise ``UsageError``."""
     cores = len(os.sched_getaffinity(0))
     try:
         vcpu = parse_decimal(text.strip())

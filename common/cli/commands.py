@@ -28,7 +28,7 @@ from common.cli.parameters import (
     SizeParameters,
     StackParameter,
     StackParameters,
-    changed,
+    changed_of,
     refuse_given,
 )
 from common.conformance.candidates import (
@@ -133,7 +133,7 @@ def serve(
     terminal, runtime = Terminal(), stack.parse_runtime()
     given = size.parse(runtime)
     fargate.refuse_load()
-    candidate = stack.candidate(runtime, size=given, fargate=fargate)
+    candidate = stack.candidate(runtime, fargate=fargate)
     if not approve_open_ended_cost(candidate, given, terminal.say):
         return
     prepare([candidate], terminal.messages)
@@ -163,7 +163,7 @@ def conformance(
     """Hold stacks to the contract, or a server that somebody else brought up."""
     terminal = Terminal()
     if url is not None:
-        given = changed(stacks, StackParameters()) | changed(fargate, NO_FARGATE)
+        given = changed_of(conformance, {"stacks": stacks, "fargate": fargate})
         refuse_given(given, f"URL={url} is a server that is already up.")
         outcome = run_suite(url, keep_alive=DECLARATIONS[keep_alive or "auto"], overlap=DECLARATIONS[overlap or "auto"])
         outcomes = {url: conformance_record(outcome)}

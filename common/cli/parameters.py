@@ -52,14 +52,6 @@ OnFargate = Annotated[FargateSettings, Parameter(name="*")]
 """The parameters that ``RUNTIME=fargate`` takes besides a command's own."""
 
 
-def changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
-    """Return the names of the parameters of a group that differ from those of ``default``."""
-    missing = object()
-    return {
-        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
-    }
-
-
 def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set[str]:
     """Return the names of the parameters that differ from a command's defaults, those of groups included.
 
@@ -69,10 +61,18 @@ def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set
     for name, value in given.items():
         default = parameters[name].default
         if is_dataclass(value):
-            names |= changed(value, default)
+            names |= _changed(value, default)
         elif value != default:
             names.add(name)
     return names
+
+
+def _changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
+    """Return the names of the parameters of a group that differ from those of ``default``."""
+    missing = object()
+    return {
+        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
+    }
 
 
 def refuse_given(names: Collection[str], reason: str) -> None:
@@ -96,9 +96,7 @@ class StackParameters:
         """Return the runtime asked for."""
         return parse_runtime(self.runtime)
 
-    def candidates(
-        self, runtime: Runtime, *, size: Size | None = None, fargate: FargateSettings | None = None
-    ) -> tuple[Candidate, ...]:
+    def candidates(self, runtime: Runtime, *, fargate: FargateSettings | None = None) -> tuple[Candidate, ...]:
         """Return every stack asked for in every image asked for; errors as ``select_candidates``."""
         return select_candidates(
             framework=self.framework,
@@ -106,7 +104,6 @@ class StackParameters:
             image=self.image,
             runtime=runtime,
             python=self.python,
-            size=size,
             fargate=fargate,
         )
 
@@ -120,11 +117,9 @@ class StackParameter(StackParameters):
     server: Annotated[str, Parameter(help="Name of one server, or default for the framework's own.")] = DEFAULT
     image: Annotated[str | None, Parameter(help="Base image: fat, slim or alpine. Default: slim.")] = None
 
-    def candidate(
-        self, runtime: Runtime, *, size: Size | None = None, fargate: FargateSettings | None = None
-    ) -> Candidate:
+    def candidate(self, runtime: Runtime, *, fargate: FargateSettings | None = None) -> Candidate:
         """Return the stack asked for; ``UsageError`` where several are."""
-        return single_candidate(self.candidates(runtime, size=size, fargate=fargate))
+        return single_candidate(self.candidates(runtime, fargate=fargate))
 
 
 @Parameter(name="*")

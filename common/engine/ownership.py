@@ -31,6 +31,8 @@ PLACE = f"{PROJECT}.place"
 """The label that holds the ``place_id`` of that process, by which alone its PID can be understood."""
 WATCHDOG = f"{PROJECT}.watchdog"
 """The label by which a watchdog finds the containers that it watches."""
+SHORT_ID = 12
+"""The number of characters of an id that ``docker ps`` shows."""
 TEMPORARY = ROOT / ".cache" / "temporary"
 TAGS = "tags"
 
@@ -77,17 +79,17 @@ def remove_orphaned_containers(client: DockerClient) -> None:
                 client.api.remove_container(row["Id"], force=True, v=True)
 
 
-def clear_local_engine() -> int:
+def clear_local_engine() -> list[str]:
     """Remove orphaned containers from this machine's engine, if one answers: they may take CPU time from a run.
 
-    Return the number of ours that run on it and whose owner cannot be seen from here.
+    Return the short ids of ours that run on it and whose owner cannot be seen from here.
     """
     if engine_socket() is None or not engine_answers():
-        return 0
+        return []
     remove_orphaned_containers(engine())
     here = place_id()
     running = engine().api.containers(filters={"label": PLACE})
-    return sum(row["Labels"][PLACE] != here for row in running)
+    return [row["Id"][:SHORT_ID] for row in running if row["Labels"][PLACE] != here]
 
 
 def _disarm(watchdog: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, TypeGuard
 
 from msgspec import Meta, Struct
 
+from common.catalog.frameworks import LOCAL
 from common.catalog.sizes import Runtime
 from common.records.load import Setup
 from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
@@ -125,6 +126,11 @@ class Cell(Struct, frozen=True, kw_only=True):
     def is_floor(self) -> bool:
         """Whether it is a bare app without a framework, which has no version to show."""
         return self.version is None and self.guest is None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its framework is a folder of the user's own, whose path no record names."""
+        return self.framework.endswith(LOCAL)
 
 
 class Run(Struct, frozen=True, kw_only=True, tag_field="experiment"):

@@ -4,7 +4,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
-from common.catalog.sizes import Runtime, Size, parse_memory
+from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
 from common.catalog.stacks import (
     DEFAULT,
     DEFAULT_PYTHON,
@@ -158,7 +158,6 @@ def select_candidates(
     image: str | None,
     runtime: Runtime,
     python: str | None = None,
-    size: Size | None = None,
     fargate: FargateSettings | None = None,
 ) -> tuple[Candidate, ...]:
     """Return every stack that the variables select, on every Python and in every image that they select.
@@ -180,8 +179,6 @@ def select_candidates(
     if runtime is Runtime.PROCESS:
         if image is not None:
             raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process uses no images")
-        if size is not None:
-            process.refuse_quota(size)
         versions = (None,) if python is None else parse_pythons(python, parse_interpreter)
         return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
     known = images()
@@ -210,10 +207,13 @@ def guest_candidate(guest: Guest) -> Candidate:
 
 
 def parse_size(runtime: Runtime, vcpu: str, memory: str | None) -> Size:
-    """Return the size that ``VCPU=`` and ``MEMORY=`` name, if the runtime supports it."""
+    """Return the size that ``VCPU=`` and ``MEMORY=`` name; ``UsageError`` if the runtime cannot give it."""
     if runtime is Runtime.FARGATE:
         return parse_fargate_size(vcpu, memory)
-    return replace(Size.parse(vcpu, None), memory_bytes=parse_memory_limit(runtime, memory))
+    size = Size(vcpu=parse_vcpu(vcpu), memory_bytes=parse_memory_limit(runtime, memory))
+    if runtime is Runtime.PROCESS:
+        process.refuse_quota(size)
+    return size
 
 
 def parse_memory_limit(runtime: Runtime, memory: str | None) -> int | None:

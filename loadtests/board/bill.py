@@ -12,11 +12,14 @@ from common.records.figure import Figure, Metric, Subject
 from common.records.files import Bill, Fleet, Price
 from common.records.run import Machine
 from common.records.summary import Interval
+from common.words import first_names
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
 from loadtests.reports.formatting import MISSING, estimate, number, plain_table
 
 DEFAULT_UTILISATION = 0.5
 SCENARIO = "hello"
+NAMED = 3
+"""The most stacks that a sentence names."""
 
 HEADINGS = ("stack", "prices", "req/s per vCPU", "$/million", "95 % interval", "task", "$/idle month", "$/month image")
 FLEET_HEADINGS = ("tasks of", "tasks", "busy", "$/month")
@@ -202,16 +205,11 @@ def bill_notes(bill: Bill, prices: Prices, machine: Machine) -> Iterator[str]:
 
 def _missing(bill: Bill) -> Iterator[str]:
     if bill.unpriced:
-        yield f"a valid rate of {_names(bill.unpriced)} (make loadtest)"
+        yield f"a valid rate of {first_names(bill.unpriced, NAMED)} (make loadtest)"
     if names := bill.unknown.get("image"):
-        yield f"the bytes of {_names(names)} (make sizes)"
+        yield f"the bytes of {first_names(names, NAMED)} (make sizes)"
     if names := bill.unknown.get("memory"):
-        yield f"the memory needed by {_names(names)} (make memory), for which the least on offer is taken"
-
-
-def _names(names: list[str]) -> str:
-    shown = 3
-    return ", ".join(names) if len(names) <= shown else f"{', '.join(names[:shown])} and {len(names) - shown} more"
+        yield f"the memory needed by {first_names(names, NAMED)} (make memory), for which the least on offer is taken"
 
 
 def _title(bill: Bill) -> str:

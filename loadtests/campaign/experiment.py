@@ -50,11 +50,16 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
 
     command: ClassVar[str]
     """The command that starts and resumes such runs."""
-    resumable: ClassVar[bool] = True
-    """Whether an interrupted run can be completed later."""
 
     def __init__(self, run: RunType) -> None:
         self.run = run
+
+    @property
+    def why_not_resumable(self) -> str | None:
+        """The reason why an interrupted run cannot be completed later; ``None`` if it can."""
+        if any(cell.is_local for cell in self.stacks()):
+            return "is of a folder of your own, whose path is not recorded, and cannot be resumed"
+        return None
 
     @abstractmethod
     def remaining(self, visits: Sequence[Visit]) -> Remaining:

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from common.console import LiveProgress, Terminal, format_clock, live_progress
 from common.engine.client import engine_failure_named
-from common.engine.ownership import OWNER, clear_local_engine
+from common.engine.ownership import clear_local_engine
 from common.errors import BenchmarkError, FailedError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.tables import Form
-from common.words import counted
+from common.words import counted, first_names
 from loadtests.campaign.experiment import Experiment, SummaryType, expected_s
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.plan import PlannedVisit
@@ -30,6 +30,8 @@ EXHAUSTED = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 )
 """The errors of a system that has no room, memory, open files or processes left, or of a failing disk."""
+NAMED = 5
+"""The most containers that a warning lists."""
 
 _ends_at_s: ContextVar[float] = ContextVar("ends_at_s", default=math.inf)
 
@@ -45,13 +47,14 @@ def _raise(failure: BenchmarkError) -> None:
 def hold_machine(run_id: str, terminal: Terminal) -> Iterator[None]:
     """Hold the machine's run lock, and begin by removing containers that killed commands have left.
 
-    They would take CPU time from servers. Those whose owner cannot be seen from here stay, and a warning counts them.
+    They would take CPU time from servers. Those whose owner cannot be seen from here stay, and a warning lists them.
     """
     with hold_run_lock(run_id):
         if others := clear_local_engine():
             terminal.say(
-                f"warning: {counted(others, 'container')} of commands in other containers or on other machines may "
-                f"take CPU time from servers. To see them: docker ps --filter label={OWNER}"
+                f"warning: {counted(len(others), 'container')} of commands in other containers or on other machines "
+                f"may take CPU time from servers: {first_names(others, NAMED)}. If nothing uses them, remove them with "
+                "docker rm --force."
             )
         yield
 
@@ -109,7 +112,7 @@ def carry_out(
         with _reporting_exhaustion(folder), engine_failure_named():
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
-        if experiment.resumable:
+        if experiment.why_not_resumable is None:
             terminal.say(f"interrupted; resume with: make {experiment.command} RESUME={folder.name}")
         raise
     finally:

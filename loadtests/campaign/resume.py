@@ -49,8 +49,8 @@ def resume(
     if folder.is_old:
         raise UsageError(f"RESUME={text} was written by an older version; it can be read but not resumed.")
     experiment = experiment_of(folder.run())
-    if not experiment.resumable:
-        raise UsageError(f"RESUME={text} was written by make {experiment.command}, whose runs cannot be resumed.")
+    if experiment.why_not_resumable is not None:
+        raise UsageError(f"RESUME={text} {experiment.why_not_resumable}.")
     if experiment.command != command:
         raise UsageError(f"RESUME={text} was written by make {experiment.command}. Resume it with that command.")
     subjects = experiment.subjects(_fargate(experiment.run.runtime, fargate))

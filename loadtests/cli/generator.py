@@ -48,7 +48,7 @@ def crosscheck(
     require_able(_by_wrk(spec))
     runtime = require_local(stack.parse_runtime())
     given = size.parse(runtime)
-    candidate = stack.candidate(runtime, size=given)
+    candidate = stack.candidate(runtime)
     terminal.say(describe_runtime(runtime, stack.runtime))
     begin = begin_crosscheck(
         candidate, load=spec, size=given, runtime=runtime, rounds=rounds, messages=terminal.messages

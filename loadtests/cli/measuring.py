@@ -34,6 +34,7 @@ from common.runtimes.candidates import (
     describe_runtime,
     parse_memory_limit,
     parse_runtime,
+    parse_size,
     require_local,
     select_candidates,
 )
@@ -171,10 +172,9 @@ def startup(
             f"MEMORY={memory} needs RUNTIME=fargate; in Docker a start gets half of the machine's memory, and as a "
             "process all of it."
         )
-    given = tuple(dict.fromkeys(Size.parse(one.strip(), None) for one in vcpu.split(",")))
+    given = tuple(dict.fromkeys(parse_size(runtime, one.strip(), None) for one in vcpu.split(",")))
     caches, links = parse_caches(cache, runtime), parse_links(bandwidth, runtime)
-    for size in given:  # sizes that the runtime cannot give are refused one by one
-        candidates = stacks.candidates(runtime, size=size, fargate=fargate)
+    candidates = stacks.candidates(runtime, fargate=fargate)
     terminal.say(describe_runtime(runtime, stacks.runtime))
     begin = begin_startup(
         candidates,
@@ -203,8 +203,8 @@ def memory(
     """Measure memory held idle and after 1,000 requests, by workers, and the smallest limit that suffices."""
     terminal = run.terminal()
     runtime = require_local(stacks.parse_runtime())
-    size, counts = Size.parse(vcpu, None), parse_worker_counts(workers)
-    candidates = stacks.candidates(runtime, size=size)
+    size, counts = parse_size(runtime, vcpu, None), parse_worker_counts(workers)
+    candidates = stacks.candidates(runtime)
     terminal.say(describe_runtime(runtime, stacks.runtime))
     begin = begin_memory(
         candidates,
@@ -261,7 +261,7 @@ def web(
     terminal, runtime = Terminal(), require_local(stack.parse_runtime())
     given = size.parse(runtime)
     asked = stack if stack.framework else replace(stack, framework=min(frameworks()))
-    candidate = asked.candidate(runtime, size=given)
+    candidate = asked.candidate(runtime)
     prepare([candidate], terminal.messages)
     open_web(candidate, given, WebUi(port=port, host=web_host, processes=processes), terminal, runtime=runtime)
 

@@ -15,12 +15,13 @@ from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
+from common.records.experiments.footprint import FootprintRun, Weighed
 from common.records.experiments.latency import LatencyRun
 from common.records.experiments.memory import MemoryRun
 from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Metric, Subject, subject_of
 from common.records.run import LoadRun, Run
-from common.runtimes.candidates import Candidate, require_local
+from common.runtimes.candidates import Candidate, parse_size, require_local
 from common.words import counted
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.rows import BoardRow, board_rows
@@ -131,8 +132,8 @@ def survey(
     """Measure everything that is not known of each stack yet, in order; then show it all and write the report."""
     terminal = Terminal()
     runtime = require_local(stacks.parse_runtime())
-    size = Size.parse(f"{vcpu:g}", None)
-    stacks.candidates(runtime, size=size)  # refused before anything begins
+    size = parse_size(runtime, f"{vcpu:g}", None)
+    stacks.candidates(runtime)  # refused before anything begins
     asked = Survey(stacks=stacks, runtime=runtime, size=size, terminal=terminal)
     failures = asked.carry_out(time.monotonic() + parse_duration(budget, variable="BUDGET"))
     results.show(stacks, vcpu=vcpu)
@@ -224,7 +225,7 @@ class Survey:
         return subjects_of(self._candidates(), [], any_image=False)
 
     def _candidates(self) -> list[Candidate]:
-        candidates = self.stacks.candidates(self.runtime, size=self.size)
+        candidates = self.stacks.candidates(self.runtime)
         return [one for one in candidates if one.unavailable is None]
 
 
@@ -274,22 +275,31 @@ _COMMANDS: Mapping[str, _Command] = {
 def _unfinished(command: str, asked: Sequence[Subject], vcpu: float) -> RunFolder | None:
     """Return the newest run of a command that a survey of this revision began of stacks asked for, if it is unfinished.
 
-    Runs that cannot be read are passed over.
+    Runs that cannot be read or resumed are passed over.
     """
     for folder in run_folders():
         with suppress(UsageError), misfits_named(folder.folder):
             run = folder.run()
             begun = not folder.is_old and NAME in run.command_line[0].split() and run.revision == revision()
             experiment = experiment_of(run) if begun else None
-            if experiment is not None and experiment.command == command and _is_among(experiment, asked, vcpu):
+            if experiment is None or experiment.command != command or experiment.why_not_resumable is not None:
+                continue
+            if _is_among(experiment, asked, vcpu):
                 return None if experiment.is_complete(folder.visits()) else folder
     return None
 
 
 def _is_among(experiment: Experiment[Any, Any], asked: Sequence[Subject], vcpu: float) -> bool:
     """Return whether a run measures only stacks that are asked for, at the size that is asked for."""
-    run = experiment.run
-    return _vcpus(run) <= {vcpu} and all(subject_of(run, cell) in asked for cell in experiment.stacks())
+    return _vcpus(experiment.run) <= {vcpu} and set() < _measured(experiment) <= set(asked)
+
+
+def _measured(experiment: Experiment[Any, Any]) -> set[Subject]:
+    """Return the stacks of a run; where it weighs images, those, since libraries are weighed outside of them."""
+    run, cells = experiment.run, experiment.stacks()
+    if isinstance(run, FootprintRun):
+        cells = [cell.stack for cell in run.cells if cell.weighs is Weighed.IMAGE]
+    return {subject_of(run, cell) for cell in cells}
 
 
 def _vcpus(run: Run) -> set[float]:

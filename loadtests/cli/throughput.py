@@ -70,6 +70,10 @@ def loadtest(
     """Rank stacks by requests per second per vCPU, under load in shuffled rounds on fresh servers."""
     terminal = run.terminal()
     runtime = guest.parse_runtime(stacks.runtime)
+    if guest.url is not None:
+        refuse_given(
+            changed_of(loadtest, {"size": size}) - {"vcpu"}, f"URL={guest.url} is a server that is already up."
+        )
     given, spec = size.parse(runtime), guest.apply_to(load.parse(), runtime)
     design = load.parse_design(spec, runtime)
     rounds, rule = stopping.parse(design)
@@ -78,7 +82,7 @@ def loadtest(
         raise UsageError(f"TOOL={spec.tool} needs LOAD_FROM=here; a second task has Locust.")
     own = guest.candidates()
     alone = own and canonical(stacks.framework) == DEFAULT
-    candidates = own if alone else (*stacks.candidates(runtime, size=given, fargate=fargate), *own)
+    candidates = own if alone else (*stacks.candidates(runtime, fargate=fargate), *own)
     suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in candidates]
     # At most: the control is measured as well, and no stack drops out.
     windows = planned_windows([*candidates, candidates[0]], given, rounds)
@@ -216,9 +220,7 @@ def history(
         raise UsageError(f"FRAMEWORK={framework.name} is a floor, which has no versions.")
     versions = [str(one) for one in newest_of_each_minor(releases(framework.distribution), last)]
     given, spec = size.parse(runtime), load.parse()
-    candidates = [
-        replace(stack, framework=f"{framework.name}@{version}").candidate(runtime, size=given) for version in versions
-    ]
+    candidates = [replace(stack, framework=f"{framework.name}@{version}").candidate(runtime) for version in versions]
     design = load.parse_design(spec, runtime)
     rounds, rule = stopping.parse(design)
     terminal.say(describe_runtime(runtime, stack.runtime))

@@ -82,7 +82,7 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
     """One window, led by a master once all workers have joined it."""
 
     command = "master"
-    resumable = False
+    why_not_resumable = "was written by make master, whose runs cannot be resumed"
 
     def __init__(self, run: DistributedRun, *, bind: Address | None = None, patience_s: float = 0.0) -> None:
         super().__init__(run)

@@ -8,7 +8,7 @@ from functools import cache
 
 from markupsafe import Markup
 
-from common.catalog.frameworks import LOCAL, Framework, frameworks
+from common.catalog.frameworks import Framework, frameworks
 from common.catalog.inventory import load_popularity
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON
@@ -193,7 +193,7 @@ def _command(setup: Setup | None, subject: Subject, cell: Cell) -> str:
 
     What no record can know is a word to fill in.
     """
-    if cell.framework.endswith(LOCAL):
+    if cell.is_local:
         return ""
     given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
     if setup is not None:

@@ -143,9 +143,7 @@ def _serve_all(candidate: Candidate, size: Size, desk: Desk, announce: Callable[
 def chosen(wanted: Wanted, runtime: Runtime) -> tuple[Candidate, Size]:
     """Return the stack and the size that the form asks for; ``UsageError`` where there is no such stack or size."""
     size = parse_size(runtime, wanted.vcpu, wanted.memory)
-    found = select_candidates(
-        framework=wanted.framework, server=wanted.server, image=wanted.image, runtime=runtime, size=size
-    )
+    found = select_candidates(framework=wanted.framework, server=wanted.server, image=wanted.image, runtime=runtime)
     return single_candidate(found), size
 
 

@@ -29,7 +29,7 @@ def prepared(
     """Hold the run lock and yield a load test of so many rounds, with its candidates, of which nothing is measured."""
     size, runtime = Size(vcpu=1.0), asked.parse_runtime()
     begin = begin_loadtest(
-        asked.candidates(runtime, size=size),
+        asked.candidates(runtime),
         load=LoadParameters().parse(),
         size=size,
         runtime=runtime,

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UsageError
-from common.words import counted, last_lines, parse_decimal, parse_whole, select
+from common.words import counted, first_names, last_lines, parse_decimal, parse_whole, select
 
 KNOWN = ("falcon", "falcon_asgi", "flask", "flask_restful")
 
@@ -83,3 +83,10 @@ def test_a_count_is_written_with_its_noun(count: int, text: str) -> None:
 )
 def test_end_of_an_output_is_one_line(output: str, line: str) -> None:
     assert last_lines(output, 3) == line
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"), [(["a"], "a"), (["a", "b"], "a, b"), (["a", "b", "c", "d"], "a, b and 2 more")]
+)
+def test_only_the_first_of_many_names_are_listed(names: list[str], listed: str) -> None:
+    assert first_names(names, 2) == listed

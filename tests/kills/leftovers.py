@@ -11,6 +11,7 @@ import psutil
 from common.engine.client import engine, engine_answers
 from common.engine.ownership import OWNER, TAGS, TEMPORARY
 from common.host.network import NAMESPACES
+from common.project import PROJECT
 
 
 def processes(place: Path) -> Iterator[str]:
@@ -33,7 +34,7 @@ def elsewhere(owner: str, place: Path) -> Iterator[str]:
     """
     for path in (place / "tmp").iterdir():
         yield f"temporary file {path.name}"
-    for path in NAMESPACES.glob(f"*{owner.replace(':', '-')}") if NAMESPACES.exists() else ():
+    for path in NAMESPACES.glob(f"{PROJECT}-{owner.replace(':', '-')}-*") if NAMESPACES.exists() else ():
         yield f"network namespace {path.name}"
     for path in TEMPORARY.glob(f"{owner.replace(':', '.')}.*"):
         yield f"folder {path} with the tags {_text(path / TAGS).split()}"

@@ -8,7 +8,7 @@ import pytest
 
 from common.catalog.frameworks import Interface, frameworks
 from common.catalog.servers import DEFAULTS, SERVERS
-from common.catalog.sizes import Size
+from common.catalog.sizes import Size, parse_memory, parse_vcpu
 from common.catalog.stacks import Stack, compatible, image_tag, images, parse_interpreter, parse_python, stacks
 from common.errors import UsageError
 from common.words import select
@@ -113,13 +113,13 @@ def test_framework_that_no_selected_server_can_serve_is_refused_with_those_that_
     ],
 )
 def test_size_is_parsed_from_what_users_type(vcpu: str, memory: str | None, size: Size) -> None:
-    assert Size.parse(vcpu, memory) == size
+    assert Size(vcpu=parse_vcpu(vcpu), memory_bytes=parse_memory(memory)) == size
 
 
 @pytest.mark.parametrize("vcpu", ["0", "-1", "abc", "", "nan", "inf", "-inf", "0.049", str(CORES + 0.01), "1,5"])
 def test_invalid_vcpu_is_refused_with_the_accepted_range(vcpu: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Size.parse(vcpu, None)
+        parse_vcpu(vcpu)
     assert str(caught.value).startswith(f"invalid VCPU={vcpu}: must be a number from 0.05 to {CORES} ")
 
 
@@ -128,7 +128,7 @@ def test_invalid_vcpu_is_refused_with_the_accepted_range(vcpu: str) -> None:
 )
 def test_invalid_memory_is_refused_with_the_accepted_range(memory: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Size.parse("1", memory)
+        parse_memory(memory)
     assert str(caught.value).startswith(f"invalid MEMORY={memory}: must be from 16m to ")
 
 

@@ -1,4 +1,4 @@
-"""This machine's engine is cleared of orphans before a run, and what may be in use elsewhere is counted."""
+"""This machine's engine is cleared of orphans before a run, and what may be in use elsewhere is listed."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -32,20 +32,21 @@ def _row(number: str, place: str | None, state: str = "running") -> dict[str, An
     return {"Id": number, "State": state, "Labels": {OWNER: DEAD} | ({} if place is None else {PLACE: place})}
 
 
-def test_orphans_are_removed_and_running_containers_of_other_places_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orphans_are_removed_and_running_containers_of_other_places_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     containers = Containers(
         _row("here", place_id()),
         _row("earlier", None),
-        _row("away", "other:boot:1"),
+        _row("away".ljust(64, "0"), "other:boot:1"),
         _row("exited", "other:boot:1", "exited"),  # its owner may still have to read why
     )
+    monkeypatch.setattr(ownership, "engine_socket", lambda: "/s")
     monkeypatch.setattr(ownership, "engine", lambda: SimpleNamespace(api=containers))
     monkeypatch.setattr(ownership, "engine_answers", lambda: True)
-    assert clear_local_engine() == 1
-    assert [one["Id"] for one in containers.rows] == ["away", "exited"]
+    assert clear_local_engine() == ["away".ljust(12, "0")]
+    assert [one["Id"] for one in containers.rows] == ["away".ljust(64, "0"), "exited"]
 
 
 def test_a_run_waits_for_no_engine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
     monkeypatch.setattr(ownership, "engine_answers", lambda: pytest.fail("an engine was asked"))
-    assert clear_local_engine() == 0
+    assert clear_local_engine() == []

@@ -1,5 +1,6 @@
 """Ports stay free while connections are opened; links have the bandwidth they are given, and are removed."""
 
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ from common.host.network import (
     require_namespaces,
     shaped_link,
 )
-from common.host.ownership import owner_id
+from common.host.ownership import owner_id, place_id
 from common.project import PROJECT
 from tests.support.waiting import wait_until
 
@@ -100,10 +101,29 @@ def test_namespace_and_link_are_removed_when_the_block_raises() -> None:
     wait_until(lambda: links[0].device not in _devices())  # the kernel removes a namespace's devices in its own time
 
 
+def test_only_namespaces_whose_owner_is_known_to_have_exited_are_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here, dead = place_id(), "4194305:1"
+    orphans = {f"{dead}:{here}", dead}  # the second one as earlier versions named it
+    in_use = {f"{owner_id(os.getpid())}:{here}", f"{dead}:other:boot:1", f"{dead}::boot:1", "mine"}
+    for name in (*orphans, *in_use):
+        (tmp_path / _named(name)).touch()
+    deleted: set[str] = set()
+    monkeypatch.setattr(network, "NAMESPACES", tmp_path)
+    monkeypatch.setattr(network, "_delete", deleted.add)
+    remove_orphaned_namespaces()
+    assert deleted == set(map(_named, orphans))
+
+
+def _named(owner: str) -> str:
+    return f"{PROJECT}-{owner}".replace(":", "-")
+
+
 @pytest.mark.usefixtures("_namespaces")
 def test_namespaces_of_killed_runs_are_removed() -> None:
     with subprocess.Popen(["true"]) as exited:
-        orphan = f"{PROJECT}-{owner_id(exited.pid).replace(':', '-')}"
+        orphan = _named(f"{owner_id(exited.pid)}:{place_id()}")
     subprocess.run(["ip", "netns", "add", orphan], check=True)
     with shaped_link() as link:
         assert not (NAMESPACES / orphan).exists()

@@ -88,6 +88,12 @@ def test_memory_limit_is_taken_by_containers() -> None:
     assert parse_size(Runtime.PROCESS, "1", None) == Size()
 
 
+def test_a_quota_is_taken_by_containers_only() -> None:
+    assert parse_size(Runtime.DOCKER, "0.5", None) == Size(vcpu=0.5)
+    with pytest.raises(UsageError, match=r"VCPU=0\.5 needs RUNTIME=docker"):
+        parse_size(Runtime.PROCESS, "0.5", None)
+
+
 @pytest.mark.parametrize("memory", ["512m", "1g", "100000k"])
 def test_memory_limit_of_a_process_is_refused_as_it_was_typed(memory: str) -> None:
     with pytest.raises(UsageError) as refusal:

@@ -64,9 +64,9 @@ def test_what_killed_commands_have_left_running_is_removed_once_no_other_run_is_
 ) -> None:
     calls: list[str] = []
 
-    def clear() -> int:
+    def clear() -> list[str]:
         calls.append("removed")
-        return 0
+        return []
 
     monkeypatch.setattr(loop, "clear_local_engine", clear)
     with hold_machine("first", terminal):
@@ -77,9 +77,13 @@ def test_what_killed_commands_have_left_running_is_removed_once_no_other_run_is_
 
 
 def test_containers_that_may_be_in_use_elsewhere_are_named(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
-    monkeypatch.setattr(loop, "clear_local_engine", lambda: 2)
+    monkeypatch.setattr(loop, "clear_local_engine", lambda: ["0a1b2c3d4e5f", "1a2b3c4d5e6f"])
     with hold_machine("first", terminal):
-        assert "warning: 2 containers of commands in other containers" in printed(terminal.messages)
+        warning = printed(terminal.messages)
+    assert "warning: 2 containers of commands in other containers" in warning
+    assert (
+        "from servers: 0a1b2c3d4e5f, 1a2b3c4d5e6f. If nothing uses them, remove them with docker rm --force." in warning
+    )
 
 
 def test_every_visit_is_made_and_the_summary_returned(folder: RunFolder, terminal: Terminal) -> None:
@@ -163,8 +167,7 @@ def test_an_interrupted_run_says_how_to_resume_and_keeps_its_visits(
 
 
 def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunFolder, terminal: Terminal) -> None:
-    experiment = Toy(MADE, _at(1, _raise(KeyboardInterrupt())))
-    experiment.resumable = False  # type: ignore[misc]
+    experiment = Toy(run([cell("my-app-local+b")]), _at(1, _raise(KeyboardInterrupt())))
     with pytest.raises(KeyboardInterrupt):
         carry_out(experiment, {}, folder, terminal)
     assert "resume" not in printed(terminal.messages)

@@ -15,6 +15,7 @@ from common.records.run import LoadRun, Run
 from loadtests.campaign import store
 from loadtests.campaign.resume import ExperimentOf, resume
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
+from loadtests.generator.distributed import Distributed
 from tests.support.here import NAME, real_cell, run_fields
 from tests.support.records import cell, run, window
 from tests.support.toy_experiment import Toy, ToySummary, printed, text_terminal
@@ -175,8 +176,16 @@ def test_a_run_is_resumed_by_the_command_that_began_it(folder: RunFolder) -> Non
 
 
 def test_a_run_that_cannot_be_resumed_is_refused(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Toy, "resumable", False)
-    with pytest.raises(UsageError, match="whose runs cannot be resumed"):
+    monkeypatch.setattr(Toy, "why_not_resumable", Distributed.why_not_resumable)
+    with pytest.raises(UsageError, match="was written by make master, whose runs cannot be resumed"):
+        _resume(folder)
+
+
+def test_a_run_of_a_folder_of_ones_own_is_refused(folder: RunFolder) -> None:
+    was = folder.run()
+    assert isinstance(was, LoadRun)
+    folder.describe(replace(was, cells=[replace(was.cells[0], framework="my-app-local")]))
+    with pytest.raises(UsageError, match=r"RESUME=.* is of a folder of your own, whose path is not recorded"):
         _resume(folder)
 
 

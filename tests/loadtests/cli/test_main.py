@@ -105,6 +105,8 @@ BAD = [
     ("profile --a=falcon --b=flask --framework=django", "A= and B= name the stacks", "Leave out FRAMEWORK=."),
     ("profile --a=falcon --b=flask --python=3.12", "A= and B= name the stacks", "Leave out PYTHON=."),
     ("loadtest --url=http://127.0.0.1:9", "URL=http://127.0.0.1:9", "cannot be reached"),
+    ("loadtest --url=http://127.0.0.1:9 --memory=512m", "URL=http://127.0.0.1:9", "Leave out MEMORY=."),
+    ("loadtest --url=http://127.0.0.1:9 --vcpu=0.5", "VCPU=0.5", "whole vCPUs only"),
     ("loadtest --url=ftp://x", "URL=ftp://x", "http://HOST:PORT"),
     ("loadtest --url=http://127.0.0.1:9 --target-image=app", "TARGET_IMAGE=app", "leave one out"),
     ("loadtest --pid=1 --runtime=process", "PID=1", "needs URL="),

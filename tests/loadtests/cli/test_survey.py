@@ -14,6 +14,7 @@ from common.cli.parameters import StackParameters
 from common.console import Terminal
 from common.errors import FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
+from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed
 from common.records.experiments.latency import LatencyRun, Point
 from common.records.experiments.memory import MemoryCell, MemoryRun
 from common.records.experiments.startup import StartCell, StartupRun
@@ -264,6 +265,18 @@ OF_MEMORY = MemoryRun(
     cells=[MemoryCell(name="x", stack=SURVEYED.cells[0], size=Size())],
 )
 
+IN_IMAGE = cell("a+b@slim", server="b", image="slim")
+OF_SIZES = FootprintRun(
+    **run_head() | {"runtime": Runtime.DOCKER},
+    registry=None,
+    zstd_level=3,
+    cells=[
+        FootprintCell(name="libraries of a+b", stack=SURVEYED.cells[0], weighs=Weighed.LIBRARIES),
+        FootprintCell(name="a+b@slim", stack=IN_IMAGE, weighs=Weighed.IMAGE),
+    ],
+    missing={},
+)
+
 
 def _recorded(made: Run, **changes: Any) -> store.RunFolder:  # noqa: ANN401 -- any field
     """Record a run that a survey began, without visits."""
@@ -279,19 +292,36 @@ def recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., s
 
 
 @pytest.mark.parametrize(
+    ("made", "command", "subject"),
+    [
+        (SURVEYED, "loadtest", PROCESS),
+        (OF_LATENCIES, "latency", PROCESS),
+        (OF_STARTS, "startup", PROCESS),
+        (OF_MEMORY, "memory", PROCESS),
+        (OF_SIZES, "sizes", DOCKER),
+    ],
+)
+def test_only_a_run_of_stacks_that_are_asked_for_is_completed(
+    recorded: Callable[..., store.RunFolder], made: Run, command: str, subject: Subject
+) -> None:
+    folder = recorded(made)
+    others = [replace(subject, **change) for change in ({"framework": "c"}, {"server": "d"}, {"python": "2.7"})]
+    others.append(PROCESS if subject is DOCKER else DOCKER)
+    assert module._unfinished(command, [subject, *others], 1.0) == folder
+    assert module._unfinished(command, others, 1.0) is None
+    assert module._unfinished("workers", [subject], 1.0) is None
+
+
+@pytest.mark.parametrize(
     ("made", "command"),
     [(SURVEYED, "loadtest"), (OF_LATENCIES, "latency"), (OF_STARTS, "startup"), (OF_MEMORY, "memory")],
 )
-def test_only_a_run_of_stacks_that_are_asked_for_at_that_size_is_completed(
+def test_only_a_run_at_the_size_that_is_asked_for_is_completed(
     recorded: Callable[..., store.RunFolder], made: Run, command: str
 ) -> None:
     folder = recorded(made)
-    other = replace(PROCESS, framework="c")
-    assert module._unfinished(command, [PROCESS, other], 1.0) == folder
+    assert module._unfinished(command, [PROCESS], 1.0) == folder
     assert module._unfinished(command, [PROCESS], 2.0) is None
-    for asked in (other, replace(PROCESS, server="d"), replace(PROCESS, python="2.7"), DOCKER):
-        assert module._unfinished(command, [asked], 1.0) is None
-    assert module._unfinished("sizes", [PROCESS], 1.0) is None
 
 
 def test_a_newer_run_of_other_stacks_does_not_hide_one_of_those_asked_for(
@@ -300,6 +330,11 @@ def test_a_newer_run_of_other_stacks_does_not_hide_one_of_those_asked_for(
     folder = recorded(SURVEYED, id="1")
     recorded(SURVEYED, id="2", cells=[cell("c+d")])
     assert module._unfinished("loadtest", [PROCESS], 1.0) == folder
+
+
+def test_an_interrupted_run_of_a_folder_of_ones_own_is_passed_over(recorded: Callable[..., store.RunFolder]) -> None:
+    recorded(SURVEYED, cells=[cell("my-app-local+b")])
+    assert module._unfinished("loadtest", [replace(PROCESS, framework="my-app-local")], 1.0) is None
 
 
 def test_an_interrupted_run_of_inconsistent_records_is_passed_over(recorded: Callable[..., store.RunFolder]) -> None:
