@@ -182,6 +182,7 @@ class Compare(LoadTest[CompareRun]):
     """A comparison of two sides. It gives no figures of the stacks, since two servers slow each other down."""
 
     command = "compare"
+    why_not_resumable = None  # a folder of the user's own is recorded as A= or B=
 
     @override
     def visit(self, batch: Sequence[PlannedVisit], subjects: Mapping[str, Candidate]) -> Sequence[Visit]:

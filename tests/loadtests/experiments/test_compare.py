@@ -254,6 +254,11 @@ def test_a_resumed_comparison_serves_the_sides_as_the_user_named_them() -> None:
     assert subjects.keys() == {one.name for one in experiment.stacks()}
 
 
+def test_a_comparison_with_a_folder_of_ones_own_can_be_resumed() -> None:
+    cells = [cell("falcon"), cell("./my-app", framework="my-app-local")]
+    assert Compare(compare_run(cells, sides=["falcon", "./my-app"])).why_not_resumable is None
+
+
 def test_a_side_without_a_server_gets_the_one_that_was_asked_for() -> None:
     experiment = Compare(
         compare_run([cell("falcon"), cell("flask")], sides=["falcon", "flask"], server_asked="granian")
