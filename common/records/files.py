@@ -39,7 +39,7 @@ from common.records.experiments.startup import (
 )
 from common.records.figure import Figure
 from common.records.run import CompareRun, CrosscheckRun, HistoryRun, LoadRun, Run
-from common.records.schema import SCHEMA_VERSION, Count, Visit, decode, says
+from common.records.schema import SCHEMA_VERSION, Count, Visit, decode, decoder, says
 from common.records.summary import Interval, Summary
 from common.records.window import Canary, Window
 
@@ -86,7 +86,7 @@ SUMMARIES: Mapping[str, type[msgspec.Struct]] = {
 }
 """Every kind of ``summary.json`` by the experiments that end in it."""
 
-_VISITS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(AnyVisit)
+_VISITS = decoder(AnyVisit)
 DOCUMENTATION = ROOT / "docs" / "records.md"
 SCHEMAS = ROOT / "loadtests" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

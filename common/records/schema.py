@@ -3,7 +3,12 @@
 Times are in seconds, sizes in bytes, rates per second, instants in UTC.
 """
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
@@ -31,14 +36,45 @@ class _Versioned(Struct):
     schema_version: int = SCHEMA_VERSION
 
 
+@cache
+def decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 -- any type that msgspec knows
+    """Return a decoder of JSON. It is made while signals wait.
+
+    msgspec looks up annotations in C, by hashes that Python computes. A ``KeyboardInterrupt`` that is raised meanwhile
+    is dropped there, and Ctrl-C would be lost.
+    """
+    with _signals_waiting():
+        return msgspec.json.Decoder(kind)
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Have the signals that end a command wait for the end of the block."""
+    if threading.current_thread() is not threading.main_thread():  # which handles all signals
+        yield
+        return
+    waiting: list[int] = []
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: handler for number in ending if callable(handler := signal.getsignal(number))}
+    for number in handlers:
+        signal.signal(number, lambda seen, _: waiting.append(seen))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if waiting:
+            signal.raise_signal(waiting[0])
+
+
 def decode(text: bytes | str, kind: Any, *, what: str, source: str) -> Any:  # noqa: ANN401 -- as msgspec.json.decode
     """Return the record of ``kind`` in ``text``.
 
     ``UsageError`` names ``source``, ``what`` it should hold, and the field, or the schema version, that is wrong.
     """
     try:
-        _refuse_version(msgspec.json.decode(text, type=_Versioned).schema_version, source)
-        return msgspec.json.decode(text, type=kind)
+        _refuse_version(decoder(_Versioned).decode(text).schema_version, source)
+        return decoder(kind).decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{source} is not a valid {what} of schema version {SCHEMA_VERSION}: {error}.") from error
 

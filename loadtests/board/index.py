@@ -18,6 +18,7 @@ from common.host.machine import machine
 from common.project import ROOT
 from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest
 from common.records.run import Run
+from common.records.schema import decoder
 from common.runtimes.candidates import Candidate
 from loadtests.analysis.verdicts import is_valid
 from loadtests.campaign.experiment import Experiment
@@ -89,11 +90,11 @@ class FigureIndex:
             "metric": metric,
             "conditions": _key(conditions),
         }
-        return next((msgspec.json.decode(figure, type=Figure) for (figure,) in self._ask(ONE, question)), None)
+        return next((decoder(Figure).decode(figure) for (figure,) in self._ask(ONE, question)), None)
 
     def all_newest(self, *, machine: str) -> list[Figure]:
         """Return the newest valid figure of every stack, metric and conditions on a machine."""
-        return [msgspec.json.decode(figure, type=Figure) for (figure,) in self._ask(NEWEST, {"machine": machine})]
+        return [decoder(Figure).decode(figure) for (figure,) in self._ask(NEWEST, {"machine": machine})]
 
     def problems(self) -> dict[str, str]:
         """Return why runs cannot be read, by folder."""

@@ -36,6 +36,7 @@ from common.host.network import Link, shaped_link
 from common.host.readiness import READY_DEADLINE_S, responds
 from common.packages.environments import environment
 from common.records.experiments.startup import Cost, Pull, PullCell, Start
+from common.records.schema import decoder
 from common.registries.api import Manifest, RegistryAddress
 from common.registries.local import local_registry
 from common.registries.pushing import registry_pusher
@@ -212,7 +213,7 @@ def import_costs(candidate: Candidate, size: Size, cores: Sequence[int]) -> tupl
         _timed_in_container(candidate.tag, line, size, cores) if candidate.tag else _timed_in_process(candidate, line)
     )
     try:
-        interpreter, imported = (_median(times) for times in msgspec.json.decode(output, type=_Times))
+        interpreter, imported = (_median(times) for times in decoder(_Times).decode(output))
     except msgspec.DecodeError as error:
         printed = " ".join(output.split())[-200:] or "no output"
         raise FailedError(f"{candidate.name}: the import of {module} could not be timed: {printed}") from error

@@ -16,6 +16,7 @@ from common.errors import FailedError
 from common.project import ROOT
 from common.records.experiments.latency import Point
 from common.records.load import Rate, Setup
+from common.records.schema import decoder
 from common.records.window import Load
 from common.runtimes.base import LoadTask, RunningServer
 from loadtests.windows.by_locust import longest_s
@@ -64,7 +65,8 @@ def ask(task: LoadTask, order: LoadOrder, needed_s: float) -> LoadResult:
     """Give the task its order and return its result, which may take ``needed_s``; ``FailedError`` if it fails."""
     short = replace(order, setup=replace(order.setup, ceiling=None))  # a task definition holds 64 KB at most
     line = (*LINE, msgspec.json.encode(short).decode())
-    return msgspec.json.decode(task.ask(line, needed_s + SLACK_S), type=LoadResult)
+    result: LoadResult = decoder(LoadResult).decode(task.ask(line, needed_s + SLACK_S))
+    return result
 
 
 def raise_errors(server: RunningServer, result: LoadResult) -> None:

@@ -10,6 +10,7 @@ from common.catalog.sizes import Runtime
 from common.host.folders import temporary_folder
 from common.records.load import LoadSpec, Setup, Tool
 from common.records.run import Slicing
+from common.records.schema import decoder
 from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.scenarios.registry import scenario_for
@@ -74,7 +75,8 @@ def round_s(servers: int, slicing: Slicing) -> float:
 def measure_round(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> list[Load]:
     """Load the servers in turn and return the load of each; ``GeneratorError`` where the generator gives no result."""
     result = carry_out(slice_order(running, setup, slicing, seed=seed), PROGRAM)
-    return msgspec.json.decode(result, type=list[Load])
+    loads: list[Load] = decoder(list[Load]).decode(result)
+    return loads
 
 
 def slice_order(running: Sequence[RunningServer], setup: Setup, slicing: Slicing, *, seed: str) -> SliceOrder:
