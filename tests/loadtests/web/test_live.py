@@ -159,7 +159,7 @@ def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chro
     web.stop()
 
 
-def test_stacks_are_measured_and_switched_on_the_page_and_written_as_runs(
+def test_stacks_are_measured_and_switched_on_the_page_written_as_runs_and_reported(
     web: Started, chrome: webdriver.Chrome
 ) -> None:
     chrome.get(f"{web.url}/per-vcpu")
@@ -180,10 +180,6 @@ def test_stacks_are_measured_and_switched_on_the_page_and_written_as_runs(
         shown = float(row[2].replace(",", ""))
         assert shown == pytest.approx(load.requests / load.server_cpu_s, rel=0.01), "within 1 % of the record"
     assert not complaints(chrome)
-
-
-def test_the_report_opens_on_what_was_measured(web: Started, chrome: webdriver.Chrome) -> None:
-    chrome.get(f"{web.url}/per-vcpu")
     wait_until(lambda: bool(visible(chrome, "#report")), deadline_s=10)
     chrome.find_element(By.ID, "report").click()
     assert chrome.find_element(By.TAG_NAME, "h1").text == "Python API frameworks, per vCPU"
