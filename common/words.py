@@ -78,7 +78,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def first_names(names: Sequence[str], most: int) -> str:
-    """Return names joined by commas; of more than ``most`` the first, and how many more there are."""
+    """Return the names joined by commas, or the first ``most`` of them and how many more there are."""
     listed = ", ".join(names[:most])
     return listed if len(names) <= most else f"{listed} and {len(names) - most} more"
 

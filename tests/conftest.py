@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Have garbage collections during the tests pass over everything that exists by now, which is a lot."""
+    """Exclude what exists before the first test from garbage collections, which would scan all of it each time."""
     gc.freeze()
 
 

@@ -26,7 +26,7 @@ OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons that a framework supports unless its folder says otherwise: all that the project supports."""
 LOCAL = "-local"
-"""The end of the name of a framework in a folder of the user's own."""
+"""The suffix of the names of frameworks in the user's own folders."""
 
 
 class Interface(StrEnum):

@@ -39,7 +39,7 @@ class Size:
 
 
 def parse_vcpu(text: str) -> float:
-    """Return the vCPUs that ``VCPU=`` names, as many as this machine has cores at most, or raise ``UsageError``."""
+    """Return the number of vCPUs that ``VCPU=`` gives; ``UsageError`` if this machine has fewer cores."""
     cores = len(os.sched_getaffinity(0))
     try:
         vcpu = parse_decimal(text.strip())

@@ -32,7 +32,7 @@ PLACE = f"{PROJECT}.place"
 WATCHDOG = f"{PROJECT}.watchdog"
 """The label by which a watchdog finds the containers that it watches."""
 SHORT_ID = 12
-"""The number of characters of an id that ``docker ps`` shows."""
+"""The length of the ids that ``docker ps`` shows."""
 TEMPORARY = ROOT / ".cache" / "temporary"
 TAGS = "tags"
 

@@ -6,7 +6,6 @@ holds its owner's identity and place, and the next process to create one removes
 """
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import UsageError
-from common.host.ownership import is_orphan, owner_id, place_id
+from common.host.ownership import is_mark_of_orphan, owner_mark, place_id
 from common.project import PROJECT
 
-_OWNER = re.compile(r"(\d+\.\d+)(?:\.(\w*\.\w+\.\d+))?-")
-"""The identity of an owner in the name of its folder and, but for earlier versions, its place."""
+_SEPARATOR = "."
+"""Joins the parts of the mark of a folder's owner, which a hyphen separates from the rest of its name."""
 
 
 def make_folder(folder: Path) -> Path:
@@ -51,8 +50,8 @@ def temporary_folder(
         for orphan in orphaned_folders(root):
             reclaim(orphan)
         place, prefix = _place(root)
-        owner = f"{owner_id(os.getpid())}:{place_id()}".replace(":", ".")
-        folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{owner}-{purpose}-", dir=make_folder(place)))
+        mark = owner_mark(_SEPARATOR)
+        folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{mark}-{purpose}-", dir=make_folder(place)))
     except OSError as error:
         raise UsageError(f"no temporary folder can be created: {error.strerror}: {error.filename}.") from error
     try:
@@ -80,15 +79,12 @@ def _place(root: Path | None) -> tuple[Path, str]:
 
 
 def _is_orphan(folder: Path, prefix: str, here: str) -> bool:
-    named = _OWNER.match(folder.name.removeprefix(prefix))
+    mark, hyphen, _ = folder.name.removeprefix(prefix).partition("-")
     try:
         ours = not folder.is_symlink() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
     except OSError:
         return False  # another process has just removed it
-    if named is None or not ours:
-        return False
-    owner, place = (part and part.replace(".", ":") for part in named.groups())
-    return is_orphan(owner, place, here=here)
+    return bool(hyphen) and ours and is_mark_of_orphan(mark, _SEPARATOR, here=here)
 
 
 def write_file(file: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FailedError, UsageError
-from common.host.ownership import is_orphan, owner_id, place_id
+from common.host.ownership import is_mark_of_orphan, owner_mark, place_id
 from common.project import PROJECT
 
 HOST = "127.0.0.1"
@@ -28,8 +28,8 @@ _LOWEST_PORT = 10_000  # well-known services listen below it
 _TRIES = 1_000
 _libc = ctypes.CDLL(None, use_errno=True)
 NAMESPACES = Path("/run/netns")
-_NAME = re.compile(rf"{PROJECT}-(\d+-\d+)(?:-(\w*-\w+-\d+))?")
-"""The name of a namespace: the identity of its owner and, but for earlier versions, its place."""
+_SEPARATOR = "-"
+"""Joins the parts of the mark of a namespace's owner."""
 FULL = "full"
 """The name, in place of a bandwidth, of a link without a limit."""
 _UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
@@ -178,19 +178,17 @@ def shaped_link() -> Iterator[Link]:
 def remove_orphaned_namespaces() -> None:
     """Remove every namespace of ours whose owner has exited; the kernel removes its link along with it.
 
-    Those whose owner cannot be seen from here stay: containers may share the folder.
+    Those whose owner cannot be seen from here are kept, since other containers may share the folder.
     """
     here = place_id()
     for path in NAMESPACES.glob(f"{PROJECT}-*"):
-        if (named := _NAME.fullmatch(path.name)) is not None:
-            owner, place = (part and part.replace("-", ":") for part in named.groups())
-            if is_orphan(owner, place, here=here):
-                _delete(path.name)
+        if is_mark_of_orphan(path.name.removeprefix(f"{PROJECT}-"), _SEPARATOR, here=here):
+            _delete(path.name)
 
 
 def _create_link() -> Link:
     """Create a namespace and a link, with four addresses from the network reserved for benchmarks (RFC 2544)."""
-    namespace = f"{PROJECT}-{owner_id(os.getpid())}:{place_id()}".replace(":", "-")
+    namespace = f"{PROJECT}-{owner_mark(_SEPARATOR)}"
     first = random.SystemRandom().randrange(2**15) * 4
     network = f"198.{18 + (first >> 16)}.{first >> 8 & 255}"
     host, peer = (f"{network}.{(first & 255) + number}" for number in (1, 2))

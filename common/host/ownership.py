@@ -1,6 +1,7 @@
 """The owner of a resource, by which leftovers of a killed process are distinguished from what is in use."""
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def is_orphan(owner: str, place: str | None, *, here: str) -> bool:
     machine, _, since = place.partition(":")
     our_machine, _, our_since = here.partition(":")
     return machine == our_machine != "" and since.partition(":")[0] != our_since.partition(":")[0]
+
+
+def owner_mark(separator: str) -> str:
+    """Return this process's identity and place for the name of what it creates, their parts joined by ``separator``."""
+    return f"{owner_id(os.getpid())}:{place_id()}".replace(":", separator)
+
+
+def is_mark_of_orphan(mark: str, separator: str, *, here: str) -> bool:
+    """Return whether an ``owner_mark``, or one without a place as in earlier versions, is of an orphan, as seen here.
+
+    Anything else is not.
+    """
+    parts = re.fullmatch(r"(\d+:\d+)(?::(\w*:\w+:\d+))?", mark.replace(separator, ":"))
+    return parts is not None and is_orphan(parts[1], parts[2], here=here)
 
 
 def is_alive(owner: str) -> bool:

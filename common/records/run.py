@@ -129,7 +129,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     @property
     def is_local(self) -> bool:
-        """Whether its framework is a folder of the user's own, whose path no record names."""
+        """Whether its framework is in a folder of the user's own, which its name alone does not locate."""
         return self.framework.endswith(LOCAL)
 
 

@@ -38,18 +38,18 @@ class _Versioned(Struct):
 
 @cache
 def decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 -- any type that msgspec knows
-    """Return a decoder of JSON. It is made while signals wait.
+    """Return the JSON decoder of a type, which is built while signals are held back.
 
-    msgspec looks up annotations in C, by hashes that Python computes. A ``KeyboardInterrupt`` that is raised meanwhile
-    is dropped there, and Ctrl-C would be lost.
+    msgspec looks up annotations in C, but Python computes their hashes. A ``KeyboardInterrupt`` that is raised while it
+    does so is discarded in C, and Ctrl-C would be lost.
     """
-    with _signals_waiting():
+    with _signals_held_back():
         return msgspec.json.Decoder(kind)
 
 
 @contextmanager
-def _signals_waiting() -> Iterator[None]:
-    """Have the signals that end a command wait for the end of the block."""
+def _signals_held_back() -> Iterator[None]:
+    """Hold back the signals that end a command until the block has ended."""
     if threading.current_thread() is not threading.main_thread():  # which handles all signals
         yield
         return

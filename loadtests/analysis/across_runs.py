@@ -103,7 +103,7 @@ def _require_trusted(recorded: RecordedRun) -> None:
 def _faults(
     summary: Summary, values: Mapping[str, Sequence[float]], names: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return what keeps each of these cells from being compared, by its verdict; nothing of those that can be."""
+    """Return, by cell, the verdict that keeps it from being compared and its reason; an empty dict if none does."""
     return {row.cell: _fault(row, len(values[row.cell])) for row in summary.cells if row.cell in names}
 
 

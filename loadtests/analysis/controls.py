@@ -7,10 +7,11 @@ import numpy as np
 from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Canary, Window
-from loadtests.analysis.comparison import ALPHA, Values, decide, looks_of
+from loadtests.analysis.comparison import ALPHA, decide, looks_of
 from loadtests.analysis.dropping import steadying
 from loadtests.analysis.values import foreign_share, share, throttled_share, waited_share
 from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.spread import Values
 
 CANARY_DRIFT = 0.1
 """A larger drift means that the machine changed during the run."""

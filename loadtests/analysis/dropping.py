@@ -8,18 +8,16 @@ from common.records.summary import Decision, Dropout, DropReason, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.rates import rates_of
+from loadtests.analysis.rates import Verdicts, rates_of
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import FEWEST_ROUNDS, load_test_verdicts
 from loadtests.statistics.intervals import POWER
+from loadtests.statistics.spread import Values
 
 TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}
 )
 """Verdicts that more rounds cannot change, because the stack itself is at fault."""
-
-Values = dict[str, dict[int, float]]
-Verdicts = Mapping[str, Collection[Verdict]]
 
 FEWEST_CHANCE = 0.2
 """A pair of a sliced run is given up only if the rounds left decide it with a lower probability than this."""

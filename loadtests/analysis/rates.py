@@ -11,6 +11,9 @@ from loadtests.analysis.verdicts import is_sound, load_test_verdicts
 from loadtests.statistics.intervals import geometric, log_interval, student_t
 from loadtests.statistics.spread import Adjusted, Values, adjusted, are_connected
 
+Verdicts = Mapping[str, Collection[Verdict]]
+"""The verdicts on each cell."""
+
 
 def rates(run: LoadRun, windows: Sequence[Window]) -> dict[str, Interval]:
     """Return the interval of each cell that has values."""
@@ -18,7 +21,7 @@ def rates(run: LoadRun, windows: Sequence[Window]) -> dict[str, Interval]:
     return rates_of(run, values_of(run.cells, windows_of), load_test_verdicts(run, windows_of))
 
 
-def rates_of(run: LoadRun, values: Values, seen: Mapping[str, Collection[Verdict]]) -> dict[str, Interval]:
+def rates_of(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, Interval]:
     """Return the interval of each cell that has ``values``, by round; ``seen`` are the verdicts on each cell.
 
     The cells of a sliced round are measured together, so the intervals leave out what a round does to all of them. In

@@ -46,7 +46,7 @@ def verdicts(
 
 
 def load_test_verdicts(run: LoadRun, windows_of: Mapping[str, Sequence[Window]]) -> dict[str, dict[Verdict, str]]:
-    """Return every verdict on each cell of a load test, as ``verdicts``."""
+    """Return every verdict on each cell of a load test, in the form that ``verdicts`` gives them."""
     alone = run.design is not Design.DUET
     return {cell.name: verdicts(cell, windows_of[cell.name], run.setup, run.runtime, alone=alone) for cell in run.cells}
 

@@ -19,7 +19,7 @@ from loadtests.reports.formatting import MISSING, estimate, number, plain_table
 DEFAULT_UTILISATION = 0.5
 SCENARIO = "hello"
 NAMED = 3
-"""The most stacks that a sentence names."""
+"""The largest number of stacks that a sentence names."""
 
 HEADINGS = ("stack", "prices", "req/s per vCPU", "$/million", "95 % interval", "task", "$/idle month", "$/month image")
 FLEET_HEADINGS = ("tasks of", "tasks", "busy", "$/month")

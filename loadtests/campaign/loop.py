@@ -31,7 +31,7 @@ EXHAUSTED = frozenset(
 )
 """The errors of a system that has no room, memory, open files or processes left, or of a failing disk."""
 NAMED = 5
-"""The most containers that a warning lists."""
+"""The largest number of containers that a warning lists."""
 
 _ends_at_s: ContextVar[float] = ContextVar("ends_at_s", default=math.inf)
 

@@ -295,7 +295,7 @@ def _is_among(experiment: Experiment[Any, Any], asked: Sequence[Subject], vcpu: 
 
 
 def _measured(experiment: Experiment[Any, Any]) -> set[Subject]:
-    """Return the stacks of a run; where it weighs images, those, since libraries are weighed outside of them."""
+    """Return the stacks that a run measures. Of ``make sizes``, only images count: libraries are weighed outside."""
     run, cells = experiment.run, experiment.stacks()
     if isinstance(run, FootprintRun):
         cells = [cell.stack for cell in run.cells if cell.weighs is Weighed.IMAGE]

@@ -42,7 +42,7 @@ WARMUP_S = 1.0
 WINDOW_S = 2.0
 USERS = 16
 DELAY_MS = 100
-"""The connections, and what each request of a scenario that sleeps waits, unless ``USERS=`` or ``DELAY=`` is given."""
+"""The defaults of ``USERS=`` and ``DELAY=``."""
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
 TOGETHER = frozenset({Design.SLICED, Design.DUET})

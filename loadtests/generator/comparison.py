@@ -38,7 +38,7 @@ from loadtests.windows.by_locust import LOCUST, isolated_locust
 CONNECTIONS = (16, 64)
 WARMUP_S = 1.0
 REPORTED_AFTER_S = 1.0
-"""How long after its processes are gone the exit status of a generator may follow."""
+"""How long a generator's exit status is waited for once its processes are gone."""
 LOCUST_CLIENTS = (
     sys.executable,
     "-m",

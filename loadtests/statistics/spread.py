@@ -17,6 +17,7 @@ from common.records.summary import Interval, Spread
 from loadtests.statistics.intervals import Array, geometric, student_t
 
 Values = Mapping[str, Mapping[int, float]]
+"""Each cell's value by round."""
 MOST_FREEDOM = 1e6
 """Degrees of freedom that stand for a known variance."""
 ROUNDING = 1e-9

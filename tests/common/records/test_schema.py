@@ -10,7 +10,7 @@ from common.records.schema import decoder
 
 
 class Interrupting:
-    """An annotation during whose hashing Ctrl-C is pressed once it is armed."""
+    """An annotation that simulates Ctrl-C the next time it is hashed after it was armed."""
 
     is_armed = False
 
@@ -22,7 +22,7 @@ class Interrupting:
 
 
 def _annotated() -> tuple[Interrupting, Any]:
-    """Return an armed annotation, and a type that has it."""
+    """Return an armed annotation, and a type with a field that carries it."""
     annotation = Interrupting()
     kind = msgspec.defstruct("Annotated", [("field", Annotated[int, annotation])])
     annotation.is_armed = True
@@ -40,7 +40,7 @@ def test_ctrl_c_is_not_lost_while_a_decoder_is_made() -> None:
 
 
 def test_msgspec_by_itself_drops_it() -> None:
-    """If this fails, the signals need not wait any more."""
+    """If this fails, signals need not be held back any more."""
     annotation, kind = _annotated()
     msgspec.json.Decoder(kind)
     assert not annotation.is_armed

@@ -76,7 +76,7 @@ def test_the_interval_of_a_stack_that_missed_rounds_holds_what_is_not_known_of_t
 
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
 def test_a_verdict_on_all_stacks_changes_no_rate(changes: dict[str, object]) -> None:
-    """One that others do not have sets a stack apart all the same."""
+    """A verdict that only one of them has still sets that stack apart."""
     made, values = run([], **changes), UNTIL_5 | UNTIL_8 | {"c": {n: 5000.0 * n for n in range(1, 9)}}
     alike = rates_of(made, values, {"a": (), "b": (), "c": (Verdict.WRONG_ANSWERS,)})
     on_one_core = dict.fromkeys("ab", (Verdict.SHARED_CORE,))
