@@ -85,7 +85,7 @@ def _nothing_left() -> Iterator[None]:
         gevent.sleep(0.01)
 
 
-def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait_long() -> None:
+def test_a_server_that_waits_for_our_half_of_a_connection_to_close_never_waits_for_a_timeout() -> None:
     """Gunicorn's sync worker behaves so, and serves no other connection meanwhile."""
     alone = threading.Lock()
 
@@ -97,11 +97,10 @@ def test_a_server_that_waits_for_our_half_of_a_connection_to_close_does_not_wait
         return False
 
     with serving(lingering) as server:
-        begun_s = time.perf_counter()
         load = Load(server, users=1)
         load.until_ended(5)
-        assert time.perf_counter() - begun_s < 2
         load.finish()
+        assert not load.done.failures
 
 
 def keep_alive(client: Client, _: int) -> bool:
