@@ -21,6 +21,7 @@ from loadtests.board.publication import (
     precedence,
     publish_runs,
     read_load_test,
+    results_page,
     unreadable,
     with_results,
 )
@@ -117,6 +118,30 @@ def test_a_run_that_is_published_already_can_be_published_again(published: Path)
     shutil.rmtree(folder.folder)
     publish_runs(str(published / "hello-process"))
     assert _names(published / "hello-process") == ["run.json", "summary.json", "visits.jsonl"]
+
+
+def test_half_a_run_left_by_an_interruption_is_not_taken_for_a_published_one(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day, name in enumerate(("one", "two"), 1):
+        _write(store.RESULTS / name, started_at=NOON.replace(day=day))
+    publish_runs("one")
+    readme, page = publication.README.read_text(), results_page(published)
+    copied = list[Path]()
+
+    def copy(file: Path, target: Path) -> None:
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(target)
+        target.write_bytes(file.read_bytes())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy", copy)
+        with pytest.raises(KeyboardInterrupt):
+            publish_runs("two")
+    assert (with_results(readme, published), results_page(published)) == (readme, page)
+    publish_runs("two")
+    assert _names(published) == ["hello-process"]
 
 
 def test_a_run_of_an_older_version_is_published_as_it_was_written(published: Path) -> None:
