@@ -107,4 +107,5 @@ def test_welchs_test_agrees_with_scipy() -> None:
     expected = stats.ttest_ind([math.log(x) for x in a], [math.log(x) for x in b], equal_var=False)
     low, high = expected.confidence_interval()
     assert different == pytest.approx(expected.pvalue)
+    assert ratio.n == 3
     assert [ratio.low, ratio.high] == pytest.approx([math.exp(low), math.exp(high)])

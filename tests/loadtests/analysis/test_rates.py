@@ -74,6 +74,14 @@ def test_the_interval_of_a_stack_that_missed_rounds_holds_what_is_not_known_of_t
     assert whole == log_interval(list(UNTIL_8["b"].values()))
 
 
+def test_the_interval_of_a_stack_that_missed_no_round_hardly_widens() -> None:
+    values = UNTIL_5 | {"b": {n: 10_000 * (1.05 if n % 2 else 1.0) for n in range(1, 9)}}
+    adjusted, plain = _rates(run([], design=Design.ALONE), values)["b"], log_interval(list(values["b"].values()))
+    assert plain is not None
+    widths = [math.log((one.high or 0) / (one.low or 1)) for one in (adjusted, plain)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
+
+
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
 def test_a_verdict_on_all_stacks_changes_no_rate(changes: dict[str, object]) -> None:
     """A verdict that only one of them has still sets that stack apart."""

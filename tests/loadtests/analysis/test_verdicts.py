@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from common.records.load import OwnRequest, Tool
 from common.records.run import Cell, Conformance, Guest, LoadRun
@@ -17,6 +18,13 @@ RUN = run([CELL])
 
 def _windows(**changes: Any) -> list[Window]:  # noqa: ANN401 -- any field
     return [window("a+b", number, load(**changes)) for number in range(1, 6)]
+
+
+def _paced(**changes: int) -> OpenLoop:
+    counts = {"planned": 200, "queued": 0, "waiting": 0, "never_sent": 0} | changes
+    return OpenLoop(
+        rate_rps=100.0, from_send_s=None, from_send_histogram=[], send_lag_s=None, send_lag_histogram=[], **counts
+    )
 
 
 def _reasons(of_run: LoadRun, of_cell: Cell, windows: list[Window]) -> dict[Verdict, str]:
@@ -117,18 +125,23 @@ def test_five_clean_windows_are_valid() -> None:
 
 def test_an_open_loop_is_not_held_to_littles_law() -> None:
     """Most of its connections are idle, by design."""
-    paced = OpenLoop(
-        rate_rps=10.0,
-        planned=20,
-        queued=0,
-        waiting=0,
-        never_sent=0,
-        from_send_s=None,
-        from_send_histogram=[],
-        send_lag_s=None,
-        send_lag_histogram=[],
-    )
-    assert _reasons(RUN, CELL, _windows(open_loop=paced, littles_law_ratio=0.01)) == {}
+    assert _reasons(RUN, CELL, _windows(open_loop=_paced(), littles_law_ratio=0.01)) == {}
+
+
+def test_an_open_loop_may_leave_one_arrival_in_a_hundred_unsent() -> None:
+    assert _reasons(RUN, CELL, _windows(open_loop=_paced(waiting=1, never_sent=1))) == {}
+    reasons = _reasons(RUN, CELL, _windows(open_loop=_paced(waiting=1, never_sent=2)))
+    assert reasons.keys() == {Verdict.OVERLOADED}
+    assert reasons[Verdict.OVERLOADED].startswith("3 of 200 arrivals were not sent.")
+
+
+def test_a_climb_without_a_step_that_held_gives_the_reason_of_the_lowest() -> None:
+    """What it did not send is part of that."""
+    broken = [replace(STEP, target=target, broken=f"p99 was {target} ms") for target in (20, 10)]
+    reasons = _reasons(RUN, CELL, _windows(steps=broken, open_loop=_paced(never_sent=100)))
+    assert reasons.keys() == {Verdict.OBJECTIVE_MISSED}
+    assert reasons[Verdict.OBJECTIVE_MISSED].startswith("no step held the objective: p99 was 10 ms.")
+    assert _reasons(RUN, CELL, _windows(steps=[broken[0], STEP])) == {}
 
 
 def test_a_closing_server_is_expected_to_reconnect() -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from common.records.summary import Interval
-from loadtests.statistics.intervals import LogRatios, holm, log_interval, median_interval
+from loadtests.statistics.intervals import LogRatios, holm, log_interval, mean_interval, median_interval
 
 BAND = math.log(1.05)
 LOGS = np.random.default_rng(3).normal([0.0, 0.02, 0.3], 0.05, (9, 3))
@@ -23,7 +23,7 @@ def test_an_interval_agrees_with_students_t_on_logarithms() -> None:
     assert found.high == pytest.approx(math.exp(high))
 
 
-@pytest.mark.parametrize("interval", [log_interval, median_interval])
+@pytest.mark.parametrize("interval", [log_interval, mean_interval, median_interval])
 def test_one_value_has_no_bounds_and_none_has_no_estimate(interval: Callable[[list[float]], Interval | None]) -> None:
     one = interval([7.0])
     assert one is not None

@@ -1,0 +1,41 @@
+"""Cells drop out at looks that were made, and no sooner than the chance of a decision is small."""
+
+from typing import Any
+
+import pytest
+
+from common.records.run import Design
+from common.records.summary import Dropout, DropReason
+from common.records.window import Window
+from loadtests.analysis.comparison import SLICED_LOOKS
+from loadtests.analysis.dropping import dropouts, dropping
+from tests.support.records import SLICING, cell, load, run, window
+
+CELLS = [cell("a"), cell("b")]
+RUN = run(CELLS, rounds=12, looks=list(SLICED_LOOKS))
+
+
+def _windows(a: list[float], b: float) -> list[Window]:
+    rounds = enumerate(a, start=1)
+    return [window(name, n, load(round(20_000 * level))) for n, one in rounds for name, level in (("a", one), ("b", b))]
+
+
+def test_nothing_drops_out_at_a_look_whose_round_was_not_completed() -> None:
+    made = _windows([1.01, 0.99, 1.0, 1.01, 0.99], b=2.0)
+    assert dropouts(RUN, made[:-1]) == {}
+    assert dropouts(RUN, made) == dict.fromkeys("ab", Dropout(after_round=5, reason=DropReason.RESOLVED))
+
+
+@pytest.mark.parametrize(
+    ("changes", "dropped"),
+    [
+        ({"design": Design.SLICED, "slicing": SLICING}, {}),
+        ({"design": Design.ALONE}, dict.fromkeys("ab", DropReason.OUT_OF_REACH)),
+    ],
+)
+def test_a_sliced_run_goes_on_also_if_a_decision_is_only_possible(
+    changes: dict[str, Any], dropped: dict[str, DropReason]
+) -> None:
+    """It is decided within the 7 rounds left in more than one case of five, but not in four."""
+    made = run(CELLS, rounds=12, looks=list(SLICED_LOOKS), **changes)
+    assert dropping(made, "ab", _windows([0.97, 1.03, 1.0, 0.955, 1.045], b=1.04), 5) == dropped
