@@ -63,6 +63,13 @@ def test_each_decision_has_its_sentence(pair: Pair, expected: str) -> None:
     assert sentence(pair, 0.05) == expected
 
 
+@pytest.mark.parametrize(("estimate", "ends"), [(0.98, False), (1.0, True), (1 / 0.98, False)])
+def test_equivalent_stacks_that_may_prove_to_differ_are_measured_further(estimate: float, ends: bool) -> None:  # noqa: FBT001
+    """Whichever of them is the faster one."""
+    pair = _pair(estimate, estimate / 1.01, estimate * 1.01, Decision.EQUIVALENT)
+    assert settled(_run(), pair) is ends
+
+
 def test_only_a_decided_slowdown_counts_as_slower_and_only_as_far_as_it_is_certain() -> None:
     assert slower_by(_pair(1.3, 1.25, 1.35, Decision.DIFFERENT)) == pytest.approx(0.2)
     assert slower_by(_pair(0.8, 0.75, 0.85, Decision.DIFFERENT)) == 0

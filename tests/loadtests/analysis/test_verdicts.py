@@ -44,6 +44,13 @@ STEP = LoadStep(target=10, throughput_rps=10, requests=10, p50_s=0.1, p99_s=0.1,
         (Verdict.NONCONFORMING, "first test_x: said 500", RUN, NONCONFORMING, []),
         (Verdict.NOT_MEASURED, "no window", RUN, CELL, []),
         (Verdict.SERVER_DIED, "in 1 of 5 windows: exit status 1. Boom", RUN, CELL, DIED),
+        (
+            Verdict.RESTARTED,
+            "in 5 of 5 windows: 2 of the server's processes ended and 1 began",
+            RUN,
+            CELL,
+            _windows(server_processes_ended=2, server_processes_begun=1),
+        ),
         (Verdict.WRONG_ANSWERS, "wrong body x 10", RUN, CELL, _windows(failures={"wrong body": 2})),
         (Verdict.CONNECTIONS, "2 connections", RUN, CELL, _windows(reconnects=2)),
         (Verdict.CONNECTIONS, "is 0.50 of the requests in flight", RUN, CELL, _windows(littles_law_ratio=0.5)),
@@ -117,6 +124,11 @@ def test_a_generator_is_given_more_cores_only_if_it_uses_those_that_it_has(
 def test_workers_of_the_generator_are_said_to_end_the_slices(changes: dict[str, Any], said: bool) -> None:  # noqa: FBT001
     reasons = _reasons(run([CELL], generator_cores=[1, 2]), CELL, _windows(generator_cpu_s=3.8, **changes))
     assert ("one server after the other" in reasons[Verdict.GENERATOR_BOUND]) is said
+
+
+def test_a_single_window_in_which_the_generator_was_too_busy_is_enough() -> None:
+    windows = [*_windows()[:4], window("a+b", 5, load(generator_cpu_s=1.8))]
+    assert "90% of the cores" in _reasons(RUN, CELL, windows)[Verdict.GENERATOR_BOUND]
 
 
 def test_five_clean_windows_are_valid() -> None:
