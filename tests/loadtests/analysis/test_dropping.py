@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from common.records.run import Design
-from common.records.summary import Dropout, DropReason
+from common.records.summary import Decision, Dropout, DropReason
 from common.records.window import Window
 from loadtests.analysis.comparison import SLICED_LOOKS
-from loadtests.analysis.dropping import dropouts, dropping
-from tests.support.records import SLICING, cell, load, run, window
+from loadtests.analysis.dropping import dropouts, dropping, pairs_of
+from loadtests.reports.throughput import summarise
+from tests.support.records import SLICING, cell, compare_run, load, run, window
 
 CELLS = [cell("a"), cell("b")]
 RUN = run(CELLS, rounds=12, looks=list(SLICED_LOOKS))
@@ -24,6 +25,30 @@ def test_nothing_drops_out_at_a_look_whose_round_was_not_completed() -> None:
     made = _windows([1.01, 0.99, 1.0, 1.01, 0.99], b=2.0)
     assert dropouts(RUN, made[:-1]) == {}
     assert dropouts(RUN, made) == dict.fromkeys("ab", Dropout(after_round=5, reason=DropReason.RESOLVED))
+
+
+@pytest.mark.parametrize(
+    ("a", "dropped"),
+    [
+        ([1.002, 0.998, 1.0, 1.001, 0.999], dict.fromkeys("ab", DropReason.RESOLVED)),
+        ([0.976, 1.004, 0.99, 0.981, 0.999], {}),
+        ([0.5, 2.0, 1.0, 0.7, 1.4], {}),
+    ],
+    ids=["alike", "equivalent, but may prove to differ", "hardly ever decided"],
+)
+def test_a_comparison_goes_on_until_more_rounds_would_change_nothing(
+    a: list[float], dropped: dict[str, DropReason]
+) -> None:
+    made = compare_run(CELLS, design=Design.DUET, rounds=10, looks=[5, 10])
+    assert dropping(made, "ab", _windows(a, b=1.0), 5) == dropped
+
+
+@pytest.mark.parametrize(("margin", "made"), [(0.05, Decision.EQUIVALENT), (0.001, Decision.UNDECIDED)])
+def test_stacks_are_equivalent_within_the_margin_of_their_run(margin: float, made: Decision) -> None:
+    values = _windows([1.01, 0.99, 1.0, 1.01, 0.99], b=1.0)
+    of_run = run(CELLS, rounds=12, looks=list(SLICED_LOOKS), margin=margin)
+    assert [pair.decision for pair in pairs_of(of_run, values)] == [made]
+    assert [pair.decision for pair in summarise(of_run, values).pairs] == [made]
 
 
 @pytest.mark.parametrize(

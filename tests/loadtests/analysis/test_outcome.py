@@ -8,6 +8,7 @@ import pytest
 from common.records.run import CompareRun, Design
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.across_runs import welch
+from loadtests.analysis.comparison import MARGIN
 from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
 from tests.support.records import cell, compare_run
 
@@ -15,9 +16,9 @@ SD = 0.0185
 """The standard deviation of the log ratio of two stacks in a duet, as observed in trials."""
 
 
-def _run(rounds: int = LOOKS[-1]) -> CompareRun:
+def _run(rounds: int = LOOKS[-1], margin: float = MARGIN) -> CompareRun:
     cells = [cell("a+x"), cell("b+x")]
-    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(LOOKS))
+    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(LOOKS), margin=margin)
 
 
 def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]]:
@@ -101,9 +102,22 @@ def test_equal_stacks_are_rarely_called_different_and_quickly_equivalent() -> No
     assert sorted(look for look, _ in ends)[100] <= 10
 
 
+def test_stacks_are_equivalent_within_the_margin_of_their_run() -> None:
+    values = _values(0.0, 1, LOOKS[-1])
+    made = [pair_of(_run(margin=margin), values).decision for margin in (0.05, 0.001)]
+    assert made == [Decision.EQUIVALENT, Decision.UNDECIDED]
+
+
 def test_too_few_rounds_decide_nothing() -> None:
     pair = pair_of(compare_run([cell("a+x"), cell("b+x")], design=Design.DUET, rounds=3), _values(0.5, 1, 3))
     assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
+
+
+@pytest.mark.parametrize(("b", "different", "beyond"), [(100.0, 1, 0), (101.0, 0, 0), (110.0, 0, 1)])
+def test_identical_rounds_of_either_run_give_a_certain_decision(b: float, different: int, beyond: int) -> None:
+    ratio, *p_values = welch([100.0] * 3, [b] * 3, math.log(1.05))
+    assert p_values == [different, beyond]
+    assert (ratio.low, ratio.high) == pytest.approx((100 / b, 100 / b))
 
 
 def test_welchs_test_agrees_with_scipy() -> None:

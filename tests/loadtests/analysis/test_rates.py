@@ -44,6 +44,12 @@ def test_what_a_round_does_to_all_is_in_no_interval_of_a_sliced_run() -> None:
     assert alone.high / alone.low > 1.05
 
 
+@pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
+def test_one_value_among_several_of_others_has_no_bounds(changes: dict[str, object]) -> None:
+    found = _rates(run([], **changes), UNTIL_5 | UNTIL_8 | {"c": {2: 5000.0}})["c"]
+    assert (found.low, found.high, found.n) == (None, None, 1)
+
+
 def test_cells_without_values_have_no_interval() -> None:
     assert _rates(run([]), {"a": {}}) == {}
 

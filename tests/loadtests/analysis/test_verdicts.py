@@ -156,6 +156,15 @@ def test_a_climb_without_a_step_that_held_gives_the_reason_of_the_lowest() -> No
     assert _reasons(RUN, CELL, _windows(steps=[broken[0], STEP])) == {}
 
 
+def test_how_to_look_at_a_server_of_ones_own_names_no_framework() -> None:
+    for changes, seen in (
+        ({"reconnects": 2}, Verdict.CONNECTIONS),
+        ({"failures": {"reset": 1}}, Verdict.WRONG_ANSWERS),
+    ):
+        assert "FRAMEWORK=a SERVER=b" in _reasons(RUN, CELL, _windows(**changes))[seen]
+        assert "FRAMEWORK=" not in _reasons(RUN, GUEST, _windows(**changes))[seen]
+
+
 def test_a_closing_server_is_expected_to_reconnect() -> None:
     assert _reasons(RUN, CLOSING, _windows(reconnects=20_000)) == {}
 

@@ -63,6 +63,12 @@ def test_the_notes_name_prices_with_their_dates_and_the_machine() -> None:
     assert "measured on Toy (architecture unknown)" in text
 
 
+def test_the_notes_name_the_prices_of_another_architecture() -> None:
+    machine = replace(run([]).machine, architecture="x86_64")
+    notes = list(bill_notes(_bill(Question(utilisation=0.5)), PRICES, machine))
+    assert "fargate-arm: another architecture than the one measured on." in notes
+
+
 def test_the_notes_name_what_is_missing_and_the_command_for_it() -> None:
     text = _notes(_bill(Question(utilisation=0.5)))
     assert "the bytes of a+b@slim (make sizes)" in text
