@@ -1,14 +1,15 @@
 """Cells drop out at looks that were made, and no sooner than the chance of a decision is small."""
 
+import math
 from typing import Any
 
 import pytest
 
 from common.records.run import Design
-from common.records.summary import Decision, Dropout, DropReason
+from common.records.summary import Decision, Dropout, DropReason, Interval
 from common.records.window import Window
 from loadtests.analysis.comparison import SLICED_LOOKS
-from loadtests.analysis.dropping import dropouts, dropping, pairs_of
+from loadtests.analysis.dropping import dropouts, dropping, half_width, pairs_of
 from loadtests.reports.throughput import summarise
 from tests.support.records import SLICING, cell, compare_run, load, run, window
 
@@ -25,6 +26,10 @@ def test_nothing_drops_out_at_a_look_whose_round_was_not_completed() -> None:
     made = _windows([1.01, 0.99, 1.0, 1.01, 0.99], b=2.0)
     assert dropouts(RUN, made[:-1]) == {}
     assert dropouts(RUN, made) == dict.fromkeys("ab", Dropout(after_round=5, reason=DropReason.RESOLVED))
+
+
+def test_an_interval_without_bounds_is_not_precise() -> None:
+    assert half_width(Interval(estimate=1.0, low=None, high=None, n=1)) == math.inf
 
 
 @pytest.mark.parametrize(

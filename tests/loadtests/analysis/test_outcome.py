@@ -75,6 +75,7 @@ def test_only_a_decided_slowdown_counts_as_slower_and_only_as_far_as_it_is_certa
     assert slower_by(_pair(1.3, 1.25, 1.35, Decision.DIFFERENT)) == pytest.approx(0.2)
     assert slower_by(_pair(0.8, 0.75, 0.85, Decision.DIFFERENT)) == 0
     assert slower_by(_pair(1.25, 0.9, 1.6, Decision.UNDECIDED)) == 0
+    assert slower_by(_pair(1.02, 1.01, 1.03, Decision.EQUIVALENT)) == 0
 
 
 def test_speed_inverts_a_ratio_and_its_bounds() -> None:

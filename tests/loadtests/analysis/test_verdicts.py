@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from common.catalog.sizes import Runtime
 from common.records.load import OwnRequest, Tool
 from common.records.run import Cell, Conformance, Guest, LoadRun
 from common.records.summary import Verdict
@@ -73,6 +74,7 @@ STEP = LoadStep(target=10, throughput_rps=10, requests=10, p50_s=0.1, p99_s=0.1,
             CELL,
             _windows(workers=[worker(), worker(generator_cpu_s=1.9)]),
         ),
+        (Verdict.GENERATOR_BOUND, "20017 requests were begun and 20000 ended", RUN, CELL, _windows(sent=20_017)),
         (Verdict.GENERATOR_BOUND, "90% of the cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
         (
             Verdict.GENERATOR_BOUND,
@@ -129,6 +131,11 @@ def test_workers_of_the_generator_are_said_to_end_the_slices(changes: dict[str, 
 def test_a_single_window_in_which_the_generator_was_too_busy_is_enough() -> None:
     windows = [*_windows()[:4], window("a+b", 5, load(generator_cpu_s=1.8))]
     assert "90% of the cores" in _reasons(RUN, CELL, windows)[Verdict.GENERATOR_BOUND]
+
+
+def test_on_fargate_the_clock_is_all_there_is() -> None:
+    reasons = _reasons(run([CELL], runtime=Runtime.FARGATE), CELL, _windows(server_cpu_s=None))
+    assert reasons == {Verdict.WALL_ONLY: "the fargate runtime gives no CPU time; only the clock's figures are known."}
 
 
 def test_five_clean_windows_are_valid() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from common.catalog.prices import load_prices
 from common.records.figure import Figure, Metric, Subject
 from common.records.files import Bill
+from common.records.summary import Interval
 from loadtests.board.bill import Question, bill_notes, bill_table, dollars, make_bill
 from tests.support.figures import DOCKER, HELLO, figure
 from tests.support.records import NOON, run
@@ -40,6 +41,12 @@ def test_a_row_has_its_price_and_its_interval() -> None:
     assert "0.0249 to 0.0305" in row
     assert "0.25 vCPU / 0.5 GB" in row
     assert "tasks of" not in text
+
+
+def test_a_price_without_an_interval_has_a_dash() -> None:
+    once = replace(RATE, value=Interval(estimate=1000, low=None, high=None, n=1))
+    row = next(line for line in _table(_bill(Question(), [once])).splitlines() if "fargate-x86" in line)
+    assert row.split()[3:5] == ["0.0274", "-"]
 
 
 def test_a_requested_rate_adds_the_cheapest_fleet() -> None:
