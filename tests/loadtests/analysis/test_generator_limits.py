@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.records.load import Ceiling
+from common.records.load import Ceiling, Setup, Tool
 from common.records.window import Latency, Load, LoadStep, OpenLoop, Second
 from loadtests.analysis.generator_limits import generator_limits, held_up
 from tests.support.records import load, setup
@@ -97,5 +97,6 @@ def test_each_core_that_the_generator_can_use_raises_its_ceiling() -> None:
     assert "165,000 req/s are above 80% of the 200,000" in found
 
 
-def test_without_a_ceiling_the_rate_is_not_compared_with_it() -> None:
-    assert list(generator_limits(setup(), [load(1_000_000)])) == []
+@pytest.mark.parametrize("without", [setup(), setup(ceiling=SETUP.ceiling, tool=Tool.WRK)])
+def test_without_a_ceiling_or_with_wrk_the_rate_is_not_compared_with_it(without: Setup) -> None:
+    assert list(generator_limits(without, [load(1_000_000)])) == []
