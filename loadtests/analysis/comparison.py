@@ -11,7 +11,7 @@ holds for "equivalent".
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,14 +96,6 @@ def looks_taken(looks: Sequence[int], made: int) -> tuple[int, ...]:
     passed = [look for look in looks if look <= made]
     ended_between = made > 0 and passed != list(looks) and made not in passed
     return (*passed, made) if ended_between else tuple(passed)
-
-
-def compare_two(
-    a: Mapping[int, float], b: Mapping[int, float], *, margin: float = MARGIN, alpha: float = ALPHA
-) -> Pair:
-    """Return the pair of ``a`` and ``b``, compared on its own at a single look."""
-    (pair,) = pairs({"a": a, "b": b}, margin=margin, alpha=alpha, looks=1)
-    return pair
 
 
 def worth_continuing(active: Collection[str], compared: Iterable[Pair], *, rounds_left: int) -> frozenset[str]:

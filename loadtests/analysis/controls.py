@@ -57,9 +57,9 @@ def drift(values: Sequence[float]) -> float | None:
     """
     if len(values) < 2:  # noqa: PLR2004 -- one value cannot drift
         return None
-    width = min(SMOOTHED_ROUNDS, len(values))
-    smooth = np.median(np.lib.stride_tricks.sliding_window_view(np.array(values), width), axis=1)
-    levels = smooth if len(values) > SMOOTHED_ROUNDS else np.array(values)
+    levels = np.array(values)
+    if len(values) > SMOOTHED_ROUNDS:
+        levels = np.median(np.lib.stride_tricks.sliding_window_view(levels, SMOOTHED_ROUNDS), axis=1)
     return float(levels.max() / levels.min()) - 1
 
 

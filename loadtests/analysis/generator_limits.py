@@ -43,7 +43,7 @@ def held_up(load: Load) -> str | None:
     These are the only limits that a second attempt at the same window may be free of. Climbs are never repeated, since
     they take minutes and each of their steps is judged by itself.
     """
-    return None if load.open_loop is None or load.steps else _starved(load) or _late(load)
+    return None if load.steps else _starved(load) or _late(load)
 
 
 def _too_busy(load: Load) -> str | None:

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from rich.table import Table
 
+from common.catalog.frameworks import frameworks
 from common.catalog.prices import BYTES_PER_GB, Compute, Prices
+from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
+from common.catalog.stacks import Stack
 from common.records.figure import Figure, Metric, Subject
 from common.records.files import Bill, Fleet, Price
 from common.records.run import Machine
@@ -65,30 +69,49 @@ def make_bill(
 
 
 def needed_bytes(figures: Sequence[Figure]) -> dict[int, int]:
-    """Return the memory that a stack needs by number of workers: its smallest limit, or what it held after load."""
+    """Return the memory that a stack needs by number of workers: its smallest limit, or what it held after load.
+
+    The newest counts, at whatever vCPUs it was measured.
+    """
+    by_date = sorted(figures, key=lambda figure: figure.measured_at)
     held = {
         figure.conditions.workers: figure.value.high or figure.value.estimate
-        for figure in figures
+        for figure in by_date
         if figure.metric is Metric.LOADED_BYTES
     }
     limits = {
-        figure.conditions.workers: figure.value.estimate for figure in figures if figure.metric is Metric.LIMIT_BYTES
+        figure.conditions.workers: figure.value.estimate for figure in by_date if figure.metric is Metric.LIMIT_BYTES
     }
     return {workers: round(size_bytes) for workers, size_bytes in (held | limits).items() if workers is not None}
 
 
-def cheapest_size(offer: Compute, prices: Prices, rate: Interval, needed: Mapping[int, int]) -> Size | None:
+def cheapest_size(
+    offer: Compute, prices: Prices, rate: Interval, needed: Mapping[int, int], *, several: bool = True
+) -> Size | None:
     """Return the size on which a million requests cost least; among equals, the one with the fewest vCPUs."""
-    sizes = fitting_sizes(offer, prices, needed)
+    sizes = fitting_sizes(offer, prices, needed, several=several)
     return min(sizes, key=lambda size: (round(per_million(offer, size, rate, 1).estimate, 9), size.vcpu), default=None)
 
 
-def fitting_sizes(offer: Compute, prices: Prices, needed: Mapping[int, int]) -> list[Size]:
-    """Return, for each number of vCPUs on offer, the size with the least memory that holds the stack."""
+def fitting_sizes(offer: Compute, prices: Prices, needed: Mapping[int, int], *, several: bool = True) -> list[Size]:
+    """Return, for each number of vCPUs on offer, the size with the least memory that holds the stack.
+
+    Unless the stack can run ``several`` processes, no size has more than one vCPU, since it would leave the rest idle.
+    """
     valid = prices.sizes_of(offer)
-    several = dict.fromkeys(size.vcpu for size in valid)
-    smallest = (least(valid, vcpu, _needed_by(Size(vcpu=vcpu).workers, needed)) for vcpu in several)
+    vcpus = dict.fromkeys(size.vcpu for size in valid if several or size.vcpu <= 1)
+    smallest = (least(valid, vcpu, _needed_by(Size(vcpu=vcpu).workers, needed)) for vcpu in vcpus)
     return [size for size in smallest if size is not None]
+
+
+@cache
+def can_run_several(subject: Subject) -> bool:
+    """Return whether a stack can run several worker processes, which is taken for granted of one not known here."""
+    framework, server = (name.partition("@")[0] for name in (subject.framework, subject.server))
+    known = frameworks(only=framework)
+    if framework not in known or server not in SERVERS:
+        return True
+    return Stack(framework=known[framework], server=SERVERS[server]).processes
 
 
 def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
@@ -103,9 +126,9 @@ def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
 
 
 def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Iterator[Price]:
-    needed, image_bytes = needed_bytes(figures), _image_bytes(figures)
+    needed, image_bytes, several = needed_bytes(figures), _image_bytes(figures), can_run_several(rate.subject)
     for offer in prices.compute:
-        if (size := cheapest_size(offer, prices, rate.value, needed)) is None:
+        if (size := cheapest_size(offer, prices, rate.value, needed, several=several)) is None:
             continue
         storage = prices.storage_of(offer)
         fleet = _fleet(offer, rate, figures, prices, question)
@@ -139,7 +162,7 @@ def _image_bytes(figures: Sequence[Figure]) -> int | None:
 def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Fleet | None:
     if question.rate_rps is None:
         return None
-    sizes = fitting_sizes(offer, prices, needed_bytes(figures))
+    sizes = fitting_sizes(offer, prices, needed_bytes(figures), several=can_run_several(rate.subject))
     found = cheapest(
         offer,
         sizes,

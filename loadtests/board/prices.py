@@ -97,17 +97,13 @@ def cheapest(
     return min(fleets, key=lambda fleet: (round(fleet.month, 6), fleet.tasks), default=None)
 
 
-def busiest(points: Iterable[LatencyPoint], p99_s: float) -> float | None:
+def busiest(points: Sequence[LatencyPoint], p99_s: float) -> float | None:
     """Return the highest utilisation up to which every measured p99 is within ``p99_s``; ``None`` if the first is not.
 
     Nothing is interpolated: between two measured points, the lower one counts.
     """
-    highest = None
-    for point in sorted(points, key=lambda point: point.utilisation):
-        if point.p99_s > p99_s:
-            break
-        highest = point.utilisation
-    return highest
+    slow = min((point.utilisation for point in points if point.p99_s > p99_s), default=math.inf)
+    return max((point.utilisation for point in points if point.utilisation < slow), default=None)
 
 
 def _fleet(offer: Compute, size: Size, rate_rps: float, requests_per_cpu_s: float, utilisation: float) -> Fleet:

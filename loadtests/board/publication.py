@@ -82,9 +82,10 @@ def _stack_names(run: LoadRun) -> list[str]:
 
 def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
     """Replace what is published under ``name`` by copies of these runs, which may be among it; return their files."""
-    parts = [PUBLISHED / f".{name}-{number}.part" for number, _ in enumerate(folders, 1)]
+    copies = PUBLISHED / f".{name}.part"  # what an interruption leaves is one level below the published runs
+    shutil.rmtree(copies, ignore_errors=True)
+    parts = [copies / f"{number}" for number, _ in enumerate(folders, 1)]
     for part, folder in zip(parts, folders, strict=True):
-        shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         for file in sorted(folder.iterdir()):
             if file.suffix in {".json", ".jsonl"}:
@@ -94,6 +95,7 @@ def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
     targets = [PUBLISHED / (name if number == 1 else f"{name}-{number}") for number, _ in enumerate(folders, 1)]
     for part, target in zip(parts, targets, strict=True):
         part.rename(target)
+    copies.rmdir()
     return [file for target in targets for file in sorted(target.iterdir())]
 
 

@@ -3,18 +3,15 @@
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 from rich.table import Table
 
-from common.catalog.frameworks import frameworks
 from common.catalog.prices import Prices
-from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import Stack, usual_python
+from common.catalog.stacks import usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
-from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes
+from loadtests.board.bill import DEFAULT_UTILISATION, can_run_several, cheapest_size, dollars, needed_bytes
 from loadtests.board.prices import per_million
 from loadtests.reports.formatting import MB, MISSING, MS_PER_S, estimate, number, plain_table
 
@@ -115,8 +112,7 @@ def find(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Fig
 
 def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
     rate = find(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
-    several = _can_run_several(subject.framework.partition("@")[0], subject.server.partition("@")[0])
-    workers = Size(vcpu=vcpu).workers if several else 1
+    workers = Size(vcpu=vcpu).workers if can_run_several(subject) else 1
     return BoardRow(
         subject=subject,
         rate=rate,
@@ -129,18 +125,9 @@ def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: floa
     )
 
 
-@cache
-def _can_run_several(framework: str, server: str) -> bool:
-    """Return whether a stack can run several worker processes, which is taken for granted of one not known here."""
-    known = frameworks(only=framework)
-    if framework not in known or server not in SERVERS:
-        return True
-    return Stack(framework=known[framework], server=SERVERS[server]).processes
-
-
 def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Interval | None:
-    offer = prices.compute[0]
-    size = cheapest_size(offer, prices, rate.value, needed_bytes(figures))
+    offer, several = prices.compute[0], can_run_several(rate.subject)
+    size = cheapest_size(offer, prices, rate.value, needed_bytes(figures), several=several)
     return None if size is None else per_million(offer, size, rate.value, DEFAULT_UTILISATION)
 
 

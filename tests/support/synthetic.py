@@ -1,9 +1,12 @@
 """Values drawn with a known truth, with the spread that was measured on real servers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from common.records.summary import Pair
+from loadtests.analysis.comparison import MARGIN, pairs
 
 SERVER_SD = 0.034
 """Between fresh servers of one stack, as a standard deviation of logarithms."""
@@ -33,6 +36,12 @@ def draw(
     if disturbed:
         logs += np.where(rng.random(shape) < 0.15, np.log1p(-rng.uniform(0.05, 0.30, shape)), 0)
     return {str(cell): dict(enumerate(row, 1)) for cell, row in enumerate(np.exp(logs).tolist())}
+
+
+def compare_two(a: Mapping[int, float], b: Mapping[int, float], *, margin: float = MARGIN) -> Pair:
+    """Two cells, compared on their own at a single look."""
+    (pair,) = pairs({"a": a, "b": b}, margin=margin, looks=1)
+    return pair
 
 
 def mean_slowdown() -> float:

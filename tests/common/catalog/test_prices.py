@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.prices import TABLE, load_prices
+from common.catalog.prices import TABLE, SizeRow, load_prices
 from common.errors import UsageError
 
 GB = 1024**3
@@ -31,6 +31,13 @@ def test_another_offer_needs_no_code(tmp_path: Path) -> None:
     table = tmp_path / "prices.toml"
     table.write_text(text + row.replace("fargate-x86", "elsewhere"))
     assert "elsewhere" in [offer.name for offer in load_prices(table).compute]
+
+
+def test_sizes_come_in_order_however_a_table_lists_them() -> None:
+    prices = load_prices()
+    rows = [SizeRow(vcpu=1, memory_gb=[2]), SizeRow(vcpu=0.25, memory_gb=[2, 0.5, 1])]
+    known = replace(prices, sizes={prices.compute[0].sizes: rows}).sizes_of(prices.compute[0])
+    assert [(one.vcpu, one.memory_bytes) for one in known] == [(0.25, GB // 2), (0.25, GB), (0.25, 2 * GB), (1, 2 * GB)]
 
 
 def test_images_are_stored_at_the_newest_price_of_the_offers_own_region() -> None:

@@ -19,6 +19,7 @@ from loadtests.analysis.across_runs import (
     CARRY_OVER,
     RecordedRun,
     across_runs,
+    inflation,
     repeated_rates,
     welch,
 )
@@ -154,6 +155,15 @@ def test_a_cell_with_a_single_value_is_left_out_by_name() -> None:
     assert left_out == [
         "left out because of run new: too-few-rounds: c+d: 1 round; 2 are the fewest to compare runs by."
     ]
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_the_inflation_of_a_variance_is_that_of_the_matrix_of_correlations(count: int) -> None:
+    matrix = np.array([[CARRY_OVER ** abs(row - column) for column in range(count)] for row in range(count)])
+    of_mean = matrix.sum() / count**2
+    of_values = (matrix.trace() - matrix.sum() / count) / (count - 1)
+    assert inflation(count, CARRY_OVER) == pytest.approx(of_mean * count / of_values)
+    assert inflation(count, 0.0) == pytest.approx(1)
 
 
 @pytest.mark.usefixtures("untraced")

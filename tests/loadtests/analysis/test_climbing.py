@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from common.records.load import Objective
 from common.records.window import Load, LoadStep, OpenLoop
@@ -74,6 +75,7 @@ def _load(slow: int, *, waiting: int = 0, never_sent: int = 0, **changes: Any) -
         (_load(0, never_sent=20), "20 of 1020 arrivals were not sent"),
         (_load(0, server_gone="it died"), "it died"),
         (load(0, histogram=[]), "nothing was answered"),
+        (replace(_load(10), open_loop=None), None),
     ],
 )
 def test_an_objective_is_broken_by_slow_responses_failures_and_unsent_arrivals(seen: Load, why: str | None) -> None:

@@ -8,7 +8,6 @@ from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.comparison import (
     LOOKS,
     better_of,
-    compare_two,
     decide,
     looks_taken,
     pairs,
@@ -16,6 +15,7 @@ from loadtests.analysis.comparison import (
     ties,
     worth_continuing,
 )
+from tests.support.synthetic import compare_two
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)
 
@@ -68,6 +68,14 @@ def test_more_pairs_and_looks_demand_a_clearer_difference() -> None:
     assert alone.decision is Decision.DIFFERENT
     assert among.decision is Decision.UNDECIDED
     assert among.p_value > 5 * alone.p_value
+
+
+def test_the_p_value_of_a_single_pair_at_a_single_look_is_that_of_a_paired_t_test() -> None:
+    from scipy import stats  # noqa: PLC0415 -- a second to import
+
+    a, b = _cell(1010, swing=-1), _cell(1000)
+    logs = [math.log(a[number] / b[number]) for number in a]
+    assert compare_two(a, b).p_value == pytest.approx(stats.ttest_1samp(logs, 0).pvalue)
 
 
 def test_a_p_value_is_adjusted_for_all_looks() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from common.records.load import Ceiling
+from common.records.load import Ceiling, Setup, Tool
 from common.records.window import Latency, Load, LoadStep, OpenLoop, Second
-from loadtests.analysis.generator_limits import generator_limits
+from loadtests.analysis.generator_limits import generator_limits, held_up
 from tests.support.records import load, setup
 
 SETUP = setup(
@@ -75,5 +75,28 @@ def test_a_healthy_generator_and_a_disturbed_one_in_a_closed_loop_reach_no_limit
     assert list(generator_limits(SETUP, [seen])) == []
 
 
-def test_without_a_ceiling_the_rate_is_not_compared_with_it() -> None:
-    assert list(generator_limits(setup(), [load(1_000_000)])) == []
+@pytest.mark.parametrize(
+    ("seen", "again"),
+    [
+        (_open(), False),
+        (_open(generator_run_delay_s=0.1), True),
+        (_open(lag_p999_s=0.0011), True),
+        (_open(generator_run_delay_s=0.1, steps=[_step(0.0, None)]), False),
+        (load(generator_run_delay_s=0.1), False),
+    ],
+)
+def test_only_a_window_of_an_open_loop_without_steps_is_made_again(seen: Load, again: bool) -> None:  # noqa: FBT001
+    assert (held_up(seen) is not None) is again
+
+
+def test_each_core_that_the_generator_can_use_raises_its_ceiling() -> None:
+    assert SETUP.ceiling is not None
+    several = setup(ceiling=SETUP.ceiling, generator_cores=[1, 2], generator_workers=2)
+    assert list(generator_limits(several, [load(170_000)])) == []
+    (found,) = generator_limits(several, [load(330_000)])
+    assert "165,000 req/s are above 80% of the 200,000" in found
+
+
+@pytest.mark.parametrize("without", [setup(), setup(ceiling=SETUP.ceiling, tool=Tool.WRK)])
+def test_without_a_ceiling_or_with_wrk_the_rate_is_not_compared_with_it(without: Setup) -> None:
+    assert list(generator_limits(without, [load(1_000_000)])) == []

@@ -8,6 +8,7 @@ import pytest
 from common.records.run import CompareRun, Design
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.across_runs import welch
+from loadtests.analysis.comparison import MARGIN
 from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled, slower_by, speed
 from tests.support.records import cell, compare_run
 
@@ -15,9 +16,9 @@ SD = 0.0185
 """The standard deviation of the log ratio of two stacks in a duet, as observed in trials."""
 
 
-def _run(rounds: int = LOOKS[-1]) -> CompareRun:
+def _run(rounds: int = LOOKS[-1], margin: float = MARGIN) -> CompareRun:
     cells = [cell("a+x"), cell("b+x")]
-    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(LOOKS))
+    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(LOOKS), margin=margin)
 
 
 def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]]:
@@ -63,10 +64,18 @@ def test_each_decision_has_its_sentence(pair: Pair, expected: str) -> None:
     assert sentence(pair, 0.05) == expected
 
 
+@pytest.mark.parametrize(("estimate", "ends"), [(0.98, False), (1.0, True), (1 / 0.98, False)])
+def test_equivalent_stacks_that_may_prove_to_differ_are_measured_further(estimate: float, ends: bool) -> None:  # noqa: FBT001
+    """Whichever of them is the faster one."""
+    pair = _pair(estimate, estimate / 1.01, estimate * 1.01, Decision.EQUIVALENT)
+    assert settled(_run(), pair) is ends
+
+
 def test_only_a_decided_slowdown_counts_as_slower_and_only_as_far_as_it_is_certain() -> None:
     assert slower_by(_pair(1.3, 1.25, 1.35, Decision.DIFFERENT)) == pytest.approx(0.2)
     assert slower_by(_pair(0.8, 0.75, 0.85, Decision.DIFFERENT)) == 0
     assert slower_by(_pair(1.25, 0.9, 1.6, Decision.UNDECIDED)) == 0
+    assert slower_by(_pair(1.02, 1.01, 1.03, Decision.EQUIVALENT)) == 0
 
 
 def test_speed_inverts_a_ratio_and_its_bounds() -> None:
@@ -94,9 +103,22 @@ def test_equal_stacks_are_rarely_called_different_and_quickly_equivalent() -> No
     assert sorted(look for look, _ in ends)[100] <= 10
 
 
+def test_stacks_are_equivalent_within_the_margin_of_their_run() -> None:
+    values = _values(0.0, 1, LOOKS[-1])
+    made = [pair_of(_run(margin=margin), values).decision for margin in (0.05, 0.001)]
+    assert made == [Decision.EQUIVALENT, Decision.UNDECIDED]
+
+
 def test_too_few_rounds_decide_nothing() -> None:
     pair = pair_of(compare_run([cell("a+x"), cell("b+x")], design=Design.DUET, rounds=3), _values(0.5, 1, 3))
     assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
+
+
+@pytest.mark.parametrize(("b", "different", "beyond"), [(100.0, 1, 0), (101.0, 0, 0), (110.0, 0, 1)])
+def test_identical_rounds_of_either_run_give_a_certain_decision(b: float, different: int, beyond: int) -> None:
+    ratio, *p_values = welch([100.0] * 3, [b] * 3, math.log(1.05))
+    assert p_values == [different, beyond]
+    assert (ratio.low, ratio.high) == pytest.approx((100 / b, 100 / b))
 
 
 def test_welchs_test_agrees_with_scipy() -> None:
@@ -107,4 +129,5 @@ def test_welchs_test_agrees_with_scipy() -> None:
     expected = stats.ttest_ind([math.log(x) for x in a], [math.log(x) for x in b], equal_var=False)
     low, high = expected.confidence_interval()
     assert different == pytest.approx(expected.pvalue)
+    assert ratio.n == 3
     assert [ratio.low, ratio.high] == pytest.approx([math.exp(low), math.exp(high)])

@@ -44,6 +44,12 @@ def test_what_a_round_does_to_all_is_in_no_interval_of_a_sliced_run() -> None:
     assert alone.high / alone.low > 1.05
 
 
+@pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
+def test_one_value_among_several_of_others_has_no_bounds(changes: dict[str, object]) -> None:
+    found = _rates(run([], **changes), UNTIL_5 | UNTIL_8 | {"c": {2: 5000.0}})["c"]
+    assert (found.low, found.high, found.n) == (None, None, 1)
+
+
 def test_cells_without_values_have_no_interval() -> None:
     assert _rates(run([]), {"a": {}}) == {}
 
@@ -72,6 +78,14 @@ def test_the_interval_of_a_stack_that_missed_rounds_holds_what_is_not_known_of_t
     widths = [math.log((one.high or 0) / (one.low or 1)) for one in (missed, plain)]
     assert widths[0] > 3 * widths[1]
     assert whole == log_interval(list(UNTIL_8["b"].values()))
+
+
+def test_the_interval_of_a_stack_that_missed_no_round_hardly_widens() -> None:
+    values = UNTIL_5 | {"b": {n: 10_000 * (1.05 if n % 2 else 1.0) for n in range(1, 9)}}
+    adjusted, plain = _rates(run([], design=Design.ALONE), values)["b"], log_interval(list(values["b"].values()))
+    assert plain is not None
+    widths = [math.log((one.high or 0) / (one.low or 1)) for one in (adjusted, plain)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
 
 
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from common.catalog.sizes import Runtime
 from common.records.load import OwnRequest, Tool
 from common.records.run import Cell, Conformance, Guest, LoadRun
 from common.records.summary import Verdict
@@ -17,6 +19,13 @@ RUN = run([CELL])
 
 def _windows(**changes: Any) -> list[Window]:  # noqa: ANN401 -- any field
     return [window("a+b", number, load(**changes)) for number in range(1, 6)]
+
+
+def _paced(**changes: int) -> OpenLoop:
+    counts = {"planned": 200, "queued": 0, "waiting": 0, "never_sent": 0} | changes
+    return OpenLoop(
+        rate_rps=100.0, from_send_s=None, from_send_histogram=[], send_lag_s=None, send_lag_histogram=[], **counts
+    )
 
 
 def _reasons(of_run: LoadRun, of_cell: Cell, windows: list[Window]) -> dict[Verdict, str]:
@@ -36,6 +45,13 @@ STEP = LoadStep(target=10, throughput_rps=10, requests=10, p50_s=0.1, p99_s=0.1,
         (Verdict.NONCONFORMING, "first test_x: said 500", RUN, NONCONFORMING, []),
         (Verdict.NOT_MEASURED, "no window", RUN, CELL, []),
         (Verdict.SERVER_DIED, "in 1 of 5 windows: exit status 1. Boom", RUN, CELL, DIED),
+        (
+            Verdict.RESTARTED,
+            "in 5 of 5 windows: 2 of the server's processes ended and 1 began",
+            RUN,
+            CELL,
+            _windows(server_processes_ended=2, server_processes_begun=1),
+        ),
         (Verdict.WRONG_ANSWERS, "wrong body x 10", RUN, CELL, _windows(failures={"wrong body": 2})),
         (Verdict.CONNECTIONS, "2 connections", RUN, CELL, _windows(reconnects=2)),
         (Verdict.CONNECTIONS, "is 0.50 of the requests in flight", RUN, CELL, _windows(littles_law_ratio=0.5)),
@@ -58,6 +74,7 @@ STEP = LoadStep(target=10, throughput_rps=10, requests=10, p50_s=0.1, p99_s=0.1,
             CELL,
             _windows(workers=[worker(), worker(generator_cpu_s=1.9)]),
         ),
+        (Verdict.GENERATOR_BOUND, "20017 requests were begun and 20000 ended", RUN, CELL, _windows(sent=20_017)),
         (Verdict.GENERATOR_BOUND, "90% of the cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
         (
             Verdict.GENERATOR_BOUND,
@@ -111,24 +128,48 @@ def test_workers_of_the_generator_are_said_to_end_the_slices(changes: dict[str, 
     assert ("one server after the other" in reasons[Verdict.GENERATOR_BOUND]) is said
 
 
+def test_a_single_window_in_which_the_generator_was_too_busy_is_enough() -> None:
+    windows = [*_windows()[:4], window("a+b", 5, load(generator_cpu_s=1.8))]
+    assert "90% of the cores" in _reasons(RUN, CELL, windows)[Verdict.GENERATOR_BOUND]
+
+
+def test_on_fargate_the_clock_is_all_there_is() -> None:
+    reasons = _reasons(run([CELL], runtime=Runtime.FARGATE), CELL, _windows(server_cpu_s=None))
+    assert reasons == {Verdict.WALL_ONLY: "the fargate runtime gives no CPU time; only the clock's figures are known."}
+
+
 def test_five_clean_windows_are_valid() -> None:
     assert _reasons(RUN, CELL, _windows()) == {}
 
 
 def test_an_open_loop_is_not_held_to_littles_law() -> None:
     """Most of its connections are idle, by design."""
-    paced = OpenLoop(
-        rate_rps=10.0,
-        planned=20,
-        queued=0,
-        waiting=0,
-        never_sent=0,
-        from_send_s=None,
-        from_send_histogram=[],
-        send_lag_s=None,
-        send_lag_histogram=[],
-    )
-    assert _reasons(RUN, CELL, _windows(open_loop=paced, littles_law_ratio=0.01)) == {}
+    assert _reasons(RUN, CELL, _windows(open_loop=_paced(), littles_law_ratio=0.01)) == {}
+
+
+def test_an_open_loop_may_leave_one_arrival_in_a_hundred_unsent() -> None:
+    assert _reasons(RUN, CELL, _windows(open_loop=_paced(waiting=1, never_sent=1))) == {}
+    reasons = _reasons(RUN, CELL, _windows(open_loop=_paced(waiting=1, never_sent=2)))
+    assert reasons.keys() == {Verdict.OVERLOADED}
+    assert reasons[Verdict.OVERLOADED].startswith("3 of 200 arrivals were not sent.")
+
+
+def test_a_climb_without_a_step_that_held_gives_the_reason_of_the_lowest() -> None:
+    """What it did not send is part of that."""
+    broken = [replace(STEP, target=target, broken=f"p99 was {target} ms") for target in (20, 10)]
+    reasons = _reasons(RUN, CELL, _windows(steps=broken, open_loop=_paced(never_sent=100)))
+    assert reasons.keys() == {Verdict.OBJECTIVE_MISSED}
+    assert reasons[Verdict.OBJECTIVE_MISSED].startswith("no step held the objective: p99 was 10 ms.")
+    assert _reasons(RUN, CELL, _windows(steps=[broken[0], STEP])) == {}
+
+
+def test_how_to_look_at_a_server_of_ones_own_names_no_framework() -> None:
+    for changes, seen in (
+        ({"reconnects": 2}, Verdict.CONNECTIONS),
+        ({"failures": {"reset": 1}}, Verdict.WRONG_ANSWERS),
+    ):
+        assert "FRAMEWORK=a SERVER=b" in _reasons(RUN, CELL, _windows(**changes))[seen]
+        assert "FRAMEWORK=" not in _reasons(RUN, GUEST, _windows(**changes))[seen]
 
 
 def test_a_closing_server_is_expected_to_reconnect() -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Size
@@ -78,6 +79,15 @@ def test_the_memory_needed_is_the_smallest_limit_or_else_the_memory_after_load()
     assert needed_bytes([*held, figure(Metric.LIMIT_BYTES, 70, Conditions(vcpu=1.0, workers=1))]) == {1: 70, 2: 60}
 
 
+def test_the_memory_needed_is_the_newest_measured_whatever_the_vcpus() -> None:
+    days = [
+        figure(metric, day, Conditions(vcpu=vcpu, workers=workers), measured_at=NOON + timedelta(days=day))
+        for metric, workers in ((Metric.LIMIT_BYTES, 1), (Metric.LOADED_BYTES, 2))
+        for day, vcpu in ((2, 0.5), (1, 1.0))
+    ]
+    assert needed_bytes(days) == {1: 2, 2: 2}
+
+
 def test_a_stack_that_needs_more_memory_is_given_the_next_size_or_none() -> None:
     sizes = {one.vcpu: one.memory_bytes for one in fitting_sizes(X86, PRICES, {1: 3 * GB})}
     assert 0.25 not in sizes
@@ -103,6 +113,18 @@ def test_without_a_size_that_holds_the_stack_there_is_no_price() -> None:
 def test_of_equally_cheap_sizes_the_one_with_the_fewest_vcpus_is_chosen() -> None:
     assert cheapest_size(X86, PRICES, RATE.value, {}) == Size(vcpu=0.25, memory_bytes=GB // 2)
     assert cheapest_size(X86, PRICES, RATE.value, {1: 3 * GB}) == Size(vcpu=2, memory_bytes=4 * GB)
+
+
+@pytest.mark.parametrize(("server", "task_vcpu", "fleet_vcpu"), [("gunicorn-gthread", 2, 8), ("waitress", 1, 1)])
+def test_a_server_that_is_always_one_process_is_given_one_vcpu_at_most(
+    server: str, task_vcpu: float, fleet_vcpu: float
+) -> None:
+    """It would leave the others idle."""
+    subject = replace(DOCKER, framework="flask", server=server)
+    rate, limit = replace(RATE, subject=subject), replace(_limit(1, 3), subject=subject)
+    row = _x86(_bill(Question(utilisation=0.5, rate_rps=3600), limit, subject=subject, rate=rate))
+    assert row.fleet is not None
+    assert (row.size.vcpu, row.fleet.size.vcpu) == (task_vcpu, fleet_vcpu)
 
 
 def test_the_cheapest_fleet_is_chosen_by_the_lower_end_of_the_interval() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from common.catalog.prices import load_prices
 from common.records.figure import Figure, Metric, Subject
 from common.records.files import Bill
+from common.records.summary import Interval
 from loadtests.board.bill import Question, bill_notes, bill_table, dollars, make_bill
 from tests.support.figures import DOCKER, HELLO, figure
 from tests.support.records import NOON, run
@@ -42,6 +43,12 @@ def test_a_row_has_its_price_and_its_interval() -> None:
     assert "tasks of" not in text
 
 
+def test_a_price_without_an_interval_has_a_dash() -> None:
+    once = replace(RATE, value=Interval(estimate=1000, low=None, high=None, n=1))
+    row = next(line for line in _table(_bill(Question(), [once])).splitlines() if "fargate-x86" in line)
+    assert row.split()[3:5] == ["0.0274", "-"]
+
+
 def test_a_requested_rate_adds_the_cheapest_fleet() -> None:
     text = _table(_bill(Question(utilisation=0.5, rate_rps=460)))
     assert "the cheapest fleet for 460 req/s" in text
@@ -61,6 +68,12 @@ def test_the_notes_name_prices_with_their_dates_and_the_machine() -> None:
     text = _notes(_bill(Question(utilisation=0.5)))
     assert "fargate-x86 us-east-1 2026-06-30" in text
     assert "measured on Toy (architecture unknown)" in text
+
+
+def test_the_notes_name_the_prices_of_another_architecture() -> None:
+    machine = replace(run([]).machine, architecture="x86_64")
+    notes = list(bill_notes(_bill(Question(utilisation=0.5)), PRICES, machine))
+    assert "fargate-arm: another architecture than the one measured on." in notes
 
 
 def test_the_notes_name_what_is_missing_and_the_command_for_it() -> None:

@@ -114,6 +114,12 @@ def test_a_task_is_kept_as_busy_as_measured_latency_allows(p99_s: float, allowed
     assert busiest(points, p99_s) == allowed
 
 
+def test_a_load_that_was_within_the_limit_only_once_is_not_trusted() -> None:
+    """It may have been measured with other numbers of workers."""
+    points = [LatencyPoint(utilisation=u, p99_s=p) for u, p in ((0.25, 0.01), (0.5, 0.01), (0.5, 0.2))]
+    assert busiest(points, 0.1) == 0.25
+
+
 def test_a_latency_that_falls_again_at_a_higher_load_is_not_trusted() -> None:
     points = [LatencyPoint(utilisation=u, p99_s=p) for u, p in ((0.25, 0.01), (0.5, 0.5), (0.75, 0.01))]
     assert busiest(points, 0.1) == 0.25

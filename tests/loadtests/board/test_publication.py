@@ -21,6 +21,7 @@ from loadtests.board.publication import (
     precedence,
     publish_runs,
     read_load_test,
+    results_page,
     unreadable,
     with_results,
 )
@@ -119,6 +120,30 @@ def test_a_run_that_is_published_already_can_be_published_again(published: Path)
     assert _names(published / "hello-process") == ["run.json", "summary.json", "visits.jsonl"]
 
 
+def test_half_a_run_left_by_an_interruption_is_not_taken_for_a_published_one(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day, name in enumerate(("one", "two"), 1):
+        _write(store.RESULTS / name, started_at=NOON.replace(day=day))
+    publish_runs("one")
+    readme, page = publication.README.read_text(), results_page(published)
+    copied = list[Path]()
+
+    def copy(file: Path, target: Path) -> None:
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(target)
+        target.write_bytes(file.read_bytes())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy", copy)
+        with pytest.raises(KeyboardInterrupt):
+            publish_runs("two")
+    assert (with_results(readme, published), results_page(published)) == (readme, page)
+    publish_runs("two")
+    assert _names(published) == ["hello-process"]
+
+
 def test_a_run_of_an_older_version_is_published_as_it_was_written(published: Path) -> None:
     publish_runs(str(GOLDEN))
     (kept,) = published.iterdir()
@@ -136,13 +161,14 @@ def test_runs_of_two_runtimes_are_kept_side_by_side() -> None:
     page = publication.PAGE.read_text()
     assert "10,000" in page
     assert "15,000" in page
+    assert "together" not in page
 
 
 @pytest.mark.usefixtures("published")
 def test_a_run_of_the_whole_field_is_kept_beside_that_of_the_default_frameworks() -> None:
     defaults = [cell(f"{name}+x") for name, one in frameworks().items() if one.default]
     _write_run(store.RESULTS / "one", run([cell("a+b"), *defaults], id="one"))
-    _write_run(store.RESULTS / "two", run([cell("a+b"), *defaults[1:]], id="two"))
+    _write_run(store.RESULTS / "two", run(defaults, id="two"))
     publish_runs("one")
     publish_runs("two")
     assert _names(publication.PUBLISHED) == ["hello-process", "hello-process-all"]

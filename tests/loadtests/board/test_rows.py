@@ -71,11 +71,14 @@ def test_response_times_at_another_load_are_not_the_rows() -> None:
 
 
 def test_memory_is_that_of_as_many_workers_as_the_size_gets() -> None:
-    figures = [figure(Metric.IDLE_BYTES, count * 2**20, Conditions(vcpu=1.0, workers=count)) for count in (1, 2, 4)]
+    figures = [
+        figure(metric, count * 2**20, Conditions(vcpu=1.0, workers=count))
+        for metric in (Metric.IDLE_BYTES, Metric.LIMIT_BYTES)
+        for count in (1, 2, 4)
+    ]
     for vcpu, expected in ((0.5, 1), (1, 1), (2, 2), (4, 4)):
         (row,) = _rows(figures, vcpu=vcpu)
-        assert row.idle is not None
-        assert row.idle.value.estimate == expected * 2**20
+        assert [one.value.estimate for one in (row.idle, row.limit) if one is not None] == [expected * 2**20] * 2
 
 
 @pytest.mark.parametrize(("framework", "server"), [("aiohttp", "native"), ("flask", "waitress")])

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from common.records.summary import Interval
-from loadtests.statistics.intervals import LogRatios, holm, log_interval, median_interval
+from loadtests.statistics.intervals import Array, LogRatios, holm, log_interval, mean_interval, median_interval
 
 BAND = math.log(1.05)
 LOGS = np.random.default_rng(3).normal([0.0, 0.02, 0.3], 0.05, (9, 3))
@@ -23,7 +23,7 @@ def test_an_interval_agrees_with_students_t_on_logarithms() -> None:
     assert found.high == pytest.approx(math.exp(high))
 
 
-@pytest.mark.parametrize("interval", [log_interval, median_interval])
+@pytest.mark.parametrize("interval", [log_interval, mean_interval, median_interval])
 def test_one_value_has_no_bounds_and_none_has_no_estimate(interval: Callable[[list[float]], Interval | None]) -> None:
     one = interval([7.0])
     assert one is not None
@@ -44,19 +44,22 @@ def test_a_median_lies_between_the_order_statistics_of_the_tables(count: int, bo
     assert (found.low, found.high) == (bounds or (None, None))
 
 
-def test_p_values_of_a_difference_agree_with_scipy() -> None:
-    assert LogRatios.of(LOGS).different() == pytest.approx(stats.ttest_1samp(LOGS, 0).pvalue)
+@pytest.mark.parametrize("logs", [LOGS, LOGS[:2]])
+def test_p_values_of_a_difference_agree_with_scipy(logs: Array) -> None:
+    assert LogRatios.of(logs).different() == pytest.approx(stats.ttest_1samp(logs, 0).pvalue)
 
 
-def test_p_values_of_equivalence_are_the_larger_of_two_one_sided_tests() -> None:
-    above = stats.ttest_1samp(LOGS, -BAND, alternative="greater").pvalue
-    below = stats.ttest_1samp(LOGS, BAND, alternative="less").pvalue
-    assert LogRatios.of(LOGS).equivalent(BAND) == pytest.approx(np.maximum(above, below))
+@pytest.mark.parametrize("logs", [LOGS, LOGS[:2]])
+def test_p_values_of_equivalence_are_the_larger_of_two_one_sided_tests(logs: Array) -> None:
+    above = stats.ttest_1samp(logs, -BAND, alternative="greater").pvalue
+    below = stats.ttest_1samp(logs, BAND, alternative="less").pvalue
+    assert LogRatios.of(logs).equivalent(BAND) == pytest.approx(np.maximum(above, below))
 
 
-def test_bounds_agree_with_scipy() -> None:
-    low, high = LogRatios.of(LOGS).bounds(0.95)
-    wanted = stats.ttest_1samp(LOGS, 0).confidence_interval(0.95)
+@pytest.mark.parametrize("logs", [LOGS, LOGS[:2]])
+def test_bounds_agree_with_scipy(logs: Array) -> None:
+    low, high = LogRatios.of(logs).bounds(0.95)
+    wanted = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
     assert np.log(low) == pytest.approx(wanted.low)
     assert np.log(high) == pytest.approx(wanted.high)
 

@@ -8,12 +8,14 @@ from math import exp, log
 from statistics import fmean
 
 import pytest
+from msgspec.structs import replace
 
 from common.records.window import Slice, Window
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.statistics.slow_passes import FEWEST_SERVERS, costs, slow_passes
 from loadtests.statistics.spread import spread
+from tests.support import records
 
 PASSES = 60
 VARIES = 0.04
@@ -54,6 +56,11 @@ def test_fewer_servers_say_too_little() -> None:
     assert not slow_passes(_costs(1, FEWEST_SERVERS - 1, {5: log(1.5)}))
     assert not slow_passes([])
     assert not slow_passes([{}, {}])
+
+
+def test_slices_without_a_response_say_nothing() -> None:
+    silent, usual = (replace(one, requests=requests) for one, requests in zip(records.slices(2), (0, 800), strict=True))
+    assert costs([silent, usual]) == {2: pytest.approx(0.02 / 800)}
 
 
 @cache

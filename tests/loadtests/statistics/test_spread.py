@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import polygamma
 
 from loadtests.statistics.intervals import log_interval
-from loadtests.statistics.spread import adjusted, moderate, spread
+from loadtests.statistics.spread import _inverse_trigamma, adjusted, moderate, spread
 from tests.support.synthetic import OWN_SD, draw
 
 
@@ -85,6 +86,11 @@ def test_the_scaled_inverse_chi_square_prior_is_found_again(rng: np.random.Gener
     truths = 2 * 10 / rng.chisquare(10, 4000)
     _, freedom = moderate(truths * rng.chisquare(5, 4000) / 5, np.full(4000, 5.0))
     assert freedom[0] - 5 == pytest.approx(10, rel=0.2)
+
+
+@pytest.mark.parametrize("x", [0.01, 0.5, 3.0, 1000.0])
+def test_the_inverse_of_trigamma_is_found_to_six_digits(x: float) -> None:
+    assert _inverse_trigamma(float(polygamma(1, x))) == pytest.approx(x, rel=1e-6)
 
 
 @pytest.mark.parametrize("values", [{}, {"a": {}}])
