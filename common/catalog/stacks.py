@@ -6,9 +6,10 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from common.catalog.frameworks import Framework
+from common.catalog.frameworks import Framework, frameworks
 from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.errors import UsageError
 from common.project import PROJECT, ROOT
@@ -46,6 +47,16 @@ class Stack:
         """Return why the stack is not available on one of ``places`` (images, runtimes), or ``None`` if it is."""
         reasons = {**self.server.unavailable, **self.framework.unavailable}
         return next((reasons[place] for place in (self.server.kind, *places) if place in reasons), None)
+
+
+@cache
+def can_run_several(framework: str, server: str) -> bool:
+    """Return whether a stack of these names can run several worker processes, as one that is not known here can."""
+    name, of_server = framework.partition("@")[0], server.partition("@")[0]
+    known = frameworks(only=name)
+    if name not in known or of_server not in SERVERS:
+        return True
+    return Stack(framework=known[name], server=SERVERS[of_server]).processes
 
 
 def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple[Stack, ...]:

@@ -147,7 +147,10 @@ class Bill(Struct, frozen=True, kw_only=True):
     p99_s: Annotated[float | None, says("p99 that the fleet must hold; null if none was requested.")]
     rows: Annotated[list[Price], says("One for each stack and price list, the cheapest for a million requests first.")]
     unpriced: Annotated[list[str], says("Stacks without a valid rate.")]
-    unknown: Annotated[dict[str, list[str]], says("What is not known of stacks, by what it is: images, memory.")]
+    unknown: Annotated[
+        dict[str, list[str]],
+        says("Stacks of which something is not known: image, memory, or a size on offer that holds them."),
+    ]
 
 
 def documentation() -> str:

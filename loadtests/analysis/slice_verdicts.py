@@ -7,6 +7,7 @@ from statistics import median
 from common.records.load import Setup
 from common.records.summary import Verdict
 from common.records.window import Load, Slice, Window
+from loadtests.analysis.values import throttled_share
 from loadtests.users.responses import Failure
 
 Reason = tuple[Verdict, str]
@@ -18,6 +19,8 @@ MOST_FAILED_WINDOWS = 0.1
 """Share of windows without a number, such as a failed start in twenty, that leaves the others as they are."""
 MOST_LOST = 1e-4
 """Share of requests whose connection may be lost: a harness that runs for hours loses one now and then."""
+NOTABLE_THROTTLING = 0.01
+"""Share of the time in which its quota holds a server back that shows in response times and prevents saturation."""
 MOST_IDLE_CPU = 0.02
 """CPU time a second that a server may use while others are loaded."""
 LOST = frozenset({Failure.CLOSED, Failure.RESET, Failure.TIMEOUT, Failure.REFUSED, Failure.NO_PORT})
@@ -50,7 +53,7 @@ def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
         seen = "over two thirds of the slices were disturbed by other work or by a slow machine"
         yield Verdict.DISTURBED, f"{seen}. End what else runs on this machine, and run again."
     used = [load.server_cpu_s / load.duration_s / setup.size.vcpu for load in sliced if load.server_cpu_s]
-    held_back = often_disturbed or any(load.throttled_periods for load in sliced)
+    held_back = often_disturbed or (throttled_share(sliced) or 0.0) > NOTABLE_THROTTLING
     if used and not held_back and (share := median(used)) < SATURATED:
         seen = f"the server was busy for {share:.0%} of its time, so the load did not saturate it"
         yield Verdict.NOT_SATURATED, f"{seen}; a busier server serves more requests per CPU-second. Raise USERS."

@@ -13,7 +13,7 @@ from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
-from loadtests.analysis.slice_verdicts import MOST_LOST, Reason, slice_reasons, tolerated
+from loadtests.analysis.slice_verdicts import MOST_LOST, NOTABLE_THROTTLING, Reason, slice_reasons, tolerated
 from loadtests.analysis.values import foreign_share, stolen_share, throttled_share, waited_share
 
 GENERATOR_CEILING = 0.8
@@ -26,7 +26,6 @@ MOST_STEAL = 0.05
 MOST_FOREIGN = 0.25
 """A share of the server's cores. Requests per CPU-second stay right to a few percent above it, but not reliably."""
 MOST_WAITED = 0.5
-NOTABLE_THROTTLING = 0.01
 REMARKS = frozenset({Verdict.THROTTLED})
 """Verdicts that are worth a remark but do not exclude a number from ranking."""
 

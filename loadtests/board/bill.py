@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 from rich.table import Table
 
-from common.catalog.frameworks import frameworks
 from common.catalog.prices import BYTES_PER_GB, Compute, Prices
-from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
-from common.catalog.stacks import Stack
+from common.catalog.stacks import can_run_several
 from common.records.figure import Figure, Metric, Subject
 from common.records.files import Bill, Fleet, Price
 from common.records.run import Machine
@@ -44,7 +41,7 @@ def make_bill(
 ) -> Bill:
     """Return a row for each stack with a rate and each price list."""
     rows, unpriced = list[Price](), list[str]()
-    unknown: dict[str, list[str]] = {"image": [], "memory": []}
+    unknown: dict[str, list[str]] = {"image": [], "memory": [], "size": []}
     for subject in subjects:
         own = [figure for figure in figures if figure.subject == subject]
         rate = _rate(own)
@@ -55,7 +52,10 @@ def make_bill(
             unknown["image"].append(subject.name)
         if not needed_bytes(own):
             unknown["memory"].append(subject.name)
-        rows += _prices_of(rate, own, prices, question)
+        priced = list(_prices_of(rate, own, prices, question))
+        if len(priced) < len(prices.compute):
+            unknown["size"].append(subject.name)
+        rows += priced
     return Bill(
         made_at=now,
         prices_of={offer.name: offer.as_of for offer in prices.compute},
@@ -104,16 +104,6 @@ def fitting_sizes(offer: Compute, prices: Prices, needed: Mapping[int, int], *, 
     return [size for size in smallest if size is not None]
 
 
-@cache
-def can_run_several(subject: Subject) -> bool:
-    """Return whether a stack can run several worker processes, which is taken for granted of one not known here."""
-    framework, server = (name.partition("@")[0] for name in (subject.framework, subject.server))
-    known = frameworks(only=framework)
-    if framework not in known or server not in SERVERS:
-        return True
-    return Stack(framework=known[framework], server=SERVERS[server]).processes
-
-
 def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
     """Return the memory that this many workers need; if it was not measured, what the most of fewer workers need.
 
@@ -126,7 +116,8 @@ def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
 
 
 def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Iterator[Price]:
-    needed, image_bytes, several = needed_bytes(figures), _image_bytes(figures), can_run_several(rate.subject)
+    needed, image_bytes = needed_bytes(figures), _image_bytes(figures)
+    several = can_run_several(rate.subject.framework, rate.subject.server)
     for offer in prices.compute:
         if (size := cheapest_size(offer, prices, rate.value, needed, several=several)) is None:
             continue
@@ -162,7 +153,9 @@ def _image_bytes(figures: Sequence[Figure]) -> int | None:
 def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Fleet | None:
     if question.rate_rps is None:
         return None
-    sizes = fitting_sizes(offer, prices, needed_bytes(figures), several=can_run_several(rate.subject))
+    sizes = fitting_sizes(
+        offer, prices, needed_bytes(figures), several=can_run_several(rate.subject.framework, rate.subject.server)
+    )
     found = cheapest(
         offer,
         sizes,
@@ -233,6 +226,8 @@ def _missing(bill: Bill) -> Iterator[str]:
         yield f"the bytes of {first_names(names, NAMED)} (make sizes)"
     if names := bill.unknown.get("memory"):
         yield f"the memory needed by {first_names(names, NAMED)} (make memory), for which the least on offer is taken"
+    if names := bill.unknown.get("size"):
+        yield f"a size large enough for {first_names(names, NAMED)} on every price list"
 
 
 def _title(bill: Bill) -> str:

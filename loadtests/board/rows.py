@@ -8,10 +8,10 @@ from rich.table import Table
 
 from common.catalog.prices import Prices
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import usual_python
+from common.catalog.stacks import can_run_several, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
-from loadtests.board.bill import DEFAULT_UTILISATION, can_run_several, cheapest_size, dollars, needed_bytes
+from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes
 from loadtests.board.prices import per_million
 from loadtests.reports.formatting import MB, MISSING, MS_PER_S, estimate, number, plain_table
 
@@ -112,7 +112,7 @@ def find(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Fig
 
 def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
     rate = find(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
-    workers = Size(vcpu=vcpu).workers if can_run_several(subject) else 1
+    workers = Size(vcpu=vcpu).workers if can_run_several(subject.framework, subject.server) else 1
     return BoardRow(
         subject=subject,
         rate=rate,
@@ -126,7 +126,7 @@ def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: floa
 
 
 def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Interval | None:
-    offer, several = prices.compute[0], can_run_several(rate.subject)
+    offer, several = prices.compute[0], can_run_several(rate.subject.framework, rate.subject.server)
     size = cheapest_size(offer, prices, rate.value, needed_bytes(figures), several=several)
     return None if size is None else per_million(offer, size, rate.value, DEFAULT_UTILISATION)
 

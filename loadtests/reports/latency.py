@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 
 from common.catalog.sizes import Runtime
+from common.catalog.stacks import can_run_several
 from common.records.experiments.latency import (
     SATURATED,
     LatencyRun,
@@ -171,12 +172,14 @@ def _point_row(run: LatencyRun, point: Point, rows: Sequence[TrafficRow], visits
 
 
 def _modelled(run: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) -> Interval | None:
-    """Return the vCPUs times the requests per CPU-second at the largest measured size of the same stack."""
+    """Return the vCPUs that the stack can use times its requests per CPU-second at the largest size measured."""
+    several = next(can_run_several(cell.framework, cell.server) for cell in run.cells if cell.name == missing.stack)
+    vcpu = missing.size.vcpu if several else min(missing.size.vcpu, 1)
     measured = sorted((point.size.vcpu, point.name) for point in run.points if _same_but_measured(point, missing))
     for _, name in reversed(measured):
         saturated = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
         if saturated is not None and (per_vcpu := saturated.requests_per_cpu_s) is not None:
-            return scaled(per_vcpu, missing.size.vcpu)
+            return scaled(per_vcpu, vcpu)
     return None
 
 

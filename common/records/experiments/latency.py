@@ -109,7 +109,8 @@ class PointRow(Struct, frozen=True, kw_only=True):
     point: Annotated[str, says("The point's name.")]
     memory_bytes: Annotated[Interval | None, says("Memory held after all its traffic.")]
     modelled_rps: Annotated[
-        Interval | None, says("For a size that was not measured: vCPUs x requests per CPU-second of a measured one.")
+        Interval | None,
+        says("For a size that was not measured: the vCPUs it can use x requests per CPU-second of a measured one."),
     ] = None
 
 

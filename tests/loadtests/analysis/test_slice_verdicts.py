@@ -34,6 +34,7 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
         ([_load(disturbed=30, count=36)] * 9 + [_load()] * 11, set()),
         ([_load(server_cpu_s=1.8)] * ROUNDS, {Verdict.NOT_SATURATED}),
         ([_load(server_cpu_s=1.8, throttled_s=0.2, throttled_periods=3)] * ROUNDS, {Verdict.THROTTLED}),
+        ([_load(server_cpu_s=1.2, throttled_s=0.001, throttled_periods=1)] * ROUNDS, {Verdict.NOT_SATURATED}),
         ([_load(idle_cpu_share=0.05)] * ROUNDS, {Verdict.DISTURBED}),
         ([_load(idle_cpu_share=0.005)] * ROUNDS, set()),
         ([_load(server_cores_busy_s=2.8)] * ROUNDS, {Verdict.DISTURBED}),

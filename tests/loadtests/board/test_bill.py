@@ -105,9 +105,10 @@ def test_fewer_workers_than_were_measured_are_given_what_the_fewest_measured_nee
     assert (sizes[0.5], sizes[1], sizes[2]) == (3 * GB, 3 * GB, 4 * GB)
 
 
-def test_without_a_size_that_holds_the_stack_there_is_no_price() -> None:
+def test_a_stack_that_no_size_on_offer_holds_has_no_price_and_is_named() -> None:
     assert cheapest_size(X86, PRICES, RATE.value, {1: 1000 * GB}) is None
-    assert _bill(HALF, _limit(1, 1000)).rows == []
+    made = _bill(HALF, figure(Metric.COMPRESSED_BYTES, GB), _limit(1, 1000))
+    assert (made.rows, made.unknown) == ([], {"size": ["a+b@slim"]})
 
 
 def test_of_equally_cheap_sizes_the_one_with_the_fewest_vcpus_is_chosen() -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.prices import load_prices
-from common.records.figure import Figure, Metric, Subject
+from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.files import Bill
 from common.records.summary import Interval
 from loadtests.board.bill import Question, bill_notes, bill_table, dollars, make_bill
@@ -81,6 +81,8 @@ def test_the_notes_name_what_is_missing_and_the_command_for_it() -> None:
     assert "the bytes of a+b@slim (make sizes)" in text
     assert "the memory needed by a+b@slim (make memory)" in text
     assert "a valid rate of a+b@slim (make loadtest)" in _notes(_bill(Question(utilisation=0.5), ()))
+    huge = figure(Metric.LIMIT_BYTES, 1e12, Conditions(vcpu=1, workers=1))
+    assert "a size large enough for a+b@slim on every price list" in _notes(_bill(Question(), (RATE, huge)))
 
 
 def test_of_many_stacks_the_notes_name_a_few() -> None:

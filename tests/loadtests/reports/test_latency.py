@@ -163,6 +163,15 @@ def test_a_missing_size_is_modelled_from_the_largest_measured_size() -> None:
     assert modelled.modelled_rps.estimate == pytest.approx(20_000)
 
 
+def test_a_stack_of_one_process_is_modelled_on_one_vcpu_however_many_are_missing() -> None:
+    small, missing = a_point(0.5, stack="flask+waitress"), a_point(2.0, stack="flask+waitress")
+    visits = [a_visit(small, 1, {SATURATED: load(20_000, 2.0)})]
+    run = a_run([small, missing], cells=[cell("flask+waitress", framework="flask", server="waitress")])
+    *_, modelled = summarise(run, visits).points
+    assert modelled.modelled_rps is not None
+    assert modelled.modelled_rps.estimate == pytest.approx(10_000)
+
+
 def test_a_row_keeps_the_whole_distribution_and_its_throttling() -> None:
     _, summary = _made()
     saturated, paced = summary.rows
