@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
@@ -31,14 +31,6 @@ SETTLE_S = 5
 """The time limit for the engine to notice that a container has exited."""
 
 
-class Named(Protocol):
-    """A stack, or anything else with a name that messages can use."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageTraits:
     """The way in which the server in an image is started."""
@@ -56,31 +48,8 @@ OURS = ImageTraits()
 
 
 @contextmanager
-def serve(
-    stack: Named,
-    image_tag: str,
-    size: Size,
-    *,
-    cores: Sequence[int],
-    inside: bool = True,
-    publish: int | None = None,
-    traits: ImageTraits = OURS,
-) -> Iterator[RunningServer]:
-    """Serve ``image_tag`` in a container that is removed when the block ends, however it ends.
-
-    ``inside`` is for measuring: clients run in the container's network namespace if this user may enter it (root, with
-    ``nsenter``), otherwise the container joins the host's network. Without it, clients reach the container's own
-    address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError`` if the
-    image or the port is not available, and ``FailedError`` with the end of its log if the server does not come up.
-    """
-    with started(stack, image_tag, size, cores=cores, inside=inside, publish=publish, traits=traits) as running:
-        running.wait_until_ready()
-        yield running
-
-
-@contextmanager
 def started(
-    stack: Named,
+    name: str,
     image_tag: str,
     size: Size,
     *,
@@ -89,8 +58,15 @@ def started(
     publish: int | None = None,
     traits: ImageTraits = OURS,
 ) -> Iterator[RunningServer]:
-    """Start a container as ``serve`` does, but yield it as soon as its process runs, before it answers."""
-    sweep()
+    """Start a server in a container and yield it as soon as its process runs; remove the container afterwards.
+
+    ``name`` is the server's in messages. ``inside`` is for measuring: clients run in the container's network namespace
+    if this user may enter it (root, with ``nsenter``), otherwise the container joins the host's network. Without it,
+    clients reach the container's own address, or ``127.0.0.1:publish``, which goes through a proxy and is not for
+    measuring. Raises ``UsageError`` if the image or the port is not available, and ``FailedError`` with the end of its
+    log if the server exits at once.
+    """
+    remove_orphaned_containers()
     port = traits.port
     options = limits(size, cores, traits) | network(inside=inside, publish=publish, port=port)
     with watched_containers() as labels, created(image_tag, options, labels) as container:
@@ -98,7 +74,6 @@ def started(
         pid, cpu_meter, memory = groups(container)
         exit_reason = functools.partial(how_it_ended, container, memory)
         url, probe, prefix = addresses(container, inside=inside, publish=publish, port=port)
-        name = f"{stack.name} in {image_tag}"
         yield RunningServer(
             url=url,
             client_prefix=prefix,
@@ -108,16 +83,11 @@ def started(
             wait_until_ready=lambda: wait_until(
                 lambda: traits.is_ready(probe),
                 exit_reason,
-                name=name,
+                name=f"{name} in {image_tag}",
                 output=lambda: _log(container),
             ),
             exit_reason=exit_reason,
         )
-
-
-def sweep() -> None:
-    """Remove this project's containers whose owner has exited."""
-    remove_orphaned_containers(engine())
 
 
 def can_enter_namespaces() -> bool:
@@ -147,7 +117,7 @@ def _quota(size: Size) -> dict[str, int]:
 
 
 def network(*, inside: bool, publish: int | None = None, port: int = PORT) -> dict[str, Any]:
-    """Return the engine's options for how the container is reached, as ``serve`` explains."""
+    """Return the engine's options for how the container is reached, as ``started`` explains."""
     if publish is not None:
         return {"ports": {f"{port}/tcp": ("127.0.0.1", check_port(publish))}}
     if inside and not can_enter_namespaces():

@@ -30,7 +30,7 @@ from common.host.supervisor import supervised
 from common.project import PROJECT
 from common.records.run import Cell
 from common.runtimes import container
-from common.runtimes.base import RunningServer
+from common.runtimes.base import RunningServer, once_ready
 from common.runtimes.process import refuse_quota
 
 NAME = "nginx"
@@ -63,7 +63,7 @@ class Nginx:
         """Bring it up on ``cores`` and leave nothing behind afterwards."""
         if self.tag is None:
             return _process(self.name, size, cores)
-        return container.serve(self, self.tag, size, cores=cores, inside=inside)
+        return once_ready(container.started(self.name, self.tag, size, cores=cores, inside=inside))
 
     def cell(self) -> Cell:
         """Return the record of nginx as a cell."""

@@ -23,7 +23,7 @@ import common.runtimes.container
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack, image_tag, images
 from common.engine.builds import build_images
-from common.engine.ownership import OWNER, PLACE, WATCHDOG
+from common.engine.ownership import OWNER, PLACE, WATCHDOG, remove_orphaned_containers
 from common.errors import FailedError, UsageError
 from common.host import readiness
 from common.host.meters import cgroup_meter, read_cpu
@@ -31,8 +31,8 @@ from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
 from common.host.readiness import responds
 from common.project import ROOT
-from common.runtimes.base import RunningServer
-from common.runtimes.container import addresses, can_enter_namespaces, created, serve, start, sweep
+from common.runtimes.base import RunningServer, once_ready
+from common.runtimes.container import addresses, can_enter_namespaces, created, start, started
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -55,7 +55,8 @@ def serving(
 ) -> Iterator[RunningServer]:
     """Serve the toy's image, by default at half a vCPU."""
     size = size or Size(vcpu=0.5)
-    with serve(stack, image_tag(stack, SLIM), size, cores=CORES, inside=inside, publish=publish) as running:
+    toy = started(stack.name, image_tag(stack, SLIM), size, cores=CORES, inside=inside, publish=publish)
+    with once_ready(toy) as running:
         yield running
 
 
@@ -147,7 +148,7 @@ def test_a_port_in_use_is_refused(engine: DockerClient, stack: Stack) -> None:
 def test_a_missing_image_is_refused_with_the_command_that_builds_it(stack: Stack) -> None:
     missing = image_tag(stack, images()["fat"])
     with pytest.raises(UsageError, match=r"is not here\. Run: make build"):
-        serve(stack, missing, Size(), cores=CORES).__enter__()
+        started(stack.name, missing, Size(), cores=CORES).__enter__()
 
 
 DENIED = """
@@ -266,9 +267,8 @@ def test_a_server_that_does_not_come_up_in_time_is_reported_with_the_end_of_its_
         return False
 
     monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
-    served = serve(
-        stack, image_tag(stack, SLIM), Size(), cores=CORES, traits=common.runtimes.container.ImageTraits(is_ready=asked)
-    )
+    traits = common.runtimes.container.ImageTraits(is_ready=asked)
+    served = once_ready(started(stack.name, image_tag(stack, SLIM), Size(), cores=CORES, traits=traits))
     late = r"was not ready within 0 s\. It is still running; the end of its output: .*GET /hello"
     with pytest.raises(FailedError, match=late), served:
         pytest.fail("served a stack that is not ready")
@@ -292,10 +292,11 @@ from typing import TypeVar
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.catalog.frameworks import Framework
-from common.runtimes.container import serve
+from common.runtimes.base import once_ready
+from common.runtimes.container import started
 from common.catalog.servers import SERVERS
 stack = Stack(framework=Framework.load(Path(sys.argv[1])), server=SERVERS["native"])
-with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
+with once_ready(started(stack.name, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])])):
     print("up", flush=True)
     sys.stdin.read()
 """
@@ -344,7 +345,7 @@ def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> Non
         for name, own in labels.items()
     }
     try:
-        sweep()
+        remove_orphaned_containers()
         present = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{WATCHDOG}=none"})}
         assert {name for name, container in containers.items() if container.id in present} == left
     finally:
