@@ -15,7 +15,6 @@ from docker.models.containers import Container
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
-from common.engine.confinement import Confinement, confine
 from common.engine.ownership import remove_container, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
@@ -29,6 +28,30 @@ KILLED = 137
 TAIL_LINES = 10
 SETTLE_S = 5
 """The time limit for the engine to notice that a container has exited."""
+MAX_PIDS = 4096
+"""Processes and threads of one container, far more than any server starts."""
+MEMORY_SHARE = 0.5
+"""The part of the machine's memory for a container that is given no limit of its own."""
+
+
+def bounds(memory_bytes: int | None = None) -> dict[str, Any]:
+    """Return the engine's options that keep a container from hurting the machine, with the memory limit asked for.
+
+    They are generous: a server that behaves never meets them, so that they change no measurement.
+    """
+    if memory_bytes is None:
+        memory_bytes = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE)
+    return {"mem_limit": memory_bytes, "memswap_limit": memory_bytes, "pids_limit": MAX_PIDS}  # nothing is swapped out
+
+
+def confine(memory_bytes: int | None = None) -> dict[str, Any]:
+    """Return ``bounds``, and the options that take away the privileges that no container of ours needs."""
+    return bounds(memory_bytes) | {
+        "read_only": True,
+        "tmpfs": {"/tmp": ""},  # noqa: S108 -- the container's own
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +62,8 @@ class ImageTraits:
     """The container's port on which it listens; ``$PORT`` names it, too."""
     is_ready: Callable[[str], bool] = responds
     """Returns whether the server at a URL is up."""
-    confine: Callable[[int | None], Confinement] = confine
-    """Returns what its container is denied, given a memory limit in bytes."""
+    confine: Callable[[int | None], dict[str, Any]] = confine
+    """Returns the engine's options that confine its container, given a memory limit in bytes."""
 
 
 OURS = ImageTraits()
@@ -103,7 +126,7 @@ def limits(size: Size, cores: Sequence[int], traits: ImageTraits = OURS) -> dict
     return {
         **_quota(size),
         "cpuset_cpus": ",".join(str(core) for core in cores),
-        **traits.confine(size.memory_bytes).options(),
+        **traits.confine(size.memory_bytes),
         "healthcheck": {"test": ["NONE"]},
         "environment": {"WORKERS": str(size.workers), "PORT": str(traits.port)},
     }

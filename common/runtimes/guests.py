@@ -16,7 +16,6 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
-from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cores import Cores
 from common.host.meters import cgroup_meter, metered_pids
@@ -120,11 +119,11 @@ def started(
 ) -> AbstractContextManager[RunningServer]:
     """Start a container of a guest's image as ``container.started``; do nothing for a server that is already up.
 
-    The container counts as ready once it answers anything at all.
+    The container has the privileges that ``docker run`` gives, and is ready once it answers anything at all.
     """
     if guest.image is None:
         return _already_up(guest)
-    traits = container.ImageTraits(port=guest.port, is_ready=answers, confine=confine_guest)
+    traits = container.ImageTraits(port=guest.port, is_ready=answers, confine=container.bounds)
     return container.started(guest.name, guest.image, size, cores=cores, inside=inside, publish=publish, traits=traits)
 
 
