@@ -138,15 +138,15 @@ def conformance_record(outcome: SuiteOutcome, known: Mapping[str, str] = NO_DEVI
     A test that fails as ``known`` declares is recorded as a deviation. One that passes all the same counts as failed,
     so that no declaration outlives its reason.
     """
-    failed = dict(outcome.failed)
+    failed = outcome.failed
     outdated = {test: _OUTDATED for test in known if test in outcome.passed}
     return Conformance(
         passed=len(outcome.passed),
         failed={test: reason for test, reason in failed.items() if test not in known} | outdated,
         deviations={test: reason for test, reason in known.items() if test in failed},
         duration_s=outcome.duration_s,
-        observed=dict(outcome.observed),
-        divergences=dict(outcome.divergences),
+        observed=outcome.observed,
+        divergences=outcome.divergences,
     )
 
 
