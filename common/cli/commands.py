@@ -103,7 +103,7 @@ def sbom(
     for tag, candidate in candidates.items():
         file = out / f"{candidate.name}.cdx.json"
         write_file(file, bill_of_materials(tag))
-        terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
+        terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
 def _with_images(
@@ -218,7 +218,7 @@ def push(
     candidates = _with_images(framework, server, image, python, terminal)
     with registry_pusher(address, ecr=ecr == "1") as ready:  # a useless registry is reported before anything is built
         prepare(candidates.values(), terminal.messages)
-        push_all(ready, list(candidates), report=partial(terminal.results.print, soft_wrap=True, markup=False))
+        push_all(ready, list(candidates), report=partial(terminal.results.print, soft_wrap=True))
 
 
 def fargate_clean(

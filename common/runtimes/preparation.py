@@ -36,7 +36,7 @@ def prepare(candidates: Collection[Candidate], console: Console) -> None:
     Images are always built: that takes a moment if nothing has changed, and measuring a stale image would be wrong.
     """
     if (fargate := next((candidate.fargate for candidate in candidates), None)) is not None:
-        sweep(fargate, partial(console.print, soft_wrap=True, markup=False, highlight=False))
+        sweep(fargate, partial(console.print, soft_wrap=True))
         require_pushed(fargate, candidates)
         return
     by_base: dict[tuple[Image, str], list[Candidate]] = {}
@@ -84,7 +84,7 @@ def available(candidates: Sequence[Candidate], console: Console) -> list[Candida
     """Return the candidates that are available; print why the others are not."""
     for candidate in candidates:
         if candidate.unavailable is not None:
-            console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True, markup=False)
+            console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True)
     return [candidate for candidate in candidates if candidate.unavailable is None]
 
 
