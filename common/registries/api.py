@@ -47,7 +47,7 @@ class RegistryAddress:
     @classmethod
     def parse(cls, text: str) -> "RegistryAddress":
         """Parse ``REGISTRY=HOST[:PORT][/PREFIX]``."""
-        if "@" in text:
+        if "@" in text:  # do not repeat the value: it would be printed, and kept in task definitions
             raise UsageError(
                 "invalid REGISTRY=: it holds a user or a password; must be HOST[:PORT][/PREFIX]. Set REGISTRY_USER and "
                 "REGISTRY_PASSWORD in the environment, or run docker login."
