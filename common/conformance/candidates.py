@@ -114,20 +114,12 @@ def conform_all(
     return {candidate.name: outcomes[candidate.name] for candidate in runnable}
 
 
-def conforming_candidates(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
-    """Return the candidates that conform, by name."""
-    return {
-        candidate.name: candidate
-        for candidate in candidates
-        if candidate.name in outcomes and not outcomes[candidate.name].failed
-    }
-
-
 def require_some_conforming(
     candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]
 ) -> dict[str, Candidate]:
     """Return the candidates that conform, by name; raise ``FailedError`` if there is none."""
-    if conforming := conforming_candidates(candidates, outcomes):
+    passed = {name for name, outcome in outcomes.items() if not outcome.failed}
+    if conforming := {one.name: one for one in candidates if one.name in passed}:
         return conforming
     raise FailedError("none of the selected stacks is available and conforms to the contract; see the reasons above.")
 
@@ -225,16 +217,6 @@ def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
     except (OSError, MalformedResponseError) as error:
         return str(error).rstrip("."), False
     return f"status {answer.status}", answer.announces_close
-
-
-def refuse_declarations(**declarations: str | None) -> None:
-    """Raise ``UsageError`` if a behaviour is declared for stacks of this project, whose servers declare their own."""
-    for name, value in declarations.items():
-        if value is not None:
-            raise UsageError(
-                f"{name.upper()}={value} needs URL=. Stacks of this project declare their behaviour in "
-                "common/catalog/servers.py."
-            )
 
 
 def observation_tables(outcome: SuiteOutcome) -> RenderableType:

@@ -173,27 +173,24 @@ def log_file(tag: str) -> Path:
 def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str, env: Mapping[str, str]) -> list[_Job]:
     if (base := env.get("BASE")) and len(images) > 1:
         raise UsageError(f"BASE={base} is one base for {len(images)} images. Choose one of them with IMAGE=.")
-    return [_job(stack, image, python, env) for stack in stacks for image in images]
-
-
-def _job(stack: Stack, image: Image, python: str, env: Mapping[str, str]) -> _Job:
-    tag = image_tag(stack, image, python)
-    return _Job(
-        stack=stack,
-        base=image.base(python, env),
-        python=python,
-        tag=tag,
-        log=log_file(tag),
-        unavailable=stack.unavailable("docker", image.name),
-    )
+    return [
+        _Job(
+            stack=stack,
+            base=image.base(python, env),
+            python=python,
+            tag=(tag := image_tag(stack, image, python)),
+            log=log_file(tag),
+            unavailable=stack.unavailable("docker", image.name),
+        )
+        for stack in stacks
+        for image in images
+    ]
 
 
 def _require_base(base: str) -> None:
-    if find_image(base) is None:
-        _pull(base)
-
-
-def _pull(base: str) -> None:
+    """Pull the base image if it is not here; ``UsageError`` with the engine's reason if that fails."""
+    if find_image(base) is not None:
+        return
     try:
         engine().images.pull(base)
     except (DockerException, OSError) as error:
