@@ -111,7 +111,7 @@ def approve_cost(planned: Sequence[PlannedServer], report: Callable[[str], None]
 
     With ``DRY_RUN=1``, every call that they would take is printed, and nothing is brought up.
     """
-    fargate = _fargate_settings(planned)
+    fargate = next((server.candidate.fargate for server in planned), None)  # which all candidates share
     if fargate is None:
         return True
     fargate.budget.approve([task for server in planned for task in server.tasks(fargate)], report)
@@ -139,11 +139,6 @@ def print_dry_run(planned: Sequence[PlannedServer]) -> None:
         with server.candidate.serve(server.size, cores=()) as running:
             if server.loaded and running.load_task is not None:
                 running.load_task.ask(("a window's order",), server.needed_s)
-
-
-def _fargate_settings(planned: Sequence[PlannedServer]) -> FargateSettings | None:
-    """Return the settings that all candidates share; ``None`` if they run on this machine."""
-    return next((server.candidate.fargate for server in planned), None)
 
 
 def sweep(settings: FargateSettings, report: Callable[[str], None]) -> None:
