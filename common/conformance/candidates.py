@@ -147,16 +147,17 @@ def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
     stacks = Table(title="conformance", title_justify="left")
     for heading in ("stack", "passed", "failed", "seconds", "verdict"):
         stacks.add_column(heading, justify="left" if heading in {"stack", "verdict"} else "right")
-    failures = Table("stack", "test", "reason", title="failures", title_justify="left")
-    deviations = Table("stack", "test", "reason", title="declared deviations", title_justify="left")
     for name, outcome in outcomes.items():
         verdict = _verdict(outcome)
         stacks.add_row(Text(name), str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
-        for test, reason in outcome.failed.items():
-            failures.add_row(Text(name), Text(test), Text(reason))  # not markup, though brackets are in both
-        for test, reason in outcome.deviations.items():
-            deviations.add_row(Text(name), Text(test), Text(reason))
-    return Group(stacks, *(table for table in (failures, deviations) if table.row_count))
+    details = {
+        "failures": [(name, *one) for name, outcome in outcomes.items() for one in outcome.failed.items()],
+        "declared deviations": [
+            (name, *one) for name, outcome in outcomes.items() for one in outcome.deviations.items()
+        ],
+    }
+    headings = ("stack", "test", "reason")
+    return Group(stacks, *(_table(title, headings, rows) for title, rows in details.items() if rows))
 
 
 def _verdict(outcome: Conformance) -> str:
@@ -238,10 +239,8 @@ def behaviour(test: str) -> str:
     return test.partition("::test_")[2].replace("_", " ")
 
 
-def _table(title: str, headings: Iterable[str], rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading)
+def _table(title: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(*headings, title=title, title_justify="left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # what a server sends must not be read as markup
     return table
