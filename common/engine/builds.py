@@ -40,7 +40,6 @@ LOGS = ROOT / ".cache" / "build"
 TAIL_LINES = 8
 MAX_NAME_BYTES = 255
 """The longest file name that Linux file systems accept."""
-Report = Callable[[str], None]
 
 
 def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
@@ -129,7 +128,7 @@ def build_images(
     python: str = DEFAULT_PYTHON,
     *,
     jobs: int = 2,
-    report: Report = print,
+    report: Callable[[str], None],
     env: Mapping[str, str] = os.environ,
 ) -> tuple[BuildOutcome, ...]:
     """Build every stack on every image, ``jobs`` at a time, and ``report`` each outcome as it comes.
