@@ -77,18 +77,13 @@ def _checked(
     at_url = candidate.guest is not None and candidate.guest.url is not None
     try:
         return check(running)
-    except UsageError as error:
-        if at_url:
+    except (FailedError, UsageError) as error:
+        if at_url and isinstance(error, UsageError):
             raise
         why = why_unreachable(error)
-        return _not_checked(running, str(error) if why is None else f"the server no longer accepts connections: {why}")
-    except FailedError as error:
-        return _not_checked(running, str(error))
-
-
-def _not_checked(running: RunningServer, reason: str) -> Conformance:
-    ended = running.exit_reason()
-    return _failed("suite", reason if ended is None else f"the server ended: {ended}")
+        reason = str(error) if why is None else f"the server no longer accepts connections: {why}"
+        ended = running.exit_reason()
+        return _failed("suite", reason if ended is None else f"the server ended: {ended}")
 
 
 def _failed(test: str, reason: str) -> Conformance:
