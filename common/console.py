@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -31,29 +32,25 @@ callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", de
 """Puts messages, which are written for make, in the words of whoever called."""
 
 
-def _results() -> Console:
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-
-
-def _messages() -> Console:
-    width = None if sys.stderr.isatty() else PLAIN_WIDTH
-    return Console(markup=False, highlight=False, stderr=True, width=width)
+def _console(*, stderr: bool) -> Console:
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else PLAIN_WIDTH
+    return Console(markup=False, emoji=False, highlight=False, stderr=stderr, width=width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """The consoles to which a command prints. Neither reads markup: a path or a server's answer may look like it."""
+    """The consoles to which a command prints. Neither reads markup or emoji codes, which a path may look like."""
 
-    results: Console = field(default_factory=_results)
+    results: Console = field(default_factory=partial(_console, stderr=False))
     """For results: tables, JSON, paths."""
-    messages: Console = field(default_factory=_messages)
+    messages: Console = field(default_factory=partial(_console, stderr=True))
     """For progress, warnings and errors."""
     form: Form = Form.TEXT
     """The format of results."""
 
     def say(self, message: str) -> None:
         """Print a message in one line, in the words of the caller."""
-        self.messages.print(in_one_line(callers_words.get()(message)), soft_wrap=True, markup=False)
+        self.messages.print(in_one_line(callers_words.get()(message)), soft_wrap=True)
 
     def show(self, table: RenderableType) -> None:
         """Print a table in the form asked for; on a narrow terminal in parts, so that no name is cut."""
@@ -71,7 +68,7 @@ class Terminal:
         """Print what has to be known beside a table: below it, and where only data is asked for, as a message."""
         match self.form:
             case Form.TEXT:
-                self.results.print(f"  {sentence}", soft_wrap=True, markup=False)
+                self.results.print(f"  {sentence}", soft_wrap=True)
             case Form.MARKDOWN:
                 self.write(f"- {sentence}\n")
             case Form.CSV | Form.JSON:
@@ -132,7 +129,7 @@ class LiveProgress:
         if self.console.is_terminal:
             self.progress.update(self.task, last=line)
         else:
-            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self.console.print(line, soft_wrap=True)
 
     def expect(self, total: int, left_s: float | None) -> None:
         """Set the largest number of steps that can still happen and, if known, the longest they can take."""

@@ -4,9 +4,10 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -159,14 +160,10 @@ class BotoClient:
         self.clock.compare(reply.get("ResponseMetadata", {}), asked_at_s=asked_at_s, answered_at_s=time.time())
         return reply
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401 -- boto3 has no types
-        if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=self.config)
-        return self._clients[service]
-
     @cached_property
-    def _clients(self) -> dict[str, Any]:
-        return {}
+    def _client(self) -> Callable[[str], Any]:
+        """Returns boto3's client of a service, always the same."""
+        return cache(partial(self._session.client, config=self.config))
 
 
 def translate_aws_error(error: Exception, attempted: str) -> BenchmarkError:

@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from common.aws.removal import (
     remove_definitions,
     stop_tasks,
 )
-from common.aws.requests import LEASE, OWNER, STOPPED, owner_of
+from common.aws.requests import LEASE, OWNER, STOPPED
 from common.errors import BenchmarkError
 from common.project import PROJECT
 from common.words import counted
@@ -114,17 +114,16 @@ class Leftover:
     """A task or task definition of this project."""
 
     arn: str
-    owner: str
     orphaned: bool
     """Whether its owner's lease has expired, by AWS's time when AWS described it."""
 
     @classmethod
     def read(cls, cloud: AwsClient, arn: str, tagged: Mapping[str, Any]) -> "Leftover | None":
         """Read the tags of a resource; ``None`` if it is not this project's."""
-        if (owner := owner_of(tagged)) is None:
+        if all(tag["key"] != OWNER for tag in tagged.get("tags", [])):
             return None
         now, expires_at = cloud.clock.now(), expiry_of(tagged)
-        return cls(arn=arn, owner=owner, orphaned=now is not None and expires_at is not None and expires_at < now)
+        return cls(arn=arn, orphaned=now is not None and expires_at is not None and expires_at < now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,39 +136,21 @@ class Leftovers:
     @classmethod
     def find(cls, cloud: AwsClient, cluster: str) -> "Leftovers":
         """Return everything that carries this project's tag, whichever run made it."""
-        return cls.find_tasks(cloud, cluster) + cls.find_definitions(cloud)
-
-    @classmethod
-    def find_tasks(cls, cloud: AwsClient, cluster: str) -> "Leftovers":
-        """Return the tasks alone."""
-        return cls(tasks=tuple(_tasks(cloud, cluster)))
-
-    @classmethod
-    def find_definitions(cls, cloud: AwsClient) -> "Leftovers":
-        """Return the task definitions alone."""
-        return cls(definitions=tuple(_definitions(cloud)))
+        return cls(tasks=tuple(_tasks(cloud, cluster)), definitions=tuple(_definitions(cloud)))
 
     def __add__(self, other: "Leftovers") -> "Leftovers":
         return Leftovers(tasks=self.tasks + other.tasks, definitions=self.definitions + other.definitions)
 
+    def only(self, chosen: Callable[[Leftover], bool]) -> "Leftovers":
+        """Return those that are ``chosen``."""
+        return Leftovers(
+            tasks=tuple(filter(chosen, self.tasks)),
+            definitions=tuple(filter(chosen, self.definitions)),
+        )
+
     def orphans(self) -> "Leftovers":
         """Return those whose owner's lease has expired."""
-        return Leftovers(
-            tasks=tuple(task for task in self.tasks if task.orphaned),
-            definitions=tuple(definition for definition in self.definitions if definition.orphaned),
-        )
-
-    def except_for(self, arns: Collection[str]) -> "Leftovers":
-        """Return those whose ARNs are not given."""
-        return Leftovers(
-            tasks=tuple(task for task in self.tasks if task.arn not in arns),
-            definitions=tuple(definition for definition in self.definitions if definition.arn not in arns),
-        )
-
-    def less(self, others: "Leftovers") -> "Leftovers | None":
-        """Return those that are not in ``others``; ``None`` if there are none."""
-        rest = self.except_for({leftover.arn for leftover in (*others.tasks, *others.definitions)})
-        return rest if rest.tasks or rest.definitions else None
+        return self.only(lambda one: one.orphaned)
 
     def remove(self, cloud: AwsClient, cluster: str) -> None:
         """Stop the tasks; deregister and delete the definitions. ``CannotContinueError`` names those that are left."""
@@ -190,20 +171,17 @@ def clean(cloud: AwsClient, cluster: str, *, everyones: bool, report: Callable[[
 
     Everything is tried; ``CannotContinueError`` names what is left in the end. Tasks come first: they cost money.
     """
-    kept, chosen, errors = Leftovers(), Leftovers(), Errors()
-    for kind, find in (
-        ("tasks", partial(Leftovers.find_tasks, cloud, cluster)),
-        ("task definitions", partial(Leftovers.find_definitions, cloud)),
-    ):
+    found, errors = Leftovers(), Errors()
+    for kind, listing in (("tasks", _tasks(cloud, cluster)), ("task definitions", _definitions(cloud))):
         try:
-            found = find()
+            some = Leftovers(tasks=tuple(listing)) if kind == "tasks" else Leftovers(definitions=tuple(listing))
         except BenchmarkError as error:
             errors[f"{kind} that could not be listed"] = error
             continue
-        targets = found if everyones else found.orphans()
-        errors |= targets.try_to_remove(cloud, cluster)
-        kept, chosen = kept + (found.less(targets) or Leftovers()), chosen + targets
-    report(f"removed {chosen.except_for(errors)}")
+        errors |= (some if everyones else some.orphans()).try_to_remove(cloud, cluster)
+        found += some
+    report(f"removed {found.only(lambda one: (everyones or one.orphaned) and one.arn not in errors)}")
+    kept = found.only(lambda one: not (everyones or one.orphaned))
     if kept != Leftovers():
         report(
             f"left {kept}, whose runs' leases have not expired. Run again in {LEASE_S / 60:.0f} minutes: "

@@ -130,11 +130,6 @@ def run(
     }
 
 
-def owner_of(tagged: Mapping[str, Any]) -> str | None:
-    """Return the owner that a resource's tags name; ``None`` if it is not this project's."""
-    return next((tag["value"] for tag in tagged.get("tags", []) if tag["key"] == OWNER), None)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task as ECS describes it; an instant is ``None`` before it happens, or if ECS does not report it."""

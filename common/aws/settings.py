@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from common.aws.calls import AwsClient, BotoClient, DryRunClient
 from common.aws.leases import Lease
-from common.aws.removal import clean_command
 from common.aws.spending import SpendingLimit
 from common.errors import UsageError
 from common.project import PROJECT
@@ -85,11 +84,6 @@ class FargateSettings:
         return Lease(cloud=self.cloud, cluster=self.cluster)
 
     @property
-    def clean_command(self) -> str:
-        """The command line that removes what is left of these settings' tasks."""
-        return clean_command(self.cloud, self.cluster)
-
-    @property
     def cpu_architecture(self) -> str:
         """The CPU architecture of tasks, as ECS names it.
 
@@ -150,12 +144,6 @@ class FargateSettings:
         ):
             if not value:
                 raise UsageError(f"{variable}= is not set; RUNTIME=fargate needs it, for example {variable}={example}")
-        if "@" in self.registry:  # do not repeat the value: it would be printed, and kept in the task definition
-            raise UsageError(
-                "invalid REGISTRY=: contains a user or password; must be HOST[:PORT][/PREFIX]. To push, run docker "
-                "login or set REGISTRY_USER and REGISTRY_PASSWORD; tasks pull from ECR with EXECUTION_ROLE=, and from "
-                "other registries without a login"
-            )
         RegistryAddress.parse(self.registry)
 
     def refuse_unused(self, runtime: str) -> None:

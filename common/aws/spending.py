@@ -11,9 +11,9 @@ from common.aws.calls import CannotContinueError
 from common.aws.clock import boot_time_s
 from common.catalog.prices import BYTES_PER_GB, load_prices
 from common.catalog.prices import TABLE as PRICES
-from common.catalog.sizes import Size, bytes_of
+from common.catalog.sizes import Size, bytes_of, vcpus_of
 from common.errors import UsageError
-from common.words import counted, parse_decimal
+from common.words import counted
 
 TABLE = "fargate"
 MIB = 1024**2
@@ -36,7 +36,7 @@ def parse_fargate_size(vcpu: str, memory: str | None) -> Size:
 
     ``UsageError`` lists the valid values.
     """
-    if (vcpus := _parse_vcpus(vcpu)) not in valid_sizes():
+    if (vcpus := vcpus_of(vcpu)) not in valid_sizes():
         accepted = ", ".join(f"{choice:g}" for choice in valid_sizes())
         raise UsageError(f"invalid VCPU={vcpu}: must be one of Fargate's sizes, {accepted} ({_as_of()})")
     choices = valid_sizes()[vcpus]
@@ -64,14 +64,6 @@ def with_minimum_memory(size: Size) -> Size:
 
 def _as_of() -> str:
     return f"as of {load_prices().sizes_as_of[TABLE]}"
-
-
-def _parse_vcpus(text: str) -> float:
-    """Parse a number of vCPUs; NaN, which equals no size, if it is not a number."""
-    try:
-        return parse_decimal(text.strip())
-    except ValueError:
-        return math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

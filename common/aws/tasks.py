@@ -13,7 +13,7 @@ from common.aws.calls import AwsCallError, CannotContinueError, may_have_happene
 from common.aws.clock import boot_time_s
 from common.aws.interrupts import removed_afterwards
 from common.aws.leases import LEASE_S
-from common.aws.removal import Errors, listed, patiently, remove_definitions, stop_tasks
+from common.aws.removal import Errors, clean_command, listed, patiently, remove_definitions, stop_tasks
 from common.aws.settings import FargateSettings, names
 from common.aws.spending import Charge
 from common.catalog.sizes import Size
@@ -215,9 +215,10 @@ class _Launch:
 def _left_behind(
     settings: FargateSettings, resource: str, errors: Errors, ends_at: datetime | None = None
 ) -> CannotContinueError:
+    command = clean_command(settings.cloud, settings.cluster)
     until = f", and ends by itself at {ends_at:%H:%M:%S} UTC" if ends_at else ""
     reasons = "; ".join(sorted({str(error) for error in errors.values()}))
     return CannotContinueError(
         f"{resource} is left behind{until}: {reasons}. "
-        f"Run in {LEASE_S / 60:.0f} minutes, when its lease has expired: {settings.clean_command}"
+        f"Run in {LEASE_S / 60:.0f} minutes, when its lease has expired: {command}"
     )

@@ -2,16 +2,17 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+import msgspec
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from common.catalog.sizes import Runtime
@@ -38,14 +39,16 @@ class Interface(StrEnum):
     NATIVE = "native"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deviation:
+class Deviation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tests of the conformance suite that a framework cannot pass whatever its app does."""
 
     tests: tuple[str, ...]
     reason: str
     servers: tuple[str, ...] = ()
     """The servers on which they fail; empty for all of them."""
+
+    def __post_init__(self) -> None:
+        _require_known(self.servers, _places()[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +138,13 @@ class Framework:
         """Return the framework in ``folder``; raise ``UsageError`` naming the file and the field that is invalid."""
         file = folder / "pyproject.toml"
         try:
-            document = tomllib.loads(file.read_text())
-            return _framework(folder, document)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, _FieldError) as error:
+            document = msgspec.toml.decode(file.read_bytes(), type=_Document)
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
             raise UsageError(
                 f"{file.relative_to(folder.parent.parent)}: {error}. CONTRIBUTING.md shows a complete file."
             ) from error
+        project, stack = msgspec.structs.asdict(document.project), msgspec.structs.asdict(document.tool.stack)
+        return cls(name=folder.name, folder=folder, **project, **stack)
 
 
 def frameworks(root: Path = FRAMEWORKS, *, only: str | None = None) -> dict[str, Framework]:
@@ -155,69 +159,57 @@ def locked_version(lock: str, distribution: str) -> str | None:
     return pin[1] if pin else None
 
 
-class _FieldError(Exception):
-    """A field of ``pyproject.toml`` is missing, invalid or unknown."""
+class _Project(Struct, frozen=True, kw_only=True, rename="kebab"):
+    """The fields of the table ``project`` that are used; msgspec adds to a ``ValueError`` which table it is about."""
+
+    dependencies: tuple[str, ...] = ()
+    requires_python: str = ANY_PYTHON
+
+    def __post_init__(self) -> None:
+        for text in self.dependencies:
+            try:
+                Requirement(text)
+            except InvalidRequirement as error:
+                raise ValueError(f"invalid {text}: must be a requirement such as 'falcon>=4.4'") from error
+        if [one.operator for one in SpecifierSet(self.requires_python)].count(">=") != 1:
+            raise ValueError(f"invalid requires-python {self.requires_python}: must name the oldest, such as '>=3.11'")
 
 
-def _framework(folder: Path, document: Mapping[str, Any]) -> Framework:
-    stack = _field(_field(document, "tool", dict, default={}), "tool.stack", dict)
-    _require_known(stack, _STACK_KEYS, "tool.stack")
-    project = _field(document, "project", dict)
-    interface = _field(stack, "tool.stack.interface", str)
-    if interface not in list(Interface):
-        raise _FieldError(f"invalid tool.stack.interface {interface}: must be one of {', '.join(Interface)}")
-    command = _command(stack)
-    if (interface == Interface.NATIVE) != bool(command):
-        raise _FieldError("tool.stack.command is required with interface = 'native' and refused with any other")
-    return Framework(
-        name=folder.name,
-        title=_field(stack, "tool.stack.title", str),
-        folder=folder,
-        interface=Interface(interface),
-        target=_field(stack, "tool.stack.target", str, default="app:app"),
-        distribution=_field(stack, "tool.stack.distribution", str, default="") or None,
-        dependencies=_dependencies(project),
-        requires_python=_requires_python(project),
-        command=command,
-        pure_python=_strings(stack, "tool.stack.pure_python", default=[]),
-        default=_field(stack, "tool.stack.default", bool, default=False),
-        unavailable=_unavailable(stack),
-        deviations=tuple(_deviations(stack)),
-    )
+class _Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``tool.stack``, whose fields are those of ``Framework``."""
+
+    title: str
+    interface: Interface
+    target: str = "app:app"
+    distribution: str | None = None
+    command: str = ""
+    pure_python: tuple[str, ...] = ()
+    default: bool = False
+    unavailable: dict[str, str] = {}
+    deviations: tuple[Deviation, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.interface is Interface.NATIVE) != bool(self.command):
+            raise ValueError("command is required with interface = 'native' and refused with any other")
+        try:
+            # An object that is neither a number nor text makes formats such as {port:d} fail: they would work for
+            # processes, whose values are numbers, but not in the scripts of images, which have shell variables.
+            self.command.format_map(dict.fromkeys(("host", "port", "workers"), object()))
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"invalid command {self.command}: its fields must be {{host}}, {{port}} and {{workers}}"
+            ) from error
+        servers, others = _places()
+        _require_known(self.unavailable, (*others, *servers))
 
 
-def _command(stack: Mapping[str, Any]) -> str:
-    command: str = _field(stack, "tool.stack.command", str, default="")
-    try:
-        # An object that is neither a number nor text makes formats such as {port:d} fail: they would work for
-        # processes, whose values are numbers, but not in the scripts of images, which have shell variables.
-        command.format_map(dict.fromkeys(_COMMAND_FIELDS, object()))
-    except (LookupError, ValueError, TypeError, AttributeError) as error:
-        raise _FieldError(
-            f"invalid tool.stack.command {command}: its fields must be {{host}}, {{port}} and {{workers}}"
-        ) from error
-    return command
+class _Tool(Struct, frozen=True):
+    stack: _Stack
 
 
-def _unavailable(stack: Mapping[str, Any]) -> dict[str, str]:
-    path = "tool.stack.unavailable"
-    table = _field(stack, path, dict, default={})
-    servers, others = _places()
-    _require_known(table, (*others, *servers), path)
-    return {place: _field(table, f"{path}.{place}", str) for place in table}
-
-
-def _deviations(stack: Mapping[str, Any]) -> Iterator[Deviation]:
-    path = "tool.stack.deviations"
-    for entry in _field(stack, path, list, default=[]):
-        if not isinstance(entry, dict):
-            raise _FieldError(f"invalid {path} {entry}: must be tables")
-        _require_known(entry, _DEVIATION_KEYS, path)
-        servers = _strings(entry, f"{path}.servers", default=[])
-        _require_known(servers, _places()[0], f"{path}.servers")
-        yield Deviation(
-            tests=_strings(entry, f"{path}.tests"), reason=_field(entry, f"{path}.reason", str), servers=servers
-        )
+class _Document(Struct, frozen=True):
+    project: _Project
+    tool: _Tool
 
 
 @cache
@@ -229,57 +221,8 @@ def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(SERVERS), (*images(), *Runtime)
 
 
-def _dependencies(project: Mapping[str, Any]) -> tuple[str, ...]:
-    dependencies = _field(project, "project.dependencies", list, default=[])
-    for text in dependencies:
-        try:
-            Requirement(text)
-        except (InvalidRequirement, TypeError) as error:
-            raise _FieldError(
-                f"invalid entry {text} in project.dependencies: must be a requirement such as 'falcon>=4.4'"
-            ) from error
-    return tuple(dependencies)
-
-
-def _requires_python(project: Mapping[str, Any]) -> str:
-    text = _field(project, "project.requires-python", str, default=ANY_PYTHON)
-    try:
-        bounds = [one for one in SpecifierSet(text) if one.operator == ">="]
-    except InvalidSpecifier:
-        bounds = []
-    if len(bounds) != 1:
-        raise _FieldError(f"invalid project.requires-python {text}: must name the oldest, such as '>=3.11'")
-    return str(text)
-
-
-def _require_known(names: Iterable[str], known: Collection[str], path: str) -> None:
-    """Raise ``_FieldError`` for a name at ``path`` that is none of ``known``: nothing would ever read it."""
+def _require_known(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise ``ValueError`` for a name that is none of ``known``: nothing would ever read it."""
     for name in names:
         if name not in known:
-            raise _FieldError(f"unknown {name} in {path}.{nearest_hint(name, known)} Accepted: {', '.join(known)}")
-
-
-_STACK_KEYS = (
-    "title", "interface", "distribution", "target", "command", "pure_python", "default", "unavailable", "deviations",
-)  # fmt: skip
-_DEVIATION_KEYS = ("tests", "reason", "servers")
-_COMMAND_FIELDS = ("host", "port", "workers")
-_TOML_NAMES: Mapping[type, str] = {str: "a string", list: "an array", dict: "a table", bool: "true or false"}
-
-
-def _field(table: Mapping[str, Any], path: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401 -- TOML
-    """Return the field at ``path``, whose last part is its key in ``table``."""
-    value = table.get(path.rpartition(".")[2], default)
-    if value is None:
-        raise _FieldError(f"{path} is missing")
-    if not isinstance(value, kind):
-        raise _FieldError(f"invalid {path} {value}: must be {_TOML_NAMES[kind]}")
-    return value
-
-
-def _strings(table: Mapping[str, Any], path: str, default: list[str] | None = None) -> tuple[str, ...]:
-    """Return the array of strings at ``path``, as ``_field`` does."""
-    values = _field(table, path, list, default)
-    if not all(isinstance(value, str) for value in values):
-        raise _FieldError(f"invalid {path} {values}: must be strings")
-    return tuple(values)
+            raise ValueError(f"unknown {name}.{nearest_hint(name, known)} Accepted: {', '.join(known)}")

@@ -259,9 +259,7 @@ def _availability(unavailable: Mapping[str, str], requires_python: str = ANY_PYT
 
 
 def _table(name: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading in (name, *headings):
-        table.add_column(heading)
+    table = Table(name, *headings, box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     table.add_row()

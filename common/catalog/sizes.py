@@ -40,11 +40,7 @@ class Size:
 
 def parse_vcpu(text: str) -> float:
     """Return the number of vCPUs that ``VCPU=`` gives; ``UsageError`` if this machine has fewer cores."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        vcpu = parse_decimal(text.strip())
-    except ValueError:
-        vcpu = 0.0
+    cores, vcpu = len(os.sched_getaffinity(0)), vcpus_of(text)
     if not SMALLEST_VCPU <= vcpu <= cores:
         raise UsageError(
             f"invalid VCPU={text}: must be a number from {SMALLEST_VCPU} to {cores} (this machine's cores)."
@@ -64,6 +60,14 @@ def parse_memory(text: str | None) -> int | None:
             "(this machine's memory), such as 512m or 1g."
         )
     return size_bytes
+
+
+def vcpus_of(text: str) -> float:
+    """Return the number of vCPUs that ``text`` writes; 0, which is no size, if it is not a number."""
+    try:
+        return parse_decimal(text.strip())
+    except ValueError:
+        return 0.0
 
 
 def bytes_of(text: str) -> int | None:

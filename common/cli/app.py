@@ -99,9 +99,13 @@ def terminate_like_ctrl_c() -> None:
 def in_callers_words(text: str, is_option: Callable[[str], bool], *, by_make: bool) -> str:
     """Return a message that names options as ``NAME=value`` for make, as ``--name=value`` for anyone else."""
     if by_make:
-        known = re.sub(r"--([a-z][a-z0-9-]*)=?", lambda found: _variable(found[1], found[0], is_option), text)
+        known = re.sub(
+            r"--([a-z][a-z0-9-]*)=?", lambda found: f"{_variable(found[1])}=" if is_option(found[1]) else found[0], text
+        )
         return re.sub(rf"\b{PROGRAM} ([a-z])", r"make \1", known)
-    options = re.sub(r"\b([A-Z][A-Z0-9_]*)=", lambda found: _option(found[1], found[0], is_option), text)
+    options = re.sub(
+        r"\b([A-Z][A-Z0-9_]*)=", lambda found: f"--{name}=" if is_option(name := _option(found[1])) else found[0], text
+    )
     return re.sub(r"\bmake (?=[a-z])", f"{PROGRAM} ", options)
 
 
@@ -115,7 +119,7 @@ def _is_option(app: App, arguments: Sequence[str], environment: Mapping[str, str
 
     It asks the command that is called first, since importing all takes a second.
     """
-    given = {VERBOSE, *(name.lower().replace("_", "-") for name in environment.get(GIVEN, "").split())}
+    given = {VERBOSE, *map(_option, environment.get(GIVEN, "").split())}
     own = cache(lambda: _options_of(app[arguments[0]]) if arguments and arguments[0] in app else frozenset[str]())
     every = cache(lambda: option_names(app))
     return lambda name: name in given or name in own() or name in every()
@@ -135,13 +139,12 @@ def _convert(hint: Any, tokens: Sequence[Token]) -> Any:  # noqa: ANN401 -- as c
     return cyclopts.convert(hint, tokens)
 
 
-def _variable(name: str, text: str, is_option: Callable[[str], bool]) -> str:
-    return f"{name.upper().replace('-', '_')}=" if is_option(name) else text
+def _variable(option: str) -> str:
+    return option.upper().replace("-", "_")
 
 
-def _option(name: str, text: str, is_option: Callable[[str], bool]) -> str:
-    option = name.lower().replace("_", "-")
-    return f"--{option}=" if is_option(option) else text
+def _option(variable: str) -> str:
+    return variable.lower().replace("_", "-")
 
 
 def _fail(error: BenchmarkError, *, verbose: bool) -> int:
@@ -156,7 +159,7 @@ def _make_options(environment: Mapping[str, str]) -> list[str]:
     given = environment.get(GIVEN, "").split()
     if lost := [name for name in given if name not in environment]:
         raise UsageError(f"{lost[0]}= is no variable of make's commands: names have letters, digits and _ only.")
-    return [f"--{name.lower().replace('_', '-')}={environment[name]}" for name in given]
+    return [f"--{_option(name)}={environment[name]}" for name in given]
 
 
 def _say_what_is_ignored(app: App, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -164,7 +167,7 @@ def _say_what_is_ignored(app: App, arguments: Sequence[str], environment: Mappin
     if not arguments or arguments[0] not in app:
         return
     given = {*environment[GIVEN].split(), *READ_FROM_ENVIRONMENT}
-    names = sorted(name.upper().replace("-", "_") for name in _options_of(app[arguments[0]]))
+    names = sorted(map(_variable, _options_of(app[arguments[0]])))
     if ignored := [name for name in names if name in environment and name not in given]:
         named = ", ".join(f"{name}=" for name in ignored)  # not their values, which may be other programs' secrets
         Terminal().say(f"{named} in the environment is ignored. To set it: make {arguments[0]} {ignored[0]}=...")

@@ -38,7 +38,6 @@ from common.conformance.candidates import (
     conformance_record,
     conformance_tables,
     observation_tables,
-    refuse_declarations,
     require_conforming,
 )
 from common.conformance.divergence_page import divergence_page, divergence_tables, observe_divergences
@@ -47,7 +46,7 @@ from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.engine.sbom import bill_of_materials
-from common.errors import FailedError
+from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
 from common.host.folders import require_writable, write_file
 from common.packages.variants import named_stacks
@@ -103,7 +102,7 @@ def sbom(
     for tag, candidate in candidates.items():
         file = out / f"{candidate.name}.cdx.json"
         write_file(file, bill_of_materials(tag))
-        terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
+        terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
 def _with_images(
@@ -169,7 +168,12 @@ def conformance(
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
     else:
-        refuse_declarations(overlap=overlap, keep_alive=keep_alive)
+        for name, value in (("OVERLAP", overlap), ("KEEP_ALIVE", keep_alive)):
+            if value is not None:
+                raise UsageError(
+                    f"{name}={value} needs URL=. Stacks of this project declare their behaviour in "
+                    "common/catalog/servers.py."
+                )
         runtime = stacks.parse_runtime()
         fargate.refuse_load()
         candidates = stacks.candidates(runtime, fargate=fargate)
@@ -218,7 +222,7 @@ def push(
     candidates = _with_images(framework, server, image, python, terminal)
     with registry_pusher(address, ecr=ecr == "1") as ready:  # a useless registry is reported before anything is built
         prepare(candidates.values(), terminal.messages)
-        push_all(ready, list(candidates), report=partial(terminal.results.print, soft_wrap=True, markup=False))
+        push_all(ready, list(candidates), report=partial(terminal.results.print, soft_wrap=True))
 
 
 def fargate_clean(

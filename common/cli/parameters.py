@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
@@ -61,18 +61,10 @@ def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set
     for name, value in given.items():
         default = parameters[name].default
         if is_dataclass(value):
-            names |= _changed(value, default)
+            names |= {one.name for one in fields(value) if getattr(value, one.name) != getattr(default, one.name)}
         elif value != default:
             names.add(name)
     return names
-
-
-def _changed(group: Any, default: object) -> set[str]:  # noqa: ANN401 -- any dataclass
-    """Return the names of the parameters of a group that differ from those of ``default``."""
-    missing = object()
-    return {
-        field.name for field in fields(group) if getattr(group, field.name) != getattr(default, field.name, missing)
-    }
 
 
 def refuse_given(names: Collection[str], reason: str) -> None:

@@ -77,18 +77,13 @@ def _checked(
     at_url = candidate.guest is not None and candidate.guest.url is not None
     try:
         return check(running)
-    except UsageError as error:
-        if at_url:
+    except (FailedError, UsageError) as error:
+        if at_url and isinstance(error, UsageError):
             raise
         why = why_unreachable(error)
-        return _not_checked(running, str(error) if why is None else f"the server no longer accepts connections: {why}")
-    except FailedError as error:
-        return _not_checked(running, str(error))
-
-
-def _not_checked(running: RunningServer, reason: str) -> Conformance:
-    ended = running.exit_reason()
-    return _failed("suite", reason if ended is None else f"the server ended: {ended}")
+        reason = str(error) if why is None else f"the server no longer accepts connections: {why}"
+        ended = running.exit_reason()
+        return _failed("suite", reason if ended is None else f"the server ended: {ended}")
 
 
 def _failed(test: str, reason: str) -> Conformance:
@@ -114,20 +109,12 @@ def conform_all(
     return {candidate.name: outcomes[candidate.name] for candidate in runnable}
 
 
-def conforming_candidates(candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]) -> dict[str, Candidate]:
-    """Return the candidates that conform, by name."""
-    return {
-        candidate.name: candidate
-        for candidate in candidates
-        if candidate.name in outcomes and not outcomes[candidate.name].failed
-    }
-
-
 def require_some_conforming(
     candidates: Iterable[Candidate], outcomes: Mapping[str, Conformance]
 ) -> dict[str, Candidate]:
     """Return the candidates that conform, by name; raise ``FailedError`` if there is none."""
-    if conforming := conforming_candidates(candidates, outcomes):
+    passed = {name for name, outcome in outcomes.items() if not outcome.failed}
+    if conforming := {one.name: one for one in candidates if one.name in passed}:
         return conforming
     raise FailedError("none of the selected stacks is available and conforms to the contract; see the reasons above.")
 
@@ -138,15 +125,15 @@ def conformance_record(outcome: SuiteOutcome, known: Mapping[str, str] = NO_DEVI
     A test that fails as ``known`` declares is recorded as a deviation. One that passes all the same counts as failed,
     so that no declaration outlives its reason.
     """
-    failed = dict(outcome.failed)
+    failed = outcome.failed
     outdated = {test: _OUTDATED for test in known if test in outcome.passed}
     return Conformance(
         passed=len(outcome.passed),
         failed={test: reason for test, reason in failed.items() if test not in known} | outdated,
         deviations={test: reason for test, reason in known.items() if test in failed},
         duration_s=outcome.duration_s,
-        observed=dict(outcome.observed),
-        divergences=dict(outcome.divergences),
+        observed=outcome.observed,
+        divergences=outcome.divergences,
     )
 
 
@@ -155,16 +142,17 @@ def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
     stacks = Table(title="conformance", title_justify="left")
     for heading in ("stack", "passed", "failed", "seconds", "verdict"):
         stacks.add_column(heading, justify="left" if heading in {"stack", "verdict"} else "right")
-    failures = Table("stack", "test", "reason", title="failures", title_justify="left")
-    deviations = Table("stack", "test", "reason", title="declared deviations", title_justify="left")
     for name, outcome in outcomes.items():
         verdict = _verdict(outcome)
         stacks.add_row(Text(name), str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
-        for test, reason in outcome.failed.items():
-            failures.add_row(Text(name), Text(test), Text(reason))  # not markup, though brackets are in both
-        for test, reason in outcome.deviations.items():
-            deviations.add_row(Text(name), Text(test), Text(reason))
-    return Group(stacks, *(table for table in (failures, deviations) if table.row_count))
+    details = {
+        "failures": [(name, *one) for name, outcome in outcomes.items() for one in outcome.failed.items()],
+        "declared deviations": [
+            (name, *one) for name, outcome in outcomes.items() for one in outcome.deviations.items()
+        ],
+    }
+    headings = ("stack", "test", "reason")
+    return Group(stacks, *(_table(title, headings, rows) for title, rows in details.items() if rows))
 
 
 def _verdict(outcome: Conformance) -> str:
@@ -227,16 +215,6 @@ def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
     return f"status {answer.status}", answer.announces_close
 
 
-def refuse_declarations(**declarations: str | None) -> None:
-    """Raise ``UsageError`` if a behaviour is declared for stacks of this project, whose servers declare their own."""
-    for name, value in declarations.items():
-        if value is not None:
-            raise UsageError(
-                f"{name.upper()}={value} needs URL=. Stacks of this project declare their behaviour in "
-                "common/catalog/servers.py."
-            )
-
-
 def observation_tables(outcome: SuiteOutcome) -> RenderableType:
     """Return what was observed, every divergence, and the behaviours that were not judged, each with the reason."""
     observed = [(label, outcome.observed.get(name, _NOT_OBSERVED)) for name, label in _LABELS.items()]
@@ -256,10 +234,8 @@ def behaviour(test: str) -> str:
     return test.partition("::test_")[2].replace("_", " ")
 
 
-def _table(title: str, headings: Iterable[str], rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading)
+def _table(title: str, headings: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(*headings, title=title, title_justify="left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # what a server sends must not be read as markup
     return table

@@ -9,6 +9,7 @@ _PATIENCE_S = 1.0
 """The longest wait for an answer to a probe."""
 _SHOWN = 60
 """The number of bytes of a body that are shown."""
+_BLANK_LINE = "\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +60,6 @@ def _status(answer: Response) -> str:
     return " ".join([str(answer.status), *answer.values("location"), *([", ".join(allowed)] if allowed else [])])
 
 
-def _status_and_body(answer: Response) -> str:
-    return f"{answer.status} {_body(answer)}"
-
-
 def _body(answer: Response) -> str:
     return answer.body[:_SHOWN].decode(errors="replace").replace("\r", "\\r").replace("\n", "\\n")
 
@@ -76,23 +73,10 @@ def _header(name: str) -> Callable[[Response], str]:
     return lambda answer: ", ".join(answer.values(name)) or "absent"
 
 
-def _header_names(answer: Response) -> str:
-    return ", ".join(name for name, _ in answer.headers)
-
-
 def _framing(answer: Response) -> str:
     if answer.values("content-length"):
         return "Content-Length"
     return "chunked" if answer.values("transfer-encoding") else "until the connection closes"
-
-
-def _head_bytes(answer: Response) -> str:
-    blank_line_bytes = 4
-    return f"{len(answer.head) + blank_line_bytes} bytes"
-
-
-def _status_line(answer: Response) -> str:
-    return answer.head.partition(b"\r\n")[0].decode("latin-1")
 
 
 def _as_http_1_0(request: bytes) -> bytes:
@@ -110,19 +94,19 @@ _PROBES = {
         f"GET {path}": Probe(path=path, read=_status)
         for path in ("/hello/", "//hello", "/hell%6F", "/hello?x=1", "/hello%0A", "/sleep/", "/sleep/1/")
     },
-    "GET /sleep/%31": Probe(path="/sleep/%31", read=_status_and_body),
+    "GET /sleep/%31": Probe(path="/sleep/%31", read=lambda answer: f"{answer.status} {_body(answer)}"),
     "GET /sleep/%FF": Probe(path="/sleep/%FF", read=_status),
     "GET /sleep/1%2F2": Probe(path="/sleep/1%2F2", read=_status),
     "Content-Type": Probe(read=_header("content-type")),
     "Server": Probe(read=_header("server")),
     "Date": Probe(read=lambda answer: "present" if answer.values("date") else "absent"),
-    "header names": Probe(read=_header_names),
-    "header size": Probe(read=_head_bytes),
+    "header names": Probe(read=lambda answer: ", ".join(name for name, _ in answer.headers)),
+    "header size": Probe(read=lambda answer: f"{len(answer.head) + len(_BLANK_LINE)} bytes"),
     "framing": Probe(read=_framing),
     "body of /hello": Probe(read=_body),
     "body of a 404": Probe(path="/nothing", read=_error),
     "body of a 405": Probe(method="DELETE", read=_error),
-    "HTTP/1.0": Probe(edit=_as_http_1_0, read=_status_line),
+    "HTTP/1.0": Probe(edit=_as_http_1_0, read=lambda answer: answer.head.partition(b"\r\n")[0].decode("latin-1")),
     "HTTP/1.1 without Host": Probe(edit=_without_host, read=_status),
     "query of 10,000 bytes": Probe(path=f"/hello?{'x' * 10_000}", read=_status),
     "header of 10,000 bytes": Probe(headers=(f"X-Filler: {'x' * 10_000}",), read=_status),

@@ -1,13 +1,13 @@
 """Running the conformance suite, which is a pytest suite, from a program, and reading its outcome."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from common.conformance.wire import Endpoint
 from common.errors import FailedError, UsageError
@@ -27,43 +27,19 @@ _USAGE_ERROR = 4
 """``pytest.ExitCode.USAGE_ERROR``, without the tenth of a second that importing pytest takes."""
 
 
-class Failure(NamedTuple):
-    """A failed test and the reason, in one line."""
+class SuiteOutcome(Struct, frozen=True, kw_only=True):
+    """The outcome of one run of the suite, as ``--report`` writes it in JSON."""
 
-    test: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteOutcome:
-    """The outcome of one run of the suite."""
-
-    passed: tuple[str, ...]
-    failed: tuple[Failure, ...]
-    observed: Mapping[str, str]
+    passed: list[str]
+    failed: dict[str, str]
+    """The tests that failed, each with the reason in one line."""
+    not_judged: dict[str, str] = {}
+    """The tests that were skipped, each with the reason."""
+    observed: dict[str, str]
     """The observed behaviour of the stack: ``keep-alive`` and ``overlap``, each ``yes`` or ``no``."""
-    divergences: Mapping[str, str]
+    divergences: dict[str, str]
     """The behaviour of the stack where the contract leaves it free, by request or property."""
     duration_s: float
-    not_judged: Mapping[str, str] = field(default_factory=dict)
-    """The tests that were skipped, each with the reason."""
-
-    @property
-    def conforms(self) -> bool:
-        """Whether the stack fulfils the contract; false if no test ran."""
-        return bool(self.passed) and not self.failed
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "SuiteOutcome":
-        """Return the outcome in a document that ``--report`` wrote."""
-        return cls(
-            passed=tuple(document["passed"]),
-            failed=tuple(Failure(test, reason) for test, reason in document["failed"]),
-            observed=document["observed"],
-            divergences=document["divergences"],
-            duration_s=document["duration_s"],
-            not_judged=document["not_judged"],
-        )
 
 
 def run_suite(
@@ -131,4 +107,4 @@ def _outcome(process: subprocess.CompletedProcess[str], report: Path) -> SuiteOu
         raise FailedError(
             f"the conformance suite exited with status {process.returncode}: {lines[-1] if lines else 'no output'}"
         )
-    return SuiteOutcome.read(json.loads(report.read_text()))
+    return msgspec.json.decode(report.read_bytes(), type=SuiteOutcome)

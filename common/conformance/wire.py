@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from common.errors import UsageError
+from common.errors import BenchmarkError, UsageError
 
 ACCEPTED = "Accepted: http://HOST:PORT, such as http://127.0.0.1:8000"
 CONNECT_TIMEOUT_S = 5.0
@@ -59,7 +59,7 @@ class Endpoint:
             ) from error
 
 
-def why_unreachable(error: UsageError) -> str | None:
+def why_unreachable(error: BenchmarkError) -> str | None:
     """Return why ``reach`` failed, from its error, which the suite passes on as text; ``None`` for another error."""
     found = re.match(r"URL=\S+ cannot be reached: (.+?)\. It must be ", str(error))
     return None if found is None else found[1]

@@ -45,10 +45,8 @@ ALPINE_NEEDS = {
 TAIL_LINES = 15
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Report = Callable[[str], None]
 
-
-def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report: Report = print) -> None:
+def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report: Callable[[str], None]) -> None:
     """Make a stand-in for each base image that the engine does not have.
 
     Raise ``UsageError`` with what the machine lacks before anything is made, and ``FailedError`` if a recipe fails.
@@ -78,7 +76,7 @@ def packages_missing(needs: dict[str, str]) -> list[str]:
     )
 
 
-def _is_present(reference: str, report: Report) -> bool:
+def _is_present(reference: str, report: Callable[[str], None]) -> bool:
     present = find_image(reference) is not None
     if present:
         report(f"{reference}: already present{' (a stand-in)' if is_stand_in(reference) else ''}")

@@ -40,7 +40,6 @@ LOGS = ROOT / ".cache" / "build"
 TAIL_LINES = 8
 MAX_NAME_BYTES = 255
 """The longest file name that Linux file systems accept."""
-Report = Callable[[str], None]
 
 
 def image_labels(stack: Stack, base: str, python: str) -> dict[str, str]:
@@ -129,7 +128,7 @@ def build_images(
     python: str = DEFAULT_PYTHON,
     *,
     jobs: int = 2,
-    report: Report = print,
+    report: Callable[[str], None],
     env: Mapping[str, str] = os.environ,
 ) -> tuple[BuildOutcome, ...]:
     """Build every stack on every image, ``jobs`` at a time, and ``report`` each outcome as it comes.
@@ -173,27 +172,24 @@ def log_file(tag: str) -> Path:
 def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str, env: Mapping[str, str]) -> list[_Job]:
     if (base := env.get("BASE")) and len(images) > 1:
         raise UsageError(f"BASE={base} is one base for {len(images)} images. Choose one of them with IMAGE=.")
-    return [_job(stack, image, python, env) for stack in stacks for image in images]
-
-
-def _job(stack: Stack, image: Image, python: str, env: Mapping[str, str]) -> _Job:
-    tag = image_tag(stack, image, python)
-    return _Job(
-        stack=stack,
-        base=image.base(python, env),
-        python=python,
-        tag=tag,
-        log=log_file(tag),
-        unavailable=stack.unavailable("docker", image.name),
-    )
+    return [
+        _Job(
+            stack=stack,
+            base=image.base(python, env),
+            python=python,
+            tag=(tag := image_tag(stack, image, python)),
+            log=log_file(tag),
+            unavailable=stack.unavailable("docker", image.name),
+        )
+        for stack in stacks
+        for image in images
+    ]
 
 
 def _require_base(base: str) -> None:
-    if find_image(base) is None:
-        _pull(base)
-
-
-def _pull(base: str) -> None:
+    """Pull the base image if it is not here; ``UsageError`` with the engine's reason if that fails."""
+    if find_image(base) is not None:
+        return
     try:
         engine().images.pull(base)
     except (DockerException, OSError) as error:

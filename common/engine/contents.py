@@ -9,10 +9,14 @@ import hashlib
 import io
 import re
 import tarfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import source_from_cache
 from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import IO
 
 import zstandard
@@ -151,11 +155,11 @@ def merge_layers(layers: Sequence[Layer]) -> tuple[dict[str, int], dict[str, str
 
 def packages_in(files: Mapping[str, int], texts: Mapping[str, str]) -> tuple[ImagePackage, ...]:
     """Return every package of the image, the largest first. A file that two packages list counts for both."""
-    versions = _debian_versions(texts.get("var/lib/dpkg/status", ""))
+    versions, bytecode = _debian_versions(texts.get("var/lib/dpkg/status", "")), _bytecode_by_source(files)
     packages = []
     for path, text in texts.items():
         if path.endswith("RECORD"):
-            packages.append(_python_package(path, text, files))
+            packages.append(_python_package(path, text, files, bytecode))
         elif path.endswith(".list"):
             name = PurePosixPath(path).stem
             size_bytes = _total_size(files, (line.lstrip("/") for line in text.splitlines()))
@@ -171,27 +175,26 @@ def _hide(files: dict[str, int], prefix: str) -> None:
         del files[path]
 
 
-def _python_package(record: str, text: str, files: Mapping[str, int]) -> ImagePackage:
+def _python_package(
+    record: str, text: str, files: Mapping[str, int], bytecode: Mapping[str, Iterable[str]]
+) -> ImagePackage:
     """Return a distribution: the files that its RECORD lists, and their bytecode, which installers need not list."""
     info = PurePosixPath(record).parent
     name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
-    listed = {_without_parents(f"{info.parent}/{row[0]}") for row in csv.reader(text.splitlines()) if row}
-    stems = {_stem(path) for path in listed if path.endswith(".py")}
-    folders = {stem.rpartition("/")[0] for stem in stems}
-    bytecode = {path for path in files if path.endswith(".pyc") and path.rpartition("/")[0] in folders}
-    size_bytes = _total_size(files, listed | {path for path in bytecode if _source_stem(path) in stems})
+    listed = {normpath(f"{info.parent}/{row[0]}") for row in csv.reader(text.splitlines()) if row}  # scripts are in ..
+    own = listed.union(*(bytecode.get(path, ()) for path in listed))
+    size_bytes = _total_size(files, own)
     return ImagePackage(name=name.replace("_", "-"), version=version, kind=PackageKind.PYTHON, size_bytes=size_bytes)
 
 
-def _stem(source: str) -> str:
-    """Return ``pkg/__pycache__/a`` for ``pkg/a.py``: what the names of its bytecode files begin with."""
-    folder, _, name = source.rpartition("/")
-    return f"{folder}/__pycache__/{name.removesuffix('.py')}".lstrip("/")
-
-
-def _source_stem(bytecode: str) -> str:
-    """Return ``pkg/__pycache__/a`` for ``pkg/__pycache__/a.cpython-313.pyc``."""
-    return re.sub(r"\.[^./]+(\.opt-\d)?\.pyc$", "", bytecode)
+def _bytecode_by_source(files: Iterable[str]) -> dict[str, list[str]]:
+    """Return the bytecode files in ``__pycache__`` by the path of their source, such as ``pkg/a.py``."""
+    found = defaultdict[str, list[str]](list)
+    for path in files:
+        if path.endswith(".pyc"):
+            with suppress(ValueError):  # it is not named as PEP 3147 has it
+                found[source_from_cache(path)].append(path)
+    return found
 
 
 def _alpine_packages(text: str, files: Mapping[str, int]) -> Iterator[ImagePackage]:
@@ -225,11 +228,3 @@ def _debian_versions(status: str) -> dict[str, str]:
 def _total_size(files: Mapping[str, int], paths: Iterable[str]) -> int:
     """Add up file sizes. A database may list ``/lib/x`` for ``/usr/lib/x``, from before the folders were merged."""
     return sum(files.get(path, files.get(f"usr/{path}", 0)) for path in paths)
-
-
-def _without_parents(path: str) -> str:
-    """Resolve the ``..`` in a path, which RECORD uses for scripts."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        parts = parts[:-1] if part == ".." else [*parts, part]
-    return "/".join(parts)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from docker import DockerClient
 from docker.errors import APIError
 from docker.models.containers import Container
 
@@ -67,16 +66,16 @@ def remove_container(container: Container) -> None:
             raise
 
 
-def remove_orphaned_containers(client: DockerClient) -> None:
+def remove_orphaned_containers() -> None:
     """Remove every container of ours whose owner has exited; leave those whose owner cannot be seen from here.
 
     An engine may serve several machines, and containers that reach it through its socket.
     """
-    here = place_id()
-    for row in client.api.containers(all=True, filters={"label": OWNER}):
+    here, api = place_id(), engine().api
+    for row in api.containers(all=True, filters={"label": OWNER}):
         if is_orphan(row["Labels"][OWNER], row["Labels"].get(PLACE), here=here):
             with suppress(APIError):  # another process may be removing it too
-                client.api.remove_container(row["Id"], force=True, v=True)
+                api.remove_container(row["Id"], force=True, v=True)
 
 
 def clear_local_engine() -> list[str]:
@@ -86,7 +85,7 @@ def clear_local_engine() -> list[str]:
     """
     if engine_socket() is None or not engine_answers():
         return []
-    remove_orphaned_containers(engine())
+    remove_orphaned_containers()
     here = place_id()
     running = engine().api.containers(filters={"label": PLACE})
     return [row["Id"][:SHORT_ID] for row in running if row["Labels"][PLACE] != here]

@@ -6,8 +6,7 @@ stops in step with them is misread by a third, even over seconds. ``core_busy_s`
 
 import math
 import os
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -163,22 +162,14 @@ def _scheduled_s(cores: Iterable[int], schedstat: Path) -> dict[int, float] | No
     A task is added when it leaves the core, and one that has it to itself may run for seconds. So we run there for an
     instant, which makes it leave. ``None`` if this process may not run there.
     """
-    busy_s = {}
+    busy_s, before = {}, os.sched_getaffinity(0)
     try:
-        with _affinity_restored():
-            for core in cores:
-                os.sched_setaffinity(0, {core})
-                rows = dict(line.split(maxsplit=1) for line in schedstat.read_text().splitlines())
-                busy_s[core] = int(rows[f"cpu{core}"].split()[6]) / 1e9
+        for core in cores:
+            os.sched_setaffinity(0, {core})
+            rows = dict(line.split(maxsplit=1) for line in schedstat.read_text().splitlines())
+            busy_s[core] = int(rows[f"cpu{core}"].split()[6]) / 1e9
     except OSError:
         return None
-    return busy_s
-
-
-@contextmanager
-def _affinity_restored() -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    try:
-        yield
     finally:
         os.sched_setaffinity(0, before)
+    return busy_s

@@ -7,10 +7,9 @@ import re
 import subprocess
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from common.host.cores import parse_cpu_list, thread_siblings
+from common.host.cores import thread_siblings
 from common.project import ROOT
 from common.records.run import Machine
 
@@ -27,62 +26,28 @@ CPU_IDENTITY: Mapping[str, str] = {
 """The fields of ``/proc/cpuinfo`` that identify a processor on x86 and on Arm, and what a record calls them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineDetails:
-    """The properties of this machine that bear on its numbers; ``None`` where one is not known.
+def machine(docker: str | None = None, *, root: Path = Path("/"), kernel: str | None = None) -> Machine:
+    """Describe this machine, whose ``/sys``, ``/proc`` and ``/boot`` are below ``root``.
 
-    A virtual machine shows what its hypervisor lets it see, which may be less than the host has.
+    A virtual machine shows what its hypervisor lets it see, which may be less than the host has. ``docker`` is the
+    version of the engine that was used, ``kernel`` the kernel's release, by default that of the running one.
     """
-
-    cgroup_version: int
-    governor: str | None
-    """The governor that sets the clock frequency of the first core."""
-    thread_siblings: tuple[tuple[int, ...], ...]
-    """The cores of this process by physical core, more than one where it has several hardware threads."""
-    numa_nodes: Mapping[int, tuple[int, ...]]
-    """The cores of each node with memory of its own; empty if the kernel knows no nodes."""
-    irq_time_accounting: bool | None
-    """Whether the kernel counts interrupts apart from the tasks that they interrupt."""
-    python_pgo: bool | None
-    """Whether the Python that runs us was built with profile-guided optimisation."""
-    python_lto: bool | None
-    """Whether it was built with link-time optimisation."""
-
-
-def machine(docker: str | None = None) -> Machine:
-    """Describe this machine; ``docker`` is the version of the engine that was used."""
-    details, cpuinfo = machine_details(), Path("/proc/cpuinfo").read_text()
+    kernel = kernel or platform.release()
+    cpuinfo, cpus = _text(root / "proc/cpuinfo") or "", root / "sys/devices/system/cpu"
+    pgo, lto = python_optimisations(sysconfig.get_config_vars())
     return Machine(
         cpu_model=_cpu_model(cpuinfo),
         cpu_identity=cpu_identity(cpuinfo),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        kernel=platform.release(),
-        cgroup_version=details.cgroup_version,
+        kernel=kernel,
+        cgroup_version=2 if (root / "sys/fs/cgroup/cgroup.controllers").exists() else 1,
         python=platform.python_version(),
         architecture=platform.machine(),
         docker=docker,
-        governor=details.governor,
-        thread_siblings=[list(group) for group in details.thread_siblings],
-        irq_time_accounting=details.irq_time_accounting,
-        python_pgo=details.python_pgo,
-        python_lto=details.python_lto,
-    )
-
-
-def machine_details(root: Path = Path("/"), *, kernel: str | None = None) -> MachineDetails:
-    """Describe the machine whose ``/sys``, ``/proc`` and ``/boot`` are below ``root``.
-
-    ``kernel`` is its release, by default this machine's.
-    """
-    cpus = root / "sys/devices/system/cpu"
-    pgo, lto = python_optimisations(sysconfig.get_config_vars())
-    return MachineDetails(
-        cgroup_version=2 if (root / "sys/fs/cgroup/cgroup.controllers").exists() else 1,
         governor=_text(cpus / "cpu0/cpufreq/scaling_governor"),
         thread_siblings=_by_physical_core(cpus),
-        numa_nodes=_numa_nodes(root / "sys/devices/system/node"),
-        irq_time_accounting=_kernel_option("CONFIG_IRQ_TIME_ACCOUNTING", root, kernel or platform.release()),
+        irq_time_accounting=_kernel_option("CONFIG_IRQ_TIME_ACCOUNTING", root, kernel),
         python_pgo=pgo,
         python_lto=lto,
     )
@@ -131,15 +96,10 @@ def cpu_identity(cpuinfo: str) -> str | None:
     return ", ".join(f"{name} {fields[key]}".lstrip() for key, name in CPU_IDENTITY.items() if key in fields) or None
 
 
-def _by_physical_core(cpus: Path) -> tuple[tuple[int, ...], ...]:
+def _by_physical_core(cpus: Path) -> list[list[int]]:
     cores = os.sched_getaffinity(0)
     groups = thread_siblings(sorted(cores), cpus=cpus).values()
-    return tuple(sorted({tuple(core for core in group if core in cores) for group in groups}))
-
-
-def _numa_nodes(folder: Path) -> dict[int, tuple[int, ...]]:
-    nodes = {int(node.name.removeprefix("node")): node for node in folder.glob("node[0-9]*")}
-    return {number: parse_cpu_list(_text(nodes[number] / "cpulist") or "") for number in sorted(nodes)}
+    return [list(group) for group in sorted({tuple(core for core in group if core in cores) for group in groups})]
 
 
 def _kernel_option(name: str, root: Path, kernel: str) -> bool | None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -26,7 +27,7 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
 def releases(package: str) -> tuple[Version, ...]:
-    """Return the final releases of a package that this Python can install, the newest first.
+    """Return the final releases of a package that this Python can install, as pip lists them: the newest first.
 
     Raises ``FailedError`` with the end of pip's output if no index has the package.
     """
@@ -39,7 +40,11 @@ def releases(package: str) -> tuple[Version, ...]:
     if listed is None:
         reason = last_lines(result.stderr, 1) or "it printed nothing"
         raise FailedError(f"pip listed no versions of {package}: {reason}")
-    return _newest_first(listed[1].split(", "))
+    versions = []
+    for text in listed[1].split(", "):
+        with suppress(InvalidVersion):  # an index may still hold releases from before versions had a standard
+            versions.append(Version(text))
+    return tuple(version for version in versions if not version.is_prerelease)
 
 
 def newest_of_each_minor(versions: Iterable[Version], last: int) -> tuple[Version, ...]:
@@ -73,18 +78,6 @@ def release_dates(pinned: Iterable[str], *, python: str, what: str) -> dict[str,
         for package in index_entries(pinned, python=python, what=what)
     }
     return {pin: min(times).date() for pin, times in uploaded.items() if times}
-
-
-def _newest_first(texts: Iterable[str]) -> tuple[Version, ...]:
-    versions = []
-    for text in texts:
-        try:
-            version = Version(text)
-        except InvalidVersion:  # an index may still hold releases from before versions had a standard
-            continue
-        if not version.is_prerelease:
-            versions.append(version)
-    return tuple(sorted(versions, reverse=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

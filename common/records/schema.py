@@ -97,3 +97,10 @@ class Visit(Struct, frozen=True, kw_only=True, tag_field="kind"):
     started_at: Annotated[datetime, says("Start time, UTC.")]
     took_s: Annotated[Seconds | None, says("Wall time since the end of the visit before: what a budget counts.")] = None
     error: Annotated[str | None, says("Why nothing was measured, or how the server ended meanwhile.")] = None
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """The results of a run: the fields that every ``summary.json`` begins with."""
+
+    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    run: Annotated[str, says("The run's id.")]

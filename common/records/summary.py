@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from common.records.schema import SCHEMA_VERSION, Count, says
+from common.records.schema import Count, RunSummary, says
 
 
 class Verdict(StrEnum):
@@ -188,14 +188,12 @@ class Controls(Struct, frozen=True, kw_only=True):
     ] = {}
 
 
-class Summary(Struct, frozen=True, kw_only=True):
+class Summary(RunSummary, frozen=True, kw_only=True):
     """The results of a run (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     cells: list[CellSummary]
     pairs: Annotated[
         list[Pair], says("Every pair of cells that are free of doubts, as decided at the run's looks.")
-    ] = []
+    ] = field(default_factory=list)
     spread: Annotated[Spread | None, says("Null if the data do not allow an estimate.")] = None
     controls: Annotated[Controls | None, says("Null in records from before controls existed.")] = None

@@ -11,6 +11,7 @@ from typing import IO, TypeVar
 
 import httpx
 import msgspec
+from httpx import codes
 from msgspec import Struct
 
 from common.engine.client import engine
@@ -47,7 +48,7 @@ class RegistryAddress:
     @classmethod
     def parse(cls, text: str) -> "RegistryAddress":
         """Parse ``REGISTRY=HOST[:PORT][/PREFIX]``."""
-        if "@" in text:
+        if "@" in text:  # do not repeat the value: it would be printed, and kept in task definitions
             raise UsageError(
                 "invalid REGISTRY=: it holds a user or a password; must be HOST[:PORT][/PREFIX]. Set REGISTRY_USER and "
                 "REGISTRY_PASSWORD in the environment, or run docker login."
@@ -109,12 +110,14 @@ class Registry:
 
     def require(self, kind: type[BenchmarkError] = FailedError) -> None:
         """Raise an error of this ``kind`` if the registry does not answer or refuses the login."""
-        with _connection_errors(self.address, kind):
-            _require_success(self.client.get("/v2/"), self.address, kind)
+        with _named_errors(self.address, kind):
+            self.client.get("/v2/").raise_for_status()
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """Return the manifest of a tag or digest; of an index, the manifest for the engine's platform."""
-        content = self._get(f"/v2/{repository}/manifests/{reference}", accept=", ".join(MANIFESTS))
+        path, headers = f"/v2/{repository}/manifests/{reference}", {"Accept": ", ".join(MANIFESTS)}
+        with _named_errors(self.address):
+            content = self.client.get(path, headers=headers).raise_for_status().content
         if variants := self._decode(content, _Index).manifests:
             return self.manifest(repository, _for_engine(variants).digest)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -124,19 +127,12 @@ class Registry:
         """Write a blob, as it is stored, into a file; raise ``FailedError`` if it does not match its digest."""
         digest = hashlib.sha256()
         path = f"/v2/{repository}/blobs/{blob.digest}"
-        with _connection_errors(self.address), self.client.stream("GET", path) as response:
-            _require_success(response, self.address)
-            for chunk in response.iter_raw():
+        with _named_errors(self.address), self.client.stream("GET", path) as response:
+            for chunk in response.raise_for_status().iter_raw():
                 digest.update(chunk)
                 into.write(chunk)
         if f"sha256:{digest.hexdigest()}" != blob.digest:
             raise FailedError(f"REGISTRY={self.address.host} returned a wrong blob for {blob.digest} of {repository}.")
-
-    def _get(self, path: str, *, accept: str) -> bytes:
-        with _connection_errors(self.address):
-            response = self.client.get(path, headers={"Accept": accept})
-            _require_success(response, self.address)
-            return response.content
 
     def _decode(self, content: bytes, kind: type[_Document]) -> _Document:
         try:
@@ -174,27 +170,20 @@ def is_insecure(host: str) -> bool:
 
 
 @contextmanager
-def _connection_errors(address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> Iterator[None]:
+def _named_errors(address: RegistryAddress, kind: type[BenchmarkError] = FailedError) -> Iterator[None]:
     """Turn the errors of a request into one line that names the registry."""
     try:
         yield
+    except httpx.HTTPStatusError as error:
+        response = error.response
+        if response.status_code in {codes.UNAUTHORIZED, codes.FORBIDDEN}:
+            raise kind(login_refused(address)) from error
+        raise kind(
+            f"REGISTRY={address.host} answers {response.request.url.path} with status {response.status_code}. "
+            "It must be a registry with the distribution API, version 2."
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last two for addresses that it sends
         raise kind(f"REGISTRY={address.host} does not answer: {error or type(error).__name__}.") from error
-
-
-def _require_success(
-    response: httpx.Response, address: RegistryAddress, kind: type[BenchmarkError] = FailedError
-) -> None:
-    match response.status_code:
-        case 200:
-            return
-        case 401 | 403:
-            raise kind(login_refused(address))
-        case status:
-            raise kind(
-                f"REGISTRY={address.host} answers {response.request.url.path} with status {status}. "
-                "It must be a registry with the distribution API, version 2."
-            )
 
 
 def login_refused(address: RegistryAddress) -> str:

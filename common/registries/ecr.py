@@ -4,7 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,22 +36,16 @@ class Ecr:
         user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
         return Login(user=user, password=password)
 
-    def ensure_repository(self, name: str) -> bool:
-        """Create a repository if it does not exist; return whether it was created."""
+    def ensure_repository(self, name: str) -> None:
+        """Create a repository if it does not exist."""
         account = {} if self.account is None else {"registryId": self.account}
+        errors = self.client.exceptions
         with _aws_errors():
             try:
                 self.client.describe_repositories(repositoryNames=[name], **account)
-            except self.client.exceptions.RepositoryNotFoundException:
-                return self._create(name, account)
-        return False
-
-    def _create(self, name: str, account: dict[str, str]) -> bool:
-        try:
-            self.client.create_repository(repositoryName=name, **account)
-        except self.client.exceptions.RepositoryAlreadyExistsException:
-            return False  # another push has created it meanwhile
-        return True
+            except errors.RepositoryNotFoundException:
+                with suppress(errors.RepositoryAlreadyExistsException):  # another push has created it meanwhile
+                    self.client.create_repository(repositoryName=name, **account)
 
 
 def is_ecr(host: str) -> bool:

@@ -20,8 +20,6 @@ from common.words import counted
 REFUSALS = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
 SERVER_ERROR = "500 Internal Server Error"
 
-Report = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
@@ -95,21 +93,19 @@ def registry_pusher(address: RegistryAddress, *, ecr: bool = False) -> Iterator[
         yield Pusher(registry=registry, login=login, temporary=temporary, ecr=amazon)
 
 
-def push_all(pusher: Pusher, tags: Sequence[str], report: Report) -> tuple[Pushed, ...]:
+def push_all(pusher: Pusher, tags: Sequence[str], report: Callable[[str], None]) -> None:
     """Push every image, and ``report`` each as it ends.
 
     Raise ``FailedError`` at once if the registry no longer answers, and otherwise, after all have been tried, one that
     names the images that could not be pushed.
     """
-    pushed, failed = [], []
+    failed = []
     for tag in tags:
         try:
-            pushed.append(pusher.push(tag))
-            report(str(pushed[-1]))
+            report(str(pusher.push(tag)))
         except BenchmarkError as error:
             failed.append(tag)
             report(str(error))
             pusher.registry.require()
     if failed:
         raise FailedError(f"{len(failed)} of {len(tags)} images were not pushed: {', '.join(failed)}.")
-    return tuple(pushed)

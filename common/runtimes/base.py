@@ -1,6 +1,7 @@
 """The common interface of all runtimes: a context manager starts a stack and leaves nothing behind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,3 +36,11 @@ class RunningServer:
     """Return once it answers; ``FailedError`` with the end of its output if it exits first or is not ready in time."""
     exit_reason: Callable[[], str | None]
     """Return why it ended, or ``None`` while it runs."""
+
+
+@contextmanager
+def once_ready(starting: AbstractContextManager[RunningServer]) -> Iterator[RunningServer]:
+    """Start a server and yield it as soon as it answers; ``FailedError`` as ``wait_until_ready``."""
+    with starting as running:
+        running.wait_until_ready()
+        yield running

@@ -34,7 +34,7 @@ from common.packages.environments import environment, find_interpreter, version_
 from common.packages.variants import named_stacks
 from common.records.run import Cell, Guest
 from common.runtimes import container, fargate, guests, process
-from common.runtimes.base import RunningServer
+from common.runtimes.base import RunningServer, once_ready
 from common.words import canonical, one_of, select
 
 DEFAULT_IMAGE = "slim"
@@ -131,24 +131,23 @@ class Candidate:
         With ``inside``, clients run next to a container's server; otherwise they reach it from this machine, at
         ``port`` if that is given.
         """
-        if self.guest is not None:
-            return guests.serve(self.guest, size, cores=cores, inside=inside, publish=port)
-        if self.tag is None:
-            return process.serve(self.stack, size, cores=cores, port=port, python=self.interpreter)
-        if self.fargate is not None:
-            return fargate.serve(self.name, self.fargate.image(self.tag), with_minimum_memory(size), self.fargate)
-        return container.serve(self.stack, self.tag, size, cores=cores, inside=inside, publish=port)
+        if self.fargate is None:
+            return once_ready(self.start(size, cores=cores, inside=inside, port=port))
+        assert self.tag is not None
+        return fargate.serve(self.name, self.fargate.image(self.tag), with_minimum_memory(size), self.fargate)
 
-    def start(self, size: Size, *, cores: Sequence[int]) -> AbstractContextManager[RunningServer]:
+    def start(
+        self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
+    ) -> AbstractContextManager[RunningServer]:
         """Bring it up on ``cores`` as ``serve`` does, but yield it before it answers, so that others can start too.
 
         Not for Fargate.
         """
         if self.guest is not None:
-            return guests.started(self.guest, size, cores=cores)
+            return guests.started(self.guest, size, cores=cores, inside=inside, publish=port)
         if self.tag is None:
-            return process.started(self.stack, size, cores=cores, python=self.interpreter)
-        return container.started(self.stack, self.tag, size, cores=cores)
+            return process.started(self.stack, size, cores=cores, port=port, python=self.interpreter)
+        return container.started(self.stack.name, self.tag, size, cores=cores, inside=inside, publish=port)
 
 
 def select_candidates(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
@@ -15,7 +15,6 @@ from docker.models.containers import Container
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
-from common.engine.confinement import Confinement, confine
 from common.engine.ownership import remove_container, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
@@ -29,14 +28,30 @@ KILLED = 137
 TAIL_LINES = 10
 SETTLE_S = 5
 """The time limit for the engine to notice that a container has exited."""
+MAX_PIDS = 4096
+"""Processes and threads of one container, far more than any server starts."""
+MEMORY_SHARE = 0.5
+"""The part of the machine's memory for a container that is given no limit of its own."""
 
 
-class Named(Protocol):
-    """A stack, or anything else with a name that messages can use."""
+def bounds(memory_bytes: int | None = None) -> dict[str, Any]:
+    """Return the engine's options that keep a container from hurting the machine, with the memory limit asked for.
 
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
+    They are generous: a server that behaves never meets them, so that they change no measurement.
+    """
+    if memory_bytes is None:
+        memory_bytes = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE)
+    return {"mem_limit": memory_bytes, "memswap_limit": memory_bytes, "pids_limit": MAX_PIDS}  # nothing is swapped out
+
+
+def confine(memory_bytes: int | None = None) -> dict[str, Any]:
+    """Return ``bounds``, and the options that take away the privileges that no container of ours needs."""
+    return bounds(memory_bytes) | {
+        "read_only": True,
+        "tmpfs": {"/tmp": ""},  # noqa: S108 -- the container's own
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +62,8 @@ class ImageTraits:
     """The container's port on which it listens; ``$PORT`` names it, too."""
     is_ready: Callable[[str], bool] = responds
     """Returns whether the server at a URL is up."""
-    confine: Callable[[int | None], Confinement] = confine
-    """Returns what its container is denied, given a memory limit in bytes."""
+    confine: Callable[[int | None], dict[str, Any]] = confine
+    """Returns the engine's options that confine its container, given a memory limit in bytes."""
 
 
 OURS = ImageTraits()
@@ -56,31 +71,8 @@ OURS = ImageTraits()
 
 
 @contextmanager
-def serve(
-    stack: Named,
-    image_tag: str,
-    size: Size,
-    *,
-    cores: Sequence[int],
-    inside: bool = True,
-    publish: int | None = None,
-    traits: ImageTraits = OURS,
-) -> Iterator[RunningServer]:
-    """Serve ``image_tag`` in a container that is removed when the block ends, however it ends.
-
-    ``inside`` is for measuring: clients run in the container's network namespace if this user may enter it (root, with
-    ``nsenter``), otherwise the container joins the host's network. Without it, clients reach the container's own
-    address, or ``127.0.0.1:publish``, which goes through a proxy and is not for measuring. Raises ``UsageError`` if the
-    image or the port is not available, and ``FailedError`` with the end of its log if the server does not come up.
-    """
-    with started(stack, image_tag, size, cores=cores, inside=inside, publish=publish, traits=traits) as running:
-        running.wait_until_ready()
-        yield running
-
-
-@contextmanager
 def started(
-    stack: Named,
+    name: str,
     image_tag: str,
     size: Size,
     *,
@@ -89,8 +81,15 @@ def started(
     publish: int | None = None,
     traits: ImageTraits = OURS,
 ) -> Iterator[RunningServer]:
-    """Start a container as ``serve`` does, but yield it as soon as its process runs, before it answers."""
-    sweep()
+    """Start a server in a container and yield it as soon as its process runs; remove the container afterwards.
+
+    ``name`` is the server's in messages. ``inside`` is for measuring: clients run in the container's network namespace
+    if this user may enter it (root, with ``nsenter``), otherwise the container joins the host's network. Without it,
+    clients reach the container's own address, or ``127.0.0.1:publish``, which goes through a proxy and is not for
+    measuring. Raises ``UsageError`` if the image or the port is not available, and ``FailedError`` with the end of its
+    log if the server exits at once.
+    """
+    remove_orphaned_containers()
     port = traits.port
     options = limits(size, cores, traits) | network(inside=inside, publish=publish, port=port)
     with watched_containers() as labels, created(image_tag, options, labels) as container:
@@ -98,7 +97,6 @@ def started(
         pid, cpu_meter, memory = groups(container)
         exit_reason = functools.partial(how_it_ended, container, memory)
         url, probe, prefix = addresses(container, inside=inside, publish=publish, port=port)
-        name = f"{stack.name} in {image_tag}"
         yield RunningServer(
             url=url,
             client_prefix=prefix,
@@ -108,16 +106,11 @@ def started(
             wait_until_ready=lambda: wait_until(
                 lambda: traits.is_ready(probe),
                 exit_reason,
-                name=name,
+                name=f"{name} in {image_tag}",
                 output=lambda: _log(container),
             ),
             exit_reason=exit_reason,
         )
-
-
-def sweep() -> None:
-    """Remove this project's containers whose owner has exited."""
-    remove_orphaned_containers(engine())
 
 
 def can_enter_namespaces() -> bool:
@@ -133,7 +126,7 @@ def limits(size: Size, cores: Sequence[int], traits: ImageTraits = OURS) -> dict
     return {
         **_quota(size),
         "cpuset_cpus": ",".join(str(core) for core in cores),
-        **traits.confine(size.memory_bytes).options(),
+        **traits.confine(size.memory_bytes),
         "healthcheck": {"test": ["NONE"]},
         "environment": {"WORKERS": str(size.workers), "PORT": str(traits.port)},
     }
@@ -147,7 +140,7 @@ def _quota(size: Size) -> dict[str, int]:
 
 
 def network(*, inside: bool, publish: int | None = None, port: int = PORT) -> dict[str, Any]:
-    """Return the engine's options for how the container is reached, as ``serve`` explains."""
+    """Return the engine's options for how the container is reached, as ``started`` explains."""
     if publish is not None:
         return {"ports": {f"{port}/tcp": ("127.0.0.1", check_port(publish))}}
     if inside and not can_enter_namespaces():

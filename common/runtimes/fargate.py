@@ -64,7 +64,7 @@ class TaskWatch:
         """Return why it ended, with the end of its log, or that the ceiling is reached; ``None`` while it runs."""
         task = self.look()
         if self._exit_reason is None and task is not None and task.ended is not None:
-            self._exit_reason = f"{task.ended}; {log_tail(self.settings, self.arn)}"
+            self._exit_reason = f"{task.ended}; {self._log_tail()}"
         return self.settings.budget.exceeded or self._exit_reason
 
     def settled(self, wait_s: float) -> Task:
@@ -76,7 +76,7 @@ class TaskWatch:
             time.sleep(POLL_INTERVAL_S / 4)
         return task
 
-    def wait_until(self, ready: Callable[[Task], bool], *, deadline_s: float, within_s: float) -> Task:
+    def wait_until(self, ready: Callable[[Task], bool], *, deadline_s: float) -> Task:
         """Return the task once it is ``ready``; ``FailedError`` if it ends first, or at ``deadline_s`` of boot time."""
         while True:
             if (task := self.look()) is not None and ready(task):
@@ -85,24 +85,23 @@ class TaskWatch:
                 raise FailedError(f"{self.name} ended before it answered: {reason}")
             if boot_time_s() > deadline_s:
                 status = task.status if task else "unknown to ECS"
-                late = f"{self.name} did not answer with 200 within {within_s:g} s; it is {status}"
-                raise FailedError(f"{late}; {log_tail(self.settings, self.arn)}")
+                late = f"{self.name} did not answer with 200 within {START_DEADLINE_S:g} s; it is {status}"
+                raise FailedError(f"{late}; {self._log_tail()}")
             time.sleep(POLL_INTERVAL_S / 4)
 
-
-def log_tail(settings: FargateSettings, task_arn: str) -> str:
-    """Return the last lines of a task's output in CloudWatch, joined into one, or the reason why there are none."""
-    if not settings.log_group:
-        return "set LOG_GROUP= to keep its log"
-    stream = f"{PROJECT}/{CONTAINER}/{task_arn.rpartition('/')[2]}"
-    deadline_s = boot_time_s() + LOG_DELIVERY_S
-    try:
-        while not (events := _log_events(settings, stream)) and boot_time_s() < deadline_s:
-            time.sleep(LOG_POLL_INTERVAL_S)
-    except BenchmarkError as error:
-        return f"its log cannot be read: {error}"
-    lines = [" ".join(event["message"].split()) for event in events]
-    return f"the end of its log: {' | '.join(filter(None, lines))}" if events else "its log is empty"
+    def _log_tail(self) -> str:
+        """Return the last lines of its output in CloudWatch, joined into one, or the reason why there are none."""
+        if not self.settings.log_group:
+            return "set LOG_GROUP= to keep its log"
+        stream = f"{PROJECT}/{CONTAINER}/{self.arn.rpartition('/')[2]}"
+        deadline_s = boot_time_s() + LOG_DELIVERY_S
+        try:
+            while not (events := _log_events(self.settings, stream)) and boot_time_s() < deadline_s:
+                time.sleep(LOG_POLL_INTERVAL_S)
+        except BenchmarkError as error:
+            return f"its log cannot be read: {error}"
+        lines = [" ".join(event["message"].split()) for event in events]
+        return f"the end of its log: {' | '.join(filter(None, lines))}" if events else "its log is empty"
 
 
 def _log_events(settings: FargateSettings, stream: str) -> list[dict[str, Any]]:
@@ -192,9 +191,7 @@ def started(
 def _address(watch: TaskWatch, deadline_s: float) -> str:
     """Return the IP address of a task, which is known before its image is pulled, so that no answer is missed."""
     task = watch.wait_until(
-        lambda task: task.private_ip is not None and task.interface is not None,
-        deadline_s=deadline_s,
-        within_s=START_DEADLINE_S,
+        lambda task: task.private_ip is not None and task.interface is not None, deadline_s=deadline_s
     )
     if not watch.settings.public:
         assert task.private_ip is not None
@@ -218,7 +215,7 @@ def _first_answer(watch: TaskWatch, url: str, deadline_s: float) -> datetime:
     # A daemon, neither joined here nor when Python exits: while its last probe hangs, the task would cost money.
     threading.Thread(target=_probe, args=(url, answered_at, leave), daemon=True).start()
     try:
-        watch.wait_until(lambda _: bool(answered_at), deadline_s=deadline_s, within_s=START_DEADLINE_S)
+        watch.wait_until(lambda _: bool(answered_at), deadline_s=deadline_s)
     finally:
         leave.set()
     return answered_at[0]

@@ -16,7 +16,6 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
-from common.engine.confinement import confine_guest
 from common.errors import UsageError
 from common.host.cores import Cores
 from common.host.meters import cgroup_meter, metered_pids
@@ -115,24 +114,17 @@ def _allowed_cores(pid: int) -> set[int]:
         return set()
 
 
-def started(guest: Guest, size: Size, *, cores: Sequence[int]) -> AbstractContextManager[RunningServer]:
-    """Start a container of a guest's image; do nothing for a server that is already up."""
-    if guest.image is None:
-        return _already_up(guest)
-    return container.started(guest, guest.image, size, cores=cores, traits=_traits(guest))
-
-
-def serve(
+def started(
     guest: Guest, size: Size, *, cores: Sequence[int], inside: bool, publish: int | None
 ) -> AbstractContextManager[RunningServer]:
-    """Bring a guest up as ``container.serve`` does, and return once it answers anything at all."""
+    """Start a container of a guest's image as ``container.started``; do nothing for a server that is already up.
+
+    The container has the privileges that ``docker run`` gives, and is ready once it answers anything at all.
+    """
     if guest.image is None:
         return _already_up(guest)
-    return container.serve(guest, guest.image, size, cores=cores, inside=inside, publish=publish, traits=_traits(guest))
-
-
-def _traits(guest: Guest) -> container.ImageTraits:
-    return container.ImageTraits(port=guest.port, is_ready=answers, confine=confine_guest)
+    traits = container.ImageTraits(port=guest.port, is_ready=answers, confine=container.bounds)
+    return container.started(guest.name, guest.image, size, cores=cores, inside=inside, publish=publish, traits=traits)
 
 
 @contextmanager

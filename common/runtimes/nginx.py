@@ -11,10 +11,11 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 from docker.errors import ImageNotFound
 
@@ -30,21 +31,22 @@ from common.host.supervisor import supervised
 from common.project import PROJECT
 from common.records.run import Cell
 from common.runtimes import container
-from common.runtimes.base import RunningServer
+from common.runtimes.base import RunningServer, once_ready
 from common.runtimes.process import refuse_quota
 
 NAME = "nginx"
 SHELL = "/bin/sh"
 BODY = f'"{HELLO}"'.encode()
-CONFIGURATION = f"""daemon off; master_process on; worker_processes @WORKERS@; pid @FOLDER@/pid; error_log stderr crit;
+CONFIGURATION = Template(f"""daemon off; master_process on; worker_processes $WORKERS; pid $FOLDER/pid;
+error_log stderr crit;
 events {{ worker_connections 4096; }}
 http {{
   access_log off; sendfile on; keepalive_timeout {KEEP_ALIVE_S}; keepalive_requests 1000000000;
-  client_body_temp_path @FOLDER@/b; proxy_temp_path @FOLDER@/p; fastcgi_temp_path @FOLDER@/f;
-  uwsgi_temp_path @FOLDER@/u; scgi_temp_path @FOLDER@/s;
-  server {{ listen @HOST@:@PORT@; root @ROOT@; default_type application/json; }}
+  client_body_temp_path $FOLDER/b; proxy_temp_path $FOLDER/p; fastcgi_temp_path $FOLDER/f;
+  uwsgi_temp_path $FOLDER/u; scgi_temp_path $FOLDER/s;
+  server {{ listen $HOST:$PORT; root $ROOT; default_type application/json; }}
 }}
-"""
+""")
 _FOLDERS = ("tmp", "site", "dev", "proc", "sys", "etc")
 
 
@@ -63,7 +65,7 @@ class Nginx:
         """Bring it up on ``cores`` and leave nothing behind afterwards."""
         if self.tag is None:
             return _process(self.name, size, cores)
-        return container.serve(self, self.tag, size, cores=cores, inside=inside)
+        return once_ready(container.started(self.name, self.tag, size, cores=cores, inside=inside))
 
     def cell(self) -> Cell:
         """Return the record of nginx as a cell."""
@@ -110,18 +112,10 @@ def _program() -> str | None:
     return shutil.which(NAME, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
-def configuration(values: Mapping[str, object]) -> str:
-    """Return the configuration with its placeholders filled in."""
-    text = CONFIGURATION
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
-
-
 def start_script(program: str) -> str:
     """Return a shell script that writes the configuration with ``$PORT`` and ``$WORKERS`` and becomes nginx."""
     values = {"FOLDER": "/tmp", "HOST": "0.0.0.0", "PORT": "'$PORT'", "WORKERS": "'$WORKERS'", "ROOT": "/site"}  # noqa: S104, S108 -- a container's own
-    return f"printf '%s' '{configuration(values)}' > /tmp/conf && exec {program} -e stderr -c /tmp/conf"
+    return f"printf '%s' '{CONFIGURATION.substitute(values)}' > /tmp/conf && exec {program} -e stderr -c /tmp/conf"
 
 
 @contextmanager
@@ -132,9 +126,8 @@ def _process(name: str, size: Size, cores: Sequence[int]) -> Iterator[RunningSer
     with temporary_folder("nginx") as folder:
         (folder / "hello").write_bytes(BODY)
         values = {"FOLDER": folder, "HOST": HOST, "PORT": port, "WORKERS": size.workers, "ROOT": folder}
-        (folder / "conf").write_text(
-            f"user root;\n{configuration(values)}" if os.geteuid() == 0 else configuration(values)
-        )
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        (folder / "conf").write_text(user + CONFIGURATION.substitute(values))
         line = [str(_program()), "-e", "stderr", "-c", str(folder / "conf")]
         with supervised(line, cwd=folder, cores=cores) as program:
             wait_until(lambda: responds(url), program.exit_reason, name=name, output=program.output)

@@ -36,7 +36,7 @@ def prepare(candidates: Collection[Candidate], console: Console) -> None:
     Images are always built: that takes a moment if nothing has changed, and measuring a stale image would be wrong.
     """
     if (fargate := next((candidate.fargate for candidate in candidates), None)) is not None:
-        sweep(fargate, partial(console.print, soft_wrap=True, markup=False, highlight=False))
+        sweep(fargate, partial(console.print, soft_wrap=True))
         require_pushed(fargate, candidates)
         return
     by_base: dict[tuple[Image, str], list[Candidate]] = {}
@@ -84,7 +84,7 @@ def available(candidates: Sequence[Candidate], console: Console) -> list[Candida
     """Return the candidates that are available; print why the others are not."""
     for candidate in candidates:
         if candidate.unavailable is not None:
-            console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True, markup=False)
+            console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True)
     return [candidate for candidate in candidates if candidate.unavailable is None]
 
 
@@ -111,7 +111,7 @@ def approve_cost(planned: Sequence[PlannedServer], report: Callable[[str], None]
 
     With ``DRY_RUN=1``, every call that they would take is printed, and nothing is brought up.
     """
-    fargate = _fargate_settings(planned)
+    fargate = next((server.candidate.fargate for server in planned), None)  # which all candidates share
     if fargate is None:
         return True
     fargate.budget.approve([task for server in planned for task in server.tasks(fargate)], report)
@@ -139,11 +139,6 @@ def print_dry_run(planned: Sequence[PlannedServer]) -> None:
         with server.candidate.serve(server.size, cores=()) as running:
             if server.loaded and running.load_task is not None:
                 running.load_task.ask(("a window's order",), server.needed_s)
-
-
-def _fargate_settings(planned: Sequence[PlannedServer]) -> FargateSettings | None:
-    """Return the settings that all candidates share; ``None`` if they run on this machine."""
-    return next((server.candidate.fargate for server in planned), None)
 
 
 def sweep(settings: FargateSettings, report: Callable[[str], None]) -> None:

@@ -18,23 +18,13 @@ from common.runtimes.base import RunningServer
 
 
 @contextmanager
-def serve(
-    stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
-) -> Iterator[RunningServer]:
-    """Bring ``stack`` up on ``cores`` and yield it once it answers; its whole process tree is gone afterwards.
-
-    ``python`` is the interpreter that runs it, by default the one that runs this program.
-    """
-    with started(stack, size, cores=cores, port=port, python=python) as running:
-        running.wait_until_ready()
-        yield running
-
-
-@contextmanager
 def started(
     stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
 ) -> Iterator[RunningServer]:
-    """Bring ``stack`` up as ``serve`` does, but yield it as soon as its supervisor runs, before it answers."""
+    """Start ``stack`` on ``cores`` and yield it as soon as its supervisor runs; end its whole process tree afterwards.
+
+    ``python`` is the interpreter that runs it, by default the one that runs this program.
+    """
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)

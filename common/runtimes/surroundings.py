@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.client import find_image
-from common.engine.confinement import NOBODY, confine
 from common.engine.ownership import watched_containers
 from common.errors import UsageError
 from common.host.network import HOST, free_port
@@ -22,6 +21,7 @@ from common.project import ROOT
 from common.runtimes import container
 from common.runtimes.base import RunningServer
 
+NOBODY = "65534:65534"
 PROXY = "docker-proxy"
 _WITH_DESCRIPTOR_3 = ("sh", "-c", 'exec "$0" "$@" 3>/dev/null')
 """docker-proxy reports to the engine on file descriptor 3, which therefore has to be open."""
@@ -46,7 +46,8 @@ def _neighbour(cores: Sequence[int]) -> Iterator[None]:
         "command": list(_BUSY_LOOP),
         "cpuset_cpus": ",".join(map(str, cores)),
         "network_mode": "none",
-        **confine(user=NOBODY).options(),
+        "user": NOBODY,
+        **container.confine(),
     }
     with watched_containers() as labels, container.created(base, options, labels) as neighbour:
         container.start(neighbour, base)

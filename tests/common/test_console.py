@@ -50,7 +50,7 @@ def test_a_message_is_one_line_whatever_it_quotes(text: str, shown: str, capsys:
     assert capsys.readouterr().err == f"invalid OUT={shown}\n"
 
 
-@pytest.mark.parametrize("text", ["o[/red]", "[link=x", "a[bold]b", "\\[x]"])
+@pytest.mark.parametrize("text", ["o[/red]", "[link=x", "a[bold]b", "\\[x]", "host:o:1"])
 def test_what_a_user_names_is_printed_as_it_is_and_never_read_as_markup(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

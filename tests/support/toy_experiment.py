@@ -123,8 +123,8 @@ class Toy(Experiment[LoadRun, ToySummary]):
 def text_terminal(*, interactive: bool = False) -> Terminal:
     """Return a terminal that keeps what is printed."""
     return Terminal(
-        results=Console(file=io.StringIO(), width=150, highlight=False),
-        messages=Console(file=io.StringIO(), width=150, highlight=False, force_terminal=interactive),
+        results=Console(file=io.StringIO(), width=150, markup=False, highlight=False),
+        messages=Console(file=io.StringIO(), width=150, markup=False, highlight=False, force_terminal=interactive),
     )
 
 

@@ -4,7 +4,6 @@ To run it by hand: ``python -m pytest common/conformance/suite --url=http://127.
 """
 
 import functools
-import json
 import re
 import signal
 import time
@@ -13,15 +12,15 @@ from pathlib import Path
 from types import FrameType
 
 import httpx
+import msgspec
 import pytest
 
 from common.conformance.divergences import probe
 from common.conformance.overlap import Overlap, measure_overlap
-from common.conformance.running import DECLARATIONS
+from common.conformance.running import DECLARATIONS, SuiteOutcome
 from common.conformance.wire import Endpoint, Wire
 from common.errors import UsageError
 
-SCHEMA = 1
 _EXCEPTION_NAME = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Failure|Group)): ")
 TEST_LIMIT_S = 10.0
 """The longest that a test may take."""
@@ -57,17 +56,15 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         """Probe the stack for divergences and write the report."""
-        duration_s = time.perf_counter() - self._started_s
-        document = {
-            "schema": SCHEMA,
-            "passed": [name for name in self._passed if name not in self._failed],
-            "failed": list(self._failed.items()),
-            "not_judged": self._not_judged,
-            "observed": self._observed,
-            "divergences": probe(self._target.url),
-            "duration_s": duration_s,
-        }
-        self._file.write_text(json.dumps(document, indent=2))
+        outcome = SuiteOutcome(
+            duration_s=time.perf_counter() - self._started_s,
+            passed=[name for name in self._passed if name not in self._failed],
+            failed=self._failed,
+            not_judged=self._not_judged,
+            observed=self._observed,
+            divergences=probe(self._target.url),
+        )
+        self._file.write_bytes(msgspec.json.encode(outcome))
 
 
 def short_name(nodeid: str) -> str:

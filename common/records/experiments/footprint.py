@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Struct, field
 
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, Visit, says
+from common.records.schema import Count, RunSummary, Visit, says
 
 
 class LibraryKind(StrEnum):
@@ -124,11 +124,9 @@ class ImageVisit(Visit, frozen=True, kw_only=True, tag="image"):
     footprint: Annotated[ImageFootprint | None, says("Null where the image could not be weighed.")] = None
 
 
-class FootprintSummary(Struct, frozen=True, kw_only=True):
+class FootprintSummary(RunSummary, frozen=True, kw_only=True):
     """The sizes of a run's libraries and images (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     libraries: Annotated[list[Library], says("Each library once for each interface.")]
     images: Annotated[dict[str, ImageFootprint], says("Images by the names of their cells.")]
     missing: Annotated[dict[str, str], says("Images without sizes, each with the reason.")]

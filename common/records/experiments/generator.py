@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from common.records.load import Setup
 from common.records.run import Run
-from common.records.schema import SCHEMA_VERSION, Count, Seconds, Visit, says
+from common.records.schema import Count, RunSummary, Seconds, Visit, says
 from common.records.summary import Interval
 from common.records.window import Load
 
@@ -60,11 +60,9 @@ class GeneratorRow(Struct, frozen=True, kw_only=True):
     core_share: Annotated[float | None, says("Share of a core that it used.")]
 
 
-class GeneratorSummary(Struct, frozen=True, kw_only=True):
+class GeneratorSummary(RunSummary, frozen=True, kw_only=True):
     """The cost of a run's generators (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     rows: list[GeneratorRow]
 
 
@@ -80,11 +78,9 @@ class ToolRow(Struct, frozen=True, kw_only=True):
     ]
 
 
-class CrosscheckSummary(Struct, frozen=True, kw_only=True):
+class CrosscheckSummary(RunSummary, frozen=True, kw_only=True):
     """Whether two tools agree (``summary.json``); ratios are our tool's to wrk's, paired within rounds."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     rows: list[ToolRow]
     requests_per_cpu_s_ratio: Annotated[Interval | None, says("Of requests per CPU-second of the server.")]
     throughput_ratio: Annotated[Interval | None, says("Of requests per second of wall time.")]
@@ -99,10 +95,8 @@ class DistributedRun(Run, frozen=True, kw_only=True, tag="master"):
     setup: Setup
 
 
-class DistributedSummary(Struct, frozen=True, kw_only=True):
+class DistributedSummary(RunSummary, frozen=True, kw_only=True):
     """The results of the workers (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     load: Annotated[Load | None, says("The load; null if the window could not run.")]
     problems: Annotated[list[str], says("What makes the window doubtful.")]

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from common.catalog.sizes import Size
 from common.records.load import Rate, Setup
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, Visit, says
+from common.records.schema import Count, RunSummary, Visit, says
 from common.records.summary import Interval, Verdict
 from common.records.window import Load
 
@@ -145,12 +145,14 @@ class CauseRatio(Struct, frozen=True, kw_only=True):
     ]
 
 
-class LatencySummary(Struct, frozen=True, kw_only=True):
+class LatencySummary(RunSummary, frozen=True, kw_only=True):
     """The results of a run (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     rows: list[TrafficRow]
     points: list[PointRow]
-    advice: Annotated[list[WorkerAdvice], says("Recommendations of make workers; empty for the other commands.")] = []
-    ratios: Annotated[list[CauseRatio], says("Ratios of make causes; empty for the other commands.")] = []
+    advice: Annotated[list[WorkerAdvice], says("Recommendations of make workers; empty for the other commands.")] = (
+        field(default_factory=list)
+    )
+    ratios: Annotated[list[CauseRatio], says("Ratios of make causes; empty for the other commands.")] = field(
+        default_factory=list
+    )

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from common.catalog.sizes import Size
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, Visit, says
+from common.records.schema import Count, RunSummary, Visit, says
 from common.records.summary import Interval, Verdict
 
 
@@ -90,10 +90,8 @@ class PerWorker(Struct, frozen=True, kw_only=True):
     idle_bytes: Annotated[float, says("Slope of a straight line through idle memory against the number of workers.")]
 
 
-class MemorySummary(Struct, frozen=True, kw_only=True):
+class MemorySummary(RunSummary, frozen=True, kw_only=True):
     """The results of a run (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     rows: list[MemoryRow]
     per_worker: list[PerWorker]

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from common.catalog.sizes import Size
 from common.records.run import Cell, Run
-from common.records.schema import SCHEMA_VERSION, Count, Seconds, Visit, says
+from common.records.schema import Count, RunSummary, Seconds, Visit, says
 from common.records.summary import Interval, Verdict
 
 
@@ -128,11 +128,9 @@ class PullCurve(Struct, frozen=True, kw_only=True):
     n: Annotated[Count, says("Number of pulls behind the line.")]
 
 
-class StartupSummary(Struct, frozen=True, kw_only=True):
+class StartupSummary(RunSummary, frozen=True, kw_only=True):
     """The results of ``make startup`` (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     starts: list[StartRow]
     pulls: list[PullRow]
     curves: list[PullCurve]
@@ -205,10 +203,8 @@ class CellStarts(Struct, frozen=True, kw_only=True):
     ]
 
 
-class FargateSummary(Struct, frozen=True, kw_only=True):
+class FargateSummary(RunSummary, frozen=True, kw_only=True):
     """The summary of a run's task starts (``summary.json``)."""
 
-    schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
-    run: Annotated[str, says("The run's id.")]
     dollars: Annotated[float, says("Cost of all tasks at the dated prices.")]
     cells: list[CellStarts]

@@ -13,6 +13,6 @@ def test_a_registry_without_a_login_is_accepted(registry: str) -> None:
 
 @pytest.mark.parametrize("registry", ["user:sesame@registry.test", "user@registry.test/team", f"AWS:sesame@{REGISTRY}"])
 def test_a_login_in_the_registrys_address_is_refused_without_repeating_it(registry: str) -> None:
-    with pytest.raises(UsageError, match=r"REGISTRY=: contains a user or password.*docker login") as refusal:
+    with pytest.raises(UsageError, match=r"REGISTRY=: it holds a user or a password.*docker login") as refusal:
         fargate_settings(registry=registry).check()
     assert "sesame" not in str(refusal.value)

@@ -13,7 +13,7 @@ from common.catalog.frameworks import frameworks
 from common.catalog.stacks import stacks
 from common.conformance import candidates
 from common.conformance.candidates import conform, conform_all, conformance_record, conformance_tables
-from common.conformance.running import Failure, SuiteOutcome
+from common.conformance.running import SuiteOutcome
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.network import free_port
 from common.records.run import Conformance, Guest
@@ -23,8 +23,8 @@ from tests.support.fargate_settings import fargate_settings
 from tests.support.waiting import wait_until
 
 OUTCOME = SuiteOutcome(
-    passed=("test_a.py::test_x[/HELLO]", "test_a.py::test_y"),
-    failed=(Failure("test_a.py::test_z[/HELLO]", "returns 200"),),
+    passed=["test_a.py::test_x[/HELLO]", "test_a.py::test_y"],
+    failed={"test_a.py::test_z[/HELLO]": "returns 200"},
     observed={},
     divergences={},
     duration_s=1.0,

@@ -10,7 +10,7 @@ from rich.console import Console
 from common.cli import commands
 from common.cli.app import new_app, run
 from common.conformance.candidates import conformance_record, conformance_tables, observation_tables
-from common.conformance.running import Failure, SuiteOutcome
+from common.conformance.running import SuiteOutcome
 from tests.common.conformance.faulty_sleep import BlocksEverybody
 from tests.common.conformance.faulty_wire import KeepsWhatItShouldClose
 from tests.common.conformance.good_server import serving
@@ -62,9 +62,9 @@ def test_declared_behaviour_is_judged(make_conformance: Make) -> None:
 
 
 def test_text_from_a_server_is_printed_unchanged_and_not_taken_for_markup() -> None:
-    failed = (Failure("test_hello.py::test_x", "GET /hello returns '[red]'"),)
+    failed = {"test_hello.py::test_x": "GET /hello returns '[red]'"}
     outcome = SuiteOutcome(
-        passed=(), failed=failed, observed={}, divergences={"Server": "[bold]"}, duration_s=1.0, not_judged={}
+        passed=[], failed=failed, observed={}, divergences={"Server": "[bold]"}, duration_s=1.0, not_judged={}
     )
     console = Console(file=io.StringIO(), width=150)
     console.print(conformance_tables({"falcon": conformance_record(outcome)}), observation_tables(outcome))

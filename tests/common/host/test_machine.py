@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.host import machine as module
-from common.host.machine import cpu_identity, machine, machine_details, python_optimisations
+from common.host.machine import cpu_identity, machine, python_optimisations
 
 KERNEL = "6.1.0-test"
 CONFIG = "CONFIG_HAVE_IRQ_TIME_ACCOUNTING=y\n{}\nCONFIG_SMP=y\n"
@@ -26,12 +26,11 @@ def _write(root: Path, files: Mapping[str, str]) -> None:
 
 
 def test_machine_that_shows_nothing_is_unknown(tmp_path: Path) -> None:
-    details = machine_details(tmp_path, kernel=KERNEL)
-    assert details.cgroup_version == 1
-    assert details.governor is None
-    assert details.irq_time_accounting is None
-    assert details.numa_nodes == {}
-    assert details.thread_siblings == tuple((core,) for core in sorted(os.sched_getaffinity(0)))
+    record = machine(root=tmp_path, kernel=KERNEL)
+    assert record.cgroup_version == 1
+    assert record.governor is None
+    assert record.irq_time_accounting is None
+    assert record.thread_siblings == [[core] for core in sorted(os.sched_getaffinity(0))]
 
 
 def test_machine_that_shows_everything_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,18 +46,14 @@ def test_machine_that_shows_everything_is_described(tmp_path: Path, monkeypatch:
         {
             "sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
             "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
-            "sys/devices/system/node/node0/cpulist": "0-3\n",
-            "sys/devices/system/node/node1/cpulist": "4-7\n",
-            "sys/devices/system/node/node10/cpulist": "\n",
             f"boot/config-{KERNEL}": ENABLED,
         },
     )
-    details = machine_details(tmp_path, kernel=KERNEL)
-    assert details.cgroup_version == 2
-    assert details.governor == "powersave"
-    assert details.thread_siblings == ((0, 4), (1,), (2,))
-    assert details.numa_nodes == {0: (0, 1, 2, 3), 1: (4, 5, 6, 7), 10: ()}
-    assert details.irq_time_accounting is True
+    record = machine(root=tmp_path, kernel=KERNEL)
+    assert record.cgroup_version == 2
+    assert record.governor == "powersave"
+    assert record.thread_siblings == [[0, 4], [1], [2]]
+    assert record.irq_time_accounting is True
 
 
 @pytest.mark.parametrize(("text", "expected"), [(ENABLED, True), (DISABLED, False)])
@@ -66,7 +61,7 @@ def test_machine_that_shows_everything_is_described(tmp_path: Path, monkeypatch:
 def test_kernel_configuration_is_found_in_each_place(tmp_path: Path, place: str, text: str, *, expected: bool) -> None:
     _write(tmp_path, {place: ""})
     (tmp_path / place).write_bytes(gzip.compress(text.encode()) if place.endswith("gz") else text.encode())
-    assert machine_details(tmp_path, kernel=KERNEL).irq_time_accounting is expected
+    assert machine(root=tmp_path, kernel=KERNEL).irq_time_accounting is expected
 
 
 @pytest.mark.parametrize(
@@ -93,7 +88,7 @@ def test_processors_of_one_name_are_told_apart(cpuinfo: str, expected: str | Non
 
 def test_configuration_of_another_kernel_is_not_used(tmp_path: Path) -> None:
     _write(tmp_path, {"boot/config-5.10.0": ENABLED, "proc/config.gz": "broken"})
-    assert machine_details(tmp_path, kernel=KERNEL).irq_time_accounting is None
+    assert machine(root=tmp_path, kernel=KERNEL).irq_time_accounting is None
 
 
 @pytest.mark.parametrize(
@@ -115,9 +110,8 @@ def test_optimisations_of_a_python_are_read_from_its_configuration(
 
 
 def test_this_machine_is_described() -> None:
-    details, record = machine_details(), machine("28.2 (overlay2)")
-    assert sorted(core for group in details.thread_siblings for core in group) == sorted(os.sched_getaffinity(0))
-    assert (record.cgroup_version, record.governor) == (details.cgroup_version, details.governor)
+    record = machine("28.2 (overlay2)")
+    assert sorted(core for group in record.thread_siblings for core in group) == sorted(os.sched_getaffinity(0))
     assert record.python == ".".join(map(str, sys.version_info[:3]))
     assert record.docker == "28.2 (overlay2)"
 

@@ -68,21 +68,21 @@ def test_login_is_decoded_from_the_token(stub: tuple[Ecr, Stubber]) -> None:
 def test_existing_repository_is_kept(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     stubber.add_response("describe_repositories", {"repositories": []}, {"repositoryNames": [NAME]} | OWNED)
-    assert ecr.ensure_repository(NAME) is False
+    ecr.ensure_repository(NAME)
 
 
 def test_missing_repository_is_created(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
     stubber.add_response("create_repository", {"repository": {}}, {"repositoryName": NAME} | OWNED)
-    assert ecr.ensure_repository(NAME) is True
+    ecr.ensure_repository(NAME)
 
 
 def test_repository_created_by_another_push_meanwhile_is_accepted(stub: tuple[Ecr, Stubber]) -> None:
     ecr, stubber = stub
     stubber.add_client_error("describe_repositories", "RepositoryNotFoundException")
     stubber.add_client_error("create_repository", "RepositoryAlreadyExistsException")
-    assert ecr.ensure_repository(NAME) is False
+    ecr.ensure_repository(NAME)
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "AccessDeniedException", "LimitExceededException"])

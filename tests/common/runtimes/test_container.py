@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest import mock
 
 import httpx
@@ -21,9 +21,9 @@ from docker.models.containers import Container
 
 import common.runtimes.container
 from common.catalog.sizes import Size
-from common.catalog.stacks import Stack, image_tag, images
+from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images
 from common.engine.builds import build_images
-from common.engine.ownership import OWNER, PLACE, WATCHDOG
+from common.engine.ownership import OWNER, PLACE, WATCHDOG, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host import readiness
 from common.host.meters import cgroup_meter, read_cpu
@@ -31,14 +31,41 @@ from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
 from common.host.readiness import responds
 from common.project import ROOT
-from common.runtimes.base import RunningServer
-from common.runtimes.container import addresses, can_enter_namespaces, created, serve, start, sweep
+from common.runtimes.base import RunningServer, once_ready
+from common.runtimes.container import addresses, bounds, can_enter_namespaces, confine, created, start, started
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
 CORES = sorted(os.sched_getaffinity(0))[:1]
 DEADLINE_S = 30.0
+CAP_SETUID = 7  # include/uapi/linux/capability.h
 T = TypeVar("T")
+
+THREADS = """
+import threading
+started = 0
+stop = threading.Event()
+try:
+    for _ in range(200):
+        threading.Thread(target=stop.wait).start()
+        started += 1
+except RuntimeError:
+    pass
+stop.set()
+print(started)
+"""
+RIGHTS = """
+import json, os
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+def may_write(path):
+    try:
+        open(path, "w").close()
+    except OSError:
+        return False
+    return True
+capabilities, new_privileges = int(status["CapBnd"], 16), status["NoNewPrivs"].strip()
+print(json.dumps([os.getuid(), capabilities, new_privileges, may_write("/x"), may_write("/tmp/x")]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +82,8 @@ def serving(
 ) -> Iterator[RunningServer]:
     """Serve the toy's image, by default at half a vCPU."""
     size = size or Size(vcpu=0.5)
-    with serve(stack, image_tag(stack, SLIM), size, cores=CORES, inside=inside, publish=publish) as running:
+    toy = started(stack.name, image_tag(stack, SLIM), size, cores=CORES, inside=inside, publish=publish)
+    with once_ready(toy) as running:
         yield running
 
 
@@ -147,7 +175,7 @@ def test_a_port_in_use_is_refused(engine: DockerClient, stack: Stack) -> None:
 def test_a_missing_image_is_refused_with_the_command_that_builds_it(stack: Stack) -> None:
     missing = image_tag(stack, images()["fat"])
     with pytest.raises(UsageError, match=r"is not here\. Run: make build"):
-        serve(stack, missing, Size(), cores=CORES).__enter__()
+        started(stack.name, missing, Size(), cores=CORES).__enter__()
 
 
 DENIED = """
@@ -266,9 +294,8 @@ def test_a_server_that_does_not_come_up_in_time_is_reported_with_the_end_of_its_
         return False
 
     monkeypatch.setattr(readiness, "READY_DEADLINE_S", 0.0)
-    served = serve(
-        stack, image_tag(stack, SLIM), Size(), cores=CORES, traits=common.runtimes.container.ImageTraits(is_ready=asked)
-    )
+    traits = common.runtimes.container.ImageTraits(is_ready=asked)
+    served = once_ready(started(stack.name, image_tag(stack, SLIM), Size(), cores=CORES, traits=traits))
     late = r"was not ready within 0 s\. It is still running; the end of its output: .*GET /hello"
     with pytest.raises(FailedError, match=late), served:
         pytest.fail("served a stack that is not ready")
@@ -288,14 +315,15 @@ def test_the_container_is_removed_whatever_ends_the_block(engine: DockerClient, 
 HARNESS = """
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.catalog.frameworks import Framework
-from common.runtimes.container import serve
+from common.runtimes.base import once_ready
+from common.runtimes.container import started
 from common.catalog.servers import SERVERS
 stack = Stack(framework=Framework.load(Path(sys.argv[1])), server=SERVERS["native"])
-with serve(stack, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])]):
+with once_ready(started(stack.name, sys.argv[2], Size(vcpu=0.5), cores=[int(sys.argv[3])])):
     print("up", flush=True)
     sys.stdin.read()
 """
@@ -344,9 +372,47 @@ def test_a_sweep_removes_only_orphans(engine: DockerClient, stack: Stack) -> Non
         for name, own in labels.items()
     }
     try:
-        sweep()
+        remove_orphaned_containers()
         present = {str(row["Id"]) for row in engine.api.containers(all=True, filters={"label": f"{WATCHDOG}=none"})}
         assert {name for name, container in containers.items() if container.id in present} == left
     finally:
         for name in left:
             containers[name].remove(force=True)
+
+
+@contextmanager
+def _confined(engine: DockerClient, options: dict[str, Any], code: str) -> Iterator[str]:
+    """Run code in a container and yield what it prints."""
+    with watched_containers() as labels:
+        container = engine.containers.create(
+            SLIM.base(DEFAULT_PYTHON), ["python3", "-c", code], labels=labels, **options
+        )
+        try:
+            container.start()
+            container.wait(timeout=30)
+            yield container.logs().decode().strip()
+        finally:
+            container.remove(force=True, v=True)
+
+
+def test_number_of_threads_is_limited(engine: DockerClient) -> None:
+    with _confined(engine, confine() | {"pids_limit": 50}, THREADS) as output:
+        assert int(output) == 49
+
+
+def test_container_has_no_rights_that_it_does_not_need(engine: DockerClient) -> None:
+    with _confined(engine, confine() | {"user": "65534:65534"}, RIGHTS) as output:
+        assert json.loads(output) == [65534, 0, "1", False, True]
+
+
+def test_guest_has_the_rights_that_docker_run_gives(engine: DockerClient) -> None:
+    with _confined(engine, bounds(), RIGHTS) as output:
+        uid, capabilities, new_privileges, *may_write = json.loads(output)
+    assert (uid, new_privileges, may_write) == (0, "0", [True, True])
+    assert capabilities & (1 << CAP_SETUID)
+
+
+def test_memory_is_limited_to_half_of_the_machine_unless_a_limit_is_chosen() -> None:
+    machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert bounds()["mem_limit"] == bounds()["memswap_limit"] == machine_bytes // 2
+    assert bounds(64 * 1024**2)["mem_limit"] == bounds(64 * 1024**2)["memswap_limit"] == 64 * 1024**2

@@ -1,6 +1,7 @@
 """nginx answers from a static file in both runtimes, under the same limits as a stack."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from docker import DockerClient
 from common.catalog.sizes import Size
 from common.errors import FailedError
 from common.runtimes import nginx
-from common.runtimes.nginx import configuration, libraries, prepare_nginx
+from common.runtimes.nginx import libraries, prepare_nginx, start_script
 from tests.conftest import absent
 
 CORES = sorted(os.sched_getaffinity(0))[:1]
@@ -32,10 +33,10 @@ def test_libraries_are_those_that_ldd_finds_as_files() -> None:
     assert libraries(LISTING) == ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
 
 
-def test_a_configuration_has_every_placeholder_filled_in() -> None:
-    values = {"FOLDER": "/t", "HOST": "h", "PORT": 1, "WORKERS": 2, "ROOT": "/r"}
-    assert "@" not in configuration(values).replace("h:1", "")
-    assert "listen h:1;" in configuration(values)
+def test_a_start_script_takes_the_port_and_the_workers_from_the_environment() -> None:
+    script = start_script("/usr/sbin/nginx")
+    assert re.findall(r"\$\w+", script) == ["$WORKERS", "$PORT"]
+    assert "listen 0.0.0.0:'$PORT';" in script
 
 
 def test_without_nginx_the_reason_and_the_remedy_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:

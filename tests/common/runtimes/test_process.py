@@ -9,7 +9,8 @@ from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
 from common.host import readiness
 from common.runtimes import process
-from common.runtimes.process import refuse_quota, serve
+from common.runtimes.base import once_ready
+from common.runtimes.process import refuse_quota, started
 from tests.support.toy_stacks import toy_stack
 from tests.support.waiting import wait_until
 
@@ -52,6 +53,6 @@ def test_a_server_that_does_not_answer_is_reported_with_the_end_of_its_output(
     monkeypatch.setattr(process, "environment", lambda *_: Path(sys.prefix))
     with (
         pytest.raises(FailedError, match=r"^waiting\+native was not .* output: waiting for the database$"),
-        serve(stack, Size(), cores=[0]),
+        once_ready(started(stack, Size(), cores=[0])),
     ):
         pytest.fail("served a stack that does not answer")

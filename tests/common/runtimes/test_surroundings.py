@@ -7,13 +7,12 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from common.catalog.sizes import Size
-from common.engine.confinement import MAX_PIDS, NOBODY, confine
 from common.engine.ownership import OWNER
 from common.errors import UsageError
 from common.host.ownership import owner_id
 from common.runtimes import surroundings
-from common.runtimes.container import limits
-from common.runtimes.surroundings import neighbours
+from common.runtimes.container import MAX_PIDS, confine, limits
+from common.runtimes.surroundings import NOBODY, neighbours
 
 CORES = sorted(os.sched_getaffinity(0))[:1]
 
@@ -25,7 +24,7 @@ def _own_containers(engine: DockerClient) -> list[Container]:
 @pytest.mark.parametrize("memory_bytes", [None, 64 * 1024**2])
 def test_every_server_is_confined(memory_bytes: int | None) -> None:
     options = limits(Size(memory_bytes=memory_bytes), CORES)
-    assert options.items() >= confine(memory_bytes).options().items()
+    assert options.items() >= confine(memory_bytes).items()
 
 
 def test_neighbours_are_confined_and_not_root(engine: DockerClient) -> None:
@@ -35,7 +34,7 @@ def test_neighbours_are_confined_and_not_root(engine: DockerClient) -> None:
         assert neighbour.attrs["Config"]["User"] == NOBODY
         assert (host["CapDrop"], host["SecurityOpt"], host["ReadonlyRootfs"]) == (["ALL"], ["no-new-privileges"], True)
         assert host["PidsLimit"] == MAX_PIDS
-        assert host["Memory"] == host["MemorySwap"] == confine().memory_bytes
+        assert host["Memory"] == host["MemorySwap"] == confine()["mem_limit"]
 
 
 def test_neighbour_that_cannot_start_is_removed_with_the_engines_reason(

@@ -47,7 +47,7 @@ STARTUP = ("startup", "--runtime=fargate", *ONE, "--vcpu=0.25,1", *WHERE)
 PRICED = ("latency", "--runtime=fargate", *ONE, *WHERE[:-1])
 LATENCY = (*PRICED, "--vcpu=0.25", WHERE[-1])
 LOADTEST = ("loadtest", "--runtime=fargate", *ONE, "--rounds=3", *WHERE)
-CONFORMS = SuiteOutcome(passed=("one",), failed=(), observed={}, divergences={}, duration_s=1.0)
+CONFORMS = SuiteOutcome(passed=["one"], failed={}, observed={}, divergences={}, duration_s=1.0)
 
 
 class Ended(NamedTuple):
