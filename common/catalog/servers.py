@@ -172,6 +172,7 @@ _ALL = (
         interfaces=frozenset({Interface.ASGI}),
         requirements=("hypercorn==0.18.0",),
         loop_requirements=(_UVLOOP,),
+        # It closes a connection after 1,000 requests (keep_alive_max_requests), which has no option.
         line=(
             "hypercorn --bind={host}:{port} --workers={workers} --worker-class=uvloop "
             f"--keep-alive={KEEP_ALIVE_S} --graceful-timeout={GRACE_S} --backlog={BACKLOG} --log-level=warning "
