@@ -14,6 +14,11 @@ from common.contract import MAX_DELAY_MS
 
 KEEP_ALIVE_S = 75
 THREADS = 16
+BACKLOG = 2048
+"""The connections that may wait to be accepted: Gunicorn's and Uvicorn's default.
+
+It is set where the default is so short that connections opened at once find it full: these wait for a second or more.
+"""
 OPTIONS_SINCE = {"--no-control-socket": "25.1"}
 """Options of the command lines here that older versions of their server do not have, with the first that does."""
 WORKER_TIMEOUT_S = MAX_DELAY_MS // 1000 + 30
@@ -115,9 +120,10 @@ _ALL = (
         interfaces=frozenset({Interface.WSGI}),
         requirements=("cheroot==11.1.2",),
         processes=False,
+        # It keeps ten idle connections at most (keep_alive_conn_limit), which has no option.
         line=(
             "cheroot --bind={host}:{port} --threads={threads} --max-threads={threads} "
-            f"--timeout={KEEP_ALIVE_S} --shutdown-timeout={GRACE_S} "
+            f"--timeout={KEEP_ALIVE_S} --shutdown-timeout={GRACE_S} --request-queue-size={BACKLOG} "
             "{target}"
         ),
     ),
@@ -166,9 +172,10 @@ _ALL = (
         interfaces=frozenset({Interface.ASGI}),
         requirements=("hypercorn==0.18.0",),
         loop_requirements=(_UVLOOP,),
+        # It closes a connection after 1,000 requests (keep_alive_max_requests), which has no option.
         line=(
             "hypercorn --bind={host}:{port} --workers={workers} --worker-class=uvloop "
-            f"--keep-alive={KEEP_ALIVE_S} --graceful-timeout={GRACE_S} --log-level=warning "
+            f"--keep-alive={KEEP_ALIVE_S} --graceful-timeout={GRACE_S} --backlog={BACKLOG} --log-level=warning "
             "{target}"
         ),
     ),
@@ -179,7 +186,7 @@ _ALL = (
         processes=False,
         unavailable={"alpine": _NO_ZOPE_INTERFACE.format("daphne")},
         # Twisted has its own HTTP parser and runs on asyncio's loop; nothing ends an idle connection.
-        line="daphne --bind={host} --port={port} --verbosity=0 {target}",
+        line=f"daphne --endpoint=tcp:{{port}}:interface={{host}}:backlog={BACKLOG} --verbosity=0 {{target}}",
     ),
     Server(
         name="granian",

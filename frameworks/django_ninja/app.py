@@ -23,14 +23,14 @@ def hello(request):
     return HELLO
 
 
-@api.get("/sleep/{delay}", response={200: str, 400: dict[str, str]})
+@api.get("/sleep/{delay}")
 def sleep(request, delay: str):
     try:
         delay_ms = parse_delay(delay)
     except ValueError as error:
-        return 400, {"error": str(error)}
+        return api.create_response(request, {"error": str(error)}, status=400)
     time.sleep(sleep_seconds(delay_ms))
-    return 200, slept(delay_ms)
+    return slept(delay_ms)
 
 
 urlpatterns = [path("", api.urls)]

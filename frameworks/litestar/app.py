@@ -1,6 +1,7 @@
 import asyncio
 
 from litestar import Litestar, MediaType, Response, get
+from litestar.params import FromPath
 from litestar.serialization import encode_json
 
 from common.contract import HELLO, parse_delay, sleep_seconds, slept
@@ -12,7 +13,7 @@ async def hello() -> bytes:
 
 
 @get("/sleep/{delay:str}", media_type=MediaType.JSON)
-async def sleep(delay: str) -> Response:
+async def sleep(delay: FromPath[str]) -> Response:
     try:
         delay_ms = parse_delay(delay)
     except ValueError as error:

@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from common.catalog.frameworks import Framework, Interface, frameworks, locked_version
-from common.catalog.servers import GRACE_S, KEEP_ALIVE_S, SERVERS, Server, command
+from common.catalog.servers import BACKLOG, GRACE_S, KEEP_ALIVE_S, SERVERS, Server, command
 from common.catalog.stacks import Stack, compatible
 from common.contract import MAX_DELAY_MS
 from common.project import ROOT
@@ -86,6 +86,19 @@ def test_every_server_that_keeps_connections_does_so_equally_long(server: Server
         assert "timeout" not in server.line
     else:
         assert KEEP_ALIVE[server.name] in server.line.split()
+
+
+@pytest.mark.parametrize(
+    ("server", "option"),
+    [
+        ("cheroot", f"--request-queue-size={BACKLOG}"),
+        ("hypercorn", f"--backlog={BACKLOG}"),
+        ("daphne", f"--endpoint=tcp:4567:interface=127.0.0.9:backlog={BACKLOG}"),
+    ],
+)
+def test_servers_with_a_short_queue_of_new_connections_get_that_of_gunicorn(server: str, option: str) -> None:
+    stack = next(stack for stack in COMMON if stack.server.name == server)
+    assert option in line(stack).split()
 
 
 @pytest.mark.parametrize("stack", COMMON, ids=COMMON_NAMES)

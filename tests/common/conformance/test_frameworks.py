@@ -13,7 +13,9 @@ from common.catalog.stacks import Stack, compatible, stacks
 from common.conformance.candidates import SIZE, conform
 from common.conformance.wire import Endpoint, Wire
 from common.contract import MAX_DELAY_MS
+from common.runtimes import process
 from common.runtimes.candidates import Candidate
+from common.runtimes.process import environ
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
@@ -31,6 +33,13 @@ _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{time.time_ns():x}"
 SEED = int(os.environ.get("SAMPLE_SEED") or int(_RUN, 16) % 1_000_000)
 """The seed that chooses them, the same for every worker of a run. ``SAMPLE_SEED=`` repeats a choice."""
 SAMPLE = random.Random(SEED).sample(OTHERS, SAMPLED)  # noqa: S311 -- a choice of tests
+
+USES_DEPRECATED = {"connexion", "pyramid", "robyn"}
+"""Frameworks that use what is deprecated in their own code, so that it cannot be forbidden to their apps."""
+STRICT = sorted(
+    {stack.framework.name for stack in (*DEFAULTS, *SAMPLE) if Candidate(stack=stack).unavailable is None}
+    - USES_DEPRECATED
+)
 
 LIMITED = [
     Stack(framework=KNOWN[framework], server=SERVERS[server])
@@ -63,6 +72,18 @@ def test_well_known_framework_conforms_on_its_default_server(stack: Stack) -> No
 @pytest.mark.parametrize("stack", SAMPLE, ids=lambda stack: f"{stack.name}, SAMPLE_SEED={SEED}")
 def test_another_stack_conforms(stack: Stack) -> None:
     assert failures(stack) == {}
+
+
+@pytest.mark.parametrize("name", STRICT, ids=lambda name: f"{name}, SAMPLE_SEED={SEED}")
+def test_app_works_where_what_is_deprecated_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (candidate,) = (Candidate(stack=stack) for stack in stacks(name, "default", KNOWN))
+    strict = {"PYTHONWARNINGS": "error::DeprecationWarning"}
+    monkeypatch.setattr(process, "environ", lambda *of: environ(*of) | strict)
+    with (
+        candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0))) as running,
+        Wire(Endpoint.parse(running.url), patience_s=10) as wire,
+    ):
+        assert [wire.ask(path).status for path in ("/hello", "/sleep/1", "/sleep/x")] == [200, 200, 400]
 
 
 @pytest.mark.long
