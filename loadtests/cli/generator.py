@@ -22,7 +22,7 @@ from loadtests.experiments.latency import parse_common_rate
 from loadtests.generator.comparison import begin_comparison
 from loadtests.generator.crosscheck import begin_crosscheck
 from loadtests.generator.distributed import Address, begin_distributed, build_generator, follow
-from loadtests.scenarios.registry import SCENARIOS, STEADY
+from loadtests.scenarios.workloads import SCENARIOS, STEADY
 from loadtests.windows.tools import require_able, require_wrk
 
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds, 0 to 3600.")]

@@ -24,7 +24,7 @@ from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.plan import parse_duration, parse_stopping
 from loadtests.experiments.loadtest import DELAY_MS, USERS, WARMUP_S, WINDOW_S
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.registry import CLOSED, SCENARIOS
+from loadtests.scenarios.workloads import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
 

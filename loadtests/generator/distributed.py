@@ -38,7 +38,7 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remain
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.reports import generator as report
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s
 from loadtests.windows.tools import GeneratorError, wait_for_end
 

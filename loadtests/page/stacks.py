@@ -27,7 +27,7 @@ from loadtests.page.columns import BYTES_PER_MB
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 
 DROPPED = {
     DropReason.RESOLVED: "each of its pairs was decided",

@@ -16,7 +16,7 @@ from loadtests.reports.formatting import (
     estimate,
     stand_in_notes,
 )
-from loadtests.scenarios.registry import scenario_for
+from loadtests.scenarios.workloads import scenario_for
 
 QUOTA_USED = 0.95
 """Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""

@@ -39,7 +39,7 @@ class Task:
 
 
 class Scenario:
-    """A workload. To add one, add a subclass in a module of this package."""
+    """A workload. To add one, add a subclass to ``loadtests.scenarios.workloads``."""
 
     open_loop: ClassVar[bool] = False
     """Whether requests are sent at a rate, whether or not earlier ones are answered."""

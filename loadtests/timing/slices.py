@@ -30,7 +30,7 @@ from common.records.run import Slicing
 from common.records.window import Load, Slice
 from common.words import counted
 from loadtests.analysis.slice_verdicts import mostly_disturbed
-from loadtests.scenarios.registry import scenario_for
+from loadtests.scenarios.workloads import scenario_for
 from loadtests.statistics.slow_passes import costs, slow_passes
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of

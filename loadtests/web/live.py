@@ -26,7 +26,7 @@ from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources
 from loadtests.page.writing import report, style_file
 from loadtests.reports.formatting import MB
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.statistics.intervals import log_interval
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.options import options_of

@@ -20,7 +20,7 @@ from common.runtimes.base import RunningServer
 from loadtests.analysis.climbing import DELAYS, MOST_STEPS, SETTLE_DELAYS
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.analysis.values import capacity_rps
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")

@@ -21,7 +21,7 @@ from common.project import ROOT
 from common.records.load import Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing.parts import since
 from loadtests.users.responses import ACCEPT
 from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
