@@ -6,17 +6,14 @@ status of 400 or more and every socket error is a failure. Requests in flight at
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from common.host.cores import CoreTimes, core_times
-from common.host.folders import temporary_folder
 from common.host.meters import CpuReading, processes_ended, processes_started, read_cpu
-from common.host.supervisor import Program, supervised
+from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.load import Setup
 from common.records.window import Load
@@ -27,7 +24,6 @@ from loadtests.users.responses import ACCEPT
 from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
-TIMED = ROOT / "loadtests" / "windows" / "timed.py"
 TIMEOUT_S = 10
 START_UP_S = 15.0
 US_PER_S = 1e6
@@ -126,22 +122,14 @@ def command(url: str, setup: Setup, duration_s: float) -> list[str]:
 
 def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, Any]:
     """Return wrk's summary, with its CPU time."""
-    with temporary_folder("window") as folder:
-        file = folder / "timed.json"
-        wrk = command(server.url, setup, duration_s)
-        line = [*server.client_prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
-        with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
-            wait_for_end(program, duration_s + START_UP_S, name="wrk")
-            return _reply(program, file)
-
-
-def _reply(program: Program, file: Path) -> dict[str, Any]:
-    summary = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
-    if summary is None or not file.exists():
-        raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
-    reply: dict[str, Any] = json.loads(summary[1])
-    reply |= json.loads(file.read_text())
-    return reply
+    line = [*server.client_prefix, *command(server.url, setup, duration_s)]
+    with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
+        wait_for_end(program, duration_s + START_UP_S, name="wrk")
+        summary = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
+        if summary is None:
+            raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
+        reply: dict[str, Any] = json.loads(summary[1])
+        return reply
 
 
 def _core_times(setup: Setup) -> tuple[CoreTimes, ...]:
