@@ -16,7 +16,7 @@ from common.records.load import Setup
 from common.runtimes.candidates import Candidate
 from loadtests.profiles.owners import Owners, Profile
 from loadtests.profiles.samples import parse_samples
-from loadtests.windows.measuring import measure
+from loadtests.visits.fresh_servers import measure
 
 RATE_HZ = 500
 """Samples per second: enough to tell shares of one per cent within seconds, and cheap for the server."""
