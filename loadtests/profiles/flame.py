@@ -1,15 +1,14 @@
 """A flame graph as one self-contained page. Pure."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from markupsafe import Markup
 
 from loadtests.page.writing import style, style_file, templates
-from loadtests.profiles.owners import MEANING, Owner, Profile
-from loadtests.profiles.samples import Frame, Node, merged, self_samples
+from loadtests.profiles.owners import MEANING, CallStack, Frame, Owner, Profile, self_samples
 
 WIDTH, ROW_HEIGHT, CHARACTER, MARGINS = 1200.0, 17, 6.6, 6
 """In the picture's own units: its width, the height of a function, the width of a letter, the space beside a name."""
@@ -36,6 +35,15 @@ class Bar:
     text: str
     title: str
     kind: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """A function, reached by one path of callers."""
+
+    frame: Frame
+    samples: int = 0
+    callees: dict[Frame, "Node"] = field(default_factory=dict)
 
 
 def words(profile: Profile) -> Iterator[str]:
@@ -89,6 +97,18 @@ def _bars(profile: Profile, against: Profile | None) -> list[Bar]:
         return "more" if share > before else "less"
 
     return list(_drawn(profile, changed))
+
+
+def merged(stacks: Iterable[CallStack]) -> Node:
+    """Return the tree of all call stacks, under a root that stands for the whole program."""
+    root = Node(frame=Frame("all", "", 0))
+    for stack in stacks:
+        root.samples += stack.samples
+        node = root
+        for frame in stack.frames:
+            node = node.callees.setdefault(frame, Node(frame=frame))
+            node.samples += stack.samples
+    return root
 
 
 def _drawn(profile: Profile, kind: Kind) -> Iterator[Bar]:

@@ -1,21 +1,37 @@
-"""Whose code a function is: the server's, the framework's, the app's, or the interpreter's."""
+"""The profile of a stack: its call stacks, and whose code each function is."""
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from common.catalog.stacks import Stack
 from common.project import ROOT
-from loadtests.profiles.samples import CallStack, Frame, self_samples
 
 STANDARD_LIBRARY = Path(os.__file__).parent
+
+
+class Frame(NamedTuple):
+    """A function on a call stack."""
+
+    function: str
+    file: str
+    line: int
+
+
+class CallStack(NamedTuple):
+    """A call stack, outermost frame first, and the number of samples that found it."""
+
+    frames: tuple[Frame, ...]
+    samples: int
 
 
 class Owner(StrEnum):
@@ -81,6 +97,14 @@ class Owners:
             counts[self.owner(frame)] += samples
         total = sum(counts.values())
         return {owner: count / total if total else 0.0 for owner, count in counts.items()}
+
+
+def self_samples(stacks: Iterable[CallStack]) -> Mapping[Frame, int]:
+    """Return how often each function was the innermost one, the most frequent first."""
+    counts = Counter[Frame]()
+    for stack in stacks:
+        counts[stack.frames[-1]] += stack.samples
+    return dict(counts.most_common())
 
 
 @dataclass(frozen=True, kw_only=True)
