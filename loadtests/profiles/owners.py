@@ -3,18 +3,16 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import NamedTuple
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from common.catalog.stacks import Stack
 from common.project import ROOT
+from loadtests.visits.footprint import InstalledPackages
 
 STANDARD_LIBRARY = Path(os.__file__).parent
 
@@ -65,10 +63,11 @@ class Owners:
     def of_stack(cls, stack: Stack, environment: Path) -> "Owners":
         """Return the owners in the environment of a stack."""
         (packages,) = environment.glob("lib/python*/site-packages")
-        pinned = (Requirement(line).name for line in stack.server.needs(stack.framework.interface))
+        installed = InstalledPackages(environment)
+        needed = installed.closure(stack.server.needs(stack.framework.interface))
         return cls(
             packages=packages,
-            server=frozenset(_top_level(packages, pinned)),
+            server=frozenset(module for name in needed for module in _modules(installed.distribution(name))),
             app=(stack.framework.folder, ROOT / "common" / "contract"),
         )
 
@@ -121,25 +120,8 @@ class Profile:
         return sum(stack.samples for stack in self.stacks)
 
 
-def _top_level(packages: Path, names: Iterable[str]) -> Iterator[str]:
-    """Yield the top-level modules of the named distributions and of all that they require."""
-    installed = {canonicalize_name(one.name): one for one in distributions(path=[str(packages)])}
-    wanted, seen = [canonicalize_name(name) for name in names], set[str]()
-    while wanted:
-        name = wanted.pop()
-        if name in seen or name not in installed:
-            continue
-        seen.add(name)
-        yield from _modules(installed[name])
-        requirements = (Requirement(line) for line in installed[name].requires or ())
-        wanted += [
-            canonicalize_name(one.name)
-            for one in requirements
-            if one.marker is None or one.marker.evaluate({"extra": ""})
-        ]
-
-
 def _modules(distribution: Distribution) -> set[str]:
+    """Return a package's names at the top of the folder of packages."""
     return {
         re.sub(r"(\.cpython.*)?\.(py|so)$", "", file.parts[0])
         for file in distribution.files or ()
