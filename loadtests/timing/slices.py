@@ -29,9 +29,8 @@ from common.records.load import Setup
 from common.records.run import Slicing
 from common.records.window import Load, Slice
 from common.words import counted
-from loadtests.analysis.slice_verdicts import mostly_disturbed
+from loadtests.analysis.slice_verdicts import costs, mostly_disturbed, slow_passes
 from loadtests.scenarios.workloads import scenario_for
-from loadtests.statistics.slow_passes import costs, slow_passes
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import Counters, Measured, load_of
