@@ -1,9 +1,12 @@
-"""Values drawn with a known truth, with the spread that was measured on real servers."""
+"""Values drawn with a known truth, with the spread that was measured on real servers, and two of them compared."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from common.records.summary import Pair
+from loadtests.analysis.comparison import MARGIN, pairs
 
 SERVER_SD = 0.034
 """Between fresh servers of one stack, as a standard deviation of logarithms."""
@@ -39,3 +42,9 @@ def mean_slowdown() -> float:
     """The effect of disturbance on the mean logarithm."""
     low, high = 0.70, 0.95  # the integral of log u over u, from its antiderivative u log u - u
     return 0.15 * ((high * math.log(high) - high) - (low * math.log(low) - low)) / (high - low)
+
+
+def compare_two(a: Mapping[int, float], b: Mapping[int, float], margin: float = MARGIN) -> Pair:
+    """Return the pair of ``a`` and ``b``, compared on its own at a single look."""
+    (pair,) = pairs({"a": a, "b": b}, margin=margin, looks=1)
+    return pair

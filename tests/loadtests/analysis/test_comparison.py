@@ -8,7 +8,6 @@ from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.comparison import (
     LOOKS,
     better_of,
-    compare_two,
     decide,
     looks_taken,
     pairs,
@@ -16,6 +15,7 @@ from loadtests.analysis.comparison import (
     ties,
     worth_continuing,
 )
+from tests.support.synthetic import compare_two
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)
 
