@@ -140,16 +140,13 @@ def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Pric
     if question.rate_rps is None:
         return None
     sizes = fitting_sizes(offer, prices, needed_bytes(figures))
-    found = cheapest(
+    return cheapest(
         offer,
         sizes,
         rate_rps=question.rate_rps,
         requests_per_cpu_s=rate.value.estimate if rate.value.low is None else rate.value.low,
         utilisation=_allowed_utilisation(sizes, figures, question),
     )
-    if found is None:
-        return None
-    return Fleet(size=found.size, tasks=found.tasks, utilisation=found.utilisation, month=found.month)
 
 
 def _allowed_utilisation(sizes: Sequence[Size], figures: Sequence[Figure], question: Question) -> dict[float, float]:
