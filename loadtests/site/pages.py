@@ -17,8 +17,7 @@ from loadtests.page.stacks import StackPart, part_id, stack_parts
 from loadtests.page.table import value_texts
 from loadtests.page.writing import ABOUT, report, style, templates
 from loadtests.reports.throughput import title
-from loadtests.site.badge import Badge
-from loadtests.site.pictures import pictures
+from loadtests.site.pictures import Badge, pictures
 from loadtests.site.published import PublishedRun, results_json, results_md
 
 MARKER = ".api-benchmark-site"

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from common.records.figure import Metric
-from loadtests.site.badge import Badge, newest_rate, write_badge
+from loadtests.site.pictures import Badge, newest_rate, write_badge
 from tests.support.figures import DOCKER, HELLO, figure
 from tests.support.records import NOON
 
