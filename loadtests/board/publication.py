@@ -17,7 +17,7 @@ from common.records.window import Canary, Window
 from common.tables import as_markdown
 from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
-from loadtests.board.rows import SCENARIO
+from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.experiments.loadtest import why_unfinished
 from loadtests.reports import throughput as report

@@ -14,17 +14,14 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
-from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes
+from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes
 from loadtests.board.prices import per_million
-from loadtests.reports.formatting import MB, MISSING, MS_PER_S, estimate, number, plain_table
+from loadtests.reports.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, estimate, number, plain_table
 
-SCENARIO = "hello"
 HALF = 0.5
 
 HEADINGS = ("stack", "req/s per vCPU", "CPU us/request", "image MB", "start s", "idle MB", "limit MB", "p99 ms at 50 %",
             "$/million")  # fmt: skip
-US_PER_S = 1e6
-BYTES_PER_MB = 1e6
 COMMANDS = {
     Metric.REQUESTS_PER_CPU_S: "loadtest",
     Metric.P99_S: "latency",
@@ -61,20 +58,21 @@ class BoardRow:
         return figure is not None and self.lock_sha256 not in {None, figure.lock_sha256}
 
     @property
-    def missing(self) -> list[Metric]:
-        """The metrics without a figure; a stack without an image has no image size to miss."""
-        known = {
+    def measured(self) -> dict[Metric, Figure | None]:
+        """The figures that ``COMMANDS`` measure; a stack without an image has no image size to miss."""
+        image = {} if self.subject.image is None else {Metric.COMPRESSED_BYTES: self.compressed}
+        return {
             Metric.REQUESTS_PER_CPU_S: self.rate,
-            Metric.COMPRESSED_BYTES: self.compressed,
+            **image,
             Metric.START_S: self.start,
             Metric.IDLE_BYTES: self.idle,
             Metric.P99_S: self.p99,
         }
-        return [
-            metric
-            for metric, figure in known.items()
-            if figure is None and not (metric is Metric.COMPRESSED_BYTES and self.subject.image is None)
-        ]
+
+    @property
+    def missing(self) -> list[Metric]:
+        """The metrics without a figure."""
+        return [metric for metric, figure in self.measured.items() if figure is None]
 
 
 def board_rows(

@@ -24,8 +24,8 @@ from loadtests.experiments.latency import (
     traffic_visits,
 )
 from loadtests.reports import causes as report
+from loadtests.reports.formatting import MB
 
-MB = 1024**2
 FEW = opened(Rate(rps=20), 5.0)
 """An arrival rate at which a server is mostly idle, as for a single visitor."""
 CALM = (FEW, closed(1, 1.5))

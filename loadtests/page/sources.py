@@ -21,7 +21,7 @@ from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_valid
-from loadtests.board.rows import SCENARIO
+from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.registry import experiment_of
 from loadtests.reports import throughput

@@ -13,7 +13,8 @@ from loadtests.analysis.generator_limits import MOST_ATTEMPTS
 
 MISSING = "-"
 MB = 1024**2
-MS_PER_S = 1000.0
+BYTES_PER_MB = 1e6
+MS_PER_S, US_PER_S = 1e3, 1e6
 
 
 def plain_table(

@@ -21,7 +21,7 @@ from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Verdict
 from common.words import counted
 from loadtests.analysis.verdicts import failures, sentences, too_few
-from loadtests.reports.formatting import bounds, estimate, number, plain_table, stand_in_notes
+from loadtests.reports.formatting import BYTES_PER_MB, bounds, estimate, number, plain_table, stand_in_notes
 from loadtests.statistics.intervals import log_interval
 
 BAR_WIDTH = 14
@@ -31,11 +31,9 @@ STARTS = ("stack", "vCPU", "cache", "total s", "95 % interval", *LETTERS.values(
           "verdict")  # fmt: skip
 PULLS = ("image", "link", "MB compressed", "layers", "download s", "total s", "95 % interval", "verdict")
 LEFT = frozenset({"stack", "cache", "image", "link", "phases", "verdict"})
-BYTES_PER_MB = 1e6
 
 WARM_BYTES = 1_000_000
 """A warm start reads fewer bytes than this from the disk, a cold start more."""
-BYTES_PER_100_MB = 100e6
 
 
 def summarise(run: StartupRun, visits: Sequence[Start | Pull]) -> StartupSummary:
@@ -93,7 +91,7 @@ def _start_reasons(cell: StartCell, starts: Sequence[Start], good: Sequence[Star
     if read is not None and cell.cache == "warm" and read > WARM_BYTES:
         yield (
             Verdict.PAGE_CACHE,
-            f"warm starts read {read / 1e6:.1f} MB from the disk; something else filled the memory.",
+            f"warm starts read {read / BYTES_PER_MB:.1f} MB from the disk; something else filled the memory.",
         )
     if read is not None and cell.cache == "cold" and read < WARM_BYTES:
         yield Verdict.PAGE_CACHE, "cold starts read next to nothing from the disk: other containers hold the files."
@@ -126,7 +124,7 @@ def _curves(run: StartupRun, pulls_of: dict[str, list[Pull]]) -> Iterator[PullCu
                 link=link,
                 link_seen_bps=next((pull.link_seen_bps for pull in pulls), None),
                 fixed_s=fixed_s,
-                per_100_mb_s=slope * BYTES_PER_100_MB,
+                per_100_mb_s=slope * (100 * BYTES_PER_MB),
                 n=len(points),
             )
 

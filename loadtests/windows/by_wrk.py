@@ -26,7 +26,6 @@ from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
 TIMEOUT_S = 10
 START_UP_S = 15.0
-US_PER_S = 1e6
 
 
 def measure(server: RunningServer, setup: Setup) -> Load:
@@ -81,7 +80,7 @@ def load_of(
     }
     first, last = server
     return Load(
-        duration_s=reply["duration_us"] / US_PER_S,
+        duration_s=reply["duration_us"] / 1e6,
         users=users,
         sent=reply["answered"] + sum(reply[name] for name in names if name != "status"),
         answered=reply["answered"],
