@@ -14,7 +14,7 @@ from common.records.run import Machine
 from common.records.summary import Interval
 from common.words import first_names
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
-from loadtests.reports.formatting import MISSING, estimate, number, plain_table
+from loadtests.reports.formatting import MISSING, estimate, limits, number, plain_table
 
 DEFAULT_UTILISATION = 0.5
 SCENARIO = "hello"
@@ -224,7 +224,7 @@ def _row(row: Price) -> tuple[str, ...]:
         row.prices,
         estimate(row.rate.value),
         dollars(row.per_million.estimate),
-        _bounds(row.per_million),
+        limits(row.per_million, dollars),
         size_text(row.size),
         f"{row.idle_month:.2f}",
         number(row.storage_month, digits=4),
@@ -244,9 +244,3 @@ def dollars(amount: float) -> str:
 def size_text(size: Size) -> str:
     """Return a size as clouds name it."""
     return f"{size.vcpu:g} vCPU / {(size.memory_bytes or 0) / BYTES_PER_GB:g} GB"
-
-
-def _bounds(amount: Interval) -> str:
-    if amount.low is None or amount.high is None:
-        return MISSING
-    return f"{dollars(amount.low)} to {dollars(amount.high)}"

@@ -19,7 +19,7 @@ from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
 from loadtests.page.stacks import part_id
 from loadtests.page.writing import style_file
-from loadtests.reports.formatting import estimate
+from loadtests.reports.formatting import with_bounds
 
 PICTURES = ROOT / "docs" / "pictures"
 MAKERS: Mapping[str, Callable[[Page], Plot | None]] = {
@@ -83,11 +83,9 @@ class Badge:
     @classmethod
     def of(cls, figure: Figure, cpu_model: str) -> "Badge":
         """Return the badge of a stack's requests per second per vCPU."""
-        value = figure.value
-        half = "" if value.low is None or value.high is None else f" ({value.low:,.0f} to {value.high:,.0f})"
         return cls(
-            label=f"{figure.subject.name}",
-            message=f"{estimate(value)}{half} req/s per vCPU, {cpu_model}, {figure.measured_at:%Y-%m-%d}",
+            label=figure.subject.name,
+            message=f"{with_bounds(figure.value)} req/s per vCPU, {cpu_model}, {figure.measured_at:%Y-%m-%d}",
         )
 
     def svg(self) -> str:

@@ -21,6 +21,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow, make_page
 from loadtests.page.sources import Source, Sources
+from loadtests.page.table import value_texts
 from loadtests.reports.formatting import MISSING
 from loadtests.reports.throughput import title, warnings
 
@@ -102,14 +103,5 @@ def _members(row: StackRow) -> Iterator[tuple[str, Any]]:
 
 
 def _line(row: StackRow) -> tuple[str, ...]:
-    rate, show = row.values.get("rate"), BY_KEY["rate"].text
-    bounds = (
-        MISSING if rate is None or rate.low is None or rate.high is None else f"{show(rate.low)} to {show(rate.high)}"
-    )
-    return (
-        row.rank.text if row.rank else "",
-        row.subject.name,
-        row.version or MISSING,
-        MISSING if rate is None else show(rate.estimate),
-        bounds,
-    )
+    rank = row.rank.text if row.rank else ""
+    return rank, row.subject.name, row.version or MISSING, *value_texts(row, "rate")
