@@ -12,14 +12,14 @@ from typing import Any
 import psutil
 
 from common.host.cores import CoreTimes, core_times
-from common.host.meters import CpuReading, processes_ended, processes_started, read_cpu
+from common.host.meters import CpuReading, read_cpu
 from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.load import Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.scenarios.workloads import SCENARIOS
-from loadtests.timing.parts import since
+from loadtests.timing.parts import of_server
 from loadtests.users.responses import ACCEPT
 from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
@@ -36,19 +36,18 @@ def measure(server: RunningServer, setup: Setup) -> Load:
     """
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
-    readings, gone = _read(server), None
+    first, last, gone = _read(server), None, None
     before = _core_times(setup)
     reply = _run(server, setup, setup.load.window_s)
     own, everywhere, servers = (after.since(earlier) for after, earlier in zip(_core_times(setup), before, strict=True))
     try:
-        readings += _read(server)
+        last = _read(server)
     except (OSError, psutil.Error) as error:
         gone = str(error)
-    meters = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
     return load_of(
         reply,
         setup.load.users,
-        meters,
+        (first, last),
         own=own,
         everywhere=everywhere,
         server_cores=servers if setup.server_cores else None,
@@ -78,7 +77,6 @@ def load_of(
         "write": "write error",
         "timeout": "timeout",
     }
-    first, last = server
     return Load(
         duration_s=reply["duration_us"] / 1e6,
         users=users,
@@ -91,11 +89,7 @@ def load_of(
         reconnects=None,
         latency_s=None,
         histogram=[],
-        server_cpu_s=since(last, first, "cpu_s"),
-        throttled_s=since(last, first, "throttled_s"),
-        throttled_periods=since(last, first, "throttled_periods"),
-        server_processes_ended=processes_ended(first, last),
-        server_processes_begun=processes_started(first, last),
+        **of_server(*server),
         generator_cpu_s=reply["cpu_s"],
         generator_run_delay_s=None,
         steal_s=own.steal_s,
@@ -135,5 +129,5 @@ def _core_times(setup: Setup) -> tuple[CoreTimes, ...]:
     return core_times(setup.generator_cores, None, setup.server_cores)
 
 
-def _read(server: RunningServer) -> list[CpuReading | None]:
-    return [read_cpu(server.cpu_meter)] if server.cpu_meter else []
+def _read(server: RunningServer) -> CpuReading | None:
+    return read_cpu(server.cpu_meter) if server.cpu_meter else None
