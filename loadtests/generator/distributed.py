@@ -39,7 +39,7 @@ from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.reports import generator as report
 from loadtests.scenarios.workloads import SCENARIOS
-from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s
+from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s, window_command
 from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOOK_EVERY_S = 0.2
@@ -202,13 +202,6 @@ def _lead(run: DistributedRun, bind: Address, patience_s: float) -> Load:
 def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) -> list[str]:
     load = run.setup.load
     options: dict[str, object] = {
-        "host": run.url,
-        "users": load.users,
-        "spawn-rate": load.users,
-        "delay-ms": load.delay_ms,
-        "warmup-s": load.warmup_s,
-        "window-s": load.window_s,
-        "window-file": file,
         "master-bind-host": bind.host,
         "master-bind-port": bind.port,
         "expect-workers": run.workers,
@@ -216,8 +209,7 @@ def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) 
     }
     if load.rate is not None:
         options["rate"] = load.rate
-    line = [*LOCUST, "--master", "--headless", "--only-summary", *(f"--{name}={of}" for name, of in options.items())]
-    return [*line, SCENARIOS[load.scenario].__name__]
+    return [*window_command(run.url, load, file, options), "--master", SCENARIOS[load.scenario].__name__]
 
 
 def _logged_error(locust: Program) -> str:
