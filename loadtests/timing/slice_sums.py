@@ -1,7 +1,7 @@
 """The sum of the slices of one server: one record, as of a window. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Load, Slice
@@ -35,12 +35,6 @@ class Measured:
     steal_s: float = 0.0
     steal_all_s: float = 0.0
     server_steal_s: float = 0.0
-
-    def beside(
-        self, *, others_s: float | None, steal_s: float, steal_all_s: float, server_steal_s: float
-    ) -> "Measured":
-        """Return the same with what ran on the cores meanwhile."""
-        return replace(self, others_s=others_s, steal_s=steal_s, steal_all_s=steal_all_s, server_steal_s=server_steal_s)
 
     @property
     def done(self) -> Tally:

@@ -5,6 +5,7 @@ several rhythms between server and generator when it begins and stays in it, so 
 one; and what is loaded within a second of each other shares the state of the machine.
 """
 
+import dataclasses
 import faulthandler
 import gc
 import os
@@ -271,7 +272,8 @@ class _Round:
         turn.loaded_s += span_s
         share = measured.duration_s / span_s  # of what ran on the cores from turn to turn
         turn.measured.append(
-            measured.beside(
+            dataclasses.replace(
+                measured,
                 others_s=None if others_s is None else others_s * share,
                 steal_s=after.own_steal.since(before.own_steal).steal_s * share,
                 steal_all_s=steal_s * share,
