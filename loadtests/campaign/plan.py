@@ -90,11 +90,6 @@ def parse_stopping(
     return looks[-1], Stopping(fewest_rounds=fewest, looks=list(looks), budget_s=budget_s, margin=band)
 
 
-def exactly(rounds: int) -> Stopping:
-    """Return the stopping rule of exactly ``rounds`` rounds."""
-    return Stopping(fewest_rounds=rounds)
-
-
 def parse_duration(text: str, *, variable: str) -> float:
     """Return the seconds of a duration such as ``90s``, ``15m`` or ``1.5h``; ``UsageError`` if it is invalid."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
