@@ -45,7 +45,7 @@ def crosscheck(
     terminal = run.terminal()
     require_wrk()
     spec = load.parse()
-    require_able(_by_wrk(spec))
+    require_able(replace(spec, tool=Tool.WRK))
     runtime = require_local(stack.parse_runtime())
     given = size.parse(runtime)
     candidate = stack.candidate(runtime)
@@ -136,7 +136,3 @@ def generator(
         terminal.results.print(f"built {image}")
         if ready is not None:
             terminal.results.print(str(ready.push(f"{GENERATOR}:latest", image_id=image)), soft_wrap=True)
-
-
-def _by_wrk(load: LoadSpec) -> LoadSpec:
-    return replace(load, tool=Tool.WRK)

@@ -60,6 +60,7 @@ from loadtests.experiments.startup import ROUNDS, begin_startup, parse_caches, p
 from loadtests.experiments.workers import begin_workers, parse_worker_counts
 from loadtests.web.serving import WebUi, open_web
 
+WorkerCounts = Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")]
 Tasks = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Tasks of each kind, 1 to 1000.")]
 
 
@@ -103,7 +104,7 @@ def workers_(
     stack: StackParameter = StackParameter(),
     *,
     vcpu: Annotated[str, Parameter(help=VCPUS)] = "0.25,0.5,1,2",
-    workers: Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")] = "1,2,3,5",
+    workers: WorkerCounts = "1,2,3,5",
     rounds: Rounds = 5,
     run: RunParameters = RunParameters(),
 ) -> None:
@@ -193,7 +194,7 @@ def memory(
     stacks: StackParameters = StackParameters(),
     *,
     vcpu: Annotated[str, Parameter(help=VCPU)] = "1",
-    workers: Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")] = "1,2",
+    workers: WorkerCounts = "1,2",
     limit: Annotated[
         Literal["yes", "no"], Parameter(help="Whether to search for the smallest memory limit; Docker only.")
     ] = "yes",

@@ -1,13 +1,12 @@
 """Parameters that several measuring commands share, each group declared once."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
-from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime
 from common.cli.parameters import Format
 from common.conformance.wire import Endpoint
@@ -28,11 +27,13 @@ from loadtests.scenarios.workloads import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
 
-FARGATE = frozenset(field.name for field in fields(FargateSettings))
 VCPUS = "vCPUs of servers, joined by commas, such as 0.25,0.5,1."
 
 Rounds = Annotated[
     int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Rounds of fresh servers, 1 to 1000.")
+]
+ExactRounds = Annotated[
+    int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
 ]
 Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000), help="Connections, 1 to 10,000.")]
 Delay = Annotated[
@@ -253,9 +254,7 @@ class AnyLoadParameters(LoadParameters):
 class StoppingParameters:
     """The end of a load test."""
 
-    rounds: Annotated[
-        int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
-    ] = None
+    rounds: ExactRounds = None
     budget: Annotated[str | None, Parameter(help="Time for windows, such as 90s, 15m or 1h. Default: 6m.")] = None
     precision: Annotated[
         str | None, Parameter(help="Half-width of an interval at which its stack drops out, such as 2%.")

@@ -14,7 +14,7 @@ from common.errors import UsageError
 from common.host.folders import require_writable, write_file
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
-from loadtests.campaign.loop import hold_machine
+from loadtests.campaign.loop import conclude, hold_machine
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
 from loadtests.cli.parameters import LoadParameters
@@ -50,12 +50,7 @@ def profile(
         prepare(candidates, terminal.messages)
         profiles = [sampling.profile(candidate, setup) for candidate in candidates]
     write_file(file, flame.page(profiles))
-    for one in profiles:
-        for sentence in flame.words(one):
-            terminal.results.print(sentence, soft_wrap=True, markup=False)
-    if len(profiles) > 1:
-        for sentence in flame.difference(*profiles):
-            terminal.results.print(sentence, soft_wrap=True, markup=False)
+    conclude(flame.sentences(profiles), terminal)
     terminal.say(f"wrote {file}")
 
 

@@ -82,7 +82,7 @@ def report(
     terminal = Terminal()
     sources, file = read_sources(select_folders(run, runs), terminal), out or REPORT
     write_file(file, page_text(make_page(sources, load_prices())))
-    terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
+    terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
 def money(

@@ -39,6 +39,7 @@ from loadtests.campaign.plan import parse_share, parse_stopping
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.parameters import (
     AnyLoadParameters,
+    ExactRounds,
     GuestParameters,
     LoadParameters,
     RepeatParameters,
@@ -144,9 +145,7 @@ def compare(
     runtime: Annotated[str, Parameter(help="process, docker, or auto: docker for sides that name an image.")] = "auto",
     size: SizeParameters = SizeParameters(),
     load: LoadParameters = LoadParameters(),
-    rounds: Annotated[
-        int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
-    ] = None,
+    rounds: ExactRounds = None,
     budget: Annotated[
         str | None, Parameter(help=f"Time for windows, such as 90s or 15m. Default: {COMPARE_BUDGET}.")
     ] = None,

@@ -187,7 +187,7 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
 
     ``UsageError`` if an image is missing or the networks do not differ.
     """
-    say = partial(messages.print, soft_wrap=True, markup=False)
+    say = partial(messages.print, soft_wrap=True)
     settings = settings_of(variant.candidate for variant in variants)
 
     def begin(identity: RunIdentity) -> tuple[TaskStarts, dict[str, Candidate]]:
@@ -213,7 +213,7 @@ def approve_starts(
     suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in conformance]
     starts = [(variant.size, START_DEADLINE_S + SETTLE_S) for variant in variants] * tasks
     suite_tasks = [(with_minimum_memory(SIZE), START_DEADLINE_S + LONGEST_S) for _ in suites]
-    settings.budget.approve([*suite_tasks, *starts], partial(messages.print, soft_wrap=True, markup=False))
+    settings.budget.approve([*suite_tasks, *starts], partial(messages.print, soft_wrap=True))
     if settings.dry_run:
         print_dry_run(suites)
         _rehearse(variants, tasks, messages)

@@ -176,7 +176,7 @@ def nginx_cells(runtime: Runtime, messages: Console) -> list[Cell]:
     """Return the cell of nginx, the floor of all response times; without nginx, print why and return none."""
     reason = "it would be this machine's, not Fargate's" if runtime is Runtime.FARGATE else why_no_nginx()
     if reason is not None:
-        messages.print(f"nginx is left out: {reason}", soft_wrap=True, markup=False)
+        messages.print(f"nginx is left out: {reason}", soft_wrap=True)
         return []
     return [prepare_nginx(docker=runtime is Runtime.DOCKER).cell()]
 

@@ -107,7 +107,6 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
             messages.print(
                 f"waiting at {bind} for {expected}; on each machine: make worker MASTER={join}",
                 soft_wrap=True,
-                markup=False,
             )
             window = planned.record(Window, self.run.id)
             return [replace(window, load=_lead(self.run, bind, self.patience_s))]
@@ -172,7 +171,7 @@ def _is_http(url: str) -> bool:
 
 def follow(master: Address, workers: int, patience_s: float, messages: Console) -> None:
     """Join ``master`` with worker processes once it listens, and end when it does; ``FailedError`` if it never does."""
-    messages.print(f"joining {master}", markup=False)
+    messages.print(f"joining {master}")
     deadline_s = time.monotonic() + patience_s
     while not master.listens():
         if time.monotonic() > deadline_s:

@@ -60,20 +60,26 @@ def difference(a: Profile, b: Profile) -> Iterator[str]:
     yield f"From {a.name} to {b.name}, as shares of each one's own time: {', '.join(parts)}."
 
 
+def sentences(profiles: Sequence[Profile]) -> Iterator[str]:
+    """Yield whose code the time of one profile is spent in, or of two and how they differ."""
+    for one in profiles:
+        yield from words(one)
+    if len(profiles) > 1:
+        yield from difference(profiles[0], profiles[-1])
+
+
 def page(profiles: Sequence[Profile]) -> str:
     """Return the page of one profile, or of two: the second one's graph then shows what differs from the first."""
     first, last = profiles[0], profiles[-1]
-    sentences = [sentence for one in profiles for sentence in words(one)]
     graphs = [(first.name, _bars(first, None))]
     if first is not last:
-        sentences += difference(first, last)
         graphs.append((f"{last.name}, against {first.name}", _bars(last, first)))
     return templates().get_template("flame.html").render(
         title=" and ".join(one.name for one in profiles),
         about="Where Python API frameworks spend their CPU time under load",
         style=Markup(style()),  # noqa: S704 -- a file of ours
         script=Markup(style_file("flame.js")),  # noqa: S704 -- a file of ours
-        sentences=sentences,
+        sentences=list(sentences(profiles)),
         graphs=[(name, bars, max(bar.y for bar in bars) + ROW_HEIGHT) for name, bars in graphs],
         width=WIDTH,
         row_height=ROW_HEIGHT,

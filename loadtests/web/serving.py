@@ -116,7 +116,7 @@ def _announce(stack_url: str, where: WebUi, login: str, desk: Desk) -> None:
     locust = desk.locust
     wait_until(lambda: responds(where.url, path), locust.exit_reason, name="Locust's web UI", output=locust.output)
     desk.terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
-    desk.terminal.results.print(where.url, soft_wrap=True, markup=False)
+    desk.terminal.results.print(where.url, soft_wrap=True)
 
 
 def _serve_all(candidate: Candidate, size: Size, desk: Desk, announce: Callable[[str], None]) -> None:
