@@ -12,17 +12,14 @@ from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import LoadRun
-from common.records.summary import Summary
-from common.records.window import Canary, Window
 from common.tables import as_markdown
 from common.words import counted
-from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
+from loadtests.analysis.across_runs import RecordedRun, RepeatedRate, repeated_rates
 from loadtests.board.bill import SCENARIO
-from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
-from loadtests.experiments.loadtest import why_unfinished
+from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.experiments.loadtest import read_load_test, why_unfinished
 from loadtests.reports import throughput as report
 
-ReadRun = tuple[LoadRun, Summary]
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
 BEGIN = "<!-- results: begin; written by make publish -->"
@@ -51,7 +48,7 @@ def publish_runs(text: str) -> list[Path]:
     it holds servers that others cannot bring up, or if the runs are not of the same stacks.
     """
     folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
-    runs = [read_load_test(folder)[0] for folder in folders]
+    runs = [read_load_test(folder).run for folder in folders]
     if guests := [cell.name for run in runs for cell in run.cells if cell.guest is not None]:
         raise UsageError(
             f"RUN={text} cannot be published: {guests[0]} is a server of your own, not one of this project."
@@ -102,11 +99,10 @@ def with_results(readme: str, published: Path) -> str:
 
     Without such a run it is returned unchanged.
     """
-    series = next((one for one in _published(published) if one[0][0].setup.load.scenario == SCENARIO), None)
+    series = next((one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO), None)
     if series is None:
         return readme
-    run, summary = series[0]
-    table = report.short_markdown(run, summary, _repeated(series))
+    table = report.short_markdown(series[0].run, series[0].summary, _repeated(series))
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
     )
@@ -117,22 +113,22 @@ def results_page(published: Path) -> str:
     return "\n".join([PAGE_HEAD, *(_section(series) for series in _published(published))])
 
 
-def _section(series: Sequence[ReadRun]) -> str:
-    run, _ = series[0]
+def _section(series: Sequence[RecordedRun]) -> str:
+    run = series[0].run
     heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(_stack_names(run)), 'stack')}\n"
-    tables = [report.markdown(*one) for one in series]
+    tables = [report.markdown(one.run, one.summary) for one in series]
     if len(series) == 1:
         return "\n".join([heading, *tables])
     rates = _repeated(series)
     together = as_markdown(report.repeated_table(rates, len(series)))
-    notes = [f"- {note}" for note in report.repeated_notes(rates, [summary for _, summary in series])]
+    notes = [f"- {note}" for note in report.repeated_notes(rates, [one.summary for one in series])]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{together}\n" + "\n".join(notes) + "\n", *numbered])
 
 
-def _repeated(series: Sequence[ReadRun]) -> list[RepeatedRate]:
+def _repeated(series: Sequence[RecordedRun]) -> list[RepeatedRate]:
     """Return what repeated runs say together; nothing of a single one."""
-    return repeated_rates([summary for _, summary in series]) if len(series) > 1 else []
+    return repeated_rates([one.summary for one in series]) if len(series) > 1 else []
 
 
 def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, int, datetime]:
@@ -152,14 +148,14 @@ def _series(name: str) -> tuple[str, int]:
     return (shared, int(number)) if dash and number.isdecimal() else (name, 1)
 
 
-def _published(published: Path) -> list[list[ReadRun]]:
+def _published(published: Path) -> list[list[RecordedRun]]:
     """Return the runs that can be read with their summaries, by their precedence, repeated ones together."""
     found = {}
     for file in published.glob("*/run.json"):
         with suppress(UsageError):
             found[file.parent.name] = read_load_test(RunFolder(folder=file.parent))
-    series: dict[str, list[ReadRun]] = {}
-    for name in sorted(found, key=lambda name: precedence(name, found[name][0]), reverse=True):
+    series: dict[str, list[RecordedRun]] = {}
+    for name in sorted(found, key=lambda name: precedence(name, found[name].run), reverse=True):
         series.setdefault(_series(name)[0], []).append(found[name])
     return list(series.values())
 
@@ -190,14 +186,6 @@ def finished_load_test(text: str, *, variable: str) -> RunFolder:
     if (newest := next(_finished_load_tests(), None)) is None:
         raise UsageError(f"{variable}=latest: there is no finished load test. Run: make loadtest")
     return newest
-
-
-def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
-    """Return a load test with its summary, computed from its visits."""
-    run, visits = folder.run(), folder.visits()
-    assert isinstance(run, LoadRun)
-    with misfits_named(folder.folder):
-        return run, report.summarise(run, [visit for visit in visits if isinstance(visit, Window | Canary)])
 
 
 def _finished_load_tests() -> Iterator[RunFolder]:

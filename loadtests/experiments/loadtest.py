@@ -17,13 +17,14 @@ from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
 from common.records.load import LoadSpec
-from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
+from common.records.run import Cell, Design, LoadRun, Stopping
 from common.records.schema import Visit
 from common.records.summary import Decision, DropReason, Pair, Summary, Verdict
 from common.records.window import Canary, Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
+from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.comparison import looks_of
 from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropouts, dropping, pairs_of, ranks
 from loadtests.analysis.values import requests_per_cpu_s
@@ -177,7 +178,8 @@ def begin_loadtest(
     """Return the function that prepares a load test; candidates that fail the contract get no windows."""
 
     def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
-        outcomes = conform_all(candidates, messages, _check(load))
+        check = partial(answer_requests, requests=load.requests) if load.requests else conform
+        outcomes = conform_all(candidates, messages, check)
         cells = cells_of(candidates, outcomes)
         load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
         sliced = design is Design.SLICED
@@ -194,11 +196,6 @@ def begin_loadtest(
         return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 
     return begin
-
-
-def _check(load: LoadSpec) -> Callable[[Candidate], Conformance]:
-    """Return what a candidate is held to before it is loaded: the contract, or the user's own requests."""
-    return partial(answer_requests, requests=load.requests) if load.requests else conform
 
 
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
@@ -218,6 +215,14 @@ def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
         f"warning: BUDGET={stopping.budget_s:g}s ends before the {FEWEST_TO_RANK} rounds that a rank needs; for "
         f"{counted(stacks, 'stack')} use BUDGET={smallest} or more"
     )
+
+
+def read_load_test(folder: RunFolder) -> RecordedRun:
+    """Return a load test with its windows, and its summary computed from its visits."""
+    run, visits = folder.run(), folder.visits()
+    assert isinstance(run, LoadRun)
+    with misfits_named(folder.folder):
+        return RecordedRun(run=run, windows=windows_of(visits), summary=LoadTest(run).summarise(visits))
 
 
 def why_unfinished(folder: RunFolder) -> str | None:

@@ -20,12 +20,12 @@ from loadtests.board.publication import (
     finished_load_test,
     precedence,
     publish_runs,
-    read_load_test,
     unreadable,
     with_results,
 )
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest import read_load_test
 from loadtests.reports.throughput import summarise
 from tests.support import records
 from tests.support.records import NOON, compare_run, history_run, load, run, window
