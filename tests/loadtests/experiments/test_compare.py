@@ -20,10 +20,10 @@ from common.records.summary import Decision, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis import outcome
 from loadtests.campaign import store
-from loadtests.campaign.plan import PlannedVisit, parse_stopping
+from loadtests.campaign.plan import PlannedVisit, parse_stopping, windows_of
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.compare import Compare, Side, both_candidates, compare_runs, slower_than_allowed
-from loadtests.experiments.loadtest import LoadTest, windows_of
+from loadtests.experiments.loadtest import LoadTest
 from tests.support.records import canary, cell, compare_run, load, run, window
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
