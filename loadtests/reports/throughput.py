@@ -40,7 +40,7 @@ from loadtests.reports.formatting import (
     share,
 )
 from loadtests.reports.throughput_notes import QUOTA_USED, notes, value_count
-from loadtests.statistics.intervals import log_interval, mean_interval, median_interval
+from loadtests.statistics.intervals import log_interval, mean, mean_interval, median_interval
 from loadtests.statistics.spread import spread
 
 RATE, INTERVAL = "req/s per vCPU", "95 % interval"
@@ -160,14 +160,10 @@ def _row(
         windows_discarded=sum(len(load.discarded) for load in loads),
         slices=sum(len(load.slices) for load in loads) if run.slicing else None,
         slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
-        idle_cpu_share=_mean([load.idle_cpu_share for load in loads if load.idle_cpu_share is not None]),
+        idle_cpu_share=mean(load.idle_cpu_share for load in loads),
         verdict=next(iter(seen), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in seen.items()},
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
