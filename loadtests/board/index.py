@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
@@ -163,14 +163,10 @@ def _require_current(database: sqlite3.Connection) -> None:
 def _code() -> str:
     """Return a digest of the code that turns runs into figures, since other code may give other figures."""
     digest = hashlib.sha256()
-    for file in _code_files():
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _code_files() -> Iterator[Path]:
     for place in (ROOT / name for name in CODE):
-        yield from sorted(place.rglob("*.py")) if place.is_dir() else [place]
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _signature(folder: Path) -> str:

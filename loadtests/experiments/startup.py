@@ -64,7 +64,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
                 if not pullers:
                     messages.print("pushing images into a registry and starting an empty engine for the pulls")
                     images = dict.fromkeys(cell.image for cell in self.run.pulls)
-                    pullers.append(stack.enter_context(puller(iter(images))))
+                    pullers.append(stack.enter_context(puller(images)))
                 return [pullers[0].measure(planned.record(Pull, self.run.id), links[planned.cell])]
 
             yield visit

@@ -1,7 +1,7 @@
 """The runs that a page is made from, each read once and summarised anew from its visits."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -62,7 +62,7 @@ class Sources:
     """The runs of one page, the newest first, all of one machine."""
 
     runs: Sequence[Source]
-    left_out: Sequence[str] = field(default=())
+    left_out: Sequence[str] = ()
     """Sentences about runs that were asked for and are not on the page."""
 
     @cached_property

@@ -98,12 +98,10 @@ def _wait_for_last_reports(runner: MasterRunner, sent: set[str], **_: object) ->
     sent.clear()
     runner.send_message(LAST_REPORT)
     deadline_s = perf_counter() + LONGEST_WAIT_S
-    while _awaited(runner, sent) and perf_counter() < deadline_s:
+    while perf_counter() < deadline_s and any(
+        one.state != STATE_MISSING and one.id not in sent for one in runner.clients.all
+    ):
         gevent.sleep(LOOK_EVERY_S)
-
-
-def _awaited(runner: MasterRunner, sent: set[str]) -> bool:
-    return any(one.state != STATE_MISSING and one.id not in sent for one in runner.clients.all)
 
 
 def _total(method: str, name: str, tally: Tally) -> Total:

@@ -19,12 +19,11 @@ from common.project import ROOT
 from common.runtimes.candidates import Candidate, parse_size, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
+from loadtests.experiments.loadtest import USERS
 from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Switchboard, Wanted
 from loadtests.windows.by_locust import LOCUST
 
 POLL_S = 0.1
-CONNECTIONS = 16
-"""As many as ``make loadtest`` uses, all opened within a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +51,8 @@ class WebUi:
         return [
             f"--web-host={self.host}",
             f"--web-port={self.port}",
-            f"--users={CONNECTIONS}",
-            f"--spawn-rate={CONNECTIONS}",
+            f"--users={USERS}",
+            f"--spawn-rate={USERS}",
             f"--switchboard={folder}",
             f"--stack-runtime={runtime}",
             f"--cores={','.join(map(str, cores))}",
