@@ -12,13 +12,16 @@ from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import LoadRun
-from common.tables import as_markdown
+from common.records.summary import Summary
+from common.tables import as_markdown, markdown_table
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun, RepeatedRate, repeated_rates
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest import read_load_test, why_unfinished
 from loadtests.reports import throughput as report
+from loadtests.reports.formatting import bounds, estimate
+from loadtests.reports.throughput_notes import notes
 
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
@@ -27,6 +30,8 @@ END = "<!-- results: end -->"
 WIDE = "-all"
 """The end of a folder's name if its run has more frameworks than the default ones."""
 PAGE = ROOT / "docs" / "results.md"
+SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
+"""The columns of the README's table."""
 PAGE_HEAD = """# Published results
 
 Whole runs, kept in `loadtests/published/`. They are chosen before they are made, and published whatever they show; the
@@ -102,7 +107,7 @@ def with_results(readme: str, published: Path) -> str:
     series = next((one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO), None)
     if series is None:
         return readme
-    table = report.short_markdown(series[0].run, series[0].summary, _repeated(series))
+    table = short_markdown(series[0].run, series[0].summary, _repeated(series))
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
     )
@@ -116,7 +121,7 @@ def results_page(published: Path) -> str:
 def _section(series: Sequence[RecordedRun]) -> str:
     run = series[0].run
     heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(_stack_names(run)), 'stack')}\n"
-    tables = [report.markdown(one.run, one.summary) for one in series]
+    tables = [markdown(one.run, one.summary) for one in series]
     if len(series) == 1:
         return "\n".join([heading, *tables])
     rates = _repeated(series)
@@ -124,6 +129,54 @@ def _section(series: Sequence[RecordedRun]) -> str:
     notes = [f"- {note}" for note in report.repeated_notes(rates, [one.summary for one in series])]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{together}\n" + "\n".join(notes) + "\n", *numbered])
+
+
+def markdown(run: LoadRun, summary: Summary) -> str:
+    """Return the summary as a Markdown table with machine and date."""
+    lines = [
+        *(f"**{warning}**\n" for warning in report.warnings(summary)),
+        f"{report.title(run)}. {_measured(run)}",
+        "",
+        markdown_table(report.HEADINGS, report.rows(run, summary), left=report.LEFT),
+        *(f"- {note}" for note in notes(run, summary)),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def short_markdown(run: LoadRun, summary: Summary, repeated: Sequence[RepeatedRate] = ()) -> str:
+    """Return the ranked stacks as a short Markdown table, for the README.
+
+    ``repeated`` is what repetitions of the run say together with it: their rates and intervals replace its own.
+    """
+    together = {one.cell: one.requests_per_cpu_s for one in repeated}
+    ranked = []
+    for row, texts in zip(summary.cells, report.rows(run, summary), strict=True):
+        shown = dict(zip(report.HEADINGS, texts, strict=True))
+        if rate := together.get(row.cell):
+            shown |= {report.RATE: estimate(rate), report.INTERVAL: bounds(rate)}
+        if row.rank:
+            ranked.append([shown[heading] for heading in SHORT])
+    return "\n".join(
+        [*(f"**{one}**\n" for one in report.warnings(summary)), markdown_table(SHORT, ranked, left=report.LEFT)]
+    )
+
+
+def _python(run: LoadRun, version: str) -> str:
+    """Return a version and, where it is known, that this Python lacks an optimisation that others have."""
+    is_this_one = run.runtime is Runtime.PROCESS and version == run.machine.python
+    plain = is_this_one and run.machine.python_pgo is False
+    return f"{version} (built without profile-guided optimisation)" if plain else version
+
+
+def _measured(run: LoadRun) -> str:
+    machine = run.machine
+    engine = f"Docker {machine.docker}, " if machine.docker else ""
+    pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
+    return (
+        f"Measured {run.started_at:%Y-%m-%d} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "
+        f"revision {run.revision}, seed {run.seed}."
+    )
 
 
 def _repeated(series: Sequence[RecordedRun]) -> list[RepeatedRate]:

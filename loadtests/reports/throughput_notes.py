@@ -9,13 +9,7 @@ from common.records.summary import CellSummary, Controls, Decision, DropReason, 
 from common.words import counted
 from loadtests.analysis.dropping import fewest_chance
 from loadtests.analysis.verdicts import sentences
-from loadtests.reports.formatting import (
-    MISSING,
-    bounds,
-    discarded_notes,
-    estimate,
-    stand_in_notes,
-)
+from loadtests.reports.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
 from loadtests.scenarios.workloads import scenario_for
 
 QUOTA_USED = 0.95
