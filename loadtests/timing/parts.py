@@ -73,7 +73,7 @@ def of_server(first: CpuReading | None, last: CpuReading | None) -> dict[str, An
     }
 
 
-def since(after: CpuReading | None, before: CpuReading | None, name: str) -> Any:  # noqa: ANN401 -- float, or int
+def since(after: object, before: object, name: str) -> Any:  # noqa: ANN401 -- float, or int
     """Return the increase of a counter between two readings; ``None`` if either lacks it."""
     last, first = getattr(after, name, None), getattr(before, name, None)
     return None if last is None or first is None else last - first
