@@ -79,7 +79,14 @@ class Variant:
 
 
 class TaskStarts(Experiment[FargateRun, FargateSummary]):
-    """Starts of tasks: a round starts one task of each cell."""
+    """Starts of tasks, of which a round starts one of each cell: every stack at every size, or one factor varied."""
+
+    command = "experiment"
+
+    def __init__(self, run: FargateRun) -> None:
+        super().__init__(run)
+        if run.name == STARTUP:
+            self.command = "startup"
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
@@ -152,18 +159,6 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
         return [cell for cell in self.run.cells if cell.stack.conformance and cell.stack.conformance.failed]
 
 
-class FargateStartup(TaskStarts):
-    """Every stack at every size."""
-
-    command = "startup"
-
-
-class FactorExperiment(TaskStarts):
-    """One factor, everything else held constant."""
-
-    command = "experiment"
-
-
 Begin = Callable[[RunIdentity], tuple[TaskStarts, dict[str, Candidate]]]
 
 
@@ -177,7 +172,7 @@ def begin_fargate_startup(
         require_some_conforming(candidates, outcomes)
         made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
         run = _run(STARTUP, startup_variants(list(made.values()), sizes, outcomes), identity, tasks)
-        return FargateStartup(run), made
+        return TaskStarts(run), made
 
     return begin
 
@@ -196,7 +191,7 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
         sweep(settings, say)
         subjects = {variant.candidate.name: variant.candidate for variant in variants}
         require_pushed(settings, subjects.values())
-        return FactorExperiment(_run(factor, variants, identity, tasks)), subjects
+        return TaskStarts(_run(factor, variants, identity, tasks)), subjects
 
     return begin
 
