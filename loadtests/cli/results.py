@@ -32,9 +32,8 @@ from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
 from loadtests.registry import experiment_of
-from loadtests.site.pages import write_site
+from loadtests.site.pages import published_runs, write_site
 from loadtests.site.pictures import PICTURES, Badge, newest_rate, write_badge, write_pictures
-from loadtests.site.published import published_runs
 
 REPORT, SITE, BADGES = RESULTS / "report.html", RESULTS / "site", RESULTS / "badges"
 
