@@ -24,6 +24,7 @@ from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S
 from common.runtimes.preparation import PlannedServer, print_dry_run, require_contrast, require_pushed, sweep
 from common.words import counted
+from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -156,7 +157,7 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
         ]
 
     def _nonconforming(self) -> list[FargateCell]:
-        return [cell for cell in self.run.cells if cell.stack.conformance and cell.stack.conformance.failed]
+        return [cell for cell in self.run.cells if not conforms(cell.stack)]
 
 
 Begin = Callable[[RunIdentity], tuple[TaskStarts, dict[str, Candidate]]]

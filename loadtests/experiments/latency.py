@@ -28,6 +28,7 @@ from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
+from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -51,7 +52,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
-        conforming = {cell.name for cell in self.run.cells if cell.conformance is None or not cell.conformance.failed}
+        conforming = {cell.name for cell in self.run.cells if conforms(cell)}
         names = [point.name for point in self.run.points if point.missing is None and point.stack in conforming]
         return remaining_of(planned_visits(TrafficVisit, names, self.run.rounds, self.run.seed), visits)
 
