@@ -26,7 +26,7 @@ from common.records.summary import Verdict
 from common.runtimes.candidates import Candidate
 from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
 from common.runtimes.preparation import PlannedServer
-from common.words import counted
+from common.words import counted, parse_decimal
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
@@ -291,7 +291,7 @@ def _on_fargate(point: Point, setup: Setup) -> Point:
 
 def _vcpu(text: str) -> float:
     try:
-        vcpu = float(text)
+        vcpu = parse_decimal(text.strip())
     except ValueError:
         vcpu = 0.0
     if not SMALLEST_VCPU <= vcpu <= MOST_VCPU:
