@@ -43,11 +43,11 @@ def make_bill(
     unknown: dict[str, list[str]] = {"image": [], "memory": []}
     for subject in subjects:
         own = [figure for figure in figures if figure.subject == subject]
-        rate = _rate(own)
+        rate = newest(own, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)  # at whatever size: it is a rate per vCPU
         if rate is None:
             unpriced.append(subject.name)
             continue
-        if subject.image is not None and _image_bytes(own) is None:
+        if subject.image is not None and newest(own, Metric.COMPRESSED_BYTES) is None:
             unknown["image"].append(subject.name)
         if not needed_bytes(own):
             unknown["memory"].append(subject.name)
@@ -102,8 +102,18 @@ def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
     return max(fewer) if fewer else min(needed.values(), default=0)
 
 
+def newest(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Figure | None:
+    """Return the newest figure of a metric under these conditions, whatever the others."""
+    fitting = [
+        one
+        for one in figures
+        if one.metric is metric and all(getattr(one.conditions, name) == value for name, value in conditions.items())
+    ]
+    return max(fitting, key=lambda one: one.measured_at, default=None)
+
+
 def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Iterator[Price]:
-    needed, image_bytes = needed_bytes(figures), _image_bytes(figures)
+    needed, image = needed_bytes(figures), newest(figures, Metric.COMPRESSED_BYTES)
     for offer in prices.compute:
         if (size := cheapest_size(offer, prices, rate.value, needed)) is None:
             continue
@@ -115,25 +125,10 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
             size=size,
             per_million=per_million(offer, size, rate.value, question.utilisation),
             idle_month=idle_month(offer, size),
-            storage_month=None if storage is None or image_bytes is None else storage_month(storage, image_bytes),
+            storage_month=None if storage is None or image is None else storage_month(storage, image.value.estimate),
             fleet=fleet,
             no_fleet=_why_no_fleet(figures, question) if fleet is None and question.rate_rps is not None else None,
         )
-
-
-def _rate(figures: Sequence[Figure]) -> Figure | None:
-    """Return the stack's newest rate, whatever its size: it is a rate per vCPU."""
-    fitting = [
-        figure
-        for figure in figures
-        if figure.metric is Metric.REQUESTS_PER_CPU_S and figure.conditions.scenario == SCENARIO
-    ]
-    return max(fitting, key=lambda figure: figure.measured_at, default=None)
-
-
-def _image_bytes(figures: Sequence[Figure]) -> int | None:
-    sizes = [figure.value.estimate for figure in figures if figure.metric is Metric.COMPRESSED_BYTES]
-    return round(sizes[-1]) if sizes else None
 
 
 def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Fleet | None:

@@ -49,7 +49,7 @@ def per_million(offer: Compute, size: Size, requests_per_cpu_s: Interval, utilis
     )
 
 
-def storage_month(storage: Storage, compressed_bytes: int) -> float:
+def storage_month(storage: Storage, compressed_bytes: float) -> float:
     """Return the dollars for storing an image for a month."""
     return storage.gb_month * compressed_bytes / BYTES_PER_GB
 

@@ -14,7 +14,7 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
-from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes
+from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes, newest
 from loadtests.board.prices import per_million
 from loadtests.reports.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, estimate, number, plain_table
 
@@ -101,28 +101,18 @@ def _order(row: BoardRow) -> tuple[bool, float, str]:
     return row.rate is None, -row.rate.value.estimate if row.rate else 0.0, row.subject.name
 
 
-def find(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Figure | None:
-    """Return the newest figure of a metric under these conditions, whatever the others."""
-    fitting = [
-        one
-        for one in figures
-        if one.metric is metric and all(getattr(one.conditions, name) == value for name, value in conditions.items())
-    ]
-    return max(fitting, key=lambda one: one.measured_at, default=None)
-
-
 def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
-    rate = find(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
+    rate = newest(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
     several = _can_run_several(subject.framework.partition("@")[0], subject.server.partition("@")[0])
     workers = Size(vcpu=vcpu).workers if several else 1
     return BoardRow(
         subject=subject,
         rate=rate,
-        compressed=find(figures, Metric.COMPRESSED_BYTES),
-        start=find(figures, Metric.START_S, vcpu=vcpu),
-        idle=find(figures, Metric.IDLE_BYTES, workers=workers),
-        limit=find(figures, Metric.LIMIT_BYTES, workers=workers),
-        p99=find(figures, Metric.P99_S, vcpu=vcpu, load_share=HALF),
+        compressed=newest(figures, Metric.COMPRESSED_BYTES),
+        start=newest(figures, Metric.START_S, vcpu=vcpu),
+        idle=newest(figures, Metric.IDLE_BYTES, workers=workers),
+        limit=newest(figures, Metric.LIMIT_BYTES, workers=workers),
+        p99=newest(figures, Metric.P99_S, vcpu=vcpu, load_share=HALF),
         per_million=None if rate is None else _per_million(rate, figures, prices),
     )
 

@@ -4,7 +4,7 @@ Plots follow light and dark by themselves. A badge is one figure with its interv
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from markupsafe import escape
 
 from common.host.folders import named_if_unwritable
 from common.project import ROOT
-from common.records.figure import Figure, Metric, Subject
+from common.records.figure import Figure, Subject
 from loadtests.page.charts import dot, picture, text
 from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
@@ -110,12 +110,6 @@ class Badge:
     @staticmethod
     def _text(words: str, left: int, width: int) -> str:
         return f'<text x="{left}" y="14" textLength="{width - 2 * PADDING}">{escape(words)}</text>'
-
-
-def newest_rate(figures: Sequence[Figure]) -> Figure | None:
-    """Return the newest requests per CPU-second among some figures of one stack."""
-    rates = [one for one in figures if one.metric is Metric.REQUESTS_PER_CPU_S]
-    return max(rates, key=lambda one: one.measured_at, default=None)
 
 
 def write_badge(badge: Badge, folder: Path, subject: Subject) -> list[Path]:
