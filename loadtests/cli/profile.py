@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
@@ -17,7 +17,7 @@ from common.runtimes.preparation import prepare
 from loadtests.campaign.loop import conclude, hold_machine
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
-from loadtests.cli.parameters import LoadParameters
+from loadtests.cli.parameters import LoadParameters, within
 from loadtests.cli.throughput import CompareSide
 from loadtests.experiments.compare import Side, both_candidates
 from loadtests.profiles import flame, sampling
@@ -33,9 +33,7 @@ def profile(
     a: CompareSide = "",
     b: CompareSide = "",
     load: LoadParameters = LoadParameters(),
-    seconds: Annotated[
-        int, Parameter(validator=validators.Number(gte=1, lte=60), help="Seconds of load, 1 to 60.")
-    ] = 5,
+    seconds: Annotated[int, within(1, 60, "Seconds of load, 1 to 60.")] = 5,
     out: Annotated[Path | None, Parameter(help="File to write instead of loadtests/results/profile.html.")] = None,
 ) -> None:
     """Show where a stack's Python code spends its time under load, or how A and B differ in that, as a flame graph."""

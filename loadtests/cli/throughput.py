@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
@@ -45,6 +45,7 @@ from loadtests.cli.parameters import (
     RepeatParameters,
     RunParameters,
     StoppingParameters,
+    within,
 )
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.compare import STACK, Side, begin_compare, compare_runs, slower_than_allowed
@@ -208,9 +209,7 @@ def history(
     stopping: StoppingParameters = StoppingParameters(),
     run: RunParameters = RunParameters(),
     *,
-    last: Annotated[
-        int, Parameter(validator=validators.Number(gte=2, lte=20), help="How many minor versions, 2 to 20.")
-    ] = 5,
+    last: Annotated[int, within(2, 20, "How many minor versions, 2 to 20.")] = 5,
 ) -> None:
     """Compare the newest release of each of a framework's last minor versions, and say which changed its speed."""
     terminal, runtime = run.terminal(), require_local(stack.parse_runtime())

@@ -41,8 +41,7 @@ from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
 WARMUP_S = 1.0
 WINDOW_S = 2.0
 USERS = 16
-DELAY_MS = 100
-"""The defaults of ``USERS=`` and ``DELAY=``."""
+"""The default of ``USERS=``."""
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
 TOGETHER = frozenset({Design.SLICED, Design.DUET})
