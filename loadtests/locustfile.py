@@ -19,12 +19,12 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing import window
-from loadtests.timing.climbs import climbing, log_step, staircase_of, users_of, window_s
+from loadtests.timing.climbs import climb, climbing, log_step, staircase_of, users_of, window_s
 from loadtests.timing.distributed import Follower, Leader
-from loadtests.timing.scenario_users import DELAY_MS, user_classes
-from loadtests.timing.staircase import climb
+from loadtests.timing.scenario_users import user_classes
 from loadtests.timing.worker_reports import write_totals
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.http_user import HostError, KeepAliveUser, destination

@@ -12,7 +12,7 @@ from common.records.run import CompareRun, CrosscheckRun, HistoryRun, LoadRun, R
 from loadtests.campaign.experiment import Experiment
 from loadtests.experiments.causes import Causes
 from loadtests.experiments.compare import Compare
-from loadtests.experiments.fargate import FactorExperiment, FargateStartup
+from loadtests.experiments.fargate import TaskStarts
 from loadtests.experiments.history import History
 from loadtests.experiments.latency import Latency
 from loadtests.experiments.loadtest import LoadTest
@@ -23,7 +23,6 @@ from loadtests.experiments.workers import Workers
 from loadtests.generator.comparison import GeneratorComparison
 from loadtests.generator.crosscheck import Crosscheck
 from loadtests.generator.distributed import Distributed
-from loadtests.reports.fargate import STARTUP
 
 EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
     LoadRun: LoadTest,
@@ -36,7 +35,7 @@ EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
     StartupRun: Startup,
     MemoryRun: Memory,
     FootprintRun: Sizes,
-    FargateRun: FactorExperiment,
+    FargateRun: TaskStarts,
     GeneratorRun: GeneratorComparison,
     DistributedRun: Distributed,
 }
@@ -44,6 +43,4 @@ EXPERIMENTS: Mapping[type[Run], type[Experiment[Any, Any]]] = {
 
 def experiment_of(run: Run) -> Experiment[Any, Any]:
     """Return the experiment of a run."""
-    if isinstance(run, FargateRun) and run.name == STARTUP:
-        return FargateStartup(run)
     return EXPERIMENTS[type(run)](run)

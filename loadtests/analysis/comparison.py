@@ -12,7 +12,7 @@ holds for "equivalent".
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,7 +50,9 @@ def pairs(
     every = [*itertools.combinations(values, 2)]
     every += [(pair.a, pair.b) for pair in known.values() if not {pair.a, pair.b} <= values.keys()]
     undecided = [names for names in every if frozenset(names) not in known]
-    fresh = _tested(values, undecided, known.values(), _Rule(margin, alpha, looks, power), steadied_by)
+    fresh = _tested(
+        values, undecided, known.values(), steadied_by, margin=margin, alpha=alpha, looks=looks, power=power
+    )
     return tuple(known.get(frozenset(names)) or fresh[names] for names in every)
 
 
@@ -117,41 +119,35 @@ def worth_continuing(active: Collection[str], compared: Iterable[Pair], *, round
     return frozenset(name for pair in hopeful for name in (pair.a, pair.b))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """The margin and levels that every test uses."""
-
-    margin: float
-    alpha: float
-    looks: int
-    power: float
-
-
 def _tested(
     values: Values,
     names: Sequence[tuple[str, str]],
     known: Collection[Pair],
-    rule: _Rule,
     steadied_by: Values | None,
+    *,
+    margin: float,
+    alpha: float,
+    looks: int,
+    power: float,
 ) -> dict[tuple[str, str], Pair]:
     """Return the undecided pairs after a test whose family includes the pairs ``known`` from earlier looks."""
     if not names:
         return {}
-    ratios, band = LogRatios.of(_log_ratios(values, names)), math.log1p(rule.margin)
+    ratios, band = LogRatios.of(_log_ratios(values, names)), math.log1p(margin)
     if steadied_by is not None:
         ratios = _with_common_spread(ratios, steadied_by, names)
     left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
-    different = np.minimum(holm(ratios.different(), left[Decision.DIFFERENT]) * rule.looks, 1)
-    equivalent = holm(ratios.equivalent(band), left[Decision.EQUIVALENT]) * rule.looks
-    differ, equal = (rule.alpha / rule.looks / left[kind] for kind in (Decision.DIFFERENT, Decision.EQUIVALENT))
-    more = ratios.rounds_needed(band, differ, equal, rule.power) - ratios.n
+    different = np.minimum(holm(ratios.different(), left[Decision.DIFFERENT]) * looks, 1)
+    equivalent = holm(ratios.equivalent(band), left[Decision.EQUIVALENT]) * looks
+    differ, equal = (alpha / looks / left[kind] for kind in (Decision.DIFFERENT, Decision.EQUIVALENT))
+    more = ratios.rounds_needed(band, differ, equal, power) - ratios.n
     return {
         (a, b): Pair(
             a=a,
             b=b,
             ratio=ratio,
             p_value=p,
-            decision=(made := decision(p, q, rule.alpha)),
+            decision=(made := decision(p, q, alpha)),
             rounds_needed=_whole_rounds(rounds) if made is Decision.UNDECIDED else None,
         )
         for (a, b), ratio, p, q, rounds in zip(

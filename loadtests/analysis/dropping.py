@@ -9,7 +9,7 @@ from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.rates import Verdicts, rates_of
-from loadtests.analysis.values import by_cell, values_of
+from loadtests.analysis.values import by_cell, conforms, values_of
 from loadtests.analysis.verdicts import FEWEST_ROUNDS, load_test_verdicts
 from loadtests.statistics.intervals import POWER
 from loadtests.statistics.spread import Values
@@ -25,7 +25,7 @@ FEWEST_CHANCE = 0.2
 
 def conforming(run: LoadRun) -> tuple[str, ...]:
     """Return the cells that are measured: those that passed conformance, or were not checked."""
-    return tuple(cell.name for cell in run.cells if cell.conformance is None or not cell.conformance.failed)
+    return tuple(cell.name for cell in run.cells if conforms(cell))
 
 
 def dropouts(run: LoadRun, windows: Sequence[Window]) -> dict[str, Dropout]:

@@ -34,16 +34,12 @@ def rates_of(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, Interval
     plain = {name: one for name in values if (one := log_interval(list(values[name].values()))) is not None}
     of_all = frozenset[Verdict]().union(*seen.values()).intersection(*(seen[name] for name in plain))
     together = {name: values[name] for name in plain if is_sound(set(seen[name]) - of_all)}
-    if not are_connected(together) or (run.slicing is None and _share_all_rounds(together)):
+    if not are_connected(together) or (run.slicing is None and len(set(map(frozenset, together.values()))) <= 1):
         return plain
     fitted = adjusted(together)
     if run.slicing is not None:
         return plain | {name: one.interval() for name, one in fitted.items()}
     return plain | {name: _moved(plain[name], one) for name, one in fitted.items()}
-
-
-def _share_all_rounds(values: Values) -> bool:
-    return len({frozenset(by_round) for by_round in values.values()}) <= 1
 
 
 def _moved(plain: Interval, fitted: Adjusted) -> Interval:

@@ -1,4 +1,4 @@
-"""The value of a window, windows by cell, values by round, and shares of the windows' time. Pure.
+"""Values of windows by cell and by round, cells that conform, and shares of the windows' time. Pure.
 
 A share is of the time for which something was used or lost, from 0 to 1; ``None`` if that was not recorded.
 """
@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from common.records.run import Cell
 from common.records.window import Load, Window
+
+
+def conforms(cell: Cell) -> bool:
+    """Return whether a cell passed conformance, or was not checked."""
+    return cell.conformance is None or not cell.conformance.failed
 
 
 def by_cell(windows: Iterable[Window]) -> defaultdict[str, list[Window]]:

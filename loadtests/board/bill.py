@@ -15,7 +15,7 @@ from common.records.run import Machine
 from common.records.summary import Interval
 from common.words import first_names
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
-from loadtests.reports.formatting import MISSING, estimate, number, plain_table
+from loadtests.reports.formatting import MISSING, estimate, limits, number, plain_table
 
 DEFAULT_UTILISATION = 0.5
 SCENARIO = "hello"
@@ -44,11 +44,11 @@ def make_bill(
     unknown: dict[str, list[str]] = {"image": [], "memory": [], "size": []}
     for subject in subjects:
         own = [figure for figure in figures if figure.subject == subject]
-        rate = _rate(own)
+        rate = newest(own, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)  # at whatever size: it is a rate per vCPU
         if rate is None:
             unpriced.append(subject.name)
             continue
-        if subject.image is not None and _image_bytes(own) is None:
+        if subject.image is not None and newest(own, Metric.COMPRESSED_BYTES) is None:
             unknown["image"].append(subject.name)
         if not needed_bytes(own):
             unknown["memory"].append(subject.name)
@@ -115,8 +115,18 @@ def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
     return max(fewer) if fewer else min(needed.values(), default=0)
 
 
+def newest(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Figure | None:
+    """Return the newest figure of a metric under these conditions, whatever the others."""
+    fitting = [
+        one
+        for one in figures
+        if one.metric is metric and all(getattr(one.conditions, name) == value for name, value in conditions.items())
+    ]
+    return max(fitting, key=lambda one: one.measured_at, default=None)
+
+
 def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Iterator[Price]:
-    needed, image_bytes = needed_bytes(figures), _image_bytes(figures)
+    needed, image = needed_bytes(figures), newest(figures, Metric.COMPRESSED_BYTES)
     several = can_run_several(rate.subject.framework, rate.subject.server)
     for offer in prices.compute:
         if (size := cheapest_size(offer, prices, rate.value, needed, several=several)) is None:
@@ -129,43 +139,24 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
             size=size,
             per_million=per_million(offer, size, rate.value, question.utilisation),
             idle_month=idle_month(offer, size),
-            storage_month=None if storage is None or image_bytes is None else storage_month(storage, image_bytes),
+            storage_month=None if storage is None or image is None else storage_month(storage, image.value.estimate),
             fleet=fleet,
             no_fleet=_why_no_fleet(figures, question) if fleet is None and question.rate_rps is not None else None,
         )
 
 
-def _rate(figures: Sequence[Figure]) -> Figure | None:
-    """Return the stack's newest rate, whatever its size: it is a rate per vCPU."""
-    fitting = [
-        figure
-        for figure in figures
-        if figure.metric is Metric.REQUESTS_PER_CPU_S and figure.conditions.scenario == SCENARIO
-    ]
-    return max(fitting, key=lambda figure: figure.measured_at, default=None)
-
-
-def _image_bytes(figures: Sequence[Figure]) -> int | None:
-    sizes = [figure.value.estimate for figure in figures if figure.metric is Metric.COMPRESSED_BYTES]
-    return round(sizes[-1]) if sizes else None
-
-
 def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Fleet | None:
     if question.rate_rps is None:
         return None
-    sizes = fitting_sizes(
-        offer, prices, needed_bytes(figures), several=can_run_several(rate.subject.framework, rate.subject.server)
-    )
-    found = cheapest(
+    several = can_run_several(rate.subject.framework, rate.subject.server)
+    sizes = fitting_sizes(offer, prices, needed_bytes(figures), several=several)
+    return cheapest(
         offer,
         sizes,
         rate_rps=question.rate_rps,
         requests_per_cpu_s=rate.value.estimate if rate.value.low is None else rate.value.low,
         utilisation=_allowed_utilisation(sizes, figures, question),
     )
-    if found is None:
-        return None
-    return Fleet(size=found.size, tasks=found.tasks, utilisation=found.utilisation, month=found.month)
 
 
 def _allowed_utilisation(sizes: Sequence[Size], figures: Sequence[Figure], question: Question) -> dict[float, float]:
@@ -245,7 +236,7 @@ def _row(row: Price) -> tuple[str, ...]:
         row.prices,
         estimate(row.rate.value),
         dollars(row.per_million.estimate),
-        _bounds(row.per_million),
+        limits(row.per_million, dollars),
         size_text(row.size),
         f"{row.idle_month:.2f}",
         number(row.storage_month, digits=4),
@@ -265,9 +256,3 @@ def dollars(amount: float) -> str:
 def size_text(size: Size) -> str:
     """Return a size as clouds name it."""
     return f"{size.vcpu:g} vCPU / {(size.memory_bytes or 0) / BYTES_PER_GB:g} GB"
-
-
-def _bounds(amount: Interval) -> str:
-    if amount.low is None or amount.high is None:
-        return MISSING
-    return f"{dollars(amount.low)} to {dollars(amount.high)}"

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from common.catalog.stacks import python_series
 from common.errors import UsageError
 from common.host.machine import machine
 from common.project import ROOT
-from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest
+from common.records.figure import Figure, Subject, machine_digest
 from common.records.run import Run
 from common.records.schema import decoder
 from common.runtimes.candidates import Candidate
@@ -62,11 +62,6 @@ SELECT figure FROM (
   FROM figures WHERE valid AND machine = :machine
 ) WHERE place = 1
 """
-ONE = """
-SELECT figure FROM figures
-WHERE valid AND machine = :machine AND subject = :subject AND metric = :metric AND conditions = :conditions
-ORDER BY measured_at DESC, folder DESC LIMIT 1
-"""
 
 ExperimentOf = Callable[[Run], Experiment[Any, Any]]
 
@@ -81,16 +76,6 @@ class FigureIndex:
     def __init__(self, experiment_of: ExperimentOf, results: Path = RESULTS) -> None:
         self._experiment_of = experiment_of
         self._results = results
-
-    def newest(self, subject: Subject, metric: Metric, conditions: Conditions, *, machine: str) -> Figure | None:
-        """Return the newest valid figure of a stack on a machine, with its interval, run and date."""
-        question = {
-            "machine": machine,
-            "subject": _key(subject),
-            "metric": metric,
-            "conditions": _key(conditions),
-        }
-        return next((decoder(Figure).decode(figure) for (figure,) in self._ask(ONE, question)), None)
 
     def all_newest(self, *, machine: str) -> list[Figure]:
         """Return the newest valid figure of every stack, metric and conditions on a machine."""
@@ -178,14 +163,10 @@ def _require_current(database: sqlite3.Connection) -> None:
 def _code() -> str:
     """Return a digest of the code that turns runs into figures, since other code may give other figures."""
     digest = hashlib.sha256()
-    for file in _code_files():
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _code_files() -> Iterator[Path]:
     for place in (ROOT / name for name in CODE):
-        yield from sorted(place.rglob("*.py")) if place.is_dir() else [place]
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _signature(folder: Path) -> str:

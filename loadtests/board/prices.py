@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from common.catalog.prices import BYTES_PER_GB, Compute, Storage
 from common.catalog.sizes import Size
+from common.records.files import Fleet
 from common.records.summary import Interval
 
 HOURS_PER_MONTH = 730
@@ -26,19 +27,6 @@ class LatencyPoint:
     utilisation: float
     p99_s: float
     """The upper end of its interval, if it has one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
-    """Equal tasks that carry a rate."""
-
-    offer: Compute
-    size: Size
-    tasks: int
-    utilisation: float
-    """The share of their capacity that the rate takes."""
-    month: float
-    """Dollars."""
 
 
 def hourly(offer: Compute, size: Size) -> float:
@@ -61,7 +49,7 @@ def per_million(offer: Compute, size: Size, requests_per_cpu_s: Interval, utilis
     )
 
 
-def storage_month(storage: Storage, compressed_bytes: int) -> float:
+def storage_month(storage: Storage, compressed_bytes: float) -> float:
     """Return the dollars for storing an image for a month."""
     return storage.gb_month * compressed_bytes / BYTES_PER_GB
 
@@ -110,7 +98,6 @@ def _fleet(offer: Compute, size: Size, rate_rps: float, requests_per_cpu_s: floa
     capacity_rps = size.vcpu * requests_per_cpu_s
     tasks = max(1, math.ceil(rate_rps / (capacity_rps * utilisation) - 1e-9))
     return Fleet(
-        offer=offer,
         size=size,
         tasks=tasks,
         utilisation=rate_rps / (tasks * capacity_rps),

@@ -13,16 +13,16 @@ from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary
-from common.records.window import Canary, Window
-from common.tables import as_markdown
+from common.tables import as_markdown, markdown_table
 from common.words import counted
-from loadtests.analysis.across_runs import RepeatedRate, repeated_rates
-from loadtests.board.rows import SCENARIO
-from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
-from loadtests.experiments.loadtest import why_unfinished
+from loadtests.analysis.across_runs import RecordedRun, RepeatedRate, repeated_rates
+from loadtests.board.bill import SCENARIO
+from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
+from loadtests.experiments.loadtest import read_load_test, why_unfinished
 from loadtests.reports import throughput as report
+from loadtests.reports.formatting import bounds, estimate
+from loadtests.reports.throughput_notes import notes
 
-ReadRun = tuple[LoadRun, Summary]
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
 BEGIN = "<!-- results: begin; written by make publish -->"
@@ -30,6 +30,8 @@ END = "<!-- results: end -->"
 WIDE = "-all"
 """The end of a folder's name if its run has more frameworks than the default ones."""
 PAGE = ROOT / "docs" / "results.md"
+SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
+"""The columns of the README's table."""
 PAGE_HEAD = """# Published results
 
 Whole runs, kept in `loadtests/published/`. They are chosen before they are made, and published whatever they show; the
@@ -51,7 +53,7 @@ def publish_runs(text: str) -> list[Path]:
     it holds servers that others cannot bring up, or if the runs are not of the same stacks.
     """
     folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
-    runs = [read_load_test(folder)[0] for folder in folders]
+    runs = [read_load_test(folder).run for folder in folders]
     if guests := [cell.name for run in runs for cell in run.cells if cell.guest is not None]:
         raise UsageError(
             f"RUN={text} cannot be published: {guests[0]} is a server of your own, not one of this project."
@@ -104,11 +106,10 @@ def with_results(readme: str, published: Path) -> str:
 
     Without such a run it is returned unchanged.
     """
-    series = next((one for one in _published(published) if one[0][0].setup.load.scenario == SCENARIO), None)
+    series = next((one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO), None)
     if series is None:
         return readme
-    run, summary = series[0]
-    table = report.short_markdown(run, summary, _repeated(series))
+    table = short_markdown(series[0].run, series[0].summary, _repeated(series))
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
     )
@@ -119,22 +120,70 @@ def results_page(published: Path) -> str:
     return "\n".join([PAGE_HEAD, *(_section(series) for series in _published(published))])
 
 
-def _section(series: Sequence[ReadRun]) -> str:
-    run, _ = series[0]
+def _section(series: Sequence[RecordedRun]) -> str:
+    run = series[0].run
     heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(_stack_names(run)), 'stack')}\n"
-    tables = [report.markdown(*one) for one in series]
+    tables = [markdown(one.run, one.summary) for one in series]
     if len(series) == 1:
         return "\n".join([heading, *tables])
     rates = _repeated(series)
     together = as_markdown(report.repeated_table(rates, len(series)))
-    notes = [f"- {note}" for note in report.repeated_notes(rates, [summary for _, summary in series])]
+    notes = [f"- {note}" for note in report.repeated_notes(rates, [one.summary for one in series])]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{together}\n" + "\n".join(notes) + "\n", *numbered])
 
 
-def _repeated(series: Sequence[ReadRun]) -> list[RepeatedRate]:
+def markdown(run: LoadRun, summary: Summary) -> str:
+    """Return the summary as a Markdown table with machine and date."""
+    lines = [
+        *(f"**{warning}**\n" for warning in report.warnings(summary)),
+        f"{report.title(run)}. {_measured(run)}",
+        "",
+        markdown_table(report.HEADINGS, report.rows(run, summary), left=report.LEFT),
+        *(f"- {note}" for note in notes(run, summary)),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def short_markdown(run: LoadRun, summary: Summary, repeated: Sequence[RepeatedRate] = ()) -> str:
+    """Return the ranked stacks as a short Markdown table, for the README.
+
+    ``repeated`` is what repetitions of the run say together with it: their rates and intervals replace its own.
+    """
+    together = {one.cell: one.requests_per_cpu_s for one in repeated}
+    ranked = []
+    for row, texts in zip(summary.cells, report.rows(run, summary), strict=True):
+        shown = dict(zip(report.HEADINGS, texts, strict=True))
+        if rate := together.get(row.cell):
+            shown |= {report.RATE: estimate(rate), report.INTERVAL: bounds(rate)}
+        if row.rank:
+            ranked.append([shown[heading] for heading in SHORT])
+    return "\n".join(
+        [*(f"**{one}**\n" for one in report.warnings(summary)), markdown_table(SHORT, ranked, left=report.LEFT)]
+    )
+
+
+def _python(run: LoadRun, version: str) -> str:
+    """Return a version and, where it is known, that this Python lacks an optimisation that others have."""
+    is_this_one = run.runtime is Runtime.PROCESS and version == run.machine.python
+    plain = is_this_one and run.machine.python_pgo is False
+    return f"{version} (built without profile-guided optimisation)" if plain else version
+
+
+def _measured(run: LoadRun) -> str:
+    machine = run.machine
+    engine = f"Docker {machine.docker}, " if machine.docker else ""
+    pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
+    return (
+        f"Measured {run.started_at:%Y-%m-%d} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "
+        f"revision {run.revision}, seed {run.seed}."
+    )
+
+
+def _repeated(series: Sequence[RecordedRun]) -> list[RepeatedRate]:
     """Return what repeated runs say together; nothing of a single one."""
-    return repeated_rates([summary for _, summary in series]) if len(series) > 1 else []
+    return repeated_rates([one.summary for one in series]) if len(series) > 1 else []
 
 
 def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, int, datetime]:
@@ -154,14 +203,14 @@ def _series(name: str) -> tuple[str, int]:
     return (shared, int(number)) if dash and number.isdecimal() else (name, 1)
 
 
-def _published(published: Path) -> list[list[ReadRun]]:
+def _published(published: Path) -> list[list[RecordedRun]]:
     """Return the runs that can be read with their summaries, by their precedence, repeated ones together."""
     found = {}
     for file in published.glob("*/run.json"):
         with suppress(UsageError):
             found[file.parent.name] = read_load_test(RunFolder(folder=file.parent))
-    series: dict[str, list[ReadRun]] = {}
-    for name in sorted(found, key=lambda name: precedence(name, found[name][0]), reverse=True):
+    series: dict[str, list[RecordedRun]] = {}
+    for name in sorted(found, key=lambda name: precedence(name, found[name].run), reverse=True):
         series.setdefault(_series(name)[0], []).append(found[name])
     return list(series.values())
 
@@ -192,14 +241,6 @@ def finished_load_test(text: str, *, variable: str) -> RunFolder:
     if (newest := next(_finished_load_tests(), None)) is None:
         raise UsageError(f"{variable}=latest: there is no finished load test. Run: make loadtest")
     return newest
-
-
-def read_load_test(folder: RunFolder) -> tuple[LoadRun, Summary]:
-    """Return a load test with its summary, computed from its visits."""
-    run, visits = folder.run(), folder.visits()
-    assert isinstance(run, LoadRun)
-    with misfits_named(folder.folder):
-        return run, report.summarise(run, [visit for visit in visits if isinstance(visit, Window | Canary)])
 
 
 def _finished_load_tests() -> Iterator[RunFolder]:

@@ -11,17 +11,14 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import can_run_several, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
-from loadtests.board.bill import DEFAULT_UTILISATION, cheapest_size, dollars, needed_bytes
+from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes, newest
 from loadtests.board.prices import per_million
-from loadtests.reports.formatting import MB, MISSING, MS_PER_S, estimate, number, plain_table
+from loadtests.reports.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, estimate, number, plain_table
 
-SCENARIO = "hello"
 HALF = 0.5
 
 HEADINGS = ("stack", "req/s per vCPU", "CPU us/request", "image MB", "start s", "idle MB", "limit MB", "p99 ms at 50 %",
             "$/million")  # fmt: skip
-US_PER_S = 1e6
-BYTES_PER_MB = 1e6
 COMMANDS = {
     Metric.REQUESTS_PER_CPU_S: "loadtest",
     Metric.P99_S: "latency",
@@ -58,20 +55,21 @@ class BoardRow:
         return figure is not None and self.lock_sha256 not in {None, figure.lock_sha256}
 
     @property
-    def missing(self) -> list[Metric]:
-        """The metrics without a figure; a stack without an image has no image size to miss."""
-        known = {
+    def measured(self) -> dict[Metric, Figure | None]:
+        """The figures that ``COMMANDS`` measure; a stack without an image has no image size to miss."""
+        image = {} if self.subject.image is None else {Metric.COMPRESSED_BYTES: self.compressed}
+        return {
             Metric.REQUESTS_PER_CPU_S: self.rate,
-            Metric.COMPRESSED_BYTES: self.compressed,
+            **image,
             Metric.START_S: self.start,
             Metric.IDLE_BYTES: self.idle,
             Metric.P99_S: self.p99,
         }
-        return [
-            metric
-            for metric, figure in known.items()
-            if figure is None and not (metric is Metric.COMPRESSED_BYTES and self.subject.image is None)
-        ]
+
+    @property
+    def missing(self) -> list[Metric]:
+        """The metrics without a figure."""
+        return [metric for metric, figure in self.measured.items() if figure is None]
 
 
 def board_rows(
@@ -100,27 +98,17 @@ def _order(row: BoardRow) -> tuple[bool, float, str]:
     return row.rate is None, -row.rate.value.estimate if row.rate else 0.0, row.subject.name
 
 
-def find(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Figure | None:
-    """Return the newest figure of a metric under these conditions, whatever the others."""
-    fitting = [
-        one
-        for one in figures
-        if one.metric is metric and all(getattr(one.conditions, name) == value for name, value in conditions.items())
-    ]
-    return max(fitting, key=lambda one: one.measured_at, default=None)
-
-
 def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
-    rate = find(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
+    rate = newest(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
     workers = Size(vcpu=vcpu).workers if can_run_several(subject.framework, subject.server) else 1
     return BoardRow(
         subject=subject,
         rate=rate,
-        compressed=find(figures, Metric.COMPRESSED_BYTES),
-        start=find(figures, Metric.START_S, vcpu=vcpu),
-        idle=find(figures, Metric.IDLE_BYTES, workers=workers),
-        limit=find(figures, Metric.LIMIT_BYTES, workers=workers),
-        p99=find(figures, Metric.P99_S, vcpu=vcpu, load_share=HALF),
+        compressed=newest(figures, Metric.COMPRESSED_BYTES),
+        start=newest(figures, Metric.START_S, vcpu=vcpu),
+        idle=newest(figures, Metric.IDLE_BYTES, workers=workers),
+        limit=newest(figures, Metric.LIMIT_BYTES, workers=workers),
+        p99=newest(figures, Metric.P99_S, vcpu=vcpu, load_share=HALF),
         per_million=None if rate is None else _per_million(rate, figures, prices),
     )
 

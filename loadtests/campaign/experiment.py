@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from statistics import mean
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 from rich.console import Console, RenderableType
@@ -48,7 +48,7 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
     An interrupted run therefore resumes exactly as it would have continued.
     """
 
-    command: ClassVar[str]
+    command: str
     """The command that starts and resumes such runs."""
 
     def __init__(self, run: RunType) -> None:

@@ -145,7 +145,7 @@ def conclude(sentences: Iterable[str], terminal: Terminal) -> None:
         if terminal.form is Form.CSV:
             terminal.say(sentence)
         else:
-            terminal.results.print(sentence, soft_wrap=True, markup=False)
+            terminal.results.print(sentence, soft_wrap=True)
 
 
 @contextmanager

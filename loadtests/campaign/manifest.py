@@ -25,6 +25,7 @@ from common.records.run import SECOND_TASK_PATH, Cell, Conformance, Guest
 from common.runtimes.candidates import Candidate, installed_packages, installed_python
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
+from loadtests.analysis.values import conforms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +84,7 @@ def controls(cells: Sequence[Cell], seed: int, *, count: int = 1) -> list[Cell]:
 
     Of two, one is of a floor where the run has one, since fast stacks and slow ones are disturbed differently.
     """
-    able = [
-        cell
-        for cell in cells
-        if (cell.conformance is None or not cell.conformance.failed) and (cell.guest is None or cell.guest.image)
-    ]
+    able = [cell for cell in cells if conforms(cell) and (cell.guest is None or cell.guest.image)]
     drawn = random.Random(seed).sample(able, len(able))  # noqa: S311 -- not for secrets
     if count > 1:
         floors = [cell for cell in drawn if cell.is_floor]

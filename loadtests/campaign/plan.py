@@ -3,15 +3,19 @@
 import math
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from common.errors import UsageError
-from common.records.run import Stopping
+from common.records.run import LoadRun, Stopping
 from common.records.schema import Visit
+from common.records.summary import Decision, DropReason
+from common.records.window import Window
+from common.words import counted
 from loadtests.analysis.comparison import LOOKS, MARGIN
+from loadtests.analysis.dropping import conforming, dropouts, dropping, pairs_of, ranks
 
 Kind = TypeVar("Kind", bound=Visit)
 DEFAULT_BUDGET = "6m"
@@ -90,11 +94,6 @@ def parse_stopping(
     return looks[-1], Stopping(fewest_rounds=fewest, looks=list(looks), budget_s=budget_s, margin=band)
 
 
-def exactly(rounds: int) -> Stopping:
-    """Return the stopping rule of exactly ``rounds`` rounds."""
-    return Stopping(fewest_rounds=rounds)
-
-
 def parse_duration(text: str, *, variable: str) -> float:
     """Return the seconds of a duration such as ``90s``, ``15m`` or ``1.5h``; ``UsageError`` if it is invalid."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", text.strip().casefold(), re.ASCII)
@@ -111,3 +110,82 @@ def parse_share(text: str, *, variable: str) -> float:
     if not 0 < value <= MOST_SHARE:
         raise UsageError(f"invalid {variable}={text or '(empty)'}: must be above 0 and at most 50 %, such as 2%.")
     return value
+
+
+def windows_of(visits: Sequence[Visit]) -> list[Window]:
+    """Return the windows among the visits."""
+    return [visit for visit in visits if isinstance(visit, Window)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The progress of a load test."""
+
+    todo: tuple[PlannedVisit, ...]
+    """The remaining visits of the current round, or those of the next one; empty once the run is over."""
+    completion_reason: str
+    active: tuple[str, ...]
+    """The cells that have not dropped out."""
+
+
+def progress(run: LoadRun, visits: Sequence[Visit]) -> Progress:
+    """Replay the decisions of all rounds, and return what remains of the current one."""
+    active = conforming(run)
+    for number in range(1, run.rounds + 1):
+        before = [visit for visit in visits if visit.round < number]
+        dropped = dropping(run, active, windows_of(before), number - 1)
+        active = tuple(name for name in active if name not in dropped)
+        if reason := _completion_reason(run, active, before, number):
+            return Progress(todo=(), completion_reason=reason, active=active)
+        made = {window.cell for window in windows_of(visits) if window.round == number}
+        order = round_order(Window, conforming(run), number, run.seed)
+        if todo := tuple(one for one in order if one.cell in active and one.cell not in made):
+            return Progress(todo=todo, completion_reason="", active=active)
+    return Progress(todo=(), completion_reason=f"{counted(run.rounds, 'round')} measured", active=active)
+
+
+def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:
+    """Return why round ``number`` does not begin; empty if it does."""
+    windows = windows_of(before)
+    if len(active) < (1 if ranks(run) else 2):  # a comparison needs both of its sides
+        return _why_over(run, windows, number - 1)
+    if run.stopping.budget_s is None or number <= run.stopping.fewest_rounds:
+        return ""
+    spent_s = _spent_s(before)
+    next_s = spent_s / len(windows) * len(active)
+    if spent_s + next_s <= run.stopping.budget_s:
+        return ""
+    return f"another round of about {next_s:.0f} s does not fit into the {run.stopping.budget_s:.0f} s of BUDGET"
+
+
+def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
+    if not windows:
+        return "no stack can be measured"
+    if run.stopping.precision:
+        if all(one.reason is DropReason.FAILED for one in dropouts(run, windows).values()):
+            return f"no stack is left that can be measured after {counted(made, 'round')}"
+        narrow = f"every sound stack's interval was within {run.stopping.precision:.1%} when it dropped out"
+        return f"{narrow}; {counted(made, 'round')} measured"
+    found = pairs_of(run, windows)
+    if not found:
+        return f"no two stacks can be compared after {counted(made, 'round')}"
+    if not (undecided := sum(pair.decision is Decision.UNDECIDED for pair in found)):
+        return f"every pair is resolved after {counted(made, 'round')}"
+    left = f"{counted(run.rounds - made, 'more round')} would hardly decide any of them"
+    return f"{undecided} of {len(found)} pairs are undecided after {counted(made, 'round')}, and {left}"
+
+
+def time_left_s(run: LoadRun, visits: Sequence[Visit], *, most: int, fewest: int) -> float | None:
+    """Return the time for ``most`` windows, limited by the budget, but at least the time for the ``fewest``."""
+    windows = windows_of(visits)
+    if not windows:
+        return None
+    spent_s = _spent_s(visits)
+    window_s = spent_s / len(windows)
+    if run.stopping.budget_s is None:
+        return most * window_s
+    return min(most * window_s, max(fewest * window_s, run.stopping.budget_s - spent_s))
+
+
+def _spent_s(visits: Sequence[Visit]) -> float:
+    return sum(visit.took_s or 0.0 for visit in visits)

@@ -201,11 +201,16 @@ def is_run_folder(folder: Path) -> bool:
     return any(os.path.isfile(folder / name) for name in MANIFESTS)  # noqa: PTH113 -- false for impossible names too
 
 
+def run_folder(text: str) -> RunFolder | None:
+    """Return the run that a user names by id or folder; ``None`` if there is none."""
+    folders = (RESULTS / text, Path(text)) if text else ()
+    return next((RunFolder(folder=folder) for folder in folders if is_run_folder(folder)), None)
+
+
 def find_run_folder(text: str, *, variable: str) -> RunFolder:
     """Return the run that a user names by id or folder; ``UsageError`` if there is none."""
-    for folder in (RESULTS / text, Path(text)):
-        if text and is_run_folder(folder):
-            return RunFolder(folder=folder)
+    if (folder := run_folder(text)) is not None:
+        return folder
     newest = [str(run.folder.relative_to(RESULTS)) for run in run_folders()[:5]]
     accepted = f"a run's folder, or one of {', '.join(newest)}" if newest else "a run's folder"
     raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 from msgspec.structs import replace
 
 from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR
@@ -16,20 +16,18 @@ from common.registries.pushing import registry_pusher
 from common.runtimes.candidates import describe_runtime, require_local
 from common.words import one_of
 from loadtests.campaign.loop import start
-from loadtests.cli.parameters import Delay, LoadParameters, Out, Rounds, RunParameters
+from loadtests.cli.parameters import Delay, LoadParameters, Out, Rounds, RunParameters, within
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.latency import parse_common_rate
 from loadtests.generator.comparison import begin_comparison
 from loadtests.generator.crosscheck import begin_crosscheck
 from loadtests.generator.distributed import Address, begin_distributed, build_generator, follow
-from loadtests.scenarios.registry import SCENARIOS, STEADY
+from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.workloads import SCENARIOS, STEADY
 from loadtests.windows.tools import require_able, require_wrk
 
-Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds, 0 to 3600.")]
-Patience = Annotated[
-    float,
-    Parameter(validator=validators.Number(gte=0, lte=3600), help="Seconds to wait for the other side."),
-]
+Seconds = Annotated[float, within(0, 3600, "Seconds, 0 to 3600.")]
+Patience = Annotated[float, within(0, 3600, "Seconds to wait for the other side.")]
 
 
 @resumable
@@ -45,7 +43,7 @@ def crosscheck(
     terminal = run.terminal()
     require_wrk()
     spec = load.parse()
-    require_able(_by_wrk(spec))
+    require_able(replace(spec, tool=Tool.WRK))
     runtime = require_local(stack.parse_runtime())
     given = size.parse(runtime)
     candidate = stack.candidate(runtime)
@@ -60,9 +58,7 @@ def crosscheck(
 def bench_generator(
     *,
     rounds: Rounds = 5,
-    seconds: Annotated[
-        int, Parameter(validator=validators.Number(gte=1, lte=60), help="Length of each window, 1 to 60 seconds.")
-    ] = 2,
+    seconds: Annotated[int, within(1, 60, "Length of each window, 1 to 60 seconds.")] = 2,
     run: RunParameters = RunParameters(),
 ) -> None:
     """Measure requests per CPU-second of our generator, Locust's clients, wrk and h2load."""
@@ -74,14 +70,10 @@ def bench_generator(
 def master(
     *,
     url: Annotated[str, Parameter(help="Base URL of the server: http://NAME[:PORT][/PREFIX].")],
-    expect: Annotated[
-        int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Workers that have to join first, 1 to 1000.")
-    ],
+    expect: Annotated[int, within(1, 1000, "Workers that have to join first, 1 to 1000.")],
     scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(STEADY)}.")] = "hello",
-    users: Annotated[
-        int, Parameter(validator=validators.Number(gte=1, lte=1_000_000), help="Connections, 1 to 1,000,000.")
-    ] = 64,
-    delay: Delay = 100,
+    users: Annotated[int, within(1, 1_000_000, "Connections, 1 to 1,000,000.")] = 64,
+    delay: Delay = DELAY_MS,
     rate: Annotated[
         str | None, Parameter(help="Arrivals a second of SCENARIO=rate, of all workers together. Default: 100.")
     ] = None,
@@ -114,9 +106,7 @@ def master(
 def worker(
     *,
     master: Annotated[str, Parameter(help="Where the master listens: HOST:PORT.")],
-    processes: Annotated[
-        int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Worker processes, 1 to 1000.")
-    ] = 1,
+    processes: Annotated[int, within(1, 1000, "Worker processes, 1 to 1000.")] = 1,
     patience: Patience = 300,
 ) -> None:
     """Join a master, generate the load that it asks for, and end when it does."""
@@ -136,7 +126,3 @@ def generator(
         terminal.results.print(f"built {image}")
         if ready is not None:
             terminal.results.print(str(ready.push(f"{GENERATOR}:latest", image_id=image)), soft_wrap=True)
-
-
-def _by_wrk(load: LoadSpec) -> LoadSpec:
-    return replace(load, tool=Tool.WRK)

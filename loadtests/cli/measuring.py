@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from common.aws.spending import parse_fargate_sizes
 from common.catalog.frameworks import frameworks
@@ -41,7 +41,7 @@ from common.runtimes.candidates import (
 from common.runtimes.preparation import approve_cost, prepare
 from common.words import one_of
 from loadtests.campaign.loop import start
-from loadtests.cli.parameters import VCPUS, Rounds, RunParameters
+from loadtests.cli.parameters import VCPUS, Rounds, RunParameters, within
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.causes import begin_causes
 from loadtests.experiments.fargate import (
@@ -60,7 +60,8 @@ from loadtests.experiments.startup import ROUNDS, begin_startup, parse_caches, p
 from loadtests.experiments.workers import begin_workers, parse_worker_counts
 from loadtests.web.serving import WebUi, open_web
 
-Tasks = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Tasks of each kind, 1 to 1000.")]
+WorkerCounts = Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")]
+Tasks = Annotated[int, within(1, 1000, "Tasks of each kind, 1 to 1000.")]
 
 
 @resumable
@@ -103,7 +104,7 @@ def workers_(
     stack: StackParameter = StackParameter(),
     *,
     vcpu: Annotated[str, Parameter(help=VCPUS)] = "0.25,0.5,1,2",
-    workers: Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")] = "1,2,3,5",
+    workers: WorkerCounts = "1,2,3,5",
     rounds: Rounds = 5,
     run: RunParameters = RunParameters(),
 ) -> None:
@@ -151,7 +152,7 @@ def startup(
     ] = "",
     rounds: Annotated[
         int | None,
-        Parameter(validator=validators.Number(gte=1, lte=1000), help=f"Rounds. Default: {ROUNDS}, on Fargate {TASKS}."),
+        within(1, 1000, f"Rounds. Default: {ROUNDS}, on Fargate {TASKS}."),
     ] = None,
     run: RunParameters = RunParameters(),
     fargate: OnFargate = NO_FARGATE,
@@ -193,7 +194,7 @@ def memory(
     stacks: StackParameters = StackParameters(),
     *,
     vcpu: Annotated[str, Parameter(help=VCPU)] = "1",
-    workers: Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")] = "1,2",
+    workers: WorkerCounts = "1,2",
     limit: Annotated[
         Literal["yes", "no"], Parameter(help="Whether to search for the smallest memory limit; Docker only.")
     ] = "yes",
@@ -253,9 +254,7 @@ def web(
     web_host: Annotated[
         str, Parameter(help="Address to listen on; others than this machine's own ask for a password.")
     ] = "127.0.0.1",
-    processes: Annotated[
-        int, Parameter(validator=validators.Number(gte=0, lte=64), help="Locust worker processes; 0 for one in all.")
-    ] = 0,
+    processes: Annotated[int, within(0, 64, "Locust worker processes; 0 for one in all.")] = 0,
 ) -> None:
     """Bring a stack up with Locust's web UI on it, where others can be chosen, until Ctrl-C."""
     terminal, runtime = Terminal(), require_local(stack.parse_runtime())

@@ -1,13 +1,12 @@
 """Parameters that several measuring commands share, each group declared once."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
-from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime
 from common.cli.parameters import Format
 from common.conformance.wire import Endpoint
@@ -22,25 +21,27 @@ from common.tables import Form
 from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.plan import parse_duration, parse_stopping
-from loadtests.experiments.loadtest import DELAY_MS, USERS, WARMUP_S, WINDOW_S
+from loadtests.experiments.loadtest import USERS, WARMUP_S, WINDOW_S
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.registry import CLOSED, SCENARIOS
+from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.workloads import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
 
-FARGATE = frozenset(field.name for field in fields(FargateSettings))
 VCPUS = "vCPUs of servers, joined by commas, such as 0.25,0.5,1."
 
-Rounds = Annotated[
-    int, Parameter(validator=validators.Number(gte=1, lte=1000), help="Rounds of fresh servers, 1 to 1000.")
-]
-Users = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000), help="Connections, 1 to 10,000.")]
+
+def within(low: int, high: int, about: str) -> Parameter:
+    """Return the declaration of a number between two bounds."""
+    return Parameter(validator=validators.Number(gte=low, lte=high), help=about)
+
+
+Rounds = Annotated[int, within(1, 1000, "Rounds of fresh servers, 1 to 1000.")]
+ExactRounds = Annotated[int | None, within(1, 1000, "Exactly that many rounds, 1 to 1000.")]
+Users = Annotated[int, within(1, 10_000, "Connections, 1 to 10,000.")]
 Delay = Annotated[
     int,
-    Parameter(
-        validator=validators.Number(gte=0, lte=MAX_DELAY_MS),
-        help=f"Milliseconds that each request of sleep, mixed and sleepers waits, 0 to {MAX_DELAY_MS}.",
-    ),
+    within(0, MAX_DELAY_MS, f"Milliseconds that each request of sleep, mixed and sleepers waits, 0 to {MAX_DELAY_MS}."),
 ]
 Seed = Annotated[
     int | None, Parameter(validator=validators.Number(gte=0), help="Seed of the order; drawn unless given.")
@@ -133,7 +134,7 @@ class RepeatParameters:
 
     repeat: Annotated[
         int,
-        Parameter(validator=validators.Number(gte=1, lte=100), help="Whole runs, for intervals that hold across runs."),
+        within(1, 100, "Whole runs, for intervals that hold across runs."),
     ] = 1
     pause: Annotated[
         str | None, Parameter(help="Time between repeated runs, such as 10m; none unless it is given.")
@@ -194,9 +195,7 @@ class AnyLoadParameters(LoadParameters):
     tool: Annotated[str, Parameter(help="Load generator: locust, or wrk as a second opinion.")] = "locust"
     generator_workers: Annotated[
         int,
-        Parameter(
-            validator=validators.Number(gte=0, lte=1000), help="Locust worker processes; 0 for a single process."
-        ),
+        within(0, 1000, "Locust worker processes; 0 for a single process."),
     ] = 0
     design: Annotated[
         str,
@@ -253,9 +252,7 @@ class AnyLoadParameters(LoadParameters):
 class StoppingParameters:
     """The end of a load test."""
 
-    rounds: Annotated[
-        int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
-    ] = None
+    rounds: ExactRounds = None
     budget: Annotated[str | None, Parameter(help="Time for windows, such as 90s, 15m or 1h. Default: 6m.")] = None
     precision: Annotated[
         str | None, Parameter(help="Half-width of an interval at which its stack drops out, such as 2%.")

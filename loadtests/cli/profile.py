@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
@@ -14,10 +14,10 @@ from common.errors import UsageError
 from common.host.folders import require_writable, write_file
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
-from loadtests.campaign.loop import hold_machine
+from loadtests.campaign.loop import conclude, hold_machine
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.store import RESULTS
-from loadtests.cli.parameters import LoadParameters
+from loadtests.cli.parameters import LoadParameters, within
 from loadtests.cli.throughput import CompareSide
 from loadtests.experiments.compare import Side, both_candidates
 from loadtests.profiles import flame, sampling
@@ -33,9 +33,7 @@ def profile(
     a: CompareSide = "",
     b: CompareSide = "",
     load: LoadParameters = LoadParameters(),
-    seconds: Annotated[
-        int, Parameter(validator=validators.Number(gte=1, lte=60), help="Seconds of load, 1 to 60.")
-    ] = 5,
+    seconds: Annotated[int, within(1, 60, "Seconds of load, 1 to 60.")] = 5,
     out: Annotated[Path | None, Parameter(help="File to write instead of loadtests/results/profile.html.")] = None,
 ) -> None:
     """Show where a stack's Python code spends its time under load, or how A and B differ in that, as a flame graph."""
@@ -50,12 +48,7 @@ def profile(
         prepare(candidates, terminal.messages)
         profiles = [sampling.profile(candidate, setup) for candidate in candidates]
     write_file(file, flame.page(profiles))
-    for one in profiles:
-        for sentence in flame.words(one):
-            terminal.results.print(sentence, soft_wrap=True, markup=False)
-    if len(profiles) > 1:
-        for sentence in flame.difference(*profiles):
-            terminal.results.print(sentence, soft_wrap=True, markup=False)
+    conclude(flame.sentences(profiles), terminal)
     terminal.say(f"wrote {file}")
 
 

@@ -19,11 +19,11 @@ from common.console import Terminal
 from common.errors import UsageError
 from common.host.folders import write_file
 from common.host.machine import machine
-from common.records.figure import Figure
+from common.records.figure import Figure, Metric
 from common.records.files import DOCUMENTATION, SCHEMAS, documentation, schemas
 from common.tables import Form
 from common.words import canonical, counted
-from loadtests.board.bill import DEFAULT_UTILISATION, Question, bill_notes, bill_table, make_bill
+from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
 from loadtests.board.rows import board_rows, rows_notes, rows_table
@@ -32,10 +32,8 @@ from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
 from loadtests.registry import experiment_of
-from loadtests.site.badge import Badge, newest_rate, write_badge
-from loadtests.site.pages import write_site
-from loadtests.site.pictures import PICTURES, write_pictures
-from loadtests.site.published import published_runs
+from loadtests.site.pages import published_runs, write_site
+from loadtests.site.pictures import PICTURES, Badge, write_badge, write_pictures
 
 REPORT, SITE, BADGES = RESULTS / "report.html", RESULTS / "site", RESULTS / "badges"
 
@@ -83,7 +81,7 @@ def report(
     terminal = Terminal()
     sources, file = read_sources(select_folders(run, runs), terminal), out or REPORT
     write_file(file, page_text(make_page(sources, load_prices())))
-    terminal.results.print(f"wrote {file}", soft_wrap=True, markup=False)
+    terminal.results.print(f"wrote {file}", soft_wrap=True)
 
 
 def money(
@@ -152,8 +150,8 @@ def badge(
     runtime = stack.parse_runtime()
     candidate = stack.candidate(runtime)
     (subject,) = subjects_of([candidate], [], any_image=False)
-    known = [one for one in _figures(terminal) if one.subject == subject and one.conditions.scenario == "hello"]
-    figure = newest_rate(known)
+    known = [one for one in _figures(terminal) if one.subject == subject]
+    figure = newest(known, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)
     if figure is None:
         framework = shlex.quote(candidate.stack.framework.selector)
         raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={framework}")

@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import wraps
 from typing import Any, ParamSpec
 
 from common.aws.settings import FargateSettings
 from common.cli.parameters import changed_of, refuse_given
 from loadtests.campaign.resume import resume
-from loadtests.cli.parameters import FARGATE, RunParameters
+from loadtests.cli.parameters import RunParameters
 from loadtests.registry import experiment_of
 
 P = ParamSpec("P")
@@ -37,7 +38,7 @@ def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
     given, since a resumed run keeps its own.
     """
     fargate: FargateSettings | None = given.get("fargate")
-    allowed = {"resume", "format"} | (frozenset() if fargate is None else FARGATE)
+    allowed = {"resume", "format"} | (set() if fargate is None else {field.name for field in fields(fargate)})
     refuse_given(changed_of(command, given) - allowed, "RESUME= completes a run with its own parameters.")
     run: RunParameters = given["run"]
     assert run.resume is not None

@@ -74,13 +74,7 @@ def lacking(step: Step, rows: Sequence[BoardRow], is_current: Callable[[Figure],
 
 
 def _is_known(metric: Metric, row: BoardRow, is_current: Callable[[Figure], bool]) -> bool:
-    figure = {
-        Metric.COMPRESSED_BYTES: row.compressed,
-        Metric.START_S: row.start,
-        Metric.IDLE_BYTES: row.idle,
-        Metric.REQUESTS_PER_CPU_S: row.rate,
-        Metric.P99_S: row.p99,
-    }[metric]
+    figure = row.measured[metric]
     return figure is not None and not row.is_outdated(figure) and is_current(figure)
 
 

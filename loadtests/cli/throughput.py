@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
@@ -39,11 +39,13 @@ from loadtests.campaign.plan import parse_share, parse_stopping
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.parameters import (
     AnyLoadParameters,
+    ExactRounds,
     GuestParameters,
     LoadParameters,
     RepeatParameters,
     RunParameters,
     StoppingParameters,
+    within,
 )
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.compare import STACK, Side, begin_compare, compare_runs, slower_than_allowed
@@ -144,9 +146,7 @@ def compare(
     runtime: Annotated[str, Parameter(help="process, docker, or auto: docker for sides that name an image.")] = "auto",
     size: SizeParameters = SizeParameters(),
     load: LoadParameters = LoadParameters(),
-    rounds: Annotated[
-        int | None, Parameter(validator=validators.Number(gte=1, lte=1000), help="Exactly that many rounds, 1 to 1000.")
-    ] = None,
+    rounds: ExactRounds = None,
     budget: Annotated[
         str | None, Parameter(help=f"Time for windows, such as 90s or 15m. Default: {COMPARE_BUDGET}.")
     ] = None,
@@ -209,9 +209,7 @@ def history(
     stopping: StoppingParameters = StoppingParameters(),
     run: RunParameters = RunParameters(),
     *,
-    last: Annotated[
-        int, Parameter(validator=validators.Number(gte=2, lte=20), help="How many minor versions, 2 to 20.")
-    ] = 5,
+    last: Annotated[int, within(2, 20, "How many minor versions, 2 to 20.")] = 5,
 ) -> None:
     """Compare the newest release of each of a framework's last minor versions, and say which changed its speed."""
     terminal, runtime = run.terminal(), require_local(stack.parse_runtime())

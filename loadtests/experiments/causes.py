@@ -1,5 +1,6 @@
 """``make causes``: one stack under different conditions, one thing changed at a time."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
@@ -24,8 +25,8 @@ from loadtests.experiments.latency import (
     traffic_visits,
 )
 from loadtests.reports import causes as report
+from loadtests.reports.formatting import MB
 
-MB = 1024**2
 FEW = opened(Rate(rps=20), 5.0)
 """An arrival rate at which a server is mostly idle, as for a single visitor."""
 CALM = (FEW, closed(1, 1.5))
@@ -77,7 +78,12 @@ def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:
     """Return the stack at the sizes of the 2019 report, and then with one change each."""
     plain = {vcpu: _point(stack, vcpu) for vcpu in PLAIN_VCPUS}
     sizes = [
-        _resized(replace(_point(stack, vcpu), name=f"{stack} {vcpu:g} vCPU {mb} MB", traffic=list(BUSY)), mb * MB)
+        replace(
+            point := _point(stack, vcpu),
+            name=f"{stack} {vcpu:g} vCPU {mb} MB",
+            size=dataclasses.replace(point.size, memory_bytes=mb * MB),
+            traffic=list(BUSY),
+        )
         for vcpu, mb in ((0.25, 512), (0.25, 1024), (0.5, 1024), (1.0, 2048))
     ]
     small = plain[PLAIN_VCPUS[0]]
@@ -98,10 +104,6 @@ def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:
             for one in plain.values()
         ),
     ]
-
-
-def _resized(one: Point, memory_bytes: int) -> Point:
-    return replace(one, size=Size(vcpu=one.size.vcpu, memory_bytes=memory_bytes, worker_count=one.size.worker_count))
 
 
 def _point(stack: str, vcpu: float) -> Point:

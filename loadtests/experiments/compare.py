@@ -29,11 +29,11 @@ from common.records.window import Window
 from common.runtimes.candidates import Candidate, process_candidate
 from common.words import one_of
 from loadtests.analysis import outcome
-from loadtests.analysis.across_runs import RecordedRun, across_runs
+from loadtests.analysis.across_runs import across_runs
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit
-from loadtests.campaign.store import RESULTS, RunFolder, is_run_folder, misfits_named
-from loadtests.experiments.loadtest import LoadTest, why_unfinished, windows_of
+from loadtests.campaign.store import RunFolder, misfits_named, run_folder
+from loadtests.experiments.loadtest import LoadTest, read_load_test, why_unfinished
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.visits.fresh_servers import measure_together
 
@@ -60,9 +60,8 @@ class Side:
     @classmethod
     def parse(cls, text: str, variable: str) -> "Side":
         """Return the side that ``A=`` or ``B=`` names; ``UsageError`` if it is unknown."""
-        for folder in (RESULTS / text, Path(text)):
-            if text and is_run_folder(folder):
-                return cls(text=text, variable=variable, run=_load_test(RunFolder(folder=folder), f"{variable}={text}"))
+        if (folder := run_folder(text)) is not None:
+            return cls(text=text, variable=variable, run=_load_test(folder, f"{variable}={text}"))
         if text.startswith((".", "/", "~")):
             return cls(text=text, variable=variable, source=_folder(text, variable))
         match = re.fullmatch(r"([^+@:]+)(?:@([^:]+?))?(?:\+([^+:/]+))?(?::(.+))?", text)
@@ -253,7 +252,7 @@ def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[tuple[Pair,
 
     ``UsageError`` as ``across_runs``.
     """
-    first, second = _recorded(a), _recorded(b)
+    first, second = read_load_test(a), read_load_test(b)
     with misfits_named(b.folder):
         return across_runs(first, second, margin)
 
@@ -265,11 +264,3 @@ def slower_than_allowed(pairs: Sequence[Pair], limit: float | None) -> FailedErr
     worst = max(slower, key=outcome.slower_by)
     slower_by = outcome.slower_by(worst)
     return FailedError(f"{worst.b} is slower by at least {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows.")
-
-
-def _recorded(folder: RunFolder) -> RecordedRun:
-    run, visits = folder.run(), folder.visits()
-    assert isinstance(run, LoadRun)
-    with misfits_named(folder.folder):
-        summary = LoadTest(run).summarise(visits)
-    return RecordedRun(run=run, windows=windows_of(visits), summary=summary)

@@ -24,6 +24,7 @@ from common.runtimes.candidates import Candidate
 from common.runtimes.fargate import START_DEADLINE_S
 from common.runtimes.preparation import PlannedServer, print_dry_run, require_contrast, require_pushed, sweep
 from common.words import counted
+from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -79,7 +80,14 @@ class Variant:
 
 
 class TaskStarts(Experiment[FargateRun, FargateSummary]):
-    """Starts of tasks: a round starts one task of each cell."""
+    """Starts of tasks, of which a round starts one of each cell: every stack at every size, or one factor varied."""
+
+    command = "experiment"
+
+    def __init__(self, run: FargateRun) -> None:
+        super().__init__(run)
+        if run.name == STARTUP:
+            self.command = "startup"
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
@@ -149,19 +157,7 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
         ]
 
     def _nonconforming(self) -> list[FargateCell]:
-        return [cell for cell in self.run.cells if cell.stack.conformance and cell.stack.conformance.failed]
-
-
-class FargateStartup(TaskStarts):
-    """Every stack at every size."""
-
-    command = "startup"
-
-
-class FactorExperiment(TaskStarts):
-    """One factor, everything else held constant."""
-
-    command = "experiment"
+        return [cell for cell in self.run.cells if not conforms(cell.stack)]
 
 
 Begin = Callable[[RunIdentity], tuple[TaskStarts, dict[str, Candidate]]]
@@ -177,7 +173,7 @@ def begin_fargate_startup(
         require_some_conforming(candidates, outcomes)
         made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
         run = _run(STARTUP, startup_variants(list(made.values()), sizes, outcomes), identity, tasks)
-        return FargateStartup(run), made
+        return TaskStarts(run), made
 
     return begin
 
@@ -187,7 +183,7 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
 
     ``UsageError`` if an image is missing or the networks do not differ.
     """
-    say = partial(messages.print, soft_wrap=True, markup=False)
+    say = partial(messages.print, soft_wrap=True)
     settings = settings_of(variant.candidate for variant in variants)
 
     def begin(identity: RunIdentity) -> tuple[TaskStarts, dict[str, Candidate]]:
@@ -196,7 +192,7 @@ def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, mes
         sweep(settings, say)
         subjects = {variant.candidate.name: variant.candidate for variant in variants}
         require_pushed(settings, subjects.values())
-        return FactorExperiment(_run(factor, variants, identity, tasks)), subjects
+        return TaskStarts(_run(factor, variants, identity, tasks)), subjects
 
     return begin
 
@@ -213,7 +209,7 @@ def approve_starts(
     suites = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in conformance]
     starts = [(variant.size, START_DEADLINE_S + SETTLE_S) for variant in variants] * tasks
     suite_tasks = [(with_minimum_memory(SIZE), START_DEADLINE_S + LONGEST_S) for _ in suites]
-    settings.budget.approve([*suite_tasks, *starts], partial(messages.print, soft_wrap=True, markup=False))
+    settings.budget.approve([*suite_tasks, *starts], partial(messages.print, soft_wrap=True))
     if settings.dry_run:
         print_dry_run(suites)
         _rehearse(variants, tasks, messages)

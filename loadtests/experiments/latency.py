@@ -26,8 +26,9 @@ from common.records.summary import Verdict
 from common.runtimes.candidates import Candidate
 from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
 from common.runtimes.preparation import PlannedServer
-from common.words import counted
+from common.words import counted, parse_decimal
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
+from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -51,7 +52,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
-        conforming = {cell.name for cell in self.run.cells if cell.conformance is None or not cell.conformance.failed}
+        conforming = {cell.name for cell in self.run.cells if conforms(cell)}
         names = [point.name for point in self.run.points if point.missing is None and point.stack in conforming]
         return remaining_of(planned_visits(TrafficVisit, names, self.run.rounds, self.run.seed), visits)
 
@@ -176,7 +177,7 @@ def nginx_cells(runtime: Runtime, messages: Console) -> list[Cell]:
     """Return the cell of nginx, the floor of all response times; without nginx, print why and return none."""
     reason = "it would be this machine's, not Fargate's" if runtime is Runtime.FARGATE else why_no_nginx()
     if reason is not None:
-        messages.print(f"nginx is left out: {reason}", soft_wrap=True, markup=False)
+        messages.print(f"nginx is left out: {reason}", soft_wrap=True)
         return []
     return [prepare_nginx(docker=runtime is Runtime.DOCKER).cell()]
 
@@ -290,7 +291,7 @@ def _on_fargate(point: Point, setup: Setup) -> Point:
 
 def _vcpu(text: str) -> float:
     try:
-        vcpu = float(text)
+        vcpu = parse_decimal(text.strip())
     except ValueError:
         vcpu = 0.0
     if not SMALLEST_VCPU <= vcpu <= MOST_VCPU:

@@ -1,9 +1,8 @@
 """``make loadtest``: every stack on a fresh server in every round, until all pairs are decided or time is up."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -17,19 +16,20 @@ from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
 from common.records.load import LoadSpec
-from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
+from common.records.run import Cell, Design, LoadRun, Stopping
 from common.records.schema import Visit
-from common.records.summary import Decision, DropReason, Pair, Summary, Verdict
+from common.records.summary import Decision, Pair, Summary, Verdict
 from common.records.window import Canary, Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
+from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.comparison import looks_of
-from loadtests.analysis.dropping import TERMINAL_VERDICTS, conforming, dropouts, dropping, pairs_of, ranks
+from loadtests.analysis.dropping import TERMINAL_VERDICTS, pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
 from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
-from loadtests.campaign.plan import FEWEST_TO_RANK, PlannedVisit, round_order
+from loadtests.campaign.plan import FEWEST_TO_RANK, PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.reports import throughput as report
 from loadtests.reports.throughput_notes import notes
@@ -41,8 +41,7 @@ from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
 WARMUP_S = 1.0
 WINDOW_S = 2.0
 USERS = 16
-DELAY_MS = 100
-"""The defaults of ``USERS=`` and ``DELAY=``."""
+"""The default of ``USERS=``."""
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
 TOGETHER = frozenset({Design.SLICED, Design.DUET})
@@ -57,8 +56,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
-        """Replay the decisions of all rounds, and return what remains of the current one."""
-        run, position = self.run, _walk(self.run, visits)
+        run, position = self.run, progress(self.run, visits)
         if not position.todo:
             return Remaining(batch=(), completion_reason=position.completion_reason, count=0, left_s=0.0)
         batch = position.todo if run.design in TOGETHER else position.todo[:1]
@@ -66,7 +64,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         most = len(position.todo) + len(position.active) * (run.rounds - first.round)
         fewest = len(position.todo) + len(position.active) * max(0, run.stopping.fewest_rounds - first.round)
         return Remaining(
-            batch=batch, completion_reason="", count=most, left_s=_left_s(run, visits, most=most, fewest=fewest)
+            batch=batch, completion_reason="", count=most, left_s=time_left_s(run, visits, most=most, fewest=fewest)
         )
 
     @override
@@ -143,13 +141,13 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         windows = windows_of(visits)
         if self.run.design not in TOGETHER or not windows:
             return 0
-        latest, todo = windows[-1].round, _walk(self.run, windows).todo
+        latest, todo = windows[-1].round, progress(self.run, windows).todo
         return sum(window.round == latest for window in windows) if todo and todo[0].round == latest else 0
 
     @override
     def table_so_far(self, visits: Sequence[Visit]) -> RenderableType | None:
         windows = windows_of(visits)
-        active = _walk(self.run, visits).active
+        active = progress(self.run, visits).active
         return report.table_so_far(self.run, windows, pairs_at_look(self.run, windows), active)
 
     @override
@@ -159,7 +157,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         undecided = sum(pair.decision is Decision.UNDECIDED for pair in pairs or ())
         seen = f"{undecided} of {len(pairs)} pairs undecided at the latest look, " if pairs else ""
         left = f", at most {format_clock(remaining.left_s)} left" if remaining.left_s else ""
-        active = _walk(self.run, visits).active
+        active = progress(self.run, visits).active
         return f"round {windows[-1].round}: {seen}{counted(len(active), 'cell')} still in{left}"
 
 
@@ -177,7 +175,8 @@ def begin_loadtest(
     """Return the function that prepares a load test; candidates that fail the contract get no windows."""
 
     def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
-        outcomes = conform_all(candidates, messages, _check(load))
+        check = partial(answer_requests, requests=load.requests) if load.requests else conform
+        outcomes = conform_all(candidates, messages, check)
         cells = cells_of(candidates, outcomes)
         load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
         sliced = design is Design.SLICED
@@ -194,11 +193,6 @@ def begin_loadtest(
         return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 
     return begin
-
-
-def _check(load: LoadSpec) -> Callable[[Candidate], Conformance]:
-    """Return what a candidate is held to before it is loaded: the contract, or the user's own requests."""
-    return partial(answer_requests, requests=load.requests) if load.requests else conform
 
 
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
@@ -220,6 +214,14 @@ def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
     )
 
 
+def read_load_test(folder: RunFolder) -> RecordedRun:
+    """Return a load test with its windows, and its summary computed from its visits."""
+    run, visits = folder.run(), folder.visits()
+    assert isinstance(run, LoadRun)
+    with misfits_named(folder.folder):
+        return RecordedRun(run=run, windows=windows_of(visits), summary=LoadTest(run).summarise(visits))
+
+
 def why_unfinished(folder: RunFolder) -> str | None:
     """Return why the load test in a folder is not a finished one, with what to run; ``None`` if it is.
 
@@ -236,86 +238,8 @@ def why_unfinished(folder: RunFolder) -> str | None:
     return f"it was interrupted. Run: make loadtest{'' if folder.is_old else f' RESUME={folder.name}'}"
 
 
-def windows_of(visits: Sequence[Visit]) -> list[Window]:
-    """Return the windows among the visits."""
-    return [visit for visit in visits if isinstance(visit, Window)]
-
-
 def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] | None:
     """Return every pair as of the latest look; ``None`` before the first one."""
     made = max((window.round for window in windows), default=0)
     latest = max((look for look in looks_of(run) if look <= made), default=0)
     return pairs_of(run, [window for window in windows if window.round <= latest]) if latest else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Position:
-    """The progress of a run."""
-
-    todo: tuple[PlannedVisit, ...]
-    """The remaining visits of the current round, or those of the next one; empty once the run is over."""
-    completion_reason: str
-    active: tuple[str, ...]
-    """The cells that have not dropped out."""
-
-
-def _walk(run: LoadRun, visits: Sequence[Visit]) -> _Position:
-    active = conforming(run)
-    for number in range(1, run.rounds + 1):
-        before = [visit for visit in visits if visit.round < number]
-        dropped = dropping(run, active, windows_of(before), number - 1)
-        active = tuple(name for name in active if name not in dropped)
-        if reason := _completion_reason(run, active, before, number):
-            return _Position(todo=(), completion_reason=reason, active=active)
-        made = {window.cell for window in windows_of(visits) if window.round == number}
-        order = round_order(Window, conforming(run), number, run.seed)
-        if todo := tuple(one for one in order if one.cell in active and one.cell not in made):
-            return _Position(todo=todo, completion_reason="", active=active)
-    return _Position(todo=(), completion_reason=f"{counted(run.rounds, 'round')} measured", active=active)
-
-
-def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[Visit], number: int) -> str:
-    """Return why round ``number`` does not begin; empty if it does."""
-    windows = windows_of(before)
-    if len(active) < (1 if ranks(run) else 2):  # a comparison needs both of its sides
-        return _why_over(run, windows, number - 1)
-    if run.stopping.budget_s is None or number <= run.stopping.fewest_rounds:
-        return ""
-    spent_s = _spent_s(before)
-    next_s = spent_s / len(windows) * len(active)
-    if spent_s + next_s <= run.stopping.budget_s:
-        return ""
-    return f"another round of about {next_s:.0f} s does not fit into the {run.stopping.budget_s:.0f} s of BUDGET"
-
-
-def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
-    if not windows:
-        return "no stack can be measured"
-    if run.stopping.precision:
-        if all(one.reason is DropReason.FAILED for one in dropouts(run, windows).values()):
-            return f"no stack is left that can be measured after {counted(made, 'round')}"
-        narrow = f"every sound stack's interval was within {run.stopping.precision:.1%} when it dropped out"
-        return f"{narrow}; {counted(made, 'round')} measured"
-    found = pairs_of(run, windows)
-    if not found:
-        return f"no two stacks can be compared after {counted(made, 'round')}"
-    if not (undecided := sum(pair.decision is Decision.UNDECIDED for pair in found)):
-        return f"every pair is resolved after {counted(made, 'round')}"
-    left = f"{counted(run.rounds - made, 'more round')} would hardly decide any of them"
-    return f"{undecided} of {len(found)} pairs are undecided after {counted(made, 'round')}, and {left}"
-
-
-def _left_s(run: LoadRun, visits: Sequence[Visit], *, most: int, fewest: int) -> float | None:
-    """Return the time for ``most`` windows, limited by the budget, but at least the time for the ``fewest``."""
-    windows = windows_of(visits)
-    if not windows:
-        return None
-    spent_s = _spent_s(visits)
-    window_s = spent_s / len(windows)
-    if run.stopping.budget_s is None:
-        return most * window_s
-    return min(most * window_s, max(fewest * window_s, run.stopping.budget_s - spent_s))
-
-
-def _spent_s(visits: Sequence[Visit]) -> float:
-    return sum(visit.took_s or 0.0 for visit in visits)

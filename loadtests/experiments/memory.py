@@ -17,6 +17,7 @@ from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.words import counted
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
+from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -42,7 +43,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
         run = self.run
-        cells = [cell.name for cell in run.cells if not (cell.stack.conformance and cell.stack.conformance.failed)]
+        cells = [cell.name for cell in run.cells if conforms(cell.stack)]
         searched = [name for name in limited(run) if name in cells]
         limits = [
             PlannedVisit(kind=LimitVisit, round=run.rounds, position=len(cells) + position, cell=name)

@@ -21,6 +21,7 @@ from common.registries import local
 from common.runtimes.candidates import Candidate
 from common.words import select
 from loadtests.analysis.dropping import TERMINAL_VERDICTS
+from loadtests.analysis.values import conforms
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
@@ -41,7 +42,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
         run = self.run
-        starts = [cell.name for cell in run.cells if not (cell.stack.conformance and cell.stack.conformance.failed)]
+        starts = [cell.name for cell in run.cells if conforms(cell.stack)]
         planned = [
             *planned_visits(Start, starts, run.rounds, run.seed),
             *planned_visits(Pull, [cell.name for cell in run.pulls], run.rounds, run.seed),
@@ -64,7 +65,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
                 if not pullers:
                     messages.print("pushing images into a registry and starting an empty engine for the pulls")
                     images = dict.fromkeys(cell.image for cell in self.run.pulls)
-                    pullers.append(stack.enter_context(puller(iter(images))))
+                    pullers.append(stack.enter_context(puller(images)))
                 return [pullers[0].measure(planned.record(Pull, self.run.id), links[planned.cell])]
 
             yield visit

@@ -104,7 +104,6 @@ def _points(
     messages.print(
         f"{plain.stack} at {plain.size.vcpu:g} vCPU: response times are compared at {rate_rps:,.0f} req/s",
         soft_wrap=True,
-        markup=False,
     )
     traffic = (closed(CONNECTIONS), opened(Rate(rps=round(rate_rps))))
     return [point(plain.stack, Size(vcpu=plain.size.vcpu, worker_count=count), traffic, runtime) for count in counts]

@@ -7,7 +7,6 @@ runs, so start-up is not included.
 
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -39,12 +38,7 @@ CONNECTIONS = (16, 64)
 WARMUP_S = 1.0
 REPORTED_AFTER_S = 1.0
 """How long a generator's exit status is waited for once its processes are gone."""
-LOCUST_CLIENTS = (
-    sys.executable,
-    "-m",
-    "locust",
-    f"--locustfile={ROOT / 'loadtests' / 'generator' / 'locust_clients.py'}",
-)
+LOCUST_CLIENTS = (*LOCUST[:-1], f"--locustfile={ROOT / 'loadtests' / 'generator' / 'locust_clients.py'}")
 
 CommandLine = Callable[[str, int], list[str]]
 """Returns a command line that runs until it is stopped, for a base URL and a number of connections."""

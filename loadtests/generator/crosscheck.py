@@ -13,7 +13,7 @@ from common.conformance.candidates import conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError
 from common.records.experiments.generator import CrosscheckSummary
 from common.records.load import LoadSpec
-from common.records.run import Cell, CrosscheckRun, Design
+from common.records.run import Cell, CrosscheckRun, Design, Stopping
 from common.records.schema import Visit
 from common.records.window import Window
 from common.runtimes.candidates import Candidate, candidate_from_cell
@@ -21,7 +21,7 @@ from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, expected_s
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields, setup_for
-from loadtests.campaign.plan import PlannedVisit, exactly, round_order
+from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.reports import generator as report
 from loadtests.visits.fresh_servers import measure_windows
 
@@ -116,7 +116,7 @@ def begin_crosscheck(
         run = CrosscheckRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             design=Design.ALTERNATION,
-            stopping=exactly(rounds),
+            stopping=Stopping(fewest_rounds=rounds),
             setup=setup_for(replace(load, warmup_s=WARMUP_S, window_s=WINDOW_S), size, runtime),
             cells=cells,
             turns=TURNS,

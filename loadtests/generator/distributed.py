@@ -38,8 +38,8 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remain
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.reports import generator as report
-from loadtests.scenarios.registry import SCENARIOS
-from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s
+from loadtests.scenarios.workloads import SCENARIOS
+from loadtests.windows.by_locust import LOCUST, isolated_locust, longest_s, window_command
 from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOOK_EVERY_S = 0.2
@@ -107,7 +107,6 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
             messages.print(
                 f"waiting at {bind} for {expected}; on each machine: make worker MASTER={join}",
                 soft_wrap=True,
-                markup=False,
             )
             window = planned.record(Window, self.run.id)
             return [replace(window, load=_lead(self.run, bind, self.patience_s))]
@@ -172,7 +171,7 @@ def _is_http(url: str) -> bool:
 
 def follow(master: Address, workers: int, patience_s: float, messages: Console) -> None:
     """Join ``master`` with worker processes once it listens, and end when it does; ``FailedError`` if it never does."""
-    messages.print(f"joining {master}", markup=False)
+    messages.print(f"joining {master}")
     deadline_s = time.monotonic() + patience_s
     while not master.listens():
         if time.monotonic() > deadline_s:
@@ -202,13 +201,6 @@ def _lead(run: DistributedRun, bind: Address, patience_s: float) -> Load:
 def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) -> list[str]:
     load = run.setup.load
     options: dict[str, object] = {
-        "host": run.url,
-        "users": load.users,
-        "spawn-rate": load.users,
-        "delay-ms": load.delay_ms,
-        "warmup-s": load.warmup_s,
-        "window-s": load.window_s,
-        "window-file": file,
         "master-bind-host": bind.host,
         "master-bind-port": bind.port,
         "expect-workers": run.workers,
@@ -216,8 +208,7 @@ def _command(run: DistributedRun, bind: Address, patience_s: float, file: Path) 
     }
     if load.rate is not None:
         options["rate"] = load.rate
-    line = [*LOCUST, "--master", "--headless", "--only-summary", *(f"--{name}={of}" for name, of in options.items())]
-    return [*line, SCENARIOS[load.scenario].__name__]
+    return [*window_command(run.url, load, file, options), "--master", SCENARIOS[load.scenario].__name__]
 
 
 def _logged_error(locust: Program) -> str:

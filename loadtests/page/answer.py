@@ -75,7 +75,7 @@ def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
 
 def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
     if floors := [row for row in ranked if row.floor and row.rank and row.rank.first == 1]:
-        are = _has(floors, "is", "are")
+        are = "is" if len(floors) == 1 else "are"
         yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
 
 
@@ -89,10 +89,17 @@ def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[st
 
 
 def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    """Yield how far the other frameworks are behind."""
+    """Yield the smallest lead over another framework that was decided, and the largest."""
     leaders, beaten = _leaders_and_beaten(ranked, test)
-    if leaders and beaten:
-        yield from _lead_over_the_next(leaders[0], beaten, test)
+    if not leaders:
+        return
+    leader = leaders[0]
+    decided = [pair for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if better_of(pair) == leader.cell]
+    behind = {_worse(pair): pair for pair in decided}
+    shown = [row for row in beaten if row.cell in behind]
+    for row in [*shown[:1], *shown[1:][-1:]]:
+        times = _times(behind[row.cell], leader.cell)
+        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}{test.under}."
 
 
 def _leaders_and_beaten(ranked: Sequence[StackRow], test: LoadTest) -> tuple[list[StackRow], list[StackRow]]:
@@ -101,16 +108,6 @@ def _leaders_and_beaten(ranked: Sequence[StackRow], test: LoadTest) -> tuple[lis
     names = {row.cell for row in rows}
     beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
     return [row for row in rows if row.cell not in beaten], [row for row in rows if row.cell in beaten]
-
-
-def _lead_over_the_next(leader: StackRow, others: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    """Yield the smallest lead that was decided, and the largest."""
-    decided = [pair for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if better_of(pair) == leader.cell]
-    behind = {_worse(pair): pair for pair in decided}
-    shown = [row for row in others if row.cell in behind]
-    for row in [*shown[:1], *shown[1:][-1:]]:
-        times = _times(behind[row.cell], leader.cell)
-        yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}{test.under}."
 
 
 def _times(pair: Pair, better: str) -> str:
@@ -206,7 +203,3 @@ def _names(rows: Sequence[StackRow]) -> str:
     if more > 0:
         return f"{', '.join(shown)} and {more} more"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _has(rows: Sequence[StackRow], one: str, many: str) -> str:
-    return one if len(rows) == 1 else many

@@ -7,11 +7,8 @@ from common.records.figure import Figure
 from common.records.summary import Interval
 from loadtests.board.bill import dollars
 from loadtests.board.rows import BoardRow
-from loadtests.reports.formatting import MB, MS_PER_S
+from loadtests.reports.formatting import BYTES_PER_MB, MB, MS_PER_S, US_PER_S
 from loadtests.statistics.intervals import scaled
-
-US_PER_S = 1e6
-BYTES_PER_MB = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

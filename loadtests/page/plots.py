@@ -8,9 +8,9 @@ from markupsafe import Markup
 from common.records.summary import Interval
 from common.words import counted
 from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
-from loadtests.page.columns import BY_KEY, US_PER_S
+from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow
-from loadtests.reports.formatting import MISSING
+from loadtests.reports.formatting import MISSING, US_PER_S, limits
 
 MOST = 40
 """More rows than this do not fit one picture; the table has them all."""
@@ -76,7 +76,7 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
         caption=caption + cut(len(known), MOST),
         svg=dots(title, _spoken(marks, column.text), marks, axis),
         headings=("stack", column.heading, "95 % interval"),
-        rows=[(label(row, page), column.text(row.values[key].estimate), _bounds(row.values[key], column.text))
+        rows=[(label(row, page), column.text(row.values[key].estimate), limits(row.values[key], column.text))
               for row in known],
         keys=_keys(known),
     )  # fmt: skip
@@ -113,7 +113,7 @@ def _cost_line(row: StackRow, page: Page) -> tuple[str, ...]:
     server, *framework = (show(size) for _, size in _cost_parts(row))
     if row.floor:
         return label(row, page), server, MISSING, MISSING
-    return label(row, page), server, *framework, _bounds(row.values["over"], show)
+    return label(row, page), server, *framework, limits(row.values["over"], show)
 
 
 def _cost(row: StackRow) -> float:
@@ -174,10 +174,6 @@ def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
 def cut(count: int, most: int) -> str:
     """Return the sentence that a caption ends with if only the first ``most`` of some marks are drawn."""
     return f" Only the first {most} of {count} are drawn; the report's tables have them all." if count > most else ""
-
-
-def _bounds(value: Interval, show: Callable[[float], str]) -> str:
-    return MISSING if value.low is None or value.high is None else f"{show(value.low)} to {show(value.high)}"
 
 
 def _spoken(marks: Sequence[Dot], show: Callable[[float], str]) -> str:

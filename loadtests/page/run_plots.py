@@ -21,7 +21,7 @@ from loadtests.page.plots import (
     sizes_and_rates,
 )
 from loadtests.page.sources import Source
-from loadtests.reports.formatting import MISSING, MS_PER_S, number, share, with_bounds
+from loadtests.reports.formatting import MS_PER_S, bounds, estimate, number, share, with_bounds
 from loadtests.users import histogram
 
 MOST_CURVES = 12
@@ -161,15 +161,15 @@ def worker_counts(page: Page) -> Plot | None:
     source = next(iter(page.sources.of(WorkersRun)), None)
     if source is None or not isinstance(source.summary, LatencySummary) or not source.summary.advice:
         return None
-    marks = [
-        Dot(label=f"{advice.vcpu:g} vCPU, {counted(other.workers, 'worker')}", value=ratio.estimate, low=ratio.low,
-            high=ratio.high)
+    ratios = {
+        f"{advice.vcpu:g} vCPU, {counted(other.workers, 'worker')}": ratio
         for advice in source.summary.advice
         for other in advice.others
         if (ratio := other.throughput_ratio) is not None
-    ]  # fmt: skip
-    if not marks:
+    }
+    if not ratios:
         return None
+    marks = [Dot(label=name, value=one.estimate, low=one.low, high=one.high) for name, one in ratios.items()]
     title = "Workers against vCPU"
     best = "; ".join(f"{one.vcpu:g} vCPU: {one.workers}" for one in source.summary.advice)
     return Plot(
@@ -178,9 +178,5 @@ def worker_counts(page: Page) -> Plot | None:
         caption=f"Capacity relative to the recommended number of workers, which is {best}.",
         svg=dots(title, best, marks, Axis(label="ratio to the recommended number of workers", zero=True)),
         headings=("size and workers", "ratio", "95 % interval"),
-        rows=[(one.label, f"{one.value:.3f}", _limits(one)) for one in marks],
+        rows=[(name, estimate(one, digits=3), bounds(one, digits=3)) for name, one in ratios.items()],
     )
-
-
-def _limits(mark: Dot) -> str:
-    return MISSING if mark.low is None or mark.high is None else f"{mark.low:.3f} to {mark.high:.3f}"

@@ -1,7 +1,7 @@
 """The runs that a page is made from, each read once and summarised anew from its visits."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_valid
-from loadtests.board.rows import SCENARIO
+from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 from loadtests.registry import experiment_of
 from loadtests.reports import throughput
@@ -62,7 +62,7 @@ class Sources:
     """The runs of one page, the newest first, all of one machine."""
 
     runs: Sequence[Source]
-    left_out: Sequence[str] = field(default=())
+    left_out: Sequence[str] = ()
     """Sentences about runs that were asked for and are not on the page."""
 
     @cached_property

@@ -20,14 +20,15 @@ from common.records.summary import DropReason
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import by_cell, requests_per_cpu_s
-from loadtests.board.rows import SCENARIO
-from loadtests.experiments.loadtest import DELAY_MS, USERS
+from loadtests.board.bill import SCENARIO
+from loadtests.experiments.loadtest import USERS
 from loadtests.page.charts import Scale, fitted, line, picture, text
-from loadtests.page.columns import BYTES_PER_MB
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
+from loadtests.reports.formatting import BYTES_PER_MB
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.workloads import SCENARIOS
 
 DROPPED = {
     DropReason.RESOLVED: "each of its pairs was decided",

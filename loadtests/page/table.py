@@ -8,7 +8,7 @@ from common.records.summary import Decision, Interval
 from loadtests.page.columns import BY_KEY, COLUMNS, Column
 from loadtests.page.model import Page, RankRange, StackRow
 from loadtests.page.stacks import part_id
-from loadtests.reports.formatting import MISSING
+from loadtests.reports.formatting import MISSING, limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +110,8 @@ def _rounded(ratio: Interval) -> list[float | None]:
 
 def value_texts(row: StackRow, key: str) -> tuple[str, str]:
     """Return a figure and its interval as texts."""
-    value, column = row.values.get(key), BY_KEY[key]
-    if value is None:
-        return MISSING, MISSING
-    bounds = (
-        MISSING if value.low is None or value.high is None else f"{column.text(value.low)} to {column.text(value.high)}"
-    )
-    return column.text(value.estimate), bounds
+    value, show = row.values.get(key), BY_KEY[key].text
+    return MISSING if value is None else show(value.estimate), limits(value, show)
 
 
 def _table_row(page: Page, row: StackRow, most: Mapping[str, float], names: Mapping[str, str]) -> TableRow:

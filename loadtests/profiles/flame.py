@@ -1,15 +1,14 @@
 """A flame graph as one self-contained page. Pure."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from markupsafe import Markup
 
 from loadtests.page.writing import style, style_file, templates
-from loadtests.profiles.owners import MEANING, Owner, Profile
-from loadtests.profiles.samples import Frame, Node, merged, self_samples
+from loadtests.profiles.owners import MEANING, CallStack, Frame, Owner, Profile, self_samples
 
 WIDTH, ROW_HEIGHT, CHARACTER, MARGINS = 1200.0, 17, 6.6, 6
 """In the picture's own units: its width, the height of a function, the width of a letter, the space beside a name."""
@@ -38,6 +37,15 @@ class Bar:
     kind: str
 
 
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """A function, reached by one path of callers."""
+
+    frame: Frame
+    samples: int = 0
+    callees: dict[Frame, "Node"] = field(default_factory=dict)
+
+
 def words(profile: Profile) -> Iterator[str]:
     """Yield whose code the server's Python time is spent in."""
     shares = profile.owners.shares(profile.stacks)
@@ -52,20 +60,26 @@ def difference(a: Profile, b: Profile) -> Iterator[str]:
     yield f"From {a.name} to {b.name}, as shares of each one's own time: {', '.join(parts)}."
 
 
+def sentences(profiles: Sequence[Profile]) -> Iterator[str]:
+    """Yield whose code the time of one profile is spent in, or of two and how they differ."""
+    for one in profiles:
+        yield from words(one)
+    if len(profiles) > 1:
+        yield from difference(profiles[0], profiles[-1])
+
+
 def page(profiles: Sequence[Profile]) -> str:
     """Return the page of one profile, or of two: the second one's graph then shows what differs from the first."""
     first, last = profiles[0], profiles[-1]
-    sentences = [sentence for one in profiles for sentence in words(one)]
     graphs = [(first.name, _bars(first, None))]
     if first is not last:
-        sentences += difference(first, last)
         graphs.append((f"{last.name}, against {first.name}", _bars(last, first)))
     return templates().get_template("flame.html").render(
         title=" and ".join(one.name for one in profiles),
         about="Where Python API frameworks spend their CPU time under load",
         style=Markup(style()),  # noqa: S704 -- a file of ours
         script=Markup(style_file("flame.js")),  # noqa: S704 -- a file of ours
-        sentences=sentences,
+        sentences=list(sentences(profiles)),
         graphs=[(name, bars, max(bar.y for bar in bars) + ROW_HEIGHT) for name, bars in graphs],
         width=WIDTH,
         row_height=ROW_HEIGHT,
@@ -89,6 +103,18 @@ def _bars(profile: Profile, against: Profile | None) -> list[Bar]:
         return "more" if share > before else "less"
 
     return list(_drawn(profile, changed))
+
+
+def merged(stacks: Iterable[CallStack]) -> Node:
+    """Return the tree of all call stacks, under a root that stands for the whole program."""
+    root = Node(frame=Frame("all", "", 0))
+    for stack in stacks:
+        root.samples += stack.samples
+        node = root
+        for frame in stack.frames:
+            node = node.callees.setdefault(frame, Node(frame=frame))
+            node.samples += stack.samples
+    return root
 
 
 def _drawn(profile: Profile, kind: Kind) -> Iterator[Bar]:

@@ -1,21 +1,35 @@
-"""Whose code a function is: the server's, the framework's, the app's, or the interpreter's."""
+"""The profile of a stack: its call stacks, and whose code each function is."""
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution
 from pathlib import Path
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from typing import NamedTuple
 
 from common.catalog.stacks import Stack
 from common.project import ROOT
-from loadtests.profiles.samples import CallStack, Frame, self_samples
+from loadtests.visits.footprint import InstalledPackages
 
 STANDARD_LIBRARY = Path(os.__file__).parent
+
+
+class Frame(NamedTuple):
+    """A function on a call stack."""
+
+    function: str
+    file: str
+    line: int
+
+
+class CallStack(NamedTuple):
+    """A call stack, outermost frame first, and the number of samples that found it."""
+
+    frames: tuple[Frame, ...]
+    samples: int
 
 
 class Owner(StrEnum):
@@ -49,10 +63,11 @@ class Owners:
     def of_stack(cls, stack: Stack, environment: Path) -> "Owners":
         """Return the owners in the environment of a stack."""
         (packages,) = environment.glob("lib/python*/site-packages")
-        pinned = (Requirement(line).name for line in stack.server.needs(stack.framework.interface))
+        installed = InstalledPackages(environment)
+        needed = installed.closure(stack.server.needs(stack.framework.interface))
         return cls(
             packages=packages,
-            server=frozenset(_top_level(packages, pinned)),
+            server=frozenset(module for name in needed for module in _modules(installed.distribution(name))),
             app=(stack.framework.folder, ROOT / "common" / "contract"),
         )
 
@@ -83,6 +98,14 @@ class Owners:
         return {owner: count / total if total else 0.0 for owner, count in counts.items()}
 
 
+def self_samples(stacks: Iterable[CallStack]) -> Mapping[Frame, int]:
+    """Return how often each function was the innermost one, the most frequent first."""
+    counts = Counter[Frame]()
+    for stack in stacks:
+        counts[stack.frames[-1]] += stack.samples
+    return dict(counts.most_common())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """The profile of one stack."""
@@ -97,25 +120,8 @@ class Profile:
         return sum(stack.samples for stack in self.stacks)
 
 
-def _top_level(packages: Path, names: Iterable[str]) -> Iterator[str]:
-    """Yield the top-level modules of the named distributions and of all that they require."""
-    installed = {canonicalize_name(one.name): one for one in distributions(path=[str(packages)])}
-    wanted, seen = [canonicalize_name(name) for name in names], set[str]()
-    while wanted:
-        name = wanted.pop()
-        if name in seen or name not in installed:
-            continue
-        seen.add(name)
-        yield from _modules(installed[name])
-        requirements = (Requirement(line) for line in installed[name].requires or ())
-        wanted += [
-            canonicalize_name(one.name)
-            for one in requirements
-            if one.marker is None or one.marker.evaluate({"extra": ""})
-        ]
-
-
 def _modules(distribution: Distribution) -> set[str]:
+    """Return a package's names at the top of the folder of packages."""
     return {
         re.sub(r"(\.cpython.*)?\.(py|so)$", "", file.parts[0])
         for file in distribution.files or ()

@@ -1,8 +1,10 @@
 """Sampling a stack's call stacks with py-spy while it is loaded."""
 
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,13 +16,13 @@ from common.host.supervisor import Program, supervised
 from common.packages.environments import environment
 from common.records.load import Setup
 from common.runtimes.candidates import Candidate
-from loadtests.profiles.owners import Owners, Profile
-from loadtests.profiles.samples import parse_samples
-from loadtests.windows.measuring import measure
+from loadtests.profiles.owners import CallStack, Frame, Owners, Profile
+from loadtests.visits.fresh_servers import measure
 
 RATE_HZ = 500
 """Samples per second: enough to tell shares of one per cent within seconds, and cheap for the server."""
 PATIENCE_S = 30
+_FRAME = re.compile(r"(?P<function>.+?) \((?P<file>.*?)(?::(?P<line>\d+))?\)")
 PY_SPY = str(Path(sys.executable).with_name("py-spy"))
 
 
@@ -65,3 +67,22 @@ def _reason(sampler: Program) -> str:
     if "ermission" in sampler.output():
         return "it takes root, or 0 in /proc/sys/kernel/yama/ptrace_scope, to look into another process."
     return sampler.last_lines()
+
+
+def parse_samples(text: str) -> list[CallStack]:
+    """Return the call stacks in py-spy's raw format: a line each, frames joined by semicolons, then the count.
+
+    Entries that are not functions, such as the process name that py-spy puts first, are left out.
+    """
+    return [stack for line in text.splitlines() if (stack := _stack(line)).frames]
+
+
+def _stack(line: str) -> CallStack:
+    frames, _, count = line.rpartition(" ")
+    return CallStack(tuple(_frames(frames)), int(count) if count.isdigit() else 0)
+
+
+def _frames(text: str) -> Iterator[Frame]:
+    for part in text.split(";"):
+        if match := _FRAME.fullmatch(part):
+            yield Frame(match["function"], match["file"], int(match["line"] or 0))

@@ -13,7 +13,7 @@ from common.records.experiments.footprint import (
 )
 from common.records.figure import Figure, Metric, exact, figure
 from common.records.summary import Verdict
-from loadtests.reports.formatting import MISSING, number, plain_table, stand_in_notes
+from loadtests.reports.formatting import BYTES_PER_MB, MISSING, number, plain_table, stand_in_notes
 
 LIBRARIES = ("library", "of", "package", "version", "alone", "with dependencies", "packages")
 IMAGES = ("image", "uncompressed", "compressed", "zstd", "over base", "compressed over base", "layers")
@@ -105,4 +105,4 @@ def _packages(image: ImageFootprint, *, python: bool) -> Iterator[str]:
     """Yield the names and megabytes of the ``SHOWN`` biggest packages."""
     chosen = [package for package in image.packages if (package.kind == "python") is python]
     for package in chosen[:SHOWN]:
-        yield f"{package.name} {package.size_bytes / 1e6:.1f}"
+        yield f"{package.name} {package.size_bytes / BYTES_PER_MB:.1f}"

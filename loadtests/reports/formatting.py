@@ -1,6 +1,6 @@
 """The formats of tables and figures that all reports share."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -13,7 +13,8 @@ from loadtests.analysis.generator_limits import MOST_ATTEMPTS
 
 MISSING = "-"
 MB = 1024**2
-MS_PER_S = 1000.0
+BYTES_PER_MB = 1e6
+MS_PER_S, US_PER_S = 1e3, 1e6
 
 
 def plain_table(
@@ -35,16 +36,20 @@ def estimate(interval: Interval | None, *, scale: float = 1.0, digits: int = 0, 
 
 def bounds(interval: Interval | None, *, scale: float = 1.0, digits: int = 0, sign: str = "") -> str:
     """Return an interval's bounds as ``low to high``."""
+    return limits(interval, lambda value: f"{value * scale:{sign},.{digits}f}")
+
+
+def limits(interval: Interval | None, show: Callable[[float], str]) -> str:
+    """Return an interval's bounds as ``low to high``, each as ``show`` writes it."""
     if interval is None or interval.low is None or interval.high is None:
         return MISSING
-    low, high = (f"{value * scale:{sign},.{digits}f}" for value in (interval.low, interval.high))
-    return f"{low} to {high}"
+    return f"{show(interval.low)} to {show(interval.high)}"
 
 
 def with_bounds(interval: Interval | None, *, scale: float = 1.0, digits: int = 0, sign: str = "") -> str:
     """Return an estimate with its bounds in brackets, where it has them."""
-    text, limits = (form(interval, scale=scale, digits=digits, sign=sign) for form in (estimate, bounds))
-    return text if limits == MISSING else f"{text} ({limits})"
+    text, between = (form(interval, scale=scale, digits=digits, sign=sign) for form in (estimate, bounds))
+    return text if between == MISSING else f"{text} ({between})"
 
 
 def number(value: float | None, *, scale: float = 1.0, digits: int = 0) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 from common.records.run import HistoryRun
 from common.records.summary import Decision, Pair
 from loadtests.analysis import outcome
-from loadtests.reports.formatting import MISSING, plain_table
+from loadtests.reports.formatting import MISSING, limits, plain_table
 
 HEADINGS = ("version", "speed of the newest = 100 %", "95 % interval", "against the newest")
 
@@ -42,5 +42,8 @@ def _row(version: str, pair: Pair | None) -> tuple[str, ...]:
     if pair is None or pair.ratio is None:
         return version, MISSING, MISSING, "not compared"
     speed = outcome.speed(pair.ratio)
-    bounds = MISSING if speed.low is None or speed.high is None else f"{1 + speed.low:.1%} to {1 + speed.high:.1%}"
-    return version, f"{1 + speed.estimate:.1%}", bounds, pair.decision
+    return version, _relative(speed.estimate), limits(speed, _relative), pair.decision
+
+
+def _relative(speed: float) -> str:
+    return f"{1 + speed:.1%}"

@@ -66,11 +66,6 @@ def summarise(run: LatencyRun, visits: Sequence[TrafficVisit]) -> LatencySummary
     return LatencySummary(run=run.id, rows=rows, points=points)
 
 
-def loads_of(visits: Sequence[TrafficVisit], traffic: str) -> list[Load]:
-    """Return the windows of one traffic."""
-    return [visit.loads[traffic] for visit in visits if traffic in visit.loads]
-
-
 def loads_by_round(visits: Sequence[TrafficVisit], point: str, traffic: str) -> dict[int, Load]:
     """Return the windows of one traffic at one point, by round."""
     return {visit.round: visit.loads[traffic] for visit in visits if visit.cell == point and traffic in visit.loads}
@@ -107,7 +102,8 @@ def figures(run: LatencyRun, summary: LatencySummary) -> Iterator[Figure]:
 
 
 def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[TrafficVisit]) -> TrafficRow:
-    loads = [load for load in loads_of(visits, traffic.name) if load.latency_s is not None]
+    made = [visit.loads[traffic.name] for visit in visits if traffic.name in visit.loads]
+    loads = [load for load in made if load.latency_s is not None]
     latencies = [load.latency_s for load in loads if load.latency_s is not None]
     periods = [load.throttled_periods for load in loads if load.throttled_periods is not None]
     costs = [cost for load in loads if (cost := requests_per_cpu_s(load)) is not None]
@@ -175,16 +171,14 @@ def _modelled(run: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) -> In
     """Return the vCPUs that the stack can use times its requests per CPU-second at the largest size measured."""
     several = next(can_run_several(cell.framework, cell.server) for cell in run.cells if cell.name == missing.stack)
     vcpu = missing.size.vcpu if several else min(missing.size.vcpu, 1)
-    measured = sorted((point.size.vcpu, point.name) for point in run.points if _same_but_measured(point, missing))
+    measured = sorted(
+        (point.size.vcpu, point.name) for point in run.points if point.stack == missing.stack and point.missing is None
+    )
     for _, name in reversed(measured):
         saturated = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
         if saturated is not None and (per_vcpu := saturated.requests_per_cpu_s) is not None:
             return scaled(per_vcpu, vcpu)
     return None
-
-
-def _same_but_measured(point: Point, missing: Point) -> bool:
-    return point.stack == missing.stack and point.missing is None
 
 
 def tables(run: LatencyRun, summary: LatencySummary) -> Group:

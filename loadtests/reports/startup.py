@@ -21,8 +21,8 @@ from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Verdict
 from common.words import counted
 from loadtests.analysis.verdicts import failures, sentences, too_few
-from loadtests.reports.formatting import bounds, estimate, number, plain_table, stand_in_notes
-from loadtests.statistics.intervals import log_interval
+from loadtests.reports.formatting import BYTES_PER_MB, bounds, estimate, number, plain_table, stand_in_notes
+from loadtests.statistics.intervals import log_interval, mean
 
 BAR_WIDTH = 14
 PHASES = {"create_s": "cyan", "start_s": "blue", "bind_s": "yellow", "answer_s": "green"}
@@ -31,11 +31,9 @@ STARTS = ("stack", "vCPU", "cache", "total s", "95 % interval", *LETTERS.values(
           "verdict")  # fmt: skip
 PULLS = ("image", "link", "MB compressed", "layers", "download s", "total s", "95 % interval", "verdict")
 LEFT = frozenset({"stack", "cache", "image", "link", "phases", "verdict"})
-BYTES_PER_MB = 1e6
 
 WARM_BYTES = 1_000_000
 """A warm start reads fewer bytes than this from the disk, a cold start more."""
-BYTES_PER_100_MB = 100e6
 
 
 def summarise(run: StartupRun, visits: Sequence[Start | Pull]) -> StartupSummary:
@@ -62,16 +60,16 @@ def _start_row(cell: StartCell, starts: Sequence[Start]) -> StartRow:
     return StartRow(
         cell=cell.name,
         total_s=log_interval(_known([start.total_s for start in good])),
-        create_s=_mean([start.create_s for start in good]),
-        start_s=_mean([start.start_s for start in good]),
-        bind_s=_mean([start.bind_s for start in good]),
-        answer_s=_mean([start.answer_s for start in good]),
+        create_s=mean(start.create_s for start in good),
+        start_s=mean(start.start_s for start in good),
+        bind_s=mean(start.bind_s for start in good),
+        answer_s=mean(start.answer_s for start in good),
         cpu_s=log_interval(_known([start.cpu_s for start in good])),
         interpreter_cpu_s=log_interval([start.interpreter.cpu_s for start in good if start.interpreter]),
         app_import_cpu_s=log_interval(
             [start.app_import.cpu_s for start in good if start.app_import and start.app_import.cpu_s]
         ),
-        disk_read_bytes=_mean([start.disk_read_bytes for start in good]),
+        disk_read_bytes=mean(start.disk_read_bytes for start in good),
         verdict=Verdict(next(iter(reasons), Verdict.VALID)),
         doubts=reasons,
     )
@@ -89,11 +87,11 @@ def figures(run: StartupRun, summary: StartupSummary) -> Iterator[Figure]:
 
 def _start_reasons(cell: StartCell, starts: Sequence[Start], good: Sequence[Start]) -> Iterator[tuple[Verdict, str]]:
     yield from failures(cell.stack.conformance, [start.error for start in starts])
-    read = _mean([start.disk_read_bytes for start in good])
+    read = mean(start.disk_read_bytes for start in good)
     if read is not None and cell.cache == "warm" and read > WARM_BYTES:
         yield (
             Verdict.PAGE_CACHE,
-            f"warm starts read {read / 1e6:.1f} MB from the disk; something else filled the memory.",
+            f"warm starts read {read / BYTES_PER_MB:.1f} MB from the disk; something else filled the memory.",
         )
     if read is not None and cell.cache == "cold" and read < WARM_BYTES:
         yield Verdict.PAGE_CACHE, "cold starts read next to nothing from the disk: other containers hold the files."
@@ -126,18 +124,13 @@ def _curves(run: StartupRun, pulls_of: dict[str, list[Pull]]) -> Iterator[PullCu
                 link=link,
                 link_seen_bps=next((pull.link_seen_bps for pull in pulls), None),
                 fixed_s=fixed_s,
-                per_100_mb_s=slope * BYTES_PER_100_MB,
+                per_100_mb_s=slope * (100 * BYTES_PER_MB),
                 n=len(points),
             )
 
 
 def _known(values: Sequence[float | None]) -> list[float]:
     return [value for value in values if value]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def starts_table(run: StartupRun, summary: StartupSummary) -> Table:

@@ -1,16 +1,14 @@
-"""What a load test shows: the summary, its figures, and the tables at the end of a run and in the README. Pure."""
+"""What a load test shows: the summary, its figures, and the tables during a run and at its end. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 from rich.table import Table
 
-from common.catalog.sizes import Runtime
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, LoadRun
 from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
 from common.records.window import Canary, Load, Window
-from common.tables import markdown_table
 from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, stack_rows
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
@@ -29,24 +27,15 @@ from loadtests.analysis.values import (
     values_of,
 )
 from loadtests.analysis.verdicts import load_test_verdicts, permits_ranking
-from loadtests.reports.formatting import (
-    MB,
-    MISSING,
-    bounds,
-    estimate,
-    plain_table,
-    share,
-)
-from loadtests.reports.throughput_notes import QUOTA_USED, notes, value_count
-from loadtests.statistics.intervals import log_interval, mean_interval, median_interval
+from loadtests.reports.formatting import MB, MISSING, MS_PER_S, US_PER_S, bounds, estimate, plain_table, share
+from loadtests.reports.throughput_notes import QUOTA_USED, value_count
+from loadtests.statistics.intervals import log_interval, mean, mean_interval, median_interval
 from loadtests.statistics.spread import spread
 
 RATE, INTERVAL = "req/s per vCPU", "95 % interval"
 HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us", "wall req/s",
             "p99 ms", "errors", "CPU", "gen", "verdict")  # fmt: skip
 LEFT = frozenset({"stack", "version", "verdict"})
-SHORT = ("rank", "stack", "version", RATE, INTERVAL, "over floor us", "p99 ms")
-"""The columns of the README's table."""
 
 FEWEST_BEYOND = 10
 """The fewest requests beyond a percentile: p99 needs 1,000 requests per window, p99.9 needs 10,000."""
@@ -158,14 +147,10 @@ def _row(
         windows_discarded=sum(len(load.discarded) for load in loads),
         slices=sum(len(load.slices) for load in loads) if run.slicing else None,
         slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
-        idle_cpu_share=_mean([load.idle_cpu_share for load in loads if load.idle_cpu_share is not None]),
+        idle_cpu_share=mean(load.idle_cpu_share for load in loads),
         verdict=next(iter(seen), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in seen.items()},
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
@@ -206,34 +191,6 @@ def _left(undecided: int, *, is_active: bool) -> str:
     return str(undecided) if is_active else f"{undecided}, out of reach" if undecided else "done"
 
 
-def markdown(run: LoadRun, summary: Summary) -> str:
-    """Return the summary as a Markdown table with machine and date."""
-    lines = [
-        *(f"**{warning}**\n" for warning in warnings(summary)),
-        f"{title(run)}. {_measured(run)}",
-        "",
-        markdown_table(HEADINGS, rows(run, summary), left=LEFT),
-        *(f"- {note}" for note in notes(run, summary)),
-    ]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def short_markdown(run: LoadRun, summary: Summary, repeated: Sequence[RepeatedRate] = ()) -> str:
-    """Return the ranked stacks as a short Markdown table, for the README.
-
-    ``repeated`` is what repetitions of the run say together with it: their rates and intervals replace its own.
-    """
-    together = {one.cell: one.requests_per_cpu_s for one in repeated}
-    ranked = []
-    for row, texts in zip(summary.cells, rows(run, summary), strict=True):
-        shown = dict(zip(HEADINGS, texts, strict=True))
-        if rate := together.get(row.cell):
-            shown |= {RATE: estimate(rate), INTERVAL: bounds(rate)}
-        if row.rank:
-            ranked.append([shown[heading] for heading in SHORT])
-    return "\n".join([*(f"**{one}**\n" for one in warnings(summary)), markdown_table(SHORT, ranked, left=LEFT)])
-
-
 def warnings(summary: Summary) -> list[str]:
     """Return what makes the whole run doubtful, to be printed first."""
     doubts = {} if summary.controls is None else summary.controls.warnings
@@ -269,9 +226,9 @@ def _line(cell: Cell, row: CellSummary) -> tuple[str, ...]:
         _rounds(row),
         estimate(row.requests_per_cpu_s),
         bounds(row.requests_per_cpu_s),
-        estimate(row.over_floor_s, scale=1e6, digits=1),
+        estimate(row.over_floor_s, scale=US_PER_S, digits=1),
         ("~" if (row.server_utilisation or 1) < QUOTA_USED else "") + estimate(row.throughput_rps),
-        estimate(row.p99_s, scale=1000, digits=2),
+        estimate(row.p99_s, scale=MS_PER_S, digits=2),
         f"{row.errors:,}",
         share(row.server_utilisation),
         share(row.generator_utilisation),
@@ -284,24 +241,6 @@ def rank_range(row: CellSummary) -> str:
     if row.rank is None:
         return ""
     return str(row.rank) if row.rank_to in {None, row.rank} else f"{row.rank}-{row.rank_to}"
-
-
-def _python(run: LoadRun, version: str) -> str:
-    """Return a version and, where it is known, that this Python lacks an optimisation that others have."""
-    is_this_one = run.runtime is Runtime.PROCESS and version == run.machine.python
-    plain = is_this_one and run.machine.python_pgo is False
-    return f"{version} (built without profile-guided optimisation)" if plain else version
-
-
-def _measured(run: LoadRun) -> str:
-    machine = run.machine
-    engine = f"Docker {machine.docker}, " if machine.docker else ""
-    pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
-    return (
-        f"Measured {run.started_at:%Y-%m-%d} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
-        f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "
-        f"revision {run.revision}, seed {run.seed}."
-    )
 
 
 def _rounds(row: CellSummary) -> str:

@@ -9,14 +9,8 @@ from common.records.summary import CellSummary, Controls, Decision, DropReason, 
 from common.words import counted
 from loadtests.analysis.dropping import fewest_chance
 from loadtests.analysis.verdicts import sentences
-from loadtests.reports.formatting import (
-    MISSING,
-    bounds,
-    discarded_notes,
-    estimate,
-    stand_in_notes,
-)
-from loadtests.scenarios.registry import scenario_for
+from loadtests.reports.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
+from loadtests.scenarios.workloads import scenario_for
 
 QUOTA_USED = 0.95
 """Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""

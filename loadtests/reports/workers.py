@@ -21,7 +21,7 @@ from loadtests.analysis.verdicts import REMARKS
 from loadtests.reports import latency
 from loadtests.reports.formatting import MB, with_bounds
 from loadtests.reports.latency import FEWEST_P99, loads_by_round
-from loadtests.statistics.intervals import log_interval, paired_ratio
+from loadtests.statistics.intervals import log_interval, mean, paired_ratio
 
 EQUIVALENT = 0.05
 """Capacities that differ by no more than this share count as the same."""
@@ -47,8 +47,8 @@ def advise(run: LatencyRun, visits: Sequence[TrafficVisit], rows: Sequence[Traff
 
 def recommended(capacity: Mapping[int, ByRound], p99: Mapping[int, ByRound]) -> int:
     """Return the fewest workers with the best capacity, or one as good, and no significantly worse 99th percentile."""
-    most = max(capacity, key=lambda workers: _mean(capacity[workers]))
-    calm = min((workers for workers in p99 if p99[workers]), key=lambda workers: _mean(p99[workers]), default=most)
+    most = max(capacity, key=lambda workers: _level(capacity[workers]))
+    calm = min((workers for workers in p99 if p99[workers]), key=lambda workers: _level(p99[workers]), default=most)
     good = [
         workers
         for workers in sorted(capacity)
@@ -106,11 +106,10 @@ def _paced(point: Point) -> str:
 
 
 def _memory(point: Point, visits: Sequence[TrafficVisit]) -> float | None:
-    memory = [visit.memory_bytes for visit in visits if visit.cell == point.name and visit.memory_bytes]
-    return sum(memory) / len(memory) if memory else None
+    return mean(visit.memory_bytes or None for visit in visits if visit.cell == point.name)
 
 
-def _mean(values: ByRound) -> float:
+def _level(values: ByRound) -> float:
     interval = log_interval(list(values.values()))
     return interval.estimate if interval else 0.0
 

@@ -1,1 +1,1 @@
-"""The workloads: one class in one module each, found by ``registry``."""
+"""The workloads: one class each."""

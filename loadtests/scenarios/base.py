@@ -12,6 +12,8 @@ from typing import ClassVar
 from common.records.load import Objective, Rate
 from loadtests.users.responses import Request
 
+DELAY_MS = 100
+"""The delay of scenarios that sleep, unless another is asked for."""
 MakeRequest = Callable[[int], Request]
 """Returns a request for a delay in milliseconds, which scenarios that do not sleep ignore."""
 
@@ -39,7 +41,7 @@ class Task:
 
 
 class Scenario:
-    """A workload. To add one, add a subclass in a module of this package."""
+    """A workload. To add one, add a subclass to ``loadtests.scenarios.workloads``."""
 
     open_loop: ClassVar[bool] = False
     """Whether requests are sent at a rate, whether or not earlier ones are answered."""

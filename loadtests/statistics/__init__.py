@@ -1,1 +1,1 @@
-"""Intervals, paired comparisons, spreads and slow passes: statistics of plain numbers. Everything here is pure."""
+"""Intervals, paired comparisons and spreads: statistics of plain numbers. Everything here is pure."""

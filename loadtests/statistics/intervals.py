@@ -5,7 +5,7 @@ compared by Student's t tests on their log ratios, many pairs at once.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,12 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = student_t(len(values) - 1) * error
     return Interval(estimate=mean, low=mean - half, high=mean + half, n=len(values))
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that are known; ``None`` if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def scaled(interval: Interval, factor: float) -> Interval:

@@ -57,7 +57,8 @@ def counting_server(cores: Sequence[int]) -> Iterator[CountingServer]:
     url = f"http://{HOST}:{port}"
     nginx = _nginx()
     with temporary_folder("server") as folder:
-        line = _nginx_line(nginx, folder, port) if nginx else _python_line(port)
+        script = ROOT / "loadtests" / "targets" / "trivial_server.py"
+        line = _nginx_line(nginx, folder, port) if nginx else [sys.executable, "-P", str(script), HOST, str(port)]
         with supervised(line, cwd=ROOT, cores=cores) as program:
             wait_until(lambda: responds(url), program.exit_reason, name="the counting server", output=program.output)
             asked = 0
@@ -79,10 +80,6 @@ def _nginx_line(nginx: str, folder: Path, port: int) -> list[str]:
     file = folder / "nginx.conf"
     file.write_text(_NGINX.format(folder=folder, host=HOST, port=port, closing=CLOSING))
     return [nginx, "-p", str(folder), "-c", str(file), "-e", "stderr"]
-
-
-def _python_line(port: int) -> list[str]:
-    return [sys.executable, "-P", str(ROOT / "loadtests" / "targets" / "trivial_server.py"), HOST, str(port)]
 
 
 def _count(url: str) -> int:

@@ -15,13 +15,15 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import gevent
+import msgspec
 import psutil
 from locust.runners import MasterRunner, WorkerRunner
+from msgspec.structs import replace
 
 from common.host.cores import core_times
 from common.host.meters import CpuReading
 from common.records.window import Load
-from loadtests.timing.parts import Part, decode, encode, merged, with_server_gone
+from loadtests.timing.parts import Part, merged
 from loadtests.timing.snapshot import Health, difference, snapshot
 from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, read, wait, wait_open, write
 from loadtests.users.closed_loop import ClosedLoop
@@ -74,14 +76,13 @@ class Follower:
         load = difference(
             self._before,
             after,
-            [None, None],
             users=users,
             open_min=loop.sockets.open_min,
             seconds=seconds,
             server_gone=None if loop.ready or not users else "no connection was open when the window ended",
         )
         part = Part(worker=self._runner.client_id, load=load, joined_late=self._health is None)
-        self._answer(END, {"part": encode(part)})
+        self._answer(END, {"part": msgspec.to_builtins(part)})
 
     def _answer(self, kind: str, data: dict[str, Any]) -> None:
         self._runner.send_message(kind, data)
@@ -111,30 +112,31 @@ class Leader:
     def _measure(self, plan: WindowPlan) -> Load:
         expected = set(self._runner.clients)
         lost = self._wait_opened(expected, plan)
-        readings: list[CpuReading | None] = []
+        first: CpuReading | None = None
+        last: CpuReading | None = None
         if lost is None:
             wait(plan.warmup_s)
-            lost = self._read(plan, readings)
+            first, lost = self._read(plan)
         expected |= set(self._runner.clients)
         cpu_s, (earlier,) = time.process_time(), core_times(plan.server_cores)
         sent_s = self._send(BEGIN)
         if lost is None:
             wait(plan.window_s)
-            lost = self._read(plan, readings)
+            last, lost = self._read(plan)
         cpu_s, (later,) = time.process_time() - cpu_s, core_times(plan.server_cores)
         parts = self._parts()
         if not parts:
             raise RuntimeError(f"none of {len(expected)} workers reported after the window")
         load = merged(
             parts,
-            server=readings if len(readings) == 2 else (None, None),  # noqa: PLR2004 -- before and after
+            server=(first, last),
             server_cores=later.since(earlier) if plan.server_cores else None,
             master_cpu_s=cpu_s,
             rate_rps=self._rate_rps,
             workers_lost=len(expected - {part.worker for part in parts}),
             skew_s=max((self._arrived_s.get((BEGIN, part.worker), sent_s) - sent_s for part in parts), default=0.0),
         )
-        return load if lost is None else with_server_gone(load, lost)
+        return load if lost is None else replace(load, server_gone=lost)
 
     def _wait_opened(self, workers: Collection[str], plan: WindowPlan) -> str | None:
         """Return which of the workers' connections are missing; ``None`` once all are open."""
@@ -147,15 +149,14 @@ class Leader:
         for worker, answer in answers.items():
             if "error" in answer:
                 raise RuntimeError(f"the load loop of worker {worker} failed: {answer['error']}")
-        return [decode(answer["part"]) for answer in answers.values()]
+        return [msgspec.convert(answer["part"], Part) for answer in answers.values()]
 
-    def _read(self, plan: WindowPlan, readings: list[CpuReading | None]) -> str | None:
-        """Read the server's meter; return how the server was lost, if it was."""
+    def _read(self, plan: WindowPlan) -> tuple[CpuReading | None, str | None]:
+        """Return a reading of the server's meter, and how the server was lost, if it was."""
         try:
-            readings += read(plan.meter)
+            return read(plan.meter), None
         except (OSError, psutil.Error) as error:
-            return str(error)
-        return None
+            return None, str(error)
 
     def _ask(
         self, kind: str, workers: Collection[str], deadline_s: float, data: dict[str, Any] | None = None

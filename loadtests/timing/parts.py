@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from common.host.cores import CoreTimes
 from common.host.meters import CpuReading, processes_ended, processes_started
@@ -46,7 +44,6 @@ def merged(
     loads = [part.load for part in parts]
     values = {name: rule([getattr(load, name) for load in loads]) for name, rule in RULES.items()}
     duration_s = _mean([part.load.duration_s for part in parts if not part.joined_late])
-    first, last = server
     return Load(
         **values,
         duration_s=duration_s,
@@ -54,13 +51,9 @@ def merged(
         open_loop=_open_loop([load.open_loop for load in loads if load.open_loop is not None], rate_rps),
         steps=[],
         littles_law_ratio=_littles_law_ratio(loads, duration_s),
-        server_cpu_s=since(last, first, "cpu_s"),
-        throttled_s=since(last, first, "throttled_s"),
-        throttled_periods=since(last, first, "throttled_periods"),
         server_steal_s=None if server_cores is None else server_cores.steal_s,
         server_cores_busy_s=None if server_cores is None else server_cores.busy_s,
-        server_processes_ended=processes_ended(first, last),
-        server_processes_begun=processes_started(first, last),
+        **of_server(*server),
         generator_cpu_s=sum(load.generator_cpu_s for load in loads) + master_cpu_s,
         server_gone=_gone(loads),
         workers=[_worker(part) for part in sorted(parts, key=lambda part: part.worker)],
@@ -69,22 +62,18 @@ def merged(
     )
 
 
-def encode(part: Part) -> Any:  # noqa: ANN401 -- what Locust's messages carry
-    """Return the part as plain lists and dictionaries."""
-    return msgspec.to_builtins(part)
+def of_server(first: CpuReading | None, last: CpuReading | None) -> dict[str, Any]:
+    """Return the fields of a record that two readings of the server's meter give; ``None`` if either is missing."""
+    return {
+        "server_cpu_s": since(last, first, "cpu_s"),
+        "throttled_s": since(last, first, "throttled_s"),
+        "throttled_periods": since(last, first, "throttled_periods"),
+        "server_processes_ended": processes_ended(first, last),
+        "server_processes_begun": processes_started(first, last),
+    }
 
 
-def decode(data: Mapping[str, Any]) -> Part:
-    """Return the part that ``encode`` was given."""
-    return msgspec.convert(data, Part)
-
-
-def with_server_gone(load: Load, reason: str) -> Load:
-    """Return the record with the reason why the server was lost."""
-    return replace(load, server_gone=reason)
-
-
-def since(after: CpuReading | None, before: CpuReading | None, name: str) -> Any:  # noqa: ANN401 -- float, or int
+def since(after: object, before: object, name: str) -> Any:  # noqa: ANN401 -- float, or int
     """Return the increase of a counter between two readings; ``None`` if either lacks it."""
     last, first = getattr(after, name, None), getattr(before, name, None)
     return None if last is None or first is None else last - first

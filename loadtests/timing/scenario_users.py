@@ -6,12 +6,10 @@ from typing import Any, Protocol, cast
 
 from locust import User, tag, task
 
-from loadtests.scenarios.base import Scenario, Task
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.base import DELAY_MS, Scenario, Task
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.users.http_user import ArrivalUser, FastUser, KeepAliveUser
 from loadtests.users.options import options_of
-
-DELAY_MS = 100
 
 
 class ScenarioUser(Protocol):

@@ -1,14 +1,20 @@
-"""The sum of the slices of one server: one record, as of a window. Pure."""
+"""A slice from what was read around it, and the sum of the slices of one server, as of a window. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from common.host.cores import CoreTimes
 from common.host.meters import CpuReading, processes_ended, processes_started
+from common.records.load import Setup
 from common.records.window import Load, Slice
 from loadtests.timing.parts import added, since
 from loadtests.timing.snapshot import latency_of
 from loadtests.users import histogram
 from loadtests.users.tally import Tally, added_up, counted_between
+
+MOST_OTHERS = 0.10
+"""Share of the cores' time that others may take before a slice is made again; readings are exact to a tick of 4 ms."""
+MOST_STEAL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +42,6 @@ class Measured:
     steal_all_s: float = 0.0
     server_steal_s: float = 0.0
 
-    def beside(
-        self, *, others_s: float | None, steal_s: float, steal_all_s: float, server_steal_s: float
-    ) -> "Measured":
-        """Return the same with what ran on the cores meanwhile."""
-        return replace(self, others_s=others_s, steal_s=steal_s, steal_all_s=steal_all_s, server_steal_s=server_steal_s)
-
     @property
     def done(self) -> Tally:
         """What was counted between the two readings."""
@@ -65,14 +65,75 @@ class Measured:
     @property
     def server_cpu_s(self) -> float | None:
         """CPU time of the server."""
-        if self.last.server_cpu_s is None or self.first.server_cpu_s is None:
-            return None
-        return self.last.server_cpu_s - self.first.server_cpu_s
+        cpu_s: float | None = since(self.last, self.first, "server_cpu_s")
+        return cpu_s
 
     @property
     def generator_cpu_s(self) -> float:
         """CPU time of the generator."""
         return self.last.generator_cpu_s - self.first.generator_cpu_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The CPU time used on the cores so far, read while no server is loaded."""
+
+    at_s: float
+    server_cpu_s: float | None
+    generator_cpu_s: float
+    server_cores_s: float | None
+    generator_cores_s: float | None
+    steal: CoreTimes
+    own_steal: CoreTimes
+    server_steal: CoreTimes
+
+
+def slice_of(
+    measured: Measured, before: Surroundings, after: Surroundings, *, number: int, start_s: float, setup: Setup
+) -> tuple[Measured, Slice]:
+    """Return a slice with its share of what ran on the cores meanwhile, and its record, disturbed or not."""
+    span_s = after.at_s - before.at_s
+    others_s, generator_others_s = _others(before, after, shared=setup.shares_cores)
+    steal_s = after.steal.since(before.steal).steal_s
+    cores = max(1, len(setup.server_cores)), max(1, len(setup.generator_cores))
+    disturbed = (
+        (others_s or 0.0) > MOST_OTHERS * span_s * cores[0]
+        or (generator_others_s or 0.0) > MOST_OTHERS * span_s * cores[1]
+        or steal_s > MOST_STEAL * span_s * sum(cores)
+    )
+    share = measured.duration_s / span_s  # of what ran on the cores from turn to turn
+    counted = replace(
+        measured,
+        others_s=None if others_s is None else others_s * share,
+        steal_s=after.own_steal.since(before.own_steal).steal_s * share,
+        steal_all_s=steal_s * share,
+        server_steal_s=after.server_steal.since(before.server_steal).steal_s * share,
+    )
+    made = Slice(
+        number=number,
+        start_s=before.at_s - start_s,
+        duration_s=measured.duration_s,
+        requests=measured.requests,
+        server_cpu_s=measured.server_cpu_s,
+        generator_cpu_s=measured.generator_cpu_s,
+        others_s=others_s,
+        generator_others_s=generator_others_s,
+        steal_s=steal_s,
+        disturbed=disturbed,
+    )
+    return counted, made
+
+
+def _others(before: Surroundings, after: Surroundings, *, shared: bool) -> tuple[float | None, float | None]:
+    """Return the CPU time of others on the server's and on the generator's cores; ``None`` where unknown."""
+    own_s = after.generator_cpu_s - before.generator_cpu_s
+    server_s = since(after, before, "server_cpu_s")
+    on_servers_s, on_own_s = since(after, before, "server_cores_s"), since(after, before, "generator_cores_s")
+    if server_s is None or on_servers_s is None or on_own_s is None:
+        return None, None
+    if shared:
+        server_s = own_s = server_s + own_s
+    return max(0.0, on_servers_s - server_s), max(0.0, on_own_s - own_s)
 
 
 def load_of(

@@ -13,7 +13,6 @@ import sys
 import time
 from argparse import Namespace
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
@@ -22,42 +21,24 @@ import psutil
 from locust.env import Environment
 from msgspec.structs import replace
 
-from common.host.cores import CoreTimes, core_busy_s, core_times
+from common.host.cores import core_busy_s, core_times
 from common.host.meters import CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.run import Slicing
 from common.records.window import Load, Slice
 from common.words import counted
-from loadtests.analysis.slice_verdicts import mostly_disturbed
-from loadtests.scenarios.registry import scenario_for
-from loadtests.statistics.slow_passes import costs, slow_passes
+from loadtests.analysis.slice_verdicts import costs, mostly_disturbed, slow_passes
+from loadtests.scenarios.workloads import scenario_for
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
-from loadtests.timing.slice_sums import Counters, Measured, load_of
+from loadtests.timing.slice_sums import Counters, Measured, Surroundings, load_of, slice_of
 from loadtests.timing.snapshot import run_delay_s
 from loadtests.timing.window import NotOpenError, wait, wait_open
 from loadtests.users.loops import loop_of
 
-MOST_OTHERS = 0.10
-"""Share of the cores' time that others may take before a slice is made again; readings are exact to a tick of 4 ms."""
-MOST_STEAL = 0.05
 LOST = (OSError, psutil.Error)
 """The errors of reading a server once it, or one of its processes, has ended."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Surroundings:
-    """The CPU time used on the cores so far, read while no server is loaded."""
-
-    at_s: float
-    server_cpu_s: float | None
-    generator_cpu_s: float
-    server_cores_s: float | None
-    generator_cores_s: float | None
-    steal: CoreTimes
-    own_steal: CoreTimes
-    server_steal: CoreTimes
 
 
 class Turn:
@@ -72,7 +53,7 @@ class Turn:
         self.slow_passes: frozenset[int] = frozenset()
         self.measured: list[Measured] = []
         self.idle_cpu_s = self.idle_s = self.loaded_s = 0.0
-        self.last: _Surroundings | None = None
+        self.last: Surroundings | None = None
         self.readings: list[CpuReading] = []
         self.processes: tuple[int, ...] = ()
         """The server's process ids, as of the last full reading of its CPU time."""
@@ -250,7 +231,10 @@ class _Round:
         if not turn.loop.open_now and measured.only_lost:
             turn.lose("no connection was open when the slice ended")
             return
-        self._keep(turn, number, measured, before, after)
+        turn.loaded_s += after.at_s - before.at_s
+        counted, made = slice_of(measured, before, after, number=number, start_s=self._start_s, setup=self._setup)
+        turn.measured.append(counted)
+        turn.slices.append(made)
 
     def _recover(self, turn: Turn) -> None:
         try:
@@ -259,46 +243,11 @@ class _Round:
         except (NotOpenError, *LOST) as error:
             turn.lose(str(error))
 
-    def _keep(self, turn: Turn, number: int, measured: Measured, before: _Surroundings, after: _Surroundings) -> None:
-        span_s = after.at_s - before.at_s
-        others_s, generator_others_s = self._others(before, after)
-        steal_s = after.steal.since(before.steal).steal_s
-        cores = max(1, len(self._setup.server_cores)), max(1, len(self._setup.generator_cores))
-        disturbed = (
-            (others_s or 0.0) > MOST_OTHERS * span_s * cores[0]
-            or (generator_others_s or 0.0) > MOST_OTHERS * span_s * cores[1]
-            or steal_s > MOST_STEAL * span_s * sum(cores)
-        )
-        turn.loaded_s += span_s
-        share = measured.duration_s / span_s  # of what ran on the cores from turn to turn
-        turn.measured.append(
-            measured.beside(
-                others_s=None if others_s is None else others_s * share,
-                steal_s=after.own_steal.since(before.own_steal).steal_s * share,
-                steal_all_s=steal_s * share,
-                server_steal_s=after.server_steal.since(before.server_steal).steal_s * share,
-            )
-        )
-        turn.slices.append(
-            Slice(
-                number=number,
-                start_s=before.at_s - self._start_s,
-                duration_s=measured.duration_s,
-                requests=measured.requests,
-                server_cpu_s=measured.server_cpu_s,
-                generator_cpu_s=measured.generator_cpu_s,
-                others_s=others_s,
-                generator_others_s=generator_others_s,
-                steal_s=steal_s,
-                disturbed=disturbed,
-            )
-        )
-
-    def _surroundings(self, turn: Turn) -> _Surroundings:
+    def _surroundings(self, turn: Turn) -> Surroundings:
         server, own = self._setup.server_cores, self._setup.generator_cores
         busy_s = core_busy_s({*server, *own})
         everywhere, own_times, server_times = core_times(None, own or tuple(os.sched_getaffinity(0)), server)
-        return _Surroundings(
+        return Surroundings(
             at_s=time.perf_counter(),
             server_cpu_s=turn.cpu_s(),
             generator_cpu_s=time.process_time(),
@@ -308,18 +257,6 @@ class _Round:
             own_steal=own_times,
             server_steal=server_times,
         )
-
-    def _others(self, before: _Surroundings, after: _Surroundings) -> tuple[float | None, float | None]:
-        """Return the CPU time of others on the server's and on the generator's cores; ``None`` where unknown."""
-        if None in (before.server_cores_s, after.server_cores_s, before.server_cpu_s, after.server_cpu_s):
-            return None, None
-        own_s = after.generator_cpu_s - before.generator_cpu_s
-        server_s = _since(after.server_cpu_s, before.server_cpu_s)
-        beside_server_s = _since(after.server_cores_s, before.server_cores_s) - server_s
-        beside_own_s = _since(after.generator_cores_s, before.generator_cores_s) - own_s
-        if self._setup.shares_cores:
-            return max(0.0, beside_server_s - own_s), max(0.0, beside_own_s - server_s)
-        return max(0.0, beside_server_s), max(0.0, beside_own_s)
 
     def _record(self, turn: Turn) -> Load:
         if turn.gone is None:
@@ -339,12 +276,6 @@ class _Round:
             idle_cpu_share=turn.idle_cpu_s / turn.idle_s if turn.idle_s else None,
             server_gone=turn.gone,
         )
-
-
-def _since(after: float | None, before: float | None) -> float:
-    assert after is not None
-    assert before is not None
-    return after - before
 
 
 def main(order_file: str, result_file: str) -> None:

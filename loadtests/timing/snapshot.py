@@ -11,10 +11,10 @@ from pathlib import Path
 import gevent
 
 from common.host.cores import CoreTimes, core_times
-from common.host.meters import CpuReading, processes_ended, processes_started
+from common.host.meters import CpuReading
 from common.records import window as records
 from common.records.window import Latency, Load, Second
-from loadtests.timing.parts import latency, since
+from loadtests.timing.parts import latency, of_server
 from loadtests.users import histogram
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
@@ -85,18 +85,17 @@ def run_delay_s() -> float:
 def difference(
     before: Snapshot,
     after: Snapshot,
-    server: Sequence[CpuReading | None],
+    server: Sequence[CpuReading | None] = (None, None),
     *,
     users: int,
     open_min: int,
     server_gone: str | None,
-    seconds: Sequence[records.Second] = (),
+    seconds: Sequence[Second] = (),
     rate_rps: float = 0.0,
 ) -> Load:
     """Return the record of what happened between two snapshots."""
     done = counted_between(before.tallies, after.tallies)
     duration_s = after.at_s - before.at_s
-    first, last = server
     used = _since(after.server_cores, before.server_cores)
     return Load(
         duration_s=duration_s,
@@ -110,11 +109,7 @@ def difference(
         reconnects=after.reconnects - before.reconnects,
         latency_s=latency_of(done),
         histogram=list(histogram.sparse(done.counts)),
-        server_cpu_s=since(last, first, "cpu_s"),
-        throttled_s=since(last, first, "throttled_s"),
-        throttled_periods=since(last, first, "throttled_periods"),
-        server_processes_ended=processes_ended(first, last),
-        server_processes_begun=processes_started(first, last),
+        **of_server(*server),
         generator_cpu_s=after.cpu_s - before.cpu_s,
         generator_run_delay_s=after.run_delay_s - before.run_delay_s,
         steal_s=after.own_cores.since(before.own_cores).steal_s,

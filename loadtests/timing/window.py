@@ -78,19 +78,19 @@ def measure(plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int]) -> Loa
 
 def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
     """Return the record of a window that begins now."""
-    before, gone = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores), None
-    readings: list[CpuReading] = []
+    before = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
+    first = last = gone = None
     health = Health(loop)
     try:
         # Meters are read outside the window, since the loop stands still meanwhile and some take milliseconds.
-        readings += read(plan.meter)
+        first = read(plan.meter)
         if isinstance(loop, OpenLoop):
             wait(CATCH_UP_S)
         loop.forget_extremes()
         before = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
         wait(plan.window_s)
         after = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
-        readings += read(plan.meter)
+        last = read(plan.meter)
         if not loop.ready:
             gone = "no connection was open when the window ended"
     except (OSError, psutil.Error) as error:
@@ -101,7 +101,7 @@ def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
     return difference(
         before,
         after,
-        readings if len(readings) == 2 else [None, None],  # noqa: PLR2004 -- before and after
+        (first, last),
         users=users,
         open_min=loop.sockets.open_min,
         server_gone=gone,
@@ -113,7 +113,7 @@ def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
 def empty_window(plan: WindowPlan, loop: ClosedLoop, users: int, gone: str) -> Load:
     """Return the record of a window that could not be made, with the reason."""
     now = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
-    return difference(now, now, [None, None], users=users, open_min=0, server_gone=gone)
+    return difference(now, now, users=users, open_min=0, server_gone=gone)
 
 
 def write(file: Path, load: Load) -> None:
@@ -155,6 +155,6 @@ def wait(duration_s: float) -> None:
         gevent.sleep(left_s)
 
 
-def read(meter: str) -> list[CpuReading]:
-    """Return one reading of the meter; an empty list without a meter."""
-    return [read_cpu(meter)] if meter else []
+def read(meter: str) -> CpuReading | None:
+    """Return a reading of the meter; ``None`` without a meter."""
+    return read_cpu(meter) if meter else None

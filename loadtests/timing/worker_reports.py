@@ -37,36 +37,13 @@ _received: dict[str, list[Tally]] = {}
 
 def pack(tallies: Iterable[Tally]) -> list[dict[str, Any]]:
     """Return tallies in the form that a report can hold."""
-    return [
-        {
-            "method": tally.method,
-            "name": tally.name,
-            "counts": histogram.sparse(tally.counts),
-            "total_s": tally.total_s,
-            "longest_s": tally.longest_s,
-            "body_bytes": tally.body_bytes,
-            "wrong": tally.wrong,
-            "lost": tally.lost,
-            "failures": dict(tally.failures),
-        }
-        for tally in tallies
-    ]
+    return [msgspec.to_builtins(tally) | {"counts": histogram.sparse(tally.counts)} for tally in tallies]
 
 
 def unpack(packed: Iterable[Mapping[str, Any]]) -> list[Tally]:
     """Return the tallies that ``pack`` was given."""
     return [
-        Tally(
-            method=entry["method"],
-            name=entry["name"],
-            counts=histogram.dense(entry["counts"]),
-            total_s=entry["total_s"],
-            longest_s=entry["longest_s"],
-            body_bytes=entry["body_bytes"],
-            wrong=entry["wrong"],
-            lost=entry["lost"],
-            failures=Counter(entry["failures"]),
-        )
+        Tally(**{**entry, "counts": histogram.dense(entry["counts"]), "failures": Counter(entry["failures"])})
         for entry in packed
     ]
 
@@ -121,12 +98,10 @@ def _wait_for_last_reports(runner: MasterRunner, sent: set[str], **_: object) ->
     sent.clear()
     runner.send_message(LAST_REPORT)
     deadline_s = perf_counter() + LONGEST_WAIT_S
-    while _awaited(runner, sent) and perf_counter() < deadline_s:
+    while perf_counter() < deadline_s and any(
+        one.state != STATE_MISSING and one.id not in sent for one in runner.clients.all
+    ):
         gevent.sleep(LOOK_EVERY_S)
-
-
-def _awaited(runner: MasterRunner, sent: set[str]) -> bool:
-    return any(one.state != STATE_MISSING and one.id not in sent for one in runner.clients.all)
 
 
 def _total(method: str, name: str, tally: Tally) -> Total:

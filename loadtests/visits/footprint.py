@@ -174,7 +174,7 @@ class InstalledPackages:
 
     def package(self, name: str) -> LibraryPackage:
         """Return the size of one package: the files that its RECORD lists, and separately their bytecode."""
-        distribution = self._distribution(name)
+        distribution = self.distribution(name)
         files = [Path(str(file.locate())) for file in distribution.files or ()]
         sources = [file for file in files if file.suffix != ".pyc" and file.is_file()]
         bytecode = {code for file in sources if file.suffix == ".py" for code in _bytecode_files(file)}
@@ -196,16 +196,17 @@ class InstalledPackages:
                 pending += self._dependencies(name, extra)
         return tuple(sorted({name for name, _ in visited}))
 
-    def _dependencies(self, name: str, extra: str) -> Iterator[tuple[str, str]]:
-        for line in self._distribution(name).requires or ():
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-                yield from _with_extras(requirement)
-
-    def _distribution(self, name: str) -> Distribution:
+    def distribution(self, name: str) -> Distribution:
+        """Return the metadata of one package; ``FailedError`` if it is missing."""
         if (distribution := self._distributions.get(canonicalize_name(name))) is None:
             raise FailedError(f"{name} is required but not installed in the environment. Run make lock.")
         return distribution
+
+    def _dependencies(self, name: str, extra: str) -> Iterator[tuple[str, str]]:
+        for line in self.distribution(name).requires or ():
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                yield from _with_extras(requirement)
 
 
 def _framework(framework: Framework, installed: InstalledPackages) -> Library:

@@ -9,14 +9,13 @@ from msgspec.structs import replace
 
 from common.errors import FailedError
 from common.host.folders import temporary_folder
-from common.records.load import Setup
+from common.records.load import Setup, Tool
 from common.records.run import Slicing
 from common.records.window import Load, Window
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
-from loadtests.windows import by_locust
+from loadtests.windows import by_locust, by_task, by_wrk
 from loadtests.windows.by_locust import Gate
-from loadtests.windows.measuring import measure
 from loadtests.windows.sliced import measure_round
 from loadtests.windows.tools import GeneratorError
 
@@ -58,6 +57,17 @@ def _loaded(window: Window, setup: Setup, running: RunningServer, *, seed: int) 
             raise
         raise FailedError(reason) from error
     return replace(window, load=load, error=running.exit_reason() or load.server_gone)
+
+
+def measure(server: RunningServer, setup: Setup, *, seed: int | None = None) -> Load:
+    """Load a server by the tool that ``setup`` names, or by its second task; ``GeneratorError`` without a result."""
+    if server.load_task is not None:
+        return by_task.measure(server, server.load_task, setup, seed=seed)
+    match setup.load.tool:
+        case Tool.LOCUST:
+            return by_locust.measure(server, setup, seed=seed)
+        case Tool.WRK:
+            return by_wrk.measure(server, setup)
 
 
 def measure_in_turn(

@@ -5,6 +5,7 @@ that failed and the smallest that passed down to one step, then repeat the small
 each failure, until a limit has passed three times in a row.
 """
 
+import dataclasses
 import http.client
 import json
 import time
@@ -113,15 +114,7 @@ def _change_bytes(before: MemoryReading, after: MemoryReading) -> int:
 
 
 def _held(reading: MemoryReading) -> Held:
-    return Held(
-        held_bytes=reading.held_bytes,
-        anonymous_bytes=reading.anonymous_bytes,
-        shared_bytes=reading.shared_bytes,
-        kernel_bytes=reading.kernel_bytes,
-        pss_bytes=reading.pss_bytes,
-        uss_bytes=reading.uss_bytes,
-        processes=reading.processes,
-    )
+    return Held(held_bytes=reading.held_bytes, **dataclasses.asdict(reading))
 
 
 def smallest_limit(visit: LimitVisit, attempt: Try) -> LimitVisit:
@@ -141,7 +134,7 @@ def under_limit(candidate: Candidate, size: Size, cores: Sequence[int]) -> Try:
     """Return a function that tries a fresh server of ``candidate`` under a memory limit, swap included."""
 
     def attempt(limit_bytes: int) -> str | None:
-        limited = Size(vcpu=size.vcpu, memory_bytes=limit_bytes, worker_count=size.worker_count)
+        limited = dataclasses.replace(size, memory_bytes=limit_bytes)
         try:
             with candidate.serve(limited, cores=cores, inside=False) as running:
                 load(running)

@@ -14,7 +14,7 @@ import functools
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -285,7 +285,7 @@ class Puller:
 
 
 @contextmanager
-def puller(images: Iterator[str]) -> Iterator[Puller]:
+def puller(images: Iterable[str]) -> Iterator[Puller]:
     """Provide a puller of ``images``, which are pushed first; remove registry, engine and link afterwards."""
     with temporary_resources() as mine, shaped_link() as link, local_registry(mine.folder) as here:
         with registry_pusher(RegistryAddress.parse(here), ecr=False) as ready:

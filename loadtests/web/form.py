@@ -98,7 +98,9 @@ def refusal(
         for name, parse in fields.items():
             if form.get(name) and name in taken:
                 _parse(name, parse, form[name])
-        _check_classes(environment, classes, form.get("host") or environment.host or "")
+        alone(classes, distributed=isinstance(environment.runner, MasterRunner))
+        if any(issubclass(user, KeepAliveUser) for user in classes):
+            destination(form.get("host") or environment.host or "")
     except (UsageError, HostError) as error:
         return str(error)
     return None
@@ -126,12 +128,6 @@ def _chosen(environment: Environment, names: Sequence[str]) -> list[type[User]]:
         return environment.user_classes
     known = cast("dict[str, type[User]]", environment.available_user_classes)  # Locust annotates it as users
     return [user for name, user in known.items() if name in names or not names]
-
-
-def _check_classes(environment: Environment, classes: Sequence[type[User]], host: str) -> None:
-    alone(classes, distributed=isinstance(environment.runner, MasterRunner))
-    if any(issubclass(user, KeepAliveUser) for user in classes):
-        destination(host)
 
 
 def choices(offer: Offer, runtime: Runtime) -> dict[str, list[str] | None]:

@@ -11,8 +11,6 @@ from typing import Any
 import gevent
 import msgspec
 from flask import Response, jsonify, request
-from jinja2 import Environment as Templates
-from jinja2 import FileSystemLoader, StrictUndefined
 from locust.env import Environment
 
 from common.catalog.prices import load_prices
@@ -24,9 +22,9 @@ from common.words import counted
 from loadtests.campaign.store import RunFolder
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources
-from loadtests.page.writing import report, style_file
+from loadtests.page.writing import report, style_file, templates
 from loadtests.reports.formatting import MB
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.statistics.intervals import log_interval
 from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.options import options_of
@@ -38,7 +36,6 @@ from loadtests.web.switchboard import PASSWORD_VARIABLE, Offer, State, Switchboa
 
 KEY = "per-vcpu"
 TITLE = "per vCPU"
-TEMPLATES = Path(__file__).with_name("templates")
 POLL_S = 0.2
 LONGEST_START_S = 900.0
 """The time limit for building and starting a stack, after which the form gives up on it."""
@@ -291,20 +288,23 @@ def _add_fields(live: Live) -> None:
 
 
 def _page(live: Live, base: str) -> str:
-    templates = Templates(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     offered = choices(live.board.offered(), live.runtime)
-    return templates.get_template("per_vcpu.html").render(
-        base=base,
-        frameworks=offered["framework"],
-        servers=offered["server"],
-        images=offered["image"],
-        quotas=offered["memory"] is None,
-        scenarios={name: (one.__doc__ or "").strip() for name, one in SCENARIOS.items()},
-        offer=live.board.offered(),
-        options=options_of(live.environment),
-        table=TABLE,
-        charts_style=style_file("charts.css"),
-        dark=style_file("dark.css"),
+    return (
+        templates()
+        .get_template("per_vcpu.html")
+        .render(
+            base=base,
+            frameworks=offered["framework"],
+            servers=offered["server"],
+            images=offered["image"],
+            quotas=offered["memory"] is None,
+            scenarios={name: (one.__doc__ or "").strip() for name, one in SCENARIOS.items()},
+            offer=live.board.offered(),
+            options=options_of(live.environment),
+            table=TABLE,
+            charts_style=style_file("charts.css"),
+            dark=style_file("dark.css"),
+        )
     )
 
 

@@ -33,7 +33,7 @@ class Begun:
     identity: RunIdentity
     loop: ClosedLoop
     before: Snapshot
-    reading: list[CpuReading]
+    reading: CpuReading | None
 
 
 def begin(environment: Environment, offer: Offer) -> Begun | None:
@@ -58,14 +58,14 @@ def begin(environment: Environment, offer: Offer) -> Begun | None:
 def finish(environment: Environment, begun: Begun) -> tuple[RunFolder, Load] | None:
     """Write the run, and return its folder and load; ``None`` where the test was too short to say anything."""
     after = snapshot(begun.loop, own_cores=(), server_cores=begun.offer.server_cores)
-    readings = [*begun.reading, *read(begun.offer.cpu_meter or "")]
+    reading = read(begun.offer.cpu_meter or "")
     if after.at_s - begun.before.at_s < SHORTEST_S:
         return None
     run = _run(environment, begun, after.at_s - begun.before.at_s)
     load = difference(
         begun.before,
         after,
-        readings if len(readings) == 2 else [None, None],  # noqa: PLR2004 -- before and after
+        (begun.reading, reading),
         users=run.setup.load.users,
         open_min=begun.loop.sockets.open_min,
         server_gone=None,

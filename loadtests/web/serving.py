@@ -19,12 +19,11 @@ from common.project import ROOT
 from common.runtimes.candidates import Candidate, parse_size, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
+from loadtests.experiments.loadtest import USERS
 from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Switchboard, Wanted
 from loadtests.windows.by_locust import LOCUST
 
 POLL_S = 0.1
-CONNECTIONS = 16
-"""As many as ``make loadtest`` uses, all opened within a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +51,8 @@ class WebUi:
         return [
             f"--web-host={self.host}",
             f"--web-port={self.port}",
-            f"--users={CONNECTIONS}",
-            f"--spawn-rate={CONNECTIONS}",
+            f"--users={USERS}",
+            f"--spawn-rate={USERS}",
             f"--switchboard={folder}",
             f"--stack-runtime={runtime}",
             f"--cores={','.join(map(str, cores))}",
@@ -116,7 +115,7 @@ def _announce(stack_url: str, where: WebUi, login: str, desk: Desk) -> None:
     locust = desk.locust
     wait_until(lambda: responds(where.url, path), locust.exit_reason, name="Locust's web UI", output=locust.output)
     desk.terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
-    desk.terminal.results.print(where.url, soft_wrap=True, markup=False)
+    desk.terminal.results.print(where.url, soft_wrap=True)
 
 
 def _serve_all(candidate: Candidate, size: Size, desk: Desk, announce: Callable[[str], None]) -> None:

@@ -1,8 +1,8 @@
 """One window measured by headless Locust on a running server."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from common.runtimes.base import RunningServer
 from loadtests.analysis.climbing import DELAYS, MOST_STEPS, SETTLE_DELAYS
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.analysis.values import capacity_rps
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
@@ -44,16 +44,16 @@ class Gate:
         return (f"--gate={self.folder}", f"--gate-of={self.count}")
 
 
-@contextmanager
-def isolated_locust(line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None) -> Iterator[Program]:
+def isolated_locust(
+    line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None
+) -> AbstractContextManager[Program]:
     """Run a Locust command line in ``folder``, isolated from the user's Locust settings.
 
     Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` here. Since other
     variables can change Python itself, it inherits no more of them than a server does.
     """
     environment = clean_environment() | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    with supervised(line, cwd=folder, cores=cores, env=environment) as program:
-        yield program
+    return supervised(line, cwd=folder, cores=cores, env=environment)
 
 
 def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gate: Gate | None = None) -> Load:
@@ -73,6 +73,21 @@ def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gat
         raise FailedError("no request was answered while its capacity was measured")
     load = _load(server, setup, (*_open_loop(setup.load, rate.share * capacity, seed), *waiting), attempts)
     return replace(load, open_loop=load.open_loop and replace(load.open_loop, capacity_rps=capacity))
+
+
+def window_command(url: str, load: LoadSpec, file: Path, more: Mapping[str, object]) -> list[str]:
+    """Return a command line of Locust, without the scenario, for one window whose record it writes to ``file``."""
+    options = {
+        "host": url,
+        "users": load.users,
+        "spawn-rate": load.users,
+        "delay-ms": load.delay_ms,
+        "warmup-s": load.warmup_s,
+        "window-s": load.window_s,
+        "window-file": file,
+        **more,
+    }
+    return [*LOCUST, "--headless", "--only-summary", *(f"--{name}={value}" for name, value in options.items())]
 
 
 def longest_s(load: LoadSpec) -> float:
@@ -121,23 +136,15 @@ def _load_once(server: RunningServer, setup: Setup, options: Sequence[str]) -> L
 
 
 def _command(server: RunningServer, setup: Setup, file: Path) -> list[str]:
-    load = setup.load
     options: dict[str, object] = {
-        "host": server.url,
-        "users": load.users,
-        "spawn-rate": load.users,
-        "delay-ms": load.delay_ms,
-        "warmup-s": load.warmup_s,
-        "window-s": load.window_s,
-        "window-file": file,
         "meter": server.cpu_meter or "",
         "server-cores": ",".join(map(str, setup.server_cores)),
     }
-    if load.generator_workers:
+    if setup.load.generator_workers:
         port = free_port()
-        options |= {"processes": load.generator_workers, "master-bind-host": "127.0.0.1", "master-bind-port": port}
-        options |= {"master-port": port}
-    return [*LOCUST, "--headless", "--only-summary", *(f"--{name}={value}" for name, value in options.items())]
+        options |= {"processes": setup.load.generator_workers, "master-bind-host": "127.0.0.1"}
+        options |= {"master-bind-port": port, "master-port": port}
+    return window_command(server.url, setup.load, file, options)
 
 
 def _open_loop(load: LoadSpec, rate_rps: float | None, seed: int | None) -> list[str]:

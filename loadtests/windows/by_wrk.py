@@ -6,31 +6,26 @@ status of 400 or more and every socket error is a failure. Requests in flight at
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from common.host.cores import CoreTimes, core_times
-from common.host.folders import temporary_folder
-from common.host.meters import CpuReading, processes_ended, processes_started, read_cpu
-from common.host.supervisor import Program, supervised
+from common.host.meters import CpuReading, read_cpu
+from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.load import Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
-from loadtests.scenarios.registry import SCENARIOS
-from loadtests.timing.parts import since
+from loadtests.scenarios.workloads import SCENARIOS
+from loadtests.timing.parts import of_server
 from loadtests.users.responses import ACCEPT
 from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
-TIMED = ROOT / "loadtests" / "windows" / "timed.py"
 TIMEOUT_S = 10
 START_UP_S = 15.0
-US_PER_S = 1e6
 
 
 def measure(server: RunningServer, setup: Setup) -> Load:
@@ -41,19 +36,18 @@ def measure(server: RunningServer, setup: Setup) -> Load:
     """
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
-    readings, gone = _read(server), None
+    first, last, gone = _read(server), None, None
     before = _core_times(setup)
     reply = _run(server, setup, setup.load.window_s)
     own, everywhere, servers = (after.since(earlier) for after, earlier in zip(_core_times(setup), before, strict=True))
     try:
-        readings += _read(server)
+        last = _read(server)
     except (OSError, psutil.Error) as error:
         gone = str(error)
-    meters = readings if len(readings) == 2 else [None, None]  # noqa: PLR2004 -- before and after
     return load_of(
         reply,
         setup.load.users,
-        meters,
+        (first, last),
         own=own,
         everywhere=everywhere,
         server_cores=servers if setup.server_cores else None,
@@ -83,9 +77,8 @@ def load_of(
         "write": "write error",
         "timeout": "timeout",
     }
-    first, last = server
     return Load(
-        duration_s=reply["duration_us"] / US_PER_S,
+        duration_s=reply["duration_us"] / 1e6,
         users=users,
         sent=reply["answered"] + sum(reply[name] for name in names if name != "status"),
         answered=reply["answered"],
@@ -96,11 +89,7 @@ def load_of(
         reconnects=None,
         latency_s=None,
         histogram=[],
-        server_cpu_s=since(last, first, "cpu_s"),
-        throttled_s=since(last, first, "throttled_s"),
-        throttled_periods=since(last, first, "throttled_periods"),
-        server_processes_ended=processes_ended(first, last),
-        server_processes_begun=processes_started(first, last),
+        **of_server(*server),
         generator_cpu_s=reply["cpu_s"],
         generator_run_delay_s=None,
         steal_s=own.steal_s,
@@ -126,27 +115,19 @@ def command(url: str, setup: Setup, duration_s: float) -> list[str]:
 
 def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, Any]:
     """Return wrk's summary, with its CPU time."""
-    with temporary_folder("window") as folder:
-        file = folder / "timed.json"
-        wrk = command(server.url, setup, duration_s)
-        line = [*server.client_prefix, sys.executable, "-P", str(TIMED), str(file), *wrk]
-        with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
-            wait_for_end(program, duration_s + START_UP_S, name="wrk")
-            return _reply(program, file)
-
-
-def _reply(program: Program, file: Path) -> dict[str, Any]:
-    summary = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
-    if summary is None or not file.exists():
-        raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
-    reply: dict[str, Any] = json.loads(summary[1])
-    reply |= json.loads(file.read_text())
-    return reply
+    line = [*server.client_prefix, *command(server.url, setup, duration_s)]
+    with supervised(line, cwd=ROOT, cores=setup.generator_cores) as program:
+        wait_for_end(program, duration_s + START_UP_S, name="wrk")
+        summary = re.search(r"^wrk-summary (.*)$", program.output(), re.MULTILINE)
+        if summary is None:
+            raise GeneratorError(f"wrk ended without a result: {program.exit_reason()}")
+        reply: dict[str, Any] = json.loads(summary[1])
+        return reply
 
 
 def _core_times(setup: Setup) -> tuple[CoreTimes, ...]:
     return core_times(setup.generator_cores, None, setup.server_cores)
 
 
-def _read(server: RunningServer) -> list[CpuReading | None]:
-    return [read_cpu(server.cpu_meter)] if server.cpu_meter else []
+def _read(server: RunningServer) -> CpuReading | None:
+    return read_cpu(server.cpu_meter) if server.cpu_meter else None

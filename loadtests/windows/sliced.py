@@ -13,7 +13,7 @@ from common.records.run import Slicing
 from common.records.schema import decoder
 from common.records.window import Load
 from common.runtimes.base import RunningServer
-from loadtests.scenarios.registry import scenario_for
+from loadtests.scenarios.workloads import scenario_for
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.windows.by_locust import isolated_locust
 from loadtests.windows.tools import GeneratorError, wait_for_end

@@ -7,7 +7,7 @@ from common.errors import FailedError, UsageError
 from common.host.supervisor import Program
 from common.records.load import LoadSpec, Tool
 from common.words import one_of
-from loadtests.scenarios.registry import SCENARIOS, scenario_for
+from loadtests.scenarios.workloads import SCENARIOS, scenario_for
 
 WATCHDOG_S = 20.0
 """How much longer a generator is waited for than it may take.

@@ -17,6 +17,8 @@ end
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    'wrk-summary {"duration_us": %d, "answered": %d, "connect": %d, "read": %d, "write": %d, "status": %d, "timeout": %d}\n',
-    summary.duration, summary.requests, errors.connect, errors.read, errors.write, errors.status, errors.timeout))
+    'wrk-summary {"duration_us": %d, "answered": %d, "cpu_s": %.6f, ' ..
+    '"connect": %d, "read": %d, "write": %d, "status": %d, "timeout": %d}\n',
+    summary.duration, summary.requests, os.clock(), -- the CPU time of all threads
+    errors.connect, errors.read, errors.write, errors.status, errors.timeout))
 end

@@ -8,12 +8,11 @@ from common.cli.parameters import StackParameters
 from common.console import Terminal
 from common.host.run_lock import hold_run_lock
 from common.records.load import Setup
-from common.records.run import Design, LoadRun
+from common.records.run import Design, LoadRun, Stopping
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from common.tables import markdown_table
 from loadtests.campaign.manifest import RunIdentity
-from loadtests.campaign.plan import exactly
 from loadtests.cli.parameters import LoadParameters
 from loadtests.experiments.loadtest import LoadTest, begin_loadtest
 from loadtests.reports.formatting import bounds, estimate
@@ -35,7 +34,7 @@ def prepared(
         runtime=runtime,
         design=Design.SLICED,
         rounds=rounds,
-        stopping=exactly(rounds),
+        stopping=Stopping(fewest_rounds=rounds),
         messages=terminal.messages,
     )
     identity = RunIdentity.new(name, SEED)

@@ -13,7 +13,6 @@ from common.records.schema import Visit
 from common.records.window import Canary
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.main import command_line
-from loadtests.experiments.fargate import FactorExperiment, FargateStartup
 from loadtests.registry import EXPERIMENTS, experiment_of
 from tests.support.records import run_head
 
@@ -26,15 +25,15 @@ def test_every_kind_of_run_has_an_experiment() -> None:
 
 
 def test_every_experiment_is_started_and_resumed_by_a_command() -> None:
-    commands = {experiment.command for experiment in EXPERIMENTS.values()} | {FargateStartup.command}
+    commands = {experiment.command for experiment in EXPERIMENTS.values()}
     assert commands <= set(command_line())
-    assert len(commands) == len(EXPERIMENTS), "one for each, but for starts here and on Fargate"
+    assert len(commands) == len(EXPERIMENTS)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("startup", FargateStartup), ("vcpu", FactorExperiment)])
-def test_starts_of_tasks_are_an_experiment_if_a_factor_is_varied(name: str, kind: type) -> None:
+@pytest.mark.parametrize(("name", "command"), [("startup", "startup"), ("vcpu", "experiment")])
+def test_starts_of_tasks_are_an_experiment_if_a_factor_is_varied(name: str, command: str) -> None:
     made = FargateRun(**run_head(name=name, region=None, architecture="X86_64", public=True, prices="", cells=[]))
-    assert type(experiment_of(made)) is kind
+    assert experiment_of(made).command == command
 
 
 @pytest.mark.parametrize("folder", RECORDED, ids=lambda folder: folder.name)

@@ -10,10 +10,9 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack
 from common.host.machine import machine, revision
 from common.records.load import LoadSpec
-from common.records.run import Cell, Design, LoadRun
+from common.records.run import Cell, Design, LoadRun, Stopping
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.manifest import cell_of, engine_name, setup_for
-from loadtests.campaign.plan import exactly
 from loadtests.windows.sliced import slicing_for
 from tests.support.records import run_head
 
@@ -53,7 +52,7 @@ def short_load_run(
         **run_fields(rounds, runtime),
         design=design,
         slicing=replace(slicing_for(1.0, servers=2), passes=3, most_passes=5) if sliced else None,
-        stopping=exactly(rounds),
+        stopping=Stopping(fewest_rounds=rounds),
         setup=replace(setup_for(load, Size(), runtime), server_cores=[0]),
         cells=[cell, replace(cell, name=f"{cell.name}#2", control_of=cell.name)],
     )

@@ -1,4 +1,4 @@
-"""Values drawn with a known truth, with the spread that was measured on real servers."""
+"""Values drawn with a known truth, with the spread that was measured on real servers, and two of them compared."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def draw(
 
 
 def compare_two(a: Mapping[int, float], b: Mapping[int, float], *, margin: float = MARGIN) -> Pair:
-    """Two cells, compared on their own at a single look."""
+    """Return the pair of ``a`` and ``b``, compared on their own at a single look."""
     (pair,) = pairs({"a": a, "b": b}, margin=margin, looks=1)
     return pair
 

@@ -10,7 +10,7 @@ from common.catalog.sizes import Size
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.files import Bill, Price
 from common.records.summary import Interval
-from loadtests.board.bill import Question, cheapest_size, fitting_sizes, make_bill, needed_bytes
+from loadtests.board.bill import Question, cheapest_size, fitting_sizes, make_bill, needed_bytes, newest
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import NOON
 
@@ -182,3 +182,15 @@ def test_unknown_figures_of_a_stack_are_named() -> None:
     assert _bill(HALF, *known).unknown == {}
     process = figure(Metric.REQUESTS_PER_CPU_S, 1000, HELLO, subject=PROCESS)
     assert _bill(subject=PROCESS, rate=process).unknown == {"memory": ["a+b"]}, "a process has no image"
+
+
+def test_of_several_that_fit_the_newest_is_found() -> None:
+    days = [
+        figure(Metric.START_S, day, Conditions(vcpu=1.0, workers=1), measured_at=NOON + timedelta(days=day))
+        for day in (1, 3, 2)
+    ]
+    found = newest(days, Metric.START_S, vcpu=1.0)
+    assert found is not None
+    assert found.value.estimate == 3
+    assert newest(days, Metric.START_S, vcpu=2.0) is None
+    assert newest(days, Metric.P99_S) is None

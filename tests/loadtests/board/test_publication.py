@@ -18,15 +18,16 @@ from loadtests.board.publication import (
     BEGIN,
     END,
     finished_load_test,
+    markdown,
     precedence,
     publish_runs,
-    read_load_test,
     results_page,
     unreadable,
     with_results,
 )
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest import read_load_test
 from loadtests.reports.throughput import summarise
 from tests.support import records
 from tests.support.records import NOON, compare_run, history_run, load, run, window
@@ -304,3 +305,28 @@ def test_the_summary_is_computed_from_the_visits_not_read(published: Path) -> No
 def test_the_readme_of_this_project_is_as_publish_writes_it() -> None:
     text = publication.README.read_text()
     assert with_results(text, publication.PUBLISHED) == text
+
+
+def test_a_table_names_machine_date_and_seed() -> None:
+    made = run([cell("a+b")])
+    text = markdown(made, summarise(made, []))
+    assert "Measured 2026-01-02 on Toy, 2 cores" in text
+    assert "seed 1" in text
+
+
+def test_a_table_says_where_a_python_is_known_to_lack_an_optimisation() -> None:
+    made = run([cell("a+b")])
+    summary, version = summarise(made, []), made.cells[0].python
+    assert f"Python {version}, load over" in markdown(made, summary)
+    plain = replace(made, machine=replace(made.machine, python=version, python_pgo=False))
+    expected = f"Python {version} (built without profile-guided optimisation), load over"
+    assert expected in markdown(plain, summary)
+    assert expected not in markdown(replace(plain, runtime=Runtime.DOCKER), summary)
+
+
+def test_a_failed_control_is_reported_first() -> None:
+    made = run([cell("a+b"), cell("a+b#2", control_of="a+b")])
+    windows = [
+        window(name, n, load(level + n)) for n in range(1, 6) for name, level in (("a+b", 9000), ("a+b#2", 8000))
+    ]
+    assert markdown(made, summarise(made, windows)).startswith("**control-differs: nothing is ranked")

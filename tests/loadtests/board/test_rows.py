@@ -1,15 +1,12 @@
 """A stack's row joins the newest figures of all experiments at one size; what is unknown is missing."""
 
-from datetime import timedelta
-
 import pytest
 
 from common.catalog.prices import load_prices
 from common.records.figure import Conditions, Figure, Metric, Subject
 from loadtests.board.prices import per_million
-from loadtests.board.rows import BoardRow, board_rows, find
+from loadtests.board.rows import BoardRow, board_rows
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
-from tests.support.records import NOON
 
 PRICES = load_prices()
 AT_HALF = Conditions(scenario="rate", vcpu=1.0, workers=1, load_share=0.5)
@@ -98,15 +95,6 @@ def test_the_fastest_stack_comes_first_and_those_without_a_rate_last() -> None:
     ]
     ordered = [row.subject.framework for row in _rows(figures, *subjects)]
     assert ordered == ["fast", "slow", "also-unknown", "unknown"]
-
-
-def test_of_several_that_fit_the_newest_is_found() -> None:
-    days = [figure(Metric.START_S, day, AT_ONE, measured_at=NOON + timedelta(days=day)) for day in (1, 3, 2)]
-    found = find(days, Metric.START_S, vcpu=1.0)
-    assert found is not None
-    assert found.value.estimate == 3
-    assert find(days, Metric.START_S, vcpu=2.0) is None
-    assert find(days, Metric.P99_S) is None
 
 
 def test_a_million_requests_cost_what_they_do_on_the_cheapest_size_that_holds_the_stack() -> None:

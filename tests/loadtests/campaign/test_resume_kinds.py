@@ -16,11 +16,10 @@ from common.host.cores import split_cores
 from common.records.experiments.generator import GeneratorCell, GeneratorRun, GeneratorVisit
 from common.records.experiments.latency import LatencyRun, TrafficVisit, WorkersRun
 from common.records.load import LoadSpec, Rate, Tool
-from common.records.run import CrosscheckRun, Design, Run
+from common.records.run import CrosscheckRun, Design, Run, Stopping
 from common.records.schema import Visit
 from common.records.window import Window
 from loadtests.campaign.manifest import setup_for
-from loadtests.campaign.plan import exactly
 from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency import closed, opened, point
@@ -74,7 +73,7 @@ def test_two_tools(tmp_path: Path) -> None:
     made = CrosscheckRun(
         **run_fields(rounds=2),
         design=Design.ALTERNATION,
-        stopping=exactly(2),
+        stopping=Stopping(fewest_rounds=2),
         setup=setup_for(replace(LOAD, window_s=1.0), Size(), Runtime.PROCESS),
         cells=cells,
         turns=2,

@@ -20,12 +20,12 @@ from common.catalog.stacks import DEFAULT
 from common.host.cores import split_cores
 from common.project import ROOT
 from common.records.load import LoadSpec
-from common.records.run import CompareRun, Design, LoadRun
+from common.records.run import CompareRun, Design, LoadRun, Stopping
 from common.records.schema import decode
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
 from loadtests.campaign.manifest import cell_of, setup_for
-from loadtests.campaign.plan import exactly, planned_visits
+from loadtests.campaign.plan import planned_visits
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
 from loadtests.experiments.compare import Side, both_candidates
 from tests.support.here import SHORT, real_candidate, run_fields, short_load_run
@@ -270,7 +270,7 @@ def _comparison_with(copy: Path) -> CompareRun:
     return CompareRun(
         **run_fields(3),
         design=Design.DUET,
-        stopping=exactly(3),
+        stopping=Stopping(fewest_rounds=3),
         setup=setup_for(SHORT, Size(), Runtime.PROCESS),
         cells=[cell_of(candidate, None) for candidate in candidates],
         sides=[a.text, b.text],

@@ -19,11 +19,11 @@ from common.records.schema import Visit
 from common.records.summary import Decision, Interval, Pair
 from common.records.window import Window
 from loadtests.analysis import outcome
-from loadtests.campaign.plan import PlannedVisit, parse_stopping
+from loadtests.campaign import store
+from loadtests.campaign.plan import PlannedVisit, parse_stopping, windows_of
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments import compare
 from loadtests.experiments.compare import Compare, Side, both_candidates, compare_runs, slower_than_allowed
-from loadtests.experiments.loadtest import LoadTest, windows_of
+from loadtests.experiments.loadtest import LoadTest
 from tests.support.records import canary, cell, compare_run, load, run, window
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -86,7 +86,7 @@ def test_a_finished_run_is_found_by_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "RESULTS", tmp_path)
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
     folder = _run_of_one_round(tmp_path / "20260102-loadtest-1")
     assert Side.parse("20260102-loadtest-1", "B").run == folder
 

@@ -30,7 +30,7 @@ from common.records.run import Conformance
 from common.runtimes.candidates import select_candidates
 from loadtests.campaign.store import RunFolder
 from loadtests.cli.main import command_line
-from loadtests.experiments.fargate import Factor, FargateStartup, Variant, factor_variants
+from loadtests.experiments.fargate import Factor, TaskStarts, Variant, factor_variants
 from loadtests.reports.fargate import STARTUP as STARTUP_NAME
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_records import fargate_run, task_start
@@ -129,7 +129,7 @@ def test_only_conforming_cells_are_started_and_others_fail_the_command() -> None
     good, bad = fargate_run().cells
     failed = Conformance(passed=1, failed={"test_hello": "404"}, duration_s=1.0)
     run = fargate_run(STARTUP_NAME, cells=[good, replace(bad, stack=replace(bad.stack, conformance=failed))])
-    experiment = FargateStartup(run)
+    experiment = TaskStarts(run)
     assert {one.cell for one in experiment.remaining([]).batch} == {good.name}
     assert experiment.remaining([]).count == 3
     starts = [task_start(good.name, number, total_s=1.0) for number in (1, 2, 3)]

@@ -56,7 +56,7 @@ def test_sizes_are_parsed_in_the_order_listed(text: str, sizes: tuple[float, ...
     assert parse_vcpus(text) == sizes
 
 
-@pytest.mark.parametrize("text", ["", "0", "one", "1,", "nan", "-1", "1e9"])
+@pytest.mark.parametrize("text", ["1_0", "", "0", "one", "1,", "nan", "-1", "1e9"])
 def test_an_invalid_size_is_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid VCPU=.*: must be numbers from 0\.05 to 1024,"):
         parse_vcpus(text)

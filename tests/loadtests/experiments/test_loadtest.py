@@ -18,8 +18,8 @@ from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.analysis.dropping import dropping, half_width
 from loadtests.campaign.experiment import Remaining
 from loadtests.campaign.manifest import controls
-from loadtests.campaign.plan import PlannedVisit, planned_visits
-from loadtests.experiments.loadtest import LoadTest, pairs_at_look, short_budget, windows_of
+from loadtests.campaign.plan import PlannedVisit, planned_visits, windows_of
+from loadtests.experiments.loadtest import LoadTest, pairs_at_look, short_budget
 from loadtests.reports import throughput
 from loadtests.windows.sliced import slicing_for
 from tests.support.records import SLICING, canary, cell, load, run, window

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.profiles.flame import WIDTH, difference, page, words
-from loadtests.profiles.owners import Owners, Profile
-from loadtests.profiles.samples import CallStack, Frame
+from loadtests.profiles.owners import CallStack, Frame, Owners, Profile
 
 PACKAGES = Path("/env/site-packages")
 OWNERS = Owners(packages=PACKAGES, server=frozenset({"gunicorn"}), app=(Path("/frameworks/toy"),))

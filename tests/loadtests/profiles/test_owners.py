@@ -7,8 +7,7 @@ import pytest
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack
-from loadtests.profiles.owners import Owner, Owners
-from loadtests.profiles.samples import CallStack, Frame
+from loadtests.profiles.owners import CallStack, Frame, Owner, Owners
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Sampled call stacks become a tree in which every sample is counted once."""
 
-from loadtests.profiles.samples import Frame, merged, parse_samples, self_samples
+from loadtests.profiles.flame import merged
+from loadtests.profiles.owners import Frame, self_samples
+from loadtests.profiles.sampling import parse_samples
 
 TEXT = """\
 process 7:"gunicorn: worker [app:app; x]";run (/env/site-packages/gunicorn/app.py:10);hello (/mine/app.py:3) 30

@@ -11,7 +11,7 @@ from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.cli.main import command_line
 from loadtests.profiles import sampling
-from loadtests.windows.measuring import measure
+from loadtests.visits.fresh_servers import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 LATE_S = 5

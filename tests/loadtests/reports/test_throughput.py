@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.catalog.sizes import Runtime
 from common.records.run import LoadRun, Slicing
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Latency, Window
@@ -177,7 +176,6 @@ def test_an_invalid_number_is_shown_without_a_rank_and_explained() -> None:
 def test_a_stand_in_base_is_named_under_every_table_built_on_one() -> None:
     made = run([cell("a+b", stand_in_base=True)])
     summary = summarise(made, [])
-    assert "stand-in base" in throughput.markdown(made, summary)
     assert any("stand-in base" in note for note in notes(made, summary))
 
 
@@ -221,7 +219,6 @@ def test_a_failed_control_is_reported_first() -> None:
     summary = summarise(made, windows)
     first, *_ = _printed(made, summary).splitlines()
     assert first.startswith("control-differs: nothing is ranked: two copies of a+b differ by 12.")
-    assert throughput.markdown(made, summary).startswith("**control-differs: nothing is ranked")
     assert sum("two copies of a+b differ by" in note for note in notes(made, summary)) == 0
 
 
@@ -244,19 +241,3 @@ def test_controls_and_undecided_pairs_are_printed() -> None:
     assert "steal 0.0%" in text
     assert "undecided: 1 of 1 pairs; about" in text
     assert "between fresh servers" in text
-
-
-def test_markdown_names_machine_date_and_seed() -> None:
-    text = throughput.markdown(*_made())
-    assert "Measured 2026-01-02 on Toy, 2 cores" in text
-    assert "seed 1" in text
-
-
-def test_markdown_says_where_a_python_is_known_to_lack_an_optimisation() -> None:
-    made, summary = _made()
-    version = made.cells[0].python
-    assert f"Python {version}, load over" in throughput.markdown(made, summary)
-    plain = replace(made, machine=replace(made.machine, python=version, python_pgo=False))
-    expected = f"Python {version} (built without profile-guided optimisation), load over"
-    assert expected in throughput.markdown(plain, summary)
-    assert expected not in throughput.markdown(replace(plain, runtime=Runtime.DOCKER), summary)

@@ -3,22 +3,20 @@
 import pytest
 
 from common.records.load import Objective
-from loadtests.scenarios import requests
 from loadtests.scenarios.base import Scenario, sends
-from loadtests.scenarios.hello import Hello
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS, Hello, Sleep
 
 
 class Both(Hello):
     """Two tasks, one of them inherited."""
 
-    other = sends(weight=3, tags=("other",))(requests.sleep)
+    other = sends(weight=3, tags=("other",))(Sleep.sleep)
 
 
 class Replaced(Both):
     """The same two, one of them its own."""
 
-    hello = sends(weight=5)(requests.hello)
+    hello = sends(weight=5)(Hello.hello)
 
 
 def test_a_task_has_the_name_of_its_attribute() -> None:

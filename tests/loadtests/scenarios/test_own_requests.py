@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from common.errors import UsageError
 from common.records.load import LoadSpec, OwnRequest
 from loadtests.scenarios.own_requests import NAME, of_requests, parse_requests
-from loadtests.scenarios.registry import SCENARIOS, scenario_for
+from loadtests.scenarios.workloads import SCENARIOS, scenario_for
 
 FULL = """
 [[request]]

@@ -5,9 +5,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from common.records.figure import Metric
-from loadtests.site.badge import Badge, newest_rate, write_badge
+from loadtests.site.pictures import Badge, write_badge
 from tests.support.figures import DOCKER, HELLO, figure
-from tests.support.records import NOON
 
 RATE = figure(Metric.REQUESTS_PER_CPU_S, 7187, HELLO, bounds=(6743, 7660))
 
@@ -25,10 +24,3 @@ def test_the_picture_and_the_endpoint_say_the_same(tmp_path: Path) -> None:
     root = ET.fromstring(picture.read_text())  # noqa: S314 -- our own
     assert root.get("aria-label") == f"{said['label']}: {said['message']}"
     assert "<AMD> & Co" in said["message"]
-
-
-def test_the_newest_rate_is_shown() -> None:
-    newer = figure(Metric.REQUESTS_PER_CPU_S, 8000, HELLO, measured_at=NOON.replace(day=9))
-    later = figure(Metric.P99_S, 1, HELLO, measured_at=NOON.replace(day=10))
-    assert newest_rate([newer, RATE, later]) == newer
-    assert newest_rate([later]) is None

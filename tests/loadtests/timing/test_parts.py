@@ -6,7 +6,7 @@ import pytest
 
 from common.host.meters import CpuReading
 from common.records.window import Latency, Load, OpenLoop, Second
-from loadtests.timing.parts import RULES, Part, decode, encode, latency, merged
+from loadtests.timing.parts import RULES, Part, latency, merged
 from loadtests.users import histogram
 from tests.support.records import load
 
@@ -145,7 +145,3 @@ def test_lost_workers_are_only_counted() -> None:
 )
 def test_the_server_is_gone_if_all_workers_lost_it(first: str | None, second: str | None, seen: str | None) -> None:
     assert merged([part("a", [1], server_gone=first), part("b", [1], server_gone=second)]).server_gone == seen
-
-
-def test_a_part_survives_encoding_and_decoding() -> None:
-    assert decode(encode(ONE)) == ONE

@@ -11,7 +11,7 @@ from scipy import stats
 
 from common.contract import BAD_DELAY
 from common.records.window import Total
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from tests.support.locust_runs import locust
 from tests.support.servers import Client, serving
 

@@ -29,9 +29,10 @@ from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import setup_for
 from loadtests.experiments.latency import closed, opened, point
 from loadtests.generator.distributed import build_generator
+from loadtests.visits import fresh_servers
 from loadtests.visits.load_task import Stamp, perform
 from loadtests.visits.traffic import load_in_turn
-from loadtests.windows import by_locust, by_task, measuring
+from loadtests.windows import by_locust, by_task
 from loadtests.windows.by_task import WINDOW, LoadOrder, LoadResult, code_digest
 from loadtests.windows.tools import GeneratorError
 from tests.support import records
@@ -47,12 +48,12 @@ import sys
 import msgspec
 from common.records.load import Setup
 from common.runtimes.fargate import serve
-from loadtests.windows import measuring
+from loadtests.visits import fresh_servers
 from tests.support.fargate_settings import ONE, fargate_settings
 
 where = fargate_settings(load_from="task")
 with serve("toy", where.image(sys.argv[1]), ONE, where) as running:
-    measuring.measure(running, msgspec.json.decode(sys.argv[2], type=Setup))
+    fresh_servers.measure(running, msgspec.json.decode(sys.argv[2], type=Setup))
 """
 
 
@@ -95,7 +96,7 @@ def test_a_window_from_a_second_task_is_the_record_that_one_from_here_is(
     aws: Endpoint, candidate: Candidate, setup: Setup
 ) -> None:
     with candidate.serve(SIZE, cores=()) as running:
-        load = measuring.measure(running, setup, seed=1)
+        load = fresh_servers.measure(running, setup, seed=1)
         assert len(aws.ecs.running) == 1  # the generator's is gone
     assert load.requests > 10
     assert load.failures == {}
@@ -144,7 +145,7 @@ def test_a_generator_that_does_not_run_is_an_error_with_its_log(
     object.__setattr__(candidate, "fargate", fargate_settings(load_from="task", log_group="ours"))
     with candidate.serve(SIZE, cores=()) as running:
         with pytest.raises(FailedError, match=r"load generator on Fargate ended .* exit status 9; .*: no memory left"):
-            measuring.measure(running, setup)
+            fresh_servers.measure(running, setup)
         assert len(aws.ecs.running) == 1
 
 
@@ -156,7 +157,7 @@ def test_an_image_of_other_code_is_refused(
         candidate.serve(SIZE, cores=()) as running,
         pytest.raises(CannotContinueError, match=r"built from other code\. Run make generator REGISTRY="),
     ):
-        measuring.measure(running, setup)
+        fresh_servers.measure(running, setup)
     assert aws.ecs.running == []
 
 

@@ -17,13 +17,14 @@ from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.window import Latency, Load, LoadStep, OpenLoop
 from common.runtimes.base import RunningServer
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.targets.ceiling import null_server
 from loadtests.timing import window
 from loadtests.timing.climbs import staircase_of, window_s
 from loadtests.timing.scenario_users import user_class
 from loadtests.timing.window import WindowPlan
-from loadtests.windows import by_locust, measuring, tools
+from loadtests.visits import fresh_servers
+from loadtests.windows import by_locust, tools
 from loadtests.windows.by_locust import Gate, longest_s
 from loadtests.windows.tools import GeneratorError
 from tests.support import records
@@ -74,7 +75,7 @@ def setup(**changes: Any) -> Setup:  # noqa: ANN401 -- any field
 @pytest.mark.slow
 def test_a_window_is_made_on_the_generators_cores_and_counts_the_servers_cpu_time() -> None:
     with null_server(CORES[:1]) as running:
-        load = measuring.measure(running, setup(warmup_s=0.2, window_s=0.5))
+        load = fresh_servers.measure(running, setup(warmup_s=0.2, window_s=0.5))
     assert load.requests > 1000
     assert load.failures == {}
     assert load.duration_s == pytest.approx(0.5, abs=0.1)
@@ -85,7 +86,7 @@ def test_a_window_is_made_on_the_generators_cores_and_counts_the_servers_cpu_tim
 @pytest.mark.slow
 def test_a_share_of_the_capacity_is_measured_on_the_same_server_first() -> None:
     with null_server(CORES[:1], 0.002) as running:
-        load = measuring.measure(
+        load = fresh_servers.measure(
             running,
             setup(scenario="rate", rate=Rate(share=0.05), arrivals=Arrivals.CONSTANT, warmup_s=0.2, window_s=0.5),
         )

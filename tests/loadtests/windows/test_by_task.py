@@ -11,7 +11,8 @@ from common.aws.calls import CannotContinueError
 from common.errors import FailedError
 from common.records.load import Ceiling, Rate
 from common.runtimes.base import LoadTask, RunningServer
-from loadtests.windows import by_task, measuring
+from loadtests.visits import fresh_servers
+from loadtests.windows import by_task
 from loadtests.windows.by_task import LINE, SLACK_S, WINDOW, LoadOrder, LoadResult, code_digest, raise_errors
 from loadtests.windows.tools import GeneratorError
 from tests.support.records import load, setup
@@ -47,7 +48,7 @@ class Task:
 
 def test_a_window_from_a_second_task_is_measured_by_it() -> None:
     task = Task(LoadResult(loads={WINDOW: load(1000)}))
-    found = measuring.measure(task.running(), setup(users=4, ceiling=CEILING), seed=7)
+    found = fresh_servers.measure(task.running(), setup(users=4, ceiling=CEILING), seed=7)
     assert found == load(1000)
     ((order, longest_s),) = task.asked
     assert order.code == code_digest()
@@ -59,7 +60,7 @@ def test_a_window_from_a_second_task_is_measured_by_it() -> None:
 
 def test_a_share_of_the_capacity_may_take_two_windows() -> None:
     task = Task(LoadResult(loads={WINDOW: load(1000)}))
-    measuring.measure(task.running(), setup(scenario="rate", rate=Rate(share=0.5)))
+    fresh_servers.measure(task.running(), setup(scenario="rate", rate=Rate(share=0.5)))
     assert task.asked[0][1] == 2 * (30 + 1 + 2) + SLACK_S
 
 
@@ -73,7 +74,7 @@ def test_a_share_of_the_capacity_may_take_two_windows() -> None:
 )
 def test_an_error_in_the_task_is_raised_here(result: LoadResult, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message) as error:
-        measuring.measure(Task(result).running(), setup())
+        fresh_servers.measure(Task(result).running(), setup())
     assert type(error.value) is kind
 
 

@@ -16,7 +16,7 @@ from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.analysis.values import foreign_share, stolen_share
 from loadtests.cli.main import command_line
-from loadtests.scenarios.requests import hello
+from loadtests.scenarios.workloads import Hello
 from loadtests.windows import by_wrk
 from loadtests.windows.tools import GeneratorError
 from tests.conftest import absent
@@ -187,7 +187,7 @@ def test_wrk_sends_the_same_bytes_as_our_users() -> None:
                 with connection:
                     sent = connection.recv(10_000)
             wrk.kill()
-    assert sorted(sent.split(b"\r\n")) == sorted(hello(0).wire(host).split(b"\r\n"))
+    assert sorted(sent.split(b"\r\n")) == sorted(Hello.hello(0).wire(host).split(b"\r\n"))
 
 
 @pytest.mark.parametrize("line", ["loadtest --tool=wrk", "crosscheck --framework=falcon"])

@@ -9,7 +9,7 @@ import pytest
 from common.errors import UsageError
 from common.host.supervisor import supervised
 from common.records.load import Tool
-from loadtests.scenarios.registry import SCENARIOS
+from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.windows.tools import parse_tool, require_able, wait_for_end
 from tests.support.records import setup
 

@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from common.records.window import Slice, Window
+from loadtests.analysis.slice_verdicts import FEWEST_SERVERS, costs, slow_passes
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
-from loadtests.statistics.slow_passes import FEWEST_SERVERS, costs, slow_passes
 from loadtests.statistics.spread import spread
 from tests.support import records
 

@@ -1,0 +1,117 @@
+"""The workloads of the contract, and every scenario by name. To add one, add a class: nothing else lists them."""
+
+import json
+
+from common.contract import HELLO, MAX_DELAY_MS, slept
+from common.records import load
+from loadtests.scenarios.base import Climb, Scenario, sends
+from loadtests.scenarios.own_requests import of_requests
+from loadtests.users.responses import Request, json_string
+
+EXTRA_S = 10.0
+"""The time beyond its delay after which a response counts as timed out."""
+SLEEPERS_MARGIN = 1.1
+"""By how much the 99th percentile of sleepers may exceed the delay."""
+
+
+def _hello(_: int) -> Request:
+    return Request("/hello", expect=json_string(HELLO))
+
+
+def _sleep(delay_ms: int) -> Request:
+    return Request(
+        f"/sleep/{delay_ms}",
+        name="/sleep",
+        expect=json_string(slept(delay_ms)),
+        timeout_s=delay_ms / 1000 + EXTRA_S,
+    )
+
+
+def _bad_delay(_: int) -> Request:
+    return Request("/sleep/forever", name="400", status=400, expect=_explains_the_limit)
+
+
+def _unknown_path(_: int) -> Request:
+    return Request("/nothing", name="404", status=404, expect=lambda _: True)
+
+
+def _wrong_method(_: int) -> Request:
+    return Request("/hello", name="405", method="DELETE", status=405, expect=lambda _: True)
+
+
+def _explains_the_limit(body: bytes) -> bool:
+    return str(MAX_DELAY_MS) in str(json.loads(body)["error"])
+
+
+class Hello(Scenario):
+    """Repeated ``/hello``: what the stack itself costs."""
+
+    hello = sends(tags=("hello",))(_hello)
+
+
+class Sleep(Scenario):
+    """Repeated ``/sleep``: what waiting costs the stack."""
+
+    sleeps = True
+    sleep = sends(tags=("sleep",))(_sleep)
+
+
+class Mixed(Sleep):
+    """Nine times ``/hello``, once ``/sleep``, in random order."""
+
+    hello = sends(weight=9, tags=("hello",))(_hello)
+
+
+class Errors(Scenario):
+    """The contract's error paths in turn: a bad delay (400), an unknown path (404), a wrong method (405)."""
+
+    in_turn = True
+    bad_delay = sends(tags=("400",))(_bad_delay)
+    unknown_path = sends(tags=("404",))(_unknown_path)
+    wrong_method = sends(tags=("405",))(_wrong_method)
+
+
+class Rate(Hello):
+    """``/hello`` at a rate, whether or not earlier requests are answered."""
+
+    open_loop = True
+    default_rate = load.Rate(share=0.5)
+
+
+class Ramp(Rate):
+    """``/hello`` at a rate that rises until the objective breaks."""
+
+    climbs = Climb.RATE
+    default_rate = load.Rate(rps=500)
+
+    @classmethod
+    def default_objective(cls, delay_ms: int) -> load.Objective:  # noqa: ARG003 -- as the base class has it
+        """Hold a 99th percentile below 50 ms."""
+        return load.Objective(fraction=0.99, limit_s=0.050)
+
+
+class Sleepers(Sleep):
+    """``/sleep`` on more and more connections, until the 99th percentile exceeds the delay by a tenth."""
+
+    climbs = Climb.CONNECTIONS
+
+    @classmethod
+    def default_objective(cls, delay_ms: int) -> load.Objective:
+        """Hold a 99th percentile below the delay plus a tenth."""
+        return load.Objective(fraction=0.99, limit_s=delay_ms / 1000 * SLEEPERS_MARGIN)
+
+
+_classes = [
+    one for one in globals().values() if isinstance(one, type) and issubclass(one, Scenario) and one is not Scenario
+]
+SCENARIOS = {one.name(): one for one in sorted(_classes, key=lambda one: one.name())}
+"""Every class above, in alphabetical order."""
+STEADY = tuple(name for name, scenario in SCENARIOS.items() if scenario.climbs is None)
+"""Scenarios whose load is the same from beginning to end."""
+CLOSED = tuple(name for name in STEADY if not SCENARIOS[name].open_loop)
+"""Steady scenarios without an arrival rate: a closed loop."""
+
+
+def scenario_for(spec: load.LoadSpec) -> type[Scenario]:
+    """Return the scenario of a load: the one that it names, or one of the user's own requests."""
+    return of_requests(spec.requests) if spec.requests else SCENARIOS[spec.scenario]
