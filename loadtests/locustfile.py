@@ -20,11 +20,11 @@ from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
 from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.locust_users import user_classes
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing import window
 from loadtests.timing.climbs import climb, climbing, log_step, staircase_of, users_of, window_s
 from loadtests.timing.distributed import Follower, Leader
-from loadtests.timing.scenario_users import user_classes
 from loadtests.timing.worker_reports import write_totals
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.http_user import HostError, KeepAliveUser, destination

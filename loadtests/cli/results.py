@@ -29,11 +29,11 @@ from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
 from loadtests.board.rows import board_rows, rows_notes, rows_table
 from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
+from loadtests.page.pictures import PICTURES, Badge, write_badge, write_pictures
+from loadtests.page.site import published_runs, write_site
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
 from loadtests.registry import experiment_of
-from loadtests.site.pages import published_runs, write_site
-from loadtests.site.pictures import PICTURES, Badge, write_badge, write_pictures
 
 REPORT, SITE, BADGES = RESULTS / "report.html", RESULTS / "site", RESULTS / "badges"
 

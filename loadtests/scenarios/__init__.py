@@ -1,1 +1,1 @@
-"""The workloads: one class each."""
+"""The workloads: one class each, and the Locust users made from them."""

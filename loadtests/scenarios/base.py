@@ -1,7 +1,7 @@
 """The base class of scenarios, which declare what is sent, how it is paced, and what must come back.
 
-Nothing here imports Locust, which monkey-patches the process that imports it. ``loadtests.timing.scenario_users`` makes
-Locust users from scenarios; planning and analysis need only this module.
+Nothing here imports Locust, which monkey-patches the process that imports it. ``locust_users`` makes Locust users from
+scenarios; planning and analysis need only this module.
 """
 
 from collections.abc import Callable, Sequence

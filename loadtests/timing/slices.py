@@ -29,8 +29,8 @@ from common.records.run import Slicing
 from common.records.window import Load, Slice
 from common.words import counted
 from loadtests.analysis.slice_verdicts import costs, mostly_disturbed, slow_passes
+from loadtests.scenarios.locust_users import user_class
 from loadtests.scenarios.workloads import scenario_for
-from loadtests.timing.scenario_users import user_class
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import Counters, Measured, Surroundings, load_of, slice_of
 from loadtests.timing.snapshot import run_delay_s

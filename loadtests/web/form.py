@@ -18,8 +18,8 @@ from common.catalog.stacks import DEFAULT, images
 from common.errors import UsageError
 from common.words import one_of
 from loadtests.scenarios.base import Scenario
+from loadtests.scenarios.locust_users import scenario_of
 from loadtests.timing.climbs import alone
-from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.http_user import HostError, KeepAliveUser, destination, set_user_count
 from loadtests.users.options import options_of
 from loadtests.web.guard import guard

@@ -24,9 +24,9 @@ from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources
 from loadtests.page.writing import report, style_file, templates
 from loadtests.reports.formatting import MB
+from loadtests.scenarios.locust_users import scenario_of
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.statistics.intervals import log_interval
-from loadtests.timing.scenario_users import scenario_of
 from loadtests.users.options import options_of
 from loadtests.web import recording
 from loadtests.web.form import app_of, choices, fields, wanted_of, web_ui_of

@@ -25,7 +25,7 @@ from loadtests.board.publication import PUBLISHED
 from loadtests.campaign import store
 from loadtests.cli import generator, measuring, profile, results, survey, throughput
 from loadtests.cli.main import command_line
-from loadtests.site.pages import published_runs
+from loadtests.page.site import published_runs
 from tests.support.fuzzing import EXAMPLES
 
 FEW, MANY = 200, EXAMPLES // 2

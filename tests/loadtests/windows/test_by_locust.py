@@ -17,11 +17,11 @@ from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.window import Latency, Load, LoadStep, OpenLoop
 from common.runtimes.base import RunningServer
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
+from loadtests.scenarios.locust_users import user_class
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.targets.ceiling import null_server
 from loadtests.timing import window
 from loadtests.timing.climbs import staircase_of, window_s
-from loadtests.timing.scenario_users import user_class
 from loadtests.timing.window import WindowPlan
 from loadtests.visits import fresh_servers
 from loadtests.windows import by_locust, tools

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from common.records.figure import Metric
-from loadtests.site.pictures import Badge, write_badge
+from loadtests.page.pictures import Badge, write_badge
 from tests.support.figures import DOCKER, HELLO, figure
 
 RATE = figure(Metric.REQUESTS_PER_CPU_S, 7187, HELLO, bounds=(6743, 7660))

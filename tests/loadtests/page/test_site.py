@@ -10,7 +10,7 @@ from common.catalog.prices import load_prices
 from common.errors import UsageError
 from loadtests.board.publication import PUBLISHED
 from loadtests.page.answer import who_leads
-from loadtests.site.pages import MARKER, PublishedRun, published_runs, write_site
+from loadtests.page.site import MARKER, PublishedRun, published_runs, write_site
 
 
 @pytest.fixture(scope="module")

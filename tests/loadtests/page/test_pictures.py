@@ -7,8 +7,8 @@ import pytest
 from common.catalog.prices import load_prices
 from common.project import ROOT
 from loadtests.board.publication import PAGE, PUBLISHED, results_page
-from loadtests.site.pages import published_runs
-from loadtests.site.pictures import PICTURES, pictures
+from loadtests.page.pictures import PICTURES, pictures
+from loadtests.page.site import published_runs
 from tests.support.pages import load_test, page_of
 
 

@@ -25,6 +25,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.page.answer import answer, who_leads
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow, make_page
+from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source, Sources
 from loadtests.page.stacks import StackPart, part_id, stack_parts
@@ -32,7 +33,6 @@ from loadtests.page.table import value_texts
 from loadtests.page.writing import ABOUT, report, style, templates
 from loadtests.reports.formatting import MISSING
 from loadtests.reports.throughput import title, warnings
-from loadtests.site.pictures import Badge, pictures
 
 MARKER = ".api-benchmark-site"
 """A file of a site, which tells its folder from others: only such a folder is written over."""

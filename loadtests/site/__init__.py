@@ -1,1 +1,0 @@
-"""Publications of runs: a static site, badges, pictures, and short results for people and programs."""
