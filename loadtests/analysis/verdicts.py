@@ -13,13 +13,15 @@ from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
-from loadtests.analysis.slice_verdicts import MOST_LOST, NOTABLE_THROTTLING, Reason, slice_reasons, tolerated
+from loadtests.analysis.slice_verdicts import NOTABLE_THROTTLING, Reason, slice_reasons, tolerated
 from loadtests.analysis.values import foreign_share, stolen_share, throttled_share, waited_share
 
 GENERATOR_CEILING = 0.8
 """The share of the cores that it can use above which the result may be the generator's own limit."""
 LITTLES_LAW_TOLERANCE = 0.05
 FEWEST_ROUNDS = 5
+MOST_REOPENED = 2e-3
+"""Reopened connections a request that leave the number as it is: some servers close each after a thousand requests."""
 UNSENT_TOLERANCE = 0.01
 """The share of an open loop's arrivals that may be unsent when the window ends."""
 MOST_STEAL = 0.05
@@ -174,9 +176,8 @@ def _connection_reasons(cell: Cell, loads: Sequence[Load]) -> Iterator[Reason]:
     for load in loads:
         if load.open_loop is not None:
             continue  # its connections may be idle for so long that a server is free to close them
-        tolerated_ = MOST_LOST * load.sent if load.slices else 0
         reconnects = load.reconnects or 0
-        if reconnects > tolerated_:
+        if reconnects > MOST_REOPENED * load.sent:
             seen = f"{counted(reconnects, 'connection')} had to be opened anew, though the server declares keep-alive"
             yield Verdict.CONNECTIONS, f"{seen}. {way_out}"
         elif not reconnects and load.connections_open_min is not None and load.connections_open_min < load.users:

@@ -43,10 +43,7 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
         ([_load()] * 19 + [None], set()),
         ([_load()] * 16 + [None] * 4, {Verdict.SERVER_DIED}),
         ([_load()] * 19 + [_load(failures={"connection reset": 1}, reconnects=1, connections_open_min=15)], set()),
-        (
-            [_load(failures={"connection reset": 5}, reconnects=5)] * ROUNDS,
-            {Verdict.WRONG_ANSWERS, Verdict.CONNECTIONS},
-        ),
+        ([_load(failures={"connection reset": 5}, reconnects=5)] * ROUNDS, {Verdict.WRONG_ANSWERS}),
         ([_load()] * 19 + [_load(failures={"status 500": 1})], {Verdict.WRONG_ANSWERS}),
         ([_load()] * 4, {Verdict.TOO_FEW_ROUNDS}),
     ],
