@@ -172,16 +172,12 @@ def _point_row(run: LatencyRun, point: Point, rows: Sequence[TrafficRow], visits
 
 def _modelled(run: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) -> Interval | None:
     """Return the vCPUs times the requests per CPU-second at the largest measured size of the same stack."""
-    measured = sorted((point.size.vcpu, point.name) for point in run.points if _same_but_measured(point, missing))
-    for _, name in reversed(measured):
+    sizes = sorted((point.size.vcpu, point.name) for point in run.points if point.stack == missing.stack)
+    for _, name in reversed(sizes):
         saturated = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
         if saturated is not None and (per_vcpu := saturated.requests_per_cpu_s) is not None:
             return scaled(per_vcpu, missing.size.vcpu)
     return None
-
-
-def _same_but_measured(point: Point, missing: Point) -> bool:
-    return point.stack == missing.stack and point.missing is None
 
 
 def tables(run: LatencyRun, summary: LatencySummary) -> Group:

@@ -7,9 +7,12 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.sizes import Runtime
-from common.records.run import LoadRun, Slicing
-from common.records.summary import Decision, Summary, Verdict
-from common.records.window import Latency, Window
+from common.records.figure import Metric
+from common.records.load import Rate
+from common.records.run import Design, LoadRun, Slicing
+from common.records.summary import Decision, Pair, Summary, Verdict
+from common.records.window import Latency, LoadStep, Window
+from loadtests.analysis.dropping import pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.reports import throughput
 from loadtests.reports.throughput import summarise
@@ -126,6 +129,27 @@ def test_percentiles_are_taken_in_each_window_and_averaged_over_windows() -> Non
     assert row.p50_s.n == 5
 
 
+@pytest.mark.parametrize("design", [Design.SLICED, Design.ALONE])
+def test_the_summary_decides_like_the_run_did(design: Design) -> None:
+    """Stacks drop out of a run by the decisions that its table shows."""
+    made = run([cell("a+b"), cell("c+d")], design=design)
+    windows = [
+        window(name, number, load(level + noise * (-1) ** number))
+        for number in range(1, 6)
+        for name, level, noise in (("a+b", 10_000, 10), ("c+d", 10_900, 900))
+    ]
+    pairs = summarise(made, windows).pairs
+    assert len(pairs) == 1
+    assert pairs == list(pairs_of(made, windows))
+
+
+def test_a_comparison_of_too_few_rounds_has_its_pair_and_says_how_many_are_lacking() -> None:
+    made = run([cell("a+b"), cell("c+d")], design=Design.DUET)
+    windows = [window(name, number, load(9000 + number)) for number in range(1, 4) for name in ("a+b", "c+d")]
+    (pair,) = summarise(made, windows).pairs
+    assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
+
+
 def test_the_spread_is_split_where_cells_share_rounds() -> None:
     summary = summarise(*_with_control(1.0))
     assert summary.spread is not None
@@ -188,6 +212,57 @@ def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
     assert row[throughput.HEADINGS.index("wall req/s")] == "~500"
 
 
+def test_a_99th_percentile_is_shown_in_milliseconds() -> None:
+    made = run([cell("a+b")])
+    summary = summarise(made, [window("a+b", number, load()) for number in range(1, 6)])
+    (row,) = throughput.rows(made, summary)
+    assert row[throughput.HEADINGS.index("p99 ms")] == "4.00"
+
+
+def test_a_figure_is_a_rate_and_a_99th_percentile_only_at_a_share_of_the_capacity() -> None:
+    """A closed loop, or a rate common to all stacks, loads each of them differently; a copy is no stack of its own."""
+    cells = [cell("a+b"), cell("a+b#2", control_of="a+b")]
+    windows = [window(one.name, number, load()) for one in cells for number in range(1, 6)]
+    for rate, metrics in (
+        (None, {Metric.REQUESTS_PER_CPU_S: 10_000}),
+        (Rate(rps=100), {Metric.REQUESTS_PER_CPU_S: 10_000}),
+        (Rate(share=0.5), {Metric.REQUESTS_PER_CPU_S: 10_000, Metric.P99_S: 0.004}),
+    ):
+        made = run(cells, rate=rate)
+        found = list(throughput.figures(made, summarise(made, windows)))
+        assert len(found) == len(metrics)
+        assert {one.metric: one.value.estimate for one in found} == pytest.approx(metrics)
+        assert {one.conditions.load_share for one in found} == {rate and rate.share}
+
+
+def test_sleepers_that_hold_less_the_more_there_are_have_no_size() -> None:
+    """Memory that shrinks while connections are added shows a server that gave some back, not what each one costs."""
+    step = LoadStep(target=1, throughput_rps=1, requests=1, p50_s=None, p99_s=None, generator_cpu_share=0)
+    steps = [replace(step, memory_bytes=2**20), replace(step, target=2, memory_bytes=2**19)]
+    windows = [window("a+b", number, load(steps=steps)) for number in range(1, 6)]
+    (row,) = summarise(run([cell("a+b")], scenario="sleepers"), windows).cells
+    assert row.sleeper_bytes is None
+
+
+def test_the_table_so_far_shows_which_stacks_are_done_and_which_are_given_up() -> None:
+    made = run([cell(name) for name in ("done+a", "open+a", "lost+a")])
+    pairs = [
+        Pair(a=a, b=b, ratio=None, p_value=1, decision=decision)
+        for a, b, decision in (
+            ("done+a", "open+a", Decision.DIFFERENT),
+            ("done+a", "lost+a", Decision.EQUIVALENT),
+            ("open+a", "lost+a", Decision.UNDECIDED),
+        )
+    ]
+    windows = [window("open+a", number, load()) for number in (1, 2)]
+    shown = throughput.table_so_far(made, windows, pairs, active={"open+a"})
+    columns = [list(column.cells) for column in shown.columns]
+    assert columns[:2] == [["done+a", "open+a", "lost+a"], ["0", "2", "0"]]
+    assert columns[-1] == ["done", "1", "1, out of reach"]
+    before_any_look = throughput.table_so_far(made, windows, None, active={"open+a"})
+    assert list(before_any_look.columns[-1].cells) == ["-", "-", "-"]
+
+
 def test_a_stack_whose_slices_are_fewer_since_it_is_slow_is_named() -> None:
     slicing = Slicing(passes=32, most_passes=48, slice_s=0.08, skipped_s=0.04)
     made, summary = _made(slicing=slicing)
@@ -246,6 +321,26 @@ def test_controls_and_undecided_pairs_are_printed() -> None:
     assert "between fresh servers" in text
 
 
+@pytest.mark.parametrize(
+    ("rounds_needed", "note"),
+    [
+        ([7], "undecided: 1 of 1 pairs; about 7 more rounds would decide it."),
+        ([None], "undecided: 1 of 1 pairs; it is out of reach."),
+        ([3, None], "undecided: 2 of 2 pairs; half of them or more are out of reach."),
+        ([3, 7, None], "undecided: 3 of 3 pairs; about 7 more rounds would decide half of them."),
+    ],
+)
+def test_undecided_pairs_are_counted_with_the_rounds_that_half_of_them_need(
+    rounds_needed: list[int | None], note: str
+) -> None:
+    made, summary = _made()
+    undecided = [
+        Pair(a="a", b="b", ratio=None, p_value=1, decision=Decision.UNDECIDED, rounds_needed=more)
+        for more in rounds_needed
+    ]
+    assert note in notes(made, replace(summary, pairs=undecided))
+
+
 def test_markdown_names_machine_date_and_seed() -> None:
     text = throughput.markdown(*_made())
     assert "Measured 2026-01-02 on Toy, 2 cores" in text
@@ -260,3 +355,5 @@ def test_markdown_says_where_a_python_is_known_to_lack_an_optimisation() -> None
     expected = f"Python {version} (built without profile-guided optimisation), load over"
     assert expected in throughput.markdown(plain, summary)
     assert expected not in throughput.markdown(replace(plain, runtime=Runtime.DOCKER), summary)
+    other = replace(plain, cells=[replace(one, python="3.99.0") for one in made.cells])
+    assert "Python 3.99.0, load over" in throughput.markdown(other, summary)
