@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from common.host.meters import CpuReading
 from common.records.window import Latency, Load, OpenLoop, Second
@@ -77,6 +78,18 @@ def test_latency_covers_the_answers_of_all_workers() -> None:
     assert alone is not None
     for name in Latency.__struct_fields__:
         assert getattr(latency, name) == pytest.approx(getattr(alone, name)), name
+
+
+def test_a_worker_without_an_answer_leaves_the_latency_to_the_others() -> None:
+    silent = part("silent", [1], users=1)
+    silent = replace(silent, load=replace(silent.load, requests=0, answered=0, latency_s=None, histogram=[]))
+    assert merged([ONE, silent, TWO]).latency_s == merged([ONE, TWO]).latency_s
+
+
+def test_processes_of_the_server_that_ended_and_began_are_counted() -> None:
+    first, last = (CpuReading(cpu_s=1.0, processes=frozenset(pids)) for pids in ((1, 2), (2, 3, 4)))
+    found = merged([ONE], server=(first, last))
+    assert (found.server_processes_ended, found.server_processes_begun) == (1, 2)
 
 
 def test_the_record_of_a_single_worker_is_unchanged() -> None:

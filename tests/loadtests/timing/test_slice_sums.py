@@ -1,12 +1,14 @@
 """The sums over the slices of one server."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from common.host.meters import CpuReading
 from common.records.window import Load
 from loadtests.timing.slice_sums import Counters, Measured, load_of
+from loadtests.users.tally import Tally
 
 SLICE_S, SKIPPED_S, THROTTLED = 0.4, 0.04, 0.75
 """Slices of a server of 0.25 vCPU, which its quota stops for three quarters of the time."""
@@ -40,6 +42,50 @@ def _load_of(measured: Sequence[Measured], made: int, throttled_s: float | None 
         idle_cpu_share=None,
         server_gone=None,
     )
+
+
+def test_what_counts_is_what_was_added_during_the_slices() -> None:
+    earlier = Tally(method="GET", name="hello")
+    earlier.count_good(0.5, 13)
+    later = earlier.copy()
+    for _ in range(3):
+        later.count_good(0.002, 13)
+    later.count_wrong("wrong body")
+    later.count_lost("timeout")
+    one = Measured(
+        first=Counters(at_s=10.0, tallies=(earlier,), server_cpu_s=5.0, sent=100, reconnects=1, generator_cpu_s=2.0,
+                       run_delay_s=0.5),
+        last=Counters(at_s=10.4, tallies=(later,), server_cpu_s=5.3, sent=105, reconnects=3, generator_cpu_s=2.1,
+                      run_delay_s=0.6),
+        open_min=15,
+    ).beside(others_s=0.05, steal_s=0.01, steal_all_s=0.02, server_steal_s=0.03)  # fmt: skip
+    seen = _load_of([one, replace(one, open_min=16)], 2)
+    assert (seen.sent, seen.answered, seen.requests) == (10, 8, 6)
+    assert seen.failures == {"wrong body": 2, "timeout": 2}
+    assert (seen.in_flight, seen.connections_open_min, seen.reconnects) == (16, 15, 4)
+    assert (seen.duration_s, seen.server_cpu_s, seen.server_cores_busy_s) == pytest.approx((0.8, 0.6, 0.7))
+    assert (seen.generator_cpu_s, seen.generator_run_delay_s) == pytest.approx((0.2, 0.2))
+    assert (seen.steal_s, seen.steal_all_s, seen.server_steal_s) == pytest.approx((0.02, 0.04, 0.06))
+    assert seen.littles_law_ratio == pytest.approx(6 * 0.002 / 0.8 / 16)
+    assert seen.latency_s is not None
+    assert seen.latency_s.mean == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    ("answered", "wrong", "lost", "expected"),
+    [(0, 0, 2, True), (1, 0, 2, False), (0, 1, 2, False), (0, 0, 0, False)],
+)
+def test_only_requests_without_any_answer_are_a_sign_of_a_lost_server(
+    answered: int,
+    wrong: int,
+    lost: int,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    tally = Tally(method="GET", name="hello", wrong=wrong, lost=lost)
+    for _ in range(answered):
+        tally.count_good(0.001, 13)
+    last = replace(_counters(SLICE_S), tallies=(tally,))
+    assert Measured(first=_counters(SKIPPED_S), last=last, open_min=0).only_lost is expected
 
 
 @pytest.mark.parametrize(("counted", "made"), [(24, 24), (24, 36), (36, 36)])
