@@ -1,15 +1,22 @@
 """Ramp and Sleepers run by Locust, in a timed window and headless."""
 
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from common.runtimes.base import RunningServer
+from loadtests.timing import climbs
 from tests.support.locust_runs import LOCUSTFILE, locust, port_of, window, workers
 from tests.support.servers import KEEP, Client, serving
 
 UNUSED_PORT = 1
+
+
+@pytest.mark.parametrize(("asked_s", "delay_ms", "window_s"), [(5.0, 100, 5.0), (0.5, 100, 1.0), (5.0, 2000, 20.0)])
+def test_in_the_window_of_a_step_every_sleeper_sleeps_ten_times(asked_s: float, delay_ms: int, window_s: float) -> None:
+    assert climbs.window_s(Namespace(window_s=asked_s, delay_ms=delay_ms)) == window_s
 
 
 @pytest.mark.slow
