@@ -93,6 +93,13 @@ def test_above_one_vcpu_capacity_is_requests_per_second(vcpu: float, workers: in
     assert advice.workers == workers
 
 
+def test_a_99th_percentile_of_few_answers_is_not_compared() -> None:
+    run, visits = made(0.5)
+    few = [replace(visit, loads=visit.loads | {PACED: answers(0.001, 999)}) for visit in visits]
+    (advice,) = summarise(run, few).advice
+    assert [other.p99_ratio for other in advice.others] == [None]
+
+
 def test_a_recommendation_on_doubtful_numbers_is_not_firm() -> None:
     (advice,) = summarise(*made(0.5, generator_cpu_s=1.9)).advice
     assert not advice.firm
