@@ -8,6 +8,7 @@ from common.records.experiments.startup import CellStarts, FargateRun, FargateSu
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.summary import Interval, Verdict
 from common.words import counted
+from loadtests.analysis.verdicts import too_few
 from loadtests.reports.formatting import MB, bounds, estimate, plain_table, with_bounds
 from loadtests.statistics.intervals import mean_interval
 
@@ -31,7 +32,8 @@ def figures(run: FargateRun, summary: FargateSummary) -> Iterator[Figure]:
     cells = {cell.name: cell for cell in run.cells}
     for row in summary.cells if run.name == STARTUP else ():
         if row.total_s is not None:
-            cell, verdict = cells[row.cell], Verdict.SERVER_DIED if row.failed else Verdict.VALID
+            cell, few = cells[row.cell], (verdict for verdict, _ in too_few(row.total_s.n))
+            verdict = Verdict.SERVER_DIED if row.failed else next(few, Verdict.VALID)
             conditions = Conditions(vcpu=cell.size.vcpu, workers=cell.size.workers)
             yield figure(run, cell.stack, Metric.START_S, row.total_s, verdict, conditions=conditions)
 

@@ -171,10 +171,8 @@ def _modelled(run: LatencyRun, missing: Point, rows: Sequence[TrafficRow]) -> In
     """Return the vCPUs that the stack can use times its requests per CPU-second at the largest size measured."""
     several = next(can_run_several(cell.framework, cell.server) for cell in run.cells if cell.name == missing.stack)
     vcpu = missing.size.vcpu if several else min(missing.size.vcpu, 1)
-    measured = sorted(
-        (point.size.vcpu, point.name) for point in run.points if point.stack == missing.stack and point.missing is None
-    )
-    for _, name in reversed(measured):
+    sizes = sorted((point.size.vcpu, point.name) for point in run.points if point.stack == missing.stack)
+    for _, name in reversed(sizes):
         saturated = next((row for row in rows if row.point == name and row.traffic == SATURATED), None)
         if saturated is not None and (per_vcpu := saturated.requests_per_cpu_s) is not None:
             return scaled(per_vcpu, vcpu)

@@ -128,9 +128,9 @@ def _undecided_notes(summary: Summary) -> Iterator[str]:
     needed = sorted(math.inf if pair.rounds_needed is None else pair.rounds_needed for pair in undecided)
     if undecided:
         half = needed[len(needed) // 2]
-        these = "it" if len(undecided) == 1 else "half of them"
+        these, most = ("it", "it is") if len(undecided) == 1 else ("half of them", "half of them or more are")
         more = (
-            "most are out of reach"
+            f"{most} out of reach"
             if half == math.inf
             else f"about {counted(int(half), 'more round')} would decide {these}"
         )

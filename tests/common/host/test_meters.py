@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from docker import DockerClient
 
@@ -19,6 +20,8 @@ from common.host.meters import (
     MemoryReading,
     cgroup_folder,
     cgroup_meter,
+    memory_kills,
+    metered_pids,
     private_bytes,
     process_cpu_s,
     read_cgroup,
@@ -117,6 +120,30 @@ def test_tree_includes_running_and_exited_children() -> None:
         assert read_cpu(f"tree:{parent.pid}").cpu_s >= used_s
         parent.communicate(b"\n")
     assert 0.6 <= used_s < 1.2  # three times 0.2 s and the start of three interpreters
+
+
+def test_a_tree_reaches_down_to_the_workers_of_a_server() -> None:
+    """The process at the top only guards the server, whose own processes may be workers' parents."""
+    line = ["sh", "-c", "sh -c 'sh -c \"echo up; read end\"; :'; :"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guard:
+        assert guard.stdout is not None
+        assert guard.stdout.readline() == b"up\n"
+        meter = f"tree:{guard.pid}"
+        below, metered, in_memory = read_cpu(meter).processes, metered_pids(meter), read_memory(meter).processes
+        guard.communicate(b"\n")
+    assert len(below) == in_memory == 2
+    assert set(metered) == {guard.pid, *below}
+
+
+def test_a_worker_that_ends_during_a_reading_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as worker:
+        ended = psutil.Process(worker.pid)
+    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [ended])
+    assert read_tree(os.getpid()).cpu_s > 0
+
+
+def test_a_control_group_that_is_gone_had_no_kills(tmp_path: Path) -> None:
+    assert memory_kills(tmp_path / "gone") == 0
 
 
 def test_invalid_meter_is_refused() -> None:

@@ -49,6 +49,20 @@ def test_a_size_is_compared_with_the_largest_and_a_memory_limit_with_the_first()
     assert not [pair for pair in pairs if pair[0] in pair[1:]]
 
 
+def test_a_point_that_could_not_be_measured_is_not_compared() -> None:
+    points = surroundings("a+b", why_no_proxy="there is no docker-proxy")
+    compared = {one.point for one in cause_ratios(a_causes_run(points), [])}
+    assert compared
+    assert compared.isdisjoint(point.name for point in points if point.missing)
+
+
+def test_stacks_are_not_compared_with_each_other() -> None:
+    points = [point for stack in ("a+b", "c+d") for point in surroundings(stack, why_no_proxy=None)]
+    ratios = cause_ratios(a_causes_run(points), [])
+    assert {one.point.split()[0] for one in ratios} == {"a+b", "c+d"}
+    assert all(name.startswith(one.point.split()[0]) for one in ratios for name in one.against)
+
+
 def test_more_workers_than_vcpus_are_a_change() -> None:
     more = [one for one in cause_ratios(*made()) if one.point.endswith("more workers")]
     assert {tuple(one.against) for one in more} == {("a+b 0.25 vCPU 512 MB", "a+b 0.25 vCPU 1024 MB")}

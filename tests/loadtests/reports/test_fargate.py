@@ -42,11 +42,19 @@ def test_startup_has_no_reference_cell() -> None:
 def test_only_startup_gives_a_figure_for_each_stack() -> None:
     run, starts = fargate_run(STARTUP), task_starts()
     a, b = figures(run, summarise(run, starts))
-    assert (a.metric, a.value.estimate, a.value.n, a.verdict) == (Metric.START_S, 20.0, 3, Verdict.VALID)
+    assert (a.metric, a.value.estimate, a.value.n, a.verdict) == (Metric.START_S, 20.0, 3, Verdict.TOO_FEW_ROUNDS)
     assert (b.subject.framework, b.verdict) == ("b", Verdict.SERVER_DIED)
     assert (a.conditions.vcpu, a.conditions.workers) == (1, 1)
     factor = fargate_run()
     assert list(figures(factor, summarise(factor, starts))) == []
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(4, Verdict.TOO_FEW_ROUNDS), (5, Verdict.VALID)])
+def test_a_figure_of_few_starts_is_not_valid(count: int, verdict: Verdict) -> None:
+    """The same holds for starts in Docker, and the board shows the newest valid figure."""
+    run = fargate_run(STARTUP)
+    (figure,) = figures(run, summarise(run, [task_start("a", number, total_s=20.0) for number in range(count)]))
+    assert figure.verdict is verdict
 
 
 def test_a_stack_that_never_started_has_no_figure() -> None:

@@ -46,6 +46,12 @@ def test_a_missing_size_is_named_with_its_reason_and_its_modelled_capacity() -> 
     assert "no latency is modelled" in notes
 
 
+def test_a_missing_size_of_a_stack_without_any_number_has_only_its_reason() -> None:
+    run, _ = _made()
+    (found,) = [note for note in report.notes(run, summarise(run, [])) if note.startswith("missing: ")]
+    assert found.endswith("2 vCPU 1 worker: this machine has 2 cores, and one of them is the generator's.")
+
+
 def test_each_verdict_is_one_note_with_its_number_of_rows() -> None:
     (found,) = [note for note in report.notes(*_made()) if note.startswith("throttled: 1 of 2 rows")]
     assert "first a+b 0.5 vCPU 1 worker, 16 at a time: " in found
@@ -112,9 +118,11 @@ def test_the_title_says_what_was_measured() -> None:
 def test_on_fargate_the_figures_that_cannot_be_read_are_named() -> None:
     run, summary = _made()
     there = replace(run, runtime=Runtime.FARGATE, setup=setup(load_path="the network to AWS"))
-    notes = list(report.notes(there, summary))
-    assert "response times include the network to AWS." in notes
-    assert not any(note.startswith("throttled: share") for note in notes)
+    path, throttling = "response times include the network to AWS.", "throttled: share"
+    for shown, is_there in ((there, True), (replace(there, runtime=Runtime.DOCKER), False)):
+        notes = list(report.notes(shown, summary))
+        assert (path in notes) is is_there
+        assert any(note.startswith(throttling) for note in notes) is not is_there
 
 
 def test_stand_in_bases_are_named_first() -> None:
@@ -216,7 +224,7 @@ def test_a_figure_is_a_99th_percentile_at_a_share_of_the_capacity_without_neighb
     ]
     points = [plain, *changed]
     visits = [
-        a_visit(point, number, {one.name: answers(0.001, 1100) for one in point.traffic})
+        a_visit(point, number, {one.name: answers(0.001 if point is plain else 0.002, 1100) for one in point.traffic})
         for number in range(1, 6)
         for point in points
     ]

@@ -55,6 +55,18 @@ def test_the_memory_per_worker_is_the_slope_of_a_line() -> None:
     assert added.idle_bytes == pytest.approx(15 * MB)
 
 
+def test_each_stack_has_a_slope_of_its_own() -> None:
+    run = _memory_run(1, 2)
+    heavy = [replace(cell, name=f"heavy {cell.name}", stack=replace(cell.stack, name="c+d")) for cell in run.cells]
+    servers = [
+        replace(_memory(workers, added * workers * MB), cell=f"{prefix}a+b {counted(workers, 'worker')}")
+        for prefix, added in (("", 15), ("heavy ", 40))
+        for workers in (1, 2)
+    ]
+    slopes = summarise(replace(run, cells=[*run.cells, *heavy]), servers).per_worker
+    assert {one.stack: one.idle_bytes for one in slopes} == {"a+b": 15 * MB, "c+d": 40 * MB}
+
+
 def _limit(limit_bytes: int | None) -> LimitVisit:
     attempts = [Attempt(limit_bytes=2048 * MB, passed=False, why="killed for memory")]
     head: dict[str, Any] = {"run": "r", "round": 3, "position": 3, "cell": "a+b 1 worker", "started_at": NOON}
@@ -75,6 +87,18 @@ def test_the_table_has_a_row_for_each_cell() -> None:
         console.print(memory_report.table(run, summarise(run, [_memory(1, 30 * MB)])))
     assert "30.0" in printed.get()
     assert "not-measured" in printed.get()
+
+
+def test_the_table_is_in_megabytes() -> None:
+    run = _memory_run(1, 2)
+    servers = [_memory(workers, held) for workers, held in ((1, 30 * MB), (1, 30 * MB), (2, 45 * MB))]
+    table = memory_report.table(run, summarise(run, [*servers, _limit(64 * MB)]))
+    (first, *_) = zip(*(column.cells for column in table.columns), strict=True)
+    assert dict(zip(memory_report.HEADINGS, first, strict=True)) == {
+        "stack": "a+b", "workers": "1", "idle": "30.0", "95 % interval": "30.0 to 30.0", "anon": "27.0",
+        "shared": "1.0", "kernel": "2.0", "PSS": "31.0", "loaded": "30.0", "+ worker": "15.0", "limit": "64",
+        "verdict": "valid",
+    }  # fmt: skip
 
 
 def test_figures_name_their_number_of_workers() -> None:

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.sizes import Runtime, Size
 from common.console import PLAIN_WIDTH
-from common.records.experiments.startup import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from common.records.experiments.startup import Cost, Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
 from common.records.run import Conformance
 from common.records.summary import Verdict
 from loadtests.reports import startup as startup_report
@@ -78,9 +79,8 @@ def test_a_stack_that_breaks_the_contract_has_no_number() -> None:
     assert _verdicts(summarise(run, [])) == {"warm": Verdict.NONCONFORMING}
 
 
-def test_pulls_of_several_sizes_lie_on_a_line() -> None:
-    """A pull takes two seconds plus ten per 100 MB."""
-    sizes = {"small": 20_000_000, "large": 220_000_000}
+def _pulled(sizes: dict[str, int]) -> tuple[StartupRun, list[Pull]]:
+    """Return five rounds in which a pull takes two seconds plus ten per 100 MB."""
     cells = [PullCell(name=f"{name} over 80mbit", image=name, link="80mbit") for name in sizes]
     pulls = [
         Pull(run="r", round=number, position=1, cell=f"{name} over 80mbit", started_at=NOON, compressed_bytes=size,
@@ -88,12 +88,28 @@ def test_pulls_of_several_sizes_lie_on_a_line() -> None:
         for number in range(1, 6)
         for name, size in sizes.items()
     ]  # fmt: skip
-    run = _startup_run(cells=[], pulls=cells)
+    return _startup_run(cells=[], pulls=cells), pulls
+
+
+def test_pulls_of_several_sizes_lie_on_a_line() -> None:
+    run, pulls = _pulled({"small": 20_000_000, "large": 220_000_000})
     (curve,) = summarise(run, pulls).curves
     assert curve.fixed_s == pytest.approx(2)
     assert curve.per_100_mb_s == pytest.approx(10)
     assert curve.n == len(pulls)
-    assert any("plus 10.0 s for each 100 MB" in note for note in startup_report.notes(run, summarise(run, pulls)))
+    line = "80mbit (measured: 80 Mbit/s): a pull takes 2.0 s plus 10.0 s for each 100 MB compressed (n = 10)."
+    assert line in startup_report.notes(run, summarise(run, pulls))
+
+
+def test_pulls_of_one_size_lie_on_no_line() -> None:
+    assert summarise(*_pulled({"one": 20_000_000, "other": 20_000_000})).curves == []
+
+
+def test_the_table_of_pulls_has_every_figure() -> None:
+    run, pulls = _pulled({"small": 20_500_000})
+    table = startup_report.pulls_table(run, summarise(run, pulls))
+    (row,) = zip(*(column.cells for column in table.columns), strict=True)
+    assert row == ("small", "80mbit", "20.5", "3", "2.05", "4.05", "4.05 to 4.05", "valid")
 
 
 def test_the_table_shows_phases_as_bars() -> None:
@@ -102,6 +118,26 @@ def test_the_table_shows_phases_as_bars() -> None:
         console.print(startup_report.starts_table(_startup_run(), summarise(_startup_run(), _starts())))
     assert printed.get().count("csssbbbbaaaaaa") == len(CACHES)
     assert printed.get().count("valid") == len(CACHES)
+
+
+def test_all_bars_have_the_scale_of_the_slowest_start() -> None:
+    slow = [_start(number, "cold", create_s=0.2, start_s=0.4, bind_s=0.6, answer_s=0.8) for number in range(1, 6)]
+    fast = [start for start in _starts() if start.cell.endswith("warm")]
+    table = startup_report.starts_table(_startup_run(), summarise(_startup_run(), [*fast, *slow]))
+    bars = next(column for column in table.columns if column.header == "phases")
+    assert [str(bar) for bar in bars.cells] == ["csbbaaa", "csssbbbbaaaaaa"]
+
+
+def test_the_table_of_starts_has_every_figure() -> None:
+    cost = Cost(wall_s=9.0, cpu_s=0.054)
+    timed = _starts(interpreter=cost, app_import=replace(cost, cpu_s=0.126))
+    table = startup_report.starts_table(_startup_run(), summarise(_startup_run(), timed))
+    (first, _) = zip(*(column.cells for column in table.columns), strict=True)
+    assert dict(zip(startup_report.STARTS, map(str, first), strict=True)) == {
+        "stack": "a+b", "vCPU": "1", "cache": "warm", "total s": "1.00", "95 % interval": "1.00 to 1.00", "c": "0.10",
+        "s": "0.20", "b": "0.30", "a": "0.40", "CPU s": "0.25", "py": "0.05", "imp": "0.13",
+        "phases": "csssbbbbaaaaaa", "verdict": "valid",
+    }  # fmt: skip
 
 
 def test_only_warm_starts_are_figures() -> None:

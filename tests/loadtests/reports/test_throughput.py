@@ -1,19 +1,23 @@
 """Windows become rows, ranks and controls; these form tables, with notes for the reader."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from common.records.run import LoadRun, Slicing
-from common.records.summary import Decision, Summary, Verdict
-from common.records.window import Latency, Window
+from common.records.figure import Metric
+from common.records.load import Arrivals, Objective, Rate
+from common.records.run import Design, LoadRun, Slicing
+from common.records.summary import Decision, Dropout, DropReason, Pair, Summary, Verdict
+from common.records.window import Latency, LoadStep, Window
+from loadtests.analysis.dropping import pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.reports import throughput
 from loadtests.reports.throughput import summarise
 from loadtests.reports.throughput_notes import notes
-from tests.support.records import canary, cell, load, run, window
+from tests.support.records import SLICING, canary, cell, load, run, window
 
 
 def test_a_windows_value_is_missing_rather_than_zero() -> None:
@@ -60,6 +64,7 @@ def test_a_control_is_tested_and_shown_but_not_ranked() -> None:
 def test_no_cell_is_ranked_if_a_control_differs() -> None:
     summary = summarise(*_with_control(1.2))
     assert {row.rank for row in summary.cells} == {None}
+    assert summary.pairs == []
     assert {row.verdict for row in summary.cells} == {Verdict.CONTROL_DIFFERS}
     assert summary.controls is not None
     assert "two copies of a+b differ by 16" in summary.controls.warnings[Verdict.CONTROL_DIFFERS]
@@ -125,6 +130,27 @@ def test_percentiles_are_taken_in_each_window_and_averaged_over_windows() -> Non
     assert row.p50_s.n == 5
 
 
+@pytest.mark.parametrize("design", [Design.SLICED, Design.ALONE])
+def test_the_summary_decides_like_the_run_did(design: Design) -> None:
+    """Stacks drop out of a run by the decisions that its table shows."""
+    made = run([cell("a+b"), cell("c+d")], design=design)
+    windows = [
+        window(name, number, load(level + noise * (-1) ** number))
+        for number in range(1, 6)
+        for name, level, noise in (("a+b", 10_000, 10), ("c+d", 10_900, 900))
+    ]
+    pairs = summarise(made, windows).pairs
+    assert len(pairs) == 1
+    assert pairs == list(pairs_of(made, windows))
+
+
+def test_a_comparison_of_too_few_rounds_has_its_pair_and_says_how_many_are_lacking() -> None:
+    made = run([cell("a+b"), cell("c+d")], design=Design.DUET)
+    windows = [window(name, number, load(9000 + number)) for number in range(1, 4) for name in ("a+b", "c+d")]
+    (pair,) = summarise(made, windows).pairs
+    assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
+
+
 def test_the_spread_is_split_where_cells_share_rounds() -> None:
     summary = summarise(*_with_control(1.0))
     assert summary.spread is not None
@@ -186,6 +212,140 @@ def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
     assert row[throughput.HEADINGS.index("wall req/s")] == "~500"
 
 
+def test_a_99th_percentile_is_shown_in_milliseconds() -> None:
+    made = run([cell("a+b")])
+    summary = summarise(made, [window("a+b", number, load()) for number in range(1, 6)])
+    (row,) = throughput.rows(made, summary)
+    assert row[throughput.HEADINGS.index("p99 ms")] == "4.00"
+
+
+def test_a_figure_is_a_rate_and_a_99th_percentile_only_at_a_share_of_the_capacity() -> None:
+    """A closed loop, or a rate common to all stacks, loads each of them differently; a copy is no stack of its own."""
+    cells = [cell("a+b"), cell("a+b#2", control_of="a+b")]
+    windows = [window(one.name, number, load()) for one in cells for number in range(1, 6)]
+    for rate, metrics in (
+        (None, {Metric.REQUESTS_PER_CPU_S: 10_000}),
+        (Rate(rps=100), {Metric.REQUESTS_PER_CPU_S: 10_000}),
+        (Rate(share=0.5), {Metric.REQUESTS_PER_CPU_S: 10_000, Metric.P99_S: 0.004}),
+    ):
+        made = run(cells, rate=rate)
+        found = list(throughput.figures(made, summarise(made, windows)))
+        assert len(found) == len(metrics)
+        assert {one.metric: one.value.estimate for one in found} == pytest.approx(metrics)
+        assert {one.conditions.load_share for one in found} == {rate and rate.share}
+
+
+@pytest.mark.parametrize("later_bytes", [2**19, 2**20])
+def test_sleepers_that_hold_no_more_the_more_there_are_have_no_size(later_bytes: int) -> None:
+    """A server that gives memory back while connections are added does not show what each one costs."""
+    step = LoadStep(target=1, throughput_rps=1, requests=1, p50_s=None, p99_s=None, generator_cpu_share=0)
+    steps = [replace(step, memory_bytes=2**20), replace(step, target=2, memory_bytes=later_bytes)]
+    windows = [window("a+b", number, load(steps=steps)) for number in range(1, 6)]
+    (row,) = summarise(run([cell("a+b")], scenario="sleepers"), windows).cells
+    assert row.sleeper_bytes is None
+
+
+def test_the_table_so_far_shows_which_stacks_are_done_and_which_are_given_up() -> None:
+    made = run([cell(name) for name in ("done+a", "open+a", "lost+a")])
+    pairs = [
+        Pair(a=a, b=b, ratio=None, p_value=1, decision=decision)
+        for a, b, decision in (
+            ("done+a", "open+a", Decision.DIFFERENT),
+            ("done+a", "lost+a", Decision.EQUIVALENT),
+            ("open+a", "lost+a", Decision.UNDECIDED),
+        )
+    ]
+    windows = [window("open+a", number, load()) for number in (1, 2)]
+    shown = throughput.table_so_far(made, windows, pairs, active={"open+a"})
+    columns = [list(column.cells) for column in shown.columns]
+    assert columns[:2] == [["done+a", "open+a", "lost+a"], ["0", "2", "0"]]
+    assert columns[-1] == ["done", "1", "1, out of reach"]
+    before_any_look = throughput.table_so_far(made, windows, None, active={"open+a"})
+    assert list(before_any_look.columns[-1].cells) == ["-", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"scenario": "rate", "rate": Rate(rps=500), "arrivals": Arrivals.POISSON},
+            ["open loop: poisson arrivals at 500 a second; p99 counts from the intended send."],
+        ),
+        (
+            {"scenario": "rate", "rate": Rate(share=0.5), "arrivals": Arrivals.CONSTANT},
+            ["open loop: constant arrivals at 50% of each stack's own capacity; p99 counts from the intended send."],
+        ),
+        (
+            {"scenario": "ramp", "rate": Rate(rps=500), "arrivals": Arrivals.POISSON},
+            [
+                "knee: the highest step that held p99<50ms; the row above is that step's.",
+                "knee of a+b: 200 (200 to 200, n = 5) req/s.",
+            ],
+        ),
+        (
+            {"scenario": "sleepers", "objective": Objective(fraction=0.5, limit_s=0.2)},
+            [
+                "knee: the highest step that held p50<200ms; the row above is that step's.",
+                "knee of a+b: 200 (200 to 200, n = 5) sleepers in flight.",
+                "a sleeper of a+b holds 10,000 (10,000 to 10,000, n = 5) bytes of private memory.",
+            ],
+        ),
+        ({}, []),
+    ],
+    ids=["rate", "share", "ramp", "sleepers", "closed loop"],
+)
+def test_open_loops_and_climbs_are_explained(changes: dict[str, Any], expected: list[str]) -> None:
+    step = LoadStep(target=100, throughput_rps=1, requests=1, p50_s=None, p99_s=None, generator_cpu_share=0)
+    steps = [replace(step, memory_bytes=2_000_000), replace(step, target=200, memory_bytes=3_000_000)]
+    climbs = changes.get("scenario") in {"ramp", "sleepers"}
+    windows = [window("a+b", number, load(steps=steps if climbs else [])) for number in range(1, 6)]
+    made = run([cell("a+b")], **changes)
+    said = [
+        one for one in notes(made, summarise(made, windows)) if "open loop" in one or "knee" in one or "holds" in one
+    ]
+    assert said == expected
+
+
+def test_without_cpu_time_rounds_are_those_with_a_wall_rate() -> None:
+    made = run([cell("a+b")])
+    summary = summarise(made, [window("a+b", number, load(server_cpu_s=None)) for number in range(1, 4)])
+    (row,) = throughput.rows(made, summary)
+    assert row[throughput.HEADINGS.index("rounds")] == "3"
+
+
+def test_a_server_that_is_not_quiet_while_others_are_loaded_is_named_with_its_mean_share() -> None:
+    made = run([cell("a+b"), cell("c+d")], slicing=SLICING)
+    shares = {"a+b": (0.01, 0.03), "c+d": (0.001, 0.003)}
+    windows = [
+        window(name, number, load(idle_cpu_share=share))
+        for name, both in shares.items()
+        for number, share in enumerate(both, 1)
+    ]
+    assert "not quiet while others were loaded, of a core: a+b 2.0%." in notes(made, summarise(made, windows))
+
+
+def test_slices_that_were_made_again_are_counted_over_all_stacks() -> None:
+    made, summary = _made(slicing=SLICING)
+    rows = [replace(row, slices=130, slices_disturbed=7) for row in summary.cells]
+    (note,) = (one for one in notes(made, replace(summary, cells=rows)) if one.startswith("sliced:"))
+    assert note.endswith("24 slices of 0.08 s each, 36 at most; 21 of 390 were disturbed and made again.")
+
+
+def test_stacks_that_dropped_out_are_explained_by_each_reason() -> None:
+    made, summary = _made()
+    reasons = (DropReason.RESOLVED, DropReason.OUT_OF_REACH, None)
+    rows = [
+        replace(row, dropout=None if reason is None else Dropout(after_round=5, reason=reason))
+        for row, reason in zip(summary.cells, reasons, strict=True)
+    ]
+    said = list(notes(made, replace(summary, cells=rows)))
+    assert "rounds: a stack drops out once each of its pairs is decided." in said
+    assert len([one for one in said if one.startswith("*: dropped out undecided: ")]) == 1
+    assert not [one for one in notes(made, summary) if "drop" in one]
+    marked = [row[throughput.HEADINGS.index("rounds")] for row in throughput.rows(made, replace(summary, cells=rows))]
+    assert marked == ["5", "5*", "5"]
+
+
 def test_a_stack_whose_slices_are_fewer_since_it_is_slow_is_named() -> None:
     slicing = Slicing(passes=32, most_passes=48, slice_s=0.08, skipped_s=0.04)
     made, summary = _made(slicing=slicing)
@@ -241,3 +401,23 @@ def test_controls_and_undecided_pairs_are_printed() -> None:
     assert "steal 0.0%" in text
     assert "undecided: 1 of 1 pairs; about" in text
     assert "between fresh servers" in text
+
+
+@pytest.mark.parametrize(
+    ("rounds_needed", "note"),
+    [
+        ([7], "undecided: 1 of 1 pairs; about 7 more rounds would decide it."),
+        ([None], "undecided: 1 of 1 pairs; it is out of reach."),
+        ([3, None], "undecided: 2 of 2 pairs; half of them or more are out of reach."),
+        ([3, 7, None], "undecided: 3 of 3 pairs; about 7 more rounds would decide half of them."),
+    ],
+)
+def test_undecided_pairs_are_counted_with_the_rounds_that_half_of_them_need(
+    rounds_needed: list[int | None], note: str
+) -> None:
+    made, summary = _made()
+    undecided = [
+        Pair(a="a", b="b", ratio=None, p_value=1, decision=Decision.UNDECIDED, rounds_needed=more)
+        for more in rounds_needed
+    ]
+    assert note in notes(made, replace(summary, pairs=undecided))

@@ -25,6 +25,7 @@ def _values(middle: float) -> dict[int, float]:
         ({1: 100, 2: 102}, {1: 9, 2: 5}, 2),  # the same capacity, and a worse p99 with one
         ({1: 100, 2: 80}, {1: 9, 2: 5}, 1),  # none is good at both: capacity decides
         ({2: 100, 3: 100, 5: 100}, {2: 5, 3: 5, 5: 5}, 2),
+        ({2: 100, 1: 100}, {2: 5, 1: 5}, 1),  # whatever the order of the points
         ({1: 100}, {}, 1),
     ],
 )
@@ -78,16 +79,25 @@ def test_differences_between_rounds_cancel() -> None:
     assert ratio.low == pytest.approx(0.5)
 
 
-def test_above_one_vcpu_capacity_is_requests_per_second() -> None:
+@pytest.mark.parametrize(("vcpu", "workers"), [(1.0, 1), (2.0, 2)])
+def test_above_one_vcpu_capacity_is_requests_per_second(vcpu: float, workers: int) -> None:
     """One worker uses at most one of two vCPUs, whatever a request costs."""
-    run = a_workers_run([replace(a_point(2.0, count), missing=None) for count in (1, 2)])
+    run = a_workers_run([replace(a_point(vcpu, count), missing=None) for count in (1, 2)])
+    loads = load(20_000, 1.0), load(18_000, 1.0, duration_s=1.0)
     visits = [
-        a_visit(point, number, {SATURATED: load(requests, cpu_s)})
+        a_visit(point, number, {SATURATED: saturated})
         for number in ROUNDS
-        for point, (requests, cpu_s) in zip(run.points, ((20_000, 1.0), (36_000, 2.0)), strict=True)
+        for point, saturated in zip(run.points, loads, strict=True)
     ]
     (advice,) = summarise(run, visits).advice
-    assert advice.workers == 2
+    assert advice.workers == workers
+
+
+def test_a_99th_percentile_of_few_answers_is_not_compared() -> None:
+    run, visits = made(0.5)
+    few = [replace(visit, loads=visit.loads | {PACED: answers(0.001, 999)}) for visit in visits]
+    (advice,) = summarise(run, few).advice
+    assert [other.p99_ratio for other in advice.others] == [None]
 
 
 def test_a_recommendation_on_doubtful_numbers_is_not_firm() -> None:

@@ -1,6 +1,7 @@
 """Ramp and Sleepers climb in a timed window and headless, and a step whose connections do not all open is broken."""
 
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from tests.support.servers import KEEP, Client, serving
 
 UNUSED_PORT = 1
 PLAN = WindowPlan(file=Path(), warmup_s=0.0, window_s=1.0, opening_s=1.0)
+
+
+@pytest.mark.parametrize(("asked_s", "delay_ms", "window_s"), [(5.0, 100, 5.0), (0.5, 100, 1.0), (5.0, 2000, 20.0)])
+def test_in_the_window_of_a_step_every_sleeper_sleeps_ten_times(asked_s: float, delay_ms: int, window_s: float) -> None:
+    assert climbs.window_s(Namespace(window_s=asked_s, delay_ms=delay_ms)) == window_s
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 import math
 
 import pytest
+from msgspec.structs import replace
 
+from common.host.cores import CoreTimes
 from common.host.meters import CpuReading
 from common.records.window import Latency, Load, OpenLoop, Second
 from loadtests.timing.parts import RULES, Part, latency, merged
@@ -79,6 +81,23 @@ def test_latency_covers_the_answers_of_all_workers() -> None:
         assert getattr(latency, name) == pytest.approx(getattr(alone, name)), name
 
 
+def test_a_worker_without_an_answer_leaves_the_latency_to_the_others() -> None:
+    silent = part("silent", [1], users=1)
+    silent = replace(silent, load=replace(silent.load, requests=0, answered=0, latency_s=None, histogram=[]))
+    assert merged([ONE, silent, TWO]).latency_s == merged([ONE, TWO]).latency_s
+
+
+def test_processes_of_the_server_that_ended_and_began_are_counted() -> None:
+    first, last = (CpuReading(cpu_s=1.0, processes=frozenset(pids)) for pids in ((1, 2), (2, 3, 4)))
+    found = merged([ONE], server=(first, last))
+    assert (found.server_processes_ended, found.server_processes_begun) == (1, 2)
+
+
+def test_the_servers_cores_are_read_by_the_master_alone() -> None:
+    found = merged([ONE, TWO], server_cores=CoreTimes(busy_s=1.2, steal_s=0.3))
+    assert (found.server_cores_busy_s, found.server_steal_s) == (1.2, 0.3)
+
+
 def test_the_record_of_a_single_worker_is_unchanged() -> None:
     alone = merged([ONE])
     for name in set(Load.__struct_fields__) - {"workers", "littles_law_ratio"}:
@@ -141,7 +160,7 @@ def test_lost_workers_are_only_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "seen"), [("gone", "gone", "gone"), ("gone", None, None), (None, None, None)]
+    ("first", "second", "seen"), [("gone", "gone too", "gone"), ("gone", None, None), (None, None, None)]
 )
 def test_the_server_is_gone_if_all_workers_lost_it(first: str | None, second: str | None, seen: str | None) -> None:
     assert merged([part("a", [1], server_gone=first), part("b", [1], server_gone=second)]).server_gone == seen

@@ -1,12 +1,17 @@
-"""The sums over the slices of one server."""
+"""A slice is what was counted in it and its share of what else ran; a server's load is the sum of its slices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from common.host.cores import CoreTimes
 from common.host.meters import CpuReading
-from common.records.window import Load
-from loadtests.timing.slice_sums import Counters, Measured, load_of
+from common.records.window import Load, Slice
+from loadtests.timing.slice_sums import Counters, Measured, Surroundings, load_of, slice_of
+from loadtests.users.tally import Tally
+from tests.support import records
 
 SLICE_S, SKIPPED_S, THROTTLED = 0.4, 0.04, 0.75
 """Slices of a server of 0.25 vCPU, which its quota stops for three quarters of the time."""
@@ -42,6 +47,50 @@ def _load_of(measured: Sequence[Measured], made: int, throttled_s: float | None 
     )
 
 
+def test_what_counts_is_what_was_added_during_the_slices() -> None:
+    earlier = Tally(method="GET", name="hello")
+    earlier.count_good(0.5, 13)
+    later = earlier.copy()
+    for _ in range(3):
+        later.count_good(0.002, 13)
+    later.count_wrong("wrong body")
+    later.count_lost("timeout")
+    one = Measured(
+        first=Counters(at_s=10.0, tallies=(earlier,), server_cpu_s=5.0, sent=100, reconnects=1, generator_cpu_s=2.0,
+                       run_delay_s=0.5),
+        last=Counters(at_s=10.4, tallies=(later,), server_cpu_s=5.3, sent=105, reconnects=3, generator_cpu_s=2.1,
+                      run_delay_s=0.6),
+        open_min=15, others_s=0.05, steal_s=0.01, steal_all_s=0.02, server_steal_s=0.03,
+    )  # fmt: skip
+    seen = _load_of([one, replace(one, open_min=16)], 2)
+    assert (seen.sent, seen.answered, seen.requests) == (10, 8, 6)
+    assert seen.failures == {"wrong body": 2, "timeout": 2}
+    assert (seen.in_flight, seen.connections_open_min, seen.reconnects) == (16, 15, 4)
+    assert (seen.duration_s, seen.server_cpu_s, seen.server_cores_busy_s) == pytest.approx((0.8, 0.6, 0.7))
+    assert (seen.generator_cpu_s, seen.generator_run_delay_s) == pytest.approx((0.2, 0.2))
+    assert (seen.steal_s, seen.steal_all_s, seen.server_steal_s) == pytest.approx((0.02, 0.04, 0.06))
+    assert seen.littles_law_ratio == pytest.approx(6 * 0.002 / 0.8 / 16)
+    assert seen.latency_s is not None
+    assert seen.latency_s.mean == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    ("answered", "wrong", "lost", "expected"),
+    [(0, 0, 2, True), (1, 0, 2, False), (0, 1, 2, False), (0, 0, 0, False)],
+)
+def test_only_requests_without_any_answer_are_a_sign_of_a_lost_server(
+    answered: int,
+    wrong: int,
+    lost: int,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    tally = Tally(method="GET", name="hello", wrong=wrong, lost=lost)
+    for _ in range(answered):
+        tally.count_good(0.001, 13)
+    last = replace(_counters(SLICE_S), tallies=(tally,))
+    assert Measured(first=_counters(SKIPPED_S), last=last, open_min=0).only_lost is expected
+
+
 @pytest.mark.parametrize(("counted", "made"), [(24, 24), (24, 36), (36, 36)])
 def test_the_share_of_the_time_throttled_is_that_of_the_time_loaded(counted: int, made: int) -> None:
     """The meter counts what is skipped of a slice too, and slices that do not count."""
@@ -61,3 +110,83 @@ def test_the_time_throttled_is_unknown_without_a_quota_or_a_slice(made: int, thr
 )
 def test_the_servers_cpu_time_is_known_if_it_is_in_every_slice(slices: list[Measured], cpu_s: float | None) -> None:
     assert _load_of(slices, len(slices)).server_cpu_s == cpu_s
+
+
+def _surroundings(
+    at_s: float = 0.0,
+    *,
+    server_cpu_s: float | None = 0.0,
+    generator_cpu_s: float = 0.0,
+    server_cores_s: float | None = 0.0,
+    generator_cores_s: float | None = 0.0,
+    steal_s: float = 0.0,
+) -> Surroundings:
+    """Return counters that stood at 5 s before a slice, and what it added; half of the steal was on either side."""
+    stolen = CoreTimes(busy_s=0.0, steal_s=5.0 + steal_s)
+    half = replace(stolen, steal_s=5.0 + steal_s / 2)
+    return Surroundings(
+        at_s=5.0 + at_s,
+        server_cpu_s=None if server_cpu_s is None else 5.0 + server_cpu_s,
+        generator_cpu_s=5.0 + generator_cpu_s,
+        server_cores_s=None if server_cores_s is None else 5.0 + server_cores_s,
+        generator_cores_s=None if generator_cores_s is None else 5.0 + generator_cores_s,
+        steal=stolen,
+        own_steal=half,
+        server_steal=half,
+    )
+
+
+def _slice(after: Surroundings, **changes: object) -> tuple[Slice, Measured]:
+    """Return the record of a slice that counts for half of the time between two readings, 0.1 s apart."""
+    counters = Counters(
+        at_s=0.03, tallies=(), server_cpu_s=0.0, sent=0, reconnects=0, generator_cpu_s=0.0, run_delay_s=0.0
+    )
+    measured = Measured(first=counters, last=replace(counters, at_s=0.08), open_min=16)
+    setup = records.setup(**changes)
+    counted, made = slice_of(measured, _surroundings(), after, number=1, start_s=0.0, setup=setup)
+    return made, counted
+
+
+BUSY: dict[str, Any] = {"server_cpu_s": 0.09, "generator_cpu_s": 0.03}
+ONE_CORE_EACH: dict[str, Any] = {"server_cores_s": 0.09, "generator_cores_s": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("seen", "disturbed"),
+    [
+        (ONE_CORE_EACH, False),
+        (ONE_CORE_EACH | {"server_cores_s": 0.099}, False),
+        (ONE_CORE_EACH | {"server_cores_s": 0.101}, True),
+        (ONE_CORE_EACH | {"generator_cores_s": 0.039}, False),
+        (ONE_CORE_EACH | {"generator_cores_s": 0.041}, True),
+        (ONE_CORE_EACH | {"steal_s": 0.009}, False),
+        (ONE_CORE_EACH | {"steal_s": 0.011}, True),
+    ],
+)
+def test_a_slice_is_disturbed_by_a_tenth_of_either_sides_cores_or_a_twentieth_stolen_of_all(
+    seen: dict[str, float],
+    disturbed: bool,  # noqa: FBT001
+) -> None:
+    made, _ = _slice(_surroundings(0.1, **BUSY | seen))
+    assert made.disturbed is disturbed
+
+
+def test_what_ran_on_the_cores_meanwhile_counts_for_the_part_that_counts() -> None:
+    after = _surroundings(0.1, **BUSY | {"server_cores_s": 0.094, "generator_cores_s": 0.036, "steal_s": 0.008})
+    made, counted = _slice(after)
+    assert (made.others_s, made.generator_others_s, made.steal_s) == pytest.approx((0.004, 0.006, 0.008))
+    assert counted.others_s == pytest.approx(0.002)
+    assert (counted.steal_all_s, counted.steal_s, counted.server_steal_s) == pytest.approx((0.004, 0.002, 0.002))
+
+
+def test_on_shared_cores_neither_side_is_a_disturbance_of_the_other() -> None:
+    both_s = BUSY["server_cpu_s"] + BUSY["generator_cpu_s"] + 0.005
+    after = _surroundings(0.1, **BUSY, server_cores_s=both_s, generator_cores_s=both_s)
+    made, _ = _slice(after, server_cores=[0, 1], generator_cores=[0, 1])
+    assert (made.others_s, made.generator_others_s) == pytest.approx((0.005, 0.005))
+
+
+@pytest.mark.parametrize("unknown", ["server_cpu_s", "server_cores_s"])
+def test_what_others_used_is_unknown_without_either_meter(unknown: str) -> None:
+    made, counted = _slice(_surroundings(0.1, **BUSY | ONE_CORE_EACH | {unknown: None}))
+    assert (made.others_s, made.generator_others_s, counted.others_s, made.disturbed) == (None, None, None, False)

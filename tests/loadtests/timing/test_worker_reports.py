@@ -8,11 +8,12 @@ import pytest
 
 from common.records.window import Total
 from common.runtimes.base import RunningServer
+from loadtests.timing import worker_reports
 from loadtests.users import histogram
+from loadtests.users.tally import Tally
 from tests.support.locust_runs import LOCUSTFILE, locust, port_of, sometimes_wrong, workers
 from tests.support.servers import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 SLOW_REPORTS = """
 import time
 
@@ -28,6 +29,18 @@ def slow_down(environment, **_):
 """A locustfile that delays each report of a worker by a second."""
 
 
+def test_a_tally_arrives_whole() -> None:
+    tally = Tally(method="GET", name="/hello")
+    tally.count_good(0.002, 13)
+    tally.count_good(0.1, 13)
+    tally.count_wrong("wrong body")
+    tally.count_lost("timeout")
+    sent = json.loads(json.dumps(worker_reports.pack([tally])))
+    assert worker_reports.unpack(sent) == [tally]
+
+
+@pytest.mark.slow
+@pytest.mark.parallel
 @pytest.mark.parametrize("count", [0, 2])
 @pytest.mark.parametrize("scenario", ["Hello", "Rate"])
 def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, count: int, tmp_path: Path) -> None:
@@ -47,6 +60,8 @@ def test_exact_counts_of_all_workers_are_written_at_the_end(scenario: str, count
     assert seen == {round(histogram.value_s(bucket), 9): count for bucket, count in total.histogram}
 
 
+@pytest.mark.slow
+@pytest.mark.parallel
 def test_last_reports_that_are_late_are_waited_for(tmp_path: Path) -> None:
     slow, file = tmp_path / "slow.py", tmp_path / "t.json"
     slow.write_text(SLOW_REPORTS)
@@ -60,6 +75,8 @@ def test_last_reports_that_are_late_are_waited_for(tmp_path: Path) -> None:
     assert entry["num_requests"] == total.requests + total.failures["wrong body"]
 
 
+@pytest.mark.slow
+@pytest.mark.parallel
 def test_workers_share_the_rate(known: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     locust(port_of(known), "-t=4", "--rate=200", *workers(2), f"--tally-file={file}", scenario="Rate")

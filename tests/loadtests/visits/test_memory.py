@@ -1,12 +1,18 @@
-"""The smallest limit is found by a deterministic search, and passed every time that it was tried."""
+"""Memory is read once it is stable, wrong answers fail, and the smallest limit passed every time that it was tried."""
 
 import random
 
 import pytest
 
+from common.errors import FailedError
+from common.host.meters import MemoryReading
 from common.records.experiments.memory import LimitVisit
+from common.runtimes.base import RunningServer
+from loadtests.visits import memory
 from loadtests.visits.memory import GREATEST_LIMIT_BYTES, LIMIT_REPEATS, LIMIT_STEP_BYTES, MB, smallest_limit
+from tests.support.locust_runs import keep_alive
 from tests.support.records import NOON
+from tests.support.servers import KEEP, serving
 
 BLANK = LimitVisit(
     run="run",
@@ -19,6 +25,49 @@ BLANK = LimitVisit(
     repeats=LIMIT_REPEATS,
     attempts=[],
 )
+
+
+def _running(url: str = "", end: str | None = None) -> RunningServer:
+    return RunningServer(url=url, client_prefix=(), cpu_meter=None, memory_meter="tree:1", exit_reason=lambda: end)
+
+
+@pytest.mark.parametrize(
+    ("readings", "settles"),
+    [
+        ([(10, 1), (30, 1), (30, 1), (30, 1)], 2),
+        ([(30, 1), (30, 2), (30, 2)], 2),  # another worker, which has not allocated anything yet
+        ([(10, 1), (30, 1), (10, 1), (10, 1)], 3),  # memory that was given back
+    ],
+)
+def test_memory_is_read_once_neither_it_nor_the_number_of_processes_changes(
+    readings: list[tuple[int, int]], settles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [MemoryReading(pss_bytes=mb * MB, processes=processes) for mb, processes in readings]
+    left = iter(seen)
+    monkeypatch.setattr(memory, "read_memory", lambda _: next(left))
+    monkeypatch.setattr(memory, "STILL_S", 0.0)
+    assert memory.settled(_running()) is seen[settles]
+
+
+def test_the_load_is_as_many_requests_as_were_asked_for() -> None:
+    with serving(keep_alive) as server:
+        memory.load(_running(f"http://127.0.0.1:{server.address[1]}"), 50)
+        assert server.requests == 50
+
+
+@pytest.mark.parametrize(
+    ("answer", "end", "reason"),
+    [
+        (KEEP.replace(b"200 OK", b"503 No"), None, "a wrong response with status 503"),
+        (KEEP.replace(b"hello", b"jello"), None, "a wrong response with status 200"),
+        (KEEP, "killed for memory", "killed for memory"),
+    ],
+)
+def test_a_server_under_load_fails_with_a_wrong_response_or_if_it_ends(
+    answer: bytes, end: str | None, reason: str
+) -> None:
+    with serving(lambda client, _: client.send(answer)) as server, pytest.raises(FailedError, match=reason):
+        memory.load(_running(f"http://127.0.0.1:{server.address[1]}", end), 50)
 
 
 def _needing(needed_bytes: int, limit_bytes: int) -> str | None:

@@ -157,19 +157,22 @@ def test_what_others_took_of_the_servers_cores_is_known(
     assert (stolen_share([seen], 1), foreign_share([seen], 1)) == shares
 
 
-@pytest.mark.slow
-@pytest.mark.parallel
 @pytest.mark.parametrize(
     ("users", "cores", "window_s", "options"),
     [(4, [0, 1], 2.0, ["-t2", "-c4", "-d2s"]), (1, [0, 1], 0.3, ["-t1", "-c1", "-d1s"])],
 )
 def test_wrk_has_a_thread_for_each_core_and_takes_whole_seconds(
-    users: int, cores: list[int], window_s: float, options: list[str]
+    users: int, cores: list[int], window_s: float, options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _require_wrk()
+    monkeypatch.setattr(by_wrk, "require_wrk", lambda: "wrk")
     line = by_wrk.command("http://here", setup(users=users, generator_cores=cores, tool=Tool.WRK), window_s)
     assert line[1:4] == options
     assert line[-1] == "http://here/hello"
+
+
+def test_wrk_waits_for_the_longest_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_wrk, "require_wrk", lambda: "wrk")
+    assert "--timeout=70s" in by_wrk.command("http://here", setup(scenario="sleep", delay_ms=60_000), 1.0)
 
 
 @pytest.mark.slow
