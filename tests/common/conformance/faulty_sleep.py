@@ -136,6 +136,7 @@ class BlocksEverybody(Good):
         """Handle one request at a time."""
         with self.loop:
             super().route()
+            self.wfile.flush()  # before another request has its turn
 
 
 @caught("overlap", "concurrent_sleeps_overlap", "hello_is_answered_during_a_sleep")
