@@ -132,7 +132,7 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
         if (size := cheapest_size(offer, prices, rate.value, needed, several=several)) is None:
             continue
         storage = prices.storage_of(offer)
-        fleet = _fleet(offer, rate, figures, prices, question)
+        fleet = _fleet(offer, rate, fitting_sizes(offer, prices, needed, several=several), figures, question)
         yield Price(
             rate=rate,
             prices=offer.name,
@@ -145,11 +145,11 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
         )
 
 
-def _fleet(offer: Compute, rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Fleet | None:
+def _fleet(
+    offer: Compute, rate: Figure, sizes: Sequence[Size], figures: Sequence[Figure], question: Question
+) -> Fleet | None:
     if question.rate_rps is None:
         return None
-    several = can_run_several(rate.subject.framework, rate.subject.server)
-    sizes = fitting_sizes(offer, prices, needed_bytes(figures), several=several)
     return cheapest(
         offer,
         sizes,
