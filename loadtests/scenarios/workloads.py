@@ -11,7 +11,7 @@ from loadtests.users.responses import Request, json_string
 EXTRA_S = 10.0
 """The time beyond its delay after which a response counts as timed out."""
 SLEEPERS_MARGIN = 1.1
-"""By how much the 99th percentile of sleepers may exceed the delay."""
+"""The longest 99th percentile that sleepers may have, as a multiple of the delay."""
 
 
 def _hello(_: int) -> Request:
