@@ -10,8 +10,10 @@ touches a file first, so that it depends on the order of runs. *Private* memory 
 what grows while a server works.
 """
 
+import os
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ import psutil
 from common.errors import UsageError
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+KERNEL_LOG = Path("/dev/kmsg")
+LONGEST_RECORD_BYTES = 8192
 KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
 """The rows of the v2 ``memory.stat`` that Linux 5.18 and later add up in a row of its own, ``kernel``."""
 BYTES_PER_KB = 1024
@@ -67,15 +71,28 @@ def cgroup_folder(pid: int, controller: str, *, proc: Path = Path("/proc"), root
     return root / controller / folders[controller]
 
 
-def memory_kills(folder: Path) -> int:
-    """Return how many processes of a control group were killed for memory; 0 if the group no longer exists.
+def memory_kills(folder: Path, *, kernel_log: Path = KERNEL_LOG) -> int:
+    """Return how many processes of a control group were killed for memory, from the kernel's log if it is gone.
 
-    Source: the kernel's ``memory.events`` (Documentation/admin-guide/cgroup-v2.rst), ``memory.oom_control`` on v1.
+    Only root may read the log; anybody else gets 0 for a group that no longer exists. Source: the kernel's
+    ``memory.events`` (Documentation/admin-guide/cgroup-v2.rst), ``memory.oom_control`` on v1.
     """
     for name in ("memory.events", "memory.oom_control"):
         with suppress(OSError):
             return _numbers((folder / name).read_text()).get("oom_kill", 0)
-    return 0
+    limit = re.compile(rf"\boom_memcg=[^,]*/{re.escape(folder.name)}[,/]".encode())
+    return sum(limit.search(record) is not None for record in _records(kernel_log))
+
+
+def _records(kernel_log: Path) -> Iterator[bytes]:
+    """Yield the records that the kernel's log holds (the kernel's Documentation/ABI/testing/dev-kmsg)."""
+    with suppress(OSError):
+        descriptor = os.open(kernel_log, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            while record := os.read(descriptor, LONGEST_RECORD_BYTES):  # each read returns one record, the last fails
+                yield record
+        finally:
+            os.close(descriptor)
 
 
 def read_cgroup(folders: list[Path]) -> CpuReading:

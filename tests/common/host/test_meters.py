@@ -143,7 +143,15 @@ def test_a_worker_that_ends_during_a_reading_is_left_out(monkeypatch: pytest.Mon
 
 
 def test_a_control_group_that_is_gone_had_no_kills(tmp_path: Path) -> None:
-    assert memory_kills(tmp_path / "gone") == 0
+    assert memory_kills(tmp_path / "gone", kernel_log=tmp_path / "no log") == 0
+
+
+def test_memory_kills_of_a_group_that_is_gone_are_in_the_kernels_log(tmp_path: Path) -> None:
+    log = tmp_path / "kmsg"
+    kill = "oom-kill:constraint=CONSTRAINT_MEMCG,cpuset=ab,oom_memcg=/docker/{},task_memcg=/docker/ab,task=x,pid=7"
+    log.write_text(f"6,1,2,-;{kill.format('ab')}\n")
+    assert memory_kills(tmp_path / "ab", kernel_log=log) == 1
+    assert memory_kills(tmp_path / "a", kernel_log=log) == 0
 
 
 def test_invalid_meter_is_refused() -> None:
