@@ -155,7 +155,8 @@ def _completion_reason(run: LoadRun, active: Collection[str], before: Sequence[V
     next_s = spent_s / len(windows) * len(active)
     if spent_s + next_s <= run.stopping.budget_s:
         return ""
-    return f"another round of about {next_s:.0f} s does not fit into the {run.stopping.budget_s:.0f} s of BUDGET"
+    left = f"what is left of the {run.stopping.budget_s:.0f} s of BUDGET"
+    return f"another round of about {next_s:.0f} s does not fit into {left}"
 
 
 def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:

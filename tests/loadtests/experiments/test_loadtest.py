@@ -139,7 +139,7 @@ def test_the_budget_includes_canaries() -> None:
     """Two rounds of 15 s fit into 40 s; with canaries of 10 s they do not."""
     experiment = _loadtest(budget_s=40.0, fewest_rounds=1, looks=[20])
     first = [replace(canary(1), took_s=10.0), *(_window(name, 1) for name in THREE)]
-    assert "does not fit into the 40 s of BUDGET" in experiment.remaining(first).completion_reason
+    assert "does not fit into what is left of the 40 s of BUDGET" in experiment.remaining(first).completion_reason
 
 
 def test_cells_drop_out_once_they_are_precise_enough() -> None:
