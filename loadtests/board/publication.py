@@ -12,10 +12,11 @@ from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import LoadRun
-from common.records.summary import Summary
+from common.records.summary import Summary, Verdict
 from common.tables import as_markdown, markdown_table
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun, RepeatedRate, repeated_rates
+from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest import read_load_test, why_unfinished
@@ -50,10 +51,17 @@ def publish_runs(text: str) -> list[Path]:
     Several are repetitions of one run, as ``REPEAT=`` makes them, and are published together. They take the place of
     what was published of their runtime and scenario; a run of more frameworks than the default ones is kept beside
     that. Return the files. Raise ``UsageError`` if there is no such run, if it was interrupted or is of the web UI, if
-    it holds servers that others cannot bring up, or if the runs are not of the same stacks.
+    it has too few rounds to rank by, if it holds servers that others cannot bring up, or if the runs are not of the
+    same stacks.
     """
     folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
-    runs = [read_load_test(folder).run for folder in folders]
+    recorded = [read_load_test(folder) for folder in folders]
+    runs = [one.run for one in recorded]
+    if short := [one.run.id for one in recorded if _has_too_few_rounds(one.summary)]:
+        raise UsageError(
+            f"RUN={text} cannot be published: {short[0]} ranks no stack, since it has fewer than {FEWEST_ROUNDS} "
+            "rounds. Run: make loadtest, with a longer BUDGET= or more ROUNDS="
+        )
     if guests := [cell.name for run in runs for cell in run.cells if cell.guest is not None]:
         raise UsageError(
             f"RUN={text} cannot be published: {guests[0]} is a server of your own, not one of this project."
@@ -66,6 +74,10 @@ def publish_runs(text: str) -> list[Path]:
     README.write_text(with_results(README.read_text(), PUBLISHED))
     PAGE.write_text(results_page(PUBLISHED))
     return [README, PAGE, *published]
+
+
+def _has_too_few_rounds(summary: Summary) -> bool:
+    return all(Verdict.TOO_FEW_ROUNDS in row.doubts for row in summary.cells)
 
 
 def folder_name(run: LoadRun) -> str:

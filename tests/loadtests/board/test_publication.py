@@ -200,6 +200,15 @@ def test_only_runs_of_the_same_stacks_are_published_together() -> None:
         publish_runs("one,one")
 
 
+def test_a_run_with_too_few_rounds_to_rank_by_is_not_published(published: Path) -> None:
+    _write(store.RESULTS / "long")
+    publish_runs("long")
+    _write_run(store.RESULTS / "short", run([cell("a+b")], id="short", rounds=4), rounds=4)
+    with pytest.raises(UsageError, match=r"short ranks no stack, since it has fewer than 5 rounds. Run: make loadtest"):
+        publish_runs("short")
+    assert read_load_test(RunFolder(folder=published / "hello-process")).run.id == "long"
+
+
 @pytest.mark.usefixtures("published")
 def test_a_server_of_ones_own_is_not_published() -> None:
     _write_run(store.RESULTS / "one", run([cell("a+b"), cell("mine", guest=Guest(url="http://mine"))], id="one"))
