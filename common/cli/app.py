@@ -73,6 +73,8 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
         with engine_failure_named():
             _sweep()
             app(line, exit_on_error=False, print_error=False)
+    except cyclopts.MissingArgumentError as error:
+        return _fail(_not_set(error), verbose=verbose)
     except cyclopts.CycloptsError as error:
         return _fail(UsageError(" ".join(str(error).split())), verbose=verbose)
     except BenchmarkError as error:
@@ -145,6 +147,12 @@ def _variable(option: str) -> str:
 
 def _option(variable: str) -> str:
     return variable.lower().replace("_", "-")
+
+
+def _not_set(error: cyclopts.MissingArgumentError) -> UsageError:
+    """Return the error of a required option that is missing, in our words."""
+    assert error.argument is not None
+    return UsageError(f"{error.argument.name} is not set; make {' '.join(error.command_chain or ())} needs it.")
 
 
 def _fail(error: BenchmarkError, *, verbose: bool) -> int:

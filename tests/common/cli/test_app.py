@@ -75,6 +75,20 @@ def test_an_option_reaches_its_command() -> None:
     assert _run("play --toy-name=ball --port=90") == (0, [("ball", 90)])
 
 
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (BY_HAND, "error: --toy-name is not set; api-benchmark play needs it."),
+        ({GIVEN: ""}, "error: TOY_NAME= is not set; make play needs it."),
+    ],
+)
+def test_a_required_option_that_is_missing_is_named(
+    environment: dict[str, str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("play", environment) == (2, [])
+    assert capsys.readouterr().err.strip() == expected
+
+
 def test_variables_of_make_are_options() -> None:
     given = {GIVEN: "TOY_NAME PORT", "TOY_NAME": "ball", "PORT": "90"}
     assert _run("play", given) == (0, [("ball", 90)])
