@@ -51,7 +51,7 @@ class Stack:
 
 @cache
 def can_run_several(framework: str, server: str) -> bool:
-    """Return whether a stack, by its names, can run several worker processes; ``True`` if it is not known here."""
+    """Return whether the stack with these names can run several worker processes; ``True`` if a name is unknown."""
     name, of_server = framework.partition("@")[0], server.partition("@")[0]
     known = frameworks(only=name)
     if name not in known or of_server not in SERVERS:

@@ -150,7 +150,7 @@ def _option(variable: str) -> str:
 
 
 def _not_set(error: cyclopts.MissingArgumentError) -> UsageError:
-    """Return the error of a required option that is missing, in our words."""
+    """Return the error for a required option that was not given, worded like our other errors."""
     assert error.argument is not None
     return UsageError(f"{error.argument.name} is not set; make {' '.join(error.command_chain or ())} needs it.")
 

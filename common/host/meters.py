@@ -72,9 +72,9 @@ def cgroup_folder(pid: int, controller: str, *, proc: Path = Path("/proc"), root
 
 
 def memory_kills(folder: Path, *, kernel_log: Path = KERNEL_LOG) -> int:
-    """Return how many processes of a control group were killed for memory, from the kernel's log if it is gone.
+    """Return how many processes of a control group were killed for memory, by the kernel's log if the group is gone.
 
-    Only root may read the log; anybody else gets 0 for a group that no longer exists. Source: the kernel's
+    Where the log may not be read, which usually takes root, a group that is gone counts as 0. Source: the kernel's
     ``memory.events`` (Documentation/admin-guide/cgroup-v2.rst), ``memory.oom_control`` on v1.
     """
     for name in ("memory.events", "memory.oom_control"):
@@ -85,11 +85,15 @@ def memory_kills(folder: Path, *, kernel_log: Path = KERNEL_LOG) -> int:
 
 
 def _records(kernel_log: Path) -> Iterator[bytes]:
-    """Yield the records that the kernel's log holds (the kernel's Documentation/ABI/testing/dev-kmsg)."""
+    """Yield the records in the kernel's log, oldest first; none if it may not be read.
+
+    Source: the kernel's Documentation/ABI/testing/dev-kmsg.
+    """
     with suppress(OSError):
         descriptor = os.open(kernel_log, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            while record := os.read(descriptor, LONGEST_RECORD_BYTES):  # each read returns one record, the last fails
+            # Each read returns one record; after the last one, a read fails instead of waiting for more.
+            while record := os.read(descriptor, LONGEST_RECORD_BYTES):
                 yield record
         finally:
             os.close(descriptor)

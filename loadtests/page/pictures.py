@@ -39,7 +39,7 @@ LABEL_COLOUR, MESSAGE_COLOUR = "#3d444d", "#0b5cab"
 
 
 def pictures(page: Page) -> dict[str, str]:
-    """Return a page's pictures by file name, without those that it has no numbers for."""
+    """Return the pictures of a page by file name, leaving out those for which it has no numbers."""
     found = {name: make(page) for name, make in MAKERS.items()}
     return {name: alone(plot, page) for name, plot in found.items() if plot is not None}
 

@@ -11,7 +11,7 @@ from loadtests.users.responses import Request, json_string
 EXTRA_S = 10.0
 """The time beyond its delay after which a response counts as timed out."""
 SLEEPERS_MARGIN = 1.1
-"""The longest 99th percentile that sleepers may have, as a multiple of the delay."""
+"""The objective of sleepers: the highest 99th percentile allowed, as a multiple of the delay."""
 
 
 def _hello(_: int) -> Request:

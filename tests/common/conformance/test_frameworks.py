@@ -35,7 +35,7 @@ SEED = int(os.environ.get("SAMPLE_SEED") or int(_RUN, 16) % 1_000_000)
 SAMPLE = random.Random(SEED).sample(OTHERS, SAMPLED)  # noqa: S311 -- a choice of tests
 
 USES_DEPRECATED = {"connexion", "pyramid", "robyn"}
-"""Frameworks whose own code uses deprecated features, so that deprecations cannot be errors for their apps."""
+"""Frameworks whose own code uses deprecated features, so their apps cannot run with deprecations as errors."""
 STRICT = sorted(
     {stack.framework.name for stack in (*DEFAULTS, *SAMPLE) if Candidate(stack=stack).unavailable is None}
     - USES_DEPRECATED
