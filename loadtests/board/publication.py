@@ -31,6 +31,8 @@ END = "<!-- results: end -->"
 WIDE = "-all"
 """The end of a folder's name if its run has more frameworks than the default ones."""
 PAGE = ROOT / "docs" / "results.md"
+ANEW = "published"
+"""The value of ``RUN=`` that publishes no run, and writes everything anew from the records of those that are."""
 SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
 """The columns of the README's table."""
 PAGE_HEAD = """# Published results
@@ -48,12 +50,23 @@ Whole runs, kept in `loadtests/published/`. They are chosen before they are made
 def publish_runs(text: str) -> list[Path]:
     """Publish a finished load test, ``latest`` or one by its id or folder, or several joined by commas.
 
+    With ``ANEW`` no run is added, and what follows from those that are published is written again.
+
     Several are repetitions of one run, as ``REPEAT=`` makes them, and are published together. They take the place of
     what was published of their runtime and scenario; a run of more frameworks than the default ones is kept beside
     that. Return the files. Raise ``UsageError`` if there is no such run, if it was interrupted or is of the web UI, if
     it has too few rounds to rank by, if it holds servers that others cannot bring up, or if the runs are not of the
     same stacks.
     """
+    copied = [] if text == ANEW else _copies(text)
+    renewed = list(_with_summaries(PUBLISHED))
+    README.write_text(with_results(README.read_text(), PUBLISHED))
+    PAGE.write_text(results_page(PUBLISHED))
+    return list(dict.fromkeys([README, PAGE, *copied, *renewed]))
+
+
+def _copies(text: str) -> list[Path]:
+    """Copy the runs that ``RUN=`` names to the published ones; return the files."""
     folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
     recorded = [read_load_test(folder) for folder in folders]
     runs = [one.run for one in recorded]
@@ -70,10 +83,19 @@ def publish_runs(text: str) -> list[Path]:
         raise UsageError(f"RUN={text} cannot be published together: these runs are not of the same stacks.")
     if len({run.id for run in runs}) < len(runs):
         raise UsageError(f"RUN={text} names a run twice.")
-    published = _replace(folder_name(runs[0]), [folder.folder for folder in folders])
-    README.write_text(with_results(README.read_text(), PUBLISHED))
-    PAGE.write_text(results_page(PUBLISHED))
-    return [README, PAGE, *published]
+    return _replace(folder_name(runs[0]), [folder.folder for folder in folders])
+
+
+def _with_summaries(published: Path) -> Iterator[Path]:
+    """Compute the summaries of the published runs from their records, and write them; yield the files.
+
+    Those of older schema versions stay as they were written.
+    """
+    for folder in (RunFolder(folder=file.parent) for file in sorted(published.glob("*/run.json"))):
+        with suppress(UsageError):
+            if not folder.is_old:
+                folder.finish(read_load_test(folder).summary)
+                yield folder.folder / "summary.json"
 
 
 def _has_too_few_rounds(summary: Summary) -> bool:

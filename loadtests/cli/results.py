@@ -117,7 +117,8 @@ def publish(
     run: Annotated[
         str,
         Parameter(
-            help="A finished load test: its id, its folder, or latest; several, which REPEAT= made, joined by commas."
+            help="A finished load test: its id, its folder, or latest; several, which REPEAT= made, joined by commas; "
+            "or published, to write everything anew from the records of the published runs."
         ),
     ] = "latest",
 ) -> None:

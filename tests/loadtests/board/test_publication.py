@@ -1,11 +1,13 @@
 """Only a finished load test is published: whole, and with its table in the README."""
 
+import math
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from common.catalog.frameworks import frameworks
@@ -313,7 +315,37 @@ def test_the_summary_is_computed_from_the_visits_not_read(published: Path) -> No
 
 def test_the_readme_of_this_project_is_as_publish_writes_it() -> None:
     text = publication.README.read_text()
-    assert with_results(text, publication.PUBLISHED) == text
+    assert with_results(text, publication.PUBLISHED) == text, "run: make publish RUN=published"
+
+
+@pytest.mark.parametrize("name", sorted(file.parent.name for file in publication.PUBLISHED.glob("*/run.json")))
+def test_a_published_summary_is_what_its_records_amount_to(name: str) -> None:
+    folder = RunFolder(folder=publication.PUBLISHED / name)
+    written, computed = (folder.folder / "summary.json").read_bytes(), encode(read_load_test(folder).summary)
+    assert _alike(decode(written), decode(computed)), "run: make publish RUN=published"
+
+
+def _alike(a: Any, b: Any) -> bool:  # noqa: ANN401 -- whatever JSON holds
+    """Return whether two documents are the same, but for what the processor's arithmetic makes of their numbers."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    both = isinstance(a, float) and isinstance(b, float)
+    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12) if both else a == b
+
+
+def test_everything_published_can_be_written_anew_without_a_new_run(published: Path) -> None:
+    _write(store.RESULTS / "one")
+    publish_runs("one")
+    summary = published / "hello-process" / "summary.json"
+    written = {file: file.read_text() for file in (summary, publication.README, publication.PAGE)}
+    summary.write_text(summary.read_text().replace("10000.", "99.", 1))
+    publication.README.write_text(PAGE)
+    publication.PAGE.write_text("stale")
+    files = publish_runs("published")
+    assert {file: file.read_text() for file in written} == written
+    assert set(files) == set(written)
 
 
 def test_a_table_names_machine_date_and_seed() -> None:

@@ -15,11 +15,11 @@ from tests.support.pages import load_test, page_of
 def test_the_pictures_of_this_project_are_as_publish_writes_them() -> None:
     written = {file.name: file.read_text() for file in PICTURES.glob("*.svg")}
     newest = published_runs(PUBLISHED, load_prices())[0]
-    assert written == pictures(newest.page), "run: make publish RUN=loadtests/published/FOLDER"
+    assert written == pictures(newest.page), "run: make publish RUN=published"
 
 
 def test_the_page_of_results_is_as_publish_writes_it() -> None:
-    assert PAGE.read_text() == results_page(PUBLISHED), "run: make publish RUN=loadtests/published/FOLDER"
+    assert PAGE.read_text() == results_page(PUBLISHED), "run: make publish RUN=published"
 
 
 def test_the_readme_shows_a_picture_that_is_there() -> None:
