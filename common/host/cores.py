@@ -54,6 +54,14 @@ def split_cores(
     return Cores(server=tuple(sorted(server)), generator=tuple(sorted(generator)), split_siblings=split)
 
 
+def online_cores(*, cpus: Path = CPUS) -> tuple[int, ...]:
+    """Return the cores of this machine, whichever of them this process may use."""
+    try:
+        return parse_cpu_list((cpus / "online").read_text())
+    except OSError:
+        return tuple(range(os.cpu_count() or 1))
+
+
 def thread_siblings(cores: Sequence[int], *, cpus: Path = CPUS) -> dict[int, tuple[int, ...]]:
     """Return the hardware threads of each core's physical core, itself included, as this machine shows them.
 

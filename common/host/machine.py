@@ -6,10 +6,10 @@ import platform
 import re
 import subprocess
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from common.host.cores import thread_siblings
+from common.host.cores import online_cores, thread_siblings
 from common.project import ROOT
 from common.records.run import Machine
 
@@ -34,11 +34,12 @@ def machine(docker: str | None = None, *, root: Path = Path("/"), kernel: str | 
     """
     kernel = kernel or platform.release()
     cpuinfo, cpus = _text(root / "proc/cpuinfo") or "", root / "sys/devices/system/cpu"
+    cores = online_cores(cpus=cpus)
     pgo, lto = python_optimisations(sysconfig.get_config_vars())
     return Machine(
         cpu_model=_cpu_model(cpuinfo),
         cpu_identity=cpu_identity(cpuinfo),
-        cores=len(os.sched_getaffinity(0)),
+        cores=len(cores),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         kernel=kernel,
         cgroup_version=2 if (root / "sys/fs/cgroup/cgroup.controllers").exists() else 1,
@@ -46,7 +47,7 @@ def machine(docker: str | None = None, *, root: Path = Path("/"), kernel: str | 
         architecture=platform.machine(),
         docker=docker,
         governor=_text(cpus / "cpu0/cpufreq/scaling_governor"),
-        thread_siblings=_by_physical_core(cpus),
+        thread_siblings=_by_physical_core(cores, cpus),
         irq_time_accounting=_kernel_option("CONFIG_IRQ_TIME_ACCOUNTING", root, kernel),
         python_pgo=pgo,
         python_lto=lto,
@@ -96,9 +97,8 @@ def cpu_identity(cpuinfo: str) -> str | None:
     return ", ".join(f"{name} {fields[key]}".lstrip() for key, name in CPU_IDENTITY.items() if key in fields) or None
 
 
-def _by_physical_core(cpus: Path) -> list[list[int]]:
-    cores = os.sched_getaffinity(0)
-    groups = thread_siblings(sorted(cores), cpus=cpus).values()
+def _by_physical_core(cores: Sequence[int], cpus: Path) -> list[list[int]]:
+    groups = thread_siblings(cores, cpus=cpus).values()
     return [list(group) for group in sorted({tuple(core for core in group if core in cores) for group in groups})]
 
 

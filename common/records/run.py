@@ -26,7 +26,7 @@ class Machine(Struct, frozen=True, kw_only=True):
             "A hypervisor may give different processors the same name. Null if unknown, and in old records."
         ),
     ] = None
-    cores: Annotated[Count, says("Number of cores that this process may use.")]
+    cores: Annotated[Count, says("Number of the machine's cores; in old records, of those that the command could use.")]
     memory_bytes: Annotated[Count, says("Physical memory.")]
     kernel: Annotated[str, says("Kernel release.")]
     cgroup_version: Annotated[int, says("Version of control groups: 1 or 2.")]

@@ -40,7 +40,7 @@ from common.runtimes.candidates import (
 )
 from common.runtimes.preparation import approve_cost, prepare
 from common.words import one_of
-from loadtests.campaign.loop import start
+from loadtests.campaign.loop import hold_machine, start
 from loadtests.cli.parameters import VCPUS, Rounds, RunParameters, within
 from loadtests.cli.resuming import resumable
 from loadtests.experiments.causes import begin_causes
@@ -261,8 +261,9 @@ def web(
     given = size.parse(runtime)
     asked = stack if stack.framework else replace(stack, framework=min(frameworks()))
     candidate = asked.candidate(runtime)
-    prepare([candidate], terminal.messages)
-    open_web(candidate, given, WebUi(port=port, host=web_host, processes=processes), terminal, runtime=runtime)
+    with hold_machine("web", terminal):
+        prepare([candidate], terminal.messages)
+        open_web(candidate, given, WebUi(port=port, host=web_host, processes=processes), terminal, runtime=runtime)
 
 
 @resumable

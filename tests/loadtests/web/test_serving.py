@@ -15,12 +15,15 @@ import pytest
 from rich.console import Console
 
 from common.catalog.sizes import Runtime, Size
+from common.cli.parameters import StackParameter
 from common.console import Terminal
 from common.errors import FailedError, UsageError
 from common.host.network import free_port
 from common.host.readiness import responds
+from common.host.run_lock import hold_run_lock
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from loadtests.cli import measuring
 from loadtests.targets.ceiling import null_server
 from loadtests.web import serving
 from loadtests.web.serving import WebUi, chosen, open_web
@@ -86,6 +89,11 @@ def test_a_port_in_use_is_refused_before_anything_is_brought_up() -> None:
         port = int(running.url.rpartition(":")[2])
         with pytest.raises(UsageError, match=f"PORT={port}"):
             opened(Toy(), port)
+
+
+def test_it_does_not_start_beside_a_run() -> None:
+    with hold_run_lock("the first"), pytest.raises(UsageError, match="run the first is in progress"):
+        measuring.web(StackParameter(framework="raw_asgi", runtime="process"), port=free_port())
 
 
 def test_the_form_chooses_among_the_stacks_and_sizes_that_there_are() -> None:
