@@ -149,7 +149,7 @@ class Bill(Struct, frozen=True, kw_only=True):
     unpriced: Annotated[list[str], says("Stacks without a valid rate.")]
     unknown: Annotated[
         dict[str, list[str]],
-        says("Stacks of which something is not known: image, memory, or a size on offer that holds them."),
+        says("Stacks of which something is not known: image, memory, a size on offer that holds them, or latency."),
     ]
 
 

@@ -22,9 +22,10 @@ SCENARIO = "hello"
 NAMED = 3
 """The largest number of stacks that a sentence names."""
 
-HEADINGS = ("stack", "prices", "req/s per vCPU", "$/million", "95 % interval", "task", "$/idle month", "$/month image")
+HEADINGS = ("stack", "runtime", "prices", "req/s per vCPU", "$/million", "95 % interval", "task", "$/idle month",
+            "$/month image")  # fmt: skip
 FLEET_HEADINGS = ("tasks of", "tasks", "busy", "$/month")
-LEFT = frozenset({"stack", "prices", "task", "tasks of"})
+LEFT = frozenset({"stack", "runtime", "prices", "task", "tasks of"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def make_bill(
 ) -> Bill:
     """Return a row for each stack with a rate and each price list."""
     rows, unpriced = list[Price](), list[str]()
-    unknown: dict[str, list[str]] = {"image": [], "memory": [], "size": []}
+    unknown: dict[str, list[str]] = {"image": [], "memory": [], "size": [], "latency": []}
     for subject in subjects:
         own = [figure for figure in figures if figure.subject == subject]
         rate = newest(own, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)  # at whatever size: it is a rate per vCPU
@@ -52,6 +53,8 @@ def make_bill(
             unknown["image"].append(subject.name)
         if not needed_bytes(own):
             unknown["memory"].append(subject.name)
+        if question.p99_s is not None and not _latencies(own):
+            unknown["latency"].append(subject.name)
         priced = list(_prices_of(rate, own, prices, question))
         if len(priced) < len(prices.compute):
             unknown["size"].append(subject.name)
@@ -191,8 +194,11 @@ def bill_table(bill: Bill) -> Table:
     return plain_table(_title(bill), headings, [_row(row)[: len(headings)] for row in bill.rows], left=LEFT)
 
 
-def bill_notes(bill: Bill, prices: Prices, machine: Machine) -> Iterator[str]:
-    """Yield what a reader must know besides the table, one sentence each."""
+def bill_notes(bill: Bill, prices: Prices, machine: Machine, latency_command: str | None = None) -> Iterator[str]:
+    """Yield what a reader must know besides the table, one sentence each.
+
+    ``latency_command`` measures the response times that a fleet within a 99th percentile needs, where they are missing.
+    """
     dates = ", ".join(f"{offer.name} {offer.region} {offer.as_of}" for offer in prices.compute)
     yield f"prices: {dates}; before discounts, taxes, load balancers and traffic."
     yield (
@@ -206,6 +212,8 @@ def bill_notes(bill: Bill, prices: Prices, machine: Machine) -> Iterator[str]:
         yield "fleet: by the lower end of the rate's interval; no task is added for availability."
     if reasons := sorted({row.no_fleet for row in bill.rows if row.no_fleet}):
         yield f"no fleet: {'; '.join(reasons)}."
+    if latency_command is not None:
+        yield f"to measure that latency: {latency_command}"
     if missing := list(_missing(bill)):
         yield f"missing: {'; '.join(missing)}."
 
@@ -233,6 +241,7 @@ def _row(row: Price) -> tuple[str, ...]:
     fleet = row.fleet
     return (
         row.rate.subject.name,
+        row.rate.subject.runtime,
         row.prices,
         estimate(row.rate.value),
         dollars(row.per_million.estimate),

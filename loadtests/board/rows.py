@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from rich.table import Table
 
@@ -17,8 +18,8 @@ from loadtests.reports.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US
 
 HALF = 0.5
 
-HEADINGS = ("stack", "req/s per vCPU", "CPU us/request", "image MB", "start s", "idle MB", "limit MB", "p99 ms at 50 %",
-            "$/million")  # fmt: skip
+HEADINGS = ("stack", "runtime", "req/s per vCPU", "CPU us/request", "image MB", "start s", "idle MB", "limit MB",
+            "p99 ms at 50 %", "$/million")  # fmt: skip
 COMMANDS = {
     Metric.REQUESTS_PER_CPU_S: "loadtest",
     Metric.P99_S: "latency",
@@ -28,6 +29,7 @@ COMMANDS = {
 }
 """The command that measures each metric."""
 OUTDATED = "*"
+Item = TypeVar("Item")
 MEMORY_WORKERS = 2
 """``make memory`` measures with one worker and with two by default."""
 
@@ -121,7 +123,7 @@ def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Int
 
 def rows_table(rows: Sequence[BoardRow], *, vcpu: float) -> Table:
     """Return a row for each stack."""
-    return plain_table(f"everything known at {vcpu:g} vCPU", HEADINGS, map(_line, rows), left={"stack"})
+    return plain_table(f"everything known at {vcpu:g} vCPU", HEADINGS, map(_line, rows), left={"stack", "runtime"})
 
 
 def rows_notes(
@@ -163,6 +165,16 @@ def fill_command(rows: Sequence[BoardRow], *, vcpu: float, selectors: Mapping[st
     )
 
 
+def latency_command(subjects: Sequence[Subject], selectors: Mapping[str, str]) -> str | None:
+    """Return the command line that measures the response times of stacks at every size; ``None`` if there are none.
+
+    ``selectors`` as for ``fill_command``.
+    """
+    local = [subject for subject in subjects if subject.runtime is not Runtime.FARGATE]
+    alike = _grouped(local, lambda one: (one.runtime, one.python))
+    return " && ".join(f"make latency {_variables(some, selectors)}" for some in alike) or None
+
+
 def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
     """Yield the rows with gaps in groups, each of which one command can measure.
 
@@ -185,16 +197,26 @@ def _names(rows: Sequence[BoardRow], subject: Subject) -> bool:
     )
 
 
-def _grouped(rows: Iterable[BoardRow], key: Callable[[BoardRow], object]) -> list[list[BoardRow]]:
-    found: dict[object, list[BoardRow]] = {}
-    for row in rows:
-        found.setdefault(key(row), []).append(row)
+def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> list[list[Item]]:
+    found: dict[object, list[Item]] = {}
+    for one in items:
+        found.setdefault(key(one), []).append(one)
     return list(found.values())
 
 
 def _commands(rows: Sequence[BoardRow], vcpu: float, selectors: Mapping[str, str]) -> Iterator[str]:
     """Yield the commands that measure, for all of ``rows``, whatever any lacks; one for those of the same variables."""
-    subjects, missing = [row.subject for row in rows], {metric for row in rows for metric in row.missing}
+    given = _variables([row.subject for row in rows], selectors)
+    missing = {metric for row in rows for metric in row.missing}
+    alike: dict[str, list[str]] = {}
+    for command in (command for metric, command in COMMANDS.items() if metric in missing):
+        alike.setdefault(f"{given}{_size(command, vcpu)}", []).append(command)
+    for values, commands in alike.items():
+        yield f"make {' '.join(commands)} {values}"
+
+
+def _variables(subjects: Sequence[Subject], selectors: Mapping[str, str]) -> str:
+    """Return the variables that select stacks of one runtime and Python."""
     variables: dict[str, Iterable[str]] = {
         "FRAMEWORK": dict.fromkeys(selectors.get(subject.framework, subject.framework) for subject in subjects),
         "SERVER": dict.fromkeys(subject.server for subject in subjects),
@@ -204,12 +226,7 @@ def _commands(rows: Sequence[BoardRow], vcpu: float, selectors: Mapping[str, str
             subject.python for subject in subjects if subject.python != usual_python(subject.image)
         ),
     }
-    given = " ".join(f"{name}={shlex.quote(','.join(values))}" for name, values in variables.items() if values)
-    alike: dict[str, list[str]] = {}
-    for command in (command for metric, command in COMMANDS.items() if metric in missing):
-        alike.setdefault(f"{given}{_size(command, vcpu)}", []).append(command)
-    for values, commands in alike.items():
-        yield f"make {' '.join(commands)} {values}"
+    return " ".join(f"{name}={shlex.quote(','.join(values))}" for name, values in variables.items() if values)
 
 
 def _size(command: str, vcpu: float) -> str:
@@ -227,6 +244,7 @@ def _line(row: BoardRow) -> tuple[str, ...]:
     rate = row.rate.value.estimate if row.rate else None
     return (
         row.subject.name,
+        row.subject.runtime,
         _cell(row, row.rate),
         number(US_PER_S / rate if rate else None, digits=1),
         _cell(row, row.compressed, scale=1 / BYTES_PER_MB, digits=1),

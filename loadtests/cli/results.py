@@ -26,7 +26,7 @@ from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
-from loadtests.board.rows import board_rows, rows_notes, rows_table
+from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
 from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
 from loadtests.page.pictures import PICTURES, Badge, write_badge, write_pictures
@@ -108,7 +108,10 @@ def money(
         terminal.write(msgspec.json.encode(bill).decode() + "\n")
         return
     terminal.show(bill_table(bill))
-    for note in bill_notes(bill, prices, machine()):
+    unknown = set(bill.unknown.get("latency", ()))
+    lacking = [row.rate.subject for row in bill.rows if row.rate.subject.name in unknown]
+    command = latency_command(list(dict.fromkeys(lacking)), selectors_of(candidates))
+    for note in bill_notes(bill, prices, machine(), command):
         terminal.note(note)
 
 

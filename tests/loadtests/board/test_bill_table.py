@@ -11,7 +11,7 @@ from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.files import Bill
 from common.records.summary import Interval
 from loadtests.board.bill import Question, bill_notes, bill_table, dollars, make_bill
-from tests.support.figures import DOCKER, HELLO, figure
+from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import NOON, run
 
 PRICES = load_prices()
@@ -46,7 +46,7 @@ def test_a_row_has_its_price_and_its_interval() -> None:
 def test_a_price_without_an_interval_has_a_dash() -> None:
     once = replace(RATE, value=Interval(estimate=1000, low=None, high=None, n=1))
     row = next(line for line in _table(_bill(Question(), [once])).splitlines() if "fargate-x86" in line)
-    assert row.split()[3:5] == ["0.0274", "-"]
+    assert row.split()[4:6] == ["0.0274", "-"]
 
 
 def test_a_requested_rate_adds_the_cheapest_fleet() -> None:
@@ -62,6 +62,20 @@ def test_a_missing_fleet_is_a_dash_with_its_reason_in_the_notes() -> None:
     assert row.split()[-4:] == ["-", "-", "-", "-"]
     assert "within a p99 of 20 ms" in _table(made)
     assert _notes(made).count("no fleet: its latency at shares of its capacity was not measured.") == 1
+
+
+def test_a_command_fills_the_dashes_of_a_fleet_within_a_p99() -> None:
+    made = _bill(Question(utilisation=0.5, rate_rps=460, p99_s=0.02))
+    assert made.unknown["latency"] == [DOCKER.name]
+    (note,) = [one for one in bill_notes(made, PRICES, run([]).machine, "make latency X=1") if "latency:" in one]
+    assert note == "to measure that latency: make latency X=1"
+    assert "latency" not in _bill(Question(utilisation=0.5, rate_rps=460)).unknown
+
+
+def test_containers_and_processes_are_told_apart_by_a_column() -> None:
+    figures = [RATE, replace(RATE, subject=PROCESS)]
+    text = _table(_bill(Question(utilisation=0.5), figures, [DOCKER, PROCESS]))
+    assert {line.split()[1] for line in text.splitlines() if "fargate-x86" in line} == {"docker", "process"}
 
 
 def test_the_notes_name_prices_with_their_dates_and_the_machine() -> None:

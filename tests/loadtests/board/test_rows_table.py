@@ -10,7 +10,7 @@ from rich.console import Console
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Runtime
 from common.records.figure import Conditions, Figure, Metric, Subject
-from loadtests.board.rows import BoardRow, board_rows, fill_command, rows_notes, rows_table
+from loadtests.board.rows import BoardRow, board_rows, fill_command, latency_command, rows_notes, rows_table
 from tests.loadtests.board.test_rows import EVERYTHING
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import NOON
@@ -37,11 +37,11 @@ def _words(rows: list[BoardRow]) -> list[str]:
 
 def test_every_figure_stands_in_its_unit() -> None:
     words = _words(_rows(DOCKER, figures=EVERYTHING))
-    assert words == ["a+b@slim", "1,000", "1,000.0", "50.0", "0.35", "31.0", "32", "12.3", "0.0274"]
+    assert words == ["a+b@slim", "docker", "1,000", "1,000.0", "50.0", "0.35", "31.0", "32", "12.3", "0.0274"]
 
 
 def test_what_is_unknown_is_a_dash() -> None:
-    assert _words(_rows(DOCKER)) == ["a+b@slim", *"--------"]
+    assert _words(_rows(DOCKER)) == ["a+b@slim", "docker", *"--------"]
 
 
 def test_where_nothing_is_missing_there_is_nothing_to_run() -> None:
@@ -108,6 +108,15 @@ def test_a_folder_of_the_users_own_is_named_by_its_path() -> None:
     assert command == "make loadtest latency startup memory FRAMEWORK='a,/home/me/my app' SERVER=b RUNTIME=process"
 
 
+def test_response_times_of_stacks_are_measured_by_a_command_for_each_runtime_and_python() -> None:
+    other = replace(DOCKER, framework="c", python="3.12")
+    assert latency_command([DOCKER, PROCESS, other, FARGATE], {"a": "./a"}) == (
+        "make latency FRAMEWORK=./a SERVER=b IMAGE=slim && make latency FRAMEWORK=./a SERVER=b RUNTIME=process && "
+        "make latency FRAMEWORK=c SERVER=b IMAGE=slim PYTHON=3.12"
+    )
+    assert latency_command([FARGATE], {}) is None
+
+
 def test_only_gaps_of_the_runtime_asked_for_are_filled() -> None:
     (note,) = rows_notes(_rows(PROCESS, DOCKER), PRICES, vcpu=1.0, runtime=Runtime.PROCESS)
     assert note.endswith("FRAMEWORK=a SERVER=b RUNTIME=process")
@@ -115,7 +124,7 @@ def test_only_gaps_of_the_runtime_asked_for_are_filled() -> None:
 
 def test_a_figure_of_other_packages_is_marked() -> None:
     rows = board_rows([DOCKER], EVERYTHING, PRICES, vcpu=1.0, locks={"a": "1" * 64})
-    assert _words(rows)[1] == "1,000*"
+    assert _words(rows)[2] == "1,000*"
     assert any(note.startswith("*: measured with other packages") for note in _notes(rows))
 
 
@@ -171,4 +180,4 @@ def test_where_nothing_is_known_the_notes_say_only_what_to_run() -> None:
 
 def test_the_rate_is_also_shown_as_the_time_of_a_request() -> None:
     rows = _rows(DOCKER, figures=[figure(Metric.REQUESTS_PER_CPU_S, 40_000, HELLO)])
-    assert _words(rows)[1:3] == ["40,000", "25.0"]
+    assert _words(rows)[2:4] == ["40,000", "25.0"]

@@ -129,6 +129,13 @@ def test_a_bill_is_shown_with_the_fleet_for_a_rate(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.usefixtures("known")
+def test_a_bill_within_a_p99_names_the_command_that_fills_its_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    text = " ".join(_run(capsys, "money", *PROCESS, "--rate=4000", "--p99=50").split())
+    assert "no fleet: its latency at shares of its capacity was not measured." in text
+    assert "to measure that latency: make latency FRAMEWORK=raw_wsgi SERVER=gunicorn-gthread RUNTIME=process" in text
+
+
+@pytest.mark.usefixtures("known")
 def test_a_bill_is_json_for_other_programs(capsys: pytest.CaptureFixture[str]) -> None:
     text = _run(capsys, "money", *PROCESS, "--rate=4000", "--p99=50", "--format=json")
     bill: Bill = decode(text, Bill, what="bill", source="standard output")
