@@ -5,16 +5,28 @@ override .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-# The names of the variables that were given on the command line; their values arrive in the environment.
-export MAKE_GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(v)))),$(v)))
-# They are taken as they were typed: make would expand a $(shell ...) in them otherwise.
-$(foreach v,$(MAKE_GIVEN),$(eval override $v := $$(value $v))$(eval export $v))
+# What was given on the command line, quoted by make as for a make that it starts: make would run a $(shell ...) in it
+# when it expands it, which it does with what it exports, or keeps in its own variables. Commands read it unexpanded.
+override MAKE_GIVEN := $(-*-command-variables-*-)
+export MAKE_GIVEN
+override OF_ORIGIN = $(foreach _,$(.VARIABLES),$(if $(filter $1,$(firstword $(origin $(_)))),$(_)))
+override GIVEN := $(call OF_ORIGIN,command)
+unexport $(call OF_ORIGIN,command automatic)
+$(if $(filter MAKEFLAGS,$(GIVEN)),$(error MAKEFLAGS= is no variable of make's commands: give its options to make))
+# These make expands by itself.
+override undefine MAKEOVERRIDES
+override undefine VPATH
+override undefine GPATH
+override undefine .EXTRA_PREREQS
 
 # Whether a variable is on, as commands read it: one in the environment may be another program's and does not count.
 override ON := 1 yes Yes YES y Y true True TRUE t T
 override OFF := 0 no No NO n N false False FALSE f F
-override IS_ON = $(and $(filter $1,$(MAKE_GIVEN)),$(if $(filter $(ON) $(OFF),$($1)),$(filter $(ON),$($1)),\
-  $(error invalid $1=$($1): must be 1 or 0)))
+override IS_ON = $(and $(filter $1,$(GIVEN)),$(if $(filter $(ON) $(OFF),$(value $1)),$(filter $(ON),$(value $1)),\
+  $(error invalid $1=$(value $1): must be 1 or 0)))
+# Stop at a variable that a target of this file, which takes only these, would ignore.
+override ONLY = $(foreach _,$(firstword $(filter-out $1,$(GIVEN))),$(error $(_)= is no variable of make $@; \
+  a setting of tests goes before it, as in REQUIRE_DOCKER=1 make test))
 
 override VENV := .venv
 override READY := $(VENV)/ready
@@ -44,19 +56,19 @@ $(DEV_READY): requirements-dev.lock $(READY)
 	@$(PIP) --require-hashes -r $< >&2 && touch $@
 
 test: $(DEV_READY) ## Run the quick tests; with ALL=1 the slow ones before, and show the coverage of the quick ones
-	@$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal)
+	@$(call ONLY,ALL)$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and parallel" $(XDIST) --dist=worksteal)
 	@$(if $(call IS_ON,ALL),$(PYTHON_M) pytest -m "slow and not parallel" --durations=15)
 	@$(PYTHON_M) pytest -m "not slow" $(XDIST) $(if $(call IS_ON,ALL),--cov --cov-report=)
 	@$(if $(call IS_ON,ALL),$(PYTHON_M) coverage report --format=total | sed 's/.*/coverage of all packages: &%/')
 	@$(if $(call IS_ON,ALL),$(PYTHON_M) coverage report --skip-covered --fail-under=95 --include='$(COVERED)')
 lint: $(DEV_READY) ## Check style, types and imports, as every commit passes them
-	@$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy && $(VENV)/bin/lint-imports --no-logo
+	@$(ONLY)$(PYTHON_M) ruff check && $(PYTHON_M) ruff format --check && $(PYTHON_M) mypy && $(VENV)/bin/lint-imports --no-logo
 format: $(DEV_READY) ## Format the code and apply automatic fixes
-	@$(PYTHON_M) ruff format && $(PYTHON_M) ruff check --fix
+	@$(ONLY)$(PYTHON_M) ruff format && $(PYTHON_M) ruff check --fix
 lock-harness: $(DEV_READY) ## Pin the packages of the harness itself, after a change of pyproject.toml
-	@$(COMPILE) --group build pyproject.toml -o requirements.lock
+	@$(ONLY)$(COMPILE) --group build pyproject.toml -o requirements.lock
 	@$(COMPILE) --group build --group dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 clean: ## Remove environments, caches and unpublished results, with CACHE=1 the stacks' environments alone; images stay
-	@python3 -B -m common.host.run_lock clean rm -rf $(if $(call IS_ON,CACHE),\
+	@$(call ONLY,CACHE)python3 -B -m common.host.run_lock clean rm -rf $(if $(call IS_ON,CACHE),\
 	  .cache/environments .cache/variants .cache/checkouts,\
 	  $(VENV) .cache .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache loadtests/results)

@@ -1,7 +1,8 @@
 """One command line, which make calls and which works alone; errors are one line, in the words of the caller.
 
-``make loadtest VCPU=2`` and ``api-benchmark loadtest --vcpu=2`` are the same command. The Makefile names the variables
-that its user gave a value in ``MAKE_GIVEN``; their values arrive in the environment, never as text of a shell command.
+``make loadtest VCPU=2`` and ``api-benchmark loadtest --vcpu=2`` are the same command. The Makefile passes the variables
+that its user gave a value in ``MAKE_GIVEN``, quoted as make quotes them for a make that it starts. Neither make nor a
+shell has expanded them: a value is never evaluated.
 """
 
 import logging
@@ -10,7 +11,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args
 
@@ -29,7 +30,7 @@ from common.words import parse_decimal, parse_whole
 
 PROGRAM = "api-benchmark"
 GIVEN = "MAKE_GIVEN"
-"""The environment variable in which the Makefile names the variables that its user gave a value."""
+"""The environment variable in which the Makefile passes the variables that its user gave a value."""
 VERBOSE = "verbose"
 READ_FROM_ENVIRONMENT = frozenset({"BASE", "BASE_REGISTRY"})
 """Variables of commands that are also read from the environment, where a build's settings are usually kept."""
@@ -37,6 +38,8 @@ ON, OFF = frozenset({"", "1", "yes", "y", "true", "t"}), frozenset({"0", "no", "
 """The values of ``--verbose``, in any capitalisation: those that every switch accepts, and the empty one."""
 
 _INTERRUPTED = 130
+_QUOTED_WORD = re.compile(r"(?:\\.|[^ \\])+", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBERS: Mapping[type, Callable[[str], float]] = {int: parse_whole, float: parse_decimal}
 _LOG = logging.getLogger(__name__)
 
@@ -60,13 +63,14 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
     """
     terminate_like_ctrl_c()
     by_make = GIVEN in environment
-    is_option = _is_option(app, arguments, environment)
+    given = parse_given(environment.get(GIVEN, ""))
+    is_option = _is_option(app, arguments, given)
     callers_words.set(lambda text: in_callers_words(text, is_option, by_make=by_make))
     verbose = False
     try:
-        line = [*arguments, *_make_options(environment)]
+        line = [*arguments, *_make_options(given)]
         if by_make:
-            _say_what_is_ignored(app, arguments, environment)
+            _say_what_is_ignored(app, arguments, environment, given)
         line, verbose = _without_verbose([f"--{VERBOSE}={environment.get('VERBOSE') or '0'}", *line])
         if verbose:
             _log_to_standard_error()
@@ -116,15 +120,25 @@ def option_names(app: App) -> frozenset[str]:
     return frozenset(option for name in app if not name.startswith("-") for option in _options_of(app[name]))
 
 
-def _is_option(app: App, arguments: Sequence[str], environment: Mapping[str, str]) -> Callable[[str], bool]:
+def parse_given(text: str) -> dict[str, str]:
+    """Return the values of variables, by name, in words ``NAME=value`` or ``NAME:=value`` that make has quoted.
+
+    Make puts a backslash before blanks and backslashes, and doubles ``$``.
+    """
+    words = (re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).replace("$$", "$") for word in _QUOTED_WORD.findall(text))
+    pairs = (word.partition("=") for word in words)
+    return {name.removesuffix(":"): value for name, _, value in pairs}
+
+
+def _is_option(app: App, arguments: Sequence[str], given: Collection[str]) -> Callable[[str], bool]:
     """Return a function that says whether a name, as ``max-dollars``, is an option of any command.
 
     It asks the command that is called first, since importing all takes a second.
     """
-    given = {VERBOSE, *map(_option, environment.get(GIVEN, "").split())}
+    named = {VERBOSE, *map(_option, given)}
     own = cache(lambda: _options_of(app[arguments[0]]) if arguments and arguments[0] in app else frozenset[str]())
     every = cache(lambda: option_names(app))
-    return lambda name: name in given or name in own() or name in every()
+    return lambda name: name in named or name in own() or name in every()
 
 
 def _options_of(command: App) -> frozenset[str]:
@@ -163,20 +177,21 @@ def _fail(error: BenchmarkError, *, verbose: bool) -> int:
     return error.exit_status
 
 
-def _make_options(environment: Mapping[str, str]) -> list[str]:
-    given = environment.get(GIVEN, "").split()
-    if lost := [name for name in given if name not in environment]:
-        raise UsageError(f"{lost[0]}= is no variable of make's commands: names have letters, digits and _ only.")
-    return [f"--{_option(name)}={environment[name]}" for name in given]
+def _make_options(given: Mapping[str, str]) -> list[str]:
+    if odd := [name for name in given if _NAME.fullmatch(name) is None]:
+        raise UsageError(f"{odd[0]}= is no variable of make's commands: names have letters, digits and _ only.")
+    return [f"--{_option(name)}={value}" for name, value in given.items()]
 
 
-def _say_what_is_ignored(app: App, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+def _say_what_is_ignored(
+    app: App, arguments: Sequence[str], environment: Mapping[str, str], given: Collection[str]
+) -> None:
     """Name the command's variables that stand in the environment, where they may mean something to other programs."""
     if not arguments or arguments[0] not in app:
         return
-    given = {*environment[GIVEN].split(), *READ_FROM_ENVIRONMENT}
+    known = {*given, *READ_FROM_ENVIRONMENT}
     names = sorted(map(_variable, _options_of(app[arguments[0]])))
-    if ignored := [name for name in names if name in environment and name not in given]:
+    if ignored := [name for name in names if name in environment and name not in known]:
         named = ", ".join(f"{name}=" for name in ignored)  # not their values, which may be other programs' secrets
         Terminal().say(f"{named} in the environment is ignored. To set it: make {arguments[0]} {ignored[0]}=...")
 

@@ -18,8 +18,9 @@ from requests import ConnectionError as LostConnectionError
 from common.cli.app import GIVEN, in_callers_words, new_app, option_names, parse_jobs, run, terminate_like_ctrl_c
 from common.errors import FailedError, GeneratorBoundError, UsageError
 from common.project import PROJECT
+from tests.support.given import by_make
 
-BY_MAKE = {GIVEN: ""}
+BY_MAKE = by_make({})
 BY_HAND: dict[str, str] = {}
 NAMES = frozenset({"framework", "max-dollars", "a", "p99"})
 
@@ -90,7 +91,7 @@ def test_a_required_option_that_is_missing_is_named(
 
 
 def test_variables_of_make_are_options() -> None:
-    given = {GIVEN: "TOY_NAME PORT", "TOY_NAME": "ball", "PORT": "90"}
+    given = by_make({"TOY_NAME": "ball", "PORT": "90"})
     assert _run("play", given) == (0, [("ball", 90)])
 
 
@@ -109,13 +110,13 @@ def test_every_command_first_removes_what_killed_ones_have_left(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_variable_that_make_cannot_export_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run("play", {GIVEN: "TOY_NAME FOO-BAR", "TOY_NAME": "ball"}) == (2, [])
+def test_a_variable_with_an_odd_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("play", by_make({"TOY_NAME": "ball", "FOO-BAR": "1"})) == (2, [])
     assert "error: FOO-BAR= is no variable of make's commands" in capsys.readouterr().err
 
 
 def test_a_variable_in_the_environment_is_ignored_but_not_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    given = {GIVEN: "TOY_NAME", "TOY_NAME": "ball", "PORT": "90 1", "COLOUR": "red"}
+    given = by_make({"TOY_NAME": "ball"}) | {"PORT": "90 1", "COLOUR": "red"}
     assert _run("play", given) == (0, [("ball", 80)])
     said = "PORT= in the environment is ignored. To set it: make play PORT=...\n"
     assert capsys.readouterr().err == said
@@ -129,9 +130,11 @@ def test_a_number_is_written_in_ascii_digits(text: str, capsys: pytest.CaptureFi
     assert "must be a whole number in digits" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("value", ["a'b", '"c"', "$HOME", "a b", "--port=90", "", "x=y", "-j9", "*"])
+@pytest.mark.parametrize(
+    "value", ["a'b", '"c"', "$HOME", "a b", "--port=90", "", "x=y", "-j9", "*", "a\\ b\\", "$$(x)\n\ty"]
+)
 def test_a_value_reaches_its_command_as_it_was_given(value: str) -> None:
-    given = {GIVEN: "TOY_NAME", "TOY_NAME": value}
+    given = by_make({"TOY_NAME": value})
     assert _run("play", given) == (0, [(value, 80)])
 
 
@@ -158,7 +161,7 @@ def test_an_error_is_one_line_in_the_words_of_the_caller(
 
 
 def test_an_unknown_variable_of_make_is_called_as_it_was_given(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run("play --toy-name=ball", {GIVEN: "TOY_COLOUR", "TOY_COLOUR": "red"}) == (2, [])
+    assert _run("play --toy-name=ball", by_make({"TOY_COLOUR": "red"})) == (2, [])
     assert "TOY_COLOUR=" in capsys.readouterr().err
 
 
@@ -217,7 +220,7 @@ def test_without_verbose_nothing_is_logged(line: str, capsys: pytest.CaptureFixt
 
 
 def test_verbose_is_a_variable_of_make_too(capsys: pytest.CaptureFixture[str]) -> None:
-    given = {GIVEN: "TOY_NAME VERBOSE", "TOY_NAME": "ball", "VERBOSE": "1"}
+    given = by_make({"TOY_NAME": "ball", "VERBOSE": "1"})
     assert _run("play", given) == (0, [("ball", 80)])
     assert "played with ball" in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ from cyclopts import App
 from common.catalog.prices import load_prices
 from common.cli import app as cli
 from common.cli import catalog, commands
-from common.cli.app import GIVEN, option_names, run
+from common.cli.app import option_names, run
 from common.engine import client
 from common.packages import locks
 from common.runtimes import candidates
@@ -27,6 +27,7 @@ from loadtests.cli import generator, measuring, profile, results, survey, throug
 from loadtests.cli.main import command_line
 from loadtests.page.site import published_runs
 from tests.support.fuzzing import EXAMPLES
+from tests.support.given import by_make
 
 FEW, MANY = 200, EXAMPLES // 2
 WORDS = (
@@ -143,7 +144,7 @@ def _try(app: App, count: int, seed: int, capsys: pytest.CaptureFixture[str]) ->
         command = dice.choice(sorted(options))
         given = dice.sample(options[command], k=min(len(options[command]), dice.choice([1, 1, 1, 2, 3])))
         values = {name: _value(dice) for name in given}
-        environment = {GIVEN: " ".join(given), **values}
+        environment = by_make(values)
         watched = []
         try:
             status = run(app, [command], environment)

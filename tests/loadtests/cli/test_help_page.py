@@ -13,6 +13,7 @@ from common.aws.settings import FargateSettings
 from common.cli.app import GIVEN, run
 from loadtests.cli.help_page import MAKEFILE, arguments_of, explanation, makefile_goals, overview
 from loadtests.cli.main import command_line
+from tests.support.given import by_make
 
 APP = command_line()
 NAMES = [name for name in APP if not name.startswith("-")]
@@ -113,7 +114,7 @@ def test_an_explanation_has_a_line_for_every_variable(name: str) -> None:
 def test_help_prints_the_overview_or_one_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(APP, ["help"], {GIVEN: ""}) == 0
     assert "\n  loadtest " in capsys.readouterr().out
-    assert run(APP, ["help"], {GIVEN: "COMMAND", "COMMAND": "Bench_Generator"}) == 0
+    assert run(APP, ["help"], by_make({"COMMAND": "Bench_Generator"})) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith("make bench-generator: ")
     assert printed.err == ""

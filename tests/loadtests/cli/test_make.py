@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.cli.app import GIVEN, _without_verbose, new_app
+from common.cli.app import GIVEN, _without_verbose, new_app, parse_given, parse_jobs
 from common.project import ROOT
 
 FEW, MANY = 30, 1000
@@ -19,7 +19,11 @@ INJECTIONS = (
     "$(error {0})", "$(file >{0})", "-j9", " -- -j9", "1||touch {0}", "$(call x)", "$(A)", "$A", "$$(touch {0})",
     "$$HOME", "\\", "\\\\", "#", "%", "*", "~", "=", ":=", "@",
 )  # fmt: skip
-NAMES = ("FRAMEWORK", "JOBS", "BASE", "OUT", "A", "RATE", "VENV", "SHELL", "PYTHON_M", "ALL", "X")
+NAMES = (
+    "FRAMEWORK", "JOBS", "BASE", "OUT", "A", "RATE", "VENV", "SHELL", "PYTHON_M", "ALL", "X", "v", "_", "1", "a-b",
+    "MAKE_GIVEN", "GIVEN", "OF_ORIGIN", "ON", "MAKEOVERRIDES", "MAKELEVEL", "VPATH", "GPATH", ".EXTRA_PREREQS",
+    ".VARIABLES",
+)  # fmt: skip
 REPORTER = "#!/bin/sh\nexec /usr/bin/env -0\n"
 """Stands in for Python: prints the environment that a command would begin with."""
 
@@ -48,6 +52,10 @@ def _environment(printed: bytes) -> dict[str, str]:
     return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if line)
 
 
+def _given(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
+    return parse_given(_environment(done.stdout)[GIVEN])
+
+
 def _value(dice: random.Random, mark: Path) -> str:
     parts = [dice.choice(INJECTIONS).format(mark), "".join(dice.choices(string.printable[:95], k=dice.randrange(8)))]
     dice.shuffle(parts)
@@ -62,12 +70,8 @@ def _try(place: Path, count: int, seed: int) -> None:
         name, value = dice.choice(NAMES), _value(dice, mark)
         done = _make(place, *dice.choice([(), ("-j2",)]), "list", f"{name}={value}")
         assert sorted(place.rglob("*")) == before, f"example {number}: {name}={value!r}"
-        if name in {"SHELL", "VENV", "PYTHON_M"}:  # make's own, and ours: the command has no such option
-            continue
         assert done.returncode == 0, f"example {number}: {name}={value!r}: {done.stderr!r}"
-        found = _environment(done.stdout)
-        assert found[name] == value, f"example {number}"
-        assert name in found[GIVEN].split()
+        assert _given(done) == {name: value}, f"example {number}"
 
 
 def test_thirty_values_with_shell_metacharacters_reach_no_shell(place: Path) -> None:
@@ -84,7 +88,49 @@ def test_a_thousand_values_with_shell_metacharacters_reach_no_shell(place: Path)
 def test_what_recipes_are_made_of_cannot_be_given(place: Path, name: str) -> None:
     done = _make(place, "list", f"{name}=x; touch mark; echo")
     assert not (place / "mark").exists()
-    assert name in _environment(done.stdout)[GIVEN].split()
+    assert name in _given(done)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("v=$(shell touch mark)",),
+        ("$$(shell>mark)=1",),
+        ("$$(eval$$(shell>mark))=$(shell touch mark)",),
+        ("A:=$$(shell touch mark)",),
+        ("A+=$(shell touch mark)",),
+        ("A=$(shell touch mark)", "v=$(A)", "_=$(v)"),
+        ("MAKEFLAGS=$(shell touch mark)",),
+        ("MAKEFLAGS=A=$(shell touch mark)",),
+        ("-*-command-variables-*-=$(shell touch mark)",),
+        ("PATH=$(shell touch mark)",),
+    ],
+)
+def test_nothing_on_the_command_line_is_evaluated(place: Path, words: tuple[str, ...]) -> None:
+    _make(place, "list", *words)
+    for target in ("test", "clean"):
+        _recipe(place, target, *words)
+    assert not (place / "mark").exists()
+
+
+def test_a_switch_is_not_evaluated(place: Path) -> None:
+    for target, name, _ in SWITCHES:
+        assert _recipe(place, target, f"{name}=$(shell touch mark)").returncode == 2
+    assert not (place / "mark").exists()
+
+
+def test_nothing_in_the_environment_is_evaluated(place: Path) -> None:
+    for words in ((), ("-e",)):
+        done = _make(place, *words, "list", MAKE_GIVEN="$(shell touch mark)", v="$(shell touch mark)")
+        assert _given(done) == {}
+        assert _environment(done.stdout)["v"] == "$(shell touch mark)"
+    assert not (place / "mark").exists()
+
+
+def test_several_variables_and_jobs_reach_the_command(place: Path) -> None:
+    done = _make(place, "-j3", "build", "A=a  b\\", "B:=c", "C=", "A=d")
+    assert _given(done) == {"A": "d", "B": "c", "C": ""}
+    assert parse_jobs(_environment(done.stdout)["MAKEFLAGS"]) == 3
 
 
 SWITCHES = [("test", "ALL", b"slow and parallel"), ("clean", "CACHE", b".cache/environments")]
@@ -125,6 +171,14 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused(
     assert done.returncode == 2
     assert f"invalid {name}={value}: must be 1 or 0".encode() in done.stderr
     assert mark not in done.stdout
+
+
+@pytest.mark.parametrize("target", ["test", "lint", "format", "lock-harness", "clean"])
+def test_a_variable_that_would_be_ignored_is_refused(place: Path, target: str) -> None:
+    done = _recipe(place, target, "REQUIRE_DOCKER=1")
+    assert done.returncode == 2
+    assert f"REQUIRE_DOCKER= is no variable of make {target}".encode() in done.stderr
+    assert _recipe(place, target, REQUIRE_DOCKER="1").returncode == 0
 
 
 def _read(*, switch: bool) -> bool:

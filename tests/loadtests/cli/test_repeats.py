@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from common.cli.app import GIVEN, run
+from common.cli.app import run
 from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
 from loadtests.cli import throughput
 from loadtests.cli.main import command_line
 from loadtests.reports.throughput import summarise
 from tests.support import records
+from tests.support.given import by_make
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def _loadtest(**variables: str) -> int:
-    return run(command_line(), ["loadtest"], {GIVEN: " ".join(variables), **variables})
+    return run(command_line(), ["loadtest"], by_make(variables))
 
 
 def test_every_run_has_a_seed_and_a_folder_of_its_own(made: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
