@@ -2,41 +2,47 @@
 
 import shlex
 import shutil
+import stat
 from pathlib import Path
 
 from common.catalog import servers
 from common.catalog.frameworks import LOCK, RELEASED
 from common.catalog.stacks import Stack
+from common.packages.copies import copy_folder
 from common.packages.locks import stack_requirements
 from common.project import ROOT
 
 PORT = 8000
 """The port on which an image's server listens unless its environment sets ``PORT``."""
 
-_EXCLUDED = shutil.ignore_patterns(".*", "__pycache__", "*.pyc", "pyproject.toml", LOCK, RELEASED)
 _COPIED = ("Dockerfile", "healthcheck.py")
 """The files of ``docker/`` that are part of a context."""
+_FOR_EVERYBODY, _FOR_ALL_TO_RUN = 0o644, 0o755
 
 
 def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:
-    """Write the Dockerfile, the stack's pinned requirements, its app and the contract into an empty ``folder``."""
+    """Write the Dockerfile, the stack's pinned requirements, its app and the contract into an empty ``folder``.
+
+    Raise ``UsageError`` as ``copy_folder``.
+    """
     app = folder / "app"
-    shutil.copytree(stack.framework.folder, app, ignore=_EXCLUDED)
-    shutil.copytree(root / "common" / "contract", app / "common" / "contract", ignore=_EXCLUDED)
+    copy_folder(stack.framework.folder, app, "pyproject.toml", LOCK, RELEASED)
+    copy_folder(root / "common" / "contract", app / "common" / "contract")
     shutil.copy(root / "common" / "__init__.py", app / "common")
     (app / "start").write_text(start_script(stack))
     (folder / "requirements.txt").write_text(stack_requirements(stack))
     for name in _COPIED:
         shutil.copy(root / "docker" / name, folder)
     _normalize_modes(folder)
-    (app / "start").chmod(0o755)
+    (app / "start").chmod(_FOR_ALL_TO_RUN)
 
 
 def sources(stack: Stack, *, root: Path = ROOT) -> tuple[Path, ...]:
     """Return the files and folders of this project that decide what is in an image of the stack."""
     common = root / "common"
     copied = (common / "contract", common / "__init__.py", *(root / "docker" / name for name in _COPIED))
-    return stack.framework.folder, *copied, common / "catalog" / "servers.py", common / "engine" / "build_context.py"
+    code = ("catalog/servers.py", "engine/build_context.py", "packages/copies.py")
+    return stack.framework.folder, *copied, *(common / name for name in code)
 
 
 def start_script(stack: Stack) -> str:
@@ -48,6 +54,11 @@ def start_script(stack: Stack) -> str:
 
 
 def _normalize_modes(folder: Path) -> None:
-    """Give every file the same mode whatever the umask, because modes are part of a layer's cache key."""
+    """Give files modes that do not depend on the umask, because modes are part of a layer's cache key.
+
+    As in Git, a file keeps whether it can be run.
+    """
     for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        if not path.is_symlink():
+            runnable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(_FOR_ALL_TO_RUN if runnable else _FOR_EVERYBODY)

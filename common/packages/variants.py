@@ -5,7 +5,6 @@ Each variant is created once, in its own folder under ``.cache``, with a copy of
 
 import hashlib
 import os
-import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -19,6 +18,7 @@ from common.catalog.frameworks import LOCAL, LOCK, Framework
 from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
 from common.errors import FailedError, UsageError
+from common.packages.copies import copy_folder
 from common.packages.indexes import run_uv
 from common.packages.locks import lock, read_lock, why_stale, without_package
 from common.project import ROOT
@@ -232,8 +232,7 @@ def _made(framework: Framework, variant: Framework, package: str) -> Framework:
     The lock starts from the framework's, so that all packages but ``package`` keep their versions; the block of that
     one is removed, because for an unchanged version uv would keep its hashes, but a wheel from a checkout has others.
     """
-    ignored = shutil.ignore_patterns("__pycache__", LOCK)
-    shutil.copytree(framework.folder, variant.folder, ignore=ignored, dirs_exist_ok=True)
+    copy_folder(framework.folder, variant.folder, LOCK)
     if why_stale(variant) is not None:
         if not variant.lock.exists():
             variant.lock.write_text(without_package(read_lock(framework), package))

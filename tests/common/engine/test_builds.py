@@ -7,6 +7,7 @@ import ipaddress
 import json
 import re
 import secrets
+import stat
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -363,6 +364,26 @@ def test_context_excludes_stray_files(tmp_path: Path) -> None:
     assert "a stray file" not in "".join(path.read_text() for path in context.rglob("*") if path.is_file())
 
 
+def test_context_keeps_which_files_can_be_run(tmp_path: Path) -> None:
+    stack = toy_stack(tmp_path, "toy")
+    for name, mode in (("run", 0o700), ("data", 0o600), ("wide", 0o666)):
+        (stack.framework.folder / name).touch()
+        (stack.framework.folder / name).chmod(mode)
+    (stack.framework.folder / "link").symlink_to("nowhere")
+    write_context(stack, tmp_path / "context")
+    modes = [stat.S_IMODE((tmp_path / "context" / "app" / name).stat().st_mode) for name in ("run", "data", "wide")]
+    assert modes == [0o755, 0o644, 0o644]
+
+
+def test_link_out_of_a_folder_is_one_clear_error(tmp_path: Path) -> None:
+    (secret := tmp_path / "id").write_text("a secret")
+    stack = toy_stack(tmp_path, "toy")
+    (stack.framework.folder / "key").symlink_to(secret)
+    with pytest.raises(UsageError, match=r"toy/key links to .*/id, and an image holds only what is in .*/toy"):
+        write_context(stack, tmp_path / "context")
+    assert not (tmp_path / "context").exists()
+
+
 @pytest.mark.parametrize(
     ("file", "counts"),
     [
@@ -371,6 +392,7 @@ def test_context_excludes_stray_files(tmp_path: Path) -> None:
         ("common/catalog/servers.py", True),
         ("common/contract/__init__.py", True),
         ("common/engine/build_context.py", True),
+        ("common/packages/copies.py", True),
         ("docker/compose.yaml", False),
         ("docker/generator.Dockerfile", False),
         ("docker/bases/alpine.sh", False),
