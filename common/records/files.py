@@ -41,7 +41,7 @@ from common.records.figure import Figure
 from common.records.run import CompareRun, CrosscheckRun, HistoryRun, LoadRun, Run
 from common.records.schema import SCHEMA_VERSION, Count, Visit, decode, decoder, says
 from common.records.summary import Interval, Summary
-from common.records.window import Canary, Window
+from common.records.window import Window
 
 AnyRun = (
     LoadRun
@@ -61,7 +61,6 @@ AnyRun = (
 """Every kind of ``run.json``, told apart by its field ``experiment``."""
 AnyVisit = (
     Window
-    | Canary
     | TrafficVisit
     | Start
     | Pull
@@ -95,8 +94,8 @@ _HEAD = f"""# Records
 Every command that measures writes one folder under `loadtests/results/` (or `OUT=`): `run.json`, the manifest, before
 the first visit; one line of `visits.jsonl` after each visit and before the next; `summary.json` at the end, computed
 from the two. Names carry units: `_s` seconds, `_bytes` bytes, `_rps` requests per second, `_ms` milliseconds. What is
-missing is null, with the reason beside it. This page describes schema version {SCHEMA_VERSION}; runs of versions 1
-and 2 are still read. `make records` writes this page and the JSON Schemas in `loadtests/schemas/`.
+missing is null, with the reason beside it. This page describes schema version {SCHEMA_VERSION}.
+`make records` writes this page and the JSON Schemas in `loadtests/schemas/`.
 """
 
 

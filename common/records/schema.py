@@ -18,9 +18,6 @@ from common.errors import UsageError
 
 SCHEMA_VERSION = 3
 
-OLDEST_SCHEMA_VERSION = 1
-"""The oldest version that can still be read; fields that it lacks have defaults."""
-
 
 def says(description: str) -> Meta:
     """Return the annotation that describes a field in docs/records.md and in the JSON Schemas."""
@@ -80,10 +77,9 @@ def decode(text: bytes | str, kind: Any, *, what: str, source: str) -> Any:  # n
 
 
 def _refuse_version(version: int, source: str) -> None:
-    if not OLDEST_SCHEMA_VERSION <= version <= SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise UsageError(
-            f"{source} has schema version {version}: "
-            f"must be {OLDEST_SCHEMA_VERSION} to {SCHEMA_VERSION}; read it with the revision that wrote it."
+            f"{source} has schema version {version}: must be {SCHEMA_VERSION}. Read it with the revision that wrote it."
         )
 
 

@@ -27,7 +27,6 @@ class Verdict(StrEnum):
     WALL_ONLY = "wall-only"
     DISTURBED = "disturbed"
     CONTROL_DIFFERS = "control-differs"
-    CANARY_DRIFT = "canary-drift"
     PAGE_CACHE = "page-cache"
     TOO_FEW_ROUNDS = "too-few-rounds"
     THROTTLED = "throttled"
@@ -166,15 +165,11 @@ class Controls(Struct, frozen=True, kw_only=True):
     same: Annotated[
         list[Pair], says("Each control paired with the cell of which it is a copy; the two must not differ.")
     ]
-    canary_cpu_s: Annotated[Interval | None, says("CPU time of the canary's fixed piece of work, over rounds.")]
-    canary_drift: Annotated[
-        float | None, says("Largest divided by smallest running median of three rounds of the canary's time, minus 1.")
-    ]
     steal: Annotated[
         float | None, says("Share of the machine's CPU time that the hypervisor took (steal), over windows.")
     ]
     foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")]
-    load_average_max: Annotated[float | None, says("Highest load average of the minute before a window or a canary.")]
+    load_average_max: Annotated[float | None, says("Highest load average of the minute before a window.")]
     throttled: Annotated[float | None, says("Share of the windows' time in which CPU quotas throttled servers.")]
     generator_utilisation_max: Annotated[
         float | None,

@@ -234,14 +234,3 @@ class Window(Visit, frozen=True, kw_only=True, tag="window"):
 
     load: Annotated[Load | None, says("The load; null if the window could not run.")] = None
     load_average: Annotated[float | None, says("Load average of the minute before the window.")] = None
-
-
-class Canary(Visit, frozen=True, kw_only=True, tag="canary"):
-    """A fixed piece of work, timed on the server's cores at the beginning of a round; its cell has no name."""
-
-    cpu_s: Annotated[Seconds, says("CPU time that the work took.")] = 0.0
-    wall_s: Annotated[
-        Seconds, says("Wall time that the work took; more than the CPU time means waiting for a core.")
-    ] = 0.0
-    steal_s: Annotated[Seconds, says("Time that the hypervisor took from the server's cores (steal) meanwhile.")] = 0.0
-    load_average: Annotated[float | None, says("Load average of the minute before the work.")] = None

@@ -1,21 +1,15 @@
-"""The controls of a run: copies that must tie, a canary that must not drift, and other use of the machine. Pure."""
+"""The controls of a run: copies that must tie, and other use of the machine. Pure."""
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
-from common.records.window import Canary, Window
+from common.records.window import Window
 from loadtests.analysis.comparison import ALPHA, decide, looks_of
 from loadtests.analysis.dropping import steadying
 from loadtests.analysis.values import foreign_share, share, throttled_share, waited_share
-from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.spread import Values
 
-CANARY_DRIFT = 0.1
-"""A larger drift means that the machine changed during the run."""
-SMOOTHED_ROUNDS = 3
 FALSE_ALARMS = 0.02
 """The largest share of runs on a perfect machine that may rank nothing because a copy seems to differ by chance.
 
@@ -23,44 +17,26 @@ Stricter than the level of a comparison: at 5 % for each of two copies, chance w
 """
 
 
-def watch(run: LoadRun, windows: Sequence[Window], canaries: Sequence[Canary], values: Values) -> Controls:
+def watch(run: LoadRun, windows: Sequence[Window], values: Values) -> Controls:
     """Return what the controls of a run show; ``values`` holds every cell's values by round."""
     loads = [window.load for window in windows if window.load is not None]
     same = _copies(run, values, ALPHA)
     at_stricter_level = _copies(run, values, FALSE_ALARMS / max(1, len(same)))
-    load_averages = [*(window.load_average for window in windows), *(canary.load_average for canary in canaries)]
+    load_averages = [window.load_average for window in windows if window.load_average is not None]
     generator_cores = run.setup.usable_generator_cores
-    canary_drift = drift([canary.cpu_s for canary in sorted(canaries, key=lambda canary: canary.round)])
     return Controls(
         same=same,
-        canary_cpu_s=log_interval([canary.cpu_s for canary in canaries]),
-        canary_drift=canary_drift,
         steal=share(loads, lambda load: load.steal_all_s, run.machine.cores),
         foreign=None if run.design is Design.DUET else foreign_share(loads, len(run.setup.server_cores)),
-        load_average_max=max((average for average in load_averages if average is not None), default=None),
+        load_average_max=max(load_averages, default=None),
         throttled=throttled_share(loads),
         generator_utilisation_max=max(
             (load.generator_cpu_s / load.duration_s / generator_cores for load in loads if load.duration_s),
             default=None,
         ),
         generator_waited=waited_share(loads),
-        # Drift affects both servers of a duet alike.
-        warnings=dict(_warnings(at_stricter_level, None if run.design is Design.DUET else canary_drift)),
+        warnings=dict(_warnings(at_stricter_level)),
     )
-
-
-def drift(values: Sequence[float]) -> float | None:
-    """Return largest / smallest - 1 of the running medians of three rounds; ``None`` for fewer than two rounds.
-
-    A running median ignores a single bad round, which is not drift, and keeps a change that lasts for two rounds. Two
-    or three rounds are too few for that, and their values are compared as they are.
-    """
-    if len(values) < 2:  # noqa: PLR2004 -- one value cannot drift
-        return None
-    levels = np.array(values)
-    if len(values) > SMOOTHED_ROUNDS:
-        levels = np.median(np.lib.stride_tricks.sliding_window_view(levels, SMOOTHED_ROUNDS), axis=1)
-    return float(levels.max() / levels.min()) - 1
 
 
 def _copies(run: LoadRun, values: Values, alpha: float) -> list[Pair]:
@@ -71,14 +47,10 @@ def _copies(run: LoadRun, values: Values, alpha: float) -> list[Pair]:
     return [pair for both in copies for pair in decide(both, looks, margin=margin, alpha=alpha, steadied_by=shared)]
 
 
-def _warnings(copies: Sequence[Pair], canary_drift: float | None) -> Iterator[tuple[Verdict, str]]:
+def _warnings(copies: Sequence[Pair]) -> Iterator[tuple[Verdict, str]]:
     for pair in copies:
         if pair.decision is Decision.DIFFERENT and pair.ratio is not None:
             seen = f"two copies of {pair.a} differ by {abs(pair.ratio.estimate - 1):.1%} (p = {pair.p_value:.2g})"
             way_out = "Other differences here may be as false. Run again on a quieter machine."
             yield Verdict.CONTROL_DIFFERS, f"{seen}. {way_out}"
             return
-    if canary_drift is not None and canary_drift > CANARY_DRIFT:
-        seen = f"a fixed piece of work took {canary_drift:.0%} more CPU time in some rounds than in others"
-        way_out = "The machine changed: fix its clock speed, end what else runs, or use another one; then run again."
-        yield Verdict.CANARY_DRIFT, f"{seen}. {way_out}"

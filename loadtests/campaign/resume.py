@@ -46,8 +46,6 @@ def resume(
     reported and recorded.
     """
     folder = _latest(command, experiment_of) if text == "latest" else find_run_folder(text, variable="RESUME")
-    if folder.is_old:
-        raise UsageError(f"RESUME={text} was written by an older version; it can be read but not resumed.")
     experiment = experiment_of(folder.run())
     if experiment.why_not_resumable is not None:
         raise UsageError(f"RESUME={text} {experiment.why_not_resumable}.")
@@ -95,8 +93,6 @@ def _fargate(runtime: Runtime, settings: FargateSettings | None) -> FargateSetti
 def _latest(command: str, experiment_of: ExperimentOf) -> RunFolder:
     """Return the newest unfinished run of a command; folders that cannot be read are skipped."""
     for folder in run_folders():
-        if folder.is_old:
-            continue
         with suppress(UsageError), misfits_named(folder.folder):
             experiment = experiment_of(folder.run())
             if experiment.command == command and not experiment.is_complete(folder.visits()):

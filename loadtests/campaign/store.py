@@ -18,20 +18,15 @@ from msgspec import Struct
 
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records import upgrade
 from common.records.files import decode_run, decode_visit
 from common.records.run import Run
 from common.records.schema import Visit
 
 RESULTS = ROOT / "loadtests" / "results"
-MANIFESTS = ("run.json", "sizes.json", "experiment.json")
-"""The files that identify a run folder; the last two are from schema versions 1 and 2."""
+MANIFEST = "run.json"
 VISITS = "visits.jsonl"
 DAMAGED = "visits.damaged"
 """The file for lines of ``visits.jsonl`` that a killed run or a full disk left incomplete."""
-
-UNREADABLE_DOCUMENT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""The errors raised while a damaged document of an older schema version is translated."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors raised while a damaged record is decoded."""
@@ -64,25 +59,17 @@ class RunFolder:
         """The name of the run for ``RESUME=`` and ``RUN=``."""
         return self.folder.name if self.folder.parent == RESULTS else str(self.folder)
 
-    @property
-    def is_old(self) -> bool:
-        """Whether it was written before schema version 3, so that it can be read but not resumed."""
-        return upgrade.is_old(self.folder)
-
     def describe(self, run: Run) -> None:
         """Write ``run.json``."""
-        self._write("run.json", run)
+        self._write(MANIFEST, run)
 
     def run(self) -> Run:
         """Return the manifest; ``UsageError`` if it cannot be read."""
         try:
-            if self.is_old:
-                text = msgspec.json.encode(upgrade.upgraded_run(self.folder))
-            else:
-                text = (self.folder / "run.json").read_bytes()
-        except (OSError, *UNREADABLE_DOCUMENT) as error:
+            text = (self.folder / MANIFEST).read_bytes()
+        except OSError as error:
             raise UsageError(f"the run in {self.folder} cannot be read: {error}.") from error
-        return decode_run(text, source=str(self.folder / "run.json"))
+        return decode_run(text, source=str(self.folder / MANIFEST))
 
     def add(self, visit: Visit) -> None:
         """Append a line to ``visits.jsonl``, completely or not at all."""
@@ -99,13 +86,10 @@ class RunFolder:
         run = self.run()
         try:
             return list(visits_of(run, self._numbered_lines()))
-        except (OSError, *UNREADABLE_DOCUMENT) as error:
+        except OSError as error:
             raise UsageError(f"the visits in {self.folder} cannot be read: {error}.") from error
 
     def _numbered_lines(self) -> Iterator[tuple[Path, int, bytes]]:
-        if self.is_old:
-            yield from upgrade.upgraded_lines(self.folder)
-            return
         whole, _ = self._lines()
         for number, line in enumerate(whole, start=1):
             yield self.folder / VISITS, number, line
@@ -192,13 +176,13 @@ def require_unused(folder: Path, *, named: str) -> None:
 def run_folders(results: Path | None = None) -> list[RunFolder]:
     """Return every run folder under ``results`` (default ``RESULTS``), the newest first by name."""
     root = RESULTS if results is None else results
-    folders = {file.parent for name in MANIFESTS for pattern in ("*", "*/*") for file in root.glob(f"{pattern}/{name}")}
+    folders = {file.parent for pattern in ("*", "*/*") for file in root.glob(f"{pattern}/{MANIFEST}")}
     return [RunFolder(folder=folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
 
 
 def is_run_folder(folder: Path) -> bool:
     """Return whether ``folder`` holds a run."""
-    return any(os.path.isfile(folder / name) for name in MANIFESTS)  # noqa: PTH113 -- false for impossible names too
+    return os.path.isfile(folder / MANIFEST)  # noqa: PTH113 -- false for impossible names too
 
 
 def run_folder(text: str) -> RunFolder | None:
@@ -281,6 +265,6 @@ def _problem(run: Run, visit: Visit, *, planned: bool, again: bool) -> str:
 
 
 def _planned_cells(run: Run) -> frozenset[str]:
-    """Return the names that the plan of a run visits; the canary's is empty."""
+    """Return the names that the plan of a run visits."""
     lists = (getattr(run, field, []) for field in ("cells", "points", "pulls"))
-    return frozenset({one.name for found in lists for one in found} | {getattr(run, "url", ""), ""})
+    return frozenset({one.name for found in lists for one in found} | {getattr(run, "url", "")})

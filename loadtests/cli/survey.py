@@ -274,7 +274,7 @@ def _unfinished(command: str, asked: Sequence[Subject], vcpu: float) -> RunFolde
     for folder in run_folders():
         with suppress(UsageError), misfits_named(folder.folder):
             run = folder.run()
-            begun = not folder.is_old and NAME in run.command_line[0].split() and run.revision == revision()
+            begun = NAME in run.command_line[0].split() and run.revision == revision()
             experiment = experiment_of(run) if begun else None
             if experiment is None or experiment.command != command or experiment.why_not_resumable is not None:
                 continue

@@ -19,7 +19,7 @@ from common.records.load import LoadSpec
 from common.records.run import Cell, Design, LoadRun, Stopping
 from common.records.schema import Visit
 from common.records.summary import Decision, Pair, Summary, Verdict
-from common.records.window import Canary, Window
+from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
@@ -91,7 +91,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def summarise(self, visits: Sequence[Visit]) -> Summary:
-        return report.summarise(self.run, [visit for visit in visits if isinstance(visit, Window | Canary)])
+        return report.summarise(self.run, windows_of(visits))
 
     @override
     def tables(self, summary: Summary) -> Iterable[RenderableType]:
@@ -235,7 +235,7 @@ def why_unfinished(folder: RunFolder) -> str | None:
     with misfits_named(folder.folder):
         if LoadTest(run).is_complete(visits):
             return None
-    return f"it was interrupted. Run: make loadtest{'' if folder.is_old else f' RESUME={folder.name}'}"
+    return f"it was interrupted. Run: make loadtest RESUME={folder.name}"
 
 
 def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] | None:

@@ -189,7 +189,6 @@ def _reasons(controls: Controls) -> str:
         if pair.ratio is not None
     ]
     shares = (
-        ("the time of the reference work drifted by {:.1%}", controls.canary_drift),
         ("other programs took {:.1%} of the server's cores", controls.foreign),
         ("the hypervisor took {:.1%} of the machine", controls.steal),
         ("the load generator used at most {:.1%} of the cores that it can use", controls.generator_utilisation_max),

@@ -8,7 +8,7 @@ from rich.table import Table
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, LoadRun
 from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
-from common.records.window import Canary, Load, Window
+from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.across_runs import RepeatedRate, stack_rows
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
@@ -43,13 +43,11 @@ FEWEST_BEYOND = 10
 REPEATED = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of relative")
 
 
-def summarise(run: LoadRun, visits: Sequence[Window | Canary]) -> Summary:
+def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
     """Return every cell's row, ranked cells first and best first, with pairs, spread and controls."""
-    windows = [visit for visit in visits if isinstance(visit, Window)]
-    canaries = [visit for visit in visits if isinstance(visit, Canary)]
     windows_of = by_cell(windows)
     values = values_of(run.cells, windows_of)
-    controls = watch(run, windows, canaries, values)
+    controls = watch(run, windows, values)
     seen = load_test_verdicts(run, windows_of)
     intervals = rates_of(run, values, seen)
     reasons = {name: verdicts | controls.warnings for name, verdicts in seen.items()}

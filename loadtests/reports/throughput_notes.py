@@ -83,7 +83,6 @@ def _controls(controls: Controls) -> Iterator[str]:
         if pair.ratio is not None:
             yield f"two copies of {pair.a} {_same(pair)}"
     for name, value in (
-        ("canary drift", controls.canary_drift),
         ("steal", controls.steal),
         ("others on the server's cores", controls.foreign),
         ("throttled", controls.throttled),

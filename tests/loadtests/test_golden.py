@@ -1,4 +1,4 @@
-"""Recorded runs of schema version 2 give the summaries that they gave when they were recorded, to nine digits.
+"""Recorded runs give the summaries that they gave when they were recorded, to nine digits.
 
 Only the rates of one have changed since: in ``published-docker`` stacks were measured in different rounds, for which
 their rates are adjusted now.
@@ -10,24 +10,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 from rich.console import Console
 
 from common.project import ROOT
 from loadtests.campaign.store import RunFolder
 from loadtests.registry import experiment_of
 
-GOLDEN = ROOT / "tests" / "golden" / "schema-2"
-FOLDERS = sorted(folder for folder in GOLDEN.iterdir() if folder.is_dir())
+GOLDEN = ROOT / "tests" / "golden"
+FOLDERS = sorted(GOLDEN.iterdir())
 RECORDED = [(folder, folder / "summary.json") for folder in FOLDERS if (folder / "summary.json").exists()]
-"""The published ones among them are without the canaries of their runs, which were not kept."""
 
 
 @pytest.mark.parametrize(("folder", "summary_file"), RECORDED, ids=lambda path: path.name)
 def test_the_summary_is_the_recorded_one(folder: Path, summary_file: Path) -> None:
     recorded = RunFolder(folder=folder)
-    assert recorded.is_old
-    summary = replace(experiment_of(recorded.run()).summarise(recorded.visits()), schema_version=2)
+    summary = experiment_of(recorded.run()).summarise(recorded.visits())
     then = msgspec.json.decode(summary_file.read_bytes())
     known = msgspec.json.decode(msgspec.json.encode(_restricted(msgspec.to_builtins(summary), then)))
     assert _rounded(known) == _rounded(then)

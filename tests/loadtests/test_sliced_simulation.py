@@ -172,6 +172,6 @@ def test_copies_set_aside_a_run_if_they_differ_and_hardly_ever_by_chance(
     for _ in range(experiments):
         values, _ = _draw(rng, truths, SLICED_LOOKS[0])
         named = {one.name: by_round for one, by_round in zip(cells, values.values(), strict=True)}
-        aside += Verdict.CONTROL_DIFFERS in watch(made, [], [], named).warnings
+        aside += Verdict.CONTROL_DIFFERS in watch(made, [], named).warnings
     assert stats.binomtest(aside, experiments).proportion_ci(0.95).low <= most
     assert fewest <= aside / experiments

@@ -8,7 +8,7 @@ from typing import Any
 from common.catalog.sizes import Runtime, Size
 from common.records.load import LoadSpec, Setup
 from common.records.run import Cell, CompareRun, HistoryRun, LoadRun, Machine, Run, Slicing, Stopping
-from common.records.window import Canary, Latency, Load, Slice, Window, WorkerLoad
+from common.records.window import Latency, Load, Slice, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 RUN_ID = "20260102T120000Z"
@@ -159,15 +159,3 @@ def run_head(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the fields that every run's manifest begins with."""
     load_test = run([])
     return {name: getattr(load_test, name) for name in Run.__struct_fields__} | changes
-
-
-def canary(number: int, **changes: Any) -> Canary:  # noqa: ANN401
-    fields: dict[str, Any] = {
-        "run": RUN_ID,
-        "position": 0,
-        "cell": "",
-        "started_at": NOON,
-        "cpu_s": 0.03,
-        "wall_s": 0.03,
-    }
-    return Canary(round=number, **fields | changes)

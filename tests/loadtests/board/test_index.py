@@ -25,7 +25,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.registry import experiment_of
 from tests.support.records import NOON, cell, load, run, window
 
-GOLDEN = ROOT / "tests" / "golden" / "schema-2"
+GOLDEN = ROOT / "tests" / "golden"
 SUBJECT = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python=OWN_PYTHON)
 HELLO = Conditions(scenario="hello", vcpu=1.0, workers=1)
 HERE = machine_digest(run([]).machine)
@@ -267,7 +267,7 @@ def test_an_index_of_other_code_is_rebuilt(tmp_path: Path, monkeypatch: pytest.M
     "file",
     [
         "common/catalog/sizes.py",
-        "common/records/upgrade.py",
+        "common/records/window.py",
         "loadtests/registry.py",
         "loadtests/reports/throughput.py",
         "loadtests/users/histogram.py",

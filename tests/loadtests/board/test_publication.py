@@ -34,7 +34,7 @@ from loadtests.reports.throughput import summarise
 from tests.support import records
 from tests.support.records import NOON, compare_run, history_run, load, run, window
 
-GOLDEN = ROOT / "tests" / "golden" / "schema-2" / "loadtest-process"
+GOLDEN = ROOT / "tests" / "golden" / "loadtest-process"
 PAGE = f"before\n{BEGIN}\nold text\n{END}\nafter\n"
 
 
@@ -145,13 +145,6 @@ def test_half_a_run_left_by_an_interruption_is_not_taken_for_a_published_one(
     assert (with_results(readme, published), results_page(published)) == (readme, page)
     publish_runs("two")
     assert _names(published) == ["hello-process"]
-
-
-def test_a_run_of_an_older_version_is_published_as_it_was_written(published: Path) -> None:
-    publish_runs(str(GOLDEN))
-    (kept,) = published.iterdir()
-    assert _names(kept) == sorted(one.name for one in GOLDEN.iterdir() if one.suffix in {".json", ".jsonl"})
-    assert RunFolder(folder=kept).is_old
 
 
 @pytest.mark.usefixtures("published")

@@ -8,7 +8,7 @@ import pytest
 from common.errors import UsageError
 from common.records.experiments.startup import Start
 from common.records.run import Stopping
-from common.records.window import Canary, Window
+from common.records.window import Window
 from loadtests.analysis import outcome
 from loadtests.analysis.comparison import LOOKS
 from loadtests.campaign.plan import PlannedVisit, parse_duration, parse_share, parse_stopping, planned_visits
@@ -66,8 +66,8 @@ def test_a_planned_visit_names_its_kind_and_its_cell() -> None:
 
 
 def test_a_record_of_a_planned_visit_holds_its_place_and_start_time() -> None:
-    made = PlannedVisit(kind=Canary, round=3, position=0, cell="").record(Canary, "run")
-    assert (made.run, made.round, made.position, made.cell, made.took_s) == ("run", 3, 0, "", None)
+    made = PlannedVisit(kind=Window, round=3, position=2, cell="a+b").record(Window, "run")
+    assert (made.run, made.round, made.position, made.cell, made.took_s) == ("run", 3, 2, "a+b", None)
     assert made.started_at.tzinfo is not None
 
 

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from common.aws.settings import FargateSettings
 from common.errors import FailedError, UsageError
 from common.host.run_lock import hold_run_lock
-from common.project import ROOT
 from common.records.run import LoadRun, Run
 from loadtests.campaign import store
 from loadtests.campaign.resume import ExperimentOf, resume
@@ -19,8 +18,6 @@ from loadtests.generator.distributed import Distributed
 from tests.support.here import NAME, real_cell, run_fields
 from tests.support.records import cell, run, window
 from tests.support.toy_experiment import Toy, ToySummary, printed, text_terminal
-
-OLD = ROOT / "tests" / "golden" / "schema-2" / "compare"
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +186,12 @@ def test_a_run_of_a_folder_of_ones_own_is_refused(folder: RunFolder) -> None:
         _resume(folder)
 
 
-def test_a_run_of_an_older_version_is_not_resumed() -> None:
-    with pytest.raises(UsageError, match="was written by an older version; it can be read but not resumed"):
-        resume(str(OLD), "toy", _toy, text_terminal())
+def test_a_run_of_an_older_version_is_refused_in_one_line(folder: RunFolder) -> None:
+    folder.describe(replace(folder.run(), schema_version=2))
+    with pytest.raises(
+        UsageError, match=r"has schema version 2: must be 3\. Read it with the revision that wrote it\.$"
+    ):
+        resume(str(folder.folder), "toy", _toy, text_terminal())
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"run"', json.dumps({"experiment": "tea"}), "\xff"])

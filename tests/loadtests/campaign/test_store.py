@@ -10,11 +10,9 @@ import msgspec
 import pytest
 
 from common.errors import FailedError, UsageError
-from common.project import ROOT
 from common.records.files import decode_visit
 from common.records.schema import decode
 from common.records.summary import Summary
-from common.records.window import Canary, Window
 from loadtests.campaign import store
 from loadtests.campaign.store import (
     DAMAGED,
@@ -26,9 +24,7 @@ from loadtests.campaign.store import (
     run_folders,
 )
 from loadtests.reports.throughput import summarise
-from tests.support.records import canary, cell, load, run, window
-
-OLD = ROOT / "tests" / "golden" / "schema-2"
+from tests.support.records import cell, load, run, window
 
 
 @pytest.fixture
@@ -40,14 +36,14 @@ def made(tmp_path: Path) -> RunFolder:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     begun = run([cell("a+b")])
     folder = RunFolder.create(tmp_path / "new", begun)
-    visits: list[Window | Canary] = [canary(1), window("a+b", 1, load()), window("a+b", 2, load())]
-    for one in visits:
-        folder.add(one)
-    folder.finish(summarise(begun, visits))
-    assert folder.visits() == visits
+    windows = [window("a+b", 1, load()), window("a+b", 2, load())]
+    for visit in windows:
+        folder.add(visit)
+    folder.finish(summarise(begun, windows))
+    assert folder.visits() == windows
     assert folder.run() == begun
     summary = decode((folder.folder / "summary.json").read_bytes(), Summary, what="summary", source="summary.json")
-    assert summary == summarise(begun, visits)
+    assert summary == summarise(begun, windows)
 
 
 def test_each_visit_is_on_disk_before_the_next(made: RunFolder) -> None:
@@ -171,10 +167,10 @@ def test_a_run_without_visits_has_none(made: RunFolder) -> None:
         ("{", "is not a valid run of schema version 3"),
         ("", "is not a valid run of schema version 3"),
         ("\xff", "is not a valid run of schema version 3"),
-        ("{}", "cannot be read"),
-        ('{"verb": "latency", "run": {}}', "cannot be read"),
+        ("{}", "is not a valid run of schema version 3"),
+        ('{"schema_version": 2, "verb": "latency", "run": {}}', r"schema version 2: must be 3\."),
         ('{"schema_version": 3, "experiment": "tea"}', r"Invalid value 'tea' - at `\$.experiment`"),
-        ('{"schema_version": 9, "experiment": "loadtest"}', r"schema version 9: must be 1 to 3"),
+        ('{"schema_version": 9, "experiment": "loadtest"}', r"schema version 9: must be 3\."),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_named_in_one_line(made: RunFolder, text: str, message: str) -> None:
@@ -189,16 +185,6 @@ def test_a_folder_without_a_manifest_is_not_a_run(tmp_path: Path) -> None:
     assert not is_run_folder(tmp_path)
     with pytest.raises(UsageError, match="cannot be read"):
         RunFolder(folder=tmp_path).run()
-
-
-def test_a_run_of_an_older_version_is_recognised_and_read() -> None:
-    folders = [RunFolder(folder=folder) for folder in sorted(OLD.iterdir()) if is_run_folder(folder)]
-    assert len(folders) >= 5
-    for folder in folders:
-        assert folder.is_old
-        assert folder.visits()
-        assert all(visit.cell or visit.round for visit in folder.visits())
-        folder.run()
 
 
 @pytest.fixture
@@ -217,10 +203,8 @@ def test_runs_are_found_by_name_newest_first_also_one_level_below(results: Path)
         _make(results / name)
     (results / "notes").mkdir()
     (results / "notes" / "run.txt").touch()
-    (results / "20260104-old").mkdir()
-    (results / "20260104-old" / "sizes.json").write_text("{}")
     names = [one.folder.name for one in run_folders(results)]
-    assert names == ["20260104-old", "20260103-c", "20260102-b", "20260101-a"]
+    assert names == ["20260103-c", "20260102-b", "20260101-a"]
 
 
 def test_a_run_is_found_by_its_id_and_by_its_folder(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

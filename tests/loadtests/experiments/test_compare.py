@@ -24,7 +24,7 @@ from loadtests.campaign.plan import PlannedVisit, parse_stopping, windows_of
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.compare import Compare, Side, both_candidates, compare_runs, slower_than_allowed
 from loadtests.experiments.loadtest import LoadTest
-from tests.support.records import canary, cell, compare_run, load, run, window
+from tests.support.records import cell, compare_run, load, run, window
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROUNDS, LOOKS = parse_stopping(rounds=None, looks=outcome.LOOKS)
@@ -107,7 +107,7 @@ def test_an_interrupted_run_is_refused_with_the_command_that_completes_it(tmp_pa
     ("made", "command"),
     [
         (compare_run([cell("a+b")], design=Design.DUET), "make compare"),
-        (RunFolder(folder=ROOT / "tests" / "golden" / "schema-2" / "startup").run(), "make startup"),
+        (RunFolder(folder=ROOT / "tests" / "golden" / "startup").run(), "make startup"),
     ],
 )
 def test_only_a_load_test_is_compared_with_another(tmp_path: Path, made: Run, command: str) -> None:
@@ -277,7 +277,6 @@ def _finished(folder: Path, name: str, requests: int, **changes: Any) -> RunFold
     results = RunFolder.create(folder / name, made)
     for number in range(1, 6):
         results.add(window("a+b", number, load(requests + 10 * number), run_id=name))
-        results.add(canary(number, run=name))
     return results
 
 

@@ -22,7 +22,7 @@ from loadtests.campaign.plan import PlannedVisit, planned_visits, windows_of
 from loadtests.experiments.loadtest import LoadTest, pairs_at_look, short_budget
 from loadtests.reports import throughput
 from loadtests.windows.sliced import slicing_for
-from tests.support.records import SLICING, canary, cell, load, run, window
+from tests.support.records import SLICING, cell, load, run, window
 
 SPREAD = {"a+x": 20_000, "b+x": 15_000, "c+x": 13_200, "d+x": 13_150}
 """Values of three cells that differ clearly and one that equals the last."""
@@ -133,13 +133,6 @@ def test_a_round_that_does_not_fit_the_budget_is_not_started(budget_s: float, fe
     visits, end = _completed(_loadtest(budget_s=budget_s, fewest_rounds=fewest, looks=[20]))
     assert max(one.round for one in visits) == rounds
     assert "BUDGET" in end.completion_reason
-
-
-def test_the_budget_includes_canaries() -> None:
-    """Two rounds of 15 s fit into 40 s; with canaries of 10 s they do not."""
-    experiment = _loadtest(budget_s=40.0, fewest_rounds=1, looks=[20])
-    first = [replace(canary(1), took_s=10.0), *(_window(name, 1) for name in THREE)]
-    assert "does not fit into what is left of the 40 s of BUDGET" in experiment.remaining(first).completion_reason
 
 
 def test_cells_drop_out_once_they_are_precise_enough() -> None:

@@ -9,7 +9,7 @@ from common.records.load import OwnRequest
 from common.records.window import Window
 from loadtests.page.answer import answer, who_leads
 from tests.support.pages import RATES, load_test, page_of, source_of
-from tests.support.records import canary, cell, load, run, window
+from tests.support.records import cell, load, run, window
 
 
 def _said(page: object = None) -> str:
@@ -87,7 +87,7 @@ def test_a_run_whose_controls_object_ranks_nothing_and_says_why() -> None:
     made = run(cells, rounds=8)
     rates = {"a+b": 20_000, "a+b#2": 10_000}
     windows = [window(name, n, load(rate + n)) for n in range(1, 9) for name, rate in rates.items()]
-    said = _said(page_of(source_of(made, [*windows, *(canary(n) for n in range(1, 9))])))
+    said = _said(page_of(source_of(made, windows)))
     assert "Nothing is ranked (control-differs)" in said
     assert "leads" not in said
     assert "No: see above." in said

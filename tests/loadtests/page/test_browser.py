@@ -190,7 +190,7 @@ def test_paper_gets_the_table_and_no_controls(page: webdriver.Chrome) -> None:
 
 
 def test_a_start_is_replayed_for_as_long_as_it_took(chrome: webdriver.Chrome, tmp_path: Path) -> None:
-    source = Source.read(RunFolder(folder=ROOT / "tests" / "golden" / "schema-2" / "startup"))
+    source = Source.read(RunFolder(folder=ROOT / "tests" / "golden" / "startup"))
     file = tmp_path / "starts.html"
     file.write_text(report(page_of(source)))
     resize(chrome, 1400)

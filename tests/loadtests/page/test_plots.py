@@ -24,7 +24,7 @@ from tests.support.pages import RATES, load_test, page_of, source_of, with_figur
 from tests.support.records import NOON, cell, load, run, window
 from tests.support.traffic_records import a_point, a_run, a_visit, answers
 
-GOLDEN = ROOT / "tests" / "golden" / "schema-2"
+GOLDEN = ROOT / "tests" / "golden"
 
 
 def test_rates_come_fastest_first_and_prices_cheapest_first() -> None:

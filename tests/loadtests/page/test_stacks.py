@@ -16,7 +16,7 @@ from loadtests.page.writing import report
 from tests.support.pages import load_test, page_of, source_of, with_figures
 from tests.support.records import cell, load, run, window
 
-GOLDEN = ROOT / "tests" / "golden" / "schema-2"
+GOLDEN = ROOT / "tests" / "golden"
 
 
 def test_a_part_says_how_much_its_framework_is_used_where_that_is_known() -> None:
