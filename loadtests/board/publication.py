@@ -87,15 +87,11 @@ def _copies(text: str) -> list[Path]:
 
 
 def _with_summaries(published: Path) -> Iterator[Path]:
-    """Compute the summaries of the published runs from their records, and write them; yield the files.
-
-    Those of older schema versions stay as they were written.
-    """
+    """Compute the summaries of the published runs from their records, and write them; yield the files."""
     for folder in (RunFolder(folder=file.parent) for file in sorted(published.glob("*/run.json"))):
         with suppress(UsageError):
-            if not folder.is_old:
-                folder.finish(read_load_test(folder).summary)
-                yield folder.folder / "summary.json"
+            folder.finish(read_load_test(folder).summary)
+            yield folder.folder / "summary.json"
 
 
 def _has_too_few_rounds(summary: Summary) -> bool:
