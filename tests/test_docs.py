@@ -1,4 +1,4 @@
-"""The documentation holds together: its links lead somewhere, and every page is listed."""
+"""The documentation holds together: its links lead somewhere, and what is meant to be read stays short."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,17 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from common.project import ROOT
+from loadtests.board.publication import PUBLISHED
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest import read_load_test
+from loadtests.reports import throughput as report
+from loadtests.reports.throughput_notes import notes as throughput_notes
 
+MOST_WORDS_OF_README, MOST_WORDS_OF_METHOD, MOST_WORDS_OF_GLOSSARY = 900, 1_800, 500
+MADE_BY_COMMANDS = ("frameworks/werkzeug/", "loadtests/results")
+TABLE_OF_RESULTS = re.compile(r"<!-- results: begin.*results: end -->", re.DOTALL)
+
+README = ROOT / "README.md"
 pages = sorted(
     str(file.relative_to(ROOT))
     for file in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "loadtests" / "users" / "README.md")
@@ -47,6 +57,10 @@ def _is_broken(page: Path, link: str) -> bool:
     return not target.exists() or (bool(anchor) and anchor not in _anchors(target))
 
 
+def _words(page: str) -> int:
+    return len((ROOT / page).read_text().split())
+
+
 @pytest.mark.parametrize("page", pages)
 def test_every_relative_link_leads_to_a_file_and_a_heading_that_exist(page: str) -> None:
     assert [link for link in _links(ROOT / page) if _is_broken(ROOT / page, link)] == []
@@ -55,3 +69,39 @@ def test_every_relative_link_leads_to_a_file_and_a_heading_that_exist(page: str)
 def test_every_page_can_be_reached_from_the_list_of_pages() -> None:
     listed = {(ROOT / "docs" / link.partition("#")[0]).resolve() for link in _links(ROOT / "docs" / "README.md")}
     assert {file for file in (ROOT / "docs").glob("*.md") if file.name != "README.md"} <= listed
+
+
+def test_the_walk_through_the_code_names_files_and_functions_that_exist() -> None:
+    rows = re.findall(r"\| `([\w/.]+)` \|(?: `(\w+)`)? \|", (ROOT / "docs" / "how-the-code-runs.md").read_text())
+    assert len(rows) > 20
+    assert [row for row in rows if row[1] and f"def {row[1]}(" not in (ROOT / row[0]).read_text()] == []
+    assert all((ROOT / file).is_file() for file, _ in rows)
+
+
+@pytest.mark.parametrize("page", pages)
+def test_files_that_pages_name_exist(page: str) -> None:
+    named = re.findall(r"`((?:common|loadtests|tests|docker|frameworks)/[\w/]+(?:\.\w+)?)`", (ROOT / page).read_text())
+    assert [name for name in named if not (ROOT / name).exists() and not name.startswith(MADE_BY_COMMANDS)] == []
+
+
+def test_the_output_that_the_first_page_shows_is_that_of_the_first_published_run() -> None:
+    shown = re.search(r"^```\n(hello: .*?)\n\n(.*?)\n\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    title, table, notes = shown.groups()
+    first = read_load_test(RunFolder(folder=PUBLISHED / "hello-docker"))
+    printed = [set(row) for row in report.rows(first.run, first.summary)]
+    rows = [re.split(r" {2,}", line.strip()) for line in table.splitlines()[1:]]
+    assert title == report.title(first.run)
+    assert [row for row in rows if not any(set(row) <= cells for cells in printed)] == []
+    assert set(map(str.strip, notes.splitlines())) <= set(throughput_notes(first.run, first.summary))
+
+
+def test_the_first_page_is_short_besides_its_table() -> None:
+    assert len(TABLE_OF_RESULTS.sub("", README.read_text()).split()) <= MOST_WORDS_OF_README
+
+
+@pytest.mark.parametrize(
+    ("page", "most"), [("docs/method.md", MOST_WORDS_OF_METHOD), ("docs/glossary.md", MOST_WORDS_OF_GLOSSARY)]
+)
+def test_the_page_about_the_method_and_the_glossary_stay_short(page: str, most: int) -> None:
+    assert _words(page) <= most
