@@ -55,6 +55,7 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID", **hidden)
     add("--cores", type=_cores, default=(), help="cores to pin the generator to, such as 1 or 1,2", **hidden)
     add("--switchboard", default="", help="the folder where make web and its form tell each other the stack", **hidden)
+    add("--left-s", type=number, default=120.0, help="seconds without a page after which a test is ended", **hidden)
     add("--stack-runtime", default="process", help="the runtime of those stacks", **hidden)
     add("--server-cores", type=_numbers, default=(), help="cores that the server is pinned to", **hidden)
 
@@ -96,12 +97,14 @@ def _exit(environment: Environment, status: int) -> NoReturn:
 
 def _prepare_web_ui(environment: Environment, *, is_ours: bool) -> None:
     """Add our checks to the web UI, and our page where ``make web`` started it."""
-    if is_ours:
-        from loadtests.web.live import open_live  # noqa: PLC0415 -- a timed window has no use for it, and must not wait
-
-        open_live(environment)
+    fields: dict[str, Callable[[str], object]] = {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.parse}
     start_with_one_scenario(environment)
-    check_form(environment, {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.parse})
+    if is_ours:
+        from loadtests.web import pages  # noqa: PLC0415 -- a timed window has no use for it, and must not wait
+
+        check_form(environment, fields, partial(pages.bring_up, pages.open_live(environment)))
+    else:
+        check_form(environment, fields)
     guard_web_ui(environment)
 
 

@@ -38,9 +38,12 @@ class Size:
         return self.worker_count or max(1, int(self.vcpu))
 
 
-def parse_vcpu(text: str) -> float:
-    """Return the number of vCPUs that ``VCPU=`` gives; ``UsageError`` if this machine has fewer cores."""
-    cores, vcpu = len(os.sched_getaffinity(0)), vcpus_of(text)
+def parse_vcpu(text: str, cores: int | None = None) -> float:
+    """Return the number of vCPUs that ``VCPU=`` gives; ``UsageError`` if this machine has fewer cores.
+
+    ``cores`` are by default those that this process may use.
+    """
+    cores, vcpu = cores or len(os.sched_getaffinity(0)), vcpus_of(text)
     if not SMALLEST_VCPU <= vcpu <= cores:
         raise UsageError(
             f"invalid VCPU={text}: must be a number from {SMALLEST_VCPU} to {cores} (this machine's cores)."

@@ -1,38 +1,34 @@
-"""The web UI's form: the choice of the stack, and the checks of its values, which Locust itself does not make."""
+"""The checks of the web UI's form, which Locust itself does not make."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-import msgspec
 from flask import Flask, Response, jsonify, request
 from locust import User
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 from locust.web import WebUI
 
-from common.catalog.frameworks import Interface, frameworks
-from common.catalog.servers import DEFAULTS, SERVERS
-from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT, images
 from common.errors import UsageError
-from common.words import one_of
 from loadtests.scenarios.base import Scenario
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.timing.climbs import alone
 from loadtests.users.http_user import HostError, KeepAliveUser, destination, set_user_count
 from loadtests.users.options import options_of
 from loadtests.web.guard import guard
-from loadtests.web.switchboard import Offer, State, Wanted
 
 Parse = Callable[[str], object]
 
 
-def check_form(environment: Environment, fields: Mapping[str, Parse]) -> None:
+def check_form(
+    environment: Environment, fields: Mapping[str, Parse], bring_up: Callable[[], str | None] = lambda: None
+) -> None:
     """Refuse the form, with the reason next to its button, if a field or the choice of classes is invalid.
 
     ``fields`` are the parsers of the form's fields; an empty field keeps its default, and one that the scenario does
-    not take is ignored.
+    not take is ignored. ``bring_up`` brings up what is to be loaded, once the form is known to be valid, and returns
+    why it cannot. A test under way goes on until then.
     """
     web_ui = web_ui_of(environment)
 
@@ -42,15 +38,24 @@ def check_form(environment: Environment, fields: Mapping[str, Parse]) -> None:
         names = request.form.getlist("user_classes")
         if not names and not web_ui.userclass_picker_is_active:
             names = scenario_class(environment, request.form)
-        reason = refusal(environment, request.form, fields, names)
+        reason = refusal(environment, request.form, fields, names) or bring_up()
         if reason is not None:
             return jsonify({"success": False, "message": reason, "host": environment.host})
+        if (classes := _chosen(environment, names)) != environment.user_classes:
+            stop_test(environment)  # Locust cannot exchange the classes of a test under way
         if not web_ui.userclass_picker_is_active:
-            environment.user_classes = _chosen(environment, names)
+            environment.user_classes = classes
         set_user_count(environment, request.form.get("user_count", ""))
         return None
 
     app_of(environment).before_request(before)
+
+
+def stop_test(environment: Environment) -> None:
+    """Stop the test under way, if there is one."""
+    runner = environment.runner
+    if runner is not None and runner.state in {STATE_RUNNING, STATE_SPAWNING}:
+        runner.stop()
 
 
 def web_ui_of(environment: Environment) -> WebUI:
@@ -128,74 +133,3 @@ def _chosen(environment: Environment, names: Sequence[str]) -> list[type[User]]:
         return environment.user_classes
     known = cast("dict[str, type[User]]", environment.available_user_classes)  # Locust annotates it as users
     return [user for name, user in known.items() if name in names or not names]
-
-
-def choices(offer: Offer, runtime: Runtime) -> dict[str, list[str] | None]:
-    """Return what can be chosen by the fields' names; ``None`` for free text, nothing where it has no meaning.
-
-    What is up is among the frameworks, also if it is one at another version or in a folder of the user's own.
-    """
-    docker = runtime is Runtime.DOCKER
-    return {
-        "framework": sorted({*frameworks(), *([offer.cell.framework] if offer.cell else [])}),
-        "server": [DEFAULT, *SERVERS],
-        "image": list(images()) if docker else [],
-        "memory": None if docker else [],
-    }
-
-
-def fields(offer: Offer, runtime: Runtime) -> dict[str, dict[str, object]]:
-    """Return the fields for the stack in the form that Locust's page takes, filled in with what is up."""
-    offered = choices(offer, runtime)
-    plain = {"is_secret": False, "is_required": False, "is_multiple": False}
-    found: dict[str, dict[str, object]] = {}
-    for name, (value, about) in {
-        "framework": (offer.cell.framework if offer.cell else "", "the framework to load; START brings it up"),
-        "server": (_server_shown(offer), "its server, or default"),
-        "image": (offer.cell.image if offer.cell else "", "the base image of its container"),
-        "vcpu": (f"{offer.size.vcpu:g}", "vCPUs of the server, such as 0.5"),
-        "memory": ((offer.wanted and offer.wanted.memory) or "", "its memory limit, such as 512m; empty for none"),
-    }.items():
-        if offered.get(name) != []:
-            found[name] = {**plain, "default_value": value, "help_text": about, "choices": offered.get(name)}
-    return found
-
-
-def wanted_of(form: Mapping[str, str], offer: Offer, runtime: Runtime) -> Wanted | None:
-    """Return the stack that the form names; ``None`` where it names none, or the one that is up.
-
-    Raise ``UsageError`` if the framework is unknown.
-    """
-    if not (name := form.get("framework")):
-        return None
-    docker, known = runtime is Runtime.DOCKER, offer.cell is not None and name == offer.cell.framework
-    wanted = Wanted(
-        number=0,
-        framework=name if known else one_of(name, frameworks(), variable="FRAMEWORK"),
-        server=form.get("server") or DEFAULT,
-        image=(form.get("image") or None) if docker else None,
-        vcpu=form.get("vcpu") or f"{offer.size.vcpu:g}",
-        memory=(form.get("memory") or None) if docker else None,
-    )
-    present = offer.wanted and msgspec.structs.replace(offer.wanted, number=0)
-    is_same = offer.state is State.UP and (wanted == present or _is_first(wanted, offer))
-    return None if is_same else wanted
-
-
-def _server_shown(offer: Offer) -> str:
-    """Return the server on the form: ``default`` where it is that of the framework, so that another one fits too."""
-    if offer.wanted is not None or offer.cell is None:
-        return offer.wanted.server if offer.wanted else DEFAULT
-    return DEFAULT if DEFAULTS[Interface(offer.cell.interface)] == offer.cell.server else offer.cell.server
-
-
-def _is_first(wanted: Wanted, offer: Offer) -> bool:
-    """Return whether a form asks for the stack that the command itself brought up."""
-    cell = offer.cell
-    return (
-        offer.wanted is None
-        and cell is not None
-        and (wanted.framework, wanted.image or cell.image) == (cell.framework, cell.image)
-        and wanted.server in {cell.server, DEFAULT}
-        and (wanted.vcpu, wanted.memory) == (f"{offer.size.vcpu:g}", None)
-    )

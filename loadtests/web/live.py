@@ -1,50 +1,36 @@
-"""The page "per vCPU" beside Locust's own: the stack that is loaded, live, and all that were loaded before it."""
+"""The tests of the web UI: what is loaded, what each showed, how each ends, and whether it is on disk."""
 
-import logging
 import os
+import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gevent
 import msgspec
-from flask import Response, jsonify, request
 from locust.env import Environment
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner
 
-from common.catalog.prices import load_prices
-from common.catalog.sizes import Runtime
-from common.console import Terminal
-from common.errors import BenchmarkError, UsageError
-from common.records.summary import Interval
+from common.errors import FailedError, UsageError
+from common.records.summary import CellSummary, Interval, Verdict
 from common.words import counted
 from loadtests.campaign.store import RunFolder
-from loadtests.page.model import make_page
-from loadtests.page.sources import read_sources
-from loadtests.page.writing import report, style_file, templates
 from loadtests.reports.formatting import MB
 from loadtests.scenarios.locust_users import scenario_of
-from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.statistics.intervals import log_interval
 from loadtests.users.options import options_of
 from loadtests.web import recording
-from loadtests.web.form import app_of, choices, fields, wanted_of, web_ui_of
-from loadtests.web.guard import require_login
-from loadtests.web.monitor import Monitor, Slice, of_record, per_cpu_values
-from loadtests.web.switchboard import PASSWORD_VARIABLE, Offer, State, Switchboard
+from loadtests.web.form import stop_test
+from loadtests.web.menu import in_forms_words, wanted_of
+from loadtests.web.monitor import Monitor, Slice, connections, of_record, per_cpu_values
+from loadtests.web.switchboard import Offer, Outcome, State, Switchboard, Wanted
 
-KEY = "per-vcpu"
-TITLE = "per vCPU"
 POLL_S = 0.2
+AGAIN_S = 5.0
+"""The time after which a run that could not be written is tried again."""
 LONGEST_START_S = 900.0
 """The time limit for building and starting a stack, after which the form gives up on it."""
-TABLE = (
-    ("stack", "Stack"), ("scenario", "Scenario"), ("per_cpu_s", "req/s per vCPU"), ("interval", "95 % over seconds"),
-    ("p50", "p50 ms"), ("p99", "p99 ms"), ("failures", "Failures"), ("memory", "Memory MB"), ("seconds", "Seconds"),
-)  # fmt: skip
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -54,25 +40,31 @@ class Measured:
     stack: str
     scenario: str
     users: int
-    whole: Slice
+    whole: Slice | None
     interval: Interval | None
     run: str = ""
-    """Id of its run; empty where it was not recorded."""
+    """Id of its run, once that is on disk."""
+    verdict: str = ""
+    doubts: str = ""
+    note: str = ""
+    """Why there is no run, in a sentence."""
 
     def row(self) -> dict[str, object]:
         """Return it as a row of the table."""
-        interval = self.interval
+        interval, whole = self.interval, self.whole
         bounds = "" if interval is None or interval.low is None else f"{interval.low:,.0f} to {interval.high:,.0f}"
         return {
             "stack": self.stack,
             "scenario": f"{self.scenario}, {self.users} connections",
-            "per_cpu_s": "-" if self.whole.per_cpu_s is None else f"{self.whole.per_cpu_s:,.0f}",
+            "per_cpu_s": "-" if whole is None or whole.per_cpu_s is None else f"{whole.per_cpu_s:,.0f}",
             "interval": bounds,
-            "p50": _ms(self.whole.p50_s),
-            "p99": _ms(self.whole.p99_s),
-            "failures": f"{self.whole.failures:,}",
-            "memory": "-" if self.whole.memory_bytes is None else f"{self.whole.memory_bytes / MB:,.1f}",
-            "seconds": f"{self.whole.duration_s:.0f}",
+            "p50": _ms(whole.p50_s if whole else None),
+            "p99": _ms(whole.p99_s if whole else None),
+            "failures": "-" if whole is None else f"{whole.failures:,}",
+            "memory": "-" if whole is None or whole.memory_bytes is None else f"{whole.memory_bytes / MB:,.1f}",
+            "seconds": "-" if whole is None else f"{whole.duration_s:.0f}",
+            "verdict": self.verdict,
+            "run": self.run or self.note,
         }
 
 
@@ -82,106 +74,216 @@ class Live:
 
     environment: Environment
     board: Switchboard
+    left_s: float
+    """The time after the last request of a page, after which a test without an end of its own is stopped."""
     done: list[Measured] = field(default_factory=list)
     folders: list[RunFolder] = field(default_factory=list)
-    begun: recording.Begun | None = None
+    unwritten: list[tuple[Measured, recording.Finished]] = field(default_factory=list)
     problem: str = ""
-    """The reason why the last START did not work."""
+    """Why the last START did not work, or what ended the last test."""
+    seen_at_s: float = 0.0
+    """The time, by ``time.monotonic``, of the last request."""
 
     def __post_init__(self) -> None:
-        self.monitor = Monitor(self.environment, self._begin)
-        self._asked = 0
-
-    @property
-    def runtime(self) -> Runtime:
-        """The runtime of the stacks that it brings up."""
-        return Runtime(options_of(self.environment).stack_runtime)
+        self.menu = self.board.menu()
+        self.monitor = Monitor(self.environment, self._begin, lambda _: self._mark())
+        self.has_end = False
+        """Whether the test under way was given a run time."""
+        self._begun: recording.Begun | None = None
+        self._offer = self.board.offered()
+        self._gone: str | None = None
+        self._starting = self._withdrawn = False
+        self._write_at_s = 0.0
 
     def listen(self) -> None:
-        """Sample every test from its start to its stop."""
+        """Sample every test from its start to its stop, and stop those that cannot or need not go on."""
         add: Any = self.environment.events
-        add.test_start.add_listener(lambda **_: self.monitor.start(self.board.offered().cpu_meter))
+        add.test_start.add_listener(lambda **_: self._start())
         add.test_stopping.add_listener(lambda **_: self.end())
+        gevent.spawn(self._watch)
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether a test is under way."""
+        runner = self.environment.runner
+        return runner is not None and runner.state in {STATE_RUNNING, STATE_SPAWNING}
+
+    def switch(self, form: Mapping[str, str]) -> str | None:
+        """Have the stack that the form names up, and no test under way; return why that failed.
+
+        Whatever goes wrong before the new stack is ready leaves the one that is up as it is.
+        """
+        if self._starting:
+            return "another START is under way. Wait for it, or press STOP."
+        self._starting, self._withdrawn, self.problem = True, False, ""
+        try:
+            wanted = wanted_of(form, self.board.offered(), self.menu)
+            stop_test(self.environment)
+            if wanted is not None:
+                self._bring_up(wanted)
+        except (UsageError, FailedError) as error:
+            self.problem = in_forms_words(str(error))
+            return self.problem
+        finally:
+            self._starting = False
+        self._load(self.board.offered())
+        self.has_end = bool(form.get("run_time"))
+        return None
+
+    def withdraw(self) -> None:
+        """Let a START whose stack is not up yet begin no test."""
+        self._withdrawn = True
+
+    def _bring_up(self, wanted: Wanted) -> None:
+        number = self.board.offered().number + 1
+        self.board.ask(msgspec.structs.replace(wanted, number=number))
+        deadline_s = time.monotonic() + LONGEST_START_S
+        while (offer := self.board.offered()).number < number or offer.state is State.STARTING:
+            gevent.sleep(POLL_S)
+            if self._withdrawn:
+                raise FailedError(f"STOP was pressed before {wanted.framework} was up")
+            if time.monotonic() > deadline_s:
+                raise FailedError(f"{wanted.framework} was not up within {LONGEST_START_S:g} s")
+        if offer.problem or offer.state is State.FAILED:
+            raise FailedError(offer.problem or offer.message)
+
+    def _load(self, offer: Offer) -> None:
+        """Load what is up, from the cores that it leaves."""
+        self.environment.host = offer.url
+        if isinstance(self.environment.runner, LocalRunner):
+            os.sched_setaffinity(0, offer.generator_cores)
+            options_of(self.environment).cores = tuple(offer.generator_cores)
+
+    def _start(self) -> None:
+        self._offer, self._begun, self._gone = self.board.offered(), None, None
+        self.monitor.start(self._offer.cpu_meter)
+
+    def _begin(self) -> None:
+        if not recording.why_not(self.environment):
+            self._begun = recording.begin(self.environment, self._offer)
+
+    def _mark(self) -> None:
+        if self._begun is not None:
+            self._begun.mark()
 
     def end(self) -> None:
-        """Keep what the test has shown."""
+        """Keep what the test has shown, as a run on disk or with the reason why there is none."""
         if not self.monitor.is_running:
             return
+        made = self._finished()
         self.monitor.stop()
-        begun, self.begun = self.begun, None
-        recorded = None if begun is None else recording.finish(self.environment, begun)
-        if (current := self.current()) is None:
-            return
+        current = self._current()
         self.done.append(current)
-        if recorded is not None:
-            folder, load = recorded
-            self.folders.append(folder)
-            current.run, current.whole = folder.folder.name, of_record(current.whole, load)
+        if isinstance(made, str):
+            current.note = made
+            return
+        whole = self.monitor.whole()
+        current.whole = whole and of_record(whole, made.load)
+        current.verdict = made.result.verdict
+        current.doubts = " ".join(f"{name}: {text}" for name, text in _doubts(made.result))
+        self.unwritten.append((current, made))
+        self._write()
 
-    def current(self) -> Measured | None:
-        """Return the test under way, or the last one; ``None`` before its first second is over."""
-        whole, classes = self.monitor.whole(), self.environment.user_classes
-        if whole is None or not classes:
-            return None
+    def _finished(self) -> recording.Finished | str:
+        if reason := recording.why_not(self.environment):
+            return reason
+        if self._begun is None:
+            runner = self.environment.runner
+            users = runner.target_user_count if runner else 0
+            seen = f"{connections(self.environment)} of {counted(users, 'connection')} were open"
+            return f"not recorded: {f'{self._gone}; ' if self._gone else ''}{seen} when it ended"
+        return recording.finish(self.environment, self._begun, self._gone)
+
+    def _write(self) -> None:
+        """Write what is not on disk yet; what cannot be written is tried again, and its row says so."""
+        waiting, self.unwritten = self.unwritten, []
+        for measured, finished in waiting:
+            try:
+                self.folders.append(finished.write())
+                measured.run, measured.note = finished.run.id, ""
+            except FailedError as error:
+                measured.note = f"not on disk yet, and tried again every {AGAIN_S:g} s: {error}"
+                self.unwritten.append((measured, finished))
+        self._write_at_s = time.monotonic() + AGAIN_S
+
+    def _watch(self) -> None:
+        while not self.board.is_closing:
+            gevent.sleep(POLL_S)
+            if self.is_testing and (reason := self._why_to_stop()):
+                self.problem = reason
+                stop_test(self.environment)
+            if self.unwritten and time.monotonic() > self._write_at_s:
+                self._write()
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """Stop the test under way, and say what has become of all."""
+        before = len(self.done)
+        self.withdraw()
+        stop_test(self.environment)
+        self._write()
+        waiting = [one for one, _ in self.unwritten]
+        lost = [one for number, one in enumerate(self.done) if one in waiting or (one.note and number >= before)]
+        self.board.conclude(
+            Outcome(
+                runs=[one.folder.name for one in self.folders],
+                lost=[f"{one.stack}, {one.scenario}: {one.note}" for one in lost],
+            )
+        )
+
+    def _why_to_stop(self) -> str:
+        """Return why the test under way has to end; empty where it may go on."""
+        offer = self.board.offered()
+        if offer.state is State.FAILED:
+            self._gone = offer.message
+            return f"{offer.message}; the test has ended with it. START brings the server up again."
+        if not self.has_end and time.monotonic() - self.seen_at_s > self.left_s:
+            return f"the test was stopped: no page had asked for its figures for {self.left_s:g} s."
+        return ""
+
+    def _current(self) -> Measured:
+        runner = self.environment.runner
         return Measured(
-            stack=self.board.offered().name,
-            scenario=scenario_of(classes[0]).name(),
-            users=self.environment.runner.user_count if self.environment.runner else 0,
-            whole=whole,
+            stack=self._offer.name,
+            scenario=scenario_of(self.environment.user_classes[0]).name(),
+            users=runner.target_user_count if runner else 0,
+            whole=self.monitor.whole(),
             interval=log_interval(per_cpu_values(self.monitor.slices())),
         )
 
     def table(self) -> list[dict[str, object]]:
         """Return a row for each test, the one under way last."""
-        current = [self.current()] if self.monitor.is_running else []
-        return [one.row() for one in [*self.done, *current] if one is not None]
-
-    def switch(self, form: Mapping[str, str]) -> str | None:
-        """Have the stack that the form names brought up; return why that failed, ``None`` once it is up."""
-        offer = self.board.offered()
-        try:
-            wanted = wanted_of(form, offer, self.runtime)
-        except UsageError as error:
-            return str(error)
-        if wanted is None:
-            return None if offer.state is State.UP else f"{offer.message}. Choose a stack, or wait."
-        runner = self.environment.runner
-        if runner is not None:
-            runner.stop()
-        self._asked = max(self._asked, offer.number) + 1
-        self.board.ask(msgspec.structs.replace(wanted, number=self._asked))
-        return self._wait_for(self._asked)
-
-    def _wait_for(self, number: int) -> str | None:
-        waited_s = 0.0
-        while (offer := self.board.offered()).number < number or offer.state is State.STARTING:
-            gevent.sleep(POLL_S)
-            waited_s += POLL_S
-            if waited_s > LONGEST_START_S:
-                return f"nothing came up within {LONGEST_START_S:g} s"
-        if offer.state is State.FAILED:
-            return offer.message
-        self.environment.host = offer.url
-        return None
-
-    def _begin(self) -> None:
-        self.begun = recording.begin(self.environment, self.board.offered())
+        return [one.row() for one in [*self.done, *([self._current()] if self.monitor.is_running else [])]]
 
     def data(self) -> dict[str, Any]:
         """Return what the page polls."""
         offer, runner = self.board.offered(), self.environment.runner
         return {
             "state": runner.state if runner else "missing",
-            "users": runner.user_count if runner else 0,
+            "users": runner.target_user_count if runner else 0,
+            "open": connections(self.environment),
+            "starting": self._starting,
             "stack": offer.name,
             "stack_state": offer.state,
-            "message": self.problem or offer.message,
+            "message": in_forms_words(offer.message),
+            "problem": self.problem,
             "vcpu": offer.size.vcpu,
-            "verdict": verdict(self.monitor.whole(), offer, options_of(self.environment)),
+            "verdict": self._verdict(offer),
             "slices": [asdict(one) for one in self.monitor.slices()],
             "tests": self.table(),
             "runs": [one.folder.name for one in self.folders],
         }
+
+    def _verdict(self, offer: Offer) -> str:
+        """Return what is thought of the figures of the test under way, or else of the last one."""
+        if self.done and self.done[-1].doubts and not self.monitor.is_running:
+            return self.done[-1].doubts
+        return verdict(self.monitor.whole(), offer, options_of(self.environment))
+
+
+def _doubts(result: CellSummary) -> Iterable[tuple[str, str]]:
+    """Return the doubts of a run's result, but for the one that every test here has: that it is one server."""
+    return ((name, text) for name, text in result.doubts.items() if name != Verdict.TOO_FEW_ROUNDS)
 
 
 def verdict(whole: Slice | None, offer: Offer, options: Namespace) -> str:
@@ -189,123 +291,13 @@ def verdict(whole: Slice | None, offer: Offer, options: Namespace) -> str:
     if whole is None:
         return "nothing is measured yet"
     if whole.failures:
-        return f"wrong-answers: {counted(whole.failures, 'request')} failed"
+        return f"{Verdict.WRONG_ANSWERS}: {counted(whole.failures, 'request')} failed"
     if whole.per_cpu_s is None:
-        return "wall-only: the server's CPU time cannot be read"
+        return f"{Verdict.WALL_ONLY}: the server's CPU time cannot be read"
     if set(offer.server_cores) & set(options.cores or os.sched_getaffinity(0)):
-        return "shared-core: the load generator may use the server's cores"
+        return f"{Verdict.SHARED_CORE}: the load generator may use the server's cores"
     busy = (whole.server_cpu or 0) / offer.size.vcpu
     return f"one server, so no rank; it uses {busy:.0%} of its vCPUs"
-
-
-def open_live(environment: Environment) -> None:
-    """Add the page, the tab and the checks to the web UI that ``make web`` started."""
-    web_ui, options = web_ui_of(environment), options_of(environment)
-    live = Live(environment=environment, board=Switchboard(folder=Path(options.switchboard)))
-    offer = live.board.offered()
-    environment.host = offer.url or environment.host
-    live.listen()
-    if web_ui.web_login:
-        require_login(web_ui, os.environ.get(PASSWORD_VARIABLE, ""))
-    _add_routes(live)
-    _add_tab(live)
-    _add_fields(live)
-
-
-def _add_routes(live: Live) -> None:
-    web_ui = web_ui_of(live.environment)
-    base = (options_of(live.environment).web_base_path or "").rstrip("/")
-    protected: Any = web_ui.auth_required_if_enabled
-    app = app_of(live.environment)
-
-    def page() -> Response:
-        return Response(_page(live, base), mimetype="text/html")
-
-    def data() -> Response:
-        return jsonify(live.data())
-
-    def report_page() -> Response | tuple[str, int]:
-        try:
-            return Response(report(make_page(read_sources(live.folders, Terminal()), load_prices())),
-                            mimetype="text/html")  # fmt: skip
-        except BenchmarkError as error:
-            return str(error), 404
-
-    for path, view in ((f"/{KEY}", page), (f"/{KEY}/data", data), (f"/{KEY}/report", report_page)):
-        app.add_url_rule(f"{base}{path}", f"{KEY}{path}", protected(view))
-
-    def before() -> Response | None:
-        if request.method != "POST" or request.path != f"{base}/swarm":
-            return None
-        live.problem = live.switch(request.form) or ""
-        if live.problem:
-            return jsonify({"success": False, "message": live.problem, "host": live.environment.host})
-        _set_host(live.board.offered().url)
-        return None
-
-    app.before_request(before)
-
-
-def _set_host(url: str) -> None:
-    """Have Locust load the stack that is up, whatever address its form still shows."""
-    fields = [(name, value) for name, value in request.form.items(multi=True) if name != "host"]
-    request.form = type(request.form)([*fields, ("host", url)])
-
-
-def _add_tab(live: Live) -> None:
-    web_ui = web_ui_of(live.environment)
-    base = (options_of(live.environment).web_base_path or "").rstrip("/")
-    web_ui.template_args |= {
-        "extended_tabs": [{"title": TITLE, "key": KEY}],
-        "extended_tables": [{"key": KEY, "structure": [{"key": key, "title": title} for key, title in TABLE]}],
-    }
-    link = f'<a href="{base}/{KEY}" style="position:fixed;left:1rem;bottom:1rem;z-index:9;padding:.5rem .9rem;'
-    link += f'background:#0b5cab;color:#fff;border-radius:4px;font:15px system-ui">{TITLE}: live charts</a></body>'
-
-    def after(response: Response) -> Response:
-        if request.path == f"{base}/stats/requests" and response.is_json:
-            added = {"extended_stats": [{"key": KEY, "data": live.table()}]}
-            response.set_data(msgspec.json.encode({**(response.json or {}), **added}))
-        elif request.path in {f"{base}/", base} and response.mimetype == "text/html":
-            response.set_data(response.get_data(as_text=True).replace("</body>", link))
-        return response
-
-    app_of(live.environment).after_request(after)
-
-
-def _add_fields(live: Live) -> None:
-    """Add the choice of the stack to the parameters on Locust's own form, which sends them with every START."""
-    web_ui: Any = web_ui_of(live.environment)
-    update = web_ui.update_template_args
-
-    def update_with_fields() -> None:
-        update()
-        web_ui.template_args["extra_options"] = (
-            fields(live.board.offered(), live.runtime) | web_ui.template_args["extra_options"]
-        )
-
-    web_ui.update_template_args = update_with_fields  # Locust calls it whenever it shows its page
-
-
-def _page(live: Live, base: str) -> str:
-    offered = choices(live.board.offered(), live.runtime)
-    return (
-        templates()
-        .get_template("per_vcpu.html")
-        .render(
-            base=base,
-            frameworks=offered["framework"],
-            servers=offered["server"],
-            images=offered["image"],
-            quotas=offered["memory"] is None,
-            scenarios={name: (one.__doc__ or "").strip() for name, one in SCENARIOS.items()},
-            offer=live.board.offered(),
-            options=options_of(live.environment),
-            table=TABLE,
-            charts_style=style_file("charts.css"),
-            dark=style_file("dark.css"),
-        )
-    )
 
 
 def _ms(seconds: float | None) -> str:

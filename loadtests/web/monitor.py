@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import gevent
 import psutil
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import LocalRunner, MasterRunner
 
 from common.host.meters import CpuReading, private_bytes, read_cpu
 from common.records.window import Load
 from loadtests.timing.parts import since
 from loadtests.users import histogram
-from loadtests.users.loops import tallies_of
+from loadtests.users.loops import all_loops, tallies_of
 from loadtests.users.tally import added_up
 
 KEPT_S = 600
@@ -45,6 +45,8 @@ class Sample:
 class Slice:
     """The figures of the time between two samples; ``None`` for what cannot be read."""
 
+    ends_at_s: float
+    """Since the first sample of the test."""
     duration_s: float
     requests: int
     failures: int
@@ -64,11 +66,15 @@ class Slice:
 
 
 class Monitor:
-    """Samples a test once a second, from ``start`` to ``stop``; ``begun`` is called once the load is all there."""
+    """Samples a test once a second, from ``start`` to ``stop``.
 
-    def __init__(self, environment: Environment, begun: Callable[[], None]) -> None:
+    ``begun`` is called once the load is all there, and ``taken`` with each sample after that.
+    """
+
+    def __init__(self, environment: Environment, begun: Callable[[], None], taken: Callable[[Sample], None]) -> None:
         self._environment = environment
         self._begun = begun
+        self._taken = taken
         self._meter: str | None = None
         self._first: Sample | None = None
         self._last: Sample | None = None
@@ -104,7 +110,7 @@ class Monitor:
         """Return the figures of the whole test; ``None`` before its first second is over."""
         if self._first is None or self._last is None or self._first is self._last:
             return None
-        return between(self._first, self._last)
+        return between(self._first, self._last, since_s=self._first.at_s)
 
     def _watch(self) -> None:
         while not self._is_open():
@@ -120,15 +126,19 @@ class Monitor:
                 self._take()
 
     def _is_open(self) -> bool:
-        """Return whether the users are all there, so that what follows is the load that was asked for."""
+        """Return whether all connections are open, so that what follows is the load that was asked for."""
         runner = self._environment.runner
-        return runner is not None and runner.user_count > 0 and runner.user_count == runner.target_user_count
+        return runner is not None and 0 < runner.target_user_count == runner.user_count <= connections(
+            self._environment
+        )
 
     def _take(self) -> None:
         assert self._last is not None
         sample = self._sample()
-        self._slices.append(between(self._last, sample))
+        assert self._first is not None
+        self._slices.append(between(self._last, sample, since_s=self._first.at_s))
         self._last = sample
+        self._taken(sample)
 
     def _sample(self) -> Sample:
         good, failed, counts = counted(self._environment)
@@ -142,8 +152,16 @@ class Monitor:
             memory_bytes=private_bytes(self._meter or ""),
             generator_cpu_s=time.process_time(),
             lag_s=lag_s,
-            open=self._environment.runner.user_count if self._environment.runner else 0,
+            open=connections(self._environment),
         )
+
+
+def connections(environment: Environment) -> int:
+    """Return how many connections are open; of a master, whose workers have them, how many users there are."""
+    runner = environment.runner
+    if isinstance(runner, LocalRunner):
+        return sum(loop.ready for known, loop in all_loops() if known is environment)
+    return runner.user_count if runner else 0
 
 
 def counted(environment: Environment) -> tuple[int, int, list[int]]:
@@ -157,13 +175,14 @@ def counted(environment: Environment) -> tuple[int, int, list[int]]:
     return total.num_requests - total.num_failures, total.num_failures, counts
 
 
-def between(before: Sample, after: Sample) -> Slice:
-    """Return the figures of the time between two samples."""
+def between(before: Sample, after: Sample, *, since_s: float) -> Slice:
+    """Return the figures of the time between two samples of a test that began at ``since_s``."""
     duration_s = after.at_s - before.at_s or 1e-9
     requests, counts = after.good - before.good, histogram.difference(after.counts, before.counts)
     cpu_s = since(after.server, before.server, "cpu_s")
     throttled_s = since(after.server, before.server, "throttled_s")
     return Slice(
+        ends_at_s=after.at_s - since_s,
         duration_s=duration_s,
         requests=requests,
         failures=after.failed - before.failed,

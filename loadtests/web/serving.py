@@ -4,8 +4,11 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
 from common.console import Terminal
@@ -16,14 +19,17 @@ from common.host.network import HOST, WILDCARDS, check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import Program, supervised
 from common.project import ROOT
-from common.runtimes.candidates import Candidate, parse_size, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
 from loadtests.experiments.loadtest import USERS
+from loadtests.web.menu import menu_of
 from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Switchboard, Wanted
 from loadtests.windows.by_locust import LOCUST
 
 POLL_S = 0.1
+LEFT_S = 120.0
+"""The time after the last page was closed for which a test goes on; a browser lets a hidden one ask once a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,7 @@ class WebUi:
             f"--users={USERS}",
             f"--spawn-rate={USERS}",
             f"--switchboard={folder}",
+            f"--left-s={LEFT_S:g}",
             f"--stack-runtime={runtime}",
             f"--cores={','.join(map(str, cores))}",
             *(["--web-login"] if self.is_public else []),
@@ -68,6 +75,19 @@ class WebUi:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A stack that is asked for, and the number of the request; 0 for what the command begins with."""
+
+    candidate: Candidate
+    size: Size
+    number: int = 0
+
+
+class WebEndedError(FailedError):
+    """Locust itself has ended, so that there is no form left to ask with."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Desk:
     """The parts that serve one stack after the other: Locust, its requests, and the console for messages."""
 
@@ -75,20 +95,64 @@ class Desk:
     locust: Program
     terminal: Terminal
     runtime: Runtime
+    first: Asked
+    announce: Callable[[str], None]
+    """Called with the address of the first stack once that is up."""
+    is_announced: bool = False
+    shown: Offer = field(default_factory=partial(Offer, number=0, state=State.STARTING, message=""))
+    is_closed: bool = False
 
-    def next(self, number: int, server_ended: Callable[[], str | None]) -> Wanted:
-        """Return the next request; ``FailedError`` where the server or Locust ends before."""
-        while (wanted := self.board.asked()) is None or wanted.number <= number:
+    def show(self, offer: Offer) -> None:
+        """Have the form show what is up."""
+        self.shown = offer
+        self.board.offer(offer)
+
+    def next(self, server_ended: Callable[[], str | None]) -> Asked:
+        """Return the next stack that is asked for, ready to be brought up.
+
+        ``FailedError`` where the server ends before. What cannot be had leaves the server as it is.
+        """
+        while True:
+            wanted = self._request(server_ended)
+            before, message = self.shown, f"getting {wanted.framework} on {wanted.server} ready"
+            self.show(replace(before, number=wanted.number, state=State.STARTING, message=message, problem=""))
+            try:
+                asked = chosen(wanted, self.runtime, self.first)
+                prepare([asked.candidate], self.terminal.messages)
+            except BenchmarkError as error:
+                self.terminal.say(f"error: {error}")
+                self.show(replace(before, number=wanted.number, problem=str(error)))
+            else:
+                return asked
+
+    def _request(self, server_ended: Callable[[], str | None]) -> Wanted:
+        while (wanted := self.board.asked()) is None or wanted.number <= self.shown.number:
             if (reason := self.locust.exit_reason()) is not None:
-                raise WebEndedError(f"Locust ended: {reason}")
+                raise WebEndedError(f"Locust ended, and a test that was under way is lost: {reason}")
             if (reason := server_ended()) is not None:
-                raise FailedError(f"the server ended: {reason}")
+                self.show(replace(self.shown, state=State.FAILED, message=f"the server ended: {reason}"))
+                raise FailedError(self.shown.message)
             time.sleep(POLL_S)
         return wanted
 
-
-class WebEndedError(FailedError):
-    """Locust itself has ended, so that there is no form left to ask with."""
+    def close(self) -> None:
+        """End the test under way while its server is still up, and say what has become of all tests."""
+        if self.is_closed or not self.is_announced:
+            return
+        self.is_closed = True
+        self.board.close()
+        wait_until(
+            lambda: self.board.outcome() is not None,
+            self.locust.exit_reason,
+            name="the end of the test under way",
+            output=self.locust.output,
+        )
+        outcome = self.board.outcome()
+        assert outcome is not None
+        if outcome.runs:
+            self.terminal.say(f"recorded: {', '.join(outcome.runs)}; make report shows what they say")
+        for sentence in outcome.lost:
+            self.terminal.say(f"error: {sentence}")
 
 
 def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal, *, runtime: Runtime) -> None:
@@ -100,71 +164,93 @@ def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal,
     password, cores = secrets.token_urlsafe(12), split_cores(size.vcpu).generator
     try:
         with temporary_folder("web") as folder:
+            board = Switchboard(folder=folder)
+            board.show(menu_of(candidate, runtime))
             line = [*LOCUST, f"--host=http://{HOST}", *where.options(folder, runtime, cores)]
             environment = {**os.environ, PASSWORD_VARIABLE: password}
             with supervised(line, cwd=ROOT, cores=cores, env=environment) as locust:
-                desk = Desk(board=Switchboard(folder=folder), locust=locust, terminal=terminal, runtime=runtime)
                 login = f": user {USER}, password {password}" if where.is_public else ":"
-                _serve_all(candidate, size, desk, lambda url: _announce(url, where, login, desk))
+                desk = Desk(
+                    board=board,
+                    locust=locust,
+                    terminal=terminal,
+                    runtime=runtime,
+                    first=Asked(candidate=candidate, size=size),
+                    announce=lambda url: _announce(url, where, login, locust, terminal),
+                )
+                _serve_all(desk)
     except KeyboardInterrupt:
         terminal.say(f"{candidate.name} and Locust are down")
 
 
-def _announce(stack_url: str, where: WebUi, login: str, desk: Desk) -> None:
+def _announce(stack_url: str, where: WebUi, login: str, locust: Program, terminal: Terminal) -> None:
     path = "/login" if where.is_public else "/"
-    locust = desk.locust
     wait_until(lambda: responds(where.url, path), locust.exit_reason, name="Locust's web UI", output=locust.output)
-    desk.terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
-    desk.terminal.results.print(where.url, soft_wrap=True)
+    terminal.say(f"a stack is up at {stack_url}; Locust's web UI, until Ctrl-C{login}")
+    terminal.results.print(where.url, soft_wrap=True)
 
 
-def _serve_all(candidate: Candidate, size: Size, desk: Desk, announce: Callable[[str], None]) -> None:
+def _serve_all(desk: Desk) -> None:
     """Serve one stack after the other, as the form asks for them; the first one has to come up."""
-    board = desk.board
-    board.offer(Offer(number=0, state=State.STARTING, message=f"{candidate.name} is brought up"))
-    wanted = _serve(candidate, size, None, desk, announce)
-    while True:
-        try:
-            message = f"getting {wanted.framework} on {wanted.server} ready"
-            board.offer(Offer(number=wanted.number, state=State.STARTING, message=message, wanted=wanted))
-            candidate, size = chosen(wanted, desk.runtime)
-            prepare([candidate], desk.terminal.messages)
-            desk.terminal.say(f"{candidate.name} is brought up")
-            wanted = _serve(candidate, size, wanted, desk, lambda _: None)
-        except WebEndedError:
-            raise
-        except BenchmarkError as error:
-            desk.terminal.say(f"error: {error}")
-            board.offer(Offer(number=wanted.number, state=State.FAILED, message=str(error), wanted=wanted))
-            wanted = desk.next(wanted.number, lambda: None)
+    asked = desk.first
+    try:
+        while True:
+            try:
+                asked = _serve(asked, desk)
+            except WebEndedError:
+                raise
+            except BenchmarkError as error:
+                if not desk.is_announced:
+                    raise
+                desk.terminal.say(f"error: {error}")
+                desk.show(replace(desk.shown, number=asked.number, state=State.FAILED, message=str(error)))
+                asked = desk.next(lambda: None)
+    except KeyboardInterrupt:
+        desk.close()
+        raise
 
 
-def chosen(wanted: Wanted, runtime: Runtime) -> tuple[Candidate, Size]:
-    """Return the stack and the size that the form asks for; ``UsageError`` where there is no such stack or size."""
-    size = parse_size(runtime, wanted.vcpu, wanted.memory)
+def chosen(wanted: Wanted, runtime: Runtime, first: Asked) -> Asked:
+    """Return the stack and the size that the form asks for; ``UsageError`` where there is no such stack.
+
+    The stack that the command began with may be at a version, on a Python or in a folder of its own.
+    """
+    known = first.candidate
+    image = known.image.name if known.image else None
+    if (wanted.framework, wanted.server, wanted.image) == (known.stack.framework.name, known.stack.server.name, image):
+        return Asked(candidate=known, size=wanted.size, number=wanted.number)
     found = select_candidates(framework=wanted.framework, server=wanted.server, image=wanted.image, runtime=runtime)
-    return single_candidate(found), size
+    return Asked(candidate=single_candidate(found), size=wanted.size, number=wanted.number)
 
 
-def _serve(
-    candidate: Candidate, size: Size, wanted: Wanted | None, desk: Desk, announce: Callable[[str], None]
-) -> Wanted:
+def _serve(asked: Asked, desk: Desk) -> Asked:
     """Serve a stack until the form asks for another, and return that; ``FailedError`` where something ends."""
-    number, cores = 0 if wanted is None else wanted.number, split_cores(size.vcpu).server
-    with candidate.serve(size, cores=cores, inside=False) as running:
-        desk.board.offer(
+    candidate, size, cores = asked.candidate, asked.size, split_cores(asked.size.vcpu)
+    message = f"{candidate.name} is being brought up"
+    if asked.number:
+        desk.terminal.say(message)
+    desk.show(replace(desk.shown, number=asked.number, state=State.STARTING, message=message, name=candidate.name))
+    with candidate.serve(size, cores=cores.server, inside=False) as running:
+        desk.show(
             Offer(
-                number=number,
+                number=asked.number,
                 state=State.UP,
                 message=f"{candidate.name} is up",
                 name=candidate.name,
-                wanted=wanted,
                 url=running.url,
                 cpu_meter=running.cpu_meter,
                 size=size,
-                server_cores=list(cores),
+                server_cores=list(cores.server),
+                generator_cores=list(cores.generator),
+                split_siblings=cores.split_siblings,
                 cell=cell_of(candidate, None),
             )
         )
-        announce(running.url)
-        return desk.next(number, running.exit_reason)
+        if not desk.is_announced:
+            desk.announce(running.url)
+            desk.is_announced = True
+        try:
+            return desk.next(running.exit_reason)
+        except KeyboardInterrupt:
+            desk.close()
+            raise

@@ -1,21 +1,12 @@
-"""The form shows what is up, asks for another stack only where it names one, and refuses what cannot work."""
+"""The form starts what its scenario says, also in place of a test under way, and refuses what cannot work."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from msgspec.structs import replace
 
-from common.catalog.sizes import Runtime
-from common.errors import UsageError
-from loadtests.web.form import choices, fields, wanted_of
-from loadtests.web.switchboard import Offer, State
-from tests.support.records import cell
 from tests.support.waiting import wait_until
 from tests.support.web import Web, web_ui
-
-UP = Offer(number=0, state=State.UP, message="", cell=cell("falcon+gunicorn-gthread", image="slim"))
-OWN = replace(UP, cell=cell("my-app-local+native", interface="native", image="slim"))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +78,27 @@ def test_start_works_at_once_with_the_scenario_that_is_chosen(web: Web) -> None:
     web.client.post("/stop")
 
 
+def test_another_scenario_takes_the_place_of_the_test_under_way(web: Web) -> None:
+    assert web.start() == "Swarming started"
+    wait_until(lambda: _state(web) == "running", deadline_s=30)
+    assert web.start(scenario="sleep", delay_ms="5") == "Swarming started"
+    wait_until(lambda: _names(web) == {"/sleep", "Aggregated"}, deadline_s=30)
+    assert _state(web) == "running"
+    web.client.post("/stop")
+
+
+def test_a_form_that_is_refused_leaves_the_test_under_way(web: Web) -> None:
+    assert web.start() == "Swarming started"
+    wait_until(lambda: _state(web) == "running", deadline_s=30)
+    assert "delay_ms: invalid value soon" in web.start(scenario="sleep", delay_ms="soon")
+    assert _state(web) == "running"
+    web.client.post("/stop")
+
+
+def _state(web: Web) -> str:
+    return str(web.client.get("/stats/requests").json()["state"])
+
+
 def test_only_what_the_scenario_takes_is_read(web: Web) -> None:
     assert "rate: invalid value -5" in web.start(scenario="rate", rate="-5")
     assert "delay_ms: invalid value soon" in web.start(scenario="sleep", delay_ms="soon")
@@ -96,40 +108,3 @@ def test_only_what_the_scenario_takes_is_read(web: Web) -> None:
 
 def _names(web: Web) -> set[str]:
     return {one["name"] for one in web.client.get("/stats/requests").json()["stats"]}
-
-
-def shown(offer: Offer, runtime: Runtime = Runtime.DOCKER) -> dict[str, str]:
-    """Return what the form sends if nothing on it is changed."""
-    return {name: str(one["default_value"]) for name, one in fields(offer, runtime).items()}
-
-
-def test_the_form_shows_what_is_up() -> None:
-    assert shown(UP) == {"framework": "falcon", "server": "default", "image": "slim", "vcpu": "1", "memory": ""}
-    other = replace(UP, cell=cell("falcon+granian", image="slim"))
-    assert shown(other)["server"] == "granian"
-
-
-def test_processes_have_neither_images_nor_limits() -> None:
-    assert set(shown(UP, Runtime.PROCESS)) == {"framework", "server", "vcpu"}
-
-
-@pytest.mark.parametrize("offer", [UP, OWN])
-def test_a_form_that_nobody_changed_asks_for_nothing(offer: Offer) -> None:
-    assert wanted_of(shown(offer), offer, Runtime.DOCKER) is None
-    assert offer.cell is not None
-    assert offer.cell.framework in (choices(offer, Runtime.DOCKER)["framework"] or [])
-
-
-@pytest.mark.parametrize(
-    "change", [{"framework": "flask"}, {"server": "granian"}, {"image": "alpine"}, {"vcpu": "0.5"}, {"memory": "64m"}]
-)
-def test_every_change_asks_for_another_stack(change: dict[str, str]) -> None:
-    wanted = wanted_of(shown(UP) | change, UP, Runtime.DOCKER)
-    assert wanted is not None
-    ((name, value),) = change.items()
-    assert getattr(wanted, name) == value
-
-
-def test_an_unknown_framework_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"FRAMEWORK=flacon is unknown\. Did you mean falcon"):
-        wanted_of(shown(UP) | {"framework": "flacon"}, UP, Runtime.DOCKER)

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
-import msgspec
+import httpx
 import pytest
 from rich.console import Console
 
+from common.catalog.frameworks import frameworks
+from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
+from common.catalog.stacks import Stack
 from common.cli.parameters import StackParameter
 from common.console import Terminal
 from common.errors import FailedError, UsageError
@@ -26,8 +29,8 @@ from common.runtimes.candidates import Candidate
 from loadtests.cli import measuring
 from loadtests.targets.ceiling import null_server
 from loadtests.web import serving
-from loadtests.web.serving import WebUi, chosen, open_web
-from loadtests.web.switchboard import Wanted
+from loadtests.web.serving import Asked, WebUi, chosen, open_web
+from loadtests.web.switchboard import Choice, Menu, Wanted
 from tests.support.records import cell
 from tests.support.waiting import wait_until
 
@@ -50,11 +53,14 @@ class Toy:
 @pytest.fixture(autouse=True)
 def _toys_have_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "cell_of", lambda *_: cell("toy+server"))
+    choice = Choice(default="server", servers={"server": []})
+    menu = Menu(runtime=Runtime.PROCESS, frameworks={cell("toy+server").framework: choice}, cores=1)
+    monkeypatch.setattr(serving, "menu_of", lambda *_: menu)
 
 
-def opened(toy: Toy, port: int, results: io.StringIO | None = None) -> str:
+def opened(toy: Toy, port: int, results: io.StringIO | None = None, messages: io.StringIO | None = None) -> str:
     """Open the UI on a server, with its results in ``results``; return the messages."""
-    messages = io.StringIO()
+    messages = io.StringIO() if messages is None else messages
     terminal = Terminal(results=Console(file=results or io.StringIO()), messages=Console(file=messages, width=150))
     open_web(cast("Candidate", toy), Size(), WebUi(port=port), terminal, runtime=Runtime.PROCESS)
     return messages.getvalue()
@@ -79,9 +85,40 @@ def test_an_interrupt_takes_everything_down() -> None:
     assert not responds(url, "/")
 
 
-def test_a_server_that_ends_is_an_error() -> None:
-    with pytest.raises(FailedError, match="the server ended: killed for memory"):
-        opened(Toy(exit_reason=lambda: "killed for memory"), free_port())
+def test_a_server_that_ends_is_said_and_the_form_stays_up() -> None:
+    port, ended, messages = free_port(), threading.Event(), io.StringIO()
+    toy = Toy(exit_reason=lambda: "killed for memory" if ended.is_set() else None)
+
+    def end_and_interrupt() -> None:
+        try:
+            wait_until(lambda: responds(f"http://127.0.0.1:{port}", "/per-vcpu"), deadline_s=30)
+            ended.set()
+            wait_until(lambda: _data(port)["stack_state"] == "failed", deadline_s=10)
+            wait_until(lambda: "error:" in messages.getvalue(), deadline_s=10)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=end_and_interrupt)
+    thread.start()
+    opened(toy, port, messages=messages)
+    thread.join()
+    assert "error: the server ended: killed for memory" in messages.getvalue()
+    assert messages.getvalue().endswith("toy and Locust are down\n")
+
+
+def _data(port: int) -> dict[str, object]:
+    return cast("dict[str, object]", httpx.get(f"http://127.0.0.1:{port}/per-vcpu/data").json())
+
+
+def test_a_server_that_does_not_come_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Toy()
+
+    def serve(*_: object, **__: object) -> NoReturn:
+        raise FailedError("toy ended before it was ready")
+
+    monkeypatch.setattr(Toy, "serve", serve)
+    with pytest.raises(FailedError, match="toy ended before it was ready"):
+        opened(toy, free_port())
 
 
 def test_a_port_in_use_is_refused_before_anything_is_brought_up() -> None:
@@ -96,13 +133,13 @@ def test_it_does_not_start_beside_a_run() -> None:
         measuring.web(StackParameter(framework="raw_asgi", runtime="process"), port=free_port())
 
 
-def test_the_form_chooses_among_the_stacks_and_sizes_that_there_are() -> None:
-    wanted = Wanted(number=1, framework="falcon", server="default", image=None, vcpu="1", memory=None)
-    candidate, size = chosen(wanted, Runtime.PROCESS)
-    assert (candidate.name, size.vcpu) == ("falcon+gunicorn-gthread", 1)
-    for change in ({"server": "uvicorn"}, {"vcpu": "999"}, {"framework": "nothing"}, {"image": "slim"}):
-        with pytest.raises(UsageError, match=r"Accepted|must be|needs RUNTIME=docker"):
-            chosen(msgspec.structs.replace(wanted, **change), Runtime.PROCESS)
+@pytest.mark.parametrize(("server", "name"), [("gunicorn-gthread", "as it was"), ("granian", "falcon+granian")])
+def test_the_first_stack_is_brought_up_again_as_it_was(server: str, name: str) -> None:
+    stack = Stack(framework=frameworks()["falcon"], server=SERVERS["gunicorn-gthread"])
+    first = Asked(candidate=Candidate(stack=stack, label="as it was"), size=Size())
+    wanted = Wanted(number=1, framework="falcon", server=server, image=None, size=Size(vcpu=2))
+    asked = chosen(wanted, Runtime.PROCESS, first)
+    assert (asked.candidate.name, asked.size.vcpu, asked.number) == (name, 2, 1)
 
 
 @pytest.mark.parametrize(("host", "public"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])  # noqa: S104
