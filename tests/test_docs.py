@@ -12,9 +12,9 @@ from markdown_it.token import Token
 from common.project import ROOT
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.loadtest import read_load_test
-from loadtests.reports import throughput as report
-from loadtests.reports.throughput_notes import notes as throughput_notes
+from loadtests.experiments.loadtest import report
+from loadtests.experiments.loadtest.experiment import read_load_test
+from loadtests.experiments.loadtest.notes import notes as throughput_notes
 
 MOST_WORDS_OF_README, MOST_WORDS_OF_METHOD, MOST_WORDS_OF_GLOSSARY = 900, 1_800, 500
 MADE_BY_COMMANDS = ("frameworks/werkzeug/", "loadtests/results")

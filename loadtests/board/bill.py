@@ -9,13 +9,13 @@ from rich.table import Table
 from common.catalog.prices import BYTES_PER_GB, Compute, Prices
 from common.catalog.sizes import Size
 from common.catalog.stacks import can_run_several
+from common.records.bill import Bill, Fleet, Price
 from common.records.figure import Figure, Metric, Subject
-from common.records.files import Bill, Fleet, Price
 from common.records.run import Machine
 from common.records.summary import Interval
 from common.words import first_names
+from loadtests.analysis.formatting import MISSING, estimate, limits, number, plain_table
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
-from loadtests.reports.formatting import MISSING, estimate, limits, number, plain_table
 
 DEFAULT_UTILISATION = 0.5
 SCENARIO = "hello"

@@ -32,9 +32,6 @@ CODE = (
     "loadtests/board",
     "loadtests/campaign",
     "loadtests/experiments",
-    "loadtests/generator",
-    "loadtests/registry.py",
-    "loadtests/reports",
     "loadtests/statistics",
     "loadtests/users",
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from common.catalog.prices import BYTES_PER_GB, Compute, Storage
 from common.catalog.sizes import Size
-from common.records.files import Fleet
+from common.records.bill import Fleet
 from common.records.summary import Interval
 
 HOURS_PER_MONTH = 730

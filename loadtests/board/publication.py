@@ -16,13 +16,13 @@ from common.records.summary import Summary, Verdict
 from common.tables import as_markdown, markdown_table
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun, RepeatedRate, repeated_rates
+from loadtests.analysis.formatting import bounds, estimate
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
-from loadtests.experiments.loadtest import read_load_test, why_unfinished
-from loadtests.reports import throughput as report
-from loadtests.reports.formatting import bounds, estimate
-from loadtests.reports.throughput_notes import notes
+from loadtests.experiments.loadtest import report
+from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished
+from loadtests.experiments.loadtest.notes import notes
 
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"

@@ -12,9 +12,9 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import can_run_several, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
+from loadtests.analysis.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, estimate, number, plain_table
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes, newest
 from loadtests.board.prices import per_million
-from loadtests.reports.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, estimate, number, plain_table
 
 HALF = 0.5
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from statistics import mean
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 from rich.console import Console, RenderableType
@@ -50,6 +50,14 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
 
     command: str
     """The command that starts and resumes such runs."""
+    run_type: ClassVar[type[Run]]
+    """The type of its manifest."""
+    visit_types: ClassVar[tuple[type[Visit], ...]]
+    """The types of its visits."""
+    summary_type: ClassVar[type[Struct]]
+    """The type of its summary."""
+    is_reported: ClassVar[bool] = True
+    """Whether reports of stacks include its runs."""
 
     def __init__(self, run: RunType) -> None:
         self.run = run

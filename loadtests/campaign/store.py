@@ -18,9 +18,9 @@ from msgspec import Struct
 
 from common.errors import FailedError, UsageError
 from common.project import ROOT
-from common.records.files import decode_run, decode_visit
 from common.records.run import Run
 from common.records.schema import Visit
+from loadtests.campaign.catalog import decode_run, decode_visit
 
 RESULTS = ROOT / "loadtests" / "results"
 MANIFEST = "run.json"

@@ -1,11 +1,12 @@
 """The project's command line."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cyclopts import App, Group
 
 from common.cli.app import new_app, run
+from loadtests.experiments import packages
 
 DESCRIPTION = """Benchmark Python API frameworks on this machine.
 
@@ -33,20 +34,11 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "common.cli.commands:fargate_clean",
     ),
     "Measure": (
-        "loadtests.cli.throughput:loadtest",
-        "loadtests.cli.throughput:compare",
-        "loadtests.cli.measuring:latency",
-        "loadtests.cli.measuring:workers_",
-        "loadtests.cli.measuring:causes",
-        "loadtests.cli.measuring:startup",
-        "loadtests.cli.measuring:memory",
-        "loadtests.cli.measuring:sizes",
-        "loadtests.cli.measuring:web",
-        "loadtests.cli.throughput:history",
+        "loadtests.cli.web:web",
         "loadtests.cli.profile:profile",
         "loadtests.cli.survey:survey",
     ),
-    "Measure on AWS Fargate": ("loadtests.cli.measuring:experiment",),
+    "Measure on AWS Fargate": (),
     "Results": (
         "loadtests.cli.results:show",
         "loadtests.cli.results:report",
@@ -56,28 +48,30 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "loadtests.cli.results:badge",
     ),
     "Maintenance": ("loadtests.cli.results:records",),
-    "Load generator": (
-        "loadtests.cli.generator:crosscheck",
-        "loadtests.cli.generator:bench_generator",
-        "loadtests.cli.generator:master",
-        "loadtests.cli.generator:worker",
-        "loadtests.cli.generator:generator",
-    ),
+    "Load generator": (),
 }
-"""Where each command is defined, grouped as on the help page.
+"""The commands that belong to no experiment, by their group on the help page, where those of experiments come first."""
 
-A module is imported only when one of its commands is called: importing them all takes longer than most commands.
-"""
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Yield the group of each command and where it is defined, in the order of the help page.
+
+    A command's module is imported only when it is called: importing them all takes longer than most commands.
+    """
+    for group, own in COMMANDS.items():
+        for package in packages():
+            if group == package.GROUP:
+                yield from ((group, f"{package.__name__}.command:{name}") for name in package.COMMANDS)
+        yield from ((group, function) for function in own)
 
 
 def command_line() -> App:
     """Return the command line with all commands."""
     app = new_app(DESCRIPTION)
-    for title, functions in COMMANDS.items():
-        group = Group.create_ordered(title)
-        for function in functions:
-            _, _, name = function.partition(":")
-            app.command(function, name=name.rstrip("_").replace("_", "-"), group=group)
+    groups = {title: Group.create_ordered(title) for title in COMMANDS}
+    for title, function in commands():
+        name = function.partition(":")[2].rstrip("_").replace("_", "-")
+        app.command(function, name=name, group=groups[title])
     app.command("loadtests.cli.help_page:help_", name="help", show=False)
     return app
 

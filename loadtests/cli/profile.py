@@ -16,10 +16,10 @@ from common.runtimes.candidates import Candidate, select_candidates, single_cand
 from common.runtimes.preparation import prepare
 from loadtests.campaign.loop import conclude, hold_machine
 from loadtests.campaign.manifest import setup_for
+from loadtests.campaign.parameters import LoadParameters, within
 from loadtests.campaign.store import RESULTS
-from loadtests.cli.parameters import LoadParameters, within
-from loadtests.cli.throughput import CompareSide
-from loadtests.experiments.compare import Side, both_candidates
+from loadtests.experiments.compare.command import CompareSide
+from loadtests.experiments.compare.experiment import Side, both_candidates
 from loadtests.profiles import flame, sampling
 
 PAGE = RESULTS / "profile.html"

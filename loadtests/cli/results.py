@@ -20,20 +20,20 @@ from common.errors import UsageError
 from common.host.folders import write_file
 from common.host.machine import machine
 from common.records.figure import Figure, Metric
-from common.records.files import DOCUMENTATION, SCHEMAS, documentation, schemas
 from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
 from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
+from loadtests.campaign.catalog import experiment_of
+from loadtests.campaign.documentation import DOCUMENTATION, SCHEMAS, documentation, schemas
 from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
 from loadtests.page.pictures import PICTURES, Badge, write_badge, write_pictures
 from loadtests.page.site import published_runs, write_site
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
-from loadtests.registry import experiment_of
 
 REPORT, SITE, BADGES = RESULTS / "report.html", RESULTS / "site", RESULTS / "badges"
 

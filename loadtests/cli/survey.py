@@ -15,23 +15,28 @@ from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
-from common.records.experiments.footprint import FootprintRun, Weighed
-from common.records.experiments.latency import LatencyRun
-from common.records.experiments.memory import MemoryRun
-from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Metric, Subject, subject_of
 from common.records.run import LoadRun, Run
 from common.runtimes.candidates import Candidate, parse_size, require_local
 from common.words import counted
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
 from loadtests.board.rows import BoardRow, board_rows
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import ending_at
+from loadtests.campaign.parameters import RunParameters, StoppingParameters
 from loadtests.campaign.plan import parse_duration
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
-from loadtests.cli import measuring, results, throughput
-from loadtests.cli.parameters import RunParameters, StoppingParameters
-from loadtests.registry import experiment_of
+from loadtests.cli import results
+from loadtests.experiments.latency.command import latency
+from loadtests.experiments.latency.records import LatencyRun
+from loadtests.experiments.loadtest.command import loadtest
+from loadtests.experiments.memory.command import memory
+from loadtests.experiments.memory.records import MemoryRun
+from loadtests.experiments.sizes.command import sizes
+from loadtests.experiments.sizes.records import FootprintRun, Weighed
+from loadtests.experiments.startup.command import startup
+from loadtests.experiments.startup.records import StartupRun
 
 ROUNDS = 5
 """The fewest that give valid start-up times and percentiles."""
@@ -233,7 +238,7 @@ class _Command:
 
 
 def _sizes(asked: StackParameters, _: str, __: float) -> None:
-    measuring.sizes(
+    sizes(
         framework=asked.framework,
         server=asked.server,
         image=asked.image or "all",
@@ -242,26 +247,26 @@ def _sizes(asked: StackParameters, _: str, __: float) -> None:
 
 
 _COMMANDS: Mapping[str, _Command] = {
-    "sizes": _Command(measure=_sizes, resume=lambda run: measuring.sizes(run=run)),
+    "sizes": _Command(measure=_sizes, resume=lambda run: sizes(run=run)),
     "startup": _Command(
-        measure=lambda asked, vcpu, _: measuring.startup(asked, vcpu=vcpu, cache="warm", rounds=ROUNDS),
-        resume=lambda run: measuring.startup(run=run),
+        measure=lambda asked, vcpu, _: startup(asked, vcpu=vcpu, cache="warm", rounds=ROUNDS),
+        resume=lambda run: startup(run=run),
     ),
     "memory": _Command(
-        measure=lambda asked, vcpu, _: measuring.memory(
+        measure=lambda asked, vcpu, _: memory(
             asked, vcpu=vcpu, workers=f"{Size(vcpu=float(vcpu)).workers}", rounds=MEMORY_ROUNDS
         ),
-        resume=lambda run: measuring.memory(run=run),
+        resume=lambda run: memory(run=run),
     ),
     "loadtest": _Command(
-        measure=lambda asked, vcpu, share_s: throughput.loadtest(
+        measure=lambda asked, vcpu, share_s: loadtest(
             asked, SizeParameters(vcpu=vcpu), stopping=StoppingParameters(budget=f"{share_s:.0f}s")
         ),
-        resume=lambda run: throughput.loadtest(run=run),
+        resume=lambda run: loadtest(run=run),
     ),
     "latency": _Command(
-        measure=lambda asked, vcpu, _: measuring.latency(asked, vcpu=vcpu, rounds=ROUNDS),
-        resume=lambda run: measuring.latency(run=run),
+        measure=lambda asked, vcpu, _: latency(asked, vcpu=vcpu, rounds=ROUNDS),
+        resume=lambda run: latency(run=run),
     ),
 }
 

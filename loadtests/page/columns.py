@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from common.records.figure import Figure
 from common.records.summary import Interval
+from loadtests.analysis.formatting import BYTES_PER_MB, MB, MS_PER_S, US_PER_S
 from loadtests.board.bill import dollars
 from loadtests.board.rows import BoardRow
-from loadtests.reports.formatting import BYTES_PER_MB, MB, MS_PER_S, US_PER_S
 from loadtests.statistics.intervals import scaled
 
 

@@ -8,11 +8,11 @@ from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
+from loadtests.analysis.formatting import US_PER_S
 from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import figures, values
 from loadtests.page.sources import LoadTest, Sources
-from loadtests.reports.formatting import US_PER_S
 from loadtests.statistics.intervals import scaled
 
 

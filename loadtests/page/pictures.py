@@ -14,12 +14,12 @@ from markupsafe import escape
 from common.host.folders import named_if_unwritable
 from common.project import ROOT
 from common.records.figure import Figure, Subject
+from loadtests.analysis.formatting import with_bounds
 from loadtests.page.charts import dot, picture, text
 from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
 from loadtests.page.stacks import part_id
 from loadtests.page.writing import style_file
-from loadtests.reports.formatting import with_bounds
 
 PICTURES = ROOT / "docs" / "pictures"
 MAKERS: Mapping[str, Callable[[Page], Plot | None]] = {

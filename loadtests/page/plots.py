@@ -7,10 +7,10 @@ from markupsafe import Markup
 
 from common.records.summary import Interval
 from common.words import counted
+from loadtests.analysis.formatting import MISSING, US_PER_S, limits
 from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow
-from loadtests.reports.formatting import MISSING, US_PER_S, limits
 
 MOST = 40
 """More rows than this do not fit one picture; the table has them all."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from common.records.experiments.latency import LatencyRun, LatencySummary, TrafficRow, WorkersRun
-from common.records.experiments.startup import StartRow, StartupRun, StartupSummary
 from common.records.run import LoadRun
 from common.records.window import Window
 from common.words import counted
+from loadtests.analysis.formatting import MS_PER_S, bounds, estimate, number, share, with_bounds
+from loadtests.experiments.latency.records import LatencyRun, LatencySummary, TrafficRow, WorkersRun
+from loadtests.experiments.startup.records import StartRow, StartupRun, StartupSummary
 from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page
 from loadtests.page.plots import (
@@ -21,7 +22,6 @@ from loadtests.page.plots import (
     sizes_and_rates,
 )
 from loadtests.page.sources import Source
-from loadtests.reports.formatting import MS_PER_S, bounds, estimate, number, share, with_bounds
 from loadtests.users import histogram
 
 MOST_CURVES = 12

@@ -20,8 +20,10 @@ from common.records.figure import Subject
 from common.records.run import LoadRun
 from common.records.schema import SCHEMA_VERSION
 from common.tables import markdown_table
+from loadtests.analysis.formatting import MISSING
 from loadtests.board.publication import precedence
 from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest.report import title, warnings
 from loadtests.page.answer import answer, who_leads
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow, make_page
@@ -31,8 +33,6 @@ from loadtests.page.sources import Source, Sources
 from loadtests.page.stacks import StackPart, part_id, stack_parts
 from loadtests.page.table import value_texts
 from loadtests.page.writing import ABOUT, report, style, templates
-from loadtests.reports.formatting import MISSING
-from loadtests.reports.throughput import title, warnings
 
 MARKER = ".api-benchmark-site"
 """A file of a site, which tells its folder from others: only such a folder is written over."""

@@ -9,10 +9,6 @@ from msgspec import Struct
 
 from common.console import Terminal
 from common.errors import UsageError
-from common.records.experiments.footprint import FootprintRun
-from common.records.experiments.latency import CausesRun, LatencyRun, WorkersRun
-from common.records.experiments.memory import MemoryRun
-from common.records.experiments.startup import StartupRun
 from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
@@ -22,13 +18,11 @@ from common.words import counted
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_valid
 from loadtests.board.bill import SCENARIO
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
-from loadtests.registry import experiment_of
-from loadtests.reports import throughput
+from loadtests.experiments.loadtest import report as throughput
 
 ALL = "all"
-JOINED = (LoadRun, LatencyRun, WorkersRun, StartupRun, MemoryRun, FootprintRun)
-"""The kinds of runs that say something about stacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +162,7 @@ def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:
     found, unreadable = list[Source](), dict[str, str]()
     for folder in folders:
         try:
-            if isinstance(folder.run(), JOINED) and not isinstance(folder.run(), CausesRun):
+            if experiment_of(folder.run()).is_reported:
                 found.append(Source.read(folder))
         except (UsageError, OSError) as error:
             unreadable[folder.folder.name] = str(error)

@@ -12,22 +12,21 @@ from common.catalog.frameworks import Framework, frameworks
 from common.catalog.inventory import load_popularity
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON
-from common.records.experiments.footprint import FootprintRun, FootprintSummary, ImageFootprint
 from common.records.figure import Subject, subject_of
 from common.records.load import Arrivals, LoadSpec, Setup, Tool
 from common.records.run import Cell, Guest
 from common.records.summary import DropReason
 from common.records.window import Window
 from common.words import counted
+from loadtests.analysis.formatting import BYTES_PER_MB
 from loadtests.analysis.values import by_cell, requests_per_cpu_s
 from loadtests.board.bill import SCENARIO
-from loadtests.experiments.loadtest import USERS
+from loadtests.experiments.sizes.records import FootprintRun, FootprintSummary, ImageFootprint
 from loadtests.page.charts import Scale, fitted, line, picture, text
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
-from loadtests.reports.formatting import BYTES_PER_MB
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.base import DELAY_MS, USERS
 from loadtests.scenarios.workloads import SCENARIOS
 
 DROPPED = {

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.records.summary import Decision, Interval
+from loadtests.analysis.formatting import MISSING, limits
 from loadtests.page.columns import BY_KEY, COLUMNS, Column
 from loadtests.page.model import Page, RankRange, StackRow
 from loadtests.page.stacks import part_id
-from loadtests.reports.formatting import MISSING, limits
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from common.records.figure import Figure
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.values import requests_per_cpu_s
+from loadtests.experiments.loadtest.report import title as title_of
 from loadtests.page.answer import answer
 from loadtests.page.columns import BY_KEY, COLUMNS
 from loadtests.page.model import Page, StackRow
@@ -29,7 +30,6 @@ from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source
 from loadtests.page.stacks import stack_parts
 from loadtests.page.table import choices, script_data, shown_columns, table_rows
-from loadtests.reports.throughput import title as title_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 ABOUT = "Requests per second per vCPU, latency, image size, start, memory and cost of Python API frameworks"

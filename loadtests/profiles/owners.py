@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from common.catalog.stacks import Stack
 from common.project import ROOT
-from loadtests.visits.footprint import InstalledPackages
+from loadtests.experiments.sizes.visit import InstalledPackages
 
 STANDARD_LIBRARY = Path(os.__file__).parent
 

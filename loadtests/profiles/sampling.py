@@ -16,8 +16,8 @@ from common.host.supervisor import Program, supervised
 from common.packages.environments import environment
 from common.records.load import Setup
 from common.runtimes.candidates import Candidate
+from loadtests.experiments.loadtest.visit import measure
 from loadtests.profiles.owners import CallStack, Frame, Owners, Profile
-from loadtests.visits.fresh_servers import measure
 
 RATE_HZ = 500
 """Samples per second: enough to tell shares of one per cent within seconds, and cheap for the server."""

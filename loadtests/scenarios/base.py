@@ -12,6 +12,10 @@ from typing import ClassVar
 from common.records.load import Objective, Rate
 from loadtests.users.responses import Request
 
+USERS = 16
+"""The default of ``USERS=``."""
+WARMUP_S, WINDOW_S = 1.0, 2.0
+"""The load before a window and in it, of servers that are loaded one at a time."""
 DELAY_MS = 100
 """The delay of scenarios that sleep, unless another is asked for."""
 MakeRequest = Callable[[int], Request]

@@ -15,8 +15,8 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner
 from common.errors import FailedError, UsageError
 from common.records.summary import CellSummary, Interval, Verdict
 from common.words import counted
+from loadtests.analysis.formatting import MB
 from loadtests.campaign.store import RunFolder
-from loadtests.reports.formatting import MB
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.statistics.intervals import log_interval
 from loadtests.users.options import options_of

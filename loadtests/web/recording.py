@@ -15,7 +15,7 @@ from common.records.summary import CellSummary, Summary
 from common.records.window import Load, Window
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.store import RESULTS, RunFolder
-from loadtests.reports import throughput
+from loadtests.experiments.loadtest import report as throughput
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.timing.snapshot import Snapshot, difference, snapshot
 from loadtests.timing.window import read

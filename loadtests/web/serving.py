@@ -22,7 +22,7 @@ from common.project import ROOT
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
-from loadtests.experiments.loadtest import USERS
+from loadtests.scenarios.base import USERS
 from loadtests.web.menu import menu_of
 from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Switchboard, Wanted
 from loadtests.windows.by_locust import LOCUST

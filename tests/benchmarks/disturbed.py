@@ -25,8 +25,8 @@ from common.records.summary import Summary
 from common.records.window import Window
 from loadtests.analysis.comparison import better_of
 from loadtests.analysis.values import by_cell, values_of
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import RunFolder
-from loadtests.registry import experiment_of
 
 STACKS = "raw_asgi,aiohttp,starlette,fastapi,flask,django"
 RUNS = 10

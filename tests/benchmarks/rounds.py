@@ -12,10 +12,10 @@ from common.records.run import Design, LoadRun, Stopping
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from common.tables import markdown_table
+from loadtests.analysis.formatting import bounds, estimate
 from loadtests.campaign.manifest import RunIdentity
-from loadtests.cli.parameters import LoadParameters
-from loadtests.experiments.loadtest import LoadTest, begin_loadtest
-from loadtests.reports.formatting import bounds, estimate
+from loadtests.campaign.parameters import LoadParameters
+from loadtests.experiments.loadtest.experiment import LoadTest, begin_loadtest
 from loadtests.statistics.intervals import log_interval
 
 SEED = 1

@@ -13,8 +13,8 @@ from pathlib import Path
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
 from common.tables import markdown_table
+from loadtests.analysis.formatting import bounds, estimate
 from loadtests.analysis.outcome import between
-from loadtests.reports.formatting import bounds, estimate
 from tests.benchmarks.loading import load
 
 

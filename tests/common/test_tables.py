@@ -10,7 +10,7 @@ from rich.text import Text
 
 from common.console import Terminal
 from common.tables import Form, as_csv, as_markdown
-from loadtests.reports.formatting import plain_table
+from loadtests.analysis.formatting import plain_table
 
 NAME = "flask_restful+gunicorn-gthread@alpine"
 HOSTILE = "[bold]<script>|*_`,\n=1"

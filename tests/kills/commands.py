@@ -12,15 +12,15 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.client import engine_answers
 from common.host.network import free_port
-from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed
-from common.records.experiments.latency import LatencyRun
-from common.records.experiments.memory import MemoryCell, MemoryRun
-from common.records.experiments.startup import PullCell, StartCell, StartupRun
 from common.records.run import Cell, Design, Run
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of, setup_for
-from loadtests.experiments.latency import closed, point
+from loadtests.experiments.latency.experiment import closed, point
+from loadtests.experiments.latency.records import LatencyRun
+from loadtests.experiments.memory.records import MemoryCell, MemoryRun
+from loadtests.experiments.sizes.records import FootprintCell, FootprintRun, Weighed
+from loadtests.experiments.startup.records import PullCell, StartCell, StartupRun
 from tests.support.fargate_settings import REGISTRY
 from tests.support.here import SHORT, real_candidate, run_fields, short_load_run
 

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from common.project import ROOT
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import RunFolder
-from loadtests.registry import experiment_of
 
 GOLDEN = ROOT / "tests" / "golden"
 FOLDERS = sorted(GOLDEN.iterdir())

@@ -9,8 +9,8 @@ from scipy import stats
 from common.records.summary import Decision, Pair
 from common.records.window import Window
 from loadtests.analysis.comparison import LOOKS, better_of, decide, pairs, worth_continuing
-from loadtests.experiments.loadtest import LoadTest
-from loadtests.reports.throughput import summarise
+from loadtests.experiments.loadtest.experiment import LoadTest
+from loadtests.experiments.loadtest.report import summarise
 from loadtests.statistics.intervals import log_interval, median_interval
 from tests.support.records import cell, load, run, window
 from tests.support.synthetic import OWN_SD, Values, compare_two, draw, mean_slowdown

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.catalog.sizes import Runtime, Size
-from common.records.experiments.startup import FargateCell, FargateRun, TaskStart
+from loadtests.experiments.fargate.records import FargateCell, FargateRun, TaskStart
 from tests.support import records
 
 SIZE = Size(vcpu=1, memory_bytes=2 * 1024**3)

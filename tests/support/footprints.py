@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from common.engine.contents import Layer
-from common.records.experiments.footprint import ImageFootprint, Library, LibraryKind, LibraryPackage, PackageFootprint
 from common.registries.api import Blob
-from loadtests.visits.footprint import image_footprint, layer_footprints
+from loadtests.experiments.sizes.records import ImageFootprint, Library, LibraryKind, LibraryPackage, PackageFootprint
+from loadtests.experiments.sizes.visit import image_footprint, layer_footprints
 
 BLOBS = [Blob(media_type="m", digest=f"sha256:b{n}", size=10 * n) for n in (1, 2, 3)]
 LAYERS = [Layer(diff_id=f"d{n}", tar_bytes=100 * n, zstd_bytes=n, files={}, texts={}) for n in (1, 2, 3)]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from common.records.experiments.generator import DistributedRun, GeneratorCell, GeneratorRun, GeneratorVisit
 from common.records.load import Setup
 from common.records.run import Cell, CrosscheckRun
+from loadtests.experiments.bench_generator.records import GeneratorCell, GeneratorRun, GeneratorVisit
+from loadtests.experiments.distributed.records import DistributedRun
 from tests.support import records
 
 CELLS = tuple(GeneratorCell(generator=name, connections=16, closing=False) for name in ("ours", "wrk", "FastHttpUser"))

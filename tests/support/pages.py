@@ -16,10 +16,10 @@ from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, Run
 from common.records.schema import Visit
 from common.records.summary import Interval, Verdict
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import VISITS, RunFolder
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources, read_sources
-from loadtests.registry import experiment_of
 from tests.support.records import cell, load, run, window
 
 RATES = {"raw_wsgi+g": 10_000, "raw_asgi+u": 40_000, "fast+u": 30_000, "alike+u": 29_900, "slow+g": 5_000}

@@ -6,10 +6,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
-from common.records.experiments.latency import CausesRun, LatencyRun, Point, TrafficVisit, WorkersRun
 from common.records.load import Rate
 from common.records.window import Latency, Load
-from loadtests.experiments.latency import closed, opened, point
+from loadtests.experiments.latency.experiment import closed, opened, point
+from loadtests.experiments.latency.records import CausesRun, LatencyRun, Point, TrafficVisit, WorkersRun
 from loadtests.users import histogram
 from tests.support import records
 

@@ -7,11 +7,12 @@ import jsonschema_rs
 import pytest
 
 from common.errors import UsageError
-from common.records.files import DOCUMENTATION, SCHEMAS, decode_run, documentation, schemas
 from common.records.schema import decode
 from common.records.summary import Summary
+from loadtests.campaign.catalog import decode_run
+from loadtests.campaign.documentation import DOCUMENTATION, SCHEMAS, documentation, schemas
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.loadtest import LoadTest
+from loadtests.experiments.loadtest.experiment import LoadTest
 from tests.support.records import cell, load, run, window
 
 

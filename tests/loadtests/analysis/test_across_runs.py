@@ -23,8 +23,8 @@ from loadtests.analysis.across_runs import (
     repeated_rates,
     welch,
 )
-from loadtests.reports import throughput
-from loadtests.reports.throughput import summarise
+from loadtests.experiments.loadtest import report as throughput
+from loadtests.experiments.loadtest.report import summarise
 from tests.support.records import SLICING, cell, load, run, window
 
 MACHINE = run([]).machine

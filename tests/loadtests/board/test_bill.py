@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Size
+from common.records.bill import Bill, Price
 from common.records.figure import Conditions, Figure, Metric, Subject
-from common.records.files import Bill, Price
 from common.records.summary import Interval
 from loadtests.board.bill import Question, cheapest_size, fitting_sizes, make_bill, needed_bytes, newest
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure

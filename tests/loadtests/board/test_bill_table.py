@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.prices import load_prices
+from common.records.bill import Bill
 from common.records.figure import Conditions, Figure, Metric, Subject
-from common.records.files import Bill
 from common.records.summary import Interval
 from loadtests.board.bill import Question, bill_notes, bill_table, dollars, make_bill
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure

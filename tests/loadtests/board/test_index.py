@@ -20,9 +20,9 @@ from common.records.figure import Conditions, Figure, Metric, Subject, machine_d
 from common.records.run import LoadRun, Machine, Run
 from loadtests.board import index as module
 from loadtests.board.index import FILE, FigureIndex
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.store import RunFolder
-from loadtests.registry import experiment_of
 from tests.support.records import NOON, cell, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -268,8 +268,8 @@ def test_an_index_of_other_code_is_rebuilt(tmp_path: Path, monkeypatch: pytest.M
     [
         "common/catalog/sizes.py",
         "common/records/window.py",
-        "loadtests/registry.py",
-        "loadtests/reports/throughput.py",
+        "loadtests/campaign/catalog.py",
+        "loadtests/experiments/loadtest/report.py",
         "loadtests/users/histogram.py",
     ],
 )

@@ -13,16 +13,16 @@ from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import Stack, images
 from common.host.machine import machine
-from common.records.experiments.footprint import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, Weighed
-from common.records.experiments.memory import Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
 from common.records.figure import Figure, Metric, Subject
 from common.records.load import Rate
 from common.records.run import Cell, Run
 from common.runtimes.candidates import Candidate
 from loadtests.board.bill import Question, make_bill
 from loadtests.board.index import FigureIndex, known_figures, subjects_of
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import RunFolder
-from loadtests.registry import experiment_of
+from loadtests.experiments.memory.records import Held, LimitVisit, MemoryCell, MemoryRun, MemoryVisit
+from loadtests.experiments.sizes.records import FootprintCell, FootprintRun, ImageFootprint, ImageVisit, Weighed
 from tests.support.figures import DOCKER, figure
 from tests.support.records import NOON, cell, load, run, window
 

@@ -29,8 +29,8 @@ from loadtests.board.publication import (
 )
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.loadtest import read_load_test
-from loadtests.reports.throughput import summarise
+from loadtests.experiments.loadtest.experiment import read_load_test
+from loadtests.experiments.loadtest.report import summarise
 from tests.support import records
 from tests.support.records import NOON, compare_run, history_run, load, run, window
 

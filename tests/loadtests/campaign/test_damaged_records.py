@@ -13,9 +13,9 @@ import pytest
 from common.errors import UsageError
 from common.project import ROOT
 from common.runtimes.candidates import Candidate, candidate_from_cell
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.resume import servers_left
 from loadtests.campaign.store import VISITS, RunFolder
-from loadtests.registry import experiment_of
 from tests.support.fuzzing import EXAMPLES
 from tests.support.records import RUN_ID, cell, load, run, window
 

@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from common.records.experiments.memory import LimitVisit, MemoryVisit
 from common.records.schema import Visit
 from loadtests.campaign.experiment import Remaining, expected_s, remaining_of
 from loadtests.campaign.plan import PlannedVisit
+from loadtests.experiments.memory.records import LimitVisit, MemoryVisit
 from tests.support.records import NOON
 
 

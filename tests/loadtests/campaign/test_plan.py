@@ -6,12 +6,12 @@ from itertools import groupby, pairwise
 import pytest
 
 from common.errors import UsageError
-from common.records.experiments.startup import Start
 from common.records.run import Stopping
 from common.records.window import Window
 from loadtests.analysis import outcome
 from loadtests.analysis.comparison import LOOKS
 from loadtests.campaign.plan import PlannedVisit, parse_duration, parse_share, parse_stopping, planned_visits
+from loadtests.experiments.startup.records import Start
 
 CELLS = tuple("abcdef")
 

@@ -14,7 +14,7 @@ from common.records.run import LoadRun, Run
 from loadtests.campaign import store
 from loadtests.campaign.resume import ExperimentOf, resume
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
-from loadtests.generator.distributed import Distributed
+from loadtests.experiments.distributed.experiment import Distributed
 from tests.support.here import NAME, real_cell, run_fields
 from tests.support.records import cell, run, window
 from tests.support.toy_experiment import Toy, ToySummary, printed, text_terminal

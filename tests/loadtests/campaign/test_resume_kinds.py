@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from common.catalog.sizes import Runtime, Size
 from common.errors import GeneratorBoundError
 from common.host.cores import split_cores
-from common.records.experiments.generator import GeneratorCell, GeneratorRun, GeneratorVisit
-from common.records.experiments.latency import LatencyRun, TrafficVisit, WorkersRun
 from common.records.load import LoadSpec, Rate, Tool
 from common.records.run import CrosscheckRun, Design, Run, Stopping
 from common.records.schema import Visit
 from common.records.window import Window
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.latency import closed, opened, point
-from loadtests.registry import experiment_of
+from loadtests.experiments.bench_generator.records import GeneratorCell, GeneratorRun, GeneratorVisit
+from loadtests.experiments.latency.experiment import closed, opened, point
+from loadtests.experiments.latency.records import LatencyRun, TrafficVisit, WorkersRun
 from tests.support.here import NAME, real_cell, run_fields
 from tests.support.records import NOON, RUN_ID, load, window
 from tests.support.toy_experiment import printed, text_terminal

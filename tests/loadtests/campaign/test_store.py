@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from common.errors import FailedError, UsageError
-from common.records.files import decode_visit
 from common.records.schema import decode
 from common.records.summary import Summary
 from loadtests.campaign import store
+from loadtests.campaign.catalog import decode_visit
 from loadtests.campaign.store import (
     DAMAGED,
     VISITS,
@@ -23,7 +23,7 @@ from loadtests.campaign.store import (
     require_unused,
     run_folders,
 )
-from loadtests.reports.throughput import summarise
+from loadtests.experiments.loadtest.report import summarise
 from tests.support.records import cell, load, run, window
 
 

@@ -7,6 +7,7 @@ import signal
 import string
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from common.runtimes import candidates
 from loadtests.board.index import FigureIndex
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign import store
-from loadtests.cli import generator, measuring, profile, results, survey, throughput
+from loadtests.cli import profile, results, survey, web
 from loadtests.cli.main import command_line
+from loadtests.experiments import packages
 from loadtests.page.site import published_runs
 from tests.support.fuzzing import EXAMPLES
 from tests.support.given import by_make
@@ -70,6 +72,11 @@ class Begun(Exception):  # noqa: N818 -- no error
     """A command has taken all its values and would begin now."""
 
 
+MEASURING = ("start", "follow", "build_generator", "require_wrk", "registry_pusher", "approve_cost", "approve_starts",
+             "compare_runs")  # fmt: skip
+"""Those of them that a command of an experiment uses to begin."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _watching() -> None:
     sys.addaudithook(_audit)  # none is ever taken away; it does nothing while nobody looks
@@ -83,9 +90,8 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         raise Begun
 
     for module, names in (
-        (measuring, ("start", "prepare", "open_web", "approve_cost", "approve_starts")),
-        (throughput, ("start", "approve_cost", "compare_runs")),
-        (generator, ("start", "follow", "build_generator", "require_wrk", "registry_pusher")),
+        *((import_module(f"{package.__name__}.command"), MEASURING) for package in packages()),
+        (web, ("hold_machine", "prepare", "open_web")),
         (results, ("publish_runs", "write_file", "write_site", "write_badge")),
         (survey, ("Survey",)),
         (profile, ("hold_machine", "both_candidates")),
@@ -95,7 +101,8 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
                     "run_suite", "push_all", "registry_pusher", "clean", "approve_cost", "approve_open_ended_cost")),
     ):  # fmt: skip
         for name in names:
-            monkeypatch.setattr(module, name, begin)
+            if names is not MEASURING or hasattr(module, name):
+                monkeypatch.setattr(module, name, begin)
     monkeypatch.setattr(locks, "lock", begin)
     client.engine.cache_clear()
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results")

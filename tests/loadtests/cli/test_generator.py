@@ -12,8 +12,10 @@ from common.errors import UsageError
 from common.registries import local
 from common.registries.api import RegistryAddress
 from common.registries.pushing import registry_pusher
-from loadtests.cli import generator
 from loadtests.cli.main import command_line
+from loadtests.experiments.bench_generator import command as bench_generator
+from loadtests.experiments.crosscheck import command as crosscheck
+from loadtests.experiments.distributed import command as distributed
 from tests.conftest import absent
 from tests.support.tiny_images import tags_below, tiny_image
 
@@ -34,7 +36,7 @@ def test_the_image_is_pushed_under_the_name_that_tasks_pull(
 ) -> None:
     """A tiny image takes the place of the real one."""
     with tiny_image(engine) as image:
-        monkeypatch.setattr(generator, "build_generator", lambda *_: image)
+        monkeypatch.setattr(distributed, "build_generator", lambda *_: image)
         assert run(command_line(), ["generator", f"--registry={registry}"], {}) == 0
         with registry_pusher(RegistryAddress.parse(registry)) as pusher:
             assert pusher.registry.manifest(GENERATOR, "latest").layers
@@ -45,7 +47,7 @@ def test_the_image_is_pushed_under_the_name_that_tasks_pull(
 def test_a_registry_that_does_not_answer_is_reported_before_anything_is_built(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(generator, "build_generator", lambda *_: pytest.fail("it was built"))
+    monkeypatch.setattr(distributed, "build_generator", lambda *_: pytest.fail("it was built"))
     assert run(command_line(), ["generator", "--registry=127.0.0.1:9"], {GIVEN: ""}) == 2
     assert "REGISTRY=127.0.0.1:9" in capsys.readouterr().err
 
@@ -66,8 +68,9 @@ def test_a_registry_that_does_not_answer_is_reported_before_anything_is_built(
 def test_a_value_that_cannot_work_is_refused_before_anything_starts(
     line: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(generator, "require_wrk", lambda: "wrk")
-    monkeypatch.setattr(generator, "start", lambda *_, **__: pytest.fail("it was started"))
+    monkeypatch.setattr(crosscheck, "require_wrk", lambda: "wrk")
+    for module in (crosscheck, bench_generator, distributed):
+        monkeypatch.setattr(module, "start", lambda *_, **__: pytest.fail("it was started"))
     assert run(command_line(), line.split(), {GIVEN: ""}) == 2
     printed = capsys.readouterr().err
     assert message in printed

@@ -10,7 +10,7 @@ from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Tool
 from common.records.run import Design
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
-from loadtests.cli.parameters import AnyLoadParameters, GuestParameters, LoadParameters, StoppingParameters
+from loadtests.campaign.parameters import AnyLoadParameters, GuestParameters, LoadParameters, StoppingParameters
 
 
 def test_a_load_is_a_closed_loop_by_default() -> None:

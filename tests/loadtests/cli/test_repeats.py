@@ -11,9 +11,9 @@ import pytest
 from common.cli.app import run
 from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
-from loadtests.cli import throughput
 from loadtests.cli.main import command_line
-from loadtests.reports.throughput import summarise
+from loadtests.experiments.loadtest import command
+from loadtests.experiments.loadtest.report import summarise
 from tests.support import records
 from tests.support.given import by_make
 
@@ -29,7 +29,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         windows = [records.window("a+b", number, records.load(4000 + len(done))) for number in range(1, 6)]
         return summarise(records.run([records.cell("a+b")]), windows)
 
-    monkeypatch.setattr(throughput, "start", start)
+    monkeypatch.setattr(command, "start", start)
     monkeypatch.setattr(time, "sleep", done.append)
     return done
 
@@ -49,14 +49,14 @@ def test_every_run_has_a_seed_and_a_folder_of_its_own(made: list[Any], capsys: p
 def test_a_run_with_numbers_that_are_not_valid_is_followed_by_the_others(
     made: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorded: Callable[..., Summary] = vars(throughput)["start"]
+    recorded: Callable[..., Summary] = vars(command)["start"]
 
     def start(*given: object, on_failure: Callable[[BenchmarkError], None], **options: object) -> Summary:
         if not made:
             on_failure(GeneratorBoundError("the generator was the limit for a+b: those numbers may be its own."))
         return recorded(*given, on_failure=on_failure, **options)
 
-    monkeypatch.setattr(throughput, "start", start)
+    monkeypatch.setattr(command, "start", start)
     assert _loadtest(RUNTIME="process", FRAMEWORK="falcon", REPEAT="2") == GeneratorBoundError.exit_status
     assert len([one for one in made if isinstance(one, tuple)]) == 2
     printed = capsys.readouterr()

@@ -12,7 +12,7 @@ import pytest
 
 from common.cli.app import GIVEN, run
 from common.host.machine import machine
-from common.records.files import Bill
+from common.records.bill import Bill
 from common.records.schema import decode
 from loadtests.board.index import FigureIndex, subjects_of
 from loadtests.campaign.store import RunFolder

@@ -5,9 +5,9 @@ import pytest
 from common.aws.settings import FargateSettings
 from common.cli.app import GIVEN, run
 from common.records.summary import Summary
-from loadtests.cli import resuming
+from loadtests.campaign import resuming
+from loadtests.campaign.catalog import experiment_of
 from loadtests.cli.main import command_line
-from loadtests.registry import experiment_of
 
 
 class _Resumed:

@@ -14,18 +14,18 @@ from common.cli.parameters import StackParameters
 from common.console import Terminal
 from common.errors import FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
-from common.records.experiments.footprint import FootprintCell, FootprintRun, Weighed
-from common.records.experiments.latency import LatencyRun, Point
-from common.records.experiments.memory import MemoryCell, MemoryRun
-from common.records.experiments.startup import StartCell, StartupRun
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.run import Run
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.campaign import store
+from loadtests.campaign.parameters import RunParameters
 from loadtests.cli import results
 from loadtests.cli import survey as module
-from loadtests.cli.parameters import RunParameters
 from loadtests.cli.survey import STEPS, Step, Survey, fitting, lacking, needed_s, selections, survey
+from loadtests.experiments.latency.records import LatencyRun, Point
+from loadtests.experiments.memory.records import MemoryCell, MemoryRun
+from loadtests.experiments.sizes.records import FootprintCell, FootprintRun, Weighed
+from loadtests.experiments.startup.records import StartCell, StartupRun
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import cell, load, run, run_head, setup, window
 from tests.support.toy_stacks import toy_stack

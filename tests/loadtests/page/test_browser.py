@@ -10,9 +10,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from common.project import ROOT
-from common.records.experiments.startup import StartupSummary
 from common.records.figure import Metric
 from loadtests.campaign.store import RunFolder
+from loadtests.experiments.startup.records import StartupSummary
 from loadtests.page.sources import Source
 from loadtests.page.writing import report
 from tests.support.browsers import browser, complaints, logged, prefer, printed, resize, violations, visible

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from common.catalog.prices import load_prices
 from common.project import ROOT
-from common.records.experiments.startup import StartupSummary
 from common.records.figure import Metric
 from common.records.load import Rate
 from common.records.window import LoadStep
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.latency import opened
+from loadtests.experiments.latency.experiment import opened
+from loadtests.experiments.startup.records import StartupSummary
 from loadtests.page.charts import Axis, Bar, Dot, Scale, Series, bars, curves, dots, fitted, text
 from loadtests.page.model import make_page
 from loadtests.page.plots import MOST, Plot

@@ -10,8 +10,8 @@ from common.records.load import Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
 from loadtests.cli.main import command_line
+from loadtests.experiments.loadtest.visit import measure
 from loadtests.profiles import sampling
-from loadtests.visits.fresh_servers import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 LATE_S = 5

@@ -26,7 +26,7 @@ from common.host.readiness import responds
 from common.host.run_lock import hold_run_lock
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
-from loadtests.cli import measuring
+from loadtests.cli import web
 from loadtests.targets.ceiling import null_server
 from loadtests.web import serving
 from loadtests.web.serving import Asked, WebUi, chosen, open_web
@@ -130,7 +130,7 @@ def test_a_port_in_use_is_refused_before_anything_is_brought_up() -> None:
 
 def test_it_does_not_start_beside_a_run() -> None:
     with hold_run_lock("the first"), pytest.raises(UsageError, match="run the first is in progress"):
-        measuring.web(StackParameter(framework="raw_asgi", runtime="process"), port=free_port())
+        web.web(StackParameter(framework="raw_asgi", runtime="process"), port=free_port())
 
 
 @pytest.mark.parametrize(("server", "name"), [("gunicorn-gthread", "as it was"), ("granian", "falcon+granian")])

@@ -17,13 +17,13 @@ from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.window import Latency, Load, LoadStep, OpenLoop
 from common.runtimes.base import RunningServer
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
+from loadtests.experiments.loadtest import visit as fresh_servers
 from loadtests.scenarios.locust_users import user_class
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.targets.ceiling import null_server
 from loadtests.timing import window
 from loadtests.timing.climbs import staircase_of, window_s
 from loadtests.timing.window import WindowPlan
-from loadtests.visits import fresh_servers
 from loadtests.windows import by_locust, tools
 from loadtests.windows.by_locust import Gate, longest_s
 from loadtests.windows.tools import GeneratorError

@@ -1,1 +1,0 @@
-"""The records of all experiments but the load test."""

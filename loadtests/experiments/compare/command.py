@@ -1,0 +1,95 @@
+"""``make compare``."""
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from common.catalog.sizes import Runtime
+from common.catalog.stacks import DEFAULT
+from common.cli.parameters import (
+    SizeParameters,
+    changed_of,
+    refuse_given,
+)
+from common.console import Terminal
+from common.errors import UsageError
+from common.runtimes.candidates import parse_runtime, require_local
+from common.tables import Form
+from common.words import canonical
+from loadtests.analysis import outcome
+from loadtests.campaign.loop import conclude, start
+from loadtests.campaign.parameters import ExactRounds, LoadParameters, RunParameters
+from loadtests.campaign.plan import parse_share, parse_stopping
+from loadtests.campaign.resuming import resumable
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.compare.experiment import STACK, Side, begin_compare, compare_runs, slower_than_allowed
+
+COMPARE_BUDGET = "11m"
+
+
+CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
+
+
+@resumable
+def compare(
+    *,
+    a: CompareSide = "",
+    b: CompareSide = "",
+    server: Annotated[str, Parameter(help="Server of a side that names none.")] = DEFAULT,
+    runtime: Annotated[str, Parameter(help="process, docker, or auto: docker for sides that name an image.")] = "auto",
+    size: SizeParameters = SizeParameters(),
+    load: LoadParameters = LoadParameters(),
+    rounds: ExactRounds = None,
+    budget: Annotated[
+        str | None, Parameter(help=f"Time for windows, such as 90s or 15m. Default: {COMPARE_BUDGET}.")
+    ] = None,
+    margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
+    fail_if_slower: Annotated[
+        str | None, Parameter(help="Exit with status 1 where B is slower by more than this, such as 3%.")
+    ] = None,
+    run: RunParameters = RunParameters(),
+) -> None:
+    """Decide whether B is faster than A, slower, or equivalent."""
+    terminal = run.terminal()
+    limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
+    first, second = Side.parse(a, "A"), Side.parse(b, "B")
+    if first.run is not None and second.run is not None:
+        given = {"server": server, "runtime": runtime, "size": size, "load": load, "rounds": rounds, "budget": budget}
+        reason = "A= and B= name finished runs, which are compared as they are."
+        refuse_given(changed_of(compare, {**given, "run": run}) - {"format"}, reason)
+        _compare_finished(first.run, second.run, parse_share(margin, variable="MARGIN"), limit, terminal)
+        return
+    if first.run is not None or second.run is not None:
+        raise UsageError(f"A={a} and B={b} cannot be compared: must be two finished runs or two stacks.")
+    if canonical(runtime) == "auto" and not (first.needs_docker() or second.needs_docker()):
+        runtime = Runtime.PROCESS
+    kind = require_local(parse_runtime(runtime))
+    time_given = COMPARE_BUDGET if rounds is None and budget is None else budget
+    most, rule = parse_stopping(rounds=rounds, budget=time_given, margin=margin, looks=outcome.LOOKS)
+    begin = begin_compare(
+        first,
+        second,
+        server=server,
+        load=load.parse(),
+        size=size.parse(kind),
+        runtime=kind,
+        rounds=most,
+        stopping=rule,
+        fail_if_slower=limit,
+        messages=terminal.messages,
+    )
+    start("compare", begin, seed=run.seed, out=run.out, terminal=terminal)
+
+
+def _compare_finished(a: RunFolder, b: RunFolder, margin: float, limit: float | None, terminal: Terminal) -> None:
+    """Print how the stacks that two runs share differ; ``FailedError`` if one is slower than ``limit`` allows."""
+    pairs, left_out = compare_runs(a, b, margin)
+    for reason in left_out:
+        terminal.say(reason)
+    if terminal.form is Form.JSON:
+        terminal.write(msgspec.json.encode(pairs).decode() + "\n")
+    else:
+        conclude([outcome.sentence(pair, margin) for pair in pairs], terminal)
+    if (failure := slower_than_allowed(pairs, limit)) is not None:
+        raise failure

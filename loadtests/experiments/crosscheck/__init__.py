@@ -1,0 +1,5 @@
+"""The load generator against wrk on one stack."""
+
+GROUP = "Load generator"
+PLACE = 1
+COMMANDS = ("crosscheck",)

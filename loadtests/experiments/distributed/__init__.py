@@ -1,0 +1,5 @@
+"""One window that workers on several machines measure together."""
+
+GROUP = "Load generator"
+PLACE = 3
+COMMANDS = ("master", "worker", "generator")

@@ -1,0 +1,175 @@
+"""The sentences below the table of a load test. Pure."""
+
+import math
+from collections.abc import Iterator
+
+from common.records.load import Setup
+from common.records.run import Design, LoadRun
+from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
+from common.words import counted
+from loadtests.analysis.dropping import fewest_chance
+from loadtests.analysis.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
+from loadtests.analysis.verdicts import sentences
+from loadtests.scenarios.workloads import scenario_for
+
+QUOTA_USED = 0.95
+"""Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""
+
+NOTABLE_IDLE_CPU = 0.005
+"""The CPU time per second of an idle server that is worth a remark."""
+
+
+def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
+    """Yield what a reader must know besides the table, one sentence each."""
+    yield from stand_in_notes(run.cells)
+    if any(not cell.keep_alive for cell in run.cells):
+        yield "closing: the server closes each connection after each response; a request costs it a new connection."
+        yield "a closing server that waits for its client to close too can be no faster than that client."
+    if any(cell.guest for cell in run.cells):
+        yield "guest: a server of your own; its app, server and image are not this project's."
+    yield "req/s per vCPU: correct responses per second of the server's CPU time."
+    yield "CPU, gen: shares used of the server's vCPUs and of the cores that the generator can use."
+    if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
+        yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
+    if any(row.over_floor_s is not None for row in summary.cells):
+        yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
+    yield from _rank_notes(run, summary)
+    yield from _slice_notes(run, summary)
+    yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))
+    yield from _dropout_notes(run, summary)
+    yield from _load_notes(run.setup, summary)
+    if any(cell.control_of for cell in run.cells):
+        yield "control: a second copy of a stack, to check that the two do not differ; not ranked."
+    if summary.controls is not None:
+        yield f"controls: {', '.join(_controls(summary.controls))}."
+    if summary.spread is not None:
+        spread = summary.spread
+        yield f"spread: {spread.servers:.1%} between fresh servers, {spread.rounds:.1%} shared by the cells of a round."
+    yield from _undecided_notes(summary)
+    whole = {} if summary.controls is None else summary.controls.warnings
+    yield from sentences(
+        (row.cell, {verdict: text for verdict, text in row.doubts.items() if verdict not in whole})
+        for row in summary.cells
+    )
+
+
+def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
+    """Yield notes on open loops and climbs, and the generator's ceiling."""
+    scenario, load = scenario_for(setup.load), setup.load
+    if scenario.open_loop and not scenario.climbs and load.rate is not None:
+        of_what = "a second" if load.rate.share is None else "of each stack's own capacity"
+        yield f"open loop: {load.arrivals} arrivals at {load.rate} {of_what}; p99 counts from the intended send."
+    if scenario.climbs:
+        objective = load.objective or scenario.default_objective(load.delay_ms)
+        yield f"knee: the highest step that held {objective}; the row above is that step's."
+    for row in summary.cells:
+        if row.knee is not None:
+            yield f"knee of {row.cell}: {_with_count(row.knee)} {scenario.climbs or ''}."
+        if row.sleeper_bytes is not None:
+            yield f"a sleeper of {row.cell} holds {_with_count(row.sleeper_bytes)} bytes of private memory."
+    if setup.ceiling is not None:
+        reached = f"{setup.ceiling.requests_per_cpu_s:,.0f}"
+        yield f"the generator's ceiling: {reached} req/s per core, against a server that only answers."
+
+
+def _with_count(interval: Interval) -> str:
+    limits = bounds(interval)
+    return f"{estimate(interval)} ({'' if limits == MISSING else f'{limits}, '}n = {interval.n})"
+
+
+def _controls(controls: Controls) -> Iterator[str]:
+    """Yield the result of each control, in a few words."""
+    for pair in controls.same:
+        if pair.ratio is not None:
+            yield f"two copies of {pair.a} {_same(pair)}"
+    for name, value in (
+        ("steal", controls.steal),
+        ("others on the server's cores", controls.foreign),
+        ("throttled", controls.throttled),
+        ("generator at most", controls.generator_utilisation_max),
+        ("waiting for a core", controls.generator_waited),
+    ):
+        if value is not None:
+            yield f"{name} {value:.1%}"
+    if controls.load_average_max is not None:
+        yield f"load average at most {controls.load_average_max:.1f}"
+
+
+def _same(pair: Pair) -> str:
+    """Return whether two copies of one stack tie, in a few words."""
+    assert pair.ratio is not None
+    seen = f"ratio {pair.ratio.estimate:.3f}, {bounds(pair.ratio, digits=3)}"
+    match pair.decision:
+        case Decision.DIFFERENT:
+            return f"differ ({seen}; p = {pair.p_value:.2g})"
+        case Decision.EQUIVALENT:
+            return f"are equivalent ({seen})"
+        case Decision.UNDECIDED:
+            return f"cannot be distinguished ({seen})"
+
+
+def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
+    """Yield why cells dropped out, unless a verdict says so."""
+    rows = [(row, row.dropout.reason) for row in summary.cells if row.dropout is not None]
+    if any(reason is DropReason.RESOLVED for _, reason in rows) and run.design in {Design.SLICED, Design.ALONE}:
+        yield "rounds: a stack drops out once each of its pairs is decided."
+    if any(reason is DropReason.OUT_OF_REACH for _, reason in rows):
+        given_up = f"each of its undecided pairs had a chance below {fewest_chance(run):.0%} of being decided"
+        yield (
+            f"*: dropped out undecided: {given_up} within the {run.rounds} rounds. That does not make them equivalent; "
+            "ROUNDS=n measures every stack n times."
+        )
+
+
+def _undecided_notes(summary: Summary) -> Iterator[str]:
+    """Yield the number of undecided pairs, and how many more rounds would decide half of them."""
+    undecided = [pair for pair in summary.pairs if pair.decision is Decision.UNDECIDED]
+    needed = sorted(math.inf if pair.rounds_needed is None else pair.rounds_needed for pair in undecided)
+    if undecided:
+        half = needed[len(needed) // 2]
+        these, most = ("it", "it is") if len(undecided) == 1 else ("half of them", "half of them or more are")
+        more = (
+            f"{most} out of reach"
+            if half == math.inf
+            else f"about {counted(int(half), 'more round')} would decide {these}"
+        )
+        yield f"undecided: {len(undecided)} of {len(summary.pairs)} pairs; {more}."
+
+
+def _rank_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
+    """Yield what a range of ranks means, and which ranked cells do not differ: each pair once."""
+    ranked = [row for row in summary.cells if row.rank is not None]
+    if any(row.ties for row in ranked):
+        yield "rank: the first and the last that the decisions allow."
+    equivalent = {frozenset((pair.a, pair.b)) for pair in summary.pairs if pair.decision is Decision.EQUIVALENT}
+    for place, row in enumerate(ranked, 1):
+        tied = [other.cell for other in ranked[place:] if other.cell in row.ties]
+        same = [name for name in tied if frozenset((row.cell, name)) in equivalent]
+        if same:
+            yield f"{row.cell} is equivalent to {', '.join(same)} within {run.stopping.margin:.0%}."
+        if undecided := [name for name in tied if name not in same]:
+            yield f"{row.cell} cannot be distinguished from {', '.join(undecided)}."
+
+
+def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
+    """Yield how the servers of a round took turns, and what disturbed them."""
+    if run.slicing is None:
+        return
+    total = sum(row.slices or 0 for row in summary.cells)
+    again = sum(row.slices_disturbed or 0 for row in summary.cells)
+    yield (
+        f"sliced: all servers of a round are up at once and loaded in turn, {run.slicing.passes} slices of "
+        f"{run.slicing.slice_s:g} s each, {run.slicing.most_passes} at most; {again:,} of {total:,} were disturbed and "
+        "made again."
+    )
+    if slow := [row.cell for row in summary.cells if 0 < (row.slices or 0) < run.slicing.passes * value_count(row)]:
+        yield f"slow: slices of {', '.join(slow)} are counted to their last response, and are fewer."
+    if idle := [row for row in summary.cells if (row.idle_cpu_share or 0) > NOTABLE_IDLE_CPU]:
+        seen = ", ".join(f"{row.cell} {row.idle_cpu_share:.1%}" for row in idle)
+        yield f"not quiet while others were loaded, of a core: {seen}."
+
+
+def value_count(row: CellSummary) -> int:
+    """Return the number of a cell's windows that have a value."""
+    known = row.requests_per_cpu_s or row.throughput_rps
+    return known.n if known else 0

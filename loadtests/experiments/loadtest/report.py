@@ -1,0 +1,273 @@
+"""What a load test shows: the summary, its figures, and the tables during a run and at its end. Pure."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+from rich.table import Table
+
+from common.records.figure import Conditions, Figure, Metric, figure
+from common.records.run import Cell, LoadRun
+from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
+from common.records.window import Load, Window
+from common.words import counted
+from loadtests.analysis.across_runs import RepeatedRate, stack_rows
+from loadtests.analysis.climbing import knee, memory_per_target_bytes
+from loadtests.analysis.comparison import decide, looks_of, rank_ranges, ties
+from loadtests.analysis.controls import watch
+from loadtests.analysis.dropping import dropouts, pairs_of, ranks, steadying
+from loadtests.analysis.formatting import MB, MISSING, MS_PER_S, US_PER_S, bounds, estimate, plain_table, share
+from loadtests.analysis.rates import rates, rates_of
+from loadtests.analysis.values import (
+    by_cell,
+    foreign_share,
+    generator_share,
+    server_share,
+    stolen_share,
+    throttled_share,
+    values_by_round,
+    values_of,
+)
+from loadtests.analysis.verdicts import load_test_verdicts, permits_ranking
+from loadtests.experiments.loadtest.notes import QUOTA_USED, value_count
+from loadtests.statistics.intervals import log_interval, mean, mean_interval, median_interval
+from loadtests.statistics.spread import spread
+
+RATE, INTERVAL = "req/s per vCPU", "95 % interval"
+HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us", "wall req/s",
+            "p99 ms", "errors", "CPU", "gen", "verdict")  # fmt: skip
+LEFT = frozenset({"stack", "version", "verdict"})
+
+FEWEST_BEYOND = 10
+"""The fewest requests beyond a percentile: p99 needs 1,000 requests per window, p99.9 needs 10,000."""
+
+REPEATED = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of relative")
+
+
+def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
+    """Return every cell's row, ranked cells first and best first, with pairs, spread and controls."""
+    windows_of = by_cell(windows)
+    values = values_of(run.cells, windows_of)
+    controls = watch(run, windows, values)
+    seen = load_test_verdicts(run, windows_of)
+    intervals = rates_of(run, values, seen)
+    reasons = {name: verdicts | controls.warnings for name, verdicts in seen.items()}
+    ranked = {
+        cell.name: values[cell.name]
+        for cell in run.cells
+        if not cell.control_of and permits_ranking(reasons[cell.name])
+    }
+    pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
+    decided = pairs if ranks(run) else pairs_of(run, windows)
+    ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
+    over_floor = costs_over_floor(run, values) if run.slicing else {}
+    dropped = dropouts(run, windows)
+    rows = [
+        replace(
+            _row(run, cell.name, windows_of[cell.name], reasons[cell.name], intervals.get(cell.name)),
+            rank=ranges.get(cell.name, (None, None))[0],
+            rank_to=ranges.get(cell.name, (None, None))[1],
+            ties=tied.get(cell.name, []),
+            dropout=dropped.get(cell.name),
+            over_floor_s=over_floor.get(cell.name),
+        )
+        for cell in run.cells
+    ]
+    return Summary(
+        run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
+    )
+
+
+def costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
+    """Return the CPU time of a request beyond that of the floor on the same server, image and Python, within rounds.
+
+    ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
+    """
+    floors = {
+        (cell.server, cell.image, cell.python): cell.name for cell in run.cells if cell.is_floor and not cell.control_of
+    }
+    found = {}
+    for cell in run.cells:
+        floor = floors.get((cell.server, cell.image, cell.python))
+        if floor is not None and floor not in {cell.name, cell.control_of}:
+            own, bare = values[cell.name], values[floor]
+            found[cell.name] = mean_interval([1 / own[n] - 1 / bare[n] for n in sorted(own.keys() & bare.keys())])
+    return {name: cost for name, cost in found.items() if cost is not None}
+
+
+def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
+    """Return a percentile's interval over windows, without those that have too few requests beyond it."""
+    return log_interval(
+        [
+            float(getattr(load.latency_s, name))
+            for load in loads
+            if load.latency_s is not None and round(load.requests * beyond, 6) >= FEWEST_BEYOND
+        ]
+    )
+
+
+def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
+    """Yield each stack's requests per CPU-second, and its 99th percentile if the load was a share of its capacity."""
+    cells = {cell.name: cell for cell in run.cells if cell.control_of is None}
+    load, size = run.setup.load, run.setup.size
+    share = load.rate.share if load.rate is not None else None
+    conditions = Conditions(scenario=load.scenario, vcpu=size.vcpu, workers=size.workers, load_share=share)
+    for row in summary.cells:
+        p99_s = row.p99_s if share is not None else None
+        for metric, value in ((Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s), (Metric.P99_S, p99_s)):
+            if row.cell in cells and value is not None:
+                yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions)
+
+
+def _row(
+    run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str], rate: Interval | None
+) -> CellSummary:
+    loads = [window.load for window in windows if window.load is not None]
+    values = list(values_by_round(windows).values())
+    return CellSummary(
+        cell=name,
+        rank=None,
+        requests_per_cpu_s=rate,
+        median_requests_per_cpu_s=median_interval(values),
+        throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
+        p50_s=latency_interval(loads, "p50", 0.5),
+        p90_s=latency_interval(loads, "p90", 0.1),
+        p99_s=latency_interval(loads, "p99", 0.01),
+        p999_s=latency_interval(loads, "p999", 0.001),
+        knee=log_interval([highest for load in loads if (highest := knee(load.steps)) is not None]),
+        sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.setup.load.scenario == "sleepers" else None,
+        requests=sum(load.requests for load in loads),
+        errors=sum(sum(load.failures.values()) for load in loads),
+        server_utilisation=server_share(loads, run.setup.size.vcpu),
+        generator_utilisation=generator_share(loads, run.setup.usable_generator_cores),
+        throttled=throttled_share(loads),
+        foreign=foreign_share(loads, len(run.setup.server_cores)),
+        steal=stolen_share(loads, len(run.setup.server_cores)),
+        windows_discarded=sum(len(load.discarded) for load in loads),
+        slices=sum(len(load.slices) for load in loads) if run.slicing else None,
+        slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
+        idle_cpu_share=mean(load.idle_cpu_share for load in loads),
+        verdict=next(iter(seen), Verdict.VALID),
+        doubts={str(verdict): sentence for verdict, sentence in seen.items()},
+    )
+
+
+def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
+    sizes = (memory_per_target_bytes(load.steps) for load in loads)
+    return [value for value in sizes if value is not None and value > 0]
+
+
+def _order(cell: CellSummary) -> tuple[bool, float]:
+    return cell.rank is None, -(cell.requests_per_cpu_s.estimate if cell.requests_per_cpu_s else 0)
+
+
+def table(run: LoadRun, summary: Summary) -> Table:
+    """Return the summary as a table for a terminal."""
+    return plain_table("\n".join([*warnings(summary), title(run)]), HEADINGS, rows(run, summary), left=LEFT)
+
+
+def table_so_far(
+    run: LoadRun, windows: Sequence[Window], pairs: Sequence[Pair] | None, active: Collection[str]
+) -> Table:
+    """Return each cell's present estimate, interval and undecided pairs; ``pairs`` is ``None`` before any look."""
+    headings = ("stack", "rounds", RATE, INTERVAL, "undecided pairs")
+    return plain_table("", headings, _rows_so_far(run, windows, pairs, active), left={"stack"})
+
+
+def _rows_so_far(
+    run: LoadRun, windows: Sequence[Window], pairs: Sequence[Pair] | None, active: Collection[str]
+) -> Iterator[tuple[str, ...]]:
+    windows_of = by_cell(windows)
+    intervals = rates(run, windows)
+    for cell in run.cells:
+        interval = intervals.get(cell.name)
+        undecided = sum(pair.decision is Decision.UNDECIDED and cell.name in {pair.a, pair.b} for pair in pairs or ())
+        left = MISSING if pairs is None else _left(undecided, is_active=cell.name in active)
+        yield cell.name, str(len(windows_of[cell.name])), estimate(interval), bounds(interval), left
+
+
+def _left(undecided: int, *, is_active: bool) -> str:
+    return str(undecided) if is_active else f"{undecided}, out of reach" if undecided else "done"
+
+
+def warnings(summary: Summary) -> list[str]:
+    """Return what makes the whole run doubtful, to be printed first."""
+    doubts = {} if summary.controls is None else summary.controls.warnings
+    return [f"{verdict}: nothing is ranked: {sentence}" for verdict, sentence in doubts.items()]
+
+
+def title(run: LoadRun) -> str:
+    """Return what was measured, in one line."""
+    size, load = run.setup.size, run.setup.load
+    memory = "" if size.memory_bytes is None else f" / {size.memory_bytes / MB:.0f} MB"
+    at_most = "up to " if run.stopping.looks or run.stopping.precision else ""
+    window = f"{load.window_s:g} s" if run.slicing is None else f"{run.slicing.passes} x {run.slicing.slice_s:g} s"
+    return (
+        f"{load.scenario}: {size.vcpu:g} vCPU{memory}, {load.users} connections, {run.runtime} runtime, "
+        f"{at_most}{counted(run.rounds, 'round')} of {window}"
+    )
+
+
+def rows(run: LoadRun, summary: Summary) -> Iterator[tuple[str, ...]]:
+    """Yield each cell's text, in the order of ``HEADINGS``."""
+    cells = {cell.name: cell for cell in run.cells}
+    for row in summary.cells:
+        yield _line(cells[row.cell], row)
+
+
+def _line(cell: Cell, row: CellSummary) -> tuple[str, ...]:
+    return (
+        rank_range(row),
+        cell.name
+        + (" (control)" if cell.control_of else " (guest)" if cell.guest else "")
+        + ("" if cell.keep_alive else " (closing)"),
+        cell.version or MISSING,
+        _rounds(row),
+        estimate(row.requests_per_cpu_s),
+        bounds(row.requests_per_cpu_s),
+        estimate(row.over_floor_s, scale=US_PER_S, digits=1),
+        ("~" if (row.server_utilisation or 1) < QUOTA_USED else "") + estimate(row.throughput_rps),
+        estimate(row.p99_s, scale=MS_PER_S, digits=2),
+        f"{row.errors:,}",
+        share(row.server_utilisation),
+        share(row.generator_utilisation),
+        row.verdict,
+    )
+
+
+def rank_range(row: CellSummary) -> str:
+    """Return the ranks that a cell may have, such as ``2`` or ``2-4``; empty if it is not ranked."""
+    if row.rank is None:
+        return ""
+    return str(row.rank) if row.rank_to in {None, row.rank} else f"{row.rank}-{row.rank_to}"
+
+
+def _rounds(row: CellSummary) -> str:
+    """Return the number of rounds with a value, marked if the cell dropped out undecided."""
+    undecided = row.dropout is not None and row.dropout.reason is DropReason.OUT_OF_REACH
+    return f"{value_count(row)}{'*' if undecided else ''}"
+
+
+def repeated_table(rows: Sequence[RepeatedRate], runs: int) -> Table:
+    """Return a row per stack: its rate, and its rate over the mean of all stacks, each with its interval over runs."""
+    cells = [
+        (
+            row.cell,
+            estimate(row.requests_per_cpu_s),
+            bounds(row.requests_per_cpu_s),
+            estimate(row.relative, digits=3),
+            bounds(row.relative, digits=3),
+        )
+        for row in rows
+    ]
+    return plain_table(f"{runs} runs together", REPEATED, cells, left={"stack"})
+
+
+def repeated_notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -> Iterator[str]:
+    """Yield what the intervals mean, and which stacks are left out."""
+    yield (
+        "95 % over runs: Student's t on logarithms, where each run counts as one value; relative: over the "
+        "geometric mean of all stacks in the same run."
+    )
+    known = {row.cell for row in rows}
+    if missing := dict.fromkeys(row.cell for one in summaries for row in stack_rows(one) if row.cell not in known):
+        yield f"left out, since not every run has a valid number for them: {', '.join(missing)}."

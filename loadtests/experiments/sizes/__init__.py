@@ -1,0 +1,5 @@
+"""The bytes of libraries and images."""
+
+GROUP = "Measure"
+PLACE = 8
+COMMANDS = ("sizes",)

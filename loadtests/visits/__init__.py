@@ -1,1 +1,0 @@
-"""Measurements of one fresh subject: a server, a start, a pull, an image."""

@@ -1,0 +1,317 @@
+"""Sides name stacks or runs, unknown ones are refused, and stacks are loaded at once if the cores allow it."""
+
+import random
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from common.catalog.frameworks import FRAMEWORKS, frameworks
+from common.catalog.sizes import Runtime
+from common.errors import FailedError, UsageError
+from common.project import ROOT
+from common.records.run import CompareRun, Conformance, Design, Run
+from common.records.schema import Visit
+from common.records.summary import Decision, Interval, Pair
+from common.records.window import Window
+from loadtests.analysis import outcome
+from loadtests.campaign import store
+from loadtests.campaign.plan import PlannedVisit, parse_stopping, windows_of
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.compare.experiment import Compare, Side, both_candidates, compare_runs, slower_than_allowed
+from loadtests.experiments.loadtest.experiment import LoadTest
+from tests.support.records import cell, compare_run, load, run, window
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+ROUNDS, LOOKS = parse_stopping(rounds=None, looks=outcome.LOOKS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("falcON", ("falcon", None, None, None, None)),
+        ("fastapi+granian", ("fastapi", "granian", None, None, None)),
+        ("falcon@4.2.0", ("falcon", None, "4.2.0", None, None)),
+        ("falcon:alpine", ("falcon", None, None, "alpine", None)),
+        ("falcon:py3.12", ("falcon", None, None, None, "3.12")),
+        ("falcon@4.2.0+granian:slim-py3.12", ("falcon", "granian", "4.2.0", "slim", "3.12")),
+        ("falcon+granian@2.0.0:slim", ("falcon", "granian@2.0.0", None, "slim", None)),
+        ("falcon+granian@slim", ("falcon", "granian", None, "slim", None)),
+        ("falcon@4.2.0+granian@2.0.0", ("falcon", "granian@2.0.0", "4.2.0", None, None)),
+    ],
+)
+def test_a_stack_is_named_by_framework_server_version_image_and_python(
+    text: str, expected: tuple[str | None, ...]
+) -> None:
+    side = Side.parse(text, "A")
+    assert (side.framework, side.server, side.version, side.image, side.python) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flacon", "A=flacon is unknown. Did you mean falcon?"),
+        ("", r"A=\(empty\)"),
+        ("falcon:slimmer", "A=slimmer is unknown. Did you mean slim?"),
+        ("./nowhere", r"A=\./nowhere does not exist: must be FRAMEWORK"),
+        ("falcon@./nowhere", r"A=\./nowhere does not exist"),
+        ("falcon:py9", r"invalid A=\.\.\.py9: must be a version such as py3\.12"),
+        ("./tests", r"A=\./tests holds neither pyproject\.toml nor setup\.py"),
+        ("./" + "a" * 300, r"A=\./a+ does not exist"),
+        ("~nobody-of-this-name/x", r"A=~nobody-of-this-name/x does not exist"),
+        ("falcon:pythree", "A=pythree is unknown"),
+    ],
+)
+def test_what_is_unknown_is_named_with_what_is_accepted(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Side.parse(text, "A")
+
+
+CHECKED = cell("a+b", conformance=Conformance(passed=40, duration_s=1.0))
+
+
+def _run_of_one_round(folder: Path) -> RunFolder:
+    made = RunFolder.create(folder, run([CHECKED], rounds=1))
+    made.add(window("a+b", 1, load()))
+    return made
+
+
+def test_a_finished_run_is_found_by_its_folder(tmp_path: Path) -> None:
+    folder = _run_of_one_round(tmp_path)
+    assert Side.parse(str(tmp_path), "B").run == folder
+
+
+def test_a_finished_run_is_found_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    folder = _run_of_one_round(tmp_path / "20260102-loadtest-1")
+    assert Side.parse("20260102-loadtest-1", "B").run == folder
+
+
+def test_an_interrupted_run_is_refused_with_the_command_that_completes_it(tmp_path: Path) -> None:
+    """It has a summary as well, of the rounds that it made."""
+    made = run([CHECKED], rounds=2)
+    folder = RunFolder.create(tmp_path, made)
+    folder.add(window("a+b", 1, load()))
+    folder.finish(LoadTest(made).summarise(folder.visits()))
+    with pytest.raises(
+        UsageError, match=r"B=.* is not a finished load test: it was interrupted\. Run: make loadtest RESUME="
+    ):
+        Side.parse(str(tmp_path), "B")
+
+
+@pytest.mark.parametrize(
+    ("made", "command"),
+    [
+        (compare_run([cell("a+b")], design=Design.DUET), "make compare"),
+        (RunFolder(folder=ROOT / "tests" / "golden" / "startup").run(), "make startup"),
+    ],
+)
+def test_only_a_load_test_is_compared_with_another(tmp_path: Path, made: Run, command: str) -> None:
+    RunFolder.create(tmp_path, made)
+    with pytest.raises(UsageError, match=f"A=.* was written by {command}: must be a finished load test or a stack"):
+        Side.parse(str(tmp_path), "A")
+
+
+def test_a_run_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UsageError, match=r"run\.json is not a valid run"):
+        Side.parse(str(tmp_path), "A")
+
+
+@pytest.mark.parametrize(("where", "needs"), [("falcon", False), ("falcon:slim", True), ("falcon:py3.13", False)])
+def test_an_image_needs_docker(where: str, *, needs: bool) -> None:
+    assert Side.parse(where, "A").needs_docker() is needs
+
+
+def test_a_stack_against_itself_has_two_names() -> None:
+    side = Side.parse("raw_wsgi", "A")
+    assert [one.name for one in both_candidates(side, side, Runtime.PROCESS, "default")] == ["raw_wsgi", "raw_wsgi#2"]
+
+
+def test_a_folder_like_those_under_frameworks_is_a_framework_on_the_other_sides_server(tmp_path: Path) -> None:
+    folder = tmp_path / "raw_wsgi"
+    folder.mkdir()
+    for file in (FRAMEWORKS / "raw_wsgi").glob("*.*"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    a, b = Side.parse("raw_wsgi+gunicorn-sync", "A"), Side.parse(str(folder), "B")
+    ours, theirs = both_candidates(a, b, Runtime.PROCESS, "default")
+    assert theirs.stack.framework.folder == folder
+    assert theirs.stack.framework.name not in frameworks()
+    assert theirs.stack.server == ours.stack.server
+
+
+def test_a_python_is_found_by_its_version() -> None:
+    side = Side.parse(f"raw_wsgi:py{PYTHON}", "A")
+    assert side.candidate(side, Runtime.PROCESS, "default").interpreter is not None
+    missing = Side.parse("raw_wsgi:py3.2", "A")
+    with pytest.raises(UsageError, match=r"Python 3\.2 is not installed here"):
+        missing.candidate(missing, Runtime.PROCESS, "default")
+
+
+def test_several_servers_are_refused() -> None:
+    side = Side.parse("falcon", "A")
+    with pytest.raises(UsageError, match="A=falcon selects 7 stacks"):
+        side.candidate(side, Runtime.PROCESS, "all")
+
+
+def test_a_checkout_of_an_unknown_package_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "left-pad"\n')
+    side = Side.parse(str(tmp_path), "B")
+    with pytest.raises(UsageError, match="holds left-pad, which is not a framework here"):
+        side.candidate(Side.parse("falcon", "A"), Runtime.PROCESS, "default")
+
+
+def _compare(design: Design = Design.DUET, **changes: Any) -> Compare:  # noqa: ANN401 -- any field
+    fields: dict[str, Any] = {"rounds": ROUNDS, "looks": LOOKS.looks, "fewest_rounds": 5, "design": design}
+    return Compare(compare_run([cell("a"), cell("b")], sides=["falcon", "flask"], **fields | changes))
+
+
+def _visit(planned: PlannedVisit, slower: float = 0.1) -> Visit:
+    noise = random.Random(f"{planned.cell}/{planned.round}").uniform(0.99, 1.01)  # noqa: S311 -- not for secrets
+    requests = round(10_000 * noise * (1 - slower if planned.cell == "b" else 1))
+    return replace(window(planned.cell, planned.round, load(requests)), position=planned.position)
+
+
+def _completed(experiment: Compare, visits: Sequence[Visit] = ()) -> list[Visit]:
+    made = list(visits)
+    while batch := experiment.remaining(made).batch:
+        made += [_visit(one) for one in batch]
+    return made
+
+
+def test_a_duet_loads_both_at_once() -> None:
+    both = _compare().remaining([]).batch
+    assert [(one.kind, one.round) for one in both] == [(Window, 1), (Window, 1)]
+    assert {one.cell for one in both} == {"a", "b"}
+
+
+def test_an_alternation_loads_one_after_the_other() -> None:
+    assert len(_compare(Design.ALTERNATION).remaining([]).batch) == 1
+
+
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Design) -> None:
+    visits = _completed(_compare(design))
+    assert len(windows_of(visits)) == 2 * outcome.LOOKS[0]
+    summary = _compare(design).summarise(visits)
+    assert [pair.decision for pair in summary.pairs] == [Decision.DIFFERENT]
+    (sentence,) = _compare(design).conclusions(summary)
+    assert sentence.startswith("b is slower than a by ")
+
+
+@pytest.mark.parametrize(("limit", "message"), [(None, None), (0.2, None), (0.03, "b is slower by at least 9")])
+def test_a_comparison_fails_by_the_limit_in_its_manifest(limit: float | None, message: str | None) -> None:
+    """A comparison that is resumed therefore fails like one that was never interrupted."""
+    experiment = _compare(fail_if_slower=limit)
+    failure = experiment.failure(experiment.summarise(_completed(experiment)))
+    assert (failure is None) if message is None else str(failure).startswith(message)
+
+
+def test_a_comparison_interrupted_anywhere_continues_to_the_same_visits() -> None:
+    """A round with only one window on disk is repeated, since its servers shared their cores."""
+    experiment = _compare()
+    unbroken = _completed(experiment)
+    for made in range(len(unbroken)):
+        visits = unbroken[:made]
+        kept = visits[: len(visits) - experiment.half_made(visits)]
+        assert _completed(experiment, kept) == unbroken
+
+
+def test_only_a_duet_can_have_an_incomplete_round() -> None:
+    both = [window("a", 1, load()), window("b", 1, load())]
+    assert _compare().half_made([]) == 0
+    assert _compare().half_made(both) == 0
+    assert _compare().half_made([*both, window("b", 2, load())]) == 1
+    assert _compare(Design.ALTERNATION).half_made(both[:1]) == 0
+
+
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+def test_a_comparison_is_over_once_a_side_has_failed(design: Design) -> None:
+    """With nothing to compare it with, the other side is not measured until the budget is used up."""
+    experiment = _compare(design)
+    loads = {"a": load(), "b": load(failures={"wrong body": 3})}
+    visits = [window(name, number, loads[name]) for number in range(1, 6) for name in loads]
+    assert experiment.remaining(visits).completion_reason == "no two stacks can be compared after 5 rounds"
+    assert experiment.remaining(visits).batch == ()
+    assert experiment.half_made([*visits, window("a", 6, load())]) == 0
+
+
+def test_a_duet_gives_no_figures_of_the_stacks() -> None:
+    experiment = _compare()
+    assert list(experiment.figures(experiment.summarise(_completed(experiment)))) == []
+
+
+def test_a_resumed_comparison_serves_the_sides_as_the_user_named_them() -> None:
+    experiment = Compare(
+        compare_run([cell("falcon"), cell("flask+gunicorn-sync")], sides=["falcon", "flask+gunicorn-sync"])
+    )
+    subjects = experiment.subjects()
+    assert [one.stack.name for one in subjects.values()] == ["falcon+gunicorn-gthread", "flask+gunicorn-sync"]
+    assert subjects.keys() == {one.name for one in experiment.stacks()}
+
+
+def test_a_comparison_with_a_folder_of_ones_own_can_be_resumed() -> None:
+    cells = [cell("falcon"), cell("./my-app", framework="my-app-local")]
+    assert Compare(compare_run(cells, sides=["falcon", "./my-app"])).why_not_resumable is None
+
+
+def test_a_side_without_a_server_gets_the_one_that_was_asked_for() -> None:
+    experiment = Compare(
+        compare_run([cell("falcon"), cell("flask")], sides=["falcon", "flask"], server_asked="granian")
+    )
+    assert {one.stack.server.name for one in experiment.subjects().values()} == {"granian"}
+
+
+def test_a_comparison_without_recorded_sides_is_not_resumed() -> None:
+    made: CompareRun = compare_run([cell("a"), cell("b")], sides=[])
+    with pytest.raises(UsageError, match="does not record what A= and B= were"):
+        Compare(made).subjects()
+
+
+def _finished(folder: Path, name: str, requests: int, **changes: Any) -> RunFolder:  # noqa: ANN401 -- any field
+    made = run([cell("a+b"), cell(f"only+{name}")], id=name, **changes)
+    results = RunFolder.create(folder / name, made)
+    for number in range(1, 6):
+        results.add(window("a+b", number, load(requests + 10 * number), run_id=name))
+    return results
+
+
+def test_cells_common_to_two_finished_runs_are_compared(tmp_path: Path) -> None:
+    old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000)
+    (pair,), left_out = compare_runs(old, new, 0.05)
+    assert left_out == []
+    assert (pair.a, pair.b, pair.decision) == ("a+b of old", "a+b of new", Decision.DIFFERENT)
+    assert "a+b of new is slower than a+b of old by 10.0%" in outcome.sentence(pair, 0.05)
+    failure = slower_than_allowed([pair], 0.03)
+    assert isinstance(failure, FailedError)
+    assert re.search(r"is slower by at least 9\.\d%, more than FAIL_IF_SLOWER=3\.0% allows", str(failure))
+    assert slower_than_allowed([pair], 0.2) is None
+    assert slower_than_allowed([pair], None) is None
+    (same,), _ = compare_runs(old, old, 0.05)
+    assert same.decision is Decision.EQUIVALENT
+
+
+def test_the_slowest_of_several_pairs_is_named() -> None:
+    def slower(name: str, ratio: float) -> Pair:
+        interval = Interval(estimate=ratio, low=ratio, high=ratio, n=5)
+        return Pair(a="a", b=name, ratio=interval, p_value=0.0, decision=Decision.DIFFERENT)
+
+    pairs = [slower("x", 1 / 0.9), slower("y", 1 / 0.8), slower("z", 1.3**-1)]
+    assert str(slower_than_allowed(pairs, 0.05)).startswith("y is slower by at least 20.0%")
+
+
+def test_only_a_significant_slowdown_fails_the_command() -> None:
+    interval = Interval(estimate=1.5, low=0.5, high=4.0, n=5)
+    undecided = Pair(a="a", b="b", ratio=interval, p_value=0.5, decision=Decision.UNDECIDED)
+    assert slower_than_allowed([undecided], 0.05) is None
+    assert slower_than_allowed([], 0.05) is None
+
+
+def test_runs_made_under_different_conditions_are_refused(tmp_path: Path) -> None:
+    old, new = _finished(tmp_path, "old", 10_000), _finished(tmp_path, "new", 9_000, users=64)
+    with pytest.raises(UsageError, match="old has USERS=16, but run new has 64"):
+        compare_runs(old, new, 0.05)
