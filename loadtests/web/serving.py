@@ -128,7 +128,7 @@ class Desk:
     def _request(self, server_ended: Callable[[], str | None]) -> Wanted:
         while (wanted := self.board.asked()) is None or wanted.number <= self.shown.number:
             if (reason := self.locust.exit_reason()) is not None:
-                raise WebEndedError(f"Locust ended, and a test that was under way is lost: {reason}")
+                raise WebEndedError(f"Locust ended, and the running test is lost: {reason}")
             if (reason := server_ended()) is not None:
                 self.show(replace(self.shown, state=State.FAILED, message=f"the server ended: {reason}"))
                 raise FailedError(self.shown.message)
