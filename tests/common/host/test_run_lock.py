@@ -191,4 +191,4 @@ def test_without_a_run_everything_is_cleaned(tmp_path: Path) -> None:
 def test_make_clean_asks_for_the_machine_first() -> None:
     recipe = re.search(r"^clean:.*\n\t(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert recipe is not None
-    assert recipe[1].startswith("@python3 -B -m common.host.run_lock clean rm -rf ")
+    assert "python3 -B -m common.host.run_lock clean rm -rf " in recipe[1]
