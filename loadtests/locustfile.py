@@ -31,7 +31,8 @@ from loadtests.users.http_user import HostError, KeepAliveUser, destination
 from loadtests.users.loops import loop_of
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.options import TagError, keep_tagged, number_from, options_of, rate
-from loadtests.web.form import check_form, guard_web_ui, start_with_one_scenario
+from loadtests.web.form import check_form, start_with_one_scenario, web_ui_of
+from loadtests.web.guard import guard
 
 globals().update(user_classes())
 
@@ -105,7 +106,7 @@ def _prepare_web_ui(environment: Environment, *, is_ours: bool) -> None:
         check_form(environment, fields, partial(pages.bring_up, pages.open_live(environment)))
     else:
         check_form(environment, fields)
-    guard_web_ui(environment)
+    guard(web_ui_of(environment))
 
 
 def _measurement(environment: Environment, kind: type[ClosedLoop]) -> Callable[[window.WindowPlan], object]:

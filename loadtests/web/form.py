@@ -16,7 +16,6 @@ from loadtests.scenarios.locust_users import scenario_of
 from loadtests.timing.climbs import alone
 from loadtests.users.http_user import HostError, KeepAliveUser, destination, set_user_count
 from loadtests.users.options import options_of
-from loadtests.web.guard import guard
 
 Parse = Callable[[str], object]
 
@@ -33,7 +32,7 @@ def check_form(
     web_ui = web_ui_of(environment)
 
     def before() -> Response | None:
-        if request.method != "POST" or not request.path.endswith("/swarm"):
+        if request.endpoint != "locust.swarm" or request.method != "POST":
             return None
         names = request.form.getlist("user_classes")
         if not names and not web_ui.userclass_picker_is_active:
@@ -69,12 +68,6 @@ def app_of(environment: Environment) -> Flask:
     app = web_ui_of(environment).app
     assert app is not None
     return app
-
-
-def guard_web_ui(environment: Environment) -> None:
-    """Guard every route of the web UI, Locust's and ours, before any other hook."""
-    host = web_ui_of(environment).host
-    guard(app_of(environment), [host] if host else [])
 
 
 def start_with_one_scenario(environment: Environment) -> None:

@@ -1,6 +1,5 @@
 """The pages "per vCPU" and its reports beside Locust's own, and what they add to those."""
 
-import os
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,10 +17,9 @@ from loadtests.page.writing import report, style_file, templates
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.users.options import options_of
 from loadtests.web.form import app_of, fields_of, web_ui_of
-from loadtests.web.guard import require_login
 from loadtests.web.live import Live
 from loadtests.web.menu import fields, memory_shown, vcpus
-from loadtests.web.switchboard import PASSWORD_VARIABLE, Switchboard
+from loadtests.web.switchboard import Switchboard
 
 KEY = "per-vcpu"
 TITLE = "per vCPU"
@@ -34,12 +32,10 @@ TABLE = (
 
 def open_live(environment: Environment) -> Live:
     """Add the page, the tab and the checks to the web UI that ``make web`` started."""
-    web_ui, options = web_ui_of(environment), options_of(environment)
+    options = options_of(environment)
     live = Live(environment=environment, board=Switchboard(folder=Path(options.switchboard)), left_s=options.left_s)
     environment.host = live.board.offered().url or environment.host
     live.listen()
-    if web_ui.web_login:
-        require_login(web_ui, os.environ.get(PASSWORD_VARIABLE, ""))
     _add_routes(live)
     _add_tab(live)
     _add_fields(live)

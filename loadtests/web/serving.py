@@ -17,15 +17,14 @@ from common.host.cores import split_cores
 from common.host.folders import temporary_folder
 from common.host.network import HOST, WILDCARDS, check_port, free_port
 from common.host.readiness import responds, wait_until
-from common.host.supervisor import Program, supervised
-from common.project import ROOT
+from common.host.supervisor import Program
 from common.runtimes.candidates import Candidate, select_candidates, single_candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
 from loadtests.scenarios.base import USERS
 from loadtests.web.menu import menu_of
 from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Switchboard, Wanted
-from loadtests.windows.by_locust import LOCUST
+from loadtests.windows.by_locust import LOCUST, isolated_locust
 
 POLL_S = 0.1
 LEFT_S = 120.0
@@ -167,8 +166,7 @@ def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal,
             board = Switchboard(folder=folder)
             board.show(menu_of(candidate, runtime))
             line = [*LOCUST, f"--host=http://{HOST}", *where.options(folder, runtime, cores)]
-            environment = {**os.environ, PASSWORD_VARIABLE: password}
-            with supervised(line, cwd=ROOT, cores=cores, env=environment) as locust:
+            with isolated_locust(line, folder, cores=cores, more=_variables(password)) as locust:
                 login = f": user {USER}, password {password}" if where.is_public else ":"
                 desk = Desk(
                     board=board,
@@ -181,6 +179,12 @@ def open_web(candidate: Candidate, size: Size, where: WebUi, terminal: Terminal,
                 _serve_all(desk)
     except KeyboardInterrupt:
         terminal.say(f"{candidate.name} and Locust are down")
+
+
+def _variables(password: str) -> dict[str, str]:
+    """Return the variables that Locust, which writes the runs, needs to log in, and to find Docker and git as we do."""
+    docker = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
+    return {PASSWORD_VARIABLE: password, "GIT_CONFIG_GLOBAL": str(Path.home() / ".gitconfig"), **docker}
 
 
 def _announce(stack_url: str, where: WebUi, login: str, locust: Program, terminal: Terminal) -> None:

@@ -25,6 +25,7 @@ from loadtests.windows.tools import GeneratorError, wait_for_end
 
 LOCUST = (sys.executable, "-m", "locust", f"--locustfile={ROOT / 'loadtests' / 'locustfile.py'}")
 """The command line of Locust with our scenarios."""
+NOTHING_MORE: Mapping[str, str] = {}
 START_UP_S = 30.0
 """The time that Locust has to start, connect and stop."""
 STEP_OVERHEAD_S = 21.0
@@ -45,14 +46,14 @@ class Gate:
 
 
 def isolated_locust(
-    line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None
+    line: Sequence[str], folder: Path, *, cores: Sequence[int] | None = None, more: Mapping[str, str] = NOTHING_MORE
 ) -> AbstractContextManager[Program]:
     """Run a Locust command line in ``folder``, isolated from the user's Locust settings.
 
     Those are ``LOCUST_*`` variables, ``~/.locust.conf``, and ``locust.conf`` or ``pyproject.toml`` here. Since other
-    variables can change Python itself, it inherits no more of them than a server does.
+    variables can change Python itself, it inherits no more of them than a server does, and ``more``.
     """
-    environment = clean_environment() | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    environment = {**clean_environment(), **more} | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
     return supervised(line, cwd=folder, cores=cores, env=environment)
 
 

@@ -1,25 +1,204 @@
-"""Only this page's own requests, to its own name, may change anything; and programs that are no browsers."""
+"""Only this page's own requests, to its own name, and programs may use it, after the login: every route, every hook."""
 
+import re
 import socket
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from locust.argument_parser import get_parser
+from locust.env import Environment
+from werkzeug.datastructures import Headers
 
-from loadtests.web.guard import is_own, refusal
+from common.catalog.sizes import Runtime
+from common.errors import UsageError
+from loadtests.locustfile import prepare
+from loadtests.scenarios.locust_users import user_classes
+from loadtests.web.guard import PAGES, WITHOUT_LOGIN, guard, is_own, names_of, refusal
+from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Menu, Switchboard
 from tests.support.web import Web
 
 OWN = "127.0.0.1:8089"
+FOREIGN = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Host": "evil.example"},
+    {"Host": "evil.example:8089", "Origin": "http://evil.example:8089", "Sec-Fetch-Site": "same-origin"},
+    {"Referer": "http://evil.example/page", "Sec-Fetch-Mode": "no-cors"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+]
+"""Another site's script, form, rebound name, image, script element, neighbouring port and frame."""
+LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
-def refused(host: str = OWN, origin: str | None = None, referrer: str | None = None, site: str = "") -> bool:
-    return refusal(host=host, origin=origin, referrer=referrer, site=site, names=[]) is not None
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """The app of a web UI with all of our pages, and the requests that came past its guard."""
+
+    app: Flask
+    passed: list[str]
+
+    def client(self) -> FlaskClient:
+        """Return a browser without cookies."""
+        return self.app.test_client()
+
+    def routes(self) -> list[tuple[str, str, str]]:
+        """Return endpoint, method and a path of every route."""
+        rules = self.app.url_map.iter_rules()
+        found = [(rule.endpoint, method, str(rule)) for rule in rules for method in sorted(rule.methods or ())]
+        return [(endpoint, method, re.sub("<.+?>", "x", path)) for endpoint, method, path in found]
+
+    def ask(self, client: FlaskClient, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, str, Headers]:
+        """Send a request; return its status, body and headers."""
+        base = f"http://{OWN}"
+        answer = client.open(path, method=method, headers={"Host": OWN, **headers}, base_url=base)
+        return answer.status_code, answer.get_data(as_text=True), answer.headers
 
 
-@pytest.mark.parametrize("origin", [None, f"http://{OWN}", "http://127.0.0.1:8089"])
-def test_its_own_pages_and_programs_are_accepted(origin: str | None) -> None:
-    assert not refused(origin=origin)
-    assert not refused(host="localhost:8089", origin="http://localhost:8089")
-    assert not refused(host="[::1]:8089", origin="http://[::1]:8089", site="same-origin")
+def guarded(folder: Path, *options: str) -> Guarded:
+    """Return the app that ``make web`` serves, without serving it."""
+    Switchboard(folder=folder).show(Menu(runtime=Runtime.PROCESS, frameworks={}, cores=2))
+    parsed: Namespace = get_parser(default_config_files=[]).parse_args(
+        ["--host=http://127.0.0.1:9", f"--switchboard={folder}", "--web-host=127.0.0.1", *options]
+    )
+    environment = Environment(user_classes=list(user_classes().values()), parsed_options=parsed, host=parsed.host)
+    environment.create_local_runner()
+    web_ui = environment.create_web_ui(parsed.web_host, 8089, web_login=parsed.web_login, delayed_start=True)
+    prepare(environment)
+    app, passed = web_ui.app, list[str]()
+    assert app is not None
+    app.before_request_funcs[None].insert(1, lambda: passed.append(f"{request.method} {request.path}"))
+    return Guarded(app=app, passed=passed)
+
+
+@pytest.fixture(autouse=True)
+def _no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the tests' own arguments, which Locust would read again for its form."""
+    monkeypatch.setattr("sys.argv", ["locust"])
+
+
+@pytest.fixture
+def open_ui(tmp_path: Path) -> Guarded:
+    """A web UI on the loopback address."""
+    return guarded(tmp_path)
+
+
+@pytest.fixture
+def closed_ui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Guarded:
+    """A web UI with a login."""
+    monkeypatch.setenv(PASSWORD_VARIABLE, "a good password")
+    return guarded(tmp_path, "--web-login")
+
+
+def _log_in(ui: Guarded, client: FlaskClient, password: str) -> Headers:
+    form = {"username": USER, "password": password}
+    answer = client.post("/login_submit", data=form, headers={"Host": OWN}, base_url=f"http://{OWN}")
+    ui.passed.clear()
+    return answer.headers
+
+
+def test_the_routes_that_are_tried_are_all_that_there_are(open_ui: Guarded) -> None:
+    tried = {(method, path) for _, method, path in open_ui.routes()}
+    assert {("POST", "/swarm"), ("POST", "/stop"), ("GET", "/per-vcpu/data"), ("GET", "/assets/x")} <= tried
+    endpoints = {endpoint for endpoint, _, _ in open_ui.routes()}
+    assert endpoints >= PAGES
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_no_route_does_or_shows_anything_for_another_site(open_ui: Guarded, headers: dict[str, str]) -> None:
+    client = open_ui.client()
+    for _, method, path in [*open_ui.routes(), ("", "POST", "/nothing"), ("", "POST", "//swarm")]:
+        status, _, received = open_ui.ask(client, method, path, headers)
+        assert status == httpx.codes.FORBIDDEN, f"{method} {path}"
+        assert not [name for name, _ in received if name.startswith("Access-Control")], f"{method} {path}"
+    assert open_ui.passed == []
+
+
+def test_a_refusal_says_what_is_accepted(open_ui: Guarded) -> None:
+    _, text, _ = open_ui.ask(open_ui.client(), "POST", "/swarm", {"Host": "evil.example"})
+    assert "Host evil.example is not a name of this page. Accepted: 127.0.0.1, ::1, localhost." in text
+    _, text, _ = open_ui.ask(open_ui.client(), "POST", "/swarm", {"Origin": "http://evil.example"})
+    assert "http://evil.example may not use this page. Accepted: requests of its own and of programs." in text
+
+
+def test_no_route_does_or_shows_anything_without_the_login(closed_ui: Guarded) -> None:
+    client = closed_ui.client()
+    for endpoint, method, path in [*closed_ui.routes(), ("", "POST", "/nothing"), ("", "POST", "//swarm")]:
+        if endpoint in WITHOUT_LOGIN:
+            continue
+        status, text, received = closed_ui.ask(client, method, path, {})
+        if endpoint in PAGES and method in {"GET", "HEAD"}:
+            assert received["Location"].startswith("/login?next="), f"{method} {path}"
+        else:
+            assert status == httpx.codes.UNAUTHORIZED, f"{method} {path}"
+            assert method == "HEAD" or "needs a login. Log in at /login first." in text
+    assert closed_ui.passed == []
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "a good password "])
+def test_a_wrong_password_opens_nothing(closed_ui: Guarded, password: str) -> None:
+    client = closed_ui.client()
+    assert _log_in(closed_ui, client, password)["Location"] == "/login"
+    assert closed_ui.ask(client, "GET", "/per-vcpu/data", {})[0] == httpx.codes.UNAUTHORIZED
+
+
+def test_the_password_opens_every_route_to_the_page_itself(closed_ui: Guarded) -> None:
+    client = closed_ui.client()
+    cookie = _log_in(closed_ui, client, "a good password")["Set-Cookie"]
+    assert cookie.startswith("session-8089=")
+    assert {"HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
+    for headers in ({}, {"Origin": f"http://{OWN}", "Sec-Fetch-Site": "same-origin"}):
+        status, text, received = closed_ui.ask(client, "GET", "/per-vcpu/data", headers)
+        assert (status, "stack_state" in text) == (httpx.codes.OK, True)
+        assert not [name for name, _ in received if name.startswith("Access-Control")]
+        assert received["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert closed_ui.passed == ["GET /per-vcpu/data"] * 2
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_another_site_cannot_use_somebodys_login(closed_ui: Guarded, headers: dict[str, str]) -> None:
+    client = closed_ui.client()
+    _log_in(closed_ui, client, "a good password")
+    for _, method, path in closed_ui.routes():
+        assert closed_ui.ask(client, method, path, headers)[0] == httpx.codes.FORBIDDEN, f"{method} {path}"
+    assert closed_ui.passed == []
+
+
+def test_a_link_elsewhere_leads_to_pages_only(open_ui: Guarded) -> None:
+    client = open_ui.client()
+    for endpoint, method, path in open_ui.routes():
+        allowed = endpoint in PAGES and method in {"GET", "HEAD"}
+        status, _, _ = open_ui.ask(client, method, path, LINK | {"Referer": "http://elsewhere.example/"})
+        assert (status != httpx.codes.FORBIDDEN) is allowed, f"{method} {path}"
+
+
+def test_a_login_without_a_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    environment = Environment()
+    web_ui = environment.create_web_ui("127.0.0.1", 8089, web_login=True, delayed_start=True)
+    with pytest.raises(UsageError, match=f"--web-login needs a password. Set {PASSWORD_VARIABLE}, or leave"):
+        guard(web_ui)
+
+
+def refused(names: tuple[str, ...] = (), **headers: str) -> bool:
+    given = {"Host": OWN} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return refusal(Headers(given), names, is_page=False) is not None
+
+
+@pytest.mark.parametrize("origin", [f"http://{OWN}", "HTTP://127.0.0.1:8089"])
+def test_its_own_pages_and_programs_are_accepted(origin: str) -> None:
+    assert not refused()
+    assert not refused(Origin=origin)
+    assert not refused(Host="localhost:8089", Origin="http://localhost:8089")
+    assert not refused(Host="[::1]:8089", Origin="http://[::1]:8089", Sec_Fetch_Site="same-origin")
+    assert not refused(Referer=f"http://{OWN}/per-vcpu")
 
 
 @pytest.mark.parametrize(
@@ -27,37 +206,28 @@ def test_its_own_pages_and_programs_are_accepted(origin: str | None) -> None:
     ["http://evil.example", "null", "", "http://127.0.0.1:8090", "http://localhost:8089", f"http://{OWN}.evil.example"],
 )
 def test_a_foreign_origin_is_refused(origin: str) -> None:
-    assert refused(origin=origin)
+    assert refused(Origin=origin)
 
 
 @pytest.mark.parametrize("host", ["evil.example:8089", "", "127.0.0.1.evil.example", "192.0.2.1:8089", "[:::8089"])
 def test_a_foreign_or_missing_host_is_refused(host: str) -> None:
-    assert refused(host=host, origin=f"http://{host}")
-
-
-def test_a_browser_that_leaves_the_origin_out_is_refused_by_what_else_it_says() -> None:
-    assert refused(referrer="http://evil.example/page")
-    assert refused(site="cross-site")
-    assert not refused(referrer=f"http://{OWN}/per-vcpu")
+    assert refused(Host=host, Origin=f"http://{host}")
 
 
 def test_the_name_that_it_was_started_with_is_its_own() -> None:
-    assert is_own("bench.example:8089", ["bench.example"])
-    assert not is_own("other.example:8089", ["bench.example"])
-    assert is_own("192.0.2.1:8089", ["0.0.0.0"])  # noqa: S104 -- compared, not bound
-    assert not is_own("evil.example:8089", ["0.0.0.0"]), "an address cannot be rebound, a name can"  # noqa: S104
+    assert is_own("bench.example:8089", names_of("bench.example"))
+    assert not is_own("other.example:8089", names_of("bench.example"))
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}],
-)
-@pytest.mark.parametrize("path", ["/swarm", "/stop", "/stats/reset", "/user", "/nothing"])
-def test_every_route_that_changes_something_is_guarded(web: Web, path: str, headers: dict[str, str]) -> None:
-    answer = web.client.post(path, headers=headers, data={"user_count": 1, "spawn_rate": 1})
-    assert answer.status_code == 403
-    assert not answer.json()["success"]
-    assert web.users() == 0
+@pytest.mark.parametrize("everywhere", ["", "0.0.0.0", "::"])  # noqa: S104 -- compared, not bound
+def test_where_it_listens_everywhere_every_address_is_its_own(everywhere: str) -> None:
+    names = names_of(everywhere)
+    assert is_own("192.0.2.1:8089", names)
+    assert is_own(f"{socket.gethostname()}:8089", names)
+    assert not is_own("evil.example:8089", names), "an address cannot be rebound, a name can"
+    said = refusal(Headers({"Host": "evil.example"}), names, is_page=False)
+    assert said is not None
+    assert said.endswith("every IP address.")
 
 
 def test_a_request_without_a_host_is_refused(web: Web) -> None:
@@ -66,8 +236,10 @@ def test_a_request_without_a_host_is_refused(web: Web) -> None:
         assert connection.recv(4096).startswith(b"HTTP/1.1 403")
 
 
-def test_reading_is_not_refused(web: Web) -> None:
-    assert web.client.get("/", headers={"Origin": "http://evil.example"}).status_code == httpx.codes.OK
+def test_a_locust_of_ones_own_is_guarded_too(web: Web) -> None:
+    answer = web.client.post("/swarm", headers=FOREIGN[0], data={"user_count": 1, "spawn_rate": 1})
+    assert (answer.status_code, answer.json()["success"]) == (403, False)
+    assert web.users() == 0
 
 
 def test_its_own_requests_reach_the_route(web: Web) -> None:

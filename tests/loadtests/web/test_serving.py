@@ -162,3 +162,11 @@ def test_a_web_ui_that_others_can_reach_asks_for_a_password(tmp_path: Path, host
 )
 def test_the_address_of_a_web_ui_can_be_opened(host: str, url: str) -> None:
     assert WebUi(port=1, host=host).url == url
+
+
+def test_locusts_own_settings_do_not_reach_the_web_ui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that no Locust knows would end it."""
+    (tmp_path / ".locust.conf").write_text("no-such-option = 1\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOCUST_USERS", "not a number")
+    test_an_interrupt_takes_everything_down()
