@@ -47,7 +47,7 @@ def number_from(low: float, high: float) -> Callable[[str], float]:
 
     def number(text: str) -> float:
         try:
-            value = float(text)
+            value = float(text.replace("_", "x"))  # which float takes for a separator
         except ValueError:
             value = -1.0
         if not low <= value <= high:
@@ -55,6 +55,17 @@ def number_from(low: float, high: float) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def whole_from(low: int, high: int) -> Callable[[str], int]:
+    """Return an option type: a whole number within these bounds, in digits."""
+
+    def whole(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"invalid value {text}: must be a whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return whole
 
 
 rate = number_from(LOWEST_RPS, MOST_RPS)

@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import Flask, Response, jsonify, request
 from locust import User
+from locust.argument_parser import timespan, ui_extra_args_dict
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 from locust.web import WebUI
@@ -15,13 +16,21 @@ from loadtests.scenarios.base import Scenario
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.timing.climbs import alone
 from loadtests.users.http_user import HostError, KeepAliveUser, destination, set_user_count
-from loadtests.users.options import options_of
+from loadtests.users.options import number_from, options_of, whole_from
 
 Parse = Callable[[str], object]
+LOAD_FIELDS: dict[str, Parse] = {
+    "user_count": whole_from(1, 10_000),
+    "spawn_rate": number_from(0.001, 1_000_000),
+    "run_time": timespan,
+}
+"""The parsers of the fields of every scenario."""
+LOCUSTS_FIELDS = frozenset({*LOAD_FIELDS, "host", "user_classes", "shape_class", "profile"})
+STACK_FIELDS = frozenset({"framework", "server", "image", "vcpu", "memory"})
 
 
 def check_form(
-    environment: Environment, fields: Mapping[str, Parse], bring_up: Callable[[], str | None] = lambda: None
+    environment: Environment, fields: dict[str, Parse], bring_up: Callable[[], str | None] = lambda: None
 ) -> None:
     """Refuse the form, with the reason next to its button, if a field or the choice of classes is invalid.
 
@@ -37,7 +46,10 @@ def check_form(
         names = request.form.getlist("user_classes")
         if not names and not web_ui.userclass_picker_is_active:
             names = scenario_class(environment, request.form)
-        reason = refusal(environment, request.form, fields, names) or bring_up()
+        reason = refusal(environment, request.form, fields | LOAD_FIELDS, names)
+        if reason is None:
+            _leave_out_untaken(environment, fields, names)
+            reason = bring_up()
         if reason is not None:
             return jsonify({"success": False, "message": reason, "host": environment.host})
         if (classes := _chosen(environment, names)) != environment.user_classes:
@@ -92,7 +104,8 @@ def refusal(
     """Return why the form is refused; ``None`` if it is valid."""
     try:
         classes = _chosen(environment, names)
-        taken = {name for one in classes for name in fields_of(scenario_of(one))}
+        _refuse_unknown(environment, form)
+        taken = _taken(classes)
         for name, parse in fields.items():
             if form.get(name) and name in taken:
                 _parse(name, parse, form[name])
@@ -102,6 +115,26 @@ def refusal(
     except (UsageError, HostError) as error:
         return str(error)
     return None
+
+
+def _refuse_unknown(environment: Environment, form: Mapping[str, str]) -> None:
+    """Raise ``UsageError`` if the form has other fields than Locust shows: it would set any option of its own."""
+    known = LOCUSTS_FIELDS | set(ui_extra_args_dict())
+    known |= STACK_FIELDS if options_of(environment).switchboard else frozenset()
+    if unknown := sorted(set(form) - known):
+        raise UsageError(f"{unknown[0]} is not a field of this form. Accepted: {', '.join(sorted(known))}.")
+
+
+def _taken(classes: Sequence[type[User]]) -> set[str]:
+    return {name for one in classes for name in fields_of(scenario_of(one))} | set(LOAD_FIELDS)
+
+
+def _leave_out_untaken(environment: Environment, fields: Mapping[str, Parse], names: Sequence[str]) -> None:
+    """Leave out of the form what the scenario does not take, and numbers left empty, which Locust would convert."""
+    out = set(fields) - _taken(_chosen(environment, names))
+    out |= {name for name in ("rate", "delay_ms") if not request.form.get(name)}
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in out]
+    request.form = type(request.form)(kept)
 
 
 def fields_of(scenario: type[Scenario]) -> set[str]:
