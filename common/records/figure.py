@@ -64,10 +64,23 @@ class Figure(Struct, frozen=True, kw_only=True):
     machine: Annotated[str, says("Digest of the machine's processor, cores and memory.")]
     version: Annotated[str | None, says("The framework's version; null for a floor.")] = None
     lock_sha256: Annotated[str, says("SHA-256 digest of the framework's lock.")]
+    series: Annotated[
+        str | None, says("Digest of what its run shares with runs that repeat it; null if nothing is pooled.")
+    ] = None
+    pooled: Annotated[
+        list[str], says("Ids of the runs that the value is over, each counting as one; empty if it is of one run.")
+    ] = []
 
 
 def figure(
-    run: Run, cell: Cell, metric: Metric, value: Interval, verdict: Verdict, *, conditions: Conditions | None = None
+    run: Run,
+    cell: Cell,
+    metric: Metric,
+    value: Interval,
+    verdict: Verdict,
+    *,
+    conditions: Conditions | None = None,
+    series: str | None = None,
 ) -> Figure:
     """Return one figure that a run gives for one of its stacks."""
     return Figure(
@@ -81,6 +94,7 @@ def figure(
         machine=machine_digest(run.machine),
         version=cell.version,
         lock_sha256=cell.lock_sha256,
+        series=series,
     )
 
 

@@ -1,4 +1,4 @@
-"""Compares two finished runs cell by cell, unpaired since they share no round, and joins repeated runs. Pure."""
+"""Compares two finished runs cell by cell, unpaired since they share no round. Pure."""
 
 import dataclasses
 import math
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import structs
 from scipy.special import stdtr
 
 from common.errors import UsageError
@@ -16,8 +16,8 @@ from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.comparison import ALPHA, decision
 from loadtests.analysis.values import by_cell, values_of
-from loadtests.analysis.verdicts import is_sound, is_valid, sentences
-from loadtests.statistics.intervals import geometric, holm, log_interval, student_t
+from loadtests.analysis.verdicts import is_sound, sentences
+from loadtests.statistics.intervals import geometric, holm, student_t
 
 MACHINE = (
     "cpu_model", "cpu_identity", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo",
@@ -117,46 +117,6 @@ def _fault(row: CellSummary, rounds: int) -> dict[str, str]:
     return {Verdict.TOO_FEW_ROUNDS: f"{counted(rounds, 'round')}; {FEWEST_TO_TEST} are the fewest to compare runs by."}
 
 
-class RepeatedRate(Struct, frozen=True, kw_only=True):
-    """The results of several runs for one stack. In its intervals each run counts as one value."""
-
-    cell: str
-    requests_per_cpu_s: Interval
-    relative: Interval
-    """The same over the geometric mean of all stacks of its run."""
-
-
-def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
-    """Return the rates of stacks over repeated runs, the fastest first, without those that lack a valid one in any run.
-
-    Builds, boots and hours vary too, and no interval of a single run knows of that.
-    """
-    rates = [
-        {
-            row.cell: row.requests_per_cpu_s.estimate
-            for row in stack_rows(summary)
-            if row.requests_per_cpu_s is not None and is_valid(row.verdict)
-        }
-        for summary in summaries
-    ]
-    common = [cell for cell in rates[0] if all(cell in run for run in rates)]
-    level = [math.exp(sum(math.log(run[cell]) for cell in common) / len(common)) if common else 1.0 for run in rates]
-    found = []
-    for cell in common:
-        absolute = log_interval([run[cell] for run in rates])
-        relative = log_interval([run[cell] / mean for run, mean in zip(rates, level, strict=True)])
-        assert absolute is not None
-        assert relative is not None
-        found.append(RepeatedRate(cell=cell, requests_per_cpu_s=absolute, relative=relative))
-    return sorted(found, key=lambda row: -row.requests_per_cpu_s.estimate)
-
-
-def stack_rows(summary: Summary) -> list[CellSummary]:
-    """Return the rows of a summary without those of controls, which each run chooses by its seed."""
-    copies = {pair.b for pair in summary.controls.same} if summary.controls is not None else set[str]()
-    return [row for row in summary.cells if row.cell not in copies]
-
-
 def welch(
     a: Sequence[float], b: Sequence[float], band: float, *, correlation: float = CARRY_OVER
 ) -> tuple[Interval, float, float]:
@@ -190,7 +150,7 @@ def inflation(count: int, correlation: float) -> float:
 
 
 def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
-    first, second = _conditions(a), _conditions(b)
+    first, second = conditions_of(a), conditions_of(b)
     if first.pop("requests") != second.pop("requests"):
         raise UsageError(
             f"runs {a.id} and {b.id} sent different requests of PATHS=. Compare runs made in the same way."
@@ -211,7 +171,7 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
             )
 
 
-def _conditions(run: LoadRun) -> dict[str, object]:
+def conditions_of(run: LoadRun) -> dict[str, object]:
     """Return what two runs must have in common, so that a difference is not one of how they were measured.
 
     What a user sets comes before what follows from it, such as the length of a slice from the vCPUs. The number of

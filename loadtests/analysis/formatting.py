@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from common.records.figure import Figure
 from common.records.run import Cell
 from common.records.summary import Interval
 from common.words import counted
@@ -60,6 +61,16 @@ def number(value: float | None, *, scale: float = 1.0, digits: int = 0) -> str:
 def share(value: float | None) -> str:
     """Return a share as per cent."""
     return MISSING if value is None else f"{value:.0%}"
+
+
+def over_what(figures: Iterable[Figure]) -> str:
+    """Return what the intervals of rates are over: fresh servers of single runs, or runs that repeat each other."""
+    counts = sorted({len(one.pooled) or 1 for one in figures})
+    servers = "over the fresh servers of a run"
+    if counts in ([], [1]):
+        return servers
+    runs = f"over {' or '.join(f'{count}' for count in counts if count > 1)} runs, each of which counts as one value"
+    return runs if counts[0] > 1 else f"{runs}; of a stack measured in one run, {servers}"
 
 
 def discarded_notes(discarded: int) -> list[str]:

@@ -14,7 +14,7 @@ from common.records.figure import Figure, Metric, Subject
 from common.records.run import Machine
 from common.records.summary import Interval
 from common.words import first_names
-from loadtests.analysis.formatting import MISSING, estimate, limits, number, plain_table
+from loadtests.analysis.formatting import MISSING, estimate, limits, number, over_what, plain_table
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
 
 DEFAULT_UTILISATION = 0.5
@@ -205,6 +205,8 @@ def bill_notes(bill: Bill, prices: Prices, machine: Machine, latency_command: st
         f"rates were measured on {machine.cpu_model} ({machine.architecture or 'architecture unknown'}), not on a "
         "cloud's processor; other sizes are modelled as vCPUs x req/s per vCPU."
     )
+    if rates := [row.rate for row in bill.rows]:
+        yield f"95 % interval: {over_what(rates)}."
     yield "task: the cheapest size for a million requests that holds the stack. $/idle month: one such task, waiting."
     if others := [offer.name for offer in prices.compute if offer.architecture != machine.architecture]:
         yield f"{', '.join(others)}: another architecture than the one measured on."

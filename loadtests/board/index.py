@@ -20,7 +20,7 @@ from common.records.figure import Figure, Subject, machine_digest
 from common.records.run import Run
 from common.records.schema import decoder
 from common.runtimes.candidates import Candidate
-from loadtests.analysis.verdicts import is_valid
+from loadtests.analysis.together import newest_figures
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 
@@ -42,23 +42,11 @@ CREATE TABLE runs (folder TEXT PRIMARY KEY, signature TEXT NOT NULL, problem TEX
 CREATE TABLE figures (
   folder TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
   machine TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  metric TEXT NOT NULL,
-  conditions TEXT NOT NULL,
-  valid INTEGER NOT NULL,
-  measured_at TEXT NOT NULL,
   figure BLOB NOT NULL
 );
-CREATE INDEX by_subject ON figures (machine, subject, metric, conditions, measured_at);
+CREATE INDEX by_machine ON figures (machine, folder);
 """
-NEWEST = """
-SELECT figure FROM (
-  SELECT figure, row_number() OVER (
-    PARTITION BY machine, subject, metric, conditions ORDER BY measured_at DESC, folder DESC
-  ) AS place
-  FROM figures WHERE valid AND machine = :machine
-) WHERE place = 1
-"""
+OF_MACHINE = "SELECT figure FROM figures WHERE machine = :machine ORDER BY folder"
 
 ExperimentOf = Callable[[Run], Experiment[Any, Any]]
 
@@ -75,8 +63,9 @@ class FigureIndex:
         self._results = results
 
     def all_newest(self, *, machine: str) -> list[Figure]:
-        """Return the newest valid figure of every stack, metric and conditions on a machine."""
-        return [decoder(Figure).decode(figure) for (figure,) in self._ask(NEWEST, {"machine": machine})]
+        """Return the newest valid figure of every stack, metric and conditions on a machine, over runs it repeats."""
+        found = self._ask(OF_MACHINE, {"machine": machine})
+        return newest_figures(decoder(Figure).decode(figure) for (figure,) in found)
 
     def problems(self) -> dict[str, str]:
         """Return why runs cannot be read, by folder."""
@@ -128,20 +117,7 @@ class FigureIndex:
             problem = str(error)
         database.execute("INSERT INTO runs VALUES (?, ?, ?)", (name, signature, problem))
         database.executemany(
-            "INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    name,
-                    one.machine,
-                    _key(one.subject),
-                    one.metric,
-                    _key(one.conditions),
-                    is_valid(one.verdict),
-                    one.measured_at.isoformat(),
-                    msgspec.json.encode(one),
-                )
-                for one in figures
-            ],
+            "INSERT INTO figures VALUES (?, ?, ?)", [(name, one.machine, msgspec.json.encode(one)) for one in figures]
         )
 
 
@@ -173,10 +149,6 @@ def _signature(folder: Path) -> str:
     except OSError as error:  # a file that was just removed, or a link to nowhere
         return str(error)
     return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in files if name != "summary.json")
-
-
-def _key(record: msgspec.Struct) -> str:
-    return msgspec.json.encode(record, order="sorted").decode()
 
 
 def known_figures(index: FigureIndex) -> list[Figure]:

@@ -12,7 +12,17 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import can_run_several, usual_python
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
-from loadtests.analysis.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, estimate, number, plain_table
+from loadtests.analysis.formatting import (
+    BYTES_PER_MB,
+    MB,
+    MISSING,
+    MS_PER_S,
+    US_PER_S,
+    estimate,
+    number,
+    over_what,
+    plain_table,
+)
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes, newest
 from loadtests.board.prices import per_million
 
@@ -143,6 +153,8 @@ def rows_notes(
     if dates:
         when = f"on {dates[0]}" if dates[0] == dates[-1] else f"from {dates[0]} to {dates[-1]}"
         yield f"the newest valid figure of each kind on this machine, measured {when}."
+        if rates := [row.rate for row in rows if row.rate is not None]:
+            yield f"req/s per vCPU: {over_what(rates)}."
         yield "image: compressed layers. start: warm, to the first response. limit: the smallest that suffices."
         yield f"$/million: by {prices.compute[0].name}, {prices.compute[0].as_of}, at 50 % of capacity."
     if any(row.is_outdated(figure) for row, figure in figures):

@@ -24,7 +24,8 @@ from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
-from loadtests.board.publication import PUBLISHED, publish_runs, unreadable
+from loadtests.board.publication import PUBLISHED, publish_runs
+from loadtests.board.published import unreadable
 from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.documentation import DOCUMENTATION, SCHEMAS, documentation, schemas
@@ -128,8 +129,8 @@ def publish(
     """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
     terminal = Terminal()
     files = publish_runs(run)
-    newest = published_runs(PUBLISHED, load_prices())[0]
-    for file in [*files, *write_pictures(newest.page, PICTURES)]:
+    first = published_runs(PUBLISHED, load_prices())[0]
+    for file in [*files, *write_pictures(first.page, PICTURES)]:
         terminal.results.print(f"wrote {file}", soft_wrap=True)
     for problem in unreadable(PUBLISHED):
         terminal.say(f"left out of the pages: {problem}")

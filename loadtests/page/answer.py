@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from common.records.summary import Controls, Decision, Pair
+from common.records.summary import Controls, Decision, Pair, Verdict
 from common.words import counted
 from loadtests.analysis.comparison import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
@@ -38,18 +38,18 @@ def answer(page: Page) -> list[Paragraph]:
         Paragraph(question=f"Who leads{test.under}, and by how much?", sentences=[*_leaders(page, test)]),
         Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
-        Paragraph(question="Can this run be trusted?", sentences=[*_trust(test)]),
+        Paragraph(question=f"Can {test.these} be trusted?", sentences=[*_trust(test)]),
     ]
     return [one for one in found if one.sentences]
 
 
 def who_leads(page: Page) -> str:
-    """Return the one sentence about which frameworks lead, or about why that is not known."""
+    """Return the one sentence about which frameworks lead, or about why that is not known; and which may be faster."""
     if page.test is None:
         return NO_LOAD_TEST
     ranked = _ranked(page)
     said = (*_unranked(ranked, page.test), *_first_frameworks(ranked, page.test), *_first_floors(ranked, page.test))
-    return said[0]
+    return " ".join([said[0], *_beyond_the_generator(page, page.test)])
 
 
 def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
@@ -57,6 +57,7 @@ def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
     yield from _unranked(ranked, test)
     yield from _first_floors(ranked, test)
     yield from _first_frameworks(ranked, test)
+    yield from _beyond_the_generator(page, test)
     yield from _leads(ranked, test)
 
 
@@ -85,7 +86,18 @@ def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[st
     if len(leaders) == 1:
         yield f"{_names(leaders)} leads the frameworks{test.under}."
     elif leaders:
-        yield f"{_names(leaders)} lead the frameworks{test.under}, and this run cannot tell which of them is first."
+        yield f"{_names(leaders)} lead the frameworks{test.under}, and {test.these} cannot tell which of them is first."
+
+
+def _beyond_the_generator(page: Page, test: LoadTest) -> Iterator[str]:
+    """Yield which stacks are not ranked because the load generator was their limit: they may be the fastest."""
+    for row in page.rows:
+        if row.cell and row.verdict is Verdict.GENERATOR_BOUND and (rate := row.seen_rate) is not None:
+            seen = f"{rate.estimate:,.0f} req/s per vCPU"
+            yield (
+                f"{row.subject.name} is not ranked, since the load generator was its limit at {seen}{test.under}: its "
+                "own rate may be higher."
+            )
 
 
 def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:

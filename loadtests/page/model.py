@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
@@ -54,8 +56,10 @@ class StackRow:
     verdict: Verdict | None = None
     """That of the load test that ranks, else of the newest one; ``None`` where no load test holds the stack."""
     doubts: Mapping[str, str]
+    seen_rate: Interval | None = None
+    """Requests per CPU-second in the load test that gives its verdict, valid or not."""
     doubtful_rate: Interval | None = None
-    """Requests per CPU-second that the doubts are about, where no valid ones are known."""
+    """The same if the doubts are about it, where no valid ones are known."""
     floor: bool = False
     """Whether it is a server without a framework."""
     best_server: bool = False
@@ -128,7 +132,6 @@ class _Decided:
     row: CellSummary
     rate: Figure | None
     """``None`` where it is not of the scenario that the page's rates are of."""
-    over_floor_s: Interval | None
     rank: RankRange | None
 
 
@@ -139,13 +142,12 @@ def _decisions(sources: Sources) -> dict[Subject, _Decided]:
     """
     ranking = sources.ranking
     tests = [one for one in sources.load_tests if ranking is not None and one.scenario == ranking.scenario]
-    tests.sort(key=lambda one: (one is ranking, one.run.started_at))
+    tests.sort(key=lambda one: (one is ranking, one.newest_at))
     return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is ranking)}
 
 
 def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
     rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary) if ranks else {}
-    over_floor_s = test.costs_over_floor
     for cell in test.run.cells:
         if cell.control_of is None and cell.name in rows:
             yield (
@@ -155,7 +157,6 @@ def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Deci
                     vcpu=test.run.setup.size.vcpu,
                     row=rows[cell.name],
                     rate=_rate_in(test, cell, rows[cell.name]),
-                    over_floor_s=over_floor_s.get(cell.name),
                     rank=ranges.get(cell.name),
                 ),
             )
@@ -164,7 +165,8 @@ def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Deci
 def _rate_in(test: LoadTest, cell: Cell, row: CellSummary) -> Figure | None:
     if not test.gives_rates or row.requests_per_cpu_s is None:
         return None
-    return figure(test.run, cell, Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s, row.verdict)
+    found = figure(test.run, cell, Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s, row.verdict)
+    return found if len(test.ids) == 1 else structs.replace(found, pooled=list(test.ids))
 
 
 def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
@@ -184,6 +186,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> St
         cell=decided.cell if decided else "",
         verdict=decided.row.verdict if decided else None,
         doubts=decided.row.doubts if decided else {},
+        seen_rate=None if rate is None else rate.value,
         doubtful_rate=rate.value if rate is not None and row.rate is None else None,
         floor=cell.is_floor,
     )
@@ -191,7 +194,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> St
 
 def _own(decided: _Decided) -> tuple[Interval | None, Interval | None]:
     """Return the cost over the floor in microseconds and the 99th percentile in a closed loop, which no store has."""
-    over_s = decided.over_floor_s
+    over_s = decided.row.over_floor_s
     return None if over_s is None else scaled(over_s, US_PER_S), decided.row.p99_s
 
 

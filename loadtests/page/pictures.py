@@ -58,7 +58,7 @@ def alone(plot: Plot, page: Page) -> str:
     """Return a plot as a file of its own: with a title, its date and machine, a key and its style."""
     width, height = (int(size) for size in re.findall(r' (?:width|height)="(\d+)"', str(plot.svg))[:2])
     run = page.sources.runs[0].run
-    about = f"{run.machine.cpu_model}, {run.machine.cores} cores, {run.started_at:%Y-%m-%d}"
+    about = f"{run.machine.cpu_model}, {run.machine.cores} cores, {run.started_at:%Y-%m-%d}{_count(page)}"
     dark = f"@media (prefers-color-scheme: dark) {{ .plot {{ {style_file('dark.css')} }} }}"
     keys = "".join(
         dot(18 + KEY_PX * number, 42, f"dot {kind}", radius=5) + text(30 + KEY_PX * number, 46, meaning)
@@ -71,6 +71,11 @@ def alone(plot: Plot, page: Page) -> str:
         + str(plot.svg).replace("<svg ", f'<svg y="{HEAD_PX}" ', 1)
     )
     return picture(width, height + HEAD_PX, plot.title, plot.caption, body) + "\n"
+
+
+def _count(page: Page) -> str:
+    count = len(page.sources.runs)
+    return f", {count} runs" if count > 1 else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from common.records.summary import Interval
 from common.words import counted
-from loadtests.analysis.formatting import MISSING, US_PER_S, limits
+from loadtests.analysis.formatting import MISSING, US_PER_S, limits, over_what
 from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow
@@ -37,8 +37,8 @@ def rates(page: Page) -> Plot | None:
     """Plot requests per second per vCPU."""
     return _by_column(
         page, "rate", "Requests per second per vCPU",
-        "A dot is the estimate, its line the 95 % interval over fresh servers. The axis is logarithmic: equal "
-        "distances are equal ratios.",
+        "A dot is the estimate, its line the 95 % interval {over}. The axis is logarithmic: equal distances are equal "
+        "ratios.",
     )  # fmt: skip
 
 
@@ -64,6 +64,7 @@ def busy_response_times(page: Page) -> Plot | None:
 
 
 def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
+    """Plot a column; ``{over}`` in the caption is what its intervals are over."""
     column, known = BY_KEY[key], [row for row in page.rows if key in row.values]
     if not known:
         return None
@@ -73,7 +74,7 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
     return Plot(
         id=key,
         title=title,
-        caption=caption + cut(len(known), MOST),
+        caption=caption.format(over=over_what(row.figures[key] for row in known)) + cut(len(known), MOST),
         svg=dots(title, _spoken(marks, column.text), marks, axis),
         headings=("stack", column.heading, "95 % interval"),
         rows=[(label(row, page), column.text(row.values[key].estimate), limits(row.values[key], column.text))

@@ -50,7 +50,7 @@ def latencies(page: Page) -> Plot | None:
         id="latencies",
         title=title,
         caption="The share of responses that came within a time, under arrivals at half of each stack's own capacity. "
-        "Where the quota throttled the server, the legend says for how much of the time."
+        f"Where the quota throttled the server, the legend says for how much of the time.{_of(source)}"
         + cut(len(rows), MOST_CURVES),
         svg=curves(
             title, f"{counted(len(series), 'curve')}.", series,
@@ -64,6 +64,11 @@ def latencies(page: Page) -> Plot | None:
             for row in rows
         ],
     )  # fmt: skip
+
+
+def _of(source: Source | None) -> str:
+    """Return the sentence that names the run that a plot is of."""
+    return f" Of run {source.run.id}." if source else ""
 
 
 def _half_load(source: Source) -> list[TrafficRow]:
@@ -108,7 +113,7 @@ def starts(page: Page) -> Plot | None:
         id="starts",
         title=title,
         caption="create and start: the engine's calls. bind: until a socket listens. answer: until the first response. "
-        "Means over fresh servers." + cut(len(rows), MOST),
+        f"Means over fresh servers.{_of(source)}" + cut(len(rows), MOST),
         svg=bars(title, f"{counted(len(drawn), 'start')}.", drawn, Axis(label="seconds"), replay=True),
         headings=("stack", *(f"{phase} s" for phase in PHASES), "whole start s (95 % interval)"),
         rows=[
@@ -137,6 +142,7 @@ def climbs(page: Page) -> Plot | None:
         id="climbs",
         title=title,
         caption="Correct responses a second at each step of the load, up to the step that broke the objective."
+        + _of(source)
         + cut(len(steps), MOST_CURVES),
         svg=curves(title, f"{counted(len(series), 'stack')}.", series, Axis(label="target of the step"),
                    Axis(label="req/s", zero=True)),
@@ -175,7 +181,7 @@ def worker_counts(page: Page) -> Plot | None:
     return Plot(
         id="workers",
         title=title,
-        caption=f"Capacity relative to the recommended number of workers, which is {best}.",
+        caption=f"Capacity relative to the recommended number of workers, which is {best}.{_of(source)}",
         svg=dots(title, best, marks, Axis(label="ratio to the recommended number of workers", zero=True)),
         headings=("size and workers", "ratio", "95 % interval"),
         rows=[(name, estimate(one, digits=3), bounds(one, digits=3)) for name, one in ratios.items()],

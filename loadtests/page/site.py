@@ -1,7 +1,7 @@
-"""The published runs as pages, and as a static site: index, newest run, history, one page a stack, short results.
+"""The published runs as pages, and as a static site: index, all runs, one page a stack, short results.
 
-Figures of different runs are never joined here. All links are relative. The short results, which people and programs
-can quote, are ``results.md`` and ``results.json``.
+Figures of different runs are joined only if the runs repeat each other. All links are relative. The short results,
+which people and programs can quote, are ``results.md`` and ``results.json``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from common.records.run import LoadRun
 from common.records.schema import SCHEMA_VERSION
 from common.tables import markdown_table
 from loadtests.analysis.formatting import MISSING
-from loadtests.board.publication import precedence
+from loadtests.board.published import published_folders
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.report import title, warnings
 from loadtests.page.answer import answer, who_leads
@@ -42,12 +42,25 @@ LEFT = frozenset({"stack", "version"})
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRun:
-    """A published load test and its page."""
+    """A published load test, or several that repeat each other, and its page."""
 
     name: str
-    """Name of its folder, as ``hello-docker``."""
-    run: LoadRun
+    """Name of its page and, without a number, of its folder, as ``hello-docker``."""
     page: Page
+    parts: "Sequence[PublishedRun]" = ()
+    """Each of several runs by itself, the first one first."""
+
+    @property
+    def run(self) -> LoadRun:
+        """The manifest of the first run."""
+        run = self.page.sources.runs[-1].run
+        assert isinstance(run, LoadRun)
+        return run
+
+    @property
+    def title(self) -> str:
+        """What was measured, in one line, and in how many runs if in several."""
+        return title(self.run) + (f"; {len(self.parts)} runs together" if self.parts else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +74,40 @@ class StackPage:
 
 
 def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
-    """Return every published run that can be read; ``UsageError`` if there is none. They come by their precedence."""
-    found = []
-    for file in sorted(published.glob("*/run.json")):
-        with suppress(UsageError):
-            found.append(_read(RunFolder(folder=file.parent), prices))
+    """Return the published runs that can be read, repeated ones as one; ``UsageError`` if there are none.
+
+    They come by their precedence.
+    """
+    series = {name: [*_read(folders)] for name, folders in published_folders(published).items()}
+    found = [_published(name, sources, prices) for name, sources in series.items() if sources]
     if not found:
         raise UsageError(f"{published} holds no run. Run: make publish")
-    return sorted(found, key=lambda one: precedence(one.name, one.run), reverse=True)
+    return found
 
 
-def _read(folder: RunFolder, prices: Prices) -> PublishedRun:
-    source = Source.read(folder)
-    assert isinstance(source.run, LoadRun)
-    return PublishedRun(name=folder.folder.name, run=source.run, page=make_page(Sources(runs=(source,)), prices))
+def _read(folders: Sequence[RunFolder]) -> Iterator[Source]:
+    for folder in folders:
+        with suppress(UsageError):
+            yield Source.read(folder)
+
+
+def _published(name: str, sources: Sequence[Source], prices: Prices) -> PublishedRun:
+    together = Sources(runs=sorted(sources, key=lambda one: one.run.started_at, reverse=True))
+    parts = [
+        PublishedRun(name=f"{name}-run-{number}", page=make_page(Sources(runs=(source,)), prices))
+        for number, source in enumerate(sources, 1)
+    ]
+    return PublishedRun(name=name, page=make_page(together, prices), parts=parts if len(parts) > 1 else ())
+
+
+def whole_field(runs: Sequence[PublishedRun]) -> PublishedRun:
+    """Return the first of the runs with the most frameworks, of the scenario and runtime that the first run is of."""
+    alike = [one for one in runs if _kind(one) == _kind(runs[0])]
+    return max(alike, key=lambda one: len({cell.framework for cell in one.run.cells}))
+
+
+def _kind(one: PublishedRun) -> tuple[str, str]:
+    return one.run.setup.load.scenario, one.run.runtime
 
 
 def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
@@ -91,22 +124,21 @@ def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
 
 
 def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
-    newest, stacks = runs[0], stack_pages(runs)
+    field, stacks = whole_field(runs), stack_pages(runs)
     yield MARKER, ""
-    yield "index.html", _page("index.html", "index.html", newest=newest, answer=answer(newest.page),
-                              plots=all_plots(newest.page)[:2], stacks=stacks)  # fmt: skip
-    yield "newest.html", report(newest.page, title=title(newest.run), navigation=navigation("newest.html"))
+    yield "index.html", _page("index.html", "index.html", field=field, answer=answer(field.page),
+                              plots=all_plots(field.page)[:2], stacks=stacks)  # fmt: skip
     yield "history.html", _page("history.html", "history.html", runs=[(one, who_leads(one.page)) for one in runs])
-    for one in runs:
+    for one in (part for run in runs for part in (run, *run.parts)):
         name = f"runs/{one.name}.html"
-        yield name, report(one.page, title=title(one.run), navigation=navigation(name))
+        yield name, report(one.page, title=one.title, navigation=navigation(name))
     for stack in stacks:
         yield stack.file, _page("stack_page.html", stack.file, stack=stack, keys=_keys(stack))
-    yield "results.md", results_md(newest)
-    yield "results.json", results_json(newest)
-    for name, text in pictures(newest.page).items():
+    yield "results.md", results_md(field)
+    yield "results.json", results_json(field)
+    for name, text in pictures(field.page).items():
         yield f"pictures/{name}", text
-    yield from _badges(newest)
+    yield from _badges(field)
 
 
 def stack_pages(runs: Sequence[PublishedRun]) -> list[StackPage]:
@@ -144,10 +176,10 @@ def _keys(stack: StackPage) -> list[str]:
     return [key for key in BY_KEY if key in there]
 
 
-def _badges(newest: PublishedRun) -> Iterator[tuple[str, str | bytes]]:
-    for row in newest.page.rows:
+def _badges(field: PublishedRun) -> Iterator[tuple[str, str | bytes]]:
+    for row in field.page.rows:
         if (figure := row.figures.get("rate")) is not None:
-            badge, name = Badge.of(figure, newest.run.machine.cpu_model), part_id(row.subject).removeprefix("stack-")
+            badge, name = Badge.of(figure, field.run.machine.cpu_model), part_id(row.subject).removeprefix("stack-")
             yield f"badges/{name}.svg", badge.svg()
             yield f"badges/{name}.json", badge.endpoint()
 
@@ -155,13 +187,15 @@ def _badges(newest: PublishedRun) -> Iterator[tuple[str, str | bytes]]:
 def results_md(published: PublishedRun) -> str:
     """Return the ranked stacks of a published run as Markdown, with what was measured and when."""
     run, test = published.run, published.page.test
+    ids = test.ids if test else [run.id]
     ranked = [row for row in published.page.rows if row.rank is not None]
     measured = (
-        f"Measured {run.started_at:%Y-%m-%d} on {run.machine.cpu_model}, {run.machine.cores} cores; run {run.id}, "
-        f"revision {run.revision}. A rank is the range of places that the data allow."
+        f"Measured {run.started_at:%Y-%m-%d} on {run.machine.cpu_model}, {run.machine.cores} cores; "
+        f"{'run' if len(ids) == 1 else 'runs'} {', '.join(ids)}, revision {run.revision}. "
+        "A rank is the range of places that the data allow."
     )
     lines = [
-        f"# {title(run)}",
+        f"# {published.title}",
         "",
         *(f"**{one}**\n" for one in (warnings(test.summary) if test else ())),
         measured,
@@ -177,6 +211,7 @@ def results_json(published: PublishedRun) -> bytes:
     document = {
         "schema_version": SCHEMA_VERSION,
         "run": run.id,
+        "runs": published.page.test.ids if published.page.test else [run.id],
         "measured_at": run.started_at,
         "revision": run.revision,
         "machine": run.machine,

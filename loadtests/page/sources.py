@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from msgspec import Struct
 
@@ -12,15 +12,12 @@ from common.errors import UsageError
 from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
-from common.records.summary import Interval, Summary
-from common.records.window import Window
+from common.records.summary import Summary
 from common.words import counted
-from loadtests.analysis.values import by_cell, values_of
-from loadtests.analysis.verdicts import is_valid
+from loadtests.analysis.together import newest_figures, series_of, together, trusted
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
-from loadtests.experiments.loadtest import report as throughput
 
 ALL = "all"
 
@@ -61,12 +58,12 @@ class Sources:
 
     @cached_property
     def load_tests(self) -> "list[LoadTest]":
-        """Every load test, the newest first, without comparisons."""
-        return [
-            LoadTest(run=one.run, visits=one.visits, summary=one.summary)
-            for one in self.runs
-            if is_load_test(one.run) and isinstance(one.summary, Summary)
-        ]
+        """Every load test, the newest first, without comparisons; runs that repeat each other are one."""
+        alike: dict[str, list[Source]] = {}
+        for one in self.runs:
+            if is_load_test(one.run) and isinstance(one.summary, Summary):
+                alike.setdefault(series_of(one.run), []).append(one)
+        return [LoadTest.of(sorted(sources, key=lambda one: one.run.started_at)) for sources in alike.values()]
 
     @cached_property
     def ranking(self) -> "LoadTest | None":
@@ -76,18 +73,14 @@ class Sources:
         """
         return max(
             self.load_tests,
-            key=lambda one: (one.gives_rates, one.ranked, one.run.started_at),
+            key=lambda one: (one.gives_rates, one.ranked, one.newest_at),
             default=None,
         )
 
     @cached_property
     def newest_figures(self) -> list[Figure]:
-        """The newest valid figure of each stack, metric and conditions."""
-        found: dict[tuple[Any, ...], Figure] = {}
-        for one in sorted((one for source in self.runs for one in source.figures), key=lambda one: one.measured_at):
-            if is_valid(one.verdict):
-                found[one.subject, one.metric, one.conditions] = one
-        return list(found.values())
+        """The newest valid figure of each stack, metric and conditions, over the runs that repeat its run."""
+        return newest_figures(one for source in self.runs for one in source.figures)
 
     @cached_property
     def cells(self) -> dict[Subject, Cell]:
@@ -103,11 +96,40 @@ class Sources:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadTest:
-    """A load test with its summary."""
+    """A load test with its summary, or several that repeat each other with what they say together."""
 
     run: LoadRun
+    """The first one."""
     visits: Sequence[Visit]
+    """Those of all."""
     summary: Summary
+    newest_at: datetime
+    ids: Sequence[str]
+    """The runs, the first one first."""
+
+    @classmethod
+    def of(cls, sources: Sequence[Source]) -> "LoadTest":
+        """Return the load test of one run, or of several that repeat each other, the first one first.
+
+        Runs that are in doubt as a whole are left out of several, unless all are.
+        """
+        tests = {one.run.id: one for one in sources}
+        summaries = [one.summary for one in tests.values() if isinstance(one.summary, Summary)]
+        kept = [tests[one.run] for one in trusted(summaries)]
+        run = kept[0].run
+        assert isinstance(run, LoadRun)
+        return cls(
+            run=run,
+            visits=[visit for one in kept for visit in one.visits],
+            summary=together([one for one in summaries if tests[one.run] in kept]),
+            newest_at=kept[-1].run.started_at,
+            ids=[one.run.id for one in kept],
+        )
+
+    @property
+    def these(self) -> str:
+        """What the words of a page call it: ``this run``, or ``these 3 runs``."""
+        return "this run" if len(self.ids) == 1 else f"these {len(self.ids)} runs"
 
     @property
     def scenario(self) -> str:
@@ -130,12 +152,6 @@ class LoadTest:
     def ranked(self) -> int:
         """The number of stacks that it ranks."""
         return sum(row.rank is not None for row in self.summary.cells)
-
-    @property
-    def costs_over_floor(self) -> dict[str, Interval]:
-        """The seconds of CPU time that a request takes beyond a floor's on the same server, by cell."""
-        windows = by_cell(one for one in self.visits if isinstance(one, Window))
-        return throughput.costs_over_floor(self.run, values_of(self.run.cells, windows))
 
 
 def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:

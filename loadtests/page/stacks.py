@@ -148,9 +148,9 @@ def _measured(rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
     for row in rows:
         if row.verdict is not None:
             yield "verdict", ". ".join([str(row.verdict), *row.doubts.values()])
-    figures = {(one.run, one.measured_at) for row in rows for one in row.figures.values()}
-    for run, at in sorted(figures, key=lambda one: one[1]):
-        yield "measured", f"{at:%Y-%m-%d %H:%M} UTC in run {run}"
+    figures = {(one.measured_at, tuple(one.pooled) or (one.run,)) for row in rows for one in row.figures.values()}
+    for at, runs in sorted(figures):
+        yield "measured", f"{at:%Y-%m-%d %H:%M} UTC in run {', '.join(runs)}"
 
 
 def _layers(image: ImageFootprint) -> Iterator[tuple[str, str, str]]:
@@ -172,14 +172,15 @@ def _images(page: Page) -> dict[Subject, ImageFootprint]:
 
 def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
     for one in made:
+        number = f"Round {one.round}{'' if len(test.ids) == 1 else f' of run {one.run}'}"
         if one.error is not None:
-            yield f"Round {one.round} gave no number: {one.error}"
+            yield f"{number} gave no number: {one.error}"
         elif one.load is not None and one.load.failures:
             count = sum(one.load.failures.values())
-            yield f"Round {one.round}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
+            yield f"{number}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
         if one.load is not None and (discarded := one.load.discarded):
             times = counted(len(discarded), "time")
-            yield f"Round {one.round}: the window was made again {times}, at first because {discarded[0].reason}."
+            yield f"{number}: the window was made again {times}, at first because {discarded[0].reason}."
     row = next((row for row in test.summary.cells if row.cell == name), None)
     if row is not None and row.slices_disturbed:
         seen = f"{row.slices_disturbed:,} of {row.slices:,} slices were disturbed"

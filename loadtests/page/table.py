@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from common.records.figure import Figure
 from common.records.summary import Decision, Interval
 from loadtests.analysis.formatting import MISSING, limits
 from loadtests.page.columns import BY_KEY, COLUMNS, Column
@@ -166,7 +167,12 @@ def _known(row: StackRow, column: Column, value: Interval) -> str:
     figure = row.figures.get(column.key)
     bounds = "" if value.low is None or value.high is None or value.low == value.high else (
         f"{column.text(value.low)} to {column.text(value.high)}, n = {value.n}; ")  # fmt: skip
-    return bounds + (f"measured {figure.measured_at:%Y-%m-%d}" if figure else "")
+    return bounds + (f"measured {figure.measured_at:%Y-%m-%d}{_where(figure)}" if figure else "")
+
+
+def _where(figure: Figure) -> str:
+    """Return the run that a figure is of; of several, how many."""
+    return f", over {len(figure.pooled)} runs" if figure.pooled else f" in run {figure.run}"
 
 
 def _drawn(value: Interval, most: float) -> str:

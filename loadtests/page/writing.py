@@ -20,6 +20,7 @@ from markupsafe import Markup
 from common.records.figure import Figure
 from common.records.window import Window
 from common.words import counted
+from loadtests.analysis.formatting import over_what
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.experiments.loadtest.report import title as title_of
 from loadtests.page.answer import answer
@@ -27,7 +28,7 @@ from loadtests.page.columns import BY_KEY, COLUMNS
 from loadtests.page.model import Page, StackRow
 from loadtests.page.plots import label
 from loadtests.page.run_plots import all_plots
-from loadtests.page.sources import Source
+from loadtests.page.sources import LoadTest, Source
 from loadtests.page.stacks import stack_parts
 from loadtests.page.table import choices, script_data, shown_columns, table_rows
 
@@ -108,7 +109,7 @@ def _measured(page: Page) -> str:
 def _notes(page: Page) -> Iterator[str]:
     """Yield what a reader has to know beside the table."""
     if page.test is not None:
-        yield f"Ranks and verdicts are those of run {page.test.run.id}: {title_of(page.test.run)}."
+        yield f"{_judges(page.test)}: {title_of(page.test.run)}."
     shown = shown_columns(page)
     for column in COLUMNS:
         if column.key in shown:
@@ -116,6 +117,8 @@ def _notes(page: Page) -> Iterator[str]:
     if missing := [column for column in COLUMNS if column.shown and column.key not in shown]:
         commands = dict.fromkeys(f"make {column.command}" for column in missing)
         yield f"Not measured: {', '.join(column.heading for column in missing)} ({', '.join(commands)})."
+    if rates := [row.figures["rate"] for row in page.rows if "rate" in row.figures]:
+        yield f"Intervals of rates are {over_what(rates)}."
     newest = "figure is the newest valid one of its kind"
     if any(row.values.keys() & {"over", "busy"} for row in page.rows):
         own = f'The columns "{BY_KEY["over"].heading}" and "{BY_KEY["busy"].heading}" are'
@@ -124,6 +127,14 @@ def _notes(page: Page) -> Iterator[str]:
         yield f"Every {newest}; different columns may come from different runs."
     if any(not row.keep_alive for row in page.rows):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
+
+
+def _judges(test: LoadTest) -> str:
+    """Return which run ranks, or which runs do together and how."""
+    if len(test.ids) == 1:
+        return f"Ranks and verdicts are those of run {test.run.id}"
+    runs = f"{test.these.removeprefix('these ')} {', '.join(test.ids)}"
+    return f"Ranks and verdicts are those of the {runs} together, where a pair is decided if every run decided it alike"
 
 
 def _run_line(source: Source) -> str:
@@ -184,7 +195,7 @@ def _line(row: StackRow) -> list[object]:
 
 
 def _windows_csv(page: Page) -> str:
-    headings = ["cell", "round", "position", "started_at", "requests", "duration_s", "server_cpu_s",
+    headings = ["run", "cell", "round", "position", "started_at", "requests", "duration_s", "server_cpu_s",
                 "requests_per_cpu_s", "p50_s", "p99_s", "error"]  # fmt: skip
     return _csv([headings, *_window_lines(page)])
 
@@ -194,7 +205,7 @@ def _window_lines(page: Page) -> Iterator[list[object]]:
         if isinstance(one, Window):
             load = one.load
             latency = load.latency_s if load else None
-            yield [one.cell, one.round, one.position, one.started_at.isoformat(), load and load.requests,
+            yield [one.run, one.cell, one.round, one.position, one.started_at.isoformat(), load and load.requests,
                    load and load.duration_s, load and load.server_cpu_s, requests_per_cpu_s(load),
                    latency and latency.p50, latency and latency.p99, one.error]  # fmt: skip
 

@@ -25,7 +25,7 @@ from common.runtimes.guests import how_to_pin
 from common.runtimes.preparation import PlannedServer, approve_cost
 from common.tables import Form
 from common.words import canonical
-from loadtests.analysis.across_runs import repeated_rates
+from loadtests.analysis.together import repeated_rates
 from loadtests.campaign.loop import Begin, start
 from loadtests.campaign.parameters import (
     AnyLoadParameters,

@@ -6,17 +6,17 @@ from msgspec.structs import replace
 from rich.table import Table
 
 from common.records.figure import Conditions, Figure, Metric, figure
-from common.records.run import Cell, LoadRun
+from common.records.run import Cell, Design, LoadRun, is_load_test
 from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
 from common.records.window import Load, Window
 from common.words import counted
-from loadtests.analysis.across_runs import RepeatedRate, stack_rows
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
 from loadtests.analysis.comparison import decide, looks_of, rank_ranges, ties
 from loadtests.analysis.controls import watch
 from loadtests.analysis.dropping import dropouts, pairs_of, ranks, steadying
 from loadtests.analysis.formatting import MB, MISSING, MS_PER_S, US_PER_S, bounds, estimate, plain_table, share
 from loadtests.analysis.rates import rates, rates_of
+from loadtests.analysis.together import RepeatedRate, series_of, stack_rows
 from loadtests.analysis.values import (
     by_cell,
     foreign_share,
@@ -59,7 +59,7 @@ def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
     pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
     decided = pairs if ranks(run) else pairs_of(run, windows)
     ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
-    over_floor = costs_over_floor(run, values) if run.slicing else {}
+    over_floor = {} if run.design is Design.DUET else _costs_over_floor(run, values)
     dropped = dropouts(run, windows)
     rows = [
         replace(
@@ -77,7 +77,7 @@ def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
     )
 
 
-def costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
+def _costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
     """Return the CPU time of a request beyond that of the floor on the same server, image and Python, within rounds.
 
     ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
@@ -111,11 +111,12 @@ def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
     load, size = run.setup.load, run.setup.size
     share = load.rate.share if load.rate is not None else None
     conditions = Conditions(scenario=load.scenario, vcpu=size.vcpu, workers=size.workers, load_share=share)
+    series = series_of(run) if is_load_test(run) else None
     for row in summary.cells:
         p99_s = row.p99_s if share is not None else None
         for metric, value in ((Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s), (Metric.P99_S, p99_s)):
             if row.cell in cells and value is not None:
-                yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions)
+                yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions, series=series)
 
 
 def _row(

@@ -13,17 +13,15 @@ from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.records.load import OwnRequest, Rate, Tool
 from common.records.run import Design, LoadRun, Machine
-from common.records.summary import Decision, Summary, Verdict
+from common.records.summary import Decision
 from common.records.window import Window
 from loadtests.analysis.across_runs import (
     CARRY_OVER,
     RecordedRun,
     across_runs,
     inflation,
-    repeated_rates,
     welch,
 )
-from loadtests.experiments.loadtest import report as throughput
 from loadtests.experiments.loadtest.report import summarise
 from tests.support.records import SLICING, cell, load, run, window
 
@@ -182,47 +180,3 @@ def test_runs_of_the_same_stack_are_told_apart_in_at_most_5_percent(rounds: int)
     assert stats.binomtest(wrong, experiments).proportion_ci(0.95).low < 0.05
     as_if_independent = sum(welch(draw(), draw(), 0.05, correlation=0)[1] < 0.05 for _ in range(experiments))
     assert as_if_independent > 0.2 * experiments
-
-
-def _summary(level: float, **rates: int) -> Summary:
-    cells = [cell(name) for name in rates]
-    rounds = range(1, 6)
-    return summarise(
-        run(cells), [window(name, number, load(round(rates[name] * level))) for number in rounds for name in rates]
-    )
-
-
-def test_repeats_give_intervals_over_runs() -> None:
-    """The machine is 10 % faster in one of three runs, so the rates differ and what they are of the mean does not."""
-    rows = repeated_rates([_summary(level, a=4000, b=1000) for level in (1.0, 1.1, 1.0)])
-    assert [row.cell for row in rows] == ["a", "b"]
-    fast = rows[0]
-    assert fast.requests_per_cpu_s.n == 3
-    assert (fast.requests_per_cpu_s.high or 0) / (fast.requests_per_cpu_s.low or 1) > 1.2
-    assert fast.relative.estimate == pytest.approx(2, rel=1e-3)
-    assert (fast.relative.high or 0) / (fast.relative.low or 1) == pytest.approx(1, rel=1e-3)
-
-
-def test_controls_are_no_stacks_of_repeats() -> None:
-    """Each run draws the stack that it copies, so a copy is seldom in all of them, and says nothing of its own."""
-    copied = []
-    for original in "ab":
-        cells = [cell("a"), cell("b"), cell(f"{original}#2", control_of=original)]
-        windows = [window(one.name, number, load(4000)) for number in range(1, 6) for one in cells]
-        copied.append(summarise(run(cells), windows))
-    rows = repeated_rates(copied)
-    assert [row.cell for row in rows] == ["a", "b"]
-    assert len(list(throughput.repeated_notes(rows, copied))) == 1
-
-
-def test_a_stack_without_a_valid_number_in_each_run_is_left_out_by_name() -> None:
-    whole = _summary(1.0, a=4000, b=1000)
-    (last,) = [row for row in whole.cells if row.cell == "b"]
-    other = replace(
-        whole, cells=[row for row in whole.cells if row != last] + [replace(last, verdict=Verdict.DISTURBED)]
-    )
-    rows = repeated_rates([whole, other])
-    assert [row.cell for row in rows] == ["a"]
-    *_, last_note = throughput.repeated_notes(rows, [whole, other])
-    assert last_note == "left out, since not every run has a valid number for them: b."
-    assert throughput.repeated_table(rows, 2).row_count == 1

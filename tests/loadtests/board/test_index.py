@@ -18,6 +18,7 @@ from common.errors import FailedError
 from common.project import ROOT
 from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest
 from common.records.run import LoadRun, Machine, Run
+from common.records.schema import decoder
 from loadtests.board import index as module
 from loadtests.board.index import FILE, FigureIndex
 from loadtests.campaign.catalog import experiment_of
@@ -42,9 +43,11 @@ def _record(
     changes: dict[str, Any] | None = None,
     **of_load: Any,  # noqa: ANN401 -- any field of a load
 ) -> RunFolder:
-    """Write a load test of one stack, made this many days after the first."""
+    """Write a load test of one stack, made this many days after the first, of a revision of its own."""
     started_at = NOON + timedelta(days=days)
-    made = run([cell("a+b")], **({"id": name, "started_at": started_at, "rounds": rounds} | (changes or {})))
+    made = run(
+        [cell("a+b")], **({"id": name, "revision": name, "started_at": started_at, "rounds": rounds} | (changes or {}))
+    )
     folder = RunFolder.create(results / name, made)
     for number in range(1, rounds + 1):
         folder.add(window("a+b", number, load(requests, **of_load), run_id=made.id))
@@ -76,6 +79,16 @@ def test_of_several_the_newest_wins_whatever_its_folder_is_called(tmp_path: Path
     _record(tmp_path, "b", requests=30_000, days=2)
     _record(tmp_path, "d", requests=20_000, days=0)
     assert _estimate(tmp_path) == 15_000
+
+
+def test_runs_that_repeat_each_other_give_one_figure_over_all(tmp_path: Path) -> None:
+    for day, requests in enumerate((20_000, 22_000, 24_000)):
+        _record(tmp_path, f"run-{day}", requests=requests, days=day, changes={"revision": "same"})
+    found = _rate(FigureIndex(experiment_of, tmp_path))
+    assert found is not None
+    low, high = found.value.low or 0, found.value.high or 0
+    assert (round(found.value.estimate), round(low), round(high)) == (10_970, 8_746, 13_759), "as the README pools them"
+    assert found.pooled == ["run-0", "run-1", "run-2"]
 
 
 def test_a_newer_figure_that_is_not_valid_does_not_hide_an_older_one(tmp_path: Path) -> None:
@@ -199,7 +212,8 @@ def test_runs_of_older_versions_are_read_too(tmp_path: Path) -> None:
     index = FigureIndex(experiment_of, tmp_path)
     assert index.problems() == {}
     with sqlite3.connect(tmp_path / FILE) as database:
-        metrics = {metric for (metric,) in database.execute("SELECT DISTINCT metric FROM figures")}
+        found = database.execute("SELECT figure FROM figures").fetchall()
+    metrics = {decoder(Figure).decode(one).metric for (one,) in found}
     database.close()
     assert {Metric.REQUESTS_PER_CPU_S, Metric.START_S, Metric.IDLE_BYTES, Metric.LOADED_BYTES} <= metrics
 

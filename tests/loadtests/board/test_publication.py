@@ -16,17 +16,8 @@ from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import Cell, Conformance, Design, Guest, LoadRun
 from loadtests.board import publication
-from loadtests.board.publication import (
-    BEGIN,
-    END,
-    finished_load_test,
-    markdown,
-    precedence,
-    publish_runs,
-    results_page,
-    unreadable,
-    with_results,
-)
+from loadtests.board.publication import finished_load_test, publish_runs
+from loadtests.board.published import BEGIN, END, markdown, precedence, results_page, unreadable, with_results
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.experiment import read_load_test

@@ -8,9 +8,11 @@ import pytest
 
 from common.catalog.prices import load_prices
 from common.errors import UsageError
-from loadtests.board.publication import PUBLISHED
+from loadtests.board.publication import PAGE, PUBLISHED, README
 from loadtests.page.answer import who_leads
-from loadtests.page.site import MARKER, PublishedRun, published_runs, write_site
+from loadtests.page.pictures import pictures
+from loadtests.page.site import MARKER, PublishedRun, published_runs, whole_field, write_site
+from loadtests.page.table import value_texts
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +42,13 @@ def test_every_link_leads_to_a_file_and_to_a_place_in_it(site: Path) -> None:
             assert not place or f'id="{place}"' in target.read_text(), f"{page.name}: {link}"
 
 
-def test_there_is_a_page_for_every_stack_and_every_run(site: Path, runs: list[PublishedRun]) -> None:
-    assert {file.stem for file in (site / "runs").iterdir()} == {one.name for one in runs}
+def test_there_is_a_page_for_every_stack_and_for_runs_together_and_alone(site: Path, runs: list[PublishedRun]) -> None:
+    expected = {one.name for run in runs for one in (run, *run.parts)}
+    assert {file.stem for file in (site / "runs").iterdir()} == expected
+    assert {"hello-docker", "hello-docker-run-3"} <= expected
     subjects = {row.subject for one in runs for row in one.page.rows}
     assert len(list((site / "stacks").iterdir())) == len(subjects)
-    assert {"index.html", "newest.html", "history.html"} <= {file.name for file in site.iterdir()}
+    assert {"index.html", "history.html"} <= {file.name for file in site.iterdir()}
 
 
 def test_the_history_says_of_each_run_who_leads(site: Path, runs: list[PublishedRun]) -> None:
@@ -57,12 +61,37 @@ def test_the_newest_run_in_docker_comes_first(runs: list[PublishedRun]) -> None:
     assert runs[0].run.runtime == "docker"
 
 
+def test_the_home_is_of_the_whole_field_and_names_what_could_not_be_ranked(
+    site: Path, runs: list[PublishedRun]
+) -> None:
+    field, text = whole_field(runs), (site / "index.html").read_text()
+    assert (field.name, len(field.parts)) == ("hello-docker-all", 3)
+    assert "sanic+native@slim and blacksheep+uvicorn@slim lead the frameworks, and these 3 runs cannot tell" in text
+    assert "django_bolt+native@slim is not ranked, since the load generator was its limit at 118,9" in text
+    assert "newest" not in text.casefold()
+
+
+def test_everything_that_is_published_shows_the_rates_of_the_readme(site: Path, runs: list[PublishedRun]) -> None:
+    shown = re.findall(r"\| (\S+@slim) \| [^|]+ \| ([\d,]+ \| [\d,]+ to [\d,]+) \|", README.read_text())
+    rows = {row.subject.name: row for row in runs[0].page.rows}
+    assert len(shown) == len(rows) == 11
+    page, picture = (site / "runs" / "hello-docker.html").read_text(), pictures(runs[0].page)["rates.svg"]
+    for name, said in shown:
+        rate, between = said.split(" | ")
+        assert value_texts(rows[name], "rate") == (rate, between)
+        assert f"{between}, n = 3; measured 2026-11-30, over 3 runs" in page
+        assert f"{name}: {rate}</title>" in picture
+        assert f"| {name} | {said} |" in PAGE.read_text()
+
+
 def test_short_results_agree_with_the_run(site: Path, runs: list[PublishedRun]) -> None:
     found = json.loads((site / "results.json").read_text())
-    first = runs[0].page.rows[0]
-    assert found["run"] == runs[0].run.id
+    field = whole_field(runs)
+    first = field.page.rows[0]
+    assert found["run"] == field.run.id
+    assert len(found["runs"]) == 3
     assert found["stacks"][0]["stack"] == first.subject.name
-    tied = next(row for row in runs[0].page.rows if row.rank and row.rank.ties)
+    tied = next(row for row in field.page.rows if row.rank and row.rank.ties)
     (as_json,) = [one for one in found["stacks"] if one["stack"] == tied.subject.name]
     assert tied.rank is not None
     assert as_json["ties"] == list(tied.rank.ties)

@@ -1,0 +1,171 @@
+"""What is written from the published runs: the README's table, and the page with the whole table of each. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from common.catalog.sizes import Runtime
+from common.errors import UsageError
+from common.records.run import LoadRun
+from common.records.summary import Summary
+from common.tables import as_markdown, markdown_table
+from common.words import counted
+from loadtests.analysis.across_runs import RecordedRun
+from loadtests.analysis.together import repeated_rates, together, trusted
+from loadtests.board.bill import SCENARIO
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest import report
+from loadtests.experiments.loadtest.experiment import read_load_test
+from loadtests.experiments.loadtest.notes import notes
+
+BEGIN = "<!-- results: begin; written by make publish -->"
+END = "<!-- results: end -->"
+WIDE = "-all"
+"""The end of a folder's name if its run has more frameworks than the default ones."""
+SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
+"""The columns of the README's table."""
+PAGE_HEAD = """# Published results
+
+Whole runs, kept in `loadtests/published/`. They are chosen before they are made, and published whatever they show; the
+[changelog](../CHANGELOG.md) says when and why they were replaced. `make publish` writes this page and its pictures,
+`make site` a site of all runs; [how to read it](reading-a-result.md).
+
+![Requests per second per vCPU, with intervals](pictures/rates.svg)
+![What a request costs in CPU time](pictures/costs.svg)
+![99th percentile in a closed loop](pictures/response-times.svg)
+"""
+
+
+def with_results(readme: str, published: Path) -> str:
+    """Return ``readme`` with the table of the first published run of ``hello`` between its markers.
+
+    Without such a run it is returned unchanged.
+    """
+    series = next((one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO), None)
+    if series is None:
+        return readme
+    table = short_markdown(series[0].run, together(trusted([one.summary for one in series])))
+    return re.sub(
+        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
+    )
+
+
+def results_page(published: Path) -> str:
+    """Return ``docs/results.md``: the whole table of every published run, with its notes."""
+    return "\n".join([PAGE_HEAD, *(_section(series) for series in _published(published))])
+
+
+def _section(series: Sequence[RecordedRun]) -> str:
+    run = series[0].run
+    heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(stack_names(run)), 'stack')}\n"
+    tables = [markdown(one.run, one.summary) for one in series]
+    if len(series) == 1:
+        return "\n".join([heading, *tables])
+    rates = repeated_rates([one.summary for one in series])
+    table = as_markdown(report.repeated_table(rates, len(series)))
+    said = [f"- {note}" for note in report.repeated_notes(rates, [one.summary for one in series])]
+    numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
+    return "\n".join([heading, f"{table}\n" + "\n".join(said) + "\n", *numbered])
+
+
+def markdown(run: LoadRun, summary: Summary) -> str:
+    """Return the summary as a Markdown table with machine and date."""
+    lines = [
+        *(f"**{warning}**\n" for warning in report.warnings(summary)),
+        f"{report.title(run)}. {_measured(run)}",
+        "",
+        markdown_table(report.HEADINGS, report.rows(run, summary), left=report.LEFT),
+        *(f"- {note}" for note in notes(run, summary)),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def short_markdown(run: LoadRun, summary: Summary) -> str:
+    """Return the ranked stacks as a short Markdown table, for the README."""
+    lines = [dict(zip(report.HEADINGS, texts, strict=True)) for texts in report.rows(run, summary)]
+    ranked = [[line[heading] for heading in SHORT] for line in lines if line["rank"]]
+    return "\n".join(
+        [*(f"**{one}**\n" for one in report.warnings(summary)), markdown_table(SHORT, ranked, left=report.LEFT)]
+    )
+
+
+def _python(run: LoadRun, version: str) -> str:
+    """Return a version and, where it is known, that this Python lacks an optimisation that others have."""
+    is_this_one = run.runtime is Runtime.PROCESS and version == run.machine.python
+    plain = is_this_one and run.machine.python_pgo is False
+    return f"{version} (built without profile-guided optimisation)" if plain else version
+
+
+def _measured(run: LoadRun) -> str:
+    machine = run.machine
+    engine = f"Docker {machine.docker}, " if machine.docker else ""
+    pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
+    return (
+        f"Measured {run.started_at:%Y-%m-%d} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "
+        f"revision {run.revision}, seed {run.seed}."
+    )
+
+
+def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, int, datetime]:
+    """Return what published runs are sorted by, the highest first: the README's table and all pictures are of that one.
+
+    ``hello`` comes before other scenarios, Docker before processes, the default frameworks before the whole field, the
+    first of repeated runs before the others, a newer run before an older one.
+    """
+    _, number = series_name(name)
+    of_hello = run.setup.load.scenario == SCENARIO
+    return of_hello, run.runtime is Runtime.DOCKER, WIDE not in name, -number, run.started_at
+
+
+def series_name(name: str) -> tuple[str, int]:
+    """Return the name that repeated runs share, and which of them a folder's name is of: 1 for the first."""
+    shared, dash, number = name.rpartition("-")
+    return (shared, int(number)) if dash and number.isdecimal() else (name, 1)
+
+
+def stack_names(run: LoadRun) -> list[str]:
+    """Return the names of a run's stacks."""
+    return [cell.name for cell in run.cells if cell.control_of is None]
+
+
+def published_folders(published: Path) -> dict[str, list[RunFolder]]:
+    """Return the folders of the published runs by their precedence, repeated ones together under the name they share.
+
+    Those whose manifest cannot be read are left out.
+    """
+    found: dict[str, tuple[RunFolder, LoadRun]] = {}
+    for file in published.glob("*/run.json"):
+        folder = RunFolder(folder=file.parent)
+        with suppress(UsageError):
+            run = folder.run()
+            assert isinstance(run, LoadRun)
+            found[file.parent.name] = folder, run
+    series: dict[str, list[RunFolder]] = {}
+    for name in sorted(found, key=lambda name: precedence(name, found[name][1]), reverse=True):
+        series.setdefault(series_name(name)[0], []).append(found[name][0])
+    return series
+
+
+def _published(published: Path) -> Iterator[list[RecordedRun]]:
+    """Yield the runs that can be read with their summaries, by their precedence, repeated ones together."""
+    for folders in published_folders(published).values():
+        series = []
+        for folder in folders:
+            with suppress(UsageError):
+                series.append(read_load_test(folder))
+        if series:
+            yield series
+
+
+def unreadable(published: Path) -> list[str]:
+    """Return why published runs that the pages leave out cannot be read."""
+    problems = []
+    for file in sorted(published.glob("*/run.json")):
+        try:
+            read_load_test(RunFolder(folder=file.parent))
+        except UsageError as error:
+            problems.append(str(error))
+    return problems
