@@ -170,8 +170,8 @@ class Live:
         """Keep what the test has shown, as a run on disk or with the reason why there is none."""
         if not self.monitor.is_running:
             return
-        made = self._finished()
         self.monitor.stop()
+        made = self._finished()
         current = self._current()
         self.done.append(current)
         if isinstance(made, str):

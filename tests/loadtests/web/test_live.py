@@ -1,118 +1,43 @@
 """From the form to a stack, its figures, another stack and runs on disk: in a real browser, without a terminal."""
 
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from common.host.network import free_port
-from common.project import ROOT
-from common.records.window import Window
-from loadtests.campaign.store import RESULTS, RunFolder
-from tests.support.browsers import browser, complaints, violations, visible
+from tests.support.browsers import complaints, violations, visible
+from tests.support.make_web import Page, Started, make_web, require_sound
 from tests.support.waiting import wait_until
-from tests.support.web import answers
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Started:
-    """``make web`` on a free port."""
-
-    url: str
-    client: httpx.Client
-    messages: Path
-
-    def data(self) -> dict[str, object]:
-        """Return what the page polls."""
-        found: dict[str, object] = self.client.get("/per-vcpu/data").json()
-        return found
-
-    def stop(self) -> None:
-        """End the test under way, and wait until it has ended."""
-        self.client.post("/stop")
-        wait_until(lambda: self.data()["state"] == "stopped", deadline_s=30)
-
-
-@contextmanager
-def make_web(messages: Path, *options: str) -> Iterator[Started]:
-    """Run ``make web`` on processes, begun with a floor, and remove what it recorded."""
-    port = free_port()
-    line = [*(sys.executable, "-m", "loadtests", "web", "--framework=raw_asgi"), "--runtime=process", f"--port={port}"]
-    known = set(RESULTS.glob("*-web-*"))
-    with (
-        messages.open("w") as file,
-        subprocess.Popen([*line, *options], cwd=ROOT, stdout=file, stderr=file) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
-    ):
-        try:
-            wait_until(lambda: "Ctrl-C" in messages.read_text() and answers(client), deadline_s=120)
-            yield Started(url=f"http://127.0.0.1:{port}", client=client, messages=messages)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
-            for folder in set(RESULTS.glob("*-web-*")) - known:
-                shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """The web UI that these tests use one after the other."""
-    with make_web(tmp_path_factory.mktemp("web") / "messages") as started:
+    with make_web(tmp_path_factory.mktemp("web")) as started:
         yield started
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[webdriver.Chrome]:
-    with browser() as driver:
-        yield driver
+@pytest.fixture
+def page(chrome: webdriver.Chrome, web: Started) -> Iterator[Page]:
+    """The page, with the form as it is in the beginning; no test is under way before and after."""
+    page = Page(driver=chrome, web=web)
+    page.open()
+    page.choose(framework="raw_asgi", server="uvicorn", scenario="hello", user_count="16")
+    yield page
+    web.stop()
 
 
-ROWS = "return [...document.querySelectorAll('#tests tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
-"""The table's texts, read at once: the page writes it anew every two seconds."""
-
-
-def _rows(driver: webdriver.Chrome) -> list[list[str]]:
-    found: list[list[str]] = driver.execute_script(ROWS)
-    return found
-
-
-def _press(driver: webdriver.Chrome, name: str) -> None:
-    wait_until(lambda: driver.find_element(By.ID, name).is_enabled(), deadline_s=60)
-    driver.find_element(By.ID, name).click()
-
-
-def _seconds(data: dict[str, object]) -> int:
+def _seconds(data: dict[str, Any]) -> int:
     """Return for how many seconds the test under way has been measured."""
-    slices = data["slices"]
-    assert isinstance(slices, list)
-    return len(slices) if data["state"] == "running" else 0
-
-
-def _measure(driver: webdriver.Chrome, web: Started, framework: str, tests: int) -> None:
-    """START on a framework, let it run for some seconds, STOP."""
-    Select(driver.find_element(By.NAME, "framework")).select_by_visible_text(framework)
-    Select(driver.find_element(By.NAME, "server")).select_by_visible_text("default")
-    _press(driver, "start")
-    wait_until(lambda: _seconds(web.data()) >= 4, deadline_s=90)
-    _press(driver, "stop")
-    wait_until(lambda: web.data()["state"] == "stopped", deadline_s=30)
-    last = web.data()["tests"][-1]  # type: ignore[index]
-    wait_until(lambda: len(_rows(driver)) == tests and _rows(driver)[-1][2] == last["per_cpu_s"], deadline_s=10)
+    return len(data["slices"]) if data["state"] == "running" else 0
 
 
 def _open_form(driver: webdriver.Chrome, web: Started) -> None:
@@ -133,7 +58,7 @@ def test_locusts_own_page_starts_at_once_and_has_the_tab_and_a_link(web: Started
     wait_until(lambda: "per vCPU" in chrome.find_element(By.TAG_NAME, "body").text, deadline_s=20)
     wait_until(lambda: bool(web.client.get("/stats/requests").json()["extended_stats"][0]["data"]), deadline_s=20)
     web.stop()
-    last = web.data()["tests"][-1]  # type: ignore[index]
+    last = web.data()["tests"][-1]
     assert last["scenario"] == "hello, 16 connections"
 
 
@@ -159,40 +84,135 @@ def test_locusts_own_form_chooses_the_stack(web: Started, chrome: webdriver.Chro
     web.stop()
 
 
-def test_stacks_are_measured_and_switched_on_the_page_written_as_runs_and_reported(
-    web: Started, chrome: webdriver.Chrome
-) -> None:
-    chrome.get(f"{web.url}/per-vcpu")
-    tests = len(web.data()["tests"])  # type: ignore[arg-type]
-    _measure(chrome, web, "raw_asgi", tests + 1)
-    _measure(chrome, web, "falcon", tests + 2)
-    rows = _rows(chrome)[tests:]
-    assert [row[0] for row in rows] == ["raw_asgi+uvicorn", "falcon+gunicorn-gthread"]
-    runs = web.data()["runs"]
-    assert isinstance(runs, list)
-    assert len(runs) == tests + 2
-    for row, name in zip(rows, runs[tests:], strict=True):
-        (window,) = RunFolder(folder=RESULTS / name).visits()
-        assert isinstance(window, Window)
-        load = window.load
-        assert load is not None
-        assert load.server_cpu_s is not None
-        shown = float(row[2].replace(",", ""))
-        assert shown == pytest.approx(load.requests / load.server_cpu_s, rel=0.01), "within 1 % of the record"
-    assert not complaints(chrome)
-    wait_until(lambda: bool(visible(chrome, "#report")), deadline_s=10)
-    chrome.find_element(By.ID, "report").click()
-    assert chrome.find_element(By.TAG_NAME, "h1").text == "Python API frameworks, per vCPU"
-    assert "raw_asgi+uvicorn" in chrome.find_element(By.ID, "stacks").text
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({}, id="the defaults"),
+        pytest.param({"scenario": "sleep", "delay_ms": "20"}, id="sleep"),
+        pytest.param({"scenario": "rate", "rate": "500"}, id="an open loop"),
+        pytest.param({"user_count": "200"}, id="200 connections"),
+        pytest.param({"server": "granian"}, id="another server"),
+    ],
+)
+def test_a_test_on_the_page_is_a_run_with_the_same_figures(page: Page, values: dict[str, str]) -> None:
+    number = page.start(**values)
+    page.press("stop")
+    load = require_sound(page.row(number))
+    assert load.users == int(values.get("user_count", "16"))
+    assert not page.text("problem")
+    assert not complaints(page.driver)
 
 
-def test_a_stack_that_cannot_be_had_is_refused_in_words_and_the_next_one_works(web: Started) -> None:
-    form = {"framework": "falcon", "server": "uvicorn", "scenario": "hello", "user_count": 2, "spawn_rate": 2}
-    answer = web.client.post("/swarm", data=form).json()
-    assert not answer["success"]
-    assert "cannot serve falcon" in answer["message"]
-    assert web.client.post("/swarm", data=form | {"server": "default"}).json()["success"]
-    web.stop()
+def test_a_switch_during_a_test_records_both_stacks(page: Page) -> None:
+    first = page.start(framework="raw_asgi")
+    second = page.start(framework="falcon")
+    page.press("stop")
+    rows = [page.row(first), page.row(second)]
+    assert [row["stack"] for row in rows] == ["raw_asgi+uvicorn", "falcon+gunicorn-gthread"]
+    for row in rows:
+        require_sound(row)
+
+
+def test_another_scenario_during_a_test_records_both(page: Page) -> None:
+    first = page.start()
+    second = page.start(scenario="sleep")
+    page.press("stop")
+    assert [page.row(number)["scenario"].split(",")[0] for number in (first, second)] == ["hello", "sleep"]
+    for number in (first, second):
+        require_sound(page.row(number))
+
+
+def test_a_second_start_ends_the_first_test_and_begins_another(page: Page) -> None:
+    first = page.start()
+    second = page.start(user_count="8")
+    page.press("stop")
+    assert [require_sound(page.row(number)).users for number in (first, second)] == [16, 8]
+
+
+def test_a_test_ends_when_it_was_asked_to(page: Page) -> None:
+    number = page.start(run_time="4")
+    load = require_sound(page.row(number))
+    assert load.duration_s == pytest.approx(4, abs=1)
+    assert not page.text("problem")
+
+
+def test_a_test_survives_a_page_that_is_loaded_anew(page: Page) -> None:
+    number = page.start()
+    page.open()
+    page.press("stop")
+    require_sound(page.row(number))
+
+
+def test_a_test_that_is_stopped_at_once_says_why_there_is_no_run(page: Page) -> None:
+    number = len(page.web.data()["tests"]) + 1
+    page.web.start()
+    page.web.client.post("/stop")  # sooner than a press on the page, which waits for the button
+    row = page.row(number)
+    assert row["run"].startswith("not recorded: it was measured for 0.")
+    assert row["run"].endswith("the shortest test that is recorded takes 1 s")
+
+
+def test_a_climb_says_where_its_steps_are(page: Page) -> None:
+    number = page.start(scenario="ramp", rate="50", objective="p99<500ms")
+    page.press("stop")
+    assert "its steps are in Locust's log. make loadtest SCENARIO=ramp records them" in page.row(number)["run"]
+
+
+def test_a_wrong_field_is_refused_once_and_leaves_the_test_under_way(page: Page) -> None:
+    number = page.start(framework="raw_asgi")
+    page.choose(framework="falcon", scenario="ramp", objective="fast")
+    page.press("start")
+    refusal = page.wait_for("a percentile and a limit, such as p99<50ms")
+    time.sleep(2.5)  # the page asks every two seconds
+    assert page.text("problem") == refusal
+    assert page.driver.find_element(By.TAG_NAME, "body").text.count(refusal) == 1
+    assert page.web.data()["stack"] == "raw_asgi+uvicorn"
+    page.press("stop")
+    require_sound(page.row(number))
+
+
+def test_a_stack_that_cannot_be_had_is_refused_in_the_forms_words_and_leaves_the_test_under_way(page: Page) -> None:
+    number = page.start(framework="raw_asgi")
+    answer = page.web.start(framework="falcon", server="uvicorn")
+    assert answer["message"].startswith("server uvicorn cannot serve falcon here. Accepted: default, ")
+    assert page.web.start(framework="falcon", vcpu="1.5")["message"].startswith("invalid vCPU 1.5: must be 1")
+    page.wait_for("invalid vCPU 1.5")
+    assert page.driver.find_element(By.TAG_NAME, "body").text.count("invalid vCPU 1.5") == 1
+    page.press("stop")
+    require_sound(page.row(number))
+
+
+def test_only_servers_that_fit_the_framework_can_be_chosen(page: Page) -> None:
+    page.choose(framework="falcon")
+    server = Select(page.driver.find_element(By.NAME, "server"))
+    assert server.first_selected_option.text == "gunicorn-gthread (default)"
+    assert "uvicorn" not in {option.get_attribute("value") for option in server.options}
+
+
+def test_the_charts_have_round_ticks_and_a_time_axis(page: Page) -> None:
+    page.start(4)
+    wait_until(lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#charts .curve")) > 0, deadline_s=10)
+    ticks = page.driver.execute_script(
+        "return [...document.querySelector('#charts svg').querySelectorAll('.tick')].map((one) => one.textContent)"
+    )
+    assert {"0 s", "2 s", "4 s", "6 s", "8 s", "10 s"} <= set(ticks)
+    values = [float(tick.replace(",", "")) for tick in ticks if "s" not in tick]
+    assert values[0] == 0
+    assert str(values[1]).strip("0.")[0] in "125"
+    assert values == [values[1] * place for place in range(len(values))]
+
+
+def test_each_row_leads_to_the_report_on_its_run(page: Page) -> None:
+    number = page.start(framework="raw_asgi")
+    page.press("stop")
+    row = page.row(number)
+    wait_until(lambda: bool(visible(page.driver, f"a[href$='{row['run']}']")), deadline_s=10)
+    visible(page.driver, f"a[href$='{row['run']}']")[0].click()
+    assert page.driver.find_element(By.TAG_NAME, "h1").text == "Python API frameworks, per vCPU"
+    assert "raw_asgi+uvicorn" in page.driver.find_element(By.ID, "stacks").text
+    page.open()
+    page.driver.find_element(By.ID, "report").click()
+    assert "Runs of other machines" not in page.driver.find_element(By.TAG_NAME, "body").text
 
 
 def test_nobody_is_kept_out(web: Started, chrome: webdriver.Chrome) -> None:
@@ -210,21 +230,20 @@ def test_a_foreign_page_cannot_switch_the_stack(web: Started) -> None:
 
 
 def test_a_public_address_asks_for_the_password(tmp_path: Path) -> None:
-    with make_web(tmp_path / "messages", "--web-host=0.0.0.0") as web:
+    with make_web(tmp_path, "--web-host=0.0.0.0") as web:
         client, messages = web.client, web.messages.read_text()
-        assert client.get("/").is_redirect
-        assert client.get("/per-vcpu").is_redirect
-        form = {"framework": "falcon", "user_count": 1, "spawn_rate": 1}
-        assert client.post("/swarm", data=form).status_code == httpx.codes.UNAUTHORIZED
+        for path in ("/", "/per-vcpu", "/per-vcpu/data", "/stats/requests"):
+            assert client.get(path).status_code in {302, 401}, path
+        assert client.post("/swarm", data={"user_count": 1}).status_code == 401
         password = messages.split("password ")[1].split()[0]
         client.post("/login_submit", data={"username": "benchmark", "password": "wrong"})
-        assert client.get("/per-vcpu/data").status_code == httpx.codes.UNAUTHORIZED
+        assert client.get("/per-vcpu/data").status_code == 401
         client.post("/login_submit", data={"username": "benchmark", "password": password})
         assert web.data()["stack"] == "raw_asgi+uvicorn"
 
 
 def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
-    with make_web(tmp_path / "messages", "--processes=2") as web:
+    with make_web(tmp_path, "--processes=2") as web:
         wait_until(lambda: web.client.get("/worker-count").json()["worker_count"] == 2, deadline_s=30)
         form = {"user_count": 64, "spawn_rate": 64, "scenario": "sleep"}
         assert web.client.post("/swarm", data=form).json()["success"]
@@ -237,4 +256,5 @@ def test_the_figures_of_several_processes_are_added_up(tmp_path: Path) -> None:
         counted = sum(one["requests"] for one in slices)
         assert 0 < counted <= total
         assert float(tests[0]["per_cpu_s"].replace(",", "")) > 1_000
-        assert web.data()["runs"] == [], "a test of workers is shown, not recorded"
+        assert web.data()["runs"] == []
+        assert tests[0]["run"] == "not recorded: several processes made the load, and a run is of one"
