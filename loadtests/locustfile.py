@@ -19,7 +19,7 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
-from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.base import DELAY_MS, MOST_USERS, MOST_USERS_IN_ALL
 from loadtests.scenarios.locust_users import user_classes
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing import window
@@ -30,7 +30,7 @@ from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.http_user import HostError, KeepAliveUser, destination
 from loadtests.users.loops import loop_of
 from loadtests.users.open_loop import OpenLoop
-from loadtests.users.options import TagError, keep_tagged, number_from, options_of, rate
+from loadtests.users.options import TagError, keep_tagged, number_from, options_of
 from loadtests.web.form import check_form, start_with_one_scenario, web_ui_of
 from loadtests.web.guard import guard
 
@@ -98,14 +98,14 @@ def _exit(environment: Environment, status: int) -> NoReturn:
 
 def _prepare_web_ui(environment: Environment, *, is_ours: bool) -> None:
     """Add our checks to the web UI, and our page where ``make web`` started it."""
-    fields: dict[str, Callable[[str], object]] = {"delay_ms": _delay_ms, "rate": rate, "objective": Objective.parse}
     start_with_one_scenario(environment)
     if is_ours:
         from loadtests.web import pages  # noqa: PLC0415 -- a timed window has no use for it, and must not wait
 
-        check_form(environment, fields, partial(pages.bring_up, pages.open_live(environment)))
+        bring_up = partial(pages.bring_up, pages.open_live(environment))
+        check_form(environment, most_users=MOST_USERS, more=pages.STACK_FIELDS, bring_up=bring_up)
     else:
-        check_form(environment, fields)
+        check_form(environment, most_users=MOST_USERS_IN_ALL)
     guard(web_ui_of(environment))
 
 

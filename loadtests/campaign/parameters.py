@@ -22,7 +22,7 @@ from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.plan import parse_duration, parse_stopping
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.base import DELAY_MS, USERS, WARMUP_S, WINDOW_S
+from loadtests.scenarios.base import DELAY_MS, MOST_USERS, USERS, WARMUP_S, WINDOW_S
 from loadtests.scenarios.workloads import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
@@ -38,7 +38,7 @@ def within(low: int, high: int, about: str) -> Parameter:
 Rounds = Annotated[int, within(1, 1000, "Rounds of fresh servers, 1 to 1000.")]
 ExactRounds = Annotated[int | None, within(1, 1000, "Exactly that many rounds, 1 to 1000.")]
 WorkerCounts = Annotated[str, Parameter(help="Numbers of server workers, joined by commas, 1 to 64 each.")]
-Users = Annotated[int, within(1, 10_000, "Connections, 1 to 10,000.")]
+Users = Annotated[int, within(1, MOST_USERS, f"Connections, 1 to {MOST_USERS:,}.")]
 Delay = Annotated[
     int,
     within(0, MAX_DELAY_MS, f"Milliseconds that each request of sleep, mixed and sleepers waits, 0 to {MAX_DELAY_MS}."),

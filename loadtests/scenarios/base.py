@@ -14,6 +14,8 @@ from loadtests.users.responses import Request
 
 USERS = 16
 """The default of ``USERS=``."""
+MOST_USERS, MOST_USERS_IN_ALL = 10_000, 1_000_000
+"""The most connections of one load generator, and of the workers of a master together."""
 WARMUP_S, WINDOW_S = 1.0, 2.0
 """The load before a window and in it, of servers that are loaded one at a time."""
 DELAY_MS = 100

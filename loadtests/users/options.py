@@ -1,5 +1,7 @@
 """The options that our users add to Locust's, on the command line and in the web UI."""
 
+import math
+import re
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,7 @@ from locust.env import Environment
 from .arrivals import MOST_RPS, Arrivals
 
 LOWEST_RPS = 0.001
+NUMBER = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -43,29 +46,15 @@ def options_of(environment: Environment) -> Namespace:
 
 
 def number_from(low: float, high: float) -> Callable[[str], float]:
-    """Return an option type: a number within these bounds."""
+    """Return an option type: a number within these bounds, written in ASCII digits and without underscores."""
 
     def number(text: str) -> float:
-        try:
-            value = float(text.replace("_", "x"))  # which float takes for a separator
-        except ValueError:
-            value = -1.0
+        value = float(text) if NUMBER.fullmatch(text) else math.nan
         if not low <= value <= high:
             raise ArgumentTypeError(f"invalid value {text}: must be a number from {low:g} to {high:g}")
         return value
 
     return number
-
-
-def whole_from(low: int, high: int) -> Callable[[str], int]:
-    """Return an option type: a whole number within these bounds, in digits."""
-
-    def whole(text: str) -> int:
-        if not (text.isascii() and text.isdecimal()) or not low <= int(text) <= high:
-            raise ArgumentTypeError(f"invalid value {text}: must be a whole number from {low:,} to {high:,}")
-        return int(text)
-
-    return whole
 
 
 rate = number_from(LOWEST_RPS, MOST_RPS)

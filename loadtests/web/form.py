@@ -1,58 +1,67 @@
 """The checks of the web UI's form, which Locust itself does not make."""
 
-from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping, Sequence
+from argparse import SUPPRESS, Action, ArgumentTypeError
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from flask import Flask, Response, jsonify, request
 from locust import User
-from locust.argument_parser import timespan, ui_extra_args_dict
+from locust.argument_parser import default_args_dict, get_parser
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
+from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from common.errors import UsageError
-from loadtests.scenarios.base import Scenario
+from loadtests.scenarios.base import MOST_USERS_IN_ALL, Scenario
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.timing.climbs import alone
 from loadtests.users.http_user import HostError, KeepAliveUser, destination, set_user_count
-from loadtests.users.options import number_from, options_of, whole_from
+from loadtests.users.options import number_from, options_of
 
 Parse = Callable[[str], object]
-LOAD_FIELDS: dict[str, Parse] = {
-    "user_count": whole_from(1, 10_000),
-    "spawn_rate": number_from(0.001, 1_000_000),
-    "run_time": timespan,
-}
-"""The parsers of the fields of every scenario."""
-LOCUSTS_FIELDS = frozenset({*LOAD_FIELDS, "host", "user_classes", "shape_class", "profile"})
-STACK_FIELDS = frozenset({"framework", "server", "image", "vcpu", "memory"})
+SOMETIMES = frozenset({"rate", "delay_ms", "objective"})
+"""Fields that only some scenarios take; the others ignore them."""
+REQUIRED = ("user_count", "spawn_rate")
+LONGEST_COUNT = 9
+"""Digits of a count that are read: Python refuses to read thousands of them."""
 
 
 def check_form(
-    environment: Environment, fields: dict[str, Parse], bring_up: Callable[[], str | None] = lambda: None
+    environment: Environment,
+    *,
+    most_users: int,
+    more: Collection[str] = (),
+    bring_up: Callable[[], str | None] = lambda: None,
 ) -> None:
     """Refuse the form, with the reason next to its button, if a field or the choice of classes is invalid.
 
-    ``fields`` are the parsers of the form's fields; an empty field keeps its default, and one that the scenario does
-    not take is ignored. ``bring_up`` brings up what is to be loaded, once the form is known to be valid, and returns
-    why it cannot. A test under way goes on until then.
+    It has Locust's own fields, the options that Locust shows on it, and ``more`` of any text. An empty field has its
+    default, and so has one that the scenario does not take. ``bring_up`` brings up what is to be loaded, once the form
+    is known to be valid, and returns why it cannot; a running test goes on until then.
     """
     web_ui = web_ui_of(environment)
+    every, hidden = get_parser(default_config_files=[]).args_included_in_web_ui, default_args_dict()
+    options = {name: option for name, option in every.items() if name not in hidden and option.default is not SUPPRESS}
+    checks = {name: partial(_check_option, option) for name, option in options.items()}
+    fields = checks | _own_fields(most_users) | dict.fromkeys(more, str)
 
     def before() -> Response | None:
-        if request.endpoint != "locust.swarm" or request.method != "POST":
+        if request.method != "POST" or not request.path.endswith("/swarm"):
             return None
         names = request.form.getlist("user_classes")
         if not names and not web_ui.userclass_picker_is_active:
             names = scenario_class(environment, request.form)
-        reason = refusal(environment, request.form, fields | LOAD_FIELDS, names)
-        if reason is None:
-            _leave_out_untaken(environment, fields, names)
-            reason = bring_up()
+        reason = refusal(environment, request.form, fields, names) or bring_up()
         if reason is not None:
             return jsonify({"success": False, "message": reason, "host": environment.host})
-        if (classes := _chosen(environment, names)) != environment.user_classes:
+        classes = _chosen(environment, names)
+        ignored = SOMETIMES - _taken(classes)
+        given = request.form.items(multi=True)
+        read = [(name, _default(options.get(name)) if name in ignored or not text else text) for name, text in given]
+        request.form = type(request.form)(read)
+        if classes != environment.user_classes:
             stop_test(environment)  # Locust cannot exchange the classes of a test under way
         if not web_ui.userclass_picker_is_active:
             environment.user_classes = classes
@@ -104,11 +113,10 @@ def refusal(
     """Return why the form is refused; ``None`` if it is valid."""
     try:
         classes = _chosen(environment, names)
-        _refuse_unknown(environment, form)
-        taken = _taken(classes)
-        for name, parse in fields.items():
-            if form.get(name) and name in taken:
-                _parse(name, parse, form[name])
+        ignored = SOMETIMES - _taken(classes)
+        for name, text in form.items():
+            _check_field(name, "" if name in ignored else text, fields)
+        _check_required(form)
         alone(classes, distributed=isinstance(environment.runner, MasterRunner))
         if any(issubclass(user, KeepAliveUser) for user in classes):
             destination(form.get("host") or environment.host or "")
@@ -117,37 +125,71 @@ def refusal(
     return None
 
 
-def _refuse_unknown(environment: Environment, form: Mapping[str, str]) -> None:
-    """Raise ``UsageError`` if the form has other fields than Locust shows: it would set any option of its own."""
-    known = LOCUSTS_FIELDS | set(ui_extra_args_dict())
-    known |= STACK_FIELDS if options_of(environment).switchboard else frozenset()
-    if unknown := sorted(set(form) - known):
-        raise UsageError(f"{unknown[0]} is not a field of this form. Accepted: {', '.join(sorted(known))}.")
-
-
-def _taken(classes: Sequence[type[User]]) -> set[str]:
-    return {name for one in classes for name in fields_of(scenario_of(one))} | set(LOAD_FIELDS)
-
-
-def _leave_out_untaken(environment: Environment, fields: Mapping[str, Parse], names: Sequence[str]) -> None:
-    """Leave out of the form what the scenario does not take, and numbers left empty, which Locust would convert."""
-    out = set(fields) - _taken(_chosen(environment, names))
-    out |= {name for name in ("rate", "delay_ms") if not request.form.get(name)}
-    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in out]
-    request.form = type(request.form)(kept)
-
-
 def fields_of(scenario: type[Scenario]) -> set[str]:
     """Return which of the form's fields a scenario takes."""
     found = {"rate": scenario.open_loop, "delay_ms": scenario.sleeps, "objective": scenario.climbs is not None}
     return {name for name, taken in found.items() if taken}
 
 
-def _parse(name: str, parse: Parse, text: str) -> None:
+def _own_fields(most_users: int) -> dict[str, Parse]:
+    """Return the parsers of Locust's own fields; the choice of classes and the host are checked as a whole."""
+    free = dict.fromkeys(("host", "user_classes", "shape_class", "profile"), str)
+    return {
+        **free,
+        "user_count": _count(most_users),
+        "spawn_rate": number_from(0.001, MOST_USERS_IN_ALL),
+        "run_time": _time,
+    }
+
+
+def _count(most: int) -> Parse:
+    def count(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:LONGEST_COUNT]) <= most):
+            raise ArgumentTypeError(f"invalid value {text}: must be a whole number from 1 to {most:,}")
+        return int(text)
+
+    return count
+
+
+def _time(text: str) -> int:
     try:
-        parse(text)
-    except ArgumentTypeError as error:
+        return int(parse_timespan(text))
+    except ValueError as error:
+        raise ArgumentTypeError(f"invalid value {text}: must be a time such as 20, 20s, 3m or 1h30m") from error
+
+
+def _check_option(option: Action, text: str) -> None:
+    if option.nargs == 0:
+        known: Sequence[str] = ("true", "false")
+    else:
+        known = [*(option.choices or ())]
+        if callable(option.type):
+            option.type(text)
+    if known and text not in known:
+        raise ArgumentTypeError(f"invalid value {text}: must be one of {', '.join(known)}")
+
+
+def _check_field(name: str, text: str, fields: Mapping[str, Parse]) -> None:
+    if name not in fields:
+        raise UsageError(f"{name} is not a field of this form. Accepted: {', '.join(sorted(fields))}.")
+    try:
+        if text:
+            fields[name](text)
+    except (ArgumentTypeError, ValueError) as error:
         raise UsageError(f"{name}: {error}.") from error
+
+
+def _check_required(form: Mapping[str, str]) -> None:
+    if missing := [name for name in REQUIRED if not form.get(name)]:
+        raise UsageError(f"{missing[0]} is missing: this form needs {' and '.join(REQUIRED)}.")
+
+
+def _taken(classes: Sequence[type[User]]) -> set[str]:
+    return {name for user in classes for name in fields_of(scenario_of(user))}
+
+
+def _default(option: Action | None) -> str:
+    return "" if option is None or option.default is None else str(option.default)
 
 
 def _chosen(environment: Environment, names: Sequence[str]) -> list[type[User]]:

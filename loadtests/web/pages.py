@@ -18,10 +18,12 @@ from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.users.options import options_of
 from loadtests.web.form import app_of, fields_of, web_ui_of
 from loadtests.web.live import Live
-from loadtests.web.menu import fields, memory_shown, vcpus
+from loadtests.web.menu import FIELDS, fields, memory_shown, vcpus
 from loadtests.web.switchboard import Switchboard
 
 KEY = "per-vcpu"
+STACK_FIELDS = tuple(variable.lower() for variable in FIELDS)
+"""The fields that choose the stack."""
 TITLE = "per vCPU"
 TABLE = (
     ("stack", "Stack"), ("scenario", "Scenario"), ("per_cpu_s", "req/s per vCPU"), ("interval", "95 % over seconds"),

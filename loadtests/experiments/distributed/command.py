@@ -17,7 +17,7 @@ from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import Delay, Out, within
 from loadtests.experiments.distributed.experiment import Address, begin_distributed, build_generator, follow
 from loadtests.experiments.latency.experiment import parse_common_rate
-from loadtests.scenarios.base import DELAY_MS
+from loadtests.scenarios.base import DELAY_MS, MOST_USERS_IN_ALL
 from loadtests.scenarios.workloads import SCENARIOS, STEADY
 
 Seconds = Annotated[float, within(0, 3600, "Seconds, 0 to 3600.")]
@@ -31,7 +31,7 @@ def master(
     url: Annotated[str, Parameter(help="Base URL of the server: http://NAME[:PORT][/PREFIX].")],
     expect: Annotated[int, within(1, 1000, "Workers that have to join first, 1 to 1000.")],
     scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(STEADY)}.")] = "hello",
-    users: Annotated[int, within(1, 1_000_000, "Connections, 1 to 1,000,000.")] = 64,
+    users: Annotated[int, within(1, MOST_USERS_IN_ALL, f"Connections, 1 to {MOST_USERS_IN_ALL:,}.")] = 64,
     delay: Delay = DELAY_MS,
     rate: Annotated[
         str | None, Parameter(help="Arrivals a second of SCENARIO=rate, of all workers together. Default: 100.")

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from locust.argument_parser import default_args_dict
 
-from loadtests.web.form import LOCUSTS_FIELDS
 from tests.support.waiting import wait_until
 from tests.support.web import Web, web_ui
 
@@ -99,27 +97,6 @@ def test_a_form_that_is_refused_leaves_the_test_under_way(web: Web) -> None:
 
 def _state(web: Web) -> str:
     return str(web.client.get("/stats/requests").json()["state"])
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"user_count": "99999"}, "user_count: invalid value 99999: must be a whole number from 1 to 10,000"),
-        ({"user_count": "1_0"}, "user_count: invalid value 1_0: must be a whole number"),
-        ({"spawn_rate": "1_0"}, "spawn_rate: invalid value 1_0: must be a number"),
-        ({"run_time": "1_0"}, "run_time: Invalid time span format"),
-        ({"json_file": "/nowhere"}, "json_file is not a field of this form. Accepted: "),
-        ({"stack_runtime": "docker"}, "stack_runtime is not a field of this form. Accepted: "),
-    ],
-)
-def test_only_the_forms_fields_within_their_bounds_are_taken(web: Web, fields: dict[str, str], message: str) -> None:
-    assert message in web.start(**fields)
-    wait_until(lambda: web.users() == 0, deadline_s=10)  # Locust keeps its response for two seconds
-
-
-def test_every_option_of_locust_that_its_form_does_not_show_is_refused(web: Web) -> None:
-    for name in default_args_dict().keys() - LOCUSTS_FIELDS:
-        assert f"{name} is not a field of this form" in web.start(**{name: "1"})
 
 
 def test_a_field_that_the_scenario_does_not_take_is_left_out(web: Web) -> None:

@@ -245,3 +245,48 @@ def test_a_locust_of_ones_own_is_guarded_too(web: Web) -> None:
 def test_its_own_requests_reach_the_route(web: Web) -> None:
     own = {"Origin": str(web.client.base_url).rstrip("/")}
     assert web.client.post("/stop", headers=own).json() == {"success": True, "message": "Test stopped"}
+
+
+def _send(ui: Guarded, **fields: str) -> str:
+    """Send the form, and return why it is refused."""
+    form = {"user_count": "1", "spawn_rate": "1", **fields}
+    answer = ui.client().post("/swarm", data=form, headers={"Host": OWN}, base_url=f"http://{OWN}")
+    assert answer.status_code == httpx.codes.OK
+    assert answer.get_json()["success"] is False
+    return str(answer.get_json()["message"])
+
+
+def test_no_option_of_locusts_that_is_not_on_the_form_can_be_set_by_it(open_ui: Guarded) -> None:
+    every = {option.dest for option in get_parser(default_config_files=[])._actions}
+    assert {"json_file", "stack_runtime", "switchboard", "processes", "web_login", "locustfile"} <= every
+    shown = {"arrivals", "delay_ms", "objective", "per_request_events", "rate", "scenario"}
+    for option in every - shown - {"host", "run_time", "spawn_rate", "user_classes", "profile"}:
+        assert f"{option} is not a field of this form. Accepted: arrivals, " in _send(open_ui, **{option: "x"}), option
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "accepted"),
+    [
+        ("user_count", "99999", "must be a whole number from 1 to 10,000"),
+        ("user_count", "1_0", "must be a whole number from 1 to 10,000"),
+        ("user_count", "0", "must be a whole number from 1 to 10,000"),
+        ("user_count", "9" * 5000, "must be a whole number from 1 to 10,000"),
+        ("user_count", "", "user_count is missing"),
+        ("spawn_rate", "nan", "must be a number from 0.001 to 1e+06"),
+        ("spawn_rate", "1_0", "must be a number from 0.001 to 1e+06"),
+        ("run_time", "soon", "must be a time such as 20, 20s, 3m or 1h30m"),
+        ("scenario", "coffee", "must be one of errors, hello, "),
+        ("arrivals", "never", "must be one of constant, poisson"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_with_what_is_accepted(
+    open_ui: Guarded, field: str, text: str, accepted: str
+) -> None:
+    assert accepted in _send(open_ui, **{field: text})
+
+
+def test_a_field_that_only_other_scenarios_take_is_checked_where_it_is_taken(open_ui: Guarded) -> None:
+    assert "delay_ms: invalid value x: must be a number from 0 to 60000" in _send(
+        open_ui, scenario="sleep", delay_ms="x"
+    )
+    assert "delay_ms" not in _send(open_ui, scenario="hello", delay_ms="x")
