@@ -38,10 +38,18 @@ def open_live(environment: Environment) -> Live:
     live = Live(environment=environment, board=Switchboard(folder=Path(options.switchboard)), left_s=options.left_s)
     environment.host = live.board.offered().url or environment.host
     live.listen()
+    app_of(environment).before_request(_refuse_other_users)
     _add_routes(live)
     _add_tab(live)
     _add_fields(live)
     return live
+
+
+def _refuse_other_users() -> tuple[str, int] | None:
+    """Refuse the route of Locust's that sets any attribute of a user class."""
+    if request.endpoint != "locust.update_user":
+        return None
+    return "The users of make web cannot be changed. Choose a scenario on the form.", 403
 
 
 def bring_up(live: Live) -> str | None:

@@ -290,3 +290,10 @@ def test_a_field_that_only_other_scenarios_take_is_checked_where_it_is_taken(ope
         open_ui, scenario="sleep", delay_ms="x"
     )
     assert "delay_ms" not in _send(open_ui, scenario="hello", delay_ms="x")
+
+
+def test_attributes_of_user_classes_cannot_be_set(open_ui: Guarded) -> None:
+    change = {"user_class_name": "Hello", "fixed_count": 3}
+    answer = open_ui.client().post("/user", json=change, base_url=f"http://{OWN}")
+    said = "The users of make web cannot be changed. Choose a scenario on the form."
+    assert (answer.status_code, answer.get_data(as_text=True)) == (httpx.codes.FORBIDDEN, said)
