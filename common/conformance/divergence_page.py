@@ -95,9 +95,16 @@ def _short(stack: Stack) -> str:
 
 def _rows(by_observation: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> str:
     return "".join(
-        f"| {_code(observation)} | {', '.join(names[stack] for stack in stacks)} |\n"
+        f"| {_code(observation)} | {_named(stacks, by_observation, names)} |\n"
         for observation, stacks in by_observation.items()
     )
+
+
+def _named(stacks: Sequence[str], by_observation: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> str:
+    """Return the stacks of a row by name; those of more than half of all as "all others", or "all"."""
+    if 2 * len(stacks) <= sum(map(len, by_observation.values())):
+        return ", ".join(names[stack] for stack in stacks)
+    return "all" if len(by_observation) == 1 else "all others"
 
 
 def _code(text: str) -> str:

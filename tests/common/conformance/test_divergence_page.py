@@ -1,6 +1,7 @@
 """Tests of the page of divergences: stacks are grouped by what was observed of them."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from common.runtimes.candidates import Candidate
 
 PAGE = ROOT / "docs" / "divergences.md"
 KNOWN = frameworks()
+OTHERS = {"all", "all others"}
 CANDIDATES = {
     candidate.name: candidate
     for candidate in (
@@ -38,11 +40,18 @@ def test_stacks_are_grouped_by_what_was_observed_the_commonest_first() -> None:
     }
 
 
+def test_page_names_no_stack_of_a_row_that_holds_more_than_half_of_them() -> None:
+    apart = {name: {"Server": name} for name in OBSERVED}
+    assert "| `quart+uvicorn` | quart |" in divergence_page(apart, CANDIDATES, Runtime.PROCESS)
+    alike = {name: {"Server": "x"} for name in OBSERVED}
+    assert "\n| `x` | all |\n" in divergence_page(alike, CANDIDATES, Runtime.PROCESS)
+
+
 def test_page_names_a_framework_on_its_default_server_by_itself_and_escapes_what_a_server_sent() -> None:
     page = divergence_page(OBSERVED, CANDIDATES, Runtime.PROCESS)
-    assert "\n## `HEAD /hello`\n\n| observed | stacks |\n| --- | --- |\n| `200` | flask, quart |\n" in page
+    assert "\n## `HEAD /hello`\n\n| observed | stacks |\n| --- | --- |\n| `200` | all others |\n" in page
     assert "\n| `405` | raw_wsgi+waitress |\n" in page
-    assert "\n| nothing | flask, quart |\n| `a\\|b'` | raw_wsgi+waitress |\n" in page
+    assert "\n| nothing | all others |\n| `a\\|b'` | raw_wsgi+waitress |\n" in page
 
 
 def rows(page: str) -> dict[tuple[str, str], set[str]]:
@@ -52,7 +61,14 @@ def rows(page: str) -> dict[tuple[str, str], set[str]]:
         heading, _, table = section.partition("\n")
         for observed, stacks in re.findall(r"^\| (.*) \| ([a-z0-9_+, -]+) \|$", table, re.MULTILINE):
             found[heading, observed] = set(stacks.split(", "))
-    return {key: stacks for key, stacks in found.items() if key[1] not in {"observed", "---"}}
+    found = {key: stacks for key, stacks in found.items() if key[1] not in {"observed", "---"}}
+    everyone = set().union(*found.values()) - OTHERS
+    return {key: stacks if not stacks <= OTHERS else everyone - named(found, key[0]) for key, stacks in found.items()}
+
+
+def named(found: Mapping[tuple[str, str], set[str]], heading: str) -> set[str]:
+    """Return the stacks that are named in a section."""
+    return set().union(*(stacks for (section, _), stacks in found.items() if section == heading)) - OTHERS
 
 
 def test_published_page_has_the_default_frameworks_and_every_server() -> None:
