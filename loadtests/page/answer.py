@@ -43,6 +43,14 @@ def answer(page: Page) -> list[Paragraph]:
     return [one for one in found if one.sentences]
 
 
+def headline(page: Page) -> list[str]:
+    """Return the answer in at most two sentences: who leads, and how far the last one is behind."""
+    if page.test is None:
+        return [NO_LOAD_TEST]
+    behind = [*_leads(_ranked(page), page.test)][-1:] or [*_carried(page)][:1]
+    return [who_leads(page), *behind]
+
+
 def who_leads(page: Page) -> str:
     """Return the one sentence about which frameworks lead, or about why that is not known; and which may be faster."""
     if page.test is None:
@@ -62,7 +70,7 @@ def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
 
 
 def _ranked(page: Page) -> list[StackRow]:
-    return [row for row in page.rows if row.rank is not None]
+    return [row for row in page.rows if row.place is not None]
 
 
 def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
@@ -75,7 +83,7 @@ def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
 
 
 def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    if floors := [row for row in ranked if row.floor and row.rank and row.rank.first == 1]:
+    if floors := [row for row in ranked if row.floor and row.place == 1]:
         are = "is" if len(floors) == 1 else "are"
         yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
 

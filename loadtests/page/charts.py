@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from common.records.summary import Interval
+
 LONGEST_LABEL = 42
 """Longer labels are cut on the picture; the whole name is in its tooltip and in the table below."""
 WIDTH = 800
@@ -18,6 +20,8 @@ LABELS = 300
 RIGHT = 20
 ROW = 24
 BOTTOM = 48
+THINNEST = 1.2
+"""Per cent of a cell's width that an interval takes at least, so that it is seen."""
 KINDS = 8
 """The number of colours that series have in turn, each with a dash pattern of its own."""
 
@@ -131,6 +135,19 @@ def _linear_ticks(low: float, high: float) -> list[float]:
     step = next(step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6)  # noqa: PLR2004
     first = math.ceil(low / step - 1e-9)
     return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def cell_bar(value: Interval, scale: Scale) -> Markup:
+    """Return a bar that fills a cell of a table as far as the estimate, and its interval, on a scale from 0 to 100."""
+    low, at, high = (
+        min(100.0, max(0.0, scale(value.estimate if one is None else one)))
+        for one in (value.low, value.estimate, value.high)
+    )
+    middle, width = (low + high) / 2, max(THINNEST, high - low)
+    return Markup(  # noqa: S704 -- numbers of ours
+        f'<svg class="bar" aria-hidden="true"><rect width="{at:g}%" height="7"/>'
+        f'<rect x="{max(0.0, middle - width / 2):.4g}%" width="{width:.3g}%" y="2" height="3"/></svg>'
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

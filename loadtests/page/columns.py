@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from common.records.figure import Figure
 from common.records.summary import Interval
-from loadtests.analysis.formatting import BYTES_PER_MB, MB, MS_PER_S, US_PER_S
+from loadtests.analysis.formatting import BYTES_PER_MB, MB, MISSING, MS_PER_S, US_PER_S, limits
 from loadtests.board.bill import dollars
 from loadtests.board.rows import BoardRow
 from loadtests.statistics.intervals import scaled
@@ -26,6 +26,11 @@ class Column:
     about: str
     shown: bool = True
     """Whether it is shown unless chosen otherwise."""
+
+    @property
+    def better(self) -> str:
+        """Which way is better, in words."""
+        return "more is better" if self.more_is_better else "less is better"
 
     def text(self, value: float) -> str:
         """Return a number of this column."""
@@ -94,6 +99,11 @@ def figures(row: BoardRow, tested: Figure | None) -> dict[str, Figure]:
         "dollars": row.rate,
     }
     return {key: figure for key, figure in found.items() if figure is not None}
+
+
+def value_texts(value: Interval | None, column: Column) -> tuple[str, str]:
+    """Return a figure and its interval as texts."""
+    return MISSING if value is None else column.text(value.estimate), limits(value, column.text)
 
 
 def _value(figure: Figure | None, scale: float = 1.0) -> Interval | None:

@@ -10,6 +10,7 @@ from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
+from loadtests.analysis import comparison
 from loadtests.analysis.formatting import US_PER_S
 from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import BoardRow, board_rows
@@ -20,12 +21,15 @@ from loadtests.statistics.intervals import scaled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankRange:
-    """The places that a cell may hold: from 1 + those significantly better to the count - those significantly worse."""
+    """The places that a framework may hold among the others.
+
+    They run from 1 + those significantly better to the count - those significantly worse. Floors do not count.
+    """
 
     first: int
     last: int
     of: int
-    """The number of ranked cells."""
+    """The number of ranked frameworks."""
     ties: tuple[str, ...]
 
     @property
@@ -51,6 +55,9 @@ class StackRow:
     tested: Figure | None = None
     """Its rate, if valid, in the load test that gives its verdict; a newer one may be known."""
     rank: RankRange | None = None
+    """``None`` for floors, which are no frameworks, and where nothing is ranked."""
+    place: int | None = None
+    """Its first place with the floors, where the load test ranks it; rows come in this order."""
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
     verdict: Verdict | None = None
@@ -62,6 +69,8 @@ class StackRow:
     """The same if the doubts are about it, where no valid ones are known."""
     floor: bool = False
     """Whether it is a server without a framework."""
+    own_floor: str = ""
+    """The id of the floor's row on the same server, in the same image, at the same size; empty where it has none."""
     best_server: bool = False
     """Whether it is its framework's fastest server, in the same image at the same size."""
 
@@ -95,7 +104,11 @@ def make_page(sources: Sources, prices: Prices) -> Page:
     """Return the page of some runs; the ranked stacks come first, the best first."""
     rows = [*_joined(sources, prices)]
     best = _best_servers(rows)
-    marked = [replace(row, best_server=best[_framework_key(row)] is row) for row in rows]
+    floors = {_server_key(row): row.id for row in rows if row.floor and "rate" in row.values}
+    marked = [
+        replace(row, best_server=best[_framework_key(row)] is row, own_floor=floors.get(_server_key(row), ""))
+        for row in rows
+    ]
     return Page(sources=sources, rows=sorted(marked, key=_order), prices=prices)
 
 
@@ -133,6 +146,7 @@ class _Decided:
     rate: Figure | None
     """``None`` where it is not of the scenario that the page's rates are of."""
     rank: RankRange | None
+    place: int | None
 
 
 def _decisions(sources: Sources) -> dict[Subject, _Decided]:
@@ -147,7 +161,7 @@ def _decisions(sources: Sources) -> dict[Subject, _Decided]:
 
 
 def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
-    rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test.summary) if ranks else {}
+    rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test) if ranks else {}
     for cell in test.run.cells:
         if cell.control_of is None and cell.name in rows:
             yield (
@@ -158,6 +172,7 @@ def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Deci
                     row=rows[cell.name],
                     rate=_rate_in(test, cell, rows[cell.name]),
                     rank=ranges.get(cell.name),
+                    place=rows[cell.name].rank if ranks else None,
                 ),
             )
 
@@ -183,6 +198,7 @@ def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> St
         figures=figures(row, tested),
         tested=tested,
         rank=decided.rank if decided else None,
+        place=decided.place if decided else None,
         cell=decided.cell if decided else "",
         verdict=decided.row.verdict if decided else None,
         doubts=decided.row.doubts if decided else {},
@@ -203,6 +219,11 @@ def _framework_key(row: StackRow) -> tuple[object, ...]:
     return one.framework, one.image, one.runtime, one.python, row.vcpu
 
 
+def _server_key(row: StackRow) -> tuple[object, ...]:
+    one = row.subject
+    return one.server, one.image, one.runtime, one.python, row.vcpu
+
+
 def _best_servers(rows: Sequence[StackRow]) -> dict[tuple[object, ...], StackRow]:
     best: dict[tuple[object, ...], StackRow] = {}
     for row in rows:
@@ -217,16 +238,17 @@ def _rate(row: StackRow) -> float:
 
 
 def _order(row: StackRow) -> tuple[bool, int, float, str]:
-    return row.rank is None, 0 if row.rank is None else row.rank.first, -_rate(row), row.id
+    return row.place is None, row.place or 0, -_rate(row), row.id
 
 
-def rank_ranges(summary: Summary) -> dict[str, RankRange]:
-    """Return the range of each ranked cell, by the cell's name."""
-    ranked = [row for row in summary.cells if row.rank is not None]
+def rank_ranges(test: LoadTest) -> dict[str, RankRange]:
+    """Return the range of each ranked framework among the others, by its cell's name."""
+    floors = {cell.name for cell in test.run.cells if cell.is_floor}
+    ties = {row.cell: row.ties for row in test.summary.cells if row.rank is not None and row.cell not in floors}
+    pairs = [pair for pair in test.summary.pairs if {pair.a, pair.b} <= ties.keys()]
     return {
-        row.cell: RankRange(first=row.rank, last=row.rank_to or row.rank, of=len(ranked), ties=tuple(row.ties))
-        for row in ranked
-        if row.rank is not None
+        name: RankRange(first=first, last=last, of=len(ties), ties=tuple(ties[name]))
+        for name, (first, last) in comparison.rank_ranges(ties, pairs).items()
     }
 
 

@@ -25,13 +25,12 @@ from loadtests.board.published import published_folders
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.report import title, warnings
 from loadtests.page.answer import answer, who_leads
-from loadtests.page.columns import BY_KEY
+from loadtests.page.columns import BY_KEY, value_texts
 from loadtests.page.model import Page, StackRow, make_page
 from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source, Sources
 from loadtests.page.stacks import StackPart, part_id, stack_parts
-from loadtests.page.table import value_texts
 from loadtests.page.writing import ABOUT, report, style, templates
 
 MARKER = ".api-benchmark-site"
@@ -188,11 +187,11 @@ def results_md(published: PublishedRun) -> str:
     """Return the ranked stacks of a published run as Markdown, with what was measured and when."""
     run, test = published.run, published.page.test
     ids = test.ids if test else [run.id]
-    ranked = [row for row in published.page.rows if row.rank is not None]
+    ranked = [row for row in published.page.rows if row.place is not None]
     measured = (
         f"Measured {run.started_at:%Y-%m-%d} on {run.machine.cpu_model}, {run.machine.cores} cores; "
         f"{'run' if len(ids) == 1 else 'runs'} {', '.join(ids)}, revision {run.revision}. "
-        "A rank is the range of places that the data allow."
+        "A rank is the range of places that the data allow among the frameworks."
     )
     lines = [
         f"# {published.title}",
@@ -235,4 +234,4 @@ def _members(row: StackRow) -> Iterator[tuple[str, Any]]:
 
 def _line(row: StackRow) -> tuple[str, ...]:
     rank = row.rank.text if row.rank else ""
-    return rank, row.subject.name, row.version or MISSING, *value_texts(row, "rate")
+    return rank, row.subject.name, row.version or MISSING, *value_texts(row.values.get("rate"), BY_KEY["rate"])

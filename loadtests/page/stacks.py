@@ -25,6 +25,15 @@ from loadtests.experiments.sizes.records import FootprintRun, FootprintSummary, 
 from loadtests.page.charts import Scale, fitted, line, picture, text
 from loadtests.page.model import Page, StackRow
 from loadtests.page.sources import LoadTest
+from loadtests.page.standing import (
+    FigureLine,
+    Neighbour,
+    Occasion,
+    figure_lines,
+    history,
+    neighbours,
+    rank_sentence,
+)
 from loadtests.scenarios import own_requests
 from loadtests.scenarios.base import DELAY_MS, USERS
 from loadtests.scenarios.workloads import SCENARIOS
@@ -40,12 +49,27 @@ LARGEST = 8
 
 
 @dataclass(frozen=True, kw_only=True)
+class SizePart:
+    """A stack at one size."""
+
+    vcpu: float
+    rank: str
+    """A sentence."""
+    verdict: str
+    """With its reasons; empty where no load test holds the stack."""
+    lines: Sequence[FigureLine]
+    neighbours: Sequence[Neighbour]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StackPart:
     """One stack with everything that is known of it, in one image."""
 
     id: str
     name: str
     rows: Sequence[StackRow]
+    sizes: Sequence[SizePart]
+    history: Sequence[Occasion]
     facts: Sequence[tuple[str, str]]
     packages: str
     layers: Sequence[tuple[str, str, str]]
@@ -87,7 +111,18 @@ def _part(
         id=part_id(subject),
         name=subject.name,
         rows=rows,
-        facts=[*_facts(cell, subject), *_released(cell, rows), *_measured(rows)],
+        sizes=[
+            SizePart(
+                vcpu=row.vcpu,
+                rank=rank_sentence(page, row),
+                verdict=". ".join([row.verdict, *row.doubts.values()]) if row.verdict else "",
+                lines=figure_lines(row),
+                neighbours=neighbours(page, row),
+            )
+            for row in rows
+        ],
+        history=history(page, rows),
+        facts=[*_facts(cell, subject), *_released(cell, rows)],
         packages=" ".join(f"{package}=={version}" for package, version in sorted(cell.packages.items())),
         layers=[*_layers(image)] if image else [],
         divergences=cell.conformance.divergences if cell.conformance else {},
@@ -141,16 +176,6 @@ def _released(cell: Cell, rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]
     measured = max((one.measured_at.date() for row in rows for one in row.figures.values()), default=None)
     if day and measured:
         yield "released", f"{day}, {(measured - day).days} days before it was measured"
-
-
-def _measured(rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
-    """Yield the verdict with its reasons, and when the figures were measured."""
-    for row in rows:
-        if row.verdict is not None:
-            yield "verdict", ". ".join([str(row.verdict), *row.doubts.values()])
-    figures = {(one.measured_at, tuple(one.pooled) or (one.run,)) for row in rows for one in row.figures.values()}
-    for at, runs in sorted(figures):
-        yield "measured", f"{at:%Y-%m-%d %H:%M} UTC in run {', '.join(runs)}"
 
 
 def _layers(image: ImageFootprint) -> Iterator[tuple[str, str, str]]:

@@ -1,15 +1,25 @@
-"""The page's one table: the text and the drawn interval of each cell, and what its script needs to know. Pure."""
+"""The page's one table: the text and the bar of each cell, the bands of tied rows, and what its script needs. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from common.records.figure import Figure
 from common.records.summary import Decision, Interval
-from loadtests.analysis.formatting import MISSING, limits
-from loadtests.page.columns import BY_KEY, COLUMNS, Column
-from loadtests.page.model import Page, RankRange, StackRow
+from loadtests.analysis.formatting import MISSING
+from loadtests.page.charts import Scale, cell_bar
+from loadtests.page.columns import COLUMNS, Column, value_texts
+from loadtests.page.model import Page, StackRow
+from loadtests.page.plots import label
 from loadtests.page.stacks import part_id
+
+SKEWED = 10
+"""A column is drawn on a logarithmic scale if more than half of its bars would be shorter than one part in this."""
+OWN_FLOOR = "own-floor"
+"""What ratios are taken to in the page's address, where each is to the floor of its own server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +32,8 @@ class TableCell:
     text: str
     title: str
     """Its interval, date and run, or what would measure it."""
-    drawn: str
-    """The positions of interval and estimate in the cell, as CSS variables; empty where nothing is known."""
+    drawn: Markup
+    """A bar with its interval; empty where nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +41,14 @@ class TableRow:
     """One stack."""
 
     row: StackRow
+    label: str
+    """Its name, with its size where the page has several."""
     part: str
     names: str
     """Everything that the filter looks for, in lower case."""
-    drawn_rank: str
     cells: Sequence[TableCell]
-    ties: Sequence[str]
+    tied: str = ""
+    """Its place in a band of rows that are tied with each other: ``first``, ``within`` or ``last``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +60,78 @@ class Choice:
     values: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The table with its columns."""
+
+    rows: Sequence[TableRow]
+    columns: Sequence[Column]
+    logarithmic: Collection[str]
+    """The columns whose bars are on a logarithmic scale."""
+    under: str
+    several_sizes: bool
+
+
+def make_table(page: Page) -> Table:
+    """Return the table of a page."""
+    columns = known_columns(page)
+    scales = {column.key: column_scale(page, column) for column in columns}
+    return Table(
+        rows=table_rows(page),
+        columns=columns,
+        logarithmic={key for key, scale in scales.items() if scale and scale.log},
+        under=page.test.under if page.test else "",
+        several_sizes=len({row.vcpu for row in page.rows}) > 1,
+    )
+
+
 def table_rows(page: Page) -> list[TableRow]:
     """Return the rows of the table."""
-    most = {column.key: _most(page, column) for column in COLUMNS}
-    names = {row.cell: row.subject.name for row in page.rows if row.cell}
-    return [_table_row(page, row, most, names) for row in page.rows]
+    scales = {column.key: scale for column in known_columns(page) if (scale := column_scale(page, column))}
+    bands = _bands(page.rows)
+    return [_table_row(page, row, scales, bands.get(row.id, "")) for row in page.rows]
 
 
-def shown_columns(page: Page) -> set[str]:
-    """Return the columns that are shown unless chosen otherwise: those of them that something is known of."""
+def known_columns(page: Page) -> list[Column]:
+    """Return the columns of which something is known; others would be all dashes."""
     known = {key for row in page.rows for key in row.values}
     known |= {"rate"} if any(row.doubtful_rate for row in page.rows) else set()
-    return {column.key for column in COLUMNS if column.shown and column.key in known}
+    return [column for column in COLUMNS if column.key in known]
+
+
+def column_scale(page: Page, column: Column) -> Scale | None:
+    """Return the scale of a column's bars, from 0 to 100; ``None`` where nothing is known.
+
+    It begins at zero, or where the column is skewed, at half of the smallest value, and is logarithmic.
+    """
+    known = [value for row in page.rows if (value := row.values.get(column.key)) is not None]
+    estimates, edges = (
+        [one.estimate for one in known],
+        [edge for one in known for edge in (one.estimate, one.high or 0)],
+    )
+    if not known or max(edges) <= 0:
+        return None
+    log = min(estimates) > 0 and max(estimates) > SKEWED * statistics.median(estimates)
+    return Scale(low=min(estimates) / 2 if log else 0, high=max(edges), start=0, end=100, log=log)
+
+
+def _bands(rows: Sequence[StackRow]) -> dict[str, str]:
+    """Return the places of rows in bands of ranks that overlap, by the rows' ids; floors stand in no band."""
+    bands: list[list[StackRow]] = []
+    last = 0
+    for row in (row for row in rows if row.rank):
+        assert row.rank is not None
+        if bands and row.rank.first <= last:
+            bands[-1].append(row)
+        else:
+            bands.append([row])
+        last = max(last, row.rank.last)
+    several = [band for band in bands if len(band) > 1]
+    return {
+        row.id: "first" if row is band[0] else "last" if row is band[-1] else "within"
+        for band in several
+        for row in band
+    }
 
 
 def choices(page: Page) -> list[Choice]:
@@ -97,8 +169,8 @@ def script_data(page: Page) -> str:
     ]
     data = {
         "margin": test.run.stopping.margin if test else 0.05,
-        "floor": page.floor.id if page.floor else "",
-        "shown": [column.key for column in COLUMNS if column.key in shown_columns(page)],
+        "ownFloor": OWN_FLOOR,
+        "shown": [column.key for column in known_columns(page) if column.shown],
         "more": [column.key for column in COLUMNS if column.more_is_better],
         "pairs": pairs,
     }
@@ -109,35 +181,29 @@ def _rounded(ratio: Interval) -> list[float | None]:
     return [None if one is None else round(one, 4) for one in (ratio.estimate, ratio.low, ratio.high)]
 
 
-def value_texts(row: StackRow, key: str) -> tuple[str, str]:
-    """Return a figure and its interval as texts."""
-    value, show = row.values.get(key), BY_KEY[key].text
-    return MISSING if value is None else show(value.estimate), limits(value, show)
-
-
-def _table_row(page: Page, row: StackRow, most: Mapping[str, float], names: Mapping[str, str]) -> TableRow:
+def _table_row(page: Page, row: StackRow, scales: Mapping[str, Scale], tied: str) -> TableRow:
     one = row.subject
     return TableRow(
         row=row,
+        label=label(row, page),
         part=part_id(one),
         names=" ".join(filter(None, (one.name, row.title, row.version, row.interface, str(one.runtime)))).casefold(),
-        drawn_rank=_drawn_rank(row.rank),
-        cells=[_cell(page, row, column, most[column.key]) for column in COLUMNS],
-        ties=[names.get(name, name) for name in row.rank.ties] if row.rank else [],
+        cells=[_cell(page, row, column, scales.get(column.key)) for column in known_columns(page)],
+        tied=tied,
     )
 
 
-def _cell(page: Page, row: StackRow, column: Column, most: float) -> TableCell:
+def _cell(page: Page, row: StackRow, column: Column, scale: Scale | None) -> TableCell:
     value = row.values.get(column.key)
     if value is None:
         text, title = _doubtful(row, column), _missing(page, row, column)
-        return TableCell(key=column.key, value="", text=text, title=title, drawn="")
+        return TableCell(key=column.key, value="", text=text, title=title, drawn=Markup())
     return TableCell(
         key=column.key,
         value=f"{value.estimate:.6g}",
         text=column.text(value.estimate),
         title=_known(row, column, value),
-        drawn=_drawn(value, most),
+        drawn=cell_bar(value, scale) if scale else Markup(),
     )
 
 
@@ -165,34 +231,14 @@ def _missing(page: Page, row: StackRow, column: Column) -> str:
 
 def _known(row: StackRow, column: Column, value: Interval) -> str:
     figure = row.figures.get(column.key)
-    bounds = "" if value.low is None or value.high is None or value.low == value.high else (
-        f"{column.text(value.low)} to {column.text(value.high)}, n = {value.n}; ")  # fmt: skip
-    return bounds + (f"measured {figure.measured_at:%Y-%m-%d}{_where(figure)}" if figure else "")
+    _, bounds = value_texts(value, column)
+    known = "" if bounds == MISSING or value.low == value.high else f"{bounds}, n = {value.n}; "
+    return known + (f"measured {figure.measured_at:%Y-%m-%d}{_where(figure)}" if figure else "")
 
 
 def _where(figure: Figure) -> str:
     """Return the run that a figure is of; of several, how many."""
     return f", over {len(figure.pooled)} runs" if figure.pooled else f" in run {figure.run}"
-
-
-def _drawn(value: Interval, most: float) -> str:
-    """Return the interval's left edge and width and the estimate's place, in per cent of the cell."""
-    low, high = value.low or value.estimate, value.high or value.estimate
-    left, right, at = (max(0.0, min(100.0, 100 * one / most)) if most else 0.0 for one in (low, high, value.estimate))
-    return f"--l:{left:.1f}%;--w:{right - left:.1f}%;--e:{at:.1f}%"
-
-
-def _drawn_rank(rank: RankRange | None) -> str:
-    if rank is None:
-        return ""
-    return (
-        f"--l:{100 * (rank.first - 1) / rank.of:.1f}%;--w:{100 * (rank.last - rank.first + 1) / rank.of:.1f}%;--e:-9px"
-    )
-
-
-def _most(page: Page, column: Column) -> float:
-    return max((edge for row in page.rows if (value := row.values.get(column.key)) for edge in
-                (value.estimate, value.high or 0.0)), default=0.0)  # fmt: skip
 
 
 def _sorted(values: Iterable[str]) -> list[str]:

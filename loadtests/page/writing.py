@@ -23,14 +23,13 @@ from common.words import counted
 from loadtests.analysis.formatting import over_what
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.experiments.loadtest.report import title as title_of
-from loadtests.page.answer import answer
+from loadtests.page.answer import answer, headline
 from loadtests.page.columns import BY_KEY, COLUMNS
 from loadtests.page.model import Page, StackRow
-from loadtests.page.plots import label
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import LoadTest, Source
-from loadtests.page.stacks import stack_parts
-from loadtests.page.table import choices, script_data, shown_columns, table_rows
+from loadtests.page.stacks import part_id, stack_parts
+from loadtests.page.table import OWN_FLOOR, choices, known_columns, make_table, script_data
 
 TEMPLATES = Path(__file__).with_name("templates")
 ABOUT = "Requests per second per vCPU, latency, image size, start, memory and cost of Python API frameworks"
@@ -43,10 +42,12 @@ SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @cache
 def templates() -> Environment:
     """Return the templates; every value is escaped, and a name that is not given is an error."""
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.globals |= {"breakable": _breakable, "part_id": part_id}
+    return environment
 
 
 @cache
@@ -66,16 +67,12 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
         script_data=Markup(script_data(page)),  # noqa: S704 -- JSON without a "<"
         navigation=navigation,
         measured=_measured(page),
-        under=page.test.under if page.test else "",
         warnings=page.sources.left_out,
+        headline=headline(page),
         answer=answer(page),
-        columns=COLUMNS,
-        shown=shown_columns(page),
-        breakable=_breakable,
-        named=_named,
+        own_floor=OWN_FLOOR,
         choices=choices(page),
-        table=table_rows(page),
-        labels=[label(row, page) for row in page.rows],
+        table=make_table(page),
         notes=list(_notes(page)),
         plots=all_plots(page),
         parts=stack_parts(page),
@@ -94,11 +91,6 @@ def _breakable(name: str) -> Markup:
     return Markup("<wbr>").join(re.split(r"(?=[+@])", name))
 
 
-def _named(names: Sequence[str]) -> Markup:
-    """Return names that may be broken between their parts, with commas between them."""
-    return Markup(", ").join(_breakable(name) for name in names)
-
-
 def _measured(page: Page) -> str:
     runs = page.sources.runs
     machine, dates = runs[0].run.machine, sorted(f"{one.run.started_at:%Y-%m-%d}" for one in runs)
@@ -110,11 +102,10 @@ def _notes(page: Page) -> Iterator[str]:
     """Yield what a reader has to know beside the table."""
     if page.test is not None:
         yield f"{_judges(page.test)}: {title_of(page.test.run)}."
-    shown = shown_columns(page)
-    for column in COLUMNS:
-        if column.key in shown:
-            yield f"{column.heading}: {column.about}"
-    if missing := [column for column in COLUMNS if column.shown and column.key not in shown]:
+    known = known_columns(page)
+    for column in known:
+        yield f"{column.heading}: {column.about}"
+    if missing := [column for column in COLUMNS if column.shown and column not in known]:
         commands = dict.fromkeys(f"make {column.command}" for column in missing)
         yield f"Not measured: {', '.join(column.heading for column in missing)} ({', '.join(commands)})."
     if rates := [row.figures["rate"] for row in page.rows if "rate" in row.figures]:

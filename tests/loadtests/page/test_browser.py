@@ -1,6 +1,8 @@
 """The page in a real browser: sorting, filtering, ratios, addresses, without scripts, on a phone, dark, on paper."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,20 +11,28 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
+from common.catalog.prices import load_prices
 from common.project import ROOT
 from common.records.figure import Metric
+from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.startup.records import StartupSummary
+from loadtests.page.site import published_runs
 from loadtests.page.sources import Source
 from loadtests.page.writing import report
 from tests.support.browsers import browser, complaints, logged, prefer, printed, resize, violations, visible
 from tests.support.pages import ROWS, load_test, page_of, ranked_rows, with_figures
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 RANKED = ["raw_asgi+u", "fast+u", "alike+u", "raw_wsgi+g", "slow+g"]
 HOSTILE = ("<script>document.title='run'</script>+u", "\u202eright to left\u202c+u", f"{'long' * 50}+g")
 
+IN_SIGHT = (
+    "const {top, bottom} = document.querySelector('tr.open').getBoundingClientRect(); "
+    "return top >= 0 && bottom <= innerHeight"
+)
 MOST_ELEMENTS_OF_A_ROW = 40
 """Sorting takes longer the more there are: 360 rows took 0.11 s with 200 elements each, and 0.09 s with 25."""
 
@@ -54,6 +64,11 @@ def names(driver: webdriver.Chrome) -> list[str]:
     return [one.text for one in visible(driver, "#stacks tbody th a")]
 
 
+def opened(driver: webdriver.Chrome) -> list[str]:
+    found = driver.find_elements(By.CSS_SELECTOR, "details.stack[open] > .about")
+    return [str(one.get_attribute("id")) for one in found]
+
+
 def choose(driver: webdriver.Chrome, name: str, value: str) -> None:
     Select(driver.find_element(By.NAME, name)).select_by_visible_text(value)
 
@@ -81,6 +96,7 @@ def test_rows_are_sorted_by_a_heading_and_the_other_way_by_the_same(page: webdri
 
 
 def test_filters_leave_the_rows_that_match_all_of_them(page: webdriver.Chrome) -> None:
+    page.find_element(By.CSS_SELECTOR, "#controls summary").click()
     choose(page, "interface", "asgi")
     assert names(page) == ["raw_asgi+u", "fast+u", "alike+u"]
     page.find_element(By.NAME, "q").send_keys("FAST")
@@ -90,6 +106,7 @@ def test_filters_leave_the_rows_that_match_all_of_them(page: webdriver.Chrome) -
 
 def test_columns_are_chosen(page: webdriver.Chrome) -> None:
     assert not visible(page, "th[data-sort=cost]")
+    page.find_element(By.CSS_SELECTOR, "#controls summary").click()
     page.find_element(By.CSS_SELECTOR, "[name=cols][value=cost]").click()
     assert visible(page, "th[data-sort=cost]")
     page.find_element(By.CSS_SELECTOR, "[name=cols][value=rate]").click()
@@ -98,25 +115,28 @@ def test_columns_are_chosen(page: webdriver.Chrome) -> None:
 
 def test_figures_become_ratios_to_the_floor_and_figures_again(page: webdriver.Chrome) -> None:
     before = cells(page, "rate")
-    page.find_element(By.NAME, "floor").click()
+    choose(page, "ref", "the floor on the same server")
     ratios = cells(page, "rate")
-    assert ratios[0] == "1.00 x"
-    assert ratios[1] in {"0.74 x", "0.75 x", "0.76 x"}
+    assert ratios[0] == ratios[3] == "1.00 x"
+    assert ratios[1] in {"0.74 x worse", "0.75 x worse", "0.76 x worse"}
+    assert ratios[4] in {"0.49 x worse", "0.50 x worse", "0.51 x worse"}
     title = str(page.find_elements(By.CSS_SELECTOR, "#stacks tbody td[data-key=rate]")[1].get_attribute("title"))
     assert "paired within rounds" in title
-    assert "ratios to raw_asgi+u" in page.find_element(By.ID, "status").text
-    page.find_element(By.NAME, "floor").click()
+    assert "ratios to the floor on the same server" in page.find_element(By.ID, "status").text
+    choose(page, "ref", "nothing: figures as they are")
     assert cells(page, "rate") == before
 
 
 def test_equivalent_stacks_are_marked_beside_their_reference(page: webdriver.Chrome) -> None:
     choose(page, "ref", "fast+u")
-    marked = page.find_elements(By.CSS_SELECTOR, "#stacks td.equivalent")
-    rows = {one.find_element(By.XPATH, "..").get_attribute("data-name") for one in marked}
-    assert rows == {"alike+u"}
+    words = dict(zip(names(page), cells(page, "rate"), strict=True))
+    assert [name for name, text in words.items() if "equivalent" in text] == ["alike+u"]
+    assert words["raw_asgi+u"].endswith("better")
+    assert words["slow+g"].endswith("worse")
 
 
 def test_a_view_is_sent_by_its_address(page: webdriver.Chrome) -> None:
+    page.find_element(By.CSS_SELECTOR, "#controls summary").click()
     choose(page, "interface", "asgi")
     choose(page, "ref", "fast+u")
     page.find_element(By.CSS_SELECTOR, "[name=cols][value=cost]").click()
@@ -127,9 +147,7 @@ def test_a_view_is_sent_by_its_address(page: webdriver.Chrome) -> None:
     page.get("about:blank")
     page.get(address)
     assert (names(page), cells(page, "rate"), cells(page, "cost")) == seen
-    assert [one.get_attribute("id") for one in page.find_elements(By.CSS_SELECTOR, "details.stack[open]")] == [
-        "stack-alike-u-process"
-    ]
+    assert opened(page) == ["stack-alike-u-process"]
     assert page.current_url == address
 
 
@@ -142,9 +160,92 @@ def test_an_address_with_values_that_do_not_exist_shows_the_whole_table(page: we
 
 def test_a_stack_is_opened_from_the_table_by_the_keyboard(page: webdriver.Chrome) -> None:
     page.find_element(By.LINK_TEXT, "slow+g").send_keys("\ue007")
-    (opened,) = page.find_elements(By.CSS_SELECTOR, "details.stack[open]")
-    assert "make loadtest FRAMEWORK=slow SERVER=g" in opened.text
-    assert page.switch_to.active_element.tag_name == "summary"
+    (line,) = visible(page, "#stacks tr.detail")
+    assert "make loadtest FRAMEWORK=slow SERVER=g" in line.text
+    name = page.find_element(By.LINK_TEXT, "slow+g")
+    assert page.switch_to.active_element == name
+    assert name.get_attribute("aria-expanded") == "true"
+    above = line.find_element(By.XPATH, "preceding-sibling::tr[1]")
+    assert above.get_attribute("data-name") == "slow+g"
+    name.send_keys("\ue007")
+    assert not opened(page)
+
+
+def test_back_and_forward_lead_through_what_was_opened_and_chosen(page: webdriver.Chrome) -> None:
+    page.find_element(By.LINK_TEXT, "fast+u").click()
+    choose(page, "ref", "fast+u")
+    page.back()
+    assert (opened(page), cells(page, "rate")[1][-1].isdigit()) == (["stack-fast-u-process"], True)
+    page.back()
+    assert not opened(page)
+    page.forward()
+    assert opened(page) == ["stack-fast-u-process"]
+
+
+@pytest.mark.parametrize("hash_", ["open=slow-g-process", "stack-slow-g-process"])
+def test_an_address_that_is_changed_in_an_open_tab_opens_its_stack_and_scrolls_to_it(
+    page: webdriver.Chrome, address: str, hash_: str
+) -> None:
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 1400, "height": 300, "deviceScaleFactor": 1, "mobile": False}
+    )
+    for opening in (f"location.hash = '{hash_}'", f"location.href = '{address}#open=fast-u-process'"):
+        page.execute_script("scrollTo(0, 0)")
+        page.execute_script(opening)
+        wait_until(lambda: len(opened(page)) == 1)
+        wait_until(lambda: page.execute_script(IN_SIGHT))
+    assert opened(page) == ["stack-fast-u-process"]
+    page.get("about:blank")
+    page.get(f"{address}#{hash_}")
+    assert opened(page) == ["stack-slow-g-process"]
+    assert page.execute_script(IN_SIGHT)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("published") / "report.html"
+    file.write_text(report(published_runs(PUBLISHED, load_prices())[0].page))
+    return file.as_uri()
+
+
+@pytest.mark.parametrize(("screen", "top", "rows"), [((1400, 900), 300, 11), ((360, 740), 600, 2)])
+def test_the_table_is_on_the_first_screen(
+    chrome: webdriver.Chrome, published: str, screen: tuple[int, int], top: int, rows: int
+) -> None:
+    width, height = screen
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    chrome.get("about:blank")
+    chrome.get(published)
+    edges = chrome.execute_script(
+        "return [...document.querySelectorAll('#stacks tbody tr')].map((one) => one.getBoundingClientRect())"
+        ".map(({top, bottom}) => [top, bottom])"
+    )
+    assert edges[0][0] < top
+    assert sum(bottom <= height for _, bottom in edges) >= rows
+
+
+def test_paper_has_words_and_table_on_two_pages_and_every_plot_whole(
+    chrome: webdriver.Chrome, published: str, tmp_path: Path
+) -> None:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed: poppler-utils has it")
+    chrome.get("about:blank")
+    chrome.get(published)
+    file = tmp_path / "report.pdf"
+    file.write_bytes(printed(chrome))
+    read = subprocess.run(["pdftotext", "-layout", str(file), "-"], check=True, capture_output=True, text=True)
+    pages = read.stdout.split("\f")[:-1]
+    first = next(number for number, text in enumerate(pages) if "Plots" in text)
+    before = "".join(pages[:first])
+    assert first <= 2
+    assert "flask_restful" in before
+    assert "Can these 3 runs be trusted?" in before
+    for title, axis in (("Requests per second per vCPU", "req/s per vCPU, logarithmic"),
+                        ("What a request costs in CPU time", "CPU µs/request")):  # fmt: skip
+        (page,) = [text for text in pages[first:] if title in text]
+        assert axis in page
+    assert not any("Each stack" in text for text in pages), "closed stacks have nothing to print"
 
 
 def test_without_scripts_the_whole_table_is_there_and_stacks_open(address: str) -> None:
@@ -152,8 +253,10 @@ def test_without_scripts_the_whole_table_is_there_and_stacks_open(address: str) 
         driver.get(address)
         assert names(driver) == RANKED
         assert not visible(driver, "#controls")
-        driver.find_element(By.CSS_SELECTOR, "#stack-slow-g-process summary").click()
-        assert visible(driver, "#stack-slow-g-process dl")
+        driver.find_element(By.LINK_TEXT, "slow+g").click()
+        assert visible(driver, "#stack-slow-g-process table")
+        driver.find_element(By.XPATH, "//*[@id='each']/details[2]/summary").click()
+        assert len(opened(driver)) == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -162,8 +265,10 @@ def test_nobody_is_kept_out(page: webdriver.Chrome, width: int, scheme: str) -> 
     """axe-core looks at contrast, names, roles and order, with a stack and all numbers open."""
     resize(page, width)
     prefer(page, scheme)
-    page.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
-    page.find_element(By.NAME, "floor").click()
+    page.execute_script("for (const one of document.querySelectorAll('details:not(.stack)')) one.open = true")
+    for name in ("fast+u", "slow+g"):
+        page.find_element(By.LINK_TEXT, name).click()
+    choose(page, "ref", "the floor on the same server")
     assert not violations(page)
 
 

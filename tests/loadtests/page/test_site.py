@@ -10,9 +10,9 @@ from common.catalog.prices import load_prices
 from common.errors import UsageError
 from loadtests.board.publication import PAGE, PUBLISHED, README
 from loadtests.page.answer import who_leads
+from loadtests.page.columns import BY_KEY, value_texts
 from loadtests.page.pictures import pictures
 from loadtests.page.site import MARKER, PublishedRun, published_runs, whole_field, write_site
-from loadtests.page.table import value_texts
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_everything_that_is_published_shows_the_rates_of_the_readme(site: Path, 
     page, picture = (site / "runs" / "hello-docker.html").read_text(), pictures(runs[0].page)["rates.svg"]
     for name, said in shown:
         rate, between = said.split(" | ")
-        assert value_texts(rows[name], "rate") == (rate, between)
+        assert value_texts(rows[name].values["rate"], BY_KEY["rate"]) == (rate, between)
         assert f"{between}, n = 3; measured 2026-11-30, over 3 runs" in page
         assert f"{name}: {rate}</title>" in picture
         assert f"| {name} | {said} |" in PAGE.read_text()

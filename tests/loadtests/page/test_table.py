@@ -1,18 +1,20 @@
 """A cell of the table that has no figure says why."""
 
+import re
+
 import pytest
 from msgspec.structs import replace
 
+from common.records.figure import Metric
 from common.records.load import Tool
 from common.records.window import Window
 from loadtests.page.model import Page
 from loadtests.page.sources import Source
-from loadtests.page.table import table_rows
-from tests.support.pages import RATES, load_test, page_of, source_of
+from loadtests.page.table import make_table, table_rows
+from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
 from tests.support.records import NOON, cell, load, run, window
 
 WRONG = "wrong body x 7200"
-UNMEASURED = "not measured: make loadtest"
 
 
 def _failing(source: Source, cell: str) -> Source:
@@ -38,8 +40,6 @@ def _reasons(page: Page, stack: str) -> dict[str, str]:
         ("slow+g", "over", WRONG),
         ("slow+g", "busy", WRONG),
         ("raw_wsgi+g", "over", "this is the floor"),
-        ("fast+u", "start", "not measured: make startup"),
-        ("fast+u", "image", "a process has no image"),
     ],
 )
 def test_what_the_deciding_load_test_alone_knows_is_missing_for_its_doubts(
@@ -53,11 +53,44 @@ def test_what_the_deciding_load_test_alone_knows_is_missing_for_its_doubts(
 
 
 @pytest.mark.parametrize("column", ["rate", "over", "cost", "busy", "dollars"])
-@pytest.mark.parametrize(("scenario", "reason"), [("hello", WRONG), ("mixed", UNMEASURED)])
-def test_a_rate_of_hello_is_not_missing_for_doubts_about_another_scenario(
-    scenario: str, reason: str, column: str
-) -> None:
-    assert _reasons(page_of(_failing(load_test(scenario=scenario), "slow+g")), "slow+g")[column].startswith(reason)
+def test_a_rate_of_hello_is_missing_for_the_doubts_about_it(column: str) -> None:
+    assert _reasons(page_of(_failing(load_test(), "slow+g")), "slow+g")[column].startswith(WRONG)
+
+
+def test_a_rate_of_hello_is_not_missing_for_doubts_about_another_scenario() -> None:
+    hello = load_test({name: rate for name, rate in RATES.items() if name != "slow+g"})
+    mixed = _failing(load_test(id="mixed", scenario="mixed"), "slow+g")
+    assert not [row for row in page_of(hello, mixed).rows if row.subject.name == "slow+g" and row.values]
+
+
+def test_a_column_of_which_nothing_is_known_is_left_out() -> None:
+    page = page_of(with_figures(load_test(), [(Metric.START_S, 0.5)], vcpu=1.0))
+    assert {cell.key for cell in table_rows(page)[0].cells} == {"rate", "over", "cost", "busy", "start", "dollars"}
+
+
+def test_a_skewed_column_is_drawn_on_a_logarithmic_scale() -> None:
+    assert "rate" not in make_table(page_of()).logarithmic
+    skewed = page_of(load_test({"a+u": 100_000, "b+u": 5_000, "c+u": 4_000, "d+u": 3_000}))
+    assert "rate" in make_table(skewed).logarithmic
+
+
+def test_a_bar_fills_its_cell_as_far_as_its_share_of_the_largest_value() -> None:
+    bars = {row.row.subject.name: str(row.cells[0].drawn) for row in table_rows(page_of())}
+    widths = {name: float(re.findall(r'<rect width="([^"%]+)%"', bar)[0]) for name, bar in bars.items()}
+    assert widths["slow+g"] == pytest.approx(widths["raw_wsgi+g"] / 2, rel=0.05)
+    assert 95 < widths["raw_asgi+u"] < 100
+
+
+def test_tied_rows_stand_in_one_band_and_floors_have_no_rank() -> None:
+    rows = {one.row.subject.name: one for one in table_rows(page_of())}
+    assert {name: one.tied for name, one in rows.items() if one.tied} == {"fast+u": "first", "alike+u": "last"}
+    assert {name for name, one in rows.items() if one.row.rank is None} == {"raw_asgi+u", "raw_wsgi+g"}
+
+
+def test_each_stack_has_the_floor_of_its_own_server() -> None:
+    floors = {row.subject.name: row.own_floor.partition("-process")[0] for row in page_of().rows}
+    assert floors == {"raw_asgi+u": "raw_asgi+u", "fast+u": "raw_asgi+u", "alike+u": "raw_asgi+u",
+                      "raw_wsgi+g": "raw_wsgi+g", "slow+g": "raw_wsgi+g"}  # fmt: skip
 
 
 def test_a_remark_is_no_reason_for_a_missing_floor() -> None:
@@ -77,8 +110,10 @@ def test_a_remark_is_no_reason_for_a_missing_floor() -> None:
 def test_a_rate_without_a_percentile_says_what_a_percentile_takes(
     requests: int, timed: dict[str, None], tool: Tool
 ) -> None:
-    made = run([cell("a+u")], tool=tool)
-    page = page_of(source_of(made, [window("a+u", number, load(requests, **timed)) for number in range(1, 6)]))
+    made = run([cell("a+u"), cell("b+u")], tool=tool)
+    loads = {"a+u": load(requests, **timed), "b+u": load(40_000)}
+    visits = [window(name, number, one) for number in range(1, 6) for name, one in loads.items()]
+    page = page_of(source_of(made, visits))
     reasons = _reasons(page, "a+u")
     assert "rate" not in reasons
     assert reasons["busy"] == "no window has the 1,000 requests, timed by Locust, that a 99th percentile takes"

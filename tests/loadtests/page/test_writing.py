@@ -72,12 +72,31 @@ def test_hostile_names_appear_as_text() -> None:
 def test_every_stack_is_in_the_table_without_any_script() -> None:
     body = report(page_of()).split("<tbody>")[1].split("</tbody>")[0]
     assert body.count("<tr") == len(RATES)
-    assert "2 to 3" in body
+    assert "1&ndash;2" in body
     assert "alike+u" in body
 
 
-def test_a_figure_that_was_not_measured_names_the_command() -> None:
-    assert 'title="not measured: make startup"' in report(page_of())
+def test_a_column_that_was_not_measured_is_left_out_and_names_its_command() -> None:
+    text = report(page_of())
+    assert 'data-key="start"' not in text
+    assert "Not measured: p99 ms at 50 %, image MB, start s, idle MB (make latency, make sizes, make startup" in text
+
+
+def test_the_table_comes_after_two_sentences_and_before_everything_else() -> None:
+    before, table, after = report(page_of()).partition('<table id="stacks"')
+    lead = before.partition('class="lead"')[2]
+    assert "alike+u lead the frameworks" in lead
+    assert lead.partition("</section>")[0].count("<p>") == 1
+    assert table
+    assert "Can this run be trusted?" in after
+    assert "trusted" not in before
+
+
+def test_a_stack_says_its_figures_neighbours_and_rates_before_its_hashes() -> None:
+    part = report(page_of()).partition('id="stack-fast-u-process"')[2].partition('class="stack"')[0]
+    places = [part.index(word) for word in ("Rank: 1 to 2 of 3 frameworks", "CPU µs/request", "equivalent within 5%",
+                                            "req/s per vCPU (95 % interval)", "lock, SHA-256")]  # fmt: skip
+    assert places == sorted(places)
 
 
 def test_the_data_are_inside_the_page_and_agree_with_it() -> None:
