@@ -1,6 +1,7 @@
 """Publishing runs: their records are kept, and what is written from those of all published runs is written again."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from common.records.run import LoadRun
 from common.records.summary import Summary, Verdict
 from loadtests.analysis.together import series_of
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
-from loadtests.board.published import WIDE, results_page, series_name, stack_names, with_results
+from loadtests.board.published import SERVERS, WIDE, results_page, series_name, stack_names, with_results
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished
 
@@ -29,10 +30,10 @@ def publish_runs(text: str) -> list[Path]:
     With ``ANEW`` no run is added, and what follows from those that are published is written again.
 
     Several are repetitions of one run, as ``REPEAT=`` makes them, and are published together. They take the place of
-    what was published of their runtime and scenario; a run of more frameworks than the default ones is kept beside
-    that. Return the files. Raise ``UsageError`` if there is no such run, if it was interrupted or is of the web UI, if
-    it has too few rounds to rank by, if it holds servers that others cannot bring up, or if the runs are not of the
-    same stacks.
+    what was published of their runtime and scenario; a run of more frameworks than the default ones, or on
+    several servers, is kept beside that. Return the files. Raise ``UsageError`` if there is no such run, if it was
+    interrupted or is of the web UI, if it has too few rounds to rank by, if it holds servers that others cannot bring
+    up, or if the runs are not of the same stacks or do not repeat each other.
     """
     copied = [] if text == ANEW else _copies(text)
     renewed = list(_with_summaries(PUBLISHED))
@@ -81,7 +82,14 @@ def _has_too_few_rounds(summary: Summary) -> bool:
 
 def folder_name(run: LoadRun) -> str:
     """Return the name of the folder that a run is published in; its repetitions add ``-2``, ``-3`` and so on."""
-    return f"{run.setup.load.scenario}-{run.runtime}{WIDE if _is_wide(run) else ''}"
+    return f"{run.setup.load.scenario}-{run.runtime}{_kind(run)}"
+
+
+def _kind(run: LoadRun) -> str:
+    """Return the end of the folder's name, by which runs of different selections are kept side by side."""
+    servers = {(cell.framework, cell.server) for cell in run.cells}
+    on_several = [name for name, count in Counter(framework for framework, _ in servers).items() if count > 1]
+    return SERVERS if len(on_several) > 1 else WIDE if _is_wide(run) else ""
 
 
 def _is_wide(run: LoadRun) -> bool:

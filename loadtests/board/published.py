@@ -24,6 +24,8 @@ BEGIN = "<!-- results: begin; written by make publish -->"
 END = "<!-- results: end -->"
 WIDE = "-all"
 """The end of a folder's name if its run has more frameworks than the default ones."""
+SERVERS = "-servers"
+"""The end of a folder's name if its run has two frameworks or more on two servers or more each."""
 SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
 """The columns of the README's table."""
 PAGE_HEAD = """# Published results
@@ -109,15 +111,15 @@ def _measured(run: LoadRun) -> str:
     )
 
 
-def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, int, datetime]:
+def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, bool, int, datetime]:
     """Return what published runs are sorted by, the highest first: the README's table and all pictures are of that one.
 
     ``hello`` comes before other scenarios, Docker before processes, the default frameworks before the whole field, the
-    first of repeated runs before the others, a newer run before an older one.
+    first of repeated runs before the others, a newer run before an older one. Runs on several servers come last.
     """
     _, number = series_name(name)
     of_hello = run.setup.load.scenario == SCENARIO
-    return of_hello, run.runtime is Runtime.DOCKER, WIDE not in name, -number, run.started_at
+    return of_hello, run.runtime is Runtime.DOCKER, SERVERS not in name, WIDE not in name, -number, run.started_at
 
 
 def series_name(name: str) -> tuple[str, int]:

@@ -162,6 +162,19 @@ def test_a_run_of_the_whole_field_is_kept_beside_that_of_the_default_frameworks(
     assert f"## hello, process runtime, {1 + len(defaults)} stacks" in publication.PAGE.read_text()
 
 
+@pytest.mark.usefixtures("published")
+def test_a_run_on_several_servers_is_kept_beside_the_others_and_never_takes_the_readmes_table() -> None:
+    defaults = [cell(f"{name}+x") for name, one in frameworks().items() if one.default]
+    others = [cell(f"{one.framework}+y") for one in defaults[:2]]
+    _write_run(store.RESULTS / "wide", run([cell("a+b"), *defaults], id="wide"))
+    _write_run(store.RESULTS / "servers", run([cell("a+b"), *defaults, *others], id="servers"), requests=30_000)
+    publish_runs("wide")
+    readme = publication.README.read_text()
+    publish_runs("servers")
+    assert _names(publication.PUBLISHED) == ["hello-process-all", "hello-process-servers"]
+    assert publication.README.read_text() == readme
+
+
 def test_repeated_runs_are_published_together(published: Path) -> None:
     for number, requests in enumerate((20_000, 22_000, 24_000), 1):
         _write(store.RESULTS / str(number), requests=requests)
