@@ -59,7 +59,7 @@ def divergence_page(
     names = {name: _short(candidates[name].stack) for name in observed}
     python = ", ".join(dict.fromkeys(one.python_version for one in candidates.values()))
     sections = (
-        f"## {_code(request)}\n\n| observed | stacks |\n| --- | --- |\n{_rows(by_observation, names)}"
+        f"## {_code(request)}\n\n{_rows(by_observation, names)}"
         for request, by_observation in by_request(observed).items()
     )
     return "\n".join((_HEAD.format(runtime=runtime, python=python), *sections))
@@ -95,7 +95,7 @@ def _short(stack: Stack) -> str:
 
 def _rows(by_observation: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> str:
     return "".join(
-        f"| {_code(observation)} | {_named(stacks, by_observation, names)} |\n"
+        f"- {_code(observation)}: {_named(stacks, by_observation, names)}\n"
         for observation, stacks in by_observation.items()
     )
 
@@ -108,6 +108,6 @@ def _named(stacks: Sequence[str], by_observation: Mapping[str, Sequence[str]], n
 
 
 def _code(text: str) -> str:
-    """Return text as inline code in a table."""
-    shown = text.replace("|", "\\|").replace("`", "'")
+    """Return text as inline code."""
+    shown = text.replace("`", "'")
     return f"`{shown}`" if shown.strip() else "nothing"

@@ -42,16 +42,16 @@ def test_stacks_are_grouped_by_what_was_observed_the_commonest_first() -> None:
 
 def test_page_names_no_stack_of_a_row_that_holds_more_than_half_of_them() -> None:
     apart = {name: {"Server": name} for name in OBSERVED}
-    assert "| `quart+uvicorn` | quart |" in divergence_page(apart, CANDIDATES, Runtime.PROCESS)
+    assert "- `quart+uvicorn`: quart\n" in divergence_page(apart, CANDIDATES, Runtime.PROCESS)
     alike = {name: {"Server": "x"} for name in OBSERVED}
-    assert "\n| `x` | all |\n" in divergence_page(alike, CANDIDATES, Runtime.PROCESS)
+    assert "\n- `x`: all\n" in divergence_page(alike, CANDIDATES, Runtime.PROCESS)
 
 
 def test_page_names_a_framework_on_its_default_server_by_itself_and_escapes_what_a_server_sent() -> None:
     page = divergence_page(OBSERVED, CANDIDATES, Runtime.PROCESS)
-    assert "\n## `HEAD /hello`\n\n| observed | stacks |\n| --- | --- |\n| `200` | all others |\n" in page
-    assert "\n| `405` | raw_wsgi+waitress |\n" in page
-    assert "\n| nothing | all others |\n| `a\\|b'` | raw_wsgi+waitress |\n" in page
+    assert "\n## `HEAD /hello`\n\n- `200`: all others\n" in page
+    assert "\n- `405`: raw_wsgi+waitress\n" in page
+    assert "\n- nothing: all others\n- `a|b'`: raw_wsgi+waitress\n" in page
 
 
 def rows(page: str) -> dict[tuple[str, str], set[str]]:
@@ -59,9 +59,8 @@ def rows(page: str) -> dict[tuple[str, str], set[str]]:
     found = {}
     for section in page.split("\n## ")[1:]:
         heading, _, table = section.partition("\n")
-        for observed, stacks in re.findall(r"^\| (.*) \| ([a-z0-9_+, -]+) \|$", table, re.MULTILINE):
+        for observed, stacks in re.findall(r"^- (.*): ([a-z0-9_+, -]+)$", table, re.MULTILINE):
             found[heading, observed] = set(stacks.split(", "))
-    found = {key: stacks for key, stacks in found.items() if key[1] not in {"observed", "---"}}
     everyone = set().union(*found.values()) - OTHERS
     return {key: stacks if not stacks <= OTHERS else everyone - named(found, key[0]) for key, stacks in found.items()}
 
