@@ -122,7 +122,7 @@ def _release_dates(known: Mapping[str, Framework]) -> dict[str, date]:
 
 
 def _change_table(changed: Mapping[str, tuple[Change, ...]], dates: Mapping[str, date]) -> Table:
-    """Return a row per framework and package that differs, and one for each framework of which none does."""
+    """Return a row per framework and package that differs, and one for each framework where nothing does."""
     headings = ("framework", "package", "locked", "released", "newest")
     table = Table(*headings, box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name, some in changed.items():

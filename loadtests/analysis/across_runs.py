@@ -41,7 +41,7 @@ VARIABLES = {
 }
 """The variables that set what two runs must have in common, by their names in the records."""
 FEWEST_TO_TEST = 2
-"""The fewest rounds of each run in which a cell needs a value: of a single one the spread is not known."""
+"""The fewest rounds of each run in which a cell needs a value: one round gives no spread."""
 CARRY_OVER = 0.6
 """The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
 

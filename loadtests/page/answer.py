@@ -89,7 +89,7 @@ def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
 
 
 def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
-    """Yield which frameworks none is better than."""
+    """Yield the frameworks that nothing beats."""
     leaders, _ = _leaders_and_beaten(ranked, test)
     if len(leaders) == 1:
         yield f"{_names(leaders)} leads the frameworks{test.under}."
@@ -123,7 +123,7 @@ def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
 
 
 def _leaders_and_beaten(ranked: Sequence[StackRow], test: LoadTest) -> tuple[list[StackRow], list[StackRow]]:
-    """Return the frameworks that none is better than, and the others."""
+    """Return the frameworks that nothing beats, and the others."""
     rows = [row for row in ranked if not row.floor]
     names = {row.cell for row in rows}
     beaten = {_worse(pair) for pair in decided_pairs(test.summary)[Decision.DIFFERENT] if {pair.a, pair.b} <= names}
@@ -187,7 +187,7 @@ def _trust(test: LoadTest) -> Iterator[str]:
     own = {cell.name for cell in test.run.cells if cell.control_of is None}
     doubted = [row for row in test.summary.cells if row.cell in own and row.doubts]
     if controls is None:
-        yield "Nobody knows: it was recorded without controls."
+        yield "Unknown: this run has no controls."
     elif controls.warnings:
         yield "No: see above."
     elif not test.ranked:

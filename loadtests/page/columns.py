@@ -85,7 +85,7 @@ def values(row: BoardRow, over: Interval | None, busy_s: Interval | None) -> dic
 
 
 def figures(row: BoardRow, tested: Figure | None) -> dict[str, Figure]:
-    """Return the figure behind each column that one stands behind; ``tested`` is the rate in the load test itself."""
+    """Return the figure each column was computed from; ``tested`` is the rate in the load test itself."""
     found = {
         "rate": row.rate,
         "over": tested,

@@ -275,7 +275,7 @@ class Live:
         }
 
     def _verdict(self, offer: Offer) -> str:
-        """Return what is thought of the figures of the test under way, or else of the last one."""
+        """Return how far to trust the figures of the test under way, or else of the last one."""
         if self.done and self.done[-1].doubts and not self.monitor.is_running:
             return self.done[-1].doubts
         return verdict(self.monitor.whole(), offer, options_of(self.environment))
@@ -287,7 +287,7 @@ def _doubts(result: CellSummary) -> Iterable[tuple[str, str]]:
 
 
 def verdict(whole: Slice | None, offer: Offer, options: Namespace) -> str:
-    """Return what is thought of the figures as they stand, in words."""
+    """Return how far to trust the current figures, in words."""
     if whole is None:
         return "nothing is measured yet"
     if whole.failures:

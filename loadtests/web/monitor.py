@@ -68,7 +68,7 @@ class Slice:
 class Monitor:
     """Samples a test once a second, from ``start`` to ``stop``.
 
-    ``begun`` is called once the load is all there, and ``taken`` with each sample after that.
+    ``begun`` is called once all users are running, and ``taken`` with each sample after that.
     """
 
     def __init__(self, environment: Environment, begun: Callable[[], None], taken: Callable[[Sample], None]) -> None:

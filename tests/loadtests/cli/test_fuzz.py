@@ -47,7 +47,7 @@ WORDS = (
 SAFE_EVENTS = frozenset({"open", "import", "compile", "exec", "os.listdir", "os.scandir", "glob.glob", "sys._getframe"})
 DEEDS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "os.rmdir",
          "os.mkdir", "os.symlink", "os.truncate", "shutil.", "socket.connect", "socket.bind")  # fmt: skip
-"""Audit events of which none may be seen."""
+"""Audit events that must not occur."""
 NO_ENGINE = "no-engine.sock"
 
 watched: list[str] | None = None
