@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from markupsafe import Markup
 
 from common.records.summary import Interval
 from common.words import counted
 from loadtests.analysis.formatting import MISSING, US_PER_S, limits, over_what
-from loadtests.page.charts import Axis, Bar, Dot, bars, dots, scatter
+from loadtests.page.charts import NARROW, WIDE, Axis, Bar, Dot, bars, dots, scatter
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow
 
@@ -25,12 +26,23 @@ class Plot:
     id: str
     title: str
     caption: str
-    svg: Markup
+    draw: Callable[..., Markup]
+    """Draws it in a shape."""
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     keys: Sequence[tuple[str, str]] = ()
     """The classes that its marks are coloured by, each with what it means."""
     replay: bool = False
+
+    @property
+    def svg(self) -> Markup:
+        """Its picture for a screen."""
+        return self.draw(shape=WIDE)
+
+    @property
+    def narrow(self) -> Markup:
+        """Its picture for a phone."""
+        return self.draw(shape=NARROW)
 
 
 def rates(page: Page) -> Plot | None:
@@ -75,7 +87,7 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
         id=key,
         title=title,
         caption=caption.format(over=over_what(row.figures[key] for row in known)) + cut(len(known), MOST),
-        svg=dots(title, _spoken(marks, column.text), marks, axis),
+        draw=partial(dots, title, _spoken(marks, column.text), marks, axis),
         headings=("stack", column.heading, "95 % interval"),
         rows=[(label(row, page), column.text(row.values[key].estimate), limits(row.values[key], column.text))
               for row in known],
@@ -97,7 +109,8 @@ def costs(page: Page) -> Plot | None:
         caption="The server's part is what its floor takes: the same server with a hand-written app and no framework. "
         "The rest is the framework's, with the app in it. A framework that brings its own server has no floor."
         + cut(len(known), MOST),
-        svg=bars(
+        draw=partial(
+            bars,
             title,
             f"{counted(len(drawn), 'stack')}, the cheapest first.",
             drawn,
@@ -141,8 +154,8 @@ def sizes_and_rates(page: Page) -> Plot | None:
         id="sizes",
         title=title,
         caption="Up and to the left is better: more requests from fewer bytes." + cut(len(known), MOST),
-        svg=scatter(
-            title, f"{counted(len(points), 'stack')}.", points, Axis(label="image MB, compressed", zero=True),
+        draw=partial(
+            scatter, title, f"{counted(len(points), 'stack')}.", points, Axis(label="image MB, compressed", zero=True),
             Axis(label="req/s per vCPU", log=True),
         ),
         headings=("stack", "image MB", "req/s per vCPU"),

@@ -1,6 +1,7 @@
 """Plots of single runs: response times, starts, climbs, numbers of workers. Pure."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from common.records.run import LoadRun
 from common.records.window import Window
@@ -52,8 +53,8 @@ def latencies(page: Page) -> Plot | None:
         caption="The share of responses that came within a time, under arrivals at half of each stack's own capacity. "
         f"Where the quota throttled the server, the legend says for how much of the time.{_of(source)}"
         + cut(len(rows), MOST_CURVES),
-        svg=curves(
-            title, f"{counted(len(series), 'curve')}.", series,
+        draw=partial(
+            curves, title, f"{counted(len(series), 'curve')}.", series,
             Axis(label="response time in ms, logarithmic", log=True),
             Axis(label="share of responses", zero=True, tick=share),
         ),
@@ -114,7 +115,7 @@ def starts(page: Page) -> Plot | None:
         title=title,
         caption="create and start: the engine's calls. bind: until a socket listens. answer: until the first response. "
         f"Means over fresh servers.{_of(source)}" + cut(len(rows), MOST),
-        svg=bars(title, f"{counted(len(drawn), 'start')}.", drawn, Axis(label="seconds"), replay=True),
+        draw=partial(bars, title, f"{counted(len(drawn), 'start')}.", drawn, Axis(label="seconds"), replay=True),
         headings=("stack", *(f"{phase} s" for phase in PHASES), "whole start s (95 % interval)"),
         rows=[
             (row.cell, *(number(getattr(row, f"{phase}_s"), digits=3) for phase in PHASES),
@@ -144,8 +145,8 @@ def climbs(page: Page) -> Plot | None:
         caption="Correct responses a second at each step of the load, up to the step that broke the objective."
         + _of(source)
         + cut(len(steps), MOST_CURVES),
-        svg=curves(title, f"{counted(len(series), 'stack')}.", series, Axis(label="target of the step"),
-                   Axis(label="req/s", zero=True)),
+        draw=partial(curves, title, f"{counted(len(series), 'stack')}.", series,
+                     Axis(label="target of the step"), Axis(label="req/s", zero=True)),
         headings=("stack", "target", "req/s"),
         rows=[(name, f"{x:,g}", f"{y:,.0f}") for name, points in steps.items() for x, y in points],
     )  # fmt: skip
@@ -182,7 +183,7 @@ def worker_counts(page: Page) -> Plot | None:
         id="workers",
         title=title,
         caption=f"Capacity relative to the recommended number of workers, which is {best}.{_of(source)}",
-        svg=dots(title, best, marks, Axis(label="ratio to the recommended number of workers", zero=True)),
+        draw=partial(dots, title, best, marks, Axis(label="ratio to the recommended number of workers", zero=True)),
         headings=("size and workers", "ratio", "95 % interval"),
         rows=[(name, estimate(one, digits=3), bounds(one, digits=3)) for name, one in ratios.items()],
     )

@@ -24,13 +24,14 @@ from loadtests.analysis.formatting import MISSING
 from loadtests.board.published import published_folders
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.report import title, warnings
-from loadtests.page.answer import answer, who_leads
+from loadtests.page.answer import answer, headline, who_leads
 from loadtests.page.columns import BY_KEY, value_texts
 from loadtests.page.model import Page, StackRow, make_page
 from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source, Sources
 from loadtests.page.stacks import StackPart, part_id, stack_parts
+from loadtests.page.table import make_table
 from loadtests.page.writing import ABOUT, report, style, templates
 
 MARKER = ".api-benchmark-site"
@@ -125,8 +126,10 @@ def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
 def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
     field, stacks = whole_field(runs), stack_pages(runs)
     yield MARKER, ""
-    yield "index.html", _page("index.html", "index.html", field=field, answer=answer(field.page),
-                              plots=all_plots(field.page)[:2], stacks=stacks)  # fmt: skip
+    yield "index.html", _page("index.html", "index.html", field=field, headline=headline(field.page),
+                              answer=answer(field.page), table=make_table(field.page), stacks=stacks,
+                              pages={stack.part.id: stack.file for stack in stacks},
+                              plots=all_plots(field.page)[:2])  # fmt: skip
     yield "history.html", _page("history.html", "history.html", runs=[(one, who_leads(one.page)) for one in runs])
     for one in (part for run in runs for part in (run, *run.parts)):
         name = f"runs/{one.name}.html"

@@ -64,7 +64,7 @@ def _line(row: StackRow, key: str, estimate: str, interval: str) -> FigureLine:
         estimate=estimate,
         interval=interval if value.low != value.high else MISSING,
         windows=f"{value.n}",
-        measured=f"{figure.measured_at:%Y-%m-%d}, run {figure.run}" if figure else MISSING,
+        measured=f"{figure.measured_at:%Y-%m-%d}" if figure else MISSING,
     )
 
 

@@ -39,14 +39,19 @@
     const pair = pairs.get(`${row.place} ${reference.place}`);
     if (pair && key === "rate") return pair;
     if (pair && key === "cost") return turned(pair);
-    return { estimate: one.value / other.value, low: null, high: null };
+    return { estimate: one.value / other.value, low: null, high: null, apart: apart(one, other) };
   };
 
-  // Nothing is called better or worse that a paired interval does not show.
+  // Whether the two intervals, as they are drawn, have nothing in common.
+  const apart = (...cells) => {
+    const [a, b] = cells.map(({ bars }) => bars.slice(1).map(([, start, width]) => [parseFloat(start), parseFloat(start) + parseFloat(width)])[0]);
+    return Boolean(a && b) && (a[1] < b[0] || b[1] < a[0]);
+  };
+
+  // Nothing is called better or worse whose intervals do not show it.
   const wordOf = (ratio, key) => {
     if (ratio.equivalent) return "equivalent";
-    if (!ratio.low) return "";
-    if (ratio.low <= 1 && ratio.high >= 1) return "undecided";
+    if (ratio.low ? ratio.low <= 1 && ratio.high >= 1 : !ratio.apart) return ratio.low ? "undecided" : "";
     return (ratio.estimate > 1) === more.has(key) ? "better" : "worse";
   };
 
@@ -141,6 +146,7 @@
 
   // A stack opens in a line of its own below its row; until then its part is below the table.
   const opened = new Map();
+  const shownHeads = () => heads.filter((head) => !head.hidden).length;
   const parts = document.getElementById("each");
   const nameOf = (row) => row.element.querySelector("th a");
   const show = (id, row) => {
@@ -149,7 +155,7 @@
     if (!part || !row || opened.has(id)) return;
     const line = document.createElement("tr"), cell = line.insertCell();
     line.className = "detail";
-    cell.colSpan = heads.length;
+    cell.colSpan = shownHeads();
     cell.append(part);
     part.open = true;
     row.element.after(line);
@@ -175,7 +181,10 @@
     for (const row of rows) for (const [key, cell] of Object.entries(row.cells)) cell.element.hidden = !shown.has(key);
     let count = 0;
     for (const row of rows) { row.element.hidden = !matches(row, words); count += !row.element.hidden; }
-    for (const { row, line } of opened.values()) line.hidden = row.element.hidden;
+    for (const { row, line } of opened.values()) {
+      line.hidden = row.element.hidden;
+      line.cells[0].colSpan = shownHeads();
+    }
     const { ref } = form.elements;
     showRatios(ref.value);
     statusLine.textContent = `${count} of ${rows.length} rows`
@@ -229,6 +238,7 @@
     button.type = "button";
     button.textContent = head.firstChild.data.trim();
     button.addEventListener("click", () => sortBy(head.dataset.sort));
+    head.dataset.heading = button.textContent;
     head.firstChild.replaceWith(button);
   }
   for (const kind of ["input", "change"]) {

@@ -17,7 +17,7 @@ from common.records.figure import Metric
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.startup.records import StartupSummary
-from loadtests.page.site import published_runs
+from loadtests.page.site import published_runs, write_site
 from loadtests.page.sources import Source
 from loadtests.page.writing import report
 from tests.support.browsers import browser, complaints, logged, prefer, printed, resize, violations, visible
@@ -208,6 +208,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> str:
     return file.as_uri()
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    write_site(published_runs(PUBLISHED, load_prices()), folder)
+    return folder
+
+
 @pytest.mark.parametrize(("screen", "top", "rows"), [((1400, 900), 300, 11), ((360, 740), 600, 2)])
 def test_the_table_is_on_the_first_screen(
     chrome: webdriver.Chrome, published: str, screen: tuple[int, int], top: int, rows: int
@@ -270,6 +277,27 @@ def test_nobody_is_kept_out(page: webdriver.Chrome, width: int, scheme: str) -> 
         page.find_element(By.LINK_TEXT, name).click()
     choose(page, "ref", "the floor on the same server")
     assert not violations(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 360])
+def test_nobody_is_kept_out_of_the_site(chrome: webdriver.Chrome, site: Path, width: int, scheme: str) -> None:
+    resize(chrome, width)
+    prefer(chrome, scheme)
+    first_stack = min((site / "stacks").iterdir())
+    for page in (site / "index.html", site / "history.html", site / "runs" / "hello-docker-all.html", first_stack):
+        chrome.get(page.as_uri())
+        assert not violations(chrome), page.name
+        assert chrome.execute_script("return document.documentElement.scrollWidth") == width, page.name
+
+
+def test_a_phone_shows_the_marks_of_every_plot(chrome: webdriver.Chrome, published: str) -> None:
+    resize(chrome, 360)
+    chrome.get("about:blank")
+    chrome.get(published)
+    marks = visible(chrome, "#plots ~ .plots .dot, #plots ~ .plots rect")
+    assert len(marks) > len(visible(chrome, "#plots ~ .plots figure"))
+    assert all(mark.rect["x"] + mark.rect["width"] <= 360 for mark in marks)
 
 
 def test_a_phone_scrolls_the_table_and_not_the_page(page: webdriver.Chrome) -> None:
