@@ -31,6 +31,8 @@ from tests.support.web import answers
 COMMAND = (sys.executable, "-m", "loadtests")
 OTHERS_DOING = {Verdict.TOO_FEW_ROUNDS, Verdict.DISTURBED, Verdict.GENERATOR_BOUND}
 """Verdicts on a test of one server beside other tests."""
+WAITED = "rate x response time"
+"""The beginning of a doubt that a busy machine raises as well, where the load generator waits for its core."""
 ROWS = (
     "return [...document.querySelectorAll('#tests tr')].map("
     "(row) => Object.fromEntries([...row.cells].map((cell) => [cell.dataset.key, cell.textContent])))"
@@ -196,6 +198,7 @@ def require_sound(row: Mapping[str, str], results: Path = RESULTS, *, verdict: V
     assert row["stack"] == window.cell
     (result,) = throughput.summarise(run, [window]).cells  # type: ignore[arg-type]
     assert row["verdict"] == result.verdict
-    assert set(result.doubts) <= OTHERS_DOING | ({verdict} if verdict else set()), result.doubts
+    due = OTHERS_DOING | {verdict for verdict, seen in result.doubts.items() if seen.startswith(WAITED)}
+    assert set(result.doubts) <= due | ({verdict} if verdict else set()), result.doubts
     assert verdict is None or result.verdict == verdict
     return load
