@@ -1,7 +1,6 @@
 """Publishing runs: their records are kept, and what is written from those of all published runs is written again."""
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.board.published import SERVERS, WIDE, results_page, series_name, stack_names, with_results
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished
+from loadtests.experiments.loadtest.servers import on_several_servers
 
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
@@ -87,9 +87,9 @@ def folder_name(run: LoadRun) -> str:
 
 def _kind(run: LoadRun) -> str:
     """Return the end of the folder's name, by which runs of different selections are kept side by side."""
-    servers = {(cell.framework, cell.server) for cell in run.cells}
-    on_several = [name for name, count in Counter(framework for framework, _ in servers).items() if count > 1]
-    return SERVERS if len(on_several) > 1 else WIDE if _is_wide(run) else ""
+    if on_several_servers((cell.framework, cell.server) for cell in run.cells):
+        return SERVERS
+    return WIDE if _is_wide(run) else ""
 
 
 def _is_wide(run: LoadRun) -> bool:

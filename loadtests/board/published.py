@@ -16,16 +16,19 @@ from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.together import repeated_rates, together, trusted
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.loadtest import report
+from loadtests.experiments.loadtest import report, servers
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.notes import notes
 
 BEGIN = "<!-- results: begin; written by make publish -->"
 END = "<!-- results: end -->"
+LEVER_BEGIN = "<!-- servers: begin; written by make publish -->"
+LEVER_END = "<!-- servers: end -->"
 WIDE = "-all"
 """The end of a folder's name if its run has more frameworks than the default ones."""
 SERVERS = "-servers"
 """The end of a folder's name if its run has two frameworks or more on two servers or more each."""
+PICTURE = "![Requests per second per vCPU by framework and server](docs/pictures/servers.svg)"
 SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
 """The columns of the README's table."""
 PAGE_HEAD = """# Published results
@@ -41,17 +44,29 @@ Whole runs, kept in `loadtests/published/`. They are chosen before they are made
 
 
 def with_results(readme: str, published: Path) -> str:
-    """Return ``readme`` with the table of the first published run of ``hello`` between its markers.
+    """Return ``readme`` with what the published runs of ``hello`` say, between its markers.
 
-    Without such a run it is returned unchanged.
+    That is the table of the first run, and the sentence and the picture of the first one on several servers. What no
+    run says is left as it is.
     """
-    series = next((one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO), None)
-    if series is None:
-        return readme
-    table = short_markdown(series[0].run, together(trusted([one.summary for one in series])))
+    of_hello = [one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO]
+    if of_hello:
+        readme = _between(BEGIN, END, readme, short_markdown(of_hello[0][0].run, _together(of_hello[0])))
+    for series in of_hello:
+        found = servers.by_server(series[0].run, _together(series))
+        if found is not None and (sentence := servers.lever(found)) is not None:
+            return _between(LEVER_BEGIN, LEVER_END, readme, f"{sentence}\n\n{PICTURE}\n")
+    return readme
+
+
+def _between(begin: str, end: str, text: str, content: str) -> str:
     return re.sub(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n\n{table}\n{END}", readme, flags=re.DOTALL
+        f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n\n{content}\n{end}", text, flags=re.DOTALL
     )
+
+
+def _together(series: Sequence[RecordedRun]) -> Summary:
+    return together(trusted([one.summary for one in series]))
 
 
 def results_page(published: Path) -> str:
@@ -63,6 +78,8 @@ def _section(series: Sequence[RecordedRun]) -> str:
     run = series[0].run
     heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(stack_names(run)), 'stack')}\n"
     tables = [markdown(one.run, one.summary) for one in series]
+    found = servers.by_server(run, _together(series))
+    heading += "" if found is None else f"\n{_by_server(found)}"
     if len(series) == 1:
         return "\n".join([heading, *tables])
     rates = repeated_rates([one.summary for one in series])
@@ -70,6 +87,12 @@ def _section(series: Sequence[RecordedRun]) -> str:
     said = [f"- {note}" for note in report.repeated_notes(rates, [one.summary for one in series])]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{table}\n" + "\n".join(said) + "\n", *numbered])
+
+
+def _by_server(found: servers.ByServer) -> str:
+    """Return the rates by framework and server as Markdown, with the picture of them."""
+    notes_ = "\n".join(f"- {note}" for note in servers.notes(found))
+    return f"{PICTURE.replace('docs/', '')}\n\n{as_markdown(servers.table(found))}\n{notes_}\n"
 
 
 def markdown(run: LoadRun, summary: Summary) -> str:

@@ -129,8 +129,8 @@ def publish(
     """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
     terminal = Terminal()
     files = publish_runs(run)
-    first = published_runs(PUBLISHED, load_prices())[0]
-    for file in [*files, *write_pictures(first.page, PICTURES)]:
+    pages = [one.page for one in published_runs(PUBLISHED, load_prices())]
+    for file in [*files, *write_pictures(pages, PICTURES)]:
         terminal.results.print(f"wrote {file}", soft_wrap=True)
     for problem in unreadable(PUBLISHED):
         terminal.say(f"left out of the pages: {problem}")

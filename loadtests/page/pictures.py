@@ -4,7 +4,7 @@ Plots follow light and dark by themselves. A badge is one figure with its interv
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from common.project import ROOT
 from common.records.figure import Figure, Subject
 from loadtests.analysis.formatting import with_bounds
 from loadtests.page.charts import dot, picture, text
+from loadtests.page.heat import servers
 from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
 from loadtests.page.stacks import part_id
@@ -26,6 +27,7 @@ MAKERS: Mapping[str, Callable[[Page], Plot | None]] = {
     "rates.svg": rates,
     "costs.svg": costs,
     "response-times.svg": busy_response_times,
+    "servers.svg": servers,
 }
 
 HEAD_PX = 58
@@ -38,17 +40,23 @@ PADDING = 8
 LABEL_COLOUR, MESSAGE_COLOUR = "#3d444d", "#0b5cab"
 
 
-def pictures(page: Page) -> dict[str, str]:
-    """Return the pictures of a page by file name, leaving out those for which it has no numbers."""
-    found = {name: make(page) for name, make in MAKERS.items()}
-    return {name: alone(plot, page) for name, plot in found.items() if plot is not None}
+def pictures(pages: Sequence[Page]) -> dict[str, str]:
+    """Return the pictures by file name, each of the first page that has numbers for it."""
+    found = {name: next(_made(make, pages), None) for name, make in MAKERS.items()}
+    return {name: text for name, text in found.items() if text is not None}
 
 
-def write_pictures(page: Page, folder: Path) -> list[Path]:
-    """Write the pictures of a page; return the files."""
+def _made(make: Callable[[Page], Plot | None], pages: Sequence[Page]) -> Iterator[str]:
+    for page in pages:
+        if (plot := make(page)) is not None:
+            yield alone(plot, page)
+
+
+def write_pictures(pages: Sequence[Page], folder: Path) -> list[Path]:
+    """Write the pictures of some pages; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, content in pictures(page).items():
+    for name, content in pictures(pages).items():
         (folder / name).write_text(content)
         files.append(folder / name)
     return files

@@ -31,7 +31,7 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor
 from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
 from loadtests.campaign.plan import FEWEST_TO_RANK, PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
-from loadtests.experiments.loadtest import report
+from loadtests.experiments.loadtest import report, servers
 from loadtests.experiments.loadtest.notes import notes
 from loadtests.experiments.loadtest.visit import measure_in_turn, measure_window
 from loadtests.scenarios.base import WARMUP_S, WINDOW_S
@@ -95,11 +95,13 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def tables(self, summary: Summary) -> Iterable[RenderableType]:
-        return (report.table(self.run, summary),)
+        found = servers.by_server(self.run, summary)
+        return (report.table(self.run, summary), *([] if found is None else [servers.table(found)]))
 
     @override
     def notes(self, summary: Summary) -> Iterable[str]:
-        return notes(self.run, summary)
+        found = servers.by_server(self.run, summary)
+        return (*notes(self.run, summary), *([] if found is None else servers.notes(found)))
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:

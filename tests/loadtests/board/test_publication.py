@@ -17,7 +17,17 @@ from common.project import ROOT
 from common.records.run import Cell, Conformance, Design, Guest, LoadRun
 from loadtests.board import publication
 from loadtests.board.publication import finished_load_test, publish_runs
-from loadtests.board.published import BEGIN, END, markdown, precedence, results_page, unreadable, with_results
+from loadtests.board.published import (
+    BEGIN,
+    END,
+    LEVER_BEGIN,
+    LEVER_END,
+    markdown,
+    precedence,
+    results_page,
+    unreadable,
+    with_results,
+)
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.experiment import read_load_test
@@ -169,10 +179,18 @@ def test_a_run_on_several_servers_is_kept_beside_the_others_and_never_takes_the_
     _write_run(store.RESULTS / "wide", run([cell("a+b"), *defaults], id="wide"))
     _write_run(store.RESULTS / "servers", run([cell("a+b"), *defaults, *others], id="servers"), requests=30_000)
     publish_runs("wide")
-    readme = publication.README.read_text()
+    publication.README.write_text(f"{publication.README.read_text()}{LEVER_BEGIN}\nold\n{LEVER_END}\n")
     publish_runs("servers")
     assert _names(publication.PUBLISHED) == ["hello-process-all", "hello-process-servers"]
-    assert publication.README.read_text() == readme
+    text = publication.README.read_text()
+    assert "10,000" in text
+    assert "15,000 on" in text.partition(LEVER_BEGIN)[2], "the sentence is of the run on several servers"
+    assert "old" not in text
+    assert "(docs/pictures/servers.svg)" in text
+    assert with_results(text, publication.PUBLISHED) == text
+    page = publication.PAGE.read_text()
+    assert "(pictures/servers.svg)" in page
+    assert "| framework | b | x | y |" in page
 
 
 def test_repeated_runs_are_published_together(published: Path) -> None:

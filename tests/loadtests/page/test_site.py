@@ -75,7 +75,7 @@ def test_everything_that_is_published_shows_the_rates_of_the_readme(site: Path, 
     shown = re.findall(r"\| (\S+@slim) \| [^|]+ \| ([\d,]+ \| [\d,]+ to [\d,]+) \|", README.read_text())
     rows = {row.subject.name: row for row in runs[0].page.rows}
     assert len(shown) == len(rows) == 11
-    page, picture = (site / "runs" / "hello-docker.html").read_text(), pictures(runs[0].page)["rates.svg"]
+    page, picture = (site / "runs" / "hello-docker.html").read_text(), pictures([runs[0].page])["rates.svg"]
     for name, said in shown:
         rate, between = said.split(" | ")
         assert value_texts(rows[name].values["rate"], BY_KEY["rate"]) == (rate, between)
