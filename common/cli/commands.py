@@ -21,6 +21,7 @@ from common.cli.parameters import (
     NO_FARGATE,
     PYTHON,
     SERVERS,
+    ForeignUrl,
     OnFargate,
     Port,
     Pythons,
@@ -42,11 +43,13 @@ from common.conformance.candidates import (
 )
 from common.conformance.divergence_page import divergence_page, divergence_tables, observe_divergences
 from common.conformance.running import DECLARATIONS, run_suite
+from common.conformance.wire import Endpoint
 from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
 from common.engine.sbom import bill_of_materials
 from common.errors import FailedError, UsageError
+from common.host.addresses import require_consent
 from common.host.cores import split_cores
 from common.host.folders import require_writable, write_file
 from common.packages.variants import named_stacks
@@ -151,6 +154,7 @@ def conformance(
     stacks: StackParameters = StackParameters(),
     *,
     url: Annotated[str | None, Parameter(help="Base URL of a server that is already up, instead of stacks.")] = None,
+    foreign_url: ForeignUrl = False,
     overlap: Annotated[
         Declaration | None, Parameter(help="Whether that server's sleeps overlap: yes, no, or auto to observe it.")
     ] = None,
@@ -164,10 +168,13 @@ def conformance(
     if url is not None:
         given = changed_of(conformance, {"stacks": stacks, "fargate": fargate})
         refuse_given(given, f"URL={url} is a server that is already up.")
+        require_consent(Endpoint.parse(url).host, url=url, foreign_url=foreign_url)
         outcome = run_suite(url, keep_alive=DECLARATIONS[keep_alive or "auto"], overlap=DECLARATIONS[overlap or "auto"])
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
     else:
+        if foreign_url:
+            raise UsageError("FOREIGN_URL=yes needs URL=.")
         for name, value in (("OVERLAP", overlap), ("KEEP_ALIVE", keep_alive)):
             if value is not None:
                 raise UsageError(

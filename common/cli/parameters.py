@@ -43,6 +43,7 @@ Pythons = Annotated[
     Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images; in the process runtime, the Python of .venv."),
 ]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
+ForeignUrl = Annotated[bool, Parameter(help="Allow the server at URL= to be on another machine: yes.")]
 Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]
 Format = Annotated[
     Literal["text", "json", "csv", "markdown"],

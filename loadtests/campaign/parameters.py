@@ -8,13 +8,14 @@ from cyclopts import Parameter, validators
 from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime
-from common.cli.parameters import Format
+from common.cli.parameters import ForeignUrl, Format
 from common.conformance.wire import Endpoint
 from common.console import Terminal
 from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
+from common.host.addresses import require_consent
 from common.records.load import Arrivals, LoadSpec, Objective, Rate
-from common.records.run import Design, Stopping
+from common.records.run import Design, Guest, Stopping
 from common.runtimes.candidates import Candidate, guest_candidate, parse_runtime
 from common.runtimes.guests import guest_at, image_guest
 from common.tables import Form
@@ -68,6 +69,7 @@ class GuestParameters:
         int | None, Parameter(help="Process of the server at URL=, whose CPU time is read with its descendants'.")
     ] = None
     container: Annotated[str | None, Parameter(help="Container of the server at URL=, whose CPU time is read.")] = None
+    foreign_url: ForeignUrl = False
     paths: Annotated[
         str | None, Parameter(help="TOML file of requests to send instead of the contract's, with expected statuses.")
     ] = None
@@ -93,12 +95,21 @@ class GuestParameters:
             guest = image_guest(self.target_image)
         elif self.url is not None:
             guest = guest_at(Endpoint.parse(self.url).url, pid=self.pid, container_name=self.container)
+            self.require_consent(guest)
         else:
             for variable, value in (("PID", self.pid), ("CONTAINER", self.container)):
                 if value is not None:
                     raise UsageError(f"{variable}={value} says whose CPU time to read: needs URL=.")
+            if self.foreign_url:
+                raise UsageError("FOREIGN_URL=yes needs URL=.")
             return ()
         return (guest_candidate(guest),)
+
+    def require_consent(self, guest: Guest) -> None:
+        """Raise ``UsageError`` if a guest is on another machine and ``FOREIGN_URL=yes`` is not given."""
+        if guest.url is not None:
+            host = Endpoint.parse(guest.url).host
+            require_consent(host, url=guest.url, foreign_url=self.foreign_url)
 
     def apply_to(self, load: LoadSpec, runtime: Runtime) -> LoadSpec:
         """Return the load with the requests of ``PATHS=``; ``UsageError`` if it cannot send them."""

@@ -19,6 +19,7 @@ from common.runtimes.preparation import PlannedServer, approve_cost, prepare
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
+from loadtests.campaign.parameters import GuestParameters
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
@@ -37,6 +38,7 @@ def resume(
     terminal: Terminal,
     *,
     fargate: FargateSettings | None = None,
+    guest: GuestParameters = GuestParameters(),
 ) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
     """Complete the run that ``RESUME=`` names, and return its summary.
 
@@ -51,6 +53,9 @@ def resume(
         raise UsageError(f"RESUME={text} {experiment.why_not_resumable}.")
     if experiment.command != command:
         raise UsageError(f"RESUME={text} was written by make {experiment.command}. Resume it with that command.")
+    for one in experiment.stacks():
+        if one.guest is not None:
+            guest.require_consent(one.guest)
     subjects = experiment.subjects(_fargate(experiment.run.runtime, fargate))
     servers = servers_left(experiment, subjects, folder)
     if not approve_cost(servers, terminal.say):

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 from common.aws.settings import FargateSettings
 from common.cli.parameters import changed_of, refuse_given
 from loadtests.campaign.catalog import experiment_of
-from loadtests.campaign.parameters import RunParameters
+from loadtests.campaign.parameters import GuestParameters, RunParameters
 from loadtests.campaign.resume import resume
 
 P = ParamSpec("P")
@@ -34,13 +34,15 @@ def resumable(command: Callable[P, None]) -> Callable[P, None]:
 def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
     """Resume the run that ``RESUME=`` names; errors as ``resume``.
 
-    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter but those of Fargate was
-    given, since a resumed run keeps its own.
+    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter was given but those of
+    Fargate and consent to a server elsewhere, since a resumed run keeps its own.
     """
     fargate: FargateSettings | None = given.get("fargate")
+    guest: GuestParameters | None = given.get("guest")
     allowed = {"resume", "format"} | (set() if fargate is None else {field.name for field in fields(fargate)})
+    allowed |= set() if guest is None else {"foreign_url"}
     refuse_given(changed_of(command, given) - allowed, "RESUME= completes a run with its own parameters.")
     run: RunParameters = given["run"]
     assert run.resume is not None
     name = command.__name__.rstrip("_").replace("_", "-")
-    resume(run.resume, name, experiment_of, run.terminal(), fargate=fargate)
+    resume(run.resume, name, experiment_of, run.terminal(), fargate=fargate, guest=guest or GuestParameters())

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR
-from common.cli.parameters import ONE_PYTHON
+from common.cli.parameters import ONE_PYTHON, ForeignUrl
 from common.console import Terminal
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec
@@ -29,6 +29,7 @@ Patience = Annotated[float, within(0, 3600, "Seconds to wait for the other side.
 def master(
     *,
     url: Annotated[str, Parameter(help="Base URL of the server: http://NAME[:PORT][/PREFIX].")],
+    foreign_url: ForeignUrl = False,
     expect: Annotated[int, within(1, 1000, "Workers that have to join first, 1 to 1000.")],
     scenario: Annotated[str, Parameter(help=f"Workload: {', '.join(STEADY)}.")] = "hello",
     users: Annotated[int, within(1, MOST_USERS_IN_ALL, f"Connections, 1 to {MOST_USERS_IN_ALL:,}.")] = 64,
@@ -57,7 +58,12 @@ def master(
         window_s=window,
     )
     begin = begin_distributed(
-        url, load=load, workers=expect, bind=Address.parse(bind, variable="BIND"), patience_s=patience
+        url,
+        foreign_url=foreign_url,
+        load=load,
+        workers=expect,
+        bind=Address.parse(bind, variable="BIND"),
+        patience_s=patience,
     )
     start("master", begin, seed=None, out=out, terminal=Terminal())
 

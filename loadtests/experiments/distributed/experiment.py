@@ -23,6 +23,7 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import GENERATOR, images
 from common.engine.client import build_client, build_environment
 from common.errors import BenchmarkError, FailedError, UsageError
+from common.host.addresses import require_consent
 from common.host.folders import temporary_folder
 from common.host.network import WILDCARDS
 from common.host.supervisor import Program
@@ -140,11 +141,12 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
 
 
 def begin_distributed(
-    url: str, *, load: LoadSpec, workers: int, bind: Address, patience_s: float
+    url: str, *, foreign_url: bool, load: LoadSpec, workers: int, bind: Address, patience_s: float
 ) -> Callable[[RunIdentity], tuple[Distributed, dict[str, Candidate]]]:
     """Return the function that prepares a window on the server at ``url``; ``UsageError`` if that cannot be loaded."""
     if not _is_http(url):
         raise UsageError(f"invalid URL={url or '(empty)'}: must be http://NAME[:PORT][/PREFIX].")
+    require_consent(urlsplit(url).hostname or "", url=url, foreign_url=foreign_url)
 
     def begin(identity: RunIdentity) -> tuple[Distributed, dict[str, Candidate]]:
         run = DistributedRun(

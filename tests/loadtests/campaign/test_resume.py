@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from common.aws.settings import FargateSettings
 from common.errors import FailedError, UsageError
 from common.host.run_lock import hold_run_lock
-from common.records.run import LoadRun, Run
+from common.records.run import Guest, LoadRun, Run
 from loadtests.campaign import store
+from loadtests.campaign.parameters import GuestParameters
 from loadtests.campaign.resume import ExperimentOf, resume
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
 from loadtests.experiments.distributed.experiment import Distributed
@@ -139,6 +140,15 @@ def test_a_changed_revision_or_kernel_is_only_reported(folder: RunFolder) -> Non
     messages = _resume(folder)
     assert "warning: the project's revision was 0123456789ab and is" in messages
     assert "warning: the kernel was 2.4 and is" in messages
+
+
+def test_a_server_elsewhere_is_not_loaded_without_consent(folder: RunFolder) -> None:
+    _changed_cell(folder, guest=Guest(url="http://192.0.2.1:8000"))
+    with pytest.raises(UsageError, match=r"^URL=http://192\.0\.2\.1:8000 is a server elsewhere: .* FOREIGN_URL=yes"):
+        _resume(folder)
+    resumed = GuestParameters(foreign_url=True)
+    with pytest.raises(UsageError, match=r"RESUME=.*: lock_sha256 of "):
+        resume(str(folder.folder), "toy", _toy, text_terminal(), guest=resumed)
 
 
 def test_a_missing_framework_is_named(folder: RunFolder) -> None:

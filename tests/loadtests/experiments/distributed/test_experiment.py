@@ -131,7 +131,14 @@ class Site:
     def lead(self, window_s: float) -> None:
         """Start a master that waits for two workers."""
         master, server = self.hosts["master"].address, self.hosts["server"].address
-        options = {"url": f"http://{server}:8000", "bind": f"{master}:5557", "expect": 2, "users": MANY, "warmup": 0}
+        options = {
+            "url": f"http://{server}:8000",
+            "foreign-url": "yes",
+            "bind": f"{master}:5557",
+            "expect": 2,
+            "users": MANY,
+            "warmup": 0,
+        }
         options |= {"window": window_s, "out": self.folder / "run", "patience": 40}
         self.start("master", "-m", "loadtests", "master", *(f"--{name}={value}" for name, value in options.items()))
 
