@@ -9,7 +9,7 @@ from markupsafe import Markup
 from common.records.summary import Interval
 from common.words import counted
 from loadtests.analysis.formatting import MISSING, US_PER_S, limits, over_what
-from loadtests.page.charts import NARROW, WIDE, Axis, Bar, Dot, bars, dots, scatter
+from loadtests.page.chart_kinds import NARROW, WIDE, Axis, Bar, Dot, bars, dots, scatter
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow
 

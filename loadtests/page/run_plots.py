@@ -9,7 +9,7 @@ from common.words import counted
 from loadtests.analysis.formatting import MS_PER_S, bounds, estimate, number, share, with_bounds
 from loadtests.experiments.latency.records import LatencyRun, LatencySummary, TrafficRow, WorkersRun
 from loadtests.experiments.startup.records import StartRow, StartupRun, StartupSummary
-from loadtests.page.charts import Axis, Bar, Dot, Series, bars, curves, dots
+from loadtests.page.chart_kinds import Axis, Bar, Dot, Series, bars, curves, dots
 from loadtests.page.model import Page
 from loadtests.page.plots import (
     MOST,

@@ -33,6 +33,8 @@ IN_SIGHT = (
     "const {top, bottom} = document.querySelector('tr.open').getBoundingClientRect(); "
     "return top >= 0 && bottom <= innerHeight"
 )
+BLACK = 64
+"""Shades of grey below this are black."""
 MOST_ELEMENTS_OF_A_ROW = 40
 """Sorting takes longer the more there are: 360 rows took 0.11 s with 200 elements each, and 0.09 s with 25."""
 
@@ -253,6 +255,17 @@ def test_paper_has_words_and_table_on_two_pages_and_every_plot_whole(
         (page,) = [text for text in pages[first:] if title in text]
         assert axis in page
     assert not any("Each stack" in text for text in pages), "closed stacks have nothing to print"
+    assert _longest_black_run(file, tmp_path) < 0.1
+
+
+def _longest_black_run(file: Path, folder: Path) -> float:
+    """Return the longest black line from left to right on the first page, as a share of the page's width."""
+    subprocess.run(["pdftoppm", "-r", "50", "-gray", "-l", "1", "-singlefile", file, folder / "page"], check=True)
+    _, size, _, pixels = (folder / "page.pgm").read_bytes().split(b"\n", 3)
+    width = int(size.split()[0])
+    lines = ["".join("x" if dark < BLACK else " " for dark in pixels[at : at + width])
+             for at in range(0, len(pixels), width)]  # fmt: skip
+    return max(len(run) for line in lines for run in line.split(" ")) / width
 
 
 def test_without_scripts_the_whole_table_is_there_and_stacks_open(address: str) -> None:

@@ -1,6 +1,7 @@
 """Plots show what the runs know, in order, each with the same numbers as a table."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 
@@ -15,7 +16,8 @@ from common.records.window import LoadStep
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency.experiment import opened
 from loadtests.experiments.startup.records import StartupSummary
-from loadtests.page.charts import Axis, Bar, Dot, Scale, Series, bars, curves, dots, fitted, text
+from loadtests.page.chart_kinds import NARROW, Axis, Bar, Dot, Series, bars, curves, dots, scatter
+from loadtests.page.charts import Scale, fitted, text
 from loadtests.page.model import make_page
 from loadtests.page.plots import MOST, Plot
 from loadtests.page.run_plots import MOST_CURVES, all_plots, climbs, latencies, starts
@@ -163,6 +165,29 @@ def test_a_long_name_is_cut_and_kept_in_its_tooltip() -> None:
     drawn = text(0, 0, "o" * 200)
     assert f">{'o' * 41}…<title>{'o' * 200}</title>" in drawn
     assert "<title>" not in text(0, 0, "short")
+
+
+def test_a_phone_has_every_mark_and_name_within_its_width() -> None:
+    for plot in all_plots(page_of(with_figures(load_test(), [(Metric.COMPRESSED_BYTES, 5e7)]))):
+        assert f'viewBox="0 0 {NARROW.width} ' in plot.narrow
+        places = [float(x) for x in re.findall(r'(?:cx|x)="([\d.]+)"', plot.narrow)]
+        assert places
+        assert max(places) < NARROW.width
+
+
+def test_values_below_an_axis_are_left_out_where_they_would_overlap() -> None:
+    rows = [Dot(label="a", value=10_000), Dot(label="b", value=90_000)]
+    wide, narrow = (dots("t", "d", rows, Axis(label="x", log=True), **shape) for shape in ({}, {"shape": NARROW}))
+    places = [float(x) for x in re.findall(r'<text x="([\d.]+)"[^>]*class="tick"', narrow)]
+    assert all(later - earlier >= 46 for earlier, later in itertools.pairwise(places))
+    assert len(places) <= wide.count('class="tick"')
+
+
+def test_the_name_of_a_scattered_dot_stands_where_it_has_room() -> None:
+    points = [(Dot(label="left" * 9, value=1.0), 1.0), (Dot(label="right" * 9, value=9.0), 2.0)]
+    drawn = scatter("t", "d", points, Axis(label="x", zero=True), Axis(label="y"), shape=NARROW)
+    assert re.search(r'text-anchor="start" class="name">left', drawn)
+    assert re.search(r'text-anchor="end" class="name">right', drawn)
 
 
 def test_charts_draw_a_single_value() -> None:
