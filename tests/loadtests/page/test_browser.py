@@ -277,6 +277,13 @@ def test_without_scripts_the_whole_table_is_there_and_stacks_open(address: str) 
         assert visible(driver, "#stack-slow-g-process table")
         driver.find_element(By.XPATH, "//*[@id='each']/details[2]/summary").click()
         assert len(opened(driver)) == 2
+        driver.get("about:blank")
+        driver.get(f"{address}#stack-slow-g-process")
+        assert opened(driver) == ["stack-slow-g-process"]
+        driver.get("about:blank")
+        driver.get(address)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert not visible(driver, "#each-stack")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

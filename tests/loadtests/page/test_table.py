@@ -1,14 +1,15 @@
 """A cell of the table that has no figure says why."""
 
 import re
+from dataclasses import replace
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import replace as struct_replace
 
 from common.records.figure import Metric
 from common.records.load import Tool
 from common.records.window import Window
-from loadtests.page.model import Page
+from loadtests.page.model import Page, RankRange
 from loadtests.page.sources import Source
 from loadtests.page.table import make_table, table_rows
 from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
@@ -20,7 +21,7 @@ WRONG = "wrong body x 7200"
 def _failing(source: Source, cell: str) -> Source:
     """Return the same load test in which responses of one stack were wrong."""
     visits = [
-        replace(one, load=replace(one.load, failures={"wrong body": 900}))
+        struct_replace(one, load=struct_replace(one.load, failures={"wrong body": 900}))
         if isinstance(one, Window) and one.load is not None and one.cell == cell
         else one
         for one in source.visits
@@ -87,6 +88,13 @@ def test_tied_rows_stand_in_one_band_and_floors_have_no_rank() -> None:
     assert {name for name, one in rows.items() if one.row.rank is None} == {"raw_asgi+u", "raw_wsgi+g"}
 
 
+def test_ranks_that_share_a_place_are_of_one_band() -> None:
+    page = page_of(load_test({"a+u": 40_000, "b+u": 30_000, "c+u": 20_000, "d+u": 10_000}))
+    ranges = [RankRange(first=first, last=last, of=4, ties=()) for first, last in ((1, 2), (2, 3), (3, 3), (4, 4))]
+    rows = [replace(row, rank=rank) for row, rank in zip(page.rows, ranges, strict=True)]
+    assert [one.tied for one in table_rows(replace(page, rows=rows))] == ["first", "within", "last", ""]
+
+
 def test_each_stack_has_the_floor_of_its_own_server() -> None:
     floors = {row.subject.name: row.own_floor.partition("-process")[0] for row in page_of().rows}
     assert floors == {"raw_asgi+u": "raw_asgi+u", "fast+u": "raw_asgi+u", "alike+u": "raw_asgi+u",
@@ -96,7 +104,7 @@ def test_each_stack_has_the_floor_of_its_own_server() -> None:
 def test_a_remark_is_no_reason_for_a_missing_floor() -> None:
     source = load_test({name: rate for name, rate in RATES.items() if name != "raw_wsgi+g"})
     throttled = [
-        replace(one, load=replace(one.load, throttled_s=1.0)) for one in source.visits
+        struct_replace(one, load=struct_replace(one.load, throttled_s=1.0)) for one in source.visits
         if isinstance(one, Window) and one.load is not None
     ]  # fmt: skip
     page = page_of(source_of(source.run, throttled))
