@@ -92,6 +92,8 @@ class Live:
         self._begun: recording.Begun | None = None
         self._offer = self.board.offered()
         self._gone: str | None = None
+        self._is_quitting = False
+        """Whether this process is ended because its command was killed, which ends the server at the same time."""
         self._starting = self._withdrawn = False
         self._write_at_s = 0.0
 
@@ -100,6 +102,7 @@ class Live:
         add: Any = self.environment.events
         add.test_start.add_listener(lambda **_: self._start())
         add.test_stopping.add_listener(lambda **_: self.end())
+        add.quitting.add_listener(lambda **_: self._quit())
         gevent.spawn(self._watch)
 
     @property
@@ -154,6 +157,9 @@ class Live:
             os.sched_setaffinity(0, offer.generator_cores)
             options_of(self.environment).cores = tuple(offer.generator_cores)
 
+    def _quit(self) -> None:
+        self._is_quitting = True
+
     def _start(self) -> None:
         self._offer, self._begun, self._gone = self.board.offered(), None, None
         self.monitor.start(self._offer.cpu_meter)
@@ -171,9 +177,9 @@ class Live:
         if not self.monitor.is_running:
             return
         self.monitor.stop()
-        made = self._finished()
         current = self._current()
-        self.done.append(current)
+        self.done.append(current)  # at once, as pages ask while the run is made
+        made = self._finished()
         if isinstance(made, str):
             current.note = made
             return
@@ -192,7 +198,8 @@ class Live:
             users = runner.target_user_count if runner else 0
             seen = f"{connections(self.environment)} of {counted(users, 'connection')} were open"
             return f"not recorded: {f'{self._gone}; ' if self._gone else ''}{seen} when it ended"
-        return recording.finish(self.environment, self._begun, self._gone)
+        is_up = self._gone is None and not self._is_quitting
+        return recording.finish(self.environment, self._begun, self._gone, is_up=is_up)
 
     def _write(self) -> None:
         """Write what is not on disk yet; what cannot be written is tried again, and its row says so."""

@@ -104,12 +104,12 @@ def begin(environment: Environment, offer: Offer) -> Begun | None:
     return None if first is None else Begun(offer=offer, loop=loop, users=loop.connections, first=first)
 
 
-def finish(environment: Environment, begun: Begun, gone: str | None) -> Finished | str:
+def finish(environment: Environment, begun: Begun, gone: str | None, *, is_up: bool) -> Finished | str:
     """Return the run of a test that ends now, or why there is none.
 
-    Where the server is gone, which ``gone`` says how, the window ends while it was last known to be up.
+    Where the server is gone, which ``gone`` says how, or may be, the window ends while it was last known to be up.
     """
-    if gone is None:
+    if is_up:
         begun.mark()
     first, last = begun.first, begun.last
     lasted_s = 0.0 if last is None else last.counters.at_s - first.counters.at_s
@@ -122,7 +122,7 @@ def finish(environment: Environment, begun: Begun, gone: str | None) -> Finished
         last.counters,
         (first.reading, last.reading),
         users=begun.users,
-        open_min=begun.loop.sockets.open_min if gone is None else begun.users,
+        open_min=begun.loop.sockets.open_min if is_up else begun.users,
         server_gone=gone,
         rate_rps=options_of(environment).rate if run.setup.load.rate else 0.0,
     )

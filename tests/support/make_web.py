@@ -156,6 +156,7 @@ class Page:
         self.press("start")
         wait_until(lambda: len(self.web.data()["tests"]) >= number, deadline_s=90)
         wait_until(lambda: len(self.web.data()["slices"]) >= seconds, deadline_s=60)
+        wait_until(lambda: len(self.rows()) >= number, deadline_s=20)
         return number
 
     def text(self, name: str) -> str:
