@@ -1,6 +1,7 @@
 """What is written from the published runs: the README's table, and the page with the whole table of each. Pure."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -55,7 +56,7 @@ def with_results(readme: str, published: Path) -> str:
     for series in of_hello:
         found = servers.by_server(series[0].run, _together(series))
         if found is not None and (sentence := servers.lever(found)) is not None:
-            return _between(LEVER_BEGIN, LEVER_END, readme, f"{sentence}\n\n{PICTURE}\n")
+            return _between(LEVER_BEGIN, LEVER_END, readme, f"{textwrap.fill(sentence, 120)}\n\n{PICTURE}\n")
     return readme
 
 

@@ -50,7 +50,7 @@ def heat_map(page: Page) -> HeatMap | None:
     said = (
         lever(found),
         "Colours are steps of equal ratios; the stronger, the more.",
-        LEGEND[0].upper() + LEGEND[1:],
+        LEGEND,
         of,
     )
     return HeatMap(
