@@ -32,19 +32,21 @@ override VENV := .venv
 override READY := $(VENV)/ready
 override DEV_READY := $(VENV)/ready-dev
 override PYTHON_M := $(VENV)/bin/python -m
-override PIP := $(PYTHON_M) pip install -qq --disable-pip-version-check --no-deps
+# Without the user's settings that would install elsewhere or something else; those of the index stay.
+override PIP := env $(foreach _,USER TARGET PREFIX ROOT EDITABLE REQUIREMENT CONSTRAINT NO_BINARY ONLY_BINARY DRY_RUN \
+  REQUIRE_VIRTUALENV UPGRADE IGNORE_INSTALLED NO_DEPS,-u PIP_$(_)) $(PYTHON_M) pip install --no-user -qq --disable-pip-version-check --no-deps
 override XDIST = --numprocesses=$$((2 * $$(nproc)))
 override COVERED := common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*
 override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
-override COMMANDS := help list new lock outdated upgrade build sbom bases push serve conformance divergences \
-  fargate-clean loadtest compare history latency workers causes startup memory sizes survey profile web experiment \
-  show report money publish site badge records crosscheck bench-generator master worker generator
+# Every goal that is not one of this file's is a command, which need not exist: the nearest one is suggested then.
+override OWN := test lint format lock-harness clean $(READY) $(DEV_READY)
+override COMMANDS := $(filter-out $(OWN),$(or $(MAKECMDGOALS),$(.DEFAULT_GOAL)))
 
 .PHONY: $(COMMANDS) test lint format lock-harness clean
 
 $(COMMANDS): $(READY)
-	@$(PYTHON_M) loadtests $@
+	@$(PYTHON_M) loadtests '$(subst ','\'',$@)'
 
 # The harness in an environment of its own, with what its hashed lock names; then what its development needs.
 $(READY): requirements.lock

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import override
 
 from common.tables import Form, as_csv, as_markdown, parts
 
@@ -32,9 +33,17 @@ callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", de
 """Puts messages, which are written for make, in the words of whoever called."""
 
 
+class _Console(Console):
+    """A console that leaves it to the command line what happens once nobody reads its output."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 -- rich calls it while it handles the error
+
+
 def _console(*, stderr: bool) -> Console:
     width = None if (sys.stderr if stderr else sys.stdout).isatty() else PLAIN_WIDTH
-    return Console(markup=False, emoji=False, highlight=False, stderr=stderr, width=width)
+    return _Console(markup=False, emoji=False, highlight=False, stderr=stderr, width=width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

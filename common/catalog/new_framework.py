@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from pathlib import Path
 
 from packaging.utils import InvalidName, canonicalize_name
@@ -11,6 +12,7 @@ from common.errors import UsageError
 from common.words import canonical
 
 RESERVED = ("all", "default")
+LONGEST_NAME = 64
 """The words that ``FRAMEWORK=`` takes beside names."""
 
 _PROJECT = """\
@@ -71,19 +73,22 @@ def new_framework(name: str, interface: Interface, *, distribution: str, title: 
         sleep="time.sleep" if interface is Interface.WSGI else "await asyncio.sleep",
         entry=_ENTRIES[interface],
     )
-    folder.mkdir()
-    (folder / "pyproject.toml").write_text(project + (_COMMAND if interface is Interface.NATIVE else ""))
-    (folder / "app.py").write_text(app)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".new-") as draft:  # so that half a folder is never a framework
+        half = Path(draft) / folder.name
+        half.mkdir()
+        (half / "pyproject.toml").write_text(project + (_COMMAND if interface is Interface.NATIVE else ""))
+        (half / "app.py").write_text(app)
+        half.rename(folder)
     return folder
 
 
 def _checked(name: str, root: Path) -> str:
     """Return the name of the folder: lower case, with ``_`` for ``-``."""
     spelled = canonical(name)
-    if re.fullmatch(r"[a-z][a-z0-9_]*", spelled) is None or spelled in RESERVED:
+    if re.fullmatch(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}", spelled) is None or spelled in RESERVED:
         raise UsageError(
-            f"invalid FRAMEWORK={name.strip() or '(empty)'}: must be letters, digits, - and _, the first a letter, "
-            f"and neither {' nor '.join(RESERVED)}."
+            f"invalid FRAMEWORK={name.strip() or '(empty)'}: must be at most {LONGEST_NAME} letters, digits, "
+            f"- and _, the first a letter, and neither {' nor '.join(RESERVED)}."
         )
     if spelled in map(canonical, frameworks(root)) or (root / spelled).exists():
         raise UsageError(f"FRAMEWORK={name.strip()} exists already, in {root / spelled}.")

@@ -5,14 +5,17 @@ that its user gave a value in ``MAKE_GIVEN``, quoted as make quotes them for a m
 shell has expanded them: a value is never evaluated.
 """
 
+import errno
 import logging
 import os
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
 import cyclopts
@@ -23,7 +26,7 @@ from rich.traceback import Traceback
 from common.console import Terminal, callers_words
 from common.engine.client import engine_failure_named
 from common.engine.ownership import remove_orphaned_resources
-from common.errors import BenchmarkError, UsageError
+from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.folders import remove_orphaned_folders
 from common.host.network import remove_orphaned_namespaces
 from common.words import parse_decimal, parse_whole
@@ -38,6 +41,11 @@ ON, OFF = frozenset({"", "1", "yes", "y", "true", "t"}), frozenset({"0", "no", "
 """The values of ``--verbose``, in any capitalisation: those that every switch accepts, and the empty one."""
 
 _INTERRUPTED = 130
+_OF_FILES = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EBADF, errno.ENAMETOOLONG,
+     errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EMFILE, errno.ENFILE}
+)  # fmt: skip
+"""The errors of a file or a disk, which are not ours."""
 _QUOTED_WORD = re.compile(r"(?:\\.|[^ \\])+", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBERS: Mapping[type, Callable[[str], float]] = {int: parse_whole, float: parse_decimal}
@@ -74,7 +82,7 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
         line, verbose = _without_verbose([f"--{VERBOSE}={environment.get('VERBOSE') or '0'}", *line])
         if verbose:
             _log_to_standard_error()
-        with engine_failure_named():
+        with engine_failure_named(), _file_errors_named():
             _sweep()
             app(line, exit_on_error=False, print_error=False)
     except cyclopts.MissingArgumentError as error:
@@ -83,9 +91,35 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
         return _fail(UsageError(" ".join(str(error).split())), verbose=verbose)
     except BenchmarkError as error:
         return _fail(error, verbose=verbose)
+    except BrokenPipeError:
+        _drop_output()
+        return 0  # whoever reads has seen enough, as with make list | head
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+@contextmanager
+def _file_errors_named() -> Iterator[None]:
+    """Turn the error of a file that the system does not let us read or write into one of ours, which names it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno not in _OF_FILES:
+            raise
+        if not error.filename:  # so it is the output
+            _drop_output()
+        place = error.filename or "the standard output"
+        reason = f"{place} cannot be used: {error.strerror}. Mend that, then run the command again."
+        raise FailedError(reason) from error
+
+
+def _drop_output() -> None:
+    """Have what is still buffered for a standard output that takes nothing go nowhere, also when Python exits."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _sweep() -> None:

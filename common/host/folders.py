@@ -6,10 +6,11 @@ holds its owner's identity and place, and the next process to create one removes
 """
 
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import UsageError
@@ -87,11 +88,45 @@ def _is_orphan(folder: Path, prefix: str, here: str) -> bool:
     return bool(hyphen) and ours and is_mark_of_orphan(mark, _SEPARATOR, here=here)
 
 
-def write_file(file: Path, text: str) -> None:
-    """Write a file, and the folders above it; ``UsageError`` if that is not possible."""
-    with named_if_unwritable(file):
-        make_folder(file.parent)
-        file.write_text(text)
+def write_file(file: Path, content: str | bytes) -> None:
+    """Write a file, and the folders above it, completely or not at all; ``UsageError`` if that is not possible."""
+    write_files({file: content})
+
+
+def write_files(contents: Mapping[Path, str | bytes]) -> None:
+    """Write files, and the folders above them: all of them, or none if there is no room for one.
+
+    Every text is written to a file beside the one that it replaces before the first takes its place, which needs no
+    room. Links are followed, and what is no plain file, such as ``/dev/stdout``, is written as it is. Raise
+    ``UsageError`` if one cannot be written.
+    """
+    parts = {file: _part_of(file) for file in contents}
+    try:
+        for file, part in parts.items():
+            with named_if_unwritable(file):
+                _write_part(file, part, contents[file])
+        for file, part in parts.items():
+            with named_if_unwritable(file):
+                if part != file:
+                    part.replace(file.resolve())
+    finally:
+        for file, part in parts.items():
+            with suppress(OSError):
+                if part != file:
+                    part.unlink(missing_ok=True)
+
+
+def _part_of(file: Path) -> Path:
+    """Return where the content of a file is written before it takes its place."""
+    return file if file.exists() and not file.is_file() else file.resolve().with_name(f".{secrets.token_hex(8)}.part")
+
+
+def _write_part(file: Path, part: Path, content: str | bytes) -> None:
+    """Write what is to take the place of ``file``, with its permissions."""
+    make_folder(file.parent)
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    if file.exists():
+        shutil.copymode(file, part)
 
 
 def require_writable(file: Path) -> None:
@@ -110,4 +145,4 @@ def named_if_unwritable(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"OUT={out} cannot be written: {error.strerror}. Choose another place.") from error
+        raise UsageError(f"{out} cannot be written: {error.strerror}. Mend that, or choose another place.") from error

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from common.catalog.frameworks import LOCK, Framework, locked_version
 from common.catalog.stacks import Stack, compatible
 from common.errors import FailedError, UsageError
-from common.host.folders import temporary_folder
+from common.host.folders import temporary_folder, write_file
 from common.packages.indexes import run_uv
 
 _COMPILE = (
@@ -47,10 +47,7 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
         for package in framework.pure_python:
             (release,) = index_entries([f"{package}=={locked_version(text, package)}"], python=python, what=what)
             text = with_hashes(text, package, _pure_hashes(release))
-    try:
-        framework.lock.write_text(text)
-    except OSError as error:
-        raise UsageError(f"{framework.lock} cannot be written: {error.strerror}.") from error
+    write_file(framework.lock, text)
     return framework.lock
 
 

@@ -1,7 +1,6 @@
 """The releases that a package index has: which there are, when those in a lock were made, and which are newer."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable
@@ -16,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from common.catalog.frameworks import OLDEST_PYTHON, RELEASED, Framework
 from common.catalog.servers import SERVERS
 from common.errors import FailedError
-from common.host.folders import make_folder, temporary_folder
+from common.host.folders import make_folder, temporary_folder, write_file, write_files
 from common.packages.locks import compile_lock, index_entries, lock
 from common.words import last_lines
 
@@ -64,7 +63,7 @@ def record_release_dates(framework: Framework) -> None:
     pinned = [f"{name}=={version}" for name, version in pins(framework.lock.read_text()).items()]
     dates = release_dates(pinned, python=framework.oldest_python, what=f"The release dates of {framework.name}")
     lines = (f'"{pin}" = {day}\n' for pin, day in dates.items())
-    (framework.folder / RELEASED).write_text("".join([HEAD, *lines]))
+    write_file(framework.folder / RELEASED, "".join([HEAD, *lines]))
 
 
 def release_dates(pinned: Iterable[str], *, python: str, what: str) -> dict[str, date]:
@@ -126,8 +125,7 @@ def upgrade(chosen: Collection[Framework]) -> dict[str, tuple[Change, ...]]:
             if changed[framework.name]:
                 record_release_dates(draft)
         for framework, draft in zip(chosen, drafts, strict=True):
-            for file in draft.folder.iterdir():
-                shutil.copy(file, framework.folder)
+            write_files({framework.folder / file.name: file.read_bytes() for file in draft.folder.iterdir()})
     return changed
 
 

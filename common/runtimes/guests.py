@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from common.project import ROOT
 from common.records.run import Guest
 from common.runtimes import container
 from common.runtimes.base import RunningServer
+
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 
 
 def guest_stack(guest: Guest) -> Stack:
@@ -48,6 +51,8 @@ def image_guest(name: str) -> Guest:
     Its server is expected on the one port that the image exposes, or else on the port that ``$PORT`` names. Raise
     ``UsageError`` if the engine has no such image and cannot pull it, or if its server cannot be loaded here.
     """
+    if _IMAGE.fullmatch(name) is None:
+        raise UsageError(f"invalid TARGET_IMAGE={name or '(empty)'}: must be an image, such as registry/app:tag.")
     images = engine().images
     try:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.catalog.frameworks import frameworks
 from common.errors import UsageError
+from common.host.folders import named_if_unwritable, remove_folder, write_files
 from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary, Verdict
@@ -37,8 +38,7 @@ def publish_runs(text: str) -> list[Path]:
     """
     copied = [] if text == ANEW else _copies(text)
     renewed = list(_with_summaries(PUBLISHED))
-    README.write_text(with_results(README.read_text(), PUBLISHED))
-    PAGE.write_text(results_page(PUBLISHED))
+    write_files({README: with_results(README.read_text(), PUBLISHED), PAGE: results_page(PUBLISHED)})
     return list(dict.fromkeys([README, PAGE, *copied, *renewed]))
 
 
@@ -98,22 +98,31 @@ def _is_wide(run: LoadRun) -> bool:
 
 
 def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
-    """Replace what is published under ``name`` by copies of these runs, which may be among it; return their files."""
+    """Replace what is published under ``name`` by copies of these runs, which may be among it; return their files.
+
+    Nothing is replaced unless there is room for all copies.
+    """
     copies = PUBLISHED / f".{name}.part"  # what an interruption leaves is one level below the published runs
-    shutil.rmtree(copies, ignore_errors=True)
-    parts = [copies / f"{number}" for number, _ in enumerate(folders, 1)]
-    for part, folder in zip(parts, folders, strict=True):
-        part.mkdir(parents=True)
-        for file in sorted(folder.iterdir()):
-            if file.suffix in {".json", ".jsonl"}:
-                shutil.copy(file, part / file.name)
-    for old in [one for one in PUBLISHED.iterdir() if series_name(one.name)[0] == name]:
-        shutil.rmtree(old)
     targets = [PUBLISHED / (name if number == 1 else f"{name}-{number}") for number, _ in enumerate(folders, 1)]
-    for part, target in zip(parts, targets, strict=True):
-        part.rename(target)
-    copies.rmdir()
+    remove_folder(copies)
+    try:
+        with named_if_unwritable(PUBLISHED):
+            for folder, target in zip(folders, targets, strict=True):
+                _copy_records(folder, copies / target.name)
+            for old in [one for one in PUBLISHED.iterdir() if series_name(one.name)[0] == name]:
+                old.rename(copies / f"old-{old.name}")
+            for target in targets:
+                (copies / target.name).rename(target)
+    finally:
+        remove_folder(copies)
     return [file for target in targets for file in sorted(target.iterdir())]
+
+
+def _copy_records(folder: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for file in sorted(folder.iterdir()):
+        if file.suffix in {".json", ".jsonl"}:
+            shutil.copy(file, target)
 
 
 def finished_load_test(text: str, *, variable: str) -> RunFolder:

@@ -28,6 +28,8 @@ from loadtests.scenarios.workloads import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able
 
+MOST_PID = 2**22
+"""The largest process ID that Linux gives."""
 VCPUS = "vCPUs of servers, joined by commas, such as 0.25,0.5,1."
 
 
@@ -66,7 +68,8 @@ class GuestParameters:
         str | None, Parameter(help="Base URL of a server of your own that is already up, to measure where it runs.")
     ] = None
     pid: Annotated[
-        int | None, Parameter(help="Process of the server at URL=, whose CPU time is read with its descendants'.")
+        int | None,
+        within(1, MOST_PID, "Process of the server at URL=, whose CPU time is read with its descendants'."),
     ] = None
     container: Annotated[str | None, Parameter(help="Container of the server at URL=, whose CPU time is read.")] = None
     foreign_url: ForeignUrl = False

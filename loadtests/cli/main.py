@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from cyclopts import App, Group
 
 from common.cli.app import new_app, run
+from common.cli.streams import prepare_streams
 from loadtests.experiments import packages
 
 DESCRIPTION = """Benchmark Python API frameworks on this machine.
@@ -78,4 +79,5 @@ def command_line() -> App:
 
 def main() -> int:
     """Run the command on the command line; return the exit status."""
+    prepare_streams()
     return run(command_line(), sys.argv[1:])

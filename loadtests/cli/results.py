@@ -17,7 +17,7 @@ from common.catalog.stacks import DEFAULT
 from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
-from common.host.folders import write_file
+from common.host.folders import write_file, write_files
 from common.host.machine import machine
 from common.records.figure import Figure, Metric
 from common.tables import Form
@@ -28,10 +28,10 @@ from loadtests.board.publication import PUBLISHED, publish_runs
 from loadtests.board.published import unreadable
 from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
 from loadtests.campaign.catalog import experiment_of
-from loadtests.campaign.documentation import DOCUMENTATION, SCHEMAS, documentation, schemas
+from loadtests.campaign.documentation import DOCUMENTATION, documentation, schemas
 from loadtests.campaign.store import RESULTS
 from loadtests.page.model import make_page
-from loadtests.page.pictures import PICTURES, Badge, write_badge, write_pictures
+from loadtests.page.pictures import PICTURES, Badge, pictures, write_badge
 from loadtests.page.site import published_runs, write_site
 from loadtests.page.sources import read_sources, select_folders
 from loadtests.page.writing import report as page_text
@@ -129,8 +129,10 @@ def publish(
     """Keep a finished load test in loadtests/published/, and its table and pictures in the README."""
     terminal = Terminal()
     files = publish_runs(run)
-    pages = [one.page for one in published_runs(PUBLISHED, load_prices())]
-    for file in [*files, *write_pictures(pages, PICTURES)]:
+    pages = [published.page for published in published_runs(PUBLISHED, load_prices())]
+    drawn = {PICTURES / name: picture for name, picture in pictures(pages).items()}
+    write_files(drawn)
+    for file in [*files, *drawn]:
         terminal.results.print(f"wrote {file}", soft_wrap=True)
     for problem in unreadable(PUBLISHED):
         terminal.say(f"left out of the pages: {problem}")
@@ -166,9 +168,9 @@ def badge(
 
 def records() -> None:
     """Write docs/records.md and the JSON Schemas, which document what a run writes."""
-    SCHEMAS.mkdir(exist_ok=True)
-    for file, text in {DOCUMENTATION: documentation(), **schemas()}.items():
-        file.write_text(text)
+    files = {DOCUMENTATION: documentation(), **schemas()}
+    write_files(files)
+    for file in files:
         Terminal().results.print(f"wrote {file}", soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from markupsafe import escape
 
-from common.host.folders import named_if_unwritable
+from common.host.folders import named_if_unwritable, write_files
 from common.project import ROOT
 from common.records.figure import Figure, Subject
 from loadtests.analysis.formatting import with_bounds
@@ -50,16 +50,6 @@ def _made(make: Callable[[Page], Plot | None], pages: Sequence[Page]) -> Iterato
     for page in pages:
         if (plot := make(page)) is not None:
             yield alone(plot, page)
-
-
-def write_pictures(pages: Sequence[Page], folder: Path) -> list[Path]:
-    """Write the pictures of some pages; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, content in pictures(pages).items():
-        (folder / name).write_text(content)
-        files.append(folder / name)
-    return files
 
 
 def alone(plot: Plot, page: Page) -> str:
@@ -130,7 +120,5 @@ def write_badge(badge: Badge, folder: Path, subject: Subject) -> list[Path]:
     name = part_id(subject).removeprefix("stack-")
     picture, endpoint = folder / f"{name}.svg", folder / f"{name}.json"
     with named_if_unwritable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        picture.write_text(badge.svg())
-        endpoint.write_bytes(badge.endpoint())
+        write_files({picture: badge.svg(), endpoint: badge.endpoint()})
     return [picture, endpoint]

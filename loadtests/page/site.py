@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from common.catalog.prices import Prices
 from common.errors import UsageError
-from common.host.folders import named_if_unwritable
+from common.host.folders import named_if_unwritable, write_files
 from common.records.figure import Subject
 from common.records.run import LoadRun
 from common.records.schema import SCHEMA_VERSION
@@ -117,10 +117,7 @@ def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
     with named_if_unwritable(folder):
         if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
             raise UsageError(f"OUT={folder} holds something else: must be a new folder, an empty one, or a site's.")
-        for name, content in files:
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content.encode() if isinstance(content, str) else content)
+        write_files({folder / name: content for name, content in files})
     return [folder / name for name, _ in files]
 
 

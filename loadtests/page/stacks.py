@@ -1,5 +1,6 @@
 """The details of each stack on a page: versions, command, image, every window, how to repeat it. Pure."""
 
+import hashlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,8 @@ DROPPED = {
     DropReason.OUT_OF_REACH: "more rounds were not likely to decide any of its pairs",
     DropReason.FAILED: "more rounds would not have helped",
 }
+LONGEST_ID = 100
+_ODD = re.compile(r"[^A-Za-z0-9_.@+ ()~:/-]")
 LARGEST = 8
 """The most layers of an image that are listed."""
 
@@ -93,8 +96,15 @@ def stack_parts(page: Page) -> list[StackPart]:
 
 
 def part_id(subject: Subject) -> str:
-    """Return a stack's name in the page's address and among the files of the site."""
-    return "stack-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{subject.name}-{subject.runtime}")
+    """Return a stack's name in the page's address and among the files of the site.
+
+    A long name, or one with characters that none of ours has, is shortened and ends in a digest of the whole.
+    """
+    name = f"{subject.name}-{subject.runtime}"
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+    if len(name) > LONGEST_ID or _ODD.search(name):
+        plain = f"{plain[:LONGEST_ID]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return f"stack-{plain}"
 
 
 def _part(

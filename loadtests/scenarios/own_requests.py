@@ -36,6 +36,8 @@ def parse_requests(text: str) -> list[OwnRequest]:
     try:
         document = tomllib.loads(Path(text).read_text())
         requests = [_request(entry) for entry in _entries(document)]
+    except RecursionError as error:
+        raise UsageError(f"invalid PATHS={text}: it is nested too deeply. {ACCEPTED}.") from error
     except (OSError, ValueError, msgspec.ValidationError) as error:  # tomllib's and Unicode's errors are ValueErrors
         raise UsageError(f"invalid PATHS={text}: {getattr(error, 'strerror', None) or error}. {ACCEPTED}.") from error
     return requests

@@ -64,7 +64,7 @@ def test_invalid_package_or_title_is_refused_before_anything_is_written(
     "name", ["", " ", "all", "Default", "../evil", "a b", "3d", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"]
 )
 def test_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"^invalid FRAMEWORK=.*: must be letters, digits, - and _"):
+    with pytest.raises(UsageError, match=r"^invalid FRAMEWORK=.*: must be at most 64 letters, digits, - and _"):
         new_framework(name, Interface.WSGI, distribution="", title="", root=tmp_path)
     assert not list(tmp_path.iterdir())
 

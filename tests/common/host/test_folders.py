@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from common.host.folders import (
     require_writable,
     temporary_folder,
     write_file,
+    write_files,
 )
 from common.host.ownership import owner_id, place_id
 from common.project import PROJECT, ROOT
@@ -175,8 +177,8 @@ def test_a_file_that_cannot_be_written_is_refused_with_what_is_in_the_way(tmp_pa
         write_file(tmp_path / "file" / "page.html", "")
     with pytest.raises(UsageError, match=NO_FOLDER):
         require_writable(tmp_path / "file" / "page.html")
-    for attempt in (require_writable, partial(write_file, text="")):
-        with pytest.raises(UsageError, match=r"OUT=.* cannot be written: Is a directory\. Choose another place\."):
+    for attempt in (require_writable, partial(write_file, content="")):
+        with pytest.raises(UsageError, match=r"cannot be written: Is a directory\. Mend that, or choose"):
             attempt(tmp_path)
 
 
@@ -187,3 +189,58 @@ def test_the_check_leaves_nothing_behind_and_changes_nothing(tmp_path: Path) -> 
     require_writable(new)
     assert kept.read_text() == "text"
     assert not new.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place))
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(("umount", str(place)), check=True)
+
+
+def test_a_full_disk_leaves_files_as_they_were(small_disk: Path) -> None:
+    report = small_disk / "report.html"
+    write_file(report, "the one before")
+    with pytest.raises(UsageError, match=f"{report} cannot be written: No space left on device"):
+        write_file(report, "x" * 100_000)
+    assert report.read_text() == "the one before"
+    assert [*small_disk.iterdir()] == [report]
+
+
+def test_of_several_files_none_is_changed_if_there_is_no_room_for_all(small_disk: Path) -> None:
+    first, second = small_disk / "index.html", small_disk / "stacks" / "falcon.html"
+    write_files({first: "a", second: "b"})
+    with pytest.raises(UsageError, match=f"{second} cannot be written: No space left on device"):
+        write_files({first: "new", second: "x" * 100_000})
+    assert (first.read_text(), second.read_text()) == ("a", "b")
+    assert {*small_disk.rglob("*")} == {first, second.parent, second}
+
+
+def test_a_file_keeps_its_permissions(tmp_path: Path) -> None:
+    file = tmp_path / "badge"
+    write_file(file, "a")
+    file.chmod(0o600)
+    write_file(file, b"b")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"b", 0o600)
+
+
+def test_a_link_leads_to_the_file_that_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    write_file(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "text"
+
+
+def test_what_is_no_plain_file_is_written_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_file(pipe, "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()

@@ -175,10 +175,8 @@ def test_stale_lock_of_a_folder_of_ones_own_is_written_anew_once_it_is_needed(tm
 
 def test_a_lock_that_cannot_be_written_is_named(toy: Framework) -> None:
     toy.lock.unlink()
-    toy.lock.symlink_to("/nowhere/requirements.lock")
-    with pytest.raises(
-        UsageError, match=r"^/.*/toy/requirements\.lock cannot be written: No such file or directory\.$"
-    ):
+    toy.lock.symlink_to("/proc/nowhere/requirements.lock")
+    with pytest.raises(UsageError, match=r"requirements\.lock cannot be written: No such file or directory"):
         lock(toy)
 
 

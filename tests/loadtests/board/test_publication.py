@@ -137,7 +137,7 @@ def test_half_a_run_left_by_an_interruption_is_not_taken_for_a_published_one(
         if copied:
             raise KeyboardInterrupt
         copied.append(target)
-        target.write_bytes(file.read_bytes())
+        (target / file.name).write_bytes(file.read_bytes())
 
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copy", copy)

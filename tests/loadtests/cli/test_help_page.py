@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 
 from common.aws.settings import FargateSettings
 from common.cli.app import GIVEN, run
-from loadtests.cli.help_page import MAKEFILE, arguments_of, explanation, makefile_goals, overview
+from loadtests.cli.help_page import arguments_of, explanation, makefile_goals, overview
 from loadtests.cli.main import command_line
 from tests.support.given import by_make
 
@@ -41,13 +41,6 @@ def _entry(name: str) -> str:
     found = re.search(rf"^  {name} .*\n(?:^ {{19}}.*\n)*", _overview(), re.MULTILINE)
     assert found is not None
     return found[0]
-
-
-def test_make_has_exactly_the_commands_of_the_command_line() -> None:
-    makefile = MAKEFILE.read_text().replace("\\\n", " ")
-    found = re.search(r"^override COMMANDS := (.*)$", makefile, re.MULTILINE)
-    assert found is not None
-    assert sorted(found[1].split()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,17 +1,19 @@
 """Each stack's part of the page says what it is."""
 
+import re
 from typing import Any
 
 import pytest
 
+from common.catalog.sizes import Runtime
 from common.packages.variants import framework_from_folder
 from common.project import ROOT
-from common.records.figure import Metric
+from common.records.figure import Metric, Subject
 from common.records.load import Arrivals, Objective, OwnRequest, Rate, Tool
 from common.records.run import Guest
 from loadtests.campaign.store import RunFolder
 from loadtests.page.sources import Source
-from loadtests.page.stacks import stack_parts
+from loadtests.page.stacks import part_id, stack_parts
 from loadtests.page.writing import report
 from tests.support.pages import load_test, page_of, source_of, with_figures
 from tests.support.records import cell, load, run, window
@@ -24,6 +26,15 @@ def test_a_part_says_how_much_its_framework_is_used_where_that_is_known() -> Non
     facts = {part.name: dict(part.facts) for part in parts}
     assert "GitHub stars" in facts["falcon+u"]["popularity"]
     assert "popularity" not in facts["unheard_of+u"]
+
+
+def test_a_name_of_any_length_is_a_file_of_its_own_on_the_site() -> None:
+    names = ["x" * 300, "x" * 301, "../up", "a<b", "a>b", "a+b"]
+    subjects = [Subject(framework=name, server="s", runtime=Runtime.PROCESS, python="3.13") for name in names]
+    files = [part_id(subject) for subject in subjects]
+    assert len(set(files)) == len(names)
+    assert all(len(file) < 130 and re.fullmatch(r"[A-Za-z0-9_.-]+", file) for file in files)
+    assert part_id(subjects[-1]) == "stack-a-b-s-py3.13-process"
 
 
 @pytest.mark.parametrize(
