@@ -20,7 +20,7 @@ from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
 from loadtests.scenarios.base import DELAY_MS, MOST_USERS, MOST_USERS_IN_ALL
-from loadtests.scenarios.locust_users import user_classes
+from loadtests.scenarios.locust_users import chosen_by_option, user_classes
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing import window
 from loadtests.timing.climbs import climb, climbing, log_step, staircase_of, users_of, window_s
@@ -65,6 +65,7 @@ def prepare(environment: Environment, **_: object) -> None:
     """Pin the process, and start the timed window if one is requested; invalid options end the process."""
     options = options_of(environment)
     try:
+        _choose_by_scenario(environment)
         if options.processes or not isinstance(environment.runner, WorkerRunner):  # workers get their master's tags
             keep_tagged(environment)
         ours = [issubclass(user, KeepAliveUser) for user in environment.user_classes]
@@ -86,6 +87,13 @@ def prepare(environment: Environment, **_: object) -> None:
     except (BenchmarkError, HostError, TagError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- this is a command's error message
         _exit(environment, getattr(error, "exit_status", UsageError.exit_status))
+
+
+def _choose_by_scenario(environment: Environment) -> None:
+    """Have ``--scenario`` say what runs headless, where no class is named; workers run what their master says."""
+    options = options_of(environment)
+    if options.headless and not options.user_classes and not isinstance(environment.runner, WorkerRunner):
+        environment.user_classes = chosen_by_option(environment.user_classes, options.scenario)
 
 
 def _exit(environment: Environment, status: int) -> NoReturn:

@@ -1,7 +1,7 @@
 """Locust user classes made from scenarios: each task becomes a Locust task, so tags and weights work as usual."""
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from locust import User, tag, task
@@ -34,6 +34,16 @@ def user_class(scenario: type[Scenario]) -> type[User]:
 def scenario_of(user: type[User]) -> type[Scenario]:
     """Return the scenario that a class was made from."""
     return cast("ScenarioUser", user).scenario
+
+
+def chosen_by_option(classes: Sequence[type[User]], name: str) -> list[type[User]]:
+    """Return what runs where no class is named: of ours the one of the scenario, and all others."""
+    made = set(map(id, SCENARIOS.values()))
+    return [user for user in classes if id(getattr(user, "scenario", None)) not in made or _is_plain(user, name)]
+
+
+def _is_plain(user: type[User], name: str) -> bool:
+    return issubclass(user, KeepAliveUser) and scenario_of(user).name() == name
 
 
 def _user(scenario: type[Scenario], base: type[User], prefix: str = "") -> type[User]:

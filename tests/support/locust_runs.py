@@ -41,7 +41,7 @@ def locust(
     """Return how Locust ended, with no more output than its messages."""
     start = (sys.executable, "-m", "locust", "-f", locustfiles, "--headless", "--only-summary")
     load = ("-u", str(users), "-r", str(users), "--host", f"http://127.0.0.1:{port}")
-    command = [*start, *load, *options, scenario]
+    command = [*start, *load, *options, *filter(None, [scenario])]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

@@ -90,3 +90,12 @@ def test_every_scenario_has_a_class_and_steady_closed_loops_also_one_over_tls() 
         "TlsMixed",
         "TlsSleep",
     }
+
+
+@pytest.mark.parametrize(("options", "name"), [((), "/hello"), (("--scenario=errors",), "404")])
+def test_without_a_class_the_scenario_decides_what_runs(options: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    file = tmp_path / "totals.json"
+    with serving(by_the_contract) as server:
+        done = locust(server.address[1], "-t=1", f"--tally-file={file}", *options, scenario="")
+    assert "runs alone" not in done.stderr
+    assert name in {total.name for total in msgspec.json.decode(file.read_bytes(), type=list[Total])}

@@ -18,7 +18,7 @@ def test_only_requests_selected_by_tags_are_sent(
     scenario: str, options: tuple[str, ...], names: set[str], tmp_path: Path
 ) -> None:
     with serving(keep_alive) as server:
-        done = locust(server.address[1], "-t=1", f"--json-file={tmp_path / 'seen'}", *options, scenario=scenario)
+        done = locust(server.address[1], "-t=2", f"--json-file={tmp_path / 'seen'}", *options, scenario=scenario)
     entries = json.loads((tmp_path / "seen.json").read_text())
     assert {entry["name"]: entry["num_requests"] > 0 for entry in entries} == dict.fromkeys(names, True), done.stderr
 
