@@ -84,14 +84,14 @@ def neighbours(page: Page, row: StackRow) -> list[Neighbour]:
     """Return the stacks that stand before and after one in the table, each compared with it within rounds."""
     if page.test is None or not row.cell:
         return []
-    ranked = [one for one in page.rows if one.place is not None]
+    ranked = [other for other in page.rows if other.place is not None]
     if row not in ranked:
         return []
     at = ranked.index(row)
     near = [*ranked[max(0, at - NEAREST) : at], *ranked[at + 1 : at + 1 + NEAREST]]
     pairs = {frozenset((pair.a, pair.b)): pair for pair in page.test.summary.pairs}
-    found = ((one, pairs.get(frozenset((one.cell, row.cell)))) for one in near)
-    return [_neighbour(one, pair, page.test) for one, pair in found if pair is not None]
+    found = ((other, pairs.get(frozenset((other.cell, row.cell)))) for other in near)
+    return [_neighbour(other, pair, page.test) for other, pair in found if pair is not None]
 
 
 def _neighbour(other: StackRow, pair: Pair, test: LoadTest) -> Neighbour:
@@ -117,7 +117,7 @@ def _decision(pair: Pair, of: str, test: LoadTest) -> str:
 
 def history(page: Page, rows: Sequence[StackRow]) -> list[Occasion]:
     """Return a stack's rate in each run of the page, the newest first."""
-    return sorted(_occasions(page, rows), key=lambda one: one.measured, reverse=True)
+    return sorted(_occasions(page, rows), key=lambda occasion: occasion.measured, reverse=True)
 
 
 def _occasions(page: Page, rows: Sequence[StackRow]) -> Iterator[Occasion]:
