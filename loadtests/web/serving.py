@@ -206,8 +206,8 @@ def _serve_all(desk: Desk) -> None:
             except BenchmarkError as error:
                 if not desk.is_announced:
                     raise
-                desk.terminal.say(f"error: {error}")
                 desk.show(replace(desk.shown, number=asked.number, state=State.FAILED, message=str(error)))
+                desk.terminal.say(f"error: {error}")
                 asked = desk.next(lambda: None)
     except KeyboardInterrupt:
         desk.close()
