@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn, cast
 
 import httpx
@@ -24,13 +25,14 @@ from common.errors import FailedError, UsageError
 from common.host.network import free_port
 from common.host.readiness import responds
 from common.host.run_lock import hold_run_lock
+from common.host.supervisor import Program
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.cli import web
 from loadtests.targets.ceiling import null_server
 from loadtests.web import serving
-from loadtests.web.serving import Asked, WebUi, chosen, open_web
-from loadtests.web.switchboard import Choice, Menu, Wanted
+from loadtests.web.serving import Asked, Desk, WebUi, chosen, open_web
+from loadtests.web.switchboard import Choice, Menu, Offer, State, Switchboard, Wanted
 from tests.support.records import cell
 from tests.support.waiting import wait_until
 
@@ -140,6 +142,34 @@ def test_the_first_stack_is_brought_up_again_as_it_was(server: str, name: str) -
     wanted = Wanted(number=1, framework="falcon", server=server, image=None, size=Size(vcpu=2))
     asked = chosen(wanted, Runtime.PROCESS, first)
     assert (asked.candidate.name, asked.size.vcpu, asked.number) == (name, 2, 1)
+
+
+def test_a_stack_that_cannot_be_made_ready_leaves_the_one_that_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_: object) -> NoReturn:
+        raise FailedError("falcon cannot be installed")
+
+    monkeypatch.setattr(serving, "prepare", prepare)
+    board, messages = Switchboard(folder=tmp_path), Console(file=io.StringIO())
+    first = Asked(candidate=cast("Candidate", Toy()), size=Size())
+    monkeypatch.setattr(serving, "chosen", lambda *_: first)
+    desk = Desk(
+        board=board,
+        locust=cast("Program", SimpleNamespace(exit_reason=lambda: None)),
+        terminal=Terminal(messages=messages),
+        runtime=Runtime.PROCESS,
+        first=first,
+        announce=lambda _: None,
+    )
+    up = Offer(number=0, state=State.UP, message="toy is up", name="toy", url="http://127.0.0.1:1")
+    desk.show(up)
+    board.ask(Wanted(number=1, framework="falcon", server="granian", image=None, size=Size()))
+    with pytest.raises(FailedError, match="interrupted by the test"):
+        desk.next(lambda: "interrupted by the test" if board.offered().problem else None)
+    answered = board.offered()
+    assert (answered.number, answered.problem) == (1, "falcon cannot be installed")
+    assert (answered.name, answered.url) == (up.name, up.url)
 
 
 @pytest.mark.parametrize(("host", "public"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])  # noqa: S104
