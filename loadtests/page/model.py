@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from msgspec import structs
 
@@ -94,10 +95,10 @@ class Page:
         """The load test whose decisions are shown."""
         return self.sources.ranking
 
-    @property
-    def floor(self) -> StackRow | None:
-        """The fastest floor, which is what others are compared with unless another stack is chosen."""
-        return next((row for row in self.rows if row.floor and "rate" in row.values), None)
+    @cached_property
+    def pairs(self) -> Mapping[frozenset[str], Pair]:
+        """The pairs of that load test by their cells; a page may have tens of thousands."""
+        return {frozenset((pair.a, pair.b)): pair for pair in (self.test.summary.pairs if self.test else ())}
 
 
 def make_page(sources: Sources, prices: Prices) -> Page:

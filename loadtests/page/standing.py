@@ -89,8 +89,7 @@ def neighbours(page: Page, row: StackRow) -> list[Neighbour]:
         return []
     at = ranked.index(row)
     near = [*ranked[max(0, at - NEAREST) : at], *ranked[at + 1 : at + 1 + NEAREST]]
-    pairs = {frozenset((pair.a, pair.b)): pair for pair in page.test.summary.pairs}
-    found = ((other, pairs.get(frozenset((other.cell, row.cell)))) for other in near)
+    found = ((other, page.pairs.get(frozenset((other.cell, row.cell)))) for other in near)
     return [_neighbour(other, pair, page.test) for other, pair in found if pair is not None]
 
 

@@ -87,7 +87,7 @@ def make_table(page: Page) -> Table:
 
 def table_rows(page: Page) -> list[TableRow]:
     """Return the rows of the table."""
-    scales = {column.key: scale for column in known_columns(page) if (scale := column_scale(page, column))}
+    scales = {column: column_scale(page, column) for column in known_columns(page)}
     bands = _bands(page.rows)
     return [_table_row(page, row, scales, bands.get(row.id, "")) for row in page.rows]
 
@@ -168,7 +168,6 @@ def script_data(page: Page) -> str:
         if pair.ratio is not None and pair.a in places and pair.b in places
     ]
     data = {
-        "margin": test.run.stopping.margin if test else 0.05,
         "ownFloor": OWN_FLOOR,
         "shown": [column.key for column in known_columns(page) if column.shown],
         "more": [column.key for column in COLUMNS if column.more_is_better],
@@ -181,14 +180,14 @@ def _rounded(ratio: Interval) -> list[float | None]:
     return [None if one is None else round(one, 4) for one in (ratio.estimate, ratio.low, ratio.high)]
 
 
-def _table_row(page: Page, row: StackRow, scales: Mapping[str, Scale], tied: str) -> TableRow:
+def _table_row(page: Page, row: StackRow, scales: Mapping[Column, Scale | None], tied: str) -> TableRow:
     one = row.subject
     return TableRow(
         row=row,
         label=label(row, page),
         part=part_id(one),
         names=" ".join(filter(None, (one.name, row.title, row.version, row.interface, str(one.runtime)))).casefold(),
-        cells=[_cell(page, row, column, scales.get(column.key)) for column in known_columns(page)],
+        cells=[_cell(page, row, column, scale) for column, scale in scales.items()],
         tied=tied,
     )
 
