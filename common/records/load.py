@@ -5,12 +5,15 @@ from enum import StrEnum
 from typing import Annotated, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.errors import UsageError
 from common.records.schema import Count, Seconds, says
 
 MAX_RATE_RPS = 1_000_000
+REDACTED = "(redacted)"
+"""The word in a record for the value of a header, which may be a secret."""
 
 
 class Tool(StrEnum):
@@ -84,7 +87,9 @@ class OwnRequest(Struct, frozen=True, kw_only=True):
 
     path: Annotated[str, says("Path and query, as they are sent.")]
     method: Annotated[str, says("HTTP method.")] = "GET"
-    headers: Annotated[dict[str, str], says("Header fields beside Host, Accept and Content-Length.")] = {}
+    headers: Annotated[
+        dict[str, str], says("Header fields beside Host, Accept and Content-Length; values are not recorded.")
+    ] = {}
     body: Annotated[str, says("Body, sent as UTF-8; empty for none.")] = ""
     status: Annotated[int, says("Status that the answer must have.")] = 200
     weight: Annotated[Count, says("How often it is drawn relative to the others.")] = 1
@@ -109,6 +114,14 @@ class LoadSpec(Struct, frozen=True, kw_only=True):
     warmup_s: Annotated[Seconds, says("Load before the window that is not counted.")]
     window_s: Annotated[Seconds, says("Requested length of the window.")]
     requests: Annotated[list[OwnRequest], says("Requests of the user's own, from PATHS=; empty for a scenario's.")] = []
+    headers_digest: Annotated[
+        str | None, says("Salt and scrypt digest of the values of their headers; null if they have none.")
+    ] = None
+
+    def redacted(self) -> Self:
+        """Return the load as it is recorded: without the values of headers."""
+        requests = [replace(own, headers=dict.fromkeys(own.headers, REDACTED)) for own in self.requests]
+        return replace(self, requests=requests)
 
 
 class Ceiling(Struct, frozen=True, kw_only=True):

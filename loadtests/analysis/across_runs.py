@@ -178,13 +178,15 @@ def conditions_of(run: LoadRun) -> dict[str, object]:
     slices depends on how many stacks a run has: it makes a rate more precise, not another one.
     """
     setup, slicing = run.setup, run.slicing
+    load = structs.asdict(setup.load.redacted())
+    del load["headers_digest"]  # the salt of each run is its own
     own = {
         "design": run.design,
         "load_path": setup.load_path,
         "slice_s": slicing and slicing.slice_s,
         "skipped_s": slicing and slicing.skipped_s,
     }
-    return {"runtime": run.runtime} | dataclasses.asdict(setup.size) | structs.asdict(setup.load) | own
+    return {"runtime": run.runtime} | dataclasses.asdict(setup.size) | load | own
 
 
 def _shown(name: str, value: object) -> object:

@@ -120,10 +120,32 @@ class GuestParameters:
             return load
         if load.scenario != "hello":
             raise UsageError(f"PATHS={self.paths} takes the place of SCENARIO={load.scenario}: leave one out.")
-        own = replace(load, scenario=own_requests.NAME, requests=own_requests.parse_requests(self.paths))
+        requests = own_requests.parse_requests(self.paths)
+        digest = own_requests.headers_digest(requests)
+        own = replace(load, scenario=own_requests.NAME, requests=requests, headers_digest=digest)
         if reason := why_not_sliced(own, runtime):
             raise UsageError(f"PATHS={self.paths} cannot be used with {reason}: it is sent by Locust, in slices.")
         return own
+
+    def complete(self, recorded: LoadSpec) -> LoadSpec:
+        """Return the load of a run to resume, with the values of headers, which are not recorded, from ``PATHS=``.
+
+        Raise ``UsageError`` if that file is missing, is not needed, or holds other requests than the run began with.
+        """
+        if recorded.headers_digest is None:
+            if self.paths is not None:
+                raise UsageError(f"RESUME= knows all requests of the run: leave out PATHS={self.paths}.")
+            return recorded
+        if self.paths is None:
+            raise UsageError("RESUME= needs the values of headers, which are not recorded: add PATHS=, the run's file.")
+        requests = own_requests.parse_requests(self.paths)
+        salt = recorded.headers_digest.partition(":")[0]
+        given = replace(recorded, requests=requests, headers_digest=own_requests.headers_digest(requests, salt))
+        if given.redacted() != recorded:
+            raise UsageError(
+                f"PATHS={self.paths} holds other requests than the run began with: give its file unchanged."
+            )
+        return given
 
 
 @Parameter(name="*")

@@ -20,7 +20,7 @@ from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
 from loadtests.campaign.parameters import GuestParameters
-from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
+from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders, with_load
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """The fields of a cell that must be unchanged; otherwise it would be another stack under the same name."""
@@ -48,7 +48,7 @@ def resume(
     reported and recorded.
     """
     folder = _latest(command, experiment_of) if text == "latest" else find_run_folder(text, variable="RESUME")
-    experiment = experiment_of(folder.run())
+    experiment = experiment_of(with_load(folder.run(), guest.complete))
     if experiment.why_not_resumable is not None:
         raise UsageError(f"RESUME={text} {experiment.why_not_resumable}.")
     if experiment.command != command:

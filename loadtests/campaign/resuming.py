@@ -35,12 +35,12 @@ def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
     """Resume the run that ``RESUME=`` names; errors as ``resume``.
 
     ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter was given but those of
-    Fargate and consent to a server elsewhere, since a resumed run keeps its own.
+    Fargate, consent to a server elsewhere and the file of requests, since a resumed run keeps its own.
     """
     fargate: FargateSettings | None = given.get("fargate")
     guest: GuestParameters | None = given.get("guest")
     allowed = {"resume", "format"} | (set() if fargate is None else {field.name for field in fields(fargate)})
-    allowed |= set() if guest is None else {"foreign_url"}
+    allowed |= set() if guest is None else {"foreign_url", "paths"}
     refuse_given(changed_of(command, given) - allowed, "RESUME= completes a run with its own parameters.")
     run: RunParameters = given["run"]
     assert run.resume is not None

@@ -7,17 +7,20 @@ a line copied within the file would count as another round, and a window of anot
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from common.errors import FailedError, UsageError
 from common.project import ROOT
+from common.records.load import LoadSpec, Setup
 from common.records.run import Run
 from common.records.schema import Visit
 from loadtests.campaign.catalog import decode_run, decode_visit
@@ -32,6 +35,9 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The errors raised while a damaged record is decoded."""
 MISFITS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """The errors raised while computing with records that are valid one by one but inconsistent."""
+
+
+RunType = TypeVar("RunType", bound=Run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +66,8 @@ class RunFolder:
         return self.folder.name if self.folder.parent == RESULTS else str(self.folder)
 
     def describe(self, run: Run) -> None:
-        """Write ``run.json``."""
-        self._write(MANIFEST, run)
+        """Write ``run.json``, without the values of headers, which may be secrets."""
+        self._write(MANIFEST, with_load(run, LoadSpec.redacted))
 
     def run(self) -> Run:
         """Return the manifest; ``UsageError`` if it cannot be read."""
@@ -149,6 +155,12 @@ class RunFolder:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise self.unwritable(name, error) from error
+
+
+def with_load(run: RunType, change: Callable[[LoadSpec], LoadSpec]) -> RunType:
+    """Return a run with its load changed; a run that has none is returned as it is."""
+    setup: Setup | None = getattr(run, "setup", None)
+    return run if setup is None else replace(run, setup=replace(setup, load=change(setup.load)))
 
 
 def require_unused(folder: Path, *, named: str) -> None:

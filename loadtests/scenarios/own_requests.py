@@ -1,6 +1,8 @@
 """Requests of the user's own, from the TOML file that ``PATHS=`` names, as a scenario in place of the contract's."""
 
+import hashlib
 import re
+import secrets
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
@@ -41,6 +43,15 @@ def parse_requests(text: str) -> list[OwnRequest]:
     except (OSError, ValueError, msgspec.ValidationError) as error:  # tomllib's and Unicode's errors are ValueErrors
         raise UsageError(f"invalid PATHS={text}: {getattr(error, 'strerror', None) or error}. {ACCEPTED}.") from error
     return requests
+
+
+def headers_digest(requests: Sequence[OwnRequest], salt: str | None = None) -> str | None:
+    """Return a salt, drawn unless given, and the digest of all values of headers; ``None`` if there are none."""
+    if not any(own.headers for own in requests):
+        return None
+    salt = secrets.token_hex(16) if salt is None else salt
+    values = msgspec.json.encode([list(own.headers.items()) for own in requests])
+    return f"{salt}:{hashlib.scrypt(values, salt=salt.encode(), n=2**14, r=8, p=1).hex()}"
 
 
 def of_requests(requests: Sequence[OwnRequest]) -> type[Scenario]:

@@ -65,6 +65,10 @@ def test_runs_made_in_different_ways_are_refused(changes: dict[str, Any], reason
         across_runs(_recorded("old"), _recorded("new", **changes), 0.05)
 
 
+def test_the_salt_of_a_digest_tells_no_runs_apart() -> None:
+    assert across_runs(_recorded("old", headers_digest="salt:1"), _recorded("new", headers_digest="pepper:2"), 0.05)
+
+
 def test_runs_of_more_and_of_fewer_stacks_are_compared_although_their_slices_are_more_or_fewer() -> None:
     many, few = (replace(SLICING, passes=passes, most_passes=passes * 3 // 2) for passes in (32, 60))
     old, new = (_recorded(name, design=Design.SLICED, slicing=one) for name, one in (("old", many), ("new", few)))

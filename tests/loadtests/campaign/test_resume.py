@@ -8,8 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from common.aws.settings import FargateSettings
+from common.catalog.sizes import Runtime
 from common.errors import FailedError, UsageError
 from common.host.run_lock import hold_run_lock
+from common.records.load import REDACTED
 from common.records.run import Guest, LoadRun, Run
 from loadtests.campaign import store
 from loadtests.campaign.parameters import GuestParameters
@@ -149,6 +151,64 @@ def test_a_server_elsewhere_is_not_loaded_without_consent(folder: RunFolder) -> 
     resumed = GuestParameters(foreign_url=True)
     with pytest.raises(UsageError, match=r"RESUME=.*: lock_sha256 of "):
         resume(str(folder.folder), "toy", _toy, text_terminal(), guest=resumed)
+
+
+SECRET = "Bearer c2VjcmV0"  # noqa: S105 -- made up
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Path:
+    """Create a file of requests with a secret in a header."""
+    file = tmp_path / "paths.toml"
+    file.write_text(f"[[request]]\npath = '/x'\nheaders = {{Authorization = '{SECRET}'}}\n")
+    return file
+
+
+@pytest.fixture
+def secretive(here: LoadRun, tmp_path: Path, paths: Path) -> RunFolder:
+    """Create the folder of a run that sends these requests, without visits."""
+    load = GuestParameters(paths=str(paths)).apply_to(here.setup.load, Runtime.PROCESS)
+    return RunFolder.create(tmp_path / "run", replace(here, setup=replace(here.setup, load=load)))
+
+
+def test_the_value_of_a_header_is_sent_and_not_recorded(secretive: RunFolder, paths: Path) -> None:
+    seen = []
+
+    def sending(made: Run) -> Toy:
+        assert isinstance(made, LoadRun)
+        seen.append(made.setup.load.requests[0].headers)
+        return Toy(made)
+
+    terminal = text_terminal()
+    guest = GuestParameters(paths=str(paths))
+    resume(str(secretive.folder), "toy", sending, terminal, guest=guest)
+    assert seen == [{"Authorization": SECRET}] * 2
+    recorded = secretive.run()
+    assert isinstance(recorded, LoadRun)
+    assert recorded.setup.load.requests[0].headers == {"Authorization": REDACTED}
+    written = [file.read_text() for file in secretive.folder.iterdir()]
+    assert not [text for text in (*written, printed(terminal.messages)) if "c2VjcmV0" in text]
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [(SECRET, "Bearer other"), ("Authorization", "X-Key"), ("path = '/x'", "path = '/y'")]
+)
+def test_other_requests_than_a_run_began_with_are_refused(
+    secretive: RunFolder, paths: Path, was: str, now: str
+) -> None:
+    paths.write_text(paths.read_text().replace(was, now))
+    with pytest.raises(UsageError, match=rf"^PATHS={paths} holds other requests than the run began with"):
+        resume(str(secretive.folder), "toy", _toy, text_terminal(), guest=GuestParameters(paths=str(paths)))
+
+
+def test_a_file_of_requests_is_asked_for_where_values_are_missing(secretive: RunFolder) -> None:
+    with pytest.raises(UsageError, match=r"^RESUME= needs the values of headers, .*: add PATHS=, the run's file\.$"):
+        _resume(secretive)
+
+
+def test_a_file_of_requests_is_refused_where_nothing_is_missing(folder: RunFolder, paths: Path) -> None:
+    with pytest.raises(UsageError, match=rf"leave out PATHS={paths}\.$"):
+        resume(str(folder.folder), "toy", _toy, text_terminal(), guest=GuestParameters(paths=str(paths)))
 
 
 def test_a_missing_framework_is_named(folder: RunFolder) -> None:
