@@ -4,10 +4,11 @@ import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from common.catalog.sizes import Size
+from common.contract import MAX_DELAY_MS
 from common.errors import UsageError
 from common.records.schema import Count, Seconds, says
 
@@ -102,8 +103,8 @@ class LoadSpec(Struct, frozen=True, kw_only=True):
     """The load of one window."""
 
     scenario: Annotated[str, says("Name of the Locust workload; `paths` if the user's own requests are sent.")]
-    users: Annotated[Count, says("Locust users, each one connection.")]
-    delay_ms: Annotated[Count, says("Sleep requested by the scenarios that sleep.")]
+    users: Annotated[int, Meta(ge=1, le=1_000_000), says("Locust users, each one connection.")]
+    delay_ms: Annotated[int, Meta(ge=0, le=MAX_DELAY_MS), says("Sleep requested by the scenarios that sleep.")]
     rate: Annotated[Rate | None, says("Arrival rate of an open loop, or where a ramp begins; null otherwise.")] = None
     arrivals: Annotated[
         Arrivals | None, says("Arrival process of an open loop, such as poisson; null in a closed loop.")

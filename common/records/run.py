@@ -77,7 +77,7 @@ class Guest(Struct, frozen=True, kw_only=True):
     """A server of the user's own that is measured like a stack: an image to run, or a server that is already up."""
 
     image: Annotated[str | None, says("Name of the image that is run; null for a server that is already up.")] = None
-    port: Annotated[Count, says("Port on which the image's server listens.")] = 8000
+    port: Annotated[int, Meta(ge=1, le=65535), says("Port on which the image's server listens.")] = 8000
     url: Annotated[str | None, says("Base URL of the server that is already up; null for an image.")] = None
     meter: Annotated[
         str | None, says("What the CPU time of the server at that URL is read from; null if it is not known.")
@@ -137,12 +137,16 @@ class Run(Struct, frozen=True, kw_only=True, tag_field="experiment"):
     """One invocation: the fields that every experiment's manifest begins with."""
 
     schema_version: Annotated[int, says("Schema version of this record.")] = SCHEMA_VERSION
+    manifest_sha256: Annotated[
+        str | None,
+        says("SHA-256 digest of this file with an empty string in its place; null in old records."),
+    ] = None
     id: Annotated[str, says("Id of the run and name of its results folder.")]
     started_at: Annotated[datetime, says("Start time, UTC.")]
     revision: Annotated[str | None, says("Commit of this project, with +dirty if files had uncommitted changes.")]
     command_line: Annotated[list[str], says("How the run was called, and how it was resumed each time.")]
     seed: Annotated[int, says("Seed of the random order of cells within rounds.")]
-    rounds: Annotated[Count, says("Maximum number of rounds.")]
+    rounds: Annotated[int, Meta(ge=0, le=1000), says("Maximum number of rounds.")]
     runtime: Annotated[Runtime, says("How the stacks are brought up.")]
     machine: Machine
 

@@ -13,6 +13,7 @@ from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError
 from common.host.machine import machine, revision
+from common.records.load import LoadSpec
 from common.records.run import Run
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer, approve_cost, prepare
@@ -20,7 +21,9 @@ from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
 from loadtests.campaign.parameters import GuestParameters
-from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders, with_load
+from loadtests.campaign.store import MANIFEST, RunFolder, find_run_folder, misfits_named, run_folders, with_load
+from loadtests.scenarios.base import MOST_USERS
+from loadtests.scenarios.own_requests import check_request
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """The fields of a cell that must be unchanged; otherwise it would be another stack under the same name."""
@@ -48,11 +51,13 @@ def resume(
     reported and recorded.
     """
     folder = _latest(command, experiment_of) if text == "latest" else find_run_folder(text, variable="RESUME")
-    experiment = experiment_of(with_load(folder.run(), guest.complete))
+    experiment = experiment_of(folder.run())
     if experiment.why_not_resumable is not None:
         raise UsageError(f"RESUME={text} {experiment.why_not_resumable}.")
     if experiment.command != command:
         raise UsageError(f"RESUME={text} was written by make {experiment.command}. Resume it with that command.")
+    folder.require_unchanged()
+    experiment = experiment_of(with_load(experiment.run, lambda load: guest.complete(_checked(load))))
     for one in experiment.stacks():
         if one.guest is not None:
             guest.require_consent(one.guest)
@@ -65,6 +70,18 @@ def resume(
         run = replace(experiment.run, command_line=[*experiment.run.command_line, command_line()])
         folder.describe(run)
         return carry_out(experiment_of(run), subjects, folder, terminal)
+
+
+def _checked(load: LoadSpec) -> LoadSpec:
+    """Return a recorded load; ``UsageError`` unless the command line would have accepted it."""
+    if load.users > MOST_USERS:
+        raise UsageError(f"invalid users {load.users} in {MANIFEST}: must be 1 to {MOST_USERS}. Start a new run.")
+    try:
+        for own in load.requests:
+            check_request(own)
+    except ValueError as error:
+        raise UsageError(f"invalid request in {MANIFEST}: {error}. Start a new run.") from error
+    return load
 
 
 def servers_left(

@@ -4,6 +4,7 @@ Visits are read back only if they belong to the run, are planned by it, and occu
 a line copied within the file would count as another round, and a window of another run as one of this run.
 """
 
+import hashlib
 import os
 import tempfile
 from collections import Counter
@@ -67,7 +68,21 @@ class RunFolder:
 
     def describe(self, run: Run) -> None:
         """Write ``run.json``, without the values of headers, which may be secrets."""
-        self._write(MANIFEST, with_load(run, LoadSpec.redacted))
+        blank = replace(with_load(run, LoadSpec.redacted), manifest_sha256="")
+        digest = hashlib.sha256(_text(blank)).hexdigest()
+        self._write(MANIFEST, replace(blank, manifest_sha256=digest))
+
+    def require_unchanged(self) -> None:
+        """Raise ``UsageError`` if ``run.json`` is not as a command has written it."""
+        text, digest = (self.folder / MANIFEST).read_bytes(), self.run().manifest_sha256
+        if digest is None:
+            raise UsageError(f"RESUME={self.name}: {MANIFEST} has no manifest_sha256, as of old. Start a new run.")
+        found = hashlib.sha256(text.replace(digest.encode(), b"", 1)).hexdigest()
+        if found != digest:
+            raise UsageError(
+                f"RESUME={self.name}: {MANIFEST} was changed after it was written: its SHA-256 is {found[:12]}..., not "
+                f"{digest[:12]}... Restore it, or start a new run."
+            )
 
     def run(self) -> Run:
         """Return the manifest; ``UsageError`` if it cannot be read."""
@@ -149,7 +164,7 @@ class RunFolder:
         part = self.folder / f".{name}.part"
         try:
             part.unlink(missing_ok=True)  # left by a kill
-            _append(part, msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+            _append(part, _text(record))
             os.replace(part, self.folder / name)  # noqa: PTH105 -- as the other calls that tests let fail
         except OSError as error:
             with suppress(OSError):
@@ -210,6 +225,10 @@ def find_run_folder(text: str, *, variable: str) -> RunFolder:
     newest = [str(run.folder.relative_to(RESULTS)) for run in run_folders()[:5]]
     accepted = f"a run's folder, or one of {', '.join(newest)}" if newest else "a run's folder"
     raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
+
+
+def _text(record: Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record)) + b"\n"
 
 
 def _append(file: Path, text: bytes) -> None:

@@ -85,6 +85,12 @@ def _request(entry: Any) -> OwnRequest:  # noqa: ANN401 -- TOML
     own = msgspec.convert(entry, OwnRequest)
     if unknown := sorted(set(entry) - set(OwnRequest.__struct_fields__)):
         raise ValueError(f"a request has the unknown entry {unknown[0]}")
+    check_request(own)
+    return own
+
+
+def check_request(own: OwnRequest) -> None:
+    """Raise ``ValueError`` if a request cannot be sent as it is."""
     if _TARGET.fullmatch(own.path) is None:
         raise ValueError(f"the path {own.path!r} must begin with / and hold no spaces and only ASCII")
     if own.method not in METHODS:
@@ -98,4 +104,3 @@ def _request(entry: Any) -> OwnRequest:  # noqa: ANN401 -- TOML
             raise ValueError(f"the header {name!r} must be a name and a value of printable ASCII")
         if name.lower() in _OURS:
             raise ValueError(f"the header {name!r} is set by the load generator")
-    return own

@@ -1,6 +1,7 @@
 """An interrupted run is completed as planned, or refused with what has changed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime
 from common.errors import FailedError, UsageError
 from common.host.run_lock import hold_run_lock
-from common.records.load import REDACTED
+from common.records.load import REDACTED, OwnRequest
 from common.records.run import Guest, LoadRun, Run
 from loadtests.campaign import store
 from loadtests.campaign.parameters import GuestParameters
@@ -74,7 +75,8 @@ def test_each_resumption_is_recorded_with_its_command_line(folder: RunFolder) ->
     before = folder.run()
     _resume(folder)
     _resume(folder)
-    assert folder.run() == replace(before, command_line=folder.run().command_line)
+    now = folder.run()
+    assert now == replace(before, command_line=now.command_line, manifest_sha256=now.manifest_sha256)
     assert folder.run().command_line[:-2] == before.command_line
 
 
@@ -153,6 +155,51 @@ def test_a_server_elsewhere_is_not_loaded_without_consent(folder: RunFolder) -> 
         resume(str(folder.folder), "toy", _toy, text_terminal(), guest=resumed)
 
 
+@pytest.mark.parametrize(
+    ("was", "now"), [('"rounds": 3', '"rounds": 4'), ('"users": 16', '"users": 17'), ('"seed": 1', '"seed": 2')]
+)
+def test_a_manifest_that_was_edited_is_refused(folder: RunFolder, was: str, now: str) -> None:
+    file = folder.folder / "run.json"
+    assert was in file.read_text()
+    file.write_text(file.read_text().replace(was, now))
+    with pytest.raises(UsageError, match=r"^RESUME=.*: run\.json was changed after it was written: its SHA-256 is "):
+        _resume(folder)
+    assert folder.visits() == []
+
+
+def test_a_manifest_without_a_digest_is_refused(folder: RunFolder) -> None:
+    file = folder.folder / "run.json"
+    file.write_text(re.sub(r'"manifest_sha256": "\w+"', '"manifest_sha256": null', file.read_text()))
+    with pytest.raises(UsageError, match=r"^RESUME=.*: run\.json has no manifest_sha256"):
+        _resume(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"users": 9_999_999}, "Expected `int` <= 1000000"),
+        ({"users": 500_000}, "invalid users 500000 in run.json: must be 1 to 10000"),
+        ({"delay_ms": 10**6}, "Expected `int` <= "),
+        ({"requests": [OwnRequest(path="/ HTTP/1.1")]}, "invalid request in run.json: the path"),
+    ],
+)
+def test_a_load_that_the_command_line_refuses_is_not_resumed(
+    here: LoadRun, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    load = replace(here.setup.load, **changes)
+    kept = RunFolder.create(tmp_path / "run", replace(here, setup=replace(here.setup, load=load)))
+    with pytest.raises(UsageError, match=re.escape(message)):
+        _resume(kept)
+
+
+def test_rounds_and_ports_out_of_range_are_not_read(here: LoadRun, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"Expected `int` <= 1000 - at .*rounds"):
+        RunFolder.create(tmp_path / "rounds", replace(here, rounds=10**6)).run()
+    guest = replace(here.cells[0], guest=Guest(image="app", port=70_000))
+    with pytest.raises(UsageError, match=r"Expected `int` <= 65535 - at .*port"):
+        RunFolder.create(tmp_path / "port", replace(here, cells=[guest])).run()
+
+
 SECRET = "Bearer c2VjcmV0"  # noqa: S105 -- made up
 
 
@@ -182,7 +229,7 @@ def test_the_value_of_a_header_is_sent_and_not_recorded(secretive: RunFolder, pa
     terminal = text_terminal()
     guest = GuestParameters(paths=str(paths))
     resume(str(secretive.folder), "toy", sending, terminal, guest=guest)
-    assert seen == [{"Authorization": SECRET}] * 2
+    assert seen[-2:] == [{"Authorization": SECRET}] * 2
     recorded = secretive.run()
     assert isinstance(recorded, LoadRun)
     assert recorded.setup.load.requests[0].headers == {"Authorization": REDACTED}
