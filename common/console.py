@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,11 +19,12 @@ from rich.progress import (
     TaskID,
     TextColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
-from common.tables import Form, as_csv, as_markdown, parts
+from common.tables import Form, as_csv, as_markdown, harmless, markdown_text, parts
 
 PLAIN_WIDTH = 150
 """Line width in columns when the output is a file or a pipe."""
@@ -35,6 +36,12 @@ callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", de
 
 class _Console(Console):
     """A console that leaves it to the command line what happens once nobody reads its output."""
+
+    @override
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Return the segments of a text, in which what was recorded somewhere moves no cursor and sets no title."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
 
     @override
     def on_broken_pipe(self) -> None:
@@ -79,7 +86,7 @@ class Terminal:
             case Form.TEXT:
                 self.results.print(f"  {sentence}", soft_wrap=True)
             case Form.MARKDOWN:
-                self.write(f"- {sentence}\n")
+                self.write(f"- {markdown_text(sentence)}\n")
             case Form.CSV | Form.JSON:
                 self.say(sentence)
 

@@ -12,6 +12,18 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""The characters that begin a formula in a spreadsheet."""
+_SIGNED = re.compile(r"[+-](\d[\d,.]*( ?%)?)?")
+_BLOCK = re.compile(r"([#+=~-]+|\d+[.)])(\s|$)|[=-]+$|~~~")
+"""The beginning of a line that Markdown would take for a heading, a list, a rule or a fence."""
+_CONTROLS = dict.fromkeys(
+    [*(code for code in range(0x20) if chr(code) not in "\n\t"), *range(0x7F, 0xA0), *range(0x202A, 0x202F),
+     *range(0x2066, 0x206A)],
+    "\N{REPLACEMENT CHARACTER}",
+)  # fmt: skip
+"""Control characters, and those that turn the direction of writing."""
+
 
 class Form(StrEnum):
     """The format in which a command prints its result."""
@@ -26,21 +38,34 @@ def as_csv(table: Table) -> str:
     """Return a table as CSV, its numbers without separators of thousands."""
     text = io.StringIO()
     lines = [_headings(table), *([_number(cell) for cell in row] for row in _rows(table))]
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    csv.writer(text, lineterminator="\n").writerows(map(spreadsheet_cells, lines))
     return text.getvalue()
+
+
+def spreadsheet_cells(line: Iterable[object]) -> list[object]:
+    """Return the cells of a line such that no spreadsheet takes a text for a formula."""
+    return [_spreadsheet_text(cell) if isinstance(cell, str) else cell for cell in line]
+
+
+def _spreadsheet_text(text: str) -> str:
+    return harmless(f"'{text}" if _is_formula(text) else text)
+
+
+def _is_formula(text: str) -> bool:
+    return text.startswith(_FORMULA) and _SIGNED.fullmatch(text) is None
 
 
 def as_markdown(table: Table) -> str:
     """Return a table as Markdown, under its title."""
     left = [_plain(column.header) for column in table.columns if column.justify == "left"]
-    title = _plain(table.title or "")
+    title = markdown_text(_plain(table.title or ""))
     return (f"{title}\n\n" if title else "") + markdown_table(_headings(table), _rows(table), left=left)
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: Collection[str] = ()) -> str:
     """Return a Markdown table whose columns are set right but those in ``left``; no text of it is taken for markup."""
     rule = ["---" if heading in left else "---:" for heading in headings]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [headings, rule, *(map(_escaped, row) for row in rows)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in [headings, rule, *(map(_inline, row) for row in rows)])
 
 
 def parts(table: Table, console: Console) -> Iterator[Table]:
@@ -132,13 +157,25 @@ def _rows(table: Table) -> list[list[str]]:
 
 def _plain(cell: object) -> str:
     """Return a cell's text, none of which is taken for markup, as no console of ours takes it."""
-    return cell.plain if isinstance(cell, Text) else str(cell)
+    return harmless(cell.plain if isinstance(cell, Text) else str(cell))
 
 
 def _number(text: str) -> str:
     return text.replace(",", "") if re.fullmatch(r"[~+-]?\d{1,3}(,\d{3})+(\.\d+)?\*?", text) else text
 
 
-def _escaped(text: str) -> str:
-    """Escape what Markdown would take for markup, which an underscore between letters or digits is not."""
-    return re.sub(r"([\\|<>`*\[\]]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(text.split()))
+def markdown_text(text: str) -> str:
+    """Escape what Markdown would take for markup in a line of its own."""
+    within = _inline(text)
+    return f"\\{within}" if _BLOCK.match(within) else within
+
+
+def _inline(text: str) -> str:
+    """Escape what is markup within a line, which an underscore between letters or digits is not."""
+    special = r"([\\|<>`*\[\]]|~~|(?<![^\W_])_|_(?![^\W_]))"
+    return re.sub(special, r"\\\1", " ".join(harmless(text).split()))
+
+
+def harmless(text: str) -> str:
+    """Return a text in which nothing moves a terminal's cursor, sets its title or turns the direction of writing."""
+    return text.translate(_CONTROLS)

@@ -6,7 +6,7 @@ from typing import Annotated, TypeGuard
 
 from msgspec import Meta, Struct
 
-from common.catalog.frameworks import LOCAL
+from common.catalog.frameworks import LOCAL, Interface
 from common.catalog.sizes import Runtime
 from common.records.load import Setup
 from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
@@ -96,7 +96,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     framework: Annotated[str, says("Name of the folder under frameworks/.")]
     title: Annotated[str, says("The framework's name as its makers write it.")]
     version: Annotated[str | None, says("Framework version as read from the environment or image; null for a floor.")]
-    interface: Annotated[str, says("wsgi, asgi, rsgi or native.")]
+    interface: Annotated[Interface, says("Between framework and server.")]
     server: Annotated[str, says("Name of the server.")]
     server_packages: Annotated[list[str], says("Pinned packages of the server.")]
     lock_sha256: Annotated[str, says("SHA-256 digest of the framework's lock.")]

@@ -19,6 +19,7 @@ from string import Template
 
 from docker.errors import ImageNotFound
 
+from common.catalog.frameworks import Interface
 from common.catalog.servers import KEEP_ALIVE_S
 from common.catalog.sizes import Size
 from common.contract import HELLO
@@ -74,7 +75,7 @@ class Nginx:
             framework=NAME,
             title="nginx, a static file",
             version=version(),
-            interface="native",
+            interface=Interface.NATIVE,
             server="static-file",
             server_packages=[],
             lock_sha256="",

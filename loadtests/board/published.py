@@ -11,7 +11,7 @@ from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.records.run import LoadRun
 from common.records.summary import Summary
-from common.tables import as_markdown, markdown_table
+from common.tables import as_markdown, markdown_table, markdown_text
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.together import repeated_rates, together, trusted
@@ -85,25 +85,25 @@ def _section(series: Sequence[RecordedRun]) -> str:
         return "\n".join([heading, *tables])
     rates = repeated_rates([one.summary for one in series])
     table = as_markdown(report.repeated_table(rates, len(series)))
-    said = [f"- {note}" for note in report.repeated_notes(rates, [one.summary for one in series])]
+    said = [f"- {markdown_text(note)}" for note in report.repeated_notes(rates, [one.summary for one in series])]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{table}\n" + "\n".join(said) + "\n", *numbered])
 
 
 def _by_server(found: servers.ByServer) -> str:
     """Return the rates by framework and server as Markdown, with the picture of them."""
-    notes_ = "\n".join(f"- {note}" for note in servers.notes(found))
+    notes_ = "\n".join(f"- {markdown_text(note)}" for note in servers.notes(found))
     return f"{PICTURE.replace('docs/', '')}\n\n{as_markdown(servers.table(found))}\n{notes_}\n"
 
 
 def markdown(run: LoadRun, summary: Summary) -> str:
     """Return the summary as a Markdown table with machine and date."""
     lines = [
-        *(f"**{warning}**\n" for warning in report.warnings(summary)),
-        f"{report.title(run)}. {_measured(run)}",
+        *(f"**{markdown_text(warning)}**\n" for warning in report.warnings(summary)),
+        markdown_text(f"{report.title(run)}. {_measured(run)}"),
         "",
         markdown_table(report.HEADINGS, report.rows(run, summary), left=report.LEFT),
-        *(f"- {note}" for note in notes(run, summary)),
+        *(f"- {markdown_text(note)}" for note in notes(run, summary)),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -113,7 +113,10 @@ def short_markdown(run: LoadRun, summary: Summary) -> str:
     lines = [dict(zip(report.HEADINGS, texts, strict=True)) for texts in report.rows(run, summary)]
     ranked = [[line[heading] for heading in SHORT] for line in lines if line["rank"]]
     return "\n".join(
-        [*(f"**{one}**\n" for one in report.warnings(summary)), markdown_table(SHORT, ranked, left=report.LEFT)]
+        [
+            *(f"**{markdown_text(one)}**\n" for one in report.warnings(summary)),
+            markdown_table(SHORT, ranked, left=report.LEFT),
+        ]
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from common.records.summary import Interval
+from common.tables import harmless
 
 LONGEST_LABEL = 42
 """Longer labels are cut on the picture; the whole name is in its tooltip and in the table below."""
@@ -54,42 +55,48 @@ def fitted(values: Sequence[float], start: float, end: float, *, log: bool = Fal
 def picture(width: int, height: int, title: str, description: str, body: str, *, kind: str = "plot") -> Markup:
     """Return a whole picture with a title and a description for those who cannot see it."""
     return Markup(  # noqa: S704 -- its parts are made by the functions below, which escape every text
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{kind}" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img"><title>{escape(title)}</title><desc>{escape(description)}</desc>{body}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{_escaped(kind)}" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img"><title>{_escaped(title)}</title>'
+        f"<desc>{_escaped(description)}</desc>{body}</svg>"
     )
+
+
+def _escaped(words: str) -> Markup:
+    """Return a text that neither markup nor XML's rules on characters can be broken by."""
+    return escape(harmless(words))
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", kind: str = "", longest: int = LONGEST_LABEL) -> str:
     """Return a line of text; one that is too long is cut, with the whole of it as its tooltip."""
     shown = words if len(words) <= longest else f"{words[: longest - 1]}…"
-    tooltip = "" if shown == words else f"<title>{escape(words)}</title>"
-    name = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{name}>{escape(shown)}{tooltip}</text>'
+    tooltip = "" if shown == words else f"<title>{_escaped(words)}</title>"
+    name = f' class="{_escaped(kind)}"' if kind else ""
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{_escaped(anchor)}"{name}>{_escaped(shown)}{tooltip}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     """Return a straight line."""
-    return f'<path class="{kind}" d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/>'
+    return f'<path class="{_escaped(kind)}" d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/>'
 
 
 def dot(x: float, y: float, kind: str, *, radius: float = 4, tip: str = "") -> str:
     """Return a dot with a tooltip."""
-    title = f"<title>{escape(tip)}</title>" if tip else ""
-    return f'<circle class="{kind}" cx="{x:g}" cy="{y:g}" r="{radius:g}">{title}</circle>'
+    title = f"<title>{_escaped(tip)}</title>" if tip else ""
+    return f'<circle class="{_escaped(kind)}" cx="{x:g}" cy="{y:g}" r="{radius:g}">{title}</circle>'
 
 
 def bar(x: float, y: float, width: float, height: float, kind: str, *, tip: str = "", style: str = "") -> str:
     """Return a bar with a tooltip."""
-    title = f"<title>{escape(tip)}</title>" if tip else ""
-    extra = f' style="{style}"' if style else ""
+    title = f"<title>{_escaped(tip)}</title>" if tip else ""
+    extra = f' style="{_escaped(style)}"' if style else ""
     place = f'x="{x:g}" y="{y:g}" width="{max(0.0, width):g}" height="{height:g}"'
-    return f'<rect class="{kind}" {place}{extra}>{title}</rect>'
+    return f'<rect class="{_escaped(kind)}" {place}{extra}>{title}</rect>'
 
 
 def polyline(points: Sequence[tuple[float, float]], kind: str, *, tip: str = "") -> str:
     """Return a line through points."""
-    title = f"<title>{escape(tip)}</title>" if tip else ""
-    return f'<path class="{kind}" d="M{"L".join(f"{x:g} {y:g}" for x, y in points)}">{title}</path>'
+    title = f"<title>{_escaped(tip)}</title>" if tip else ""
+    return f'<path class="{_escaped(kind)}" d="M{"L".join(f"{x:g} {y:g}" for x, y in points)}">{title}</path>'
 
 
 def x_axis(scale: Scale, top: float, bottom: float, label: str, show: Callable[[float], str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from msgspec import structs
 
+from common.catalog.frameworks import Interface
 from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
@@ -47,7 +48,7 @@ class StackRow:
     vcpu: float
     title: str
     version: str | None
-    interface: str
+    interface: Interface
     keep_alive: bool
     values: Mapping[str, Interval]
     """By column, in the column's unit."""

@@ -14,6 +14,7 @@ from markupsafe import escape
 from common.host.folders import named_if_unwritable, write_files
 from common.project import ROOT
 from common.records.figure import Figure, Subject
+from common.tables import harmless
 from loadtests.analysis.formatting import with_bounds
 from loadtests.page.charts import dot, picture, text
 from loadtests.page.heat import servers
@@ -94,7 +95,7 @@ class Badge:
     def svg(self) -> str:
         """Return the badge as a picture."""
         widths = [round(len(text) * PX_PER_CHARACTER + 2 * PADDING) for text in (self.label, self.message)]
-        whole, said = sum(widths), escape(f"{self.label}: {self.message}")
+        whole, said = sum(widths), escape(harmless(f"{self.label}: {self.message}"))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{BADGE_PX}" role="img" '
             f'aria-label="{said}"><title>{said}</title>'
@@ -112,7 +113,7 @@ class Badge:
 
     @staticmethod
     def _text(words: str, left: int, width: int) -> str:
-        return f'<text x="{left}" y="14" textLength="{width - 2 * PADDING}">{escape(words)}</text>'
+        return f'<text x="{left}" y="14" textLength="{width - 2 * PADDING}">{escape(harmless(words))}</text>'
 
 
 def write_badge(badge: Badge, folder: Path, subject: Subject) -> list[Path]:

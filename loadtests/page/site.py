@@ -19,7 +19,7 @@ from common.host.folders import named_if_unwritable, write_files
 from common.records.figure import Subject
 from common.records.run import LoadRun
 from common.records.schema import SCHEMA_VERSION
-from common.tables import markdown_table
+from common.tables import markdown_table, markdown_text
 from loadtests.analysis.formatting import MISSING
 from loadtests.board.published import published_folders
 from loadtests.campaign.store import RunFolder
@@ -196,10 +196,10 @@ def results_md(published: PublishedRun) -> str:
         "A rank is the range of places that the data allow among the frameworks."
     )
     lines = [
-        f"# {published.title}",
+        f"# {markdown_text(published.title)}",
         "",
-        *(f"**{one}**\n" for one in (warnings(test.summary) if test else ())),
-        measured,
+        *(f"**{markdown_text(one)}**\n" for one in (warnings(test.summary) if test else ())),
+        markdown_text(measured),
         "",
         markdown_table(HEADINGS, [_line(row) for row in ranked], left=LEFT),
     ]

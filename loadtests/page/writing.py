@@ -6,6 +6,7 @@ Whatever is not markup of our own is escaped by the template engine.
 import base64
 import csv
 import gzip
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from markupsafe import Markup
 
 from common.records.figure import Figure
 from common.records.window import Window
+from common.tables import spreadsheet_cells
 from common.words import counted
 from loadtests.analysis.formatting import over_what
 from loadtests.analysis.values import requests_per_cpu_s
@@ -36,8 +38,6 @@ TEMPLATES = Path(__file__).with_name("templates")
 ABOUT = "Requests per second per vCPU, latency, image size, start, memory and cost of Python API frameworks"
 
 LARGE_DOWNLOAD_BYTES = 100_000
-SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""The characters that begin a formula in a spreadsheet."""
 
 
 @cache
@@ -47,7 +47,7 @@ def templates() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals |= {"breakable": _breakable, "part_id": part_id}
+    environment.globals |= {"breakable": _breakable, "part_id": part_id, "script_source": _script_source}
     return environment
 
 
@@ -86,6 +86,11 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
 def style_file(name: str) -> str:
     """Return the text of a file beside the templates."""
     return (TEMPLATES / name).read_text()
+
+
+def _script_source(script: str) -> str:
+    """Return the source of the content policy that admits this script alone."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _breakable(name: str) -> Markup:
@@ -205,10 +210,5 @@ def _window_lines(page: Page) -> Iterator[list[object]]:
 
 def _csv(lines: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_cell(one) for one in line] for line in lines)
+    csv.writer(text, lineterminator="\n").writerows(map(spreadsheet_cells, lines))
     return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Return a value such that no spreadsheet takes a name for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(SPREADSHEET_FORMULA) else value
