@@ -24,7 +24,7 @@ from common.errors import BenchmarkError, FailedError, UsageError
 CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
 """boto3 repeats throttled and unanswered calls; every call is safe to repeat (``RunTask`` carries a client token).
 
-A call takes 90 seconds at most, so that no lease expires before the reply to the call that took it.
+A call takes 90 seconds at most.
 """
 _LOG = logging.getLogger(__name__)
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})

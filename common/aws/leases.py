@@ -1,8 +1,6 @@
 """A run's lease on what it starts on AWS, and the removal of what is left once it has expired."""
 
 import secrets
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +12,7 @@ from common.aws.removal import (
     UNKNOWN_DEFINITION,
     Errors,
     clean_command,
+    clean_later,
     listed,
     patiently,
     remove_definitions,
@@ -24,19 +23,15 @@ from common.errors import BenchmarkError
 from common.project import PROJECT
 from common.words import counted
 
-LEASE_S = 180.0
-"""The time after its latest renewal during which a task or definition belongs to its run."""
-RENEWAL_INTERVAL_S = 30.0
-"""The pause between rounds of renewals; a round makes one call after another, for everything that is held.
-
-Four rounds may fail in a row before a lease expires, if AWS answers at once; each call without a reply takes up to 90
-seconds of that time.
-"""
+SLACK = timedelta(minutes=3)
+"""For how long a task belongs to its run after it has reached its deadline: longer than any call takes."""
+DEFINITION_LEASE = timedelta(days=7)
+"""For how long a task definition belongs to its run: longer than any run needs it, as it costs nothing."""
 MAX_DESCRIBED = 100
 """Most tasks that one ``DescribeTasks`` accepts."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A run's ownership of tasks and definitions, under a random name and until an instant of AWS's time.
 
@@ -46,9 +41,6 @@ class Lease:
     cloud: AwsClient
     cluster: str
     owner: str = field(default_factory=lambda: secrets.token_hex(16))
-    _arns: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _renewing: bool = False
 
     def now(self) -> datetime:
         """Return AWS's time; makes a call first if no reply has been dated yet."""
@@ -59,45 +51,10 @@ class Lease:
             now = self.cloud.clock.now()
         return now or datetime.now(UTC)  # an endpoint whose replies have no dates is not AWS
 
-    def tags(self) -> list[dict[str, str]]:
+    def tags(self, expires_at: datetime) -> list[dict[str, str]]:
         """Return the tags of something that is about to be made: the owner and when the lease expires."""
-        return [{"key": OWNER, "value": self.owner}, self._expiry()]
-
-    def hold(self, arn: str) -> None:
-        """Renew the lease on a task or definition from now on."""
-        with self._lock:
-            self._arns.add(arn)
-            if not self._renewing and not self.cloud.dry_run:
-                self._renewing = True
-                # A daemon that nobody joins: what costs money never waits for a renewal.
-                threading.Thread(target=self._renew_until_released, daemon=True).start()
-
-    def release(self, arn: str) -> None:
-        """Stop renewing: the task or definition is gone, or is left for others to sweep."""
-        with self._lock:
-            self._arns.discard(arn)
-
-    def _renew_until_released(self) -> None:
-        while arns := self._due():
-            for arn in arns:
-                self._renew(arn)
-
-    def _due(self) -> list[str]:
-        time.sleep(RENEWAL_INTERVAL_S)
-        with self._lock:
-            self._renewing = bool(self._arns)
-            return sorted(self._arns)
-
-    def _renew(self, arn: str) -> None:
-        try:
-            self.cloud.call("ecs", "TagResource", resourceArn=arn, tags=[self._expiry()])
-        except BenchmarkError:
-            # It is gone, or is renewed the next time. A missing permission shows earlier: tags on ``RunTask`` need it.
-            return
-
-    def _expiry(self) -> dict[str, str]:
-        expires_at = self.now() + timedelta(seconds=LEASE_S)
-        return {"key": LEASE, "value": expires_at.isoformat(timespec="seconds")}
+        expiry = expires_at.isoformat(timespec="seconds")
+        return [{"key": OWNER, "value": self.owner}, {"key": LEASE, "value": expiry}]
 
 
 def expiry_of(tagged: Mapping[str, Any]) -> datetime | None:
@@ -114,8 +71,10 @@ class Leftover:
     """A task or task definition of this project."""
 
     arn: str
+    expires_at: datetime | None
+    """When its owner's lease expires; ``None`` if it has none."""
     orphaned: bool
-    """Whether its owner's lease has expired, by AWS's time when AWS described it."""
+    """Whether that was over, by AWS's time, when AWS described it."""
 
     @classmethod
     def read(cls, cloud: AwsClient, arn: str, tagged: Mapping[str, Any]) -> "Leftover | None":
@@ -123,7 +82,8 @@ class Leftover:
         if all(tag["key"] != OWNER for tag in tagged.get("tags", [])):
             return None
         now, expires_at = cloud.clock.now(), expiry_of(tagged)
-        return cls(arn=arn, orphaned=now is not None and expires_at is not None and expires_at < now)
+        orphaned = now is not None and expires_at is not None and expires_at < now
+        return cls(arn=arn, expires_at=expires_at, orphaned=orphaned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +143,8 @@ def clean(cloud: AwsClient, cluster: str, *, everyones: bool, report: Callable[[
     report(f"removed {found.only(lambda one: (everyones or one.orphaned) and one.arn not in errors)}")
     kept = found.only(lambda one: not (everyones or one.orphaned))
     if kept != Leftovers():
-        report(
-            f"left {kept}, whose runs' leases have not expired. Run again in {LEASE_S / 60:.0f} minutes: "
-            f"{clean_command(cloud, cluster)}; or add EVERYONES=1, which also stops what runs still in progress use"
-        )
+        latest = max((one.expires_at for one in (*kept.tasks, *kept.definitions) if one.expires_at), default=None)
+        report(f"left {kept}, whose runs' leases have not expired. {clean_later(cloud, cluster, latest)}")
     if errors:
         raise _left_behind(errors, cloud, cluster)
 

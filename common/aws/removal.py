@@ -4,6 +4,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,6 +34,15 @@ Errors = dict[str, BenchmarkError]
 def clean_command(cloud: AwsClient, cluster: str) -> str:
     """Return the command line that removes what is left in a cluster: complete, as it may not be the default one."""
     return f"make fargate-clean REGION={cloud.region_name} CLUSTER={shlex.quote(cluster)}"
+
+
+def clean_later(cloud: AwsClient, cluster: str, expires_at: datetime | None) -> str:
+    """Return how to remove what is left in a cluster, whose leases are over at ``expires_at`` if that is known."""
+    when = f"after {expires_at:%Y-%m-%d %H:%M:%S} UTC" if expires_at else "again later"
+    return (
+        f"Run {when}: {clean_command(cloud, cluster)}; or now with EVERYONES=1, which also stops what runs still in "
+        "progress use"
+    )
 
 
 def patiently(action: Callable[[], T]) -> T:

@@ -12,8 +12,8 @@ from common.aws import requests
 from common.aws.calls import AwsCallError, CannotContinueError, may_have_happened
 from common.aws.clock import boot_time_s
 from common.aws.interrupts import removed_afterwards
-from common.aws.leases import LEASE_S
-from common.aws.removal import Errors, clean_command, listed, patiently, remove_definitions, stop_tasks
+from common.aws.leases import DEFINITION_LEASE, SLACK
+from common.aws.removal import Errors, clean_later, listed, patiently, remove_definitions, stop_tasks
 from common.aws.settings import FargateSettings, names
 from common.aws.spending import Charge
 from common.catalog.sizes import Size
@@ -63,19 +63,20 @@ class _Definition:
     size: Size
     command: Sequence[str]
     family: str = field(default_factory=lambda: f"{PROJECT}-{secrets.token_hex(8)}")
-    arn: str | None = None
+    expires_at: datetime | None = None
     requested: bool = False
     """Whether it may have been registered, although no reply says so."""
 
     def register(self) -> str:
         """Register it and return its ARN."""
+        self.expires_at = self.settings.lease.now() + DEFINITION_LEASE
         request = requests.definition(
             family=self.family,
             image=self.image,
             size=self.size,
             architecture=self.settings.cpu_architecture,
             role=self.settings.role,
-            tags=self.settings.lease.tags(),
+            tags=self.settings.lease.tags(self.expires_at),
             log=self.settings.log_options,
             command=self.command,
         )
@@ -86,8 +87,6 @@ class _Definition:
             self.requested = may_have_happened(error)
             raise
         arn: str = reply["taskDefinition"]["taskDefinitionArn"]
-        self.arn = arn
-        self.settings.lease.hold(arn)
         return arn
 
     def remove(self) -> None:
@@ -102,10 +101,9 @@ class _Definition:
             arns = listed(cloud, "ListTaskDefinitions", "taskDefinitionArns", familyPrefix=self.family)
             revisions |= {arn.rpartition("/")[2] for arn in arns}
         errors = remove_definitions(cloud, revisions)
-        if self.arn is not None:
-            self.settings.lease.release(self.arn)
         if errors:
-            raise _left_behind(self.settings, f"the task definition {self.family}", errors)
+            what = f"the task definition {self.family} is left behind"
+            raise _left_behind(self.settings, what, errors, self.expires_at)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -143,15 +141,14 @@ class _Launch:
                 self._confirm()
         except BenchmarkError as error:
             resource = f"a task that may have been started as {self.name}"
-            raise _left_behind(self.settings, resource, {resource: error}, self.ends_at) from error
+            raise self._left_behind(resource, {resource: error}) from error
         if self.arn is None:
             self.charge.settle(started=False)
             return
         recent = boot_time_s() - self.confirmed_s < RECENT_S
         errors = stop_tasks(self.settings.cloud, self.settings.cluster, [self.arn], recent=recent)
-        self.settings.lease.release(self.arn)
         if errors:
-            raise _left_behind(self.settings, f"the task {self.arn}", errors, self.ends_at)
+            raise self._left_behind(f"the task {self.arn}", errors)
         self.charge.settle(started=True)
 
     def _request(self) -> str:
@@ -165,7 +162,7 @@ class _Launch:
             started_by=self.name,
             client_token=secrets.token_hex(16),
             public=self.settings.public,
-            tags=lease.tags(),
+            tags=lease.tags(self.ends_at + SLACK),
             ends_at=self.ends_at,
             lifetime_s=self.charge.lifetime_s,
             **self.network,
@@ -187,7 +184,6 @@ class _Launch:
 
     def _know(self, arn: str) -> None:
         self.arn, self.confirmed_s = arn, boot_time_s()
-        self.settings.lease.hold(arn)
 
     def _confirm(self) -> None:
         """Find out whether a request whose reply was lost has started the task.
@@ -211,14 +207,14 @@ class _Launch:
             return str(arn)
         raise AwsCallError(f"ECS lists no task started by {self.name}", code="unlisted", transient=True)
 
+    def _left_behind(self, resource: str, errors: Errors) -> CannotContinueError:
+        assert self.ends_at is not None
+        until = f"{resource} is left behind, and ends by itself at {self.ends_at:%H:%M:%S} UTC"
+        return _left_behind(self.settings, until, errors, self.ends_at + SLACK)
+
 
 def _left_behind(
-    settings: FargateSettings, resource: str, errors: Errors, ends_at: datetime | None = None
+    settings: FargateSettings, what: str, errors: Errors, expires_at: datetime | None
 ) -> CannotContinueError:
-    command = clean_command(settings.cloud, settings.cluster)
-    until = f", and ends by itself at {ends_at:%H:%M:%S} UTC" if ends_at else ""
     reasons = "; ".join(sorted({str(error) for error in errors.values()}))
-    return CannotContinueError(
-        f"{resource} is left behind{until}: {reasons}. "
-        f"Run in {LEASE_S / 60:.0f} minutes, when its lease has expired: {command}"
-    )
+    return CannotContinueError(f"{what}: {reasons}. {clean_later(settings.cloud, settings.cluster, expires_at)}")

@@ -169,15 +169,6 @@ class FakeEcs:
             self._stop(task, code="UserInitiated", reason=request.get("reason", ""))
         return {"task": self._shown(task)}
 
-    def tag_resource(self, request: Json) -> Json:
-        """Add tags to a task or definition; replace those with the same keys."""
-        resource = self.tasks.get(request["resourceArn"]) or self.definitions.get(request["resourceArn"])
-        if resource is None:
-            raise RefusalError("InvalidParameterException", "The specified resource was not found.")
-        merged = {tag["key"]: tag["value"] for tag in (*resource.get("tags", []), *request["tags"])}
-        resource["tags"] = [{"key": key, "value": value} for key, value in merged.items()]
-        return {}
-
     @property
     def running(self) -> list[str]:
         """The tasks that have not stopped."""

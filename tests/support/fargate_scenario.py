@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet
 import common.aws.interrupts
 import common.runtimes.fargate
 from common.aws.clock import boot_time_s
-from common.aws.leases import LEASE_S, clean, expiry_of
+from common.aws.leases import DEFINITION_LEASE, clean, expiry_of
 from common.aws.settings import FargateSettings
 from common.aws.spending import STOP_S, TaskPrices, parse_fargate_size
 from common.catalog.sizes import Size
@@ -81,6 +81,7 @@ class Scenario:
         self.outcome = Outcome(seed=seed)
         self.chance = random.Random(seed)  # noqa: S311 -- not for secrets
         self.killed = False
+        self.everyones = False
         self.main: greenlet | None = None
         self.sweepers: set[greenlet] = set()
         self.world = VirtualTime(woken=self._woken)
@@ -252,16 +253,16 @@ class Scenario:
         self.budget = settings.budget
 
     def _check_afterwards(self) -> None:
-        """Check what holds in the end: by the tasks' own deadlines, or by a sweep when the leases have expired."""
+        """Check what holds in the end: by the tasks' own deadlines, or at once where everything is removed."""
         outcome, swept = self.outcome, self.chance.random() < 0.5
         if swept:
-            self.world.run(outcome.ended_s + LEASE_S + 200)
-            self._clean_up()
+            self.world.run(max(time.time(), outcome.ended_s) + 200)
+            self._clean_up(everyones=True)
         else:
             self.world.run(max(time.time(), self.ecs.latest_deadline_s()) + 120)
         if self.ecs.running:
             outcome.violations.append(f"{len(self.ecs.running)} tasks left {'by a sweep' if swept else 'for ever'}")
-        self.world.run(max(time.time(), outcome.ended_s + LEASE_S, self.ecs.latest_deadline_s()) + 500)
+        self.world.run(max(time.time(), outcome.ended_s) + DEFINITION_LEASE.total_seconds() + 500)
         self._clean_up()
         if self.ecs.definitions:
             outcome.violations.append(f"{len(self.ecs.definitions)} task definitions left by a sweep")
@@ -278,11 +279,12 @@ class Scenario:
         if not self.killed and bill > self.budget.spent + 1e-9:
             outcome.violations.append(f"${bill:.4f} spent, ${self.budget.spent:.4f} accounted for")
 
-    def _clean_up(self) -> None:
+    def _clean_up(self, *, everyones: bool = False) -> None:
         """Run ``fargate-clean`` on a machine and at a time at which everything works."""
+        self.everyones = everyones
         healthy = self._network(Faults())
         sweeper = self.world.spawn(
-            lambda: clean(healthy.client(), "default", everyones=False, report=lambda _: None), elsewhere=True
+            lambda: clean(healthy.client(), "default", everyones=everyones, report=lambda _: None), elsewhere=True
         )
         self.sweepers.add(sweeper)
         self.world.run(time.time() + 600)
@@ -292,6 +294,8 @@ class Scenario:
         if getcurrent() not in self.sweepers:
             return
         self.outcome.swept += 1
+        if self.everyones:
+            return
         expires_at = expiry_of(task)
         if expires_at is None or expires_at.timestamp() > time.time():
             self.outcome.violations.append(f"a sweep stopped a task whose lease expires at {expires_at}")

@@ -1,138 +1,50 @@
-"""A lease is renewed while its run lives, by AWS's clock, and expires when the run is killed."""
+"""A task or definition is its run's until an instant of AWS's time, and then it is removed by the next command."""
 
-import random
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from common.aws.calls import BotoClient, CannotContinueError
-from common.aws.leases import LEASE_S, RENEWAL_INTERVAL_S, Lease, Leftovers, clean, expiry_of
+from common.aws.leases import DEFINITION_LEASE, SLACK, Lease, Leftovers, clean, expiry_of
 from common.aws.removal import clean_command
 from common.aws.requests import LEASE, OWNER
+from common.aws.tasks import running_task, task_definition
 from common.runtimes.preparation import sweep
 from tests.support.fake_aws import Endpoint
 from tests.support.fake_ecs import RefusalError
-from tests.support.fargate_settings import fargate_settings
-from tests.support.simulated_ecs import SimulatedEcs
-from tests.support.unreliable_aws import direct_client
-from tests.support.virtual_time import START_S, KilledError, VirtualTime
+from tests.support.fargate_settings import ONE, fargate_settings
 
 
-class World:
-    """An hour of a run that holds a task definition, in simulated time."""
-
-    def __init__(self) -> None:
-        self.killed_s = float("inf")
-        self.time = VirtualTime(woken=self._woken)
-        ecs = SimulatedEcs(engine=None, random=random.Random(0))  # type: ignore[arg-type]  # noqa: S311
-        self.endpoint = Endpoint(url="none", ecs=ecs)
-
-    def play(self, run: Callable[[Lease, str], None], until_s: float = 3600) -> None:
-        """Let ``run`` go on with a lease and a definition that it holds."""
-
-        def process() -> None:
-            cloud: BotoClient = direct_client(self.endpoint)
-            lease = Lease(cloud=cloud, cluster="default")
-            reply = cloud.call("ecs", "RegisterTaskDefinition", family="f", containerDefinitions=[], tags=lease.tags())
-            arn = reply["taskDefinition"]["taskDefinitionArn"]
-            lease.hold(arn)
-            run(lease, arn)
-
-        with self.time.installed():
-            self.time.spawn(process)
-            self.time.run(START_S + until_s)
-
-    def expires_in_s(self) -> float:
-        """Return for how long the lease is valid, by AWS's clock."""
-        (definition,) = self.endpoint.ecs.definitions.values()
-        expires_at = expiry_of(definition)
-        assert expires_at is not None
-        return expires_at.timestamp() - (self.time.now_s + self.endpoint.ahead_s)
-
-    def renewals(self) -> int:
-        """Return how often the lease was renewed."""
-        return len(self.endpoint.named("TagResource"))
-
-    def _woken(self) -> None:
-        if time.time() > START_S + self.killed_s:
-            raise KilledError
+@pytest.mark.parametrize("ahead_s", [-7200.0, 0.0, 7200.0])
+def test_a_task_is_its_runs_until_it_has_ended_by_itself_by_awss_clock(
+    aws_api: Endpoint, aws_client: BotoClient, ahead_s: float
+) -> None:
+    """Nothing renews the lease, so a run that was killed or cut off loses it, and a live one needs it no longer."""
+    aws_api.ahead_s = ahead_s
+    settings = fargate_settings(region="us-east-1")
+    settings.__dict__["cloud"] = aws_client
+    settings.budget.approve([(ONE, 600.0)], lambda _: None)
+    requested_at = datetime.now(UTC) + timedelta(seconds=ahead_s)
+    with task_definition(settings, "image", ONE) as definition, running_task(settings, definition, ONE):
+        (asked,) = aws_api.named("RunTask")
+        expires_at, ends_at = expiry_of(asked), _ends_at(asked)
+        assert expires_at == ends_at + SLACK
+        assert abs(ends_at - requested_at - timedelta(seconds=600)) < timedelta(seconds=3)
+        aws_api.ahead_s = ahead_s + 600
+        assert Leftovers.find(aws_client, "default").orphans() == Leftovers()
+        aws_api.ahead_s = ahead_s + 600 + SLACK.total_seconds() + 3
+        assert str(Leftovers.find(aws_client, "default").orphans()) == "1 task and 0 task definitions"
+        aws_api.ahead_s = ahead_s + DEFINITION_LEASE.total_seconds() + 3
+        assert str(Leftovers.find(aws_client, "default").orphans()) == "1 task and 1 task definition"
 
 
-def test_a_lease_is_renewed_as_long_as_something_is_held() -> None:
-    world = World()
-    valid_s: list[float] = []
-
-    def run(_lease: Lease, _arn: str) -> None:
-        for _ in range(100):
-            time.sleep(17)
-            valid_s.append(world.expires_in_s())
-
-    world.play(run)
-    assert min(valid_s) >= LEASE_S - RENEWAL_INTERVAL_S - 2
-    assert world.renewals() >= 1700 / RENEWAL_INTERVAL_S - 1
-
-
-def test_a_lease_is_not_renewed_any_more_once_it_is_released() -> None:
-    world = World()
-
-    def run(lease: Lease, arn: str) -> None:
-        time.sleep(100)
-        lease.release(arn)
-
-    world.play(run)
-    assert world.renewals() == 3
-    assert world.expires_in_s() < 0
-
-
-def test_a_lease_that_is_held_again_is_renewed_again() -> None:
-    world = World()
-
-    def run(lease: Lease, arn: str) -> None:
-        lease.release(arn)
-        time.sleep(1000)
-        lease.hold(arn)
-
-    world.play(run)
-    assert world.renewals() == pytest.approx((3600 - 1000) / RENEWAL_INTERVAL_S, abs=1)
-
-
-def test_the_lease_of_a_killed_run_expires() -> None:
-    world = World()
-    world.killed_s = 500
-    world.play(lambda _, __: time.sleep(3000), until_s=500 + LEASE_S + 1)
-    assert world.expires_in_s() < 0
-
-
-def test_a_renewal_that_fails_is_made_up_for_by_the_next() -> None:
-    world = World()
-    world.endpoint.faults = {"TagResource": ["ThrottlingException", "AccessDeniedException", "ServerException"]}
-    world.play(lambda _, __: time.sleep(400), until_s=400)
-    assert world.expires_in_s() > LEASE_S - RENEWAL_INTERVAL_S - 2
-
-
-@pytest.mark.parametrize(("failures", "valid"), [(4, True), (5, False)])
-def test_four_renewals_may_fail_in_a_row_before_a_lease_expires(failures: int, *, valid: bool) -> None:
-    world = World()
-    world.endpoint.faults = {"TagResource": ["AccessDeniedException"] * failures}
-    valid_s: list[float] = []
-
-    def run(_lease: Lease, _arn: str) -> None:
-        for _ in range(200):
-            time.sleep(1)
-            valid_s.append(world.expires_in_s())
-
-    world.play(run)
-    assert (min(valid_s) > 0) is valid
-
-
-@pytest.mark.parametrize("ahead_s", [-7200.0, 7200.0])
-def test_a_lease_is_dated_by_awss_clock(ahead_s: float) -> None:
-    world = World()
-    world.endpoint.ahead_s = ahead_s
-    world.play(lambda _, __: time.sleep(400), until_s=400)
-    assert LEASE_S - RENEWAL_INTERVAL_S - 2 < world.expires_in_s() <= LEASE_S
+def _ends_at(request: dict[str, Any]) -> datetime:
+    """Return the deadline that a request gives to its task's container."""
+    (container,) = request["overrides"]["containerOverrides"]
+    (value,) = (variable["value"] for variable in container["environment"] if variable["name"] == "ENDS_AT")
+    return datetime.fromtimestamp(int(value), UTC)
 
 
 @pytest.mark.parametrize("value", ["soon", "", "2026-13-01T00:00:00+00:00"])
@@ -206,14 +118,21 @@ def test_two_runs_never_share_an_owner(aws_client: BotoClient) -> None:
 
 def test_cleaning_reports_what_it_left_and_how_to_remove_it(aws_api: Endpoint, aws_client: BotoClient) -> None:
     make(aws_client, "dead", tags(-1))
-    make(aws_client, "alive", tags(60))
+    alive = tags(60)
+    make(aws_client, "alive", alive)
+    make(aws_client, "older", tags(30))
+    make(aws_client, "old", tags(None))
     reports: list[str] = []
     clean(aws_client, "default", everyones=False, report=reports.append)
     assert reports[0] == "removed 1 task and 1 task definition"
-    assert reports[1].startswith("left 1 task and 1 task definition, whose runs' leases have not expired. Run again")
-    assert "make fargate-clean REGION=us-east-1 CLUSTER=default; or add EVERYONES=1" in reports[1]
+    latest = datetime.fromisoformat(alive[1]["value"])
+    assert reports[1] == (
+        "left 3 tasks and 3 task definitions, whose runs' leases have not expired. "
+        f"Run after {latest:%Y-%m-%d %H:%M:%S} UTC: make fargate-clean REGION=us-east-1 CLUSTER=default; "
+        "or now with EVERYONES=1, which also stops what runs still in progress use"
+    )
     clean(aws_client, "default", everyones=True, report=reports.append)
-    assert reports[2:] == ["removed 1 task and 1 task definition"]
+    assert reports[2:] == ["removed 3 tasks and 3 task definitions"]
     assert aws_api.ecs.running == []
 
 

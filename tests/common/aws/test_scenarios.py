@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.fargate_scenario import Outcome, Scenario
 
-SCENARIOS = int(os.environ.get("FARGATE_SCENARIOS", "20"))
+SCENARIOS = int(os.environ.get("FARGATE_SCENARIOS", "40"))
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,7 @@ def test_expired_credentials_end_the_run_and_name_what_is_left(aws: Endpoint, to
         pytest.raises(
             CannotContinueError,
             match=r"task/default/\w+ is left behind, and ends by itself at [\d:]+ UTC: .*expired.*"
-            r"make fargate-clean REGION=us-east-1 CLUSTER=default$",
+            r"Run after [\d: -]+ UTC: make fargate-clean REGION=us-east-1 CLUSTER=default; or now with EVERYONES=1",
         ),
         up(toy_on_slim, fargate_settings()),
     ):

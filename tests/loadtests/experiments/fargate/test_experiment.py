@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 import common.conformance.candidates
-from common.aws.leases import LEASE_S
+from common.aws.leases import DEFINITION_LEASE
 from common.aws.spending import SpendingLimit
 from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
@@ -268,7 +268,7 @@ def test_leftovers_of_a_kill_are_removed_by_tag_and_live_tasks_are_kept(
     lives = make("fargate-clean")
     running.kill()
     end(running)
-    aws.ahead_s = LEASE_S + 60
+    aws.ahead_s = DEFINITION_LEASE.total_seconds() + 60
     dead = make("fargate-clean")
     assert lives.printed.startswith("removed 0 tasks and 0 task definitions\nleft 1 task and 2 task definitions")
     assert dead == (0, "removed 1 task and 2 task definitions\n")

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import common.runtimes.fargate
 from common.aws.calls import CannotContinueError
-from common.aws.leases import LEASE_S, Leftovers
+from common.aws.leases import DEFINITION_LEASE, Leftovers
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR, Stack
 from common.errors import FailedError, UsageError
@@ -49,7 +49,7 @@ import sys
 import msgspec
 from common.records.load import Setup
 from common.runtimes.fargate import serve
-from loadtests.visits import fresh_servers
+from loadtests.experiments.loadtest import visit as fresh_servers
 from tests.support.fargate_settings import ONE, fargate_settings
 
 where = fargate_settings(load_from="task")
@@ -176,7 +176,7 @@ def test_neither_task_is_left(aws: Endpoint, candidate: Candidate, setup: Setup,
     """An interrupt leaves nothing; after a kill, the next run finds both tasks by tag."""
     long = msgspec.json.encode(replace(setup, load=replace(setup.load, window_s=60.0))).decode()
     line = [sys.executable, "-c", UNDER_WAY, str(candidate.tag), long]
-    with subprocess.Popen(line, cwd=ROOT, env=os.environ, stderr=subprocess.DEVNULL) as running:
+    with subprocess.Popen(line, cwd=ROOT, env=os.environ) as running:
         try:
             wait_until(lambda: len(aws.ecs.containers()) == 2, deadline_s=60)
             running.send_signal(number)
@@ -185,7 +185,7 @@ def test_neither_task_is_left(aws: Endpoint, candidate: Candidate, setup: Setup,
             running.kill()
     if number is signal.SIGKILL:
         assert candidate.fargate is not None
-        aws.ahead_s = LEASE_S + 60  # until then they belong to a run that may be alive
+        aws.ahead_s = DEFINITION_LEASE.total_seconds() + 60  # until then they belong to a run that may be alive
         orphans = Leftovers.find(candidate.fargate.cloud, "default").orphans()
         assert str(orphans) == "2 tasks and 2 task definitions"
         orphans.remove(candidate.fargate.cloud, "default")
