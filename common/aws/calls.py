@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from botocore import exceptions, xform_name
 from botocore.config import Config
@@ -90,37 +90,16 @@ class AwsCallError(FailedError):
         self.transient = transient
 
 
-class AwsClient(Protocol):
-    """The receiver of calls: AWS, or a dry run that only prints them."""
-
-    @property
-    def dry_run(self) -> bool:
-        """Whether calls are only printed, so that nothing starts and nothing answers."""
-
-    @property
-    def clock(self) -> Clock:
-        """The offset between AWS's clock and this machine's."""
-
-    @property
-    def known_region(self) -> str | None:
-        """The region that calls go to; ``None`` if none is configured."""
-
-    @property
-    def region_name(self) -> str:
-        """The region that calls go to; ``UsageError`` if none is configured."""
-
-    def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        """Return the reply; raise a ``BenchmarkError`` of one line if there is none."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class BotoClient:
+class AwsClient:
     """AWS, or the endpoint that ``AWS_ENDPOINT_URL`` names instead, with the credentials that boto3 finds."""
 
     region: str | None = None
     config: Config = CONFIG
     clock: Clock = field(default_factory=Clock)
+    """The offset between AWS's clock and this machine's."""
     dry_run: bool = False
+    """Whether calls are only printed, so that nothing starts and nothing answers."""
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 -- boto3 has no types
@@ -224,11 +203,9 @@ def _translate_unanswered(error: Exception, attempted: str) -> BenchmarkError:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DryRunClient:
-    """Stand-in for ``BotoClient`` that needs no credentials and opens no connection."""
+class DryRunClient(AwsClient):
+    """Stand-in for AWS that needs no credentials and opens no connection."""
 
-    region: str | None = None
-    clock: Clock = field(default_factory=Clock)
     dry_run: bool = True
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from common.aws.calls import AwsClient, BotoClient, DryRunClient
+from common.aws.calls import AwsClient, DryRunClient
 from common.aws.leases import Lease
 from common.aws.spending import SpendingLimit
 from common.errors import UsageError
@@ -65,7 +65,7 @@ class FargateSettings:
     @cached_property
     def cloud(self) -> AwsClient:
         """The client for AWS, or with ``DRY_RUN=1`` one that only prints calls."""
-        return DryRunClient(region=self.region) if self.dry_run else BotoClient(region=self.region)
+        return DryRunClient(region=self.region) if self.dry_run else AwsClient(region=self.region)
 
     @cached_property
     def budget(self) -> SpendingLimit:

@@ -12,7 +12,7 @@ from functools import partial
 
 from rich.console import Console
 
-from common.aws.calls import AwsCallError, AwsClient, BotoClient
+from common.aws.calls import AwsCallError, AwsClient
 from common.aws.leases import Leftovers
 from common.aws.settings import FargateSettings, names
 from common.aws.spending import with_minimum_memory
@@ -160,7 +160,7 @@ def require_images(settings: FargateSettings, commands: Mapping[str, str]) -> No
     host, cloud = settings.registry.partition("/")[0], settings.cloud
     region = ecr_region(host)
     if not cloud.dry_run and cloud.known_region != region:
-        cloud = BotoClient(region=region)
+        cloud = AwsClient(region=region)
     for tag, command in sorted(commands.items()):
         _, _, path = settings.image(tag).partition("/")
         repository, _, name = path.rpartition(":")

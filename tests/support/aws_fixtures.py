@@ -11,7 +11,7 @@ from docker import DockerClient
 import common.aws.removal
 import common.aws.tasks
 import common.runtimes.fargate
-from common.aws.calls import BotoClient
+from common.aws.calls import AwsClient
 from common.catalog.stacks import Stack
 from common.engine.builds import build_images
 from tests.support.fake_aws import Endpoint, endpoint
@@ -41,7 +41,7 @@ def aws_api(monkeypatch: pytest.MonkeyPatch) -> Endpoint:
 
 
 @pytest.fixture
-def aws_client(aws_api: Endpoint) -> BotoClient:
+def aws_client(aws_api: Endpoint) -> AwsClient:
     """A client of ``aws_api``."""
     return direct_client(aws_api)
 

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from common.aws.calls import CONFIG, BotoClient
+from common.aws.calls import CONFIG, AwsClient
 from tests.support.fake_aws import DUMMY, Endpoint, answer_request, read_request, refusal_reply
 from tests.support.fake_ecs import RefusalError
 
@@ -65,9 +65,9 @@ class UnreliableNetwork:
     """Whether the process that calls has been killed."""
     calls: int = 0
 
-    def client(self, region: str = "us-east-1", config: Config = CONFIG) -> BotoClient:
+    def client(self, region: str = "us-east-1", config: Config = CONFIG) -> AwsClient:
         """Return a client of this network."""
-        client = BotoClient(region=region, config=config)
+        client = AwsClient(region=region, config=config)
         client.__dict__["_session"] = _Session(self, region)
         return client
 
@@ -127,7 +127,7 @@ class UnreliableNetwork:
         raise ReadTimeoutError(endpoint_url=request.url)
 
 
-def direct_client(endpoint: Endpoint) -> BotoClient:
+def direct_client(endpoint: Endpoint) -> AwsClient:
     """Return a client that reaches the fake AWS at once, in real time, and calls it once."""
     network = UnreliableNetwork(
         endpoint=endpoint,

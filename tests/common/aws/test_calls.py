@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
-from common.aws.calls import REPLIES, AwsCallError, BotoClient, CannotContinueError, may_have_happened
+from common.aws.calls import REPLIES, AwsCallError, AwsClient, CannotContinueError, may_have_happened
 from common.errors import BenchmarkError, UsageError
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_settings import fargate_settings
@@ -25,7 +25,7 @@ from tests.support.virtual_time import START_S, VirtualTime
     ],
 )
 def test_a_refusal_is_one_line(
-    aws_api: Endpoint, aws_client: BotoClient, code: str, kind: type[Exception], message: str
+    aws_api: Endpoint, aws_client: AwsClient, code: str, kind: type[Exception], message: str
 ) -> None:
     aws_api.faults = {"ListTasks": [code]}
     with pytest.raises(kind, match=message) as refusal:
@@ -34,7 +34,7 @@ def test_a_refusal_is_one_line(
     assert "dummy-secret" not in str(refusal.value)
 
 
-def test_each_call_is_logged_with_its_parameters(aws_client: BotoClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_call_is_logged_with_its_parameters(aws_client: AwsClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="common.aws"):
         aws_client.call("ecs", "ListTasks", cluster="benchmark")
     assert 'AWS ecs ListTasks {"cluster": "benchmark"}' in caplog.messages
@@ -42,7 +42,7 @@ def test_each_call_is_logged_with_its_parameters(aws_client: BotoClient, caplog:
 
 def test_a_call_without_a_reply_ends_with_one_line(aws: Endpoint) -> None:
     aws.faults = {"ListTasks": ["hang"]}
-    impatient = BotoClient(config=Config(read_timeout=0.2, retries={"total_max_attempts": 1}))
+    impatient = AwsClient(config=Config(read_timeout=0.2, retries={"total_max_attempts": 1}))
     with pytest.raises(AwsCallError, match=r"AWS did not answer ecs ListTasks: [^\n]+") as failure:
         impatient.call("ecs", "ListTasks")
     assert failure.value.transient
@@ -84,7 +84,7 @@ def test_a_call_that_is_never_made_has_not_happened(monkeypatch: pytest.MonkeyPa
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UsageError, match="REGION= is not set") as refusal:
-        BotoClient().call("ecs", "ListTasks")
+        AwsClient().call("ecs", "ListTasks")
     assert not may_have_happened(refusal.value)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.aws.calls import BotoClient, CannotContinueError
+from common.aws.calls import AwsClient, CannotContinueError
 from common.aws.leases import DEFINITION_LEASE, SLACK, Lease, Leftovers, clean, expiry_of
 from common.aws.removal import clean_command
 from common.aws.requests import LEASE, OWNER
@@ -19,7 +19,7 @@ from tests.support.fargate_settings import ONE, fargate_settings
 
 @pytest.mark.parametrize("ahead_s", [-7200.0, 0.0, 7200.0])
 def test_a_task_is_its_runs_until_it_has_ended_by_itself_by_awss_clock(
-    aws_api: Endpoint, aws_client: BotoClient, ahead_s: float
+    aws_api: Endpoint, aws_client: AwsClient, ahead_s: float
 ) -> None:
     """Nothing renews the lease, so a run that was killed or cut off loses it, and a live one needs it no longer."""
     aws_api.ahead_s = ahead_s
@@ -66,7 +66,7 @@ def tags(expires_in_s: float | None, owner: str = "somebody") -> list[dict[str, 
     return [*owned, {"key": LEASE, "value": (datetime.now(UTC) + timedelta(seconds=expires_in_s)).isoformat()}]
 
 
-def make(client: BotoClient, name: str, tagged: list[dict[str, str]], *, cluster: str = "default") -> str:
+def make(client: AwsClient, name: str, tagged: list[dict[str, str]], *, cluster: str = "default") -> str:
     """Register a definition and start a task of it; return the task's ARN."""
     definition = client.call(
         "ecs", "RegisterTaskDefinition", family=f"api-framework-benchmark-{name}", cpu="256", memory="512",
@@ -87,7 +87,7 @@ def names(arns: list[str]) -> list[str]:
     return [arn.rpartition("benchmark-")[2].partition(":")[0] for arn in arns]
 
 
-def test_a_sweep_removes_only_what_expired_leases_hold(aws_api: Endpoint, aws_client: BotoClient) -> None:
+def test_a_sweep_removes_only_what_expired_leases_hold(aws_api: Endpoint, aws_client: AwsClient) -> None:
     """Neither a host name nor a PID says whose something is: other machines have the same."""
     for name, tagged in {"dead": tags(-1), "alive": tags(60), "old": tags(None), "foreign": []}.items():
         make(aws_client, name, tagged)
@@ -102,7 +102,7 @@ def test_a_sweep_removes_only_what_expired_leases_hold(aws_api: Endpoint, aws_cl
 
 @pytest.mark.parametrize(("expires_in_s", "orphaned"), [(60, True), (3660, False)])
 def test_whether_a_lease_has_expired_is_judged_by_awss_dates(
-    aws_api: Endpoint, aws_client: BotoClient, expires_in_s: float, *, orphaned: bool
+    aws_api: Endpoint, aws_client: AwsClient, expires_in_s: float, *, orphaned: bool
 ) -> None:
     """This machine's clock is an hour behind."""
     aws_api.ahead_s = 3600
@@ -111,12 +111,12 @@ def test_whether_a_lease_has_expired_is_judged_by_awss_dates(
     assert leftovers.orphans() == (leftovers if orphaned else Leftovers())
 
 
-def test_two_runs_never_share_an_owner(aws_client: BotoClient) -> None:
+def test_two_runs_never_share_an_owner(aws_client: AwsClient) -> None:
     owners = {Lease(cloud=aws_client, cluster="default").owner for _ in range(10)}
     assert len(owners) == 10
 
 
-def test_cleaning_reports_what_it_left_and_how_to_remove_it(aws_api: Endpoint, aws_client: BotoClient) -> None:
+def test_cleaning_reports_what_it_left_and_how_to_remove_it(aws_api: Endpoint, aws_client: AwsClient) -> None:
     make(aws_client, "dead", tags(-1))
     alive = tags(60)
     make(aws_client, "alive", alive)
@@ -136,7 +136,7 @@ def test_cleaning_reports_what_it_left_and_how_to_remove_it(aws_api: Endpoint, a
     assert aws_api.ecs.running == []
 
 
-def test_one_task_that_cannot_be_stopped_keeps_nothing_else(aws_api: Endpoint, aws_client: BotoClient) -> None:
+def test_one_task_that_cannot_be_stopped_keeps_nothing_else(aws_api: Endpoint, aws_client: AwsClient) -> None:
     """Every task is tried, the definitions are removed, and what is left is named with the command that removes it."""
     stubborn, *_ = sorted(make(aws_client, name, tags(-1), cluster="mine") for name in ("a", "b", "c"))
     refuse(aws_api, "stop_task", lambda request: request["task"] == stubborn)
@@ -151,7 +151,7 @@ def test_one_task_that_cannot_be_stopped_keeps_nothing_else(aws_api: Endpoint, a
     assert failure.value.exit_status == 1
 
 
-def test_a_task_is_stopped_although_definitions_cannot_be_listed(aws_api: Endpoint, aws_client: BotoClient) -> None:
+def test_a_task_is_stopped_although_definitions_cannot_be_listed(aws_api: Endpoint, aws_client: AwsClient) -> None:
     make(aws_client, "dead", tags(-1))
     refuse(aws_api, "list_task_definition_families", lambda _: True, code="AccessDeniedException")
     with pytest.raises(
@@ -165,7 +165,7 @@ def test_a_task_is_stopped_although_definitions_cannot_be_listed(aws_api: Endpoi
     ("code", "attempts"), [("ThrottlingException", 4), ("ServerException", 4), ("AccessDeniedException", 1)]
 )
 def test_only_what_may_succeed_later_is_tried_again(
-    aws_api: Endpoint, aws_client: BotoClient, code: str, attempts: int
+    aws_api: Endpoint, aws_client: AwsClient, code: str, attempts: int
 ) -> None:
     make(aws_client, "dead", tags(-1))
     asked = refuse(aws_api, "stop_task", lambda _: True, code=code)
@@ -175,7 +175,7 @@ def test_only_what_may_succeed_later_is_tried_again(
 
 
 def test_a_refusal_in_a_reply_that_succeeds_is_noticed(
-    aws_api: Endpoint, aws_client: BotoClient, monkeypatch: pytest.MonkeyPatch
+    aws_api: Endpoint, aws_client: AwsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(aws_client, "dead", tags(-1))
     failures = {"failures": [{"arn": "api-framework-benchmark-dead:1", "reason": "a service uses it"}]}
@@ -186,7 +186,7 @@ def test_a_refusal_in_a_reply_that_succeeds_is_noticed(
         clean(aws_client, "default", everyones=False, report=lambda _: None)
 
 
-def test_what_another_sweep_has_removed_meanwhile_is_no_error(aws_api: Endpoint, aws_client: BotoClient) -> None:
+def test_what_another_sweep_has_removed_meanwhile_is_no_error(aws_api: Endpoint, aws_client: AwsClient) -> None:
     make(aws_client, "dead", tags(-1))
     leftovers = Leftovers.find(aws_client, "default")
     leftovers.remove(aws_client, "default")
@@ -194,7 +194,7 @@ def test_what_another_sweep_has_removed_meanwhile_is_no_error(aws_api: Endpoint,
     leftovers.remove(aws_client, "default")
 
 
-def test_the_command_is_complete_and_quoted(aws_client: BotoClient) -> None:
+def test_the_command_is_complete_and_quoted(aws_client: AwsClient) -> None:
     assert clean_command(aws_client, "a b") == "make fargate-clean REGION=us-east-1 CLUSTER='a b'"
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 
 import common.runtimes.fargate
-from common.aws.calls import AwsCallError, BotoClient, CannotContinueError
+from common.aws.calls import AwsCallError, AwsClient, CannotContinueError
 from common.aws.tasks import running_task, task_definition
 from common.catalog.stacks import Stack, image_tag
 from common.errors import FailedError
@@ -80,7 +80,7 @@ def test_a_task_is_stopped_even_if_the_reply_that_names_it_is_lost(
 
     with task_definition(settings, settings.image(image_tag(toy_on_slim, SLIM)), ONE) as arn:
         monkeypatch.setattr(aws.ecs, "run_task", lose_replies)
-        object.__setattr__(settings, "cloud", BotoClient(config=Config(retries={"total_max_attempts": 1})))
+        object.__setattr__(settings, "cloud", AwsClient(config=Config(retries={"total_max_attempts": 1})))
         with pytest.raises(AwsCallError, match="did not answer ecs RunTask"), running_task(settings, arn, ONE):
             pytest.fail("the start was confirmed")
         assert len(aws.ecs.tasks) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.aws.calls import BotoClient
+from common.aws.calls import AwsClient
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack, images
@@ -37,7 +37,7 @@ SLIM = f"{PROJECT}/falcon:gunicorn-gthread-slim-py3.13"
     ],
 )
 def test_an_image_missing_from_ecr_is_named_with_the_command_that_pushes_it(
-    aws_api: Endpoint, aws_client: BotoClient, stack: Stack, variables: str
+    aws_api: Endpoint, aws_client: AwsClient, stack: Stack, variables: str
 ) -> None:
     """Of just this stack: the command's defaults would push others."""
     candidate = Candidate(stack=stack, image=images()["fat"], python="3.12")
@@ -52,7 +52,7 @@ def test_an_image_missing_from_ecr_is_named_with_the_command_that_pushes_it(
 
 @pytest.mark.parametrize(("load_from", "missing"), [("here", False), ("task", True)])
 def test_a_missing_load_generator_is_named_if_a_second_task_needs_it(
-    aws_api: Endpoint, aws_client: BotoClient, load_from: str, *, missing: bool
+    aws_api: Endpoint, aws_client: AwsClient, load_from: str, *, missing: bool
 ) -> None:
     candidate = Candidate(stack=USUAL, image=images()["slim"])
     aws_api.images = {candidate.tag or ""}
@@ -63,7 +63,7 @@ def test_a_missing_load_generator_is_named_if_a_second_task_needs_it(
         require_pushed(settings, [candidate])
 
 
-def test_the_first_image_missing_from_ecr_is_named(aws_api: Endpoint, aws_client: BotoClient) -> None:
+def test_the_first_image_missing_from_ecr_is_named(aws_api: Endpoint, aws_client: AwsClient) -> None:
     aws_api.images = {SLIM}
     settings = fargate_settings()
     settings.__dict__["cloud"] = aws_client
@@ -76,16 +76,16 @@ def test_the_first_image_missing_from_ecr_is_named(aws_api: Endpoint, aws_client
 
 @pytest.mark.parametrize(("region", "reconnected"), [("us-east-1", []), ("eu-central-1", ["eu-central-1"])])
 def test_images_are_looked_up_in_the_region_and_account_of_their_registry(
-    aws_api: Endpoint, aws_client: BotoClient, monkeypatch: pytest.MonkeyPatch, region: str, reconnected: list[str]
+    aws_api: Endpoint, aws_client: AwsClient, monkeypatch: pytest.MonkeyPatch, region: str, reconnected: list[str]
 ) -> None:
     """Not in those of the tasks, wherever their region is configured."""
     asked = []
 
-    def connect(*, region: str) -> BotoClient:
+    def connect(*, region: str) -> AwsClient:
         asked.append(region)
         return aws_client
 
-    monkeypatch.setattr(preparation, "BotoClient", connect)
+    monkeypatch.setattr(preparation, "AwsClient", connect)
     settings = fargate_settings(registry=f"210987654321.dkr.ecr.{region}.amazonaws.com/team")
     settings.__dict__["cloud"] = aws_client  # of us-east-1, with REGION= unset
     require_images(settings, {SLIM: "make this"})
@@ -104,7 +104,7 @@ def test_images_are_looked_up_in_the_region_and_account_of_their_registry(
     ],
 )
 def test_networks_that_are_compared_must_differ_in_their_endpoints(
-    aws_api: Endpoint, aws_client: BotoClient, without: list[str], through: list[str], message: str | None
+    aws_api: Endpoint, aws_client: AwsClient, without: list[str], through: list[str], message: str | None
 ) -> None:
     aws_api.endpoints = {"a": without, "b": through}
     if message is None:
