@@ -47,7 +47,7 @@ def templates() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals |= {"breakable": _breakable, "part_id": part_id, "script_source": _script_source}
+    environment.globals |= {"breakable": _breakable, "part_id": part_id, "source_hash": _source_hash}
     return environment
 
 
@@ -88,9 +88,9 @@ def style_file(name: str) -> str:
     return (TEMPLATES / name).read_text()
 
 
-def _script_source(script: str) -> str:
-    """Return the source of the content policy that admits this script alone."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+def _source_hash(source: str) -> str:
+    """Return what admits exactly this script or style in a content policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def _breakable(name: str) -> Markup:

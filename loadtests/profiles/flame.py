@@ -77,7 +77,7 @@ def page(profiles: Sequence[Profile]) -> str:
     return templates().get_template("flame.html").render(
         title=" and ".join(one.name for one in profiles),
         about="Where Python API frameworks spend their CPU time under load",
-        style=Markup(style()),  # noqa: S704 -- a file of ours
+        style=Markup(style() + style_file("flame.css")),  # noqa: S704 -- files of ours
         script=Markup(style_file("flame.js")),  # noqa: S704 -- a file of ours
         sentences=list(sentences(profiles)),
         graphs=[(name, bars, max(bar.y for bar in bars) + ROW_HEIGHT) for name, bars in graphs],

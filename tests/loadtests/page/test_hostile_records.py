@@ -1,6 +1,9 @@
 """Whatever a record says is text: on the page, on the site, in pictures, Markdown, CSV and on a terminal."""
 
+import base64
 import csv
+import hashlib
+import html
 import io
 import re
 import xml.etree.ElementTree as ET
@@ -184,13 +187,14 @@ def test_a_closed_choice_is_refused_when_it_is_read() -> None:
         msgspec.convert(run, type=_union(run_types()))
 
 
-def test_the_content_policy_admits_the_pages_own_script_alone() -> None:
+def test_the_content_policy_admits_the_pages_own_script_and_style_alone() -> None:
     page = report(make_page(Sources(runs=[_source(None)]), load_prices()))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
-    source = re.search(r"script-src ([^;]*;)", policy[1].replace("&#39;", "'"))
-    assert source is not None
-    assert re.fullmatch(r"'sha256-[A-Za-z0-9+/=]{44}';", source[1].replace("&#43;", "+").replace("&#61;", "="))
+    for rule, tag in (("script-src", "script"), ("style-src", "style")):
+        (source,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        assert f" {rule} 'sha256-{digest}';" in html.unescape(policy[1])
 
 
 @pytest.mark.slow
