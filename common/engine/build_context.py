@@ -1,5 +1,6 @@
 """The build context of a stack: a folder with exactly what the image needs, the same bytes for the same stack."""
 
+import re
 import shlex
 import shutil
 import stat
@@ -46,10 +47,10 @@ def sources(stack: Stack, *, root: Path = ROOT) -> tuple[Path, ...]:
 
 
 def start_script(stack: Stack) -> str:
-    """Return a shell script that becomes the stack's server, on ``$PORT`` with ``$WORKERS`` workers."""
-    line = servers.command(stack.framework, stack.server, host="0.0.0.0", port="@PORT@", workers="@WORKERS@")  # noqa: S104 -- a container's own
+    """Return a shell script that becomes the stack's server, on ``$HOST`` and ``$PORT`` with ``$WORKERS`` workers."""
+    line = servers.command(stack.framework, stack.server, host="@HOST@", port="@PORT@", workers="@WORKERS@")
     # The placeholders pass through the quoting as they are, and only then become variables that the shell expands.
-    quoted = shlex.join(line).replace("@PORT@", '"$PORT"').replace("@WORKERS@", '"$WORKERS"')
+    quoted = re.sub(r"@(HOST|PORT|WORKERS)@", r'"$\1"', shlex.join(line))
     return f"#!/bin/sh\nexec {quoted}\n"
 
 

@@ -18,7 +18,7 @@ from common.engine.client import engine, reason_of, variables_of
 from common.engine.ownership import remove_container, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
-from common.host.network import check_port, free_port
+from common.host.network import HOST, check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.runtimes.base import RunningServer
 from common.words import last_lines
@@ -152,7 +152,8 @@ def network(*, inside: bool, publish: int | None = None, port: int = PORT) -> di
 def created(image_tag: str, options: dict[str, Any], labels: dict[str, str]) -> Iterator[Container]:
     """Create a container without starting it, and remove it afterwards; ``UsageError`` if it cannot be created."""
     if options.get("network_mode") == "host":
-        options["environment"] |= {"PORT": str(free_port())}
+        # The server would otherwise listen on every address of the machine.
+        options["environment"] |= {"HOST": HOST, "PORT": str(free_port())}
     try:
         container = engine().containers.create(image_tag, labels=labels, **options)
     except ImageNotFound as error:

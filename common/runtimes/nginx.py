@@ -114,8 +114,8 @@ def _program() -> str | None:
 
 
 def start_script(program: str) -> str:
-    """Return a shell script that writes the configuration with ``$PORT`` and ``$WORKERS`` and becomes nginx."""
-    values = {"FOLDER": "/tmp", "HOST": "0.0.0.0", "PORT": "'$PORT'", "WORKERS": "'$WORKERS'", "ROOT": "/site"}  # noqa: S104, S108 -- a container's own
+    """Return a script that writes the configuration with ``$HOST``, ``$PORT`` and ``$WORKERS`` and becomes nginx."""
+    values = {"FOLDER": "/tmp", "HOST": "'$HOST'", "PORT": "'$PORT'", "WORKERS": "'$WORKERS'", "ROOT": "/site"}  # noqa: S108 -- a container's own
     return f"printf '%s' '{CONFIGURATION.substitute(values)}' > /tmp/conf && exec {program} -e stderr -c /tmp/conf"
 
 
@@ -149,7 +149,7 @@ def _image() -> str:
     try:
         engine().images.get(f"{PROJECT}/floor:{tag}")
     except ImageNotFound:
-        changes = ["ENV PORT=8000 WORKERS=1", "USER 10001:10001", f'CMD ["{SHELL}", "/start"]']
+        changes = ["ENV HOST=0.0.0.0 PORT=8000 WORKERS=1", "USER 10001:10001", f'CMD ["{SHELL}", "/start"]']
         engine().api.import_image_from_data(content, repository=f"{PROJECT}/floor", tag=tag, changes=changes)
     return f"{PROJECT}/floor:{tag}"
 

@@ -23,7 +23,8 @@ from docker import DockerClient
 from docker.errors import APIError
 
 import common.engine.builds
-from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images
+from common.catalog.frameworks import frameworks
+from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images, stacks
 from common.engine.bases import is_stand_in
 from common.engine.build_context import sources, start_script, write_context
 from common.engine.builds import (
@@ -401,6 +402,11 @@ def test_link_out_of_a_folder_is_one_clear_error(tmp_path: Path) -> None:
 def test_revision_of_an_image_is_that_of_what_is_in_it(tmp_path: Path, file: str, *, counts: bool) -> None:
     assert (ROOT / file).exists()
     assert any((ROOT / file).is_relative_to(source) for source in sources(toy_stack(tmp_path, "toy"))) is counts
+
+
+def test_a_start_script_listens_where_its_environment_says() -> None:
+    for stack in stacks("all", "all", frameworks()):
+        assert '"$HOST"' in start_script(stack), stack.framework.name
 
 
 def test_start_script_takes_port_and_workers_from_its_environment(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_clients_that_may_not_enter_share_the_network_of_the_host(
         attributes = the_container(engine).attrs
         assert attributes["HostConfig"]["NetworkMode"] == "host"
         assert not attributes["HostConfig"]["PortBindings"]
+        assert "HOST=127.0.0.1" in attributes["Config"]["Env"], "no other machine can reach the server"
 
 
 def test_clients_on_the_host_reach_the_address_of_the_container(stack: Stack) -> None:

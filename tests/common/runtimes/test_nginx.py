@@ -35,8 +35,8 @@ def test_libraries_are_those_that_ldd_finds_as_files() -> None:
 
 def test_a_start_script_takes_the_port_and_the_workers_from_the_environment() -> None:
     script = start_script("/usr/sbin/nginx")
-    assert re.findall(r"\$\w+", script) == ["$WORKERS", "$PORT"]
-    assert "listen 0.0.0.0:'$PORT';" in script
+    assert re.findall(r"\$\w+", script) == ["$WORKERS", "$HOST", "$PORT"]
+    assert "listen '$HOST':'$PORT';" in script
 
 
 def test_without_nginx_the_reason_and_the_remedy_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
