@@ -78,6 +78,9 @@ class Guest(Struct, frozen=True, kw_only=True):
 
     image: Annotated[str | None, says("Name of the image that is run; null for a server that is already up.")] = None
     port: Annotated[int, Meta(ge=1, le=65535), says("Port on which the image's server listens.")] = 8000
+    capabilities: Annotated[
+        str, says("Capabilities of the image's container, joined by commas; `default` for Docker's own.")
+    ] = "default"
     url: Annotated[str | None, says("Base URL of the server that is already up; null for an image.")] = None
     meter: Annotated[
         str | None, says("What the CPU time of the server at that URL is read from; null if it is not known.")

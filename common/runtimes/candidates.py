@@ -228,8 +228,10 @@ def candidate_from_cell(cell: Cell) -> Candidate:
 
     A guest's image is pulled if it is not here. Errors as ``image_guest``.
     """
-    if cell.guest is not None:
-        return guest_candidate(cell.guest if cell.guest.image is None else guests.image_guest(cell.guest.image))
+    if (guest := cell.guest) is not None and guest.image is not None:
+        return guest_candidate(guests.image_guest(guest.image, guests.parse_capabilities(guest.capabilities)))
+    if guest is not None:
+        return guest_candidate(guest)
     framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]  # a record names no folder
     known, known_images = frameworks(only=framework), images()
     if framework not in known or server not in SERVERS or cell.image not in {None, *known_images}:

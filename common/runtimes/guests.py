@@ -4,8 +4,10 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from docker.errors import APIError, ImageNotFound
@@ -17,7 +19,7 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
-from common.errors import UsageError
+from common.errors import FailedError, UsageError
 from common.host.cores import Cores
 from common.host.meters import cgroup_meter, metered_pids
 from common.host.readiness import answers
@@ -25,6 +27,13 @@ from common.project import ROOT
 from common.records.run import Guest
 from common.runtimes import container
 from common.runtimes.base import RunningServer
+from common.words import canonical
+
+DOCKERS_OWN = "default"
+"""The word for the capabilities that ``docker run`` gives."""
+CAPABILITIES = ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+                "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")  # fmt: skip
+"""Docker's own capabilities, more than which no guest is given."""
 
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 
@@ -45,8 +54,27 @@ def guest_stack(guest: Guest) -> Stack:
     return Stack(framework=framework, server=Server(name="own", interfaces=frozenset(), requirements=(), line=""))
 
 
-def image_guest(name: str) -> Guest:
-    """Return the image that ``TARGET_IMAGE=`` names, which is pulled if it is not here.
+def parse_capabilities(text: str) -> str:
+    """Return the capabilities that ``TARGET_CAPS=`` names, in Docker's spelling; ``UsageError`` if one is no name."""
+    if canonical(text) == DOCKERS_OWN:
+        return DOCKERS_OWN
+    names = [part.strip().upper().removeprefix("CAP_") for part in text.split(",") if part.strip()]
+    if wrong := next((name for name in names if name not in CAPABILITIES), None):
+        accepted = ", ".join(CAPABILITIES)
+        raise UsageError(f"TARGET_CAPS={wrong} is unknown. Accepted: {accepted}, joined by commas, or {DOCKERS_OWN}.")
+    return ",".join(dict.fromkeys(names))
+
+
+def _confine(capabilities: str, memory_bytes: int | None = None) -> dict[str, Any]:
+    """Return the engine's options that confine the container of a guest."""
+    if capabilities == DOCKERS_OWN:
+        return container.bounds(memory_bytes)
+    added = [name for name in capabilities.split(",") if name]
+    return container.bounds(memory_bytes) | {"cap_drop": ["ALL"], "cap_add": added}
+
+
+def image_guest(name: str, capabilities: str = "") -> Guest:
+    """Return the image that ``TARGET_IMAGE=`` names, with these capabilities; it is pulled if it is not here.
 
     Its server is expected on the one port that the image exposes, or else on the port that ``$PORT`` names. Raise
     ``UsageError`` if the engine has no such image and cannot pull it, or if its server cannot be loaded here.
@@ -62,14 +90,14 @@ def image_guest(name: str) -> Guest:
     except APIError as error:
         raise UsageError(f"TARGET_IMAGE={name} is not available: {reason_of(error)}") from error
     if (port := _exposed_port(image)) is None:
-        return Guest(image=name, port=PORT)
+        return Guest(image=name, port=PORT, capabilities=capabilities)
     if not container.can_enter_namespaces() and variables_of(image.attrs).get("PORT") != str(port):
         # Containers that join the host's network share its ports, so that ``$PORT`` has to give each another one.
         raise UsageError(
             f"TARGET_IMAGE={name} exposes port {port}, and to load it there takes root with nsenter. Run the command "
             f"as root, or, if its server listens on $PORT, add ENV PORT={port} to the image."
         )
-    return Guest(image=name, port=port)
+    return Guest(image=name, port=port, capabilities=capabilities)
 
 
 def _exposed_port(image: Image) -> int | None:
@@ -124,12 +152,39 @@ def started(
 ) -> AbstractContextManager[RunningServer]:
     """Start a container of a guest's image as ``container.started``; do nothing for a server that is already up.
 
-    The container has the privileges that ``docker run`` gives, and is ready once it answers anything at all.
+    The container has the capabilities of the guest, and is ready once it answers anything at all. A ``FailedError``
+    names ``TARGET_CAPS=`` if there may be too few of them.
     """
     if guest.image is None:
         return _already_up(guest)
-    traits = container.ImageTraits(port=guest.port, is_ready=answers, confine=container.bounds)
-    return container.started(guest.name, guest.image, size, cores=cores, inside=inside, publish=publish, traits=traits)
+    return _from_image(guest, guest.image, size, cores=cores, inside=inside, publish=publish)
+
+
+@contextmanager
+def _from_image(
+    guest: Guest, image: str, size: Size, *, cores: Sequence[int], inside: bool, publish: int | None
+) -> Iterator[RunningServer]:
+    confine = functools.partial(_confine, guest.capabilities)
+    traits = container.ImageTraits(port=guest.port, is_ready=answers, confine=confine)
+    with ExitStack() as stack:
+        with _naming_capabilities(guest):
+            running = stack.enter_context(
+                container.started(guest.name, image, size, cores=cores, inside=inside, publish=publish, traits=traits)
+            )
+        yield replace(running, wait_until_ready=_naming_capabilities(guest)(running.wait_until_ready))
+
+
+@contextmanager
+def _naming_capabilities(guest: Guest) -> Iterator[None]:
+    """Add to a ``FailedError`` how to give a container of a guest the capabilities that it may lack."""
+    try:
+        yield
+    except FailedError as error:
+        if guest.capabilities == DOCKERS_OWN:
+            raise
+        raise FailedError(
+            f"{error} It ran with {guest.capabilities or 'no'} capabilities; to give it Docker's: TARGET_CAPS=default."
+        ) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from common.host.addresses import require_consent
 from common.records.load import Arrivals, LoadSpec, Objective, Rate
 from common.records.run import Design, Guest, Stopping
 from common.runtimes.candidates import Candidate, guest_candidate, parse_runtime
-from common.runtimes.guests import guest_at, image_guest
+from common.runtimes.guests import guest_at, image_guest, parse_capabilities
 from common.tables import Form
 from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
@@ -64,6 +64,13 @@ class GuestParameters:
             "names. Its server is expected on the port that it exposes, or on $PORT."
         ),
     ] = None
+    target_caps: Annotated[
+        str,
+        Parameter(
+            help="Capabilities of the containers of TARGET_IMAGE=, joined by commas, such as NET_BIND_SERVICE,SETUID; "
+            "default for Docker's own. None unless given."
+        ),
+    ] = ""
     url: Annotated[
         str | None, Parameter(help="Base URL of a server of your own that is already up, to measure where it runs.")
     ] = None
@@ -95,7 +102,7 @@ class GuestParameters:
     def candidates(self) -> tuple[Candidate, ...]:
         """Return the guest, if one is named; ``UsageError`` if there is no such image, process or container."""
         if self.target_image is not None:
-            guest = image_guest(self.target_image)
+            guest = image_guest(self.target_image, parse_capabilities(self.target_caps))
         elif self.url is not None:
             guest = guest_at(Endpoint.parse(self.url).url, pid=self.pid, container_name=self.container)
             self.require_consent(guest)
@@ -103,6 +110,8 @@ class GuestParameters:
             for variable, value in (("PID", self.pid), ("CONTAINER", self.container)):
                 if value is not None:
                     raise UsageError(f"{variable}={value} says whose CPU time to read: needs URL=.")
+            if self.target_caps:
+                raise UsageError(f"TARGET_CAPS={self.target_caps} needs TARGET_IMAGE=.")
             if self.foreign_url:
                 raise UsageError("FOREIGN_URL=yes needs URL=.")
             return ()

@@ -272,6 +272,8 @@ def _load_variables(load: LoadSpec) -> dict[str, str | None]:
 
 def _guest_variables(guest: Guest) -> dict[str, str | None]:
     given = {"TARGET_IMAGE": guest.image, "URL": guest.url}
+    if guest.image is not None and guest.capabilities:
+        given["TARGET_CAPS"] = guest.capabilities
     if guest.meter is None:
         return given
     return given | ({"PID": "PID"} if guest.meter.startswith("tree:") else {"CONTAINER": "NAME"})

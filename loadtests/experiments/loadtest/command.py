@@ -74,6 +74,9 @@ def loadtest(
         return
     terminal.say(describe_runtime(runtime, runtime if own else stacks.runtime))
     for candidate in own:
+        if candidate.guest and candidate.guest.image:
+            kept = candidate.guest.capabilities or "no"
+            terminal.say(f"{candidate.name} runs with {kept} capabilities; TARGET_CAPS= names others")
         if candidate.guest and (advice := how_to_pin(candidate.guest, split_cores(given.vcpu))):
             terminal.say(advice)
     if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:

@@ -1,11 +1,14 @@
 """Servers of the user's own: an image that is run, or a server that is already up."""
 
 import os
+import re
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import docker
 import psutil
@@ -18,14 +21,16 @@ from common.catalog.sizes import Size
 from common.catalog.stacks import DEFAULT_PYTHON, images
 from common.engine.build_context import PORT
 from common.engine.client import engine, engine_answers
-from common.errors import UsageError
+from common.errors import FailedError, UsageError
 from common.host.cores import Cores
 from common.host.readiness import answers
 from common.project import PROJECT, ROOT
 from common.records.run import Guest
 from common.runtimes import guests
+from common.runtimes.base import RunningServer
 from common.runtimes.candidates import candidate_from_cell, guest_candidate
-from common.runtimes.guests import guest_at, how_to_pin, image_guest
+from common.runtimes.container import ImageTraits
+from common.runtimes.guests import guest_at, how_to_pin, image_guest, parse_capabilities
 from loadtests.campaign.manifest import cell_of, controls
 from tests.common.conformance.good_server import Good, serving
 from tests.support.records import cell
@@ -91,6 +96,46 @@ def test_a_guest_is_recorded_as_what_it_is_and_can_be_brought_up_again() -> None
     assert candidate_from_cell(recorded) == guest_candidate(guest)
 
 
+@pytest.mark.parametrize(
+    ("asked", "parsed"),
+    [("", ""), ("Default", "default"), ("net_bind_service, CAP_SETUID,SETUID", "NET_BIND_SERVICE,SETUID")],
+)
+def test_capabilities_are_read_as_docker_spells_them(asked: str, parsed: str) -> None:
+    assert parse_capabilities(asked) == parsed
+
+
+@pytest.mark.parametrize("asked", ["SYS_ADMIN", "ALL", "SETUID,all"])
+def test_no_more_capabilities_than_dockers_own_are_given(asked: str) -> None:
+    with pytest.raises(UsageError, match=r"^TARGET_CAPS=(SYS_ADMIN|ALL) is unknown\. Accepted: .*SETUID.*default\.$"):
+        parse_capabilities(asked)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "dropped", "added"),
+    [("", ["ALL"], []), ("SETUID,KILL", ["ALL"], ["SETUID", "KILL"]), ("default", None, None)],
+)
+def test_a_container_has_only_the_capabilities_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capabilities: str, dropped: list[str] | None, added: list[str] | None
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @contextmanager
+    def ends_at_once(*_: Any, traits: ImageTraits, **__: Any) -> Iterator[RunningServer]:  # noqa: ANN401 -- not used
+        seen.append(traits.confine(None))
+        raise FailedError("app:1 ended at once: exit status 1; its log is empty")
+        yield
+
+    monkeypatch.setattr(common.runtimes.container, "started", ends_at_once)
+    hint = re.escape(f" It ran with {capabilities or 'no'} capabilities; to give it Docker's: TARGET_CAPS=default.")
+    guest = guest_candidate(Guest(image="app:1", capabilities=capabilities))
+    with (
+        pytest.raises(FailedError, match="log is empty" + ("$" if dropped is None else hint)),
+        guest.serve(Size(), cores=()),
+    ):
+        pass
+    assert [(one.get("cap_drop"), one.get("cap_add")) for one in seen] == [(dropped, added)]
+
+
 def test_a_server_that_is_already_up_has_no_second_copy() -> None:
     up = cell_of(guest_candidate(Guest(url="http://127.0.0.1:9")), None)
     assert controls([up], 1, count=2) == []
@@ -117,7 +162,7 @@ def test_an_image_is_expected_on_its_one_exposed_port(
     monkeypatch: pytest.MonkeyPatch, exposed: list[str], port: int, *, inside: bool
 ) -> None:
     _image_that_exposes(monkeypatch, exposed, inside=inside)
-    assert image_guest("app:1") == Guest(image="app:1", port=port)
+    assert image_guest("app:1") == Guest(image="app:1", port=port, capabilities="")
 
 
 def test_a_container_whose_process_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +179,7 @@ def test_an_exposed_port_that_cannot_be_loaded_is_refused(
     _image_that_exposes(monkeypatch, ["80/tcp"], variables, inside=False)
     for ask in (
         lambda: image_guest("app:1"),
-        lambda: candidate_from_cell(replace(cell("app:1"), guest=Guest(image="app:1", port=80))),
+        lambda: candidate_from_cell(replace(cell("app:1"), guest=Guest(image="app:1", port=80, capabilities=""))),
     ):
         with pytest.raises(UsageError, match=r"TARGET_IMAGE=app:1 exposes port 80, .* root"):
             ask()
@@ -154,7 +199,7 @@ def test_an_engine_that_gives_no_explanation_is_quoted(monkeypatch: pytest.Monke
 
 def test_an_exposed_port_can_be_loaded_if_the_image_sets_the_variable_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     _image_that_exposes(monkeypatch, ["80/tcp"], ["PORT=80"], inside=False)
-    assert image_guest("app:1") == Guest(image="app:1", port=80)
+    assert image_guest("app:1") == Guest(image="app:1", port=80, capabilities="")
 
 
 def _image_that_exposes(
@@ -190,7 +235,7 @@ def image() -> Iterator[str]:
 @pytest.mark.parallel
 def test_an_image_is_run_on_the_port_that_it_exposes_and_may_write(image: str) -> None:
     guest = image_guest(image)
-    assert guest == Guest(image=image, port=9000)
+    assert guest == Guest(image=image, port=9000, capabilities="")
     candidate = guest_candidate(guest)
     with candidate.serve(Size(), cores=[0], inside=False) as running:
         assert running.url.endswith(":9000")
@@ -198,6 +243,7 @@ def test_an_image_is_run_on_the_port_that_it_exposes_and_may_write(image: str) -
         (container,) = engine().containers.list(filters={"ancestor": image})
         assert container.exec_run(["touch", "/written"]).exit_code == 0
         assert container.attrs["HostConfig"]["PidsLimit"] == 4096
+        assert container.exec_run(["grep", "-x", "CapBnd:.0*", "/proc/1/status"]).exit_code == 0, "no capabilities"
     assert engine().containers.list(all=True, filters={"ancestor": image}) == []
     recorded = cell_of(candidate, None)
     assert recorded.image_id == engine().images.get(image).id

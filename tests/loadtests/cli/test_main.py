@@ -109,6 +109,7 @@ BAD = [
     ("loadtest --url=http://127.0.0.1:9 --vcpu=0.5", "VCPU=0.5", "whole vCPUs only"),
     ("loadtest --url=ftp://x", "URL=ftp://x", "http://HOST:PORT"),
     ("loadtest --url=http://192.0.2.1", "URL=http://192.0.2.1:80", "FOREIGN_URL=yes"),
+    ("loadtest --target-caps=SETUID --runtime=process", "TARGET_CAPS=SETUID", "needs TARGET_IMAGE="),
     ("loadtest --foreign-url=yes --runtime=process", "FOREIGN_URL=yes", "needs URL="),
     ("conformance --url=http://192.0.2.1", "URL=http://192.0.2.1", "FOREIGN_URL=yes"),
     ("conformance --foreign-url=yes", "FOREIGN_URL=yes", "needs URL="),

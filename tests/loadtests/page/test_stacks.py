@@ -40,7 +40,8 @@ def test_a_name_of_any_length_is_a_file_of_its_own_on_the_site() -> None:
 @pytest.mark.parametrize(
     ("guest", "command"),
     [
-        (Guest(image="registry/app:tag"), "make loadtest TARGET_IMAGE=registry/app:tag"),
+        (Guest(image="registry/app:tag", capabilities=""), "make loadtest TARGET_IMAGE=registry/app:tag"),
+        (Guest(image="app", capabilities="SETUID"), "make loadtest TARGET_IMAGE=app TARGET_CAPS=SETUID"),
         (Guest(url="http://mine:8000"), "make loadtest URL=http://mine:8000"),
         (Guest(url="http://mine:8000", meter="tree:123"), "make loadtest URL=http://mine:8000 PID=PID"),
         (Guest(url="http://mine:8000", meter="cgroup:/x"), "make loadtest URL=http://mine:8000 CONTAINER=NAME"),
