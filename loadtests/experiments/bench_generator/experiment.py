@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 from msgspec.structs import replace
@@ -22,7 +23,6 @@ from common.host.cores import split_cores
 from common.host.folders import temporary_folder
 from common.host.meters import process_cpu_s
 from common.host.readiness import wait_until
-from common.project import ROOT
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
@@ -38,7 +38,7 @@ CONNECTIONS = (16, 64)
 WARMUP_S = 1.0
 REPORTED_AFTER_S = 1.0
 """How long a generator's exit status is waited for once its processes are gone."""
-LOCUST_CLIENTS = (*LOCUST[:-1], f"--locustfile={ROOT / 'loadtests' / 'generator' / 'locust_clients.py'}")
+LOCUST_CLIENTS = (*LOCUST[:-1], f"--locustfile={Path(__file__).with_name('locust_clients.py')}")
 
 CommandLine = Callable[[str, int], list[str]]
 """Returns a command line that runs until it is stopped, for a base URL and a number of connections."""

@@ -49,7 +49,8 @@ def _make(place: Path, *words: str, **variables: str) -> subprocess.CompletedPro
 
 
 def _environment(printed: bytes) -> dict[str, str]:
-    return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if line)
+    """Return what was printed of the environment; with MAKELEVEL= make says below it which folder it leaves."""
+    return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if b"=" in line)
 
 
 def _given(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
