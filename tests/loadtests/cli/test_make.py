@@ -49,8 +49,9 @@ def _make(place: Path, *words: str, **variables: str) -> subprocess.CompletedPro
 
 
 def _environment(printed: bytes) -> dict[str, str]:
-    """Return what was printed of the environment; with MAKELEVEL= make says below it which folder it leaves."""
-    return dict(line.decode().split("=", 1) for line in printed.split(b"\0") if b"=" in line)
+    """Return what was printed of the environment; with MAKELEVEL= make says around it which folder it is in."""
+    pairs = (line.decode().split("=", 1) for line in printed.split(b"\0") if b"=" in line)
+    return {name.rpartition("\n")[2]: value for name, value in pairs}
 
 
 def _given(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
