@@ -7,6 +7,7 @@ from common.cli.app import GIVEN, run
 from common.records.summary import Summary
 from loadtests.campaign import resuming
 from loadtests.campaign.catalog import experiment_of
+from loadtests.campaign.parameters import GuestParameters
 from loadtests.cli.main import command_line
 
 
@@ -17,8 +18,11 @@ class _Resumed:
         self.calls: list[tuple[str, str]] = []
         self.fargate: FargateSettings | None = None
 
-    def __call__(self, text: str, command: str, *rest: object, fargate: FargateSettings | None = None) -> Summary:
+    def __call__(
+        self, text: str, command: str, *rest: object, guest: GuestParameters, fargate: FargateSettings | None = None
+    ) -> Summary:
         assert rest[0] is experiment_of
+        assert guest == GuestParameters()
         self.calls.append((text, command))
         self.fargate = fargate
         return Summary(run="run", cells=[])
