@@ -76,7 +76,9 @@ class RunFolder:
         """Raise ``UsageError`` if ``run.json`` is not as a command has written it."""
         text, digest = (self.folder / MANIFEST).read_bytes(), self.run().manifest_sha256
         if digest is None:
-            raise UsageError(f"RESUME={self.name}: {MANIFEST} has no manifest_sha256, as of old. Start a new run.")
+            raise UsageError(
+                f"RESUME={self.name}: {MANIFEST} has no manifest_sha256; an earlier version wrote it. Start a new run."
+            )
         found = hashlib.sha256(text.replace(digest.encode(), b"", 1)).hexdigest()
         if found != digest:
             raise UsageError(
