@@ -23,7 +23,7 @@ from loadtests.users.options import options_of
 from loadtests.web import recording
 from loadtests.web.form import stop_test
 from loadtests.web.menu import in_forms_words, wanted_of
-from loadtests.web.monitor import Monitor, Slice, connections, of_record, per_cpu_values
+from loadtests.web.monitor import LiveFigures, Monitor, connections, of_record, per_cpu_values
 from loadtests.web.switchboard import Offer, Outcome, State, Switchboard, Wanted
 
 POLL_S = 0.2
@@ -34,13 +34,13 @@ LONGEST_START_S = 900.0
 
 
 @dataclass(kw_only=True)
-class Measured:
+class LiveTest:
     """A test that is over, or the one under way."""
 
     stack: str
     scenario: str
     users: int
-    whole: Slice | None
+    whole: LiveFigures | None
     interval: Interval | None
     run: str = ""
     """Id of its run, once that is on disk."""
@@ -76,9 +76,9 @@ class Live:
     board: Switchboard
     left_s: float
     """The time after the last request of a page, after which a test without an end of its own is stopped."""
-    done: list[Measured] = field(default_factory=list)
+    done: list[LiveTest] = field(default_factory=list)
     folders: list[RunFolder] = field(default_factory=list)
-    unwritten: list[tuple[Measured, recording.Finished]] = field(default_factory=list)
+    unwritten: list[tuple[LiveTest, recording.Finished]] = field(default_factory=list)
     problem: str = ""
     """Why the last START did not work, or what ended the last test."""
     seen_at_s: float = 0.0
@@ -248,14 +248,14 @@ class Live:
             return f"the test was stopped: no page had asked for its figures for {self.left_s:g} s."
         return ""
 
-    def _current(self) -> Measured:
+    def _current(self) -> LiveTest:
         runner = self.environment.runner
-        return Measured(
+        return LiveTest(
             stack=self._offer.name,
             scenario=scenario_of(self.environment.user_classes[0]).name(),
             users=runner.target_user_count if runner else 0,
             whole=self.monitor.whole(),
-            interval=log_interval(per_cpu_values(self.monitor.slices())),
+            interval=log_interval(per_cpu_values(self.monitor.seconds())),
         )
 
     def table(self) -> list[dict[str, object]]:
@@ -276,7 +276,7 @@ class Live:
             "problem": self.problem,
             "vcpu": offer.size.vcpu,
             "verdict": self._verdict(offer),
-            "slices": [asdict(one) for one in self.monitor.slices()],
+            "slices": [asdict(one) for one in self.monitor.seconds()],
             "tests": self.table(),
             "runs": [one.folder.name for one in self.folders],
         }
@@ -293,7 +293,7 @@ def _doubts(result: CellSummary) -> Iterable[tuple[str, str]]:
     return ((name, text) for name, text in result.doubts.items() if name != Verdict.TOO_FEW_ROUNDS)
 
 
-def verdict(whole: Slice | None, offer: Offer, options: Namespace) -> str:
+def verdict(whole: LiveFigures | None, offer: Offer, options: Namespace) -> str:
     """Return how far to trust the current figures, in words."""
     if whole is None:
         return "nothing is measured yet"

@@ -42,7 +42,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class LiveFigures:
     """The figures of the time between two samples; ``None`` for what cannot be read."""
 
     ends_at_s: float
@@ -78,7 +78,7 @@ class Monitor:
         self._meter: str | None = None
         self._first: Sample | None = None
         self._last: Sample | None = None
-        self._slices: deque[Slice] = deque(maxlen=KEPT_S)
+        self._seconds: deque[LiveFigures] = deque(maxlen=KEPT_S)
         self._worst_lag_s = 0.0
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
@@ -91,7 +91,7 @@ class Monitor:
         """Begin anew, with the server's meter."""
         self.stop()
         self._meter, self._first, self._last = meter, None, None
-        self._slices.clear()
+        self._seconds.clear()
         self._greenlet = gevent.spawn(self._watch)
 
     def stop(self) -> None:
@@ -102,11 +102,11 @@ class Monitor:
             if self._last is not None and time.perf_counter() - self._last.at_s >= SHORTEST_S:
                 self._take()
 
-    def slices(self) -> list[Slice]:
+    def seconds(self) -> list[LiveFigures]:
         """Return each second's figures."""
-        return list(self._slices)
+        return list(self._seconds)
 
-    def whole(self) -> Slice | None:
+    def whole(self) -> LiveFigures | None:
         """Return the figures of the whole test; ``None`` before its first second is over."""
         if self._first is None or self._last is None or self._first is self._last:
             return None
@@ -136,7 +136,7 @@ class Monitor:
         assert self._last is not None
         sample = self._sample()
         assert self._first is not None
-        self._slices.append(between(self._last, sample, since_s=self._first.at_s))
+        self._seconds.append(between(self._last, sample, since_s=self._first.at_s))
         self._last = sample
         self._taken(sample)
 
@@ -175,13 +175,13 @@ def counted(environment: Environment) -> tuple[int, int, list[int]]:
     return total.num_requests - total.num_failures, total.num_failures, counts
 
 
-def between(before: Sample, after: Sample, *, since_s: float) -> Slice:
+def between(before: Sample, after: Sample, *, since_s: float) -> LiveFigures:
     """Return the figures of the time between two samples of a test that began at ``since_s``."""
     duration_s = after.at_s - before.at_s or 1e-9
     requests, counts = after.good - before.good, histogram.difference(after.counts, before.counts)
     cpu_s = since(after.server, before.server, "cpu_s")
     throttled_s = since(after.server, before.server, "throttled_s")
-    return Slice(
+    return LiveFigures(
         ends_at_s=after.at_s - since_s,
         duration_s=duration_s,
         requests=requests,
@@ -199,7 +199,7 @@ def between(before: Sample, after: Sample, *, since_s: float) -> Slice:
     )
 
 
-def of_record(whole: Slice, load: Load) -> Slice:
+def of_record(whole: LiveFigures, load: Load) -> LiveFigures:
     """Return a test's figures as its record has them, whose counters were read at one instant."""
     return replace(
         whole,
@@ -213,9 +213,9 @@ def of_record(whole: Slice, load: Load) -> Slice:
     )
 
 
-def per_cpu_values(slices: Sequence[Slice]) -> list[float]:
+def per_cpu_values(seconds: Sequence[LiveFigures]) -> list[float]:
     """Return each second's requests per CPU-second, without seconds in which nothing was answered."""
-    return [one.per_cpu_s for one in slices if one.per_cpu_s]
+    return [one.per_cpu_s for one in seconds if one.per_cpu_s]
 
 
 def _read(meter: str | None) -> CpuReading | None:
