@@ -19,6 +19,11 @@ def canonical(name: str) -> str:
     return name.strip().casefold().replace("-", "_")
 
 
+def without_version(name: str) -> str:
+    """Return a name without the version that may follow it: ``granian`` for ``granian@2.5``."""
+    return name.partition("@")[0]
+
+
 def select(
     text: str, known: Iterable[str], *, variable: str, groups: Mapping[str, Iterable[str]] = NO_GROUPS
 ) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -47,18 +47,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     # Options are sent to workers, so their values must be plain types.
     hidden = {"include_in_web_ui": False}
     add("--tally-file", help="write exact counts of all workers to this file at the end", **hidden)
-    add("--window-file", help="measure one timed window, write its record to this file, and end", **hidden)
-    add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window", **hidden)
-    add("--window-s", type=number, default=2.0, help="seconds that the window lasts", **hidden)
-    add("--opening-s", type=number, default=10.0, help="seconds that all connections may take to open", **hidden)
-    add("--gate", type=Path, help="a folder in which generators that begin together wait for each other", **hidden)
-    add("--gate-of", type=int, default=1, help="the number of generators that wait for each other", **hidden)
-    add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID", **hidden)
     add("--cores", type=_cores, default=(), help="cores to pin the generator to, such as 1 or 1,2", **hidden)
     add("--switchboard", default="", help="the folder where make web and its form tell each other the stack", **hidden)
     add("--left-s", type=number, default=120.0, help="seconds without a page after which a test is ended", **hidden)
     add("--stack-runtime", default="process", help="the runtime of those stacks", **hidden)
-    add("--server-cores", type=_numbers, default=(), help="cores that the server is pinned to", **hidden)
+    window.add_options(parser)
 
 
 def prepare(environment: Environment, **_: object) -> None:
@@ -132,27 +125,13 @@ def measure(environment: Environment, measurement: Callable[[window.WindowPlan],
     runner = environment.runner
     assert runner is not None
     try:
-        measurement(_plan(options_of(environment)))
+        measurement(window.plan_of(options_of(environment)))
         environment.process_exit_code = 0
     except Exception:
         environment.process_exit_code = 1
         raise
     finally:
         runner.quit()
-
-
-def _plan(options: Namespace) -> window.WindowPlan:
-    return window.WindowPlan(
-        file=Path(options.window_file),
-        warmup_s=options.warmup_s,
-        window_s=options.window_s,
-        opening_s=options.opening_s,
-        meter=options.meter,
-        gate=options.gate,
-        gate_of=options.gate_of,
-        cores=options.cores,
-        server_cores=tuple(options.server_cores),
-    )
 
 
 def _measure(environment: Environment, runner: LocalRunner, kind: type[ClosedLoop], plan: window.WindowPlan) -> None:
@@ -192,13 +171,9 @@ def _delay_ms(text: str) -> int:
     return int(number_from(0, MAX_DELAY_MS)(text))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",") if part.strip().isdecimal())
-
-
 def _cores(text: str) -> tuple[int, ...]:
     available = os.sched_getaffinity(0)
-    cores = _numbers(text)
+    cores = window.numbers(text)
     if not cores or not available.issuperset(cores):
         raise ArgumentTypeError(f"invalid cores {text}: must be some of {','.join(map(str, sorted(available)))}")
     return cores

@@ -1,7 +1,6 @@
 """Removal of tasks and task definitions: each is tried, and tried again while AWS refuses or does not answer."""
 
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 from common.aws.calls import AwsCallError, AwsClient
 from common.aws.clock import boot_time_s
+from common.catalog.stacks import make_command
 from common.errors import BenchmarkError
 from common.project import PROJECT
 
@@ -33,7 +33,7 @@ Errors = dict[str, BenchmarkError]
 
 def clean_command(cloud: AwsClient, cluster: str) -> str:
     """Return the command line that removes what is left in a cluster: complete, as it may not be the default one."""
-    return f"make fargate-clean REGION={cloud.region_name} CLUSTER={shlex.quote(cluster)}"
+    return make_command("fargate-clean", {"REGION": cloud.region_name, "CLUSTER": cluster})
 
 
 def clean_later(cloud: AwsClient, cluster: str, expires_at: datetime | None) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from common.catalog.frameworks import Framework, Interface
 from common.contract import MAX_DELAY_MS
+from common.words import without_version
 
 KEEP_ALIVE_S = 75
 THREADS = 16
@@ -63,7 +64,7 @@ class Server:
     @property
     def kind(self) -> str:
         """Its name without the version that ``SERVER=NAME@VERSION`` asks for."""
-        return self.name.partition("@")[0]
+        return without_version(self.name)
 
     def needs(self, interface: Interface) -> tuple[str, ...]:
         """Return the pinned packages needed to serve a framework with this interface."""

@@ -37,6 +37,20 @@ class Size:
         """The number of worker processes: ``worker_count``, else one per whole vCPU and at least one."""
         return self.worker_count or max(1, int(self.vcpu))
 
+    @property
+    def memory(self) -> str:
+        """The memory limit as ``MEMORY=`` takes it, such as ``512m``; empty without one."""
+        if not self.memory_bytes:
+            return ""
+        whole, rest = divmod(self.memory_bytes, 1024**2)
+        return f"{self.memory_bytes // 1024}k" if rest else f"{whole}m"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that give this size, without those that would have their defaults."""
+        vcpu = "" if self.vcpu == Size().vcpu else f"{self.vcpu:g}"
+        return {name: value for name, value in (("VCPU", vcpu), ("MEMORY", self.memory)) if value}
+
 
 def parse_vcpu(text: str, cores: int | None = None) -> float:
     """Return the number of vCPUs that ``VCPU=`` gives; ``UsageError`` if this machine has fewer cores.

@@ -3,22 +3,29 @@
 import os
 import platform
 import re
+import shlex
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.servers import DEFAULTS, SERVERS, Server
+from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import PROJECT, ROOT
-from common.words import canonical, select
+from common.words import canonical, one_of, select, without_version
 
 DEFAULT = "default"
 """The value of ``FRAMEWORK=`` that stands for the default frameworks, and of ``SERVER=`` for each one's default."""
 BASES = ROOT / "docker" / "bases.toml"
 DEFAULT_PYTHON = "3.13"
+NAME_SYNTAX = "FRAMEWORK[@VERSION or @./CHECKOUT][+SERVER[@VERSION]][:IMAGE, :py3.13 or :IMAGE-py3.13]"
+"""The text that names a stack; tables write ``@`` for the colon, which can be read as well."""
+_NAME = re.compile(r"([^+@:]+(?:@[^:]+?)?)(?:\+([^+:/]+))?(?::(.+))?", re.DOTALL)
+_PLACE = re.compile(r"(?:(.*?)(?:-|$))??((?:py)?py[0-9].*)?", re.DOTALL)
+_VARIABLES = ("FRAMEWORK", "SERVER", "IMAGE", "RUNTIME", "PYTHON")
 _VERSION = r"3\.\d{1,2}(\.\d{1,2})?"
 _INTERPRETER = rf"{_VERSION}t?|pypy{_VERSION}"
 GENERATOR = f"{PROJECT}/generator"
@@ -35,7 +42,7 @@ class Stack:
     @property
     def name(self) -> str:
         """The stack's name in tables and records: ``falcon+gunicorn-gthread``."""
-        return f"{self.framework.name}+{self.server.name}"
+        return str(StackName(framework=self.framework.name, server=self.server.name))
 
     @property
     def processes(self) -> bool:
@@ -52,7 +59,7 @@ class Stack:
 @cache
 def can_run_several(framework: str, server: str) -> bool:
     """Return whether the stack with these names can run several worker processes; ``True`` if a name is unknown."""
-    name, of_server = framework.partition("@")[0], server.partition("@")[0]
+    name, of_server = without_version(framework), without_version(server)
     known = frameworks(only=name)
     if name not in known or of_server not in SERVERS:
         return True
@@ -159,13 +166,89 @@ def usual_python(image: str | None) -> str:
     return OWN_PYTHON if image is None else DEFAULT_PYTHON
 
 
-def place_suffix(image: str | None, python: str) -> str:
-    """Return what a stack's name ends in: ``@slim``, ``@slim-py3.12``, ``@pypy3.11``; the usual Python is left out."""
-    named = python if python.startswith("pypy") else f"py{python}"
-    where = "-".join(filter(None, (image, named if python not in {usual_python(image), ""} else "")))
-    return f"@{where}" if where else ""
-
-
 def parse_pythons(text: str, parse: Callable[[str], str] = parse_python) -> tuple[str, ...]:
     """Return the Pythons that ``PYTHON=`` names, each once; ``parse`` reads each and raises if it is invalid."""
     return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackName:
+    """The name of a stack: what is written in tables, what users write, and the variables that select it."""
+
+    framework: str
+    """Followed by ``@`` and a version or a checkout if it is not the locked one; or the folder that holds it."""
+    server: str | None = None
+    """Followed by ``@`` and a version if it is not the pinned one; ``None`` for the default."""
+    image: str | None = None
+    python: str | None = None
+    runtime: Runtime | None = None
+
+    @classmethod
+    def parse(cls, text: str, *, variable: str, accepted: str = NAME_SYNTAX) -> "StackName":
+        """Return the stack that ``text``, the value of a variable, names; ``UsageError`` if it names none.
+
+        Whether its framework and its server exist is not checked.
+        """
+        if (match := _NAME.fullmatch(text)) is None:
+            raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
+        framework, server, place = match.groups()
+        name, _, after = (server or "").rpartition("@")
+        if place is None and name and _is_place(after):
+            server, place = name, after
+        image, python = _parse_place(place or "", variable)
+        return cls(framework=framework, server=server, image=image, python=python)
+
+    def __str__(self) -> str:
+        """Return ``falcon+gunicorn-gthread@slim``, with what is not usual about Python and runtime."""
+        server = f"+{self.server}" if self.server else ""
+        python = self._unusual_python or ""
+        place = "-".join(filter(None, (self.image, f"py{python}" if python[:1].isdigit() else python)))
+        on_fargate = " on Fargate" if self.runtime is Runtime.FARGATE else ""
+        return f"{self.framework}{server}{f'@{place}' if place else ''}{on_fargate}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that select it, without those that would have their defaults."""
+        runtime = None if self.runtime is Runtime.DOCKER else self.runtime
+        values = (self.framework, self.server, self.image, runtime, self._unusual_python)
+        return {variable: value for variable, value in zip(_VARIABLES, values, strict=True) if value}
+
+    @property
+    def _unusual_python(self) -> str | None:
+        return None if self.python == usual_python(self.image) else self.python
+
+
+def variables_selecting(names: Iterable[StackName]) -> dict[str, str]:
+    """Return the variables that select all of these stacks, each with its values joined by commas."""
+    given = [name.variables for name in names]
+    values = {variable: dict.fromkeys(one[variable] for one in given if variable in one) for variable in _VARIABLES}
+    return {variable: ",".join(named) for variable, named in values.items() if named}
+
+
+def make_command(command: str, variables: Mapping[str, str | None]) -> str:
+    """Return the command line of make with these variables, without those that have no value."""
+    return " ".join(["make", command, *(f"{name}={shlex.quote(value)}" for name, value in variables.items() if value)])
+
+
+def _split_place(text: str) -> tuple[str | None, str | None]:
+    """Return the parts of ``slim``, ``py3.12`` or ``slim-py3.12`` that stand for an image and for a Python."""
+    match = _PLACE.fullmatch(text)
+    assert match is not None
+    return match[1], match[2]
+
+
+def _is_place(text: str) -> bool:
+    image, python = _split_place(text)
+    return python is not None or canonical(image or "") in images()
+
+
+def _parse_place(text: str, variable: str) -> tuple[str | None, str | None]:
+    """Return the image and the Python of a place; ``UsageError`` names the variable that names an unknown one."""
+    image, python = _split_place(text)
+    try:
+        version = parse_interpreter(python if python.startswith("pypy") else python[2:]) if python else None
+    except UsageError as error:
+        raise UsageError(
+            f"invalid {variable}=...{python}: must be a version such as py3.12, py3.13.2, py3.14t or pypy3.11."
+        ) from error
+    return one_of(image, images(), variable=variable, more=("py3.13",)) if image else None, version

@@ -11,14 +11,14 @@ from common.catalog import inventory
 from common.catalog.frameworks import Framework, Interface, frameworks
 from common.catalog.new_framework import new_framework
 from common.catalog.stacks import DEFAULT, select_frameworks
-from common.cli.parameters import FRAMEWORK_FOLDERS, Format
+from common.cli.parameters import FRAMEWORK_FOLDERS, Format, StackParameters
 from common.conformance.candidates import conform_all, conformance_tables, require_conforming
 from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError
 from common.packages import locks
 from common.packages.releases import Change, outdated_in_lock, outdated_servers, record_release_dates, upgrade
-from common.runtimes.candidates import parse_runtime, require_local, select_candidates
+from common.runtimes.candidates import parse_runtime, require_local
 from common.tables import Form
 from common.words import one_of
 
@@ -107,7 +107,7 @@ def upgrade_(
         if version not in (None, after):
             terminal.results.print(f"make compare A={name}@{version} B={name}", soft_wrap=True)
             terminal.results.print(f"CHANGELOG, Results affected: {known[name].title} {version} to {after}.")
-    outcomes = conform_all(select_candidates(framework=touched, image=None, runtime=place), terminal.messages)
+    outcomes = conform_all(StackParameters(framework=touched).candidates(place), terminal.messages)
     terminal.results.print(conformance_tables(outcomes))
     require_conforming(outcomes)
 

@@ -56,7 +56,7 @@ from common.packages.variants import named_stacks
 from common.project import ROOT
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
-from common.runtimes.candidates import DEFAULT_IMAGE, Candidate, parse_runtime, require_local, select_candidates
+from common.runtimes.candidates import DEFAULT_IMAGE, Candidate, parse_runtime, require_local
 from common.runtimes.preparation import PlannedServer, approve_cost, approve_open_ended_cost, available, prepare
 from common.words import canonical, select
 
@@ -112,9 +112,11 @@ def _with_images(
     framework: str, server: str, image: str, python: str | None, terminal: Terminal
 ) -> dict[str, Candidate]:
     """Return the available stacks that the variables select in images, by the tags of their images."""
-    chosen = select_candidates(framework=framework, server=server, image=image, runtime=Runtime.DOCKER, python=python)
+    asked = StackParameters(framework=framework, server=server, image=image, python=python)
     parse_runtime(Runtime.DOCKER)  # raises if no engine answers
-    return {one.tag: one for one in available(chosen, terminal.messages) if one.tag is not None}
+    return {
+        one.tag: one for one in available(asked.candidates(Runtime.DOCKER), terminal.messages) if one.tag is not None
+    }
 
 
 def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:

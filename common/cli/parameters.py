@@ -8,10 +8,20 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from common.aws.settings import FargateSettings
+from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON
+from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON, images, parse_interpreter, parse_pythons
 from common.errors import UsageError
-from common.runtimes.candidates import Candidate, parse_runtime, parse_size, select_candidates, single_candidate
+from common.packages.variants import named_stacks
+from common.runtimes.candidates import (
+    DEFAULT_IMAGE,
+    Candidate,
+    parse_runtime,
+    parse_size,
+    process_candidate,
+    require_local,
+)
+from common.words import select
 
 FRAMEWORKS = (
     "Frameworks: names joined by commas, all, or default for those that make list marks; also NAME@VERSION for "
@@ -90,14 +100,33 @@ class StackParameters:
         return parse_runtime(self.runtime)
 
     def candidates(self, runtime: Runtime, *, fargate: FargateSettings | None = None) -> tuple[Candidate, ...]:
-        """Return every stack asked for in every image asked for; errors as ``select_candidates``."""
-        return select_candidates(
-            framework=self.framework,
-            server=self.server,
-            image=self.image,
-            runtime=runtime,
-            python=self.python,
-            fargate=fargate,
+        """Return every stack asked for, on every Python and in every image asked for.
+
+        The process runtime has no images; stacks run there on the Python of this program unless another is asked for.
+        ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
+        commands that do not run on Fargate.
+        """
+        chosen = named_stacks(self.framework, self.server, frameworks())
+        if fargate is not None and runtime is Runtime.FARGATE:
+            fargate.check()
+        elif fargate is not None:
+            fargate.refuse_unused(runtime)
+            fargate = None
+        else:
+            require_local(runtime)
+        if runtime is Runtime.PROCESS:
+            if self.image is not None:
+                raise UsageError(f"IMAGE={self.image} needs RUNTIME=docker; RUNTIME=process uses no images")
+            versions = (None,) if self.python is None else parse_pythons(self.python, parse_interpreter)
+            return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
+        known = images()
+        flavours = select(self.image or DEFAULT_IMAGE, known, variable="IMAGE")
+        pythons = parse_pythons(DEFAULT_PYTHON if self.python is None else self.python)
+        return tuple(
+            Candidate(stack=stack, image=known[name], python=version, fargate=fargate)
+            for stack in chosen
+            for name in flavours
+            for version in pythons
         )
 
 
@@ -111,8 +140,12 @@ class StackParameter(StackParameters):
     image: Annotated[str | None, Parameter(help="Base image: fat, slim or alpine. Default: slim.")] = None
 
     def candidate(self, runtime: Runtime, *, fargate: FargateSettings | None = None) -> Candidate:
-        """Return the stack asked for; ``UsageError`` where several are."""
-        return single_candidate(self.candidates(runtime, fargate=fargate))
+        """Return the stack asked for; ``UsageError`` where there are several or none."""
+        found = self.candidates(runtime, fargate=fargate)
+        if len(found) != 1:
+            names = ", ".join(candidate.name for candidate in found)
+            raise UsageError(f"FRAMEWORK=, SERVER=, IMAGE= and PYTHON= match {len(found)} stacks. Name one of {names}.")
+        return found[0]
 
 
 @Parameter(name="*")

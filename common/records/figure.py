@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import place_suffix, python_series
+from common.catalog.stacks import StackName, python_series
 from common.records.run import Cell, Machine, Run
 from common.records.schema import Count, says
 from common.records.summary import Interval, Verdict
@@ -38,8 +38,14 @@ class Subject(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The name in tables: ``falcon+gunicorn-gthread@slim``, with what is not usual about Python and runtime."""
-        on_fargate = " on Fargate" if self.runtime is Runtime.FARGATE else ""
-        return f"{self.framework}+{self.server}{place_suffix(self.image, self.python)}{on_fargate}"
+        return str(self.stack)
+
+    @property
+    def stack(self) -> StackName:
+        """The name in its parts."""
+        return StackName(
+            framework=self.framework, server=self.server, image=self.image, python=self.python, runtime=self.runtime
+        )
 
 
 class Conditions(Struct, frozen=True, kw_only=True):

@@ -17,25 +17,24 @@ from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
 from common.catalog.stacks import (
-    DEFAULT,
     DEFAULT_PYTHON,
     Image,
     Stack,
+    StackName,
     image_tag,
     images,
-    parse_interpreter,
-    parse_pythons,
-    place_suffix,
+    python_series,
 )
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
 from common.packages.environments import environment, find_interpreter, version_of
 from common.packages.variants import named_stacks
+from common.records.figure import Subject
 from common.records.run import Cell, Guest
 from common.runtimes import container, fargate, guests, process
 from common.runtimes.base import RunningServer, once_ready
-from common.words import canonical, one_of, select
+from common.words import canonical, one_of, without_version
 
 DEFAULT_IMAGE = "slim"
 
@@ -89,9 +88,28 @@ class Candidate:
             return self.label
         if self.guest is not None:
             return self.guest.name
-        image = None if self.image is None else self.image.name
-        python = "" if self.image is None and self.interpreter is None else self.python
-        return f"{self.stack.name}{place_suffix(image, python)}"
+        return str(self.stack_name)
+
+    @property
+    def stack_name(self) -> StackName:
+        """The name of its stack, without the runtime."""
+        return StackName(
+            framework=self.stack.framework.name,
+            server=self.stack.server.name,
+            image=None if self.image is None else self.image.name,
+            python=None if self.image is None and self.interpreter is None else self.python,
+        )
+
+    @property
+    def subject(self) -> Subject:
+        """The stack that figures measured with it are about."""
+        return Subject(
+            framework=self.stack.framework.name,
+            server=self.stack.server.name,
+            image=self.stack_name.image,
+            runtime=Runtime.PROCESS if self.image is None else Runtime.DOCKER,
+            python=python_series(self.python_version),
+        )
 
     @property
     def tag(self) -> str | None:
@@ -150,46 +168,6 @@ class Candidate:
         return container.started(self.stack.name, self.tag, size, cores=cores, inside=inside, publish=port)
 
 
-def select_candidates(
-    *,
-    framework: str,
-    server: str = DEFAULT,
-    image: str | None,
-    runtime: Runtime,
-    python: str | None = None,
-    fargate: FargateSettings | None = None,
-) -> tuple[Candidate, ...]:
-    """Return every stack that the variables select, on every Python and in every image that they select.
-
-    The process runtime has no images; ``python`` defaults to the interpreter that runs this program there, and to
-    ``DEFAULT_PYTHON`` in images.
-
-    ``UsageError`` names a value that is invalid, or that the runtime does not support. ``fargate`` is ``None`` for
-    commands that do not run on Fargate.
-    """
-    chosen = named_stacks(framework, server, frameworks())
-    if fargate is not None and runtime is Runtime.FARGATE:
-        fargate.check()
-    elif fargate is not None:
-        fargate.refuse_unused(runtime)
-        fargate = None
-    else:
-        runtime = require_local(runtime)
-    if runtime is Runtime.PROCESS:
-        if image is not None:
-            raise UsageError(f"IMAGE={image} needs RUNTIME=docker; RUNTIME=process uses no images")
-        versions = (None,) if python is None else parse_pythons(python, parse_interpreter)
-        return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
-    known = images()
-    flavours = select(image or DEFAULT_IMAGE, known, variable="IMAGE")
-    return tuple(
-        Candidate(stack=stack, image=known[name], python=version, fargate=fargate)
-        for stack in chosen
-        for name in flavours
-        for version in parse_pythons(DEFAULT_PYTHON if python is None else python)
-    )
-
-
 def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> Candidate:
     """Return a stack in the process runtime, on an installed Python of this version, by default the one in use here.
 
@@ -232,7 +210,7 @@ def candidate_from_cell(cell: Cell) -> Candidate:
         return guest_candidate(guests.image_guest(guest.image, guests.parse_capabilities(guest.capabilities)))
     if guest is not None:
         return guest_candidate(guest)
-    framework, server = cell.framework.partition("@")[0], cell.server.partition("@")[0]  # a record names no folder
+    framework, server = without_version(cell.framework), without_version(cell.server)  # a record names no folder
     known, known_images = frameworks(only=framework), images()
     if framework not in known or server not in SERVERS or cell.image not in {None, *known_images}:
         raise UsageError(f"{cell.name} cannot be brought up again: its framework, server or image is no longer here")
@@ -240,16 +218,6 @@ def candidate_from_cell(cell: Cell) -> Candidate:
     if cell.image is None:
         return process_candidate(stack, cell.python_asked)
     return Candidate(stack=stack, image=known_images[cell.image], python=cell.python_asked or DEFAULT_PYTHON)
-
-
-def single_candidate(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the only candidate, for a command that takes one; ``UsageError`` if there are several or none."""
-    if len(candidates) != 1:
-        names = ", ".join(candidate.name for candidate in candidates)
-        raise UsageError(
-            f"FRAMEWORK=, SERVER=, IMAGE= and PYTHON= select {len(candidates)} stacks: must be one of {names}"
-        )
-    return candidates[0]
 
 
 def installed_packages(candidate: Candidate) -> Mapping[str, str]:

@@ -5,9 +5,8 @@ that they exist; only there, tasks are billed.
 """
 
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rich.console import Console
@@ -17,7 +16,7 @@ from common.aws.leases import Leftovers
 from common.aws.settings import FargateSettings, names
 from common.aws.spending import with_minimum_memory
 from common.catalog.sizes import Size
-from common.catalog.stacks import GENERATOR, Image
+from common.catalog.stacks import GENERATOR, Image, make_command
 from common.console import live_progress
 from common.engine.builds import build_images
 from common.errors import UsageError
@@ -68,16 +67,8 @@ def require_pushed(fargate: FargateSettings, candidates: Iterable[Candidate]) ->
 
 def _push_command(candidate: Candidate, registry: str) -> str:
     """Return the command line that puts a candidate's image into a registry, and no other image."""
-    framework, image = candidate.stack.framework, candidate.image
-    assert image is not None
-    variables = {
-        "REGISTRY": registry,
-        "FRAMEWORK": framework.selector,
-        "SERVER": candidate.stack.server.name,
-        "IMAGE": image.name,
-        "PYTHON": candidate.python,
-    }
-    return shlex.join(["make", "push", *(f"{name}={value}" for name, value in variables.items())])
+    selected = replace(candidate.stack_name, framework=candidate.stack.framework.selector)
+    return make_command("push", {"REGISTRY": registry, **selected.variables})
 
 
 def available(candidates: Sequence[Candidate], console: Console) -> list[Candidate]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from common.catalog.sizes import Runtime
+from common.catalog.stacks import StackName, make_command
 from common.records.load import Setup
 from common.records.run import Cell, Conformance, Design, LoadRun
 from common.records.summary import Verdict
@@ -142,7 +143,11 @@ def _serve(cell: Cell) -> str:
     """Return how a user brings the cell's server up to look at it."""
     if cell.guest is not None:
         return "run it by itself"
-    return f"make serve FRAMEWORK={cell.framework} SERVER={cell.server}"
+    return _command("serve", cell)
+
+
+def _command(name: str, cell: Cell) -> str:
+    return make_command(name, StackName(framework=cell.framework, server=cell.server).variables)
 
 
 def _why_no_cpu_time(cell: Cell, runtime: Runtime) -> str | None:
@@ -165,7 +170,7 @@ def _response_reasons(
         yield Verdict.NOT_MEASURED, "the server's CPU time could not be read, and the rate per vCPU stands on it."
     if not ignore_failures and (failures := sum((Counter(load.failures) for load in loads), Counter())):
         seen = ", ".join(f"{name} x {count}" for name, count in failures.items())
-        way_out = f"Run make conformance FRAMEWORK={cell.framework} SERVER={cell.server}."
+        way_out = f"Run {_command('conformance', cell)}."
         yield Verdict.WRONG_ANSWERS, f"{seen}. {way_out if cell.guest is None else 'Look at its log.'}"
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 
-from common.catalog.sizes import Runtime
-from common.catalog.stacks import python_series
 from common.errors import UsageError
 from common.host.machine import machine
 from common.project import ROOT
@@ -158,7 +156,7 @@ def known_figures(index: FigureIndex) -> list[Figure]:
 
 def subjects_of(candidates: Sequence[Candidate], figures: Sequence[Figure], *, any_image: bool) -> list[Subject]:
     """Return the stacks of the candidates; with ``any_image``, also in every other image that has figures."""
-    asked = [_subject(candidate) for candidate in candidates]
+    asked = [candidate.subject for candidate in candidates]
     names = {(subject.framework, subject.server) for subject in asked}
     known = [figure.subject for figure in figures if (figure.subject.framework, figure.subject.server) in names]
     return list(dict.fromkeys([*asked, *known] if any_image else asked))
@@ -175,13 +173,3 @@ def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
 def selectors_of(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Return the values of ``FRAMEWORK=`` that select the candidates' frameworks, by the frameworks' names."""
     return {one.stack.framework.name: one.stack.framework.selector for one in candidates}
-
-
-def _subject(candidate: Candidate) -> Subject:
-    return Subject(
-        framework=candidate.stack.framework.name,
-        server=candidate.stack.server.name,
-        image=None if candidate.image is None else candidate.image.name,
-        runtime=Runtime.PROCESS if candidate.image is None else Runtime.DOCKER,
-        python=python_series(candidate.python_version),
-    )

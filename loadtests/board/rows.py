@@ -1,6 +1,5 @@
 """One row per stack with everything known about it, the table of all rows, and the command that fills gaps. Pure."""
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -9,7 +8,7 @@ from rich.table import Table
 
 from common.catalog.prices import Prices
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import can_run_several, usual_python
+from common.catalog.stacks import can_run_several, make_command, variables_selecting
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
 from loadtests.analysis.formatting import (
@@ -184,7 +183,7 @@ def latency_command(subjects: Sequence[Subject], selectors: Mapping[str, str]) -
     """
     local = [subject for subject in subjects if subject.runtime is not Runtime.FARGATE]
     alike = _grouped(local, lambda one: (one.runtime, one.python))
-    return " && ".join(f"make latency {_variables(some, selectors)}" for some in alike) or None
+    return " && ".join(make_command("latency", _variables(some, selectors)) for some in alike) or None
 
 
 def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
@@ -220,32 +219,24 @@ def _commands(rows: Sequence[BoardRow], vcpu: float, selectors: Mapping[str, str
     """Yield the commands that measure, for all of ``rows``, whatever any lacks; one for those of the same variables."""
     given = _variables([row.subject for row in rows], selectors)
     missing = {metric for row in rows for metric in row.missing}
-    alike: dict[str, list[str]] = {}
-    for command in (command for metric, command in COMMANDS.items() if metric in missing):
-        alike.setdefault(f"{given}{_size(command, vcpu)}", []).append(command)
-    for values, commands in alike.items():
-        yield f"make {' '.join(commands)} {values}"
+    commands = [command for metric, command in COMMANDS.items() if metric in missing]
+    for alike in _grouped(commands, lambda command: tuple(_size(command, vcpu).items())):
+        yield make_command(" ".join(alike), given | _size(alike[0], vcpu))
 
 
-def _variables(subjects: Sequence[Subject], selectors: Mapping[str, str]) -> str:
+def _variables(subjects: Sequence[Subject], selectors: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that select stacks of one runtime and Python."""
-    variables: dict[str, Iterable[str]] = {
-        "FRAMEWORK": dict.fromkeys(selectors.get(subject.framework, subject.framework) for subject in subjects),
-        "SERVER": dict.fromkeys(subject.server for subject in subjects),
-        "IMAGE": dict.fromkeys(subject.image for subject in subjects if subject.image),
-        "RUNTIME": {subject.runtime for subject in subjects} & {Runtime.PROCESS},
-        "PYTHON": dict.fromkeys(
-            subject.python for subject in subjects if subject.python != usual_python(subject.image)
-        ),
-    }
-    return " ".join(f"{name}={shlex.quote(','.join(values))}" for name, values in variables.items() if values)
+    return variables_selecting(
+        replace(one.stack, framework=selectors.get(one.framework, one.framework)) for one in subjects
+    )
 
 
-def _size(command: str, vcpu: float) -> str:
+def _size(command: str, vcpu: float) -> dict[str, str]:
     """Return the variable that makes a command measure at a size, if it does not measure that size by default."""
+    size = Size(vcpu=vcpu)
     if command == "memory":
-        return f" WORKERS={workers}" if (workers := Size(vcpu=vcpu).workers) > MEMORY_WORKERS else ""
-    return "" if command == "sizes" or vcpu == 1 else f" VCPU={vcpu:g}"
+        return {"WORKERS": str(size.workers)} if size.workers > MEMORY_WORKERS else {}
+    return {} if command == "sizes" else size.variables
 
 
 def _figures(row: BoardRow) -> Iterator[Figure]:

@@ -1,14 +1,18 @@
 """Resumption of an interrupted run, with the same plan on the same stacks, or a refusal that names what changed."""
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import fields
+from functools import wraps
+from typing import Any, ParamSpec
 
 from msgspec.structs import replace
 
 from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime
+from common.cli.parameters import changed_of, refuse_given
 from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError
@@ -17,10 +21,11 @@ from common.records.load import LoadSpec
 from common.records.run import Run
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer, approve_cost, prepare
+from loadtests.campaign import catalog
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
-from loadtests.campaign.parameters import GuestParameters
+from loadtests.campaign.parameters import GuestParameters, RunParameters
 from loadtests.campaign.store import MANIFEST, RunFolder, find_run_folder, misfits_named, run_folders, with_load
 from loadtests.scenarios.base import MOST_USERS
 from loadtests.scenarios.own_requests import check_request
@@ -32,6 +37,41 @@ DIGEST_SHOWN = 20
 
 ExperimentOf = Callable[[Run], Experiment[Any, Any]]
 """Returns the experiment of a run."""
+P = ParamSpec("P")
+
+
+def resumable(command: Callable[P, None]) -> Callable[P, None]:
+    """Have a command, whose ``run`` is ``RunParameters``, complete the run that ``RESUME=`` names, if it is given."""
+
+    @wraps(command)
+    def start_or_complete(*args: P.args, **kwargs: P.kwargs) -> None:
+        call = inspect.signature(command).bind(*args, **kwargs)
+        call.apply_defaults()
+        run: RunParameters = call.arguments["run"]
+        if run.resume is None:
+            command(*args, **kwargs)
+        else:
+            _complete(command, call.arguments)
+
+    return start_or_complete
+
+
+def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
+    """Resume the run that ``RESUME=`` names; errors as ``resume``.
+
+    ``given`` holds the command's arguments by name. Raise ``UsageError`` if any parameter was given but those of
+    Fargate, consent to a server elsewhere and the file of requests, since a resumed run keeps its own.
+    """
+    fargate: FargateSettings | None = given.get("fargate")
+    guest: GuestParameters | None = given.get("guest")
+    allowed = {"resume", "format"} | (set() if fargate is None else {field.name for field in fields(fargate)})
+    allowed |= set() if guest is None else {"foreign_url", "paths"}
+    refuse_given(changed_of(command, given) - allowed, "RESUME= completes a run with its own parameters.")
+    run: RunParameters = given["run"]
+    assert run.resume is not None
+    name = command.__name__.rstrip("_").replace("_", "-")
+    own = guest or GuestParameters()
+    resume(run.resume, name, catalog.experiment_of, run.terminal(), fargate=fargate, guest=own)
 
 
 def resume(

@@ -15,7 +15,7 @@ from common.cli.parameters import NO_FARGATE
 from common.console import Terminal
 from common.project import ROOT
 from common.words import one_of
-from loadtests.cli.main import command_line
+from loadtests.__main__ import command_line
 
 INTRODUCTION = (
     "make COMMAND [NAME=value ...]; names match whatever their case, - or _; several are joined by commas.\n"

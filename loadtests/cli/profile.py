@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import FRAMEWORK, Pythons, changed_of, refuse_given
+from common.cli.parameters import FRAMEWORK, Pythons, StackParameter, changed_of, refuse_given
 from common.console import Terminal
 from common.errors import UsageError
 from common.host.folders import require_writable, write_file
-from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.loop import conclude, hold_machine
 from loadtests.campaign.manifest import setup_for
@@ -53,11 +53,7 @@ def profile(
 
 
 def _single(framework: str, server: str, python: str | None) -> tuple[Candidate, ...]:
-    return (
-        single_candidate(
-            select_candidates(framework=framework, server=server, image=None, runtime=Runtime.PROCESS, python=python)
-        ),
-    )
+    return (StackParameter(framework=framework, server=server, python=python).candidate(Runtime.PROCESS),)
 
 
 def _sides(a: str, b: str, server: str) -> tuple[Candidate, ...]:

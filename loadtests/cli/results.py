@@ -1,6 +1,5 @@
 """Commands that join, show and publish results."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from cyclopts import Parameter, validators
 from common.catalog.frameworks import frameworks
 from common.catalog.inventory import load_popularity, package_table
 from common.catalog.prices import load_prices
-from common.catalog.stacks import DEFAULT
+from common.catalog.stacks import DEFAULT, make_command
 from common.cli.parameters import Format, StackParameter, StackParameters
 from common.console import Terminal
 from common.errors import UsageError
@@ -160,8 +159,8 @@ def badge(
     known = [one for one in _figures(terminal) if one.subject == subject]
     figure = newest(known, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)
     if figure is None:
-        framework = shlex.quote(candidate.stack.framework.selector)
-        raise UsageError(f"no valid rate of {subject.name} is known. Run: make loadtest FRAMEWORK={framework}")
+        command = make_command("loadtest", {"FRAMEWORK": candidate.stack.framework.selector})
+        raise UsageError(f"no valid rate of {subject.name} is known. Run: {command}")
     for file in write_badge(Badge.of(figure, machine().cpu_model), out or BADGES, subject):
         terminal.results.print(f"wrote {file}", soft_wrap=True)
 

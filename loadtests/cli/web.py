@@ -6,15 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from common.catalog.frameworks import frameworks
-from common.cli.parameters import (
-    Port,
-    SizeParameters,
-    StackParameter,
-)
+from common.cli.parameters import Port, SizeParameters, StackParameter
 from common.console import Terminal
-from common.runtimes.candidates import (
-    require_local,
-)
+from common.runtimes.candidates import require_local
 from common.runtimes.preparation import prepare
 from loadtests.campaign.loop import hold_machine
 from loadtests.campaign.parameters import within

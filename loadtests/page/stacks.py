@@ -4,15 +4,14 @@ import hashlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from markupsafe import Markup
 
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.inventory import load_popularity
-from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT_PYTHON
+from common.catalog.stacks import make_command
 from common.records.figure import Subject, subject_of
 from common.records.load import Arrivals, LoadSpec, Setup, Tool
 from common.records.run import Cell, Guest
@@ -231,26 +230,11 @@ def _command(setup: Setup | None, subject: Subject, cell: Cell) -> str:
     """
     if cell.is_local:
         return ""
-    given = _stack_variables(subject, cell) if cell.guest is None else _guest_variables(cell.guest)
+    asked = replace(subject.stack, python=cell.python_asked)
+    given: dict[str, str | None] = {**(asked.variables if cell.guest is None else _guest_variables(cell.guest))}
     if setup is not None:
-        given |= _size_variables(setup.size) | _load_variables(setup.load)
-    return f"make loadtest {' '.join(f'{name}={shlex.quote(value)}' for name, value in given.items() if value)}"
-
-
-def _stack_variables(subject: Subject, cell: Cell) -> dict[str, str | None]:
-    return {
-        "FRAMEWORK": subject.framework,
-        "SERVER": subject.server,
-        "IMAGE": subject.image,
-        "RUNTIME": subject.runtime if subject.runtime is not Runtime.DOCKER else None,
-        "PYTHON": cell.python_asked if cell.python_asked not in {None, DEFAULT_PYTHON} else None,
-    }
-
-
-def _size_variables(size: Size) -> dict[str, str | None]:
-    """Return the variables of a size that are not at their defaults."""
-    memory = None if size.memory_bytes is None else f"{size.memory_bytes // 1024**2}m"
-    return {"VCPU": None if size.vcpu == Size().vcpu else f"{size.vcpu:g}", "MEMORY": memory}
+        given |= setup.size.variables | _load_variables(setup.load)
+    return make_command("loadtest", given)
 
 
 def _load_variables(load: LoadSpec) -> dict[str, str | None]:

@@ -56,21 +56,21 @@ class Follower:
                 wait_open(self._loop(), lambda: self._runner.user_count, msg.data["opening_s"])
             except NotOpenError as error:
                 missing = str(error)
-        self._answer(OPEN, {"missing": missing})
+        self._runner.send_message(OPEN, {"missing": missing})
 
     def _begin(self, **_: object) -> None:
         loop = self._loop()
         loop.forget_extremes()
         self._health = Health(loop)
         self._before = snapshot(loop, own_cores=self._cores, server_cores=())
-        self._answer(BEGIN, {})
+        self._runner.send_message(BEGIN, {})
 
     def _end(self, **_: object) -> None:
         loop = self._loop()
         after = snapshot(loop, own_cores=self._cores, server_cores=())
         seconds = self._health.seconds() if self._health else []
         if loop.error is not None:
-            self._answer(END, {"error": repr(loop.error)})
+            self._runner.send_message(END, {"error": repr(loop.error)})
             return
         users = self._runner.user_count
         load = difference(
@@ -82,10 +82,7 @@ class Follower:
             server_gone=None if loop.ready or not users else "no connection was open when the window ended",
         )
         part = Part(worker=self._runner.client_id, load=load, joined_late=self._health is None)
-        self._answer(END, {"part": msgspec.to_builtins(part)})
-
-    def _answer(self, kind: str, data: dict[str, Any]) -> None:
-        self._runner.send_message(kind, data)
+        self._runner.send_message(END, {"part": msgspec.to_builtins(part)})
 
 
 class Leader:

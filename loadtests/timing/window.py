@@ -7,19 +7,24 @@ snapshot, waits for the window, takes another snapshot, writes the difference, a
 import faulthandler
 import os
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gevent
 import msgspec
 import psutil
+from locust.argument_parser import LocustArgumentParser
 
 from common.host.meters import CpuReading, read_cpu
 from common.records.window import Load
 from loadtests.timing.snapshot import Health, difference, snapshot
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
+from loadtests.users.options import number_from
 from loadtests.users.tally import counted_between
 
 CATCH_UP_S = 0.020
@@ -47,6 +52,40 @@ class WindowPlan:
     """The cores that the generator is pinned to; empty if it is not pinned."""
     server_cores: tuple[int, ...] = ()
     """The cores that the server is pinned to; empty if they are unknown."""
+
+
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add the options of a window to Locust's."""
+    add: Callable[..., Any] = partial(parser.add_argument, include_in_web_ui=False)
+    number = number_from(0, 3600)
+    add("--window-file", help="measure one timed window, write its record to this file, and end")
+    add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window")
+    add("--window-s", type=number, default=2.0, help="seconds that the window lasts")
+    add("--opening-s", type=number, default=10.0, help="seconds that all connections may take to open")
+    add("--gate", type=Path, help="a folder in which generators that begin together wait for each other")
+    add("--gate-of", type=int, default=1, help="the number of generators that wait for each other")
+    add("--meter", default="", help="the server's CPU time: cgroup:PATH[,PATH] or tree:PID")
+    add("--server-cores", type=numbers, default=(), help="cores that the server is pinned to")
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers in a list such as ``1,2``."""
+    return tuple(int(part) for part in text.split(",") if part.strip().isdecimal())
+
+
+def plan_of(options: Namespace) -> WindowPlan:
+    """Return the window that Locust's options ask for."""
+    return WindowPlan(
+        file=Path(options.window_file),
+        warmup_s=options.warmup_s,
+        window_s=options.window_s,
+        opening_s=options.opening_s,
+        meter=options.meter,
+        gate=options.gate,
+        gate_of=options.gate_of,
+        cores=options.cores,
+        server_cores=tuple(options.server_cores),
+    )
 
 
 class NotOpenError(Exception):

@@ -77,20 +77,12 @@ def fields(offer: Offer, menu: Menu) -> dict[str, dict[str, object]]:
     }
     if docker:
         found["image"] = ((cell and cell.image) or "", "the base image of its container", [*images()])
-        found["memory"] = (memory_shown(offer.size), "its memory limit, such as 512m; empty for none", None)
+        found["memory"] = (offer.size.memory, "its memory limit, such as 512m; empty for none", None)
     plain = {"is_secret": False, "is_required": False, "is_multiple": False}
     return {
         name: {**plain, "default_value": value, "help_text": about, "choices": offered}
         for name, (value, about, offered) in found.items()
     }
-
-
-def memory_shown(size: Size) -> str:
-    """Return a memory limit as it is typed; empty without one."""
-    if not size.memory_bytes:
-        return ""
-    whole, rest = divmod(size.memory_bytes, 1024**2)
-    return f"{size.memory_bytes // 1024}k" if rest else f"{whole}m"
 
 
 def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu) -> Wanted | None:
@@ -149,7 +141,7 @@ def _size(form: Mapping[str, str], offer: Offer, menu: Menu) -> Size:
         if (vcpu := vcpus_of(text)) not in map(float, vcpus(menu)):
             raise UsageError(f"invalid VCPU={text}: must be {' or '.join(vcpus(menu))}.")
         return Size(vcpu=vcpu)
-    memory = form.get("memory", memory_shown(offer.size))
+    memory = form.get("memory", offer.size.memory)
     return Size(vcpu=parse_vcpu(text, menu.cores), memory_bytes=parse_memory(memory or None))
 
 

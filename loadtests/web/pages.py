@@ -18,7 +18,7 @@ from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.users.options import options_of
 from loadtests.web.form import app_of, fields_of, web_ui_of
 from loadtests.web.live import Live
-from loadtests.web.menu import FIELDS, fields, memory_shown, vcpus
+from loadtests.web.menu import FIELDS, fields, vcpus
 from loadtests.web.switchboard import Switchboard
 
 KEY = "per-vcpu"
@@ -148,7 +148,7 @@ def _page(live: Live, base: str) -> str:
             base=base,
             menu=msgspec.to_builtins(live.menu),
             vcpus=vcpus(live.menu),
-            memory=memory_shown(offer.size),
+            memory=offer.size.memory,
             left_s=live.left_s,
             scenarios=scenarios,
             offer=offer,

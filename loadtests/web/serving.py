@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime, Size
+from common.cli.parameters import StackParameter
 from common.console import Terminal
 from common.errors import BenchmarkError, FailedError
 from common.host.cores import split_cores
@@ -18,7 +19,7 @@ from common.host.folders import temporary_folder
 from common.host.network import HOST, WILDCARDS, check_port, free_port
 from common.host.readiness import responds, wait_until
 from common.host.supervisor import Program
-from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
 from loadtests.scenarios.base import USERS
@@ -223,8 +224,8 @@ def chosen(wanted: Wanted, runtime: Runtime, first: Asked) -> Asked:
     image = known.image.name if known.image else None
     if (wanted.framework, wanted.server, wanted.image) == (known.stack.framework.name, known.stack.server.name, image):
         return Asked(candidate=known, size=wanted.size, number=wanted.number)
-    found = select_candidates(framework=wanted.framework, server=wanted.server, image=wanted.image, runtime=runtime)
-    return Asked(candidate=single_candidate(found), size=wanted.size, number=wanted.number)
+    asked = StackParameter(framework=wanted.framework, server=wanted.server, image=wanted.image)
+    return Asked(candidate=asked.candidate(runtime), size=wanted.size, number=wanted.number)
 
 
 def _serve(asked: Asked, desk: Desk) -> Asked:

@@ -77,7 +77,10 @@ def measure(server: RunningServer, setup: Setup, *, seed: int | None = None, gat
 
 
 def window_command(url: str, load: LoadSpec, file: Path, more: Mapping[str, object]) -> list[str]:
-    """Return a command line of Locust, without the scenario, for one window whose record it writes to ``file``."""
+    """Return a command line of Locust, without the scenario, for one window whose record it writes to ``file``.
+
+    There, ``loadtests.timing.window`` reads the options and measures the window.
+    """
     options = {
         "host": url,
         "users": load.users,

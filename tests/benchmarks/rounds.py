@@ -15,7 +15,8 @@ from common.tables import markdown_table
 from loadtests.analysis.formatting import bounds, estimate
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.campaign.parameters import LoadParameters
-from loadtests.experiments.loadtest.experiment import LoadTest, begin_loadtest
+from loadtests.experiments.loadtest.command import begin_loadtest
+from loadtests.experiments.loadtest.experiment import LoadTest
 from loadtests.statistics.intervals import log_interval
 
 SEED = 1

@@ -5,7 +5,7 @@ For tests of commands from end to end, in which the precision of figures does no
 
 import sys
 
-from loadtests.cli import main
+from loadtests.__main__ import main
 from loadtests.experiments.latency import visit as traffic
 from loadtests.scenarios import base
 from loadtests.windows import sliced
@@ -14,4 +14,4 @@ if __name__ == "__main__":
     base.WARMUP_S, base.WINDOW_S = 0.2, 0.5  # before a command is imported, which takes them from there
     traffic.WINDOW_S = 0.5
     sliced.FEWEST_PASSES = sliced.MOST_PASSES = 8
-    sys.exit(main.main())
+    sys.exit(main())

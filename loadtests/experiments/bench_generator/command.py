@@ -4,7 +4,7 @@ from typing import Annotated
 
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import Rounds, RunParameters, within
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.bench_generator.experiment import begin_comparison
 
 

@@ -5,14 +5,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from common.catalog.stacks import DEFAULT_PYTHON
-from common.cli.parameters import (
-    FRAMEWORK,
-    ONE_PYTHON,
-    StackParameter,
-)
+from common.cli.parameters import FRAMEWORK, ONE_PYTHON, StackParameter
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import Rounds, RunParameters
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.causes.experiment import begin_causes
 
 

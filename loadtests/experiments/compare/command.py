@@ -6,12 +6,8 @@ import msgspec
 from cyclopts import Parameter
 
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT
-from common.cli.parameters import (
-    SizeParameters,
-    changed_of,
-    refuse_given,
-)
+from common.catalog.stacks import DEFAULT, NAME_SYNTAX
+from common.cli.parameters import SizeParameters, changed_of, refuse_given
 from common.console import Terminal
 from common.errors import UsageError
 from common.runtimes.candidates import parse_runtime, require_local
@@ -21,14 +17,16 @@ from loadtests.analysis import outcome
 from loadtests.campaign.loop import conclude, start
 from loadtests.campaign.parameters import ExactRounds, LoadParameters, RunParameters
 from loadtests.campaign.plan import parse_share, parse_stopping
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.compare.experiment import STACK, Side, begin_compare, compare_runs, slower_than_allowed
+from loadtests.experiments.compare.experiment import Side, begin_compare, compare_runs, slower_than_allowed
 
 COMPARE_BUDGET = "11m"
 
 
-CompareSide = Annotated[str, Parameter(help=f"{STACK}, ./FOLDER of a framework or a checkout, or a finished run.")]
+CompareSide = Annotated[
+    str, Parameter(help=f"{NAME_SYNTAX}, ./FOLDER of a framework or a checkout, or a finished run.")
+]
 
 
 @resumable

@@ -4,7 +4,6 @@ A side is a stack, at a version or from a checkout, in an image, on a Python; or
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing_extensions import override
 from common.aws.settings import FargateSettings
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT_PYTHON, Stack, images, parse_python
+from common.catalog.stacks import DEFAULT_PYTHON, NAME_SYNTAX, Stack, StackName, images, parse_python
 from common.conformance.candidates import conform_all, require_conforming
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores
@@ -37,8 +36,7 @@ from loadtests.experiments.loadtest.experiment import LoadTest, read_load_test, 
 from loadtests.experiments.loadtest.visit import measure_together
 from loadtests.targets.ceiling import with_ceiling
 
-STACK = "FRAMEWORK[@VERSION or @./CHECKOUT][+SERVER[@VERSION]][:IMAGE, :py3.13 or :IMAGE-py3.13]"
-ACCEPTED = f"{STACK}, ./FOLDER, or a finished run"
+ACCEPTED = f"{NAME_SYNTAX}, ./FOLDER, or a finished run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,24 +62,18 @@ class Side:
             return cls(text=text, variable=variable, run=_load_test(folder, f"{variable}={text}"))
         if text.startswith((".", "/", "~")):
             return cls(text=text, variable=variable, source=_folder(text, variable))
-        match = re.fullmatch(r"([^+@:]+)(?:@([^:]+?))?(?:\+([^+:/]+))?(?::(.+))?", text)
-        if match is None:
-            raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {ACCEPTED}.")
-        framework, at, server, where = match.groups()
-        name, _, after = (server or "").partition("@")
-        if where is None and after.lower() in images():  # as tables name stacks
-            server, where = name, after
-        image, python = _image_and_python(where, variable)
-        path = at if at and "/" in at else None
+        name = StackName.parse(text, variable=variable, accepted=ACCEPTED)
+        framework, _, at = name.framework.partition("@")
+        path = at if "/" in at else None
         return cls(
             text=text,
             variable=variable,
             framework=one_of(framework, frameworks(), variable=variable, more=("a folder such as ./mine", "a run")),
-            version=None if path else at,
-            server=server,
+            version=None if path else at or None,
+            server=name.server,
             source=None if path is None else _folder(path, variable),
-            image=image,
-            python=python,
+            image=name.image,
+            python=name.python,
         )
 
     def needs_docker(self) -> bool:
@@ -121,7 +113,7 @@ class Side:
         package = project or "a project without a name"
         raise UsageError(
             f"{self.variable}={self.text} holds {package}, which is not a framework here: must be a folder like those "
-            f"under frameworks/, or {STACK}."
+            f"under frameworks/, or {NAME_SYNTAX}."
         )
 
     def _candidate(self, stack: Stack, other: "Side", runtime: Runtime) -> Candidate:
@@ -131,7 +123,7 @@ class Side:
         if self.source is not None and not variants.is_framework_folder(self.source):
             raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
         image = images()[self.image or other.image or "slim"]
-        return Candidate(stack=stack, image=image, python=python or DEFAULT_PYTHON, label=self.text)
+        return Candidate(stack=stack, image=image, python=parse_python(python or DEFAULT_PYTHON), label=self.text)
 
 
 def both_candidates(a: Side, b: Side, runtime: Runtime, server: str) -> tuple[Candidate, Candidate]:
@@ -148,24 +140,6 @@ def _load_test(folder: RunFolder, named: str) -> RunFolder:
     if (reason := why_unfinished(folder)) is not None:
         raise UsageError(f"{named} is not a finished load test: {reason}")
     return folder
-
-
-def _image_and_python(text: str | None, variable: str) -> tuple[str | None, str | None]:
-    """Return the image and the Python that are named after the colon."""
-    match = re.fullmatch(r"(?:(.*?)-)?py([0-9.]+)|(.*)", text or "")
-    assert match is not None
-    image = match[1] or match[3]
-    return (
-        one_of(image, images(), variable=variable, more=("py3.13",)) if image else None,
-        _python(match[2], variable) if match[2] else None,
-    )
-
-
-def _python(text: str, variable: str) -> str:
-    try:
-        return parse_python(text)
-    except UsageError as error:
-        raise UsageError(f"invalid {variable}=...py{text}: must be a version such as py3.12 or py3.13.2.") from error
 
 
 def _folder(text: str, variable: str) -> Path:

@@ -7,7 +7,7 @@ from common.records.load import Tool
 from common.runtimes.candidates import describe_runtime, require_local
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import LoadParameters, Rounds, RunParameters
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.crosscheck.experiment import begin_crosscheck
 from loadtests.windows.tools import require_able, require_wrk
 

@@ -6,21 +6,11 @@ from cyclopts import Parameter
 
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import (
-    FRAMEWORKS,
-    IMAGES,
-    NO_FARGATE,
-    SERVERS,
-    OnFargate,
-    Pythons,
-)
-from common.runtimes.candidates import (
-    select_candidates,
-)
+from common.cli.parameters import FRAMEWORKS, IMAGES, NO_FARGATE, SERVERS, OnFargate, Pythons, StackParameters
 from common.words import one_of
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import VCPUS, RunParameters, within
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.fargate.experiment import TASKS, Factor, approve_starts, begin_factor, factor_variants
 
 Tasks = Annotated[int, within(1, 1000, "Tasks of each kind, 1 to 1000.")]
@@ -46,14 +36,8 @@ def experiment(
     terminal = run.terminal()
     fargate.refuse_load()
     factor = Factor(one_of(name, Factor, variable="NAME"))
-    candidates = select_candidates(
-        framework=framework,
-        server=server,
-        image=image or factor.images,
-        runtime=Runtime.FARGATE,
-        python=python,
-        fargate=fargate,
-    )
+    stacks = StackParameters(framework=framework, server=server, image=image or factor.images, python=python)
+    candidates = stacks.candidates(Runtime.FARGATE, fargate=fargate)
     variants = factor_variants(
         factor,
         candidates,

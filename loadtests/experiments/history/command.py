@@ -4,19 +4,16 @@ from dataclasses import replace
 from typing import Annotated
 
 from common.catalog.frameworks import frameworks
-from common.cli.parameters import (
-    SizeParameters,
-    StackParameter,
-)
+from common.cli.parameters import SizeParameters, StackParameter
 from common.errors import UsageError
 from common.packages.releases import newest_of_each_minor, releases
 from common.runtimes.candidates import describe_runtime, require_local
 from common.words import one_of
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import AnyLoadParameters, RunParameters, StoppingParameters, within
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.history.experiment import begin_history
-from loadtests.experiments.loadtest.experiment import begin_loadtest
+from loadtests.experiments.loadtest.command import begin_loadtest
 
 
 @resumable

@@ -6,20 +6,12 @@ from cyclopts import Parameter
 
 from common.aws.spending import parse_fargate_sizes
 from common.catalog.sizes import Runtime, Size
-from common.cli.parameters import (
-    MEMORY,
-    NO_FARGATE,
-    OnFargate,
-    StackParameters,
-)
-from common.runtimes.candidates import (
-    describe_runtime,
-    parse_memory_limit,
-)
+from common.cli.parameters import MEMORY, NO_FARGATE, OnFargate, StackParameters
+from common.runtimes.candidates import describe_runtime, parse_memory_limit
 from common.runtimes.preparation import approve_cost
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import VCPUS, Rounds, RunParameters
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.latency.experiment import begin_latency, parse_common_rate, parse_vcpus, planned_servers
 
 

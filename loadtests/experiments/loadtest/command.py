@@ -1,32 +1,32 @@
 """``make loadtest``."""
 
+import math
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
+from msgspec.structs import replace
+from rich.console import Console
 
+from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import (
-    NO_FARGATE,
-    OnFargate,
-    SizeParameters,
-    StackParameters,
-    changed_of,
-    refuse_given,
-)
-from common.conformance.candidates import LONGEST_S, SIZE
+from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameters, changed_of, refuse_given
+from common.conformance.candidates import LONGEST_S, SIZE, answer_requests, conform, conform_all
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
 from common.host.cores import split_cores
-from common.records.load import Tool
-from common.records.run import Design
+from common.records.load import LoadSpec, Tool
+from common.records.run import Design, LoadRun, Stopping
 from common.records.summary import Summary
-from common.runtimes.candidates import describe_runtime
+from common.runtimes.candidates import Candidate, describe_runtime
 from common.runtimes.guests import how_to_pin
 from common.runtimes.preparation import PlannedServer, approve_cost
 from common.tables import Form
-from common.words import canonical
+from common.words import canonical, counted
 from loadtests.analysis.together import repeated_rates
 from loadtests.campaign.loop import Begin, start
+from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
 from loadtests.campaign.parameters import (
     AnyLoadParameters,
     GuestParameters,
@@ -34,9 +34,15 @@ from loadtests.campaign.parameters import (
     RunParameters,
     StoppingParameters,
 )
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.plan import FEWEST_TO_RANK
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.loadtest import report
-from loadtests.experiments.loadtest.experiment import begin_loadtest, planned_windows, short_budget
+from loadtests.experiments.loadtest.experiment import LoadTest, planned_windows
+from loadtests.targets.ceiling import with_ceiling
+from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
+
+SLICED_CONTROLS = 2
+"""Copies of stacks in a sliced run: one of a fast stack, one of another."""
 
 
 @resumable
@@ -120,3 +126,50 @@ def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameter
             terminal.note(note)
     if failures:
         raise failures[0]
+
+
+def begin_loadtest(
+    candidates: Sequence[Candidate],
+    *,
+    load: LoadSpec,
+    size: Size,
+    runtime: Runtime,
+    design: Design,
+    rounds: int,
+    stopping: Stopping,
+    messages: Console,
+) -> Callable[[RunIdentity], tuple[LoadTest[LoadRun], dict[str, Candidate]]]:
+    """Return the function that prepares a load test; candidates that fail the contract get no windows."""
+
+    def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
+        check = partial(answer_requests, requests=load.requests) if load.requests else conform
+        outcomes = conform_all(candidates, messages, check)
+        cells = cells_of(candidates, outcomes)
+        load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+        sliced = design is Design.SLICED
+        warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
+        copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
+        run = LoadRun(
+            **run_fields(identity, runtime=runtime, rounds=rounds),
+            design=design,
+            slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
+            stopping=stopping,
+            setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
+            cells=[*cells, *copies],
+        )
+        return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
+
+    return begin
+
+
+def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
+    """Return a warning if the budget of a sliced run is too short for the rounds that a rank needs."""
+    servers = stacks + SLICED_CONTROLS
+    needed_s = FEWEST_TO_RANK * round_s(servers, slicing_for(size.vcpu, servers))
+    if stopping.budget_s is None or stopping.budget_s >= needed_s or stopping.fewest_rounds >= FEWEST_TO_RANK:
+        return None
+    smallest = f"{math.ceil(needed_s / 60)}m"
+    return (
+        f"warning: BUDGET={stopping.budget_s:g}s ends before the {FEWEST_TO_RANK} rounds that a rank needs; for "
+        f"{counted(stacks, 'stack')} use BUDGET={smallest} or more"
+    )

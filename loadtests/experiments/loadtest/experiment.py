@@ -1,22 +1,17 @@
 """``make loadtest``: every stack on a fresh server in every round, until all pairs are decided or time is up."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import ClassVar, TypeVar
 
-from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from typing_extensions import override
 
-from common.catalog.sizes import Runtime, Size
-from common.conformance.candidates import answer_requests, conform, conform_all
+from common.catalog.sizes import Size
 from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
-from common.records.load import LoadSpec
-from common.records.run import Cell, Design, LoadRun, Run, Stopping
+from common.records.run import Cell, Design, LoadRun, Run
 from common.records.schema import Visit
 from common.records.summary import Decision, Pair, Summary, Verdict
 from common.records.window import Window
@@ -28,19 +23,15 @@ from loadtests.analysis.comparison import looks_of
 from loadtests.analysis.dropping import TERMINAL_VERDICTS, pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
-from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
-from loadtests.campaign.plan import FEWEST_TO_RANK, PlannedVisit, progress, time_left_s, windows_of
+from loadtests.campaign.plan import PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.experiments.loadtest import report, servers
 from loadtests.experiments.loadtest.notes import notes
-from loadtests.experiments.loadtest.visit import measure_in_turn, measure_window
+from loadtests.experiments.loadtest.visit import measure_window
 from loadtests.scenarios.base import WARMUP_S, WINDOW_S
-from loadtests.targets.ceiling import with_ceiling
 from loadtests.windows.by_locust import START_UP_S
-from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
+from loadtests.windows.sliced import measure_in_turn
 
-SLICED_CONTROLS = 2
-"""Copies of stacks in a sliced run: one of a fast stack, one of another."""
 TOGETHER = frozenset({Design.SLICED, Design.DUET})
 """The designs in which all servers of a round are up at once, so that a round is made whole or again."""
 LoadRunType = TypeVar("LoadRunType", bound=LoadRun)
@@ -163,57 +154,10 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         return f"round {windows[-1].round}: {seen}{counted(len(active), 'cell')} still in{left}"
 
 
-def begin_loadtest(
-    candidates: Sequence[Candidate],
-    *,
-    load: LoadSpec,
-    size: Size,
-    runtime: Runtime,
-    design: Design,
-    rounds: int,
-    stopping: Stopping,
-    messages: Console,
-) -> Callable[[RunIdentity], tuple[LoadTest[LoadRun], dict[str, Candidate]]]:
-    """Return the function that prepares a load test; candidates that fail the contract get no windows."""
-
-    def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
-        check = partial(answer_requests, requests=load.requests) if load.requests else conform
-        outcomes = conform_all(candidates, messages, check)
-        cells = cells_of(candidates, outcomes)
-        load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
-        sliced = design is Design.SLICED
-        warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
-        copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
-        run = LoadRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            design=design,
-            slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
-            stopping=stopping,
-            setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
-            cells=[*cells, *copies],
-        )
-        return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
-
-    return begin
-
-
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
     """Return the servers of this many rounds, to estimate their cost on a paid runtime."""
     needed_s = WARMUP_S + WINDOW_S + START_UP_S
     return [PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates] * rounds
-
-
-def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:
-    """Return a warning if the budget of a sliced run is too short for the rounds that a rank needs."""
-    servers = stacks + SLICED_CONTROLS
-    needed_s = FEWEST_TO_RANK * round_s(servers, slicing_for(size.vcpu, servers))
-    if stopping.budget_s is None or stopping.budget_s >= needed_s or stopping.fewest_rounds >= FEWEST_TO_RANK:
-        return None
-    smallest = f"{math.ceil(needed_s / 60)}m"
-    return (
-        f"warning: BUDGET={stopping.budget_s:g}s ends before the {FEWEST_TO_RANK} rounds that a rank needs; for "
-        f"{counted(stacks, 'stack')} use BUDGET={smallest} or more"
-    )
 
 
 def read_load_test(folder: RunFolder) -> RecordedRun:

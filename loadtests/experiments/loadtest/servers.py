@@ -10,6 +10,7 @@ from rich.table import Table
 from common.catalog.servers import SERVERS
 from common.records.run import Cell, LoadRun
 from common.records.summary import CellSummary, Summary
+from common.words import without_version
 from loadtests.analysis.formatting import MISSING, limits, plain_table
 from loadtests.analysis.verdicts import is_valid
 
@@ -125,7 +126,7 @@ def _rate(cell: Cell | None, results: Mapping[str, CellSummary]) -> Rate | None:
 
 
 def _no_rate(cell: Cell, server: str) -> Rate:
-    known = SERVERS.get(server.partition("@")[0])
+    known = SERVERS.get(without_version(server))
     if known is not None and cell.interface not in known.interfaces:
         return Rate(text=NO_FIT, about=f"{server} does not serve {cell.interface}")
     return Rate(text=MISSING, about=f"{cell.framework} on {server} was not measured")

@@ -1,4 +1,4 @@
-"""The windows of fresh servers: of one alone, of all servers of a round in turn, or of two at once."""
+"""The windows of fresh servers: of one alone, or of two at once."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,12 @@ from msgspec.structs import replace
 from common.errors import FailedError
 from common.host.folders import temporary_folder
 from common.records.load import Setup, Tool
-from common.records.run import Slicing
 from common.records.window import Load, Window
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from loadtests.experiments.latency import by_task
 from loadtests.windows import by_locust, by_wrk
 from loadtests.windows.by_locust import Gate
-from loadtests.windows.sliced import measure_round
 from loadtests.windows.tools import GeneratorError
 
 
@@ -69,41 +67,6 @@ def measure(server: RunningServer, setup: Setup, *, seed: int | None = None) -> 
             return by_locust.measure(server, setup, seed=seed)
         case Tool.WRK:
             return by_wrk.measure(server, setup)
-
-
-def measure_in_turn(
-    windows: Sequence[Window], setup: Setup, slicing: Slicing, candidates: Mapping[str, Candidate], *, seed: str
-) -> list[Window]:
-    """Return the windows with the loads of fresh servers that were all up at once and were loaded one after the other.
-
-    What goes wrong with a server is its window's and leaves the others as they are. ``GeneratorError`` where the load
-    generator fails. ``candidates`` are by the names of the cells; ``seed`` is for the order in each pass.
-    """
-    load_average = os.getloadavg()[0]
-    errors: dict[str, str] = {}
-    with ExitStack() as servers:
-        running: dict[str, RunningServer] = {}
-        for window in windows:
-            try:
-                starting = candidates[window.cell].start(setup.size, cores=setup.server_cores)
-                running[window.cell] = servers.enter_context(starting)
-            except FailedError as error:
-                errors[window.cell] = str(error)
-        for cell, server in running.items():
-            try:
-                server.wait_until_ready()
-            except FailedError as error:
-                errors[cell] = str(error)
-        ready = {cell: server for cell, server in running.items() if cell not in errors}
-        measured = measure_round(list(ready.values()), setup, slicing, seed=seed) if ready else []
-        loads: dict[str, Load] = dict(zip(ready, measured, strict=True))
-        for cell, load in loads.items():
-            if reason := ready[cell].exit_reason() or load.server_gone:
-                errors[cell] = reason
-    return [
-        replace(window, load=loads.get(window.cell), error=errors.get(window.cell), load_average=load_average)
-        for window in windows
-    ]
 
 
 def measure_together(windows: Sequence[Window], setup: Setup, candidates: Mapping[str, Candidate]) -> list[Window]:

@@ -5,18 +5,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from common.catalog.sizes import Runtime
-from common.cli.parameters import (
-    VCPU,
-    StackParameters,
-)
-from common.runtimes.candidates import (
-    describe_runtime,
-    parse_size,
-    require_local,
-)
+from common.cli.parameters import VCPU, StackParameters
+from common.runtimes.candidates import describe_runtime, parse_size, require_local
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import Rounds, RunParameters, WorkerCounts
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.memory.experiment import begin_memory
 from loadtests.experiments.workers.experiment import parse_worker_counts
 

@@ -6,20 +6,12 @@ from cyclopts import Parameter
 
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT
-from common.cli.parameters import (
-    FRAMEWORKS,
-    IMAGES,
-    SERVERS,
-    Pythons,
-)
+from common.cli.parameters import FRAMEWORKS, IMAGES, SERVERS, Pythons, StackParameters
 from common.registries.api import RegistryAddress
-from common.runtimes.candidates import (
-    parse_runtime,
-    select_candidates,
-)
+from common.runtimes.candidates import parse_runtime
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import RunParameters
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.sizes.experiment import begin_sizes
 
 
@@ -39,12 +31,7 @@ def sizes(
     terminal = run.terminal()
     address = None if registry is None else RegistryAddress.parse(registry)
     runtime = parse_runtime("auto")
-    candidates = select_candidates(
-        framework=framework,
-        server=server,
-        image=image if runtime is Runtime.DOCKER else None,
-        runtime=runtime,
-        python=python,
-    )
-    begin = begin_sizes(candidates, address=address, runtime=runtime, messages=terminal.messages)
+    images = image if runtime is Runtime.DOCKER else None
+    stacks = StackParameters(framework=framework, server=server, image=images, python=python)
+    begin = begin_sizes(stacks.candidates(runtime), address=address, runtime=runtime, messages=terminal.messages)
     start("sizes", begin, seed=run.seed, out=run.out, terminal=terminal)

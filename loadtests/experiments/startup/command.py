@@ -7,26 +7,13 @@ from cyclopts import Parameter
 
 from common.aws.spending import parse_fargate_sizes
 from common.catalog.sizes import Runtime, Size
-from common.cli.parameters import (
-    NO_FARGATE,
-    OnFargate,
-    StackParameters,
-)
+from common.cli.parameters import NO_FARGATE, OnFargate, StackParameters
 from common.errors import UsageError
-from common.runtimes.candidates import (
-    Candidate,
-    describe_runtime,
-    parse_size,
-)
+from common.runtimes.candidates import Candidate, describe_runtime, parse_size
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import VCPUS, RunParameters, within
-from loadtests.campaign.resuming import resumable
-from loadtests.experiments.fargate.experiment import (
-    TASKS,
-    approve_starts,
-    begin_fargate_startup,
-    startup_variants,
-)
+from loadtests.campaign.resume import resumable
+from loadtests.experiments.fargate.experiment import TASKS, approve_starts, begin_fargate_startup, startup_variants
 from loadtests.experiments.startup.experiment import ROUNDS, begin_startup, parse_caches, parse_links
 
 

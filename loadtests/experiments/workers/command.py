@@ -4,16 +4,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from common.cli.parameters import (
-    StackParameter,
-)
-from common.runtimes.candidates import (
-    describe_runtime,
-    require_local,
-)
+from common.cli.parameters import StackParameter
+from common.runtimes.candidates import describe_runtime, require_local
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import VCPUS, Rounds, RunParameters, WorkerCounts
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from loadtests.experiments.latency.experiment import parse_vcpus
 from loadtests.experiments.workers.experiment import begin_workers, parse_worker_counts
 

@@ -13,8 +13,9 @@ from common.aws.spending import STOP_S, SpendingLimit, TaskPrices, parse_fargate
 from common.catalog.prices import TABLE as PRICES
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Runtime, Size
+from common.cli.parameters import StackParameter
 from common.errors import UsageError
-from common.runtimes.candidates import parse_size, select_candidates, single_candidate
+from common.runtimes.candidates import parse_size
 from common.runtimes.fargate import START_DEADLINE_S
 from common.runtimes.preparation import PlannedServer
 
@@ -164,7 +165,7 @@ def test_a_plan_above_the_ceiling_is_refused_with_the_ceiling_it_needs() -> None
 
 
 def test_a_plan_includes_the_second_task_and_the_servers_wait_for_it() -> None:
-    candidate = single_candidate(select_candidates(framework="flask", image=None, runtime=Runtime.PROCESS))
+    candidate = StackParameter(framework="flask").candidate(Runtime.PROCESS)
     planned = PlannedServer(candidate=candidate, size=SMALL, needed_s=40, loaded=True)
     start_s = START_DEADLINE_S
     assert planned.tasks(FargateSettings()) == [(SMALL, start_s + 40)]

@@ -8,8 +8,20 @@ import pytest
 
 from common.catalog.frameworks import Interface, frameworks
 from common.catalog.servers import DEFAULTS, SERVERS
-from common.catalog.sizes import Size, parse_memory, parse_vcpu
-from common.catalog.stacks import Stack, compatible, image_tag, images, parse_interpreter, parse_python, stacks
+from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
+from common.catalog.stacks import (
+    OWN_PYTHON,
+    Stack,
+    StackName,
+    compatible,
+    image_tag,
+    images,
+    make_command,
+    parse_interpreter,
+    parse_python,
+    stacks,
+    variables_selecting,
+)
 from common.errors import UsageError
 from common.words import select
 from tests.support.toy_stacks import toy_stack
@@ -187,3 +199,74 @@ def test_process_runtime_has_other_interpreters_than_images(text: str) -> None:
 def test_invalid_interpreter_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"^invalid PYTHON=.*3\.14t for a free-threaded build, or pypy3\.11"):
         parse_interpreter(text)
+
+
+NAMES = {
+    "falcon": StackName(framework="falcon"),
+    "falcon+granian@2.0.0": StackName(framework="falcon", server="granian@2.0.0"),
+    "falcon+granian@slim": StackName(framework="falcon", server="granian", image="slim"),
+    "falcon@4.2.0+granian@2.0.0@slim-py3.12": StackName(
+        framework="falcon@4.2.0", server="granian@2.0.0", image="slim", python="3.12"
+    ),
+    "falcon+granian@py3.10": StackName(framework="falcon", server="granian", python="3.10"),
+    "falcon+granian@py3.14t": StackName(framework="falcon", server="granian", python="3.14t"),
+    "falcon+granian@pypy3.11": StackName(framework="falcon", server="granian", python="pypy3.11"),
+}
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_the_name_that_a_table_prints_can_be_typed(text: str) -> None:
+    assert str(NAMES[text]) == text
+    assert StackName.parse(text, variable="A") == NAMES[text]
+
+
+@pytest.mark.parametrize("place", ["slim", "py3.12", "slim-py3.12", "pypy3.11"])
+def test_an_image_and_a_python_may_follow_a_colon(place: str) -> None:
+    typed, printed = (StackName.parse(f"falcon+granian{sign}{place}", variable="A") for sign in ":@")
+    assert typed == printed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"^invalid A=\(empty\): must be FRAMEWORK\[@VERSION"),
+        ("falcon@", r"^invalid A=falcon@: must be FRAMEWORK"),
+        ("falcon:slimmer", r"^A=slimmer is unknown\. Did you mean slim\?"),
+        ("falcon:pypy", r"^A=pypy is unknown"),
+        ("falcon:py9", r"^invalid A=\.\.\.py9: must be a version such as py3\.12"),
+    ],
+)
+def test_a_text_that_names_no_stack_is_refused_with_what_does(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        StackName.parse(text, variable="A")
+
+
+def test_what_is_usual_is_neither_in_a_name_nor_among_the_variables() -> None:
+    usual = StackName(framework="falcon", server="granian", image="slim", python="3.13", runtime=Runtime.DOCKER)
+    assert str(usual) == "falcon+granian@slim"
+    assert usual.variables == {"FRAMEWORK": "falcon", "SERVER": "granian", "IMAGE": "slim"}
+    process = replace(usual, image=None, python=OWN_PYTHON, runtime=Runtime.PROCESS)
+    assert str(process) == "falcon+granian"
+    assert process.variables == {"FRAMEWORK": "falcon", "SERVER": "granian", "RUNTIME": "process"}
+    assert str(replace(usual, python="3.12", runtime=Runtime.FARGATE)) == "falcon+granian@slim-py3.12 on Fargate"
+
+
+def test_several_stacks_are_selected_by_all_their_values() -> None:
+    slim = StackName(framework="falcon", server="granian", image="slim", python="3.13")
+    some = [slim, replace(slim, framework="flask"), replace(slim, image="fat", python="3.12")]
+    assert variables_selecting(some) == {
+        "FRAMEWORK": "falcon,flask", "SERVER": "granian", "IMAGE": "slim,fat", "PYTHON": "3.12"
+    }  # fmt: skip
+
+
+def test_values_of_a_command_are_quoted_for_a_shell_and_empty_ones_left_out() -> None:
+    given = {"FRAMEWORK": "/home/me/my app", "SERVER": "", "VCPU": None}
+    assert make_command("loadtest", given) == "make loadtest FRAMEWORK='/home/me/my app'"
+
+
+@pytest.mark.parametrize(("text", "typed"), [("512m", "512m"), ("2g", "2048m"), ("20000k", "20000k"), (None, "")])
+def test_a_memory_limit_is_written_as_it_is_typed(text: str | None, typed: str) -> None:
+    size = Size(memory_bytes=parse_memory(text))
+    assert size.memory == typed
+    assert size.variables == ({"MEMORY": typed} if typed else {})
+    assert replace(size, vcpu=0.5).variables["VCPU"] == "0.5"

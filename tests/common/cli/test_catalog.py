@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import catalog
+from common.cli.parameters import StackParameters
 from common.errors import FailedError, UsageError
 from common.packages.locks import lock
 from tests.support.toy_packages import only_wheels, write_framework, write_wheel
@@ -22,7 +23,7 @@ def test_what_an_upgrade_affects_is_printed_even_if_conformance_cannot_be_checke
     lock(toy)
     write_wheel(wheels, "toy", "2.0")
     monkeypatch.setattr(catalog, "frameworks", lambda: {"toy": toy})
-    monkeypatch.setattr(catalog, "select_candidates", lambda **_: ())
+    monkeypatch.setattr(StackParameters, "candidates", lambda *_: ())
     monkeypatch.setattr(catalog, "conform_all", fail)
     with pytest.raises(FailedError, match="environment"):
         catalog.upgrade_(framework="toy", runtime="process")

@@ -1,6 +1,5 @@
 """Tests of what candidates are called and where they are not available."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import images
 from common.errors import UsageError
-from common.runtimes.candidates import Candidate, parse_size, select_candidates
+from common.runtimes.candidates import Candidate, parse_size
 from tests.support.fargate_settings import fargate_settings
 from tests.support.toy_stacks import toy_stack
 
@@ -51,22 +50,6 @@ def test_interpreter_is_judged_by_its_own_version(tmp_path: Path) -> None:
     asked = replace(candidate(tmp_path, ">=3.11"), interpreter=Path("/opt/python3.9"), python="3.9")
     assert asked.unavailable == "it needs Python >=3.11, and this is 3.9"
     assert replace(asked, python="3.12").unavailable is None
-
-
-def test_every_python_is_a_candidate_of_its_own() -> None:
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    asked = select_candidates(framework="raw_wsgi", image=None, runtime=Runtime.PROCESS, python=f"{here},{here}")
-    assert [one.name for one in asked] == ["raw_wsgi+gunicorn-gthread"]
-    assert all(one.interpreter is not None for one in asked)
-    images = select_candidates(framework="raw_wsgi", image="slim", runtime=Runtime.DOCKER, python="3.12,3.13")
-    assert [one.name for one in images] == ["raw_wsgi+gunicorn-gthread@slim-py3.12", "raw_wsgi+gunicorn-gthread@slim"]
-
-
-@pytest.mark.parametrize("python", ["falcon", "3.12,", "", "3.13T"])
-@pytest.mark.parametrize("runtime", [Runtime.PROCESS, Runtime.DOCKER])
-def test_python_that_is_no_version_is_refused(runtime: Runtime, python: str) -> None:
-    with pytest.raises(UsageError, match="invalid PYTHON="):
-        select_candidates(framework="raw_wsgi", image=None, runtime=runtime, python=python)
 
 
 @pytest.mark.parametrize(

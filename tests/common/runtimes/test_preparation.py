@@ -33,7 +33,7 @@ SLIM = f"{PROJECT}/falcon:gunicorn-gthread-slim-py3.13"
     [
         (USUAL, "FRAMEWORK=falcon SERVER=gunicorn-gthread IMAGE=fat PYTHON=3.12"),
         (AT_VERSIONS, "FRAMEWORK=falcon@4.2.0 SERVER=gunicorn-gthread@26.0.0 IMAGE=fat PYTHON=3.12"),
-        (OWN, "'FRAMEWORK=/home/me/my app' SERVER=gunicorn-gthread IMAGE=fat PYTHON=3.12"),
+        (OWN, "FRAMEWORK='/home/me/my app' SERVER=gunicorn-gthread IMAGE=fat PYTHON=3.12"),
     ],
 )
 def test_an_image_missing_from_ecr_is_named_with_the_command_that_pushes_it(

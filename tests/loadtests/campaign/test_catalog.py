@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from common.project import ROOT
 from common.records.schema import Visit
+from loadtests.__main__ import command_line
 from loadtests.campaign.catalog import experiment_of, experiments
 from loadtests.campaign.store import RunFolder
-from loadtests.cli.main import command_line
 from loadtests.experiments.fargate.records import FargateRun
 from tests.support.records import run_head
 

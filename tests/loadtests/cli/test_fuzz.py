@@ -21,11 +21,11 @@ from common.cli.app import option_names, run
 from common.engine import client
 from common.packages import locks
 from common.runtimes import candidates
+from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign import store
 from loadtests.cli import profile, results, survey, web
-from loadtests.cli.main import command_line
 from loadtests.experiments import packages
 from loadtests.page.site import published_runs
 from tests.support.fuzzing import EXAMPLES

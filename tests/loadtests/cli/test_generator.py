@@ -12,7 +12,7 @@ from common.errors import UsageError
 from common.registries import local
 from common.registries.api import RegistryAddress
 from common.registries.pushing import registry_pusher
-from loadtests.cli.main import command_line
+from loadtests.__main__ import command_line
 from loadtests.experiments.bench_generator import command as bench_generator
 from loadtests.experiments.crosscheck import command as crosscheck
 from loadtests.experiments.distributed import command as distributed

@@ -11,8 +11,8 @@ from rich.console import Console, RenderableType
 
 from common.aws.settings import FargateSettings
 from common.cli.app import GIVEN, run
+from loadtests.__main__ import command_line
 from loadtests.cli.help_page import arguments_of, explanation, makefile_goals, overview
-from loadtests.cli.main import command_line
 from tests.support.given import by_make
 
 APP = command_line()

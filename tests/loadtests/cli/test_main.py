@@ -15,7 +15,7 @@ import pytest
 from common.catalog.frameworks import frameworks
 from common.cli.app import GIVEN, run
 from common.project import ROOT
-from loadtests.cli.main import command_line
+from loadtests.__main__ import command_line
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 MESSAGE = re.compile(r"(process|docker) runtime, |running \d+ tasks? costs ")
@@ -236,12 +236,12 @@ SLOW_TO_IMPORT = frozenset({"boto3", "gevent", "locust", "pytest", "scipy"})
 
 @pytest.mark.parametrize(("line", "used"), [("list", set()), ("loadtest --framework=flacon", {"scipy"})])
 def test_what_is_slow_to_import_is_imported_only_where_it_is_used(line: str, used: set[str]) -> None:
-    program = "import sys; from loadtests.cli.main import main; main(); print(*sys.modules)"
+    program = "import sys; from loadtests.__main__ import main; main(); print(*sys.modules)"
     ended = subprocess.run(
         [sys.executable, "-c", program, *line.split()], cwd=ROOT, capture_output=True, text=True, check=False
     )
     imported = set(ended.stdout.splitlines()[-1].split())
-    assert "loadtests.cli.main" in imported
+    assert "loadtests.__main__" in imported
     assert imported & SLOW_TO_IMPORT <= used
 
 

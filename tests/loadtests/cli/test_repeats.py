@@ -11,7 +11,7 @@ import pytest
 from common.cli.app import run
 from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
-from loadtests.cli.main import command_line
+from loadtests.__main__ import command_line
 from loadtests.experiments.loadtest import command
 from loadtests.experiments.loadtest.report import summarise
 from tests.support import records

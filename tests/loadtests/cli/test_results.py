@@ -14,10 +14,10 @@ from common.cli.app import GIVEN, run
 from common.host.machine import machine
 from common.records.bill import Bill
 from common.records.schema import decode
+from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex, subjects_of
 from loadtests.campaign.store import RunFolder
 from loadtests.cli import results as module
-from loadtests.cli.main import command_line
 from tests.support.here import NAME, real_candidate
 from tests.support.records import cell, load, window
 from tests.support.records import run as load_run

@@ -5,10 +5,10 @@ import pytest
 from common.aws.settings import FargateSettings
 from common.cli.app import GIVEN, run
 from common.records.summary import Summary
-from loadtests.campaign import resuming
+from loadtests.__main__ import command_line
+from loadtests.campaign import resume
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.parameters import GuestParameters
-from loadtests.cli.main import command_line
 
 
 class _Resumed:
@@ -31,7 +31,7 @@ class _Resumed:
 @pytest.fixture
 def resumed(monkeypatch: pytest.MonkeyPatch) -> _Resumed:
     made = _Resumed()
-    monkeypatch.setattr(resuming, "resume", made)
+    monkeypatch.setattr(resume, "resume", made)
     return made
 
 

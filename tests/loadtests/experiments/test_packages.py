@@ -11,11 +11,11 @@ from common.catalog.prices import load_prices
 from common.cli.app import GIVEN, run
 from common.console import Terminal
 from common.project import ROOT
+from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex
 from loadtests.campaign import catalog, store
 from loadtests.campaign.store import RunFolder
 from loadtests.cli import results
-from loadtests.cli.main import command_line
 from loadtests.experiments import ENTRY_POINTS, packages
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources

@@ -9,7 +9,7 @@ from common.cli.app import run
 from common.records.load import Setup
 from common.records.window import Load
 from common.runtimes.base import RunningServer
-from loadtests.cli.main import command_line
+from loadtests.__main__ import command_line
 from loadtests.experiments.loadtest.visit import measure
 from loadtests.profiles import sampling
 

@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 LEFT_S = 5
 SOON_LEFT = (
-    "import sys; from loadtests.web import serving; serving.LEFT_S = {}; from loadtests.cli.main import main; main()"
+    "import sys; from loadtests.web import serving; serving.LEFT_S = {}; from loadtests.__main__ import main; main()"
 )
 IN_SMALL_FOLDER = 'mount -t tmpfs -o size=512k tmpfs "$0" && exec "$@"'
 

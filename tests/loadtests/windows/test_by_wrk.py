@@ -14,8 +14,8 @@ from common.host.meters import CpuReading
 from common.records.load import Setup, Tool
 from common.records.window import Load
 from common.runtimes.base import RunningServer
+from loadtests.__main__ import command_line
 from loadtests.analysis.values import foreign_share, stolen_share
-from loadtests.cli.main import command_line
 from loadtests.scenarios.workloads import Hello
 from loadtests.windows import by_wrk
 from loadtests.windows.tools import GeneratorError

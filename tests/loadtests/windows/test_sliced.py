@@ -28,9 +28,16 @@ from common.runtimes.candidates import Candidate
 from loadtests.analysis.slice_verdicts import mostly_disturbed
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts
-from loadtests.experiments.loadtest.visit import measure_in_turn
 from loadtests.timing.slice_order import SLOW_PASSES
-from loadtests.windows.sliced import MOST_PASSES, ROUND_S, measure_round, round_s, slicing_for, why_not_sliced
+from loadtests.windows.sliced import (
+    MOST_PASSES,
+    ROUND_S,
+    measure_in_turn,
+    measure_round,
+    round_s,
+    slicing_for,
+    why_not_sliced,
+)
 from tests.support import records
 from tests.support.programmable import COSTLY_PER_CPU_S, SLOW_PER_CPU_S, programmed
 from tests.support.servers import CLOSE, Client, serving

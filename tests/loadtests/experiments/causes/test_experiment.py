@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from common.catalog.sizes import Runtime
+from common.cli.parameters import StackParameter
 from common.records.run import Cell, Conformance
-from common.runtimes.candidates import select_candidates, single_candidate
 from loadtests.campaign import manifest
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.experiments.causes import experiment as causes
@@ -39,7 +39,7 @@ def test_a_cause_is_missing_if_the_machine_cannot_provide_it() -> None:
 
 @pytest.mark.parametrize("floor", [[], [records.cell("nginx+static-file")]])
 def test_the_floor_is_measured_at_both_plain_sizes(floor: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
-    one = single_candidate(select_candidates(framework="falcon", image=None, runtime=Runtime.PROCESS))
+    one = StackParameter(framework="falcon").candidate(Runtime.PROCESS)
     cell = records.cell(one.name, conformance=Conformance(passed=1, duration_s=1.0))
     prepared = Prepared(candidates={one.name: one}, cells=[cell], setup=records.setup())
     monkeypatch.setattr(manifest, "engine_name", lambda: "28.0 (overlay2)")

@@ -41,6 +41,8 @@ ROUNDS, LOOKS = parse_stopping(rounds=None, looks=outcome.LOOKS)
         ("falcon@4.2.0+granian:slim-py3.12", ("falcon", "granian", "4.2.0", "slim", "3.12")),
         ("falcon+granian@2.0.0:slim", ("falcon", "granian@2.0.0", None, "slim", None)),
         ("falcon+granian@slim", ("falcon", "granian", None, "slim", None)),
+        ("falcon+granian@2.0.0@slim-py3.12", ("falcon", "granian@2.0.0", None, "slim", "3.12")),
+        ("falcon:pypy3.11", ("falcon", None, None, None, "pypy3.11")),
         ("falcon@4.2.0+granian@2.0.0", ("falcon", "granian@2.0.0", "4.2.0", None, None)),
     ],
 )

@@ -6,11 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime
+from common.cli.parameters import StackParameter
 from common.errors import FailedError
 from common.records.load import Setup, Tool
 from common.records.schema import Visit
 from common.records.window import Window
-from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate
 from loadtests.experiments.crosscheck import experiment as crosscheck
 from loadtests.experiments.crosscheck.experiment import Crosscheck
 from tests.support.generator_records import crosscheck_run
@@ -22,9 +23,7 @@ RUN = replace(crosscheck_run([cell(name, server="gunicorn-sync") for name in NAM
 
 @pytest.fixture
 def candidate() -> Candidate:
-    return single_candidate(
-        select_candidates(framework="falcon", server="gunicorn-sync", image=None, runtime=Runtime.PROCESS)
-    )
+    return StackParameter(framework="falcon", server="gunicorn-sync").candidate(Runtime.PROCESS)
 
 
 def test_each_window_is_made_by_the_tool_that_its_cell_is_named_after(

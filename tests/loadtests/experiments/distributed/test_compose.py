@@ -16,7 +16,7 @@ from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR, image_tag, images
 from common.console import Terminal
 from common.engine.builds import build_images
 from common.project import ROOT
-from loadtests.cli.main import command_line
+from loadtests.__main__ import command_line
 from loadtests.experiments.distributed.experiment import build_generator
 from tests.conftest import absent
 from tests.support.toy_stacks import toy_stack

@@ -21,14 +21,14 @@ from common.catalog.frameworks import frameworks
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import images, stacks
 from common.cli.app import GIVEN, run
+from common.cli.parameters import StackParameters
 from common.conformance.running import SuiteOutcome
 from common.engine.builds import build_images
 from common.errors import UsageError
 from common.project import ROOT
 from common.records.run import Conformance
-from common.runtimes.candidates import select_candidates
+from loadtests.__main__ import command_line
 from loadtests.campaign.store import RunFolder
-from loadtests.cli.main import command_line
 from loadtests.experiments.fargate.experiment import Factor, TaskStarts, Variant, factor_variants
 from loadtests.experiments.fargate.records import FargateRun, TaskStart
 from loadtests.experiments.fargate.report import STARTUP as STARTUP_NAME
@@ -91,9 +91,8 @@ def make(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 def variants(factor: Factor, images: str = "slim", vcpus: str = "1", **changes: str) -> tuple[Variant, ...]:
     """Return the cells of an experiment."""
-    candidates = select_candidates(
-        framework="raw_wsgi", image=images, runtime=Runtime.FARGATE, fargate=fargate_settings()
-    )
+    stacks = StackParameters(framework="raw_wsgi", image=images)
+    candidates = stacks.candidates(Runtime.FARGATE, fargate=fargate_settings())
     networks = {"endpoint_subnets": "", "endpoint_security_groups": ""} | changes
     return factor_variants(factor, candidates, vcpus=vcpus, memory=None, **networks)
 

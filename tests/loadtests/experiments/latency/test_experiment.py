@@ -14,12 +14,13 @@ from rich.console import Console
 
 from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime, Size
+from common.cli.parameters import StackParameter
 from common.console import Terminal
 from common.errors import FailedError, GeneratorBoundError, UsageError
 from common.records.load import Rate
 from common.records.run import Cell, Conformance
 from common.records.schema import decode
-from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate
 from loadtests.campaign import manifest
 from loadtests.campaign.loop import start
 from loadtests.campaign.manifest import RunIdentity
@@ -120,7 +121,7 @@ def test_a_point_has_as_many_workers_as_a_load_test_gives_its_size() -> None:
 
 
 def candidate(framework: str = "falcon") -> Candidate:
-    return single_candidate(select_candidates(framework=framework, image=None, runtime=Runtime.PROCESS))
+    return StackParameter(framework=framework).candidate(Runtime.PROCESS)
 
 
 def begun(
@@ -240,7 +241,7 @@ def test_a_run_ends_in_a_table_and_records_that_agree(
     assert engine.ping()
     short = (closed(16, 0.5), opened(Rate(share=0.5), 0.5))
     monkeypatch.setattr(latency, "latency_traffic", lambda rate: (*short, opened(rate, 0.5)))
-    found = single_candidate(select_candidates(framework="raw_wsgi", image="slim", runtime=Runtime.DOCKER))
+    found = StackParameter(framework="raw_wsgi", image="slim").candidate(Runtime.DOCKER)
     above = float(len(os.sched_getaffinity(0)) + 1)
     results = Console(width=150, file=io.StringIO(), record=True)
     terminal = Terminal(results=results, messages=QUIET)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.sizes import Runtime, Size
+from common.cli.parameters import StackParameter
 from common.engine.ownership import OWNER
 from common.errors import FailedError
 from common.host.ownership import owner_id
@@ -20,7 +21,7 @@ from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load, OpenLoop
 from common.runtimes import surroundings
 from common.runtimes.base import RunningServer
-from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.experiments.latency.experiment import closed, latency_traffic, opened, point
 from loadtests.experiments.latency.records import SATURATED, Point, Traffic, TrafficVisit
@@ -179,7 +180,7 @@ def test_a_server_that_does_not_start_is_the_visits_error(monkeypatch: pytest.Mo
 @pytest.fixture(scope="module")
 def candidate(engine: DockerClient) -> Candidate:
     assert engine.ping()
-    found = single_candidate(select_candidates(framework="raw_wsgi", image="slim", runtime=Runtime.DOCKER))
+    found = StackParameter(framework="raw_wsgi", image="slim").candidate(Runtime.DOCKER)
     prepare([found], Console(file=io.StringIO()))
     return found
 

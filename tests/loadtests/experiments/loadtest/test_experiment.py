@@ -20,7 +20,8 @@ from loadtests.campaign.experiment import Remaining
 from loadtests.campaign.manifest import controls
 from loadtests.campaign.plan import PlannedVisit, planned_visits, windows_of
 from loadtests.experiments.loadtest import report as throughput
-from loadtests.experiments.loadtest.experiment import LoadTest, pairs_at_look, short_budget
+from loadtests.experiments.loadtest.command import short_budget
+from loadtests.experiments.loadtest.experiment import LoadTest, pairs_at_look
 from loadtests.windows.sliced import slicing_for
 from tests.support.records import SLICING, cell, load, run, window
 

@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.sizes import Runtime
+from common.cli.parameters import StackParameter
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.records.load import Rate
 from common.records.run import Conformance
 from common.records.schema import decode
 from common.records.window import Load
-from common.runtimes.candidates import Candidate, select_candidates, single_candidate
+from common.runtimes.candidates import Candidate
 from loadtests.campaign import manifest
 from loadtests.campaign.manifest import RunIdentity
 from loadtests.experiments.latency.experiment import Prepared
@@ -43,7 +44,7 @@ def test_an_invalid_number_of_workers_is_refused(text: str) -> None:
 
 
 def candidate(framework: str, server: str = "default") -> Candidate:
-    return single_candidate(select_candidates(framework=framework, server=server, image=None, runtime=Runtime.PROCESS))
+    return StackParameter(framework=framework, server=server).candidate(Runtime.PROCESS)
 
 
 def begun(pilot: Load | str, monkeypatch: pytest.MonkeyPatch, vcpus: Sequence[float] = (0.5, 4.0)) -> WorkersRun:

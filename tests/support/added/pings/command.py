@@ -7,7 +7,7 @@ from common.runtimes.candidates import Candidate
 from loadtests.campaign.loop import start
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.campaign.parameters import Rounds, RunParameters
-from loadtests.campaign.resuming import resumable
+from loadtests.campaign.resume import resumable
 from tests.support.here import real_cell
 
 from .experiment import Pings

@@ -15,8 +15,8 @@ from common.records.run import Slicing
 from common.records.window import Load, Window
 from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
-from loadtests.experiments.loadtest import visit as fresh_servers
-from loadtests.experiments.loadtest.visit import measure_in_turn
+from loadtests.windows import sliced
+from loadtests.windows.sliced import measure_in_turn
 from loadtests.windows.tools import GeneratorError
 from tests.support import records
 
@@ -58,7 +58,7 @@ def in_turn(monkeypatch: pytest.MonkeyPatch, *toys: Toy, loads: Mapping[str, Loa
         assert (setup, slicing, seed) == (SETUP, SLICING, "7/1")
         return [(loads or {}).get(server.url, records.load(1000)) for server in running]
 
-    monkeypatch.setattr(fresh_servers, "measure_round", measure)
+    monkeypatch.setattr(sliced, "measure_round", measure)
     candidates = cast("Mapping[str, Candidate]", {toy.name: toy for toy in toys})
     return measure_in_turn(BLANK, SETUP, SLICING, candidates, seed="7/1")
 
@@ -98,6 +98,6 @@ def test_a_generator_that_fails_ends_the_run(monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: object, **__: object) -> list[Load]:
         raise GeneratorError("it ended")
 
-    monkeypatch.setattr(fresh_servers, "measure_round", fail)
+    monkeypatch.setattr(sliced, "measure_round", fail)
     with pytest.raises(GeneratorError):
         measure_in_turn(BLANK[:1], SETUP, SLICING, cast("Mapping[str, Candidate]", {"a": Toy(name="a")}), seed="7/1")
