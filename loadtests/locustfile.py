@@ -19,8 +19,8 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 from common.contract import MAX_DELAY_MS
 from common.errors import BenchmarkError, UsageError
 from common.records.load import Objective
-from loadtests.scenarios.base import DELAY_MS, MOST_USERS, MOST_USERS_IN_ALL
 from loadtests.scenarios.locust_users import chosen_by_option, user_classes
+from loadtests.scenarios.scenario import DELAY_MS, MOST_USERS, MOST_USERS_IN_ALL
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing import window
 from loadtests.timing.climbs import climb, climbing, log_step, staircase_of, users_of, window_s

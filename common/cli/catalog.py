@@ -12,7 +12,7 @@ from common.catalog.frameworks import Framework, Interface, frameworks
 from common.catalog.new_framework import new_framework
 from common.catalog.stacks import DEFAULT, select_frameworks
 from common.cli.parameters import FRAMEWORK_FOLDERS, Format, StackParameters
-from common.conformance.candidates import conform_all, conformance_tables, require_conforming
+from common.conformance.checking import conform_all, conformance_tables, require_conforming
 from common.console import Terminal
 from common.engine.client import engine
 from common.errors import UsageError

@@ -32,7 +32,7 @@ from common.cli.parameters import (
     changed_of,
     refuse_given,
 )
-from common.conformance.candidates import (
+from common.conformance.checking import (
     LONGEST_S,
     SIZE,
     conform_all,

@@ -11,7 +11,7 @@ from rich.text import Text
 from common.catalog.servers import DEFAULTS
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack
-from common.conformance.candidates import SIZE
+from common.conformance.checking import SIZE
 from common.conformance.divergences import probe
 from common.console import live_progress
 from common.errors import FailedError

@@ -33,7 +33,7 @@ from common.packages.variants import named_stacks
 from common.records.figure import Subject
 from common.records.run import Cell, Guest
 from common.runtimes import container, fargate, guests, process
-from common.runtimes.base import RunningServer, once_ready
+from common.runtimes.running_server import RunningServer, once_ready
 from common.words import canonical, one_of, without_version
 
 DEFAULT_IMAGE = "slim"

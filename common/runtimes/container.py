@@ -20,7 +20,7 @@ from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import HOST, check_port, free_port
 from common.host.readiness import responds, wait_until
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from common.words import last_lines
 
 KILLED = 137

@@ -23,7 +23,7 @@ from common.engine.build_context import PORT
 from common.errors import BenchmarkError, FailedError
 from common.host.readiness import fetch_body, responds
 from common.project import PROJECT
-from common.runtimes.base import LoadTask, RunningServer
+from common.runtimes.running_server import LoadTask, RunningServer
 
 GENERATOR_SIZE = Size(vcpu=2, memory_bytes=4 * 1024**3)
 """The size of a task that loads another: one core for the load and one for everything else."""

@@ -26,7 +26,7 @@ from common.host.readiness import answers
 from common.project import ROOT
 from common.records.run import Guest
 from common.runtimes import container
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from common.words import canonical
 
 DOCKERS_OWN = "default"

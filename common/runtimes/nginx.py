@@ -32,8 +32,8 @@ from common.host.supervisor import supervised
 from common.project import PROJECT
 from common.records.run import Cell
 from common.runtimes import container
-from common.runtimes.base import RunningServer, once_ready
 from common.runtimes.process import refuse_quota
+from common.runtimes.running_server import RunningServer, once_ready
 
 NAME = "nginx"
 SHELL = "/bin/sh"

@@ -14,7 +14,7 @@ from common.host.readiness import responds, wait_until
 from common.host.supervisor import clean_environment, supervised
 from common.packages.environments import environment
 from common.project import ROOT
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 
 
 @contextmanager

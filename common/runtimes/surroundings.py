@@ -19,7 +19,7 @@ from common.host.readiness import responds, wait_until
 from common.host.supervisor import supervised
 from common.project import ROOT
 from common.runtimes import container
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 
 NOBODY = "65534:65534"
 PROXY = "docker-proxy"

@@ -16,7 +16,7 @@ from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.board.published import SERVERS, WIDE, results_page, series_name, stack_names, with_results
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished
-from loadtests.experiments.loadtest.servers import on_several_servers
+from loadtests.experiments.loadtest.frameworks_by_server import on_several_servers
 
 PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"

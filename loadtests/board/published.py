@@ -17,7 +17,7 @@ from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.together import repeated_rates, together, trusted
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.loadtest import report, servers
+from loadtests.experiments.loadtest import frameworks_by_server, report
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.notes import notes
 
@@ -54,8 +54,8 @@ def with_results(readme: str, published: Path) -> str:
     if of_hello:
         readme = _between(BEGIN, END, readme, short_markdown(of_hello[0][0].run, _together(of_hello[0])))
     for series in of_hello:
-        found = servers.by_server(series[0].run, _together(series))
-        if found is not None and (sentence := servers.lever(found)) is not None:
+        found = frameworks_by_server.by_server(series[0].run, _together(series))
+        if found is not None and (sentence := frameworks_by_server.lever(found)) is not None:
             return _between(LEVER_BEGIN, LEVER_END, readme, f"{textwrap.fill(sentence, 120)}\n\n{PICTURE}\n")
     return readme
 
@@ -79,7 +79,7 @@ def _section(series: Sequence[RecordedRun]) -> str:
     run = series[0].run
     heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(stack_names(run)), 'stack')}\n"
     tables = [markdown(one.run, one.summary) for one in series]
-    found = servers.by_server(run, _together(series))
+    found = frameworks_by_server.by_server(run, _together(series))
     heading += "" if found is None else f"\n{_by_server(found)}"
     if len(series) == 1:
         return "\n".join([heading, *tables])
@@ -90,10 +90,10 @@ def _section(series: Sequence[RecordedRun]) -> str:
     return "\n".join([heading, f"{table}\n" + "\n".join(said) + "\n", *numbered])
 
 
-def _by_server(found: servers.ByServer) -> str:
+def _by_server(found: frameworks_by_server.ByServer) -> str:
     """Return the rates by framework and server as Markdown, with the picture of them."""
-    notes_ = "\n".join(f"- {markdown_text(note)}" for note in servers.notes(found))
-    return f"{PICTURE.replace('docs/', '')}\n\n{as_markdown(servers.table(found))}\n{notes_}\n"
+    notes_ = "\n".join(f"- {markdown_text(note)}" for note in frameworks_by_server.notes(found))
+    return f"{PICTURE.replace('docs/', '')}\n\n{as_markdown(frameworks_by_server.table(found))}\n{notes_}\n"
 
 
 def markdown(run: LoadRun, summary: Summary) -> str:

@@ -23,7 +23,7 @@ from common.words import canonical, one_of
 from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.campaign.plan import parse_duration, parse_stopping
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.base import DELAY_MS, MOST_USERS, USERS, WARMUP_S, WINDOW_S
+from loadtests.scenarios.scenario import DELAY_MS, MOST_USERS, USERS, WARMUP_S, WINDOW_S
 from loadtests.scenarios.workloads import CLOSED, SCENARIOS
 from loadtests.windows.sliced import why_not_sliced
 from loadtests.windows.tools import parse_tool, require_able

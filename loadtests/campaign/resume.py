@@ -27,8 +27,8 @@ from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
 from loadtests.campaign.parameters import GuestParameters, RunParameters
 from loadtests.campaign.store import MANIFEST, RunFolder, find_run_folder, misfits_named, run_folders, with_load
-from loadtests.scenarios.base import MOST_USERS
 from loadtests.scenarios.own_requests import check_request
+from loadtests.scenarios.scenario import MOST_USERS
 
 IDENTITY = ("lock_sha256", "server_packages", "packages", "command", "image_id", "python", "source_digest")
 """The fields of a cell that must be unchanged; otherwise it would be another stack under the same name."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from loadtests.experiments.loadtest.servers import LEGEND, ByServer, Rate, by_server, lever
+from loadtests.experiments.loadtest.frameworks_by_server import LEGEND, ByServer, Rate, by_server, lever
 from loadtests.page.chart_kinds import WIDE, Shape
 from loadtests.page.charts import bar, picture, text
 from loadtests.page.model import Page

@@ -35,7 +35,7 @@ from loadtests.page.standing import (
     rank_sentence,
 )
 from loadtests.scenarios import own_requests
-from loadtests.scenarios.base import DELAY_MS, USERS
+from loadtests.scenarios.scenario import DELAY_MS, USERS
 from loadtests.scenarios.workloads import SCENARIOS
 
 DROPPED = {

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 from locust import User, tag, task
 
-from loadtests.scenarios.base import DELAY_MS, Scenario, Task
+from loadtests.scenarios.scenario import DELAY_MS, Scenario, Task
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.users.http_user import ArrivalUser, FastUser, KeepAliveUser
 from loadtests.users.options import options_of

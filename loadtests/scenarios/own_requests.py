@@ -14,7 +14,7 @@ import msgspec
 
 from common.errors import UsageError
 from common.records.load import OwnRequest
-from loadtests.scenarios.base import Scenario, Task
+from loadtests.scenarios.scenario import Scenario, Task
 from loadtests.users.responses import Request
 
 NAME = "paths"

@@ -4,8 +4,8 @@ import json
 
 from common.contract import HELLO, MAX_DELAY_MS, slept
 from common.records import load
-from loadtests.scenarios.base import Climb, Scenario, sends
 from loadtests.scenarios.own_requests import of_requests
+from loadtests.scenarios.scenario import Climb, Scenario, sends
 from loadtests.users.responses import Request, json_string
 
 EXTRA_S = 10.0

@@ -12,7 +12,7 @@ from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.load import Ceiling, Setup
 from common.records.run import SECOND_TASK_PATH
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.windows.by_locust import measure
 
 WARMUP_S = 0.5

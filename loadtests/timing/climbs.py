@@ -23,8 +23,8 @@ from common.host.meters import private_bytes
 from common.records.load import Objective
 from common.records.window import Load, LoadStep
 from loadtests.analysis.climbing import DELAYS, MOST_STEPS, SETTLE_DELAYS, broken, knee, next_target, unsent
-from loadtests.scenarios.base import Climb
 from loadtests.scenarios.locust_users import scenario_of
+from loadtests.scenarios.scenario import Climb
 from loadtests.timing.window import NotOpenError, WindowPlan, empty_window, observe, wait, wait_for_others, wait_open
 from loadtests.users.arrivals import MOST_RPS
 from loadtests.users.closed_loop import ClosedLoop

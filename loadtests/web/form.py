@@ -14,8 +14,8 @@ from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from common.errors import UsageError
-from loadtests.scenarios.base import MOST_USERS_IN_ALL, Scenario
 from loadtests.scenarios.locust_users import scenario_of
+from loadtests.scenarios.scenario import MOST_USERS_IN_ALL, Scenario
 from loadtests.timing.climbs import alone
 from loadtests.users.http_user import HostError, KeepAliveUser, destination, set_user_count
 from loadtests.users.options import number_from, options_of

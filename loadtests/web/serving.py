@@ -22,7 +22,7 @@ from common.host.supervisor import Program
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
 from loadtests.campaign.manifest import cell_of
-from loadtests.scenarios.base import USERS
+from loadtests.scenarios.scenario import USERS
 from loadtests.web.menu import menu_of
 from loadtests.web.switchboard import PASSWORD_VARIABLE, USER, Offer, State, Switchboard, Wanted
 from loadtests.windows.by_locust import LOCUST, isolated_locust

@@ -16,7 +16,7 @@ from common.project import ROOT
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.schema import decode
 from common.records.window import DiscardedWindow, Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.analysis.climbing import DELAYS, MOST_STEPS, SETTLE_DELAYS
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.analysis.values import capacity_rps

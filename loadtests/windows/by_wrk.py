@@ -17,7 +17,7 @@ from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.load import Setup
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing.parts import of_server
 from loadtests.users.responses import ACCEPT

@@ -16,8 +16,8 @@ from common.records.load import LoadSpec, Setup, Tool
 from common.records.run import Slicing
 from common.records.schema import decoder
 from common.records.window import Load, Window
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.scenarios.workloads import scenario_for
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.windows.by_locust import isolated_locust

@@ -9,8 +9,8 @@ from common.console import Terminal
 from common.host.run_lock import hold_run_lock
 from common.records.load import Setup
 from common.records.run import Design, LoadRun, Stopping
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from common.tables import markdown_table
 from loadtests.analysis.formatting import bounds, estimate
 from loadtests.campaign.manifest import RunIdentity

@@ -16,7 +16,7 @@ from common.cli.parameters import StackParameters
 from common.console import Terminal
 from common.records.load import Setup
 from common.records.run import Slicing
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from common.tables import markdown_table
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.statistics.spread import spread

@@ -22,9 +22,9 @@ from common.aws.settings import FargateSettings
 from common.aws.spending import STOP_S, TaskPrices, parse_fargate_size
 from common.catalog.sizes import Size
 from common.errors import BenchmarkError, FailedError
-from common.runtimes.base import RunningServer
 from common.runtimes.fargate import GENERATOR_SIZE, START_DEADLINE_S, serve
 from common.runtimes.preparation import sweep
+from common.runtimes.running_server import RunningServer
 from tests.support.fake_aws import Endpoint
 from tests.support.fake_ecs import Json
 from tests.support.fargate_settings import REGISTRY

@@ -6,8 +6,8 @@ from typing import Any
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size
 from common.catalog.stacks import Stack, image_tag, images
-from common.runtimes.base import RunningServer
 from common.runtimes.fargate import serve
+from common.runtimes.running_server import RunningServer
 
 SLIM = images()["slim"]
 ONE = parse_fargate_size("1", None)

@@ -11,7 +11,7 @@ from common.host.network import free_port
 from common.project import ROOT
 from common.records.schema import decode
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from tests.support.servers import CLOSE, KEEP, Client
 
 LOCUSTFILE = "loadtests/locustfile.py"

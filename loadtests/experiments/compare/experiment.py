@@ -15,7 +15,7 @@ from common.aws.settings import FargateSettings
 from common.catalog.frameworks import Framework, frameworks
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON, NAME_SYNTAX, Stack, StackName, images, parse_python
-from common.conformance.candidates import conform_all, require_conforming
+from common.conformance.checking import conform_all, require_conforming
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores
 from common.packages import variants

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime, Size
-from common.conformance.candidates import conform_all, require_some_conforming
+from common.conformance.checking import conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError
 from common.records.load import LoadSpec
 from common.records.run import Cell, CrosscheckRun, Design, Stopping

@@ -17,7 +17,7 @@ from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import Delay, Out, within
 from loadtests.experiments.distributed.experiment import Address, begin_distributed, build_generator, follow
 from loadtests.experiments.latency.experiment import parse_common_rate
-from loadtests.scenarios.base import DELAY_MS, MOST_USERS_IN_ALL
+from loadtests.scenarios.scenario import DELAY_MS, MOST_USERS_IN_ALL
 from loadtests.scenarios.workloads import SCENARIOS, STEADY
 
 Seconds = Annotated[float, within(0, 3600, "Seconds, 0 to 3600.")]

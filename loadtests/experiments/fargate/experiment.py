@@ -14,7 +14,7 @@ from common.aws.settings import FargateSettings
 from common.aws.spending import MIB, parse_fargate_size, with_minimum_memory
 from common.aws.tasks import task_definition
 from common.catalog.sizes import Runtime, Size
-from common.conformance.candidates import LONGEST_S, SIZE, conform_all, require_some_conforming
+from common.conformance.checking import LONGEST_S, SIZE, conform_all, require_some_conforming
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.records.figure import Figure
 from common.records.run import Cell, Conformance

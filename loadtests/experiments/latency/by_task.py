@@ -17,7 +17,7 @@ from common.project import ROOT
 from common.records.load import Rate, Setup
 from common.records.schema import decoder
 from common.records.window import Load
-from common.runtimes.base import LoadTask, RunningServer
+from common.runtimes.running_server import LoadTask, RunningServer
 from loadtests.experiments.latency.records import Point
 from loadtests.windows.by_locust import longest_s
 from loadtests.windows.tools import GeneratorError

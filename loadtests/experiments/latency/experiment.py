@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from common.aws.spending import with_minimum_memory
 from common.catalog.sizes import SMALLEST_VCPU, Runtime, Size
-from common.conformance.candidates import LONGEST_S, conform_all, require_some_conforming
-from common.conformance.candidates import SIZE as CONFORMANCE_SIZE
+from common.conformance.checking import LONGEST_S, conform_all, require_some_conforming
+from common.conformance.checking import SIZE as CONFORMANCE_SIZE
 from common.errors import BenchmarkError, GeneratorBoundError, UsageError
 from common.host.cores import split_cores
 from common.records.figure import Figure
@@ -34,7 +34,7 @@ from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.latency import report
 from loadtests.experiments.latency.records import CONNECTIONS, LatencyRun, LatencySummary, Point, Traffic, TrafficVisit
 from loadtests.experiments.latency.visit import WINDOW_S, Servable, load_in_turn, longest_window_s
-from loadtests.scenarios.base import WARMUP_S
+from loadtests.scenarios.scenario import WARMUP_S
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.windows.by_locust import START_UP_S
 

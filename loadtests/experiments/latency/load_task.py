@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from common.engine.build_context import PORT
 from common.errors import BenchmarkError, FailedError
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.latency.by_task import WINDOW, LoadOrder, LoadResult, code_digest
 from loadtests.experiments.latency.visit import load_all
 from loadtests.windows import by_locust

@@ -13,7 +13,7 @@ from common.errors import FailedError
 from common.host.meters import read_memory
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from common.runtimes.surroundings import neighbours, proxied
 from loadtests.analysis.values import capacity_rps
 from loadtests.experiments.latency.by_task import LoadOrder, ask, code_digest, raise_errors

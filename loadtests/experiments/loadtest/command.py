@@ -12,7 +12,7 @@ from rich.console import Console
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameters, changed_of, refuse_given
-from common.conformance.candidates import LONGEST_S, SIZE, answer_requests, conform, conform_all
+from common.conformance.checking import LONGEST_S, SIZE, answer_requests, conform, conform_all
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
 from common.host.cores import split_cores

@@ -25,10 +25,10 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor
 from loadtests.campaign.plan import PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
-from loadtests.experiments.loadtest import report, servers
+from loadtests.experiments.loadtest import frameworks_by_server, report
 from loadtests.experiments.loadtest.notes import notes
 from loadtests.experiments.loadtest.visit import measure_window
-from loadtests.scenarios.base import WARMUP_S, WINDOW_S
+from loadtests.scenarios.scenario import WARMUP_S, WINDOW_S
 from loadtests.windows.by_locust import START_UP_S
 from loadtests.windows.sliced import measure_in_turn
 
@@ -86,13 +86,13 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def tables(self, summary: Summary) -> Iterable[RenderableType]:
-        found = servers.by_server(self.run, summary)
-        return (report.table(self.run, summary), *([] if found is None else [servers.table(found)]))
+        found = frameworks_by_server.by_server(self.run, summary)
+        return (report.table(self.run, summary), *([] if found is None else [frameworks_by_server.table(found)]))
 
     @override
     def notes(self, summary: Summary) -> Iterable[str]:
-        found = servers.by_server(self.run, summary)
-        return (*notes(self.run, summary), *([] if found is None else servers.notes(found)))
+        found = frameworks_by_server.by_server(self.run, summary)
+        return (*notes(self.run, summary), *([] if found is None else frameworks_by_server.notes(found)))
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:

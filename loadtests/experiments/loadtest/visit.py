@@ -11,8 +11,8 @@ from common.errors import FailedError
 from common.host.folders import temporary_folder
 from common.records.load import Setup, Tool
 from common.records.window import Load, Window
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.latency import by_task
 from loadtests.windows import by_locust, by_wrk
 from loadtests.windows.by_locust import Gate

@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.catalog.sizes import Runtime, Size
-from common.conformance.candidates import conform_all
+from common.conformance.checking import conform_all
 from common.errors import BenchmarkError
 from common.host.cores import split_cores
 from common.records.figure import Figure

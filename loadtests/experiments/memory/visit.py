@@ -21,8 +21,8 @@ from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.errors import FailedError
 from common.host.meters import MemoryReading, read_memory
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.memory.records import Attempt, Held, LimitVisit, MemoryVisit
 
 REQUESTS = 1000

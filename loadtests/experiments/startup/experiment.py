@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.catalog.sizes import Runtime, Size
-from common.conformance.candidates import conform_all
+from common.conformance.checking import conform_all
 from common.engine.cold_starts import cold_method, require_dockerd
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.cores import split_cores

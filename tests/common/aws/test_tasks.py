@@ -15,7 +15,7 @@ from common.aws.tasks import running_task, task_definition
 from common.catalog.stacks import Stack, image_tag
 from common.errors import FailedError
 from common.host.readiness import responds
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_settings import ONE, REGISTRY, SLIM, fargate_settings, up
 from tests.support.waiting import wait_until

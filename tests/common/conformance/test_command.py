@@ -9,7 +9,7 @@ from rich.console import Console
 
 from common.cli import commands
 from common.cli.app import new_app, run
-from common.conformance.candidates import conformance_record, conformance_tables, observation_tables
+from common.conformance.checking import conformance_record, conformance_tables, observation_tables
 from common.conformance.running import SuiteOutcome
 from tests.common.conformance.faulty_sleep import BlocksEverybody
 from tests.common.conformance.faulty_wire import KeepsWhatItShouldClose

@@ -10,7 +10,7 @@ import pytest
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack, compatible, stacks
-from common.conformance.candidates import SIZE, conform
+from common.conformance.checking import SIZE, conform
 from common.conformance.wire import Endpoint, Wire
 from common.contract import MAX_DELAY_MS
 from common.runtimes import process

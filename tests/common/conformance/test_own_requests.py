@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from common.conformance import candidates
-from common.conformance.candidates import answer_requests
+from common.conformance import checking
+from common.conformance.checking import answer_requests
 from common.errors import UsageError
 from common.records.load import OwnRequest
 from common.records.run import Guest
@@ -85,7 +85,7 @@ def test_no_answer_is_a_failure_with_its_reason() -> None:
 
 
 def test_an_answer_that_drips_is_given_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(checking, "PATIENCE_S", 0.3)
     began_s = time.monotonic()
     with serving(_Dripping) as url:
         found = answer_requests(guest_candidate(Guest(url=url)), [HELLO])

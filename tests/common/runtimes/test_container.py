@@ -31,8 +31,8 @@ from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
 from common.host.readiness import responds
 from common.project import ROOT
-from common.runtimes.base import RunningServer, once_ready
 from common.runtimes.container import addresses, bounds, can_enter_namespaces, confine, created, start, started
+from common.runtimes.running_server import RunningServer, once_ready
 from tests.support.toy_stacks import toy_stack
 
 SLIM = images()["slim"]
@@ -306,7 +306,7 @@ from typing import Any, TypeVar
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.catalog.frameworks import Framework
-from common.runtimes.base import once_ready
+from common.runtimes.running_server import once_ready
 from common.runtimes.container import started
 from common.catalog.servers import SERVERS
 stack = Stack(framework=Framework.load(Path(sys.argv[1])), server=SERVERS["native"])

@@ -27,10 +27,10 @@ from common.host.readiness import answers
 from common.project import PROJECT, ROOT
 from common.records.run import Guest
 from common.runtimes import guests
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import candidate_from_cell, guest_candidate
 from common.runtimes.container import ImageTraits
 from common.runtimes.guests import guest_at, how_to_pin, image_guest, parse_capabilities
+from common.runtimes.running_server import RunningServer
 from loadtests.campaign.manifest import cell_of, controls
 from tests.common.conformance.good_server import Good, serving
 from tests.support.records import cell

@@ -9,8 +9,8 @@ from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
 from common.host import readiness
 from common.runtimes import process
-from common.runtimes.base import once_ready
 from common.runtimes.process import refuse_quota, started
+from common.runtimes.running_server import once_ready
 from tests.support.toy_stacks import toy_stack
 from tests.support.waiting import wait_until
 

@@ -8,7 +8,7 @@ import pytest
 from common.cli.app import run
 from common.records.load import Setup
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.__main__ import command_line
 from loadtests.experiments.loadtest.visit import measure
 from loadtests.profiles import sampling

@@ -7,7 +7,7 @@ import pytest
 from common.records.load import Arrivals, Rate, Setup
 from common.records.run import SECOND_TASK_PATH
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.targets import ceiling
 from loadtests.targets.ceiling import with_ceiling
 from tests.support import records

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.targets.ceiling import null_server
 
 

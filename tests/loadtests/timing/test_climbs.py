@@ -8,7 +8,7 @@ import pytest
 
 from common.records.load import Objective
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.analysis.climbing import knee
 from loadtests.timing import climbs
 from loadtests.timing.climbs import Staircase, climb

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.users import histogram
 from tests.support.locust_runs import USERS, keep_alive, port_of, sometimes_wrong, window, workers
 from tests.support.servers import serving

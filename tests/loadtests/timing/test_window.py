@@ -11,7 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.timing.window import NotOpenError, wait_open
 from loadtests.users import histogram
 from loadtests.users.closed_loop import ClosedLoop

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from common.records.window import Total
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.timing import worker_reports
 from loadtests.users import histogram
 from loadtests.users.tally import Tally

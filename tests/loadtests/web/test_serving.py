@@ -26,8 +26,8 @@ from common.host.network import free_port
 from common.host.readiness import responds
 from common.host.run_lock import hold_run_lock
 from common.host.supervisor import Program
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.cli import web
 from loadtests.targets.ceiling import null_server
 from loadtests.web import serving

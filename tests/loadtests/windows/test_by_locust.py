@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from common.errors import FailedError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.window import Latency, Load, LoadStep, OpenLoop
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
 from loadtests.experiments.loadtest import visit as fresh_servers
 from loadtests.scenarios.locust_users import user_class

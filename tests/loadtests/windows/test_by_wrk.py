@@ -13,7 +13,7 @@ from common.host.cores import CoreTimes
 from common.host.meters import CpuReading
 from common.records.load import Setup, Tool
 from common.records.window import Load
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.__main__ import command_line
 from loadtests.analysis.values import foreign_share, stolen_share
 from loadtests.scenarios.workloads import Hello

@@ -23,8 +23,8 @@ from common.records.run import Slicing
 from common.records.summary import Verdict
 from common.records.window import Window
 from common.runtimes import process
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.analysis.slice_verdicts import mostly_disturbed
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.analysis.verdicts import verdicts

@@ -13,8 +13,8 @@ from common.errors import FailedError
 from common.records.load import Setup
 from common.records.run import Slicing
 from common.records.window import Load, Window
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.windows import sliced
 from loadtests.windows.sliced import measure_in_turn
 from loadtests.windows.tools import GeneratorError

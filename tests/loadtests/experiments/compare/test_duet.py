@@ -12,8 +12,8 @@ from common.catalog.sizes import Size
 from common.errors import FailedError
 from common.records.load import Setup
 from common.records.window import Load, Window
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.loadtest.visit import measure_together
 from loadtests.targets.ceiling import null_server
 from loadtests.windows import by_locust

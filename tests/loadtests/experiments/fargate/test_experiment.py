@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-import common.conformance.candidates
+import common.conformance.checking
 from common.aws.leases import DEFINITION_LEASE
 from common.aws.spending import SpendingLimit
 from common.catalog.frameworks import frameworks
@@ -178,7 +178,7 @@ def test_startup_checks_conformance_and_reports_the_phases_of_tasks(
     aws: Endpoint, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another test runs the suite itself."""
-    monkeypatch.setattr(common.conformance.candidates, "run_suite", lambda *_, **__: CONFORMS)
+    monkeypatch.setattr(common.conformance.checking, "run_suite", lambda *_, **__: CONFORMS)
     status, printed = make(*STARTUP, "--rounds=2", f"--out={tmp_path}")
     assert status == 0, printed
     assert "raw_wsgi+gunicorn-gthread@slim: 1 passed, 0 failed" in printed

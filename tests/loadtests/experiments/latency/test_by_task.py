@@ -10,7 +10,7 @@ import pytest
 from common.aws.calls import CannotContinueError
 from common.errors import FailedError
 from common.records.load import Ceiling, Rate
-from common.runtimes.base import LoadTask, RunningServer
+from common.runtimes.running_server import LoadTask, RunningServer
 from loadtests.experiments.latency import by_task
 from loadtests.experiments.latency.by_task import (
     LINE,

@@ -20,9 +20,9 @@ from common.host.ownership import owner_id
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load, OpenLoop
 from common.runtimes import surroundings
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.latency.experiment import closed, latency_traffic, opened, point
 from loadtests.experiments.latency.records import SATURATED, Point, Traffic, TrafficVisit
 from loadtests.experiments.latency.visit import load_in_turn, longest_window_s, shuffled

@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import FailedError
 from common.records.window import Window
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.loadtest import visit as fresh_servers
 from loadtests.experiments.loadtest.visit import measure_windows
 from loadtests.windows.tools import GeneratorError

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import FailedError
 from common.host.meters import MemoryReading
-from common.runtimes.base import RunningServer
+from common.runtimes.running_server import RunningServer
 from loadtests.experiments.memory import visit as memory
 from loadtests.experiments.memory.records import LimitVisit
 from loadtests.experiments.memory.visit import GREATEST_LIMIT_BYTES, LIMIT_REPEATS, LIMIT_STEP_BYTES, MB, smallest_limit

@@ -20,9 +20,9 @@ from common.errors import FailedError, UsageError
 from common.parallel import each_finished
 from common.records.load import OwnRequest
 from common.records.run import Conformance
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import available, prepare
+from common.runtimes.running_server import RunningServer
 
 SIZE = Size()
 """The size for conformance: one worker, because a second one could hide that the first one blocks."""

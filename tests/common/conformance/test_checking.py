@@ -11,14 +11,14 @@ from rich.console import Console
 
 from common.catalog.frameworks import frameworks
 from common.catalog.stacks import stacks
-from common.conformance import candidates
-from common.conformance.candidates import conform, conform_all, conformance_record, conformance_tables
+from common.conformance import checking
+from common.conformance.checking import conform, conform_all, conformance_record, conformance_tables
 from common.conformance.running import SuiteOutcome
 from common.errors import BenchmarkError, FailedError, UsageError
 from common.host.network import free_port
 from common.records.run import Conformance, Guest
-from common.runtimes.base import RunningServer
 from common.runtimes.candidates import Candidate, guest_candidate
+from common.runtimes.running_server import RunningServer
 from tests.support.fargate_settings import fargate_settings
 from tests.support.waiting import wait_until
 
@@ -38,7 +38,7 @@ PASSED = Conformance(passed=1, failed={}, duration_s=1)
 @pytest.fixture(autouse=True)
 def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the preparation: no server is started here."""
-    monkeypatch.setattr(candidates, "prepare", lambda *_: None)
+    monkeypatch.setattr(checking, "prepare", lambda *_: None)
 
 
 def running(ended: str | None) -> RunningServer:
@@ -103,7 +103,7 @@ def test_suite_that_does_not_come_to_its_end_is_an_outcome_of_that_stack_alone(
 ) -> None:
     answers: list[SuiteOutcome | BenchmarkError] = [error, OUTCOME]
     monkeypatch.setattr(Candidate, "serve", lambda *_, **__: nullcontext(running(ended)))
-    monkeypatch.setattr(candidates, "run_suite", lambda *_, **__: raised_or_returned(answers.pop(0)))
+    monkeypatch.setattr(checking, "run_suite", lambda *_, **__: raised_or_returned(answers.pop(0)))
     outcomes = [conform(one) for one in TWO]
     assert outcomes[0].failed == {"suite": reason}
     assert set(outcomes[1].failed) == {"test_a.py::test_z[/HELLO]"}

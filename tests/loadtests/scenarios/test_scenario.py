@@ -3,7 +3,7 @@
 import pytest
 
 from common.records.load import Objective
-from loadtests.scenarios.base import Scenario, sends
+from loadtests.scenarios.scenario import Scenario, sends
 from loadtests.scenarios.workloads import SCENARIOS, Hello, Sleep
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from common.records.window import Window
 from loadtests.experiments.loadtest.experiment import LoadTest
-from loadtests.experiments.loadtest.servers import ByServer, by_server, lever, table
+from loadtests.experiments.loadtest.frameworks_by_server import ByServer, by_server, lever, table
 from tests.support.pages import source_of
 from tests.support.records import cell, load, run, window
 
