@@ -9,7 +9,7 @@ from loadtests.analysis.comparison import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow, decided_pairs
-from loadtests.page.sources import LoadTest
+from loadtests.page.sources import JoinedLoadTest
 
 OF_COPIES = {
     Decision.EQUIVALENT: "are equivalent",
@@ -60,7 +60,7 @@ def who_leads(page: Page) -> str:
     return " ".join([said[0], *_beyond_the_generator(page, page.test)])
 
 
-def _leaders(page: Page, test: LoadTest) -> Iterator[str]:
+def _leaders(page: Page, test: JoinedLoadTest) -> Iterator[str]:
     ranked = _ranked(page)
     yield from _unranked(ranked, test)
     yield from _first_floors(ranked, test)
@@ -73,7 +73,7 @@ def _ranked(page: Page) -> list[StackRow]:
     return [row for row in page.rows if row.place is not None]
 
 
-def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+def _unranked(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
     """Yield why nothing is ranked, if nothing is."""
     if test.summary.controls is not None and test.summary.controls.warnings:
         for verdict, sentence in test.summary.controls.warnings.items():
@@ -82,13 +82,13 @@ def _unranked(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
         yield f"Nothing is ranked: no stack's number{test.under} is free of doubts; the table says why."
 
 
-def _first_floors(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+def _first_floors(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
     if floors := [row for row in ranked if row.floor and row.place == 1]:
         are = "is" if len(floors) == 1 else "are"
         yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
 
 
-def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+def _first_frameworks(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
     """Yield the frameworks that nothing beats."""
     leaders, _ = _leaders_and_beaten(ranked, test)
     if len(leaders) == 1:
@@ -97,7 +97,7 @@ def _first_frameworks(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[st
         yield f"{_names(leaders)} lead the frameworks{test.under}, and {test.these} cannot tell which of them is first."
 
 
-def _beyond_the_generator(page: Page, test: LoadTest) -> Iterator[str]:
+def _beyond_the_generator(page: Page, test: JoinedLoadTest) -> Iterator[str]:
     """Yield which stacks are not ranked because the load generator was their limit: they may be the fastest."""
     for row in page.rows:
         if row.cell and row.verdict is Verdict.GENERATOR_BOUND and (rate := row.seen_rate) is not None:
@@ -108,7 +108,7 @@ def _beyond_the_generator(page: Page, test: LoadTest) -> Iterator[str]:
             )
 
 
-def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
+def _leads(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
     """Yield the smallest lead over another framework that was decided, and the largest."""
     leaders, beaten = _leaders_and_beaten(ranked, test)
     if not leaders:
@@ -122,7 +122,7 @@ def _leads(ranked: Sequence[StackRow], test: LoadTest) -> Iterator[str]:
         yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}{test.under}."
 
 
-def _leaders_and_beaten(ranked: Sequence[StackRow], test: LoadTest) -> tuple[list[StackRow], list[StackRow]]:
+def _leaders_and_beaten(ranked: Sequence[StackRow], test: JoinedLoadTest) -> tuple[list[StackRow], list[StackRow]]:
     """Return the frameworks that nothing beats, and the others."""
     rows = [row for row in ranked if not row.floor]
     names = {row.cell for row in rows}
@@ -142,7 +142,7 @@ def _worse(pair: Pair) -> str:
     return pair.a if better_of(pair) == pair.b else pair.b
 
 
-def _ties(page: Page, test: LoadTest) -> Iterator[str]:
+def _ties(page: Page, test: JoinedLoadTest) -> Iterator[str]:
     found = decided_pairs(test.summary)
     names = {row.cell: row.subject.name for row in page.rows if row.cell}
     equivalent, undecided = found[Decision.EQUIVALENT], found[Decision.UNDECIDED]
@@ -182,7 +182,7 @@ def _dollars(amount: float) -> str:
     return f"${BY_KEY['dollars'].text(amount)}"
 
 
-def _trust(test: LoadTest) -> Iterator[str]:
+def _trust(test: JoinedLoadTest) -> Iterator[str]:
     controls = test.summary.controls
     own = {cell.name for cell in test.run.cells if cell.control_of is None}
     doubted = [row for row in test.summary.cells if row.cell in own and row.doubts]

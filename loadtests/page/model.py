@@ -17,7 +17,7 @@ from loadtests.analysis.formatting import US_PER_S
 from loadtests.analysis.verdicts import is_valid
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import figures, values
-from loadtests.page.sources import LoadTest, Sources
+from loadtests.page.sources import JoinedLoadTest, Sources
 from loadtests.statistics.intervals import scaled
 
 
@@ -92,7 +92,7 @@ class Page:
     prices: Prices
 
     @property
-    def test(self) -> LoadTest | None:
+    def test(self) -> JoinedLoadTest | None:
         """The load test whose decisions are shown."""
         return self.sources.ranking
 
@@ -162,7 +162,7 @@ def _decisions(sources: Sources) -> dict[Subject, _Decided]:
     return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is ranking)}
 
 
-def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
+def _decided_by(test: JoinedLoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
     rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test) if ranks else {}
     for cell in test.run.cells:
         if cell.control_of is None and cell.name in rows:
@@ -179,7 +179,7 @@ def _decided_by(test: LoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Deci
             )
 
 
-def _rate_in(test: LoadTest, cell: Cell, row: CellSummary) -> Figure | None:
+def _rate_in(test: JoinedLoadTest, cell: Cell, row: CellSummary) -> Figure | None:
     if not test.gives_rates or row.requests_per_cpu_s is None:
         return None
     found = figure(test.run, cell, Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s, row.verdict)
@@ -243,7 +243,7 @@ def _order(row: StackRow) -> tuple[bool, int, float, str]:
     return row.place is None, row.place or 0, -_rate(row), row.id
 
 
-def rank_ranges(test: LoadTest) -> dict[str, RankRange]:
+def rank_ranges(test: JoinedLoadTest) -> dict[str, RankRange]:
     """Return the range of each ranked framework among the others, by its cell's name."""
     floors = {cell.name for cell in test.run.cells if cell.is_floor}
     ties = {row.cell: row.ties for row in test.summary.cells if row.rank is not None and row.cell not in floors}

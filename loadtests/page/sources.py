@@ -57,16 +57,16 @@ class Sources:
     """Sentences about runs that were asked for and are not on the page."""
 
     @cached_property
-    def load_tests(self) -> "list[LoadTest]":
+    def load_tests(self) -> "list[JoinedLoadTest]":
         """Every load test, the newest first, without comparisons; runs that repeat each other are one."""
         alike: dict[str, list[Source]] = {}
         for one in self.runs:
             if is_load_test(one.run) and isinstance(one.summary, Summary):
                 alike.setdefault(series_of(one.run), []).append(one)
-        return [LoadTest.of(sorted(sources, key=lambda one: one.run.started_at)) for sources in alike.values()]
+        return [JoinedLoadTest.of(sorted(sources, key=lambda one: one.run.started_at)) for sources in alike.values()]
 
     @cached_property
-    def ranking(self) -> "LoadTest | None":
+    def ranking(self) -> "JoinedLoadTest | None":
         """The load test whose decisions the page shows: of those that rank the most stacks, the newest.
 
         Load tests of `hello`, which the page's rates are of, come before all others.
@@ -95,7 +95,7 @@ class Sources:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadTest:
+class JoinedLoadTest:
     """A load test with its summary, or several that repeat each other with what they say together."""
 
     run: LoadRun
@@ -108,7 +108,7 @@ class LoadTest:
     """The runs, the first one first."""
 
     @classmethod
-    def of(cls, sources: Sequence[Source]) -> "LoadTest":
+    def of(cls, sources: Sequence[Source]) -> "JoinedLoadTest":
         """Return the load test of one run, or of several that repeat each other, the first one first.
 
         Runs that are in doubt as a whole are left out of several, unless all are.

@@ -24,7 +24,7 @@ from loadtests.board.bill import SCENARIO
 from loadtests.experiments.sizes.records import FootprintRun, FootprintSummary, ImageFootprint
 from loadtests.page.charts import Scale, fitted, line, picture, text
 from loadtests.page.model import Page, StackRow
-from loadtests.page.sources import LoadTest
+from loadtests.page.sources import JoinedLoadTest
 from loadtests.page.standing import (
     FigureLine,
     Neighbour,
@@ -204,7 +204,7 @@ def _images(page: Page) -> dict[Subject, ImageFootprint]:
     return found
 
 
-def _not_as_planned(test: LoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
+def _not_as_planned(test: JoinedLoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
     for one in made:
         number = f"Round {one.round}{'' if len(test.ids) == 1 else f' of run {one.run}'}"
         if one.error is not None:

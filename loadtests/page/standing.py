@@ -10,7 +10,7 @@ from loadtests.analysis.formatting import MISSING, with_bounds
 from loadtests.board.bill import SCENARIO
 from loadtests.page.columns import BY_KEY, COLUMNS, value_texts
 from loadtests.page.model import Page, StackRow
-from loadtests.page.sources import LoadTest
+from loadtests.page.sources import JoinedLoadTest
 
 NEAREST = 2
 """The most stacks before it, and after it, that a stack is compared with."""
@@ -93,7 +93,7 @@ def neighbours(page: Page, row: StackRow) -> list[Neighbour]:
     return [_neighbour(other, pair, page.test) for other, pair in found if pair is not None]
 
 
-def _neighbour(other: StackRow, pair: Pair, test: LoadTest) -> Neighbour:
+def _neighbour(other: StackRow, pair: Pair, test: JoinedLoadTest) -> Neighbour:
     return Neighbour(row=other, ratio=_ratio(pair, other.cell), decision=_decision(pair, other.cell, test))
 
 
@@ -104,7 +104,7 @@ def _ratio(pair: Pair, of: str) -> str:
     return with_bounds(ratio, digits=3)
 
 
-def _decision(pair: Pair, of: str, test: LoadTest) -> str:
+def _decision(pair: Pair, of: str, test: JoinedLoadTest) -> str:
     match pair.decision:
         case Decision.DIFFERENT:
             return "carries more" if better_of(pair) == of else "carries less"

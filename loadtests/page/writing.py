@@ -30,7 +30,7 @@ from loadtests.page.columns import BY_KEY, COLUMNS
 from loadtests.page.heat import heat_map
 from loadtests.page.model import Page, StackRow
 from loadtests.page.run_plots import all_plots
-from loadtests.page.sources import LoadTest, Source
+from loadtests.page.sources import JoinedLoadTest, Source
 from loadtests.page.stacks import part_id, stack_parts
 from loadtests.page.table import OWN_FLOOR, choices, known_columns, make_table, script_data
 
@@ -127,7 +127,7 @@ def _notes(page: Page) -> Iterator[str]:
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
 
 
-def _judges(test: LoadTest) -> str:
+def _judges(test: JoinedLoadTest) -> str:
     """Return which run ranks, or which runs do together and how."""
     if len(test.ids) == 1:
         return f"Ranks and verdicts are those of run {test.run.id}"
