@@ -7,7 +7,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from loadtests.experiments.loadtest.frameworks_by_server import LEGEND, ByServer, Rate, by_server, lever
+from loadtests.experiments.loadtest.frameworks_by_server import LEGEND, ByServer, RateOnServer, by_server, lever
 from loadtests.page.chart_kinds import WIDE, Shape
 from loadtests.page.charts import bar, picture, text
 from loadtests.page.model import Page
@@ -60,11 +60,11 @@ def heat_map(page: Page) -> HeatMap | None:
     )
 
 
-def _tile(rate: Rate, found: ByServer) -> Tile:
+def _tile(rate: RateOnServer, found: ByServer) -> Tile:
     return Tile(text=rate.text, tip=f"{rate.text}; {rate.about}", step=_step(rate, found))
 
 
-def _step(rate: Rate, found: ByServer) -> int | None:
+def _step(rate: RateOnServer, found: ByServer) -> int | None:
     """Return the step of a rate on a logarithmic scale; the middle one if all rates are alike."""
     if rate.value is None:
         return None

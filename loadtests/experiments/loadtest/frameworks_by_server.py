@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from common.catalog.servers import SERVERS
+from common.catalog.stacks import StackName
 from common.records.run import Cell, LoadRun
 from common.records.summary import CellSummary, Summary
 from common.words import without_version
@@ -26,7 +27,7 @@ LEGEND = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class RateOnServer:
     """A framework on a server."""
 
     text: str
@@ -41,7 +42,7 @@ class Row:
     """A framework, in one image and Python, with its rate on each server."""
 
     name: str
-    rates: Sequence[Rate]
+    rates: Sequence[RateOnServer]
     floor: bool = False
 
     @property
@@ -78,8 +79,8 @@ def by_server(run: LoadRun, summary: Summary) -> ByServer | None:
     several = len({(cell.image, cell.python) for cell in cells}) > 1
     places: dict[str, dict[str, Cell]] = {}
     for cell in cells:
-        name = cell.name.replace(f"+{cell.server}", "", 1) if several else cell.framework
-        places.setdefault(name, {})[cell.server] = cell
+        place = StackName(framework=cell.framework, image=cell.image, python=cell.python_asked)
+        places.setdefault(str(place) if several else cell.framework, {})[cell.server] = cell
     servers = sorted({cell.server for cell in cells}, key=lambda name: _column_place(name, cells, results))
     rows = sorted(
         (_row(name, of, servers, results) for name, of in places.items()),
@@ -112,24 +113,24 @@ def _row(name: str, of: Mapping[str, Cell], servers: Sequence[str], results: Map
     return Row(name=name, rates=rates, floor=first.is_floor)
 
 
-def _rate(cell: Cell | None, results: Mapping[str, CellSummary]) -> Rate | None:
+def _rate(cell: Cell | None, results: Mapping[str, CellSummary]) -> RateOnServer | None:
     if cell is None or (row := results.get(cell.name)) is None:
         return None
     reasons = " ".join(f"{verdict}: {seen}" for verdict, seen in row.doubts.items())
     if row.requests_per_cpu_s is None:
-        return Rate(text=row.verdict, about=reasons)
+        return RateOnServer(text=row.verdict, about=reasons)
     text = f"{row.requests_per_cpu_s.estimate:,.0f}"
     between = limits(row.requests_per_cpu_s, lambda value: f"{value:,.0f}")
     about = "; ".join(filter(None, (f"95 % interval {between}", reasons)))
     value = _estimate(row)
-    return Rate(text=text if value is not None else f"({text})", about=about, value=value)
+    return RateOnServer(text=text if value is not None else f"({text})", about=about, value=value)
 
 
-def _no_rate(cell: Cell, server: str) -> Rate:
+def _no_rate(cell: Cell, server: str) -> RateOnServer:
     known = SERVERS.get(without_version(server))
     if known is not None and cell.interface not in known.interfaces:
-        return Rate(text=NO_FIT, about=f"{server} does not serve {cell.interface}")
-    return Rate(text=MISSING, about=f"{cell.framework} on {server} was not measured")
+        return RateOnServer(text=NO_FIT, about=f"{server} does not serve {cell.interface}")
+    return RateOnServer(text=MISSING, about=f"{cell.framework} on {server} was not measured")
 
 
 def table(found: ByServer) -> Table:
