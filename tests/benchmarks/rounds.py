@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from common.catalog.sizes import Size
 from common.cli.parameters import StackParameters
@@ -28,7 +29,8 @@ def prepared(
 ) -> Iterator[tuple[LoadTest[LoadRun], Mapping[str, Candidate]]]:
     """Hold the run lock and yield a load test of so many rounds, with its candidates, of which nothing is measured."""
     size, runtime = Size(vcpu=1.0), asked.parse_runtime()
-    begin = begin_loadtest(
+    begin = partial(
+        begin_loadtest,
         asked.candidates(runtime),
         load=LoadParameters().parse(),
         size=size,

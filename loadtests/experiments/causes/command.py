@@ -1,5 +1,6 @@
 """``make causes``."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -26,5 +27,5 @@ def causes(
     terminal = run.terminal()
     stack = StackParameter(framework=framework, server=server, image=image, runtime="docker", python=python)
     candidate = stack.candidate(stack.parse_runtime())
-    begin = begin_causes(candidate, rounds=rounds, messages=terminal.messages)
+    begin = partial(begin_causes, candidate, rounds=rounds, messages=terminal.messages)
     start("causes", begin, seed=run.seed, out=run.out, terminal=terminal)

@@ -1,7 +1,7 @@
 """``make causes``: one stack under different conditions, one thing changed at a time."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 from rich.console import Console
@@ -54,26 +54,22 @@ class Causes(Latency[CausesRun]):
 
 
 def begin_causes(
-    candidate: Candidate, *, rounds: int, messages: Console
-) -> Callable[[RunIdentity], tuple[Causes, Mapping[str, Candidate]]]:
-    """Return the function that prepares a run of one stack under all conditions, and of nginx; Docker only."""
+    candidate: Candidate, identity: RunIdentity, *, rounds: int, messages: Console
+) -> tuple[Causes, Mapping[str, Candidate]]:
+    """Prepare a run of one stack under all conditions, and of nginx; Docker only."""
     runtime = Runtime.DOCKER
     require_room(PLAIN_VCPUS, runtime)
-
-    def begin(identity: RunIdentity) -> tuple[Causes, Mapping[str, Candidate]]:
-        prepared = prepare_latency([candidate], runtime, messages)
-        floor = nginx_cells(runtime, messages)
-        points = surroundings(candidate.name, why_no_proxy=why_no_proxy())
-        points += [_point(cell.name, vcpu) for cell in floor for vcpu in PLAIN_VCPUS]
-        run = CausesRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            setup=prepared.setup,
-            cells=[*prepared.cells, *floor],
-            points=points,
-        )
-        return Causes(run), prepared.candidates
-
-    return begin
+    prepared = prepare_latency([candidate], runtime, messages)
+    floor = nginx_cells(runtime, messages)
+    points = surroundings(candidate.name, why_no_proxy=why_no_proxy())
+    points += [_point(cell.name, vcpu) for cell in floor for vcpu in PLAIN_VCPUS]
+    run = CausesRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds),
+        setup=prepared.setup,
+        cells=[*prepared.cells, *floor],
+        points=points,
+    )
+    return Causes(run), prepared.candidates
 
 
 def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:

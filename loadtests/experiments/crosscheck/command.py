@@ -1,5 +1,7 @@
 """``make crosscheck``."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from common.cli.parameters import SizeParameters, StackParameter
@@ -30,7 +32,7 @@ def crosscheck(
     given = size.parse(runtime)
     candidate = stack.candidate(runtime)
     terminal.say(describe_runtime(runtime, stack.runtime))
-    begin = begin_crosscheck(
-        candidate, load=spec, size=given, runtime=runtime, rounds=rounds, messages=terminal.messages
+    begin = partial(
+        begin_crosscheck, candidate, load=spec, size=given, runtime=runtime, rounds=rounds, messages=terminal.messages
     )
     start("crosscheck", begin, seed=run.seed, out=run.out, terminal=terminal)

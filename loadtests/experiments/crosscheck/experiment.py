@@ -1,6 +1,6 @@
 """``make crosscheck``: our generator and wrk in turn on the same servers, to see whether they find the same rate."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -107,23 +107,26 @@ class Crosscheck(Experiment[CrosscheckRun, CrosscheckSummary]):
 
 
 def begin_crosscheck(
-    candidate: Candidate, *, load: LoadSpec, size: Size, runtime: Runtime, rounds: int, messages: Console
-) -> Callable[[RunIdentity], tuple[Crosscheck, dict[str, Candidate]]]:
-    """Return the function that prepares a crosscheck of one stack; ``FailedError`` if it does not conform."""
-
-    def begin(identity: RunIdentity) -> tuple[Crosscheck, dict[str, Candidate]]:
-        outcomes = conform_all([candidate], messages)
-        require_some_conforming([candidate], outcomes)
-        cell = cell_of(candidate, outcomes[candidate.name])
-        cells = [replace(cell, name=f"{candidate.name}, {tool}") for tool in report.TOOLS]
-        run = CrosscheckRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            design=Design.ALTERNATION,
-            stopping=Stopping(fewest_rounds=rounds),
-            setup=setup_for(replace(load, warmup_s=WARMUP_S, window_s=WINDOW_S), size, runtime),
-            cells=cells,
-            turns=TURNS,
-        )
-        return Crosscheck(run), {cell.name: candidate for cell in cells}
-
-    return begin
+    candidate: Candidate,
+    identity: RunIdentity,
+    *,
+    load: LoadSpec,
+    size: Size,
+    runtime: Runtime,
+    rounds: int,
+    messages: Console,
+) -> tuple[Crosscheck, dict[str, Candidate]]:
+    """Prepare a crosscheck of one stack; ``FailedError`` if it does not conform."""
+    outcomes = conform_all([candidate], messages)
+    require_some_conforming([candidate], outcomes)
+    cell = cell_of(candidate, outcomes[candidate.name])
+    cells = [replace(cell, name=f"{candidate.name}, {tool}") for tool in report.TOOLS]
+    run = CrosscheckRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds),
+        design=Design.ALTERNATION,
+        stopping=Stopping(fewest_rounds=rounds),
+        setup=setup_for(replace(load, warmup_s=WARMUP_S, window_s=WINDOW_S), size, runtime),
+        cells=cells,
+        turns=TURNS,
+    )
+    return Crosscheck(run), {cell.name: candidate for cell in cells}

@@ -1,6 +1,7 @@
 """``make master``, ``make worker`` and ``make generator``."""
 
 from contextlib import nullcontext
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -57,7 +58,8 @@ def master(
         warmup_s=warmup,
         window_s=window,
     )
-    begin = begin_distributed(
+    begin = partial(
+        begin_distributed,
         url,
         foreign_url=foreign_url,
         load=load,

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,29 +141,32 @@ class Distributed(Experiment[DistributedRun, DistributedSummary]):
 
 
 def begin_distributed(
-    url: str, *, foreign_url: bool, load: LoadSpec, workers: int, bind: Address, patience_s: float
-) -> Callable[[RunIdentity], tuple[Distributed, dict[str, Candidate]]]:
-    """Return the function that prepares a window on the server at ``url``; ``UsageError`` if that cannot be loaded."""
+    url: str,
+    identity: RunIdentity,
+    *,
+    foreign_url: bool,
+    load: LoadSpec,
+    workers: int,
+    bind: Address,
+    patience_s: float,
+) -> tuple[Distributed, dict[str, Candidate]]:
+    """Prepare a window on the server at ``url``; ``UsageError`` if that cannot be loaded."""
     if not _is_http(url):
         raise UsageError(f"invalid URL={url or '(empty)'}: must be http://NAME[:PORT][/PREFIX].")
     require_consent(urlsplit(url).hostname or "", url=url, foreign_url=foreign_url)
-
-    def begin(identity: RunIdentity) -> tuple[Distributed, dict[str, Candidate]]:
-        run = DistributedRun(
-            **run_fields(identity, runtime=Runtime.PROCESS, rounds=1),
-            url=url,
-            workers=workers,
-            setup=Setup(
-                size=Size(),
-                server_cores=[],
-                generator_cores=sorted(os.sched_getaffinity(0)),
-                load_path="the network from the workers",
-                load=load,
-            ),
-        )
-        return Distributed(run, bind=bind, patience_s=patience_s), {}
-
-    return begin
+    run = DistributedRun(
+        **run_fields(identity, runtime=Runtime.PROCESS, rounds=1),
+        url=url,
+        workers=workers,
+        setup=Setup(
+            size=Size(),
+            server_cores=[],
+            generator_cores=sorted(os.sched_getaffinity(0)),
+            load_path="the network from the workers",
+            load=load,
+        ),
+    )
+    return Distributed(run, bind=bind, patience_s=patience_s), {}
 
 
 def _is_http(url: str) -> bool:

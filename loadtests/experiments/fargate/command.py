@@ -1,5 +1,6 @@
 """``make experiment``."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -48,5 +49,5 @@ def experiment(
     )
     if not approve_starts(variants, tasks, terminal.messages):
         return
-    begin = begin_factor(factor, variants, tasks=tasks, messages=terminal.messages)
+    begin = partial(begin_factor, factor, variants, tasks=tasks, messages=terminal.messages)
     start(factor, begin, seed=run.seed, out=run.out, terminal=terminal)

@@ -1,6 +1,6 @@
 """Starts of Fargate tasks: ``make startup RUNTIME=fargate``, and ``make experiment``, which varies one factor."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -164,41 +164,32 @@ class TaskStarts(Experiment[FargateRun, FargateSummary]):
         return [cell for cell in self.run.cells if not conforms(cell.stack)]
 
 
-Begin = Callable[[RunIdentity], tuple[TaskStarts, dict[str, Candidate]]]
-
-
 def begin_fargate_startup(
-    candidates: Sequence[Candidate], sizes: Sequence[Size], *, tasks: int, messages: Console
-) -> Begin:
-    """Return the function that prepares starts of every stack at every size, after checking a task of each."""
-
-    def begin(identity: RunIdentity) -> tuple[TaskStarts, dict[str, Candidate]]:
-        outcomes = conform_all(candidates, messages)
-        require_some_conforming(candidates, outcomes)
-        made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
-        run = _run(STARTUP, startup_variants(list(made.values()), sizes, outcomes), identity, tasks)
-        return TaskStarts(run), made
-
-    return begin
+    candidates: Sequence[Candidate], sizes: Sequence[Size], identity: RunIdentity, *, tasks: int, messages: Console
+) -> tuple[TaskStarts, dict[str, Candidate]]:
+    """Prepare starts of every stack at every size, after checking a task of each."""
+    outcomes = conform_all(candidates, messages)
+    require_some_conforming(candidates, outcomes)
+    made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
+    run = _run(STARTUP, startup_variants(list(made.values()), sizes, outcomes), identity, tasks)
+    return TaskStarts(run), made
 
 
-def begin_factor(factor: Factor, variants: Sequence[Variant], *, tasks: int, messages: Console) -> Begin:
-    """Return the function that prepares an experiment.
+def begin_factor(
+    factor: Factor, variants: Sequence[Variant], identity: RunIdentity, *, tasks: int, messages: Console
+) -> tuple[TaskStarts, dict[str, Candidate]]:
+    """Prepare an experiment.
 
     ``UsageError`` if an image is missing or the networks do not differ.
     """
     say = partial(messages.print, soft_wrap=True)
     settings = settings_of(variant.candidate for variant in variants)
-
-    def begin(identity: RunIdentity) -> tuple[TaskStarts, dict[str, Candidate]]:
-        if factor is Factor.ENDPOINTS:
-            require_contrast(settings.cloud, variants[0].subnets, variants[1].subnets)
-        sweep(settings, say)
-        subjects = {variant.candidate.name: variant.candidate for variant in variants}
-        require_pushed(settings, subjects.values())
-        return TaskStarts(_run(factor, variants, identity, tasks)), subjects
-
-    return begin
+    if factor is Factor.ENDPOINTS:
+        require_contrast(settings.cloud, variants[0].subnets, variants[1].subnets)
+    sweep(settings, say)
+    subjects = {variant.candidate.name: variant.candidate for variant in variants}
+    require_pushed(settings, subjects.values())
+    return TaskStarts(_run(factor, variants, identity, tasks)), subjects
 
 
 def approve_starts(

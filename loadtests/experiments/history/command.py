@@ -1,6 +1,7 @@
 """``make history``."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from common.catalog.frameworks import frameworks
@@ -37,7 +38,8 @@ def history(
     design = load.parse_design(spec, runtime)
     rounds, rule = stopping.parse(design)
     terminal.say(describe_runtime(runtime, stack.runtime))
-    begin = begin_loadtest(
+    begin = partial(
+        begin_loadtest,
         candidates,
         load=spec,
         size=given,
@@ -48,4 +50,6 @@ def history(
         messages=terminal.messages,
     )
     names = {candidate.name: version for candidate, version in zip(candidates, versions, strict=True)}
-    start("history", begin_history(framework.title, names, begin), seed=run.seed, out=run.out, terminal=terminal)
+    start(
+        "history", partial(begin_history, framework.title, names, begin), seed=run.seed, out=run.out, terminal=terminal
+    )

@@ -30,14 +30,12 @@ class History(LoadTest[HistoryRun]):
         return report.sentences(self.run, summary.pairs)
 
 
-def begin_history(title: str, versions: Mapping[str, str], begin_load: Begin[Summary]) -> Begin[Summary]:
-    """Return the function that prepares a history of the framework ``title``, given the one for its load test.
+def begin_history(
+    title: str, versions: Mapping[str, str], begin_load: Begin[Summary], identity: RunIdentity
+) -> tuple[History, Mapping[str, Candidate]]:
+    """Prepare a history of the framework ``title``, given the one for its load test.
 
     ``versions`` are its versions by the names of their cells, the oldest first.
     """
-
-    def begin(identity: RunIdentity) -> tuple[History, Mapping[str, Candidate]]:
-        test, subjects = begin_load(identity)
-        return History(HistoryRun(**asdict(test.run), title=title, versions=dict(versions))), subjects
-
-    return begin
+    test, subjects = begin_load(identity)
+    return History(HistoryRun(**asdict(test.run), title=title, versions=dict(versions))), subjects

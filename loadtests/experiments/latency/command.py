@@ -1,5 +1,6 @@
 """``make latency``."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -38,7 +39,8 @@ def latency(
     if not approve_cost(planned_servers(candidates, given, rounds, common_rate), terminal.say):
         return
     terminal.say(describe_runtime(runtime, stacks.runtime))
-    begin = begin_latency(
+    begin = partial(
+        begin_latency,
         candidates,
         vcpus=[one.vcpu for one in given],
         memory_bytes=None if memory is None else given[0].memory_bytes,

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -139,6 +139,7 @@ class Prepared:
 
 def begin_latency(
     candidates: Sequence[Candidate],
+    identity: RunIdentity,
     *,
     vcpus: Sequence[float],
     memory_bytes: int | None,
@@ -146,24 +147,20 @@ def begin_latency(
     runtime: Runtime,
     rounds: int,
     messages: Console,
-) -> Callable[[RunIdentity], tuple[Latency[LatencyRun], Mapping[str, Candidate]]]:
-    """Return the function that prepares a run of every stack at every size that fits; ``UsageError`` if none does."""
+) -> tuple[Latency[LatencyRun], Mapping[str, Candidate]]:
+    """Prepare a run of every stack at every size that fits; ``UsageError`` if none does."""
     require_room(vcpus, runtime)
-
-    def begin(identity: RunIdentity) -> tuple[Latency[LatencyRun], Mapping[str, Candidate]]:
-        prepared = prepare_latency(candidates, runtime, messages)
-        cells = [*prepared.cells, *nginx_cells(runtime, messages)]
-        points = [
-            _on_fargate(one, prepared.setup) if runtime is Runtime.FARGATE else one
-            for name in (*prepared.candidates, *(cell.name for cell in cells if cell.conformance is None))
-            for one in points_of(name, vcpus, latency_traffic(rate), runtime, memory_bytes=memory_bytes)
-        ]
-        run = LatencyRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds), setup=prepared.setup, cells=cells, points=points
-        )
-        return Latency(run), prepared.candidates
-
-    return begin
+    prepared = prepare_latency(candidates, runtime, messages)
+    cells = [*prepared.cells, *nginx_cells(runtime, messages)]
+    points = [
+        _on_fargate(one, prepared.setup) if runtime is Runtime.FARGATE else one
+        for name in (*prepared.candidates, *(cell.name for cell in cells if cell.conformance is None))
+        for one in points_of(name, vcpus, latency_traffic(rate), runtime, memory_bytes=memory_bytes)
+    ]
+    run = LatencyRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds), setup=prepared.setup, cells=cells, points=points
+    )
+    return Latency(run), prepared.candidates
 
 
 def prepare_latency(candidates: Sequence[Candidate], runtime: Runtime, messages: Console) -> Prepared:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -87,7 +87,8 @@ def loadtest(
             terminal.say(advice)
     if design is Design.SLICED and (warning := short_budget(len(candidates), given, rule)) is not None:
         terminal.say(warning)
-    begin = begin_loadtest(
+    begin = partial(
+        begin_loadtest,
         candidates,
         load=spec,
         size=given,
@@ -130,6 +131,7 @@ def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameter
 
 def begin_loadtest(
     candidates: Sequence[Candidate],
+    identity: RunIdentity,
     *,
     load: LoadSpec,
     size: Size,
@@ -138,28 +140,24 @@ def begin_loadtest(
     rounds: int,
     stopping: Stopping,
     messages: Console,
-) -> Callable[[RunIdentity], tuple[LoadTest[LoadRun], dict[str, Candidate]]]:
-    """Return the function that prepares a load test; candidates that fail the contract get no windows."""
-
-    def begin(identity: RunIdentity) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
-        check = partial(answer_requests, requests=load.requests) if load.requests else conform
-        outcomes = conform_all(candidates, messages, check)
-        cells = cells_of(candidates, outcomes)
-        load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
-        sliced = design is Design.SLICED
-        warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
-        copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
-        run = LoadRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            design=design,
-            slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
-            stopping=stopping,
-            setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
-            cells=[*cells, *copies],
-        )
-        return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
-
-    return begin
+) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
+    """Prepare a load test; candidates that fail the contract get no windows."""
+    check = partial(answer_requests, requests=load.requests) if load.requests else conform
+    outcomes = conform_all(candidates, messages, check)
+    cells = cells_of(candidates, outcomes)
+    load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+    sliced = design is Design.SLICED
+    warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
+    copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
+    run = LoadRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds),
+        design=design,
+        slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
+        stopping=stopping,
+        setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
+        cells=[*cells, *copies],
+    )
+    return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 
 
 def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:

@@ -1,5 +1,6 @@
 """``make memory``."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -32,7 +33,8 @@ def memory(
     size, counts = parse_size(runtime, vcpu, None), parse_worker_counts(workers)
     candidates = stacks.candidates(runtime)
     terminal.say(describe_runtime(runtime, stacks.runtime))
-    begin = begin_memory(
+    begin = partial(
+        begin_memory,
         candidates,
         size=size,
         workers=counts,

@@ -1,6 +1,6 @@
 """``make memory``: the memory of fresh servers, then each stack's smallest limit."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -119,6 +119,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
 
 def begin_memory(
     candidates: Sequence[Candidate],
+    identity: RunIdentity,
     *,
     size: Size,
     workers: Sequence[int],
@@ -126,30 +127,26 @@ def begin_memory(
     runtime: Runtime,
     rounds: int,
     messages: Console,
-) -> Callable[[RunIdentity], tuple[Memory, dict[str, Candidate]]]:
-    """Return the function that prepares a run of every candidate with every number of workers, after conformance."""
-
-    def begin(identity: RunIdentity) -> tuple[Memory, dict[str, Candidate]]:
-        outcomes = conform_all(candidates, messages)
-        made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
-        run = MemoryRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            requests=REQUESTS,
-            connections=CONNECTIONS,
-            limits=limits,
-            cells=[
-                MemoryCell(
-                    name=f"{stack.name} {counted(count, 'worker')}",
-                    stack=stack,
-                    size=Size(vcpu=size.vcpu, worker_count=count),
-                )
-                for stack in cells_of(candidates, outcomes)
-                for count in _worker_counts(made[stack.name], workers)
-            ],
-        )
-        return Memory(run), made
-
-    return begin
+) -> tuple[Memory, dict[str, Candidate]]:
+    """Prepare a run of every candidate with every number of workers, after conformance."""
+    outcomes = conform_all(candidates, messages)
+    made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
+    run = MemoryRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds),
+        requests=REQUESTS,
+        connections=CONNECTIONS,
+        limits=limits,
+        cells=[
+            MemoryCell(
+                name=f"{stack.name} {counted(count, 'worker')}",
+                stack=stack,
+                size=Size(vcpu=size.vcpu, worker_count=count),
+            )
+            for stack in cells_of(candidates, outcomes)
+            for count in _worker_counts(made[stack.name], workers)
+        ],
+    )
+    return Memory(run), made
 
 
 def _worker_counts(candidate: Candidate, asked: Sequence[int]) -> Sequence[int]:

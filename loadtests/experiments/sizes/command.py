@@ -1,5 +1,6 @@
 """``make sizes``."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -33,5 +34,7 @@ def sizes(
     runtime = parse_runtime("auto")
     images = image if runtime is Runtime.DOCKER else None
     stacks = StackParameters(framework=framework, server=server, image=images, python=python)
-    begin = begin_sizes(stacks.candidates(runtime), address=address, runtime=runtime, messages=terminal.messages)
+    begin = partial(
+        begin_sizes, stacks.candidates(runtime), address=address, runtime=runtime, messages=terminal.messages
+    )
     start("sizes", begin, seed=run.seed, out=run.out, terminal=terminal)

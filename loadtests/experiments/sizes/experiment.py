@@ -1,6 +1,6 @@
 """``make sizes``: the bytes of libraries and images. They are exact, so one round is enough."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console, RenderableType
@@ -103,41 +103,37 @@ class Sizes(Experiment[FootprintRun, FootprintSummary]):
 
 
 def begin_sizes(
-    candidates: Sequence[Candidate], *, address: RegistryAddress | None, runtime: Runtime, messages: Console
-) -> Callable[[RunIdentity], tuple[Sizes, dict[str, Candidate]]]:
-    """Return the function that prepares a run of all libraries, and of all images unless the runtime has none.
+    candidates: Sequence[Candidate],
+    identity: RunIdentity,
+    *,
+    address: RegistryAddress | None,
+    runtime: Runtime,
+    messages: Console,
+) -> tuple[Sizes, dict[str, Candidate]]:
+    """Prepare a run of all libraries, and of all images unless the runtime has none.
 
     The libraries of a stack are those of its environment on this machine, whatever the image.
     """
-
-    def begin(identity: RunIdentity) -> tuple[Sizes, dict[str, Candidate]]:
-        wanted = available(candidates, messages)
-        environments = list({candidate.stack.name: Candidate(stack=candidate.stack) for candidate in wanted}.values())
-        prepare(environments, messages)
-        images = [candidate for candidate in wanted if candidate.image is not None]
-        prepare(images, messages)
-        missing = {
-            candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None
-        }
-        if runtime is not Runtime.DOCKER:
-            missing["images"] = "no Docker engine answers"
-        cells = [
-            FootprintCell(
-                name=f"libraries of {candidate.name}", stack=cell_of(candidate, None), weighs=Weighed.LIBRARIES
-            )
-            for candidate in environments
-        ]
-        cells += [
-            FootprintCell(name=candidate.name, stack=cell_of(candidate, None), weighs=Weighed.IMAGE)
-            for candidate in images
-        ]
-        run = FootprintRun(
-            **run_fields(identity, runtime=runtime, rounds=1),
-            registry=None if address is None else f"{address.host}/{address.prefix}".rstrip("/"),
-            zstd_level=ZSTD_LEVEL,
-            cells=cells,
-            missing=missing,
-        )
-        return Sizes(run), {one.name: one for one in (*environments, *images)}
-
-    return begin
+    wanted = available(candidates, messages)
+    environments = list({candidate.stack.name: Candidate(stack=candidate.stack) for candidate in wanted}.values())
+    prepare(environments, messages)
+    images = [candidate for candidate in wanted if candidate.image is not None]
+    prepare(images, messages)
+    missing = {candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None}
+    if runtime is not Runtime.DOCKER:
+        missing["images"] = "no Docker engine answers"
+    cells = [
+        FootprintCell(name=f"libraries of {candidate.name}", stack=cell_of(candidate, None), weighs=Weighed.LIBRARIES)
+        for candidate in environments
+    ]
+    cells += [
+        FootprintCell(name=candidate.name, stack=cell_of(candidate, None), weighs=Weighed.IMAGE) for candidate in images
+    ]
+    run = FootprintRun(
+        **run_fields(identity, runtime=runtime, rounds=1),
+        registry=None if address is None else f"{address.host}/{address.prefix}".rstrip("/"),
+        zstd_level=ZSTD_LEVEL,
+        cells=cells,
+        missing=missing,
+    )
+    return Sizes(run), {one.name: one for one in (*environments, *images)}

@@ -1,6 +1,7 @@
 """``make startup``."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -56,7 +57,8 @@ def startup(
     caches, links = parse_caches(cache, runtime), parse_links(bandwidth, runtime)
     candidates = stacks.candidates(runtime, fargate=fargate)
     terminal.say(describe_runtime(runtime, stacks.runtime))
-    begin = begin_startup(
+    begin = partial(
+        begin_startup,
         candidates,
         sizes=given,
         caches=caches,
@@ -72,5 +74,5 @@ def _startup_on_fargate(candidates: Sequence[Candidate], given: Sequence[Size], 
     terminal = run.terminal()
     variants = startup_variants(candidates, given, {})
     if approve_starts(variants, tasks, terminal.messages, conformance=candidates):
-        begin = begin_fargate_startup(candidates, given, tasks=tasks, messages=terminal.messages)
+        begin = partial(begin_fargate_startup, candidates, given, tasks=tasks, messages=terminal.messages)
         start("startup", begin, seed=run.seed, out=run.out, terminal=terminal)

@@ -1,6 +1,6 @@
 """``make startup``: starts of fresh servers by phase, and pulls of their images over links."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from msgspec.structs import replace
@@ -114,6 +114,7 @@ class Startup(Experiment[StartupRun, StartupSummary]):
 
 def begin_startup(
     candidates: Sequence[Candidate],
+    identity: RunIdentity,
     *,
     sizes: Sequence[Size],
     caches: Sequence[str],
@@ -121,35 +122,31 @@ def begin_startup(
     runtime: Runtime,
     rounds: int,
     messages: Console,
-) -> Callable[[RunIdentity], tuple[Startup, dict[str, Candidate]]]:
-    """Return the function that prepares starts at every size and state of the page cache, and pulls over links.
+) -> tuple[Startup, dict[str, Candidate]]:
+    """Prepare starts at every size and state of the page cache, and pulls over links.
 
     Every candidate is checked against the contract first, which also warms the page cache.
     """
-
-    def begin(identity: RunIdentity) -> tuple[Startup, dict[str, Candidate]]:
-        outcomes = conform_all(candidates, messages)
-        made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
-        cold_tags = [one.tag for one in made.values() if one.tag] if "cold" in caches else []
-        run = StartupRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            cold_by=cold_method(cold_tags[0]) if cold_tags else None,
-            cells=[
-                StartCell(name=f"{stack.name} {size.vcpu:g} vCPU {cache}", stack=stack, size=size, cache=cache)
-                for stack in cells_of(candidates, outcomes)
-                for size in sizes
-                for cache in caches
-            ],
-            pulls=[
-                PullCell(name=f"{name} over {link}", image=one.tag, link=link)
-                for name, one in made.items()
-                for link in links
-                if one.tag
-            ],
-        )
-        return Startup(run), made
-
-    return begin
+    outcomes = conform_all(candidates, messages)
+    made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
+    cold_tags = [one.tag for one in made.values() if one.tag] if "cold" in caches else []
+    run = StartupRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds),
+        cold_by=cold_method(cold_tags[0]) if cold_tags else None,
+        cells=[
+            StartCell(name=f"{stack.name} {size.vcpu:g} vCPU {cache}", stack=stack, size=size, cache=cache)
+            for stack in cells_of(candidates, outcomes)
+            for size in sizes
+            for cache in caches
+        ],
+        pulls=[
+            PullCell(name=f"{name} over {link}", image=one.tag, link=link)
+            for name, one in made.items()
+            for link in links
+            if one.tag
+        ],
+    )
+    return Startup(run), made
 
 
 def parse_caches(text: str | None, runtime: Runtime) -> tuple[str, ...]:

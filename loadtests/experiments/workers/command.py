@@ -1,5 +1,6 @@
 """``make workers``."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -28,7 +29,7 @@ def workers_(
     vcpus, counts = parse_vcpus(vcpu), parse_worker_counts(workers)
     candidate = stack.candidate(runtime)
     terminal.say(describe_runtime(runtime, stack.runtime))
-    begin = begin_workers(
-        candidate, vcpus=vcpus, counts=counts, runtime=runtime, rounds=rounds, messages=terminal.messages
+    begin = partial(
+        begin_workers, candidate, vcpus=vcpus, counts=counts, runtime=runtime, rounds=rounds, messages=terminal.messages
     )
     start("workers", begin, seed=run.seed, out=run.out, terminal=terminal)

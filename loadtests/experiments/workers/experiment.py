@@ -1,6 +1,6 @@
 """``make workers``: one stack with several numbers of workers per size, saturated and at one common rate."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -58,14 +58,15 @@ class Workers(Latency[WorkersRun]):
 
 def begin_workers(
     candidate: Candidate,
+    identity: RunIdentity,
     *,
     vcpus: Sequence[float],
     counts: Sequence[int],
     runtime: Runtime,
     rounds: int,
     messages: Console,
-) -> Callable[[RunIdentity], tuple[Workers, Mapping[str, Candidate]]]:
-    """Return the function that prepares a run of every number of workers at every size that there is room for.
+) -> tuple[Workers, Mapping[str, Candidate]]:
+    """Prepare a run of every number of workers at every size that there is room for.
 
     ``UsageError`` if there is no size, or the server is always one process.
     """
@@ -73,23 +74,19 @@ def begin_workers(
     stack = candidate.stack
     if not stack.processes:
         raise UsageError(f"FRAMEWORK={stack.framework.name} SERVER={stack.server.name} is one process at any size.")
-
-    def begin(identity: RunIdentity) -> tuple[Workers, Mapping[str, Candidate]]:
-        prepared = prepare_latency([candidate], runtime, messages)
-        points = [
-            found
-            for plain in points_of(candidate.name, vcpus, (closed(CONNECTIONS),), runtime)
-            for found in _points(prepared, plain, counts, runtime, messages)
-        ]
-        run = WorkersRun(
-            **run_fields(identity, runtime=runtime, rounds=rounds),
-            setup=prepared.setup,
-            cells=prepared.cells,
-            points=points,
-        )
-        return Workers(run), prepared.candidates
-
-    return begin
+    prepared = prepare_latency([candidate], runtime, messages)
+    points = [
+        found
+        for plain in points_of(candidate.name, vcpus, (closed(CONNECTIONS),), runtime)
+        for found in _points(prepared, plain, counts, runtime, messages)
+    ]
+    run = WorkersRun(
+        **run_fields(identity, runtime=runtime, rounds=rounds),
+        setup=prepared.setup,
+        cells=prepared.cells,
+        points=points,
+    )
+    return Workers(run), prepared.candidates
 
 
 def parse_worker_counts(text: str) -> tuple[int, ...]:

@@ -45,7 +45,8 @@ def test_the_floor_is_measured_at_both_plain_sizes(floor: list[Cell], monkeypatc
     monkeypatch.setattr(manifest, "engine_name", lambda: "28.0 (overlay2)")
     monkeypatch.setattr(causes, "prepare_latency", lambda *_: prepared)
     monkeypatch.setattr(causes, "nginx_cells", lambda *_: floor)
-    experiment, _ = begin_causes(one, rounds=3, messages=Console(file=io.StringIO()))(RunIdentity.new("causes", 5))
+    identity = RunIdentity.new("causes", 5)
+    experiment, _ = begin_causes(one, identity, rounds=3, messages=Console(file=io.StringIO()))
     stacks = [point.stack for point in experiment.run.points]
     assert stacks.count("nginx+static-file") == 2 * len(floor)
     assert [point.size.vcpu for point in experiment.run.points if point.stack != one.name] == [0.25, 1.0] * len(floor)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,10 +135,16 @@ def begun(
     monkeypatch.setattr(manifest, "engine_name", lambda: "28.0 (overlay2)")
     monkeypatch.setattr(latency, "prepare_latency", lambda *_: prepared)
     monkeypatch.setattr(latency, "nginx_cells", lambda *_: list(floor))
-    begin = begin_latency(
-        [one], vcpus=vcpus, memory_bytes=None, rate=Rate(rps=100), runtime=runtime, rounds=3, messages=QUIET
+    experiment, subjects = begin_latency(
+        [one],
+        RunIdentity.new("latency", 5),
+        vcpus=vcpus,
+        memory_bytes=None,
+        rate=Rate(rps=100),
+        runtime=runtime,
+        rounds=3,
+        messages=QUIET,
     )
-    experiment, subjects = begin(RunIdentity.new("latency", 5))
     assert set(subjects) == {one.name}
     assert (experiment.run.rounds, experiment.run.seed) == (3, 5)
     return experiment.run
@@ -245,7 +252,7 @@ def test_a_run_ends_in_a_table_and_records_that_agree(
     above = float(len(os.sched_getaffinity(0)) + 1)
     results = Console(width=150, file=io.StringIO(), record=True)
     terminal = Terminal(results=results, messages=QUIET)
-    begin = begin_latency(
+    begin = partial(begin_latency,
         [found], vcpus=(0.5, above), memory_bytes=None, rate=Rate(rps=100), runtime=Runtime.DOCKER, rounds=1,
         messages=QUIET,
     )  # fmt: skip

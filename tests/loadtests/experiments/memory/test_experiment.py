@@ -1,6 +1,7 @@
 """Every cell's memory is read once per round; then each stack's smallest limit is searched once."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,8 @@ def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
 @pytest.mark.parallel
 def test_processes_are_checked_measured_and_summarised(tmp_path: Path) -> None:
     terminal = text_terminal()
-    begin = begin_memory(
+    begin = partial(
+        begin_memory,
         [real_candidate()],
         size=Size(),
         workers=(1,),

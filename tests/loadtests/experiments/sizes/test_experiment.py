@@ -1,5 +1,6 @@
 """Libraries are measured first, then images; missing ones are named."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_without_an_engine_only_libraries_are_measured(tmp_path: Path, monkeypat
     monkeypatch.setattr(environment, "__kwdefaults__", {"root": tmp_path / "environments"})
     terminal = text_terminal()
     candidate = Candidate(stack=toy_stack(tmp_path, "toy_without"))
-    begin = begin_sizes([candidate], address=None, runtime=Runtime.PROCESS, messages=terminal.messages)
+    begin = partial(begin_sizes, [candidate], address=None, runtime=Runtime.PROCESS, messages=terminal.messages)
     summary = start("sizes", begin, seed=1, out=tmp_path / "out", terminal=terminal)
     assert summary.missing == {"images": "no Docker engine answers"}
     assert "missing: images: no Docker engine answers" in printed(terminal.results)

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -89,8 +90,12 @@ def measured(engine: DockerClient, toy_name: str, tmp_path_factory: pytest.TempP
     (folder / "registry").mkdir()
     terminal = text_terminal()
     with local_registry(folder / "registry") as host:
-        begin = begin_sizes(
-            [candidate], address=RegistryAddress(host=host), runtime=Runtime.DOCKER, messages=terminal.messages
+        begin = partial(
+            begin_sizes,
+            [candidate],
+            address=RegistryAddress(host=host),
+            runtime=Runtime.DOCKER,
+            messages=terminal.messages,
         )
         with _environments_below(folder):
             summary = start("sizes", begin, seed=1, out=folder / "out", terminal=terminal)

@@ -1,6 +1,7 @@
 """Starts come before pulls, a warm start that was not warm is repeated, and a run is resumed as planned."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,8 @@ def test_a_run_of_processes_is_resumed_as_planned(tmp_path: Path) -> None:
 @pytest.mark.parallel
 def test_processes_are_checked_started_and_summarised(tmp_path: Path) -> None:
     terminal = text_terminal()
-    begin = begin_startup(
+    begin = partial(
+        begin_startup,
         [real_candidate()],
         sizes=[Size()],
         caches=("warm",),

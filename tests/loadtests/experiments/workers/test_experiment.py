@@ -62,7 +62,8 @@ def begun(pilot: Load | str, monkeypatch: pytest.MonkeyPatch, vcpus: Sequence[fl
     monkeypatch.setattr(workers, "prepare_latency", lambda *_: prepared)
     monkeypatch.setattr(workers, "load_in_turn", visit)
     options: dict[str, Any] = {"runtime": Runtime.DOCKER, "rounds": 3, "messages": Console(file=io.StringIO())}
-    experiment, subjects = begin_workers(one, vcpus=vcpus, counts=(1, 2), **options)(RunIdentity.new("workers", 5))
+    identity = RunIdentity.new("workers", 5)
+    experiment, subjects = begin_workers(one, identity, vcpus=vcpus, counts=(1, 2), **options)
     assert set(subjects) == {one.name}
     return experiment.run
 
@@ -96,6 +97,7 @@ def test_a_server_that_is_always_one_process_is_refused(framework: str, server: 
     with pytest.raises(UsageError, match=rf"FRAMEWORK={framework} SERVER={server} is one process at any size"):
         begin_workers(
             candidate(framework, server),
+            RunIdentity.new("workers", 5),
             vcpus=(1,),
             counts=(1, 2),
             runtime=Runtime.PROCESS,
