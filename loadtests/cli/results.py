@@ -159,7 +159,8 @@ def badge(
     known = [one for one in _figures(terminal) if one.subject == subject]
     figure = newest(known, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)
     if figure is None:
-        command = make_command("loadtest", {"FRAMEWORK": candidate.stack.framework.selector})
+        asked = replace(subject.stack, framework=candidate.stack.framework.selector)
+        command = make_command("loadtest", asked.variables)
         raise UsageError(f"no valid rate of {subject.name} is known. Run: {command}")
     for file in write_badge(Badge.of(figure, machine().cpu_model), out or BADGES, subject):
         terminal.results.print(f"wrote {file}", soft_wrap=True)

@@ -123,7 +123,11 @@ class Side:
         if self.source is not None and not variants.is_framework_folder(self.source):
             raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
         image = images()[self.image or other.image or "slim"]
-        return Candidate(stack=stack, image=image, python=parse_python(python or DEFAULT_PYTHON), label=self.text)
+        try:
+            version = parse_python(python or DEFAULT_PYTHON)
+        except UsageError as error:
+            raise UsageError(f"{self.variable}={self.text} needs RUNTIME=process: no image has {python}.") from error
+        return Candidate(stack=stack, image=image, python=version, label=self.text)
 
 
 def both_candidates(a: Side, b: Side, runtime: Runtime, server: str) -> tuple[Candidate, Candidate]:

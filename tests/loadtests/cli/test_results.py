@@ -185,7 +185,8 @@ def test_a_badge_is_written_of_a_known_rate_and_refused_without_one(
     (endpoint,) = (tmp_path / "badges").glob("*.json")
     assert json.loads(endpoint.read_text())["message"].startswith("10,000")
     assert run(command_line(), ["badge", "--framework=falcon", "--runtime=process"], {GIVEN: ""}) == 2
-    assert "Run: make loadtest FRAMEWORK=falcon" in capsys.readouterr().err
+    whole = "Run: make loadtest FRAMEWORK=falcon SERVER=gunicorn-gthread RUNTIME=process"
+    assert whole in capsys.readouterr().err
 
 
 def test_the_published_runs_become_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

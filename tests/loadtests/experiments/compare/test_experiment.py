@@ -154,6 +154,12 @@ def test_a_python_is_found_by_its_version() -> None:
         missing.candidate(missing, Runtime.PROCESS, "default")
 
 
+def test_no_image_has_pypy() -> None:
+    side = Side.parse("falcon+granian@pypy3.11", "A")
+    with pytest.raises(UsageError, match=r"^A=falcon\+granian@pypy3\.11 needs RUNTIME=process: no image has pypy3\.11"):
+        side.candidate(side, Runtime.DOCKER, "default")
+
+
 def test_several_servers_are_refused() -> None:
     side = Side.parse("falcon", "A")
     with pytest.raises(UsageError, match="A=falcon selects 7 stacks"):
