@@ -49,7 +49,7 @@ $(COMMANDS): $(READY)
 	@$(PYTHON_M) loadtests '$(subst ','\'',$@)'
 
 # The harness in an environment of its own, with what its hashed lock names; then what its development needs.
-$(READY): requirements.lock
+$(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV), once" >&2
 	@python3 -c 'import sys; sys.version_info < (3, 11) and sys.exit("python3 is " + sys.version.split()[0] + "; 3.11 or newer is needed")'
 	@python3 -m venv $(VENV) && $(PIP) --require-hashes -r $< >&2 && $(PIP) --no-build-isolation --editable . >&2

@@ -5,6 +5,7 @@ import random
 import shutil
 import string
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ REPORTER = "#!/bin/sh\nexec /usr/bin/env -0\n"
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A checkout whose commands only print their environment."""
-    for name in ("Makefile", "requirements.lock"):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -46,6 +47,15 @@ def _make(place: Path, *words: str, **variables: str) -> subprocess.CompletedPro
     return subprocess.run(
         ["make", *words], cwd=place, env=clean | variables, capture_output=True, check=False, timeout=60
     )
+
+
+@pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml"])
+def test_the_environment_is_set_up_again_once_what_it_is_made_of_has_changed(place: Path, changed: str) -> None:
+    """The installed command names a module that only pyproject.toml knows."""
+    assert b"setting up" not in _make(place, "-n", "list").stdout
+    later_s = time.time() + 10
+    os.utime(place / changed, (later_s, later_s))
+    assert b"setting up" in _make(place, "-n", "list").stdout
 
 
 def _environment(printed: bytes) -> dict[str, str]:
