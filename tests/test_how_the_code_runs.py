@@ -3,13 +3,21 @@
 import ast
 import itertools
 import re
+import sys
+import traceback
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from common.project import ROOT
-from loadtests.__main__ import commands
+from common.runtimes import process
+from loadtests.__main__ import commands, main
+from loadtests.experiments.loadtest import command
+from tests.support.here import NAME
+from tests.support.records import cell
 
 PAGE = (ROOT / "docs" / "how-the-code-runs.md").read_text()
 ROW = re.compile(r"^\| (.*) \| `([\w/.]+)` \|(?: `(\w+)`)? \|$", re.MULTILINE)
@@ -26,6 +34,8 @@ def _steps(beginning: str) -> list[Step]:
 WALK = _steps("step")
 WALKS = {"loadtest": WALK} | {name: WALK[:3] + _steps(f"`make {name}`") for name in ("latency", "memory")}
 COMMANDS = {function for _, function in commands()}
+DECORATOR = "loadtests/campaign/resume.py"
+INTERRUPTED = 130
 
 
 @cache
@@ -73,3 +83,24 @@ def test_few_files_are_opened_again_and_the_page_says_which() -> None:
     again = [file for number, file in enumerate(files) if file in files[:number]]
     assert [file for said, file, _ in WALK if said.startswith("back")] == again
     assert len(again) <= 4
+
+
+def test_a_round_runs_through_these_files_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is on the stack when a server is started is on the walk, but for the decorator that it names beside."""
+    ran = dict[str, None]()
+
+    def started(*_: object, **__: object) -> NoReturn:
+        files = [Path(frame.filename) for frame in traceback.extract_stack()]
+        ran.update((str(file.relative_to(ROOT)), None) for file in files if file.is_relative_to(ROOT))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "started", started)
+    monkeypatch.setattr(command, "conform_all", lambda *_: {NAME: None})
+    monkeypatch.setattr(command, "cells_of", lambda *_: [cell(NAME)])
+    monkeypatch.setattr(command, "with_ceiling", lambda setup: setup)
+    line = ["loadtest", "--framework=raw_wsgi", "--runtime=process", "--rounds=1", f"--out={tmp_path / 'run'}"]
+    monkeypatch.setattr(sys, "argv", ["api-benchmark", *line])
+    assert main() == INTERRUPTED
+    ours = [file for file in ran if file.startswith(("common/", "loadtests/")) and file != DECORATOR]
+    assert len(ours) > 5
+    assert ours == [file for file in dict.fromkeys(_files(WALK)) if file in ours]
