@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from common.catalog.stacks import make_command
 from common.console import LiveProgress, Terminal, format_clock, live_progress
 from common.engine.client import engine_failure_named
 from common.engine.ownership import clear_local_engine
@@ -113,7 +114,7 @@ def carry_out(
             _make_visits(experiment, subjects, folder, terminal)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.why_not_resumable is None:
-            terminal.say(f"interrupted; resume with: make {experiment.command} RESUME={folder.name}")
+            terminal.say(f"interrupted; resume with: {make_command(experiment.command, {'RESUME': folder.name})}")
         raise
     finally:
         summary = experiment.summarise(folder.visits())

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from typing_extensions import override
 
 from common.catalog.sizes import Size
+from common.catalog.stacks import make_command
 from common.console import format_clock
 from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
@@ -181,7 +182,7 @@ def why_unfinished(folder: RunFolder) -> str | None:
     with misfits_named(folder.folder):
         if LoadTest(run).is_complete(visits):
             return None
-    return f"it was interrupted. Run: make loadtest RESUME={folder.name}"
+    return f"it was interrupted. Run: {make_command('loadtest', {'RESUME': folder.name})}"
 
 
 def pairs_at_look(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...] | None:

@@ -166,6 +166,15 @@ def test_an_interrupted_run_says_how_to_resume_and_keeps_its_visits(
     assert not experiment.open
 
 
+def test_the_command_that_resumes_a_run_can_be_pasted_whatever_its_folder_is_called(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    folder = RunFolder.create(tmp_path / "my run", MADE)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(Toy(MADE, _at(1, _raise(KeyboardInterrupt()))), {}, folder, terminal)
+    assert f"resume with: make toy RESUME='{folder.folder}'\n" in printed(terminal.messages)
+
+
 def test_an_interrupted_run_that_cannot_be_resumed_does_not_say_how(folder: RunFolder, terminal: Terminal) -> None:
     experiment = Toy(run([cell("my-app-local+b")]), _at(1, _raise(KeyboardInterrupt())))
     with pytest.raises(KeyboardInterrupt):
