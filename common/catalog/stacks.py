@@ -193,7 +193,7 @@ class StackName:
             raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
         framework, server, place = match.groups()
         name, _, after = (server or "").rpartition("@")
-        if place is None and name and _is_place(after):
+        if place is None and name and after and not after[0].isdigit():  # so it is no version of the server
             server, place = name, after
         image, python = _parse_place(place or "", variable)
         return cls(framework=framework, server=server, image=image, python=python)
@@ -230,21 +230,11 @@ def make_command(command: str, variables: Mapping[str, str | None]) -> str:
     return " ".join(["make", command, *(f"{name}={shlex.quote(value)}" for name, value in variables.items() if value)])
 
 
-def _split_place(text: str) -> tuple[str | None, str | None]:
-    """Return the parts of ``slim``, ``py3.12`` or ``slim-py3.12`` that stand for an image and for a Python."""
+def _parse_place(text: str, variable: str) -> tuple[str | None, str | None]:
+    """Return the image and the Python that ``slim``, ``py3.12`` or ``slim-py3.12`` names; ``UsageError`` if unknown."""
     match = _PLACE.fullmatch(text)
     assert match is not None
-    return match[1], match[2]
-
-
-def _is_place(text: str) -> bool:
-    image, python = _split_place(text)
-    return python is not None or canonical(image or "") in images()
-
-
-def _parse_place(text: str, variable: str) -> tuple[str | None, str | None]:
-    """Return the image and the Python of a place; ``UsageError`` names the variable that names an unknown one."""
-    image, python = _split_place(text)
+    image, python = match.groups()
     try:
         version = parse_interpreter(python if python.startswith("pypy") else python[2:]) if python else None
     except UsageError as error:

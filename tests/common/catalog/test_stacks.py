@@ -233,6 +233,7 @@ def test_an_image_and_a_python_may_follow_a_colon(place: str) -> None:
         ("falcon@", r"^invalid A=falcon@: must be FRAMEWORK"),
         ("falcon:slimmer", r"^A=slimmer is unknown\. Did you mean slim\?"),
         ("falcon:pypy", r"^A=pypy is unknown"),
+        ("falcon+granian@slimm", r"^A=slimm is unknown\. Did you mean slim\?"),
         ("falcon:py9", r"^invalid A=\.\.\.py9: must be a version such as py3\.12"),
     ],
 )
