@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from statistics import mean
@@ -12,13 +12,14 @@ from msgspec import Struct
 from rich.console import Console, RenderableType
 
 from common.aws.settings import FargateSettings
-from common.errors import BenchmarkError, FailedError
+from common.errors import BenchmarkError, FailedError, GeneratorBoundError
 from common.records.figure import Figure
 from common.records.run import Cell, Run
 from common.records.schema import Visit
+from common.records.summary import Verdict
 from common.runtimes.candidates import Candidate, candidate_from_cell
 from common.runtimes.preparation import PlannedServer
-from common.words import counted
+from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.campaign.plan import PlannedVisit
 
 RunType = TypeVar("RunType", bound=Run)
@@ -142,9 +143,18 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         return None
 
 
-def no_valid_number(names: Sequence[str], noun: str) -> FailedError:
-    """Return the error for a run that has no valid number for these names; ``noun`` says what they are names of."""
-    return FailedError(f"no valid number for {counted(len(names), noun)}: {', '.join(names)}.")
+def failure_of(rows: Iterable[tuple[str, Verdict, Collection[str]]], noun: str) -> BenchmarkError | None:
+    """Return the error for rows without a valid number, or with the generator's own; ``None`` if there are none.
+
+    A row has a name, its verdict, and all doubts about it; ``noun`` says what the names are of.
+    """
+    judged = list(rows)
+    if bad := dict.fromkeys(name for name, verdict, _ in judged if verdict in TERMINAL_VERDICTS):
+        every = {name for name, _, _ in judged}
+        return FailedError(f"no valid number for {len(bad)} of {len(every)} {noun}s: {', '.join(bad)}.")
+    if bound := ", ".join(dict.fromkeys(name for name, _, doubts in judged if Verdict.GENERATOR_BOUND in doubts)):
+        return GeneratorBoundError(f"the generator was the limit for {bound}: those numbers may be its own.")
+    return None
 
 
 def remaining_of(planned: Iterable[PlannedVisit], visits: Sequence[Visit]) -> Remaining:

@@ -15,20 +15,18 @@ from common.aws.spending import with_minimum_memory
 from common.catalog.sizes import SMALLEST_VCPU, Runtime, Size
 from common.conformance.checking import LONGEST_S, conform_all, require_some_conforming
 from common.conformance.checking import SIZE as CONFORMANCE_SIZE
-from common.errors import BenchmarkError, GeneratorBoundError, UsageError
+from common.errors import BenchmarkError, UsageError
 from common.host.cores import split_cores
 from common.records.figure import Figure
 from common.records.load import LoadSpec, Rate, Setup
 from common.records.run import Cell, Conformance, Run
 from common.records.schema import Visit
-from common.records.summary import Verdict
 from common.runtimes.candidates import Candidate
 from common.runtimes.nginx import Nginx, prepare_nginx, why_no_nginx
 from common.runtimes.preparation import PlannedServer
 from common.words import counted, parse_decimal
-from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.analysis.values import conforms
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failure_of, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.latency import report
@@ -102,12 +100,7 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
 
     @override
     def failure(self, summary: LatencySummary) -> BenchmarkError | None:
-        if bad := sorted({row.point for row in summary.rows if row.verdict in TERMINAL_VERDICTS}):
-            return no_valid_number(bad, "point")
-        if bound := sorted({row.point for row in summary.rows if Verdict.GENERATOR_BOUND in row.doubts}):
-            names = ", ".join(bound)
-            return GeneratorBoundError(f"the generator was the limit for {names}: those numbers may be its own.")
-        return None
+        return failure_of([(row.point, row.verdict, row.doubts) for row in summary.rows], "point")
 
     @override
     def stacks(self) -> Iterable[Cell]:

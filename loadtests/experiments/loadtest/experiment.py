@@ -10,20 +10,20 @@ from typing_extensions import override
 from common.catalog.sizes import Size
 from common.catalog.stacks import make_command
 from common.console import format_clock
-from common.errors import BenchmarkError, FailedError, GeneratorBoundError
+from common.errors import BenchmarkError
 from common.records.figure import Figure
 from common.records.run import Cell, Design, LoadRun, Run
 from common.records.schema import Visit
-from common.records.summary import Decision, Pair, Summary, Verdict
+from common.records.summary import Decision, Pair, Summary
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.comparison import looks_of
-from loadtests.analysis.dropping import TERMINAL_VERDICTS, pairs_of
+from loadtests.analysis.dropping import pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failure_of
 from loadtests.campaign.plan import PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.experiments.loadtest import frameworks_by_server, report
@@ -111,12 +111,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def failure(self, summary: Summary) -> BenchmarkError | None:
-        if bad := [row.cell for row in summary.cells if row.verdict in TERMINAL_VERDICTS]:
-            return FailedError(f"{len(bad)} of {len(summary.cells)} stacks have no valid number: {', '.join(bad)}.")
-        if bound := [row.cell for row in summary.cells if Verdict.GENERATOR_BOUND in row.doubts]:
-            names = ", ".join(bound)
-            return GeneratorBoundError(f"the generator was the limit for {names}: those numbers may be its own.")
-        return None
+        return failure_of([(row.cell, row.verdict, row.doubts) for row in summary.cells], "stack")
 
     @override
     def stacks(self) -> Iterable[Cell]:

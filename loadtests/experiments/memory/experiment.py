@@ -15,9 +15,8 @@ from common.records.run import Cell
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from common.words import counted
-from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.analysis.values import conforms
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failure_of, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.memory import report
@@ -108,9 +107,7 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
 
     @override
     def failure(self, summary: MemorySummary) -> BenchmarkError | None:
-        if bad := [row.cell for row in summary.rows if row.verdict in TERMINAL_VERDICTS]:
-            return no_valid_number(bad, "cell")
-        return None
+        return failure_of([(row.cell, row.verdict, row.doubts) for row in summary.rows], "cell")
 
     @override
     def stacks(self) -> Iterable[Cell]:

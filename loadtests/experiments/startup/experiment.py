@@ -19,9 +19,8 @@ from common.records.schema import Visit
 from common.registries import local
 from common.runtimes.candidates import Candidate
 from common.words import select
-from loadtests.analysis.dropping import TERMINAL_VERDICTS
 from loadtests.analysis.values import conforms
-from loadtests.campaign.experiment import Experiment, Remaining, Visitor, no_valid_number, remaining_of
+from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failure_of, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.startup import report
@@ -101,11 +100,8 @@ class Startup(Experiment[StartupRun, StartupSummary]):
 
     @override
     def failure(self, summary: StartupSummary) -> BenchmarkError | None:
-        verdicts = [(row.cell, row.verdict) for row in summary.starts]
-        verdicts += [(row.cell, row.verdict) for row in summary.pulls]
-        if bad := [cell for cell, verdict in verdicts if verdict in TERMINAL_VERDICTS]:
-            return no_valid_number(bad, "cell")
-        return None
+        starts = [(row.cell, row.verdict, row.doubts) for row in summary.starts]
+        return failure_of([*starts, *((row.cell, row.verdict, row.doubts) for row in summary.pulls)], "cell")
 
     @override
     def stacks(self) -> Iterable[Cell]:

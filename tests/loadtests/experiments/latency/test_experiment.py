@@ -209,7 +209,7 @@ def test_a_point_without_a_valid_number_makes_the_command_fail() -> None:
     died = [replace(one, error="killed for memory") for one in visits]
     error = made.failure(made.summarise(died))
     assert isinstance(error, FailedError)
-    assert str(error) == f"no valid number for 1 point: {here.name}."
+    assert str(error) == f"no valid number for 1 of 1 points: {here.name}."
 
 
 def test_a_generator_at_its_limit_is_a_distinct_error() -> None:

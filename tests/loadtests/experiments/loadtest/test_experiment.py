@@ -289,7 +289,7 @@ def test_a_run_whose_numbers_are_valid_does_not_fail() -> None:
 def test_a_stack_without_a_valid_number_fails_the_run() -> None:
     failure = _loadtest().failure(_summary_of(_loadtest(), failures={"wrong body": 3}))
     assert isinstance(failure, FailedError)
-    assert "3 of 3 stacks have no valid number: a+x, b+x, c+x." in str(failure)
+    assert "no valid number for 3 of 3 stacks: a+x, b+x, c+x." in str(failure)
 
 
 def test_a_generator_at_its_limit_fails_the_run_with_its_own_status() -> None:

@@ -117,7 +117,7 @@ def test_servers_that_failed_fail_the_run() -> None:
     failed = [replace(one, error="exit status 1") if one.cell == "c+d 1 worker" else one for one in visits]
     failure = experiment.failure(experiment.summarise(failed))
     assert isinstance(failure, FailedError)
-    assert "no valid number for 1 cell: c+d 1 worker." in str(failure)
+    assert "no valid number for 1 of 3 cells: c+d 1 worker." in str(failure)
 
 
 @pytest.mark.parametrize(

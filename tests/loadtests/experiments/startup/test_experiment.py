@@ -89,7 +89,7 @@ def test_starts_that_failed_fail_the_run() -> None:
     assert experiment.failure(_summary(experiment)) is None
     failure = experiment.failure(_summary(experiment, error="exit status 1"))
     assert isinstance(failure, FailedError)
-    assert "no valid number for 2 cells" in str(failure)
+    assert "no valid number for 2 of 2 cells: " in str(failure)
 
 
 @pytest.mark.parametrize(
