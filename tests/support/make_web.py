@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 from selenium import webdriver
+from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
@@ -148,6 +149,17 @@ class Page:
         """Press ``start`` or ``stop`` once it is enabled."""
         wait_until(lambda: self.driver.find_element(By.ID, name).is_enabled(), deadline_s=60)
         self.driver.find_element(By.ID, name).click()
+
+    def follow(self, run: str) -> None:
+        """Follow the link to the report on a run, whichever of the links that the page writes anew can be clicked."""
+        wait_until(lambda: self._clicked(f"a[href$='{run}']"), deadline_s=10)
+
+    def _clicked(self, selector: str) -> bool:
+        with suppress(StaleElementReferenceException, ElementNotInteractableException):
+            for link in self.driver.find_elements(By.CSS_SELECTOR, selector):
+                link.click()
+                return True
+        return False
 
     def start(self, seconds: int = 3, /, **values: str) -> int:
         """Fill in the form, press START, and wait until this many seconds are measured; return the row's number."""

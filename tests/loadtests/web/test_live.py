@@ -205,9 +205,7 @@ def test_the_charts_have_round_ticks_and_a_time_axis(page: Page) -> None:
 def test_each_row_leads_to_the_report_on_its_run(page: Page) -> None:
     number = page.start(framework="raw_asgi")
     page.press("stop")
-    row = page.row(number)
-    wait_until(lambda: bool(visible(page.driver, f"a[href$='{row['run']}']")), deadline_s=10)
-    visible(page.driver, f"a[href$='{row['run']}']")[0].click()
+    page.follow(page.row(number)["run"])
     assert page.driver.find_element(By.TAG_NAME, "h1").text == "Python API frameworks, per vCPU"
     assert "raw_asgi+uvicorn" in page.driver.find_element(By.ID, "stacks").text
     page.open()
