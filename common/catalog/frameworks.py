@@ -23,6 +23,8 @@ from common.words import nearest_hint
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
 RELEASED = "released.toml"
+SERVICE = "service"
+"""The module of a framework's app for the contract ``service``, beside ``app``."""
 OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons that a framework supports unless its folder says otherwise: all that the project supports."""
@@ -67,7 +69,8 @@ class Framework:
     requires_python: str = ANY_PYTHON
     """The Pythons that its locked version supports, as in ``project.requires-python``."""
     command: str
-    """The native server's command line, with ``{host}``, ``{port}`` and ``{workers}``; empty for other interfaces."""
+    """The native server's command line, with ``{host}``, ``{port}``, ``{workers}`` and, where it can serve another
+    module than the default one, ``{module}``; empty for other interfaces."""
     pure_python: tuple[str, ...] = ()
     """The packages of which only wheels without compiled code are locked."""
     default: bool = False
@@ -89,6 +92,11 @@ class Framework:
     def lock(self) -> Path:
         """The path of the pinned and hashed requirements that ``make lock`` writes."""
         return self.folder / LOCK
+
+    @property
+    def has_service(self) -> bool:
+        """Whether its folder has an app for the contract ``service``."""
+        return (self.folder / f"{SERVICE}.py").is_file()
 
     @property
     def package(self) -> str | None:
@@ -194,10 +202,10 @@ class _Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         try:
             # An object that is neither a number nor text makes formats such as {port:d} fail: they would work for
             # processes, whose values are numbers, but not in the scripts of images, which have shell variables.
-            self.command.format_map(dict.fromkeys(("host", "port", "workers"), object()))
+            self.command.format_map(dict.fromkeys(("host", "port", "workers", "module"), object()))
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"invalid command {self.command}: its fields must be {{host}}, {{port}} and {{workers}}"
+                f"invalid command {self.command}: its fields must be {{host}}, {{port}}, {{workers}} and {{module}}"
             ) from error
         servers, others = _places()
         _require_known(self.unavailable, (*others, *servers))

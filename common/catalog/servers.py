@@ -214,13 +214,25 @@ DEFAULTS = {
 }
 
 
-def command(framework: Framework, server: Server, *, host: str, port: int | str, workers: int | str) -> tuple[str, ...]:
+def command(
+    framework: Framework,
+    server: Server,
+    *,
+    host: str,
+    port: int | str,
+    workers: int | str,
+    module: str | None = None,
+) -> tuple[str, ...]:
     """Return the command line that serves ``framework``, to be run in its folder and its environment.
 
-    ``port`` and ``workers`` may be shell variables such as ``$PORT``, for a script that sets them later.
+    ``module`` is the one to load, by default that of the framework's target. ``port``, ``workers`` and ``module`` may
+    be shell variables such as ``$PORT``, for a script that sets them later.
     """
+    usual, _, attribute = framework.target.partition(":")
+    module = module or usual
     line = framework.command or server.line
     threads = THREADS if framework.interface is Interface.WSGI else 1
     loop = "uvloop" if framework.interface in ON_A_LOOP else "asyncio"
     values = {"host": host, "port": port, "workers": workers, "threads": threads, "loop": loop}
-    return tuple(line.format(**values, interface=framework.interface, target=framework.target).split())
+    loaded = {"interface": framework.interface, "module": module, "target": f"{module}:{attribute}"}
+    return tuple(line.format(**values, **loaded).split())

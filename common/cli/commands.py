@@ -26,6 +26,7 @@ from common.cli.parameters import (
     Port,
     Pythons,
     Registry,
+    Service,
     SizeParameters,
     StackParameter,
     StackParameters,
@@ -131,13 +132,16 @@ def serve(
     *,
     size: SizeParameters = SizeParameters(),
     port: Port = 8000,
+    service: Service = False,
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Bring one stack up until Ctrl-C."""
     terminal, runtime = Terminal(), stack.parse_runtime()
     given = size.parse(runtime)
     fargate.refuse_load()
-    candidate = stack.candidate(runtime, fargate=fargate)
+    candidate = stack.candidate(runtime, fargate=fargate).serving(service=service)
+    if service and candidate.unavailable:
+        raise UsageError(f"{candidate.name} is not available: {candidate.unavailable}.")
     if not approve_open_ended_cost(candidate, given, terminal.say):
         return
     prepare([candidate], terminal.messages)
@@ -163,6 +167,7 @@ def conformance(
     keep_alive: Annotated[
         Declaration | None, Parameter(help="Whether that server keeps connections: yes, no, or auto to observe it.")
     ] = None,
+    service: Service = False,
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Hold stacks to the contract, or a server that somebody else brought up."""
@@ -171,7 +176,8 @@ def conformance(
         given = changed_of(conformance, {"stacks": stacks, "fargate": fargate})
         refuse_given(given, f"URL={url} is a server that is already up.")
         require_consent(Endpoint.parse(url).host, url=url, foreign_url=foreign_url)
-        outcome = run_suite(url, keep_alive=DECLARATIONS[keep_alive or "auto"], overlap=DECLARATIONS[overlap or "auto"])
+        declared = {"keep_alive": DECLARATIONS[keep_alive or "auto"], "overlap": DECLARATIONS[overlap or "auto"]}
+        outcome = run_suite(url, **declared, service=service)
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
     else:
@@ -185,7 +191,7 @@ def conformance(
                 )
         runtime = stacks.parse_runtime()
         fargate.refuse_load()
-        candidates = stacks.candidates(runtime, fargate=fargate)
+        candidates = [one.serving(service=service) for one in stacks.candidates(runtime, fargate=fargate)]
         planned = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
         if not approve_cost(planned, terminal.say):
             return
@@ -197,16 +203,20 @@ def conformance(
 def divergences(
     stacks: StackParameters = StackParameters(),
     *,
+    service: Service = False,
     out: Annotated[Path | None, Parameter(help="Markdown page to write, instead of a table.")] = None,
 ) -> None:
     """Show what each stack does where the contract leaves it free."""
     terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
+    if service and out is not None:
+        raise UsageError(f"OUT={out} is written for the contract of app.py only: leave it out with SERVICE=yes.")
     if out is not None:
         require_writable(out)
     candidates = {one.name: one for one in stacks.candidates(runtime)}
     if canonical(stacks.framework) == "all" and canonical(stacks.server) == DEFAULT:  # servers differ, too
         floors = replace(stacks, framework="raw_asgi,raw_wsgi", server="all")
         candidates |= {one.name: one for one in floors.candidates(runtime)}
+    candidates = {name: one.serving(service=service) for name, one in candidates.items()}
     observed = observe_divergences(tuple(candidates.values()), terminal.messages)
     if out is None:
         terminal.results.print(divergence_tables(observed))

@@ -52,6 +52,9 @@ Pythons = Annotated[
     str | None,
     Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images; in the process runtime, the Python of .venv."),
 ]
+Service = Annotated[
+    bool, Parameter(help="Bring up service.py, which parses, validates and computes, instead of app.py: yes.")
+]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 ForeignUrl = Annotated[bool, Parameter(help="Allow the server at URL= to be on another machine: yes.")]
 Registry = Annotated[str, Parameter(help="Container registry: HOST[:PORT][/PREFIX].")]

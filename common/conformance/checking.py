@@ -50,7 +50,13 @@ def conform(candidate: Candidate) -> Conformance:
     keep_alive, overlap = (server.keep_alive, server.concurrent) if candidate.guest is None else (None, None)
 
     def check(running: RunningServer) -> Conformance:
-        outcome = run_suite(running.url, keep_alive=keep_alive, overlap=overlap, prefix=running.client_prefix)
+        outcome = run_suite(
+            running.url,
+            keep_alive=keep_alive,
+            overlap=overlap,
+            prefix=running.client_prefix,
+            service=candidate.service,
+        )
         return conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
 
     return on_fresh_server(candidate, check)

@@ -21,12 +21,18 @@ class Probe:
     headers: tuple[str, ...] = ()
     edit: Callable[[bytes], bytes] = bytes
     """The change made to the bytes of the request before they are sent."""
+    body: bytes = b""
     read: Callable[[Response], str]
 
 
-def probe(url: str) -> dict[str, str]:
-    """Return the observations by request or property; one that got no answer in time starts with "no answer"."""
+def probe(url: str, *, service: bool = False) -> dict[str, str]:
+    """Return the observations by request or property; one that got no answer in time starts with "no answer".
+
+    With ``service``, they are about the contract ``service``.
+    """
     target = Endpoint.parse(url)
+    if service:
+        return {name: _observe(target, one) for name, one in _SERVICE_PROBES.items()}
     observed = {name: _observe(target, one) for name, one in _PROBES.items()}
     return observed | {"two requests at once": _pipelining(target)}
 
@@ -34,7 +40,8 @@ def probe(url: str) -> dict[str, str]:
 def _observe(target: Endpoint, one: Probe) -> str:
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
-            wire.send(one.edit(wire.request(one.path, "Connection: close", *one.headers, method=one.method)))
+            headers = ("Connection: close", *one.headers)
+            wire.send(one.edit(wire.request(one.path, *headers, method=one.method, body=one.body)))
             return one.read(wire.answer(one.method)).replace(target.authority, "HOST")
     except MalformedResponseError as error:
         return f"no answer ({str(error).partition('.')[0]})"
@@ -112,4 +119,61 @@ _PROBES = {
     "header of 10,000 bytes": Probe(headers=(f"X-Filler: {'x' * 10_000}",), read=_status),
     "header of 100,000 bytes": Probe(headers=(f"X-Filler: {'x' * 100_000}",), read=_status),
     "150 headers": Probe(headers=tuple(f"X-Filler-{number}: x" for number in range(150)), read=_status),
+}
+
+
+def _quoted(
+    body: str | bytes,
+    read: Callable[[Response], str],
+    content_type: str | None = "application/json",
+    edit: Callable[[bytes], bytes] = bytes,
+) -> Probe:
+    """Return a probe of ``POST /quotes``."""
+    return Probe(
+        method="POST",
+        path="/quotes",
+        headers=() if content_type is None else (f"Content-Type: {content_type}",),
+        body=body if isinstance(body, bytes) else body.encode(),
+        edit=edit,
+        read=read,
+    )
+
+
+def _in_chunks(request: bytes) -> bytes:
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length: ")]
+    framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    return b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", framed])
+
+
+def _outcome(answer: Response) -> str:
+    """Return the status, and the body of a quote that was accepted."""
+    return f"{answer.status} {_body(answer)}" if answer.status == _CREATED else str(answer.status)
+
+
+_CREATED = 201
+_QUOTE = '{"customer": "Ada", "items": [{"sku": "A", "quantity": 2, "price_cents": 3}]}'
+_SERVICE_PROBES = {
+    "no customer": _quoted(_QUOTE.replace("customer", "guest"), _error),
+    "quantity as text": _quoted(_QUOTE.replace("2", '"2"'), _error),
+    "not JSON": _quoted("customer=Ada", _error),
+    "not UTF-8": _quoted(_QUOTE.encode().replace(b"Ada", b"\xe9"), _error),
+    "no body": _quoted("", _error),
+    "no content type": _quoted(_QUOTE, _outcome, content_type=None),
+    "content type text/plain": _quoted(_QUOTE, _outcome, content_type="text/plain"),
+    "content type Application/JSON": _quoted(_QUOTE, _outcome, content_type="Application/JSON"),
+    "content type application/vnd.api+json": _quoted(_QUOTE, _outcome, content_type="application/vnd.api+json"),
+    "quantity 2.0": _quoted(_QUOTE.replace("2", "2.0"), _outcome),
+    "a member twice": _quoted(_QUOTE.replace('"quantity"', '"quantity": 1, "quantity"'), _outcome),
+    "NaN in a member to ignore": _quoted(_QUOTE.replace("{", '{"x": NaN, ', 1), _outcome),
+    "lone surrogate": _quoted(_QUOTE.replace("Ada", "\\ud800"), _outcome),
+    "U+0000": _quoted(_QUOTE.replace("Ada", "\\u0000"), _outcome),
+    "byte order mark": _quoted("\ufeff" + _QUOTE, _outcome),
+    "UTF-16": _quoted(_QUOTE.encode("utf-16"), _outcome),
+    "in chunks": _quoted(_QUOTE, _outcome, edit=_in_chunks),
+    "nested 100,000 times": _quoted(_QUOTE.replace("{", f'{{"x": {"[" * 100_000}{"]" * 100_000}, ', 1), _outcome),
+    "body of 3,000,000 bytes": _quoted(_QUOTE + " " * 3_000_000, _outcome),
+    "GET /quotes": Probe(path="/quotes", read=_status),
+    "OPTIONS /quotes": Probe(method="OPTIONS", path="/quotes", read=_status),
+    "POST /quotes/": Probe(method="POST", path="/quotes/", body=_QUOTE.encode(), read=_status),
 }

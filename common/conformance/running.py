@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from common.catalog.frameworks import SERVICE
 from common.conformance.wire import Endpoint
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
@@ -49,8 +50,9 @@ def run_suite(
     overlap: bool | None,
     prefix: tuple[str, ...] = (),
     select: str | None = None,
+    service: bool = False,
 ) -> SuiteOutcome:
-    """Run the suite against ``url`` and return its outcome.
+    """Run the suite against ``url``, or with ``service`` that of the contract ``service``, and return its outcome.
 
     ``keep_alive`` and ``overlap`` declare how the stack behaves; ``None`` observes the behaviour without judging it.
     ``prefix`` is a command in front of pytest's, such as ``nsenter -t PID -n``, for a URL that is reachable only from
@@ -69,7 +71,7 @@ def run_suite(
             sys.executable,
             "-m",
             "pytest",
-            *arguments(target.url),
+            *arguments(target.url, service=service),
             f"--maxfail={MAX_FAILURES}",
             *declared,
             *selected,
@@ -77,11 +79,12 @@ def run_suite(
         return _outcome(_run(command), report)
 
 
-def arguments(url: str) -> list[str]:
-    """Return pytest's arguments to run this suite and nothing else, without caching results."""
+def arguments(url: str, *, service: bool = False) -> list[str]:
+    """Return pytest's arguments to run one contract's suite and nothing else, without caching results."""
     suite = Path(__file__).resolve().parent / "suite"
-    return [str(suite), f"--rootdir={ROOT}", f"--config-file={suite / 'pytest.ini'}", "-p", "no:cacheprovider",
-            "-p", "schemathesis", "-q", f"--url={url}"]  # fmt: skip
+    options = [f"--rootdir={ROOT}", f"--config-file={suite / 'pytest.ini'}", "-p", "no:cacheprovider",
+               "-p", "schemathesis", "-q", f"--url={url}"]  # fmt: skip
+    return [str(suite / SERVICE), *options, "--service"] if service else [str(suite), *options]
 
 
 def word(declared: bool | None) -> str:  # noqa: FBT001 -- the value is the only argument

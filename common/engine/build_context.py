@@ -47,10 +47,16 @@ def sources(stack: Stack, *, root: Path = ROOT) -> tuple[Path, ...]:
 
 
 def start_script(stack: Stack) -> str:
-    """Return a shell script that becomes the stack's server, on ``$HOST`` and ``$PORT`` with ``$WORKERS`` workers."""
-    line = servers.command(stack.framework, stack.server, host="@HOST@", port="@PORT@", workers="@WORKERS@")
+    """Return a shell script that becomes the stack's server, on ``$HOST`` and ``$PORT`` with ``$WORKERS`` workers.
+
+    Its argument, if it is given one, is the module to load instead of the usual one.
+    """
+    line = servers.command(
+        stack.framework, stack.server, host="@HOST@", port="@PORT@", workers="@WORKERS@", module="@MODULE@"
+    )
+    usual = stack.framework.target.partition(":")[0]
     # The placeholders pass through the quoting as they are, and only then become variables that the shell expands.
-    quoted = re.sub(r"@(HOST|PORT|WORKERS)@", r'"$\1"', shlex.join(line))
+    quoted = re.sub(r"@(HOST|PORT|WORKERS)@", r'"$\1"', shlex.join(line)).replace("@MODULE@", f'"${{1-{usual}}}"')
     return f"#!/bin/sh\nexec {quoted}\n"
 
 

@@ -6,7 +6,7 @@ Each variant is created once, in its own folder under ``.cache``, with a copy of
 import hashlib
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,10 +160,10 @@ def is_framework_folder(folder: Path) -> bool:
     return is_file and b"[tool.stack]" in file.read_bytes()
 
 
-def source_digest(source: Path) -> str:
-    """Return a short digest of the names and contents of a checkout's source files."""
+def source_digest(source: Path, left_out: Collection[str] = ()) -> str:
+    """Return a short digest of the names and contents of a folder's source files, but for those ``left_out``."""
     digest = hashlib.sha256()
-    for file in sorted(_sources(source)):
+    for file in sorted(file for file in _sources(source) if file.name not in left_out):
         digest.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:DIGEST_LENGTH]

@@ -124,6 +124,7 @@ class Cell(Struct, frozen=True, kw_only=True):
         says("For a control, the cell of which it is a second copy (the two must tie); null for all others."),
     ] = None
     guest: Annotated[Guest | None, says("The server of the user's own; null for a stack of this project.")] = None
+    service: Annotated[bool, says("Whether it served the contract `service`, by service.py instead of app.py.")] = False
 
     @property
     def is_floor(self) -> bool:

@@ -4,7 +4,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -80,6 +80,8 @@ class Candidate:
     """The settings of its tasks; ``None`` unless the runtime is Fargate."""
     guest: Guest | None = None
     """The server of the user's own that it stands for; ``None`` for a stack of this project."""
+    service: bool = False
+    """Whether it is brought up with its framework's app for the contract ``service``."""
 
     @property
     def name(self) -> str:
@@ -119,7 +121,11 @@ class Candidate:
     @property
     def unavailable(self) -> str | None:
         """The reason why it is not available; ``None`` if it is."""
-        return self.stack.unavailable(*self._places) or self._unfit_python
+        return self.stack.unavailable(*self._places) or self._unfit_python or self._missing_service
+
+    def serving(self, *, service: bool) -> "Candidate":
+        """Return the same candidate with its framework's app for the contract ``service``, or with the usual one."""
+        return replace(self, service=service)
 
     @property
     def python_version(self) -> str:
@@ -140,6 +146,15 @@ class Candidate:
         python, needed = self.python_version, self.stack.framework.requires_python
         numbers = python.removeprefix("pypy").removesuffix("t")
         return None if SpecifierSet(needed).contains(numbers) else f"it needs Python {needed}, and this is {python}"
+
+    @property
+    def _missing_service(self) -> str | None:
+        """The reason why its app for the contract ``service`` cannot be brought up; ``None`` if it can."""
+        if not self.service or self.guest is not None:
+            return None
+        if not self.stack.framework.has_service:
+            return "its service.py is not written yet"
+        return None if self.fargate is None else "service.py runs as a process or in Docker only"
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
@@ -164,8 +179,13 @@ class Candidate:
         if self.guest is not None:
             return guests.started(self.guest, size, cores=cores, inside=inside, publish=port)
         if self.tag is None:
-            return process.started(self.stack, size, cores=cores, port=port, python=self.interpreter)
-        return container.started(self.stack.name, self.tag, size, cores=cores, inside=inside, publish=port)
+            return process.started(
+                self.stack, size, cores=cores, port=port, python=self.interpreter, service=self.service
+            )
+        traits = container.OUR_SERVICE if self.service else container.OURS
+        return container.started(
+            self.stack.name, self.tag, size, cores=cores, inside=inside, publish=port, traits=traits
+        )
 
 
 def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> Candidate:
@@ -206,6 +226,10 @@ def candidate_from_cell(cell: Cell) -> Candidate:
 
     A guest's image is pulled if it is not here. Errors as ``image_guest``.
     """
+    return _of_cell(cell).serving(service=cell.service)
+
+
+def _of_cell(cell: Cell) -> Candidate:
     if (guest := cell.guest) is not None and guest.image is not None:
         return guest_candidate(guests.image_guest(guest.image, guests.parse_capabilities(guest.capabilities)))
     if guest is not None:

@@ -5,13 +5,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
+from common.catalog.frameworks import SERVICE
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
@@ -19,7 +20,7 @@ from common.engine.ownership import remove_container, remove_orphaned_containers
 from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import HOST, check_port, free_port
-from common.host.readiness import responds, wait_until
+from common.host.readiness import answers, responds, wait_until
 from common.runtimes.running_server import RunningServer
 from common.words import last_lines
 
@@ -64,10 +65,14 @@ class ImageTraits:
     """Returns whether the server at a URL is up."""
     confine: Callable[[int | None], dict[str, Any]] = confine
     """Returns the engine's options that confine its container, given a memory limit in bytes."""
+    command: tuple[str, ...] = ()
+    """The command that starts it; empty for the image's own."""
 
 
 OURS = ImageTraits()
 """The traits of every image of this project."""
+OUR_SERVICE = replace(OURS, command=("/app/start", SERVICE), is_ready=answers)
+"""The same where the app for the contract ``service`` is started."""
 
 
 @contextmanager
@@ -129,6 +134,7 @@ def limits(size: Size, cores: Sequence[int], traits: ImageTraits = OURS) -> dict
         **traits.confine(size.memory_bytes),
         "healthcheck": {"test": ["NONE"]},
         "environment": {"WORKERS": str(size.workers), "PORT": str(traits.port)},
+        **({"command": list(traits.command)} if traits.command else {}),
     }
 
 

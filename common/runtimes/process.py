@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.catalog.frameworks import SERVICE
 from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import UsageError
 from common.host.network import HOST, check_port, free_port
-from common.host.readiness import responds, wait_until
+from common.host.readiness import answers, responds, wait_until
 from common.host.supervisor import clean_environment, supervised
 from common.packages.environments import environment
 from common.project import ROOT
@@ -19,15 +20,23 @@ from common.runtimes.running_server import RunningServer
 
 @contextmanager
 def started(
-    stack: Stack, size: Size, *, cores: Sequence[int], port: int | None = None, python: Path | None = None
+    stack: Stack,
+    size: Size,
+    *,
+    cores: Sequence[int],
+    port: int | None = None,
+    python: Path | None = None,
+    service: bool = False,
 ) -> Iterator[RunningServer]:
     """Start ``stack`` on ``cores`` and yield it as soon as its supervisor runs; end its whole process tree afterwards.
 
-    ``python`` is the interpreter that runs it, by default the one that runs this program.
+    ``python`` is the interpreter that runs it, by default the one that runs this program. With ``service``, it loads
+    the framework's app for that contract.
     """
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
-    line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers)
+    module, is_ready = (SERVICE, answers) if service else (None, responds)
+    line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers, module=module)
     folder = environment(stack, python)
     line = (f"{folder}/bin/{line[0]}", *line[1:])
     with supervised(line, cwd=stack.framework.folder, cores=cores, env=environ(stack, folder)) as program:
@@ -38,7 +47,7 @@ def started(
             cpu_meter=program.tree_meter,
             memory_meter=program.tree_meter,
             wait_until_ready=lambda: wait_until(
-                lambda: responds(url), program.exit_reason, name=stack.name, output=program.output
+                lambda: is_ready(url), program.exit_reason, name=stack.name, output=program.output
             ),
             exit_reason=program.exit_reason,
         )

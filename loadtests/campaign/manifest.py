@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
+from common.catalog.frameworks import SERVICE
 from common.catalog.servers import command
 from common.catalog.sizes import Runtime, Size
 from common.engine.bases import is_stand_in
@@ -102,7 +103,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
     framework, server = candidate.stack.framework, candidate.stack.server
     if candidate.guest is not None:
         return _guest_cell(candidate, candidate.guest, conformance)
-    packages = installed_packages(candidate)
+    packages, module = installed_packages(candidate), SERVICE if candidate.service else None
     return Cell(
         name=candidate.name,
         framework=framework.name,
@@ -113,11 +114,12 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         server_packages=list(server.needs(framework.interface)),
         lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
         packages=dict(packages),
-        source_digest=source_digest(framework.folder),
-        command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}")),
+        source_digest=source_digest(framework.folder, left_out=() if candidate.service else (f"{SERVICE}.py",)),
+        command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}", module=module)),
         keep_alive=server.keep_alive,
         conformance=conformance,
         python=installed_python(candidate),
+        service=candidate.service,
         **_image(candidate),
     )
 
@@ -138,6 +140,7 @@ def _guest_cell(candidate: Candidate, guest: Guest, conformance: Conformance | N
         conformance=conformance,
         python="",
         guest=guest,
+        service=candidate.service,
         image_tag=guest.image,
         image_id=None if guest.image is None else engine().images.get(guest.image).id,
     )

@@ -21,6 +21,7 @@ from loadtests.campaign.store import RESULTS
 from loadtests.experiments.compare.command import CompareSide
 from loadtests.experiments.compare.experiment import Side, both_candidates
 from loadtests.profiles import flame, sampling
+from loadtests.scenarios.workloads import scenario_for
 
 PAGE = RESULTS / "profile.html"
 
@@ -38,11 +39,15 @@ def profile(
 ) -> None:
     """Show where a stack's Python code spends its time under load, or how A and B differ in that, as a flame graph."""
     terminal, file = Terminal(), out or PAGE
-    setup = setup_for(replace(load.parse(), window_s=float(seconds)), Size(vcpu=1), Runtime.PROCESS)
+    spec = replace(load.parse(), window_s=float(seconds))
+    setup = setup_for(spec, Size(vcpu=1), Runtime.PROCESS)
     if a or b:
         given = changed_of(profile, {"framework": framework, "python": python})
         refuse_given(given, "A= and B= name the stacks.")
-    candidates = _sides(a, b, server) if a or b else _single(framework, server, python)
+    chosen = _sides(a, b, server) if a or b else _single(framework, server, python)
+    candidates = [one.serving(service=scenario_for(spec).service) for one in chosen]
+    if missing := next((one for one in candidates if one.unavailable), None):
+        raise UsageError(f"{missing.name} is not available: {missing.unavailable}.")
     with hold_machine("profile", terminal):
         require_writable(file)
         prepare(candidates, terminal.messages)

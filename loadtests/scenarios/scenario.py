@@ -58,6 +58,8 @@ class Scenario:
     default_rate: ClassVar[Rate | None] = None
     sleeps: ClassVar[bool] = False
     """Whether it uses ``DELAY=``."""
+    service: ClassVar[bool] = False
+    """Whether its requests are of the contract ``service``, so that ``service.py`` is loaded instead of ``app.py``."""
     tasks: ClassVar[tuple[Task, ...]] = ()
 
     def __init_subclass__(cls) -> None:

@@ -39,6 +39,31 @@ def _wrong_method(_: int) -> Request:
     return Request("/hello", name="405", method="DELETE", status=405, expect=lambda _: True)
 
 
+QUOTE = {
+    "customer": "Ada Lovelace",
+    "items": [
+        {"sku": "A-100", "quantity": 2, "price_cents": 1250},
+        {"sku": "B-200", "quantity": 1, "price_cents": 990},
+        {"sku": "C-300", "quantity": 7, "price_cents": 45},
+        {"sku": "D-400", "quantity": 3, "price_cents": 12_000},
+        {"sku": "E-500", "quantity": 1, "price_cents": 5},
+    ],
+}
+"""The body of every request of ``quotes``."""
+PRICED = {"customer": "Ada Lovelace", "items": 5, "total_cents": 39_810}
+
+
+def _quote(_: int) -> Request:
+    return Request(
+        "/quotes",
+        method="POST",
+        status=201,
+        headers=(("Content-Type", "application/json"),),
+        body=json.dumps(QUOTE, separators=(",", ":")).encode(),
+        expect=lambda body: bool(json.loads(body) == PRICED),
+    )
+
+
 def _explains_the_limit(body: bytes) -> bool:
     return str(MAX_DELAY_MS) in str(json.loads(body)["error"])
 
@@ -69,6 +94,13 @@ class Errors(Scenario):
     bad_delay = sends(tags=("400",))(_bad_delay)
     unknown_path = sends(tags=("404",))(_unknown_path)
     wrong_method = sends(tags=("405",))(_wrong_method)
+
+
+class Quotes(Scenario):
+    """Repeated ``POST /quotes``: a body of five items, parsed, validated and priced."""
+
+    service = True
+    quote = sends(tags=("quotes",))(_quote)
 
 
 class Rate(Hello):

@@ -33,13 +33,13 @@ def check_form(
     *,
     most_users: int,
     more: Collection[str] = (),
-    bring_up: Callable[[], str | None] = lambda: None,
+    bring_up: Callable[[Sequence[type[User]]], str | None] = lambda _: None,
 ) -> None:
     """Refuse the form, with the reason next to its button, if a field or the choice of classes is invalid.
 
     It has Locust's own fields, the options that Locust shows on it, and ``more`` of any text. An empty field has its
-    default, and so has one that the scenario does not take. ``bring_up`` brings up what is to be loaded, once the form
-    is known to be valid, and returns why it cannot; a running test goes on until then.
+    default, and so has one that the scenario does not take. ``bring_up`` brings up what the chosen classes are to
+    load, once the form is known to be valid, and returns why it cannot; a running test goes on until then.
     """
     web_ui = web_ui_of(environment)
     every, hidden = get_parser(default_config_files=[]).args_included_in_web_ui, default_args_dict()
@@ -53,7 +53,7 @@ def check_form(
         names = request.form.getlist("user_classes")
         if not names and not web_ui.userclass_picker_is_active:
             names = scenario_class(environment, request.form)
-        reason = refusal(environment, request.form, fields, names) or bring_up()
+        reason = refusal(environment, request.form, fields, names) or bring_up(_chosen(environment, names))
         if reason is not None:
             return jsonify({"success": False, "message": reason, "host": environment.host})
         classes = _chosen(environment, names)

@@ -17,6 +17,7 @@ from common.records.summary import CellSummary, Interval, Verdict
 from common.words import counted
 from loadtests.analysis.formatting import MB
 from loadtests.campaign.store import RunFolder
+from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.statistics.intervals import log_interval
 from loadtests.users.options import options_of
@@ -111,8 +112,8 @@ class Live:
         runner = self.environment.runner
         return runner is not None and runner.state in {STATE_RUNNING, STATE_SPAWNING}
 
-    def switch(self, form: Mapping[str, str]) -> str | None:
-        """Have the stack that the form names up, and no test under way; return why that failed.
+    def switch(self, form: Mapping[str, str], scenario: type[Scenario]) -> str | None:
+        """Have the stack that the form names up for a scenario, and no test under way; return why that failed.
 
         Whatever goes wrong before the new stack is ready leaves the one that is up as it is.
         """
@@ -120,7 +121,7 @@ class Live:
             return "another START is under way. Wait for it, or press STOP."
         self._starting, self._withdrawn, self.problem = True, False, ""
         try:
-            wanted = wanted_of(form, self.board.offered(), self.menu)
+            wanted = wanted_of(form, self.board.offered(), self.menu, scenario)
             stop_test(self.environment)
             if wanted is not None:
                 self._bring_up(wanted)

@@ -11,6 +11,7 @@ from common.catalog.stacks import DEFAULT, Stack, compatible, images
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate
 from common.words import canonical, nearest_hint, one_of
+from loadtests.scenarios.scenario import Scenario
 from loadtests.web.switchboard import Choice, Menu, Offer, State, Wanted
 
 SMALL_VCPUS = ("0.25", "0.5")
@@ -29,7 +30,8 @@ def menu_of(first: Candidate, runtime: Runtime) -> Menu:
     """Return what can be brought up here; the stack that the command begins with is always among it."""
     offered = {name: _choice(framework, runtime) for name, framework in frameworks().items()}
     stack = first.stack
-    own = offered.setdefault(stack.framework.name, Choice(default=stack.server.name, servers={}))
+    usual = Choice(default=stack.server.name, servers={}, service=stack.framework.has_service)
+    own = offered.setdefault(stack.framework.name, usual)
     own.servers.setdefault(stack.server.name, [first.image.name] if first.image else [])
     return Menu(
         runtime=runtime,
@@ -42,7 +44,8 @@ def _choice(framework: Framework, runtime: Runtime) -> Choice:
     stacks = [Stack(framework=framework, server=server) for server in compatible(framework)]
     servers = {stack.server.name: found for stack in stacks if (found := _images(stack, runtime)) is not None}
     usual = DEFAULTS[framework.interface]
-    return Choice(default=usual if usual in servers else next(iter(servers), usual), servers=servers)
+    default = usual if usual in servers else next(iter(servers), usual)
+    return Choice(default=default, servers=servers, service=framework.has_service)
 
 
 def _images(stack: Stack, runtime: Runtime) -> list[str] | None:
@@ -85,8 +88,8 @@ def fields(offer: Offer, menu: Menu) -> dict[str, dict[str, object]]:
     }
 
 
-def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu) -> Wanted | None:
-    """Return the stack that the form names; ``None`` where it names none, or the one that is up.
+def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu, scenario: type[Scenario]) -> Wanted | None:
+    """Return the stack that the form names, to be loaded by a scenario; ``None`` if that is up already.
 
     Raise ``UsageError`` if there is no such stack or size here, or if one is just being brought up.
     """
@@ -95,6 +98,9 @@ def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu) -> Wanted | Non
         raise UsageError(f"{offer.message}. Wait until it is up.")
     name = one_of(form.get("framework") or cell.framework, menu.frameworks, variable="FRAMEWORK")
     choice = menu.frameworks[name]
+    if scenario.service and not choice.service:
+        able = ", ".join(framework for framework, other in menu.frameworks.items() if other.service)
+        raise UsageError(f"FRAMEWORK={name} has no service.py yet, which {scenario.name()} loads. Accepted: {able}.")
     kept = cell.server if name == cell.framework and not form.get("framework") else DEFAULT
     server = _server(form.get("server") or kept, name, choice)
     wanted = Wanted(
@@ -103,9 +109,15 @@ def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu) -> Wanted | Non
         server=server,
         image=_image(form.get("image") or cell.image, name, server, choice),
         size=_size(form, offer, menu),
+        service=scenario.service,
     )
     present = Wanted(
-        number=offer.number, framework=cell.framework, server=cell.server, image=cell.image, size=offer.size
+        number=offer.number,
+        framework=cell.framework,
+        server=cell.server,
+        image=cell.image,
+        size=offer.size,
+        service=cell.service,
     )
     return None if offer.state is State.UP and wanted == present else wanted
 

@@ -1,11 +1,13 @@
 """The pages "per vCPU" and its reports beside Locust's own, and what they add to those."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import msgspec
 from flask import Response, jsonify, request
+from locust import User
 from locust.env import Environment
 
 from common.catalog.prices import load_prices
@@ -14,6 +16,7 @@ from common.errors import BenchmarkError
 from loadtests.page.model import make_page
 from loadtests.page.sources import read_sources
 from loadtests.page.writing import report, style_file, templates
+from loadtests.scenarios.locust_users import scenario_of
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.users.options import options_of
 from loadtests.web.form import app_of, fields_of, web_ui_of
@@ -52,9 +55,9 @@ def _refuse_other_users() -> tuple[str, int] | None:
     return "The users of make web cannot be changed. Choose a scenario on the form.", 403
 
 
-def bring_up(live: Live) -> str | None:
-    """Bring up what the form of this request asks for, to be loaded next; return why that failed."""
-    if (reason := live.switch(request.form)) is not None:
+def bring_up(live: Live, users: Sequence[type[User]]) -> str | None:
+    """Bring up what the form of this request asks for, to be loaded by these users next; return why that failed."""
+    if (reason := live.switch(request.form, scenario_of(users[0]))) is not None:
         return reason
     # Locust loads what is up, whatever address its form still shows.
     kept = [(name, value) for name, value in request.form.items(multi=True) if name != "host"]
@@ -138,7 +141,7 @@ def _add_fields(live: Live) -> None:
 def _page(live: Live, base: str) -> str:
     offer = live.board.offered()
     scenarios = {
-        name: {"about": (one.__doc__ or "").strip(), "fields": sorted(fields_of(one))}
+        name: {"about": (one.__doc__ or "").strip(), "fields": sorted(fields_of(one)), "service": one.service}
         for name, one in SCENARIOS.items()
     }
     return (

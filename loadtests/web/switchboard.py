@@ -27,6 +27,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
     default: Annotated[str, says("Its default server here.")]
     servers: Annotated[dict[str, list[str]], says("Images by server; none in the process runtime.")]
+    service: Annotated[bool, says("Whether it has an app for the scenarios of the contract service.")] = False
 
 
 class Menu(Struct, frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     server: str
     image: Annotated[str | None, says("Null in the process runtime.")]
     size: Size
+    service: Annotated[bool, says("Whether its app for the contract service is wanted.")] = False
 
 
 class State(StrEnum):

@@ -1,6 +1,7 @@
 """Command-line options, fixtures and the time limit of the suite, and the report of a run as JSON.
 
-To run it by hand: ``python -m pytest common/conformance/suite --url=http://127.0.0.1:8000 --keep-alive=yes``.
+To run it by hand: ``python -m pytest common/conformance/suite --url=http://127.0.0.1:8000 --keep-alive=yes``; for the
+contract ``service``, ``common/conformance/suite/service``.
 """
 
 import functools
@@ -14,6 +15,7 @@ from types import FrameType
 import httpx
 import msgspec
 import pytest
+import requests
 
 from common.conformance.divergences import probe
 from common.conformance.overlap import Overlap, measure_overlap
@@ -26,12 +28,15 @@ TEST_LIMIT_S = 10.0
 """The longest that a test may take."""
 _TARGET = pytest.StashKey[Endpoint]()
 
+collect_ignore = ["service"]  # another contract, whose folder has to be named
+
 
 class Recorder:
     """A pytest plugin that collects outcomes and writes them to ``file`` at the end of the session."""
 
-    def __init__(self, *, target: Endpoint, file: Path) -> None:
+    def __init__(self, *, target: Endpoint, file: Path, service: bool) -> None:
         self._target = target
+        self._service = service
         self._file = file
         self._started_s = time.perf_counter()
         self._passed: list[str] = []
@@ -62,7 +67,7 @@ class Recorder:
             failed=self._failed,
             not_judged=self._not_judged,
             observed=self._observed,
-            divergences=probe(self._target.url),
+            divergences=probe(self._target.url, service=self._service),
         )
         self._file.write_bytes(msgspec.json.encode(outcome))
 
@@ -97,6 +102,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ):
         text = f"whether {meaning}; auto (the default): observed, not judged"
         group.addoption(name, choices=list(DECLARATIONS), default="auto", help=text)
+    group.addoption("--service", action="store_true", help="report divergences from the contract service instead")
     group.addoption("--patience", type=float, default=5.0, metavar="SECONDS", help="longest wait for an answer")
     group.addoption("--report", type=Path, metavar="FILE", help="write the outcome to this file, as JSON")
 
@@ -111,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.stash[_TARGET] = target
     if (file := config.getoption("--report")) is not None:
-        config.pluginmanager.register(Recorder(target=target, file=file))
+        config.pluginmanager.register(Recorder(target=target, file=file, service=config.getoption("--service")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -172,6 +178,15 @@ def client(target: Endpoint, patience_s: float) -> Iterator[httpx.Client]:
     limits = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(base_url=target.url, timeout=patience_s, limits=limits, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """A session that closes each connection, so that no worker waits for a second request on it."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Connection"] = "close"
+        yield session
 
 
 @pytest.fixture

@@ -1,42 +1,20 @@
 """Tests with valid and invalid requests that schemathesis generates from the contract's OpenAPI document."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import hypothesis
-import pytest
 import requests
 import schemathesis
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi import checks
 
 from common import contract
+from common.conformance.suite.documents import CHECKS, read_document
 from common.conformance.wire import Endpoint
 from common.contract import slept
 
 LONGEST_MS = 20
 """The longest generated sleep."""
-CHECKS = [
-    not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-    checks.positive_data_acceptance,
-]
-"""The checks on each answer. Methods and headers are left to test_methods.py."""
-
-document = schemathesis.openapi.from_path(
-    Path(contract.__file__).with_name("openapi.json"),
-    config=schemathesis.Config.from_dict(
-        {
-            "generation": {"deterministic": True, "allow-x00": False, "with-security-parameters": False},
-            "phases": {"coverage": {"unexpected-methods": []}},
-        }
-    ),
-)
+document = read_document("openapi.json")
 
 
 @document.hook
@@ -60,15 +38,6 @@ def shortened(delay: object) -> object:
         return str(contract.parse_delay(text) % (LONGEST_MS + 1)).zfill(len(text))
     except ValueError:
         return delay
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    """A session that closes each connection, so that no worker waits for a second request on it."""
-    with requests.Session() as session:
-        session.trust_env = False
-        session.headers["Connection"] = "close"
-        yield session
 
 
 @document.parametrize()

@@ -34,6 +34,7 @@ from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RunFolder, misfits_named, run_folder
 from loadtests.experiments.loadtest.experiment import LoadTest, read_load_test, why_unfinished
 from loadtests.experiments.loadtest.visit import measure_together
+from loadtests.scenarios.workloads import scenario_for
 from loadtests.targets.ceiling import with_ceiling
 
 ACCEPTED = f"{NAME_SYNTAX}, ./FOLDER, or a finished run"
@@ -174,7 +175,9 @@ class Compare(LoadTest[CompareRun]):
         if len(self.run.sides) != len(self.run.cells):
             raise UsageError(f"run {self.run.id} does not record what A= and B= were. Start a new run.")
         a, b = (Side.parse(text, variable) for text, variable in zip(self.run.sides, "AB", strict=True))
-        return {one.name: one for one in both_candidates(a, b, self.run.runtime, self.run.server_asked)}
+        service = scenario_for(self.run.setup.load).service
+        chosen = both_candidates(a, b, self.run.runtime, self.run.server_asked)
+        return {one.name: one.serving(service=service) for one in chosen}
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:
@@ -206,7 +209,8 @@ def begin_compare(
 
     def begin(identity: RunIdentity) -> tuple[Compare, dict[str, Candidate]]:
         with messages.status("preparing environments and locks"):
-            candidates = both_candidates(a, b, runtime, server)
+            chosen = both_candidates(a, b, runtime, server)
+        candidates = [one.serving(service=scenario_for(load).service) for one in chosen]
         outcomes = conform_all(candidates, messages)
         if missing := [candidate for candidate in candidates if candidate.name not in outcomes]:
             raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")

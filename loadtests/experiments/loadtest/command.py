@@ -38,6 +38,7 @@ from loadtests.campaign.plan import FEWEST_TO_RANK
 from loadtests.campaign.resume import resumable
 from loadtests.experiments.loadtest import report
 from loadtests.experiments.loadtest.experiment import LoadTest, planned_windows
+from loadtests.scenarios.workloads import scenario_for
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
 
@@ -142,6 +143,7 @@ def begin_loadtest(
     messages: Console,
 ) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
     """Prepare a load test; candidates that fail the contract get no windows."""
+    candidates = [one.serving(service=scenario_for(load).service) for one in candidates]
     check = partial(answer_requests, requests=load.requests) if load.requests else conform
     outcomes = conform_all(candidates, messages, check)
     cells = cells_of(candidates, outcomes)
