@@ -176,8 +176,8 @@ def conformance(
         given = changed_of(conformance, {"stacks": stacks, "fargate": fargate})
         refuse_given(given, f"URL={url} is a server that is already up.")
         require_consent(Endpoint.parse(url).host, url=url, foreign_url=foreign_url)
-        declared = {"keep_alive": DECLARATIONS[keep_alive or "auto"], "overlap": DECLARATIONS[overlap or "auto"]}
-        outcome = run_suite(url, **declared, service=service)
+        kept, overlaps = DECLARATIONS[keep_alive or "auto"], DECLARATIONS[overlap or "auto"]
+        outcome = run_suite(url, keep_alive=kept, overlap=overlaps, service=service)
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
     else:

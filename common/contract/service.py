@@ -19,7 +19,7 @@ def price_quote(quote: Any) -> dict[str, object]:  # noqa: ANN401 -- JSON
     Raise ``ValueError`` naming the first member that is missing or invalid. Other members are ignored.
     """
     if not isinstance(quote, dict):
-        raise ValueError("the body must be an object with customer and items")
+        raise ValueError("the body must be an object with customer and items")  # noqa: TRY004 -- of what a client sends, as below
     customer = _text(quote, "customer", LONGEST_CUSTOMER)
     items = quote.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
@@ -29,7 +29,7 @@ def price_quote(quote: Any) -> dict[str, object]:  # noqa: ANN401 -- JSON
 
 def _cents(item: Any) -> int:  # noqa: ANN401 -- JSON
     if not isinstance(item, dict):
-        raise ValueError("items must hold objects with sku, quantity and price_cents")
+        raise ValueError("items must hold objects with sku, quantity and price_cents")  # noqa: TRY004
     _text(item, "sku", LONGEST_SKU)
     return _number(item, "quantity", 1, MOST_QUANTITY) * _number(item, "price_cents", 0, MOST_CENTS)
 

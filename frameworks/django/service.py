@@ -2,6 +2,7 @@ import json
 
 from django import forms
 from django.conf import settings
+from django.core.validators import MaxLengthValidator, MinLengthValidator
 from django.core.wsgi import get_wsgi_application
 from django.http import JsonResponse
 from django.urls import path
@@ -37,8 +38,10 @@ class ItemForm(forms.Form):
 
 class ItemsField(forms.Field):
     def clean(self, value):
-        if not isinstance(value, list) or not 1 <= len(value) <= 100:
-            raise forms.ValidationError("Enter 1 to 100 items.")
+        if not isinstance(value, list):
+            raise forms.ValidationError("Enter a list of items.")
+        MinLengthValidator(1)(value)
+        MaxLengthValidator(100)(value)
         items = [ItemForm(item if isinstance(item, dict) else {}) for item in value]
         if not all(item.is_valid() for item in items):
             raise forms.ValidationError([item.errors.as_text() for item in items if item.errors])

@@ -1,7 +1,8 @@
 from typing import Annotated
 
+import msgspec
 from litestar import Litestar, post
-from litestar.dto import MsgspecDTO
+from litestar.exceptions import ClientException
 from msgspec import Meta, Struct
 
 
@@ -22,10 +23,14 @@ class Priced(Struct):
     total_cents: int
 
 
-@post("/quotes", dto=MsgspecDTO[Quote], return_dto=None)
-async def quote(data: Quote) -> Priced:
-    total_cents = sum(item.quantity * item.price_cents for item in data.items)
-    return Priced(customer=data.customer, items=len(data.items), total_cents=total_cents)
+@post("/quotes")
+async def quote(body: bytes) -> Priced:
+    try:
+        quote = msgspec.json.decode(body, type=Quote)  # a parameter data: Quote would take "2" for 2
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ClientException(str(error)) from error
+    total_cents = sum(item.quantity * item.price_cents for item in quote.items)
+    return Priced(customer=quote.customer, items=len(quote.items), total_cents=total_cents)
 
 
 app = Litestar([quote])

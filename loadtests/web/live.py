@@ -17,8 +17,8 @@ from common.records.summary import CellSummary, Interval, Verdict
 from common.words import counted
 from loadtests.analysis.formatting import MB
 from loadtests.campaign.store import RunFolder
-from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.locust_users import scenario_of
+from loadtests.scenarios.scenario import Scenario
 from loadtests.statistics.intervals import log_interval
 from loadtests.users.options import options_of
 from loadtests.web import recording

@@ -1,11 +1,11 @@
 """The contracts' OpenAPI documents, from which schemathesis generates requests, and how it checks the responses."""
 
 from pathlib import Path
-from typing import Any
 
 import schemathesis
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from common import contract
 
@@ -20,7 +20,7 @@ CHECKS = [
 """The checks on each response. Methods and headers are left to the tests of routes."""
 
 
-def read_document(name: str) -> Any:  # noqa: ANN401 -- a schema of schemathesis', whose class is not public
+def read_document(name: str) -> OpenApiSchema:
     """Return the OpenAPI document with this file name, as schemathesis reads it."""
     return schemathesis.openapi.from_path(
         Path(contract.__file__).with_name(name),

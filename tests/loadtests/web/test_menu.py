@@ -11,6 +11,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate
+from loadtests.scenarios.workloads import Hello, Quotes
 from loadtests.web.menu import fields, in_forms_words, menu_of, vcpus, wanted_of
 from loadtests.web.switchboard import Choice, Offer, State
 from tests.support.records import cell
@@ -35,7 +36,7 @@ def shown(offer: Offer) -> dict[str, str]:
 def refused(change: dict[str, str]) -> str:
     """Return why the form is refused, in its words."""
     with pytest.raises(UsageError) as refusal:
-        wanted_of(shown(UP) | change, UP, DOCKER)
+        wanted_of(shown(UP) | change, UP, DOCKER, Hello)
     return in_forms_words(str(refusal.value))
 
 
@@ -70,8 +71,8 @@ def test_a_stack_of_the_users_own_is_offered_as_it_is() -> None:
 
 @pytest.mark.parametrize("offer", [UP, OWN])
 def test_a_form_that_nobody_changed_asks_for_nothing(offer: Offer) -> None:
-    assert wanted_of(shown(offer), offer, DOCKER) is None
-    assert wanted_of({}, offer, DOCKER) is None
+    assert wanted_of(shown(offer), offer, DOCKER, Hello) is None
+    assert wanted_of({}, offer, DOCKER, Hello) is None
 
 
 @pytest.mark.parametrize(
@@ -85,24 +86,24 @@ def test_a_form_that_nobody_changed_asks_for_nothing(offer: Offer) -> None:
     ],
 )
 def test_every_change_asks_for_another_stack(change: dict[str, str], expected: object) -> None:
-    wanted = wanted_of(shown(UP) | change, UP, DOCKER)
+    wanted = wanted_of(shown(UP) | change, UP, DOCKER, Hello)
     assert wanted is not None
     assert expected in {wanted.framework, wanted.server, wanted.image, wanted.size.vcpu, wanted.size.memory_bytes}
 
 
 @pytest.mark.parametrize("form", [{}, shown(UP)])
 def test_a_stack_that_is_down_is_asked_for_again(form: dict[str, str]) -> None:
-    wanted = wanted_of(form, replace(UP, state=State.FAILED), DOCKER)
+    wanted = wanted_of(form, replace(UP, state=State.FAILED), DOCKER, Hello)
     assert wanted is not None
     assert (wanted.framework, wanted.server, wanted.image) == ("falcon", "gunicorn-gthread", "slim")
 
 
 def test_a_limit_of_memory_is_shown_as_it_was_typed() -> None:
-    wanted = wanted_of(shown(UP) | {"memory": "64m"}, UP, DOCKER)
+    wanted = wanted_of(shown(UP) | {"memory": "64m"}, UP, DOCKER, Hello)
     assert wanted is not None
     limited = replace(UP, size=wanted.size)
     assert shown(limited)["memory"] == "64m"
-    assert wanted_of(shown(limited), limited, DOCKER) is None
+    assert wanted_of(shown(limited), limited, DOCKER, Hello) is None
 
 
 @pytest.mark.parametrize(
@@ -123,10 +124,27 @@ def test_what_cannot_be_had_is_refused_in_the_words_of_the_form(change: dict[str
 
 def test_a_share_of_a_core_is_refused_where_there_are_no_quotas() -> None:
     with pytest.raises(UsageError, match=r"invalid VCPU=0\.5: must be 1 or 2\."):
-        wanted_of({"vcpu": "0.5"}, UP, PROCESS)
+        wanted_of({"vcpu": "0.5"}, UP, PROCESS, Hello)
 
 
 def test_nothing_can_be_asked_for_while_a_stack_is_brought_up() -> None:
     starting = replace(UP, state=State.STARTING, message="flask+granian is being brought up")
     with pytest.raises(UsageError, match=r"being brought up\. Wait until it is up"):
-        wanted_of(shown(UP), starting, DOCKER)
+        wanted_of(shown(UP), starting, DOCKER, Hello)
+
+
+def test_a_scenario_of_the_service_asks_for_the_app_that_it_loads_and_another_for_the_usual_one() -> None:
+    wanted = wanted_of(shown(UP), UP, DOCKER, Quotes)
+    assert wanted is not None
+    assert wanted.service
+    assert UP.cell is not None
+    serving = replace(UP, cell=replace(UP.cell, service=True))
+    assert wanted_of(shown(serving), serving, DOCKER, Quotes) is None
+    back = wanted_of(shown(serving), serving, DOCKER, Hello)
+    assert back is not None
+    assert not back.service
+
+
+def test_a_framework_without_a_service_is_refused_by_the_names_of_those_that_have_one() -> None:
+    with pytest.raises(UsageError, match=r"FRAMEWORK=pyramid has no service\.py yet, .*Accepted: .*falcon.*\."):
+        wanted_of(shown(UP) | {"framework": "pyramid"}, UP, DOCKER, Quotes)

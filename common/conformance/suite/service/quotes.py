@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -62,7 +63,7 @@ def send(wire: Wire, document: object, *headers: str) -> None:
 def assert_priced(response: httpx.Response | Response, document: Mapping[str, Any], what: str = "a quote") -> None:
     """Assert that a response has the status and the body that a valid quote must get."""
     status = _status(response)
-    assert status == 201, f"POST /quotes with {what} returns {status}; expected 201"
+    assert status == HTTPStatus.CREATED, f"POST /quotes with {what} returns {status}; expected 201"
     assert_price(response, document, what)
 
 

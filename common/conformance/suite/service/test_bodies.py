@@ -1,5 +1,6 @@
-"""Tests of the bytes of a body: what is no JSON, its encoding, its content type, its size, and the pieces it comes in."""
+"""Tests of the bytes of a body: JSON or not, its encoding and content type, its size, and the pieces it comes in."""
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -101,7 +102,7 @@ def test_body_may_arrive_in_pieces(connect: Connect, pieces: int) -> None:
     whole = request(wire, NAME)
     start = len(whole) - len(NAME)
     cuts = [0, *(start + len(NAME) * number // pieces for number in range(pieces)), len(whole)]
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in itertools.pairwise(cuts):
         wire.send(whole[begin:end])
         time.sleep(PAUSE_S)
     assert_priced(wire.answer("POST"), json.loads(NAME), f"a body in {pieces} pieces")

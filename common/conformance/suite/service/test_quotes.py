@@ -46,7 +46,14 @@ EXTRA: dict[str, Any] = {
     "an unknown member of an item": quote(item(colour=None)),
     "members of the response": quote(total_cents=-1, id=5),
 }
-INVALID_TEXTS: dict[str, Any] = {"null": None, "empty": "", "a number": 5, "true": True, "a list": ["A"], "an object": {}}
+INVALID_TEXTS: dict[str, Any] = {
+    "null": None,
+    "empty": "",
+    "a number": 5,
+    "true": True,
+    "a list": ["A"],
+    "an object": {},
+}
 INVALID_NUMBERS: dict[str, Any] = {
     "null": None,
     "text": "2",
@@ -109,7 +116,9 @@ def test_unknown_members_are_ignored(client: httpx.Client, name: str) -> None:
 
 def test_quote_has_content_type_json(client: httpx.Client) -> None:
     media_type = post(client, QUOTE).headers.get("content-type", "(absent)").partition(";")[0].strip().casefold()
-    assert media_type == "application/json", f"POST /quotes has the content type {media_type}; expected application/json"
+    assert media_type == "application/json", (
+        f"POST /quotes has the content type {media_type}; expected application/json"
+    )
 
 
 @bad_quotes
