@@ -29,12 +29,16 @@ _Server = TypeVar("_Server", bound=Good)
 def caught(
     module: str, *tests: str, among: str = "", keep_alive: bool = True
 ) -> Callable[[type[_Server]], type[_Server]]:
-    """Register the decorated server as faulty: of the tests selected by ``among``, exactly ``tests`` must fail."""
+    """Register the decorated server as faulty: of the tests selected by ``among``, exactly ``tests`` must fail.
+
+    ``module`` is the name of a module of the suite without ``test_``, below a folder where it is in one.
+    """
+    folder, slash, name = module.rpartition("/")
 
     def register(server: type[_Server]) -> type[_Server]:
         fault = Fault(
             server=server,
-            module=f"test_{module}.py",
+            module=f"{folder}{slash}test_{name}.py",
             among=among,
             caught_by=frozenset(f"test_{test}" for test in tests),
             keep_alive=keep_alive,

@@ -7,11 +7,19 @@ import pytest
 
 from common.conformance import running
 from common.conformance.suite.conftest import skip_reason
-from tests.common.conformance import faulty_delays, faulty_hello, faulty_routes, faulty_sleep, faulty_wire
+from tests.common.conformance import (
+    faulty_delays,
+    faulty_hello,
+    faulty_routes,
+    faulty_service,
+    faulty_sleep,
+    faulty_wire,
+)
 from tests.common.conformance.faults import FAULTS, Fault
 from tests.common.conformance.good_server import Closing, Good, serving
+from tests.common.conformance.good_service import GoodService
 
-__all__ = ["faulty_delays", "faulty_hello", "faulty_routes", "faulty_sleep", "faulty_wire"]
+__all__ = ["faulty_delays", "faulty_hello", "faulty_routes", "faulty_service", "faulty_sleep", "faulty_wire"]
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 PATIENCE_S = 1.6
 """More than the longest sleep that the suite waits for, and less than the faulty servers that hang."""
@@ -52,7 +60,7 @@ def matches(test: str, expected: str) -> bool:
 
 
 def test_every_test_of_the_suite_is_failed_by_a_faulty_server() -> None:
-    modules = (Path(running.__file__).parent / "suite").glob("test_*.py")
+    modules = (Path(running.__file__).parent / "suite").rglob("test_*.py")
     tests = {name for file in modules for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
     assert tests == {name.partition("[")[0] for fault in FAULTS for name in fault.caught_by}
 
@@ -76,6 +84,17 @@ def test_correct_server_passes(server: type[Good], keep_alive: bool) -> None:  #
     assert outcome.passed
     assert outcome.observed == {"keep-alive": "yes" if keep_alive else "no", "overlap": "yes"}
     assert outcome.divergences["OPTIONS /hello"] == "405 GET, HEAD"
+
+
+def test_correct_service_passes_its_own_suite_and_no_other_is_run() -> None:
+    with serving(GoodService) as url:
+        outcome = running.run_suite(url, keep_alive=None, overlap=None, service=True)
+    assert outcome.failed == {}
+    assert {name.partition("::")[0] for name in outcome.passed} == {
+        file.name for file in (Path(running.__file__).parent / "suite" / "service").glob("test_*.py")
+    }
+    assert outcome.divergences["quantity 2.0"] == "400"
+    assert outcome.divergences["not JSON"].startswith("application/json: {")
 
 
 @pytest.mark.parametrize(

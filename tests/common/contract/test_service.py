@@ -37,7 +37,10 @@ def test_members_that_are_not_listed_are_ignored() -> None:
         ({"customer": "Ada"}, "items"),
         *((QUOTE | {"items": value}, "items") for value in ([], ITEM, "A-1", None, [ITEM] * 101, [None], ["A-1"])),
         *((QUOTE | {"items": [ITEM | {"sku": value}]}, "sku") for value in ("", "A" * 33, 5, None)),
-        *((QUOTE | {"items": [ITEM | {"quantity": value}]}, "quantity") for value in (0, 1001, -1, "2", True, 2.0, None)),
+        *(
+            (QUOTE | {"items": [ITEM | {"quantity": value}]}, "quantity")
+            for value in (0, 1001, -1, "2", True, 2.0, None)
+        ),
         *(
             (QUOTE | {"items": [ITEM, ITEM | {"price_cents": value}]}, "price_cents")
             for value in (-1, MOST_CENTS + 1, "125", False, 1.5, None)
