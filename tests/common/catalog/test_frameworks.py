@@ -21,6 +21,7 @@ interface = "wsgi"
 distribution = "toy"
 """
 REAL = frameworks()
+SERVING = {name: framework for name, framework in REAL.items() if framework.has_service}
 DISTRIBUTIONS = {"ninja": "django-ninja", "rest_framework": "djangorestframework"}
 """The distributions whose modules have other names."""
 
@@ -197,7 +198,7 @@ def test_every_framework_except_the_floors_has_a_version(framework: Framework) -
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
 def test_folder_contains_what_is_written_and_what_is_generated_and_nothing_else(framework: Framework) -> None:
-    names = {file.name for file in framework.folder.iterdir()} - {"__pycache__"}
+    names = {file.name for file in framework.folder.iterdir()} - {"__pycache__", "service.py"}  # which some have
     specification = {"openapi.yaml"} if framework.name == "connexion" else set()  # Connexion starts from one
     assert names == {"app.py", "pyproject.toml", "requirements.lock", "released.toml"} | specification
 
@@ -205,6 +206,29 @@ def test_folder_contains_what_is_written_and_what_is_generated_and_nothing_else(
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
 def test_app_has_at_most_40_lines(framework: Framework) -> None:
     assert len((framework.folder / "app.py").read_text().splitlines()) <= 40
+
+
+@pytest.mark.parametrize("framework", SERVING.values(), ids=SERVING)
+def test_service_has_at_most_80_lines(framework: Framework) -> None:
+    assert len((framework.folder / "service.py").read_text().splitlines()) <= 80
+
+
+def test_every_default_framework_has_a_service() -> None:
+    assert {name for name, framework in REAL.items() if framework.default} <= SERVING.keys()
+    assert {"djangorestframework", "django_ninja", "quart", "sanic", "bottle", "flask_smorest", "apiflask"} <= set(
+        SERVING
+    )
+
+
+@pytest.mark.parametrize("framework", SERVING.values(), ids=SERVING)
+def test_service_imports_only_its_framework_its_contract_and_what_is_locked(framework: Framework) -> None:
+    tree = ast.parse((framework.folder / "service.py").read_text())
+    absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    ours = {name for name in absolute | plain if name.startswith("common")}
+    others = {name.partition(".")[0] for name in (absolute | plain) - ours} - set(sys.stdlib_module_names)
+    assert ours <= {"common.contract.service"}
+    assert [name for name in others if not _is_locked(name, framework)] == []
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)

@@ -409,6 +409,14 @@ def test_a_start_script_listens_where_its_environment_says() -> None:
         assert '"$HOST"' in start_script(stack), stack.framework.name
 
 
+def test_a_start_script_takes_the_module_to_load_as_its_argument() -> None:
+    known = frameworks()
+    scripts = {name: start_script(stacks(name, "default", known)[0]) for name in ("flask", "aiohttp", "sanic")}
+    assert scripts["flask"].endswith(' "${1-app}":app\n')
+    assert scripts["aiohttp"] == '#!/bin/sh\nexec python "${1-app}".py "$HOST" "$PORT"\n'
+    assert ' "${1-app}":app ' in scripts["sanic"]
+
+
 def test_start_script_takes_port_and_workers_from_its_environment(tmp_path: Path) -> None:
     assert start_script(toy_stack(tmp_path, "toy")) == '#!/bin/sh\nexec python3 app.py "$PORT"\n'
 

@@ -8,8 +8,9 @@ import pytest
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import images
 from common.errors import UsageError
-from common.runtimes.candidates import Candidate, parse_size
+from common.runtimes.candidates import Candidate, candidate_from_cell, parse_size
 from tests.support.fargate_settings import fargate_settings
+from tests.support.records import cell
 from tests.support.toy_stacks import toy_stack
 
 
@@ -82,3 +83,23 @@ def test_memory_limit_of_a_process_is_refused_as_it_was_typed(memory: str) -> No
     with pytest.raises(UsageError) as refusal:
         parse_size(Runtime.PROCESS, "1", memory)
     assert str(refusal.value) == f"MEMORY={memory} needs RUNTIME=docker; RUNTIME=process has no memory limit."
+
+
+def test_a_framework_without_service_py_is_unavailable_for_its_contract_only(tmp_path: Path) -> None:
+    one = candidate(tmp_path, ">=3.11")
+    assert one.unavailable is None
+    assert one.serving(service=True).unavailable == "its service.py is not written yet"
+    (one.stack.framework.folder / "service.py").touch()
+    assert one.serving(service=True).unavailable is None
+
+
+def test_a_service_does_not_run_on_fargate(tmp_path: Path) -> None:
+    one = replace(candidate(tmp_path, ">=3.11"), image=images()["slim"], fargate=fargate_settings())
+    (one.stack.framework.folder / "service.py").touch()
+    assert one.unavailable is None
+    assert one.serving(service=True).unavailable == "service.py runs as a process or in Docker only"
+
+
+@pytest.mark.parametrize("service", [True, False])
+def test_a_recorded_cell_is_brought_up_again_with_the_app_that_it_was_measured_with(*, service: bool) -> None:
+    assert candidate_from_cell(cell("falcon+gunicorn-gthread", service=service)).service is service

@@ -1,5 +1,6 @@
 """The process runtime takes no quota, and says what a server has printed that does not come up."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -20,6 +21,12 @@ print("waiting for the database", flush=True)
 pathlib.Path("printed").touch()
 time.sleep(60)
 """
+
+SERVICE = """\
+import http.server, sys
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.BaseHTTPRequestHandler).serve_forever()
+"""
+"""A server that answers every request with 501, as one does that has no ``/hello``."""
 
 
 @pytest.mark.parametrize(
@@ -56,3 +63,15 @@ def test_a_server_that_does_not_answer_is_reported_with_the_end_of_its_output(
         once_ready(started(stack, Size(), cores=[0])),
     ):
         pytest.fail("served a stack that does not answer")
+
+
+def test_the_module_of_the_service_is_started_and_is_ready_once_it_answers_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = toy_stack(tmp_path, "toy", app="raise SystemExit('the wrong module')")
+    framework = dataclasses.replace(toy.framework, command="python3 {module}.py {port}")
+    (framework.folder / "service.py").write_text(SERVICE)
+    monkeypatch.setattr(process, "environment", lambda *_: Path(sys.prefix))
+    stack = dataclasses.replace(toy, framework=framework)
+    with once_ready(started(stack, Size(), cores=[0], service=True)) as running:
+        assert running.exit_reason() is None
