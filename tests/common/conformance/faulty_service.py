@@ -20,9 +20,12 @@ def with_items(quote: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -
 
 def converted(item: dict[str, Any], kind: type) -> dict[str, Any]:
     """Return an item whose quantity, where it is a positive number of this type, is made an ``int``."""
-    quantity = item.get("quantity")
-    is_of_kind = type(quantity) is kind and (kind is not str or quantity.isdecimal()) and int(quantity) > 0
-    return item | {"quantity": int(quantity)} if is_of_kind else item
+    quantity: Any = item.get("quantity")
+    try:
+        number = int(quantity)
+    except (TypeError, ValueError):
+        return item
+    return item | {"quantity": number} if type(quantity) is kind and number > 0 else item
 
 
 @caught("service/quotes", "quote_is_answered_with_201", "unknown_members_are_ignored", among="not mixed")
@@ -372,7 +375,7 @@ class ReadsOnce(GoodService):
 
     def received(self) -> bytes:
         """Read once."""
-        data: bytes = self.rfile.read1(int(self.headers.get("Content-Length", 0)))  # type: ignore[attr-defined]
+        data: bytes = self.rfile.read1(int(self.headers.get("Content-Length", 0)))
         return data
 
 

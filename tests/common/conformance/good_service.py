@@ -1,7 +1,7 @@
 """A correct server of the contract ``service``; each faulty one overrides one of its methods."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from common.contract.service import price_quote
 from tests.common.conformance.good_server import Good
@@ -10,7 +10,7 @@ from tests.common.conformance.good_server import Good
 class GoodService(Good):
     """A correct server of quotes; whatever a fault changes is a separate method or attribute."""
 
-    allow = "POST"
+    allow: ClassVar[str | None] = "POST"
     created = 201
     refused = 400
 

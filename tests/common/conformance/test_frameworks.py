@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 KNOWN = frameworks()
 DEFAULTS = stacks("default", "default", KNOWN)
+SERVING = [stack for stack in stacks("all", "default", KNOWN) if stack.framework.has_service]
 OTHERS = [
     stack
     for framework in KNOWN.values()
@@ -67,6 +68,11 @@ def failures(stack: Stack) -> dict[str, str]:
 @pytest.mark.parametrize("stack", DEFAULTS, ids=lambda stack: stack.name)
 def test_well_known_framework_conforms_on_its_default_server(stack: Stack) -> None:
     assert failures(stack) == {}
+
+
+@pytest.mark.parametrize("stack", SERVING, ids=lambda stack: stack.name)
+def test_service_conforms_on_its_default_server(stack: Stack) -> None:
+    assert conform(Candidate(stack=stack, service=True)).failed == {}
 
 
 @pytest.mark.parametrize("stack", SAMPLE, ids=lambda stack: f"{stack.name}, SAMPLE_SEED={SEED}")

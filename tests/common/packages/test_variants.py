@@ -225,6 +225,13 @@ def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checko
     assert variants.source_digest(checkout) == before
 
 
+def test_a_file_that_is_left_out_does_not_change_the_digest(checkout: Path) -> None:
+    before = variants.source_digest(checkout, left_out=["service.py"])
+    (checkout / "service.py").write_text("app = None")
+    assert variants.source_digest(checkout, left_out=["service.py"]) == before
+    assert variants.source_digest(checkout) != before
+
+
 def test_links_that_lead_in_circles_are_not_followed(checkout: Path) -> None:
     before = variants.source_digest(checkout)
     for name in ("a", "b"):

@@ -125,6 +125,22 @@ def _own_server() -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parallel
 @pytest.mark.long
+def test_quotes_are_posted_to_the_service_and_checked_whole_and_frameworks_without_one_are_named(
+    tmp_path: Path,
+) -> None:
+    frameworks = "--framework=raw_wsgi,fastapi,pyramid"
+    ended = _loadtest("--scenario=quotes", frameworks, "--rounds=1", f"--out={tmp_path / 'run'}")
+    assert "pyramid+gunicorn-gthread is not available: its service.py is not written yet" in ended.stderr
+    run = RunFolder(folder=tmp_path / "run").run()
+    assert isinstance(run, LoadRun)
+    assert {cell.framework: cell.service for cell in run.cells} == {"raw_wsgi": True, "fastapi": True}
+    assert all("service:app" in cell.command for cell in run.cells)
+    for window in _windows(tmp_path / "run"):
+        assert window.load is not None
+        assert window.load.requests > 0
+        assert window.load.failures == {}
+
+
 def test_a_server_of_ones_own_is_measured_by_requests_of_ones_own(tmp_path: Path) -> None:
     paths = tmp_path / "paths.toml"
     paths.write_text(
