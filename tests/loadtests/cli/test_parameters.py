@@ -31,7 +31,8 @@ def test_an_open_loop_always_has_a_rate(scenario: str) -> None:
 
 
 def test_where_load_is_steady_no_climb_can_be_chosen() -> None:
-    message = r"^SCENARIO=sleepers climbs, and load is steady here: must be one of errors, hello, mixed, sleep\.$"
+    able = "errors, hello, mixed, quotes, sleep"
+    message = rf"^SCENARIO=sleepers climbs, and load is steady here: must be one of {able}\.$"
     with pytest.raises(UsageError, match=message):
         LoadParameters(scenario="sleepers").parse()
 
