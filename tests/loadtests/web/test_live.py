@@ -189,6 +189,28 @@ def test_only_servers_that_fit_the_framework_can_be_chosen(page: Page) -> None:
     assert "uvicorn" not in {option.get_attribute("value") for option in server.options}
 
 
+def test_quotes_bring_up_the_service_of_a_framework_that_has_one_and_hello_its_app_again(page: Page) -> None:
+    page.choose(framework="pyramid")
+    assert _disabled(page, "scenario") == ["quotes"]
+    page.choose(framework="raw_wsgi", scenario="quotes")
+    assert "pyramid" in _disabled(page, "framework")
+    assert not {"raw_wsgi", "flask", "sanic"} & set(_disabled(page, "framework"))
+    quoted = page.start()
+    greeted = page.start(scenario="hello")
+    page.press("stop")
+    rows = [page.row(number) for number in (quoted, greeted)]
+    assert [row["scenario"].split(",")[0] for row in rows] == ["quotes", "hello"]
+    for row in rows:
+        require_sound(row)
+        assert row["failures"] == "0"
+
+
+def _disabled(page: Page, field: str) -> list[str]:
+    """Return the choices of a field that cannot be chosen now."""
+    options = Select(page.driver.find_element(By.NAME, field)).options
+    return [option.text for option in options if not option.is_enabled()]
+
+
 def test_the_charts_have_round_ticks_and_a_time_axis(page: Page) -> None:
     page.start(4)
     wait_until(lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#charts .curve")) > 0, deadline_s=10)
