@@ -1,7 +1,9 @@
 """Divergences: how a stack behaves where the contract leaves it free. They are published, never judged."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from common.conformance.wire import Endpoint, MalformedResponseError, Response, Wire
 
@@ -147,11 +149,12 @@ def _in_chunks(request: bytes) -> bytes:
 
 
 def _outcome(answer: Response) -> str:
-    """Return the status, and the body of a quote that was accepted."""
-    return f"{answer.status} {_body(answer)}" if answer.status == _CREATED else str(answer.status)
+    """Return the status, and what the body says, however it is spaced, if a quote was accepted."""
+    if answer.status != HTTPStatus.CREATED:
+        return str(answer.status)
+    return f"{answer.status} {json.dumps(json.loads(answer.body), sort_keys=True)}"
 
 
-_CREATED = 201
 _QUOTE = '{"customer": "Ada", "items": [{"sku": "A", "quantity": 2, "price_cents": 3}]}'
 _SERVICE_PROBES = {
     "no customer": _quoted(_QUOTE.replace("customer", "guest"), _error),

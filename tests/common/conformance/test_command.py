@@ -11,9 +11,11 @@ from common.cli import commands
 from common.cli.app import new_app, run
 from common.conformance.checking import conformance_record, conformance_tables, observation_tables
 from common.conformance.running import SuiteOutcome
+from tests.common.conformance.faulty_service import AnswersWith200
 from tests.common.conformance.faulty_sleep import BlocksEverybody
 from tests.common.conformance.faulty_wire import KeepsWhatItShouldClose
 from tests.common.conformance.good_server import serving
+from tests.common.conformance.good_service import GoodService
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 Make = Callable[..., tuple[int, str, str]]
@@ -59,6 +61,17 @@ def test_declared_behaviour_is_judged(make_conformance: Make) -> None:
     assert "every behaviour was judged" in output
     assert "OVERLAP=" not in output
     assert error == f"error: 1 of 1 stacks do not conform: {url}.\n"
+
+
+def test_server_is_held_to_the_contract_of_the_service_if_that_is_asked_for(make_conformance: Make) -> None:
+    with serving(GoodService) as url:
+        status, output, _ = make_conformance(f"--url={url}", "--service=yes")
+    assert status == 0
+    assert rows(output)["quantity 2.0"] == "400"
+    with serving(AnswersWith200) as url:
+        status, output, _ = make_conformance(f"--url={url}", "--service=yes")
+    assert status == 1
+    assert "returns 200; expected 201" in output
 
 
 def test_text_from_a_server_is_printed_unchanged_and_not_taken_for_markup() -> None:
