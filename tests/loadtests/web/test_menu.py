@@ -146,5 +146,5 @@ def test_a_scenario_of_the_service_asks_for_the_app_that_it_loads_and_another_fo
 
 
 def test_a_framework_without_a_service_is_refused_by_the_names_of_those_that_have_one() -> None:
-    with pytest.raises(UsageError, match=r"FRAMEWORK=pyramid has no service\.py yet, .*Accepted: .*falcon.*\."):
-        wanted_of(shown(UP) | {"framework": "pyramid"}, UP, DOCKER, Quotes)
+    with pytest.raises(UsageError, match=r"FRAMEWORK=microdot has no service\.py yet, .*Accepted: .*falcon.*\."):
+        wanted_of(shown(UP) | {"framework": "microdot"}, UP, DOCKER, Quotes)
