@@ -13,6 +13,7 @@ from statistics import fmean, median
 from common.records.load import Setup
 from common.records.summary import Verdict
 from common.records.window import Load, Slice, Window
+from common.words import counted
 from loadtests.analysis.values import throttled_share
 from loadtests.users.responses import Failure
 
@@ -21,6 +22,8 @@ Reason = tuple[Verdict, str]
 
 SATURATED = 0.95
 """Share of its vCPUs that a closed loop keeps a server busy, unless something else holds it back."""
+MOST_IDLING = 0.2
+"""Share of windows in which a server may be less busy than that: a pause of the machine may be the cause of one."""
 MOST_FAILED_WINDOWS = 0.1
 """Share of windows without a number, such as a failed start in twenty, that leaves the others as they are."""
 MOST_LOST = 1e-4
@@ -77,6 +80,18 @@ def slow_passes(servers: Sequence[Mapping[int, float]]) -> frozenset[int]:
     return frozenset(number for number, found in passes.items() if found > limit)
 
 
+def _idling_share(load: Load, vcpu: float) -> float | None:
+    """Return the share of its vCPUs that the server of a window used where only the load left it idle, else ``None``.
+
+    Other work, and a quota, keep a server from its vCPUs whatever the load is.
+    """
+    held_back = mostly_disturbed(load.slices) or (throttled_share([load]) or 0.0) > NOTABLE_THROTTLING
+    if held_back or not load.server_cpu_s:
+        return None
+    share = load.server_cpu_s / load.duration_s / vcpu
+    return share if share < SATURATED else None
+
+
 def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
     """Yield what the slices show that keeps the number from being ranked."""
     sliced = [load for load in loads if load.slices]
@@ -84,11 +99,12 @@ def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
     if often_disturbed:
         seen = "over two thirds of the slices were disturbed by other work or by a slow machine"
         yield Verdict.DISTURBED, f"{seen}. End what else runs on this machine, and run again."
-    used = [load.server_cpu_s / load.duration_s / setup.size.vcpu for load in sliced if load.server_cpu_s]
-    held_back = often_disturbed or (throttled_share(sliced) or 0.0) > NOTABLE_THROTTLING
-    if used and not held_back and (share := median(used)) < SATURATED:
-        seen = f"the server was busy for {share:.0%} of its time, so the load did not saturate it"
-        yield Verdict.NOT_SATURATED, f"{seen}; a busier server serves more requests per CPU-second. Raise USERS."
+    idling = [share for load in sliced if (share := _idling_share(load, setup.size.vcpu)) is not None]
+    if len(idling) > MOST_IDLING * len(sliced):
+        windows = f"in {len(idling)} of {counted(len(sliced), 'window')}"
+        seen = f"{windows} the server was busy less than {SATURATED:.0%} of the time, {min(idling):.0%} in the worst"
+        why = "so the load did not saturate it; a busier server serves more requests per CPU-second"
+        yield Verdict.NOT_SATURATED, f"{seen}, {why}. Raise USERS."
     idle = [load.idle_cpu_share for load in sliced if load.idle_cpu_share is not None]
     if idle and (share := median(idle)) > MOST_IDLE_CPU:
         seen = f"the server used {share:.1%} of a core while others were loaded"

@@ -35,6 +35,9 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
         ([_load(server_cpu_s=1.8)] * ROUNDS, {Verdict.NOT_SATURATED}),
         ([_load(server_cpu_s=1.8, throttled_s=0.2, throttled_periods=3)] * ROUNDS, {Verdict.THROTTLED}),
         ([_load(server_cpu_s=1.2, throttled_s=0.001, throttled_periods=1)] * ROUNDS, {Verdict.NOT_SATURATED}),
+        ([_load()] * 3 + [_load(server_cpu_s=1.8)] * 2, {Verdict.NOT_SATURATED}),
+        ([_load()] * 4 + [_load(server_cpu_s=1.8)], set()),
+        ([_load()] * 3 + [_load(disturbed=30, count=36, server_cpu_s=1.8)] * 2, set()),
         ([_load(idle_cpu_share=0.05)] * ROUNDS, {Verdict.DISTURBED}),
         ([_load(idle_cpu_share=0.005)] * ROUNDS, set()),
         ([_load(server_cores_busy_s=2.8)] * ROUNDS, {Verdict.DISTURBED}),
@@ -50,3 +53,11 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
 )  # fmt: skip
 def test_windows_in_slices(loads: list[Load | None], expected: set[Verdict]) -> None:
     assert _verdicts(*loads) == expected
+
+
+def test_a_server_that_idled_in_some_windows_is_told_in_how_many_and_how_much() -> None:
+    """The median window of the five is busy."""
+    loads = [_load()] * 3 + [_load(server_cpu_s=1.8), _load(server_cpu_s=1.6)]
+    made = [window("a+b", number, one) for number, one in enumerate(loads, start=1)]
+    reason = verdicts(cell("a+b"), made, setup(), Runtime.PROCESS)[Verdict.NOT_SATURATED]
+    assert reason.startswith("in 2 of 5 windows the server was busy less than 95% of the time, 80% in the worst")
