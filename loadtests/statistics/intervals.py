@@ -70,6 +70,14 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return Interval(estimate=mean, low=mean - half, high=mean + half, n=len(values))
 
 
+def most_failing(starts: int) -> float:
+    """Return the upper 95 % bound of the share that fails where none of so many independent starts did.
+
+    Source: C. Clopper and E. Pearson, Biometrika 26 (1934), for no failure.
+    """
+    return float(1 - (1 - CONFIDENCE) ** (1 / starts))
+
+
 def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the values that are known; ``None`` if none is."""
     known = [value for value in values if value is not None]

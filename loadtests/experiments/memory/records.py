@@ -78,6 +78,9 @@ class MemoryRow(Struct, frozen=True, kw_only=True):
     limit_bytes: Annotated[
         Count | None, says("Smallest limit that passed; null if none did or the run did not search for it.")
     ]
+    limit_starts: Annotated[
+        Count | None, says("Servers started and loaded under that limit, all without a failure; null without one.")
+    ] = None
     held_verdict: Annotated[Verdict, says("Verdict of the memory held, whatever became of the search for a limit.")]
     verdict: Verdict
     doubts: Annotated[dict[str, str], says("Every verdict that applies, each with the observation and the remedy.")]

@@ -20,7 +20,7 @@ from loadtests.experiments.memory.records import (
     MemoryVisit,
     PerWorker,
 )
-from loadtests.statistics.intervals import log_interval
+from loadtests.statistics.intervals import log_interval, most_failing
 
 HEADINGS = ("stack", "workers", "idle", "95 % interval", "anon", "shared", "kernel", "PSS", "loaded", "+ worker",
             "limit", "verdict")  # fmt: skip
@@ -78,6 +78,7 @@ def _row(run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit
         idle_pss_bytes=log_interval([use.pss_bytes for use in idle if use.pss_bytes]),
         parts_bytes=[statistics.mean(part) for part in zip(*known, strict=True)] if known else None,
         limit_bytes=None if limit is None else limit.limit_bytes,
+        limit_starts=None if limit is None or limit.limit_bytes is None else _starts(limit),
         held_verdict=next(iter(held), Verdict.VALID),
         verdict=next(iter(reasons), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in reasons.items()},
@@ -127,7 +128,21 @@ def notes(run: MemoryRun, summary: MemorySummary) -> Iterator[str]:
     yield f"loaded: after {run.requests:,} requests on {run.connections} connections; + worker: what one adds to idle."
     if run.limits:
         yield "limit: the smallest (in steps of 4 MB) under which servers start and pass the load 3 times in a row."
+        yield from _bounds_of_limits(summary)
     yield from sentences((row.cell, row.doubts) for row in summary.rows)
+
+
+def _starts(limit: LimitVisit) -> int:
+    return sum(attempt.limit_bytes == limit.limit_bytes and attempt.passed for attempt in limit.attempts)
+
+
+def _bounds_of_limits(summary: MemorySummary) -> Iterator[str]:
+    """Yield how many starts under their limits the rows stand on, and how many may fail all the same."""
+    for count in sorted({row.limit_starts for row in summary.rows if row.limit_starts}):
+        names = [row.cell for row in summary.rows if row.limit_starts == count]
+        which = "" if len(names) == sum(bool(row.limit_starts) for row in summary.rows) else f" of {', '.join(names)}"
+        seen = f"under the limit{which}, 0 of {counted(count, 'start')} failed"
+        yield f"{seen}, so with 95 % confidence at most {most_failing(count):.0%} of starts fail."
 
 
 def _line(cell: MemoryCell, row: MemoryRow, per_worker: float | None) -> tuple[str, ...]:

@@ -121,3 +121,16 @@ def test_the_memory_held_is_valid_whatever_became_of_the_limit(limits: list[Limi
 def test_the_memory_of_a_server_that_died_is_not_valid() -> None:
     run, died = _memory_run(1), replace(_memory(1, 30 * MB), error="exit status 1")
     assert {one.verdict for one in figures(run, summarise(run, [died, _limit(32 * MB)]))} == {Verdict.SERVER_DIED}
+
+
+@pytest.mark.parametrize(("starts", "bound"), [(3, "63%"), (12, "22%"), (59, "5%")])
+def test_a_limit_is_printed_with_the_share_of_starts_that_may_fail_under_it(starts: int, bound: str) -> None:
+    attempts = [Attempt(limit_bytes=28 * MB, passed=False, why="killed for memory")]
+    attempts += [Attempt(limit_bytes=32 * MB, passed=True)] * starts
+    visit = replace(_limit(32 * MB), attempts=attempts)
+    run = _memory_run(1)
+    summary = summarise(run, [_memory(1, 20 * MB), visit])
+    (said,) = [note for note in memory_report.notes(run, summary) if note.startswith("under the limit")]
+    assert said == (
+        f"under the limit, 0 of {starts} starts failed, so with 95 % confidence at most {bound} of starts fail."
+    )
