@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from loadtests.analysis.comparison import ALPHA, decision
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_sound, sentences
 from loadtests.statistics.intervals import geometric, holm, student_t
+from loadtests.statistics.spread import Values, adjusted
 
 MACHINE = (
     "cpu_model", "cpu_identity", "cores", "cgroup_version", "governor", "irq_time_accounting", "python_pgo",
@@ -42,6 +43,12 @@ VARIABLES = {
 """The variables that set what two runs must have in common, by their names in the records."""
 FEWEST_TO_TEST = 2
 """The fewest rounds of each run in which a cell needs a value: one round gives no spread."""
+FEWEST_RELATIVE = 5
+"""The fewest cells in common that are compared relative to each other: the median of four others bears one change."""
+FEW_STACKS = 20
+FEW_BETWEEN_RUNS, MANY_BETWEEN_RUNS, FREEDOM_BETWEEN_RUNS = 0.0035, 0.008, 10.0
+"""What a stack varies by from run to run relative to the others, in runs of up to ``FEW_STACKS`` and of more; and the
+degrees of freedom that this counts for, as other machines may vary more or less."""
 CARRY_OVER = 0.6
 """The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
 
@@ -57,10 +64,12 @@ class RecordedRun(NamedTuple):
 def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pair, ...], list[str]]:
     """Compare every cell that both runs have, with Holm's adjustment over all cells; ratios are ``a`` over ``b``.
 
-    Return the pairs, and sentences with the cells that are left out since a run has no sound number for them, or one
-    of a single round. Raise ``UsageError`` if the runs were made in different ways, if the controls of one differ, or
-    if they have no cell in common. Anything that changed on the machine between the two runs is part of every
-    difference; only a comparison within one run cancels it.
+    With enough cells in common, each is compared relative to the others, which cancels what a run does to all of them.
+    With fewer, anything that changed on the machine between the two runs is part of every difference.
+
+    Return the pairs, and sentences: how the runs differ as wholes, and the cells that are left out since a run has no
+    sound number for them, or one of a single round. Raise ``UsageError`` if the runs were made in different ways, if
+    the controls of one differ, or if they have no cell in common.
     """
     _require_same_conditions(a.run, b.run)
     for recorded in (a, b):
@@ -76,7 +85,15 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pa
         why = "".join(f" {sentence}" for sentence in left_out)
         ids = f"runs {a.run.id} and {b.run.id}"
         raise UsageError(f"{ids} have no cell in common with a sound value in two rounds of each.{why}")
-    tests = [welch(first[name], second[name], math.log1p(margin)) for name in names]
+    band = math.log1p(margin)
+    if len(names) < FEWEST_RELATIVE:
+        tests = [welch([*first[name].values()], [*second[name].values()], band) for name in names]
+    else:
+        change, tests = relative({name: first[name] for name in names}, {name: second[name] for name in names}, band)
+        left_out.append(
+            f"each stack is compared relative to the other {len(names) - 1}; in run {b.run.id}, rates are "
+            f"{math.expm1(-change):+.1%} against run {a.run.id} in the median, which is left out of all differences"
+        )
     different = holm(np.array([p for _, p, _ in tests]))
     equivalent = holm(np.array([p for _, _, p in tests]))
     pairs = tuple(
@@ -100,9 +117,7 @@ def _require_trusted(recorded: RecordedRun) -> None:
         raise UsageError(f"run {recorded.run.id} cannot be compared: {why}")
 
 
-def _faults(
-    summary: Summary, values: Mapping[str, Sequence[float]], names: Collection[str]
-) -> dict[str, dict[str, str]]:
+def _faults(summary: Summary, values: Values, names: Collection[str]) -> dict[str, dict[str, str]]:
     """Return, by cell, the verdict that keeps it from being compared and its reason; an empty dict if none does."""
     return {row.cell: _fault(row, len(values[row.cell])) for row in summary.cells if row.cell in names}
 
@@ -115,6 +130,35 @@ def _fault(row: CellSummary, rounds: int) -> dict[str, str]:
     if rounds >= FEWEST_TO_TEST:
         return {}
     return {Verdict.TOO_FEW_ROUNDS: f"{counted(rounds, 'round')}; {FEWEST_TO_TEST} are the fewest to compare runs by."}
+
+
+def relative(a: Values, b: Values, band: float) -> tuple[float, list[tuple[Interval, float, float]]]:
+    """Return the median log ratio of ``a`` to ``b``, and each cell's ratio relative to that of the other cells.
+
+    Each ratio comes with the p-values of no difference and of a log ratio beyond ``band``, as ``welch`` gives them.
+    A difference in differences: what a run does to all of its cells cancels. The median of the others is the reference,
+    since a few of them may have changed; its variance is that of a normal sample, pi / 2 times that of the mean.
+    """
+    first, second = adjusted(a), adjusted(b)
+    pairs = [(first[name], second[name]) for name in a]
+    changes = np.array([x.mean - y.mean for x, y in pairs])
+    stack = FEW_BETWEEN_RUNS if len(a) <= FEW_STACKS else MANY_BETWEEN_RUNS
+    parts = np.array([[x.error**2, y.error**2, 2 * stack**2] for x, y in pairs])
+    freedoms = np.array([[x.freedom, y.freedom, FREEDOM_BETWEEN_RUNS] for x, y in pairs])
+    variances, tests = parts.sum(axis=1), []
+    for place, (x, y) in enumerate(pairs):
+        others = np.delete(np.arange(len(pairs)), place)
+        variance = variances[place] + math.pi / 2 * variances[others].mean() / len(others)
+        freedom = float(variances[place] ** 2 / (parts[place] ** 2 / freedoms[place]).sum())
+        mean = float(changes[place] - np.median(changes[others]))
+        tests.append(_tested(mean, math.sqrt(variance), freedom, band, min(x.n, y.n)))
+    return float(np.median(changes)), tests
+
+
+def _tested(mean: float, error: float, freedom: float, band: float, count: int) -> tuple[Interval, float, float]:
+    """Return a ratio, and the p-values of no difference and of a log ratio beyond ``band``."""
+    ratio = geometric(mean, student_t(freedom) * error, count)
+    return ratio, 2 * float(stdtr(freedom, -abs(mean) / error)), float(stdtr(freedom, (abs(mean) - band) / error))
 
 
 def welch(
@@ -131,9 +175,7 @@ def welch(
     if not error:
         return geometric(mean, 0.0, rounds), float(mean == 0), float(abs(mean) >= band)
     freedom = parts.sum() ** 2 / float((parts**2 / np.array([len(x) - 1, len(y) - 1])).sum())
-    ratio = geometric(mean, student_t(freedom) * error, rounds)
-    different = 2 * float(stdtr(freedom, -abs(mean) / error))
-    return ratio, different, float(stdtr(freedom, (abs(mean) - band) / error))
+    return _tested(mean, error, freedom, band, rounds)
 
 
 def inflation(count: int, correlation: float) -> float:
@@ -193,7 +235,6 @@ def _shown(name: str, value: object) -> object:
     return f"{value / 1024**2:.0f} MB" if name == "memory_bytes" and isinstance(value, int) else value
 
 
-def _values(recorded: RecordedRun) -> dict[str, list[float]]:
+def _values(recorded: RecordedRun) -> dict[str, dict[int, float]]:
     """Return the values of each cell but the controls, in the order of its rounds."""
-    cells = [cell for cell in recorded.run.cells if cell.control_of is None]
-    return {name: list(one.values()) for name, one in values_of(cells, by_cell(recorded.windows)).items()}
+    return values_of([cell for cell in recorded.run.cells if cell.control_of is None], by_cell(recorded.windows))

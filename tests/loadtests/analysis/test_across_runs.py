@@ -1,5 +1,6 @@
 """Two finished runs are compared only where they were made in the same way, on machines that count alike."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -17,12 +18,18 @@ from common.records.summary import Decision
 from common.records.window import Window
 from loadtests.analysis.across_runs import (
     CARRY_OVER,
+    FEWEST_RELATIVE,
     RecordedRun,
     across_runs,
     inflation,
+    relative,
     welch,
 )
+from loadtests.board.publication import PUBLISHED
+from loadtests.campaign.store import RunFolder
+from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.report import summarise
+from loadtests.statistics.intervals import holm
 from tests.support.records import SLICING, cell, load, run, window
 
 MACHINE = run([]).machine
@@ -184,3 +191,43 @@ def test_runs_of_the_same_stack_are_told_apart_in_at_most_5_percent(rounds: int)
     assert stats.binomtest(wrong, experiments).proportion_ci(0.95).low < 0.05
     as_if_independent = sum(welch(draw(), draw(), 0.05, correlation=0)[1] < 0.05 for _ in range(experiments))
     assert as_if_independent > 0.2 * experiments
+
+
+def _drawn(rng: np.random.Generator, stacks: int, slower: float) -> dict[str, dict[int, float]]:
+    """A run of five rounds at its own level; stacks vary by 0.41 % from run to run, and the first is slower."""
+    effects = [rng.normal(0, 0.03)]
+    for _ in range(4):
+        effects.append(CARRY_OVER * effects[-1] + rng.normal(0, 0.03 * math.sqrt(1 - CARRY_OVER**2)))
+    own = rng.normal(0, 0.0041, stacks)
+    own[0] += math.log1p(-slower)
+    logs = np.array(effects) + own[:, None] + rng.normal(0, 0.008, (stacks, 5)) + rng.normal(0, 0.02)
+    return {str(place): dict(enumerate(row, 1)) for place, row in enumerate(np.exp(logs).tolist())}
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize(("stacks", "fewest"), [(FEWEST_RELATIVE, 0.9), (11, 0.9), (30, 0.5)])
+def test_relative_to_each_other_identical_stacks_of_two_runs_differ_in_at_most_5_percent(
+    stacks: int, fewest: float
+) -> None:
+    """Any false "different" of two runs counts. A stack that is 5 % slower is found in at least the ``fewest``."""
+    rng, experiments, wrong, found = np.random.default_rng(33), 300, 0, 0
+    for _ in range(experiments):
+        _, alike = relative(_drawn(rng, stacks, 0.0), _drawn(rng, stacks, 0.0), 0.05)
+        wrong += min(holm(np.array([p for _, p, _ in alike]))) < 0.05
+        _, one_slower = relative(_drawn(rng, stacks, 0.0), _drawn(rng, stacks, 0.05), 0.05)
+        found += holm(np.array([p for _, p, _ in one_slower]))[0] < 0.05
+    assert stats.binomtest(wrong, experiments).proportion_ci(0.95).low < 0.05
+    assert found > fewest * experiments
+
+
+@pytest.mark.parametrize("name", ["hello-docker", "hello-process"])
+def test_published_runs_that_repeat_each_other_do_not_differ_and_are_known_within_2_percent(name: str) -> None:
+    runs = [read_load_test(RunFolder(folder=PUBLISHED / f"{name}{number}")) for number in ("", "-2", "-3")]
+    for a, b in itertools.combinations(runs, 2):
+        pairs, (said,) = across_runs(a, b, 0.05)
+        assert "each stack is compared relative to the other 10" in said
+        for pair in pairs:
+            assert pair.decision is Decision.EQUIVALENT
+            assert pair.ratio is not None
+            assert pair.ratio.high is not None
+            assert pair.ratio.high / pair.ratio.estimate < 1.025
