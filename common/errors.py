@@ -20,6 +20,16 @@ class FailedError(BenchmarkError):
     """Something that the command started has failed: a build, a server, the conformance suite."""
 
 
+class SlowerError(BenchmarkError):
+    """One side of a comparison is slower than the other by more than its limit allows."""
+
+
+class NotComparedError(BenchmarkError):
+    """Two sides could not be compared, which is not to be taken for one of them being slower."""
+
+    exit_status = 2
+
+
 class OutOfTimeError(BenchmarkError):
     """The time for a run is over before its last visit."""
 

@@ -232,7 +232,8 @@ class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
     fail_if_slower: Annotated[
         float | None,
         says(
-            "FAIL_IF_SLOWER= as a share: the command fails if B is certainly slower than A by more; null for no limit."
+            "FAIL_IF_SLOWER= as a share: the run goes on until B is known to be slower than A by more, in which case "
+            "the command fails, or not to be; null for no limit."
         ),
     ] = None
 

@@ -58,6 +58,33 @@ class Decision(StrEnum):
     UNDECIDED = "undecided"
 
 
+class LimitDecision(StrEnum):
+    """The conclusion about a limit on how much slower a cell may be than another."""
+
+    SLOWER = "slower"
+    NOT_SLOWER = "not-slower"
+    UNDECIDED = "undecided"
+
+
+class AgainstLimit(Struct, frozen=True, kw_only=True):
+    """The comparison of two cells held against a limit."""
+
+    limit: Annotated[float, says("Share of a's rate by which b may be slower: 0.03 is 3 %.")]
+    decision: Annotated[
+        LimitDecision, says("slower: b is slower than a by more than the limit; not-slower: it is not; or undecided.")
+    ]
+    change: Annotated[
+        Interval,
+        says(
+            "How much more b serves than a, as a share; -0.05 is 5 % less. The bounds, which decide, hold at all looks "
+            "together, or in finished runs for all pairs together."
+        ),
+    ]
+    rounds_needed: Annotated[
+        int | None, says("Additional rounds after which a decision is 80 % likely; null if decided or out of reach.")
+    ] = None
+
+
 class Pair(Struct, frozen=True, kw_only=True):
     """The comparison of two cells, within the rounds that both have."""
 
@@ -69,6 +96,21 @@ class Pair(Struct, frozen=True, kw_only=True):
     rounds_needed: Annotated[
         int | None, says("Additional rounds after which a decision is 80 % likely; null if decided or out of reach.")
     ] = None
+    against_limit: Annotated[
+        AgainstLimit | None, says("The decision about FAIL_IF_SLOWER=; null without it, and in old records.")
+    ] = None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the question that was asked is open: that of the limit, if there is one."""
+        if self.against_limit is not None:
+            return self.against_limit.decision is LimitDecision.UNDECIDED
+        return self.decision is Decision.UNDECIDED
+
+    @property
+    def rounds_left(self) -> int | None:
+        """The additional rounds that are likely to decide that question; ``None`` if it is decided or out of reach."""
+        return self.rounds_needed if self.against_limit is None else self.against_limit.rounds_needed
 
 
 class DropReason(StrEnum):

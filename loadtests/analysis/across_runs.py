@@ -15,9 +15,10 @@ from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.comparison import ALPHA, decision
+from loadtests.analysis.limits import held_against
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_sound, sentences
-from loadtests.statistics.intervals import geometric, holm, student_t
+from loadtests.statistics.intervals import CONFIDENCE, geometric, holm, student_t
 from loadtests.statistics.spread import Values, adjusted
 
 MACHINE = (
@@ -61,8 +62,12 @@ class RecordedRun(NamedTuple):
     summary: Summary
 
 
-def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pair, ...], list[str]]:
+def across_runs(
+    a: RecordedRun, b: RecordedRun, margin: float, limit: float | None = None
+) -> tuple[tuple[Pair, ...], list[str]]:
     """Compare every cell that both runs have, with Holm's adjustment over all cells; ratios are ``a`` over ``b``.
+
+    With a ``limit``, each pair is held against it as well, at a level divided over all cells.
 
     With enough cells in common, each is compared relative to the others, which cancels what a run does to all of them.
     With fewer, anything that changed on the machine between the two runs is part of every difference.
@@ -85,11 +90,10 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pa
         why = "".join(f" {sentence}" for sentence in left_out)
         ids = f"runs {a.run.id} and {b.run.id}"
         raise UsageError(f"{ids} have no cell in common with a sound value in two rounds of each.{why}")
-    band = math.log1p(margin)
-    if len(names) < FEWEST_RELATIVE:
-        tests = [welch([*first[name].values()], [*second[name].values()], band) for name in names]
-    else:
-        change, tests = relative({name: first[name] for name in names}, {name: second[name] for name in names}, band)
+    of_a, of_b = ({name: values[name] for name in names} for values in (first, second))
+    change, tests = _tests(of_a, of_b, math.log1p(margin), CONFIDENCE)
+    _, wide = _tests(of_a, of_b, math.log1p(margin), 1 - ALPHA / len(names))  # together they hold for all names
+    if change is not None:
         left_out.append(
             f"each stack is compared relative to the other {len(names) - 1}; in run {b.run.id}, rates are "
             f"{math.expm1(-change):+.1%} against run {a.run.id} in the median, which is left out of all differences"
@@ -103,10 +107,20 @@ def across_runs(a: RecordedRun, b: RecordedRun, margin: float) -> tuple[tuple[Pa
             ratio=ratio,
             p_value=float(p),
             decision=decision(float(p), float(q), ALPHA),
+            against_limit=None if limit is None else held_against(limit, for_all),
         )
-        for name, (ratio, _, _), p, q in zip(names, tests, different, equivalent, strict=True)
+        for name, (ratio, _, _), (for_all, _, _), p, q in zip(names, tests, wide, different, equivalent, strict=True)
     )
     return pairs, left_out
+
+
+def _tests(
+    a: Values, b: Values, band: float, confidence: float
+) -> tuple[float | None, list[tuple[Interval, float, float]]]:
+    """Return what the cells have changed by in the median, unless there are too few, and the test of each."""
+    if len(a) < FEWEST_RELATIVE:
+        return None, [welch([*a[name].values()], [*b[name].values()], band, confidence=confidence) for name in a]
+    return relative(a, b, band, confidence)
 
 
 def _require_trusted(recorded: RecordedRun) -> None:
@@ -132,7 +146,9 @@ def _fault(row: CellSummary, rounds: int) -> dict[str, str]:
     return {Verdict.TOO_FEW_ROUNDS: f"{counted(rounds, 'round')}; {FEWEST_TO_TEST} are the fewest to compare runs by."}
 
 
-def relative(a: Values, b: Values, band: float) -> tuple[float, list[tuple[Interval, float, float]]]:
+def relative(
+    a: Values, b: Values, band: float, confidence: float = CONFIDENCE
+) -> tuple[float, list[tuple[Interval, float, float]]]:
     """Return the median log ratio of ``a`` to ``b``, and each cell's ratio relative to that of the other cells.
 
     Each ratio comes with the p-values of no difference and of a log ratio beyond ``band``, as ``welch`` gives them.
@@ -151,18 +167,25 @@ def relative(a: Values, b: Values, band: float) -> tuple[float, list[tuple[Inter
         variance = variances[place] + math.pi / 2 * variances[others].mean() / len(others)
         freedom = float(variances[place] ** 2 / (parts[place] ** 2 / freedoms[place]).sum())
         mean = float(changes[place] - np.median(changes[others]))
-        tests.append(_tested(mean, math.sqrt(variance), freedom, band, min(x.n, y.n)))
+        tests.append(_tested(mean, math.sqrt(variance), freedom, band, min(x.n, y.n), confidence=confidence))
     return float(np.median(changes)), tests
 
 
-def _tested(mean: float, error: float, freedom: float, band: float, count: int) -> tuple[Interval, float, float]:
+def _tested(
+    mean: float, error: float, freedom: float, band: float, count: int, *, confidence: float
+) -> tuple[Interval, float, float]:
     """Return a ratio, and the p-values of no difference and of a log ratio beyond ``band``."""
-    ratio = geometric(mean, student_t(freedom) * error, count)
+    ratio = geometric(mean, student_t(freedom, confidence) * error, count)
     return ratio, 2 * float(stdtr(freedom, -abs(mean) / error)), float(stdtr(freedom, (abs(mean) - band) / error))
 
 
 def welch(
-    a: Sequence[float], b: Sequence[float], band: float, *, correlation: float = CARRY_OVER
+    a: Sequence[float],
+    b: Sequence[float],
+    band: float,
+    *,
+    correlation: float = CARRY_OVER,
+    confidence: float = CONFIDENCE,
 ) -> tuple[Interval, float, float]:
     """Return the ratio of ``a`` to ``b``, and the p-values of no difference and of a log ratio beyond ``band``.
 
@@ -175,7 +198,7 @@ def welch(
     if not error:
         return geometric(mean, 0.0, rounds), float(mean == 0), float(abs(mean) >= band)
     freedom = parts.sum() ** 2 / float((parts**2 / np.array([len(x) - 1, len(y) - 1])).sum())
-    return _tested(mean, error, freedom, band, rounds)
+    return _tested(mean, error, freedom, band, rounds, confidence=confidence)
 
 
 def inflation(count: int, correlation: float) -> float:

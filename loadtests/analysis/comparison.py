@@ -133,7 +133,7 @@ def _tested(
     """Return the undecided pairs after a test whose family includes the pairs ``known`` from earlier looks."""
     if not names:
         return {}
-    ratios, band = LogRatios.of(_log_ratios(values, names)), math.log1p(margin)
+    ratios, band = LogRatios.of(log_ratios(values, names)), math.log1p(margin)
     if steadied_by is not None:
         ratios = _with_common_spread(ratios, steadied_by, names)
     left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
@@ -148,10 +148,10 @@ def _tested(
             ratio=ratio,
             p_value=p,
             decision=(made := decision(p, q, alpha)),
-            rounds_needed=_whole_rounds(rounds) if made is Decision.UNDECIDED else None,
+            rounds_needed=whole_rounds(rounds) if made is Decision.UNDECIDED else None,
         )
         for (a, b), ratio, p, q, rounds in zip(
-            names, _intervals(ratios), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
+            names, intervals(ratios), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
         )
     }
 
@@ -176,19 +176,21 @@ def decision(different: float, equivalent: float, alpha: float) -> Decision:
     return Decision.EQUIVALENT if equivalent < alpha else Decision.UNDECIDED
 
 
-def _whole_rounds(rounds: float) -> int | None:
+def whole_rounds(rounds: float) -> int | None:
+    """Return a number of additional rounds, at least 1; ``None`` if it is unknown or infinite."""
     return max(1, math.ceil(rounds)) if math.isfinite(rounds) else None
 
 
-def _intervals(ratios: LogRatios) -> Iterator[Interval | None]:
-    low, high = ratios.bounds(CONFIDENCE)
+def intervals(ratios: LogRatios, confidence: float = CONFIDENCE) -> Iterator[Interval | None]:
+    """Yield the interval of each ratio; ``None`` where no round has one."""
+    low, high = ratios.bounds(confidence)
     rows = zip(ratios.n.tolist(), np.exp(ratios.mean).tolist(), low.tolist(), high.tolist(), strict=True)
     for n, estimate, lowest, highest in rows:
         bounds = (None, None) if math.isnan(lowest) else (lowest, highest)
         yield Interval(estimate=estimate, low=bounds[0], high=bounds[1], n=int(n)) if n else None
 
 
-def _log_ratios(values: Values, names: Sequence[tuple[str, str]]) -> Array:
+def log_ratios(values: Values, names: Sequence[tuple[str, str]]) -> Array:
     """Return log ratios with rounds in rows and pairs in columns; NaN if a cell has no value in a round."""
     rounds = sorted({number for by_round in values.values() for number in by_round})
     logs = {cell: np.log([by_round.get(number, np.nan) for number in rounds]) for cell, by_round in values.items()}

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 from scipy.special import stdtrit
 
-from common.records.run import LoadRun
-from common.records.summary import Decision, Interval, Pair
+from common.records.run import CompareRun, LoadRun
+from common.records.summary import AgainstLimit, Decision, Interval, LimitDecision, Pair
 from common.words import counted
-from loadtests.analysis.comparison import ALPHA, looks_of, looks_taken, pairs, up_to
+from loadtests.analysis.comparison import ALPHA, log_ratios, looks_of, looks_taken, pairs, up_to
+from loadtests.analysis.limits import at_look, speed
 from loadtests.analysis.verdicts import FEWEST_ROUNDS
+from loadtests.statistics.intervals import LogRatios
 
 LOOKS = (5, 10, 18, 30, 48)
 """The numbers of rounds after which a comparison decides; small differences need more of them than rankings do."""
@@ -24,11 +26,17 @@ def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
     """
     looks = looks_of(run)
     made = max((number for by_round in values.values() for number in by_round), default=0)
-    latest = max(looks_taken(looks, made), default=0)
-    (pair,) = pairs(up_to(latest, values), margin=run.stopping.margin, looks=len(looks))
-    if (n := pair.ratio.n if pair.ratio else 0) < FEWEST_ROUNDS:
-        return replace(pair, decision=Decision.UNDECIDED, rounds_needed=FEWEST_ROUNDS - n)
-    return pair
+    seen = up_to(max(looks_taken(looks, made), default=0), values)
+    (pair,) = pairs(seen, margin=run.stopping.margin, looks=len(looks))
+    missing = FEWEST_ROUNDS - (pair.ratio.n if pair.ratio else 0)
+    if missing > 0:
+        pair = replace(pair, decision=Decision.UNDECIDED, rounds_needed=missing)
+    if not isinstance(run, CompareRun) or run.fail_if_slower is None:
+        return pair
+    found = at_look(LogRatios.of(log_ratios(seen, [(pair.a, pair.b)])), run.fail_if_slower, len(looks))
+    if found is not None and missing > 0:
+        found = replace(found, decision=LimitDecision.UNDECIDED, rounds_needed=missing)
+    return replace(pair, against_limit=found)
 
 
 def between(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
@@ -42,7 +50,12 @@ def between(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
 
 
 def settled(run: LoadRun, pair: Pair) -> bool:
-    """Return whether more rounds would change nothing: different, or so alike that no later look would differ."""
+    """Return whether more rounds would change nothing: different, or so alike that no later look would differ.
+
+    With a limit, nothing counts but whether that is decided: two cells that differ may do so by less or by more.
+    """
+    if pair.against_limit is not None:
+        return not pair.is_undecided
     match pair.decision:
         case Decision.DIFFERENT:
             return True
@@ -62,8 +75,36 @@ def _may_prove_different(ratio: Interval, looks: tuple[int, ...]) -> bool:
     return abs(math.log(ratio.estimate)) > needed
 
 
+def sentences(pair: Pair, margin: float) -> list[str]:
+    """Return the outcome for ``b`` against ``a``: what was decided about the limit, if there is one, and about both."""
+    if pair.against_limit is None:
+        return [sentence(pair, margin)]
+    decided = [] if pair.decision is Decision.UNDECIDED else [sentence(pair, margin)]
+    return [_limit_sentence(pair, pair.against_limit), *decided]
+
+
+def _limit_sentence(pair: Pair, against: AgainstLimit) -> str:
+    """Return what was decided about a limit in one line."""
+    change = against.change
+    seen = f"the difference is {change.estimate:+.1%} ({_bounds(change, sign='+')})"
+    match against.decision:
+        case LimitDecision.SLOWER:
+            return f"{pair.b} is slower than {pair.a} by more than {against.limit:.1%}: {seen}."
+        case LimitDecision.NOT_SLOWER:
+            return f"{pair.b} is not slower than {pair.a} by more than {against.limit:.1%}: {seen}."
+        case LimitDecision.UNDECIDED:
+            return (
+                f"undecided whether {pair.b} is slower than {pair.a} by more than {against.limit:.1%}: {seen}"
+                f"{_more_rounds(pair)}."
+            )
+
+
+def _more_rounds(pair: Pair) -> str:
+    return "" if pair.rounds_left is None else f"; needs about {counted(pair.rounds_left, 'more round')}"
+
+
 def sentence(pair: Pair, margin: float) -> str:
-    """Return the outcome for ``b`` against ``a`` in one line."""
+    """Return what was decided about ``b`` against ``a`` in one line."""
     if pair.ratio is None:
         return f"undecided: {pair.a} and {pair.b} have no round in common."
     change = speed(pair.ratio)
@@ -78,27 +119,8 @@ def sentence(pair: Pair, margin: float) -> str:
                 f"the difference is {change.estimate:+.1%} ({_bounds(change, sign='+')})."
             )
         case Decision.UNDECIDED:
-            left = pair.rounds_needed
-            more = "" if left is None else f"; needs about {counted(left, 'more round')}"
             seen = f"{change.estimate:+.1%} ({_bounds(change, sign='+')})"
-            return f"undecided: {pair.b} against {pair.a} is {seen}{more}."
-
-
-def speed(ratio: Interval) -> Interval:
-    """Return by how much ``b`` serves more than ``a``, given the ratio a / b: 0.03 is 3 % more, -0.03 is 3 % less."""
-    return Interval(
-        estimate=1 / ratio.estimate - 1,
-        low=None if ratio.high is None else 1 / ratio.high - 1,
-        high=None if ratio.low is None else 1 / ratio.low - 1,
-        n=ratio.n,
-    )
-
-
-def slower_by(pair: Pair) -> float:
-    """Return by how much ``b`` is slower than ``a`` at least, by the nearer bound of the interval; 0 if undecided."""
-    if pair.decision is not Decision.DIFFERENT or pair.ratio is None:
-        return 0.0
-    return max(0.0, -(speed(pair.ratio).high or 0.0))
+            return f"undecided: {pair.b} against {pair.a} is {seen}{_more_rounds(pair)}."
 
 
 def _negative(interval: Interval) -> Interval:

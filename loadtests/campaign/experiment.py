@@ -102,6 +102,10 @@ class Experiment(ABC, Generic[RunType, SummaryType]):
         """Return the sentences that a summary ends with."""
         return ()
 
+    def warnings(self, summary: SummaryType) -> Iterable[str]:  # noqa: ARG002 -- experiments that may leave a question
+        """Return what a completed run warns of although it does not fail, one sentence each."""
+        return ()
+
     def figures(self, summary: SummaryType) -> Iterable[Figure]:  # noqa: ARG002 -- experiments that know some
         """Return the summary's figures of single stacks, for the store."""
         return ()

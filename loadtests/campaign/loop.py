@@ -123,6 +123,8 @@ def carry_out(
         finally:
             present(experiment, summary, terminal)
             terminal.say(f"written to {folder.folder}")
+    for warning in experiment.warnings(summary):
+        terminal.say(f"warning: {warning}")
     if (failure := experiment.failure(summary)) is not None:
         on_failure(failure)
     return summary

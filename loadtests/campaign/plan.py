@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from common.errors import UsageError
 from common.records.run import LoadRun, Stopping
 from common.records.schema import Visit
-from common.records.summary import Decision, DropReason
+from common.records.summary import DropReason
 from common.records.window import Window
 from common.words import counted
 from loadtests.analysis.comparison import LOOKS, MARGIN
@@ -170,7 +170,7 @@ def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
     found = pairs_of(run, windows)
     if not found:
         return f"no two stacks can be compared after {counted(made, 'round')}"
-    if not (undecided := sum(pair.decision is Decision.UNDECIDED for pair in found)):
+    if not (undecided := sum(pair.is_undecided for pair in found)):
         return f"every pair is resolved after {counted(made, 'round')}"
     left = f"{counted(run.rounds - made, 'more round')} would hardly decide any of them"
     return f"{undecided} of {len(found)} pairs are undecided after {counted(made, 'round')}, and {left}"

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from common.records.summary import Controls, Decision, Pair, Verdict
+from common.records.run import CompareRun
+from common.records.summary import Controls, Decision, Pair, Summary, Verdict
 from common.words import counted
+from loadtests.analysis import outcome
 from loadtests.analysis.comparison import better_of
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY
@@ -31,14 +33,15 @@ class Paragraph:
 
 def answer(page: Page) -> list[Paragraph]:
     """Return who leads, what cannot be distinguished, what a vCPU carries and costs, and whether to trust it."""
-    test = page.test
+    test, compared = page.test, Paragraph(question="What did comparisons decide?", sentences=_compared(page))
     if test is None:
-        return [Paragraph(question="Who leads?", sentences=[NO_LOAD_TEST])]
+        return [compared] if compared.sentences else [Paragraph(question="Who leads?", sentences=[NO_LOAD_TEST])]
     found = [
         Paragraph(question=f"Who leads{test.under}, and by how much?", sentences=[*_leaders(page, test)]),
         Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
         Paragraph(question=f"Can {test.these} be trusted?", sentences=[*_trust(test)]),
+        compared,
     ]
     return [one for one in found if one.sentences]
 
@@ -46,7 +49,7 @@ def answer(page: Page) -> list[Paragraph]:
 def headline(page: Page) -> list[str]:
     """Return the answer in at most two sentences: who leads, and how far the last one is behind."""
     if page.test is None:
-        return [NO_LOAD_TEST]
+        return _compared(page)[:2] or [NO_LOAD_TEST]
     behind = [*_leads(_ranked(page), page.test)][-1:] or [*_carried(page)][:1]
     return [who_leads(page), *behind]
 
@@ -58,6 +61,17 @@ def who_leads(page: Page) -> str:
     ranked = _ranked(page)
     said = (*_unranked(ranked, page.test), *_first_frameworks(ranked, page.test), *_first_floors(ranked, page.test))
     return " ".join([said[0], *_beyond_the_generator(page, page.test)])
+
+
+def _compared(page: Page) -> list[str]:
+    """Return what each comparison decided, the newest first."""
+    return [
+        f"{one.run.started_at:%Y-%m-%d}: {sentence}"
+        for one in page.sources.of(CompareRun)
+        if isinstance(one.run, CompareRun) and isinstance(one.summary, Summary)
+        for pair in one.summary.pairs
+        for sentence in outcome.sentences(pair, one.run.stopping.margin)
+    ]
 
 
 def _leaders(page: Page, test: JoinedLoadTest) -> Iterator[str]:

@@ -22,9 +22,9 @@ FARTHEST_ROUNDS = 10_000
 """A larger number of rounds counts as out of reach."""
 
 
-def student_t(freedom: float) -> float:
+def student_t(freedom: float, confidence: float = CONFIDENCE) -> float:
     """Return the half-width of an interval in standard errors."""
-    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+    return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def geometric(mean: float, half: float, n: int) -> Interval:
@@ -137,6 +137,15 @@ class LogRatios:
                 # Either of the two one-sided tests may miss.
                 _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
             )
+        return np.where(self.n < 2, np.nan, np.where(rounds > FARTHEST_ROUNDS, np.inf, rounds))  # noqa: PLR2004
+
+    def rounds_to_tell_from(self, bound: float, level: float, power: float = POWER) -> Array:
+        """Return the total rounds after which a one-sided test at ``level`` tells the log ratio from ``bound``.
+
+        They are as many as give a probability of ``power``, and stand on the estimates as ``rounds_needed``.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rounds = _rounds(self.sd / np.abs(self.mean - bound), level, power)
         return np.where(self.n < 2, np.nan, np.where(rounds > FARTHEST_ROUNDS, np.inf, rounds))  # noqa: PLR2004
 
     def bounds(self, confidence: float) -> tuple[Array, Array]:

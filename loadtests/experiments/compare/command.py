@@ -1,6 +1,8 @@
 """``make compare``."""
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, ParamSpec
 
 import msgspec
 from cyclopts import Parameter
@@ -9,7 +11,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT, NAME_SYNTAX
 from common.cli.parameters import SizeParameters, changed_of, refuse_given
 from common.console import Terminal
-from common.errors import UsageError
+from common.errors import BenchmarkError, NotComparedError, SlowerError, UsageError
 from common.runtimes.candidates import parse_runtime, require_local
 from common.tables import Form
 from common.words import canonical
@@ -19,9 +21,37 @@ from loadtests.campaign.parameters import ExactRounds, LoadParameters, RunParame
 from loadtests.campaign.plan import parse_share, parse_stopping
 from loadtests.campaign.resume import resumable
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.compare.experiment import Side, begin_compare, compare_runs, slower_than_allowed
+from loadtests.experiments.compare.experiment import (
+    Side,
+    begin_compare,
+    compare_runs,
+    slower_than_allowed,
+    undecided_limits,
+)
 
 COMPARE_BUDGET = "11m"
+P = ParamSpec("P")
+
+
+def failing_only_if_slower(command: Callable[P, None]) -> Callable[P, None]:
+    """Have a command end with status 1 only if a side is slower than allowed, and with another if anything failed."""
+
+    @wraps(command)
+    def told_apart(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (SlowerError, BrokenPipeError):
+            raise
+        except BenchmarkError as error:
+            if error.exit_status != SlowerError.exit_status:
+                raise
+            raise NotComparedError(str(error)) from error
+        except Exception as error:
+            raise NotComparedError(
+                f"an error of this program: {type(error).__name__}: {error}. Nothing was decided; VERBOSE=1 shows more."
+            ) from error
+
+    return told_apart
 
 
 CompareSide = Annotated[
@@ -29,6 +59,7 @@ CompareSide = Annotated[
 ]
 
 
+@failing_only_if_slower
 @resumable
 def compare(
     *,
@@ -44,7 +75,8 @@ def compare(
     ] = None,
     margin: Annotated[str, Parameter(help="Sides within this of each other are equivalent, such as 5%.")] = "5%",
     fail_if_slower: Annotated[
-        str | None, Parameter(help="Exit with status 1 where B is slower by more than this, such as 3%.")
+        str | None,
+        Parameter(help="Go on until B is known to be slower by more than this, such as 3%, or not; status 1 if it is."),
     ] = None,
     run: RunParameters = RunParameters(),
 ) -> None:
@@ -81,13 +113,15 @@ def compare(
 
 
 def _compare_finished(a: RunFolder, b: RunFolder, margin: float, limit: float | None, terminal: Terminal) -> None:
-    """Print how the stacks that two runs share differ; ``FailedError`` if one is slower than ``limit`` allows."""
-    pairs, left_out = compare_runs(a, b, margin)
+    """Print how the stacks that two runs share differ; ``SlowerError`` if one is slower than ``limit`` allows."""
+    pairs, left_out = compare_runs(a, b, margin, limit)
     for reason in left_out:
         terminal.say(reason)
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(pairs).decode() + "\n")
     else:
-        conclude([outcome.sentence(pair, margin) for pair in pairs], terminal)
-    if (failure := slower_than_allowed(pairs, limit)) is not None:
+        conclude([sentence for pair in pairs for sentence in outcome.sentences(pair, margin)], terminal)
+    for warning in undecided_limits(pairs):
+        terminal.say(f"warning: {warning}")
+    if (failure := slower_than_allowed(pairs)) is not None:
         raise failure

@@ -16,14 +16,14 @@ from common.catalog.frameworks import Framework, frameworks
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT_PYTHON, NAME_SYNTAX, Stack, StackName, images, parse_python
 from common.conformance.checking import conform_all, require_conforming
-from common.errors import BenchmarkError, FailedError, UsageError
+from common.errors import BenchmarkError, SlowerError, UsageError
 from common.host.cores import split_cores
 from common.packages import variants
 from common.records.figure import Figure
 from common.records.load import LoadSpec
 from common.records.run import CompareRun, Design, LoadRun, Stopping
 from common.records.schema import Visit
-from common.records.summary import Pair, Summary
+from common.records.summary import LimitDecision, Pair, Summary
 from common.records.window import Window
 from common.runtimes.candidates import Candidate, process_candidate
 from common.words import one_of
@@ -185,11 +185,15 @@ class Compare(LoadTest[CompareRun]):
 
     @override
     def failure(self, summary: Summary) -> BenchmarkError | None:
-        return super().failure(summary) or slower_than_allowed(summary.pairs, self.run.fail_if_slower)
+        return super().failure(summary) or slower_than_allowed(summary.pairs)
+
+    @override
+    def warnings(self, summary: Summary) -> Iterable[str]:
+        return undecided_limits(summary.pairs)
 
     @override
     def conclusions(self, summary: Summary) -> Iterable[str]:
-        return [outcome.sentence(pair, self.run.stopping.margin) for pair in summary.pairs]
+        return [sentence for pair in summary.pairs for sentence in outcome.sentences(pair, self.run.stopping.margin)]
 
 
 def begin_compare(
@@ -230,20 +234,37 @@ def begin_compare(
     return begin
 
 
-def compare_runs(a: RunFolder, b: RunFolder, margin: float) -> tuple[tuple[Pair, ...], list[str]]:
+def compare_runs(
+    a: RunFolder, b: RunFolder, margin: float, limit: float | None = None
+) -> tuple[tuple[Pair, ...], list[str]]:
     """Return the pair of every cell that two finished load tests have, and why cells are left out.
 
     ``UsageError`` as ``across_runs``.
     """
     first, second = read_load_test(a), read_load_test(b)
     with misfits_named(b.folder):
-        return across_runs(first, second, margin)
+        return across_runs(first, second, margin, limit)
 
 
-def slower_than_allowed(pairs: Sequence[Pair], limit: float | None) -> FailedError | None:
-    """Return an error if a ``b`` is slower than its ``a`` by more than ``limit`` (0.03: 3 %) for certain."""
-    if limit is None or not (slower := [pair for pair in pairs if outcome.slower_by(pair) > limit]):
+def slower_than_allowed(pairs: Iterable[Pair]) -> SlowerError | None:
+    """Return an error if a ``b`` was found to be slower than its ``a`` by more than the limit; it names the slowest."""
+    slower = {
+        pair.b: pair.against_limit
+        for pair in pairs
+        if pair.against_limit is not None and pair.against_limit.decision is LimitDecision.SLOWER
+    }
+    if not slower:
         return None
-    worst = max(slower, key=outcome.slower_by)
-    slower_by = outcome.slower_by(worst)
-    return FailedError(f"{worst.b} is slower by at least {slower_by:.1%}, more than FAIL_IF_SLOWER={limit:.1%} allows.")
+    worst, found = min(slower.items(), key=lambda one: one[1].change.estimate)
+    seen = f"{-found.change.estimate:.1%}, at least {-(found.change.high or 0.0):.1%}"
+    return SlowerError(f"{worst} is slower by {seen}: more than FAIL_IF_SLOWER={found.limit:.1%} allows.")
+
+
+def undecided_limits(pairs: Iterable[Pair]) -> list[str]:
+    """Return a sentence for each pair of which a limit was asked and not decided."""
+    return [
+        f"FAIL_IF_SLOWER={pair.against_limit.limit:.1%} is undecided for {pair.b}, which therefore does not fail. "
+        "Give more rounds, or a longer BUDGET=."
+        for pair in pairs
+        if pair.against_limit is not None and pair.is_undecided
+    ]

@@ -9,6 +9,7 @@ from common.records.run import HistoryRun
 from common.records.summary import Decision, Pair
 from loadtests.analysis import outcome
 from loadtests.analysis.formatting import MISSING, limits, plain_table
+from loadtests.analysis.limits import speed
 
 HEADINGS = ("version", "speed of the newest = 100 %", "95 % interval", "against the newest")
 
@@ -41,8 +42,8 @@ def sentences(run: HistoryRun, pairs: Sequence[Pair]) -> Iterator[str]:
 def _row(version: str, pair: Pair | None) -> tuple[str, ...]:
     if pair is None or pair.ratio is None:
         return version, MISSING, MISSING, "not compared"
-    speed = outcome.speed(pair.ratio)
-    return version, _relative(speed.estimate), limits(speed, _relative), pair.decision
+    change = speed(pair.ratio)
+    return version, _relative(change.estimate), limits(change, _relative), pair.decision
 
 
 def _relative(speed: float) -> str:

@@ -14,7 +14,7 @@ from common.errors import BenchmarkError
 from common.records.figure import Figure
 from common.records.run import Cell, Design, LoadRun, Run
 from common.records.schema import Visit
-from common.records.summary import Decision, Pair, Summary
+from common.records.summary import Pair, Summary
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import PlannedServer
@@ -143,7 +143,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
     def round_summary(self, visits: Sequence[Visit]) -> str | None:
         windows = windows_of(visits)
         pairs, remaining = pairs_at_look(self.run, windows), self.remaining(visits)
-        undecided = sum(pair.decision is Decision.UNDECIDED for pair in pairs or ())
+        undecided = sum(pair.is_undecided for pair in pairs or ())
         seen = f"{undecided} of {len(pairs)} pairs undecided at the latest look, " if pairs else ""
         left = f", at most {format_clock(remaining.left_s)} left" if remaining.left_s else ""
         active = progress(self.run, visits).active

@@ -123,8 +123,8 @@ def _dropout_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
 
 def _undecided_notes(summary: Summary) -> Iterator[str]:
     """Yield the number of undecided pairs, and how many more rounds would decide half of them."""
-    undecided = [pair for pair in summary.pairs if pair.decision is Decision.UNDECIDED]
-    needed = sorted(math.inf if pair.rounds_needed is None else pair.rounds_needed for pair in undecided)
+    undecided = [pair for pair in summary.pairs if pair.is_undecided]
+    needed = sorted(math.inf if pair.rounds_left is None else pair.rounds_left for pair in undecided)
     if undecided:
         half = needed[len(needed) // 2]
         these, most = ("it", "it is") if len(undecided) == 1 else ("half of them", "half of them or more are")

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, Design, LoadRun, is_load_test
-from common.records.summary import CellSummary, Decision, DropReason, Interval, Pair, Summary, Verdict
+from common.records.summary import CellSummary, DropReason, Interval, Pair, Summary, Verdict
 from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
@@ -181,7 +181,7 @@ def _rows_so_far(
     intervals = rates(run, windows)
     for cell in run.cells:
         interval = intervals.get(cell.name)
-        undecided = sum(pair.decision is Decision.UNDECIDED and cell.name in {pair.a, pair.b} for pair in pairs or ())
+        undecided = sum(pair.is_undecided and cell.name in {pair.a, pair.b} for pair in pairs or ())
         left = MISSING if pairs is None else _left(undecided, is_active=cell.name in active)
         yield cell.name, str(len(windows_of[cell.name])), estimate(interval), bounds(interval), left
 

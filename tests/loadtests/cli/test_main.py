@@ -13,9 +13,11 @@ from collections.abc import Iterator
 import pytest
 
 from common.catalog.frameworks import frameworks
-from common.cli.app import GIVEN, run
+from common.cli.app import GIVEN, new_app, run
+from common.errors import FailedError, GeneratorBoundError, SlowerError
 from common.project import ROOT
 from loadtests.__main__ import command_line
+from loadtests.experiments.compare.command import failing_only_if_slower
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 MESSAGE = re.compile(r"(process|docker) runtime, |running \d+ tasks? costs ")
@@ -281,6 +283,32 @@ def test_two_finished_runs_are_compared_in_the_form_asked_for(capsys: pytest.Cap
     assert "falcon+gunicorn-gthread of 2026" in capsys.readouterr().out
     assert run(command_line(), [*BOTH_PUBLISHED, "--format=json"], {GIVEN: ""}) == 0
     assert len(json.loads(capsys.readouterr().out)) == 11
+
+
+def test_a_limit_that_is_undecided_warns_and_does_not_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command_line(), [*BOTH_PUBLISHED, "--fail-if-slower=1%"], {GIVEN: ""}) == 0
+    said = capsys.readouterr()
+    assert "undecided whether " in said.out
+    assert "warning: FAIL_IF_SLOWER=1.0% is undecided for " in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (SlowerError("b is slower"), 1),
+        (FailedError("a wheel cannot be built"), 2),
+        (ZeroDivisionError("a mistake of ours"), 2),
+        (GeneratorBoundError("the generator was the limit"), 3),
+    ],
+)
+def test_a_comparison_ends_with_status_1_only_if_a_side_is_slower_than_allowed(error: Exception, status: int) -> None:
+    @failing_only_if_slower
+    def compare() -> None:
+        raise error
+
+    app = new_app("")
+    app.command(compare, name="compare")
+    assert run(app, ["compare"], {}) == status
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from common.records.load import OwnRequest
+from common.records.run import Design
 from common.records.window import Window
-from loadtests.page.answer import answer, who_leads
+from loadtests.page.answer import answer, headline, who_leads
+from loadtests.page.sources import Source
+from loadtests.page.writing import report
 from tests.support.pages import RATES, load_test, page_of, source_of
-from tests.support.records import cell, load, run, window
+from tests.support.records import cell, compare_run, load, run, window
 
 
 def _said(page: object = None) -> str:
@@ -121,3 +124,24 @@ def test_without_a_load_test_the_answer_says_what_to_run() -> None:
     page = page_of()
     page.sources.__dict__["ranking"] = None
     assert _said(page) == who_leads(page) == "No load test is among these runs: make loadtest."
+
+
+def _comparison(**changes: Any) -> Source:  # noqa: ANN401 -- any field of a comparison
+    """Return a comparison that found b 10 % slower than a."""
+    rates = {"a": 10_000, "b": 9_000}
+    made = compare_run([cell(name) for name in rates], design=Design.DUET, **changes)
+    return source_of(
+        made, [window(name, number, load(rate + number)) for number in range(1, 6) for name, rate in rates.items()]
+    )
+
+
+def test_a_page_of_a_comparison_says_what_it_decided_about_its_limit() -> None:
+    page = page_of(_comparison(fail_if_slower=0.03))
+    assert headline(page)[0].startswith("2026-01-02: b is slower than a by more than 3.0%: the difference is -10.0% (")
+    assert "b is slower than a by more than 3.0%" in report(page)
+
+
+def test_comparisons_stand_after_what_a_load_test_says() -> None:
+    page = page_of(load_test(), _comparison())
+    assert headline(page)[0].startswith("fast+u and alike+u lead the frameworks")
+    assert [one.sentences for one in answer(page)][-1][0].startswith("2026-01-02: b is slower than a by 10.0% (")
