@@ -17,6 +17,7 @@ Names match whatever their case, - or _; several are joined by commas. Every opt
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "Look around": (
         "common.cli.catalog:list_",
+        "common.cli.catalog:interpreters",
         "common.cli.catalog:new",
         "common.cli.catalog:lock",
         "common.cli.catalog:outdated",

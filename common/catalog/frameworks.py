@@ -222,11 +222,12 @@ class _Document(Struct, frozen=True):
 
 @cache
 def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of all servers, and those of all images and runtimes."""
+    """Return the names of all servers, and those of all images and runtimes and of PyPy."""
+    from common.catalog.pythons import PYPY  # noqa: PLC0415 -- needed only here
     from common.catalog.servers import SERVERS  # noqa: PLC0415 -- both modules import this one
     from common.catalog.stacks import images  # noqa: PLC0415
 
-    return tuple(SERVERS), (*images(), *Runtime)
+    return tuple(SERVERS), (*images(), *Runtime, PYPY)
 
 
 def _require_known(names: Iterable[str], known: Collection[str]) -> None:

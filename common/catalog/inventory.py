@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from common.catalog.frameworks import ANY_PYTHON, Framework, Interface
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.servers import DEFAULTS, SERVERS, Server
-from common.catalog.stacks import DEFAULT_PYTHON, Image, compatible, images
+from common.catalog.stacks import Image, compatible, images
 from common.errors import UsageError
 
 TABLE = Path(__file__).with_name("popularity.toml")

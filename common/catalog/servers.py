@@ -37,6 +37,7 @@ _GUNICORN = "gunicorn==27.0.1"
 _UVICORN = "uvicorn==0.54.0"
 _HTTPTOOLS = "httptools==0.9.0"
 _UVLOOP = "uvloop==0.23.0"
+_NO_WHEEL_FOR_PYPY = "{} has no wheel for PyPy"
 _NO_ZOPE_INTERFACE = "zope-interface, a dependency of {}, has no wheel for musl"
 
 
@@ -59,7 +60,7 @@ class Server:
     processes: bool = True
     """Whether it can run several worker processes."""
     unavailable: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Images and runtimes on which it is not available, each with the reason."""
+    """Images and runtimes on which it is not available, and ``pypy``, each with the reason."""
 
     @property
     def kind(self) -> str:
@@ -102,7 +103,7 @@ _ALL = (
         name="gunicorn-gevent",
         interfaces=frozenset({Interface.WSGI}),
         requirements=(_GUNICORN, "gevent==26.9.0", "packaging==26.3"),  # packaging: required by gunicorn[gevent]
-        unavailable={"alpine": _NO_ZOPE_INTERFACE.format("gevent")},
+        unavailable={"alpine": _NO_ZOPE_INTERFACE.format("gevent"), "pypy": _NO_WHEEL_FOR_PYPY.format("gevent")},
         line=_GUNICORN_LINE + "--worker-class=gevent {target}",
     ),
     Server(
@@ -132,6 +133,7 @@ _ALL = (
         name="uwsgi",
         interfaces=frozenset({Interface.WSGI}),
         requirements=("pyuwsgi==2.0.30.post1",),
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("uWSGI")},
         # Its --http11-socket keeps connections, but also those that a client asks to close, so it does not conform.
         keep_alive=False,
         line=(
@@ -145,6 +147,7 @@ _ALL = (
         name="uvicorn",
         interfaces=frozenset({Interface.ASGI}),
         requirements=(_UVICORN, _HTTPTOOLS),
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("httptools")},
         loop_requirements=(_UVLOOP,),
         line=_UVICORN_LINE.format(loop="uvloop", http="httptools") + "{target}",
     ),
@@ -158,6 +161,7 @@ _ALL = (
         name="uvicorn-worker",
         interfaces=frozenset({Interface.ASGI}),
         requirements=(_GUNICORN, _UVICORN, _HTTPTOOLS, "uvicorn-worker==0.4.0"),
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("httptools")},
         loop_requirements=(_UVLOOP,),
         line=_GUNICORN_LINE + "--worker-class=uvicorn_worker.UvicornWorker {target}",
     ),
@@ -165,6 +169,7 @@ _ALL = (
         name="gunicorn-asgi",
         interfaces=frozenset({Interface.ASGI}),
         requirements=(_GUNICORN,),
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("uvloop")},
         loop_requirements=(_UVLOOP,),
         line=_GUNICORN_LINE + "--worker-class=asgi --asgi-loop=uvloop {target}",
     ),
@@ -173,6 +178,7 @@ _ALL = (
         interfaces=frozenset({Interface.ASGI}),
         requirements=("hypercorn==0.18.0",),
         loop_requirements=(_UVLOOP,),
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("uvloop")},
         # It closes a connection after 1,000 requests (keep_alive_max_requests), which has no option.
         line=(
             "hypercorn --bind={host}:{port} --workers={workers} --worker-class=uvloop "
@@ -185,7 +191,7 @@ _ALL = (
         interfaces=frozenset({Interface.ASGI}),
         requirements=("daphne==4.2.3",),
         processes=False,
-        unavailable={"alpine": _NO_ZOPE_INTERFACE.format("daphne")},
+        unavailable={"alpine": _NO_ZOPE_INTERFACE.format("daphne"), "pypy": _NO_WHEEL_FOR_PYPY.format("autobahn")},
         # Twisted has its own HTTP parser and runs on asyncio's loop; nothing ends an idle connection.
         line=f"daphne --endpoint=tcp:{{port}}:interface={{host}}:backlog={BACKLOG} --verbosity=0 {{target}}",
     ),
@@ -193,6 +199,7 @@ _ALL = (
         name="granian",
         interfaces=frozenset({Interface.WSGI, Interface.ASGI, Interface.RSGI}),
         requirements=("granian==2.8.7",),
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("Granian")},
         loop_requirements=(_UVLOOP,),
         line=(
             "granian --interface={interface} --host={host} --port={port} --workers={workers} --loop={loop} "

@@ -1,16 +1,16 @@
 """Stacks, which are frameworks on servers, and the base images and Pythons that they run on, as users name them."""
 
 import os
-import platform
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from common.catalog.frameworks import Framework, frameworks
+from common.catalog.pythons import DEFAULT_PYTHON, OWN_PYTHON, Python
 from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
@@ -20,14 +20,11 @@ from common.words import canonical, one_of, select, without_version
 DEFAULT = "default"
 """The value of ``FRAMEWORK=`` that stands for the default frameworks, and of ``SERVER=`` for each one's default."""
 BASES = ROOT / "docker" / "bases.toml"
-DEFAULT_PYTHON = "3.13"
 NAME_SYNTAX = "FRAMEWORK[@VERSION or @./CHECKOUT][+SERVER[@VERSION]][:IMAGE, :py3.13 or :IMAGE-py3.13]"
 """The text that names a stack; tables write ``@`` for the colon, which can be read as well."""
-_NAME = re.compile(r"([^+@:]+(?:@[^:]+?)?)(?:\+([^+:/]+))?(?::(.+))?", re.DOTALL)
+_NAME = re.compile(r"([^+@:]+(?:@[^:]+?)?)(?:\+([^+:/]+(?:\+jit)?))?(?::(.+))?", re.DOTALL)
 _PLACE = re.compile(r"(?:(.*?)(?:-|$))??((?:py)?py[0-9].*)?", re.DOTALL)
 _VARIABLES = ("FRAMEWORK", "SERVER", "IMAGE", "RUNTIME", "PYTHON")
-_VERSION = r"3\.\d{1,2}(\.\d{1,2})?"
-_INTERPRETER = rf"{_VERSION}t?|pypy{_VERSION}"
 GENERATOR = f"{PROJECT}/generator"
 """The repository of the load generator's image, for load from other machines; its tag is ``latest``."""
 
@@ -109,66 +106,55 @@ class Image:
     name: str
     reference: str
     """The base image's reference, in which ``{python}`` stands for a version such as ``3.13``."""
+    pypy: str | None = None
+    """The reference for PyPy; ``None`` if there is no such image."""
 
     def base(self, python: str, env: Mapping[str, str] = os.environ) -> str:
-        """Return the reference to build on: ``BASE`` if set, else the table's, prefixed with ``BASE_REGISTRY``."""
+        """Return the reference to build on: ``BASE`` if set, else the table's, prefixed with ``BASE_REGISTRY``.
+
+        ``UsageError`` if the table has none for this Python.
+        """
         if override := env.get("BASE"):
             return override
+        asked = Python.parse(python)
+        reference = self._reference(asked)
+        if reference is None:
+            raise UsageError(f"IMAGE={self.name} cannot be used with PYTHON={python}: {self.unavailable(python, env)}")
         registry = env.get("BASE_REGISTRY", "").rstrip("/")
-        reference = self.reference.format(python=parse_python(python))
-        return f"{registry}/{reference}" if registry else reference
+        named = reference.format(python=asked.numbers)
+        return f"{registry}/{named}" if registry else named
+
+    def unavailable(self, python: str, env: Mapping[str, str] = os.environ) -> str | None:
+        """Return why there is no such image of this Python; ``None`` if there is one."""
+        asked = Python.parse(python)
+        if env.get("BASE") or self._reference(asked) is not None:
+            return None
+        kind = "PyPy" if asked.pypy else "free-threaded builds"
+        return f"there is no {self.name} image of {kind}. BASE= names an image of your own"
+
+    def _reference(self, python: Python) -> str | None:
+        if python.free_threaded:
+            return None  # there are no official images, and no Debian suite has such a build
+        return self.pypy if python.pypy else self.reference
 
 
 def images(table: Path = BASES) -> dict[str, Image]:
     """Return every flavour by name, in the table's order."""
     rows = tomllib.loads(table.read_text())
-    return {name: Image(name=name, reference=row["reference"]) for name, row in rows.items()}
+    return {name: Image(name=name, reference=row["reference"], pypy=row.get("pypy")) for name, row in rows.items()}
 
 
 def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
     """Return the tag of a stack built on a base image: ``PROJECT/falcon:gunicorn-gthread-slim-py3.13``."""
     repository = stack.framework.name.replace("@", "-")  # falcon@4.2.0: an @ would begin a digest
     server = stack.server.name.replace("@", "-")
-    return f"{PROJECT}/{repository}:{server}-{image.name}-py{parse_python(python)}"
-
-
-def parse_python(text: str) -> str:
-    """Return the Python version that ``PYTHON=`` names for an image, or raise ``UsageError``."""
-    if re.fullmatch(_VERSION, text) is None:
-        hint = "; PyPy and free-threaded builds need RUNTIME=process" if re.fullmatch(_INTERPRETER, text) else ""
-        raise UsageError(
-            f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2{hint}."
-        )
-    return text
-
-
-def parse_interpreter(text: str) -> str:
-    """Return the interpreter that ``PYTHON=`` names for the process runtime, or raise ``UsageError``."""
-    if re.fullmatch(_INTERPRETER, text) is None:
-        raise UsageError(
-            f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2, "
-            "3.14t for a free-threaded build, or pypy3.11."
-        )
-    return text
-
-
-def python_series(version: str) -> str:
-    """Return a Python's version without its last number: 3.13 for 3.13.2, 3.14t for 3.14.0t."""
-    return re.sub(r"^(\D*\d+\.\d+)[^t]*", r"\1", version)
-
-
-OWN_PYTHON = python_series(platform.python_version())
-"""The Python of this program, on which stacks run in the process runtime unless ``PYTHON=`` names another."""
+    interpreter = Python.parse(python).interpreter  # its JIT is switched on when the container starts
+    return f"{PROJECT}/{repository}:{server}-{image.name}-{_named(str(interpreter))}"
 
 
 def usual_python(image: str | None) -> str:
     """Return the Python on which stacks run unless ``PYTHON=`` names another; ``image`` is ``None`` for a process."""
     return OWN_PYTHON if image is None else DEFAULT_PYTHON
-
-
-def parse_pythons(text: str, parse: Callable[[str], str] = parse_python) -> tuple[str, ...]:
-    """Return the Pythons that ``PYTHON=`` names, each once; ``parse`` reads each and raises if it is invalid."""
-    return tuple(dict.fromkeys(parse(part.strip()) for part in text.split(",")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +187,8 @@ class StackName:
     def __str__(self) -> str:
         """Return ``falcon+gunicorn-gthread@slim``, with what is not usual about Python and runtime."""
         server = f"+{self.server}" if self.server else ""
-        python = self._unusual_python or ""
-        place = "-".join(filter(None, (self.image, f"py{python}" if python[:1].isdigit() else python)))
+        python = self._unusual_python
+        place = "-".join(filter(None, (self.image, python and _named(python))))
         on_fargate = " on Fargate" if self.runtime is Runtime.FARGATE else ""
         return f"{self.framework}{server}{f'@{place}' if place else ''}{on_fargate}"
 
@@ -230,15 +216,21 @@ def make_command(command: str, variables: Mapping[str, str | None]) -> str:
     return " ".join(["make", command, *(f"{name}={shlex.quote(value)}" for name, value in variables.items() if value)])
 
 
+def _named(python: str) -> str:
+    """Return a Python as part of a longer name: py3.12, pypy3.11."""
+    return python if python.startswith("pypy") else f"py{python}"
+
+
 def _parse_place(text: str, variable: str) -> tuple[str | None, str | None]:
     """Return the image and the Python that ``slim``, ``py3.12`` or ``slim-py3.12`` names; ``UsageError`` if unknown."""
     match = _PLACE.fullmatch(text)
     assert match is not None
     image, python = match.groups()
     try:
-        version = parse_interpreter(python if python.startswith("pypy") else python[2:]) if python else None
+        version = str(Python.parse(python if python.startswith("pypy") else python[2:])) if python else None
     except UsageError as error:
         raise UsageError(
-            f"invalid {variable}=...{python}: must be a version such as py3.12, py3.13.2, py3.14t or pypy3.11."
+            f"invalid {variable}=...{python}: must be a version such as py3.12, py3.13.2, py3.14t, py3.15+jit or "
+            "pypy3.11."
         ) from error
     return one_of(image, images(), variable=variable, more=("py3.13",)) if image else None, version

@@ -1,6 +1,7 @@
 """Commands that list what can be selected, add frameworks, and keep their locked versions current."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -10,13 +11,16 @@ from rich.table import Table
 from common.catalog import inventory
 from common.catalog.frameworks import Framework, Interface, frameworks
 from common.catalog.new_framework import new_framework
-from common.catalog.stacks import DEFAULT, select_frameworks
+from common.catalog.pythons import KNOWN_PYTHONS, python_series
+from common.catalog.stacks import DEFAULT, Image, images, select_frameworks
 from common.cli.parameters import FRAMEWORK_FOLDERS, Format, StackParameters
 from common.conformance.checking import conform_all, conformance_tables, require_conforming
 from common.console import Terminal
-from common.engine.client import engine
+from common.engine.bases import has_recipe, is_stand_in
+from common.engine.client import engine, find_image
 from common.errors import UsageError
 from common.packages import locks
+from common.packages.interpreters import Interpreter, installed_interpreters
 from common.packages.releases import Change, outdated_in_lock, outdated_servers, record_release_dates, upgrade
 from common.runtimes.candidates import parse_runtime, require_local
 from common.tables import Form
@@ -43,6 +47,48 @@ def list_(
             terminal.note(part)
         else:
             terminal.show(part)
+
+
+def interpreters(
+    *,
+    format: Format = "text",  # noqa: A002 -- its name
+) -> None:
+    """List the Pythons that PYTHON= can name here, as processes and in images, and how to get others."""
+    found = installed_interpreters()
+    terminal = Terminal(form=Form(format))
+    if terminal.form is Form.JSON:
+        rows = [{"name": one.name, "path": one.path, "build": one.build} for one in found]
+        terminal.write(json.dumps(rows, indent=1) + "\n")
+        return
+    terminal.show(_interpreter_table(found))
+
+
+def _interpreter_table(found: Sequence[Interpreter]) -> Table:
+    """Return a row for each Python that is installed, and for each well-known one that is not."""
+    table = Table("PYTHON", "as a process", "build", "slim image", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    here = {python_series(interpreter.name) for interpreter in found}
+    slim = images()["slim"]
+    for name in dict.fromkeys((*KNOWN_PYTHONS, *sorted(here))):
+        image = _image_state(slim, name)
+        for interpreter in (one for one in found if python_series(one.name) == name):
+            table.add_row(interpreter.name, interpreter.path, interpreter.build, image)
+            image = ""
+        if name not in here:
+            table.add_row(name, f".venv/bin/uv python install {name}", "-", image)
+    return table
+
+
+def _image_state(image: Image, python: str) -> str:
+    if (reason := image.unavailable(python, {})) is not None:
+        return reason
+    reference = image.base(python, {})
+    try:
+        present = find_image(reference) is not None
+    except UsageError:
+        return "no Docker engine answers"
+    if present:
+        return f"{reference}{' (a stand-in)' if is_stand_in(reference) else ''}"
+    return f"make bases PYTHON={python} IMAGE={image.name}" if has_recipe(image, python) else f"docker pull {reference}"
 
 
 def new(

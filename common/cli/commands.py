@@ -12,8 +12,9 @@ from cyclopts import Parameter, validators
 from common.aws.leases import clean
 from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
+from common.catalog.pythons import DEFAULT_PYTHON, parse_pythons
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON, images, parse_pythons
+from common.catalog.stacks import DEFAULT, images
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
     FRAMEWORKS,
@@ -120,11 +121,16 @@ def _with_images(
     }
 
 
-def bases(*, python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON) -> None:
+def bases(
+    *,
+    image: Annotated[str, Parameter(help=IMAGES)] = "all",
+    python: Annotated[str, Parameter(help=PYTHON)] = DEFAULT_PYTHON,
+) -> None:
     """Make stand-in base images under the official names, where no container registry can be reached."""
-    report = Terminal().say
+    known, report = images(), Terminal().say
+    flavours = [known[name] for name in select(image, known, variable="IMAGE")]
     for version in parse_pythons(python):
-        make_bases(tuple(images().values()), version, report=report)
+        make_bases(flavours, version, report=report)
 
 
 def serve(

@@ -9,8 +9,9 @@ from cyclopts import Parameter, validators
 
 from common.aws.settings import FargateSettings
 from common.catalog.frameworks import frameworks
+from common.catalog.pythons import DEFAULT_PYTHON, parse_pythons
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT, DEFAULT_PYTHON, images, parse_interpreter, parse_pythons
+from common.catalog.stacks import DEFAULT, images
 from common.errors import UsageError
 from common.packages.variants import named_stacks
 from common.runtimes.candidates import (
@@ -38,8 +39,8 @@ RUNTIME = (
     "How stacks are brought up: process, docker, fargate for the commands that offer it, or auto: docker if an engine "
     "answers, otherwise process."
 )
-PYTHON = "Pythons such as 3.13 or 3.13.2, joined by commas; in the process runtime also 3.14t and pypy3.11."
-ONE_PYTHON = "Python of the image, such as 3.13 or 3.13.2."
+PYTHON = "Pythons such as 3.13, 3.13.2, 3.14t (free-threaded), 3.15+jit and pypy3.11, joined by commas."
+ONE_PYTHON = "Python of the image, such as 3.13, 3.14t or pypy3.11."
 VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts only whole numbers."
 MEMORY = (
     "Memory limit of each server, such as 512m or 1g. Default: half of the machine's memory in containers, the least "
@@ -120,7 +121,7 @@ class StackParameters:
         if runtime is Runtime.PROCESS:
             if self.image is not None:
                 raise UsageError(f"IMAGE={self.image} needs RUNTIME=docker; RUNTIME=process uses no images")
-            versions = (None,) if self.python is None else parse_pythons(self.python, parse_interpreter)
+            versions = (None,) if self.python is None else parse_pythons(self.python)
             return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
         known = images()
         flavours = select(self.image or DEFAULT_IMAGE, known, variable="IMAGE")

@@ -7,11 +7,14 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+from msgspec.structs import replace
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from common.catalog.pythons import Python
 from common.catalog.sizes import Size
 from common.conformance.running import SuiteOutcome, run_suite
 from common.conformance.wire import Endpoint, MalformedResponseError, Wire, why_unreachable
@@ -21,6 +24,7 @@ from common.parallel import each_finished
 from common.records.load import OwnRequest
 from common.records.run import Conformance
 from common.runtimes.candidates import Candidate
+from common.runtimes.inspection import modules_that_enable_the_gil
 from common.runtimes.preparation import available, prepare
 from common.runtimes.running_server import RunningServer
 
@@ -50,16 +54,26 @@ def conform(candidate: Candidate) -> Conformance:
     keep_alive, overlap = (server.keep_alive, server.concurrent) if candidate.guest is None else (None, None)
 
     def check(running: RunningServer) -> Conformance:
-        outcome = run_suite(
-            running.url,
-            keep_alive=keep_alive,
-            overlap=overlap,
-            prefix=running.client_prefix,
-            service=candidate.service,
-        )
-        return conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            states = beside.submit(running.worker_states if _is_asked(candidate) else list)
+            outcome = run_suite(
+                running.url,
+                keep_alive=keep_alive,
+                overlap=overlap,
+                prefix=running.client_prefix,
+                service=candidate.service,
+            )
+        record = conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
+        enabled_by = modules_that_enable_the_gil(running.output()) if _is_asked(candidate) else []
+        return replace(record, workers=states.result(), gil_enabled_by=enabled_by)
 
     return on_fresh_server(candidate, check)
+
+
+def _is_asked(candidate: Candidate) -> bool:
+    """Return whether a stack's Python may run otherwise than it was asked to."""
+    python = Python.parse(candidate.python)
+    return candidate.guest is None and (python.free_threaded or python.jit)
 
 
 def on_fresh_server(

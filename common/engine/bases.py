@@ -9,9 +9,14 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
-from common.catalog.stacks import DEFAULT_PYTHON, Image
+import msgspec
+from msgspec import Struct
+
+from common.catalog.pythons import DEFAULT_PYTHON, Python
+from common.catalog.stacks import Image
 from common.engine.client import engine, find_image
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
@@ -20,9 +25,10 @@ from common.project import ROOT
 from common.words import last_lines
 
 RECIPES = ROOT / "docker" / "bases"
+PYTHONS = RECIPES / "pythons.toml"
 LABEL = "stand-in.base"
-PYTHON = "3.13"
-"""The only Python version for which all three stand-ins can be made."""
+ALPINE_PYTHON = "3.13"
+"""The only Python version for which a stand-in of Alpine can be made: that of the pinned wheel."""
 
 DEBIAN_NEEDS = {"mmdebstrap": "mmdebstrap", "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
 ALPINE_NEEDS = {
@@ -46,19 +52,58 @@ TAIL_LINES = 15
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report: Callable[[str], None]) -> None:
-    """Make a stand-in for each base image that the engine does not have.
+class _Source(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where stand-ins get a Python: a row of ``docker/bases/pythons.toml``."""
 
-    Raise ``UsageError`` with what the machine lacks before anything is made, and ``FailedError`` if a recipe fails.
+    suite: str
+    interpreter: str
+    packages: tuple[str, ...]
+    headers: str
+
+    def recipe(self, image: Image, work: Path) -> Sequence[str | Path]:
+        """Return the command line that writes a stand-in to a folder."""
+        packages = ",".join(self.packages)
+        line = (image.name, self.suite, self.interpreter, packages, self.headers, debian_mirror(), work)
+        return RECIPES / "debian.sh", *line
+
+
+@cache
+def _sources() -> dict[str, _Source]:
+    return msgspec.toml.decode(PYTHONS.read_bytes(), type=dict[str, _Source])
+
+
+def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report: Callable[[str], None]) -> None:
+    """Make a stand-in for each base image that the engine does not have, and report those that cannot be made.
+
+    Raise ``UsageError`` with what the machine lacks before anything is made, or if none can be made, and
+    ``FailedError`` if a recipe fails.
     """
-    missing = [image for image in images if not _is_present(image.base(python, {}), report)]
-    if not missing:
-        return
-    _check_requirements(missing, python)
-    for image in missing:
+    interpreter = str(Python.parse(python).interpreter)
+    offered = [image for image in images if image.unavailable(interpreter, {}) is None]
+    missing = [image for image in offered if not _is_present(image.base(interpreter, {}), report)]
+    makeable = [image for image in missing if has_recipe(image, interpreter)]
+    if makeable:
+        _check_requirements(makeable)
+    elif missing:
+        raise UsageError(
+            f"no stand-in can be made for PYTHON={interpreter} IMAGE={','.join(image.name for image in missing)}: "
+            f"{_recipes_there_are()} Use one of those, or pull the official image; BASE_REGISTRY= names a mirror."
+        )
+    for image in makeable:
         with temporary_folder("bases") as work:
-            report(f"{image.base(python, {})}: making a stand-in, which takes about a minute ...")
-            report(f"{image.base(python, {})}: {_make(image, python, work)}")
+            report(f"{image.base(interpreter, {})}: making a stand-in, which takes about a minute ...")
+            report(f"{image.base(interpreter, {})}: {_make(image, interpreter, work)}")
+    for image in set(missing) - set(makeable):
+        report(f"{image.base(interpreter, {})}: not made: {_recipes_there_are()}")
+
+
+def has_recipe(image: Image, python: str) -> bool:
+    """Return whether a stand-in of this Python can be made."""
+    return python == ALPINE_PYTHON if image.name == "alpine" else python in _sources()
+
+
+def _recipes_there_are() -> str:
+    return f"stand-ins exist of {', '.join(_sources())}, on Alpine of {ALPINE_PYTHON} only."
 
 
 def is_stand_in(reference: str) -> bool:
@@ -83,12 +128,7 @@ def _is_present(reference: str, report: Callable[[str], None]) -> bool:
     return present
 
 
-def _check_requirements(missing: Sequence[Image], python: str) -> None:
-    if python != PYTHON:
-        raise UsageError(
-            f"invalid PYTHON={python}: stand-ins exist for {PYTHON} only. Use PYTHON={PYTHON}, or pull the official "
-            "image; BASE_REGISTRY= names a mirror to pull it from."
-        )
+def _check_requirements(missing: Sequence[Image]) -> None:
     alpine = any(image.name == "alpine" for image in missing)
     if alpine and platform.machine() != "x86_64":
         raise UsageError(f"IMAGE=alpine has no stand-in on {platform.machine()}, only on x86_64. Use IMAGE=fat,slim.")
@@ -101,11 +141,11 @@ def _check_requirements(missing: Sequence[Image], python: str) -> None:
 
 
 def _make(image: Image, python: str, work: Path) -> str:
-    """Make one stand-in, and return its Python version and size for the report."""
+    """Make one stand-in, and return its Python and size for the report."""
     if image.name == "alpine":
         _make_alpine(work)
     else:
-        _run([RECIPES / "debian.sh", image.name, debian_mirror(), work])
+        _run(_sources()[python].recipe(image, work))
     version = (work / "version").read_text().strip()
     return _import_image(image.base(python, {}), work / "root.tar", version)
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from docker.errors import APIError, DockerException
 from packaging.requirements import Requirement
 
-from common.catalog.stacks import DEFAULT_PYTHON, Image, Stack, image_tag, python_series
+from common.catalog.pythons import DEFAULT_PYTHON, PYPY, Python
+from common.catalog.stacks import Image, Stack, image_tag
 from common.engine.build_context import sources, write_context
 from common.engine.client import build_client, build_environment, engine, find_image, reason_of, variables_of
 from common.errors import FailedError, UsageError
@@ -72,12 +73,12 @@ def digest_of(reference: str) -> str:
 
 def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
     """Return the version of each package in a lock that is installed with this Python on Linux."""
-    environment = {"python_version": python_series(python), "python_full_version": python}
+    markers = Python.parse(python).markers
     lines = (line.rstrip("\\ ") for line in lock.splitlines() if line[:1].isalnum())
     return {
         pin.name: str(pin.specifier).removeprefix("==")
         for pin in map(Requirement, lines)
-        if pin.marker is None or pin.marker.evaluate(environment)
+        if pin.marker is None or pin.marker.evaluate(markers)
     }
 
 
@@ -172,18 +173,20 @@ def log_file(tag: str) -> Path:
 def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str, env: Mapping[str, str]) -> list[_Job]:
     if (base := env.get("BASE")) and len(images) > 1:
         raise UsageError(f"BASE={base} is one base for {len(images)} images. Choose one of them with IMAGE=.")
-    return [
-        _Job(
-            stack=stack,
-            base=image.base(python, env),
-            python=python,
-            tag=(tag := image_tag(stack, image, python)),
-            log=log_file(tag),
-            unavailable=stack.unavailable("docker", image.name),
-        )
-        for stack in stacks
-        for image in images
-    ]
+    return [_plan_job(stack, image, python, env) for stack in stacks for image in images]
+
+
+def _plan_job(stack: Stack, image: Image, python: str, env: Mapping[str, str]) -> _Job:
+    pypy = (PYPY,) if Python.parse(python).pypy else ()
+    unavailable = stack.unavailable("docker", image.name, *pypy) or image.unavailable(python, env)
+    return _Job(
+        stack=stack,
+        base="" if unavailable else image.base(python, env),
+        python=python,
+        tag=(tag := image_tag(stack, image, python)),
+        log=log_file(tag),
+        unavailable=unavailable,
+    )
 
 
 def _require_base(base: str) -> None:

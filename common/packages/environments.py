@@ -1,25 +1,21 @@
-"""A virtual environment for each stack: its framework and server at the locked versions, on a Python of this machine.
-
-Interpreters are found by version: 3.13, 3.13.2, 3.14t for a free-threaded build, pypy3.11.
-"""
+"""A virtual environment for each stack: its framework and server at the locked versions, on a Python installed here."""
 
 import fcntl
 import hashlib
-import os
-import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
-from common.catalog.stacks import Stack, python_series
+from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
 from common.host.folders import make_folder
 from common.packages.indexes import run_uv
+from common.packages.interpreters import printed_by
 from common.packages.locks import stack_requirements
 from common.project import ROOT
 
@@ -29,19 +25,10 @@ COMPLETE = "complete"
 DIGEST_LENGTH = 12
 BLOCK_BYTES = 512
 """The unit of ``st_blocks`` (stat(2))."""
-VERSION_TIMEOUT_S = 30
 LIMIT_BYTES = 20 * 1024**3
 """The limit on the size of all environments; those of every stack on one Python take about 6 GB."""
 SPARED_S = 24 * 3600.0
 """Environments that were used within this time are never removed: a run may be using them."""
-PYENV, UV = Path("~/.pyenv"), Path("~/.local/share/uv/python")
-"""The folders of pyenv and uv, unless ``PYENV_ROOT`` and ``UV_PYTHON_INSTALL_DIR`` say otherwise."""
-_PRINT_VERSION = """
-import platform, sysconfig
-kind = "pypy" if platform.python_implementation() == "PyPy" else ""
-print(kind + platform.python_version() + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""))
-"""
-_PARTS = re.compile(r"(pypy)?(\d+(?:\.\d+)*)(t?)")
 
 
 def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRONMENTS) -> Path:
@@ -125,66 +112,8 @@ def _version(python: Path) -> str:
     """Return implementation, version and platform of ``python``, which decide the wheels that it can install."""
     code = "import sys, sysconfig; print(sys.implementation.cache_tag, sys.version, sysconfig.get_platform())"
     try:
-        return _printed_by(python, code)
+        return printed_by(python, code)
     except OSError as error:
         raise UsageError(f"cannot run the Python interpreter {python}: {error.strerror}.") from error
     except subprocess.SubprocessError as error:
         raise FailedError(f"{python} failed to print its version: {error}") from error
-
-
-@cache
-def find_interpreter(version: str) -> Path:
-    """Return a Python of this version; ``UsageError`` says where none was found."""
-    for path in _installed(version):
-        if _has_version(path, version):
-            return path
-    raise UsageError(
-        f"Python {version} is not installed here: it is neither on PATH nor among those of pyenv ({_pyenv()}) and uv "
-        f"({_uv()}). Install it, or use RUNTIME=docker with an image."
-    )
-
-
-def version_of(interpreter: Path) -> str:
-    """Return an interpreter's version in full, such as 3.12.1, 3.14.0t or pypy3.11.13.
-
-    ``OSError`` or ``SubprocessError`` if it does not run.
-    """
-    return _printed_by(interpreter, _PRINT_VERSION)
-
-
-def _printed_by(python: Path, code: str) -> str:
-    line = [str(python), "-c", code]
-    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S)
-    return done.stdout.strip()
-
-
-def _installed(version: str) -> Iterator[Path]:
-    kind, numbers, _ = _split(version)
-    for name in (f"{'' if kind else 'python'}{python_series(version)}", "python3", "python"):
-        if path := shutil.which(name):
-            yield Path(path)
-    yield from sorted(_pyenv().glob(f"{kind}{numbers}*/bin/python"), reverse=True)
-    yield from sorted(_uv().glob(f"{kind or 'cpython'}-{numbers}*/bin/python"), reverse=True)
-
-
-def _split(version: str) -> tuple[str, str, str]:
-    """Return the implementation, the numbers and the mark of a free-threaded build; empty where there is none."""
-    parts = _PARTS.fullmatch(version)
-    return (parts[1] or "", parts[2], parts[3]) if parts else ("", version, "")
-
-
-def _pyenv() -> Path:
-    return Path(os.environ.get("PYENV_ROOT") or PYENV).expanduser() / "versions"
-
-
-def _uv() -> Path:
-    return Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or UV).expanduser()
-
-
-def _has_version(path: Path, version: str) -> bool:
-    kind, numbers, threads = _split(version)
-    try:
-        found_kind, found, found_threads = _split(version_of(path))
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return (found_kind, found_threads) == (kind, threads) and f"{found}.".startswith(f"{numbers}.")

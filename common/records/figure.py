@@ -7,8 +7,9 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from common.catalog.pythons import python_series
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import StackName, python_series
+from common.catalog.stacks import StackName
 from common.records.run import Cell, Machine, Run
 from common.records.schema import Count, says
 from common.records.summary import Interval, Verdict

@@ -56,6 +56,13 @@ class Machine(Struct, frozen=True, kw_only=True):
         return self.cpu_model if self.cpu_identity is None else f"{self.cpu_model} ({self.cpu_identity})"
 
 
+class WorkerState(Struct, frozen=True, kw_only=True):
+    """What a Python process of a server said of itself while the server was answering requests."""
+
+    gil: Annotated[bool, says("Whether its global interpreter lock was on.")]
+    jit: Annotated[bool, says("Whether its JIT was on.")]
+
+
 class Conformance(Struct, frozen=True, kw_only=True):
     """The result of the conformance suite for a stack."""
 
@@ -71,6 +78,17 @@ class Conformance(Struct, frozen=True, kw_only=True):
     divergences: Annotated[
         dict[str, str], says("Behaviour of the stack where the contract leaves it free, by request or property.")
     ] = {}
+    workers: Annotated[
+        list[WorkerState],
+        says(
+            "The server's Python processes as they described themselves during the suite. Only free-threaded builds "
+            "and those with their JIT switched on are asked, from Python 3.14 on."
+        ),
+    ] = []
+    gil_enabled_by: Annotated[
+        list[str],
+        says("Extension modules for which a free-threaded build switched the GIL on, by the server's output."),
+    ] = []
 
 
 class Guest(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     OVERLOADED = "overloaded"
     SHARED_CORE = "shared-core"
     WALL_ONLY = "wall-only"
+    OTHER_INTERPRETER = "other-interpreter"
     DISTURBED = "disturbed"
     CONTROL_DIFFERS = "control-differs"
     PAGE_CACHE = "page-cache"

@@ -14,21 +14,15 @@ from packaging.utils import canonicalize_name
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
+from common.catalog.pythons import DEFAULT_PYTHON, PYPY, Python, python_series
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
-from common.catalog.stacks import (
-    DEFAULT_PYTHON,
-    Image,
-    Stack,
-    StackName,
-    image_tag,
-    images,
-    python_series,
-)
+from common.catalog.stacks import Image, Stack, StackName, image_tag, images
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
-from common.packages.environments import environment, find_interpreter, version_of
+from common.packages.environments import environment
+from common.packages.interpreters import find_interpreter, version_of
 from common.packages.variants import named_stacks
 from common.records.figure import Subject
 from common.records.run import Cell, Guest
@@ -121,7 +115,8 @@ class Candidate:
     @property
     def unavailable(self) -> str | None:
         """The reason why it is not available; ``None`` if it is."""
-        return self.stack.unavailable(*self._places) or self._unfit_python or self._missing_service
+        no_image = None if self.image is None else self.image.unavailable(self.python)
+        return self.stack.unavailable(*self._places) or no_image or self._unfit_python or self._missing_service
 
     def serving(self, *, service: bool) -> "Candidate":
         """Return the same candidate with its framework's app for the contract ``service``, or with the usual one."""
@@ -134,18 +129,19 @@ class Candidate:
 
     @property
     def _places(self) -> tuple[str, ...]:
-        """The runtimes and the image on which its stack has to be available; Fargate runs the images of Docker."""
+        """The runtimes, image and implementation for which its stack must be available; Fargate runs Docker's images."""
+        pypy = (PYPY,) if Python.parse(self.python).pypy else ()
         if self.image is None:
-            return (Runtime.PROCESS,)
-        docker = (Runtime.DOCKER, self.image.name)
+            return (Runtime.PROCESS, *pypy)
+        docker = (Runtime.DOCKER, self.image.name, *pypy)
         return docker if self.fargate is None else (Runtime.FARGATE, *docker)
 
     @property
     def _unfit_python(self) -> str | None:
         """The reason why its framework cannot run on this Python; ``None`` if it can."""
         python, needed = self.python_version, self.stack.framework.requires_python
-        numbers = python.removeprefix("pypy").removesuffix("t")
-        return None if SpecifierSet(needed).contains(numbers) else f"it needs Python {needed}, and this is {python}"
+        fits = SpecifierSet(needed).contains(Python.parse(python).numbers)
+        return None if fits else f"it needs Python {needed}, and this is {python}"
 
     @property
     def _missing_service(self) -> str | None:
@@ -180,12 +176,29 @@ class Candidate:
             return guests.started(self.guest, size, cores=cores, inside=inside, publish=port)
         if self.tag is None:
             return process.started(
-                self.stack, size, cores=cores, port=port, python=self.interpreter, service=self.service
+                self.stack,
+                size,
+                cores=cores,
+                port=port,
+                python=self.interpreter,
+                service=self.service,
+                variables=self._variables,
             )
-        traits = container.OUR_SERVICE if self.service else container.OURS
         return container.started(
-            self.stack.name, self.tag, size, cores=cores, inside=inside, publish=port, traits=traits
+            self.stack.name,
+            self.tag,
+            size,
+            cores=cores,
+            inside=inside,
+            publish=port,
+            traits=container.OUR_SERVICE if self.service else container.OURS,
+            variables=self._variables,
         )
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        """The environment variables that switch on what its Python was asked for."""
+        return Python.parse(self.python).variables
 
 
 def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> Candidate:
@@ -257,9 +270,11 @@ def installed_packages(candidate: Candidate) -> Mapping[str, str]:
 
 
 def installed_python(candidate: Candidate) -> str:
-    """Return the version of the Python that runs ``candidate``."""
+    """Return the version of the Python that runs ``candidate``, with ``+jit`` if its JIT is switched on."""
+    jit = "+jit" * Python.parse(candidate.python).jit
     if candidate.tag is None:
-        return version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python")
+        return version_of(environment(candidate.stack, candidate.interpreter) / "bin" / "python") + jit
     if candidate.fargate is not None:
         return candidate.python
-    return python_version_in(candidate.tag) or candidate.python
+    version = python_version_in(candidate.tag)
+    return candidate.python if version is None else version + jit

@@ -3,11 +3,12 @@
 import functools
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
@@ -21,6 +22,7 @@ from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import HOST, check_port, free_port
 from common.host.readiness import answers, responds, wait_until
+from common.runtimes.inspection import worker_states
 from common.runtimes.running_server import RunningServer
 from common.words import last_lines
 
@@ -85,18 +87,20 @@ def started(
     inside: bool = True,
     publish: int | None = None,
     traits: ImageTraits = OURS,
+    variables: Mapping[str, str] = {},
 ) -> Iterator[RunningServer]:
     """Start a server in a container and yield it as soon as its process runs; remove the container afterwards.
 
     ``name`` is the server's in messages. ``inside`` is for measuring: clients run in the container's network namespace
     if this user may enter it (root, with ``nsenter``), otherwise the container joins the host's network. Without it,
     clients reach the container's own address, or ``127.0.0.1:publish``, which goes through a proxy and is not for
-    measuring. Raises ``UsageError`` if the image or the port is not available, and ``FailedError`` with the end of its
-    log if the server exits at once.
+    measuring. ``variables`` are added to the image's environment. Raises ``UsageError`` if the image or the port is not
+    available, and ``FailedError`` with the end of its log if the server exits at once.
     """
     remove_orphaned_containers()
     port = traits.port
     options = limits(size, cores, traits) | network(inside=inside, publish=publish, port=port)
+    options["environment"] |= variables
     with watched_containers() as labels, created(image_tag, options, labels) as container:
         start(container, image_tag)
         pid, cpu_meter, memory = groups(container)
@@ -115,6 +119,8 @@ def started(
                 output=lambda: _log(container),
             ),
             exit_reason=exit_reason,
+            worker_states=lambda: worker_states(functools.partial(_run_beside, pid)),
+            output=lambda: _log(container, tail="all"),
         )
 
 
@@ -250,6 +256,14 @@ def _with_log(container: Container, reason: str) -> str:
     return f"{reason}; the end of its log: {tail}" if tail else f"{reason}; its log is empty"
 
 
-def _log(container: Container) -> str:
-    """Return the end of what the container's process has printed."""
-    return str(container.logs(tail=TAIL_LINES).decode(errors="replace"))
+def _log(container: Container, tail: int | Literal["all"] = TAIL_LINES) -> str:
+    """Return the end of what the container's process has printed, or everything."""
+    return str(container.logs(tail=tail).decode(errors="replace"))
+
+
+def _run_beside(pid: int, arguments: Sequence[str]) -> bytes:
+    """Return what the Python of a container prints when this user runs it there; nothing if it may not go there."""
+    if not can_enter_namespaces():
+        return b""
+    line = ["nsenter", "-t", str(pid), "-m", "-p", "/venv/bin/python3", *arguments]
+    return subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout

@@ -1,9 +1,12 @@
 """The process runtime: a stack in its own environment, directly on this machine. It needs only Python."""
 
 import os
-from collections.abc import Iterator, Sequence
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from common.catalog.frameworks import SERVICE
 from common.catalog.servers import command
@@ -12,9 +15,11 @@ from common.catalog.stacks import Stack
 from common.errors import UsageError
 from common.host.network import HOST, check_port, free_port
 from common.host.readiness import answers, responds, wait_until
-from common.host.supervisor import clean_environment, supervised
+from common.host.supervisor import Program, clean_environment, supervised
 from common.packages.environments import environment
 from common.project import ROOT
+from common.records.run import WorkerState
+from common.runtimes.inspection import worker_states
 from common.runtimes.running_server import RunningServer
 
 
@@ -27,11 +32,12 @@ def started(
     port: int | None = None,
     python: Path | None = None,
     service: bool = False,
+    variables: Mapping[str, str] = {},
 ) -> Iterator[RunningServer]:
     """Start ``stack`` on ``cores`` and yield it as soon as its supervisor runs; end its whole process tree afterwards.
 
     ``python`` is the interpreter that runs it, by default the one that runs this program. With ``service``, it loads
-    the framework's app for that contract.
+    the framework's app for that contract. ``variables`` are added to its environment.
     """
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
@@ -39,7 +45,9 @@ def started(
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers, module=module)
     folder = environment(stack, python)
     line = (f"{folder}/bin/{line[0]}", *line[1:])
-    with supervised(line, cwd=stack.framework.folder, cores=cores, env=environ(stack, folder)) as program:
+    with supervised(
+        line, cwd=stack.framework.folder, cores=cores, env=environ(stack, folder) | {**variables}
+    ) as program:
         url = f"http://{HOST}:{port}"
         yield RunningServer(
             url=url,
@@ -50,7 +58,19 @@ def started(
                 lambda: is_ready(url), program.exit_reason, name=stack.name, output=program.output
             ),
             exit_reason=program.exit_reason,
+            worker_states=lambda: _worker_states(folder, program),
+            output=program.output,
         )
+
+
+def _worker_states(folder: Path, program: Program) -> list[WorkerState]:
+    """Ask the program's Python processes with the Python of their own environment."""
+
+    def run(arguments: Sequence[str]) -> bytes:
+        line = [f"{folder}/bin/python", *arguments]
+        return subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+
+    return worker_states(run, [process.pid for process in psutil.Process(program.pid).children(recursive=True)])
 
 
 def environ(stack: Stack, folder: Path) -> dict[str, str]:

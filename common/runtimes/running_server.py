@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.records.run import WorkerState
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTask:
@@ -36,6 +38,10 @@ class RunningServer:
     """Return once it answers; ``FailedError`` with the end of its output if it exits first or is not ready in time."""
     exit_reason: Callable[[], str | None]
     """Return why it ended, or ``None`` while it runs."""
+    worker_states: Callable[[], list[WorkerState]] = list
+    """Return what its Python processes say of themselves once they have answered a request, of those that reply."""
+    output: Callable[[], str] = str
+    """Return everything it has printed."""
 
 
 @contextmanager

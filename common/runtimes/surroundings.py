@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from common.catalog.stacks import DEFAULT_PYTHON, images
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import images
 from common.engine.client import find_image
 from common.engine.ownership import watched_containers
 from common.errors import UsageError

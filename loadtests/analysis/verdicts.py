@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from common.catalog.pythons import Python, python_series
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import StackName, make_command
 from common.records.load import Setup
@@ -126,6 +127,7 @@ def _reasons(
     yield from _generator_reasons(setup, loads)
     if loads and (why := _why_no_cpu_time(cell, runtime)) is not None:
         yield Verdict.WALL_ONLY, f"{why}; only the clock's figures are known."
+    yield from _interpreter_reasons(cell)
     yield from _objective_reasons(loads)
     if sliced:
         yield from slice_reasons(loads, setup)
@@ -148,6 +150,18 @@ def _serve(cell: Cell) -> str:
 
 def _command(name: str, cell: Cell) -> str:
     return make_command(name, StackName(framework=cell.framework, server=cell.server).variables)
+
+
+def _interpreter_reasons(cell: Cell) -> Iterator[Reason]:
+    """Yield a verdict if the cell's Python did not run as it was asked to."""
+    if cell.conformance is None or (not (workers := cell.conformance.workers) and not cell.conformance.gil_enabled_by):
+        return
+    python, modules = Python.parse(python_series(cell.python)), cell.conformance.gil_enabled_by
+    if python.free_threaded and (modules or any(worker.gil for worker in workers)):
+        why = f": switched on for {', '.join(modules)}" if modules else ""
+        yield Verdict.OTHER_INTERPRETER, f"its GIL was on{why}, so the number is not that of a free-threaded Python."
+    if python.jit and not all(worker.jit for worker in workers):
+        yield Verdict.OTHER_INTERPRETER, "its JIT was off, though it was asked for; this build may have none."
 
 
 def _why_no_cpu_time(cell: Cell, runtime: Runtime) -> str | None:

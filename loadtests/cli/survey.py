@@ -9,8 +9,8 @@ from typing import Annotated, Any, NamedTuple
 from cyclopts import Parameter, validators
 
 from common.catalog.prices import load_prices
+from common.catalog.pythons import python_series
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import python_series
 from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError

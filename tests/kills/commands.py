@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT_PYTHON, images
+from common.catalog.stacks import images
 from common.engine.client import engine_answers
 from common.host.network import free_port
 from common.records.run import Cell, Design, Run

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from common.catalog.pythons import OWN_PYTHON
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import OWN_PYTHON
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.summary import Interval, Verdict
 from tests.support.records import NOON

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from common.catalog.stacks import DEFAULT_PYTHON
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.cli.parameters import FRAMEWORK, ONE_PYTHON, StackParameter
 from loadtests.campaign.loop import start
 from loadtests.campaign.parameters import Rounds, RunParameters

@@ -13,8 +13,9 @@ from typing_extensions import override
 
 from common.aws.settings import FargateSettings
 from common.catalog.frameworks import Framework, frameworks
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT_PYTHON, NAME_SYNTAX, Stack, StackName, images, parse_python
+from common.catalog.stacks import NAME_SYNTAX, Stack, StackName, images
 from common.conformance.checking import conform_all, require_conforming
 from common.errors import BenchmarkError, SlowerError, UsageError
 from common.host.cores import split_cores
@@ -124,11 +125,7 @@ class Side:
         if self.source is not None and not variants.is_framework_folder(self.source):
             raise UsageError(f"{self.variable}={self.text} is a checkout, which needs RUNTIME=process.")
         image = images()[self.image or other.image or "slim"]
-        try:
-            version = parse_python(python or DEFAULT_PYTHON)
-        except UsageError as error:
-            raise UsageError(f"{self.variable}={self.text} needs RUNTIME=process: no image has {python}.") from error
-        return Candidate(stack=stack, image=image, python=version, label=self.text)
+        return Candidate(stack=stack, image=image, python=python or DEFAULT_PYTHON, label=self.text)
 
 
 def both_candidates(a: Side, b: Side, runtime: Runtime, server: str) -> tuple[Candidate, Candidate]:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import GENERATOR
 from common.cli.parameters import ONE_PYTHON, ForeignUrl
 from common.console import Terminal
 from common.errors import UsageError

@@ -11,7 +11,8 @@ from docker.models.containers import Container
 
 from common.aws.requests import DEADLINE_STATUS, START, TIMER
 from common.aws.tasks import task_definition
-from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import Stack, image_tag, images
 from common.project import ROOT
 from common.runtimes.fargate import started
 from tests.conftest import absent

@@ -7,18 +7,16 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import Interface, frameworks
+from common.catalog.pythons import OWN_PYTHON
 from common.catalog.servers import DEFAULTS, SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
 from common.catalog.stacks import (
-    OWN_PYTHON,
     Stack,
     StackName,
     compatible,
     image_tag,
     images,
     make_command,
-    parse_interpreter,
-    parse_python,
     stacks,
     variables_selecting,
 )
@@ -179,26 +177,33 @@ def test_tag_contains_framework_server_image_and_python(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "2.7", "3", "latest", "3.13-slim", "3.13;x"])
-def test_invalid_python_version_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^invalid PYTHON=.*: must be a version such as 3\.13"):
-        parse_python(text)
+@pytest.mark.parametrize(
+    ("python", "tag"), [("3.14t", "slim-py3.14t"), ("3.15+jit", "slim-py3.15"), ("pypy3.11", "slim-pypy3.11")]
+)
+def test_tag_tells_interpreters_apart_but_not_how_they_are_started(tmp_path: Path, python: str, tag: str) -> None:
+    assert image_tag(toy_stack(tmp_path, "toy"), images()["slim"], python).endswith(f":native-{tag}")
 
 
-@pytest.mark.parametrize("text", ["3.14t", "pypy3.11", "3.13", "3.13.2"])
-def test_process_runtime_has_other_interpreters_than_images(text: str) -> None:
-    assert parse_interpreter(text) == text
-    if text.startswith("3.13"):
-        assert parse_python(text) == text
-    else:
-        with pytest.raises(UsageError, match=r"PyPy and free-threaded builds need RUNTIME=process"):
-            parse_python(text)
+@pytest.mark.parametrize(
+    ("name", "python", "expected"),
+    [
+        ("slim", "3.15+jit", "mirror.example/python:3.15-slim"),
+        ("fat", "pypy3.11", "mirror.example/pypy:3.11"),
+    ],
+)
+def test_base_is_that_of_the_interpreter(name: str, python: str, expected: str) -> None:
+    assert images()[name].base(python, {"BASE_REGISTRY": "mirror.example"}) == expected
 
 
-@pytest.mark.parametrize("text", ["", "pypy", "3.14T", "pypy3.11t", "jython2.7", "3"])
-def test_invalid_interpreter_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^invalid PYTHON=.*3\.14t for a free-threaded build, or pypy3\.11"):
-        parse_interpreter(text)
+@pytest.mark.parametrize(
+    ("name", "python", "kind"), [("alpine", "pypy3.11", "PyPy"), ("slim", "3.14t", "free-threaded builds")]
+)
+def test_image_that_an_interpreter_lacks_is_refused_with_the_way_out(name: str, python: str, kind: str) -> None:
+    reason = f"there is no {name} image of {kind}. BASE= names an image of your own"
+    assert images()[name].unavailable(python, {}) == reason
+    assert images()[name].unavailable(python, {"BASE": "own:1"}) is None
+    with pytest.raises(UsageError, match=f"^IMAGE={name} cannot be used with PYTHON={python}: {reason}$"):
+        images()[name].base(python, {})
 
 
 NAMES = {
@@ -210,6 +215,7 @@ NAMES = {
     ),
     "falcon+granian@py3.10": StackName(framework="falcon", server="granian", python="3.10"),
     "falcon+granian@py3.14t": StackName(framework="falcon", server="granian", python="3.14t"),
+    "falcon+granian@slim-py3.15+jit": StackName(framework="falcon", server="granian", image="slim", python="3.15+jit"),
     "falcon+granian@pypy3.11": StackName(framework="falcon", server="granian", python="pypy3.11"),
 }
 

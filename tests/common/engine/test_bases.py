@@ -8,8 +8,10 @@ import pytest
 from docker import DockerClient
 
 import common.engine.bases
+from common.catalog.pythons import Python
 from common.catalog.stacks import Image, images
 from common.engine.bases import DEBIAN_NEEDS, _run, is_stand_in, make_bases, packages_missing
+from common.engine.builds import python_version_in
 from common.errors import FailedError, UsageError
 from tests.conftest import absent
 
@@ -17,26 +19,30 @@ from tests.conftest import absent
 @pytest.fixture
 def slim(engine: DockerClient) -> Iterator[Image]:
     """The slim flavour under a name that no other test uses."""
-    image = Image(name="slim", reference=f"stand-in-{secrets.token_hex(4)}:{{python}}")
-    yield image
-    for stand_in in engine.images.list(name=image.base("3.13", {})):
+    repository = f"stand-in-{secrets.token_hex(4)}"
+    yield Image(name="slim", reference=f"{repository}:{{python}}", pypy=f"{repository}:pypy{{python}}")
+    for stand_in in engine.images.list(name=repository):
         engine.images.remove(str(stand_in.id), force=True)
 
 
 @pytest.mark.long
-def test_stand_in_is_labelled_and_resembles_the_official_image(engine: DockerClient, slim: Image) -> None:
+@pytest.mark.parametrize("python", ["3.13", "3.15", "pypy3.11"])
+def test_stand_in_is_labelled_and_resembles_the_official_image(engine: DockerClient, slim: Image, python: str) -> None:
     if missing := packages_missing(DEBIAN_NEEDS):
         absent(f"stand-ins need {' '.join(missing)}")
-    make_bases([slim], report=lambda _: None)
-    reference = slim.base("3.13", {})
+    make_bases([slim], python, report=lambda _: None)
+    reference = slim.base(python, {})
     assert is_stand_in(reference)
     code = (
-        "import glob, shutil, sys; "
-        "print(sys.version_info[:2], shutil.which('pip'), glob.glob('/usr/**/*.pyc', recursive=True), "
+        "import glob, platform, shutil; "
+        "print(platform.python_version(), shutil.which('pip'), glob.glob('/usr/**/*.pyc', recursive=True), "
         "glob.glob('/etc/apt/sources.list*') + glob.glob('/etc/apt/sources.list.d/*'))"
     )
     output = engine.containers.run(reference, ["python3", "-B", "-c", code], remove=True).decode().strip()
-    assert output == "(3, 13) /usr/local/bin/pip [] ['/etc/apt/sources.list.d']"
+    version, _, rest = output.partition(" ")
+    assert rest == "/usr/local/bin/pip [] ['/etc/apt/sources.list.d']"
+    assert python_version_in(reference) == f"{'pypy' * python.startswith('pypy')}{version}"
+    assert Python.parse(str(python_version_in(reference))).is_a(Python.parse(python))
 
 
 def test_existing_base_images_are_kept(engine: DockerClient) -> None:
@@ -64,9 +70,10 @@ def test_packages_of_missing_programs_and_files_are_named(needs: dict[str, str],
     assert packages_missing(needs) == missing
 
 
-def test_python_version_without_stand_ins_is_refused(slim: Image) -> None:
+def test_python_of_which_no_stand_in_can_be_made_is_refused_with_those_of_which_one_can(slim: Image) -> None:
+    accepted = r"stand-ins exist of 3\.11, 3\.13, 3\.14, 3\.15, pypy3\.11, on Alpine of 3\.13 only\."
     with pytest.raises(
-        UsageError, match=r"^invalid PYTHON=3\.12: stand-ins exist for 3\.13 only\. Use PYTHON=3\.13, or"
+        UsageError, match=rf"^no stand-in can be made for PYTHON=3\.12 IMAGE=slim: {accepted} Use one of"
     ):
         make_bases([slim], "3.12", report=lambda _: None)
 

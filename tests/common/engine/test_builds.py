@@ -24,7 +24,8 @@ from docker.errors import APIError
 
 import common.engine.builds
 from common.catalog.frameworks import frameworks
-from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images, stacks
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import Stack, image_tag, images, stacks
 from common.engine.bases import is_stand_in
 from common.engine.build_context import sources, start_script, write_context
 from common.engine.builds import (

@@ -5,7 +5,8 @@ import json
 import pytest
 from docker import DockerClient
 
-from common.catalog.stacks import DEFAULT_PYTHON, images
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import images
 from common.engine.sbom import bill_of_materials
 
 PYTHON = "import importlib.metadata as m; [print(d.metadata['Name'].lower(), d.version) for d in m.distributions()]"

@@ -12,7 +12,8 @@ import psutil
 import pytest
 from docker import DockerClient
 
-from common.catalog.stacks import DEFAULT_PYTHON, images
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import images
 from common.engine.ownership import watched_containers
 from common.errors import UsageError
 from common.host.meters import (

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from common.catalog.frameworks import Framework, frameworks, locked_version
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT_PYTHON, Stack, compatible, stacks
+from common.catalog.stacks import Stack, compatible, stacks
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv, uv_environment
 from common.packages.locks import lock, read_lock, requirements, stack_requirements, subset, why_stale

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from common.catalog.pythons import DEFAULT_PYTHON, OWN_PYTHON
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT_PYTHON, OWN_PYTHON
 from common.records.figure import Subject
 
 PROCESS = Subject(framework="a", server="b", runtime=Runtime.PROCESS, python=OWN_PYTHON)

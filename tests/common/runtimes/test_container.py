@@ -20,8 +20,9 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 import common.runtimes.container
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.sizes import Size
-from common.catalog.stacks import DEFAULT_PYTHON, Stack, image_tag, images
+from common.catalog.stacks import Stack, image_tag, images
 from common.engine.builds import build_images
 from common.engine.ownership import OWNER, PLACE, WATCHDOG, remove_orphaned_containers, watched_containers
 from common.errors import FailedError, UsageError

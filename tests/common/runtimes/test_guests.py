@@ -17,8 +17,9 @@ from docker.errors import APIError
 from msgspec.structs import replace
 
 import common.runtimes.container
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.sizes import Size
-from common.catalog.stacks import DEFAULT_PYTHON, images
+from common.catalog.stacks import images
 from common.engine.build_context import PORT
 from common.engine.client import engine, engine_answers
 from common.errors import FailedError, UsageError

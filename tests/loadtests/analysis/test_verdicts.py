@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime
 from common.records.load import OwnRequest, Tool
-from common.records.run import Cell, Conformance, Guest, LoadRun
+from common.records.run import Cell, Conformance, Guest, LoadRun, WorkerState
 from common.records.summary import Verdict
 from common.records.window import LoadStep, OpenLoop, Window
 from loadtests.analysis.verdicts import is_valid, permits_ranking, verdicts
@@ -213,3 +213,28 @@ def test_a_single_outlier_does_not_count_as_a_broken_connection() -> None:
 @pytest.mark.parametrize("windows", [_windows(), _windows(requests=0), DIED, []])
 def test_every_sentence_ends_with_a_full_stop(windows: list[Window]) -> None:
     assert all(sentence.endswith((".", "Boom")) for sentence in _reasons(RUN, CELL, windows).values())
+
+
+WITH_GIL, WITHOUT = WorkerState(gil=True, jit=False), WorkerState(gil=False, jit=False)
+WITH_JIT = WorkerState(gil=True, jit=True)
+
+
+@pytest.mark.parametrize(
+    ("python", "workers", "modules", "seen"),
+    [
+        ("3.14.8t", [WITHOUT, WITH_GIL], ["uvloop.loop"], "its GIL was on: switched on for uvloop.loop,"),
+        ("3.14.8t", [WITH_GIL], [], "its GIL was on, so"),
+        ("3.13.9t", [], ["httptools.parser.parser"], "switched on for httptools.parser.parser"),  # cannot be asked
+        ("3.14.8t", [WITHOUT], [], None),
+        ("3.15.0+jit", [WITH_JIT, WITH_GIL], [], "its JIT was off"),
+        ("3.15.0+jit", [WITH_JIT], [], None),
+        ("3.15.0", [], [], None),
+    ],
+)
+def test_a_python_that_ran_otherwise_than_asked_is_not_ranked_as_that_python(
+    python: str, workers: list[WorkerState], modules: list[str], seen: str | None
+) -> None:
+    outcome = Conformance(passed=3, duration_s=1.0, workers=workers, gil_enabled_by=modules)
+    reasons = _reasons(RUN, cell("a+b", python=python, conformance=outcome), _windows())
+    assert (Verdict.OTHER_INTERPRETER in reasons) is (seen is not None)
+    assert seen is None or seen in reasons[Verdict.OTHER_INTERPRETER]

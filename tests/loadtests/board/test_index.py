@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from common.catalog.pythons import OWN_PYTHON
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import OWN_PYTHON
 from common.errors import FailedError
 from common.project import ROOT
 from common.records.figure import Conditions, Figure, Metric, Subject, machine_digest

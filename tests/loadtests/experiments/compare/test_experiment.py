@@ -154,10 +154,9 @@ def test_a_python_is_found_by_its_version() -> None:
         missing.candidate(missing, Runtime.PROCESS, "default")
 
 
-def test_no_image_has_pypy() -> None:
+def test_an_image_has_the_python_that_a_side_names() -> None:
     side = Side.parse("falcon+granian@pypy3.11", "A")
-    with pytest.raises(UsageError, match=r"^A=falcon\+granian@pypy3\.11 needs RUNTIME=process: no image has pypy3\.11"):
-        side.candidate(side, Runtime.DOCKER, "default")
+    assert side.candidate(side, Runtime.DOCKER, "default").python == "pypy3.11"
 
 
 def test_several_servers_are_refused() -> None:

@@ -12,7 +12,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from docker import DockerClient
 
-from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR, image_tag, images
+from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.stacks import GENERATOR, image_tag, images
 from common.console import Terminal
 from common.engine.builds import build_images
 from common.project import ROOT

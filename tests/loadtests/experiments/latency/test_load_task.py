@@ -17,8 +17,9 @@ from rich.console import Console
 import common.runtimes.fargate
 from common.aws.calls import CannotContinueError
 from common.aws.leases import DEFINITION_LEASE, Leftovers
+from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT_PYTHON, GENERATOR, Stack
+from common.catalog.stacks import GENERATOR, Stack
 from common.errors import FailedError, UsageError
 from common.project import ROOT
 from common.records.load import LoadSpec, Rate, Setup
