@@ -53,7 +53,7 @@ def interpreters(
     *,
     format: Format = "text",  # noqa: A002 -- its name
 ) -> None:
-    """List the Pythons that PYTHON= can name here, as processes and in images, and how to get others."""
+    """List the Pythons that are here, as processes and in images, and how to get others."""
     found = installed_interpreters()
     terminal = Terminal(form=Form(format))
     if terminal.form is Form.JSON:

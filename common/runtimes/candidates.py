@@ -129,7 +129,7 @@ class Candidate:
 
     @property
     def _places(self) -> tuple[str, ...]:
-        """The runtimes, image and implementation for which its stack must be available; Fargate runs Docker's images."""
+        """The runtimes, image and implementation it must be available for; Fargate runs the images of Docker."""
         pypy = (PYPY,) if Python.parse(self.python).pypy else ()
         if self.image is None:
             return (Runtime.PROCESS, *pypy)

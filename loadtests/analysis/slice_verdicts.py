@@ -14,7 +14,7 @@ from common.records.load import Setup
 from common.records.summary import Verdict
 from common.records.window import Load, Slice, Window
 from common.words import counted
-from loadtests.analysis.values import throttled_share
+from loadtests.analysis.values import foreign_s, throttled_share
 from loadtests.users.responses import Failure
 
 Reason = tuple[Verdict, str]
@@ -80,15 +80,17 @@ def slow_passes(servers: Sequence[Mapping[int, float]]) -> frozenset[int]:
     return frozenset(number for number, found in passes.items() if found > limit)
 
 
-def _idling_share(load: Load, vcpu: float) -> float | None:
-    """Return the share of its vCPUs that the server of a window used where only the load left it idle, else ``None``.
+def _idling_share(load: Load, setup: Setup) -> float | None:
+    """Return the share of the time left to the server of a window that it used, if the load alone left it idle.
 
-    Other work, and a quota, keep a server from its vCPUs whatever the load is.
+    Other work and a quota keep a server from its vCPUs whatever the load is: with eighty servers up, what the idle ones
+    do takes a few percent of the core of the one under load.
     """
     held_back = mostly_disturbed(load.slices) or (throttled_share([load]) or 0.0) > NOTABLE_THROTTLING
     if held_back or not load.server_cpu_s:
         return None
-    share = load.server_cpu_s / load.duration_s / vcpu
+    left_s = load.duration_s * len(setup.server_cores) - (foreign_s(load) or 0.0)
+    share = load.server_cpu_s / min(load.duration_s * setup.size.vcpu, left_s)
     return share if share < SATURATED else None
 
 
@@ -99,7 +101,7 @@ def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
     if often_disturbed:
         seen = "over two thirds of the slices were disturbed by other work or by a slow machine"
         yield Verdict.DISTURBED, f"{seen}. End what else runs on this machine, and run again."
-    idling = [share for load in sliced if (share := _idling_share(load, setup.size.vcpu)) is not None]
+    idling = [share for load in sliced if (share := _idling_share(load, setup)) is not None]
     if len(idling) > MOST_IDLING * len(sliced):
         windows = f"in {len(idling)} of {counted(len(sliced), 'window')}"
         seen = f"{windows} the server was busy less than {SATURATED:.0%} of the time, {min(idling):.0%} in the worst"

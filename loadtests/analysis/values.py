@@ -81,7 +81,7 @@ def stolen_share(loads: Sequence[Load], server_cores: int) -> float | None:
 
 def foreign_share(loads: Sequence[Load], server_cores: int) -> float | None:
     """Return the share of the server's cores that something other than the server used."""
-    used = share(loads, _foreign_s, server_cores)
+    used = share(loads, foreign_s, server_cores)
     return None if used is None else max(0.0, used)
 
 
@@ -90,8 +90,8 @@ def waited_share(loads: Sequence[Load]) -> float | None:
     return share(loads, lambda load: load.generator_run_delay_s)
 
 
-def _foreign_s(load: Load) -> float | None:
-    """Return the others' CPU time, which scatters around 0 if there was none: core times are counted in whole ticks."""
+def foreign_s(load: Load) -> float | None:
+    """Return others' CPU time on the server's cores; it scatters around 0 if there was none, by the kernel's ticks."""
     if load.server_cores_busy_s is None or load.server_cpu_s is None:
         return None
     return load.server_cores_busy_s - load.server_cpu_s

@@ -138,7 +138,7 @@ def test_floor_and_missing_lock_are_told_apart(tmp_path_factory: pytest.TempPath
 
 def test_unavailable_combination_is_printed_with_its_reason() -> None:
     assert "not on alpine: zope-interface" in row("gunicorn-gevent", tables())
-    assert "everywhere" in row("uvicorn", tables())
+    assert "everywhere" in row("waitress", tables())
     needy = replace(KNOWN["flask"], requires_python=">=3.14")
     assert "on Python >=3.14 only" in row("flask", tables(KNOWN | {"flask": needy}))
 

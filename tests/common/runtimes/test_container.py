@@ -20,7 +20,9 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 import common.runtimes.container
+from common.catalog.frameworks import Interface, frameworks
 from common.catalog.pythons import DEFAULT_PYTHON
+from common.catalog.servers import SERVERS
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack, image_tag, images
 from common.engine.builds import build_images
@@ -31,6 +33,7 @@ from common.host.meters import cgroup_meter, read_cpu
 from common.host.network import free_port
 from common.host.ownership import owner_id, place_id
 from common.host.readiness import responds
+from common.packages.variants import named_stacks
 from common.project import ROOT
 from common.runtimes.container import addresses, bounds, can_enter_namespaces, confine, created, start, started
 from common.runtimes.running_server import RunningServer, once_ready
@@ -410,3 +413,13 @@ def test_memory_is_limited_to_half_of_the_machine_unless_a_limit_is_chosen() -> 
     machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert bounds()["mem_limit"] == bounds()["memswap_limit"] == machine_bytes // 2
     assert bounds(64 * 1024**2)["mem_limit"] == bounds(64 * 1024**2)["memswap_limit"] == 64 * 1024**2
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("server", [name for name in SERVERS if name != "native"])
+def test_every_server_finds_the_app_in_its_image(server: str) -> None:
+    floor = "raw_wsgi" if Interface.WSGI in SERVERS[server].interfaces else "raw_asgi"
+    (stack,) = named_stacks(floor, server, frameworks())
+    build_images([stack], [SLIM], report=lambda _: None)
+    with once_ready(started(stack.name, image_tag(stack, SLIM), Size(), cores=CORES, inside=False)) as running:
+        assert httpx.get(f"{running.url}/hello").status_code == httpx.codes.OK

@@ -36,6 +36,7 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
         ([_load(server_cpu_s=1.8, throttled_s=0.2, throttled_periods=3)] * ROUNDS, {Verdict.THROTTLED}),
         ([_load(server_cpu_s=1.2, throttled_s=0.001, throttled_periods=1)] * ROUNDS, {Verdict.NOT_SATURATED}),
         ([_load()] * 3 + [_load(server_cpu_s=1.8)] * 2, {Verdict.NOT_SATURATED}),
+        ([_load(server_cpu_s=1.85, server_cores_busy_s=1.97)] * ROUNDS, set()),  # others had the rest of its core
         ([_load()] * 4 + [_load(server_cpu_s=1.8)], set()),
         ([_load()] * 3 + [_load(disturbed=30, count=36, server_cpu_s=1.8)] * 2, set()),
         ([_load(idle_cpu_share=0.05)] * ROUNDS, {Verdict.DISTURBED}),
