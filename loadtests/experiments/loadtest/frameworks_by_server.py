@@ -118,7 +118,7 @@ def _rate(cell: Cell | None, results: Mapping[str, CellSummary]) -> RateOnServer
         return None
     reasons = " ".join(f"{verdict}: {seen}" for verdict, seen in row.doubts.items())
     if row.requests_per_cpu_s is None:
-        return RateOnServer(text=row.verdict, about=reasons)
+        return RateOnServer(text=MISSING, about=reasons)
     text = f"{row.requests_per_cpu_s.estimate:,.0f}"
     between = limits(row.requests_per_cpu_s, lambda value: f"{value:,.0f}")
     about = "; ".join(filter(None, (f"95 % interval {between}", reasons)))
