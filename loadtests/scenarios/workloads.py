@@ -4,6 +4,7 @@ import json
 
 from common.contract import HELLO, MAX_DELAY_MS, slept
 from common.records import load
+from common.words import one_of
 from loadtests.scenarios.own_requests import of_requests
 from loadtests.scenarios.scenario import Climb, Scenario, sends
 from loadtests.users.responses import Request, json_string
@@ -145,5 +146,10 @@ CLOSED = tuple(name for name in STEADY if not SCENARIOS[name].open_loop)
 
 
 def scenario_for(spec: load.LoadSpec) -> type[Scenario]:
-    """Return the scenario of a load: the one that it names, or one of the user's own requests."""
-    return of_requests(spec.requests) if spec.requests else SCENARIOS[spec.scenario]
+    """Return the scenario of a load: the one that it names, or one of the user's own requests.
+
+    ``UsageError`` for an unknown name, which only a record that somebody has altered can hold.
+    """
+    if spec.requests:
+        return of_requests(spec.requests)
+    return SCENARIOS[one_of(spec.scenario, SCENARIOS, variable="SCENARIO")]

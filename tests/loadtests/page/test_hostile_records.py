@@ -8,13 +8,11 @@ import io
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from markdown_it import MarkdownIt
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -34,21 +32,7 @@ from loadtests.page.site import PublishedRun, results_md
 from loadtests.page.sources import Source, Sources
 from loadtests.page.writing import report, table_csv
 from tests.support.browsers import browser
-
-HOSTILE = [
-    "<script>window.pwned=1</script>", "</script><script>window.pwned=1</script>",
-    '"><img src=x onerror=alert(1)>', "' onload='alert(1)", '" onload="alert(1)', "x onmouseover=alert(1)",
-    "javascript:alert(1)", "</style><script>1</script>", "</title><script>1</script>", "<!-- ",
-    "--><script>1</script>", "]]><script>1</script>", "<![CDATA[", "&lt;script&gt;", "<svg/onload=alert(1)>",
-    "<iframe src=//evil>", "<base href=//evil>", "<meta http-equiv=refresh content=0>", "{{7*7}}", "{% raw %}",
-    "${7*7}", "# heading", "\n# heading\n", "\n\n## heading", "- item", "1. item", "> quote", "```", "~~~",
-    "| a | b |", "**bold**", "_it_", "[link](javascript:alert(1))", "![x](//evil/x.png)", "<https://evil.example>",
-    "\n---\n", "===", "=1+cmd|' /C calc'!A0", "+1+cmd", "-1+cmd", "@SUM(A1)", "\t=1", "\r=1",
-    "\x1b[2J\x1b]0;title\x07", "\x1b]8;;http://evil\x1b\\x\x1b]8;;\x1b\\", "\x9b31m", "\u202eevil",
-    "[bold red]x[/]", "../../etc/passwd", "x" * 5_000,
-]  # fmt: skip
-"""Fifty texts that mean something to one of the writers."""
-assert len(HOSTILE) == 50
+from tests.support.hostile import HOSTILE, Markup, is_formula, markdown_blocks, unprintable
 
 
 def _hostile(value: Any, text: str) -> Any:  # noqa: ANN401 -- JSON
@@ -69,21 +53,6 @@ KEPT = frozenset(
      "tool", "interface", "arrivals", "objective", "rate"}
 )  # fmt: skip
 """Closed choices, times, and names that tie records together; the names are tried apart."""
-
-
-class _Markup(HTMLParser):
-    """The elements of a page, each with the names of its attributes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: set[tuple[str, str]] = set()
-        self.links: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
-        self.found |= {(tag, name) for name, _ in [("", None), *attrs]}
-        self.links |= {value or "" for name, value in attrs if name in {"href", "src", "action"}}
 
 
 def _source(text: str | None, *, names: bool = False) -> Source:
@@ -137,18 +106,13 @@ def _written(source: Source) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def known() -> set[tuple[str, str]]:
     """The elements and attributes of a page of an honest run."""
-    return _Markup(report(make_page(Sources(runs=[_source(None)]), load_prices()))).found
-
-
-def _blocks(text: str) -> set[str]:
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    return {f"{token.type}{token.tag}" for one in tokens for token in (one, *(one.children or ()))}
+    return Markup(report(make_page(Sources(runs=[_source(None)]), load_prices()))).found
 
 
 @pytest.fixture(scope="module")
 def blocks() -> set[str]:
     """The structure of the Markdown of an honest run."""
-    return set().union(*(_blocks(text) for kind, text in _written(_source(None)) if kind == "md"))
+    return set().union(*(markdown_blocks(text) for kind, text in _written(_source(None)) if kind == "md"))
 
 
 @pytest.mark.parametrize("names", [False, True])
@@ -162,20 +126,20 @@ def test_nothing_that_a_record_says_is_markup(
     for kind, written in _written(_source(text, names=names)):
         match kind:
             case "html":
-                markup = _Markup(written)
+                markup = Markup(written)
                 assert markup.found <= known
                 assert not [link for link in markup.links if not re.match(r"(data:|#|$)", link)]
             case "svg":
                 ET.fromstring(written)  # noqa: S314 -- as above
-                assert _Markup(written).found.isdisjoint({("script", ""), ("iframe", ""), ("foreignobject", "")})
-                assert not [name for _, name in _Markup(written).found if name.startswith("on")]
+                assert Markup(written).found.isdisjoint({("script", ""), ("iframe", ""), ("foreignobject", "")})
+                assert not [name for _, name in Markup(written).found if name.startswith("on")]
             case "md":
-                assert _blocks(written) - blocks <= {"softbreakbr", "text"}
+                assert markdown_blocks(written) - blocks <= {"softbreakbr", "text"}
             case "csv":
                 for cell in (cell for line in csv.reader(io.StringIO(written)) for cell in line):
-                    assert not re.match(r"[=@\t\r]|[+-](?![\d.,]* ?%?$)", cell)
+                    assert not is_formula(cell)
             case _:
-                assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", written)
+                assert not unprintable(written)
 
 
 def test_a_closed_choice_is_refused_when_it_is_read() -> None:
