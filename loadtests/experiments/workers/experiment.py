@@ -12,6 +12,7 @@ from common.errors import FailedError, UsageError
 from common.records.load import Rate
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
+from common.words import parse_whole
 from loadtests.analysis.values import capacity_rps
 from loadtests.campaign.manifest import RunIdentity, run_fields
 from loadtests.experiments.latency.experiment import (
@@ -92,11 +93,15 @@ def begin_workers(
 def parse_worker_counts(text: str) -> tuple[int, ...]:
     """Return the numbers of workers that ``WORKERS=`` lists, such as ``1,2,4``; ``UsageError`` otherwise."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and 1 <= int(part) <= MOST_WORKERS for part in parts):
+    try:
+        counts = [parse_whole(part) for part in parts]
+    except ValueError:  # no digits, or more than Python converts
+        counts = [0]
+    if not all(1 <= count <= MOST_WORKERS for count in counts):
         raise UsageError(
             f"invalid WORKERS={text or '(empty)'}: must be numbers from 1 to {MOST_WORKERS}, such as 1,2,4."
         )
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    return tuple(dict.fromkeys(counts))
 
 
 def _points(
