@@ -269,9 +269,9 @@ WRONG = {
 def test_what_is_wrong_with_a_server_shows_in_its_window_alone(
     servers: "functools.partial[Candidate]", twists: Mapping[str, Verdict]
 ) -> None:
-    found = _measure({twist: servers(twist) for twist in (*twists, "costly")})
+    found = _measure_on_cores_of_our_own({twist: servers(twist) for twist in (*twists, "costly")})
     for twist, verdict in twists.items():
-        assert _verdicts(found[twist]) & {verdict, Verdict.DISTURBED}  # a busy machine hides that a server idles
+        assert verdict in _verdicts(found[twist])
     assert _per_cpu_s(found["costly"]) == pytest.approx(COSTLY_PER_CPU_S, rel=0.05)
 
 
