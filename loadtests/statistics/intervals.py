@@ -71,7 +71,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def most_failing(starts: int) -> float:
-    """Return the upper 95 % bound of the share that fails where none of so many independent starts did.
+    """Return the upper 95 % bound on the share of starts that fail, when none of this many independent ones did.
 
     Source: C. Clopper and E. Pearson, Biometrika 26 (1934), for no failure.
     """
@@ -137,7 +137,7 @@ class LogRatios:
                 # Either of the two one-sided tests may miss.
                 _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
             )
-        return np.where(self.n < 2, np.nan, np.where(rounds > FARTHEST_ROUNDS, np.inf, rounds))  # noqa: PLR2004
+        return self._within_reach(rounds)
 
     def rounds_to_tell_from(self, bound: float, level: float, power: float = POWER) -> Array:
         """Return the total rounds after which a one-sided test at ``level`` tells the log ratio from ``bound``.
@@ -146,6 +146,10 @@ class LogRatios:
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             rounds = _rounds(self.sd / np.abs(self.mean - bound), level, power)
+        return self._within_reach(rounds)
+
+    def _within_reach(self, rounds: Array) -> Array:
+        """Return numbers of rounds, NaN where there is no spread and infinite where they are out of reach."""
         return np.where(self.n < 2, np.nan, np.where(rounds > FARTHEST_ROUNDS, np.inf, rounds))  # noqa: PLR2004
 
     def bounds(self, confidence: float) -> tuple[Array, Array]:
