@@ -79,26 +79,29 @@ def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report:
     ``FailedError`` if a recipe fails.
     """
     interpreter = str(Python.parse(python).interpreter)
-    offered = [image for image in images if image.unavailable(interpreter, {}) is None]
-    missing = [image for image in offered if not _is_present(image.base(interpreter, {}), report)]
+    present = [image for image in images if _is_present(image, interpreter, report)]
+    missing = [image for image in images if image not in present]
     makeable = [image for image in missing if has_recipe(image, interpreter)]
     if makeable:
         _check_requirements(makeable)
-    elif missing:
+    elif not present:
         raise UsageError(
             f"no stand-in can be made for PYTHON={interpreter} IMAGE={','.join(image.name for image in missing)}: "
             f"{_recipes_there_are()} Use one of those, or pull the official image; BASE_REGISTRY= names a mirror."
         )
+    for image in missing:
+        if image not in makeable:
+            report(f"{image.name}: not made: {image.unavailable(interpreter, {}) or _recipes_there_are()}")
     for image in makeable:
         with temporary_folder("bases") as work:
             report(f"{image.base(interpreter, {})}: making a stand-in, which takes about a minute ...")
             report(f"{image.base(interpreter, {})}: {_make(image, interpreter, work)}")
-    for image in set(missing) - set(makeable):
-        report(f"{image.base(interpreter, {})}: not made: {_recipes_there_are()}")
 
 
 def has_recipe(image: Image, python: str) -> bool:
     """Return whether a stand-in of this Python can be made."""
+    if image.unavailable(python, {}) is not None:
+        return False
     return python == ALPINE_PYTHON if image.name == "alpine" else python in _sources()
 
 
@@ -121,7 +124,10 @@ def packages_missing(needs: dict[str, str]) -> list[str]:
     )
 
 
-def _is_present(reference: str, report: Callable[[str], None]) -> bool:
+def _is_present(image: Image, python: str, report: Callable[[str], None]) -> bool:
+    if image.unavailable(python, {}) is not None:
+        return False
+    reference = image.base(python, {})
     present = find_image(reference) is not None
     if present:
         report(f"{reference}: already present{' (a stand-in)' if is_stand_in(reference) else ''}")

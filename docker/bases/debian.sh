@@ -1,15 +1,36 @@
 #!/bin/bash
 # debian.sh slim|fat SUITE INTERPRETER PACKAGES HEADERS MIRROR OUT
-# Write OUT/root.tar and OUT/version: a Debian root with Debian's own Python at the paths of the official image.
-# INTERPRETER is the name of its program, PACKAGES (joined by commas) hold it, and only fat has HEADERS, too.
+# Write OUT/root.tar: a Debian root with Debian's own Python at the paths of the official image, and its version to
+# OUT/version. INTERPRETER is the name of its program, PACKAGES (joined by commas) hold it, and only fat has HEADERS, too.
 set -euo pipefail
-kind=$1 suite=$2 interpreter=$3 packages=$4 headers=$5 mirror=$6 out=$7
-# shellcheck source=docker/bases/root.sh
-source "$(dirname "$0")/root.sh"
+kind=$1 suite=$2 interpreter=$3 packages=ca-certificates,netbase,tzdata,$4 headers=$5 mirror=$6 out=$7
+
+if [ "$kind" = fat ]; then
+  # What the official image of this flavour adds: compilers, version control and common headers.
+  packages+=,build-essential,$headers,git,curl,wget,gnupg,openssh-client,procps,file,unzip,xz-utils,pkgconf
+  packages+=,libssl-dev,libffi-dev,zlib1g-dev,libbz2-dev,liblzma-dev,libsqlite3-dev,libreadline-dev,libncurses-dev
+  packages+=,libyaml-dev,libpq-dev,libxml2-dev,libxslt1-dev,libjpeg-dev,libpng-dev,uuid-dev,libgdbm-dev,libevent-dev
+  packages+=,autoconf,automake,libtool
+fi
+
+print_version='import platform
+print("pypy" * (platform.python_implementation() == "PyPy") + platform.python_version())'
 
 # A virtual environment at /usr/local provides python, python3 and pip where official images have them and, not being
-# "externally managed", lets pip install into it.
-[ "$kind" = fat ] && packages+=",$headers"
-make_root "$kind" "$suite" "$packages" "$mirror" "$out" \
+# "externally managed", lets pip install into it. As in official images, the standard library has no bytecode:
+# with it, start-up would be faster than theirs. The mirror's address is removed; it may not be reachable elsewhere. A
+# mirror's copy of a suite may be past its date.
+mmdebstrap --quiet --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg --include="$packages" \
+  --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+  --aptopt='Acquire::Check-Valid-Until "false"' \
+  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+  --dpkgopt='path-include=/usr/share/doc/*/copyright' \
   --customize-hook="chroot \"\$1\" $interpreter -m venv /usr/local" \
-  --customize-hook='ln -sf pip "$1/usr/local/bin/pip3"; rm -f "$1"/usr/local/bin/[Aa]ctivate*'
+  --customize-hook='ln -sf pip "$1/usr/local/bin/pip3"; rm -f "$1"/usr/local/bin/[Aa]ctivate*' \
+  --customize-hook="chroot \"\$1\" /usr/local/bin/python3 -c '$print_version' > '$out/version'" \
+  --customize-hook='find "$1/usr" -name __pycache__ -prune -exec rm -rf {} +' \
+  --customize-hook='rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*' \
+  --customize-hook='rm -rf "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/cache/ldconfig/aux-cache "$1"/var/log/*.log "$1"/var/log/apt' \
+  --customize-hook=': > "$1/etc/resolv.conf"; echo localhost > "$1/etc/hostname"' \
+  "$suite" "$out/root.tar" "$mirror"

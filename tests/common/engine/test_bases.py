@@ -78,6 +78,11 @@ def test_python_of_which_no_stand_in_can_be_made_is_refused_with_those_of_which_
         make_bases([slim], "3.12", report=lambda _: None)
 
 
+def test_an_interpreter_without_any_image_is_refused_instead_of_passed_over() -> None:
+    with pytest.raises(UsageError, match=r"^no stand-in can be made for PYTHON=3\.14t IMAGE=fat,slim,alpine: "):
+        make_bases(tuple(images().values()), "3.14t", report=lambda _: None)
+
+
 def test_failed_recipe_is_reported_in_one_line(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.sh"
     recipe.write_text("#!/bin/sh\necho one; echo; echo two >&2; exit 3\n")
