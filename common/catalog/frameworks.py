@@ -15,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from common.catalog.pythons import PYPY
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
@@ -223,7 +224,6 @@ class _Document(Struct, frozen=True):
 @cache
 def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of all servers, and those of all images and runtimes and of PyPy."""
-    from common.catalog.pythons import PYPY  # noqa: PLC0415 -- needed only here
     from common.catalog.servers import SERVERS  # noqa: PLC0415 -- both modules import this one
     from common.catalog.stacks import images  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ KNOWN_PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.15
 """The Pythons that are listed whether or not they are here."""
 PYPY = "pypy"
 """The name under which servers and frameworks say why they are not available on PyPy."""
-_NAME = re.compile(r"(pypy)?(3\.\d{1,2}(?:\.\d{1,2})?)(t)?(\+jit)?")
+_NAME = re.compile(r"(pypy)?(3\.\d{1,2}(?:\.\d{1,2}(?:(?:a|b|rc)\d+)?)?)(t)?(\+jit)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,11 @@ class Python:
         return {"PYTHON_JIT": "1"} if self.jit else {}
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """The names under which servers and frameworks say why they are not available on it."""
+        return (PYPY,) if self.pypy else ()
+
+    @property
     def markers(self) -> dict[str, str]:
         """What it gives for the environment markers of requirements, on Linux."""
         implementation = "PyPy" if self.pypy else "CPython"
@@ -101,5 +106,7 @@ def python_series(version: str) -> str:
     return re.sub(r"^(\D*\d+\.\d+)[^t+]*", r"\1", version)
 
 
-OWN_PYTHON = python_series(platform.python_version())
+OWN_VERSION = platform.python_version().rstrip("+")  # that of a build between two releases ends in a plus
+"""The version in full of the Python of this program."""
+OWN_PYTHON = python_series(OWN_VERSION)
 """The Python of this program, on which stacks run in the process runtime unless ``PYTHON=`` names another."""

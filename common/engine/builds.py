@@ -18,7 +18,7 @@ from pathlib import Path
 from docker.errors import APIError, DockerException
 from packaging.requirements import Requirement
 
-from common.catalog.pythons import DEFAULT_PYTHON, PYPY, Python
+from common.catalog.pythons import DEFAULT_PYTHON, Python
 from common.catalog.stacks import Image, Stack, image_tag
 from common.engine.build_context import sources, write_context
 from common.engine.client import build_client, build_environment, engine, find_image, reason_of, variables_of
@@ -177,8 +177,8 @@ def _plan_jobs(stacks: Sequence[Stack], images: Sequence[Image], python: str, en
 
 
 def _plan_job(stack: Stack, image: Image, python: str, env: Mapping[str, str]) -> _Job:
-    pypy = (PYPY,) if Python.parse(python).pypy else ()
-    unavailable = stack.unavailable("docker", image.name, *pypy) or image.unavailable(python, env)
+    places = ("docker", image.name, *Python.parse(python).places)
+    unavailable = stack.unavailable(*places) or image.unavailable(python, env)
     return _Job(
         stack=stack,
         base="" if unavailable else image.base(python, env),

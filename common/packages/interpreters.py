@@ -27,7 +27,7 @@ pypy = platform.python_implementation() == "PyPy"
 get = sysconfig.get_config_var
 jit = getattr(sys, "_jit", None)
 print(json.dumps({
-    "name": "pypy" * pypy + platform.python_version() + "t" * bool(get("Py_GIL_DISABLED")),
+    "name": "pypy" * pypy + platform.python_version().rstrip("+") + "t" * bool(get("Py_GIL_DISABLED")),
     "path": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "variables": {name: get(name) for name in ("CONFIG_ARGS", "PGO_PROF_USE_FLAG")},
     "jit": pypy or (jit is not None and jit.is_available()),

@@ -1,7 +1,6 @@
 """Candidates for a command: stacks in a runtime and, except as processes, in an image."""
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from packaging.utils import canonicalize_name
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import frameworks
-from common.catalog.pythons import DEFAULT_PYTHON, PYPY, Python, python_series
+from common.catalog.pythons import DEFAULT_PYTHON, OWN_VERSION, Python, python_series
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
 from common.catalog.stacks import Image, Stack, StackName, image_tag, images
@@ -125,20 +124,22 @@ class Candidate:
     @property
     def python_version(self) -> str:
         """The version of the Python that runs it, as far as it was asked for: 3.12 may stand for 3.12.4."""
-        return self.python if self.image or self.interpreter else platform.python_version()
+        return self.python if self.image or self.interpreter else OWN_VERSION
 
     @property
     def _places(self) -> tuple[str, ...]:
         """The runtimes, image and implementation it must be available for; Fargate runs the images of Docker."""
-        pypy = (PYPY,) if Python.parse(self.python).pypy else ()
+        implementation = Python.parse(self.python).places
         if self.image is None:
-            return (Runtime.PROCESS, *pypy)
-        docker = (Runtime.DOCKER, self.image.name, *pypy)
+            return (Runtime.PROCESS, *implementation)
+        docker = (Runtime.DOCKER, self.image.name, *implementation)
         return docker if self.fargate is None else (Runtime.FARGATE, *docker)
 
     @property
     def _unfit_python(self) -> str | None:
         """The reason why its framework cannot run on this Python; ``None`` if it can."""
+        if self.fargate is not None and self.variables:
+            return "a task starts with the image's own environment, so PYTHON= cannot name +jit"
         python, needed = self.python_version, self.stack.framework.requires_python
         fits = SpecifierSet(needed).contains(Python.parse(python).numbers)
         return None if fits else f"it needs Python {needed}, and this is {python}"
@@ -182,7 +183,7 @@ class Candidate:
                 port=port,
                 python=self.interpreter,
                 service=self.service,
-                variables=self._variables,
+                variables=self.variables,
             )
         return container.started(
             self.stack.name,
@@ -191,14 +192,18 @@ class Candidate:
             cores=cores,
             inside=inside,
             publish=port,
-            traits=container.OUR_SERVICE if self.service else container.OURS,
-            variables=self._variables,
+            traits=self.traits,
         )
 
     @property
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """The environment variables that switch on what its Python was asked for."""
         return Python.parse(self.python).variables
+
+    @property
+    def traits(self) -> container.ImageTraits:
+        """The way in which the server in its image is started."""
+        return replace(container.OUR_SERVICE if self.service else container.OURS, variables=self.variables)
 
 
 def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> Candidate:

@@ -3,10 +3,9 @@
 import functools
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from common.errors import FailedError, UsageError
 from common.host.meters import cgroup_folder, cgroup_meter, memory_kills
 from common.host.network import HOST, check_port, free_port
 from common.host.readiness import answers, responds, wait_until
+from common.records.run import WorkerState
 from common.runtimes.inspection import worker_states
 from common.runtimes.running_server import RunningServer
 from common.words import last_lines
@@ -69,6 +69,8 @@ class ImageTraits:
     """Returns the engine's options that confine its container, given a memory limit in bytes."""
     command: tuple[str, ...] = ()
     """The command that starts it; empty for the image's own."""
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Environment variables in addition to the image's own."""
 
 
 OURS = ImageTraits()
@@ -87,20 +89,18 @@ def started(
     inside: bool = True,
     publish: int | None = None,
     traits: ImageTraits = OURS,
-    variables: Mapping[str, str] = {},
 ) -> Iterator[RunningServer]:
     """Start a server in a container and yield it as soon as its process runs; remove the container afterwards.
 
     ``name`` is the server's in messages. ``inside`` is for measuring: clients run in the container's network namespace
     if this user may enter it (root, with ``nsenter``), otherwise the container joins the host's network. Without it,
     clients reach the container's own address, or ``127.0.0.1:publish``, which goes through a proxy and is not for
-    measuring. ``variables`` are added to the image's environment. Raises ``UsageError`` if the image or the port is not
-    available, and ``FailedError`` with the end of its log if the server exits at once.
+    measuring. Raises ``UsageError`` if the image or the port is not available, and ``FailedError`` with the end of its
+    log if the server exits at once.
     """
     remove_orphaned_containers()
     port = traits.port
     options = limits(size, cores, traits) | network(inside=inside, publish=publish, port=port)
-    options["environment"] |= variables
     with watched_containers() as labels, created(image_tag, options, labels) as container:
         start(container, image_tag)
         pid, cpu_meter, memory = groups(container)
@@ -119,7 +119,7 @@ def started(
                 output=lambda: _log(container),
             ),
             exit_reason=exit_reason,
-            worker_states=lambda: worker_states(functools.partial(_run_beside, pid)),
+            worker_states=lambda: _worker_states(pid),
             output=lambda: _log(container, tail="all"),
         )
 
@@ -139,7 +139,7 @@ def limits(size: Size, cores: Sequence[int], traits: ImageTraits = OURS) -> dict
         "cpuset_cpus": ",".join(str(core) for core in cores),
         **traits.confine(size.memory_bytes),
         "healthcheck": {"test": ["NONE"]},
-        "environment": {"WORKERS": str(size.workers), "PORT": str(traits.port)},
+        "environment": {"WORKERS": str(size.workers), "PORT": str(traits.port), **traits.variables},
         **({"command": list(traits.command)} if traits.command else {}),
     }
 
@@ -261,9 +261,8 @@ def _log(container: Container, tail: int | Literal["all"] = TAIL_LINES) -> str:
     return str(container.logs(tail=tail).decode(errors="replace"))
 
 
-def _run_beside(pid: int, arguments: Sequence[str]) -> bytes:
-    """Return what the Python of a container prints when this user runs it there; nothing if it may not go there."""
+def _worker_states(pid: int) -> list[WorkerState]:
+    """Ask the Python processes of a container with its own Python; none if this user may not enter its namespaces."""
     if not can_enter_namespaces():
-        return b""
-    line = ["nsenter", "-t", str(pid), "-m", "-p", "/venv/bin/python3", *arguments]
-    return subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+        return []
+    return worker_states(["nsenter", "-t", str(pid), "-m", "-p", "/venv/bin/python3"])

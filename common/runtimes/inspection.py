@@ -1,4 +1,4 @@
-"""What the interpreters of a running server are really doing: whether the GIL and the JIT are on in its processes.
+"""Finding out whether the GIL and the JIT are really on in the processes of a running server.
 
 A free-threaded build switches the GIL on again for an extension module that does not declare itself safe without it,
 and a build may lack the JIT that was asked for. From Python 3.14 on, ``sys.remote_exec`` lets a process run a script in
@@ -7,7 +7,8 @@ code, such as that for a request.
 """
 
 import re
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Sequence
 
 import msgspec
 
@@ -46,19 +47,21 @@ shutil.rmtree(folder)
 """
 """A program that asks the processes whose PIDs it is given, or all, and prints the states of those that replied."""
 
+TIMEOUT_S = 30
 _SWITCHED_ON = re.compile(r"\(GIL\) has been enabled to load module '([^']+)'")
 
 
-def worker_states(run: Callable[[Sequence[str]], bytes], pids: Sequence[int] = ()) -> list[WorkerState]:
+def worker_states(python: Sequence[str], pids: Sequence[int] = ()) -> list[WorkerState]:
     """Return the states of a server's Python processes, of those that replied.
 
-    ``run`` runs arguments for the server's own Python, where it sees the processes, and returns what that printed.
+    ``python`` is the command line of the server's own Python, which must run where it sees the processes.
     """
-    printed = run(["-c", ASK, *map(str, pids)])
+    line = [*python, "-c", ASK, *map(str, pids)]
     try:
-        return msgspec.json.decode(printed, type=list[WorkerState])
-    except msgspec.DecodeError:  # an older Python, or one that may not look into other processes
-        return []
+        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=TIMEOUT_S)
+        return msgspec.json.decode(done.stdout, type=list[WorkerState])
+    except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError):
+        return []  # an older Python, or one that may not look into other processes
 
 
 def modules_that_enable_the_gil(output: str) -> list[str]:

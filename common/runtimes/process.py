@@ -1,7 +1,6 @@
 """The process runtime: a stack in its own environment, directly on this machine. It needs only Python."""
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +12,10 @@ from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import UsageError
+from common.host.meters import metered_pids
 from common.host.network import HOST, check_port, free_port
 from common.host.readiness import answers, responds, wait_until
-from common.host.supervisor import Program, clean_environment, supervised
+from common.host.supervisor import clean_environment, supervised
 from common.packages.environments import environment
 from common.project import ROOT
 from common.records.run import WorkerState
@@ -45,9 +45,8 @@ def started(
     line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers, module=module)
     folder = environment(stack, python)
     line = (f"{folder}/bin/{line[0]}", *line[1:])
-    with supervised(
-        line, cwd=stack.framework.folder, cores=cores, env=environ(stack, folder) | {**variables}
-    ) as program:
+    env = environ(stack, folder, variables)
+    with supervised(line, cwd=stack.framework.folder, cores=cores, env=env) as program:
         url = f"http://{HOST}:{port}"
         yield RunningServer(
             url=url,
@@ -58,28 +57,28 @@ def started(
                 lambda: is_ready(url), program.exit_reason, name=stack.name, output=program.output
             ),
             exit_reason=program.exit_reason,
-            worker_states=lambda: _worker_states(folder, program),
+            worker_states=lambda: _worker_states(folder, program.tree_meter),
             output=program.output,
         )
 
 
-def _worker_states(folder: Path, program: Program) -> list[WorkerState]:
-    """Ask the program's Python processes with the Python of their own environment."""
+def _worker_states(folder: Path, meter: str) -> list[WorkerState]:
+    """Ask the server's Python processes with the Python of their own environment; none if the server has exited."""
+    try:
+        pids = metered_pids(meter)
+    except (OSError, psutil.Error):
+        return []
+    return worker_states([f"{folder}/bin/python"], pids)
 
-    def run(arguments: Sequence[str]) -> bytes:
-        line = [f"{folder}/bin/python", *arguments]
-        return subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
 
-    return worker_states(run, [process.pid for process in psutil.Process(program.pid).children(recursive=True)])
-
-
-def environ(stack: Stack, folder: Path) -> dict[str, str]:
-    """Return the environment variables of the stack's programs; ``folder`` is its virtual environment."""
+def environ(stack: Stack, folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the stack's programs, with ``variables``; ``folder`` is its virtual environment."""
     inherited = clean_environment()  # without WEB_CONCURRENCY, GUNICORN_CMD_ARGS and the like
     return inherited | {
         "PATH": f"{folder}/bin:{inherited.get('PATH', os.defpath)}",
         "PYTHONPATH": f"{ROOT}:{stack.framework.folder}",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **variables,
     }
 
 

@@ -86,7 +86,7 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
     assert candidate.tag is not None
     if cold:
         evict(candidate.tag)
-    options = container.limits(size, cores.server) | container.network(inside=True)
+    options = container.limits(size, cores.server, candidate.traits) | container.network(inside=True)
     with watched_containers() as labels:
         began_s = time.perf_counter()
         with container.created(candidate.tag, options, labels) as made:
@@ -109,7 +109,10 @@ def _container(start: Start, candidate: Candidate, size: Size, cores: Cores, *, 
 
 def _process(start: Start, candidate: Candidate, size: Size, cores: Cores) -> Start:
     """Count phases from the start of the server's process; before that, only our own guard processes start."""
-    with process.started(candidate.stack, size, cores=cores.server, python=candidate.interpreter) as running:
+    started = process.started(
+        candidate.stack, size, cores=cores.server, python=candidate.interpreter, variables=candidate.variables
+    )
+    with started as running:
         assert running.cpu_meter is not None
         pid = _child(int(running.cpu_meter.removeprefix("tree:")), running.exit_reason, candidate)
         spawned_s = time.perf_counter()
@@ -209,9 +212,7 @@ def import_costs(candidate: Candidate, size: Size, cores: Sequence[int]) -> tupl
     """
     module = candidate.stack.framework.target.partition(":")[0]
     line = ["python3", "-c", IMPORT_TIMER, ",".join(map(str, cores)), str(IMPORT_REPEATS), "pass", f"import {module}"]
-    output = (
-        _timed_in_container(candidate.tag, line, size, cores) if candidate.tag else _timed_in_process(candidate, line)
-    )
+    output = _timed_in_container(candidate, line, size, cores) if candidate.tag else _timed_in_process(candidate, line)
     try:
         interpreter, imported = (_median(times) for times in decoder(_Times).decode(output))
     except msgspec.DecodeError as error:
@@ -222,20 +223,22 @@ def import_costs(candidate: Candidate, size: Size, cores: Sequence[int]) -> tupl
     )
 
 
-def _timed_in_container(image_tag: str, line: Sequence[str], size: Size, cores: Sequence[int]) -> str:
-    options = container.limits(size, cores) | {"command": list(line), "network_mode": "none"}
-    with watched_containers() as labels, container.created(image_tag, options, labels) as made:
-        container.start(made, image_tag)
+def _timed_in_container(candidate: Candidate, line: Sequence[str], size: Size, cores: Sequence[int]) -> str:
+    tag = candidate.tag
+    assert tag is not None
+    options = container.limits(size, cores, candidate.traits) | {"command": list(line), "network_mode": "none"}
+    with watched_containers() as labels, container.created(tag, options, labels) as made:
+        container.start(made, tag)
         try:
             made.wait(timeout=IMPORT_TIMEOUT_S)
             return made.logs().decode(errors="replace").strip()
         except (APIError, OSError) as error:  # the SDK raises its timeouts as OSError
-            raise FailedError(f"{image_tag}: {' '.join(line[-1:])} did not end within {IMPORT_TIMEOUT_S} s.") from error
+            raise FailedError(f"{tag}: {' '.join(line[-1:])} did not end within {IMPORT_TIMEOUT_S} s.") from error
 
 
 def _timed_in_process(candidate: Candidate, line: Sequence[str]) -> str:
     stack = candidate.stack
-    env = process.environ(stack, environment(stack, candidate.interpreter))
+    env = process.environ(stack, environment(stack, candidate.interpreter), candidate.variables)
     try:
         done = subprocess.run(
             line,

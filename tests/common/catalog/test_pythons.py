@@ -7,7 +7,7 @@ from common.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    "text", ["3.13", "3.13.2", "3.14t", "3.14.8t", "3.15+jit", "3.15t+jit", "pypy3.11", "pypy3.11.13"]
+    "text", ["3.13", "3.13.2", "3.14t", "3.14.8t", "3.15+jit", "3.15t+jit", "3.15.0rc2", "pypy3.11", "pypy3.11.13"]
 )
 def test_a_name_is_printed_as_it_is_read(text: str) -> None:
     assert str(Python.parse(text)) == text
@@ -62,6 +62,12 @@ def test_markers_of_requirements_are_those_of_the_interpreter() -> None:
     assert Python.parse("3.14.8t").markers["python_version"] == "3.14"
     assert Python.parse("pypy3.11.17").markers["implementation_name"] == "pypy"
     assert Python.parse("pypy3.11.17").markers["platform_python_implementation"] == "PyPy"
+
+
+def test_a_version_is_one_of_its_series_and_of_no_other_build() -> None:
+    assert Python.parse("3.15.0rc2").is_a(Python.parse("3.15"))
+    assert not Python.parse("3.15.0t").is_a(Python.parse("3.15"))
+    assert not Python.parse("3.11.13").is_a(Python.parse("3.11.1"))
 
 
 def test_only_the_jit_is_switched_on_when_a_server_starts() -> None:

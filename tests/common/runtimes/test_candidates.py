@@ -9,6 +9,7 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import images
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate, candidate_from_cell, parse_size
+from common.runtimes.container import limits
 from tests.support.fargate_settings import fargate_settings
 from tests.support.records import cell
 from tests.support.toy_stacks import toy_stack
@@ -103,3 +104,13 @@ def test_a_service_does_not_run_on_fargate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("service", [True, False])
 def test_a_recorded_cell_is_brought_up_again_with_the_app_that_it_was_measured_with(*, service: bool) -> None:
     assert candidate_from_cell(cell("falcon+gunicorn-gthread", service=service)).service is service
+
+
+def test_a_jit_is_switched_on_wherever_its_server_starts_and_not_offered_where_it_cannot_be(tmp_path: Path) -> None:
+    asked = replace(candidate(tmp_path, ">=3.11"), image=images()["slim"], python="3.15+jit")
+    options = limits(Size(), [0], asked.traits)
+    assert options["environment"]["PYTHON_JIT"] == "1"
+    assert "PYTHON_JIT" not in limits(Size(), [0], replace(asked, python="3.15").traits)["environment"]
+    assert asked.unavailable is None
+    on_fargate = replace(asked, fargate=fargate_settings())
+    assert on_fargate.unavailable == "a task starts with the image's own environment, so PYTHON= cannot name +jit"

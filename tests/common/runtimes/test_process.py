@@ -26,7 +26,7 @@ SERVICE = """\
 import http.server, sys
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.BaseHTTPRequestHandler).serve_forever()
 """
-"""A server that answers every request with 501, as one does that has no ``/hello``."""
+"""A server that answers every request with 501, as one without ``/hello`` does."""
 
 
 @pytest.mark.parametrize(
