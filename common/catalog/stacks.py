@@ -21,7 +21,7 @@ DEFAULT = "default"
 """The value of ``FRAMEWORK=`` that stands for the default frameworks, and of ``SERVER=`` for each one's default."""
 BASES = ROOT / "docker" / "bases.toml"
 NAME_SYNTAX = "FRAMEWORK[@VERSION or @./CHECKOUT][+SERVER[@VERSION]][:IMAGE, :py3.13 or :IMAGE-py3.13]"
-"""The text that names a stack; tables write ``@`` for the colon, which can be read as well."""
+"""How a stack is named. Tables write ``@`` in place of the colon, and both are accepted."""
 _NAME = re.compile(r"([^+@:]+(?:@[^:]+?)?)(?:\+([^+:/]+(?:\+jit)?))?(?::(.+))?", re.DOTALL)
 _PLACE = re.compile(r"(?:(.*?)(?:-|$))??((?:py)?py[0-9].*)?", re.DOTALL)
 _VARIABLES = ("FRAMEWORK", "SERVER", "IMAGE", "RUNTIME", "PYTHON")

@@ -65,7 +65,7 @@ def interpreters(
 
 def _interpreter_table(found: Sequence[Interpreter]) -> Table:
     """Return a row for each Python that is installed, and for each well-known one that is not."""
-    table = Table("PYTHON", "as a process", "build", "slim image", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = _list_table("PYTHON", "as a process", "build", "slim image")
     here = {python_series(interpreter.name) for interpreter in found}
     slim = images()["slim"]
     for name in dict.fromkeys((*KNOWN_PYTHONS, *sorted(here))):
@@ -169,8 +169,7 @@ def _release_dates(known: Mapping[str, Framework]) -> dict[str, date]:
 
 def _change_table(changed: Mapping[str, tuple[Change, ...]], dates: Mapping[str, date]) -> Table:
     """Return a row per framework and package that differs, and one for each framework where nothing does."""
-    headings = ("framework", "package", "locked", "released", "newest")
-    table = Table(*headings, box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = _list_table("framework", "package", "locked", "released", "newest")
     for name, some in changed.items():
         for number, change in enumerate(some):
             day = dates.get(f"{change.package}=={change.before}")
@@ -180,3 +179,7 @@ def _change_table(changed: Mapping[str, tuple[Change, ...]], dates: Mapping[str,
         if not some:
             table.add_row(name, "every package is at the newest version that fits", "", "", "")
     return table
+
+
+def _list_table(*headings: str) -> Table:
+    return Table(*headings, box=None, pad_edge=False, padding=(0, 3, 0, 0))

@@ -215,7 +215,9 @@ def divergences(
     """Show what each stack does where the contract leaves it free."""
     terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
     if service and out is not None:
-        raise UsageError(f"OUT={out} is written for the contract of app.py only: leave it out with SERVICE=yes.")
+        raise UsageError(
+            f"OUT={out} and SERVICE=yes exclude each other: the page covers the contract of app.py. Leave one out."
+        )
     if out is not None:
         require_writable(out)
     candidates = {one.name: one for one in stacks.candidates(runtime)}

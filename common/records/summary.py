@@ -103,14 +103,14 @@ class Pair(Struct, frozen=True, kw_only=True):
 
     @property
     def is_undecided(self) -> bool:
-        """Whether the question that was asked is open: that of the limit, if there is one."""
+        """Whether what was asked is still undecided: whether b is slower than the limit allows, if one was given."""
         if self.against_limit is not None:
             return self.against_limit.decision is LimitDecision.UNDECIDED
         return self.decision is Decision.UNDECIDED
 
     @property
     def rounds_left(self) -> int | None:
-        """The additional rounds that are likely to decide that question; ``None`` if it is decided or out of reach."""
+        """The additional rounds that are likely to decide it; ``None`` if it is decided or out of reach."""
         return self.rounds_needed if self.against_limit is None else self.against_limit.rounds_needed
 
 
