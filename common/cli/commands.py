@@ -115,10 +115,9 @@ def _with_images(
 ) -> dict[str, Candidate]:
     """Return the available stacks that the variables select in images, by the tags of their images."""
     asked = StackParameters(framework=framework, server=server, image=image, python=python)
+    candidates = asked.candidates(Runtime.DOCKER)
     parse_runtime(Runtime.DOCKER)  # raises if no engine answers
-    return {
-        one.tag: one for one in available(asked.candidates(Runtime.DOCKER), terminal.messages) if one.tag is not None
-    }
+    return {one.tag: one for one in available(candidates, terminal.messages) if one.tag is not None}
 
 
 def bases(
