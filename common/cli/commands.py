@@ -49,6 +49,7 @@ from common.conformance.wire import Endpoint
 from common.console import Terminal
 from common.engine.bases import make_bases
 from common.engine.builds import build_images
+from common.engine.client import engine
 from common.engine.sbom import bill_of_materials
 from common.errors import FailedError, UsageError
 from common.host.addresses import require_consent
@@ -58,7 +59,7 @@ from common.packages.variants import named_stacks
 from common.project import ROOT
 from common.registries.api import RegistryAddress
 from common.registries.pushing import push_all, registry_pusher
-from common.runtimes.candidates import DEFAULT_IMAGE, Candidate, parse_runtime, require_local
+from common.runtimes.candidates import DEFAULT_IMAGE, Candidate, require_local
 from common.runtimes.preparation import PlannedServer, approve_cost, approve_open_ended_cost, available, prepare
 from common.words import canonical, select
 
@@ -116,8 +117,9 @@ def _with_images(
     """Return the available stacks that the variables select in images, by the tags of their images."""
     asked = StackParameters(framework=framework, server=server, image=image, python=python)
     candidates = asked.candidates(Runtime.DOCKER)
-    parse_runtime(Runtime.DOCKER)  # raises if no engine answers
-    return {one.tag: one for one in available(candidates, terminal.messages) if one.tag is not None}
+    engine()  # raises if no engine answers
+    present = available(candidates, terminal.messages)
+    return {candidate.tag: candidate for candidate in present if candidate.tag is not None}
 
 
 def bases(

@@ -212,8 +212,8 @@ def require_sound(row: Mapping[str, str], results: Path = RESULTS, *, verdict: V
     (result,) = throughput.summarise(run, [window]).cells  # type: ignore[arg-type]
     assert row["verdict"] == result.verdict
     due = OTHERS_DOING | {verdict for verdict, seen in result.doubts.items() if seen.startswith(WAITED)}
-    if Verdict.DISTURBED in result.doubts:
-        due.add(Verdict.OVERLOADED)  # a generator that waits for a core cannot send on time
+    if result.doubts.keys() >= {Verdict.DISTURBED, Verdict.GENERATOR_BOUND}:
+        due.add(Verdict.OVERLOADED)  # a load generator that waits for a core cannot send on time
     assert set(result.doubts) <= due | ({verdict} if verdict else set()), result.doubts
     assert verdict is None or result.verdict == verdict
     return load
