@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST_PORT = 10_000  # well-known services listen below it
 _TRIES = 1_000
+_MOST_RESERVATIONS = 128  # more servers than start at once; each holds a file descriptor
+_RESERVATION = f"\0{PROJECT}-port-"
+_reservations: deque[socket.socket] = deque()
 _libc = ctypes.CDLL(None, use_errno=True)
 NAMESPACES = Path("/run/netns")
 _SEPARATOR = "-"
@@ -60,14 +64,32 @@ def free_port() -> int:
 
     The kernel gives outgoing connections ports of the ephemeral range, thousands a second under load. A server that is
     about to listen on one of those would now and then find it taken, so the port is drawn at random from below them.
-    ``OSError`` if there is none.
+    As a server takes a while to listen, the port is reserved as well: no other call is given it until this process ends
+    or has drawn many more. ``OSError`` if there is none.
     """
     for port in _candidate_ports():
         with suppress(OSError), socket.socket() as probe:
             probe.bind((HOST, port))
             free: int = probe.getsockname()[1]
+            _reserve(free)
             return free
     raise OSError(f"no port of {HOST} is free")
+
+
+def _reserve(port: int) -> None:
+    """Bind a name that stands for the port, which one process at a time can do; ``OSError`` if it is bound already.
+
+    The name is abstract (unix(7)): it belongs to the network namespace, as ports do, and leaves no file behind.
+    """
+    reservation = socket.socket(socket.AF_UNIX)
+    try:
+        reservation.bind(f"{_RESERVATION}{port}")
+    except OSError:
+        reservation.close()
+        raise
+    _reservations.append(reservation)
+    if len(_reservations) > _MOST_RESERVATIONS:
+        _reservations.popleft().close()
 
 
 def _candidate_ports() -> Iterator[int]:

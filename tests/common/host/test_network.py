@@ -3,6 +3,9 @@
 import os
 import socket
 import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +35,45 @@ def test_no_outgoing_connection_can_be_given_the_port_of_a_server_about_to_start
     assert not any(lowest <= free_port() <= highest for _ in range(200))
 
 
-def test_a_port_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def reservations(monkeypatch: pytest.MonkeyPatch) -> Iterator[deque[socket.socket]]:
+    """Have ports reserved under a name of the test's own, so that no other test's reservation is in the way."""
+    made: deque[socket.socket] = deque()
+    monkeypatch.setattr(network, "_reservations", made)
+    monkeypatch.setattr(network, "_RESERVATION", f"\0test-{os.getpid()}-port-")
+    yield made
+    for reservation in made:
+        reservation.close()
+
+
+def test_a_port_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch, reservations: deque[socket.socket]) -> None:
     lowest_ephemeral = int(EPHEMERAL.read_text().split()[0])
     monkeypatch.setattr(network, "_LOWEST_PORT", lowest_ephemeral - 2)
     with socket.create_server((HOST, lowest_ephemeral - 1)):
-        assert {free_port() for _ in range(50)} == {lowest_ephemeral - 2}
+        for _ in range(50):
+            assert free_port() == lowest_ephemeral - 2
+            reservations.pop().close()
+
+
+@pytest.mark.usefixtures("reservations")
+def test_a_port_whose_server_does_not_listen_yet_is_given_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    lowest_ephemeral = int(EPHEMERAL.read_text().split()[0])
+    monkeypatch.setattr(network, "_LOWEST_PORT", lowest_ephemeral - 2)
+    assert {free_port(), free_port()} == {lowest_ephemeral - 2, lowest_ephemeral - 1}
+    draw = (
+        "from common.host import network\n"
+        f"network._LOWEST_PORT, network._RESERVATION = {lowest_ephemeral - 2}, {network._RESERVATION!r}\n"
+        "print(network.free_port())"
+    )
+    drawn = subprocess.run((sys.executable, "-c", draw), capture_output=True, text=True, check=True).stdout
+    assert int(drawn) >= lowest_ephemeral
+
+
+def test_old_reservations_of_ports_end(monkeypatch: pytest.MonkeyPatch, reservations: deque[socket.socket]) -> None:
+    monkeypatch.setattr(network, "_MOST_RESERVATIONS", 2)
+    for _ in range(5):
+        free_port()
+    assert len(reservations) == 2
 
 
 def test_the_kernel_chooses_where_its_range_leaves_nothing_below(
