@@ -28,6 +28,8 @@ LONGEST_RECORD_BYTES = 8192
 KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
 """The rows of the v2 ``memory.stat`` that Linux 5.18 and later add up in a row of its own, ``kernel``."""
 BYTES_PER_KB = 1024
+GONE = (OSError, psutil.Error)
+"""The errors of reading the meter of a server that has exited, or of one whose process has just ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class CpuReading:
 
 
 def read_cpu(meter: str) -> CpuReading:
-    """Read a meter. Raise ``OSError`` or ``psutil.Error`` if the server has exited."""
+    """Read a meter. Raise one of ``GONE`` if the server has exited."""
     kind, _, rest = meter.partition(":")
     match kind:
         case "cgroup":
@@ -128,16 +130,6 @@ def _read_first(folders: list[Path], name: str) -> str:
     return (last / name).read_text()
 
 
-def processes_ended(first: CpuReading | None, last: CpuReading | None) -> int | None:
-    """Return how many of the server's processes exited between two readings; ``None`` if a reading is missing."""
-    return None if first is None or last is None else len(first.processes - last.processes)
-
-
-def processes_started(first: CpuReading | None, last: CpuReading | None) -> int | None:
-    """Return how many of the server's processes are new in the second reading; ``None`` if a reading is missing."""
-    return processes_ended(last, first)
-
-
 def _processes(folder: Path) -> frozenset[int]:
     try:
         return frozenset(_group_pids(folder))
@@ -170,7 +162,7 @@ def read_tree(pid: int) -> CpuReading:
 def metered_pids(meter: str) -> list[int]:
     """Return the processes of ``tree:PID`` or ``cgroup:PATH[,PATH]``; none for other meters.
 
-    Raise ``OSError`` or ``psutil.Error`` if the server has exited.
+    Raise one of ``GONE`` if the server has exited.
     """
     kind, _, rest = meter.partition(":")
     match kind:
@@ -218,7 +210,7 @@ class MemoryReading:
 def read_memory(meter: str, *, proc: Path = Path("/proc")) -> MemoryReading:
     """Read ``cgroup:PATH`` or ``tree:PID``; the latter counts the descendants of a process, not the process itself.
 
-    Raise ``OSError`` or ``psutil.Error`` if the server has exited.
+    Raise one of ``GONE`` if the server has exited.
     """
     kind, _, rest = meter.partition(":")
     match kind:
@@ -285,7 +277,7 @@ def private_bytes(meter: str) -> int | None:
     """
     try:
         return sum(_process_bytes(pid) for pid in metered_pids(meter)) or None
-    except (OSError, psutil.Error):
+    except GONE:
         return None
 
 

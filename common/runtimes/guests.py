@@ -21,7 +21,7 @@ from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
 from common.errors import FailedError, UsageError
 from common.host.cores import Cores
-from common.host.meters import cgroup_meter, metered_pids
+from common.host.meters import GONE, cgroup_meter, metered_pids
 from common.host.readiness import answers
 from common.project import ROOT
 from common.records.run import Guest
@@ -130,7 +130,7 @@ def how_to_pin(guest: Guest, cores: Cores) -> str | None:
     """
     try:
         pids = metered_pids(guest.meter or "")
-    except (OSError, psutil.Error):
+    except GONE:
         return None
     used = {core for pid in pids for core in _allowed_cores(pid)}
     if cores.shared or not used & set(cores.generator):

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from common.catalog.frameworks import SERVICE
 from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
 from common.errors import UsageError
-from common.host.meters import metered_pids
+from common.host.meters import GONE, metered_pids
 from common.host.network import HOST, check_port, free_port
 from common.host.readiness import answers, responds, wait_until
 from common.host.supervisor import clean_environment, supervised
@@ -66,7 +64,7 @@ def _worker_states(folder: Path, meter: str) -> list[WorkerState]:
     """Ask the server's Python processes with the Python of their own environment; none if the server has exited."""
     try:
         pids = metered_pids(meter)
-    except (OSError, psutil.Error):
+    except GONE:
         return []
     return worker_states([f"{folder}/bin/python"], pids)
 

@@ -16,16 +16,15 @@ from typing import Any
 
 import gevent
 import msgspec
-import psutil
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
-from common.host.cores import core_times
-from common.host.meters import CpuReading
+from common.host.meters import GONE
 from common.records.window import Load
+from loadtests.timing.health import Health
 from loadtests.timing.parts import Part, merged
-from loadtests.timing.snapshot import Health, difference, snapshot
-from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, read, wait, wait_open, write
+from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
+from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wait_open, write
 from loadtests.users.closed_loop import ClosedLoop
 
 OPEN, BEGIN, END = "window-open", "window-begin", "window-end"
@@ -40,9 +39,7 @@ class Follower:
 
     def __init__(self, runner: WorkerRunner, loop: Callable[[], ClosedLoop], cores: Sequence[int]) -> None:
         self._runner, self._loop, self._cores = runner, loop, cores
-        self._before = snapshot(
-            ClosedLoop(flush=lambda: None), own_cores=cores, server_cores=()
-        )  # all zero: the loop is created with the first user
+        self._before = take_reading(cores=read_cores(cores, ()))  # the loop is created with the first user
         self._health: Health | None = None
         runner.register_message(OPEN, self._open, concurrent=True)
         runner.register_message(BEGIN, self._begin)
@@ -62,25 +59,19 @@ class Follower:
         loop = self._loop()
         loop.forget_extremes()
         self._health = Health(loop)
-        self._before = snapshot(loop, own_cores=self._cores, server_cores=())
+        self._before = take_reading(loop, cores=read_cores(self._cores, ()))
         self._runner.send_message(BEGIN, {})
 
     def _end(self, **_: object) -> None:
         loop = self._loop()
-        after = snapshot(loop, own_cores=self._cores, server_cores=())
+        users = self._runner.user_count
+        after = take_reading(loop, users=users, cores=read_cores(self._cores, ()))
         seconds = self._health.seconds() if self._health else []
         if loop.error is not None:
             self._runner.send_message(END, {"error": repr(loop.error)})
             return
-        users = self._runner.user_count
-        load = difference(
-            self._before,
-            after,
-            users=users,
-            open_min=loop.sockets.open_min,
-            seconds=seconds,
-            server_gone=None if loop.ready or not users else "no connection was open when the window ended",
-        )
+        gone = None if loop.ready or not users else "no connection was open when the window ended"
+        load = replace(after - self._before, seconds=seconds, server_gone=gone)
         part = Part(worker=self._runner.client_id, load=load, joined_late=self._health is None)
         self._runner.send_message(END, {"part": msgspec.to_builtins(part)})
 
@@ -109,26 +100,20 @@ class Leader:
     def _measure(self, plan: WindowPlan) -> Load:
         expected = set(self._runner.clients)
         lost = self._wait_opened(expected, plan)
-        first: CpuReading | None = None
-        last: CpuReading | None = None
         if lost is None:
             wait(plan.warmup_s)
-            first, lost = self._read(plan)
+        before, lost = self._read(plan, lost)
         expected |= set(self._runner.clients)
-        cpu_s, (earlier,) = time.process_time(), core_times(plan.server_cores)
         sent_s = self._send(BEGIN)
         if lost is None:
             wait(plan.window_s)
-            last, lost = self._read(plan)
-        cpu_s, (later,) = time.process_time() - cpu_s, core_times(plan.server_cores)
+        after, lost = self._read(plan, lost)
         parts = self._parts()
         if not parts:
             raise RuntimeError(f"none of {len(expected)} workers reported after the window")
         load = merged(
             parts,
-            server=(first, last),
-            server_cores=later.since(earlier) if plan.server_cores else None,
-            master_cpu_s=cpu_s,
+            after - before,
             rate_rps=self._rate_rps,
             workers_lost=len(expected - {part.worker for part in parts}),
             skew_s=max((self._arrived_s.get((BEGIN, part.worker), sent_s) - sent_s for part in parts), default=0.0),
@@ -148,12 +133,14 @@ class Leader:
                 raise RuntimeError(f"the load loop of worker {worker} failed: {answer['error']}")
         return [msgspec.convert(answer["part"], Part) for answer in answers.values()]
 
-    def _read(self, plan: WindowPlan) -> tuple[CpuReading | None, str | None]:
-        """Return a reading of the server's meter, and how the server was lost, if it was."""
+    def _read(self, plan: WindowPlan, lost: str | None) -> tuple[Reading, str | None]:
+        """Return a reading of the server, its cores and this process, and how the server was lost, if it was."""
+        cores, server = read_cores((), plan.server_cores), None
         try:
-            return read(plan.meter), None
-        except (OSError, psutil.Error) as error:
-            return None, str(error)
+            server = read_server(plan.meter) if lost is None else None
+        except GONE as error:
+            lost = str(error)
+        return take_reading(server=server, cores=cores), lost
 
     def _ask(
         self, kind: str, workers: Collection[str], deadline_s: float, data: dict[str, Any] | None = None

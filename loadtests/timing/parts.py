@@ -1,4 +1,4 @@
-"""Merges the windows of several workers into one record. Pure."""
+"""Adds several loads up to one: those of a master's workers, or those of a server's slices. Pure."""
 
 import itertools
 from collections import Counter
@@ -7,10 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from common.host.cores import CoreTimes
-from common.host.meters import CpuReading, processes_ended, processes_started
 from common.records.window import Latency, Load, OpenLoop, WorkerLoad
 from loadtests.users import histogram
+from loadtests.users.tally import Tally
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -21,40 +20,38 @@ class Part(Struct, frozen=True, kw_only=True):
     joined_late: bool = False
 
 
-OPEN_LOOP_COUNTS = ("planned", "queued", "waiting", "never_sent")
 Rule = Callable[[Sequence[Any]], Any]
+OPEN_LOOP_COUNTS = ("planned", "queued", "waiting", "never_sent")
+OF_SERVER = (
+    "server_cpu_s",
+    "throttled_s",
+    "throttled_periods",
+    "server_steal_s",
+    "server_cores_busy_s",
+    "server_processes_ended",
+    "server_processes_begun",
+)
+"""The fields about the server and its cores, which the master alone reads."""
 
 
 def merged(
-    parts: Sequence[Part],
-    *,
-    server: Sequence[CpuReading | None] = (None, None),
-    server_cores: CoreTimes | None = None,
-    master_cpu_s: float = 0.0,
-    workers_lost: int = 0,
-    skew_s: float | None = None,
-    rate_rps: float = 0.0,
+    parts: Sequence[Part], master: Load, *, workers_lost: int = 0, skew_s: float | None = None, rate_rps: float = 0.0
 ) -> Load:
     """Return the record of all workers together; nothing is estimated for lost ones.
 
     Counts, histograms, CPU times and the fewest open connections (whose sum is a lower bound) add up. The duration is
     the mean over the workers that were present from the beginning. Stolen time, which all workers of a machine see, is
-    the largest value of any worker.
+    the largest value of any worker. What ``master`` has of a load is the server and the master's own CPU time.
     """
     loads = [part.load for part in parts]
-    values = {name: rule([getattr(load, name) for load in loads]) for name, rule in RULES.items()}
-    duration_s = _mean([part.load.duration_s for part in parts if not part.joined_late])
-    return Load(
-        **values,
-        duration_s=duration_s,
-        latency_s=_latency(loads, values["histogram"]),
+    return total(
+        loads,
+        OF_WORKERS,
+        duration_s=_mean([part.load.duration_s for part in parts if not part.joined_late]),
+        users=sum(load.users for load in loads),
+        **{name: getattr(master, name) for name in OF_SERVER},
+        generator_cpu_s=sum(load.generator_cpu_s for load in loads) + master.generator_cpu_s,
         open_loop=_open_loop([load.open_loop for load in loads if load.open_loop is not None], rate_rps),
-        steps=[],
-        littles_law_ratio=_littles_law_ratio(loads, duration_s),
-        server_steal_s=None if server_cores is None else server_cores.steal_s,
-        server_cores_busy_s=None if server_cores is None else server_cores.busy_s,
-        **of_server(*server),
-        generator_cpu_s=sum(load.generator_cpu_s for load in loads) + master_cpu_s,
         server_gone=_gone(loads),
         workers=[_worker(part) for part in sorted(parts, key=lambda part: part.worker)],
         workers_lost=workers_lost,
@@ -62,21 +59,22 @@ def merged(
     )
 
 
-def of_server(first: CpuReading | None, last: CpuReading | None) -> dict[str, Any]:
-    """Return the fields of a record that two readings of the server's meter give; ``None`` if either is missing."""
-    return {
-        "server_cpu_s": since(last, first, "cpu_s"),
-        "throttled_s": since(last, first, "throttled_s"),
-        "throttled_periods": since(last, first, "throttled_periods"),
-        "server_processes_ended": processes_ended(first, last),
-        "server_processes_begun": processes_started(first, last),
-    }
-
-
-def since(after: object, before: object, name: str) -> Any:  # noqa: ANN401 -- float, or int
-    """Return the increase of a counter between two readings; ``None`` if either lacks it."""
-    last, first = getattr(after, name, None), getattr(before, name, None)
-    return None if last is None or first is None else last - first
+def total(
+    loads: Sequence[Load],
+    rules: Mapping[str, Rule],
+    *,
+    duration_s: float,
+    users: int,
+    **fields: Any,  # noqa: ANN401 -- of a load
+) -> Load:
+    """Return the sum of loads: fields by their rules, or else as in ``fields``, and the response times of all."""
+    values = {name: rule([getattr(load, name) for load in loads]) for name, rule in rules.items()}
+    return Load(
+        duration_s=duration_s,
+        users=users,
+        latency_s=_latency(loads, values["histogram"]),
+        **{"littles_law_ratio": _littles_law_ratio(loads, duration_s, users), **fields, **values},
+    )
 
 
 def added(values: Sequence[Any]) -> Any:  # noqa: ANN401 -- int or float
@@ -100,22 +98,24 @@ def _histograms(values: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, 
     return histogram.sparse(histogram.dense(pair for value in values for pair in value))
 
 
-RULES: Mapping[str, Rule] = {
-    "users": added,
+COUNTED: Mapping[str, Rule] = {
     "sent": added,
     "answered": added,
     "requests": added,
     "failures": _counters,
-    "in_flight": added,
-    "connections_open_min": added,
     "reconnects": added,
     "histogram": _histograms,
     "generator_run_delay_s": added,
+}
+OF_WORKERS: Mapping[str, Rule] = {
+    **COUNTED,
+    "in_flight": added,
+    "connections_open_min": added,
     "seconds": _chained,
     "steal_s": _largest,
     "steal_all_s": _largest,
 }
-"""The functions that merge the fields which depend on no other field."""
+"""The functions that merge the fields of workers' records which depend on no other field."""
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -153,11 +153,10 @@ def _open_loop(loops: Sequence[OpenLoop], rate_rps: float) -> OpenLoop | None:
     )
 
 
-def _littles_law_ratio(loads: Sequence[Load], duration_s: float) -> float | None:
+def _littles_law_ratio(loads: Sequence[Load], duration_s: float, users: int) -> float | None:
     """Return the sum of all response times over the total time of all users."""
     if any(load.littles_law_ratio is None for load in loads):
         return None
-    users = sum(load.users for load in loads)
     busy_s = sum((load.littles_law_ratio or 0.0) * load.duration_s * load.users for load in loads)
     return busy_s / duration_s / users if users and duration_s else 0.0
 
@@ -182,14 +181,19 @@ def _worker(part: Part) -> WorkerLoad:
     )
 
 
+def latency_of(tally: Tally) -> Latency | None:
+    """Return the latency of a tally's good responses; ``None`` if there are none."""
+    return latency(tally.counts, longest_s=tally.longest_s, mean_s=tally.total_s / (tally.good or 1))
+
+
 def latency(counts: Sequence[int], *, longest_s: float | None = None, mean_s: float | None = None) -> Latency | None:
     """Return the percentiles of a histogram; ``None`` if it is empty.
 
     Maximum and mean are read from the buckets unless exact values are given.
     """
-    p50, p90, p99, p999, last = (histogram.percentile_s(counts, part) for part in (0.5, 0.9, 0.99, 0.999, 1.0))
-    if p50 is None or p90 is None or p99 is None or p999 is None or last is None:
+    if not any(counts):
         return None
+    p50, p90, p99, p999, last = (histogram.percentile_s(counts, part) or 0.0 for part in (0.5, 0.9, 0.99, 0.999, 1.0))
     if mean_s is None:
         mean_s = sum(histogram.value_s(bucket) * count for bucket, count in histogram.sparse(counts)) / sum(counts)
     return Latency(p50=p50, p90=p90, p99=p99, p999=p999, max=last if longest_s is None else longest_s, mean=mean_s)

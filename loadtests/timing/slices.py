@@ -17,12 +17,10 @@ from pathlib import Path
 
 import gevent
 import msgspec
-import psutil
 from locust.env import Environment
 from msgspec.structs import replace
 
-from common.host.cores import core_busy_s, core_times
-from common.host.meters import CpuReading, process_cpu_s, read_cpu
+from common.host.meters import GONE, CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.run import Slicing
@@ -31,14 +29,12 @@ from common.words import counted
 from loadtests.analysis.slice_verdicts import costs, mostly_disturbed, slow_passes
 from loadtests.scenarios.locust_users import user_class
 from loadtests.scenarios.workloads import scenario_for
+from loadtests.timing.reading import CoreReading, Reading, read_cores, take_reading
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
-from loadtests.timing.slice_sums import Counters, Measured, Surroundings, load_of, slice_of
-from loadtests.timing.snapshot import run_delay_s
+from loadtests.timing.slice_sums import load_of, slice_of
 from loadtests.timing.window import NotOpenError, wait, wait_open
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.loops import loop_of
-
-LOST = (OSError, psutil.Error)
-"""The errors of reading a server once it, or one of its processes, has ended."""
 
 
 class Turn:
@@ -51,9 +47,10 @@ class Turn:
         self.gone: str | None = None
         self.slices: list[Slice] = []
         self.slow_passes: frozenset[int] = frozenset()
-        self.measured: list[Measured] = []
+        self.loads: list[Load] = []
+        """Of each slice."""
         self.idle_cpu_s = self.idle_s = self.loaded_s = 0.0
-        self.last: Surroundings | None = None
+        self.last: Reading | None = None
         self.readings: list[CpuReading] = []
         self.processes: tuple[int, ...] = ()
         """The server's process ids, as of the last full reading of its CPU time."""
@@ -98,7 +95,7 @@ class Turn:
             responses_per_s = (self._responses() - before) / (time.perf_counter() - began_s)
             self.slicing = slicing_of(self.slicing, users=self.users, responses_per_s=responses_per_s)
             self.read()
-        except (NotOpenError, *LOST) as error:
+        except (NotOpenError, *GONE) as error:
             self.lose(str(error))
 
     def lose(self, reason: str) -> None:
@@ -138,7 +135,7 @@ class Turn:
             self.processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
 
     def cpu_s(self) -> float | None:
-        """Return the server's CPU time quickly, since the load goes on; raise one of ``LOST`` if a process ended."""
+        """Return the server's CPU time quickly, since the load goes on; raise one of ``GONE`` if a process ended."""
         meter = self.server.cpu_meter
         if meter is None:
             return None
@@ -146,42 +143,40 @@ class Turn:
             return sum(process_cpu_s(pid) for pid in self.processes)
         return read_cpu(meter).cpu_s
 
-    def load(self) -> Measured:
-        """Load the server for a slice, wait for the responses that are out, and return what counts."""
+    def load(self) -> tuple[Reading, Reading]:
+        """Load the server for a slice, wait for the responses that are out, and return the two ends of what counts."""
         if self.counts_all:
             return self._load_counting_all()
         self.loop.release()
         released_s = time.perf_counter()
         self.load_until(released_s + self.slicing.skipped_s)
         self.loop.forget_extremes()
-        first = self.counters()
+        first = self.reading(self.loop)
         self.load_until(released_s + self.slicing.slice_s)
-        last, open_min = self.counters(), self.loop.sockets.open_min
+        last = self.reading(self.loop)
         self.hold()
-        return Measured(first=first, last=last, open_min=open_min)
+        return first, last
 
-    def _load_counting_all(self) -> Measured:
+    def _load_counting_all(self) -> tuple[Reading, Reading]:
         self.loop.forget_extremes()
-        first = self.counters()
+        first = self.reading(self.loop)
         self.loop.release()
         self.load_until(time.perf_counter() + self.slicing.slice_s)
         self.hold()
-        return Measured(first=first, last=self.counters(), open_min=self.loop.sockets.open_min)
+        return first, self.reading(self.loop)
 
     def _responses(self) -> int:
         return sum(tally.good + tally.wrong for tally in self.loop.tallies.values())
 
-    def counters(self) -> Counters:
-        """Return every counter now."""
-        return Counters(
-            at_s=time.perf_counter(),
-            tallies=tuple(tally.copy() for tally in self.loop.tallies.values()),
-            server_cpu_s=self.cpu_s(),
-            sent=self.loop.sent,
-            reconnects=self.loop.reconnects,
-            generator_cpu_s=time.process_time(),
-            run_delay_s=run_delay_s(),
-        )
+    def reading(self, loop: ClosedLoop | None, cores: CoreReading | None = None) -> Reading:
+        """Return a reading with as much of the server's meter as can be read quickly."""
+        cpu_s = self.cpu_s()
+        server = None if cpu_s is None else CpuReading(cpu_s=cpu_s)
+        return take_reading(loop, users=self.users, server=server, cores=cores)
+
+    def surroundings(self, setup: Setup) -> Reading:
+        """Return a reading of the cores, for while no server is loaded."""
+        return self.reading(None, read_cores(setup.generator_cores, setup.server_cores, exact=True))
 
 
 class _Round:
@@ -213,13 +208,13 @@ class _Round:
         """Make one slice; a server that is lost meanwhile gets no more."""
         try:
             turn.enter()
-            before = self._surroundings(turn)
-            if turn.last is not None and turn.last.server_cpu_s is not None and before.server_cpu_s is not None:
-                turn.idle_cpu_s += before.server_cpu_s - turn.last.server_cpu_s
+            before = turn.surroundings(self._setup)
+            if turn.last is not None and turn.last.server is not None and before.server is not None:
+                turn.idle_cpu_s += before.server.cpu_s - turn.last.server.cpu_s
                 turn.idle_s += before.at_s - turn.last.at_s
-            measured = turn.load()
-            turn.last = after = self._surroundings(turn)
-        except LOST:  # a process of the server's has ended: perhaps one of its workers
+            first, last = turn.load()
+            turn.last = after = turn.surroundings(self._setup)
+        except GONE:  # a process of the server's has ended: perhaps one of its workers
             turn.last = None
             self._recover(turn)
             return
@@ -228,44 +223,30 @@ class _Round:
             return
         if turn.loop.error is not None:
             raise turn.loop.error
-        if not turn.loop.open_now and measured.only_lost:
+        load = last - first
+        if not turn.loop.open_now and load.failures and not load.answered:
             turn.lose("no connection was open when the slice ended")
             return
         turn.loaded_s += after.at_s - before.at_s
-        counted, made = slice_of(measured, before, after, number=number, start_s=self._start_s, setup=self._setup)
-        turn.measured.append(counted)
+        counted, made = slice_of(load, before, after, number=number, start_s=self._start_s, setup=self._setup)
+        turn.loads.append(counted)
         turn.slices.append(made)
 
     def _recover(self, turn: Turn) -> None:
         try:
             turn.hold()
             turn.read()
-        except (NotOpenError, *LOST) as error:
+        except (NotOpenError, *GONE) as error:
             turn.lose(str(error))
-
-    def _surroundings(self, turn: Turn) -> Surroundings:
-        server, own = self._setup.server_cores, self._setup.generator_cores
-        busy_s = core_busy_s({*server, *own})
-        everywhere, own_times, server_times = core_times(None, own or tuple(os.sched_getaffinity(0)), server)
-        return Surroundings(
-            at_s=time.perf_counter(),
-            server_cpu_s=turn.cpu_s(),
-            generator_cpu_s=time.process_time(),
-            server_cores_s=None if busy_s is None else sum(busy_s[core] for core in server),
-            generator_cores_s=None if busy_s is None else sum(busy_s[core] for core in own),
-            steal=everywhere,
-            own_steal=own_times,
-            server_steal=server_times,
-        )
 
     def _record(self, turn: Turn) -> Load:
         if turn.gone is None:
-            with suppress(*LOST):
+            with suppress(*GONE):
                 turn.read()
         slices = turn.judged
-        counted = turn.measured
+        counted = turn.loads
         if not mostly_disturbed(slices):
-            counted = [one for one, made in zip(turn.measured, slices, strict=True) if not made.disturbed]
+            counted = [load for load, made in zip(turn.loads, slices, strict=True) if not made.disturbed]
         return load_of(
             counted,
             slices,

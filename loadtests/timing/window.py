@@ -1,7 +1,7 @@
 """One timed window: what the server and the generator did between two instants, as one record.
 
 ``locust ... --window-file FILE`` waits until all users are spawned and their connections open, warms up, takes a
-snapshot, waits for the window, takes another snapshot, writes the difference, and ends.
+reading, waits for the window, takes another reading, writes the difference, and ends.
 """
 
 import faulthandler
@@ -16,12 +16,13 @@ from typing import Any
 
 import gevent
 import msgspec
-import psutil
 from locust.argument_parser import LocustArgumentParser
+from msgspec.structs import replace
 
-from common.host.meters import CpuReading, read_cpu
+from common.host.meters import GONE, CpuReading
 from common.records.window import Load
-from loadtests.timing.snapshot import Health, difference, snapshot
+from loadtests.timing.health import Health
+from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.options import number_from
@@ -117,42 +118,37 @@ def measure(plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int]) -> Loa
 
 def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
     """Return the record of a window that begins now."""
-    before = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
-    first = last = gone = None
+    before = after = _read(plan, loop, users)
+    gone = None
     health = Health(loop)
     try:
         # Meters are read outside the window, since the loop stands still meanwhile and some take milliseconds.
-        first = read(plan.meter)
+        first = read_server(plan.meter)
         if isinstance(loop, OpenLoop):
             wait(CATCH_UP_S)
         loop.forget_extremes()
-        before = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
+        before = _read(plan, loop, users, first)
         wait(plan.window_s)
-        after = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
-        last = read(plan.meter)
+        after = _read(plan, loop, users)
+        after = after.with_server(read_server(plan.meter))
         if not loop.ready:
             gone = "no connection was open when the window ended"
-    except (OSError, psutil.Error) as error:
-        after = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
+    except GONE as error:
+        after = _read(plan, loop, users)
         gone = str(error)
     if loop.error is not None:
         raise loop.error
-    return difference(
-        before,
-        after,
-        (first, last),
-        users=users,
-        open_min=loop.sockets.open_min,
-        server_gone=gone,
-        seconds=health.seconds(),
-        rate_rps=loop.schedule.rate_rps if isinstance(loop, OpenLoop) else 0.0,
-    )
+    return replace(after - before, server_gone=gone, seconds=health.seconds())
 
 
 def empty_window(plan: WindowPlan, loop: ClosedLoop, users: int, gone: str) -> Load:
     """Return the record of a window that could not be made, with the reason."""
-    now = snapshot(loop, own_cores=plan.cores, server_cores=plan.server_cores)
-    return difference(now, now, users=users, open_min=0, server_gone=gone)
+    now = _read(plan, loop, users)
+    return replace(now - now, connections_open_min=0, server_gone=gone)
+
+
+def _read(plan: WindowPlan, loop: ClosedLoop, users: int, server: CpuReading | None = None) -> Reading:
+    return take_reading(loop, users=users, server=server, cores=read_cores(plan.cores, plan.server_cores))
 
 
 def write(file: Path, load: Load) -> None:
@@ -192,8 +188,3 @@ def wait(duration_s: float) -> None:
     end_s = time.perf_counter() + duration_s
     while (left_s := end_s - time.perf_counter()) > 0:
         gevent.sleep(left_s)
-
-
-def read(meter: str) -> CpuReading | None:
-    """Return a reading of the meter; ``None`` without a meter."""
-    return read_cpu(meter) if meter else None

@@ -20,7 +20,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from common.records.window import Total
-from loadtests.timing.snapshot import latency_of
+from loadtests.timing.parts import latency_of
 from loadtests.users import histogram
 from loadtests.users.loops import all_tallies, tallies_of
 from loadtests.users.tally import Tally, added_up

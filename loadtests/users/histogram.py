@@ -40,7 +40,8 @@ def record(counts: list[int], duration_s: float) -> None:
 
 def merge(histograms: Iterable[Sequence[int]]) -> list[int]:
     """Return the sum of histograms."""
-    return [sum(column) for column in zip(empty(), *histograms, strict=True)]
+    total, *others = [*histograms] or [empty()]
+    return [sum(column) for column in zip(total, *others, strict=True)] if others else list(total)
 
 
 def difference(later: Sequence[int], earlier: Sequence[int]) -> list[int]:

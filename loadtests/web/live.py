@@ -20,11 +20,12 @@ from loadtests.campaign.store import RunFolder
 from loadtests.scenarios.locust_users import scenario_of
 from loadtests.scenarios.scenario import Scenario
 from loadtests.statistics.intervals import log_interval
+from loadtests.timing.reading import Reading
 from loadtests.users.options import options_of
 from loadtests.web import recording
 from loadtests.web.form import stop_test
 from loadtests.web.menu import in_forms_words, wanted_of
-from loadtests.web.monitor import LiveFigures, Monitor, connections, of_record, per_cpu_values
+from loadtests.web.monitor import LiveFigures, Monitor, connections, per_cpu_values
 from loadtests.web.switchboard import Offer, Outcome, State, Switchboard, Wanted
 
 POLL_S = 0.2
@@ -87,7 +88,7 @@ class Live:
 
     def __post_init__(self) -> None:
         self.menu = self.board.menu()
-        self.monitor = Monitor(self.environment, self._begin, lambda _: self._mark())
+        self.monitor = Monitor(self.environment, self._begin, self._mark)
         self.has_end = False
         """Whether the test under way was given a run time."""
         self._begun: recording.Begun | None = None
@@ -163,15 +164,15 @@ class Live:
 
     def _start(self) -> None:
         self._offer, self._begun, self._gone = self.board.offered(), None, None
-        self.monitor.start(self._offer.cpu_meter)
+        self.monitor.start(self._offer)
 
-    def _begin(self) -> None:
-        if not recording.why_not(self.environment):
-            self._begun = recording.begin(self.environment, self._offer)
+    def _begin(self, first: Reading) -> None:
+        if not recording.why_not(self.environment) and recording.is_up(self._offer, first):
+            self._begun = recording.Begun(offer=self._offer, first=first)
 
-    def _mark(self) -> None:
-        if self._begun is not None:
-            self._begun.mark()
+    def _mark(self, reading: Reading) -> None:
+        if self._begun is not None and self._gone is None and not self._is_quitting:
+            self._begun.mark(reading)
 
     def end(self) -> None:
         """Keep what the test has shown, as a run on disk or with the reason why there is none."""
@@ -184,8 +185,7 @@ class Live:
         if isinstance(made, str):
             current.note = made
             return
-        whole = self.monitor.whole()
-        current.whole = whole and of_record(whole, made.load)
+        current.whole = self.monitor.whole(made.load)
         current.verdict = made.result.verdict
         current.doubts = " ".join(f"{name}: {text}" for name, text in _doubts(made.result))
         self.unwritten.append((current, made))
@@ -199,8 +199,7 @@ class Live:
             users = runner.target_user_count if runner else 0
             seen = f"{connections(self.environment)} of {counted(users, 'connection')} were open"
             return f"not recorded: {f'{self._gone}; ' if self._gone else ''}{seen} when it ended"
-        is_up = self._gone is None and not self._is_quitting
-        return recording.finish(self.environment, self._begun, self._gone, is_up=is_up)
+        return recording.finish(self.environment, self._begun, self._gone)
 
     def _write(self) -> None:
         """Write what is not on disk yet; what cannot be written is tried again, and its row says so."""

@@ -1,21 +1,23 @@
 """The figures of a test in the web UI: those of each second, and those of the whole test."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import gevent
-import psutil
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner
 
-from common.host.meters import CpuReading, private_bytes, read_cpu
+from common.host.meters import GONE, private_bytes
 from common.records.window import Load
-from loadtests.timing.parts import since
+from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
 from loadtests.users import histogram
+from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.loops import all_loops, tallies_of
-from loadtests.users.tally import added_up
+from loadtests.users.tally import Tally, added_up
+from loadtests.web.switchboard import NOTHING_UP, Offer
 
 KEPT_S = 600
 """The number of seconds that are shown; the figures of the whole test are exact however long it lasts."""
@@ -26,19 +28,12 @@ SHORTEST_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Every counter at one instant."""
+    """A reading, and what only the page shows."""
 
-    at_s: float
-    good: int
-    failed: int
-    counts: list[int]
-    """Response times of good responses, as a dense histogram."""
-    server: CpuReading | None
+    reading: Reading
     memory_bytes: int | None
-    generator_cpu_s: float
     lag_s: float
     """The longest delay of a timer of this process since the sample before."""
-    open: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +63,18 @@ class LiveFigures:
 class Monitor:
     """Samples a test once a second, from ``start`` to ``stop``.
 
-    ``begun`` is called once all users are running, and ``taken`` with each sample after that.
+    ``begun`` is called with the first reading, once all users are running, and ``taken`` with each one after that.
     """
 
-    def __init__(self, environment: Environment, begun: Callable[[], None], taken: Callable[[Sample], None]) -> None:
+    def __init__(
+        self, environment: Environment, begun: Callable[[Reading], None], taken: Callable[[Reading], None]
+    ) -> None:
         self._environment = environment
         self._begun = begun
         self._taken = taken
-        self._meter: str | None = None
+        self._offer = NOTHING_UP
+        self._loop: ClosedLoop | None = None
+        """The only loop with connections; ``None`` where there are several, or only workers have any."""
         self._first: Sample | None = None
         self._last: Sample | None = None
         self._seconds: deque[LiveFigures] = deque(maxlen=KEPT_S)
@@ -87,10 +86,10 @@ class Monitor:
         """Whether a test is being sampled."""
         return self._greenlet is not None
 
-    def start(self, meter: str | None) -> None:
-        """Begin anew, with the server's meter."""
+    def start(self, offer: Offer) -> None:
+        """Begin anew, with the stack that is up."""
         self.stop()
-        self._meter, self._first, self._last = meter, None, None
+        self._offer, self._first, self._last = offer, None, None
         self._seconds.clear()
         self._greenlet = gevent.spawn(self._watch)
 
@@ -99,30 +98,34 @@ class Monitor:
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
-            if self._last is not None and time.perf_counter() - self._last.at_s >= SHORTEST_S:
+            if self._last is not None:
                 self._take()
 
     def seconds(self) -> list[LiveFigures]:
         """Return each second's figures."""
         return list(self._seconds)
 
-    def whole(self) -> LiveFigures | None:
-        """Return the figures of the whole test; ``None`` before its first second is over."""
+    def whole(self, load: Load | None = None) -> LiveFigures | None:
+        """Return the figures of the whole test, from its record if it has one; ``None`` before its first second."""
         if self._first is None or self._last is None or self._first is self._last:
             return None
-        return between(self._first, self._last, since_s=self._first.at_s)
+        return _figures(load or self._last.reading - self._first.reading, self._last, self._first)
 
     def _watch(self) -> None:
         while not self._is_open():
             gevent.sleep(TICK_S)
+        loops = [loop for loop in _loops(self._environment) if loop.connections]
+        for loop in loops:
+            loop.forget_extremes()
+        self._loop = loops[0] if len(loops) == 1 else None
         self._first = self._last = self._sample()
-        self._begun()
+        self._begun(self._first.reading)
         while True:
             before_s = time.perf_counter()
             gevent.sleep(TICK_S)
             now_s = time.perf_counter()
             self._worst_lag_s = max(self._worst_lag_s, now_s - before_s - TICK_S)
-            if now_s - self._last.at_s >= 1:
+            if now_s - self._last.reading.at_s >= 1:
                 self._take()
 
     def _is_open(self) -> bool:
@@ -133,93 +136,72 @@ class Monitor:
         )
 
     def _take(self) -> None:
-        assert self._last is not None
-        sample = self._sample()
         assert self._first is not None
-        self._seconds.append(between(self._last, sample, since_s=self._first.at_s))
-        self._last = sample
-        self._taken(sample)
+        assert self._last is not None
+        before, self._last = self._last, self._sample()
+        if self._last.reading.at_s - before.reading.at_s >= SHORTEST_S:
+            self._seconds.append(_figures(self._last.reading - before.reading, self._last, self._first))
+        self._taken(self._last.reading)
 
     def _sample(self) -> Sample:
-        good, failed, counts = counted(self._environment)
         lag_s, self._worst_lag_s = self._worst_lag_s, 0.0
-        return Sample(
-            at_s=time.perf_counter(),
-            good=good,
-            failed=failed,
-            counts=counts,
-            server=_read(self._meter),
-            memory_bytes=private_bytes(self._meter or ""),
-            generator_cpu_s=time.process_time(),
-            lag_s=lag_s,
-            open=connections(self._environment),
-        )
+        return Sample(reading=self._read(), memory_bytes=private_bytes(self._offer.cpu_meter or ""), lag_s=lag_s)
+
+    def _read(self) -> Reading:
+        """Return a reading of everything, or without what only a loop counts where there is not just one."""
+        environment, offer, server = self._environment, self._offer, None
+        with suppress(*GONE):
+            server = read_server(offer.cpu_meter)
+        users = environment.runner.target_user_count if environment.runner else 0
+        cores = read_cores((), offer.server_cores)
+        reading = take_reading(self._loop, users=users, server=server, cores=cores)
+        tallies = reading.tallies if self._loop else (_counted(environment),)
+        return replace(reading, tallies=tallies, open_now=connections(environment))
 
 
 def connections(environment: Environment) -> int:
     """Return how many connections are open; of a master, whose workers have them, how many users there are."""
     runner = environment.runner
     if isinstance(runner, LocalRunner):
-        return sum(loop.ready for known, loop in all_loops() if known is environment)
+        return sum(loop.ready for loop in _loops(environment))
     return runner.user_count if runner else 0
 
 
-def counted(environment: Environment) -> tuple[int, int, list[int]]:
-    """Return good responses, failures and response times so far: of this process, or as workers report them."""
+def _loops(environment: Environment) -> list[ClosedLoop]:
+    return [loop for known, loop in all_loops() if known is environment]
+
+
+def _counted(environment: Environment) -> Tally:
+    """Return all counts so far: of this process, or as workers report them."""
     if not isinstance(environment.runner, MasterRunner):
-        done = added_up(tallies_of(environment))
-        return done.good, done.failures.total(), list(done.counts)
+        return added_up(tallies_of(environment))
     total, counts = environment.stats.total, histogram.empty()
     for time_ms, count in total.response_times.items():
         counts[histogram.index(int(time_ms / 1000 * histogram.TICKS_PER_S))] += count
-    return total.num_requests - total.num_failures, total.num_failures, counts
+    return Tally(method="", name="", counts=counts, failures=Counter(failed=total.num_failures))
 
 
-def between(before: Sample, after: Sample, *, since_s: float) -> LiveFigures:
-    """Return the figures of the time between two samples of a test that began at ``since_s``."""
-    duration_s = after.at_s - before.at_s or 1e-9
-    requests, counts = after.good - before.good, histogram.difference(after.counts, before.counts)
-    cpu_s = since(after.server, before.server, "cpu_s")
-    throttled_s = since(after.server, before.server, "throttled_s")
+def _figures(load: Load, last: Sample, first: Sample) -> LiveFigures:
+    """Return the figures of a load that ended with one sample of a test that began with another."""
+    duration_s = load.duration_s or 1e-9
     return LiveFigures(
-        ends_at_s=after.at_s - since_s,
+        ends_at_s=last.reading.at_s - first.reading.at_s,
         duration_s=duration_s,
-        requests=requests,
-        failures=after.failed - before.failed,
-        per_cpu_s=requests / cpu_s if cpu_s else None,
-        rps=requests / duration_s,
-        server_cpu=None if cpu_s is None else cpu_s / duration_s,
-        throttled=None if throttled_s is None else throttled_s / duration_s,
-        memory_bytes=after.memory_bytes,
-        p50_s=histogram.percentile_s(counts, 0.5),
-        p99_s=histogram.percentile_s(counts, 0.99),
-        generator_cpu=(after.generator_cpu_s - before.generator_cpu_s) / duration_s,
-        lag_s=after.lag_s,
-        open=after.open,
-    )
-
-
-def of_record(whole: LiveFigures, load: Load) -> LiveFigures:
-    """Return a test's figures as its record has them, whose counters were read at one instant."""
-    return replace(
-        whole,
-        duration_s=load.duration_s,
         requests=load.requests,
         failures=sum(load.failures.values()),
         per_cpu_s=load.requests / load.server_cpu_s if load.server_cpu_s else None,
-        rps=load.requests / load.duration_s,
+        rps=load.requests / duration_s,
+        server_cpu=None if load.server_cpu_s is None else load.server_cpu_s / duration_s,
+        throttled=None if load.throttled_s is None else load.throttled_s / duration_s,
+        memory_bytes=last.memory_bytes,
         p50_s=load.latency_s.p50 if load.latency_s else None,
         p99_s=load.latency_s.p99 if load.latency_s else None,
+        generator_cpu=load.generator_cpu_s / duration_s,
+        lag_s=last.lag_s,
+        open=last.reading.open_now,
     )
 
 
 def per_cpu_values(seconds: Sequence[LiveFigures]) -> list[float]:
     """Return each second's requests per CPU-second, without seconds in which nothing was answered."""
-    return [one.per_cpu_s for one in seconds if one.per_cpu_s]
-
-
-def _read(meter: str | None) -> CpuReading | None:
-    try:
-        return read_cpu(meter) if meter else None
-    except (OSError, psutil.Error):
-        return None
+    return [second.per_cpu_s for second in seconds if second.per_cpu_s]

@@ -74,6 +74,9 @@ class Offer(Struct, frozen=True, kw_only=True):
     cell: Cell | None = None
 
 
+NOTHING_UP = Offer(number=0, state=State.STARTING, message="nothing is up yet")
+
+
 class Outcome(Struct, frozen=True, kw_only=True):
     """The end of all tests."""
 
@@ -115,8 +118,7 @@ class Switchboard:
 
     def offered(self) -> Offer:
         """Return what is up."""
-        nothing = Offer(number=0, state=State.STARTING, message="nothing is up yet")
-        return self._read("offer.json", Offer) or nothing
+        return self._read("offer.json", Offer) or NOTHING_UP
 
     def close(self) -> None:
         """Ask for the end of the test under way, and for the outcome."""

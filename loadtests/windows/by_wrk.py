@@ -6,20 +6,19 @@ status of 400 or more and every socket error is a failure. Requests in flight at
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import psutil
+from msgspec.structs import replace
 
-from common.host.cores import CoreTimes, core_times
-from common.host.meters import CpuReading, read_cpu
+from common.host.meters import GONE
 from common.host.supervisor import supervised
 from common.project import ROOT
 from common.records.load import Setup
 from common.records.window import Load
 from common.runtimes.running_server import RunningServer
 from loadtests.scenarios.workloads import SCENARIOS
-from loadtests.timing.parts import of_server
+from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
 from loadtests.users.responses import ACCEPT
 from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
@@ -36,40 +35,18 @@ def measure(server: RunningServer, setup: Setup) -> Load:
     """
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
-    first, last, gone = _read(server), None, None
-    before = _core_times(setup)
+    before, gone = _read(setup).with_server(read_server(server.cpu_meter)), None
     reply = _run(server, setup, setup.load.window_s)
-    own, everywhere, servers = (after.since(earlier) for after, earlier in zip(_core_times(setup), before, strict=True))
+    after = _read(setup)
     try:
-        last = _read(server)
-    except (OSError, psutil.Error) as error:
+        after = after.with_server(read_server(server.cpu_meter))
+    except GONE as error:
         gone = str(error)
-    return load_of(
-        reply,
-        setup.load.users,
-        (first, last),
-        own=own,
-        everywhere=everywhere,
-        server_cores=servers if setup.server_cores else None,
-        server_gone=gone,
-    )
+    return replace(load_of(reply, setup.load.users, after - before), server_gone=gone)
 
 
-def load_of(
-    reply: Mapping[str, Any],
-    users: int,
-    server: Sequence[CpuReading | None],
-    *,
-    own: CoreTimes,
-    everywhere: CoreTimes,
-    server_cores: CoreTimes | None,
-    server_gone: str | None = None,
-) -> Load:
-    """Return the record of one window from wrk's summary.
-
-    ``own``, ``everywhere`` and ``server_cores`` are the times of the generator's cores, of all cores and of the
-    server's cores meanwhile.
-    """
+def load_of(reply: Mapping[str, Any], users: int, around: Load) -> Load:
+    """Return the record of one window from wrk's summary and what was read of server and cores around it."""
     names = {
         "status": "status 400 or more",
         "connect": "connection refused",
@@ -77,27 +54,19 @@ def load_of(
         "write": "write error",
         "timeout": "timeout",
     }
-    return Load(
+    return replace(
+        around,
         duration_s=reply["duration_us"] / 1e6,
         users=users,
         sent=reply["answered"] + sum(reply[name] for name in names if name != "status"),
         answered=reply["answered"],
         requests=reply["answered"] - reply["status"],
         failures={reason: reply[name] for name, reason in names.items() if reply[name]},
-        in_flight=0,
         connections_open_min=None,
         reconnects=None,
-        latency_s=None,
-        histogram=[],
-        **of_server(*server),
         generator_cpu_s=reply["cpu_s"],
         generator_run_delay_s=None,
-        steal_s=own.steal_s,
-        steal_all_s=everywhere.steal_s,
-        server_steal_s=None if server_cores is None else server_cores.steal_s,
-        server_cores_busy_s=None if server_cores is None else server_cores.busy_s,
         littles_law_ratio=None,
-        server_gone=server_gone,
     )
 
 
@@ -125,9 +94,5 @@ def _run(server: RunningServer, setup: Setup, duration_s: float) -> dict[str, An
         return reply
 
 
-def _core_times(setup: Setup) -> tuple[CoreTimes, ...]:
-    return core_times(setup.generator_cores, None, setup.server_cores)
-
-
-def _read(server: RunningServer) -> CpuReading | None:
-    return read_cpu(server.cpu_meter) if server.cpu_meter else None
+def _read(setup: Setup) -> Reading:
+    return take_reading(cores=read_cores(setup.generator_cores, setup.server_cores))

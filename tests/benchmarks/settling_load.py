@@ -29,8 +29,8 @@ def _readings(turn: Turn, marks_s: Sequence[float]) -> list[tuple[int, float]]:
     began_s, readings = time.perf_counter(), list[tuple[int, float]]()
     for mark_s in marks_s:
         turn.load_until(began_s + mark_s)
-        now = turn.counters()
-        readings.append((sum(tally.good for tally in now.tallies), now.server_cpu_s or 0.0))
+        now = turn.reading(turn.loop)
+        readings.append((sum(tally.good for tally in now.tallies), now.server.cpu_s if now.server else 0.0))
     turn.hold()
     return readings
 

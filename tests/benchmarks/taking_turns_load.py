@@ -70,8 +70,9 @@ def _shuffled(turns: Sequence[Turn], draw: random.Random) -> Sequence[int]:
 
 def _slice(turn: Turn) -> tuple[int, float]:
     turn.enter()
-    measured = turn.load()
-    return measured.requests, measured.server_cpu_s or 0.0
+    first, last = turn.load()
+    load = last - first
+    return load.requests, load.server_cpu_s or 0.0
 
 
 WAYS = (_in_turn, _alone)

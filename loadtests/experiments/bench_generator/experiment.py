@@ -21,7 +21,7 @@ from common.catalog.sizes import Runtime
 from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
 from common.host.folders import temporary_folder
-from common.host.meters import process_cpu_s
+from common.host.meters import GONE, process_cpu_s
 from common.host.readiness import wait_until
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
@@ -32,6 +32,7 @@ from loadtests.experiments.bench_generator import report
 from loadtests.experiments.bench_generator.records import GeneratorCell, GeneratorRun, GeneratorSummary, GeneratorVisit
 from loadtests.experiments.bench_generator.report import FAST_HTTP_USER, OURS, WRK
 from loadtests.targets.counting_server import CLOSING, CountingServer, counting_server, server_name
+from loadtests.timing.reading import Reading
 from loadtests.windows.by_locust import LOCUST, isolated_locust
 
 CONNECTIONS = (16, 64)
@@ -162,20 +163,21 @@ def _measure(
             before = _read(program.pid, server)
             time.sleep(window_s)
             after = _read(program.pid, server)
-        except (OSError, psutil.Error) as error:
+        except GONE as error:
             with suppress(subprocess.TimeoutExpired):
                 program.wait(REPORTED_AFTER_S)
             return replace(visit, error=program.exit_reason() or str(error))
         if (reason := program.exit_reason()) is not None:
             return replace(visit, error=reason)
-    duration_s, requests, cpu_s = (last - earlier for last, earlier in zip(after, before, strict=True))
-    if not requests or not cpu_s:
+    load = after - before
+    if not load.sent or not load.generator_cpu_s:
         return replace(visit, error="it sent nothing")
-    return replace(visit, requests=int(requests), generator_cpu_s=cpu_s, duration_s=duration_s)
+    return replace(visit, requests=load.sent, generator_cpu_s=load.generator_cpu_s, duration_s=load.duration_s)
 
 
-def _read(supervisor: int, server: CountingServer) -> tuple[float, float, float]:
-    """Return the time, the server's count, and the CPU time of the supervisor's process tree."""
+def _read(supervisor: int, server: CountingServer) -> Reading:
+    """Return a reading of the generator, which is the supervisor's process tree, and of the server's count."""
     answered = server.answered()
     tree = psutil.Process(supervisor).children(recursive=True)
-    return time.perf_counter(), answered, sum(process_cpu_s(process.pid) for process in tree)
+    cpu_s = sum(process_cpu_s(process.pid) for process in tree)
+    return Reading(at_s=time.perf_counter(), sent=answered, generator_cpu_s=cpu_s)

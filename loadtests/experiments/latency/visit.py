@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
-import psutil
 from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.errors import FailedError
-from common.host.meters import read_memory
+from common.host.meters import GONE, read_memory
 from common.records.load import Arrivals, Rate, Setup
 from common.records.window import Load
 from common.runtimes.running_server import RunningServer
@@ -119,7 +118,7 @@ def _served(point: Point, servable: Servable) -> AbstractContextManager[RunningS
 def _held_bytes(running: RunningServer) -> int | None:
     try:
         return None if running.memory_meter is None else read_memory(running.memory_meter).held_bytes
-    except (OSError, psutil.Error):
+    except GONE:
         return None
 
 

@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import psutil
 from msgspec.structs import replace
 
 from common.catalog.sizes import Size
 from common.contract import HELLO
 from common.errors import FailedError
-from common.host.meters import MemoryReading, read_memory
+from common.host.meters import GONE, MemoryReading, read_memory
 from common.runtimes.candidates import Candidate
 from common.runtimes.running_server import RunningServer
 from loadtests.experiments.memory.records import Attempt, Held, LimitVisit, MemoryVisit
@@ -74,7 +73,7 @@ def settled(running: RunningServer) -> MemoryReading:
             if after.processes == before.processes and _change_bytes(before, after) <= STILL_BYTES:
                 return after
             before = after
-    except (OSError, psutil.Error) as error:
+    except GONE as error:
         raise FailedError(running.exit_reason() or f"its memory cannot be read: {error}") from error
     return before
 

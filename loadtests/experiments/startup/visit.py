@@ -31,7 +31,7 @@ from common.engine.cold_starts import empty_engine, evict, pull
 from common.engine.ownership import temporary_resources, watched_containers
 from common.errors import FailedError
 from common.host.cores import Cores
-from common.host.meters import read_cpu
+from common.host.meters import GONE, read_cpu
 from common.host.network import Link, shaped_link
 from common.host.readiness import READY_DEADLINE_S, responds
 from common.packages.environments import environment
@@ -189,7 +189,7 @@ def _disk_read_bytes(pid: int) -> int | None:
         root = psutil.Process(pid)
         for process_ in (root, *root.children(recursive=True)):
             total += process_.io_counters().read_bytes
-    except (psutil.Error, OSError):
+    except GONE:
         return None
     return total
 

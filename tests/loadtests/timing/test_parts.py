@@ -1,36 +1,37 @@
 """The workers' windows merge into one record, and nothing is estimated for lost workers."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from common.host.cores import CoreTimes
-from common.host.meters import CpuReading
 from common.records.window import Latency, Load, OpenLoop, Second
-from loadtests.timing.parts import RULES, Part, latency, merged
+from loadtests.timing import parts as workers
+from loadtests.timing.parts import OF_SERVER, OF_WORKERS, Part, latency
 from loadtests.users import histogram
 from tests.support.records import load
 
 COMPUTED = {
     "duration_s",
+    "users",
     "latency_s",
     "littles_law_ratio",
-    "server_cpu_s",
-    "throttled_s",
-    "throttled_periods",
-    "server_steal_s",
-    "server_cores_busy_s",
-    "server_processes_ended",
-    "server_processes_begun",
     "generator_cpu_s",
     "server_gone",
     "workers",
     "workers_lost",
     "window_skew_s",
     "open_loop",
-    "steps",
+    *OF_SERVER,
 }
+IDLE = replace(load(0, None), generator_cpu_s=0.0)
+"""The load of a master, which sends nothing itself."""
+
+
+def merged(parts: Sequence[Part], master: Load = IDLE, **fields: Any) -> Load:  # noqa: ANN401 -- as the real one
+    return workers.merged(parts, master, **fields)
 
 
 def part(name: str, milliseconds: list[int], *, joined_late: bool = False, **changes: object) -> Part:
@@ -53,17 +54,17 @@ ONE = part("one", [1, 2, 3], users=2, failures={"timeout": 1}, generator_cpu_s=0
 TWO = part("two", [4, 100], users=3, failures={"timeout": 2, "reset": 1}, generator_cpu_s=0.7, steal_s=0.3, in_flight=1)
 
 
-OF_WHOLE_WINDOWS = {"slices", "idle_cpu_share", "discarded"}
-"""Fields that are not merged: a single process makes windows in slices, and ``discarded`` is filled in afterwards."""
+OF_WHOLE_WINDOWS = {"slices", "idle_cpu_share", "discarded", "steps"}
+"""Fields that are not merged: a single process makes slices and climbs, and ``discarded`` is filled in afterwards."""
 
 
 def test_every_field_of_a_load_has_a_rule() -> None:
-    assert not RULES.keys() & COMPUTED
-    assert RULES.keys() | COMPUTED | OF_WHOLE_WINDOWS == set(Load.__struct_fields__)
+    assert not OF_WORKERS.keys() & COMPUTED
+    assert OF_WORKERS.keys() | COMPUTED | OF_WHOLE_WINDOWS == set(Load.__struct_fields__)
 
 
 def test_counts_histograms_and_cpu_add_up() -> None:
-    both = merged([ONE, TWO], master_cpu_s=0.1, server=(CpuReading(cpu_s=1.0), CpuReading(cpu_s=2.5)), skew_s=0.01)
+    both = merged([ONE, TWO], replace(IDLE, generator_cpu_s=0.1, server_cpu_s=1.5), skew_s=0.01)
     assert (both.requests, both.users, both.in_flight) == (5, 5, 3)
     assert both.failures == {"timeout": 3, "reset": 1}
     assert both.generator_cpu_s == pytest.approx(1.3)
@@ -87,15 +88,10 @@ def test_a_worker_without_an_answer_leaves_the_latency_to_the_others() -> None:
     assert merged([ONE, silent, TWO]).latency_s == merged([ONE, TWO]).latency_s
 
 
-def test_processes_of_the_server_that_ended_and_began_are_counted() -> None:
-    first, last = (CpuReading(cpu_s=1.0, processes=frozenset(pids)) for pids in ((1, 2), (2, 3, 4)))
-    found = merged([ONE], server=(first, last))
-    assert (found.server_processes_ended, found.server_processes_begun) == (1, 2)
-
-
-def test_the_servers_cores_are_read_by_the_master_alone() -> None:
-    found = merged([ONE, TWO], server_cores=CoreTimes(busy_s=1.2, steal_s=0.3))
-    assert (found.server_cores_busy_s, found.server_steal_s) == (1.2, 0.3)
+def test_the_server_and_its_cores_are_read_by_the_master_alone() -> None:
+    master = replace(IDLE, server_cores_busy_s=1.2, server_steal_s=0.3, server_processes_ended=1)
+    found = merged([ONE, TWO], master)
+    assert (found.server_cores_busy_s, found.server_steal_s, found.server_processes_ended) == (1.2, 0.3, 1)
 
 
 def test_the_record_of_a_single_worker_is_unchanged() -> None:

@@ -9,8 +9,8 @@ import pytest
 from common.records.run import Slicing
 from common.records.window import Slice
 from loadtests.timing import slices
+from loadtests.timing.reading import Reading
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
-from loadtests.timing.slice_sums import Measured
 from loadtests.timing.slices import Turn, _Round
 from tests.support import records
 
@@ -22,7 +22,7 @@ def test_what_earlier_slices_hold_is_out_of_the_garbage_collectors_way(monkeypat
     """A collection that went through it took 15 ms, which the responses of the next slice waited."""
     held, collectable = list[list[int]](), list[int]()
 
-    def load(_: Turn) -> Measured:
+    def load(_: Turn) -> tuple[Reading, Reading]:
         collectable.append(len(gc.get_objects()))  # without what is frozen
         held.extend([number] for number in range(HELD))
         raise ProcessLookupError  # a slice that is lost leaves nothing to be recorded

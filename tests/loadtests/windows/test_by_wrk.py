@@ -17,11 +17,12 @@ from common.runtimes.running_server import RunningServer
 from loadtests.__main__ import command_line
 from loadtests.analysis.values import foreign_share, stolen_share
 from loadtests.scenarios.workloads import Hello
+from loadtests.timing import reading
 from loadtests.windows import by_wrk
 from loadtests.windows.tools import GeneratorError
 from tests.conftest import absent
 from tests.support.locust_runs import closing, keep_alive
-from tests.support.records import setup
+from tests.support.records import load, setup
 from tests.support.servers import KEEP, Behaviour, Client, serving
 
 SETUP = setup(users=4, warmup_s=0.0, window_s=1.0, tool=Tool.WRK)
@@ -125,16 +126,14 @@ def test_a_record_holds_what_was_read_around_the_run_and_null_where_wrk_reports_
         "status": 3,
         "timeout": 0,
     }
-    own, everywhere, servers = (
-        CoreTimes(busy_s=busy_s, steal_s=steal_s) for busy_s, steal_s in ((0.5, 0.1), (3.5, 0.4), (3.0, 0.3))
-    )
-    meters = [CpuReading(cpu_s=1.0), CpuReading(cpu_s=3.5)]
-    seen = by_wrk.load_of(reply, 4, meters, own=own, everywhere=everywhere, server_cores=servers)
+    around = load(0, 2.5, generator_cpu_s=9.0, steal_s=0.1)
+    seen = by_wrk.load_of(reply, 4, around)
     assert (seen.requests, seen.answered, seen.sent, seen.server_cpu_s) == (7, 10, 13, 2.5)
     assert seen.failures == {"status 400 or more": 3, "connection refused": 1, "connection reset": 2}
     assert seen.users == 4
-    assert (seen.steal_s, seen.steal_all_s, seen.generator_run_delay_s) == (0.1, 0.4, None)
-    assert (seen.server_steal_s, seen.server_cores_busy_s) == (0.3, 3.0)
+    assert (seen.duration_s, seen.generator_cpu_s, seen.steal_s) == (2.0, 0.5, 0.1)
+    unknown = (seen.connections_open_min, seen.reconnects, seen.generator_run_delay_s, seen.littles_law_ratio)
+    assert unknown == (None, None, None, None)
 
 
 @pytest.mark.parametrize(("cores", "shares"), [([1], (0.25, 0.5)), ([], (None, None))])
@@ -149,8 +148,8 @@ def test_what_others_took_of_the_servers_cores_is_known(
         return tuple(CoreTimes(busy_s=0.75 * now_s, steal_s=0.25 * now_s) for _ in groups)
 
     cpu_s = iter((1.0, 1.5))
-    monkeypatch.setattr(by_wrk, "core_times", core_times)
-    monkeypatch.setattr(by_wrk, "read_cpu", lambda _: CpuReading(cpu_s=next(cpu_s)))
+    monkeypatch.setattr(reading, "core_times", core_times)
+    monkeypatch.setattr(reading, "read_cpu", lambda _: CpuReading(cpu_s=next(cpu_s)))
     monkeypatch.setattr(by_wrk, "_run", lambda *_: reply | {"duration_us": 2e6})
     running = RunningServer(url="http://here", client_prefix=(), cpu_meter="tree:1", exit_reason=lambda: None)
     seen = by_wrk.measure(running, setup(server_cores=cores, warmup_s=0.0, tool=Tool.WRK))
