@@ -79,11 +79,12 @@ def known_server(*times_s: float) -> Iterator[int]:
 WAKING = """
 import os, pathlib
 from loadtests.users.open_loop import _wake_punctually
+before = os.nice(0)
 os.nice(3)
 _wake_punctually()
 proc = pathlib.Path("/proc/self")
 shown = (proc / "sched").read_text().splitlines() if (proc / "sched").exists() else []
-print(os.nice(0), (proc / "timerslack_ns").read_text(), *(line for line in shown if "slice" in line))
+print(os.nice(0) - before, (proc / "timerslack_ns").read_text(), *(line for line in shown if "slice" in line))
 """
 
 
