@@ -201,11 +201,11 @@ def rank_ranges(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, tuple[
     """Return, for each cell, the first and the last rank that it may have.
 
     The first is 1 + the number of cells that are significantly better (of a higher value), the last is the number of
-    cells less those that are significantly worse.
+    cells less those that are significantly worse. Pairs with cells beyond ``cells`` do not count.
     """
     names = list(cells)
     better, worse = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
-    for pair in pairs:
+    for pair in _among(names, pairs):
         if winner := better_of(pair):
             better[pair.b if winner == pair.a else pair.a] += 1
             worse[winner] += 1
@@ -218,11 +218,15 @@ def ties(cells: Iterable[str], pairs: Iterable[Pair]) -> dict[str, list[str]]:
     Ties do not carry over: a may tie with b and b with c where a and c differ.
     """
     tied: dict[str, list[str]] = {cell: [] for cell in cells}
-    for pair in pairs:
+    for pair in _among(tied, pairs):
         if pair.decision is not Decision.DIFFERENT:
             tied[pair.a].append(pair.b)
             tied[pair.b].append(pair.a)
     return tied
+
+
+def _among(cells: Collection[str], pairs: Iterable[Pair]) -> Iterator[Pair]:
+    return (pair for pair in pairs if pair.a in cells and pair.b in cells)
 
 
 def better_of(pair: Pair) -> str:

@@ -17,7 +17,7 @@ from common.records.run import LoadRun
 from common.records.summary import CellSummary, Controls, Decision, Interval, Pair, Summary, Verdict
 from loadtests.analysis.across_runs import MACHINE, conditions_of
 from loadtests.analysis.comparison import better_of, rank_ranges, ties
-from loadtests.analysis.verdicts import is_valid, permits_ranking
+from loadtests.analysis.verdicts import is_compared, is_valid
 from loadtests.statistics.intervals import log_interval, mean, mean_interval
 
 OF_A_WHOLE_RUN = frozenset({Verdict.CONTROL_DIFFERS, Verdict.TOO_FEW_ROUNDS})
@@ -95,15 +95,17 @@ def together(summaries: Sequence[Summary]) -> Summary:
     """Return what trusted summaries of repeated runs say together, with the id of the first; a single one as it is.
 
     In every interval each run counts as one value. A pair is decided if every run decided it in the same way, and
-    ranks follow from that. Controls, which each run chooses by its seed, are not among the cells.
+    ranks follow from that, of the cells that every run ranks. Controls, which each run chooses by its seed, are not
+    among the cells.
     """
     first, *others = summaries
     if not others:
         return first
     rows = [{row.cell: row for row in stack_rows(one)} for one in summaries]
     joined = {name: _joined([of[name] for of in rows]) for name in rows[0] if all(name in of for of in rows)}
-    ranked = [name for name, row in joined.items() if permits_ranking(map(Verdict, row.doubts))]
-    pairs = list(_pairs([one.pairs for one in summaries], ranked))
+    compared = [name for name, row in joined.items() if is_compared(row)]
+    ranked = [name for name in compared if all(of[name].rank is not None for of in rows)]
+    pairs = list(_pairs([one.pairs for one in summaries], compared))
     ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
     cells = [
         replace(row, rank=ranges[name][0], rank_to=ranges[name][1], ties=tied[name]) if name in ranges else row
@@ -112,7 +114,7 @@ def together(summaries: Sequence[Summary]) -> Summary:
     controls = [one.controls for one in summaries if one.controls is not None]
     return Summary(
         run=first.run,
-        cells=sorted(cells, key=lambda row: (row.rank is None, -_estimate(row))),
+        cells=sorted(cells, key=lambda row: (not is_compared(row), -_estimate(row))),
         pairs=pairs,
         controls=_controls(controls) if controls else None,
     )
@@ -149,12 +151,12 @@ def _doubts(rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
         yield name, f"{reasons[0]}{where}"
 
 
-def _pairs(runs: Sequence[Sequence[Pair]], ranked: Sequence[str]) -> Iterator[Pair]:
-    """Yield each pair of ranked cells with its ratio over runs, decided where all runs agree."""
+def _pairs(runs: Sequence[Sequence[Pair]], cells: Sequence[str]) -> Iterator[Pair]:
+    """Yield each pair of these cells with its ratio over runs, decided where all runs agree."""
     others = [{frozenset((pair.a, pair.b)): pair for pair in pairs} for pairs in runs[1:]]
     for pair in runs[0]:
         key = frozenset((pair.a, pair.b))
-        if key <= set(ranked) and all(key in of for of in others):
+        if key <= set(cells) and all(key in of for of in others):
             yield _over([pair, *(of[key] for of in others)])
 
 

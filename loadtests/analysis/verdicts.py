@@ -10,7 +10,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import StackName, make_command
 from common.records.load import Setup
 from common.records.run import Cell, Conformance, Design, LoadRun
-from common.records.summary import Verdict
+from common.records.summary import CellSummary, Verdict
 from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.climbing import knee, unsent
@@ -55,8 +55,13 @@ def load_test_verdicts(run: LoadRun, windows_of: Mapping[str, Sequence[Window]])
 
 
 def permits_ranking(reasons: Iterable[Verdict]) -> bool:
-    """Return whether a cell with these verdicts is ranked."""
+    """Return whether a cell with these verdicts is compared with others, and ranked unless it is a floor."""
     return REMARKS.issuperset(reasons)
+
+
+def is_compared(row: CellSummary) -> bool:
+    """Return whether a cell's number is compared with others: it is ranked, or it is a floor's or a control's."""
+    return permits_ranking(map(Verdict, row.doubts))
 
 
 def is_sound(reasons: Iterable[Verdict]) -> bool:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.records.run import LoadRun
@@ -14,7 +16,8 @@ from common.records.summary import Summary
 from common.tables import as_markdown, markdown_table, markdown_text
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun
-from loadtests.analysis.together import repeated_rates, together, trusted
+from loadtests.analysis.together import repeated_rates, stack_rows, together, trusted
+from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest import frameworks_by_server, report
@@ -77,7 +80,8 @@ def results_page(published: Path) -> str:
 
 def _section(series: Sequence[RecordedRun]) -> str:
     run = series[0].run
-    heading = f"## {run.setup.load.scenario}, {run.runtime} runtime, {counted(len(stack_names(run)), 'stack')}\n"
+    stacks = counted(len(stack_names(run)), "stack")
+    heading = f"## {markdown_text(run.setup.load.scenario)}, {run.runtime} runtime, {stacks}\n"
     tables = [markdown(one.run, one.summary) for one in series]
     found = frameworks_by_server.by_server(run, _together(series))
     heading += "" if found is None else f"\n{_by_server(found)}"
@@ -109,13 +113,15 @@ def markdown(run: LoadRun, summary: Summary) -> str:
 
 
 def short_markdown(run: LoadRun, summary: Summary) -> str:
-    """Return the ranked stacks as a short Markdown table, for the README."""
-    lines = [dict(zip(report.HEADINGS, texts, strict=True)) for texts in report.rows(run, summary)]
-    ranked = [[line[heading] for heading in SHORT] for line in lines if line["rank"]]
+    """Return the stacks that are compared as a short Markdown table, for the README."""
+    compared = [row for row in stack_rows(summary) if is_compared(row)]
+    rows = report.rows(run, replace(summary, cells=compared))
+    lines = [dict(zip(report.HEADINGS, texts, strict=True)) for texts in rows]
+    shown = [[line[heading] for heading in SHORT] for line in lines]
     return "\n".join(
         [
             *(f"**{markdown_text(one)}**\n" for one in report.warnings(summary)),
-            markdown_table(SHORT, ranked, left=report.LEFT),
+            markdown_table(SHORT, shown, left=report.LEFT),
         ]
     )
 
@@ -163,19 +169,25 @@ def stack_names(run: LoadRun) -> list[str]:
 def published_folders(published: Path) -> dict[str, list[RunFolder]]:
     """Return the folders of the published runs by their precedence, repeated ones together under the name they share.
 
-    Those whose manifest cannot be read are left out.
+    Those whose manifest cannot be read, or is not of a load test, are left out: ``unreadable`` says why.
     """
     found: dict[str, tuple[RunFolder, LoadRun]] = {}
     for file in published.glob("*/run.json"):
         folder = RunFolder(folder=file.parent)
         with suppress(UsageError):
-            run = folder.run()
-            assert isinstance(run, LoadRun)
-            found[file.parent.name] = folder, run
+            found[file.parent.name] = folder, _load_test(folder)
     series: dict[str, list[RunFolder]] = {}
     for name in sorted(found, key=lambda name: precedence(name, found[name][1]), reverse=True):
         series.setdefault(series_name(name)[0], []).append(found[name][0])
     return series
+
+
+def _load_test(folder: RunFolder) -> LoadRun:
+    """Return the manifest of a load test; ``UsageError`` if it cannot be read or is of another experiment."""
+    run = folder.run()
+    if type(run) is not LoadRun:  # histories and comparisons are of subclasses
+        raise UsageError(f"{folder.folder} holds another experiment than a load test.")
+    return run
 
 
 def _published(published: Path) -> Iterator[list[RecordedRun]]:
@@ -193,8 +205,10 @@ def unreadable(published: Path) -> list[str]:
     """Return why published runs that the pages leave out cannot be read."""
     problems = []
     for file in sorted(published.glob("*/run.json")):
+        folder = RunFolder(folder=file.parent)
         try:
-            read_load_test(RunFolder(folder=file.parent))
+            _load_test(folder)
+            read_load_test(folder)
         except UsageError as error:
             problems.append(str(error))
     return problems

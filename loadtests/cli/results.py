@@ -133,17 +133,22 @@ def publish(
     write_files(drawn)
     for file in [*files, *drawn]:
         terminal.results.print(f"wrote {file}", soft_wrap=True)
-    for problem in unreadable(PUBLISHED):
-        terminal.say(f"left out of the pages: {problem}")
+    _name_left_out(terminal)
 
 
 def site(
     *, out: Annotated[Path | None, Parameter(help="Folder of the site instead of loadtests/results/site.")] = None
 ) -> None:
     """Write a static site of the published runs, for any web server or host of files."""
-    folder = out or SITE
+    folder, terminal = out or SITE, Terminal()
     files = write_site(published_runs(PUBLISHED, load_prices()), folder)
-    Terminal().results.print(f"wrote {counted(len(files), 'file')}; begin with {folder / 'index.html'}", soft_wrap=True)
+    terminal.results.print(f"wrote {counted(len(files), 'file')}; begin with {folder / 'index.html'}", soft_wrap=True)
+    _name_left_out(terminal)
+
+
+def _name_left_out(terminal: Terminal) -> None:
+    for problem in unreadable(PUBLISHED):
+        terminal.say(f"left out of the pages: {problem}")
 
 
 def badge(

@@ -8,6 +8,7 @@ from common.records.summary import Controls, Decision, Pair, Summary, Verdict
 from common.words import counted
 from loadtests.analysis import outcome
 from loadtests.analysis.comparison import better_of
+from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import DEFAULT_UTILISATION
 from loadtests.page.columns import BY_KEY
 from loadtests.page.model import Page, StackRow, decided_pairs
@@ -204,7 +205,7 @@ def _trust(test: JoinedLoadTest) -> Iterator[str]:
         yield "Unknown: this run has no controls."
     elif controls.warnings:
         yield "No: see above."
-    elif not test.ranked:
+    elif not any(row.cell in own and is_compared(row) for row in test.summary.cells):
         first = next((sentence for row in doubted for sentence in row.doubts.values()), "nothing was measured.")
         yield f"No: every stack's number is in doubt, the first because: {first}"
     else:

@@ -12,9 +12,8 @@ from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
-from loadtests.analysis import comparison
 from loadtests.analysis.formatting import US_PER_S
-from loadtests.analysis.verdicts import is_valid
+from loadtests.analysis.verdicts import is_compared, is_valid
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import figures, values
 from loadtests.page.sources import JoinedLoadTest, Sources
@@ -59,7 +58,7 @@ class StackRow:
     rank: RankRange | None = None
     """``None`` for floors, which are no frameworks, and where nothing is ranked."""
     place: int | None = None
-    """Its first place with the floors, where the load test ranks it; rows come in this order."""
+    """Its place with the floors, where the load test compares it; rows come in this order."""
     cell: str = ""
     """Name of its cell in the load test that ranks; empty where it has none."""
     verdict: Verdict | None = None
@@ -164,6 +163,8 @@ def _decisions(sources: Sources) -> dict[Subject, _Decided]:
 
 def _decided_by(test: JoinedLoadTest, *, ranks: bool) -> Iterator[tuple[Subject, _Decided]]:
     rows, ranges = {row.cell: row for row in test.summary.cells}, rank_ranges(test) if ranks else {}
+    compared = [row.cell for row in test.summary.cells if is_compared(row)] if ranks else []
+    places = {name: place for place, name in enumerate(compared, 1)}
     for cell in test.run.cells:
         if cell.control_of is None and cell.name in rows:
             yield (
@@ -174,7 +175,7 @@ def _decided_by(test: JoinedLoadTest, *, ranks: bool) -> Iterator[tuple[Subject,
                     row=rows[cell.name],
                     rate=_rate_in(test, cell, rows[cell.name]),
                     rank=ranges.get(cell.name),
-                    place=rows[cell.name].rank if ranks else None,
+                    place=places.get(cell.name),
                 ),
             )
 
@@ -245,12 +246,10 @@ def _order(row: StackRow) -> tuple[bool, int, float, str]:
 
 def rank_ranges(test: JoinedLoadTest) -> dict[str, RankRange]:
     """Return the range of each ranked framework among the others, by its cell's name."""
-    floors = {cell.name for cell in test.run.cells if cell.is_floor}
-    ties = {row.cell: row.ties for row in test.summary.cells if row.rank is not None and row.cell not in floors}
-    pairs = [pair for pair in test.summary.pairs if {pair.a, pair.b} <= ties.keys()]
     return {
-        name: RankRange(first=first, last=last, of=len(ties), ties=tuple(ties[name]))
-        for name, (first, last) in comparison.rank_ranges(ties, pairs).items()
+        row.cell: RankRange(first=row.rank, last=row.rank_to or row.rank, of=test.ranked, ties=tuple(row.ties))
+        for row in test.summary.cells
+        if row.rank is not None
     }
 
 

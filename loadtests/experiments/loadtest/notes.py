@@ -33,6 +33,8 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
     if any(row.over_floor_s is not None for row in summary.cells):
         yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
+    if any(cell.is_floor for cell in run.cells):
+        yield "floor: a bare app without a framework; compared with the others, but not ranked."
     yield from _rank_notes(run, summary)
     yield from _slice_notes(run, summary)
     yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))

@@ -1,6 +1,6 @@
 """What a load test shows: the summary, its figures, and the tables during a run and at its end. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 from rich.table import Table
@@ -44,19 +44,20 @@ REPEATED = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of re
 
 
 def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
-    """Return every cell's row, ranked cells first and best first, with pairs, spread and controls."""
+    """Return every cell's row, best first, with pairs, spread and controls.
+
+    Floors are compared with the others but have no rank. What is not compared comes last, and so do controls.
+    """
     windows_of = by_cell(windows)
     values = values_of(run.cells, windows_of)
     controls = watch(run, windows, values)
     seen = load_test_verdicts(run, windows_of)
     intervals = rates_of(run, values, seen)
     reasons = {name: verdicts | controls.warnings for name, verdicts in seen.items()}
-    ranked = {
-        cell.name: values[cell.name]
-        for cell in run.cells
-        if not cell.control_of and permits_ranking(reasons[cell.name])
-    }
-    pairs = decide(ranked, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, ranked))
+    cells = [cell for cell in run.cells if not cell.control_of and permits_ranking(reasons[cell.name])]
+    compared = {cell.name: values[cell.name] for cell in cells}
+    ranked = [cell.name for cell in cells if not cell.is_floor]
+    pairs = decide(compared, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, compared))
     decided = pairs if ranks(run) else pairs_of(run, windows)
     ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
     over_floor = {} if run.design is Design.DUET else _costs_over_floor(run, values)
@@ -73,7 +74,11 @@ def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
         for cell in run.cells
     ]
     return Summary(
-        run=run.id, cells=sorted(rows, key=_order), pairs=list(decided), spread=spread(ranked), controls=controls
+        run=run.id,
+        cells=sorted(rows, key=lambda row: _order(row, compared)),
+        pairs=list(decided),
+        spread=spread(compared),
+        controls=controls,
     )
 
 
@@ -157,8 +162,8 @@ def _sleeper_bytes(loads: Sequence[Load]) -> list[float]:
     return [value for value in sizes if value is not None and value > 0]
 
 
-def _order(cell: CellSummary) -> tuple[bool, float]:
-    return cell.rank is None, -(cell.requests_per_cpu_s.estimate if cell.requests_per_cpu_s else 0)
+def _order(cell: CellSummary, compared: Container[str]) -> tuple[bool, float]:
+    return cell.cell not in compared, -(cell.requests_per_cpu_s.estimate if cell.requests_per_cpu_s else 0)
 
 
 def table(run: LoadRun, summary: Summary) -> Table:

@@ -173,6 +173,11 @@ def test_a_rank_is_one_more_than_the_cells_that_are_better() -> None:
     assert rank_ranges(CELLS, PAIRS) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
 
 
+def test_cells_beyond_those_that_are_ranked_count_for_nothing() -> None:
+    assert rank_ranges(["a", "b"], PAIRS) == {"a": (1, 2), "b": (1, 2)}
+    assert ties(["b", "c"], PAIRS) == {"b": ["c"], "c": ["b"]}
+
+
 def test_ties_are_not_transitive() -> None:
     assert ties(CELLS, PAIRS) == {"a": ["b"], "b": ["a", "c"], "c": ["b"]}
 

@@ -1,6 +1,6 @@
 """Runs that repeat each other say together what none of them knows alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -118,8 +118,10 @@ def test_runs_repeat_each_other_whatever_stacks_were_copied_and_however_long_the
     assert series_of(alone) == series_of(copied)
 
 
-def _levels(rates: Mapping[str, int], number: int) -> Summary:
-    made = run([cell(name) for name in rates], id=f"r{number}", rounds=8)
+def _levels(rates: Mapping[str, int], number: int, floors: Collection[str] = ()) -> Summary:
+    made = run(
+        [cell(name, **({"version": None} if name in floors else {})) for name in rates], id=f"r{number}", rounds=8
+    )
     windows = [window(name, n, load(rate + n)) for n in range(1, 9) for name, rate in rates.items()]
     return summarise(made, windows)
 
@@ -138,6 +140,13 @@ def test_a_pair_is_decided_where_every_run_decides_it_alike_and_ranks_follow() -
     (ratio,) = [pair.ratio for pair in found.pairs if pair.b == "b"]
     assert ratio is not None
     assert ratio.n == 3
+
+
+def test_floors_have_no_rank_over_runs_either() -> None:
+    summaries = [_levels({"bare": 50_000, "a": 40_000, "b": 30_000}, n, floors={"bare"}) for n in range(3)]
+    found = together(summaries)
+    assert [(row.cell, row.rank) for row in found.cells] == [("bare", None), ("a", 1), ("b", 2)]
+    assert len(found.pairs) == 3
 
 
 def test_a_stack_in_doubt_in_any_run_has_no_rank_and_the_doubt_says_in_how_many() -> None:

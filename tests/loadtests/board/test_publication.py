@@ -271,6 +271,14 @@ def test_a_published_run_that_cannot_be_read_is_left_out_and_named(published: Pa
     assert "newer/run.json has schema version 4" in problem
 
 
+def test_another_experiment_among_the_published_runs_is_left_out_and_named(published: Path) -> None:
+    _write(store.RESULTS / "one")
+    _write_run(published / "history", history_run({"a@1": "1", "a@2": "2"}, id="history"))
+    publish_runs("one")
+    assert "10,000" in publication.README.read_text()
+    assert unreadable(published) == [f"{published / 'history'} holds another experiment than a load test."]
+
+
 @pytest.mark.usefixtures("published")
 def test_without_a_finished_load_test_there_is_no_latest() -> None:
     _write(store.RESULTS / "begun", finished=False)

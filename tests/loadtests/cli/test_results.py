@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from common.records.bill import Bill
 from common.records.schema import decode
 from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex, subjects_of
+from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.cli import results as module
 from tests.support.here import NAME, real_candidate
@@ -191,3 +193,15 @@ def test_a_badge_is_written_of_a_known_rate_and_refused_without_one(
 
 def test_the_published_runs_become_a_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"begin with {tmp_path / 'site' / 'index.html'}" in _run(capsys, "site", f"--out={tmp_path / 'site'}")
+
+
+def test_a_site_names_the_published_runs_that_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path / "published"
+    shutil.copytree(PUBLISHED / "hello-process", published / "hello-process")
+    (published / "damaged").mkdir()
+    (published / "damaged" / "run.json").write_text("{")
+    monkeypatch.setattr(module, "PUBLISHED", published)
+    assert run(command_line(), ["site", f"--out={tmp_path / 'site'}"], {GIVEN: ""}) == 0
+    assert f"left out of the pages: {published / 'damaged' / 'run.json'} is not a valid run" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from common.records.figure import Metric
 from common.records.summary import Verdict
+from loadtests.page.answer import answer
 from loadtests.page.sources import of_one_machine
 from tests.support.pages import RATES, load_test, page_of, with_figures
 from tests.support.records import NOON, run
@@ -12,6 +13,14 @@ from tests.support.records import NOON, run
 
 def test_rows_come_in_the_order_of_their_ranks() -> None:
     assert [row.subject.name for row in page_of().rows] == ["raw_asgi+u", "fast+u", "alike+u", "raw_wsgi+g", "slow+g"]
+
+
+def test_a_run_of_floors_alone_ranks_nothing_and_doubts_nothing() -> None:
+    page = page_of(load_test({"raw_asgi+u": 40_000.0, "raw_wsgi+g": 9_000.0}))
+    assert [(row.subject.name, row.rank, row.place) for row in page.rows] == [
+        ("raw_asgi+u", None, 1), ("raw_wsgi+g", None, 2),
+    ]  # fmt: skip
+    assert "in doubt" not in " ".join(sentence for part in answer(page) for sentence in part.sentences)
 
 
 def test_a_rank_is_the_range_of_places_that_the_decisions_allow() -> None:

@@ -46,6 +46,18 @@ def test_valid_cells_are_ranked_and_the_others_follow() -> None:
     assert (fast.server_utilisation, fast.generator_utilisation) == (1.0, 0.25)
 
 
+def test_a_floor_stands_among_the_others_without_a_rank() -> None:
+    rates = {"bare+a": 30_000, "fast+a": 20_000, "bare+b": 15_000, "slow+b": 10_000}
+    cells = [cell(name, **({"version": None} if name.startswith("bare") else {})) for name in rates]
+    windows = [window(name, n, load(rate + n)) for n in range(1, 6) for name, rate in rates.items()]
+    summary = summarise(run(cells), windows)
+    assert [(row.cell, row.rank, row.rank_to, row.ties) for row in summary.cells] == [
+        ("bare+a", None, None, []), ("fast+a", 1, 1, []), ("bare+b", None, None, []), ("slow+b", 2, 2, []),
+    ]  # fmt: skip
+    assert {row.verdict for row in summary.cells} == {Verdict.VALID}
+    assert len(summary.pairs) == 6
+
+
 def test_a_cell_without_windows_is_shown_as_not_measured() -> None:
     (row,) = summarise(run([cell("a+b")]), []).cells
     assert (row.rank, row.verdict, row.requests_per_cpu_s) == (None, Verdict.NOT_MEASURED, None)
