@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from common.aws.calls import AwsClient, DryRunClient
 from common.aws.leases import Lease
 from common.aws.spending import SpendingLimit
+from common.catalog.sizes import TaskArchitecture
 from common.errors import UsageError
 from common.project import PROJECT
 from common.registries.api import RegistryAddress
@@ -84,13 +85,13 @@ class FargateSettings:
         return Lease(cloud=self.cloud, cluster=self.cluster)
 
     @property
-    def cpu_architecture(self) -> str:
-        """The CPU architecture of tasks, as ECS names it.
+    def cpu_architecture(self) -> TaskArchitecture:
+        """The CPU architecture of tasks.
 
         By default that of this machine, because the images it built run in the tasks.
         """
         name = platform.machine() if self.architecture == "auto" else self.architecture
-        return "ARM64" if name in {"arm64", "aarch64"} else "X86_64"
+        return TaskArchitecture.ARM64 if name in {"arm64", "aarch64"} else TaskArchitecture.X86_64
 
     @property
     def public(self) -> bool:

@@ -20,6 +20,13 @@ class Runtime(StrEnum):
     FARGATE = "fargate"
 
 
+class TaskArchitecture(StrEnum):
+    """The processor architecture of a Fargate task, as ECS names it."""
+
+    X86_64 = "X86_64"
+    ARM64 = "ARM64"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """The resources that a stack is given."""

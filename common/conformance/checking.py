@@ -22,7 +22,7 @@ from common.console import live_progress
 from common.errors import FailedError, UsageError
 from common.parallel import each_finished
 from common.records.load import OwnRequest
-from common.records.run import Conformance
+from common.records.run import Behaviour, Conformance, YesOrNo
 from common.runtimes.candidates import Candidate
 from common.runtimes.inspection import modules_that_enable_the_gil
 from common.runtimes.preparation import available, prepare
@@ -40,7 +40,7 @@ _OUTDATED = "passes, but is declared as a deviation; remove it from the framewor
 PATIENCE_S = 10.0
 """The longest wait for an answer."""
 
-_LABELS = {"overlap": "concurrent sleeps overlap", "keep-alive": "connections are kept open"}
+_LABELS = {Behaviour.OVERLAP: "concurrent sleeps overlap", Behaviour.KEEP_ALIVE: "connections are kept open"}
 _HINT = "OVERLAP=yes or no, and KEEP_ALIVE=yes or no, declare a behaviour, so that it is judged."
 _NOT_OBSERVED = "not observed: the test failed before"
 
@@ -206,7 +206,7 @@ def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Con
         return Conformance(
             passed=len(requests) - len(failed),
             failed=failed,
-            observed={"keep-alive": "no" if closed else "yes"},
+            observed={Behaviour.KEEP_ALIVE: YesOrNo.NO if closed else YesOrNo.YES},
             duration_s=time.monotonic() - began_s,
         )
 

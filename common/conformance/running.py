@@ -14,6 +14,7 @@ from common.conformance.wire import Endpoint
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
 from common.project import ROOT
+from common.records.run import Behaviour, YesOrNo
 
 LIMIT_S = 300.0
 """The time limit of a run, beyond what ``MAX_FAILURES`` tests take if each hangs until its own time limit."""
@@ -36,8 +37,8 @@ class SuiteOutcome(Struct, frozen=True, kw_only=True):
     """The tests that failed, each with the reason in one line."""
     not_judged: dict[str, str] = {}
     """The tests that were skipped, each with the reason."""
-    observed: dict[str, str]
-    """The observed behaviour of the stack: ``keep-alive`` and ``overlap``, each ``yes`` or ``no``."""
+    observed: dict[Behaviour, YesOrNo]
+    """The observed behaviour of the stack."""
     divergences: dict[str, str]
     """The behaviour of the stack where the contract leaves it free, by request or property."""
     duration_s: float

@@ -32,7 +32,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
     framework: Annotated[str, says("Name of the folder under frameworks/.")]
     server: Annotated[str, says("Name of the server.")]
-    image: Annotated[str | None, says("fat, slim or alpine; null in the process runtime.")] = None
+    image: Annotated[str | None, says("Base image, a row of docker/bases.toml; null in the process runtime.")] = None
     runtime: Annotated[Runtime, says("How the stack was brought up.")]
     python: Annotated[str, says("Python that ran the stack, as 3.13.")]
 

@@ -63,6 +63,20 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     jit: Annotated[bool, says("Whether its JIT was on.")]
 
 
+class Behaviour(StrEnum):
+    """A behaviour that the contract leaves to the stack: it keeps connections open; concurrent sleeps overlap."""
+
+    KEEP_ALIVE = "keep-alive"
+    OVERLAP = "overlap"
+
+
+class YesOrNo(StrEnum):
+    """Whether a stack was observed to have a behaviour."""
+
+    YES = "yes"
+    NO = "no"
+
+
 class Conformance(Struct, frozen=True, kw_only=True):
     """The result of the conformance suite for a stack."""
 
@@ -72,9 +86,7 @@ class Conformance(Struct, frozen=True, kw_only=True):
         dict[str, str], says("Tests that failed as the framework's folder declares, each with the reason; not judged.")
     ] = {}
     duration_s: Annotated[Seconds, says("Duration of the suite.")]
-    observed: Annotated[
-        dict[str, str], says("What was observed rather than declared: keep-alive and overlap, each yes or no.")
-    ] = {}
+    observed: Annotated[dict[Behaviour, YesOrNo], says("What was observed rather than declared.")] = {}
     divergences: Annotated[
         dict[str, str], says("Behaviour of the stack where the contract leaves it free, by request or property.")
     ] = {}
@@ -125,7 +137,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     packages: Annotated[dict[str, str], says("Installed packages and their versions, read back.")] = {}
     command: Annotated[list[str], says("Command line of the server, without host, port and workers.")] = []
     source_digest: Annotated[str | None, says("Digest of the framework's folder; null in old records.")] = None
-    image: Annotated[str | None, says("fat, slim or alpine; null in the process runtime.")] = None
+    image: Annotated[str | None, says("Base image, a row of docker/bases.toml; null in the process runtime.")] = None
     image_tag: Annotated[str | None, says("Tag of the image that ran.")] = None
     image_id: Annotated[str | None, says("Digest of the image that ran.")] = None
     base: Annotated[str | None, says("Name of the base image; null without one.")] = None

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from common.errors import UsageError
+from common.records.refusals import explain
 
 SCHEMA_VERSION = 3
 
@@ -67,13 +68,21 @@ def _signals_held_back() -> Iterator[None]:
 def decode(text: bytes | str, kind: Any, *, what: str, source: str) -> Any:  # noqa: ANN401 -- as msgspec.json.decode
     """Return the record of ``kind`` in ``text``.
 
-    ``UsageError`` names ``source``, ``what`` it should hold, and the field, or the schema version, that is wrong.
+    ``UsageError`` names ``source``, ``what`` it should hold, the field, or the schema version, that is wrong, and what
+    is accepted.
     """
     try:
         _refuse_version(decoder(_Versioned).decode(text).schema_version, source)
         return decoder(kind).decode(text)
+    except msgspec.ValidationError as error:
+        raise invalid(what, source, explain(error, text, kind)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{source} is not a valid {what} of schema version {SCHEMA_VERSION}: {error}.") from error
+        raise invalid(what, source, str(error)) from error
+
+
+def invalid(what: str, source: str, problem: str) -> UsageError:
+    """Return the error for a record in ``source`` that is not valid."""
+    return UsageError(f"{source} is not a valid {what} of schema version {SCHEMA_VERSION}: {problem}.")
 
 
 def _refuse_version(version: int, source: str) -> None:

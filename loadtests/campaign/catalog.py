@@ -11,9 +11,12 @@ from typing import Any, Union
 
 import msgspec
 
+from common.records.load import Setup
+from common.records.refusals import explain_choice
 from common.records.run import Run
-from common.records.schema import Visit, decode, decoder
+from common.records.schema import Visit, decode, invalid
 from loadtests.campaign.experiment import Experiment
+from loadtests.scenarios.workloads import scenario_names
 
 
 @cache
@@ -57,17 +60,21 @@ def summary_types() -> Mapping[type[msgspec.Struct], list[str]]:
 
 
 def decode_run(text: bytes, *, source: str) -> Run:
-    """Return the manifest in ``text``; ``UsageError`` names ``source`` and what is wrong."""
+    """Return the manifest in ``text``; ``UsageError`` names ``source``, what is wrong and what is accepted."""
     run: Run = decode(text, Union[run_types()], what="run", source=source)  # noqa: UP007 -- types that are found
+    setup: Setup | None = getattr(run, "setup", None)
+    if setup is not None and setup.load.scenario not in (accepted := scenario_names(setup.load)):
+        problem = explain_choice("setup.load.scenario", setup.load.scenario, accepted)
+        raise invalid("run", source, problem)
     return run
 
 
-def decode_visit(line: bytes) -> Visit:
-    """Return the visit in a line; ``msgspec.DecodeError`` where it is damaged."""
-    visit: Visit = _visit_decoder().decode(line)
+def decode_visit(line: bytes, *, source: str) -> Visit:
+    """Return the visit in a line; ``UsageError`` names ``source``, what is wrong and what is accepted."""
+    visit: Visit = decode(line, _any_visit(), what="visit", source=source)
     return visit
 
 
 @cache
-def _visit_decoder() -> msgspec.json.Decoder[Any]:
-    return decoder(Union[visit_types()])  # noqa: UP007 -- types that are found
+def _any_visit() -> Any:  # noqa: ANN401 -- a union of types
+    return Union[visit_types()]  # noqa: UP007 -- types that are found

@@ -22,7 +22,7 @@ from common.host.cores import Cores, split_cores
 from common.host.machine import machine, revision
 from common.packages.variants import source_digest
 from common.records.load import LoadSpec, Setup
-from common.records.run import SECOND_TASK_PATH, Cell, Conformance, Guest
+from common.records.run import SECOND_TASK_PATH, Behaviour, Cell, Conformance, Guest, YesOrNo
 from common.runtimes.candidates import Candidate, installed_packages, installed_python
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
@@ -126,7 +126,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
 
 def _guest_cell(candidate: Candidate, guest: Guest, conformance: Conformance | None) -> Cell:
     """Return the record of a server of the user's own, of whose packages and versions nothing is known."""
-    kept = conformance is None or conformance.observed.get("keep-alive") != "no"
+    kept = conformance is None or conformance.observed.get(Behaviour.KEEP_ALIVE) is not YesOrNo.NO
     return Cell(
         name=candidate.name,
         framework=guest.name,

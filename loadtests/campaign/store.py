@@ -32,8 +32,6 @@ VISITS = "visits.jsonl"
 DAMAGED = "visits.damaged"
 """The file for lines of ``visits.jsonl`` that a killed run or a full disk left incomplete."""
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""The errors raised while a damaged record is decoded."""
 MISFITS = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """The errors raised while computing with records that are valid one by one but inconsistent."""
 
@@ -252,9 +250,10 @@ def _append(file: Path, text: bytes) -> None:
 
 
 def _is_damaged(line: bytes) -> bool:
+    """Return whether a line is incomplete, which only an interruption leaves behind, rather than wrong."""
     try:
-        decode_visit(line)
-    except UNREADABLE:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
     return False
 
@@ -277,10 +276,7 @@ def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Vi
     cells, made = _planned_cells(run), Counter[tuple[type[Visit], int, str]]()
     turns: int = getattr(run, "turns", 1)
     for file, number, line in lines:
-        try:
-            visit = decode_visit(line)
-        except UNREADABLE as error:
-            raise UsageError(f"{file}, line {number}, is not a visit of schema version 3: {error}.") from error
+        visit = decode_visit(line, source=f"{file}, line {number},")
         key = (type(visit), visit.round, visit.cell)
         if problem := _problem(run, visit, planned=visit.cell in cells, again=made[key] >= turns):
             raise UsageError(f"{file}, line {number}, {problem}. Remove that line to read the run.")

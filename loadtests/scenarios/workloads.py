@@ -1,11 +1,11 @@
 """The workloads of the contract, and every scenario by name. To add one, add a class: nothing else lists them."""
 
 import json
+from collections.abc import Sequence
 
 from common.contract import HELLO, MAX_DELAY_MS, slept
 from common.records import load
-from common.words import one_of
-from loadtests.scenarios.own_requests import of_requests
+from loadtests.scenarios.own_requests import NAME, of_requests
 from loadtests.scenarios.scenario import Climb, Scenario, sends
 from loadtests.users.responses import Request, json_string
 
@@ -146,10 +146,10 @@ CLOSED = tuple(name for name in STEADY if not SCENARIOS[name].open_loop)
 
 
 def scenario_for(spec: load.LoadSpec) -> type[Scenario]:
-    """Return the scenario of a load: the one that it names, or one of the user's own requests.
+    """Return the scenario of a load: the one that it names, or one of the user's own requests."""
+    return of_requests(spec.requests) if spec.requests else SCENARIOS[spec.scenario]
 
-    ``UsageError`` for an unknown name, which only a record that somebody has altered can hold.
-    """
-    if spec.requests:
-        return of_requests(spec.requests)
-    return SCENARIOS[one_of(spec.scenario, SCENARIOS, variable="SCENARIO")]
+
+def scenario_names(spec: load.LoadSpec) -> Sequence[str]:
+    """Return the names that a load with these requests may have as its scenario."""
+    return (NAME,) if spec.requests else tuple(SCENARIOS)

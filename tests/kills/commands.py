@@ -21,7 +21,7 @@ from loadtests.experiments.latency.experiment import closed, point
 from loadtests.experiments.latency.records import LatencyRun
 from loadtests.experiments.memory.records import MemoryCell, MemoryRun
 from loadtests.experiments.sizes.records import FootprintCell, FootprintRun, Weighed
-from loadtests.experiments.startup.records import PullCell, StartCell, StartupRun
+from loadtests.experiments.startup.records import PageCache, PullCell, StartCell, StartupRun
 from tests.support.fargate_settings import REGISTRY
 from tests.support.here import SHORT, real_candidate, run_fields, short_load_run
 
@@ -101,14 +101,14 @@ def _cell(candidate: Candidate) -> Cell:
 
 
 def _startup(candidate: Candidate, runtime: Runtime) -> StartupRun:
-    cells = [StartCell(name="warm", stack=_cell(candidate), size=Size(), cache="warm")]
+    cells = [StartCell(name="warm", stack=_cell(candidate), size=Size(), cache=PageCache.WARM)]
     return StartupRun(**run_fields(2, runtime), cold_by=None, cells=cells, pulls=[])
 
 
 def _pulls(candidate: Candidate) -> StartupRun:
     assert candidate.tag is not None
     pulls = [PullCell(name="pull", image=candidate.tag, link="1gbit")]
-    cells = [StartCell(name="warm", stack=_cell(candidate), size=Size(), cache="warm")]
+    cells = [StartCell(name="warm", stack=_cell(candidate), size=Size(), cache=PageCache.WARM)]
     return StartupRun(**run_fields(1, Runtime.DOCKER), cold_by=None, cells=cells, pulls=pulls)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.catalog.sizes import Runtime, Size
+from common.catalog.sizes import Runtime, Size, TaskArchitecture
 from loadtests.experiments.fargate.records import FargateCell, FargateRun, TaskStart
 from tests.support import records
 
@@ -20,7 +20,7 @@ def fargate_run(name: str = "image-size", **changes: Any) -> FargateRun:  # noqa
         "rounds": 3,
         "name": name,
         "region": None,
-        "architecture": "X86_64",
+        "architecture": TaskArchitecture.X86_64,
         "public": True,
         "prices": "never",
         "cells": [

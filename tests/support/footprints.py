@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from common.catalog.frameworks import Interface
 from common.engine.contents import Layer
 from common.registries.api import Blob
 from loadtests.experiments.sizes.records import ImageFootprint, Library, LibraryKind, LibraryPackage, PackageFootprint
@@ -27,13 +28,13 @@ def footprint(base: Sequence[str] | None = None) -> ImageFootprint:
     )
 
 
-def library(kind: LibraryKind = LibraryKind.FRAMEWORK, name: str = "falcon", interface: str = "wsgi") -> Library:
+def library(kind: LibraryKind = LibraryKind.FRAMEWORK, name: str = "falcon") -> Library:
     """Return a library of one package."""
     package = LibraryPackage(name=name, version="4.4", files_bytes=1000, bytecode_bytes=200)
     return Library(
         kind=kind,
         name=name,
-        interface=interface,
+        interface=Interface.WSGI,
         package=name,
         packages=[package],
         alone_bytes=1200,

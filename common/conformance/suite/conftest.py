@@ -22,6 +22,7 @@ from common.conformance.overlap import Overlap, measure_overlap
 from common.conformance.running import DECLARATIONS, SuiteOutcome
 from common.conformance.wire import Endpoint, Wire
 from common.errors import UsageError
+from common.records.run import Behaviour, YesOrNo
 
 _EXCEPTION_NAME = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Failure|Group)): ")
 TEST_LIMIT_S = 10.0
@@ -42,11 +43,11 @@ class Recorder:
         self._passed: list[str] = []
         self._failed: dict[str, str] = {}
         self._not_judged: dict[str, str] = {}
-        self._observed: dict[str, str] = {}
+        self._observed: dict[Behaviour, YesOrNo] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record the outcome of one phase of a test, and what it observed."""
-        self._observed.update((name, str(value)) for name, value in report.user_properties)
+        self._observed.update((Behaviour(name), YesOrNo(str(value))) for name, value in report.user_properties)
         if report.failed:
             self._failed.setdefault(short_name(report.nodeid), reason(report))
         elif report.skipped:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from common.catalog.sizes import Size
+from common.catalog.sizes import Size, TaskArchitecture
 from common.records.run import Cell, Run
 from common.records.schema import Count, RunSummary, Visit, says
 from common.records.summary import Interval
@@ -27,7 +27,7 @@ class FargateRun(Run, frozen=True, kw_only=True, tag="fargate"):
 
     name: Annotated[str, says("Name of the experiment (image-size, vcpu or endpoints), or startup.")]
     region: Annotated[str | None, says("AWS region; null if boto3's own configuration chose it.")]
-    architecture: Annotated[str, says("X86_64 or ARM64.")]
+    architecture: Annotated[TaskArchitecture, says("Processor architecture of the tasks, as ECS names it.")]
     public: Annotated[bool, says("Whether tasks were reached at public addresses.")]
     prices: Annotated[str, says("The prices that the spending limit was checked with.")]
     cells: list[FargateCell]

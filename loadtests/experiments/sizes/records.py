@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Struct, field
 
+from common.catalog.frameworks import Interface
 from common.records.run import Cell, Run
 from common.records.schema import Count, RunSummary, Visit, says
 
@@ -42,7 +43,7 @@ class Library(Struct, frozen=True, kw_only=True):
 
     kind: LibraryKind
     name: Annotated[str, says("Name of the framework or server.")]
-    interface: Annotated[str, says("Interface for which it was installed.")]
+    interface: Annotated[Interface, says("Interface for which it was installed.")]
     package: Annotated[str, says("Its main package.")]
     packages: Annotated[list[LibraryPackage], says("The main package and all its dependencies.")]
     alone_bytes: Annotated[Count, says("Size of the main package, bytecode included.")]

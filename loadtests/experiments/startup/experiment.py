@@ -24,11 +24,18 @@ from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failur
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.experiments.startup import report
-from loadtests.experiments.startup.records import Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from loadtests.experiments.startup.records import (
+    PageCache,
+    Pull,
+    PullCell,
+    Start,
+    StartCell,
+    StartupRun,
+    StartupSummary,
+)
 from loadtests.experiments.startup.report import WARM_BYTES
 from loadtests.experiments.startup.visit import Puller, import_costs, observe, pinned, puller
 
-CACHES = ("warm", "cold")
 ROUNDS = 5
 """The default of ``ROUNDS=``."""
 
@@ -113,7 +120,7 @@ def begin_startup(
     identity: RunIdentity,
     *,
     sizes: Sequence[Size],
-    caches: Sequence[str],
+    caches: Sequence[PageCache],
     links: Sequence[str],
     runtime: Runtime,
     rounds: int,
@@ -125,7 +132,7 @@ def begin_startup(
     """
     outcomes = conform_all(candidates, messages)
     made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
-    cold_tags = [one.tag for one in made.values() if one.tag] if "cold" in caches else []
+    cold_tags = [one.tag for one in made.values() if one.tag] if PageCache.COLD in caches else []
     run = StartupRun(
         **run_fields(identity, runtime=runtime, rounds=rounds),
         cold_by=cold_method(cold_tags[0]) if cold_tags else None,
@@ -145,15 +152,15 @@ def begin_startup(
     return Startup(run), made
 
 
-def parse_caches(text: str | None, runtime: Runtime) -> tuple[str, ...]:
+def parse_caches(text: str | None, runtime: Runtime) -> tuple[PageCache, ...]:
     """Return the states of the page cache that ``CACHE=`` names; by default both in Docker, warm for processes."""
     if runtime is Runtime.PROCESS:
-        if text not in {None, "warm"}:
+        if text not in {None, PageCache.WARM}:
             raise UsageError(
                 f"CACHE={text} needs RUNTIME=docker; RUNTIME=process starts warm, without an image's files."
             )
-        return ("warm",)
-    return select(text or "all", CACHES, variable="CACHE")
+        return (PageCache.WARM,)
+    return tuple(map(PageCache, select(text or "all", tuple(PageCache), variable="CACHE")))
 
 
 def parse_links(text: str, runtime: Runtime) -> tuple[str, ...]:
@@ -171,11 +178,11 @@ def measure_start(blank: Start, candidate: Candidate, cell: StartCell) -> Start:
     """Return one start; for a warm one, also the cost of the interpreter and the import."""
     cores = split_cores(cell.size.vcpu)
     with pinned(cores):
-        start = observe(blank, candidate, cell.size, cores=cores, cold=cell.cache == "cold")
-        if cell.cache == "warm" and (start.disk_read_bytes or 0) > WARM_BYTES:
+        start = observe(blank, candidate, cell.size, cores=cores, cold=cell.cache is PageCache.COLD)
+        if cell.cache is PageCache.WARM and (start.disk_read_bytes or 0) > WARM_BYTES:
             # Another stack's cold start has evicted files of layers they share: this one was not warm, the next is.
             start = observe(blank, candidate, cell.size, cores=cores, cold=False)
-    if start.error or cell.cache == "cold":
+    if start.error or cell.cache is PageCache.COLD:
         return start
     try:
         interpreter, app_import = import_costs(candidate, cell.size, cores.server)

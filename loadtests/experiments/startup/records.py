@@ -1,5 +1,6 @@
 """The records of ``make startup``: fresh servers and pulls of images."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Struct
@@ -8,6 +9,13 @@ from common.catalog.sizes import Size
 from common.records.run import Cell, Run
 from common.records.schema import Count, RunSummary, Seconds, Visit, says
 from common.records.summary import Interval, Verdict
+
+
+class PageCache(StrEnum):
+    """Whether the files of an image are in the page cache before a start."""
+
+    WARM = "warm"
+    COLD = "cold"
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -23,7 +31,7 @@ class StartCell(Struct, frozen=True, kw_only=True):
     name: Annotated[str, says("Name, unique in its run.")]
     stack: Cell
     size: Annotated[Size, says("vCPUs and memory given to the server.")]
-    cache: Annotated[str, says("State of the image's files in the page cache before the start: warm or cold.")]
+    cache: Annotated[PageCache, says("State of the image's files in the page cache before the start.")]
 
 
 class PullCell(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from common.words import counted
 from loadtests.analysis.formatting import BYTES_PER_MB, bounds, estimate, number, plain_table, stand_in_notes
 from loadtests.analysis.verdicts import failures, sentences, too_few
 from loadtests.experiments.startup.records import (
+    PageCache,
     Pull,
     PullCell,
     PullCurve,
@@ -77,7 +78,7 @@ def _start_row(cell: StartCell, starts: Sequence[Start]) -> StartRow:
 
 def figures(run: StartupRun, summary: StartupSummary) -> Iterator[Figure]:
     """Yield each stack's time from a warm start to its first response."""
-    cells = {cell.name: cell for cell in run.cells if cell.cache == "warm"}
+    cells = {cell.name: cell for cell in run.cells if cell.cache is PageCache.WARM}
     for row in summary.starts:
         if row.cell in cells and row.total_s is not None:
             cell = cells[row.cell]
@@ -88,12 +89,12 @@ def figures(run: StartupRun, summary: StartupSummary) -> Iterator[Figure]:
 def _start_reasons(cell: StartCell, starts: Sequence[Start], good: Sequence[Start]) -> Iterator[tuple[Verdict, str]]:
     yield from failures(cell.stack.conformance, [start.error for start in starts])
     read = mean(start.disk_read_bytes for start in good)
-    if read is not None and cell.cache == "warm" and read > WARM_BYTES:
+    if read is not None and cell.cache is PageCache.WARM and read > WARM_BYTES:
         yield (
             Verdict.PAGE_CACHE,
             f"warm starts read {read / BYTES_PER_MB:.1f} MB from the disk; something else filled the memory.",
         )
-    if read is not None and cell.cache == "cold" and read < WARM_BYTES:
+    if read is not None and cell.cache is PageCache.COLD and read < WARM_BYTES:
         yield Verdict.PAGE_CACHE, "cold starts read next to nothing from the disk: other containers hold the files."
     yield from too_few(len(good))
 

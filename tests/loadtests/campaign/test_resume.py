@@ -177,10 +177,10 @@ def test_a_manifest_without_a_digest_is_refused(folder: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"users": 9_999_999}, "Expected `int` <= 1000000"),
+        ({"users": 9_999_999}, "setup.load.users is 9999999: must be `int` <= 1000000"),
         ({"users": 500_000}, "invalid users 500000 in run.json: must be 1 to 10000"),
-        ({"delay_ms": 10**6}, "Expected `int` <= "),
-        ({"requests": [OwnRequest(path="/ HTTP/1.1")]}, "invalid request in run.json: the path"),
+        ({"delay_ms": 10**6}, "setup.load.delay_ms is 1000000: must be `int` <= "),
+        ({"scenario": "paths", "requests": [OwnRequest(path="/ HTTP/1.1")]}, "invalid request in run.json: the path"),
     ],
 )
 def test_a_load_that_the_command_line_refuses_is_not_resumed(
@@ -193,10 +193,10 @@ def test_a_load_that_the_command_line_refuses_is_not_resumed(
 
 
 def test_rounds_and_ports_out_of_range_are_not_read(here: LoadRun, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"Expected `int` <= 1000 - at .*rounds"):
+    with pytest.raises(UsageError, match="rounds is 1000000: must be `int` <= 1000"):
         RunFolder.create(tmp_path / "rounds", replace(here, rounds=10**6)).run()
     guest = replace(here.cells[0], guest=Guest(image="app", port=70_000))
-    with pytest.raises(UsageError, match=r"Expected `int` <= 65535 - at .*port"):
+    with pytest.raises(UsageError, match=r"cells\[0\]\.guest\.port is 70000: must be `int` <= 65535"):
         RunFolder.create(tmp_path / "port", replace(here, cells=[guest])).run()
 
 

@@ -25,7 +25,7 @@ from loadtests.cli.survey import STEPS, Step, Survey, fitting, lacking, needed_s
 from loadtests.experiments.latency.records import LatencyRun, Point
 from loadtests.experiments.memory.records import MemoryCell, MemoryRun
 from loadtests.experiments.sizes.records import FootprintCell, FootprintRun, Weighed
-from loadtests.experiments.startup.records import StartCell, StartupRun
+from loadtests.experiments.startup.records import PageCache, StartCell, StartupRun
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import cell, load, run, run_head, setup, window
 from tests.support.toy_stacks import toy_stack
@@ -254,7 +254,7 @@ OF_LATENCIES = LatencyRun(
 OF_STARTS = StartupRun(
     **run_head(),
     cold_by=None,
-    cells=[StartCell(name="x", stack=SURVEYED.cells[0], size=Size(), cache="warm")],
+    cells=[StartCell(name="x", stack=SURVEYED.cells[0], size=Size(), cache=PageCache.WARM)],
     pulls=[],
 )
 OF_MEMORY = MemoryRun(

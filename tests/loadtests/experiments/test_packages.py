@@ -27,7 +27,7 @@ ADDED = ROOT / "tests" / "support" / "added" / "pings"
 
 def _forget() -> None:
     """Have experiments looked for again."""
-    for found in (packages, catalog.experiments, catalog._visit_decoder):
+    for found in (packages, catalog.experiments, catalog._any_visit):
         found.cache_clear()
 
 

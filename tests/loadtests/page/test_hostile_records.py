@@ -50,7 +50,7 @@ def _hostile(value: Any, text: str) -> Any:  # noqa: ANN401 -- JSON
 
 KEPT = frozenset(
     {"experiment", "kind", "id", "run", "started_at", "name", "cell", "control_of", "runtime", "design", "scenario",
-     "tool", "interface", "arrivals", "objective", "rate"}
+     "tool", "interface", "arrivals", "objective", "rate", "observed"}
 )  # fmt: skip
 """Closed choices, times, and names that tie records together; the names are tried apart."""
 

@@ -104,8 +104,3 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=message):
             parse_requests(str(name))
-
-
-def test_an_unknown_scenario_of_a_record_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"^SCENARIO=<b> is unknown\. Accepted: errors, hello, mixed,"):
-        scenario_for(replace(LOAD, scenario="<b>"))

@@ -19,7 +19,16 @@ from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.startup import experiment as module
 from loadtests.experiments.startup.experiment import Startup, begin_startup, measure_start, parse_caches, parse_links
-from loadtests.experiments.startup.records import Cost, Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from loadtests.experiments.startup.records import (
+    Cost,
+    PageCache,
+    Pull,
+    PullCell,
+    Start,
+    StartCell,
+    StartupRun,
+    StartupSummary,
+)
 from tests.support.here import NAME, real_candidate, real_cell, run_fields
 from tests.support.records import NOON, cell, run_head
 from tests.support.toy_experiment import printed, text_terminal
@@ -27,12 +36,12 @@ from tests.support.toy_experiment import printed, text_terminal
 BROKEN = Conformance(passed=0, failed={"hello": "500"}, duration_s=1)
 
 
-def _start_cell(stack: Cell, cache: str = "warm") -> StartCell:
+def _start_cell(stack: Cell, cache: PageCache = PageCache.WARM) -> StartCell:
     return StartCell(name=f"{stack.name} {cache}", stack=stack, size=Size(), cache=cache)
 
 
 def _startup(*stacks: Cell, pulls: bool = True, **changes: Any) -> Startup:  # noqa: ANN401 -- any field
-    cells = [_start_cell(stack, cache) for stack in stacks for cache in ("warm", "cold")]
+    cells = [_start_cell(stack, cache) for stack in stacks for cache in PageCache]
     fields: dict[str, Any] = {
         "rounds": 2,
         "cold_by": None,
@@ -133,7 +142,7 @@ BLANK = Start(run="run", round=1, position=1, cell="a+b warm", started_at=NOON)
 COSTS = (Cost(wall_s=0.01, cpu_s=0.01), Cost(wall_s=0.3, cpu_s=0.2))
 
 
-def _measured(monkeypatch: pytest.MonkeyPatch, cache: str, *observed: Start) -> Start:
+def _measured(monkeypatch: pytest.MonkeyPatch, cache: PageCache, *observed: Start) -> Start:
     """Measure a start whose successive attempts give ``observed``."""
     seen = iter(observed)
     monkeypatch.setattr(module, "observe", lambda *_args, **_options: next(seen))
@@ -144,25 +153,25 @@ def _measured(monkeypatch: pytest.MonkeyPatch, cache: str, *observed: Start) -> 
 
 
 def test_a_warm_start_includes_the_cost_of_interpreter_and_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _measured(monkeypatch, "warm", replace(BLANK, disk_read_bytes=0))
+    found = _measured(monkeypatch, PageCache.WARM, replace(BLANK, disk_read_bytes=0))
     assert (found.interpreter, found.app_import) == COSTS
 
 
 def test_a_warm_start_that_read_from_disk_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another stack's cold start may have evicted files of shared layers."""
     found = _measured(
-        monkeypatch, "warm", replace(BLANK, disk_read_bytes=50_000_000), replace(BLANK, disk_read_bytes=1000)
+        monkeypatch, PageCache.WARM, replace(BLANK, disk_read_bytes=50_000_000), replace(BLANK, disk_read_bytes=1000)
     )
     assert found.disk_read_bytes == 1000
 
 
 def test_a_cold_start_is_made_once_and_has_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _measured(monkeypatch, "cold", replace(BLANK, disk_read_bytes=50_000_000))
+    found = _measured(monkeypatch, PageCache.COLD, replace(BLANK, disk_read_bytes=50_000_000))
     assert (found.disk_read_bytes, found.interpreter, found.app_import) == (50_000_000, None, None)
 
 
 def test_a_start_that_failed_has_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _measured(monkeypatch, "warm", replace(BLANK, error="exit status 1"))
+    found = _measured(monkeypatch, PageCache.WARM, replace(BLANK, error="exit status 1"))
     assert (found.error, found.interpreter) == ("exit status 1", None)
 
 
@@ -212,7 +221,7 @@ def test_processes_are_checked_started_and_summarised(tmp_path: Path) -> None:
         begin_startup,
         [real_candidate()],
         sizes=[Size()],
-        caches=("warm",),
+        caches=(PageCache.WARM,),
         links=(),
         runtime=Runtime.PROCESS,
         rounds=1,

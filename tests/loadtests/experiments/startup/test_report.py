@@ -11,17 +11,22 @@ from common.console import PLAIN_WIDTH
 from common.records.run import Conformance
 from common.records.summary import Verdict
 from loadtests.experiments.startup import report as startup_report
-from loadtests.experiments.startup.records import Cost, Pull, PullCell, Start, StartCell, StartupRun, StartupSummary
+from loadtests.experiments.startup.records import (
+    Cost,
+    PageCache,
+    Pull,
+    PullCell,
+    Start,
+    StartCell,
+    StartupRun,
+    StartupSummary,
+)
 from loadtests.experiments.startup.report import figures, summarise
 from tests.support.records import NOON, cell, run_head
 
-CACHES = ("warm", "cold")
-
 
 def _startup_run(**changes: Any) -> StartupRun:  # noqa: ANN401 -- any field
-    cells = [
-        StartCell(name=f"a+b 1 vCPU {cache}", stack=cell("a+b"), size=Size(), cache=cache) for cache in ("warm", "cold")
-    ]
+    cells = [StartCell(name=f"a+b 1 vCPU {cache}", stack=cell("a+b"), size=Size(), cache=cache) for cache in PageCache]
     fields: dict[str, Any] = {"rounds": 5, "runtime": Runtime.DOCKER, "cold_by": "evicted", "cells": cells, "pulls": []}
     return StartupRun(**run_head() | fields | changes)
 
@@ -75,7 +80,7 @@ def test_problems_of_starts_become_verdicts(starts: list[Start], warm: str, cold
 
 def test_a_stack_that_breaks_the_contract_has_no_number() -> None:
     broken = cell("a+b", conformance=Conformance(passed=1, failed={"test_hello": "404"}, duration_s=1))
-    run = _startup_run(cells=[StartCell(name="a+b 1 vCPU warm", stack=broken, size=Size(), cache="warm")])
+    run = _startup_run(cells=[StartCell(name="a+b 1 vCPU warm", stack=broken, size=Size(), cache=PageCache.WARM)])
     assert _verdicts(summarise(run, [])) == {"warm": Verdict.NONCONFORMING}
 
 
@@ -116,8 +121,8 @@ def test_the_table_shows_phases_as_bars() -> None:
     console = Console(width=PLAIN_WIDTH)
     with console.capture() as printed:
         console.print(startup_report.starts_table(_startup_run(), summarise(_startup_run(), _starts())))
-    assert printed.get().count("csssbbbbaaaaaa") == len(CACHES)
-    assert printed.get().count("valid") == len(CACHES)
+    assert printed.get().count("csssbbbbaaaaaa") == len(PageCache)
+    assert printed.get().count("valid") == len(PageCache)
 
 
 def test_all_bars_have_the_scale_of_the_slowest_start() -> None:
