@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from common.host.meters import GONE
 from common.records.window import Load
 from loadtests.timing.health import Health
+from loadtests.timing.loop_reading import read_loop
 from loadtests.timing.parts import Part, merged
 from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
 from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wait_open, write
@@ -59,13 +60,13 @@ class Follower:
         loop = self._loop()
         loop.forget_extremes()
         self._health = Health(loop)
-        self._before = take_reading(loop, cores=read_cores(self._cores, ()))
+        self._before = read_loop(loop, users=0, cores=read_cores(self._cores, ()))
         self._runner.send_message(BEGIN, {})
 
     def _end(self, **_: object) -> None:
         loop = self._loop()
         users = self._runner.user_count
-        after = take_reading(loop, users=users, cores=read_cores(self._cores, ()))
+        after = read_loop(loop, users=users, cores=read_cores(self._cores, ()))
         seconds = self._health.seconds() if self._health else []
         if loop.error is not None:
             self._runner.send_message(END, {"error": repr(loop.error)})

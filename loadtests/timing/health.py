@@ -5,7 +5,8 @@ import time
 import gevent
 
 from common.records.window import Second
-from loadtests.timing.reading import Reading, take_reading
+from loadtests.timing.loop_reading import read_loop
+from loadtests.timing.reading import Reading
 from loadtests.users import histogram
 from loadtests.users.closed_loop import ClosedLoop
 
@@ -42,7 +43,7 @@ class Health:
                 self._take()
 
     def _read(self) -> Reading:
-        return take_reading(self._loop, users=self._loop.connections)
+        return read_loop(self._loop, users=self._loop.connections)
 
     def _take(self) -> None:
         before, self._last = self._last, self._read()

@@ -13,8 +13,6 @@ from common.records import window as records
 from common.records.window import Load
 from loadtests.timing.parts import latency, latency_of
 from loadtests.users import histogram
-from loadtests.users.closed_loop import ClosedLoop
-from loadtests.users.open_loop import OpenLoop
 from loadtests.users.tally import Tally, counted_between
 
 NS_PER_S = 1e9
@@ -99,21 +97,13 @@ class Reading:
         )
 
 
-def take_reading(
-    loop: ClosedLoop | None = None,
-    *,
-    users: int = 0,
-    server: CpuReading | None = None,
-    cores: CoreReading | None = None,
-) -> Reading:
-    """Return the counters of this process and of its loop as of now, with what was read of the server and the cores.
+def take_reading(*, server: CpuReading | None = None, cores: CoreReading | None = None) -> Reading:
+    """Return the counters of this process as of now, with what was read of the server and the cores.
 
     This takes some tens of microseconds, in which nothing else runs in this thread.
     """
     return Reading(
         at_s=time.perf_counter(),
-        users=users,
-        **_of_loop(loop),
         generator_cpu_s=time.process_time(),
         run_delay_s=int(Path("/proc/self/schedstat").read_text().split()[1]) / NS_PER_S,
         server=server,
@@ -155,32 +145,6 @@ def of_server(first: CpuReading | None, last: CpuReading | None) -> dict[str, An
 def increase(last: float | None, first: float | None) -> Any:  # noqa: ANN401 -- float, or int
     """Return the increase of a counter; ``None`` if either value is unknown."""
     return None if last is None or first is None else last - first
-
-
-def _of_loop(loop: ClosedLoop | None) -> dict[str, Any]:
-    if loop is None:
-        return {}
-    return {
-        "tallies": tuple(tally.copy() for tally in loop.tallies.values()),
-        "sent": loop.sent,
-        "in_flight": loop.in_flight,
-        "reconnects": loop.reconnects,
-        "open_now": loop.open_now,
-        "open_min": loop.sockets.open_min,
-        "arrivals": _arrivals(loop) if isinstance(loop, OpenLoop) else None,
-    }
-
-
-def _arrivals(loop: OpenLoop) -> ArrivalCounters:
-    return ArrivalCounters(
-        rate_rps=loop.schedule.rate_rps,
-        planned=loop.planned,
-        queued=loop.queued,
-        given_up=loop.given_up,
-        waiting=loop.waiting,
-        from_send=loop.from_send.copy(),
-        send_lag=loop.send_lag.copy(),
-    )
 
 
 def _of_cores(first: CoreReading | None, last: CoreReading | None) -> dict[str, Any]:

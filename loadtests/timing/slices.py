@@ -29,7 +29,8 @@ from common.words import counted
 from loadtests.analysis.slice_verdicts import costs, mostly_disturbed, slow_passes
 from loadtests.scenarios.locust_users import user_class
 from loadtests.scenarios.workloads import scenario_for
-from loadtests.timing.reading import CoreReading, Reading, read_cores, take_reading
+from loadtests.timing.loop_reading import read_loop
+from loadtests.timing.reading import CoreReading, Reading, read_cores
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import load_of, slice_of
 from loadtests.timing.window import NotOpenError, wait, wait_open
@@ -172,7 +173,7 @@ class Turn:
         """Return a reading with as much of the server's meter as can be read quickly."""
         cpu_s = self.cpu_s()
         server = None if cpu_s is None else CpuReading(cpu_s=cpu_s)
-        return take_reading(loop, users=self.users, server=server, cores=cores)
+        return read_loop(loop, users=self.users, server=server, cores=cores)
 
     def surroundings(self, setup: Setup) -> Reading:
         """Return a reading of the cores, for while no server is loaded."""

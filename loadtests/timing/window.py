@@ -22,7 +22,8 @@ from msgspec.structs import replace
 from common.host.meters import GONE, CpuReading
 from common.records.window import Load
 from loadtests.timing.health import Health
-from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
+from loadtests.timing.loop_reading import read_loop
+from loadtests.timing.reading import Reading, read_cores, read_server
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.options import number_from
@@ -148,7 +149,7 @@ def empty_window(plan: WindowPlan, loop: ClosedLoop, users: int, gone: str) -> L
 
 
 def _read(plan: WindowPlan, loop: ClosedLoop, users: int, server: CpuReading | None = None) -> Reading:
-    return take_reading(loop, users=users, server=server, cores=read_cores(plan.cores, plan.server_cores))
+    return read_loop(loop, users=users, server=server, cores=read_cores(plan.cores, plan.server_cores))
 
 
 def write(file: Path, load: Load) -> None:

@@ -12,7 +12,8 @@ from locust.runners import LocalRunner, MasterRunner
 
 from common.host.meters import GONE, private_bytes
 from common.records.window import Load
-from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
+from loadtests.timing.loop_reading import read_loop
+from loadtests.timing.reading import Reading, read_cores, read_server
 from loadtests.users import histogram
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.loops import all_loops, tallies_of
@@ -154,7 +155,7 @@ class Monitor:
             server = read_server(offer.cpu_meter)
         users = environment.runner.target_user_count if environment.runner else 0
         cores = read_cores((), offer.server_cores)
-        reading = take_reading(self._loop, users=users, server=server, cores=cores)
+        reading = read_loop(self._loop, users=users, server=server, cores=cores)
         tallies = reading.tallies if self._loop else (_counted(environment),)
         return replace(reading, tallies=tallies, open_now=connections(environment))
 
