@@ -5,12 +5,14 @@ import shlex
 import shutil
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 from common.catalog import servers
 from common.catalog.frameworks import LOCK, RELEASED
 from common.catalog.stacks import Stack
 from common.packages.copies import copy_folder
 from common.packages.locks import stack_requirements
+from common.packages.wheels import wheel_at
 from common.project import ROOT
 
 PORT = 8000
@@ -18,6 +20,8 @@ PORT = 8000
 
 _COPIED = ("Dockerfile", "healthcheck.py")
 """The files of ``docker/`` that are part of a context."""
+_PACKAGES = "/packages"
+"""Where the Dockerfile puts the requirements and the wheels beside them, in a stage that no image is made of."""
 _FOR_EVERYBODY, _FOR_ALL_TO_RUN = 0o644, 0o755
 
 
@@ -31,11 +35,22 @@ def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:
     copy_folder(root / "common" / "contract", app / "common" / "contract")
     shutil.copy(root / "common" / "__init__.py", app / "common")
     (app / "start").write_text(start_script(stack))
-    (folder / "requirements.txt").write_text(stack_requirements(stack))
+    (folder / "requirements.txt").write_text(_with_wheels(stack_requirements(stack), folder))
     for name in _COPIED:
         shutil.copy(root / "docker" / name, folder)
     _normalize_modes(folder)
     (app / "start").chmod(_FOR_ALL_TO_RUN)
+
+
+def _with_wheels(requirements: str, folder: Path) -> str:
+    """Copy the wheels of this machine that requirements name into ``folder``; return them with their place there."""
+
+    def placed(match: re.Match[str]) -> str:
+        wheel = wheel_at(match[0])
+        shutil.copy(wheel, folder)
+        return f"file://{_PACKAGES}/{quote(wheel.name)}"
+
+    return re.sub(r"(?<= @ )file://\S+", placed, requirements)
 
 
 def sources(stack: Stack, *, root: Path = ROOT) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +27,7 @@ from common.host.folders import make_folder, temporary_folder
 from common.host.machine import revision
 from common.packages.indexes import proxy_arguments, secret_arguments
 from common.packages.locks import stack_requirements
+from common.packages.wheels import version_of_wheel, wheel_at
 from common.parallel import each_finished
 from common.project import PROJECT, ROOT
 from common.words import last_lines
@@ -76,7 +77,7 @@ def pinned_versions(lock: str, python: str) -> Mapping[str, str]:
     markers = Python.parse(python).markers
     lines = (line.rstrip("\\ ") for line in lock.splitlines() if line[:1].isalnum())
     return {
-        pin.name: str(pin.specifier).removeprefix("==")
+        pin.name: str(pin.specifier).removeprefix("==") if pin.url is None else version_of_wheel(wheel_at(pin.url))
         for pin in map(Requirement, lines)
         if pin.marker is None or pin.marker.evaluate(markers)
     }
@@ -142,7 +143,7 @@ def build_images(
     planned = _plan_jobs(stacks, images, python, env)
     client = build_client()
     for base in dict.fromkeys(job.base for job in planned if job.unavailable is None):
-        _require_base(base)
+        require_base(base)
     outcomes = []
     for _, outcome in each_finished(partial(_run_job, client=client), planned, at_once=jobs):
         report(str(outcome))
@@ -189,7 +190,7 @@ def _plan_job(stack: Stack, image: Image, python: str, env: Mapping[str, str]) -
     )
 
 
-def _require_base(base: str) -> None:
+def require_base(base: str) -> None:
     """Pull the base image if it is not here; ``UsageError`` with the engine's reason if that fails."""
     if find_image(base) is not None:
         return
@@ -212,7 +213,7 @@ def _run_job(job: _Job, client: str) -> BuildOutcome:
         succeeded = _build(job, client, folder)
     duration_s = time.perf_counter() - start
     if not succeeded:
-        return BuildOutcome(tag=job.tag, state=BuildState.FAILED, duration_s=duration_s, reason=_log_tail(job.log))
+        return BuildOutcome(tag=job.tag, state=BuildState.FAILED, duration_s=duration_s, reason=log_tail(job.log))
     if superseded is not None:
         _remove_superseded(str(superseded.id))
     return BuildOutcome(
@@ -223,10 +224,18 @@ def _run_job(job: _Job, client: str) -> BuildOutcome:
 def _build(job: _Job, client: str, folder: Path) -> bool:
     context = folder / "context"
     write_context(job.stack, context)
-    line = [client, "build", "--progress=plain", f"--tag={job.tag}", f"--build-arg=BASE={job.base}"]
-    line += [f"--label={name}={value}" for name, value in image_labels(job.stack, job.base, job.python).items()]
-    line += [*proxy_arguments(), *secret_arguments(folder), str(context)]
-    with job.log.open("wb") as out:
+    labels = image_labels(job.stack, job.base, job.python).items()
+    options = (f"--tag={job.tag}", f"--build-arg=BASE={job.base}", *(f"--label={name}={text}" for name, text in labels))
+    return run_build(client, options, context, secrets=folder, log=job.log)
+
+
+def run_build(client: str, options: Iterable[str], context: Path, *, secrets: Path, log: Path) -> bool:
+    """Build a context with this site's indexes, certificates and proxies, and return whether that succeeded.
+
+    What is secret is written to the folder ``secrets``, which the caller removes.
+    """
+    line = [client, "build", "--progress=plain", *options, *proxy_arguments(), *secret_arguments(secrets), str(context)]
+    with log.open("wb") as out:
         process = subprocess.run(
             line, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=build_environment(), check=False
         )
@@ -240,7 +249,7 @@ def _remove_superseded(image_id: str) -> None:
             engine().images.remove(image_id)
 
 
-def _log_tail(log: Path) -> str:
+def log_tail(log: Path) -> str:
     """Return the end of a log in one line, without the builder's repetition of the command that failed."""
     text = re.split(r"^#\d+ ERROR: ", log.read_text(errors="replace"), maxsplit=1, flags=re.MULTILINE)[0]
     return f"the end of {log.relative_to(ROOT)}: {last_lines(text, TAIL_LINES)}"

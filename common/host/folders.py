@@ -33,6 +33,16 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def move_folder(made: Path, place: Path) -> None:
+    """Move a folder, unless another process has put the same there in the meantime; both are on one file system."""
+    make_folder(place.parent)
+    try:
+        made.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder with all its content, as far as that is possible."""
     shutil.rmtree(folder, ignore_errors=True)

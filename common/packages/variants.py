@@ -1,36 +1,32 @@
-"""Variants of the stacks here: a framework at another version or built from a checkout, a server at another version.
+"""Variants of the stacks here: a framework at another version or from a wheel, a server at another version.
 
 Each variant is created once, in its own folder under ``.cache``, with a copy of the app and a lock of its own.
 """
 
 import hashlib
 import os
-import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from common.catalog.frameworks import LOCAL, LOCK, Framework
+from common.catalog.frameworks import LOCAL, LOCK, Framework, locked_version
 from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
-from common.errors import FailedError, UsageError
+from common.errors import UsageError
+from common.host.folders import temporary_folder
+from common.packages.checkouts import DIGEST_LENGTH
 from common.packages.copies import copy_folder
-from common.packages.indexes import run_uv
-from common.packages.locks import lock, read_lock, why_stale, without_package
+from common.packages.locks import compile_lock, lock, read_lock, why_stale, without_package
+from common.packages.wheels import is_compiled, package_of, wheel_at
 from common.project import ROOT
 from common.words import one_of
 
 VARIANTS = ROOT / ".cache" / "variants"
-CHECKOUTS = ROOT / ".cache" / "checkouts"
-DIGEST_LENGTH = 12
-_BUILT = frozenset({"build", "dist", "venv"})
-"""Folders at the top of a checkout that usually hold what was built or installed; further down they may be packages."""
-_INSTALLED = frozenset({"__pycache__", "node_modules"})
-"""Folders that tools fill, wherever they are."""
 
 
 def framework_at_version(framework: Framework, version: str, *, root: Path = VARIANTS) -> Framework:
@@ -47,6 +43,20 @@ def framework_at_version(framework: Framework, version: str, *, root: Path = VAR
         ) from error
     dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)}{pin}")
     return _variant(framework, version.lower().replace("+", "-"), dependencies, root)
+
+
+def framework_within(framework: Framework, allowed: SpecifierSet, *, root: Path = VARIANTS) -> Framework:
+    """Return ``framework`` at the newest version of its package among those ``allowed``.
+
+    A package index is asked each time. Raise ``FailedError`` with uv's output if there is none.
+    """
+    roots = _replace_own(framework, lambda requirement: f"{_without_version(requirement)}{allowed}")
+    what = f"A lock of {framework.name}{allowed}"
+    with temporary_folder("newest") as folder:
+        newest = compile_lock(roots, folder / LOCK, python=framework.oldest_python, what=what).read_text()
+    version = locked_version(newest, framework.package or "")
+    assert version is not None
+    return framework_at_version(framework, version, root=root)
 
 
 def with_named_variants(text: str, known: Mapping[str, Framework], *, root: Path = VARIANTS) -> dict[str, Framework]:
@@ -117,16 +127,23 @@ def _own_framework(folder: Path) -> Framework:
     return framework_from_folder(folder)
 
 
-def framework_from_checkout(
-    framework: Framework, source: Path, *, root: Path = VARIANTS, built: Path = CHECKOUTS
-) -> Framework:
-    """Return ``framework`` with its package built from the checkout in ``source``, rebuilt if a file has changed."""
-    wheel = _wheel(source, built)
-    name, *_ = parse_wheel_filename(wheel.name)
-    if framework.package != name:
-        raise UsageError(f"{source} contains the package {name}, which is not that of {framework.name}.")
+def framework_from_wheel(framework: Framework, wheel: Path, *, root: Path = VARIANTS) -> Framework:
+    """Return ``framework`` with its package from a wheel; ``UsageError`` if that is not what the framework needs."""
+    if framework.package != (name := package_of(wheel)):
+        raise UsageError(f"{wheel} contains the package {name}, which is not that of {framework.name}.")
+    if name in framework.pure_python and is_compiled(wheel):
+        raise UsageError(
+            f"{wheel} holds compiled code, and {framework.name} is measured without. Build it as pure Python."
+        )
     dependencies = _replace_own(framework, lambda requirement: f"{_without_version(requirement)} @ {wheel.as_uri()}")
-    return _variant(framework, f"checkout-{wheel.parent.name}", dependencies, root)
+    framework = replace(framework, pure_python=tuple(set(framework.pure_python) - {name}))  # no index has this wheel
+    return _variant(framework, f"wheel-{_digest(wheel.read_bytes())}", dependencies, root)
+
+
+def wheel_in(framework: Framework) -> Path | None:
+    """Return the wheel of this machine from which a framework's package is installed; ``None`` if from an index."""
+    own = (needed.url or "" for needed in map(Requirement, framework.dependencies) if _is_own(framework, needed))
+    return next((wheel_at(url) for url in own if url.startswith("file:")), None)
 
 
 def framework_from_folder(folder: Path) -> Framework:
@@ -141,18 +158,6 @@ def framework_from_folder(folder: Path) -> Framework:
     return framework
 
 
-def project_name(source: Path) -> str | None:
-    """Return the canonical name of the project in a checkout, ``None`` if its ``pyproject.toml`` gives none."""
-    try:
-        document = tomllib.loads((source / "pyproject.toml").read_text())
-    except FileNotFoundError:
-        return None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{source / 'pyproject.toml'}: {error}") from error
-    name = document.get("project", {}).get("name")
-    return canonicalize_name(name) if isinstance(name, str) else None
-
-
 def is_framework_folder(folder: Path) -> bool:
     """Return whether a folder is laid out like those under ``frameworks/``."""
     file = folder / "pyproject.toml"
@@ -160,40 +165,8 @@ def is_framework_folder(folder: Path) -> bool:
     return is_file and b"[tool.stack]" in file.read_bytes()
 
 
-def source_digest(source: Path, left_out: Collection[str] = ()) -> str:
-    """Return a short digest of the names and contents of a folder's source files, but for those ``left_out``."""
-    digest = hashlib.sha256()
-    for file in sorted(file for file in _sources(source) if file.name not in left_out):
-        digest.update(f"{file.relative_to(source)}\0{file.stat().st_size}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:DIGEST_LENGTH]
-
-
-def _sources(folder: Path, ignored: frozenset[str] = _BUILT, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield the files of a folder but for what tools leave there, without the ``ignored`` entries at its top.
-
-    Links are followed, but not back to the folder or to those ``above`` it, which would lead in circles.
-    """
-    inside = above | {folder.resolve()}
-    for path in folder.iterdir():
-        if path.name.startswith(".") or path.name in _INSTALLED | ignored or path.suffix == ".egg-info":
-            continue
-        if path.is_file():
-            yield path
-        elif path.is_dir() and path.resolve() not in inside and not (path / "pyvenv.cfg").exists():
-            yield from _sources(path, frozenset(), inside)
-
-
-def _wheel(source: Path, root: Path) -> Path:
-    folder = root / source_digest(source)
-    if not (wheels := sorted(folder.glob("*.whl"))):
-        run_uv("build", "--quiet", "--wheel", f"--out-dir={folder}", str(source), what=f"A wheel of {source}")
-        wheels = sorted(folder.glob("*.whl"))
-    if len(wheels) != 1:
-        raise FailedError(
-            f"building {source} produced {len(wheels)} wheels; a checkout must contain exactly one package."
-        )
-    return wheels[0]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
 
 
 def _replace_own(framework: Framework, replacement: Callable[[Requirement], str]) -> tuple[str, ...]:
@@ -202,9 +175,13 @@ def _replace_own(framework: Framework, replacement: Callable[[Requirement], str]
         raise UsageError(f"{framework.name} is a floor without a framework, so no version of it can be chosen.")
     requirements = {line: Requirement(line) for line in framework.dependencies}
     return tuple(
-        replacement(requirement) if canonicalize_name(requirement.name) == framework.package else line
+        replacement(requirement) if _is_own(framework, requirement) else line
         for line, requirement in requirements.items()
     )
+
+
+def _is_own(framework: Framework, requirement: Requirement) -> bool:
+    return canonicalize_name(requirement.name) == framework.package
 
 
 def _without_version(requirement: Requirement) -> str:

@@ -254,10 +254,26 @@ class HistoryRun(LoadRun, frozen=True, kw_only=True, tag="history"):
     ]
 
 
+class Origin(Struct, frozen=True, kw_only=True):
+    """What a side of a comparison was built from; without any, its versions are from a package index."""
+
+    commit: Annotated[
+        str | None, says("Abbreviated commit and first line of its message; null for what is in no git repository.")
+    ] = None
+    dirty: Annotated[bool, says("Whether files had changes that were not committed.")] = False
+    wheel: Annotated[
+        str | None, says("File name of the wheel that was named, or built from a checkout; null without one.")
+    ] = None
+    compiled: Annotated[bool, says("Whether that wheel holds compiled code.")] = False
+
+
 class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
     """A comparison of two cells."""
 
     sides: Annotated[list[str], says("What A= and B= named.")] = []
+    origins: Annotated[
+        list[Origin], says("What each side was built from, in the order of `sides`; empty in old records.")
+    ] = []
     server_asked: Annotated[str, says("SERVER= of the comparison, for a side that names none.")] = "default"
     fail_if_slower: Annotated[
         float | None,

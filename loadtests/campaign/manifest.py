@@ -20,7 +20,7 @@ from common.engine.builds import BASE, BASE_DIGEST
 from common.engine.client import engine
 from common.host.cores import Cores, split_cores
 from common.host.machine import machine, revision
-from common.packages.variants import source_digest
+from common.packages.checkouts import source_digest
 from common.records.load import LoadSpec, Setup
 from common.records.run import SECOND_TASK_PATH, Behaviour, Cell, Conformance, Guest, YesOrNo
 from common.runtimes.candidates import Candidate, installed_packages, installed_python

@@ -19,7 +19,7 @@ from loadtests.campaign.manifest import setup_for
 from loadtests.campaign.parameters import LoadParameters, within
 from loadtests.campaign.store import RESULTS
 from loadtests.experiments.compare.command import CompareSide
-from loadtests.experiments.compare.experiment import Side, both_candidates
+from loadtests.experiments.compare.sides import Side, both_candidates
 from loadtests.profiles import flame, sampling
 from loadtests.scenarios.workloads import scenario_for
 

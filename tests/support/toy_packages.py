@@ -9,6 +9,18 @@ from common.catalog.frameworks import Framework
 from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack
 
+BACKEND = """\
+import pathlib, shutil, tarfile
+def build_wheel(folder, settings=None, metadata=None):
+    shutil.copy("{wheel}", folder)
+    return "{wheel}"
+def build_sdist(folder, settings=None):
+    with tarfile.open(pathlib.Path(folder) / "{sdist}.tar.gz", "w:gz") as archive:
+        for name in ("pyproject.toml", "backend.py", "{wheel}"):
+            archive.add(name, "{sdist}/" + name)
+    return "{sdist}.tar.gz"
+"""
+
 
 def write_wheel(folder: Path, name: str, version: str, *needs: str, code: str = "") -> Path:
     """A wheel of one module that holds its version and ``code``, and of a program that prints its version."""
@@ -25,6 +37,18 @@ def write_wheel(folder: Path, name: str, version: str, *needs: str, code: str = 
         archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name}={name}:main\n")
         archive.writestr(f"{info}/RECORD", "")
     return wheel
+
+
+def write_checkout(folder: Path, name: str, version: str, *needs: str, code: str = "") -> Path:
+    """A checkout of a package whose backend, which is in it, needs no other packages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = write_wheel(folder, name, version, *needs, code=code)
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name.title()}"\nversion = "{version}"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (folder / "backend.py").write_text(BACKEND.format(wheel=wheel.name, sdist=f"{name}-{version}"))
+    return folder
 
 
 def only_wheels(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

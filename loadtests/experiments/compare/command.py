@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT, NAME_SYNTAX
+from common.catalog.stacks import DEFAULT
 from common.cli.parameters import SizeParameters, changed_of, refuse_given
 from common.console import Terminal
 from common.errors import BenchmarkError, NotComparedError, SlowerError, UsageError
@@ -21,13 +21,8 @@ from loadtests.campaign.parameters import ExactRounds, LoadParameters, RunParame
 from loadtests.campaign.plan import parse_share, parse_stopping
 from loadtests.campaign.resume import resumable
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.compare.experiment import (
-    Side,
-    begin_compare,
-    compare_runs,
-    slower_than_allowed,
-    undecided_limits,
-)
+from loadtests.experiments.compare.experiment import begin_compare, compare_runs, slower_than_allowed, undecided_limits
+from loadtests.experiments.compare.sides import ACCEPTED, Side
 
 COMPARE_BUDGET = "11m"
 P = ParamSpec("P")
@@ -54,9 +49,7 @@ def failing_only_if_slower(command: Callable[P, None]) -> Callable[P, None]:
     return told_apart
 
 
-CompareSide = Annotated[
-    str, Parameter(help=f"{NAME_SYNTAX}, ./FOLDER of a framework or a checkout, or a finished run.")
-]
+CompareSide = Annotated[str, Parameter(help=f"{ACCEPTED}.")]
 
 
 @failing_only_if_slower

@@ -16,12 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
+from unittest import mock
 
 import certifi
 import pytest
 from docker import DockerClient
 from docker.errors import APIError
 
+import common.engine.build_context
 import common.engine.builds
 from common.catalog.frameworks import frameworks
 from common.catalog.pythons import DEFAULT_PYTHON
@@ -39,9 +41,11 @@ from common.engine.builds import (
     pinned_versions,
 )
 from common.errors import FailedError, UsageError
+from common.host.folders import make_folder
 from common.packages.indexes import pip_options
 from common.project import ROOT
 from tests.conftest import labelled_images, remove_images
+from tests.support.toy_packages import write_wheel
 from tests.support.toy_stacks import APP, toy_stack
 
 SLIM = images()["slim"]
@@ -273,7 +277,7 @@ def test_error_names_the_failed_images_and_the_reason_of_the_first_in_one_line(
 
     for name, value in {"ROOT": tmp_path, "LOGS": tmp_path / "logs", "_build": fail}.items():
         monkeypatch.setattr(common.engine.builds, name, value)
-    for name in ("build_client", "_require_base", "find_image"):
+    for name in ("build_client", "require_base", "find_image"):
         monkeypatch.setattr(common.engine.builds, name, lambda *_: None)
     first, second = (toy_stack(tmp_path / name, name) for name in ("toy_a", "toy_b"))
     lines: list[str] = []
@@ -366,6 +370,16 @@ def test_context_excludes_stray_files(tmp_path: Path) -> None:
     assert "a stray file" not in "".join(path.read_text() for path in context.rglob("*") if path.is_file())
 
 
+def test_a_wheel_of_this_machine_is_put_beside_the_requirements(tmp_path: Path) -> None:
+    wheel = write_wheel(make_folder(tmp_path / "dist"), "toy", "3.0")
+    line = f"toy @ {wheel.as_uri()} \\\n    --hash=sha256:0\nother==1\n"
+    with mock.patch.object(common.engine.build_context, "stack_requirements", return_value=line):
+        write_context(toy_stack(tmp_path, "toy"), tmp_path / "context")
+    written = (tmp_path / "context" / "requirements.txt").read_text()
+    assert written == f"toy @ file:///packages/{wheel.name} \\\n    --hash=sha256:0\nother==1\n"
+    assert (tmp_path / "context" / wheel.name).read_bytes() == wheel.read_bytes()
+
+
 def test_context_keeps_which_files_can_be_run(tmp_path: Path) -> None:
     stack = toy_stack(tmp_path, "toy")
     for name, mode in (("run", 0o700), ("data", 0o600), ("wide", 0o666)):
@@ -438,3 +452,8 @@ def test_label_names_the_python_that_the_base_states(
 def test_pinned_versions_are_those_installed_on_linux() -> None:
     lock = "a==1 \\\n    --hash=sha256:0\n    # via b\nb==2 ; sys_platform == 'win32' \\\n    --hash=sha256:1\nc-d==3\n"
     assert pinned_versions(lock, "3.13") == {"a": "1", "c-d": "3"}
+
+
+def test_the_version_of_a_wheel_is_in_its_name() -> None:
+    lock = "c-d @ file:///cache/c_d-3.0%2Bx-py3-none-any.whl \\\n    --hash=sha256:0\n"
+    assert pinned_versions(lock, "3.13") == {"c-d": "3.0+x"}

@@ -1,4 +1,4 @@
-"""Tests that a framework at another version or from a checkout gets its own folder and lock, created once."""
+"""Tests that a framework at another version or from a wheel gets its own folder and lock, created once."""
 
 import zipfile
 from collections.abc import Iterator
@@ -7,22 +7,17 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from common.catalog.frameworks import Framework, Interface
 from common.catalog.servers import SERVERS, Server
 from common.catalog.stacks import image_tag, images, stacks
 from common.errors import FailedError, UsageError
+from common.host.folders import make_folder
 from common.packages import locks, variants
 from common.packages.environments import environment
 from common.packages.locks import lock, stack_requirements
 from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
-
-BACKEND = """\
-import os, shutil
-def build_wheel(folder, settings=None, metadata=None):
-    shutil.copy("toy-3.0-py3-none-any.whl", folder)
-    return "toy-3.0-py3-none-any.whl"
-"""
 
 
 @pytest.fixture
@@ -39,17 +34,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Framework:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A checkout of the package, which builds version 3.0."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    (folder / "pyproject.toml").write_text(
-        '[project]\nname = "Toy"\nversion = "3.0"\n'
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    )
-    (folder / "backend.py").write_text(BACKEND)
-    write_wheel(folder, "toy", "3.0", "base")
-    return folder
+def wheel(tmp_path: Path) -> Path:
+    """A wheel of version 3.0 of the package, which no index has."""
+    return write_wheel(make_folder(tmp_path / "dist"), "toy", "3.0", "base")
 
 
 def test_other_version_is_locked_and_other_packages_keep_theirs(toy: Framework, tmp_path: Path) -> None:
@@ -186,91 +173,67 @@ def test_folder_that_is_no_framework_is_refused(toy: Framework, tmp_path: Path, 
         variants.with_named_variants(folder.format(tmp_path=tmp_path), {"toy": toy})
 
 
-def test_checkout_is_built_and_locked_once_per_content(toy: Framework, checkout: Path, tmp_path: Path) -> None:
-    folders = {"root": tmp_path / "variants", "built": tmp_path / "built"}
-    first = variants.framework_from_checkout(toy, checkout, **folders)
-    folder = environment(native(first), root=tmp_path / "environments")
+def test_a_wheel_is_installed_in_place_of_the_locked_version(toy: Framework, wheel: Path, tmp_path: Path) -> None:
+    variant = variants.framework_from_wheel(toy, wheel, root=tmp_path / "variants")
+    folder = environment(native(variant), root=tmp_path / "environments")
     assert list(folder.glob("lib/python*/site-packages/toy-3.0.dist-info"))
-    with mock.patch.object(variants, "run_uv", side_effect=AssertionError):
-        assert variants.framework_from_checkout(toy, checkout, **folders) == first
-    (checkout / "more.py").write_text("# changed\n")
-    second = variants.framework_from_checkout(toy, checkout, **folders)
-    assert second.folder != first.folder
+    assert "base==1.0" in variant.lock.read_text()
+    assert (variants.wheel_in(variant), variants.wheel_in(toy)) == (wheel, None)
 
 
-def test_checkout_may_have_the_version_to_which_the_framework_is_locked(
-    toy: Framework, checkout: Path, tmp_path: Path
+def test_a_wheel_may_have_a_local_version_as_commits_after_a_release_do(toy: Framework, tmp_path: Path) -> None:
+    wheel = write_wheel(make_folder(tmp_path / "dist"), "toy", "3.0.dev1+g1a2b3c", "base")
+    variant = variants.framework_from_wheel(toy, wheel, root=tmp_path / "variants")
+    folder = environment(native(variant), root=tmp_path / "environments")
+    assert list(folder.glob("lib/python*/site-packages/toy-3.0.dev1+g1a2b3c.dist-info"))
+    assert variants.wheel_in(variant) == wheel
+
+
+def test_a_compiled_wheel_is_refused_for_a_framework_that_is_measured_without(
+    toy: Framework, wheel: Path, tmp_path: Path
 ) -> None:
-    """The lock must contain the hash of the wheel that was built here, not of the one on the index."""
-    for file in (checkout / "pyproject.toml", checkout / "backend.py"):
-        file.write_text(file.read_text().replace("3.0", "2.0"))
-    for wheel in checkout.glob("*.whl"):
-        wheel.unlink()
-    write_wheel(checkout, "toy", "2.0", "base")
-    (wheel,) = checkout.glob("*.whl")
+    pure = replace(toy, pure_python=("toy",))
+    assert variants.framework_from_wheel(pure, wheel, root=tmp_path / "variants").pure_python == ()
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("toy/more.so", "")
+    with pytest.raises(UsageError, match=r"holds compiled code, and toy is measured without\. Build it as pure Python"):
+        variants.framework_from_wheel(pure, wheel, root=tmp_path / "variants")
+
+
+def test_a_wheel_with_other_content_is_another_variant(toy: Framework, wheel: Path, tmp_path: Path) -> None:
+    first = variants.framework_from_wheel(toy, wheel, root=tmp_path / "variants")
+    with mock.patch.object(variants, "lock", side_effect=AssertionError):
+        assert variants.framework_from_wheel(toy, wheel, root=tmp_path / "variants") == first
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("toy/more.py", "")
-    variant = variants.framework_from_checkout(toy, checkout, root=tmp_path / "variants", built=tmp_path / "built")
+    assert variants.framework_from_wheel(toy, wheel, root=tmp_path / "variants").folder != first.folder
+
+
+def test_a_wheel_may_have_the_version_to_which_the_framework_is_locked(toy: Framework, tmp_path: Path) -> None:
+    """The lock must contain the hash of that wheel, not of the one on the index."""
+    wheel = write_wheel(make_folder(tmp_path / "dist"), "toy", "2.0", "base", code="more = 1")
+    variant = variants.framework_from_wheel(toy, wheel, root=tmp_path / "variants")
     folder = environment(native(variant), root=tmp_path / "environments")
     assert list(folder.glob("lib/python*/site-packages/toy-2.0.dist-info"))
 
 
-def test_files_of_git_and_of_tools_do_not_change_the_digest_of_a_checkout(checkout: Path) -> None:
-    before = variants.source_digest(checkout)
-    for name in (".git", "__pycache__", "build", "dist", "node_modules", "venv", "src/toy.egg-info", "src/__pycache__",
-                 "docs/node_modules", "examples/env"):  # fmt: skip
-        (checkout / name).mkdir(parents=True)
-        (checkout / name / "file").touch()
-    (checkout / "examples" / "env" / "pyvenv.cfg").touch()
-    assert variants.source_digest(checkout) == before
-
-
-def test_a_file_that_is_left_out_does_not_change_the_digest(checkout: Path) -> None:
-    before = variants.source_digest(checkout, left_out=["service.py"])
-    (checkout / "service.py").write_text("app = None")
-    assert variants.source_digest(checkout, left_out=["service.py"]) == before
-    assert variants.source_digest(checkout) != before
-
-
-def test_links_that_lead_in_circles_are_not_followed(checkout: Path) -> None:
-    before = variants.source_digest(checkout)
-    for name in ("a", "b"):
-        (checkout / name).symlink_to(".")
-    assert variants.source_digest(checkout) == before
-
-
-def test_a_package_that_is_a_link_changes_the_digest_of_a_checkout(checkout: Path, tmp_path: Path) -> None:
-    file = tmp_path / "elsewhere" / "x.py"
-    file.parent.mkdir()
-    (file.parent / "back").symlink_to(checkout)
-    (checkout / "linked").symlink_to(file.parent)
-    file.write_text("before = 1\n")
-    before = variants.source_digest(checkout)
-    file.write_text("after = 1\n")
-    assert variants.source_digest(checkout) != before
-
-
-@pytest.mark.parametrize("name", ["build", "dist", "venv"])
-def test_packages_that_are_named_like_what_tools_leave_change_the_digest_of_a_checkout(
-    checkout: Path, name: str
-) -> None:
-    (checkout / "src" / "toy" / name).mkdir(parents=True)
-    file = checkout / "src" / "toy" / name / "x.py"
-    file.write_text("before = 1\n")
-    before = variants.source_digest(checkout)
-    file.write_text("after = 1\n")
-    assert variants.source_digest(checkout) != before
-
-
-def test_checkout_of_another_package_is_refused(toy: Framework, checkout: Path, tmp_path: Path) -> None:
+def test_a_wheel_of_another_package_is_refused(toy: Framework, wheel: Path, tmp_path: Path) -> None:
     other = write_framework(tmp_path / "frameworks" / "other", "base")
     with pytest.raises(UsageError, match="contains the package toy, which is not that of other"):
-        variants.framework_from_checkout(
-            replace(other, distribution="base"), checkout, root=tmp_path / "variants", built=tmp_path / "built"
-        )
-    assert variants.project_name(checkout) == "toy"
-    assert not variants.is_framework_folder(checkout)
+        variants.framework_from_wheel(replace(other, distribution="base"), wheel, root=tmp_path / "variants")
     assert variants.is_framework_folder(toy.folder)
+    assert not variants.is_framework_folder(wheel.parent)
+
+
+def test_a_requirement_gives_the_newest_version_that_it_allows(toy: Framework, tmp_path: Path) -> None:
+    def version(specifier: str) -> str | None:
+        return variants.framework_within(toy, SpecifierSet(specifier), root=tmp_path / "variants").version
+
+    assert [version(text) for text in ("<2", ">=1", "==1.0", "==1.*")] == ["1.0", "2.0", "1.0", "1.0"]
+    with pytest.raises(FailedError, match=r"^A lock of toy<1 could not be created: .* toy<1"):
+        version("<1")
+    write_wheel(tmp_path / "wheels", "toy", "1.5", "base")
+    assert version("<2") == "1.5"
 
 
 def test_a_name_longer_than_file_systems_take_is_no_framework() -> None:

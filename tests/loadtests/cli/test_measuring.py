@@ -27,7 +27,7 @@ from common.records.window import Window
 from loadtests.campaign.manifest import cell_of, setup_for
 from loadtests.campaign.plan import planned_visits
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
-from loadtests.experiments.compare.experiment import Side, both_candidates
+from loadtests.experiments.compare.sides import Side, both_candidates
 from tests.support.here import SHORT, real_candidate, run_fields, short_load_run
 from tests.support.waiting import wait_until
 
