@@ -177,7 +177,8 @@ def _is_option(app: App, arguments: Sequence[str], given: Collection[str]) -> Ca
 
 def _options_of(command: App) -> frozenset[str]:
     """Return the names of a command's options."""
-    names = (name for argument in command.assemble_argument_collection() for name in argument.names)
+    arguments = (argument for argument in command.assemble_argument_collection() if argument.parse)
+    names = (name for argument in arguments for name in argument.names)
     return frozenset(name[2:] for name in names if name.startswith("--"))
 
 

@@ -5,8 +5,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +22,7 @@ from common.tables import Form
 from common.words import counted, first_names
 from loadtests.campaign.experiment import Experiment, SummaryType, expected_s
 from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RESULTS, RunFolder, require_unused
 
@@ -33,8 +32,6 @@ EXHAUSTED = frozenset(
 """The errors of a system that has no room, memory, open files or processes left, or of a failing disk."""
 NAMED = 5
 """The largest number of containers that a warning lists."""
-
-_ends_at_s: ContextVar[float] = ContextVar("ends_at_s", default=math.inf)
 
 Begin = Callable[[RunIdentity], tuple[Experiment[Any, SummaryType], Mapping[str, Candidate]]]
 """Prepares a run; returns its experiment, and the candidates to bring up by cell name."""
@@ -60,40 +57,26 @@ def hold_machine(run_id: str, terminal: Terminal) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def ending_at(ends_at_s: float) -> Iterator[None]:
-    """Have runs inside end with ``OutOfTimeError`` rather than begin a visit that would last beyond ``ends_at_s``.
-
-    The time is of ``time.monotonic``, the length of a visit the mean of those made. Such a run can be resumed.
-    """
-    token = _ends_at_s.set(ends_at_s)
-    try:
-        yield
-    finally:
-        _ends_at_s.reset(token)
-
-
 def start(
     name: str,
     begin: Begin[SummaryType],
-    *,
-    seed: int | None,
-    out: Path | None,
+    run: RunParameters,
     terminal: Terminal,
+    *,
     on_failure: Callable[[BenchmarkError], None] = _raise,
 ) -> SummaryType:
     """Carry out a new run while holding the machine's run lock, and return its summary.
 
     ``on_failure`` is called if the run is complete and its numbers are not valid. Raise ``UsageError`` if another run
-    is in progress or ``out`` is not an empty folder that can be written to, and the errors of ``carry_out``.
+    is in progress or ``OUT=`` is not an empty folder that can be written to, and the errors of ``carry_out``.
     """
-    identity = RunIdentity.new(name, seed)
-    place = out or RESULTS / identity.id
-    require_unused(place, named=str(place) if out is None else f"OUT={out}")
+    identity = RunIdentity.new(name, run.seed)
+    place = run.out or RESULTS / identity.id
+    require_unused(place, named=str(place) if run.out is None else f"OUT={run.out}")
     with hold_machine(identity.id, terminal):
         experiment, subjects = begin(identity)
         folder = RunFolder.create(place, experiment.run)
-        return carry_out(experiment, subjects, folder, terminal, on_failure=on_failure)
+        return carry_out(experiment, subjects, folder, terminal, ends_at_s=run.ends_at_s, on_failure=on_failure)
 
 
 def carry_out(
@@ -102,16 +85,18 @@ def carry_out(
     folder: RunFolder,
     terminal: Terminal,
     *,
+    ends_at_s: float = math.inf,
     on_failure: Callable[[BenchmarkError], None] = _raise,
 ) -> SummaryType:
     """Make every remaining visit; then write, print and return the summary, even if a visit fails.
 
-    Raise ``FailedError`` if a record cannot be written or the Docker engine fails. ``on_failure`` is called after
-    everything is written, if the numbers are not valid.
+    ``on_failure`` is called after everything is written, if the numbers are not valid. Raise ``OutOfTimeError`` rather
+    than begin a visit that would end after ``ends_at_s``, a time of ``time.monotonic``, if it took as long as those so
+    far on average. Raise ``FailedError`` if a record cannot be written or the Docker engine fails.
     """
     try:
         with _reporting_exhaustion(folder), engine_failure_named():
-            _make_visits(experiment, subjects, folder, terminal)
+            _make_visits(experiment, subjects, folder, terminal, ends_at_s)
     except (BenchmarkError, KeyboardInterrupt):
         if experiment.why_not_resumable is None:
             terminal.say(f"interrupted; resume with: {make_command(experiment.command, {'RESUME': folder.name})}")
@@ -168,7 +153,11 @@ def _reporting_exhaustion(folder: RunFolder) -> Iterator[None]:
 
 
 def _make_visits(
-    experiment: Experiment[Any, Any], subjects: Mapping[str, Candidate], folder: RunFolder, terminal: Terminal
+    experiment: Experiment[Any, Any],
+    subjects: Mapping[str, Candidate],
+    folder: RunFolder,
+    terminal: Terminal,
+    ends_at_s: float,
 ) -> None:
     visits = folder.visits()
     remaining = experiment.remaining(visits)
@@ -180,7 +169,7 @@ def _make_visits(
     ):
         since_s = time.perf_counter()
         while remaining.batch:
-            _require_time(remaining.batch, visits)
+            _require_time(remaining.batch, visits, ends_at_s)
             first = remaining.batch[0]
             _show(experiment, visits, display)
             display.start(
@@ -201,8 +190,8 @@ def _make_visits(
     terminal.say(f"completed: {remaining.completion_reason}")
 
 
-def _require_time(batch: Sequence[PlannedVisit], visits: Sequence[Visit]) -> None:
-    if time.monotonic() + (expected_s(batch, visits) or 0.0) > _ends_at_s.get():
+def _require_time(batch: Sequence[PlannedVisit], visits: Sequence[Visit], ends_at_s: float) -> None:
+    if time.monotonic() + (expected_s(batch, visits) or 0.0) > ends_at_s:
         raise OutOfTimeError("out of time")
 
 

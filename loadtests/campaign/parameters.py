@@ -1,5 +1,6 @@
 """Parameters that several measuring commands share, each group declared once."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -160,12 +161,14 @@ class GuestParameters:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParameters:
-    """The folder of a run, the seed of its order, and the run to resume."""
+    """The folder of a run, the seed of its order, the run to resume, and the time by which a run has to end."""
 
     seed: Seed = None
     out: Out = None
     resume: Annotated[str | None, Parameter(help="Interrupted run to complete: its id, its folder, or latest.")] = None
     format: Format = "text"
+    ends_at_s: Annotated[float, Parameter(parse=False)] = math.inf
+    """The time of ``time.monotonic`` by which a survey has to end; a run that it cuts short can be resumed."""
 
     def terminal(self) -> Terminal:
         """Return the terminal that prints results in the form asked for."""

@@ -1,6 +1,7 @@
 """Resumption of an interrupted run, with the same plan on the same stacks, or a refusal that names what changed."""
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -64,14 +65,15 @@ def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
     """
     fargate: FargateSettings | None = given.get("fargate")
     guest: GuestParameters | None = given.get("guest")
-    allowed = {"resume", "format"} | (set() if fargate is None else {field.name for field in fields(fargate)})
+    allowed = {"resume", "format", "ends_at_s"}
+    allowed |= set() if fargate is None else {field.name for field in fields(fargate)}
     allowed |= set() if guest is None else {"foreign_url", "paths"}
     refuse_given(changed_of(command, given) - allowed, "RESUME= completes a run with its own parameters.")
     run: RunParameters = given["run"]
     assert run.resume is not None
     name = command.__name__.rstrip("_").replace("_", "-")
     own = guest or GuestParameters()
-    resume(run.resume, name, catalog.experiment_of, run.terminal(), fargate=fargate, guest=own)
+    resume(run.resume, name, catalog.experiment_of, run.terminal(), fargate=fargate, guest=own, ends_at_s=run.ends_at_s)
 
 
 def resume(
@@ -82,6 +84,7 @@ def resume(
     *,
     fargate: FargateSettings | None = None,
     guest: GuestParameters = GuestParameters(),
+    ends_at_s: float = math.inf,
 ) -> Any:  # noqa: ANN401 -- the summary of whichever experiment it is
     """Complete the run that ``RESUME=`` names, and return its summary.
 
@@ -109,7 +112,7 @@ def resume(
         _prepare(experiment, subjects, folder, terminal)
         run = replace(experiment.run, command_line=[*experiment.run.command_line, command_line()])
         folder.describe(run)
-        return carry_out(experiment_of(run), subjects, folder, terminal)
+        return carry_out(experiment_of(run), subjects, folder, terminal, ends_at_s=ends_at_s)
 
 
 def _checked(load: LoadSpec) -> LoadSpec:

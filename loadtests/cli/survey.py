@@ -23,7 +23,6 @@ from loadtests.board.index import FigureIndex, known_figures, locks_of, selector
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.experiment import Experiment
-from loadtests.campaign.loop import ending_at
 from loadtests.campaign.parameters import RunParameters, StoppingParameters
 from loadtests.campaign.plan import parse_duration
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
@@ -133,8 +132,9 @@ def survey(
     runtime = require_local(stacks.parse_runtime())
     size = parse_size(runtime, f"{vcpu:g}", None)
     stacks.candidates(runtime)  # refused before anything begins
-    asked = Survey(stacks=stacks, runtime=runtime, size=size, terminal=terminal)
-    failures = asked.carry_out(time.monotonic() + parse_duration(budget, variable="BUDGET"))
+    ends_at_s = time.monotonic() + parse_duration(budget, variable="BUDGET")
+    asked = Survey(stacks=stacks, runtime=runtime, size=size, terminal=terminal, ends_at_s=ends_at_s)
+    failures = asked.carry_out()
     results.show(stacks, vcpu=vcpu)
     results.report()
     if failures:
@@ -153,14 +153,18 @@ class Survey:
     runtime: Runtime
     size: Size
     terminal: Terminal
+    ends_at_s: float
 
-    def carry_out(self, ends_at_s: float) -> list[str]:
+    @property
+    def _left_s(self) -> float:
+        return self.ends_at_s - time.monotonic()
+
+    def carry_out(self) -> list[str]:
         """Make every step that has something to measure and fits; return how those ended that failed."""
         failures = []
         for number, step in enumerate(STEPS, start=1):
             try:
-                with ending_at(ends_at_s):
-                    self._make(number, step, ends_at_s)
+                self._make(number, step)
             except OutOfTimeError:
                 self.terminal.say(f"{step.command}: the budget is used up; make {NAME} again completes it")
             except BenchmarkError as error:
@@ -168,21 +172,21 @@ class Survey:
                 failures.append(f"{step.command}: {error}")
         return failures
 
-    def _make(self, number: int, step: Step, ends_at_s: float) -> None:
-        left_s = ends_at_s - time.monotonic()
+    def _make(self, number: int, step: Step) -> None:
         head = f"{NAME}: step {number} of {len(STEPS)}, {step.command}"
         unfinished = _unfinished(step.command, self._subjects(), self.size.vcpu)
-        if unfinished is not None and left_s > 0:
-            self.terminal.say(f"{head}: completes {unfinished.name}; {_left(left_s)}")
+        if unfinished is not None and self._left_s > 0:
+            self.terminal.say(f"{head}: completes {unfinished.name}; {_left(self._left_s)}")
             try:
-                _COMMANDS[step.command].resume(RunParameters(resume=str(unfinished.folder)))
+                run = RunParameters(resume=str(unfinished.folder), ends_at_s=self.ends_at_s)
+                _COMMANDS[step.command].resume(run)
             except UsageError as error:  # such as a changed image: it would be refused again in the next survey
                 self.terminal.say(f"{head}: measures anew, since {error}")
-            left_s = ends_at_s - time.monotonic()
         subjects = self._lacking(step)
         if not subjects:
             self.terminal.say(f"{head}: everything is known")
             return
+        left_s = self._left_s
         chosen = fitting(step, subjects, left_s)
         if len(chosen) < len(subjects):
             left_out = counted(len(subjects) - len(chosen), "stack")
@@ -205,7 +209,8 @@ class Survey:
                 runtime=self.runtime,
                 python=self._asked_for(selection.python),
             )
-            _COMMANDS[step.command].measure(asked, f"{self.size.vcpu:g}", share_s)
+            run = RunParameters(ends_at_s=self.ends_at_s)
+            _COMMANDS[step.command].measure(asked, f"{self.size.vcpu:g}", share_s, run)
 
     def _asked_for(self, python: str | None) -> str | None:
         """Return what ``PYTHON=`` names of a Python such as 3.13, by default all that it names."""
@@ -232,40 +237,41 @@ class Survey:
 class _Command:
     """The call by which a survey runs one of the measuring commands."""
 
-    measure: Callable[[StackParameters, str, float], None]
-    """Takes the stacks, the vCPUs, and the seconds that it may take."""
+    measure: Callable[[StackParameters, str, float, RunParameters], None]
+    """Takes the stacks, the vCPUs, its share of the time in seconds, and the parameters that every run has."""
     resume: Callable[[RunParameters], None]
 
 
-def _sizes(asked: StackParameters, _: str, __: float) -> None:
+def _sizes(asked: StackParameters, _: str, __: float, run: RunParameters) -> None:
     sizes(
         framework=asked.framework,
         server=asked.server,
         image=asked.image or "all",
         python=asked.python,
+        run=run,
     )
 
 
 _COMMANDS: Mapping[str, _Command] = {
     "sizes": _Command(measure=_sizes, resume=lambda run: sizes(run=run)),
     "startup": _Command(
-        measure=lambda asked, vcpu, _: startup(asked, vcpu=vcpu, cache="warm", rounds=ROUNDS),
+        measure=lambda asked, vcpu, _, run: startup(asked, vcpu=vcpu, cache="warm", rounds=ROUNDS, run=run),
         resume=lambda run: startup(run=run),
     ),
     "memory": _Command(
-        measure=lambda asked, vcpu, _: memory(
-            asked, vcpu=vcpu, workers=f"{Size(vcpu=float(vcpu)).workers}", rounds=MEMORY_ROUNDS
+        measure=lambda asked, vcpu, _, run: memory(
+            asked, vcpu=vcpu, workers=f"{Size(vcpu=float(vcpu)).workers}", rounds=MEMORY_ROUNDS, run=run
         ),
         resume=lambda run: memory(run=run),
     ),
     "loadtest": _Command(
-        measure=lambda asked, vcpu, share_s: loadtest(
-            asked, SizeParameters(vcpu=vcpu), stopping=StoppingParameters(budget=f"{share_s:.0f}s")
+        measure=lambda asked, vcpu, share_s, run: loadtest(
+            asked, SizeParameters(vcpu=vcpu), stopping=StoppingParameters(budget=f"{share_s:.0f}s"), run=run
         ),
         resume=lambda run: loadtest(run=run),
     ),
     "latency": _Command(
-        measure=lambda asked, vcpu, _: latency(asked, vcpu=vcpu, rounds=ROUNDS),
+        measure=lambda asked, vcpu, _, run: latency(asked, vcpu=vcpu, rounds=ROUNDS, run=run),
         resume=lambda run: latency(run=run),
     ),
 }

@@ -18,4 +18,4 @@ def bench_generator(
     """Measure requests per CPU-second of our generator, Locust's clients, wrk and h2load."""
     terminal = run.terminal()
     begin = begin_comparison(rounds=rounds, window_s=seconds, messages=terminal.messages)
-    start("bench-generator", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("bench-generator", begin, run, terminal)

@@ -28,4 +28,4 @@ def causes(
     stack = StackParameter(framework=framework, server=server, image=image, runtime="docker", python=python)
     candidate = stack.candidate(stack.parse_runtime())
     begin = partial(begin_causes, candidate, rounds=rounds, messages=terminal.messages)
-    start("causes", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("causes", begin, run, terminal)

@@ -102,7 +102,7 @@ def compare(
         fail_if_slower=limit,
         messages=terminal.messages,
     )
-    start("compare", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("compare", begin, run, terminal)
 
 
 def _compare_finished(a: RunFolder, b: RunFolder, margin: float, limit: float | None, terminal: Terminal) -> None:

@@ -35,4 +35,4 @@ def crosscheck(
     begin = partial(
         begin_crosscheck, candidate, load=spec, size=given, runtime=runtime, rounds=rounds, messages=terminal.messages
     )
-    start("crosscheck", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("crosscheck", begin, run, terminal)

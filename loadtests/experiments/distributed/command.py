@@ -16,7 +16,7 @@ from common.registries.api import RegistryAddress
 from common.registries.pushing import registry_pusher
 from common.words import one_of
 from loadtests.campaign.loop import start
-from loadtests.campaign.parameters import Delay, Out, within
+from loadtests.campaign.parameters import Delay, Out, RunParameters, within
 from loadtests.experiments.distributed.experiment import Address, begin_distributed, build_generator, follow
 from loadtests.experiments.latency.experiment import parse_common_rate
 from loadtests.scenarios.scenario import DELAY_MS, MOST_USERS_IN_ALL
@@ -68,7 +68,7 @@ def master(
         bind=Address.parse(bind, variable="BIND"),
         patience_s=patience,
     )
-    start("master", begin, seed=None, out=out, terminal=Terminal())
+    start("master", begin, RunParameters(out=out), Terminal())
 
 
 def worker(

@@ -50,4 +50,4 @@ def experiment(
     if not approve_starts(variants, tasks, terminal.messages):
         return
     begin = partial(begin_factor, factor, variants, tasks=tasks, messages=terminal.messages)
-    start(factor, begin, seed=run.seed, out=run.out, terminal=terminal)
+    start(factor, begin, run, terminal)

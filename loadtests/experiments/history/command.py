@@ -50,6 +50,4 @@ def history(
         messages=terminal.messages,
     )
     names = {candidate.name: version for candidate, version in zip(candidates, versions, strict=True)}
-    start(
-        "history", partial(begin_history, framework.title, names, begin), seed=run.seed, out=run.out, terminal=terminal
-    )
+    start("history", partial(begin_history, framework.title, names, begin), run, terminal)

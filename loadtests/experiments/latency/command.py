@@ -49,4 +49,4 @@ def latency(
         rounds=rounds,
         messages=terminal.messages,
     )
-    start("latency", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("latency", begin, run, terminal)

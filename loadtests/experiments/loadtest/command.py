@@ -1,5 +1,6 @@
 """``make loadtest``."""
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ def loadtest(
         messages=terminal.messages,
     )
     if repeats.repeat == 1:
-        start("loadtest", begin, seed=run.seed, out=run.out, terminal=terminal)
+        start("loadtest", begin, run, terminal)
     else:
         _repeat(begin, repeats.repeat, pause_s, run, terminal)
 
@@ -115,10 +116,12 @@ def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameter
         if number:
             time.sleep(pause_s)
         terminal.say(f"run {number + 1} of {count}")
-        seed = None if run.seed is None else run.seed + number
-        out = None if run.out is None else run.out / str(number + 1)
-        made = start("loadtest", begin, seed=seed, out=out, terminal=terminal, on_failure=failures.append)
-        summaries.append(made)
+        own = dataclasses.replace(
+            run,
+            seed=None if run.seed is None else run.seed + number,
+            out=None if run.out is None else run.out / str(number + 1),
+        )
+        summaries.append(start("loadtest", begin, own, terminal, on_failure=failures.append))
     rates = repeated_rates(summaries)
     if terminal.form is Form.JSON:
         terminal.write(msgspec.json.encode(rates).decode() + "\n")

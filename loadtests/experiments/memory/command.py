@@ -43,4 +43,4 @@ def memory(
         rounds=rounds,
         messages=terminal.messages,
     )
-    start("memory", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("memory", begin, run, terminal)

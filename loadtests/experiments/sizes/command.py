@@ -37,4 +37,4 @@ def sizes(
     begin = partial(
         begin_sizes, stacks.candidates(runtime), address=address, runtime=runtime, messages=terminal.messages
     )
-    start("sizes", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("sizes", begin, run, terminal)

@@ -67,7 +67,7 @@ def startup(
         rounds=rounds or ROUNDS,
         messages=terminal.messages,
     )
-    start("startup", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("startup", begin, run, terminal)
 
 
 def _startup_on_fargate(candidates: Sequence[Candidate], given: Sequence[Size], tasks: int, run: RunParameters) -> None:
@@ -75,4 +75,4 @@ def _startup_on_fargate(candidates: Sequence[Candidate], given: Sequence[Size], 
     variants = startup_variants(candidates, given, {})
     if approve_starts(variants, tasks, terminal.messages, conformance=candidates):
         begin = partial(begin_fargate_startup, candidates, given, tasks=tasks, messages=terminal.messages)
-        start("startup", begin, seed=run.seed, out=run.out, terminal=terminal)
+        start("startup", begin, run, terminal)

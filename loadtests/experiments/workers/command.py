@@ -32,4 +32,4 @@ def workers_(
     begin = partial(
         begin_workers, candidate, vcpus=vcpus, counts=counts, runtime=runtime, rounds=rounds, messages=terminal.messages
     )
-    start("workers", begin, seed=run.seed, out=run.out, terminal=terminal)
+    start("workers", begin, run, terminal)

@@ -18,8 +18,9 @@ from common.records.window import Window
 from common.runtimes.candidates import Candidate
 from common.tables import Form
 from loadtests.campaign import loop
-from loadtests.campaign.loop import carry_out, ending_at, hold_machine, present, start
+from loadtests.campaign.loop import carry_out, hold_machine, present, start
 from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.plan import PlannedVisit, planned_visits
 from loadtests.campaign.store import VISITS, RunFolder
 from tests.support.records import cell, run
@@ -106,8 +107,8 @@ def test_each_visit_is_on_disk_before_the_next_begins(folder: RunFolder, termina
 
 def test_a_run_ends_rather_than_begin_a_visit_that_would_last_too_long(folder: RunFolder, terminal: Terminal) -> None:
     slow = Toy(MADE, lambda _: time.sleep(0.3))
-    with ending_at(time.monotonic() + 0.5), pytest.raises(OutOfTimeError):
-        carry_out(slow, {}, folder, terminal)
+    with pytest.raises(OutOfTimeError):
+        carry_out(slow, {}, folder, terminal, ends_at_s=time.monotonic() + 0.5)
     assert len(folder.visits()) == 1
     assert carry_out(Toy(MADE), {}, folder, terminal).visits == 6
 
@@ -289,7 +290,7 @@ def _begin(identity: RunIdentity) -> tuple[Toy, Mapping[str, Candidate]]:
 
 
 def test_a_new_run_is_written_below_the_results_by_its_id(results: Path, terminal: Terminal) -> None:
-    assert start("toy", _begin, seed=7, out=None, terminal=terminal) == ToySummary(visits=1)
+    assert start("toy", _begin, RunParameters(seed=7), terminal) == ToySummary(visits=1)
     (folder,) = results.iterdir()
     assert folder.name.endswith("-toy-7")
     assert RunFolder(folder=folder).run().id == folder.name
@@ -298,12 +299,12 @@ def test_a_new_run_is_written_below_the_results_by_its_id(results: Path, termina
 def test_a_folder_in_use_is_refused_before_anything_is_prepared(tmp_path: Path, terminal: Terminal) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UsageError, match="is not empty"):
-        start("toy", lambda _: pytest.fail("it was prepared"), seed=7, out=tmp_path, terminal=terminal)
+        start("toy", lambda _: pytest.fail("it was prepared"), RunParameters(seed=7, out=tmp_path), terminal)
 
 
 def test_a_second_run_is_refused_before_anything_is_prepared(tmp_path: Path, terminal: Terminal) -> None:
     with hold_run_lock("the first"), pytest.raises(UsageError, match="run the first is in progress"):
-        start("toy", lambda _: pytest.fail("it was prepared"), seed=7, out=tmp_path / "out", terminal=terminal)
+        start("toy", lambda _: pytest.fail("it was prepared"), RunParameters(seed=7, out=tmp_path / "out"), terminal)
     assert not (tmp_path / "out").exists()
 
 
@@ -312,7 +313,7 @@ def test_a_run_that_cannot_be_prepared_leaves_no_folder(results: Path, terminal:
         raise FailedError(f"nothing conforms in {identity.id}")
 
     with pytest.raises(FailedError, match="nothing conforms"):
-        start("toy", begin, seed=7, out=None, terminal=terminal)
+        start("toy", begin, RunParameters(seed=7), terminal)
     assert not results.exists()
     assert "resume" not in printed(terminal.messages)
 

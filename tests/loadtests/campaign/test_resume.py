@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime
-from common.errors import FailedError, UsageError
+from common.errors import FailedError, OutOfTimeError, UsageError
 from common.host.run_lock import hold_run_lock
 from common.records.load import REDACTED, OwnRequest
 from common.records.run import Guest, LoadRun, Run
@@ -371,6 +372,12 @@ def test_there_is_no_latest_run_if_all_are_complete(results: Path) -> None:
     RunFolder.create(results / "1-other", run([cell(NAME)], id="other"))
     with pytest.raises(UsageError, match=r"RESUME=latest: no run of make toy is unfinished\."):
         resume("latest", "toy", _toy_or_other, text_terminal())
+
+
+def test_a_resumed_run_ends_by_the_time_that_is_given(folder: RunFolder) -> None:
+    with pytest.raises(OutOfTimeError):
+        resume(str(folder.folder), "toy", _toy, text_terminal(), ends_at_s=time.monotonic())
+    assert folder.visits() == []
 
 
 def test_a_run_that_is_interrupted_again_keeps_its_new_visits(folder: RunFolder) -> None:

@@ -12,6 +12,7 @@ from common.cli.app import run
 from common.errors import BenchmarkError, GeneratorBoundError
 from common.records.summary import Summary
 from loadtests.__main__ import command_line
+from loadtests.campaign.parameters import RunParameters
 from loadtests.experiments.loadtest import command
 from loadtests.experiments.loadtest.report import summarise
 from tests.support import records
@@ -23,9 +24,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The seed and the folder of each run, and the pauses. Nothing is measured."""
     done: list[Any] = []
 
-    def start(name: str, _: object, *, seed: int | None, out: Path | None, **options: object) -> Summary:
-        assert (name, sorted(options)) == ("loadtest", ["on_failure", "terminal"])
-        done.append((seed, out))
+    def start(name: str, _: object, run: RunParameters, __: object, **options: object) -> Summary:
+        assert (name, sorted(options)) == ("loadtest", ["on_failure"])
+        done.append((run.seed, run.out))
         windows = [records.window("a+b", number, records.load(4000 + len(done))) for number in range(1, 6)]
         return summarise(records.run([records.cell("a+b")]), windows)
 

@@ -1,5 +1,7 @@
 """A run is resumed by its own command, with no values that would change it."""
 
+import math
+
 import pytest
 
 from common.aws.settings import FargateSettings
@@ -19,10 +21,16 @@ class _Resumed:
         self.fargate: FargateSettings | None = None
 
     def __call__(
-        self, text: str, command: str, *rest: object, guest: GuestParameters, fargate: FargateSettings | None = None
+        self,
+        text: str,
+        command: str,
+        *rest: object,
+        guest: GuestParameters,
+        ends_at_s: float,
+        fargate: FargateSettings | None = None,
     ) -> Summary:
         assert rest[0] is experiment_of
-        assert guest == GuestParameters()
+        assert (guest, ends_at_s) == (GuestParameters(), math.inf)
         self.calls.append((text, command))
         self.fargate = fargate
         return Summary(run="run", cells=[])

@@ -1,6 +1,7 @@
 """``make survey`` measures what is unknown and fits its budget, resumes what was interrupted, and ends in a report."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ WHOLE = [
 ]
 BY_COMMAND = {step.command: step for step in STEPS}
 STACKS = StackParameters(framework="falcon,raw_wsgi", runtime="process")
+BUDGET_S = 3600.0
 
 
 def rows(figures: Sequence[Figure], *subjects: Subject, lock: str = "0" * 64) -> list[BoardRow]:
@@ -127,13 +129,15 @@ def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, s
     monkeypatch.setattr(module, "known_figures", lambda _: [])
 
     def command(name: str) -> module._Command:
-        def measure(asked: StackParameters, vcpu: str, share_s: float) -> None:
+        def measure(asked: StackParameters, vcpu: str, share_s: float, run: RunParameters) -> None:
             assert float(vcpu) == 1
             assert asked.server == STACKS.server, "as other servers could serve these stacks too"
             assert share_s > 0
+            assert 0 < run.ends_at_s - time.monotonic() <= BUDGET_S
             seen.append((name, asked.framework))
 
         def resume(run: RunParameters) -> None:
+            assert 0 < run.ends_at_s - time.monotonic() <= BUDGET_S
             seen.append((f"resume {name}", str(run.resume)))
 
         return module._Command(measure=measure, resume=resume)
@@ -240,7 +244,7 @@ def test_only_the_pythons_of_the_chosen_stacks_are_asked_for(
     named: str | None, python: str | None, expected: str | None
 ) -> None:
     stacks = dataclasses.replace(STACKS, python=named)
-    asked = Survey(stacks=stacks, runtime=Runtime.PROCESS, size=Size(), terminal=Terminal())
+    asked = Survey(stacks=stacks, runtime=Runtime.PROCESS, size=Size(), terminal=Terminal(), ends_at_s=0)
     assert asked._asked_for(python) == expected
 
 

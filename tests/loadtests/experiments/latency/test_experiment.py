@@ -25,6 +25,7 @@ from common.runtimes.candidates import Candidate
 from loadtests.campaign import manifest
 from loadtests.campaign.loop import start
 from loadtests.campaign.manifest import RunIdentity
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.latency import experiment as latency
 from loadtests.experiments.latency.experiment import (
@@ -257,7 +258,7 @@ def test_a_run_ends_in_a_table_and_records_that_agree(
         messages=QUIET,
     )  # fmt: skip
     with suppress(GeneratorBoundError):  # a busy machine, which the table says
-        start("latency", begin, seed=5, out=tmp_path, terminal=terminal)
+        start("latency", begin, RunParameters(seed=5, out=tmp_path), terminal)
     folder = RunFolder(folder=tmp_path)
     run, visits = folder.run(), folder.visits()
     assert isinstance(run, LatencyRun)

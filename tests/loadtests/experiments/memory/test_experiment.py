@@ -16,6 +16,7 @@ from common.runtimes.candidates import Candidate
 from common.words import counted
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.loop import start
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
@@ -168,7 +169,7 @@ def test_processes_are_checked_measured_and_summarised(tmp_path: Path) -> None:
         rounds=1,
         messages=terminal.messages,
     )
-    summary = start("memory", begin, seed=3, out=tmp_path / "out", terminal=terminal)
+    summary = start("memory", begin, RunParameters(seed=3, out=tmp_path / "out"), terminal)
     (row,) = summary.rows
     assert row.idle_bytes is not None
     assert f"{row.idle_bytes.estimate / MB:,.1f}" in printed(terminal.results)

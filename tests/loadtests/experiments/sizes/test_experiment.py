@@ -15,6 +15,7 @@ from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.loop import start
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.sizes.experiment import Sizes, begin_sizes
@@ -105,7 +106,7 @@ def test_without_an_engine_only_libraries_are_measured(tmp_path: Path, monkeypat
     terminal = text_terminal()
     candidate = Candidate(stack=toy_stack(tmp_path, "toy_without"))
     begin = partial(begin_sizes, [candidate], address=None, runtime=Runtime.PROCESS, messages=terminal.messages)
-    summary = start("sizes", begin, seed=1, out=tmp_path / "out", terminal=terminal)
+    summary = start("sizes", begin, RunParameters(seed=1, out=tmp_path / "out"), terminal)
     assert summary.missing == {"images": "no Docker engine answers"}
     assert "missing: images: no Docker engine answers" in printed(terminal.results)
 

@@ -23,6 +23,7 @@ from common.registries.api import RegistryAddress
 from common.registries.local import local_registry, require_program
 from common.runtimes.candidates import Candidate
 from loadtests.campaign.loop import start
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.sizes.experiment import begin_sizes
 from loadtests.experiments.sizes.records import FootprintRun, ImageFootprint, ImageVisit, LibrariesVisit, LibraryKind
@@ -98,7 +99,7 @@ def measured(engine: DockerClient, toy_name: str, tmp_path_factory: pytest.TempP
             messages=terminal.messages,
         )
         with _environments_below(folder):
-            summary = start("sizes", begin, seed=1, out=folder / "out", terminal=terminal)
+            summary = start("sizes", begin, RunParameters(seed=1, out=folder / "out"), terminal)
         assert tags_below(engine, host) == []
         written = RunFolder(folder=folder / "out")
         run = written.run()

@@ -14,6 +14,7 @@ from common.records.run import Cell, Conformance
 from common.records.schema import Visit
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.loop import start
+from loadtests.campaign.parameters import RunParameters
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.resume import resume
 from loadtests.campaign.store import RunFolder
@@ -227,7 +228,7 @@ def test_processes_are_checked_started_and_summarised(tmp_path: Path) -> None:
         rounds=1,
         messages=terminal.messages,
     )
-    summary = start("startup", begin, seed=3, out=tmp_path / "out", terminal=terminal)
+    summary = start("startup", begin, RunParameters(seed=3, out=tmp_path / "out"), terminal)
     (row,) = summary.starts
     assert row.total_s is not None
     assert f"{row.total_s.estimate:.2f}" in printed(terminal.results)

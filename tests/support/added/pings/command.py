@@ -22,4 +22,4 @@ def pings(*, rounds: Rounds = 3, run: RunParameters = RunParameters()) -> None:
         made = PingRun(**run_fields(identity, runtime=Runtime.PROCESS, rounds=rounds), cells=[real_cell()])
         return Pings(made), {}
 
-    start("pings", begin, seed=run.seed, out=run.out, terminal=run.terminal())
+    start("pings", begin, run, run.terminal())
