@@ -95,7 +95,8 @@ def test_a_round_runs_through_these_files_in_this_order(tmp_path: Path, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr(process, "started", started)
-    monkeypatch.setattr(command, "conform_all", lambda *_: {NAME: None})
+    monkeypatch.setattr(command, "prepare_available", lambda candidates, _: (candidates, {}))
+    monkeypatch.setattr(command, "check_all", lambda *_: {NAME: None})
     monkeypatch.setattr(command, "cells_of", lambda *_: [cell(NAME)])
     monkeypatch.setattr(command, "with_ceiling", lambda setup: setup)
     line = ["loadtest", "--framework=raw_wsgi", "--runtime=process", "--rounds=1", f"--out={tmp_path / 'run'}"]

@@ -2,6 +2,7 @@
 
 import platform
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,8 +11,9 @@ from common.errors import UsageError
 DEFAULT_PYTHON = "3.13"
 FIRST_WITH_JIT, FIRST_FREE_THREADED = (3, 14), (3, 13)
 """The first versions that take ``PYTHON_JIT``, and that can be built without the GIL."""
-KNOWN_PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t", "3.15t", "pypy3.11")
-"""The Pythons that are listed whether or not they are here."""
+KNOWN_PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15", "3.15+jit", "3.13t", "3.14t", "3.15t", "pypy3.11")
+"""The Pythons that ``PYTHON=all`` chooses from, in the order of tables."""
+ALL = "all"
 PYPY = "pypy"
 """The name under which servers and frameworks say why they are not available on PyPy."""
 _NAME = re.compile(r"(pypy)?(3\.\d{1,2}(?:\.\d{1,2}(?:(?:a|b|rc)\d+)?)?)(t)?(\+jit)?")
@@ -29,13 +31,16 @@ class Python:
     """Whether CPython's JIT, off by default, is switched on."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the Python that a name stands for; ``UsageError`` if it is none."""
+    def parse(cls, text: str, *, also: str = "") -> Self:
+        """Return the Python that a name stands for; ``UsageError`` if it is none.
+
+        ``also`` is what the caller accepts besides, for the error message.
+        """
         match = _NAME.fullmatch(text)
         if match is None:
             raise UsageError(
                 f"invalid PYTHON={text or '(empty)'}: must be a version such as {DEFAULT_PYTHON} or 3.13.2, 3.14t for "
-                "a free-threaded build, 3.15+jit for one with its JIT switched on, or pypy3.11."
+                f"a free-threaded build, 3.15+jit for one with its JIT switched on, or pypy3.11{also}."
             )
         pypy, numbers, free_threaded, jit = match.groups()
         python = cls(numbers=numbers, pypy=bool(pypy), free_threaded=bool(free_threaded), jit=bool(jit))
@@ -96,9 +101,20 @@ class Python:
         return f"{'pypy' * self.pypy}{self.numbers}{'t' * self.free_threaded}{'+jit' * self.jit}"
 
 
-def parse_pythons(text: str) -> tuple[str, ...]:
-    """Return the names of the Pythons that ``PYTHON=`` lists, each once; ``UsageError`` for an invalid one."""
-    return tuple(dict.fromkeys(str(Python.parse(part.strip())) for part in text.split(",")))
+def parse_pythons(text: str, every: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+    """Return the names of the Pythons that ``PYTHON=`` lists, each once; ``UsageError`` for an invalid one.
+
+    ``every`` is called for those that ``all`` stands for.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    named = [every() if part.casefold() == ALL else (str(Python.parse(part, also=f", or {ALL}")),) for part in parts]
+    return tuple(dict.fromkeys(name for names in named for name in names))
+
+
+def python_place(name: str) -> tuple[bool, list[int], bool, bool]:
+    """Return what Pythons are sorted by: CPython comes first, and of one version the usual build."""
+    python = Python.parse(name)
+    return python.pypy, [int(part) for part in re.findall(r"\d+", python.numbers)], python.free_threaded, python.jit
 
 
 def python_series(version: str) -> str:

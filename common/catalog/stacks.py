@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from common.catalog.frameworks import Framework, frameworks
-from common.catalog.pythons import DEFAULT_PYTHON, OWN_PYTHON, Python
+from common.catalog.pythons import DEFAULT_PYTHON, KNOWN_PYTHONS, OWN_PYTHON, Python
 from common.catalog.servers import DEFAULTS, SERVERS, Server
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
@@ -142,6 +142,12 @@ def images(table: Path = BASES) -> dict[str, Image]:
     """Return every flavour by name, in the table's order."""
     rows = tomllib.loads(table.read_text())
     return {name: Image(name=name, reference=row["reference"], pypy=row.get("pypy")) for name, row in rows.items()}
+
+
+def pythons_in(flavours: Iterable[Image]) -> list[str]:
+    """Return those of the known Pythons of which there is an image of one of these flavours."""
+    known = list(flavours)
+    return [name for name in KNOWN_PYTHONS if any(image.unavailable(name, {}) is None for image in known)]
 
 
 def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from common.catalog import inventory
 from common.catalog.frameworks import Framework, Interface, frameworks
 from common.catalog.new_framework import new_framework
-from common.catalog.pythons import KNOWN_PYTHONS, python_series
+from common.catalog.pythons import KNOWN_PYTHONS, Python, python_series
 from common.catalog.stacks import DEFAULT, Image, images, select_frameworks
 from common.cli.parameters import FRAMEWORK_FOLDERS, Format, StackParameters
 from common.conformance.checking import conform_all, conformance_tables, require_conforming
@@ -68,7 +68,8 @@ def _interpreter_table(found: Sequence[Interpreter]) -> Table:
     table = _list_table("PYTHON", "as a process", "build", "slim image")
     here = {python_series(interpreter.name) for interpreter in found}
     slim = images()["slim"]
-    for name in dict.fromkeys((*KNOWN_PYTHONS, *sorted(here))):
+    known = (str(Python.parse(name).interpreter) for name in KNOWN_PYTHONS)
+    for name in dict.fromkeys((*known, *sorted(here))):
         image = _image_state(slim, name)
         for interpreter in (one for one in found if python_series(one.name) == name):
             table.add_row(interpreter.name, interpreter.path, interpreter.build, image)

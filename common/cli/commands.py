@@ -14,7 +14,7 @@ from common.aws.settings import Cluster, DryRun, FargateSettings, Region
 from common.catalog.frameworks import frameworks
 from common.catalog.pythons import DEFAULT_PYTHON, parse_pythons
 from common.catalog.sizes import Runtime
-from common.catalog.stacks import DEFAULT, images
+from common.catalog.stacks import DEFAULT, images, pythons_in
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
     FRAMEWORKS,
@@ -47,7 +47,7 @@ from common.conformance.divergence_page import divergence_page, divergence_table
 from common.conformance.running import DECLARATIONS, run_suite
 from common.conformance.wire import Endpoint
 from common.console import Terminal
-from common.engine.bases import make_bases
+from common.engine.bases import make_bases, pythons_with_recipe
 from common.engine.builds import build_images
 from common.engine.client import engine
 from common.engine.sbom import bill_of_materials
@@ -89,7 +89,7 @@ def build(
     env = os.environ | {name: value for name, value in (("BASE_REGISTRY", base_registry), ("BASE", base)) if value}
     jobs = jobs or parse_jobs(os.environ.get("MAKEFLAGS", ""))
     chosen, report = named_stacks(framework, server, frameworks()), Terminal().say
-    for version in parse_pythons(python):
+    for version in parse_pythons(python, lambda: pythons_in(flavours)):
         build_images(chosen, flavours, version, jobs=jobs, report=report, env=env)
 
 
@@ -130,7 +130,7 @@ def bases(
     """Make stand-in base images under the official names, where no container registry can be reached."""
     known, report = images(), Terminal().say
     flavours = [known[name] for name in select(image, known, variable="IMAGE")]
-    for version in parse_pythons(python):
+    for version in parse_pythons(python, pythons_with_recipe):
         make_bases(flavours, version, report=report)
 
 

@@ -11,8 +11,9 @@ from common.aws.settings import FargateSettings
 from common.catalog.frameworks import frameworks
 from common.catalog.pythons import DEFAULT_PYTHON, parse_pythons
 from common.catalog.sizes import Runtime, Size
-from common.catalog.stacks import DEFAULT, images
+from common.catalog.stacks import DEFAULT, images, pythons_in
 from common.errors import UsageError
+from common.packages.interpreters import installed_pythons
 from common.packages.variants import named_stacks
 from common.runtimes.candidates import (
     DEFAULT_IMAGE,
@@ -39,7 +40,10 @@ RUNTIME = (
     "How stacks are brought up: process, docker, fargate for the commands that offer it, or auto: docker if an engine "
     "answers, otherwise process."
 )
-PYTHON = "Pythons such as 3.13, 3.13.2, 3.14t (free-threaded), 3.15+jit and pypy3.11, joined by commas."
+PYTHON = (
+    "Pythons such as 3.13, 3.13.2, 3.14t (free-threaded), 3.15+jit and pypy3.11, joined by commas; all for every one "
+    "that there is an image of, or as a process, that is installed."
+)
 ONE_PYTHON = "Python of the image, such as 3.13, 3.14t or pypy3.11."
 VCPU = "vCPUs of each server, such as 0.25 or 2. The process runtime accepts only whole numbers."
 MEMORY = (
@@ -121,11 +125,12 @@ class StackParameters:
         if runtime is Runtime.PROCESS:
             if self.image is not None:
                 raise UsageError(f"IMAGE={self.image} needs RUNTIME=docker; RUNTIME=process uses no images")
-            versions = (None,) if self.python is None else parse_pythons(self.python)
+            versions = (None,) if self.python is None else parse_pythons(self.python, installed_pythons)
             return tuple(process_candidate(stack, version) for stack in chosen for version in versions)
         known = images()
         flavours = select(self.image or DEFAULT_IMAGE, known, variable="IMAGE")
-        pythons = parse_pythons(DEFAULT_PYTHON if self.python is None else self.python)
+        asked = DEFAULT_PYTHON if self.python is None else self.python
+        pythons = parse_pythons(asked, lambda: pythons_in(known[name] for name in flavours))
         return tuple(
             Candidate(stack=stack, image=known[name], python=version, fargate=fargate)
             for stack in chosen

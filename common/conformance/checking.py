@@ -25,7 +25,7 @@ from common.records.load import OwnRequest
 from common.records.run import Behaviour, Conformance, YesOrNo
 from common.runtimes.candidates import Candidate
 from common.runtimes.inspection import modules_that_enable_the_gil
-from common.runtimes.preparation import available, prepare
+from common.runtimes.preparation import prepare_available
 from common.runtimes.running_server import RunningServer
 
 SIZE = Size()
@@ -113,20 +113,26 @@ def _failed(test: str, reason: str) -> Conformance:
 def conform_all(
     candidates: Sequence[Candidate], console: Console, check: Callable[[Candidate], Conformance] = conform
 ) -> dict[str, Conformance]:
-    """Check each available candidate, once all are prepared, and return the outcomes by name, in the order given.
+    """Check each available candidate, once all are prepared, and return the outcomes by name, in the order given."""
+    ready, _ = prepare_available(candidates, console)
+    return check_all(ready, console, check)
+
+
+def check_all(
+    candidates: Sequence[Candidate], console: Console, check: Callable[[Candidate], Conformance] = conform
+) -> dict[str, Conformance]:
+    """Check candidates that are prepared, and return the outcomes by name, in the order given.
 
     One candidate per core is checked at a time, since the suite spends most of its time waiting. Tasks on Fargate are
     checked one by one, because an interrupt must stop what costs money at once.
     """
-    runnable = available(candidates, console)
-    prepare(runnable, console)
-    at_once = 1 if any(candidate.fargate for candidate in runnable) else len(os.sched_getaffinity(0))
+    at_once = 1 if any(candidate.fargate for candidate in candidates) else len(os.sched_getaffinity(0))
     outcomes = {}
-    with live_progress("conformance", len(runnable), console) as display:
-        for candidate, outcome in each_finished(check, runnable, at_once=at_once):
+    with live_progress("conformance", len(candidates), console) as display:
+        for candidate, outcome in each_finished(check, candidates, at_once=at_once):
             outcomes[candidate.name] = outcome
             display.done(f"{candidate.name}: {outcome.passed} passed, {len(outcome.failed)} failed")
-    return {candidate.name: outcomes[candidate.name] for candidate in runnable}
+    return {candidate.name: outcomes[candidate.name] for candidate in candidates}
 
 
 def require_some_conforming(

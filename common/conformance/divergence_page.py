@@ -16,7 +16,7 @@ from common.conformance.divergences import probe
 from common.console import live_progress
 from common.errors import FailedError
 from common.runtimes.candidates import Candidate
-from common.runtimes.preparation import available, prepare
+from common.runtimes.preparation import prepare_available
 
 _HEAD = """\
 # Divergences
@@ -33,8 +33,7 @@ with `Connection: close`, except for HTTP/1.0 and for two requests at once. Obse
 
 def observe_divergences(candidates: Sequence[Candidate], console: Console) -> dict[str, dict[str, str]]:
     """Return the observations of each available candidate by its name, each from a fresh server."""
-    runnable = available(candidates, console)
-    prepare(runnable, console)
+    runnable, _ = prepare_available(candidates, console)
     observed = {}
     with live_progress("divergences", len(runnable), console) as display:
         for candidate in runnable:

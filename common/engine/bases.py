@@ -105,6 +105,11 @@ def has_recipe(image: Image, python: str) -> bool:
     return python == ALPINE_PYTHON if image.name == "alpine" else python in _sources()
 
 
+def pythons_with_recipe() -> list[str]:
+    """Return the Pythons of which stand-ins can be made."""
+    return list(_sources())
+
+
 def _recipes_there_are() -> str:
     return f"stand-ins exist of {', '.join(_sources())}, on Alpine of {ALPINE_PYTHON} only."
 

@@ -40,6 +40,9 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 VERSIONS = f"{PROJECT}.versions"
 LOGS = ROOT / ".cache" / "build"
 TAIL_LINES = 8
+_NO_WHEEL = re.compile(r"ERROR: No matching distribution found for (\S+==\S+)")
+_UNREACHABLE = re.compile(r"WARNING: Retrying|ERROR: HTTP error")
+"""What pip writes about an index that cannot be asked, before it says that nothing was found there."""
 MAX_NAME_BYTES = 255
 """The longest file name that Linux file systems accept."""
 
@@ -203,6 +206,18 @@ def require_base(base: str) -> None:
         ) from error
 
 
+def _no_wheel(job: _Job) -> str | None:
+    """Return which package has no wheel for the job's Python, if the build failed for that.
+
+    Locks are made for the default Python, so a wheel that it lacks is a failure of the index.
+    """
+    if job.python == DEFAULT_PYTHON:
+        return None
+    log = job.log.read_text(errors="replace")
+    found = None if _UNREACHABLE.search(log) else _NO_WHEEL.search(log)
+    return found and f"{found[1].replace('==', ' ')} has no wheel for Python {job.python}"
+
+
 def _run_job(job: _Job, client: str) -> BuildOutcome:
     if job.unavailable is not None:
         return BuildOutcome(tag=job.tag, state=BuildState.UNAVAILABLE, reason=job.unavailable)
@@ -212,6 +227,8 @@ def _run_job(job: _Job, client: str) -> BuildOutcome:
     with temporary_folder("build") as folder:
         succeeded = _build(job, client, folder)
     duration_s = time.perf_counter() - start
+    if not succeeded and (reason := _no_wheel(job)) is not None:
+        return BuildOutcome(tag=job.tag, state=BuildState.UNAVAILABLE, reason=reason)
     if not succeeded:
         return BuildOutcome(tag=job.tag, state=BuildState.FAILED, duration_s=duration_s, reason=log_tail(job.log))
     if superseded is not None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from common.project import ROOT
 ENVIRONMENTS = ROOT / ".cache" / "environments"
 COMPLETE = "complete"
 """The name of the file that is written last, with the environment's size, and touched by every use."""
+COMPILED = "compiled"
+"""The name of the file with the packages that had no wheel for this Python and were compiled, one a line."""
+_BUILT = re.compile(r"^\s*Built (\S+==\S+)$", re.MULTILINE)
+"""What uv reports of a package that it makes from its source."""
 DIGEST_LENGTH = 12
 BLOCK_BYTES = 512
 """The unit of ``st_blocks`` (stat(2))."""
@@ -86,13 +91,20 @@ def _size_bytes(folder: Path) -> int:
     return sum(file.st_blocks * BLOCK_BYTES // file.st_nlink for file in files)
 
 
-def _create(folder: Path, python: Path, requirements: str, uv: Callable[..., None]) -> None:
+def compiled_packages(folder: Path) -> list[str]:
+    """Return the packages of an environment that had no wheel for its Python, as ``name==version``."""
+    file = folder / COMPILED
+    return file.read_text().split() if file.exists() else []
+
+
+def _create(folder: Path, python: Path, requirements: str, uv: Callable[..., str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     uv("venv", "--quiet", "--no-project", f"--python={python}", str(folder))
-    install = ("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--compile-bytecode")
+    install = ("pip", "install", "--require-hashes", "--no-deps", "--compile-bytecode")
     target = f"--python={folder / 'bin' / 'python'}"
     if requirements:  # a floor on a native server needs no packages
-        uv(*install, target, "--requirements=-", stdin=requirements)
+        report = uv(*install, target, "--requirements=-", stdin=requirements)
+        (folder / COMPILED).write_text("\n".join(_BUILT.findall(report)))
 
 
 @contextmanager

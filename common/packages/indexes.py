@@ -107,8 +107,8 @@ def as_uv_variables(options: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if value}
 
 
-def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ...] = (), local: bool = True) -> None:
-    """Run uv; raise ``FailedError`` with the end of its output if it fails.
+def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ...] = (), local: bool = True) -> str:
+    """Run uv and return what it reports; raise ``FailedError`` with the end of that if it fails.
 
     ``what`` is the subject of the error message: what uv is to create. If ``local`` is false, indexes that are files of
     this machine are left out. uv inherits the file descriptors ``keep_open``: a lock on one of them is held for as long
@@ -129,6 +129,7 @@ def run_uv(*arguments: str, stdin: str = "", what: str, keep_open: tuple[int, ..
             "set one in pip's configuration or in UV_DEFAULT_INDEX. The end of its output: "
             f"{last_lines(result.stderr, ERROR_LINES)}"
         )
+    return result.stderr
 
 
 def secret_arguments(folder: Path) -> Iterator[str]:

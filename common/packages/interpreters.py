@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from common.catalog.pythons import Python
+from common.catalog.pythons import KNOWN_PYTHONS, Python, python_place
 from common.errors import UsageError
 from common.host.machine import python_optimisations
 from common.parallel import each_finished
@@ -83,6 +83,17 @@ def installed_interpreters() -> list[Interpreter]:
     return sorted(found.values(), key=_order)
 
 
+def installed_pythons() -> list[str]:
+    """Return those of the known Pythons that are installed here; one with its JIT on needs a build that has one."""
+    found = [(Python.parse(interpreter.name), interpreter.jit) for interpreter in installed_interpreters()]
+    return [
+        name
+        for name in KNOWN_PYTHONS
+        for asked in [Python.parse(name)]
+        if any(one.is_a(asked.interpreter) and (has_jit or not asked.jit) for one, has_jit in found)
+    ]
+
+
 def version_of(interpreter: Path) -> str:
     """Return an interpreter's version in full, such as 3.12.1, 3.14.0t or pypy3.11.13.
 
@@ -117,9 +128,8 @@ def _is_a(path: Path, asked: Python) -> bool:
     return interpreter is not None and Python.parse(interpreter.name).is_a(asked)
 
 
-def _order(interpreter: Interpreter) -> tuple[bool, list[int], bool, str]:
-    python = Python.parse(interpreter.name)
-    return python.pypy, [int(number) for number in python.numbers.split(".")], python.free_threaded, interpreter.path
+def _order(interpreter: Interpreter) -> tuple[tuple[object, ...], str]:
+    return python_place(interpreter.name), interpreter.path
 
 
 def _named(asked: Python) -> Iterator[Path]:

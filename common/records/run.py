@@ -135,6 +135,9 @@ class Cell(Struct, frozen=True, kw_only=True):
     lock_sha256: Annotated[str, says("SHA-256 digest of the framework's lock.")]
     keep_alive: Annotated[bool, says("Whether a connection serves more than one request.")]
     packages: Annotated[dict[str, str], says("Installed packages and their versions, read back.")] = {}
+    compiled: Annotated[
+        list[str], says("Packages that had no wheel for this Python and were compiled here, as name==version.")
+    ] = []
     command: Annotated[list[str], says("Command line of the server, without host, port and workers.")] = []
     source_digest: Annotated[str | None, says("Digest of the framework's folder; null in old records.")] = None
     image: Annotated[str | None, says("Base image, a row of docker/bases.toml; null in the process runtime.")] = None
@@ -242,6 +245,9 @@ class LoadRun(Run, frozen=True, kw_only=True, tag="loadtest"):
     stopping: Stopping
     setup: Setup
     cells: list[Cell]
+    unavailable: Annotated[
+        dict[str, str], says("Stacks that were asked for and cannot be brought up, each with the reason.")
+    ] = {}
 
 
 class HistoryRun(LoadRun, frozen=True, kw_only=True, tag="history"):

@@ -20,7 +20,7 @@ from common.catalog.stacks import Image, Stack, StackName, image_tag, images
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
-from common.packages.environments import environment
+from common.packages.environments import compiled_packages, environment
 from common.packages.interpreters import find_interpreter, version_of
 from common.packages.variants import named_stacks
 from common.records.figure import Subject
@@ -272,6 +272,13 @@ def installed_packages(candidate: Candidate) -> Mapping[str, str]:
     folders = environment(candidate.stack, candidate.interpreter).glob("lib/python*/site-packages")
     installed = distributions(path=[str(folder) for folder in folders])
     return dict(sorted((canonicalize_name(package.metadata["Name"]), package.version) for package in installed))
+
+
+def compiled_for(candidate: Candidate) -> list[str]:
+    """Return the packages that had no wheel for the Python of ``candidate`` and were compiled; images have wheels."""
+    if candidate.tag is not None or candidate.fargate is not None:
+        return []
+    return compiled_packages(environment(candidate.stack, candidate.interpreter))
 
 
 def installed_python(candidate: Candidate) -> str:

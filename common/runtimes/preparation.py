@@ -17,9 +17,9 @@ from common.aws.settings import FargateSettings, names
 from common.aws.spending import with_minimum_memory
 from common.catalog.sizes import Size
 from common.catalog.stacks import GENERATOR, Image, make_command
-from common.console import live_progress
+from common.console import LiveProgress, live_progress
 from common.engine.builds import build_images
-from common.errors import UsageError
+from common.errors import BenchmarkError, FailedError, UsageError
 from common.packages.environments import environment
 from common.registries.ecr import ecr_account, ecr_region
 from common.runtimes.candidates import Candidate
@@ -34,23 +34,75 @@ def prepare(candidates: Collection[Candidate], console: Console) -> None:
 
     Images are always built: that takes a moment if nothing has changed, and measuring a stale image would be wrong.
     """
+    for name, reason in _unprepared(candidates, console).items():
+        raise FailedError(_not_available(name, reason))
+
+
+def prepare_available(candidates: Sequence[Candidate], console: Console) -> tuple[list[Candidate], dict[str, str]]:
+    """Prepare the candidates that are available; return those that are ready, and why others are not, by name.
+
+    A Python that cannot be had, or for which a package has no wheel, leaves out its stacks and no others.
+    """
+    runnable = available(candidates, console)
+    unavailable = {one.name: one.unavailable for one in candidates if one.unavailable is not None}
+    unprepared = _unprepared(runnable, console)
+    for name, reason in unprepared.items():
+        console.print(_not_available(name, reason), soft_wrap=True)
+    return [one for one in runnable if one.name not in unprepared], unavailable | unprepared
+
+
+def _unprepared(candidates: Collection[Candidate], console: Console) -> dict[str, str]:
+    """Prepare candidates, and return the reasons why some cannot be, by name.
+
+    Raise the error of the first if none can be, and of one that fails on the default Python or for another reason.
+    """
     if (fargate := next((candidate.fargate for candidate in candidates), None)) is not None:
         sweep(fargate, partial(console.print, soft_wrap=True))
         require_pushed(fargate, candidates)
-        return
-    by_base: dict[tuple[Image, str], list[Candidate]] = {}
+        return {}
     own = [candidate for candidate in candidates if candidate.guest is None]
+    by_python: dict[tuple[Image | None, str], list[Candidate]] = {}
+    for candidate in own:
+        by_python.setdefault((candidate.image, candidate.python), []).append(candidate)
+    unprepared, errors = dict[str, str](), list[BenchmarkError]()
     with live_progress("getting ready", len(own), console) as display:
-        for candidate in own:
-            if candidate.image is None:
-                display.start(f"environment of {candidate.name}")
-                environment(candidate.stack, candidate.interpreter)
-                display.done(f"{candidate.name} is ready")
-            else:
-                by_base.setdefault((candidate.image, candidate.python), []).append(candidate)
-        for (image, python), stacked in by_base.items():
-            display.start(f"images on {image.name}")
-            build_images([candidate.stack for candidate in stacked], [image], python, report=display.done)
+        for (image, python), alike in by_python.items():
+            try:
+                if image is None:
+                    unprepared |= _environments(alike, display)
+                else:
+                    unprepared |= _images(alike, image, python, display)
+            except UsageError as error:
+                errors.append(error)
+                unprepared |= dict.fromkeys((one.name for one in alike), str(error))
+    if errors and len(unprepared) == len(own):
+        raise errors[0]
+    return unprepared
+
+
+def _environments(candidates: Sequence[Candidate], display: LiveProgress) -> dict[str, str]:
+    """Make environments; return why some on a Python other than this program's cannot be made."""
+    unprepared = {}
+    for candidate in candidates:
+        display.start(f"environment of {candidate.name}")
+        try:
+            environment(candidate.stack, candidate.interpreter)
+        except FailedError as error:
+            if candidate.interpreter is None:
+                raise
+            unprepared[candidate.name] = str(error)
+            display.done(f"{candidate.name} is not available")
+        else:
+            display.done(f"{candidate.name} is ready")
+    return unprepared
+
+
+def _images(candidates: Sequence[Candidate], image: Image, python: str, display: LiveProgress) -> dict[str, str]:
+    """Build images; return why some are not available."""
+    display.start(f"images on {image.name}")
+    outcomes = build_images([one.stack for one in candidates], [image], python, report=display.done)
+    reasons = {one.tag: one.reason for one in outcomes if one.size_bytes is None}
+    return {one.name: reasons[one.tag] for one in candidates if one.tag in reasons}
 
 
 def require_pushed(fargate: FargateSettings, candidates: Iterable[Candidate]) -> None:
@@ -75,8 +127,12 @@ def available(candidates: Sequence[Candidate], console: Console) -> list[Candida
     """Return the candidates that are available; print why the others are not."""
     for candidate in candidates:
         if candidate.unavailable is not None:
-            console.print(f"{candidate.name} is not available: {candidate.unavailable}", soft_wrap=True)
+            console.print(_not_available(candidate.name, candidate.unavailable), soft_wrap=True)
     return [candidate for candidate in candidates if candidate.unavailable is None]
+
+
+def _not_available(name: str, reason: str) -> str:
+    return f"{name} is not available: {reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

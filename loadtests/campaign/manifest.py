@@ -23,7 +23,7 @@ from common.host.machine import machine, revision
 from common.packages.checkouts import source_digest
 from common.records.load import LoadSpec, Setup
 from common.records.run import SECOND_TASK_PATH, Behaviour, Cell, Conformance, Guest, YesOrNo
-from common.runtimes.candidates import Candidate, installed_packages, installed_python
+from common.runtimes.candidates import Candidate, compiled_for, installed_packages, installed_python
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
 from loadtests.analysis.values import conforms
@@ -114,6 +114,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         server_packages=list(server.needs(framework.interface)),
         lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
         packages=dict(packages),
+        compiled=compiled_for(candidate),
         source_digest=source_digest(framework.folder, left_out=() if candidate.service else (f"{SERVICE}.py",)),
         command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}", module=module)),
         keep_alive=server.keep_alive,

@@ -1,5 +1,6 @@
 """Wheels and frameworks made on the spot, so that tests of locks and environments reach no package index."""
 
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def write_checkout(folder: Path, name: str, version: str, *needs: str, code: str
     )
     (folder / "backend.py").write_text(BACKEND.format(wheel=wheel.name, sdist=f"{name}-{version}"))
     return folder
+
+
+def write_source(folder: Path, name: str, version: str) -> Path:
+    """The source of a package, from which it has to be made where it is installed."""
+    checkout = write_checkout(folder.parent / name, name, version)
+    source = folder / f"{name}-{version}.tar.gz"
+    with tarfile.open(source, "w:gz") as archive:
+        archive.add(checkout, f"{name}-{version}")
+    return source
 
 
 def only_wheels(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime, Size
-from common.conformance.checking import conform_all, require_conforming
+from common.conformance.checking import check_all, require_conforming
 from common.errors import BenchmarkError, SlowerError, UsageError
 from common.host.cores import split_cores
 from common.records.figure import Figure
@@ -17,6 +17,7 @@ from common.records.schema import Visit
 from common.records.summary import LimitDecision, Pair, Summary
 from common.records.window import Window
 from common.runtimes.candidates import Candidate
+from common.runtimes.preparation import prepare_available
 from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import across_runs
 from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
@@ -93,9 +94,10 @@ def begin_compare(
         with messages.status("preparing environments and locks"):
             chosen = both_candidates(a, b, runtime, server)
         candidates = [one.serving(service=scenario_for(load).service) for one in chosen]
-        outcomes = conform_all(candidates, messages)
-        if missing := [candidate for candidate in candidates if candidate.name not in outcomes]:
-            raise UsageError(f"{missing[0].name} is not available: {missing[0].unavailable}.")
+        ready, unavailable = prepare_available(candidates, messages)
+        for name, reason in unavailable.items():
+            raise UsageError(f"{name} is not available: {reason.rstrip('.')}.")
+        outcomes = check_all(ready, messages)
         require_conforming(outcomes)
         run = CompareRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),

@@ -13,7 +13,7 @@ from rich.console import Console
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameters, changed_of, refuse_given
-from common.conformance.checking import LONGEST_S, SIZE, answer_requests, conform, conform_all
+from common.conformance.checking import LONGEST_S, SIZE, answer_requests, check_all, conform
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
 from common.host.cores import split_cores
@@ -22,7 +22,7 @@ from common.records.run import Design, LoadRun, Stopping
 from common.records.summary import Summary
 from common.runtimes.candidates import Candidate, describe_runtime
 from common.runtimes.guests import how_to_pin
-from common.runtimes.preparation import PlannedServer, approve_cost
+from common.runtimes.preparation import PlannedServer, approve_cost, prepare_available
 from common.tables import Form
 from common.words import canonical, counted
 from loadtests.analysis.together import repeated_rates
@@ -148,7 +148,8 @@ def begin_loadtest(
     """Prepare a load test; candidates that fail the contract get no windows."""
     candidates = [one.serving(service=scenario_for(load).service) for one in candidates]
     check = partial(answer_requests, requests=load.requests) if load.requests else conform
-    outcomes = conform_all(candidates, messages, check)
+    ready, unavailable = prepare_available(candidates, messages)
+    outcomes = check_all(ready, messages, check)
     cells = cells_of(candidates, outcomes)
     load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
     sliced = design is Design.SLICED
@@ -161,6 +162,7 @@ def begin_loadtest(
         stopping=stopping,
         setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
         cells=[*cells, *copies],
+        unavailable=unavailable,
     )
     return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
 

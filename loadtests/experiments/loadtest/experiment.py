@@ -26,7 +26,7 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failure_of
 from loadtests.campaign.plan import PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
-from loadtests.experiments.loadtest import frameworks_by_server, report
+from loadtests.experiments.loadtest import frameworks_by_server, report, stacks_by_python
 from loadtests.experiments.loadtest.notes import notes
 from loadtests.experiments.loadtest.visit import measure_window
 from loadtests.scenarios.scenario import WARMUP_S, WINDOW_S
@@ -87,13 +87,20 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     @override
     def tables(self, summary: Summary) -> Iterable[RenderableType]:
-        found = frameworks_by_server.by_server(self.run, summary)
-        return (report.table(self.run, summary), *([] if found is None else [frameworks_by_server.table(found)]))
+        tables = [report.table(self.run, summary)]
+        if (servers := frameworks_by_server.by_server(self.run, summary)) is not None:
+            tables.append(frameworks_by_server.table(servers))
+        if (pythons := stacks_by_python.by_python(self.run, summary)) is not None:
+            tables += [stacks_by_python.table(pythons), stacks_by_python.spread_table(pythons)]
+        return tables
 
     @override
     def notes(self, summary: Summary) -> Iterable[str]:
-        found = frameworks_by_server.by_server(self.run, summary)
-        return (*notes(self.run, summary), *([] if found is None else frameworks_by_server.notes(found)))
+        yield from notes(self.run, summary)
+        if (servers := frameworks_by_server.by_server(self.run, summary)) is not None:
+            yield from frameworks_by_server.notes(servers)
+        if (pythons := stacks_by_python.by_python(self.run, summary)) is not None:
+            yield from stacks_by_python.notes(pythons)
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:

@@ -1,6 +1,7 @@
 """The sentences below the table of a load test. Pure."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 
 from common.records.load import Setup
@@ -22,6 +23,7 @@ NOTABLE_IDLE_CPU = 0.005
 def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     """Yield what a reader must know besides the table, one sentence each."""
     yield from stand_in_notes(run.cells)
+    yield from _python_notes(run)
     if any(not cell.keep_alive for cell in run.cells):
         yield "closing: the server closes each connection after each response; a request costs it a new connection."
         yield "a closing server that waits for its client to close too can be no faster than that client."
@@ -53,6 +55,21 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         (row.cell, {verdict: text for verdict, text in row.doubts.items() if verdict not in whole})
         for row in summary.cells
     )
+
+
+def _python_notes(run: LoadRun) -> Iterator[str]:
+    """Yield which stacks could not be brought up on their Python, and for which packages were compiled."""
+    stacks_of = defaultdict[str, list[str]](list)
+    for cell in run.cells:
+        if cell.compiled and not cell.control_of:
+            stacks_of[", ".join(cell.compiled)].append(cell.name)
+    for packages, names in stacks_of.items():
+        yield f"compiled: {', '.join(names)}: {packages}: no wheel for this Python, so it was compiled here."
+    without = defaultdict[str, list[str]](list)
+    for name, reason in run.unavailable.items():
+        without[reason].append(name)
+    for reason, names in without.items():
+        yield f"not available: {', '.join(names)}: {reason.rstrip('.')}."
 
 
 def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:

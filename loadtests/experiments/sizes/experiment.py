@@ -14,7 +14,7 @@ from common.records.run import Cell
 from common.records.schema import Visit
 from common.registries.api import RegistryAddress
 from common.runtimes.candidates import Candidate
-from common.runtimes.preparation import available, prepare
+from common.runtimes.preparation import available, prepare, prepare_available
 from common.words import counted
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, remaining_of
 from loadtests.campaign.manifest import RunIdentity, cell_of, run_fields
@@ -117,9 +117,8 @@ def begin_sizes(
     wanted = available(candidates, messages)
     environments = list({candidate.stack.name: Candidate(stack=candidate.stack) for candidate in wanted}.values())
     prepare(environments, messages)
-    images = [candidate for candidate in wanted if candidate.image is not None]
-    prepare(images, messages)
-    missing = {candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None}
+    images, missing = prepare_available([one for one in wanted if one.image is not None], messages)
+    missing |= {candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None}
     if runtime is not Runtime.DOCKER:
         missing["images"] = "no Docker engine answers"
     cells = [

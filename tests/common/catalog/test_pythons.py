@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.catalog.pythons import Python, parse_pythons, python_series
+from common.catalog.pythons import KNOWN_PYTHONS, Python, parse_pythons, python_place, python_series
 from common.errors import UsageError
 
 
@@ -20,8 +20,10 @@ def test_an_invalid_name_is_refused_with_what_is_accepted(text: str) -> None:
     accepted = (
         r"must be a version such as 3\.13 or 3\.13\.2, 3\.14t for a free-threaded build, 3\.15\+jit .* or pypy3\.11"
     )
-    with pytest.raises(UsageError, match=rf"^invalid PYTHON=.*: {accepted}"):
+    with pytest.raises(UsageError, match=rf"^invalid PYTHON=.*: {accepted}\.$"):
         Python.parse(text)
+    with pytest.raises(UsageError, match=rf"^invalid PYTHON=.*: {accepted}, or all\.$"):
+        parse_pythons(text, list)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,17 @@ def test_a_build_that_does_not_exist_is_refused_with_the_way_out(text: str, way_
 
 
 def test_a_list_names_each_python_once() -> None:
-    assert parse_pythons("3.14, 3.15+jit,3.14") == ("3.14", "3.15+jit")
+    assert parse_pythons("3.14, 3.15+jit,3.14", list) == ("3.14", "3.15+jit")
+
+
+def test_all_stands_for_every_python_that_there_is_beside_those_that_are_named() -> None:
+    assert parse_pythons("3.13.2, All,3.14", lambda: ["3.14", "pypy3.11"]) == ("3.13.2", "3.14", "pypy3.11")
+
+
+def test_pythons_are_sorted_by_version_with_the_usual_build_first_and_pypy_last() -> None:
+    expected = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t", "3.15", "3.15+jit", "3.15t", "pypy3.11"]
+    assert sorted(KNOWN_PYTHONS, key=python_place) == expected
+    assert python_place("3.15.0rc2") > python_place("3.9")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ PASSED = Conformance(passed=1, failed={}, duration_s=1)
 @pytest.fixture(autouse=True)
 def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the preparation: no server is started here."""
-    monkeypatch.setattr(checking, "prepare", lambda *_: None)
+    monkeypatch.setattr(checking, "prepare_available", lambda candidates, _: (candidates, {}))
 
 
 def running(ended: str | None) -> RunningServer:

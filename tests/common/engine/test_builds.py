@@ -290,6 +290,43 @@ def test_error_names_the_failed_images_and_the_reason_of_the_first_in_one_line(
     assert [line.splitlines() for line in lines] == [[line] for line in lines]
 
 
+NO_WHEEL = (
+    "#9 2.1 ERROR: Could not find a version that satisfies the requirement toy==1.0 (from versions: none)\n"
+    "#9 2.1 ERROR: No matching distribution found for toy==1.0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("python", "log", "state"),
+    [
+        ("pypy3.11", NO_WHEEL, BuildState.UNAVAILABLE),
+        (DEFAULT_PYTHON, NO_WHEEL, BuildState.FAILED),
+        ("3.15", f"#9 1.0 WARNING: Retrying (Retry(total=4)) after connection broken\n{NO_WHEEL}", BuildState.FAILED),
+        ("3.15", "#9 2.1 ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n", BuildState.FAILED),
+    ],
+)
+def test_a_stack_is_not_available_on_a_python_for_which_a_package_has_no_wheel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, python: str, log: str, state: BuildState
+) -> None:
+    """The locks are made for the default Python, so a wheel that it lacks is a failure of the index."""
+
+    def fail(job: Any, *_: Any) -> bool:  # noqa: ANN401 -- private
+        job.log.write_text(log)
+        return False
+
+    for name, value in {"ROOT": tmp_path, "LOGS": tmp_path / "logs", "_build": fail}.items():
+        monkeypatch.setattr(common.engine.builds, name, value)
+    for name in ("build_client", "require_base", "find_image"):
+        monkeypatch.setattr(common.engine.builds, name, lambda *_: None)
+    stack = toy_stack(tmp_path, "toy")
+    if state is BuildState.FAILED:
+        with pytest.raises(FailedError, match="1 of 1 images were not built"):
+            build_images([stack], [SLIM], python, report=quiet)
+    else:
+        (outcome,) = build_images([stack], [SLIM], python, report=quiet)
+        assert (outcome.state, outcome.reason) == (state, f"toy 1.0 has no wheel for Python {python}")
+
+
 def test_missing_base_is_named_before_anything_is_built(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, toy_name: str
 ) -> None:

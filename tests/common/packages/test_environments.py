@@ -16,10 +16,10 @@ import pytest
 from common.catalog.stacks import Stack
 from common.errors import FailedError, UsageError
 from common.packages import environments
-from common.packages.environments import environment
+from common.packages.environments import compiled_packages, environment
 from common.packages.indexes import run_uv
 from common.packages.locks import lock
-from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
+from tests.support.toy_packages import native, only_wheels, write_framework, write_source, write_wheel
 
 DEADLINE_S = 30
 
@@ -49,6 +49,24 @@ def test_environment_contains_exactly_what_is_locked(stack: Stack, tmp_path: Pat
     assert {info.name for info in packages.glob("*.dist-info")} == {"toy-1.0.dist-info", "base-1.0.dist-info"}
     assert list(packages.glob("__pycache__/toy.*.pyc"))
     assert output(folder / "bin" / "python", "-c", "import sys; print(sys.version)") == sys.version
+
+
+def test_packages_that_had_no_wheel_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheels = only_wheels(tmp_path, monkeypatch)
+    write_wheel(wheels, "toy", "1.0", "base>=1")
+    write_source(wheels, "base", "1.0")
+    toy = write_framework(tmp_path / "frameworks" / "toy", "toy>=1")
+    lock(toy)
+    folder = environment(native(toy), root=tmp_path / "environments")
+    assert output(folder / "bin" / "toy") == "1.0"
+    assert compiled_packages(folder) == ["base==1.0"]
+
+
+def test_without_such_packages_none_is_named(stack: Stack, tmp_path: Path) -> None:
+    folder = environment(stack, root=tmp_path / "environments")
+    assert compiled_packages(folder) == []
+    (folder / "compiled").unlink()
+    assert compiled_packages(folder) == [], "it was made by an earlier revision"
 
 
 def test_environments_that_were_not_used_for_longest_make_room(

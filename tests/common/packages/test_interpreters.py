@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UsageError
-from common.packages.interpreters import find_interpreter, installed_interpreters
+from common.packages.interpreters import find_interpreter, installed_interpreters, installed_pythons
 
 
 @pytest.fixture
@@ -104,3 +104,13 @@ def test_every_installed_python_is_listed_once_with_its_build(tmp_path: Path) ->
         ("3.15.0", "JIT (off unless +jit is named), PGO and LTO unknown"),
         ("pypy3.11.17", "JIT"),
     ]
+
+
+@pytest.mark.usefixtures("_nothing_installed")
+def test_all_pythons_are_those_installed_and_the_jit_where_it_was_built_in(tmp_path: Path) -> None:
+    for number, name in enumerate(("pypy3.11.17", "3.15.0", "3.12.4", "3.12.9", "3.10.1")):
+        _install(tmp_path / "pyenv" / "versions" / str(number) / "bin" / "python", name)
+    assert installed_pythons() == ["3.12", "3.15", "3.15+jit", "pypy3.11"]
+    file = _install(tmp_path / "pyenv" / "versions" / "1" / "bin" / "python", "3.15.0")
+    file.write_text(file.read_text().replace('"jit": true', '"jit": false'))
+    assert installed_pythons() == ["3.12", "3.15", "pypy3.11"]

@@ -1,20 +1,29 @@
 """What candidates need is named with the complete command that makes it."""
 
+import io
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from common.aws.calls import AwsClient
 from common.catalog.frameworks import frameworks
 from common.catalog.servers import SERVERS
-from common.catalog.stacks import Stack, images
-from common.errors import UsageError
+from common.catalog.stacks import Stack, image_tag, images
+from common.engine.builds import BuildOutcome, BuildState
+from common.errors import FailedError, UsageError
 from common.project import PROJECT
 from common.runtimes import preparation
 from common.runtimes.candidates import Candidate
-from common.runtimes.preparation import require_contrast, require_images, require_pushed
+from common.runtimes.preparation import (
+    prepare,
+    prepare_available,
+    require_contrast,
+    require_images,
+    require_pushed,
+)
 from tests.support.fake_aws import Endpoint
 from tests.support.fargate_settings import REGISTRY, fargate_settings
 
@@ -25,6 +34,7 @@ AT_VERSIONS = Stack(
     framework=replace(FALCON, name="falcon@4.2.0"), server=replace(GTHREAD, name="gunicorn-gthread@26.0.0")
 )
 OWN = Stack(framework=replace(FALCON, name="my-app-local", own_folder=Path("/home/me/my app")), server=GTHREAD)
+PROCESSES = {"3.13": "/good", "3.14": "/bad"}
 SLIM = f"{PROJECT}/falcon:gunicorn-gthread-slim-py3.13"
 
 
@@ -112,3 +122,60 @@ def test_networks_that_are_compared_must_differ_in_their_endpoints(
     else:
         with pytest.raises(UsageError, match=message):
             require_contrast(aws_client, "a", "b")
+
+
+def _candidates(*pythons: str) -> list[Candidate]:
+    return [Candidate(stack=USUAL, image=images()["slim"], python=python) for python in pythons]
+
+
+def _built(_: object, __: object, python: str, *, report: object) -> tuple[BuildOutcome, ...]:  # noqa: ARG001
+    """Build for tests: there is no base of 3.12, and a package has no wheel for 3.15."""
+    if python == "3.12":
+        raise UsageError("the base image python:3.12-slim is not here and cannot be pulled.")
+    tag = image_tag(USUAL, images()["slim"], python)
+    if python == "3.15":
+        return (BuildOutcome(tag=tag, state=BuildState.UNAVAILABLE, reason="toy 1.0 has no wheel for Python 3.15"),)
+    return (BuildOutcome(tag=tag, state=BuildState.BUILT, duration_s=1.0, size_bytes=1),)
+
+
+def test_a_python_that_cannot_be_had_leaves_out_its_stacks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "build_images", _built)
+    printed = io.StringIO()
+    ready, unavailable = prepare_available(_candidates("3.12", "3.13", "3.14t", "3.15"), Console(file=printed))
+    assert [one.python for one in ready] == ["3.13"]
+    assert {name.rpartition("-")[2]: reason for name, reason in unavailable.items()} == {
+        "py3.12": "the base image python:3.12-slim is not here and cannot be pulled.",
+        "py3.14t": "there is no slim image of free-threaded builds. BASE= names an image of your own",
+        "py3.15": "toy 1.0 has no wheel for Python 3.15",
+    }
+    assert all(f"{name} is not available: {reason}" in printed.getvalue() for name, reason in unavailable.items())
+
+
+def test_if_no_python_can_be_had_the_first_reason_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "build_images", _built)
+    with pytest.raises(UsageError, match=r"^the base image python:3\.12-slim is not here"):
+        prepare_available(_candidates("3.12", "3.15"), Console(file=io.StringIO()))
+
+
+def test_what_is_needed_in_any_case_and_has_no_wheel_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "build_images", _built)
+    with pytest.raises(FailedError, match=r"@slim-py3\.15 is not available: toy 1\.0 has no wheel for Python 3\.15$"):
+        prepare(_candidates("3.13", "3.15"), Console(file=io.StringIO()))
+
+
+def test_an_environment_that_cannot_be_made_leaves_out_its_stack_unless_it_is_of_this_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Stack, python: Path | None) -> None:
+        if python != Path("/good"):
+            raise FailedError("uv exited with status 1")
+
+    monkeypatch.setattr(preparation, "environment", fail)
+    usual, good, bad = (
+        Candidate(stack=USUAL),
+        *(Candidate(stack=USUAL, python=name, interpreter=Path(path)) for name, path in PROCESSES.items()),
+    )
+    ready, unavailable = prepare_available([good, bad], Console(file=io.StringIO()))
+    assert (ready, unavailable) == ([good], {bad.name: "uv exited with status 1"})
+    with pytest.raises(FailedError, match="uv exited"):
+        prepare_available([usual, good], Console(file=io.StringIO()))

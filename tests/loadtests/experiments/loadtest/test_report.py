@@ -208,6 +208,17 @@ def test_a_stand_in_base_is_named_under_every_table_built_on_one() -> None:
     assert any("stand-in base" in note for note in notes(made, summary))
 
 
+def test_what_was_compiled_and_what_is_missing_is_said_per_stack() -> None:
+    stacks = [cell("a+b@slim-py3.15", compiled=["toy==1.0"]), cell("a+b@slim-py3.15#2", control_of="a+b@slim-py3.15")]
+    missing = {"a+b@slim-pypy3.11": "toy 1.0 has no wheel for Python pypy3.11", "c+b@slim-py3.12": "No base."}
+    made = run([*stacks, cell("c+b", compiled=["toy==1.0"])], unavailable=missing)
+    said = list(notes(made, summarise(made, [])))
+    reason = "toy==1.0: no wheel for this Python, so it was compiled here."
+    assert f"compiled: a+b@slim-py3.15, c+b: {reason}" in said
+    assert "not available: a+b@slim-pypy3.11: toy 1.0 has no wheel for Python pypy3.11." in said
+    assert "not available: c+b@slim-py3.12: No base." in said
+
+
 def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:
     made = run([cell("a+b")])
     summary = summarise(made, [window("a+b", number, load(1000, 0.5)) for number in range(1, 6)])
