@@ -14,8 +14,9 @@ from common.records.run import LoadRun
 from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from common.words import counted
-from loadtests.analysis.comparison import ALPHA, decision
+from loadtests.analysis.comparison import decision
 from loadtests.analysis.limits import held_against
+from loadtests.analysis.thresholds import ALPHA
 from loadtests.analysis.values import by_cell, values_of
 from loadtests.analysis.verdicts import is_sound, sentences
 from loadtests.statistics.intervals import CONFIDENCE, geometric, holm, student_t

@@ -18,15 +18,9 @@ import numpy as np
 
 from common.records.run import LoadRun
 from common.records.summary import Decision, Interval, Pair
+from loadtests.analysis.thresholds import ALPHA, LOOKS, MARGIN
 from loadtests.statistics.intervals import CONFIDENCE, POWER, Array, LogRatios, holm
 from loadtests.statistics.spread import Values, adjusted
-
-LOOKS = (5, 8, 12, 16, 20)
-"""The numbers of rounds after which decisions are made."""
-SLICED_LOOKS = (5, 8, 12)
-"""After how many rounds the data of a sliced run are looked at."""
-MARGIN = 0.05
-ALPHA = 0.05
 
 
 def pairs(

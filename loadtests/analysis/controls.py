@@ -5,16 +5,11 @@ from collections.abc import Iterator, Sequence
 from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Window
-from loadtests.analysis.comparison import ALPHA, decide, looks_of
+from loadtests.analysis.comparison import decide, looks_of
 from loadtests.analysis.dropping import steadying
+from loadtests.analysis.thresholds import ALPHA, FALSE_ALARMS
 from loadtests.analysis.values import foreign_share, share, throttled_share, waited_share
 from loadtests.statistics.spread import Values
-
-FALSE_ALARMS = 0.02
-"""The largest share of runs on a perfect machine that may rank nothing because a copy seems to differ by chance.
-
-Stricter than the level of a comparison: at 5 % for each of two copies, chance would set aside one run in ten.
-"""
 
 
 def watch(run: LoadRun, windows: Sequence[Window], values: Values) -> Controls:

@@ -9,8 +9,9 @@ from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
 from loadtests.analysis.rates import Verdicts, rates_of
+from loadtests.analysis.thresholds import FEWEST_CHANCE, FEWEST_ROUNDS
 from loadtests.analysis.values import by_cell, conforms, values_of
-from loadtests.analysis.verdicts import FEWEST_ROUNDS, load_test_verdicts
+from loadtests.analysis.verdicts import load_test_verdicts
 from loadtests.statistics.intervals import POWER
 from loadtests.statistics.spread import Values
 
@@ -18,9 +19,6 @@ TERMINAL_VERDICTS = frozenset(
     {Verdict.NONCONFORMING, Verdict.NOT_MEASURED, Verdict.SERVER_DIED, Verdict.RESTARTED, Verdict.WRONG_ANSWERS}
 )
 """Verdicts that more rounds cannot change, because the stack itself is at fault."""
-
-FEWEST_CHANCE = 0.2
-"""A pair of a sliced run is given up only if the rounds left decide it with a lower probability than this."""
 
 
 def conforming(run: LoadRun) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from common.records.figure import Figure
 from common.records.run import Cell
 from common.records.summary import Interval
 from common.words import counted
-from loadtests.analysis.generator_limits import MOST_ATTEMPTS
+from loadtests.analysis.thresholds import MOST_ATTEMPTS
 
 MISSING = "-"
 MB = 1024**2

@@ -15,18 +15,14 @@ from functools import partial
 
 from common.records.load import Setup, Tool
 from common.records.window import Load
-
-BUSIEST = 0.8
-"""The share of a core, in any one second, above which the result may be the generator's own limit."""
-CLOSED_LOOP_SHARE = 0.8
-OPEN_LOOP_SHARE = 0.5
-"""The shares of its own ceiling that the generator may reach."""
-RUN_DELAY = 0.02
-SEND_LAG_S = 0.001
-SEND_LAG_OF_P50 = 0.1
-"""99.9 % of sends must be late by less than ``SEND_LAG_S`` or by less than this share of the median response time."""
-MOST_ATTEMPTS = 4
-"""The most attempts at a window of an open loop while something else keeps the generator from its core."""
+from loadtests.analysis.thresholds import (
+    BUSIEST,
+    CLOSED_LOOP_SHARE,
+    OPEN_LOOP_SHARE,
+    RUN_DELAY,
+    SEND_LAG_OF_P50,
+    SEND_LAG_S,
+)
 
 
 def generator_limits(setup: Setup, loads: Sequence[Load]) -> Iterator[str]:

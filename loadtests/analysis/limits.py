@@ -9,7 +9,8 @@ on either side (Bonferroni), so a cell that is exactly as slow as the limit is c
 import numpy as np
 
 from common.records.summary import AgainstLimit, Interval, LimitDecision
-from loadtests.analysis.comparison import ALPHA, intervals, whole_rounds
+from loadtests.analysis.comparison import intervals, whole_rounds
+from loadtests.analysis.thresholds import ALPHA
 from loadtests.statistics.intervals import LogRatios
 
 

@@ -9,13 +9,10 @@ from scipy.special import stdtrit
 from common.records.run import CompareRun, LoadRun
 from common.records.summary import AgainstLimit, Decision, Interval, LimitDecision, Pair
 from common.words import counted
-from loadtests.analysis.comparison import ALPHA, log_ratios, looks_of, looks_taken, pairs, up_to
+from loadtests.analysis.comparison import log_ratios, looks_of, looks_taken, pairs, up_to
 from loadtests.analysis.limits import at_look, speed
-from loadtests.analysis.verdicts import FEWEST_ROUNDS
+from loadtests.analysis.thresholds import ALPHA, FEWEST_ROUNDS
 from loadtests.statistics.intervals import LogRatios
-
-LOOKS = (5, 10, 18, 30, 48)
-"""The numbers of rounds after which a comparison decides; small differences need more of them than rankings do."""
 
 
 def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:

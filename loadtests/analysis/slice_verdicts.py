@@ -14,30 +14,24 @@ from common.records.load import Setup
 from common.records.summary import Verdict
 from common.records.window import Load, Slice, Window
 from common.words import counted
+from loadtests.analysis.thresholds import (
+    FEWEST_SERVERS,
+    MOST_FAILED_WINDOWS,
+    MOST_IDLE_CPU,
+    MOST_IDLING,
+    MOST_LOST,
+    NOTABLE_THROTTLING,
+    SATURATED,
+    SLOWER,
+)
 from loadtests.analysis.values import foreign_s, throttled_share
 from loadtests.users.responses import Failure
 
 Reason = tuple[Verdict, str]
 """A verdict with what was seen and what to do."""
 
-SATURATED = 0.95
-"""Share of its vCPUs that a closed loop keeps a server busy, unless something else holds it back."""
-MOST_IDLING = 0.2
-"""Share of windows in which a server may be less busy than that: a pause of the machine may be the cause of one."""
-MOST_FAILED_WINDOWS = 0.1
-"""Share of windows without a number, such as a failed start in twenty, that leaves the others as they are."""
-MOST_LOST = 1e-4
-"""Share of requests whose connection may be lost: a harness that runs for hours loses one now and then."""
-NOTABLE_THROTTLING = 0.01
-"""Share of the time in which its quota holds a server back that shows in response times and prevents saturation."""
-MOST_IDLE_CPU = 0.02
-"""CPU time a second that a server may use while others are loaded."""
 LOST = frozenset({Failure.CLOSED, Failure.RESET, Failure.TIMEOUT, Failure.REFUSED, Failure.NO_PORT})
 """Failures in which a connection was lost rather than answered wrongly. The machine may be the cause."""
-SLOWER = 0.05
-"""In a slow pass, requests cost the generator more CPU time than in the median pass, by more than this share."""
-FEWEST_SERVERS = 4
-"""The average over fewer servers says too little, since the cost varies by 4 % from slice to slice."""
 
 
 def tolerated(windows: Sequence[Window], loads: Sequence[Load]) -> tuple[bool, bool]:

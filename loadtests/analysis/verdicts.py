@@ -15,21 +15,20 @@ from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
-from loadtests.analysis.slice_verdicts import NOTABLE_THROTTLING, Reason, slice_reasons, tolerated
+from loadtests.analysis.slice_verdicts import Reason, slice_reasons, tolerated
+from loadtests.analysis.thresholds import (
+    FEWEST_ROUNDS,
+    GENERATOR_CEILING,
+    LITTLES_LAW_TOLERANCE,
+    MOST_FOREIGN,
+    MOST_REOPENED,
+    MOST_STEAL,
+    MOST_WAITED,
+    NOTABLE_THROTTLING,
+    UNSENT_TOLERANCE,
+)
 from loadtests.analysis.values import foreign_share, stolen_share, throttled_share, waited_share
 
-GENERATOR_CEILING = 0.8
-"""The share of the cores that it can use above which the result may be the generator's own limit."""
-LITTLES_LAW_TOLERANCE = 0.05
-FEWEST_ROUNDS = 5
-MOST_REOPENED = 2e-3
-"""Reopened connections a request that leave the number as it is: some servers close each after a thousand requests."""
-UNSENT_TOLERANCE = 0.01
-"""The share of an open loop's arrivals that may be unsent when the window ends."""
-MOST_STEAL = 0.05
-MOST_FOREIGN = 0.25
-"""A share of the server's cores. Requests per CPU-second stay right to a few percent above it, but not reliably."""
-MOST_WAITED = 0.5
 REMARKS = frozenset({Verdict.THROTTLED})
 """Verdicts that are worth a remark but do not exclude a number from ranking."""
 

@@ -11,8 +11,8 @@ from common.host.folders import named_if_unwritable, remove_folder, write_files
 from common.project import ROOT
 from common.records.run import LoadRun
 from common.records.summary import Summary, Verdict
+from loadtests.analysis.thresholds import FEWEST_ROUNDS
 from loadtests.analysis.together import series_of
-from loadtests.analysis.verdicts import FEWEST_ROUNDS
 from loadtests.board.published import SERVERS, WIDE, results_page, series_name, stack_names, with_results
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished

@@ -21,7 +21,7 @@ from common.runtimes.candidates import Candidate, guest_candidate, parse_runtime
 from common.runtimes.guests import guest_at, image_guest, parse_capabilities
 from common.tables import Form
 from common.words import canonical, one_of
-from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
+from loadtests.analysis.thresholds import LOOKS, SLICED_LOOKS
 from loadtests.campaign.plan import parse_duration, parse_stopping
 from loadtests.scenarios import own_requests
 from loadtests.scenarios.scenario import DELAY_MS, MOST_USERS, USERS, WARMUP_S, WINDOW_S

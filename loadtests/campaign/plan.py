@@ -14,16 +14,13 @@ from common.records.schema import Visit
 from common.records.summary import DropReason
 from common.records.window import Window
 from common.words import counted
-from loadtests.analysis.comparison import LOOKS, MARGIN
 from loadtests.analysis.dropping import conforming, dropouts, dropping, pairs_of, ranks
+from loadtests.analysis.thresholds import LOOKS, MARGIN, MOST_PRECISE_ROUNDS, MOST_SHARE
 
 Kind = TypeVar("Kind", bound=Visit)
 DEFAULT_BUDGET = "6m"
 """Leaves time for the rounds that a rank needs, of the default frameworks, on two cores."""
 FEWEST_TO_RANK = LOOKS[0]
-MOST_PRECISE_ROUNDS = 100
-MOST_SHARE = 0.5
-"""A wider interval or margin would be meaningless."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
 

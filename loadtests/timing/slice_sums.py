@@ -7,12 +7,9 @@ from msgspec.structs import replace
 from common.host.meters import CpuReading
 from common.records.load import Setup
 from common.records.window import Load, Slice
+from loadtests.analysis.thresholds import MOST_OTHERS, MOST_STEAL
 from loadtests.timing.parts import COUNTED, Rule, added, total
 from loadtests.timing.reading import Reading, increase, of_server
-
-MOST_OTHERS = 0.10
-"""Share of the cores' time that others may take before a slice is made again; readings are exact to a tick of 4 ms."""
-MOST_STEAL = 0.05
 
 
 def slice_of(

@@ -18,7 +18,8 @@ from common.records.schema import decode
 from common.records.window import DiscardedWindow, Load
 from common.runtimes.running_server import RunningServer
 from loadtests.analysis.climbing import DELAYS, MOST_STEPS, SETTLE_DELAYS
-from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
+from loadtests.analysis.generator_limits import held_up
+from loadtests.analysis.thresholds import MOST_ATTEMPTS
 from loadtests.analysis.values import capacity_rps
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.windows.tools import GeneratorError, wait_for_end

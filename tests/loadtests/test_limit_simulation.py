@@ -6,7 +6,8 @@ import pytest
 from common.records.run import CompareRun, Design
 from common.records.summary import Decision, LimitDecision, Pair
 from loadtests.analysis.comparison import up_to
-from loadtests.analysis.outcome import LOOKS, pair_of, settled
+from loadtests.analysis.outcome import pair_of, settled
+from loadtests.analysis.thresholds import COMPARISON_LOOKS
 from tests.support.records import cell, compare_run
 
 pytestmark = pytest.mark.usefixtures("untraced")
@@ -19,7 +20,9 @@ FEW = 200
 
 def _run() -> CompareRun:
     cells = [cell("a"), cell("b")]
-    return compare_run(cells, design=Design.DUET, rounds=LOOKS[-1], looks=list(LOOKS), fail_if_slower=LIMIT)
+    return compare_run(
+        cells, design=Design.DUET, rounds=COMPARISON_LOOKS[-1], looks=list(COMPARISON_LOOKS), fail_if_slower=LIMIT
+    )
 
 
 def _end(rng: np.random.Generator, slower: float, *, bursts: bool) -> tuple[int, Pair]:
@@ -28,10 +31,10 @@ def _end(rng: np.random.Generator, slower: float, *, bursts: bool) -> tuple[int,
     ``bursts`` triple the spread of a quarter of the rounds, as other work on the machine may.
     """
     run = _run()
-    logs = rng.normal(np.log1p(-slower), SD * np.where(bursts & (rng.random(LOOKS[-1]) < 0.25), 3, 1))
+    logs = rng.normal(np.log1p(-slower), SD * np.where(bursts & (rng.random(COMPARISON_LOOKS[-1]) < 0.25), 3, 1))
     b = {number: 1000 * float(value) for number, value in enumerate(np.exp(logs), 1)}
     even = dict.fromkeys(b, 1000.0)
-    for look in LOOKS:
+    for look in COMPARISON_LOOKS:
         pair = pair_of(run, up_to(look, {"a": even, "b": b}))
         if settled(run, pair):
             break

@@ -8,7 +8,8 @@ from scipy import stats
 
 from common.records.summary import Decision, Pair
 from common.records.window import Window
-from loadtests.analysis.comparison import LOOKS, better_of, decide, pairs, worth_continuing
+from loadtests.analysis.comparison import better_of, decide, pairs, worth_continuing
+from loadtests.analysis.thresholds import LOOKS
 from loadtests.experiments.loadtest.experiment import LoadTest
 from loadtests.experiments.loadtest.report import summarise
 from loadtests.statistics.intervals import log_interval, median_interval

@@ -13,11 +13,11 @@ from scipy import stats
 
 from common.records.run import Design
 from common.records.summary import Decision, Pair, Verdict
-from loadtests.analysis.comparison import SLICED_LOOKS, better_of, pairs, rank_ranges, worth_continuing
-from loadtests.analysis.controls import FALSE_ALARMS, watch
-from loadtests.analysis.dropping import FEWEST_CHANCE, half_width
+from loadtests.analysis.comparison import better_of, pairs, rank_ranges, worth_continuing
+from loadtests.analysis.controls import watch
+from loadtests.analysis.dropping import half_width
 from loadtests.analysis.rates import rates_of
-from loadtests.analysis.verdicts import FEWEST_ROUNDS
+from loadtests.analysis.thresholds import FALSE_ALARMS, FEWEST_CHANCE, FEWEST_ROUNDS, SLICED_LOOKS
 from loadtests.statistics.spread import adjusted
 from tests.support.records import SLICING, cell, run
 from tests.support.synthetic import Values

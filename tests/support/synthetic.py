@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.records.summary import Pair
-from loadtests.analysis.comparison import MARGIN, pairs
+from loadtests.analysis.comparison import pairs
+from loadtests.analysis.thresholds import MARGIN
 
 SERVER_SD = 0.034
 """Between fresh servers of one stack, as a standard deviation of logarithms."""

@@ -6,7 +6,8 @@ from rich.table import Table
 
 from common.records.window import Load
 from loadtests.analysis.formatting import bounds, estimate, plain_table, share, with_bounds
-from loadtests.analysis.verdicts import GENERATOR_CEILING, worker_reasons
+from loadtests.analysis.thresholds import GENERATOR_CEILING
+from loadtests.analysis.verdicts import worker_reasons
 from loadtests.experiments.bench_generator.records import (
     GeneratorCell,
     GeneratorRow,

@@ -16,6 +16,7 @@ from common.runtimes.candidates import parse_runtime, require_local
 from common.tables import Form
 from common.words import canonical
 from loadtests.analysis import outcome
+from loadtests.analysis.thresholds import COMPARISON_LOOKS
 from loadtests.campaign.loop import conclude, start
 from loadtests.campaign.parameters import ExactRounds, LoadParameters, RunParameters
 from loadtests.campaign.plan import parse_share, parse_stopping
@@ -89,7 +90,7 @@ def compare(
         runtime = Runtime.PROCESS
     kind = require_local(parse_runtime(runtime))
     time_given = COMPARE_BUDGET if rounds is None and budget is None else budget
-    most, rule = parse_stopping(rounds=rounds, budget=time_given, margin=margin, looks=outcome.LOOKS)
+    most, rule = parse_stopping(rounds=rounds, budget=time_given, margin=margin, looks=COMPARISON_LOOKS)
     begin = begin_compare(
         first,
         second,

@@ -10,14 +10,9 @@ from common.records.summary import CellSummary, Controls, Decision, DropReason, 
 from common.words import counted
 from loadtests.analysis.dropping import fewest_chance
 from loadtests.analysis.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
+from loadtests.analysis.thresholds import NOTABLE_IDLE_CPU, SATURATED
 from loadtests.analysis.verdicts import sentences
 from loadtests.scenarios.workloads import scenario_for
-
-QUOTA_USED = 0.95
-"""Below this share of its vCPUs, a server's wall rate reflects the load it was given, not its capacity."""
-
-NOTABLE_IDLE_CPU = 0.005
-"""The CPU time per second of an idle server that is worth a remark."""
 
 
 def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
@@ -31,8 +26,8 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
         yield "guest: a server of your own; its app, server and image are not this project's."
     yield "req/s per vCPU: correct responses per second of the server's CPU time."
     yield "CPU, gen: shares used of the server's vCPUs and of the cores that the generator can use."
-    if any((row.server_utilisation or 1) < QUOTA_USED for row in summary.cells):
-        yield f"~: the server used under {QUOTA_USED:.0%} of its vCPUs, so its wall rate is not its capacity."
+    if any((row.server_utilisation or 1) < SATURATED for row in summary.cells):
+        yield f"~: the server used under {SATURATED:.0%} of its vCPUs, so its wall rate is not its capacity."
     if any(row.over_floor_s is not None for row in summary.cells):
         yield "over floor us: CPU time of a request beyond that of a bare app on the same server, in microseconds."
     if any(cell.is_floor for cell in run.cells):

@@ -16,6 +16,7 @@ from loadtests.analysis.controls import watch
 from loadtests.analysis.dropping import dropouts, pairs_of, ranks, steadying
 from loadtests.analysis.formatting import MB, MISSING, MS_PER_S, US_PER_S, bounds, estimate, plain_table, share
 from loadtests.analysis.rates import rates, rates_of
+from loadtests.analysis.thresholds import SATURATED
 from loadtests.analysis.together import RepeatedRate, series_of, stack_rows
 from loadtests.analysis.values import (
     by_cell,
@@ -28,7 +29,7 @@ from loadtests.analysis.values import (
     values_of,
 )
 from loadtests.analysis.verdicts import load_test_verdicts, permits_ranking
-from loadtests.experiments.loadtest.notes import QUOTA_USED, value_count
+from loadtests.experiments.loadtest.notes import value_count
 from loadtests.statistics.intervals import log_interval, mean, mean_interval, median_interval
 from loadtests.statistics.spread import spread
 
@@ -231,7 +232,7 @@ def _line(cell: Cell, row: CellSummary) -> tuple[str, ...]:
         estimate(row.requests_per_cpu_s),
         bounds(row.requests_per_cpu_s),
         estimate(row.over_floor_s, scale=US_PER_S, digits=1),
-        ("~" if (row.server_utilisation or 1) < QUOTA_USED else "") + estimate(row.throughput_rps),
+        ("~" if (row.server_utilisation or 1) < SATURATED else "") + estimate(row.throughput_rps),
         estimate(row.p99_s, scale=MS_PER_S, digits=2),
         f"{row.errors:,}",
         share(row.server_utilisation),

@@ -5,16 +5,8 @@ import math
 import pytest
 
 from common.records.summary import Decision, Interval, Pair
-from loadtests.analysis.comparison import (
-    LOOKS,
-    better_of,
-    decide,
-    looks_taken,
-    pairs,
-    rank_ranges,
-    ties,
-    worth_continuing,
-)
+from loadtests.analysis.comparison import better_of, decide, looks_taken, pairs, rank_ranges, ties, worth_continuing
+from loadtests.analysis.thresholds import LOOKS
 from tests.support.synthetic import compare_two
 
 WOBBLE = (1.01, 0.99, 1.0, 1.005, 0.995, 1.002, 0.998, 1.0)

@@ -8,8 +8,8 @@ import pytest
 from common.records.run import Design
 from common.records.summary import Decision, Dropout, DropReason, Interval
 from common.records.window import Window
-from loadtests.analysis.comparison import SLICED_LOOKS
 from loadtests.analysis.dropping import dropouts, dropping, half_width, pairs_of
+from loadtests.analysis.thresholds import SLICED_LOOKS
 from loadtests.experiments.loadtest.report import summarise
 from tests.support.records import SLICING, cell, compare_run, load, run, window
 

@@ -8,18 +8,18 @@ import pytest
 from common.records.run import CompareRun, Design
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.across_runs import welch
-from loadtests.analysis.comparison import MARGIN
 from loadtests.analysis.limits import speed
-from loadtests.analysis.outcome import LOOKS, pair_of, sentence, settled
+from loadtests.analysis.outcome import pair_of, sentence, settled
+from loadtests.analysis.thresholds import COMPARISON_LOOKS, MARGIN
 from tests.support.records import cell, compare_run
 
 SD = 0.0185
 """The standard deviation of the log ratio of two stacks in a duet, as observed in trials."""
 
 
-def _run(rounds: int = LOOKS[-1], margin: float = MARGIN) -> CompareRun:
+def _run(rounds: int = COMPARISON_LOOKS[-1], margin: float = MARGIN) -> CompareRun:
     cells = [cell("a+x"), cell("b+x")]
-    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(LOOKS), margin=margin)
+    return compare_run(cells, design=Design.DUET, rounds=rounds, looks=list(COMPARISON_LOOKS), margin=margin)
 
 
 def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]]:
@@ -34,11 +34,11 @@ def _values(slower: float, seed: int, rounds: int) -> dict[str, dict[int, float]
 def _end(slower: float, seed: int) -> tuple[int, Pair]:
     """Return the look at which a comparison ends, and its pair."""
     made = _run()
-    for look in LOOKS:
+    for look in COMPARISON_LOOKS:
         pair = pair_of(made, _values(slower, seed, look))
         if settled(made, pair):
             return look, pair
-    return LOOKS[-1], pair
+    return COMPARISON_LOOKS[-1], pair
 
 
 def _pair(estimate: float, low: float, high: float, decision: Decision, needed: int | None = None) -> Pair:
@@ -102,7 +102,7 @@ def test_equal_stacks_are_rarely_called_different_and_quickly_equivalent() -> No
 
 
 def test_stacks_are_equivalent_within_the_margin_of_their_run() -> None:
-    values = _values(0.0, 1, LOOKS[-1])
+    values = _values(0.0, 1, COMPARISON_LOOKS[-1])
     made = [pair_of(_run(margin=margin), values).decision for margin in (0.05, 0.001)]
     assert made == [Decision.EQUIVALENT, Decision.UNDECIDED]
 

@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from common.records.window import Slice, Window
-from loadtests.analysis.slice_verdicts import FEWEST_SERVERS, costs, slow_passes
+from loadtests.analysis.slice_verdicts import costs, slow_passes
+from loadtests.analysis.thresholds import FEWEST_SERVERS
 from loadtests.board.publication import PUBLISHED
 from loadtests.campaign.store import RunFolder
 from loadtests.statistics.spread import spread

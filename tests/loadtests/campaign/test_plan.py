@@ -8,8 +8,7 @@ import pytest
 from common.errors import UsageError
 from common.records.run import Stopping
 from common.records.window import Window
-from loadtests.analysis import outcome
-from loadtests.analysis.comparison import LOOKS
+from loadtests.analysis.thresholds import COMPARISON_LOOKS, LOOKS
 from loadtests.campaign.plan import PlannedVisit, parse_duration, parse_share, parse_stopping, planned_visits
 from loadtests.experiments.startup.records import Start
 
@@ -93,8 +92,8 @@ def test_a_precision_takes_the_place_of_looks() -> None:
 
 
 def test_a_comparison_has_looks_of_its_own() -> None:
-    rounds, found = parse_stopping(rounds=None, looks=outcome.LOOKS)
-    assert (rounds, found.looks) == (outcome.LOOKS[-1], list(outcome.LOOKS))
+    rounds, found = parse_stopping(rounds=None, looks=COMPARISON_LOOKS)
+    assert (rounds, found.looks) == (COMPARISON_LOOKS[-1], list(COMPARISON_LOOKS))
 
 
 def test_a_margin_is_part_of_the_rule() -> None:

@@ -9,7 +9,7 @@ from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Tool
 from common.records.run import Design
-from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
+from loadtests.analysis.thresholds import LOOKS, SLICED_LOOKS
 from loadtests.campaign.parameters import AnyLoadParameters, GuestParameters, LoadParameters, StoppingParameters
 
 

@@ -16,7 +16,8 @@ from common.errors import FailedError
 from common.records.load import Arrivals, LoadSpec, Objective, Rate, Setup
 from common.records.window import Latency, Load, LoadStep, OpenLoop
 from common.runtimes.running_server import RunningServer
-from loadtests.analysis.generator_limits import MOST_ATTEMPTS, held_up
+from loadtests.analysis.generator_limits import held_up
+from loadtests.analysis.thresholds import MOST_ATTEMPTS
 from loadtests.experiments.loadtest import visit as fresh_servers
 from loadtests.scenarios.locust_users import user_class
 from loadtests.scenarios.workloads import SCENARIOS

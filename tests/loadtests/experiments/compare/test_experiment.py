@@ -15,12 +15,13 @@ from common.records.summary import Decision, Interval, LimitDecision, Pair, Summ
 from common.records.window import Window
 from loadtests.analysis import outcome
 from loadtests.analysis.limits import held_against
+from loadtests.analysis.thresholds import COMPARISON_LOOKS
 from loadtests.campaign.plan import PlannedVisit, parse_stopping, windows_of
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.compare.experiment import Compare, compare_runs, slower_than_allowed
 from tests.support.records import cell, compare_run, load, run, window
 
-ROUNDS, LOOKS = parse_stopping(rounds=None, looks=outcome.LOOKS)
+ROUNDS, LOOKS = parse_stopping(rounds=None, looks=COMPARISON_LOOKS)
 
 
 def _compare(design: Design = Design.DUET, **changes: Any) -> Compare:  # noqa: ANN401 -- any field
@@ -54,7 +55,7 @@ def test_an_alternation_loads_one_after_the_other() -> None:
 @pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
 def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Design) -> None:
     visits = _completed(_compare(design))
-    assert len(windows_of(visits)) == 2 * outcome.LOOKS[0]
+    assert len(windows_of(visits)) == 2 * COMPARISON_LOOKS[0]
     summary = _compare(design).summarise(visits)
     assert [pair.decision for pair in summary.pairs] == [Decision.DIFFERENT]
     (sentence,) = _compare(design).conclusions(summary)
@@ -79,7 +80,7 @@ def _ended(slower: float, limit: float) -> tuple[Compare, Summary, int]:
 def test_a_comparison_with_a_limit_goes_on_until_the_limit_is_decided() -> None:
     """After five rounds the two are known to differ, but not by how much; it ended there once, and passed."""
     _, summary, rounds = _ended(slower=0.035, limit=0.03)
-    assert rounds > outcome.LOOKS[0]
+    assert rounds > COMPARISON_LOOKS[0]
     at_first = _compare().summarise(_completed(_compare(), slower=0.035))
     assert [pair.decision for pair in at_first.pairs] == [Decision.DIFFERENT]
     assert [pair.against_limit and pair.against_limit.decision for pair in summary.pairs] == [LimitDecision.SLOWER]

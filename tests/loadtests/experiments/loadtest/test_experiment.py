@@ -14,8 +14,8 @@ from common.records.run import Cell, Conformance, Design, LoadRun, Stopping
 from common.records.schema import Visit
 from common.records.summary import Dropout, DropReason, Summary
 from common.records.window import Window
-from loadtests.analysis.comparison import LOOKS, SLICED_LOOKS
 from loadtests.analysis.dropping import dropping, half_width
+from loadtests.analysis.thresholds import LOOKS, SLICED_LOOKS
 from loadtests.campaign.experiment import Remaining
 from loadtests.campaign.manifest import controls
 from loadtests.campaign.plan import PlannedVisit, planned_visits, windows_of
