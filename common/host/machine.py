@@ -7,6 +7,7 @@ import re
 import subprocess
 import sysconfig
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from common.host.cores import online_cores, thread_siblings
@@ -74,14 +75,23 @@ def revision(*paths: Path, digits: int = 12) -> str | None:
     """
     within = [str(path) for path in paths if path.is_relative_to(ROOT)]
     try:
-        commit = _git("log", "-1", f"--abbrev={digits}", "--format=%h", "--", *within)
+        commit = _git("log", "-1", f"--abbrev={digits}", "--format=%h", "--", *within).decode().strip()
         return f"{commit}+dirty" if _git("status", "--porcelain", "--", *within) else commit
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+def file_at(commit: str, file: Path) -> bytes | None:
+    """Return a file of this checkout as it was at a commit, which may end in ``+dirty``; ``None`` if unknown."""
+    if (found := re.fullmatch(r"([0-9a-f]{7,40})(\+dirty)?", commit)) is None or not file.is_relative_to(ROOT):
+        return None
+    with suppress(OSError, subprocess.CalledProcessError):
+        return _git("cat-file", "blob", f"{found[1]}:{file.relative_to(ROOT)}")
+    return None
+
+
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
 
 
 def _cpu_model(cpuinfo: str) -> str:

@@ -29,6 +29,9 @@ from loadtests.campaign.catalog import decode_run, decode_visit
 RESULTS = ROOT / "loadtests" / "results"
 MANIFEST = "run.json"
 VISITS = "visits.jsonl"
+SUMMARY = "summary.json"
+IMPORTED = "imported"
+"""The folder, among the results, of the runs that ``make import`` took in; they never count as this machine's."""
 DAMAGED = "visits.damaged"
 """The file for lines of ``visits.jsonl`` that a killed run or a full disk left incomplete."""
 
@@ -67,7 +70,7 @@ class RunFolder:
     def describe(self, run: Run) -> None:
         """Write ``run.json``, without the values of headers, which may be secrets."""
         blank = replace(with_load(run, LoadSpec.redacted), manifest_sha256="")
-        digest = hashlib.sha256(_text(blank)).hexdigest()
+        digest = hashlib.sha256(record_text(blank)).hexdigest()
         self._write(MANIFEST, replace(blank, manifest_sha256=digest))
 
     def require_unchanged(self) -> None:
@@ -77,12 +80,8 @@ class RunFolder:
             raise UsageError(
                 f"RESUME={self.name}: {MANIFEST} has no manifest_sha256; an earlier version wrote it. Start a new run."
             )
-        found = hashlib.sha256(text.replace(digest.encode(), b"", 1)).hexdigest()
-        if found != digest:
-            raise UsageError(
-                f"RESUME={self.name}: {MANIFEST} was changed after it was written: its SHA-256 is {found[:12]}..., not "
-                f"{digest[:12]}... Restore it, or start a new run."
-            )
+        if (why := why_altered(text, digest)) is not None:
+            raise UsageError(f"RESUME={self.name}: {MANIFEST} {why}. Restore it, or start a new run.")
 
     def run(self) -> Run:
         """Return the manifest; ``UsageError`` if it cannot be read."""
@@ -117,7 +116,7 @@ class RunFolder:
 
     def finish(self, summary: Struct) -> None:
         """Write ``summary.json``."""
-        self._write("summary.json", summary)
+        self._write(SUMMARY, summary)
 
     def set_aside_damage(self) -> str:
         """Move a damaged last line to ``DAMAGED``; return a message, empty if there was none."""
@@ -164,7 +163,7 @@ class RunFolder:
         part = self.folder / f".{name}.part"
         try:
             part.unlink(missing_ok=True)  # left by a kill
-            _append(part, _text(record))
+            _append(part, record_text(record))
             os.replace(part, self.folder / name)  # noqa: PTH105 -- as the other calls that tests let fail
         except OSError as error:
             with suppress(OSError):
@@ -201,9 +200,23 @@ def require_unused(folder: Path, *, named: str) -> None:
 
 
 def run_folders(results: Path | None = None) -> list[RunFolder]:
-    """Return every run folder under ``results`` (default ``RESULTS``), the newest first by name."""
+    """Return every folder of a run made here, under ``results`` (default ``RESULTS``), the newest first by name."""
     root = RESULTS if results is None else results
     folders = {file.parent for pattern in ("*", "*/*") for file in root.glob(f"{pattern}/{MANIFEST}")}
+    return _newest_first(folder for folder in folders if root / IMPORTED not in (folder, folder.parent))
+
+
+def imported_folders() -> list[RunFolder]:
+    """Return every folder of an imported run, the newest first by name."""
+    return _newest_first(file.parent for file in (RESULTS / IMPORTED).glob(f"*/{MANIFEST}"))
+
+
+def imported_folder(run_id: str) -> Path:
+    """Return where the records of an imported run are kept."""
+    return RESULTS / IMPORTED / run_id
+
+
+def _newest_first(folders: Iterable[Path]) -> list[RunFolder]:
     return [RunFolder(folder=folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
 
 
@@ -213,8 +226,8 @@ def is_run_folder(folder: Path) -> bool:
 
 
 def run_folder(text: str) -> RunFolder | None:
-    """Return the run that a user names by id or folder; ``None`` if there is none."""
-    folders = (RESULTS / text, Path(text)) if text else ()
+    """Return the run that a user names by id or folder, an imported one as well; ``None`` if there is none."""
+    folders = (RESULTS / text, RESULTS / IMPORTED / text, Path(text)) if text else ()
     return next((RunFolder(folder=folder) for folder in folders if is_run_folder(folder)), None)
 
 
@@ -227,7 +240,16 @@ def find_run_folder(text: str, *, variable: str) -> RunFolder:
     raise UsageError(f"invalid {variable}={text or '(empty)'}: must be {accepted}.")
 
 
-def _text(record: Struct) -> bytes:
+def why_altered(manifest_text: bytes, digest: str) -> str | None:
+    """Return why the text of a manifest is not the one whose SHA-256 digest it holds; ``None`` if it is."""
+    found = hashlib.sha256(manifest_text.replace(digest.encode(), b"", 1)).hexdigest()
+    if found == digest:
+        return None
+    return f"was changed after it was written: its SHA-256 is {found[:12]}..., not {digest[:12]}..."
+
+
+def record_text(record: Struct) -> bytes:
+    """Return a record as it stands in a file."""
     return msgspec.json.format(msgspec.json.encode(record)) + b"\n"
 
 
@@ -273,7 +295,7 @@ def misfits_named(folder: Path) -> Iterator[None]:
 
 def visits_of(run: Run, lines: Iterable[tuple[Path, int, bytes]]) -> Iterator[Visit]:
     """Yield the visits in lines that come with their file and number; ``UsageError`` names the first that is wrong."""
-    cells, made = _planned_cells(run), Counter[tuple[type[Visit], int, str]]()
+    cells, made = planned_cells(run), Counter[tuple[type[Visit], int, str]]()
     turns: int = getattr(run, "turns", 1)
     for file, number, line in lines:
         visit = decode_visit(line, source=f"{file}, line {number},")
@@ -293,7 +315,7 @@ def _problem(run: Run, visit: Visit, *, planned: bool, again: bool) -> str:
     return f"holds the visit to {visit.cell or '(empty)'} in round {visit.round} once too often" if again else ""
 
 
-def _planned_cells(run: Run) -> frozenset[str]:
+def planned_cells(run: Run) -> frozenset[str]:
     """Return the names that the plan of a run visits."""
     lists = (getattr(run, field, []) for field in ("cells", "points", "pulls"))
     return frozenset({one.name for found in lists for one in found} | {getattr(run, "url", "")})

@@ -36,10 +36,15 @@ class Source:
     def read(cls, folder: RunFolder) -> "Source":
         """Return the run in a folder; ``UsageError`` where it cannot be read or its records are inconsistent."""
         run, visits = folder.run(), folder.visits()
-        experiment = experiment_of(run)
         with misfits_named(folder.folder):
-            summary = experiment.summarise(visits)
-            figures = list(experiment.figures(summary))
+            return cls.of(run, visits)
+
+    @classmethod
+    def of(cls, run: Run, visits: Sequence[Visit]) -> "Source":
+        """Return a run with what its visits amount to."""
+        experiment = experiment_of(run)
+        summary = experiment.summarise(visits)
+        figures = list(experiment.figures(summary))
         return cls(run=run, visits=visits, summary=summary, figures=figures, stacks=list(experiment.stacks()))
 
     @property

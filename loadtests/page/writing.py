@@ -58,8 +58,14 @@ def style() -> str:
     return f"{style_file('page.css')}{dark}{style_file('charts.css')}"
 
 
-def report(page: Page, *, title: str = "Python API frameworks, per vCPU", navigation: Markup = Markup()) -> str:  # noqa: B008 -- empty
-    """Return the whole page, which needs no other file."""
+def report(
+    page: Page,
+    *,
+    title: str = "Python API frameworks, per vCPU",
+    navigation: Markup = Markup(),  # noqa: B008 -- empty
+    with_data: bool = True,
+) -> str:
+    """Return the whole page, which needs no other file; ``with_data`` says whether it offers its data as files."""
     return templates().get_template("report.html").render(
         title=title,
         about=ABOUT,
@@ -78,7 +84,7 @@ def report(page: Page, *, title: str = "Python API frameworks, per vCPU", naviga
         notes=list(_notes(page)),
         plots=all_plots(page),
         parts=stack_parts(page),
-        downloads=downloads(page),
+        downloads=downloads(page) if with_data else [],
         runs=[_run_line(source) for source in page.sources.runs],
     )  # fmt: skip
 

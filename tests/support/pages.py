@@ -16,7 +16,6 @@ from common.records.figure import Conditions, Figure, Metric, figure
 from common.records.run import Cell, Run
 from common.records.schema import Visit
 from common.records.summary import Interval, Verdict
-from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import VISITS, RunFolder
 from loadtests.page.model import Page, make_page
 from loadtests.page.sources import Source, Sources, read_sources
@@ -52,15 +51,7 @@ def load_test(
 
 def source_of(made: Run, visits: Sequence[Visit]) -> Source:
     """Return a run with what its visits amount to."""
-    experiment = experiment_of(made)
-    summary = experiment.summarise(visits)
-    return Source(
-        run=made,
-        visits=visits,
-        summary=summary,
-        figures=list(experiment.figures(summary)),
-        stacks=list(experiment.stacks()),
-    )
+    return Source.of(made, visits)
 
 
 def large_run() -> Source:

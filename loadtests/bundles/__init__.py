@@ -1,0 +1,1 @@
+"""Bundles: finished runs as one file that anybody can check, and runs that came from another machine."""
