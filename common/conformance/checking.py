@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from msgspec.structs import replace
 from rich.console import Console, Group, RenderableType
@@ -191,6 +192,11 @@ def require_conforming(outcomes: Mapping[str, Conformance]) -> None:
     """Raise ``FailedError`` naming the stacks that do not conform, if there are any."""
     if nonconforming := [name for name, outcome in outcomes.items() if outcome.failed]:
         raise FailedError(f"{len(nonconforming)} of {len(outcomes)} stacks do not conform: {', '.join(nonconforming)}.")
+
+
+def check_for(requests: Sequence[OwnRequest]) -> Callable[[Candidate], Conformance]:
+    """Return the check of candidates that are to be loaded with requests of the user's own, or with the contract's."""
+    return partial(answer_requests, requests=requests) if requests else conform
 
 
 def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:

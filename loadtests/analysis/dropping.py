@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from common.records.run import Design, LoadRun
+from common.records.run import CompareRun, Design, LoadRun
 from common.records.summary import Decision, Dropout, DropReason, Interval, Pair, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of, worth_continuing
@@ -63,7 +63,7 @@ def pairs_of(run: LoadRun, windows: Sequence[Window]) -> tuple[Pair, ...]:
 
 def ranks(run: LoadRun) -> bool:
     """Return whether the run ranks its cells, rather than comparing two."""
-    return run.design in {Design.SLICED, Design.ALONE}
+    return run.design in {Design.SLICED, Design.ALONE} and not isinstance(run, CompareRun)
 
 
 def fewest_chance(run: LoadRun) -> float:

@@ -55,7 +55,50 @@ Out = Annotated[Path | None, Parameter(help="Folder for the run instead of loadt
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuestParameters:
+class PathsParameters:
+    """Requests of the user's own."""
+
+    paths: Annotated[
+        str | None, Parameter(help="TOML file of requests to send instead of the contract's, with expected statuses.")
+    ] = None
+
+    def apply_to(self, load: LoadSpec, runtime: Runtime) -> LoadSpec:
+        """Return the load with the requests of ``PATHS=``; ``UsageError`` if it cannot send them."""
+        if self.paths is None:
+            return load
+        if load.scenario != "hello":
+            raise UsageError(f"PATHS={self.paths} takes the place of SCENARIO={load.scenario}: leave one out.")
+        requests = own_requests.parse_requests(self.paths)
+        digest = own_requests.headers_digest(requests)
+        own = replace(load, scenario=own_requests.NAME, requests=requests, headers_digest=digest)
+        if reason := why_not_sliced(own, runtime):
+            raise UsageError(f"PATHS={self.paths} cannot be used with {reason}: it is sent by Locust, in slices.")
+        return own
+
+    def complete(self, recorded: LoadSpec) -> LoadSpec:
+        """Return the load of a run to resume, with the values of headers, which are not recorded, from ``PATHS=``.
+
+        Raise ``UsageError`` if that file is missing, is not needed, or holds other requests than the run began with.
+        """
+        if recorded.headers_digest is None:
+            if self.paths is not None:
+                raise UsageError(f"RESUME= knows all requests of the run: leave out PATHS={self.paths}.")
+            return recorded
+        if self.paths is None:
+            raise UsageError("RESUME= needs the values of headers, which are not recorded: add PATHS=, the run's file.")
+        requests = own_requests.parse_requests(self.paths)
+        salt = recorded.headers_digest.partition(":")[0]
+        given = replace(recorded, requests=requests, headers_digest=own_requests.headers_digest(requests, salt))
+        if given.redacted() != recorded:
+            raise UsageError(
+                f"PATHS={self.paths} holds other requests than the run began with: give its file unchanged."
+            )
+        return given
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestParameters(PathsParameters):
     """A server of the user's own to measure, and the requests to send to it."""
 
     target_image: Annotated[
@@ -81,9 +124,6 @@ class GuestParameters:
     ] = None
     container: Annotated[str | None, Parameter(help="Container of the server at URL=, whose CPU time is read.")] = None
     foreign_url: ForeignUrl = False
-    paths: Annotated[
-        str | None, Parameter(help="TOML file of requests to send instead of the contract's, with expected statuses.")
-    ] = None
 
     def parse_runtime(self, asked: str) -> Runtime:
         """Return the runtime that ``RUNTIME=`` names and that suits the guest; ``UsageError`` if none does."""
@@ -123,39 +163,6 @@ class GuestParameters:
         if guest.url is not None:
             host = Endpoint.parse(guest.url).host
             require_consent(host, url=guest.url, foreign_url=self.foreign_url)
-
-    def apply_to(self, load: LoadSpec, runtime: Runtime) -> LoadSpec:
-        """Return the load with the requests of ``PATHS=``; ``UsageError`` if it cannot send them."""
-        if self.paths is None:
-            return load
-        if load.scenario != "hello":
-            raise UsageError(f"PATHS={self.paths} takes the place of SCENARIO={load.scenario}: leave one out.")
-        requests = own_requests.parse_requests(self.paths)
-        digest = own_requests.headers_digest(requests)
-        own = replace(load, scenario=own_requests.NAME, requests=requests, headers_digest=digest)
-        if reason := why_not_sliced(own, runtime):
-            raise UsageError(f"PATHS={self.paths} cannot be used with {reason}: it is sent by Locust, in slices.")
-        return own
-
-    def complete(self, recorded: LoadSpec) -> LoadSpec:
-        """Return the load of a run to resume, with the values of headers, which are not recorded, from ``PATHS=``.
-
-        Raise ``UsageError`` if that file is missing, is not needed, or holds other requests than the run began with.
-        """
-        if recorded.headers_digest is None:
-            if self.paths is not None:
-                raise UsageError(f"RESUME= knows all requests of the run: leave out PATHS={self.paths}.")
-            return recorded
-        if self.paths is None:
-            raise UsageError("RESUME= needs the values of headers, which are not recorded: add PATHS=, the run's file.")
-        requests = own_requests.parse_requests(self.paths)
-        salt = recorded.headers_digest.partition(":")[0]
-        given = replace(recorded, requests=requests, headers_digest=own_requests.headers_digest(requests, salt))
-        if given.redacted() != recorded:
-            raise UsageError(
-                f"PATHS={self.paths} holds other requests than the run began with: give its file unchanged."
-            )
-        return given
 
 
 @Parameter(name="*")

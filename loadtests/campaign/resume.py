@@ -26,7 +26,7 @@ from loadtests.campaign import catalog
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.loop import carry_out, hold_machine
 from loadtests.campaign.manifest import cell_of, command_line
-from loadtests.campaign.parameters import GuestParameters, RunParameters
+from loadtests.campaign.parameters import GuestParameters, PathsParameters, RunParameters
 from loadtests.campaign.store import MANIFEST, RunFolder, find_run_folder, misfits_named, run_folders, with_load
 from loadtests.scenarios.own_requests import check_request
 from loadtests.scenarios.scenario import MOST_USERS
@@ -68,11 +68,13 @@ def _complete(command: Callable[..., None], given: Mapping[str, Any]) -> None:
     allowed = {"resume", "format", "ends_at_s"}
     allowed |= set() if fargate is None else {field.name for field in fields(fargate)}
     allowed |= set() if guest is None else {"foreign_url", "paths"}
+    requests: PathsParameters | None = given.get("requests")
+    allowed |= set() if requests is None else {"paths"}
     refuse_given(changed_of(command, given) - allowed, "RESUME= completes a run with its own parameters.")
     run: RunParameters = given["run"]
     assert run.resume is not None
     name = command.__name__.rstrip("_").replace("_", "-")
-    own = guest or GuestParameters()
+    own = guest or GuestParameters(paths=None if requests is None else requests.paths)
     resume(run.resume, name, catalog.experiment_of, run.terminal(), fargate=fargate, guest=own, ends_at_s=run.ends_at_s)
 
 

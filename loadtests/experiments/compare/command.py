@@ -18,7 +18,7 @@ from common.words import canonical
 from loadtests.analysis import outcome
 from loadtests.analysis.thresholds import COMPARISON_LOOKS
 from loadtests.campaign.loop import conclude, start
-from loadtests.campaign.parameters import ExactRounds, LoadParameters, RunParameters
+from loadtests.campaign.parameters import ExactRounds, LoadParameters, PathsParameters, RunParameters
 from loadtests.campaign.plan import parse_share, parse_stopping
 from loadtests.campaign.resume import resumable
 from loadtests.campaign.store import RunFolder
@@ -63,6 +63,7 @@ def compare(
     runtime: Annotated[str, Parameter(help="process, docker, or auto: docker for sides that name an image.")] = "auto",
     size: SizeParameters = SizeParameters(),
     load: LoadParameters = LoadParameters(),
+    requests: PathsParameters = PathsParameters(),
     rounds: ExactRounds = None,
     budget: Annotated[
         str | None, Parameter(help=f"Time for windows, such as 90s or 15m. Default: {COMPARE_BUDGET}.")
@@ -79,9 +80,11 @@ def compare(
     limit = None if fail_if_slower is None else parse_share(fail_if_slower, variable="FAIL_IF_SLOWER")
     first, second = Side.parse(a, "A"), Side.parse(b, "B")
     if first.run is not None and second.run is not None:
-        given = {"server": server, "runtime": runtime, "size": size, "load": load, "rounds": rounds, "budget": budget}
+        given = {"server": server, "runtime": runtime, "size": size, "load": load, "requests": requests}
         reason = "A= and B= name finished runs, which are compared as they are."
-        refuse_given(changed_of(compare, {**given, "run": run}) - {"format"}, reason)
+        refuse_given(
+            changed_of(compare, {**given, "rounds": rounds, "budget": budget, "run": run}) - {"format"}, reason
+        )
         _compare_finished(first.run, second.run, parse_share(margin, variable="MARGIN"), limit, terminal)
         return
     if first.run is not None or second.run is not None:
@@ -95,7 +98,7 @@ def compare(
         first,
         second,
         server=server,
-        load=load.parse(),
+        load=requests.apply_to(load.parse(), kind),
         size=size.parse(kind),
         runtime=kind,
         rounds=most,

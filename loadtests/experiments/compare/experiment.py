@@ -1,13 +1,14 @@
-"""``make compare``: two sides against each other, at once if the cores allow it, otherwise in turn."""
+"""``make compare``: two sides against each other, at once if the cores and the load allow it, otherwise in turn."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
 from rich.console import Console
 from typing_extensions import override
 
 from common.aws.settings import FargateSettings
 from common.catalog.sizes import Runtime, Size
-from common.conformance.checking import check_all, require_conforming
+from common.conformance.checking import check_all, check_for, require_conforming
 from common.errors import BenchmarkError, SlowerError, UsageError
 from common.host.cores import split_cores
 from common.records.figure import Figure
@@ -29,6 +30,7 @@ from loadtests.experiments.loadtest.experiment import LoadTest, read_load_test
 from loadtests.experiments.loadtest.visit import measure_together
 from loadtests.scenarios.workloads import scenario_for
 from loadtests.targets.ceiling import with_ceiling
+from loadtests.windows.sliced import SLICED_WARMUP_S, slicing_for
 
 
 class Compare(LoadTest[CompareRun]):
@@ -97,13 +99,17 @@ def begin_compare(
         ready, unavailable = prepare_available(candidates, messages)
         for name, reason in unavailable.items():
             raise UsageError(f"{name} is not available: {reason.rstrip('.')}.")
-        outcomes = check_all(ready, messages)
+        outcomes = check_all(ready, messages, check_for(load.requests))
         require_conforming(outcomes)
+        design = _design_for(load, size)
+        sliced = design is Design.SLICED
+        warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
         run = CompareRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
-            design=Design.ALTERNATION if split_cores(size.vcpu).shared else Design.DUET,
+            design=design,
+            slicing=slicing_for(size.vcpu, len(candidates)) if sliced else None,
             stopping=stopping,
-            setup=with_ceiling(setup_for(load, size, runtime)),
+            setup=with_ceiling(setup_for(warmed, size, runtime)),
             cells=cells_of(candidates, outcomes),
             sides=[a.text, b.text],
             origins=[side.origin(candidate) for side, candidate in zip((a, b), candidates, strict=True)],
@@ -113,6 +119,13 @@ def begin_compare(
         return Compare(run), {candidate.name: candidate for candidate in candidates}
 
     return begin
+
+
+def _design_for(load: LoadSpec, size: Size) -> Design:
+    """Return how both sides are loaded: requests of the user's own in slices, others at once if the cores allow it."""
+    if load.requests:
+        return Design.SLICED
+    return Design.ALTERNATION if split_cores(size.vcpu).shared else Design.DUET
 
 
 def compare_runs(

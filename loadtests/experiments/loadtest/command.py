@@ -13,7 +13,7 @@ from rich.console import Console
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT
 from common.cli.parameters import NO_FARGATE, OnFargate, SizeParameters, StackParameters, changed_of, refuse_given
-from common.conformance.checking import LONGEST_S, SIZE, answer_requests, check_all, conform
+from common.conformance.checking import LONGEST_S, SIZE, check_all, check_for
 from common.console import Terminal
 from common.errors import BenchmarkError, UsageError
 from common.host.cores import split_cores
@@ -147,9 +147,8 @@ def begin_loadtest(
 ) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
     """Prepare a load test; candidates that fail the contract get no windows."""
     candidates = [one.serving(service=scenario_for(load).service) for one in candidates]
-    check = partial(answer_requests, requests=load.requests) if load.requests else conform
     ready, unavailable = prepare_available(candidates, messages)
-    outcomes = check_all(ready, messages, check)
+    outcomes = check_all(ready, messages, check_for(load.requests))
     cells = cells_of(candidates, outcomes)
     load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
     sliced = design is Design.SLICED

@@ -127,6 +127,7 @@ BAD = [
     ("compare --a=falcon --b=flacon", "B=flacon", "Did you mean falcon?"),
     ("compare --a=falcon --b=flask --fail-if-slower=much", "FAIL_IF_SLOWER=much", "such as 2%"),
     ("compare --a=falcon --b=flask --rounds=0", "0", ">= 1"),
+    ("compare --a=falcon --b=flask --paths=none.toml", "PATHS=none.toml", "[[request]]"),
     ("compare --a=falcon --b=flask --rounds=5 --budget=1m", "ROUNDS=5", "Leave out BUDGET=1m"),
     ("latency --rate=50%", "RATE=50%", "requests per second"),
     ("latency --vcpu=1,zero", "VCPU=zero", "0.05"),
@@ -314,7 +315,7 @@ def test_a_comparison_ends_with_status_1_only_if_a_side_is_slower_than_allowed(e
 @pytest.mark.parametrize(
     ("given", "variables"),
     [
-        (["--rounds=5", "--server=granian"], "ROUNDS=, SERVER="),
+        (["--rounds=5", "--server=granian", "--paths=none.toml"], "PATHS=, ROUNDS=, SERVER="),
         (["--budget=1m", "--seed=3", "--out=elsewhere"], "BUDGET=, OUT=, SEED="),
         (["--vcpu=2", "--users=64", "--runtime=docker"], "RUNTIME=, USERS=, VCPU="),
     ],

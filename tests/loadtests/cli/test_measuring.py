@@ -24,6 +24,7 @@ from common.records.run import CompareRun, Design, LoadRun, Stopping
 from common.records.schema import decode
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
+from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.manifest import cell_of, setup_for
 from loadtests.campaign.plan import planned_visits
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
@@ -277,6 +278,25 @@ def test_a_slow_copy_is_called_slower_and_fails_the_command(slow: Path, tmp_path
     again = _run("compare", f"--resume={out}")
     assert (again.returncode, again.stdout) == (1, ended.stdout)
     assert _windows(out) == windows
+
+
+@pytest.mark.parallel
+def test_requests_of_ones_own_are_sent_to_both_sides_in_slices(slow: Path, tmp_path: Path) -> None:
+    """An app that is not the contract's can be compared so: nothing but these requests is asked of it."""
+    app = slow / "app.py"
+    app.write_text(app.read_text().replace('"sleep"', '"slept"'))
+    paths, out = tmp_path / "paths.toml", tmp_path / "out"
+    paths.write_text('[[request]]\npath = "/hello?q=1"\n[[request]]\npath = "/nothing"\nstatus = 404\n')
+    ended = _run("compare", "--a=raw_wsgi", f"--b={slow}", f"--paths={paths}", "--rounds=1", f"--out={out}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "paths: 1 vCPU" in ended.stdout
+    run, windows = RunFolder(folder=out).run(), _windows(out)
+    assert isinstance(run, CompareRun)
+    assert run.design is Design.SLICED
+    assert [cell.conformance and cell.conformance.passed for cell in run.cells] == [2, 2]
+    loads = {window.cell: window.load for window in windows}
+    values = {cell: requests_per_cpu_s(load) or 0 for cell, load in loads.items()}
+    assert values["raw_wsgi"] > 1.2 * values[str(slow)]
 
 
 def _comparison_with(copy: Path) -> CompareRun:

@@ -19,6 +19,7 @@ class _Resumed:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.fargate: FargateSettings | None = None
+        self.guest = GuestParameters()
 
     def __call__(
         self,
@@ -30,9 +31,9 @@ class _Resumed:
         fargate: FargateSettings | None = None,
     ) -> Summary:
         assert rest[0] is experiment_of
-        assert (guest, ends_at_s) == (GuestParameters(), math.inf)
+        assert ends_at_s == math.inf
         self.calls.append((text, command))
-        self.fargate = fargate
+        self.fargate, self.guest = fargate, guest
         return Summary(run="run", cells=[])
 
 
@@ -51,6 +52,13 @@ COMMANDS = ["loadtest", "history", "compare", "latency", "workers", "causes", "s
 def test_every_run_is_resumed_by_its_own_command(command: str, resumed: _Resumed) -> None:
     assert run(command_line(), [command, "--resume=latest"], {GIVEN: ""}) == 0
     assert resumed.calls == [("latest", command)]
+    assert resumed.guest == GuestParameters()
+
+
+@pytest.mark.parametrize("command", ["loadtest", "compare"])
+def test_a_file_of_requests_completes_what_a_run_has_not_recorded(command: str, resumed: _Resumed) -> None:
+    assert run(command_line(), [command, "--resume=latest", "--paths=own.toml"], {GIVEN: ""}) == 0
+    assert resumed.guest == GuestParameters(paths="own.toml")
 
 
 def test_every_command_that_writes_runs_can_resume_them() -> None:

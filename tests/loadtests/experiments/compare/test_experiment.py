@@ -52,7 +52,7 @@ def test_an_alternation_loads_one_after_the_other() -> None:
     assert len(_compare(Design.ALTERNATION).remaining([]).batch) == 1
 
 
-@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION, Design.SLICED])
 def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Design) -> None:
     visits = _completed(_compare(design))
     assert len(windows_of(visits)) == 2 * COMPARISON_LOOKS[0]
@@ -62,10 +62,13 @@ def test_a_comparison_ends_at_the_first_look_that_finds_a_difference(design: Des
     assert sentence.startswith("b is slower than a by ")
 
 
+@pytest.mark.parametrize("design", [Design.DUET, Design.SLICED])
 @pytest.mark.parametrize(("limit", "message"), [(None, None), (0.2, None), (0.03, "b is slower by ")])
-def test_a_comparison_fails_by_the_limit_in_its_manifest(limit: float | None, message: str | None) -> None:
+def test_a_comparison_fails_by_the_limit_in_its_manifest(
+    limit: float | None, message: str | None, design: Design
+) -> None:
     """A comparison that is resumed therefore fails like one that was never interrupted."""
-    experiment = _compare(fail_if_slower=limit)
+    experiment = _compare(design, fail_if_slower=limit)
     failure = experiment.failure(experiment.summarise(_completed(experiment)))
     assert (failure is None) if message is None else str(failure).startswith(message)
 
@@ -132,7 +135,7 @@ def test_only_a_duet_can_have_an_incomplete_round() -> None:
     assert _compare(Design.ALTERNATION).half_made(both[:1]) == 0
 
 
-@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION])
+@pytest.mark.parametrize("design", [Design.DUET, Design.ALTERNATION, Design.SLICED])
 def test_a_comparison_is_over_once_a_side_has_failed(design: Design) -> None:
     """With nothing to compare it with, the other side is not measured until the budget is used up."""
     experiment = _compare(design)
