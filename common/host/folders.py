@@ -1,4 +1,4 @@
-"""Folders and files that we create: what cannot be is one clear error, what is temporary is reclaimed after a crash.
+"""Folders and files that we create: failures become one clear error, temporary folders are reclaimed after a crash.
 
 ``tempfile.TemporaryDirectory`` leaves its folder behind when its process is killed, with whatever is in it: a build's
 is as large as an image's files and may hold the password of a package index. The name of a temporary folder of ours
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from common.errors import UsageError
+from common.errors import BenchmarkError, UsageError
 from common.host.ownership import is_mark_of_orphan, owner_mark, place_id
 from common.project import PROJECT
 
@@ -98,27 +98,35 @@ def _is_orphan(folder: Path, prefix: str, here: str) -> bool:
     return bool(hyphen) and ours and is_mark_of_orphan(mark, _SEPARATOR, here=here)
 
 
-def write_file(file: Path, content: str | bytes) -> None:
-    """Write a file, and the folders above it, completely or not at all; ``UsageError`` if that is not possible."""
-    write_files({file: content})
+def _unwritable(file: Path, error: OSError) -> BenchmarkError:
+    return UsageError(f"{file} cannot be written: {error.strerror}. Mend that, or choose another place.")
 
 
-def write_files(contents: Mapping[Path, str | bytes]) -> None:
+Failure = Callable[[Path, OSError], BenchmarkError]
+"""Returns the error to raise for a file that cannot be written."""
+
+
+def write_file(file: Path, content: str | bytes, *, failure: Failure = _unwritable) -> None:
+    """Write a file, and the folders above it, completely or not at all, as ``write_files`` does."""
+    write_files({file: content}, failure=failure)
+
+
+def write_files(contents: Mapping[Path, str | bytes], *, failure: Failure = _unwritable) -> None:
     """Write files, and the folders above them: all of them, or none if there is no room for one.
 
-    Every text is written to a file beside the one that it replaces before the first takes its place, which needs no
-    room. Links are followed, and what is no plain file, such as ``/dev/stdout``, is written as it is. Raise
-    ``UsageError`` if one cannot be written.
+    Every text is written to a file beside the one that it replaces, and synced to disk, before the first takes its
+    place, which needs no room. Links are followed; anything that is not a plain file, such as ``/dev/stdout``, is
+    written to directly. Raise what ``failure`` returns, by default a ``UsageError``, if one cannot be written.
     """
     parts = {file: _part_of(file) for file in contents}
     try:
         for file, part in parts.items():
-            with named_if_unwritable(file):
+            with named_if_unwritable(file, failure):
                 _write_part(file, part, contents[file])
         for file, part in parts.items():
-            with named_if_unwritable(file):
+            with named_if_unwritable(file, failure):
                 if part != file:
-                    part.replace(file.resolve())
+                    os.replace(part, file.resolve())  # noqa: PTH105 -- as the other calls that tests let fail
     finally:
         for file, part in parts.items():
             with suppress(OSError):
@@ -132,11 +140,33 @@ def _part_of(file: Path) -> Path:
 
 
 def _write_part(file: Path, part: Path, content: str | bytes) -> None:
-    """Write what is to take the place of ``file``, with its permissions."""
+    """Write the new content of ``file``, with its permissions."""
     make_folder(file.parent)
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    text = content.encode() if isinstance(content, str) else content
+    if part == file:
+        file.write_bytes(text)  # a pipe, say, which cannot be synced
+        return
+    append(part, text)
     if file.exists():
         shutil.copymode(file, part)
+
+
+def append(file: Path, text: bytes) -> None:
+    """Append to a file and sync it to disk; if that fails, remove the part that was written and raise ``OSError``."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        before = os.fstat(descriptor).st_size
+        left = memoryview(text)
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def require_writable(file: Path) -> None:
@@ -150,9 +180,9 @@ def require_writable(file: Path) -> None:
 
 
 @contextmanager
-def named_if_unwritable(out: Path) -> Iterator[None]:
-    """Turn an ``OSError`` into a ``UsageError`` that names ``out``."""
+def named_if_unwritable(out: Path, failure: Failure = _unwritable) -> Iterator[None]:
+    """Turn an ``OSError`` into what ``failure`` returns, by default a ``UsageError`` that names ``out``."""
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}. Mend that, or choose another place.") from error
+        raise failure(out, error) from error

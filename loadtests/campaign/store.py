@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from common.errors import FailedError, UsageError
+from common.host.folders import append, write_file
 from common.project import ROOT
 from common.records.load import LoadSpec, Setup
 from common.records.run import Run
@@ -94,7 +95,7 @@ class RunFolder:
     def add(self, visit: Visit) -> None:
         """Append a line to ``visits.jsonl``, completely or not at all."""
         try:
-            _append(self.folder / VISITS, msgspec.json.encode(visit) + b"\n")
+            append(self.folder / VISITS, msgspec.json.encode(visit) + b"\n")
         except OSError as error:
             raise self.unwritable(VISITS, error) from error
 
@@ -153,22 +154,17 @@ class RunFolder:
     def _keep(self, lines: Sequence[bytes], others: bytes) -> None:
         """Keep the first ``lines`` in ``visits.jsonl``, and move the others to ``DAMAGED``."""
         try:
-            _append(self.folder / DAMAGED, others + b"\n")
+            append(self.folder / DAMAGED, others + b"\n")
             os.truncate(self.folder / VISITS, sum(len(line) + 1 for line in lines))
         except OSError as error:
             raise self.unwritable(DAMAGED, error) from error
 
     def _write(self, name: str, record: Struct) -> None:
         """Write the file completely, or leave it unchanged."""
-        part = self.folder / f".{name}.part"
-        try:
-            part.unlink(missing_ok=True)  # left by a kill
-            _append(part, record_text(record))
-            os.replace(part, self.folder / name)  # noqa: PTH105 -- as the other calls that tests let fail
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise self.unwritable(name, error) from error
+        with suppress(OSError):
+            for part in self.folder.glob(".*.part"):  # left by a kill
+                part.unlink()
+        write_file(self.folder / name, record_text(record), failure=lambda _, error: self.unwritable(name, error))
 
 
 def with_load(run: RunType, change: Callable[[LoadSpec], LoadSpec]) -> RunType:
@@ -251,24 +247,6 @@ def why_altered(manifest_text: bytes, digest: str) -> str | None:
 def record_text(record: Struct) -> bytes:
     """Return a record as it stands in a file."""
     return msgspec.json.format(msgspec.json.encode(record)) + b"\n"
-
-
-def _append(file: Path, text: bytes) -> None:
-    """Append ``text`` to a file and sync it to disk; if that fails, remove the part that was written."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        before = os.fstat(descriptor).st_size
-        left = memoryview(text)
-        try:
-            while left:
-                left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(descriptor, before)
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _is_damaged(line: bytes) -> bool:

@@ -19,13 +19,14 @@ import msgspec
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
+from common.host.folders import write_file
 from common.host.meters import GONE
 from common.records.window import Load
 from loadtests.timing.health import Health
 from loadtests.timing.loop_reading import read_loop
 from loadtests.timing.parts import Part, merged
 from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
-from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wait_open, write
+from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wait_open
 from loadtests.users.closed_loop import ClosedLoop
 
 OPEN, BEGIN, END = "window-open", "window-begin", "window-end"
@@ -95,7 +96,7 @@ class Leader:
         longest_s = plan.opening_s + plan.warmup_s + plan.window_s + 3 * ANSWER_S
         faulthandler.dump_traceback_later(longest_s + GRACE_S, exit=True)
         load = self._measure(plan)
-        write(plan.file, load)
+        write_file(plan.file, msgspec.json.encode(load))
         return load
 
     def _measure(self, plan: WindowPlan) -> Load:

@@ -19,6 +19,7 @@ import msgspec
 from locust.argument_parser import LocustArgumentParser
 from msgspec.structs import replace
 
+from common.host.folders import write_file
 from common.host.meters import GONE, CpuReading
 from common.records.window import Load
 from loadtests.timing.health import Health
@@ -102,7 +103,7 @@ def run(plan: WindowPlan, measurement: Callable[[], Load], longest_s: float) -> 
     """
     faulthandler.dump_traceback_later(2 * plan.opening_s + longest_s + GRACE_S, exit=True)
     result = measurement()
-    write(plan.file, result)
+    write_file(plan.file, msgspec.json.encode(result))
     return result
 
 
@@ -150,13 +151,6 @@ def empty_window(plan: WindowPlan, loop: ClosedLoop, users: int, gone: str) -> L
 
 def _read(plan: WindowPlan, loop: ClosedLoop, users: int, server: CpuReading | None = None) -> Reading:
     return read_loop(loop, users=users, server=server, cores=read_cores(plan.cores, plan.server_cores))
-
-
-def write(file: Path, load: Load) -> None:
-    """Write the record atomically."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_bytes(msgspec.json.encode(load))
-    part.replace(file)
 
 
 def wait_open(loop: ClosedLoop, users: Callable[[], int], opening_s: float) -> None:

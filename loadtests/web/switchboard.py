@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from common.catalog.sizes import Runtime, Size
+from common.host.folders import write_file
 from common.records.run import Cell
 from common.records.schema import says
 
@@ -144,6 +145,4 @@ class Switchboard:
             return None
 
     def _write(self, name: str, record: Struct) -> None:
-        part = self.folder / f".{name}.part"
-        part.write_bytes(msgspec.json.encode(record))
-        part.replace(self.folder / name)
+        write_file(self.folder / name, msgspec.json.encode(record))

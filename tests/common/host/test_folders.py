@@ -221,6 +221,13 @@ def test_of_several_files_none_is_changed_if_there_is_no_room_for_all(small_disk
     assert {*small_disk.rglob("*")} == {first, second.parent, second}
 
 
+def test_a_file_is_on_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, seen = tmp_path / "page", list[bool]()
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append(file.exists()))
+    write_file(file, "a")
+    assert (seen, file.read_text()) == ([False], "a")
+
+
 def test_a_file_keeps_its_permissions(tmp_path: Path) -> None:
     file = tmp_path / "badge"
     write_file(file, "a")

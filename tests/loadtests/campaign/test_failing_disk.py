@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from common.errors import BenchmarkError
+from common.host import folders
 from loadtests.campaign import store
 from loadtests.campaign.loop import carry_out
 from loadtests.campaign.store import DAMAGED, VISITS, RunFolder
@@ -48,11 +49,16 @@ class FailingSystem:
         return called
 
 
+def _replace_os(patch: pytest.MonkeyPatch, system: FailingSystem) -> None:
+    for module in (folders, store):
+        patch.setattr(module, "os", system)
+
+
 def _calls(folder: Path) -> int:
     """Return how many calls a whole run makes."""
     with pytest.MonkeyPatch.context() as patch:
         system = FailingSystem(0, 0, stays=False)
-        patch.setattr(store, "os", system)
+        _replace_os(patch, system)
         carry_out(Toy(MADE), {}, RunFolder.create(folder, MADE), text_terminal())
     return system.calls
 
@@ -61,7 +67,7 @@ def _seen(folder: Path, system: FailingSystem) -> tuple[BenchmarkError | None, i
     """Make a run on a failing system; return how it ended and how many visits it said it had made."""
     terminal, ended = text_terminal(), None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "os", system)
+        _replace_os(patch, system)
         try:
             carry_out(Toy(MADE), {}, RunFolder.create(folder, MADE), terminal)
         except BenchmarkError as error:

@@ -17,6 +17,7 @@ from loadtests.campaign import store
 from loadtests.campaign.catalog import decode_visit
 from loadtests.campaign.store import (
     DAMAGED,
+    MANIFEST,
     VISITS,
     RunFolder,
     find_run_folder,
@@ -128,6 +129,12 @@ def test_a_summary_that_does_not_fit_leaves_the_previous_one(made: RunFolder) ->
         made.finish(summarise(run([cell("a+b")]), [window("a+b", 1, load())]))
     assert (made.folder / "summary.json").read_bytes() == before
     assert not list(made.folder.glob(".*"))
+
+
+def test_a_part_of_a_file_that_a_kill_left_is_removed_with_the_next_file(made: RunFolder) -> None:
+    (made.folder / ".0123456789abcdef.part").write_text("half")
+    made.describe(made.run())
+    assert [file.name for file in made.folder.iterdir()] == [MANIFEST]
 
 
 @pytest.mark.parametrize("damage", [b'{"run":"2026', b"\0\0\0\0", b'{"run":"2026\n', b"\xff\xfe"])

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.timing.window import NotOpenError, WindowPlan, wait_for_others, write
-from tests.support.records import load
+from loadtests.timing.window import NotOpenError, WindowPlan, wait_for_others
 
 
 def plan(folder: Path, opening_s: float) -> WindowPlan:
@@ -31,9 +30,3 @@ def test_a_generator_continues_once_the_other_is_ready(tmp_path: Path) -> None:
 def test_a_generator_past_the_deadline_says_how_many_were_ready(tmp_path: Path) -> None:
     with pytest.raises(NotOpenError, match=r"1 of 2 generators were ready after 0\.1 s"):
         wait_for_others(plan(tmp_path, opening_s=0.1))
-
-
-def test_a_record_is_written_atomically(tmp_path: Path) -> None:
-    made = plan(tmp_path, opening_s=0)
-    write(made.file, load())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate", "load.json"]

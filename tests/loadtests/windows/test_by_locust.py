@@ -244,7 +244,7 @@ def test_a_climb_may_take_as_long_as_all_its_steps() -> None:
 def test_locusts_own_watchdog_fires_first(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     armed_s = list[float]()
     monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda timeout_s, **_: armed_s.append(timeout_s))
-    monkeypatch.setattr(window, "write", lambda *_: None)
+    monkeypatch.setattr(window, "write_file", lambda *_: None)
     load = setup(**changes).load
     options = Namespace(window_s=load.window_s, delay_ms=load.delay_ms, rate=1.0, num_users=1, objective=None)
     plan = WindowPlan(file=Path(), warmup_s=load.warmup_s, window_s=window_s(options), opening_s=10.0)
