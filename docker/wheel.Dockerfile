@@ -9,7 +9,7 @@ RUN --mount=type=secret,id=pipconf,target=/run/secrets/pip.conf \
     --mount=type=cache,target=/root/.cache/pip \
     export PIP_CONFIG_FILE=/run/secrets/pip.conf \
  && if [ -s /run/secrets/ca.pem ]; then export PIP_CERT=/run/secrets/ca.pem; fi \
- && pip --disable-pip-version-check wheel --root-user-action=ignore --progress-bar=off --no-deps --wheel-dir=/wheels \
+ && pip --disable-pip-version-check wheel --progress-bar=off --no-deps --wheel-dir=/wheels \
       /source/*
 
 FROM scratch

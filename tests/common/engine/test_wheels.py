@@ -22,6 +22,9 @@ def build_wheel(folder, settings=None, metadata=None):
     subprocess.run(["gcc", "-shared", "-fPIC", f"-I{include}", "toy.c", "-o", "toy.so"], check=True)
     with zipfile.ZipFile(pathlib.Path(folder) / wheel, "w") as archive:
         archive.write("toy.so")
+        archive.writestr("toy-3.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: toy\\nVersion: 3.0\\n")
+        archive.writestr("toy-3.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: false\\n")
+        archive.writestr("toy-3.0.dist-info/RECORD", "")
     return wheel
 """
 EXTENSION = """
