@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -16,6 +17,7 @@ from common.records.summary import Summary
 from common.tables import as_markdown, markdown_table, markdown_text
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun
+from loadtests.analysis.machines import Elsewhere, runs_elsewhere, sentences
 from loadtests.analysis.together import repeated_rates, stack_rows, together, trusted
 from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import SCENARIO
@@ -50,12 +52,14 @@ Whole runs, kept in `loadtests/published/`. They are chosen before they are made
 def with_results(readme: str, published: Path) -> str:
     """Return ``readme`` with what the published runs of ``hello`` say, between its markers.
 
-    That is the table of the first run, and the sentence and the picture of the first one on several servers. What no
-    run says is left as it is.
+    That is the table of the first run with what other machines say of its stacks, and the sentence and the picture of
+    the first one on several servers. What no run says is left as it is.
     """
     of_hello = [one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO]
     if of_hello:
-        readme = _between(BEGIN, END, readme, short_markdown(of_hello[0][0].run, _together(of_hello[0])))
+        first, others = of_hello[0], [one for series in of_hello for one in series]
+        table, said = short_markdown(first[0].run, _together(first)), " ".join(_elsewhere(first, others))
+        readme = _between(BEGIN, END, readme, f"{table}\n{textwrap.fill(said, 120)}\n" if said else table)
     for series in of_hello:
         found = frameworks_by_server.by_server(series[0].run, _together(series))
         if found is not None and (sentence := frameworks_by_server.lever(found)) is not None:
@@ -71,6 +75,17 @@ def _between(begin: str, end: str, text: str, content: str) -> str:
 
 def _together(series: Sequence[RecordedRun]) -> Summary:
     return together(trusted([one.summary for one in series]))
+
+
+def _elsewhere(series: Sequence[RecordedRun], every: Sequence[RecordedRun]) -> Iterator[str]:
+    """Yield what the runs of other machines say of the stacks of repeated runs."""
+    by_id, here = {one.run.id: one for one in every}, RecordedRun(series[0].run, (), _together(series))
+    by_processor: dict[str, list[RecordedRun]] = defaultdict(list)
+    for run in runs_elsewhere(here.run, (one.run for one in every)):
+        by_processor[run.machine.processor].append(by_id[run.id])
+    for others in by_processor.values():
+        there = RecordedRun(others[0].run, (), _together(others))
+        yield from sentences(here.summary.pairs, Elsewhere.of(here, there))
 
 
 def results_page(published: Path) -> str:

@@ -1,6 +1,7 @@
 """Commands that join, show and publish results."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from common.errors import UsageError
 from common.host.folders import write_file, write_files
 from common.host.machine import machine
 from common.records.figure import Figure, Metric
+from common.records.run import Run
 from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
@@ -28,11 +30,11 @@ from loadtests.board.published import unreadable
 from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.documentation import DOCUMENTATION, documentation, schemas
-from loadtests.campaign.store import RESULTS
+from loadtests.campaign.store import RESULTS, RunFolder, imported_folders, run_folders
 from loadtests.page.model import make_page
 from loadtests.page.pictures import PICTURES, Badge, pictures, write_badge
 from loadtests.page.site import published_runs, write_site
-from loadtests.page.sources import read_sources, select_folders
+from loadtests.page.sources import Source, Sources, read_sources, select_folders, with_elsewhere
 from loadtests.page.writing import report as page_text
 
 REPORT, SITE, BADGES = RESULTS / "report.html", RESULTS / "site", RESULTS / "badges"
@@ -79,7 +81,7 @@ def report(
 ) -> None:
     """Write one self-contained page with everything that the runs know: words, table, plots, data."""
     terminal = Terminal()
-    sources, file = read_sources(select_folders(run, runs), terminal), out or REPORT
+    sources, file = _with_elsewhere(read_sources(select_folders(run, runs), terminal)), out or REPORT
     write_file(file, page_text(make_page(sources, load_prices())))
     terminal.results.print(f"wrote {file}", soft_wrap=True)
 
@@ -185,6 +187,16 @@ def _with_measured(stacks: StackParameters, figures: Sequence[Figure]) -> StackP
         return stacks
     measured = {figure.subject.framework for figure in figures} & frameworks().keys()
     return replace(stacks, framework=",".join([DEFAULT, *sorted(measured)]))
+
+
+def _with_elsewhere(sources: Sources) -> Sources:
+    """Return the runs of a page with those, imported or published, that other machines made of its stacks."""
+    found: dict[str, tuple[Run, RunFolder]] = {}
+    for folder in (*imported_folders(), *run_folders(PUBLISHED)):
+        with suppress(UsageError):
+            run = folder.run()
+            found[run.id] = run, folder
+    return with_elsewhere(sources, (run for run, _ in found.values()), lambda run: Source.read(found[run.id][1]))
 
 
 def _figures(terminal: Terminal) -> list[Figure]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.records.run import CompareRun
 from common.records.summary import Controls, Decision, Pair, Summary, Verdict
 from common.words import counted
-from loadtests.analysis import outcome
+from loadtests.analysis import machines, outcome
 from loadtests.analysis.comparison import better_of
 from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import DEFAULT_UTILISATION
@@ -42,6 +42,7 @@ def answer(page: Page) -> list[Paragraph]:
         Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
         Paragraph(question=f"Can {test.these} be trusted?", sentences=[*_trust(test)]),
+        Paragraph(question="Does it hold on other machines?", sentences=[*_elsewhere(page, test)]),
         compared,
     ]
     return [one for one in found if one.sentences]
@@ -215,6 +216,11 @@ def _trust(test: JoinedLoadTest) -> Iterator[str]:
             yield f"{counted(len(doubted), 'stack')} {has}: see the table."
     if any(cell.stand_in_base for cell in test.run.cells):
         yield "Its images were built on stand-in base images, not on the official ones."
+
+
+def _elsewhere(page: Page, test: JoinedLoadTest) -> Iterator[str]:
+    for one in page.elsewhere:
+        yield from machines.sentences(test.summary.pairs, one)
 
 
 def _reasons(controls: Controls) -> str:

@@ -13,6 +13,7 @@ from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
 from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
 from loadtests.analysis.formatting import US_PER_S
+from loadtests.analysis.machines import Elsewhere
 from loadtests.analysis.verdicts import is_compared, is_valid
 from loadtests.board.rows import BoardRow, board_rows
 from loadtests.page.columns import figures, values
@@ -94,6 +95,12 @@ class Page:
     def test(self) -> JoinedLoadTest | None:
         """The load test whose decisions are shown."""
         return self.sources.ranking
+
+    @cached_property
+    def elsewhere(self) -> Sequence[Elsewhere]:
+        """What other machines say of its stacks."""
+        others = Sources(runs=self.sources.elsewhere).load_tests
+        return [] if self.test is None else [Elsewhere.of(self.test, other) for other in others]
 
     @cached_property
     def pairs(self) -> Mapping[frozenset[str], Pair]:

@@ -4,7 +4,7 @@ Figures of different runs are joined only if the runs repeat each other. All lin
 which people and programs can quote, are ``results.md`` and ``results.json``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,7 @@ from loadtests.page.heat import heat_map
 from loadtests.page.model import Page, StackRow, make_page
 from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
-from loadtests.page.sources import Source, Sources
+from loadtests.page.sources import Source, Sources, with_elsewhere
 from loadtests.page.stacks import StackPart, part_id, stack_parts
 from loadtests.page.table import make_table
 from loadtests.page.writing import ABOUT, report, style, templates
@@ -80,7 +80,8 @@ def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
     They come by their precedence.
     """
     series = {name: [*_read(folders)] for name, folders in published_folders(published).items()}
-    found = [_published(name, sources, prices) for name, sources in series.items() if sources]
+    every = {source.run.id: source for sources in series.values() for source in sources}
+    found = [_published(name, sources, every, prices) for name, sources in series.items() if sources]
     if not found:
         raise UsageError(f"{published} holds no run. Run: make publish")
     return found
@@ -92,8 +93,9 @@ def _read(folders: Sequence[RunFolder]) -> Iterator[Source]:
             yield Source.read(folder)
 
 
-def _published(name: str, sources: Sequence[Source], prices: Prices) -> PublishedRun:
-    together = Sources(runs=sorted(sources, key=lambda one: one.run.started_at, reverse=True))
+def _published(name: str, sources: Sequence[Source], every: Mapping[str, Source], prices: Prices) -> PublishedRun:
+    alone = Sources(runs=sorted(sources, key=lambda one: one.run.started_at, reverse=True))
+    together = with_elsewhere(alone, (one.run for one in every.values()), lambda run: every[run.id])
     parts = [
         PublishedRun(name=f"{name}-run-{number}", page=make_page(Sources(runs=(source,)), prices))
         for number, source in enumerate(sources, 1)
@@ -191,7 +193,7 @@ def results_md(published: PublishedRun) -> str:
     ids = test.ids if test else [run.id]
     ranked = [row for row in published.page.rows if row.place is not None]
     measured = (
-        f"Measured {run.started_at:%Y-%m-%d} on {run.machine.cpu_model}, {run.machine.cores} cores; "
+        f"Measured {run.started_at:%Y-%m-%d} on {run.machine.processor}, {run.machine.cores} cores; "
         f"{'run' if len(ids) == 1 else 'runs'} {', '.join(ids)}, revision {run.revision}. "
         "A rank is the range of places that the data allow among the frameworks."
     )

@@ -1,7 +1,7 @@
 """The runs that a page is made from, each read once and summarised anew from its visits."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
 from common.records.summary import Summary
 from common.words import counted
+from loadtests.analysis.machines import runs_elsewhere
 from loadtests.analysis.together import newest_figures, series_of, together, trusted
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.catalog import experiment_of
@@ -60,6 +61,8 @@ class Sources:
     runs: Sequence[Source]
     left_out: Sequence[str] = ()
     """Sentences about runs that were asked for and are not on the page."""
+    elsewhere: Sequence[Source] = ()
+    """Load tests that other machines made of some of the same stacks; none of their figures is on the page."""
 
     @cached_property
     def load_tests(self) -> "list[JoinedLoadTest]":
@@ -173,6 +176,13 @@ def select_folders(run: str | None, runs: str | None) -> list[RunFolder]:
         return run_folders()[:1]
     names = [text] if run else [name.strip() for name in text.split(",") if name.strip()]
     return [find_run_folder(name, variable="RUN" if run else "RUNS") for name in names]
+
+
+def with_elsewhere(sources: Sources, runs: Iterable[Run], read: Callable[[Run], Source]) -> Sources:
+    """Return the runs of a page with those of ``runs`` that other machines made of the stacks that it ranks."""
+    if sources.ranking is None:
+        return sources
+    return replace(sources, elsewhere=[read(run) for run in runs_elsewhere(sources.ranking.run, runs)])
 
 
 def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:

@@ -7,6 +7,7 @@ from common.records.figure import Metric
 from common.records.summary import Decision, Interval, Pair
 from loadtests.analysis.comparison import better_of
 from loadtests.analysis.formatting import MISSING, with_bounds
+from loadtests.analysis.machines import holding
 from loadtests.board.bill import SCENARIO
 from loadtests.page.columns import BY_KEY, COLUMNS, value_texts
 from loadtests.page.model import Page, StackRow
@@ -90,11 +91,12 @@ def neighbours(page: Page, row: StackRow) -> list[Neighbour]:
     at = ranked.index(row)
     near = [*ranked[max(0, at - NEAREST) : at], *ranked[at + 1 : at + 1 + NEAREST]]
     found = ((other, page.pairs.get(frozenset((other.cell, row.cell)))) for other in near)
-    return [_neighbour(other, pair, page.test) for other, pair in found if pair is not None]
+    return [_neighbour(other, pair, page, page.test) for other, pair in found if pair is not None]
 
 
-def _neighbour(other: StackRow, pair: Pair, test: JoinedLoadTest) -> Neighbour:
-    return Neighbour(row=other, ratio=_ratio(pair, other.cell), decision=_decision(pair, other.cell, test))
+def _neighbour(other: StackRow, pair: Pair, page: Page, test: JoinedLoadTest) -> Neighbour:
+    said = (_decision(pair, other.cell, test), holding(pair, page.elsewhere))
+    return Neighbour(row=other, ratio=_ratio(pair, other.cell), decision="; ".join(filter(None, said)))
 
 
 def _ratio(pair: Pair, of: str) -> str:

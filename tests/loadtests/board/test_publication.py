@@ -33,6 +33,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.report import summarise
 from tests.support import records
+from tests.support.pages import load_test, write_run
 from tests.support.records import NOON, compare_run, history_run, load, run, window
 
 GOLDEN = ROOT / "tests" / "golden" / "loadtest-process"
@@ -258,6 +259,17 @@ def test_the_readme_shows_hello_alone(published: Path) -> None:
     publish_runs("one")
     assert publication.README.read_text() == PAGE
     assert [folder.name for folder in published.iterdir()] == ["sleep-process"]
+
+
+def test_the_readme_says_whether_what_its_table_decides_holds_on_another_machine(published: Path) -> None:
+    for name, processor in (("hello-docker", "Toy"), ("hello-docker-servers", "Other")):
+        made = load_test({"a+g": 30_000, "b+g": 5_000}, id=name, runtime=Runtime.DOCKER)
+        machine = replace(made.run.machine, cpu_model=processor)
+        write_run(published / name, made).describe(replace(made.run, machine=machine))
+    readme = " ".join(with_results(PAGE, published).split())
+    assert "On another processor, Other, 1 of 1 pair decided here and compared there came out alike" in readme
+    shutil.rmtree(published / "hello-docker-servers")
+    assert "came out alike" not in with_results(PAGE, published)
 
 
 def test_a_published_run_that_cannot_be_read_is_left_out_and_named(published: Path) -> None:

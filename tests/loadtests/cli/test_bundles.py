@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from common.cli.app import GIVEN, run
 from loadtests.__main__ import command_line
 from loadtests.campaign import store
+from loadtests.cli import results
 from tests.support.pages import load_test, write_run
 
 
@@ -107,10 +108,18 @@ def test_the_name_of_a_machine_prints_no_lines_of_its_own(tmp_path: Path, capsys
     assert r"made on Toy\nwrote x, SHA-256 0\x1b[2J" in out
 
 
-def test_a_report_names_the_machine_of_an_imported_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_names_the_machine_of_an_imported_run_and_holds_decisions_against_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "PUBLISHED", tmp_path / "published")
     made, file = load_test({"a+g": 30_000, "b+g": 5_000}, id="three"), tmp_path / "a.html"
     folder = write_run(tmp_path / "three", made)
     folder.describe(replace(made.run, machine=replace(made.run.machine, cpu_model="Another")))
     _call(capsys, "import", f"--run={folder.folder}")
     _call(capsys, "report", "--run=three", f"--out={file}")
     assert "1 run on Another, 2 cores" in file.read_text()
+    _call(capsys, "report", f"--out={file}")
+    assert "2 runs on Toy, 2 cores" in file.read_text()
+    assert (
+        "On another processor, Another, 1 of 1 pair decided here and compared there came out alike" in file.read_text()
+    )

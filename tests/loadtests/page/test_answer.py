@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from common.catalog.prices import load_prices
 from common.records.load import OwnRequest
 from common.records.run import Design
 from common.records.window import Window
 from loadtests.page.answer import answer, headline, who_leads
-from loadtests.page.sources import Source
+from loadtests.page.model import make_page
+from loadtests.page.sources import Source, Sources
 from loadtests.page.writing import report
 from tests.support.pages import RATES, load_test, page_of, source_of
 from tests.support.records import cell, compare_run, load, run, window
@@ -145,3 +147,18 @@ def test_comparisons_stand_after_what_a_load_test_says() -> None:
     page = page_of(load_test(), _comparison())
     assert headline(page)[0].startswith("fast+u and alike+u lead the frameworks")
     assert [one.sentences for one in answer(page)][-1][0].startswith("2026-01-02: b is slower than a by 10.0% (")
+
+
+def test_decisions_are_held_against_the_load_tests_of_other_machines() -> None:
+    here, there = load_test({"a+u": 30_000, "b+u": 20_000}), load_test({"a+u": 50_000, "b+u": 40_000}, id="there")
+    machine = replace(there.run.machine, cpu_identity="GenuineIntel, family 6")
+    there = Source.of(replace(there.run, machine=machine), there.visits)
+    assert "other machines" not in report(page_of(here))
+    page = report(make_page(Sources(runs=[here], elsewhere=[there]), load_prices()))
+    assert "Does it hold on other machines?" in page
+    assert (
+        "On another processor, Toy (GenuineIntel, family 6), 1 of 1 pair decided here and compared there came out alike"
+        in page
+    )
+    assert page.count("holds on 2 of 2 machines") == 2
+    assert "50,0" not in page
