@@ -5,6 +5,7 @@ import io
 import os
 import random
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_no_more_of_a_file_is_read_than_a_bundle_may_hold(tmp_path: Path) -> Non
         file.truncate(10 * 2**40)
     with pytest.raises(UsageError, match="BUNDLE=a has more than 64 MB, which is too much"):
         unpack(tmp_path / "a", named="BUNDLE=a")
+
+
+def test_no_more_of_a_bomb_is_decompressed_than_a_bundle_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 100_000)
+    (tmp_path / "a").write_bytes(gzip.compress(bytes(30_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError, match="compressed to less"):
+            unpack(tmp_path / "a", named="BUNDLE=a")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_more_than_is_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
