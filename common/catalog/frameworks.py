@@ -24,8 +24,6 @@ from common.words import nearest_hint
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
 RELEASED = "released.toml"
-SERVICE = "service"
-"""The module of a framework's app for the contract ``service``, beside ``app``."""
 OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons that a framework supports unless its folder says otherwise: all that the project supports."""
@@ -40,6 +38,28 @@ class Interface(StrEnum):
     ASGI = "asgi"
     RSGI = "rsgi"
     NATIVE = "native"
+
+
+class App(StrEnum):
+    """The apps that a framework's folder can hold, each a module of this name."""
+
+    APP = "app"
+    SERVICE = "service"
+
+    @property
+    def module(self) -> str | None:
+        """The module to load instead of that of the framework's ``target``; ``None`` for the usual one."""
+        return None if self is App.APP else self.value
+
+    @property
+    def unrelated_files(self) -> tuple[str, ...]:
+        """The names of the files in the folder that have no influence on it."""
+        return (App.SERVICE.file,) if self is App.APP else ()
+
+    @property
+    def file(self) -> str:
+        """The name of the file that holds it."""
+        return f"{self.value}.py"
 
 
 class Deviation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,10 +114,9 @@ class Framework:
         """The path of the pinned and hashed requirements that ``make lock`` writes."""
         return self.folder / LOCK
 
-    @property
-    def has_service(self) -> bool:
-        """Whether its folder has an app for the contract ``service``."""
-        return (self.folder / f"{SERVICE}.py").is_file()
+    def has(self, app: App) -> bool:
+        """Return whether its folder holds this app."""
+        return (self.folder / app.file).is_file()
 
     @property
     def package(self) -> str | None:

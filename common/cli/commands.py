@@ -17,6 +17,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import DEFAULT, images, pythons_in
 from common.cli.app import parse_jobs
 from common.cli.parameters import (
+    APPS,
     FRAMEWORKS,
     IMAGES,
     NO_FARGATE,
@@ -139,15 +140,15 @@ def serve(
     *,
     size: SizeParameters = SizeParameters(),
     port: Port = 8000,
-    service: Service = False,
+    service: Service = "no",
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Bring one stack up until Ctrl-C."""
     terminal, runtime = Terminal(), stack.parse_runtime()
     given = size.parse(runtime)
     fargate.refuse_load()
-    candidate = stack.candidate(runtime, fargate=fargate).serving(service=service)
-    if service and candidate.unavailable:
+    candidate = stack.candidate(runtime, fargate=fargate).serving(APPS[service])
+    if service != "no" and candidate.unavailable:
         raise UsageError(f"{candidate.name} is not available: {candidate.unavailable}.")
     if not approve_open_ended_cost(candidate, given, terminal.say):
         return
@@ -174,7 +175,7 @@ def conformance(
     keep_alive: Annotated[
         Declaration | None, Parameter(help="Whether that server keeps connections: yes, no, or auto to observe it.")
     ] = None,
-    service: Service = False,
+    service: Service = "no",
     fargate: OnFargate = NO_FARGATE,
 ) -> None:
     """Hold stacks to the contract, or a server that somebody else brought up."""
@@ -184,7 +185,7 @@ def conformance(
         refuse_given(given, f"URL={url} is a server that is already up.")
         require_consent(Endpoint.parse(url).host, url=url, foreign_url=foreign_url)
         kept, overlaps = DECLARATIONS[keep_alive or "auto"], DECLARATIONS[overlap or "auto"]
-        outcome = run_suite(url, keep_alive=kept, overlap=overlaps, service=service)
+        outcome = run_suite(url, keep_alive=kept, overlap=overlaps, app=APPS[service])
         outcomes = {url: conformance_record(outcome)}
         terminal.results.print(conformance_tables(outcomes), observation_tables(outcome))
     else:
@@ -198,7 +199,7 @@ def conformance(
                 )
         runtime = stacks.parse_runtime()
         fargate.refuse_load()
-        candidates = [one.serving(service=service) for one in stacks.candidates(runtime, fargate=fargate)]
+        candidates = [one.serving(APPS[service]) for one in stacks.candidates(runtime, fargate=fargate)]
         planned = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
         if not approve_cost(planned, terminal.say):
             return
@@ -210,14 +211,14 @@ def conformance(
 def divergences(
     stacks: StackParameters = StackParameters(),
     *,
-    service: Service = False,
+    service: Service = "no",
     out: Annotated[Path | None, Parameter(help="Markdown page to write, instead of a table.")] = None,
 ) -> None:
     """Show what each stack does where the contract leaves it free."""
     terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
-    if service and out is not None:
+    if service != "no" and out is not None:
         raise UsageError(
-            f"OUT={out} and SERVICE=yes exclude each other: the page covers the contract of app.py. Leave one out."
+            f"OUT={out} and SERVICE={service} exclude each other: the page covers the contract of app.py. Leave one out."
         )
     if out is not None:
         require_writable(out)
@@ -225,7 +226,7 @@ def divergences(
     if canonical(stacks.framework) == "all" and canonical(stacks.server) == DEFAULT:  # servers differ, too
         floors = replace(stacks, framework="raw_asgi,raw_wsgi", server="all")
         candidates |= {one.name: one for one in floors.candidates(runtime)}
-    candidates = {name: one.serving(service=service) for name, one in candidates.items()}
+    candidates = {name: one.serving(APPS[service]) for name, one in candidates.items()}
     observed = observe_divergences(tuple(candidates.values()), terminal.messages)
     if out is None:
         terminal.results.print(divergence_tables(observed))

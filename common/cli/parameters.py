@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from common.aws.settings import FargateSettings
-from common.catalog.frameworks import frameworks
+from common.catalog.frameworks import App, frameworks
 from common.catalog.pythons import DEFAULT_PYTHON, parse_pythons
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import DEFAULT, images, pythons_in
@@ -57,8 +57,11 @@ Pythons = Annotated[
     str | None,
     Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images; in the process runtime, the Python of .venv."),
 ]
+APPS: Mapping[str, App] = {"no": App.APP, "yes": App.SERVICE}
+"""The apps by the values of ``SERVICE=``."""
 Service = Annotated[
-    bool, Parameter(help="Bring up service.py, which parses, validates and computes, instead of app.py: yes.")
+    Literal["no", "yes"],
+    Parameter(help="Bring up service.py, which parses, validates and computes, instead of app.py: yes."),
 ]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 ForeignUrl = Annotated[bool, Parameter(help="Allow the server at URL= to be on another machine: yes.")]

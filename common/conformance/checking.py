@@ -62,7 +62,7 @@ def conform(candidate: Candidate) -> Conformance:
                 keep_alive=keep_alive,
                 overlap=overlap,
                 prefix=running.client_prefix,
-                service=candidate.service,
+                app=candidate.app,
             )
         record = conformance_record(outcome, candidate.stack.framework.deviations_on(server.kind))
         enabled_by = modules_that_enable_the_gil(running.output()) if _is_asked(candidate) else []

@@ -46,7 +46,7 @@ def observe_divergences(candidates: Sequence[Candidate], console: Console) -> di
 def _observe(candidate: Candidate) -> dict[str, str]:
     try:
         with candidate.serve(SIZE, cores=sorted(os.sched_getaffinity(0)), inside=False) as running:
-            return probe(running.url, service=candidate.service)
+            return probe(running.url, candidate.app)
     except FailedError as error:
         return {"start": f"failed: {error}"}
 

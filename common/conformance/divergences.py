@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from common.catalog.frameworks import App
 from common.conformance.wire import Endpoint, MalformedResponseError, Response, Wire
 
 _PATIENCE_S = 1.0
@@ -27,13 +28,13 @@ class Probe:
     read: Callable[[Response], str]
 
 
-def probe(url: str, *, service: bool = False) -> dict[str, str]:
+def probe(url: str, app: App = App.APP) -> dict[str, str]:
     """Return the observations by request or property; one that got no answer in time starts with "no answer".
 
-    With ``service``, they are about the contract ``service``.
+    They are about the contract of ``app``.
     """
     target = Endpoint.parse(url)
-    if service:
+    if app is not App.APP:
         return {name: _observe(target, one) for name, one in _SERVICE_PROBES.items()}
     observed = {name: _observe(target, one) for name, one in _PROBES.items()}
     return observed | {"two requests at once": _pipelining(target)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from common.catalog.frameworks import SERVICE
+from common.catalog.frameworks import App
 from common.conformance.wire import Endpoint
 from common.errors import FailedError, UsageError
 from common.host.folders import temporary_folder
@@ -51,9 +51,9 @@ def run_suite(
     overlap: bool | None,
     prefix: tuple[str, ...] = (),
     select: str | None = None,
-    service: bool = False,
+    app: App = App.APP,
 ) -> SuiteOutcome:
-    """Run the suite against ``url``, or with ``service`` that of the contract ``service``, and return its outcome.
+    """Run the suite of the contract that ``app`` keeps against ``url``, and return its outcome.
 
     ``keep_alive`` and ``overlap`` declare how the stack behaves; ``None`` observes the behaviour without judging it.
     ``prefix`` is a command in front of pytest's, such as ``nsenter -t PID -n``, for a URL that is reachable only from
@@ -72,7 +72,7 @@ def run_suite(
             sys.executable,
             "-m",
             "pytest",
-            *arguments(target.url, service=service),
+            *arguments(target.url, app),
             f"--maxfail={MAX_FAILURES}",
             *declared,
             *selected,
@@ -80,12 +80,12 @@ def run_suite(
         return _outcome(_run(command), report)
 
 
-def arguments(url: str, *, service: bool = False) -> list[str]:
+def arguments(url: str, app: App = App.APP) -> list[str]:
     """Return pytest's arguments to run one contract's suite and nothing else, without caching results."""
     suite = Path(__file__).resolve().parent / "suite"
     options = [f"--rootdir={ROOT}", f"--config-file={suite / 'pytest.ini'}", "-p", "no:cacheprovider",
-               "-p", "schemathesis", "-q", f"--url={url}"]  # fmt: skip
-    return [str(suite / SERVICE), *options, "--service"] if service else [str(suite), *options]
+               "-p", "schemathesis", "-q", f"--url={url}", f"--app={app}"]  # fmt: skip
+    return [str(suite if app is App.APP else suite / app), *options]
 
 
 def word(declared: bool | None) -> str:  # noqa: FBT001 -- the value is the only argument

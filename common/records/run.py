@@ -6,7 +6,7 @@ from typing import Annotated, TypeGuard
 
 from msgspec import Meta, Struct
 
-from common.catalog.frameworks import LOCAL, Interface
+from common.catalog.frameworks import LOCAL, App, Interface
 from common.catalog.sizes import Runtime
 from common.records.load import Setup
 from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
@@ -157,7 +157,7 @@ class Cell(Struct, frozen=True, kw_only=True):
         says("For a control, the cell of which it is a second copy (the two must tie); null for all others."),
     ] = None
     guest: Annotated[Guest | None, says("The server of the user's own; null for a stack of this project.")] = None
-    service: Annotated[bool, says("Whether it served the contract `service`, by service.py instead of app.py.")] = False
+    app: Annotated[App, says("The app of the framework's folder that it served.")] = App.APP
 
     @property
     def is_floor(self) -> bool:

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size, with_minimum_memory
-from common.catalog.frameworks import frameworks
+from common.catalog.frameworks import App, frameworks
 from common.catalog.pythons import DEFAULT_PYTHON, OWN_VERSION, Python, python_series
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
@@ -73,8 +73,8 @@ class Candidate:
     """The settings of its tasks; ``None`` unless the runtime is Fargate."""
     guest: Guest | None = None
     """The server of the user's own that it stands for; ``None`` for a stack of this project."""
-    service: bool = False
-    """Whether it is brought up with its framework's app for the contract ``service``."""
+    app: App = App.APP
+    """The app of its framework that it is brought up with."""
 
     @property
     def name(self) -> str:
@@ -115,11 +115,11 @@ class Candidate:
     def unavailable(self) -> str | None:
         """The reason why it is not available; ``None`` if it is."""
         no_image = None if self.image is None else self.image.unavailable(self.python)
-        return self.stack.unavailable(*self._places) or no_image or self._unfit_python or self._missing_service
+        return self.stack.unavailable(*self._places) or no_image or self._unfit_python or self._missing_app
 
-    def serving(self, *, service: bool) -> "Candidate":
-        """Return the same candidate with its framework's app for the contract ``service``, or with the usual one."""
-        return replace(self, service=service)
+    def serving(self, app: App) -> "Candidate":
+        """Return the same candidate with this app of its framework."""
+        return replace(self, app=app)
 
     @property
     def python_version(self) -> str:
@@ -145,13 +145,13 @@ class Candidate:
         return None if fits else f"it needs Python {needed}, and this is {python}"
 
     @property
-    def _missing_service(self) -> str | None:
-        """The reason why its app for the contract ``service`` cannot be brought up; ``None`` if it can."""
-        if not self.service or self.guest is not None:
+    def _missing_app(self) -> str | None:
+        """The reason why its app cannot be brought up; ``None`` if it can."""
+        if self.app is App.APP or self.guest is not None:
             return None
-        if not self.stack.framework.has_service:
-            return "its service.py is not written yet"
-        return None if self.fargate is None else "service.py runs as a process or in Docker only"
+        if not self.stack.framework.has(self.app):
+            return f"its {self.app.file} is not written yet"
+        return None if self.fargate is None else f"{self.app.file} runs as a process or in Docker only"
 
     def serve(
         self, size: Size, *, cores: Sequence[int], inside: bool = True, port: int | None = None
@@ -182,7 +182,7 @@ class Candidate:
                 cores=cores,
                 port=port,
                 python=self.interpreter,
-                service=self.service,
+                app=self.app,
                 variables=self.variables,
             )
         return container.started(
@@ -203,7 +203,7 @@ class Candidate:
     @property
     def traits(self) -> container.ImageTraits:
         """The way in which the server in its image is started."""
-        return replace(container.OUR_SERVICE if self.service else container.OURS, variables=self.variables)
+        return replace(container.traits_of(self.app), variables=self.variables)
 
 
 def process_candidate(stack: Stack, python: str | None, *, label: str = "") -> Candidate:
@@ -244,7 +244,7 @@ def candidate_from_cell(cell: Cell) -> Candidate:
 
     A guest's image is pulled if it is not here. Errors as ``image_guest``.
     """
-    return _of_cell(cell).serving(service=cell.service)
+    return _of_cell(cell).serving(cell.app)
 
 
 def _of_cell(cell: Cell) -> Candidate:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from common.catalog.frameworks import SERVICE
+from common.catalog.frameworks import App
 from common.catalog.sizes import Size
 from common.engine.build_context import PORT
 from common.engine.client import engine, reason_of, variables_of
@@ -75,8 +75,11 @@ class ImageTraits:
 
 OURS = ImageTraits()
 """The traits of every image of this project."""
-OUR_SERVICE = replace(OURS, command=("/app/start", SERVICE), is_ready=answers)
-"""The same where the app for the contract ``service`` is started."""
+
+
+def traits_of(app: App) -> ImageTraits:
+    """Return the traits of an image of this project whose framework's ``app`` is started."""
+    return OURS if app.module is None else replace(OURS, command=("/app/start", app.module), is_ready=answers)
 
 
 @contextmanager

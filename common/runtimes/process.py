@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.catalog.frameworks import SERVICE
+from common.catalog.frameworks import App
 from common.catalog.servers import command
 from common.catalog.sizes import Size
 from common.catalog.stacks import Stack
@@ -29,18 +29,18 @@ def started(
     cores: Sequence[int],
     port: int | None = None,
     python: Path | None = None,
-    service: bool = False,
+    app: App = App.APP,
     variables: Mapping[str, str] = {},
 ) -> Iterator[RunningServer]:
     """Start ``stack`` on ``cores`` and yield it as soon as its supervisor runs; end its whole process tree afterwards.
 
-    ``python`` is the interpreter that runs it, by default the one that runs this program. With ``service``, it loads
-    the framework's app for that contract. ``variables`` are added to its environment.
+    ``python`` is the interpreter that runs it, by default the one that runs this program. It loads ``app`` of
+    the framework's folder. ``variables`` are added to its environment.
     """
     refuse_quota(size)
     port = free_port() if port is None else check_port(port)
-    module, is_ready = (SERVICE, answers) if service else (None, responds)
-    line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers, module=module)
+    is_ready = responds if app is App.APP else answers
+    line = command(stack.framework, stack.server, host=HOST, port=port, workers=size.workers, module=app.module)
     folder = environment(stack, python)
     line = (f"{folder}/bin/{line[0]}", *line[1:])
     env = environ(stack, folder, variables)

@@ -12,7 +12,6 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
-from common.catalog.frameworks import SERVICE
 from common.catalog.servers import command
 from common.catalog.sizes import Runtime, Size
 from common.engine.bases import is_stand_in
@@ -103,7 +102,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
     framework, server = candidate.stack.framework, candidate.stack.server
     if candidate.guest is not None:
         return _guest_cell(candidate, candidate.guest, conformance)
-    packages, module = installed_packages(candidate), SERVICE if candidate.service else None
+    packages, app = installed_packages(candidate), candidate.app
     return Cell(
         name=candidate.name,
         framework=framework.name,
@@ -115,12 +114,12 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
         packages=dict(packages),
         compiled=compiled_for(candidate),
-        source_digest=source_digest(framework.folder, left_out=() if candidate.service else (f"{SERVICE}.py",)),
-        command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}", module=module)),
+        source_digest=source_digest(framework.folder, left_out=app.unrelated_files),
+        command=list(command(framework, server, host="{host}", port="{port}", workers="{workers}", module=app.module)),
         keep_alive=server.keep_alive,
         conformance=conformance,
         python=installed_python(candidate),
-        service=candidate.service,
+        app=app,
         **_image(candidate),
     )
 
@@ -141,7 +140,7 @@ def _guest_cell(candidate: Candidate, guest: Guest, conformance: Conformance | N
         conformance=conformance,
         python="",
         guest=guest,
-        service=candidate.service,
+        app=candidate.app,
         image_tag=guest.image,
         image_id=None if guest.image is None else engine().images.get(guest.image).id,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
+from common.catalog.frameworks import App
 from common.records.load import Objective, Rate
 from loadtests.users.responses import Request
 
@@ -58,8 +59,8 @@ class Scenario:
     default_rate: ClassVar[Rate | None] = None
     sleeps: ClassVar[bool] = False
     """Whether it uses ``DELAY=``."""
-    service: ClassVar[bool] = False
-    """Whether its requests are of the contract ``service``, so that ``service.py`` is loaded instead of ``app.py``."""
+    app: ClassVar[App] = App.APP
+    """The app of each framework that it loads."""
     tasks: ClassVar[tuple[Task, ...]] = ()
 
     def __init_subclass__(cls) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from common.catalog.frameworks import App
 from common.contract import HELLO, MAX_DELAY_MS, slept
 from common.records import load
 from loadtests.scenarios.own_requests import NAME, of_requests
@@ -100,7 +101,7 @@ class Errors(Scenario):
 class Quotes(Scenario):
     """Repeated ``POST /quotes``: a body of five items, parsed, validated and priced."""
 
-    service = True
+    app = App.SERVICE
     quote = sends(tags=("quotes",))(_quote)
 
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from common.catalog.frameworks import Framework, frameworks
+from common.catalog.frameworks import App, Framework, frameworks
 from common.catalog.servers import DEFAULTS, SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu, vcpus_of
 from common.catalog.stacks import DEFAULT, Stack, compatible, images
@@ -30,7 +30,7 @@ def menu_of(first: Candidate, runtime: Runtime) -> Menu:
     """Return what can be brought up here; the stack that the command begins with is always among it."""
     offered = {name: _choice(framework, runtime) for name, framework in frameworks().items()}
     stack = first.stack
-    usual = Choice(default=stack.server.name, servers={}, service=stack.framework.has_service)
+    usual = Choice(default=stack.server.name, servers={}, apps=_apps(stack.framework))
     own = offered.setdefault(stack.framework.name, usual)
     own.servers.setdefault(stack.server.name, [first.image.name] if first.image else [])
     return Menu(
@@ -45,7 +45,11 @@ def _choice(framework: Framework, runtime: Runtime) -> Choice:
     servers = {stack.server.name: found for stack in stacks if (found := _images(stack, runtime)) is not None}
     usual = DEFAULTS[framework.interface]
     default = usual if usual in servers else next(iter(servers), usual)
-    return Choice(default=default, servers=servers, service=framework.has_service)
+    return Choice(default=default, servers=servers, apps=_apps(framework))
+
+
+def _apps(framework: Framework) -> tuple[App, ...]:
+    return tuple(app for app in App if framework.has(app))
 
 
 def _images(stack: Stack, runtime: Runtime) -> list[str] | None:
@@ -98,9 +102,10 @@ def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu, scenario: type[
         raise UsageError(f"{offer.message}. Wait until it is up.")
     name = one_of(form.get("framework") or cell.framework, menu.frameworks, variable="FRAMEWORK")
     choice = menu.frameworks[name]
-    if scenario.service and not choice.service:
-        able = ", ".join(framework for framework, other in menu.frameworks.items() if other.service)
-        raise UsageError(f"FRAMEWORK={name} has no service.py yet, which {scenario.name()} loads. Accepted: {able}.")
+    if scenario.app not in choice.apps:
+        able = ", ".join(framework for framework, other in menu.frameworks.items() if scenario.app in other.apps)
+        file = scenario.app.file
+        raise UsageError(f"FRAMEWORK={name} has no {file} yet, which {scenario.name()} loads. Accepted: {able}.")
     kept = cell.server if name == cell.framework and not form.get("framework") else DEFAULT
     server = _server(form.get("server") or kept, name, choice)
     wanted = Wanted(
@@ -109,7 +114,7 @@ def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu, scenario: type[
         server=server,
         image=_image(form.get("image") or cell.image, name, server, choice),
         size=_size(form, offer, menu),
-        service=scenario.service,
+        app=scenario.app,
     )
     present = Wanted(
         number=offer.number,
@@ -117,7 +122,7 @@ def wanted_of(form: Mapping[str, str], offer: Offer, menu: Menu, scenario: type[
         server=cell.server,
         image=cell.image,
         size=offer.size,
-        service=cell.service,
+        app=cell.app,
     )
     return None if offer.state is State.UP and wanted == present else wanted
 

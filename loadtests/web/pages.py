@@ -141,7 +141,7 @@ def _add_fields(live: Live) -> None:
 def _page(live: Live, base: str) -> str:
     offer = live.board.offered()
     scenarios = {
-        name: {"about": (one.__doc__ or "").strip(), "fields": sorted(fields_of(one)), "service": one.service}
+        name: {"about": (one.__doc__ or "").strip(), "fields": sorted(fields_of(one)), "app": one.app}
         for name, one in SCENARIOS.items()
     }
     return (

@@ -223,9 +223,9 @@ def chosen(wanted: Wanted, runtime: Runtime, first: Asked) -> Asked:
     known = first.candidate
     image = known.image.name if known.image else None
     if (wanted.framework, wanted.server, wanted.image) == (known.stack.framework.name, known.stack.server.name, image):
-        return Asked(candidate=known.serving(service=wanted.service), size=wanted.size, number=wanted.number)
+        return Asked(candidate=known.serving(wanted.app), size=wanted.size, number=wanted.number)
     asked = StackParameter(framework=wanted.framework, server=wanted.server, image=wanted.image)
-    candidate = asked.candidate(runtime).serving(service=wanted.service)
+    candidate = asked.candidate(runtime).serving(wanted.app)
     return Asked(candidate=candidate, size=wanted.size, number=wanted.number)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Struct
 
+from common.catalog.frameworks import App
 from common.catalog.sizes import Runtime, Size
 from common.host.folders import write_file
 from common.records.run import Cell
@@ -28,7 +29,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
     default: Annotated[str, says("Its default server here.")]
     servers: Annotated[dict[str, list[str]], says("Images by server; none in the process runtime.")]
-    service: Annotated[bool, says("Whether it has an app for the scenarios of the contract service.")] = False
+    apps: Annotated[tuple[App, ...], says("The apps in its folder, which scenarios load.")] = (App.APP,)
 
 
 class Menu(Struct, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     server: str
     image: Annotated[str | None, says("Null in the process runtime.")]
     size: Size
-    service: Annotated[bool, says("Whether its app for the contract service is wanted.")] = False
+    app: App = App.APP
 
 
 class State(StrEnum):

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 import requests
 
+from common.catalog.frameworks import App
 from common.conformance.divergences import probe
 from common.conformance.overlap import Overlap, measure_overlap
 from common.conformance.running import DECLARATIONS, SuiteOutcome
@@ -35,9 +36,9 @@ collect_ignore = ["service"]  # another contract, whose folder has to be named
 class Recorder:
     """A pytest plugin that collects outcomes and writes them to ``file`` at the end of the session."""
 
-    def __init__(self, *, target: Endpoint, file: Path, service: bool) -> None:
+    def __init__(self, *, target: Endpoint, file: Path, app: App) -> None:
         self._target = target
-        self._service = service
+        self._app = app
         self._file = file
         self._started_s = time.perf_counter()
         self._passed: list[str] = []
@@ -68,7 +69,7 @@ class Recorder:
             failed=self._failed,
             not_judged=self._not_judged,
             observed=self._observed,
-            divergences=probe(self._target.url, service=self._service),
+            divergences=probe(self._target.url, self._app),
         )
         self._file.write_bytes(msgspec.json.encode(outcome))
 
@@ -103,7 +104,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ):
         text = f"whether {meaning}; auto (the default): observed, not judged"
         group.addoption(name, choices=list(DECLARATIONS), default="auto", help=text)
-    group.addoption("--service", action="store_true", help="report divergences from the contract service instead")
+    group.addoption("--app", type=App, default=App.APP, help="the app whose contract's divergences are reported")
     group.addoption("--patience", type=float, default=5.0, metavar="SECONDS", help="longest wait for an answer")
     group.addoption("--report", type=Path, metavar="FILE", help="write the outcome to this file, as JSON")
 
@@ -118,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.stash[_TARGET] = target
     if (file := config.getoption("--report")) is not None:
-        config.pluginmanager.register(Recorder(target=target, file=file, service=config.getoption("--service")))
+        config.pluginmanager.register(Recorder(target=target, file=file, app=config.getoption("--app")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

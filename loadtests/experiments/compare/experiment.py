@@ -52,9 +52,9 @@ class Compare(LoadTest[CompareRun]):
         if len(self.run.sides) != len(self.run.cells):
             raise UsageError(f"run {self.run.id} does not record what A= and B= were. Start a new run.")
         a, b = (Side.parse(text, variable) for text, variable in zip(self.run.sides, "AB", strict=True))
-        service = scenario_for(self.run.setup.load).service
+        app = scenario_for(self.run.setup.load).app
         chosen = both_candidates(a, b, self.run.runtime, self.run.server_asked)
-        return {one.name: one.serving(service=service) for one in chosen}
+        return {one.name: one.serving(app) for one in chosen}
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:
@@ -95,7 +95,7 @@ def begin_compare(
     def begin(identity: RunIdentity) -> tuple[Compare, dict[str, Candidate]]:
         with messages.status("preparing environments and locks"):
             chosen = both_candidates(a, b, runtime, server)
-        candidates = [one.serving(service=scenario_for(load).service) for one in chosen]
+        candidates = [one.serving(scenario_for(load).app) for one in chosen]
         ready, unavailable = prepare_available(candidates, messages)
         for name, reason in unavailable.items():
             raise UsageError(f"{name} is not available: {reason.rstrip('.')}.")

@@ -146,7 +146,7 @@ def begin_loadtest(
     messages: Console,
 ) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
     """Prepare a load test; candidates that fail the contract get no windows."""
-    candidates = [one.serving(service=scenario_for(load).service) for one in candidates]
+    candidates = [one.serving(scenario_for(load).app) for one in candidates]
     ready, unavailable = prepare_available(candidates, messages)
     outcomes = check_all(ready, messages, check_for(load.requests))
     cells = cells_of(candidates, outcomes)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common import contract
-from common.catalog.frameworks import FRAMEWORKS, Deviation, Framework, Interface, frameworks, locked_version
+from common.catalog.frameworks import FRAMEWORKS, App, Deviation, Framework, Interface, frameworks, locked_version
 from common.catalog.servers import SERVERS
 from common.errors import UsageError
 
@@ -21,7 +21,7 @@ interface = "wsgi"
 distribution = "toy"
 """
 REAL = frameworks()
-SERVING = {name: framework for name, framework in REAL.items() if framework.has_service}
+SERVING = {name: framework for name, framework in REAL.items() if framework.has(App.SERVICE)}
 DISTRIBUTIONS = {"ninja": "django-ninja", "rest_framework": "djangorestframework"}
 """The distributions whose modules have other names."""
 

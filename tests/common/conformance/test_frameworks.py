@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from common.catalog.frameworks import frameworks
+from common.catalog.frameworks import App, frameworks
 from common.catalog.servers import SERVERS
 from common.catalog.stacks import Stack, compatible, stacks
 from common.conformance.checking import SIZE, conform
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 KNOWN = frameworks()
 DEFAULTS = stacks("default", "default", KNOWN)
-SERVING = [stack for stack in stacks("all", "default", KNOWN) if stack.framework.has_service]
+SERVING = [stack for stack in stacks("all", "default", KNOWN) if stack.framework.has(App.SERVICE)]
 OTHERS = [
     stack
     for framework in KNOWN.values()
@@ -72,7 +72,7 @@ def test_well_known_framework_conforms_on_its_default_server(stack: Stack) -> No
 
 @pytest.mark.parametrize("stack", SERVING, ids=lambda stack: stack.name)
 def test_service_conforms_on_its_default_server(stack: Stack) -> None:
-    assert conform(Candidate(stack=stack, service=True)).failed == {}
+    assert conform(Candidate(stack=stack, app=App.SERVICE)).failed == {}
 
 
 @pytest.mark.parametrize("stack", SAMPLE, ids=lambda stack: f"{stack.name}, SAMPLE_SEED={SEED}")

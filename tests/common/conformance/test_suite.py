@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.frameworks import App
 from common.conformance import running
 from common.conformance.suite.conftest import skip_reason
 from tests.common.conformance import (
@@ -88,7 +89,7 @@ def test_correct_server_passes(server: type[Good], keep_alive: bool) -> None:  #
 
 def test_correct_service_passes_its_own_suite_and_no_other_is_run() -> None:
     with serving(GoodService) as url:
-        outcome = running.run_suite(url, keep_alive=None, overlap=None, service=True)
+        outcome = running.run_suite(url, keep_alive=None, overlap=None, app=App.SERVICE)
     assert outcome.failed == {}
     assert {name.partition("::")[0] for name in outcome.passed} == {
         file.name for file in (Path(running.__file__).parent / "suite" / "service").glob("test_*.py")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.frameworks import App
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import images
 from common.errors import UsageError
@@ -89,21 +90,21 @@ def test_memory_limit_of_a_process_is_refused_as_it_was_typed(memory: str) -> No
 def test_a_framework_without_service_py_is_unavailable_for_its_contract_only(tmp_path: Path) -> None:
     one = candidate(tmp_path, ">=3.11")
     assert one.unavailable is None
-    assert one.serving(service=True).unavailable == "its service.py is not written yet"
+    assert one.serving(App.SERVICE).unavailable == "its service.py is not written yet"
     (one.stack.framework.folder / "service.py").touch()
-    assert one.serving(service=True).unavailable is None
+    assert one.serving(App.SERVICE).unavailable is None
 
 
 def test_a_service_does_not_run_on_fargate(tmp_path: Path) -> None:
     one = replace(candidate(tmp_path, ">=3.11"), image=images()["slim"], fargate=fargate_settings())
     (one.stack.framework.folder / "service.py").touch()
     assert one.unavailable is None
-    assert one.serving(service=True).unavailable == "service.py runs as a process or in Docker only"
+    assert one.serving(App.SERVICE).unavailable == "service.py runs as a process or in Docker only"
 
 
-@pytest.mark.parametrize("service", [True, False])
-def test_a_recorded_cell_is_brought_up_again_with_the_app_that_it_was_measured_with(*, service: bool) -> None:
-    assert candidate_from_cell(cell("falcon+gunicorn-gthread", service=service)).service is service
+@pytest.mark.parametrize("app", App)
+def test_a_recorded_cell_is_brought_up_again_with_the_app_that_it_was_measured_with(app: App) -> None:
+    assert candidate_from_cell(cell("falcon+gunicorn-gthread", app=app)).app is app
 
 
 def test_a_jit_is_switched_on_wherever_its_server_starts_and_not_offered_where_it_cannot_be(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common.catalog.frameworks import App
 from common.catalog.sizes import Size
 from common.errors import FailedError, UsageError
 from common.host import readiness
@@ -73,5 +74,5 @@ def test_the_module_of_the_service_is_started_and_is_ready_once_it_answers_anyth
     (framework.folder / "service.py").write_text(SERVICE)
     monkeypatch.setattr(process, "environment", lambda *_: Path(sys.prefix))
     stack = dataclasses.replace(toy, framework=framework)
-    with once_ready(started(stack, Size(), cores=[0], service=True)) as running:
+    with once_ready(started(stack, Size(), cores=[0], app=App.SERVICE)) as running:
         assert running.exit_reason() is None

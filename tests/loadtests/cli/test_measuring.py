@@ -134,7 +134,7 @@ def test_quotes_are_posted_to_the_service_and_checked_whole_and_frameworks_witho
     assert "microdot+uvicorn is not available: its service.py is not written yet" in ended.stderr
     run = RunFolder(folder=tmp_path / "run").run()
     assert isinstance(run, LoadRun)
-    assert {cell.framework: cell.service for cell in run.cells} == {"raw_wsgi": True, "fastapi": True}
+    assert {cell.framework: cell.app for cell in run.cells} == {"raw_wsgi": "service", "fastapi": "service"}
     assert all("service:app" in cell.command for cell in run.cells)
     for window in _windows(tmp_path / "run"):
         assert window.load is not None

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from common.catalog.frameworks import App
 from common.contract import BAD_DELAY
 from common.contract.service import price_quote
 from loadtests.scenarios.workloads import CLOSED, SCENARIOS, STEADY, Errors, Hello, Quotes, Sleep
@@ -82,7 +83,7 @@ def test_a_quote_is_sent_as_json_that_the_contract_prices() -> None:
 
 
 def test_only_quotes_load_the_service() -> None:
-    assert [name for name, scenario in SCENARIOS.items() if scenario.service] == ["quotes"]
+    assert [name for name, scenario in SCENARIOS.items() if scenario.app is App.SERVICE] == ["quotes"]
 
 
 def test_all_sleeps_have_one_name_in_the_statistics() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from common.catalog.frameworks import frameworks
+from common.catalog.frameworks import App, frameworks
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack
@@ -136,13 +136,13 @@ def test_nothing_can_be_asked_for_while_a_stack_is_brought_up() -> None:
 def test_a_scenario_of_the_service_asks_for_the_app_that_it_loads_and_another_for_the_usual_one() -> None:
     wanted = wanted_of(shown(UP), UP, DOCKER, Quotes)
     assert wanted is not None
-    assert wanted.service
+    assert wanted.app is App.SERVICE
     assert UP.cell is not None
-    serving = replace(UP, cell=replace(UP.cell, service=True))
+    serving = replace(UP, cell=replace(UP.cell, app=App.SERVICE))
     assert wanted_of(shown(serving), serving, DOCKER, Quotes) is None
     back = wanted_of(shown(serving), serving, DOCKER, Hello)
     assert back is not None
-    assert not back.service
+    assert back.app is App.APP
 
 
 def test_a_framework_without_a_service_is_refused_by_the_names_of_those_that_have_one() -> None:
