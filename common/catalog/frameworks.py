@@ -24,6 +24,7 @@ from common.words import nearest_hint
 FRAMEWORKS = ROOT / "frameworks"
 LOCK = "requirements.lock"
 RELEASED = "released.toml"
+ORDERS_LOCK = "orders.lock"
 OLDEST_PYTHON = "3.11"
 ANY_PYTHON = f">={OLDEST_PYTHON}"
 """The Pythons that a framework supports unless its folder says otherwise: all that the project supports."""
@@ -45,6 +46,9 @@ class App(StrEnum):
 
     APP = "app"
     SERVICE = "service"
+    """For ``POST /quotes`` of the contract ``service``."""
+    ORDERS = "orders"
+    """For the whole of that contract, with the orders that are in a database."""
 
     @property
     def module(self) -> str | None:
@@ -54,7 +58,8 @@ class App(StrEnum):
     @property
     def unrelated_files(self) -> tuple[str, ...]:
         """The names of the files in the folder that have no influence on it."""
-        return (App.SERVICE.file,) if self is App.APP else ()
+        later = list(App)[list(App).index(self) + 1 :]  # each may import those before it
+        return (*(app.file for app in later), *([] if self is App.ORDERS else [ORDERS_LOCK]))
 
     @property
     def file(self) -> str:
@@ -99,6 +104,8 @@ class Framework:
     unavailable: Mapping[str, str]
     """Images, servers and runtimes on which it is not available, each with the reason."""
     deviations: tuple[Deviation, ...] = ()
+    drivers: tuple[str, ...] = ()
+    """The packages with which its orders reach their database; empty if it has none."""
     server_pins: tuple[str, ...] | None = None
     """The packages of the only server that its lock is for; ``None`` if it is for every server that can serve it."""
     own_folder: Path | None = None
@@ -113,6 +120,11 @@ class Framework:
     def lock(self) -> Path:
         """The path of the pinned and hashed requirements that ``make lock`` writes."""
         return self.folder / LOCK
+
+    @property
+    def orders_lock(self) -> Path:
+        """The path of the same requirements together with its drivers."""
+        return self.folder / ORDERS_LOCK
 
     def has(self, app: App) -> bool:
         """Return whether its folder holds this app."""
@@ -194,11 +206,7 @@ class _Project(Struct, frozen=True, kw_only=True, rename="kebab"):
     requires_python: str = ANY_PYTHON
 
     def __post_init__(self) -> None:
-        for text in self.dependencies:
-            try:
-                Requirement(text)
-            except InvalidRequirement as error:
-                raise ValueError(f"invalid {text}: must be a requirement such as 'falcon>=4.4'") from error
+        _require_requirements(self.dependencies)
         if [one.operator for one in SpecifierSet(self.requires_python)].count(">=") != 1:
             raise ValueError(f"invalid requires-python {self.requires_python}: must name the oldest, such as '>=3.11'")
 
@@ -215,8 +223,10 @@ class _Stack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     default: bool = False
     unavailable: dict[str, str] = {}
     deviations: tuple[Deviation, ...] = ()
+    drivers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _require_requirements(self.drivers)
         if (self.interface is Interface.NATIVE) != bool(self.command):
             raise ValueError("command is required with interface = 'native' and refused with any other")
         try:
@@ -247,6 +257,15 @@ def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
     from common.catalog.stacks import images  # noqa: PLC0415
 
     return tuple(SERVERS), (*images(), *Runtime, PYPY)
+
+
+def _require_requirements(texts: Iterable[str]) -> None:
+    """Raise ``ValueError`` for what is no requirement of a package."""
+    for text in texts:
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            raise ValueError(f"invalid {text}: must be a requirement such as 'falcon>=4.4'") from error
 
 
 def _require_known(names: Iterable[str], known: Collection[str]) -> None:

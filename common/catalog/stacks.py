@@ -35,6 +35,8 @@ class Stack:
 
     framework: Framework
     server: Server
+    drivers: bool = False
+    """Whether the drivers of its framework's app for the contract ``service`` are installed as well."""
 
     @property
     def name(self) -> str:
@@ -155,7 +157,8 @@ def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:
     repository = stack.framework.name.replace("@", "-")  # falcon@4.2.0: an @ would begin a digest
     server = stack.server.name.replace("@", "-")
     interpreter = Python.parse(python).interpreter  # its JIT is switched on when the container starts
-    return f"{PROJECT}/{repository}:{server}-{image.name}-{_named(str(interpreter))}"
+    drivers = "-drivers" if stack.drivers else ""
+    return f"{PROJECT}/{repository}:{server}-{image.name}-{_named(str(interpreter))}{drivers}"
 
 
 def usual_python(image: str | None) -> str:

@@ -218,7 +218,8 @@ def divergences(
     terminal, runtime = Terminal(), require_local(stacks.parse_runtime())
     if service != "no" and out is not None:
         raise UsageError(
-            f"OUT={out} and SERVICE={service} exclude each other: the page covers the contract of app.py. Leave one out."
+            f"OUT={out} and SERVICE={service} exclude each other: the page is about the contract of app.py. "
+            "Leave one out."
         )
     if out is not None:
         require_writable(out)

@@ -57,11 +57,14 @@ Pythons = Annotated[
     str | None,
     Parameter(help=f"{PYTHON} Default: {DEFAULT_PYTHON} in images; in the process runtime, the Python of .venv."),
 ]
-APPS: Mapping[str, App] = {"no": App.APP, "yes": App.SERVICE}
+APPS: Mapping[str, App] = {"no": App.APP, "yes": App.SERVICE, "orders": App.ORDERS}
 """The apps by the values of ``SERVICE=``."""
 Service = Annotated[
-    Literal["no", "yes"],
-    Parameter(help="Bring up service.py, which parses, validates and computes, instead of app.py: yes."),
+    Literal["no", "yes", "orders"],
+    Parameter(
+        help="App to bring up instead of app.py: yes for service.py, which parses, validates and computes; orders for "
+        "orders.py, which reads and writes a database as well."
+    ),
 ]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535), help="TCP port, 1 to 65535.")]
 ForeignUrl = Annotated[bool, Parameter(help="Allow the server at URL= to be on another machine: yes.")]

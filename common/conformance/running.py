@@ -25,6 +25,12 @@ MAX_FAILURES = 20
 DECLARATIONS: Mapping[str, bool | None] = {"yes": True, "no": False, "auto": None}
 """A stack's declaration of a behaviour: that it has it, that it does not, or nothing (observed, not judged)."""
 
+_FOLDERS: Mapping[App, tuple[str, ...]] = {
+    App.APP: (".",),
+    App.SERVICE: ("service",),
+    App.ORDERS: ("service", "orders"),
+}
+"""The folders of the suite that judge each app."""
 _USAGE_ERROR = 4
 """``pytest.ExitCode.USAGE_ERROR``, without the tenth of a second that importing pytest takes."""
 
@@ -54,6 +60,8 @@ def run_suite(
     app: App = App.APP,
 ) -> SuiteOutcome:
     """Run the suite of the contract that ``app`` keeps against ``url``, and return its outcome.
+
+    That of ``App.ORDERS`` has to have a database with the contract's rows.
 
     ``keep_alive`` and ``overlap`` declare how the stack behaves; ``None`` observes the behaviour without judging it.
     ``prefix`` is a command in front of pytest's, such as ``nsenter -t PID -n``, for a URL that is reachable only from
@@ -85,7 +93,7 @@ def arguments(url: str, app: App = App.APP) -> list[str]:
     suite = Path(__file__).resolve().parent / "suite"
     options = [f"--rootdir={ROOT}", f"--config-file={suite / 'pytest.ini'}", "-p", "no:cacheprovider",
                "-p", "schemathesis", "-q", f"--url={url}", f"--app={app}"]  # fmt: skip
-    return [str(suite if app is App.APP else suite / app), *options]
+    return [*(str(suite / folder) for folder in _FOLDERS[app]), *options]
 
 
 def word(declared: bool | None) -> str:  # noqa: FBT001 -- the value is the only argument

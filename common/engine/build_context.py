@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from common.catalog import servers
-from common.catalog.frameworks import LOCK, RELEASED
+from common.catalog.frameworks import LOCK, ORDERS_LOCK, RELEASED
 from common.catalog.stacks import Stack
 from common.packages.copies import copy_folder
 from common.packages.locks import stack_requirements
@@ -31,7 +31,7 @@ def write_context(stack: Stack, folder: Path, *, root: Path = ROOT) -> None:
     Raise ``UsageError`` as ``copy_folder``.
     """
     app = folder / "app"
-    copy_folder(stack.framework.folder, app, "pyproject.toml", LOCK, RELEASED)
+    copy_folder(stack.framework.folder, app, "pyproject.toml", LOCK, ORDERS_LOCK, RELEASED)
     copy_folder(root / "common" / "contract", app / "common" / "contract")
     shutil.copy(root / "common" / "__init__.py", app / "common")
     (app / "start").write_text(start_script(stack))

@@ -44,14 +44,18 @@ def environment(stack: Stack, python: Path | None = None, *, root: Path = ENVIRO
     second waits for the first. When one is created, those that have not been used for longest make room. Raises
     ``UsageError`` if the lock is stale and ``FailedError`` if uv fails.
     """
+    return installed(stack.name, stack_requirements(stack), python, root=root)
+
+
+def installed(name: str, requirements: str, python: Path | None = None, *, root: Path = ENVIRONMENTS) -> Path:
+    """Return the folder of the environment of this name with the packages of a lock; as ``environment``."""
     python = python or Path(sys.executable)
-    requirements = stack_requirements(stack)
     digest = hashlib.sha256(f"{_version(python)}\n{requirements}".encode()).hexdigest()[:DIGEST_LENGTH]
-    folder = root / f"{stack.name}-{digest}"
+    folder = root / f"{name}-{digest}"
     complete = folder / COMPLETE
     with _locked(folder) as lock_descriptor:
         if created := not complete.exists():
-            uv = partial(run_uv, what=f"The environment of {stack.name}", keep_open=(lock_descriptor,))
+            uv = partial(run_uv, what=f"The environment of {name}", keep_open=(lock_descriptor,))
             _create(folder, python, requirements, uv)
             complete.write_text(str(_size_bytes(folder)))
         complete.touch()

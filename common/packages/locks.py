@@ -15,10 +15,10 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from common.catalog.frameworks import LOCK, Framework, locked_version
+from common.catalog.frameworks import LOCK, ORDERS_LOCK, Framework, locked_version
 from common.catalog.stacks import Stack, compatible
 from common.errors import FailedError, UsageError
-from common.host.folders import temporary_folder, write_file
+from common.host.folders import temporary_folder, write_files
 from common.packages.indexes import run_uv
 
 _COMPILE = (
@@ -38,17 +38,36 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
     are ignored: a lock contains the hashes of the first index that has a package, and the hash of a wheel built here
     would match nowhere else.
     """
-    what, python = f"The lock of {framework.name}", framework.oldest_python
     with temporary_folder("lock") as folder:
         draft = folder / LOCK
         if framework.lock.exists():
             shutil.copy(framework.lock, draft)
-        text = compile_lock(requirements(framework), draft, python=python, what=what, upgrade=upgrade).read_text()
-        for package in framework.pure_python:
-            (release,) = index_entries([f"{package}=={locked_version(text, package)}"], python=python, what=what)
-            text = with_hashes(text, package, _pure_hashes(release))
-    write_file(framework.lock, text)
+        text = _compiled(framework, requirements(framework), draft, upgrade=upgrade)
+        contents = {framework.lock: text}
+        if framework.drivers:  # the other apps keep their packages as they are
+            draft = folder / ORDERS_LOCK
+            draft.write_text(text if upgrade else text + _added(framework, text))
+            roots = (*requirements(framework), *framework.drivers)
+            contents[framework.orders_lock] = _compiled(framework, roots, draft)
+    write_files(contents)
     return framework.lock
+
+
+def _compiled(framework: Framework, roots: Iterable[str], draft: Path, *, upgrade: bool = False) -> str:
+    """Return the text of a lock of the framework for these requirements, which keeps what fits of the draft."""
+    what, python = f"The lock of {framework.name}", framework.oldest_python
+    text = compile_lock(roots, draft, python=python, what=what, upgrade=upgrade).read_text()
+    for package in framework.pure_python:
+        (release,) = index_entries([f"{package}=={locked_version(text, package)}"], python=python, what=what)
+        text = with_hashes(text, package, _pure_hashes(release))
+    return text
+
+
+def _added(framework: Framework, text: str) -> str:
+    """Return the packages that the present lock with the drivers has and the other lock has not."""
+    present = framework.orders_lock.read_text() if framework.orders_lock.exists() else ""
+    names = {_name(block) for block in _blocks(text)}
+    return "".join(block for block in _blocks(present) if _name(block) not in names)
 
 
 def compile_lock(roots: Iterable[str], file: Path, *, python: str, what: str, upgrade: bool = False) -> Path:
@@ -103,6 +122,21 @@ def why_stale(framework: Framework) -> str | None:
             return _stale(framework, mismatch)
     if surplus := {name for name, dependents in _dependents(text).items() if not dependents} - set(required):
         return _stale(framework, f"contains {min(surplus)}, which nothing requires")
+    return _why_drivers_are_stale(framework, text)
+
+
+def _why_drivers_are_stale(framework: Framework, lock_text: str) -> str | None:
+    """Return why the lock with the drivers does not match them and the framework's lock; ``None`` if it does."""
+    if not framework.drivers:
+        return None
+    file = framework.orders_lock
+    text = file.read_text() if file.exists() else ""
+    for requirement in map(Requirement, framework.drivers):
+        if (mismatch := _mismatch(text, canonicalize_name(requirement.name), requirement)) is not None:
+            return _stale(framework, mismatch, file)
+    pins = {line.partition(" \\")[0] for line in lock_text.splitlines() if line[:1].isalnum()}
+    if missing := pins - {line.partition(" \\")[0] for line in text.splitlines()}:
+        return _stale(framework, f"lacks {min(missing)}", file)
     return None
 
 
@@ -135,6 +169,8 @@ def stack_requirements(stack: Stack) -> str:
                 raise UsageError(reason)
             lock(stack.framework)
     roots = (*stack.framework.dependencies, *stack.server.needs(stack.framework.interface))
+    if stack.drivers:
+        return subset(stack.framework.orders_lock.read_text(), (*roots, *stack.framework.drivers))
     return subset(stack.framework.lock.read_text(), roots)
 
 
@@ -169,8 +205,8 @@ def without_package(lock_text: str, package: str) -> str:
     return "".join(block for block in _blocks(lock_text) if _name(block) != canonicalize_name(package))
 
 
-def _stale(framework: Framework, reason: str) -> str:
-    return f"{framework.lock.name} of {framework.name} {reason}. Run make lock FRAMEWORK={framework.name}."
+def _stale(framework: Framework, reason: str, file: Path | None = None) -> str:
+    return f"{(file or framework.lock).name} of {framework.name} {reason}. Run make lock FRAMEWORK={framework.name}."
 
 
 def _blocks(lock_text: str) -> list[str]:

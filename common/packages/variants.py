@@ -5,6 +5,7 @@ Each variant is created once, in its own folder under ``.cache``, with a copy of
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from common.catalog.frameworks import LOCAL, LOCK, Framework, locked_version
+from common.catalog.frameworks import LOCAL, LOCK, ORDERS_LOCK, Framework, locked_version
 from common.catalog.servers import OPTIONS_SINCE, SERVERS, Server
 from common.catalog.stacks import Stack, stacks
 from common.errors import UsageError
@@ -209,8 +210,10 @@ def _made(framework: Framework, variant: Framework, package: str) -> Framework:
     The lock starts from the framework's, so that all packages but ``package`` keep their versions; the block of that
     one is removed, because for an unchanged version uv would keep its hashes, but a wheel from a checkout has others.
     """
-    copy_folder(framework.folder, variant.folder, LOCK)
+    copy_folder(framework.folder, variant.folder, LOCK, ORDERS_LOCK)
     if why_stale(variant) is not None:
+        if framework.orders_lock.exists() and not variant.orders_lock.exists():
+            shutil.copy(framework.orders_lock, variant.orders_lock)
         if not variant.lock.exists():
             variant.lock.write_text(without_package(read_lock(framework), package))
         lock(variant)

@@ -1,8 +1,8 @@
 """Candidates for a command: stacks in a runtime and, except as processes, in an image."""
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
@@ -13,19 +13,21 @@ from packaging.utils import canonicalize_name
 from common.aws.settings import FargateSettings
 from common.aws.spending import parse_fargate_size, with_minimum_memory
 from common.catalog.frameworks import App, frameworks
-from common.catalog.pythons import DEFAULT_PYTHON, OWN_VERSION, Python, python_series
+from common.catalog.pythons import DEFAULT_PYTHON, OWN_VERSION, PYPY, Python, python_series
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime, Size, parse_memory, parse_vcpu
 from common.catalog.stacks import Image, Stack, StackName, image_tag, images
 from common.engine.builds import VERSIONS, python_version_in
 from common.engine.client import engine, engine_answers
 from common.errors import UsageError
+from common.host.cores import split_cores
+from common.host.network import HOST
 from common.packages.environments import compiled_packages, environment
 from common.packages.interpreters import find_interpreter, version_of
 from common.packages.variants import named_stacks
 from common.records.figure import Subject
 from common.records.run import Cell, Guest
-from common.runtimes import container, fargate, guests, process
+from common.runtimes import container, database, fargate, guests, process
 from common.runtimes.running_server import RunningServer, once_ready
 from common.words import canonical, one_of, without_version
 
@@ -118,8 +120,8 @@ class Candidate:
         return self.stack.unavailable(*self._places) or no_image or self._unfit_python or self._missing_app
 
     def serving(self, app: App) -> "Candidate":
-        """Return the same candidate with this app of its framework."""
-        return replace(self, app=app)
+        """Return the same candidate with this app of its framework, and the packages that it needs."""
+        return replace(self, stack=replace(self.stack, drivers=app is App.ORDERS and self.guest is None), app=app)
 
     @property
     def python_version(self) -> str:
@@ -149,8 +151,13 @@ class Candidate:
         """The reason why its app cannot be brought up; ``None`` if it can."""
         if self.app is App.APP or self.guest is not None:
             return None
-        if not self.stack.framework.has(self.app):
+        framework = self.stack.framework
+        if not framework.has(self.app):
             return f"its {self.app.file} is not written yet"
+        if self.stack.drivers and not framework.drivers:
+            return f"its pyproject.toml names no drivers for {self.app.file}"
+        if self.stack.drivers and PYPY in self._places:
+            return "database drivers have no wheel for PyPy"
         return None if self.fargate is None else f"{self.app.file} runs as a process or in Docker only"
 
     def serve(
@@ -175,6 +182,26 @@ class Candidate:
         """
         if self.guest is not None:
             return guests.started(self.guest, size, cores=cores, inside=inside, publish=port)
+        if self.stack.drivers:
+            return self._start_with_database(size, cores=cores, inside=inside, port=port)
+        return self._start(size, cores=cores, inside=inside, port=port, variables=self.variables)
+
+    @contextmanager
+    def _start_with_database(
+        self, size: Size, *, cores: Sequence[int], inside: bool, port: int | None
+    ) -> Iterator[RunningServer]:
+        host = HOST if self.tag is None else container.host_address()
+        with (
+            database.started(size.workers, cores=split_cores(size.vcpu).generator, host=host) as own,
+            self._start(
+                size, cores=cores, inside=inside, port=port, variables=self.variables | own.variables
+            ) as running,
+        ):
+            yield running
+
+    def _start(
+        self, size: Size, *, cores: Sequence[int], inside: bool, port: int | None, variables: Mapping[str, str]
+    ) -> AbstractContextManager[RunningServer]:
         if self.tag is None:
             return process.started(
                 self.stack,
@@ -183,7 +210,7 @@ class Candidate:
                 port=port,
                 python=self.interpreter,
                 app=self.app,
-                variables=self.variables,
+                variables=variables,
             )
         return container.started(
             self.stack.name,
@@ -192,7 +219,7 @@ class Candidate:
             cores=cores,
             inside=inside,
             publish=port,
-            traits=self.traits,
+            traits=replace(self.traits, variables=variables),
         )
 
     @property

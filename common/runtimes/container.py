@@ -127,6 +127,12 @@ def started(
         )
 
 
+def host_address() -> str:
+    """Return the address of this machine on the engine's bridge, by which containers reach it."""
+    (config, *_) = engine().networks.get("bridge").attrs["IPAM"]["Config"]
+    return str(config["Gateway"])
+
+
 def can_enter_namespaces() -> bool:
     """Return whether this user can run a client in a container's network namespace."""
     return os.geteuid() == 0 and shutil.which("nsenter") is not None

@@ -103,6 +103,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
     if candidate.guest is not None:
         return _guest_cell(candidate, candidate.guest, conformance)
     packages, app = installed_packages(candidate), candidate.app
+    lock = framework.orders_lock if candidate.stack.drivers else framework.lock
     return Cell(
         name=candidate.name,
         framework=framework.name,
@@ -111,7 +112,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
         interface=framework.interface,
         server=server.name,
         server_packages=list(server.needs(framework.interface)),
-        lock_sha256=hashlib.sha256(framework.lock.read_bytes()).hexdigest(),
+        lock_sha256=hashlib.sha256(lock.read_bytes()).hexdigest(),
         packages=dict(packages),
         compiled=compiled_for(candidate),
         source_digest=source_digest(framework.folder, left_out=app.unrelated_files),

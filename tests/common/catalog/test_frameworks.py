@@ -22,7 +22,10 @@ distribution = "toy"
 """
 REAL = frameworks()
 SERVING = {name: framework for name, framework in REAL.items() if framework.has(App.SERVICE)}
-DISTRIBUTIONS = {"ninja": "django-ninja", "rest_framework": "djangorestframework"}
+MORE = [(framework, app) for framework in REAL.values() for app in App if app is not App.APP and framework.has(app)]
+"""Every app but the usual ones, with its framework."""
+MORE_IDS = [f"{framework.name}-{app}" for framework, app in MORE]
+DISTRIBUTIONS = {"ninja": "django-ninja", "psycopg_pool": "psycopg-pool", "rest_framework": "djangorestframework"}
 """The distributions whose modules have other names."""
 
 
@@ -200,7 +203,8 @@ def test_every_framework_except_the_floors_has_a_version(framework: Framework) -
 def test_folder_contains_what_is_written_and_what_is_generated_and_nothing_else(framework: Framework) -> None:
     names = {file.name for file in framework.folder.iterdir()} - {"__pycache__", "service.py"}  # which some have
     specification = {"openapi.yaml"} if framework.name == "connexion" else set()  # Connexion starts from one
-    assert names == {"app.py", "pyproject.toml", "requirements.lock", "released.toml"} | specification
+    orders = {"orders.py", "orders.lock"} if framework.drivers else set()
+    assert names == {"app.py", "pyproject.toml", "requirements.lock", "released.toml"} | specification | orders
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
@@ -208,9 +212,23 @@ def test_app_has_at_most_40_lines(framework: Framework) -> None:
     assert len((framework.folder / "app.py").read_text().splitlines()) <= 40
 
 
-@pytest.mark.parametrize("framework", SERVING.values(), ids=SERVING)
-def test_service_has_at_most_80_lines(framework: Framework) -> None:
-    assert len((framework.folder / "service.py").read_text().splitlines()) <= 80
+@pytest.mark.parametrize(("framework", "app"), MORE, ids=MORE_IDS)
+def test_each_other_app_has_at_most_80_lines(framework: Framework, app: App) -> None:
+    assert len((framework.folder / app.file).read_text().splitlines()) <= 80
+
+
+def test_each_app_is_distinguished_from_what_later_ones_add() -> None:
+    assert [app.unrelated_files for app in App] == [
+        ("service.py", "orders.py", "orders.lock"),
+        ("orders.py", "orders.lock"),
+        (),
+    ]
+
+
+@pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
+def test_orders_come_with_drivers_and_a_service(framework: Framework) -> None:
+    assert framework.has(App.ORDERS) == bool(framework.drivers)
+    assert framework.has(App.SERVICE) or not framework.drivers
 
 
 def test_every_default_framework_has_a_service() -> None:
@@ -220,15 +238,19 @@ def test_every_default_framework_has_a_service() -> None:
     )
 
 
-@pytest.mark.parametrize("framework", SERVING.values(), ids=SERVING)
-def test_service_imports_only_its_framework_its_contract_and_what_is_locked(framework: Framework) -> None:
-    tree = ast.parse((framework.folder / "service.py").read_text())
+@pytest.mark.parametrize(("framework", "app"), MORE, ids=MORE_IDS)
+def test_each_other_app_imports_only_its_framework_its_contract_and_what_is_locked(
+    framework: Framework, app: App
+) -> None:
+    tree = ast.parse((framework.folder / app.file).read_text())
     absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     ours = {name for name in absolute | plain if name.startswith("common")}
     others = {name.partition(".")[0] for name in (absolute | plain) - ours} - set(sys.stdlib_module_names)
     assert ours <= {"common.contract.service"}
-    assert [name for name in others if not _is_locked(name, framework)] == []
+    lock = framework.orders_lock if app is App.ORDERS else framework.lock
+    before = {App.SERVICE} if app is App.ORDERS else set()
+    assert [name for name in others - before if not _is_locked(name, lock)] == []
 
 
 @pytest.mark.parametrize("framework", REAL.values(), ids=REAL)
@@ -237,7 +259,7 @@ def test_app_imports_only_its_framework_the_contract_and_the_standard_library(fr
     absolute = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     tops = {name.partition(".")[0] for name in absolute | plain - {"common.contract"}}
-    own = {name for name in tops if _is_locked(name, framework)}
+    own = {name for name in tops if _is_locked(name, framework.lock)}
     assert "common.contract" in absolute | plain
     assert tops - set(sys.stdlib_module_names) - own == {"common"}
     assert {name for name in absolute | plain if name.startswith("common")} == {"common.contract"}
@@ -255,8 +277,8 @@ def test_app_imports_what_the_contract_has(framework: Framework) -> None:
     assert taken <= set(dir(contract))
 
 
-def _is_locked(module: str, framework: Framework) -> bool:
-    return locked_version(framework.lock.read_text(), DISTRIBUTIONS.get(module, module)) is not None
+def _is_locked(module: str, lock: Path) -> bool:
+    return locked_version(lock.read_text(), DISTRIBUTIONS.get(module, module)) is not None
 
 
 def test_no_framework_folder_is_a_python_package() -> None:

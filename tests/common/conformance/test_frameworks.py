@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
 KNOWN = frameworks()
 DEFAULTS = stacks("default", "default", KNOWN)
-SERVING = [stack for stack in stacks("all", "default", KNOWN) if stack.framework.has(App.SERVICE)]
+USUAL = stacks("all", "default", KNOWN)
 OTHERS = [
     stack
     for framework in KNOWN.values()
@@ -70,9 +70,13 @@ def test_well_known_framework_conforms_on_its_default_server(stack: Stack) -> No
     assert failures(stack) == {}
 
 
-@pytest.mark.parametrize("stack", SERVING, ids=lambda stack: stack.name)
-def test_service_conforms_on_its_default_server(stack: Stack) -> None:
-    assert conform(Candidate(stack=stack, app=App.SERVICE)).failed == {}
+@pytest.mark.parametrize(
+    ("app", "stack"),
+    [(app, stack) for app in (App.SERVICE, App.ORDERS) for stack in USUAL if stack.framework.has(app)],
+    ids=str,
+)
+def test_each_other_app_conforms_on_its_default_server(app: App, stack: Stack) -> None:
+    assert conform(Candidate(stack=stack).serving(app)).failed == {}
 
 
 @pytest.mark.parametrize("stack", SAMPLE, ids=lambda stack: f"{stack.name}, SAMPLE_SEED={SEED}")

@@ -11,16 +11,26 @@ from common.conformance.suite.conftest import skip_reason
 from tests.common.conformance import (
     faulty_delays,
     faulty_hello,
+    faulty_orders,
     faulty_routes,
     faulty_service,
     faulty_sleep,
     faulty_wire,
 )
 from tests.common.conformance.faults import FAULTS, Fault
+from tests.common.conformance.good_orders import GoodOrders
 from tests.common.conformance.good_server import Closing, Good, serving
 from tests.common.conformance.good_service import GoodService
 
-__all__ = ["faulty_delays", "faulty_hello", "faulty_routes", "faulty_service", "faulty_sleep", "faulty_wire"]
+__all__ = [
+    "faulty_delays",
+    "faulty_hello",
+    "faulty_orders",
+    "faulty_routes",
+    "faulty_service",
+    "faulty_sleep",
+    "faulty_wire",
+]
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 PATIENCE_S = 1.6
 """More than the longest sleep that the suite waits for, and less than the faulty servers that hang."""
@@ -96,6 +106,17 @@ def test_correct_service_passes_its_own_suite_and_no_other_is_run() -> None:
     }
     assert outcome.divergences["quantity 2.0"] == "400"
     assert outcome.divergences["not JSON"].startswith("application/json: {")
+
+
+def test_correct_orders_pass_both_parts_of_the_contract() -> None:
+    with serving(GoodOrders) as url:
+        outcome = running.run_suite(url, keep_alive=None, overlap=None, app=App.ORDERS)
+    assert outcome.failed == {}
+    assert {name.partition("::")[0] for name in outcome.passed} == {
+        file.name
+        for folder in ("service", "orders")
+        for file in (Path(running.__file__).parent / "suite" / folder).glob("test_*.py")
+    }
 
 
 @pytest.mark.parametrize(

@@ -104,12 +104,13 @@ def test_committed_lock_is_up_to_date(framework: Framework) -> None:
 
 
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
-def test_committed_lock_has_hashes_and_no_address(framework: Framework) -> None:
-    text = framework.lock.read_text()
-    blocks = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)[1:]
-    assert len(blocks) == len(names(text)) > 0
-    assert all("--hash=sha256:" in block for block in blocks)
-    assert not re.search(r"//|index|file:|find-links", text)
+def test_committed_locks_have_hashes_and_no_address(framework: Framework) -> None:
+    for file in (framework.lock, *([framework.orders_lock] if framework.drivers else [])):
+        text = file.read_text()
+        blocks = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)[1:]
+        assert len(blocks) == len(names(text)) > 0
+        assert all("--hash=sha256:" in block for block in blocks)
+        assert not re.search(r"//|index|file:|find-links", text)
 
 
 def test_page_about_the_method_names_the_versions_of_django_that_are_locked() -> None:
@@ -146,6 +147,48 @@ def test_locking_again_keeps_versions_unless_an_upgrade_is_requested(toy: Framew
     write_wheel(tmp_path / "wheels", "base", "2.0")
     assert lock(toy).read_text() == before
     assert names(lock(toy, upgrade=True).read_text()) == {"base==2.0", "toy==1.0"}
+
+
+@pytest.fixture
+def ordering(toy: Framework, tmp_path: Path) -> Framework:
+    """The same framework with a driver that requires ``base`` as well."""
+    write_wheel(tmp_path / "wheels", "driver", "1.0", "base>=1")
+    return replace(toy, drivers=("driver>=1",))
+
+
+def test_drivers_are_locked_beside_what_the_other_apps_have(ordering: Framework) -> None:
+    text = lock(ordering).read_text()
+    assert names(text) == {"base==1.0", "toy==1.0"}
+    assert names(ordering.orders_lock.read_text()) == {"base==1.0", "driver==1.0", "toy==1.0"}
+    assert why_stale(ordering) is None
+    assert names(stack_requirements(native(ordering))) == {"base==1.0", "toy==1.0"}
+    with_drivers = replace(native(ordering), drivers=True)
+    assert names(stack_requirements(with_drivers)) == {"base==1.0", "driver==1.0", "toy==1.0"}
+
+
+def test_drivers_keep_their_versions_unless_an_upgrade_is_requested(ordering: Framework, tmp_path: Path) -> None:
+    lock(ordering)
+    before = ordering.orders_lock.read_text()
+    write_wheel(tmp_path / "wheels", "driver", "2.0", "base>=1")
+    write_wheel(tmp_path / "wheels", "base", "2.0")
+    lock(ordering)
+    assert ordering.orders_lock.read_text() == before
+    lock(ordering, upgrade=True)
+    assert names(ordering.orders_lock.read_text()) == {"base==2.0", "driver==2.0", "toy==1.0"}
+
+
+def test_lock_without_a_driver_or_behind_the_other_is_stale(ordering: Framework, tmp_path: Path) -> None:
+    lock(replace(ordering, drivers=()))
+    assert (
+        why_stale(ordering)
+        == "orders.lock of toy lacks driver, but driver>=1 is required. Run make lock FRAMEWORK=toy."
+    )
+    lock(ordering)
+    write_wheel(tmp_path / "wheels", "base", "2.0")
+    lock(replace(ordering, drivers=()), upgrade=True)
+    assert why_stale(ordering) == "orders.lock of toy lacks base==2.0. Run make lock FRAMEWORK=toy."
+    lock(ordering)
+    assert why_stale(ordering) is None
 
 
 COMPILED = "toy-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"

@@ -53,6 +53,19 @@ def test_variant_is_locked_once(toy: Framework, tmp_path: Path) -> None:
         assert variants.framework_at_version(toy, "1.0", root=tmp_path / "variants") == first
 
 
+def test_drivers_keep_their_versions_in_a_variant_which_is_locked_once(toy: Framework, tmp_path: Path) -> None:
+    write_wheel(tmp_path / "wheels", "driver", "1.0")
+    ordering = replace(toy, drivers=("driver",))
+    lock(ordering)
+    write_wheel(tmp_path / "wheels", "driver", "2.0")
+    variant = variants.framework_at_version(ordering, "1.0", root=tmp_path / "variants")
+    text = variant.orders_lock.read_text()
+    assert all(pin in text for pin in ("driver==1.0", "toy==1.0", "base==1.0"))
+    assert "toy==2.0" in ordering.orders_lock.read_text()
+    with mock.patch.object(variants, "lock", side_effect=AssertionError):
+        assert variants.framework_at_version(ordering, "1.0", root=tmp_path / "variants") == variant
+
+
 def test_version_that_does_not_exist_fails_with_uvs_output(toy: Framework, tmp_path: Path) -> None:
     with pytest.raises(FailedError, match=r"lock of toy-9\.9 could not be created.*toy==9\.9"):
         variants.framework_at_version(toy, "9.9", root=tmp_path / "variants")

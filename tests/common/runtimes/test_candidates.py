@@ -95,6 +95,19 @@ def test_a_framework_without_service_py_is_unavailable_for_its_contract_only(tmp
     assert one.serving(App.SERVICE).unavailable is None
 
 
+def test_orders_need_drivers_and_bring_them_along(tmp_path: Path) -> None:
+    one = candidate(tmp_path, ">=3.11")
+    (one.stack.framework.folder / "orders.py").touch()
+    assert one.serving(App.ORDERS).unavailable == "its pyproject.toml names no drivers for orders.py"
+    one = replace(one, stack=replace(one.stack, framework=replace(one.stack.framework, drivers=("driver",))))
+    assert one.serving(App.ORDERS).unavailable is None
+    image = replace(one, image=images()["slim"])
+    assert {image.serving(app).tag for app in App} == {image.tag, f"{image.tag}-drivers"}
+    assert image.serving(App.ORDERS).serving(App.SERVICE) == image.serving(App.SERVICE)
+    on_pypy = replace(image, python="pypy3.11").serving(App.ORDERS)
+    assert on_pypy.unavailable == "database drivers have no wheel for PyPy"
+
+
 def test_a_service_does_not_run_on_fargate(tmp_path: Path) -> None:
     one = replace(candidate(tmp_path, ">=3.11"), image=images()["slim"], fargate=fargate_settings())
     (one.stack.framework.folder / "service.py").touch()

@@ -6,24 +6,19 @@ import hypothesis
 import requests
 import schemathesis
 
-from common.conformance.suite.documents import CHECKS, read_document
+from common.conformance.suite.documents import CHECKS, read_document, write_whole_numbers
 from common.conformance.wire import Endpoint
 
-document = read_document("service.json")
+document = read_document("service.json").include(path="/quotes")
 
 
 @document.hook
 def map_body(_context: schemathesis.HookContext, body: object) -> object:
-    """Write whole numbers without a fraction, because the contract does not say whether 2.0 is an integer."""
+    """Write the whole numbers of its items without a fraction."""
     items = body.get("items") if isinstance(body, dict) else None
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict):
-            item.update({name: int(value) for name, value in item.items() if _is_whole(value)})
+        write_whole_numbers(item)
     return body
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, float) and value.is_integer()
 
 
 @document.parametrize()
