@@ -10,8 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from common.project import ROOT
-from loadtests.board.publication import PUBLISHED
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.loadtest import report
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.notes import notes as throughput_notes

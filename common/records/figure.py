@@ -12,7 +12,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import StackName
 from common.records.run import Cell, Machine, Run
 from common.records.schema import Count, says
-from common.records.summary import Interval, Verdict
+from common.records.summary import BetweenRuns, Component, Interval, Verdict
 
 
 class Metric(StrEnum):
@@ -74,9 +74,14 @@ class Figure(Struct, frozen=True, kw_only=True):
     series: Annotated[
         str | None, says("Digest of what its run shares with runs that repeat it; null if nothing is pooled.")
     ] = None
-    pooled: Annotated[
-        list[str], says("Ids of the runs that the value is over, each counting as one; empty if it is of one run.")
-    ] = []
+    pooled: Annotated[list[str], says("Ids of the runs that the value is over; empty if it is of one run.")] = []
+    error: Annotated[
+        Component | None,
+        says("Standard error of the logarithm of a rate within its runs; null for other metrics, and if unknown."),
+    ] = None
+    between_runs: Annotated[
+        BetweenRuns | None, says("What a stack's rate is taken to vary by from run to run; null for other metrics.")
+    ] = None
 
 
 def figure(

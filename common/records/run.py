@@ -10,6 +10,7 @@ from common.catalog.frameworks import LOCAL, App, Interface
 from common.catalog.sizes import Runtime
 from common.records.load import Setup
 from common.records.schema import SCHEMA_VERSION, Count, Seconds, says
+from common.records.summary import BetweenRuns
 
 SECOND_TASK_PATH = "the network between two tasks in the same subnets"
 """The load path of a server in one Fargate task that is loaded from another."""
@@ -248,6 +249,13 @@ class LoadRun(Run, frozen=True, kw_only=True, tag="loadtest"):
     unavailable: Annotated[
         dict[str, str], says("Stacks that were asked for and cannot be brought up, each with the reason.")
     ] = {}
+    between_runs: Annotated[
+        BetweenRuns | None,
+        says(
+            "What was known of variation from run to run when this one began, by which stacks dropped out; null in "
+            "comparisons and in old records, whose stacks dropped out by what that run showed alone."
+        ),
+    ] = None
 
 
 class HistoryRun(LoadRun, frozen=True, kw_only=True, tag="history"):

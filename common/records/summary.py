@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from common.records.schema import Count, RunSummary, says
 
@@ -51,6 +51,23 @@ class Interval(Struct, frozen=True, kw_only=True):
         )
 
 
+class Component(Struct, frozen=True, kw_only=True):
+    """A part of the variation of logarithms, such as that between runs: 0.01 is 1 %."""
+
+    sd: Annotated[float, Meta(ge=0), says("Standard deviation of logarithms.")]
+    freedom: Annotated[float, Meta(gt=0), says("Degrees of freedom that it is known by.")]
+
+
+class BetweenRuns(Component, frozen=True, kw_only=True):
+    """What a stack varies by from run to run, relative to the other stacks of its run."""
+
+    sd: Annotated[float, Meta(gt=0, le=1), says("Standard deviation of logarithms.")]
+    freedom: Annotated[float, Meta(ge=1), says("Degrees of freedom that it is known by.")]
+    runs: Annotated[
+        list[str], says("Ids of the earlier runs on this machine that it is estimated from; empty for the default.")
+    ] = []
+
+
 class Decision(StrEnum):
     """The conclusion about two cells."""
 
@@ -91,7 +108,16 @@ class Pair(Struct, frozen=True, kw_only=True):
 
     a: Annotated[str, says("A cell's name.")]
     b: Annotated[str, says("Another cell's name.")]
-    ratio: Annotated[Interval | None, says("Value of a divided by that of b; null if they have no round in common.")]
+    ratio: Annotated[
+        Interval | None,
+        says(
+            "Value of a divided by that of b, with the interval that holds in other runs on this machine; null if they "
+            "have no round in common."
+        ),
+    ]
+    this_run: Annotated[
+        Interval | None, says("The same with the interval of this run alone; null over several runs, in old records.")
+    ] = None
     p_value: Annotated[float, says("P-value of the hypothesis of no difference, adjusted for all pairs and all looks.")]
     decision: Annotated[Decision, says("Different, equivalent within the run's margin, or undecided.")]
     rounds_needed: Annotated[
@@ -149,9 +175,17 @@ class CellSummary(Struct, frozen=True, kw_only=True):
         Interval | None,
         says(
             "Correct answers per CPU-second of the server, shown as req/s per vCPU, adjusted for rounds that some "
-            "cells missed. In sliced runs, the interval leaves out what all cells of a round share."
+            "cells missed. The interval holds in other runs on this machine, for differences between cells: in sliced "
+            "runs, it leaves out what all cells of a round or a run share."
         ),
     ]
+    this_run: Annotated[
+        Interval | None, says("The same with the interval of this run alone; null over several runs, in old records.")
+    ] = None
+    error: Annotated[
+        Component | None,
+        says("Standard error of the logarithm within the run or, over several, within each of them; null if unknown."),
+    ] = None
     over_floor_s: Annotated[
         Interval | None,
         says("CPU time of a request beyond a floor's on the same server, within rounds; null without such a floor."),
@@ -233,5 +267,9 @@ class Summary(RunSummary, frozen=True, kw_only=True):
     pairs: Annotated[
         list[Pair], says("Every pair of cells that are free of doubts, as decided at the run's looks.")
     ] = field(default_factory=list)
+    between_runs: Annotated[
+        BetweenRuns | None,
+        says("What intervals, decisions and ranks take a cell to vary by; null in comparisons and in old records."),
+    ] = None
     spread: Annotated[Spread | None, says("Null if the data do not allow an estimate.")] = None
     controls: Annotated[Controls | None, says("Null in records from before controls existed.")] = None

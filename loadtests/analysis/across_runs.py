@@ -11,9 +11,10 @@ from scipy.special import stdtr
 
 from common.errors import UsageError
 from common.records.run import LoadRun
-from common.records.summary import CellSummary, Interval, Pair, Summary, Verdict
+from common.records.summary import CellSummary, Component, Interval, Pair, Summary, Verdict
 from common.records.window import Window
 from common.words import counted
+from loadtests.analysis.between_runs import FEW, between_runs_of
 from loadtests.analysis.comparison import decision
 from loadtests.analysis.limits import held_against
 from loadtests.analysis.thresholds import ALPHA
@@ -47,10 +48,6 @@ FEWEST_TO_TEST = 2
 """The fewest rounds of each run in which a cell needs a value: one round gives no spread."""
 FEWEST_RELATIVE = 5
 """The fewest cells in common that are compared relative to each other: the median of four others bears one change."""
-FEW_STACKS = 20
-FEW_BETWEEN_RUNS, MANY_BETWEEN_RUNS, FREEDOM_BETWEEN_RUNS = 0.0035, 0.008, 10.0
-"""What a stack varies by from run to run relative to the others, in runs of up to ``FEW_STACKS`` and of more; and the
-degrees of freedom that this counts for, as other machines may vary more or less."""
 CARRY_OVER = 0.6
 """The correlation of what a machine does to a round with what it does to the next one, as docs/method.md assumes it."""
 
@@ -92,10 +89,11 @@ def across_runs(
         ids = f"runs {a.run.id} and {b.run.id}"
         raise UsageError(f"{ids} have no cell in common with a sound value in two rounds of each.{why}")
     of_a, of_b = ({name: values[name] for name in names} for values in (first, second))
-    change, tests = _tests(of_a, of_b, math.log1p(margin), CONFIDENCE)
+    stack = _between_runs(a.run, b.run)
+    change, tests = _tests(of_a, of_b, stack, math.log1p(margin), CONFIDENCE)
     wide = tests
     if limit is not None:  # its intervals hold for all names together
-        _, wide = _tests(of_a, of_b, math.log1p(margin), 1 - ALPHA / len(names))
+        _, wide = _tests(of_a, of_b, stack, math.log1p(margin), 1 - ALPHA / len(names))
     if change is not None:
         left_out.append(
             f"each stack is compared relative to the other {len(names) - 1}; in run {b.run.id}, rates are "
@@ -118,12 +116,18 @@ def across_runs(
 
 
 def _tests(
-    a: Values, b: Values, band: float, confidence: float
+    a: Values, b: Values, stack: Component, band: float, confidence: float
 ) -> tuple[float | None, list[tuple[Interval, float, float]]]:
     """Return what the cells have changed by in the median, unless there are too few, and the test of each."""
     if len(a) < FEWEST_RELATIVE:
         return None, [welch([*a[name].values()], [*b[name].values()], band, confidence=confidence) for name in a]
-    return relative(a, b, band, confidence)
+    return relative(a, b, stack, band, confidence)
+
+
+def _between_runs(*runs: LoadRun) -> Component:
+    """Return what a stack varies by from run to run, as that of the runs says that knows it best."""
+    known = [component for run in runs if (component := between_runs_of(run)) is not None]
+    return max(known, key=lambda component: component.freedom, default=FEW)
 
 
 def _require_trusted(recorded: RecordedRun) -> None:
@@ -150,20 +154,20 @@ def _fault(row: CellSummary, rounds: int) -> dict[str, str]:
 
 
 def relative(
-    a: Values, b: Values, band: float, confidence: float = CONFIDENCE
+    a: Values, b: Values, stack: Component, band: float, confidence: float = CONFIDENCE
 ) -> tuple[float, list[tuple[Interval, float, float]]]:
     """Return the median log ratio of ``a`` to ``b``, and each cell's ratio relative to that of the other cells.
 
-    Each ratio comes with the p-values of no difference and of a log ratio beyond ``band``, as ``welch`` gives them.
-    A difference in differences: what a run does to all of its cells cancels. The median of the others is the reference,
-    since a few of them may have changed; its variance is that of a normal sample, pi / 2 times that of the mean.
+    Each ratio comes with the p-values of no difference and of a log ratio beyond ``band``, as ``welch`` gives them;
+    ``stack`` is what each varies by from run to run. A difference in differences: what a run does to all of its cells
+    cancels. The median of the others is the reference, since a few of them may have changed; its variance is that of a
+    normal sample, pi / 2 times that of the mean.
     """
     first, second = adjusted(a), adjusted(b)
     pairs = [(first[name], second[name]) for name in a]
     changes = np.array([x.mean - y.mean for x, y in pairs])
-    stack = FEW_BETWEEN_RUNS if len(a) <= FEW_STACKS else MANY_BETWEEN_RUNS
-    parts = np.array([[x.error**2, y.error**2, 2 * stack**2] for x, y in pairs])
-    freedoms = np.array([[x.freedom, y.freedom, FREEDOM_BETWEEN_RUNS] for x, y in pairs])
+    parts = np.array([[x.error**2, y.error**2, 2 * stack.sd**2] for x, y in pairs])
+    freedoms = np.array([[x.freedom, y.freedom, stack.freedom] for x, y in pairs])
     variances, tests = parts.sum(axis=1), []
     for place, (x, y) in enumerate(pairs):
         others = np.delete(np.arange(len(pairs)), place)

@@ -12,15 +12,32 @@ holds for "equivalent".
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from common.records.run import LoadRun
-from common.records.summary import Decision, Interval, Pair
+from common.records.summary import Component, Decision, Interval, Pair
 from loadtests.analysis.thresholds import ALPHA, LOOKS, MARGIN
 from loadtests.statistics.intervals import CONFIDENCE, POWER, Array, LogRatios, holm
 from loadtests.statistics.spread import Values, adjusted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """What is known of how values vary, besides those that are compared."""
+
+    steadied_by: Values | None = None
+    """The values, of these cells and others, whose common spread moderates that of each cell; ``None`` for none."""
+    between: Component | None = None
+    """What a cell varies by from run to run; ``None`` if decisions are about this run alone."""
+
+    def up_to(self, look: int) -> "Variation":
+        """Return what is known at a look."""
+        return self if self.steadied_by is None else replace(self, steadied_by=up_to(look, self.steadied_by))
+
+
+NOTHING_KNOWN = Variation()
 
 
 def pairs(
@@ -30,23 +47,20 @@ def pairs(
     alpha: float = ALPHA,
     looks: int = len(LOOKS),
     decided: Iterable[Pair] = (),
-    steadied_by: Values | None = None,
+    variation: Variation = NOTHING_KNOWN,
     power: float = POWER,
 ) -> tuple[Pair, ...]:
     """Return every pair of cells at one of ``looks`` looks, in the order of ``values``.
 
     ``decided`` are the pairs of the previous look; their decisions stand, whatever the values say now. A pair that is
-    both different and equivalent is called different. ``steadied_by`` holds the values, of these cells and others,
-    whose common spread moderates that of each cell; ``power`` is the probability of a decision that ``rounds_needed``
-    promises.
+    both different and equivalent is called different. Decisions hold in other runs as far as ``variation`` says what
+    cells vary by between them; ``power`` is the probability of a decision that ``rounds_needed`` promises.
     """
     known = {frozenset((pair.a, pair.b)): pair for pair in decided if pair.decision is not Decision.UNDECIDED}
     every = [*itertools.combinations(values, 2)]
     every += [(pair.a, pair.b) for pair in known.values() if not {pair.a, pair.b} <= values.keys()]
     undecided = [names for names in every if frozenset(names) not in known]
-    fresh = _tested(
-        values, undecided, known.values(), steadied_by, margin=margin, alpha=alpha, looks=looks, power=power
-    )
+    fresh = _tested(values, undecided, known.values(), variation, margin=margin, alpha=alpha, looks=looks, power=power)
     return tuple(known.get(frozenset(names)) or fresh[names] for names in every)
 
 
@@ -56,7 +70,7 @@ def decide(
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
-    steadied_by: Values | None = None,
+    variation: Variation = NOTHING_KNOWN,
     power: float = POWER,
 ) -> tuple[Pair, ...]:
     """Return every pair after all the looks that the completed rounds allow, each look building on the previous one.
@@ -71,7 +85,7 @@ def decide(
             alpha=alpha,
             looks=len(looks),
             decided=compared,
-            steadied_by=None if steadied_by is None else up_to(look, steadied_by),
+            variation=variation.up_to(look),
             power=power,
         )
     return compared
@@ -117,7 +131,7 @@ def _tested(
     values: Values,
     names: Sequence[tuple[str, str]],
     known: Collection[Pair],
-    steadied_by: Values | None,
+    variation: Variation,
     *,
     margin: float,
     alpha: float,
@@ -128,8 +142,9 @@ def _tested(
     if not names:
         return {}
     ratios, band = LogRatios.of(log_ratios(values, names)), math.log1p(margin)
-    if steadied_by is not None:
-        ratios = _with_common_spread(ratios, steadied_by, names)
+    if variation.steadied_by is not None:
+        ratios = _with_common_spread(ratios, variation.steadied_by, names)
+    this_run, ratios = intervals(ratios), replace(ratios, between=variation.between)
     left = {kind: len(names) + len(known) - sum(pair.decision is kind for pair in known) for kind in Decision}
     different = np.minimum(holm(ratios.different(), left[Decision.DIFFERENT]) * looks, 1)
     equivalent = holm(ratios.equivalent(band), left[Decision.EQUIVALENT]) * looks
@@ -140,12 +155,13 @@ def _tested(
             a=a,
             b=b,
             ratio=ratio,
+            this_run=None if variation.between is None else own,
             p_value=p,
             decision=(made := decision(p, q, alpha)),
             rounds_needed=whole_rounds(rounds) if made is Decision.UNDECIDED else None,
         )
-        for (a, b), ratio, p, q, rounds in zip(
-            names, intervals(ratios), different.tolist(), equivalent.tolist(), more.tolist(), strict=True
+        for (a, b), ratio, own, p, q, rounds in zip(
+            names, intervals(ratios), this_run, different.tolist(), equivalent.tolist(), more.tolist(), strict=True
         )
     }
 

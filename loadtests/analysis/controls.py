@@ -6,7 +6,7 @@ from common.records.run import Design, LoadRun
 from common.records.summary import Controls, Decision, Pair, Verdict
 from common.records.window import Window
 from loadtests.analysis.comparison import decide, looks_of
-from loadtests.analysis.dropping import steadying
+from loadtests.analysis.dropping import variation
 from loadtests.analysis.thresholds import ALPHA, FALSE_ALARMS
 from loadtests.analysis.values import foreign_share, share, throttled_share, waited_share
 from loadtests.statistics.spread import Values
@@ -38,8 +38,9 @@ def _copies(run: LoadRun, values: Values, alpha: float) -> list[Pair]:
     """Return each cell with its copy, every pair tested at ``alpha`` on its own since it compares no stacks."""
     names = [(cell.control_of, cell.name) for cell in run.cells if cell.control_of]
     copies = [{name: values[name] for name in both if values.get(name)} for both in names]
-    looks, margin, shared = looks_of(run), run.stopping.margin, steadying(run, values)
-    return [pair for both in copies for pair in decide(both, looks, margin=margin, alpha=alpha, steadied_by=shared)]
+    looks, margin = looks_of(run), run.stopping.margin
+    known = variation(run, values, None)  # a copy shares what its original varies by from run to run
+    return [pair for both in copies for pair in decide(both, looks, margin=margin, alpha=alpha, variation=known)]
 
 
 def _warnings(copies: Sequence[Pair]) -> Iterator[tuple[Verdict, str]]:

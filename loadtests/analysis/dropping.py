@@ -1,14 +1,14 @@
 """The cells that drop out of a run after a look, and the reasons, from its manifest and windows alone. Pure."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from common.records.run import CompareRun, Design, LoadRun
-from common.records.summary import Decision, Dropout, DropReason, Interval, Pair, Verdict
+from common.records.summary import Component, Decision, Dropout, DropReason, Interval, Pair, Verdict
 from common.records.window import Window
-from loadtests.analysis.comparison import decide, looks_of, worth_continuing
+from loadtests.analysis.comparison import Variation, decide, looks_of, worth_continuing
 from loadtests.analysis.outcome import pair_of, settled
-from loadtests.analysis.rates import Verdicts, rates_of
+from loadtests.analysis.rates import Verdicts, estimates_of
 from loadtests.analysis.thresholds import FEWEST_CHANCE, FEWEST_ROUNDS
 from loadtests.analysis.values import by_cell, conforms, values_of
 from loadtests.analysis.verdicts import load_test_verdicts
@@ -71,15 +71,18 @@ def fewest_chance(run: LoadRun) -> float:
     return FEWEST_CHANCE if run.design is Design.SLICED else POWER
 
 
-def steadying(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Mapping[str, Mapping[int, float]] | None:
-    """Return the values whose common spread moderates that of each cell: in a sliced run, all of them."""
-    return values if run.design is Design.SLICED else None
+def variation(run: LoadRun, values: Values, between: Component | None) -> Variation:
+    """Return what is known of how the ``values`` of a run vary, with what a cell varies by ``between`` runs.
+
+    In a sliced run, the common spread of all of them moderates that of each cell.
+    """
+    return Variation(steadied_by=values if run.design is Design.SLICED else None, between=between)
 
 
 def _pairs(run: LoadRun, values: Values, power: float = POWER) -> tuple[Pair, ...]:
     if ranks(run):
-        shared = steadying(run, values)
-        return decide(values, looks_of(run), margin=run.stopping.margin, steadied_by=shared, power=power)
+        known = variation(run, values, run.between_runs)
+        return decide(values, looks_of(run), margin=run.stopping.margin, variation=known, power=power)
     return (pair_of(run, values),) if len(values) == 2 else ()  # noqa: PLR2004 -- a comparison has two sides
 
 
@@ -94,9 +97,10 @@ def _done(run: LoadRun, active: Collection[str], values: Values, made: int) -> d
 
 
 def _precise(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, DropReason]:
+    """Return the cells whose intervals of this run alone are narrow enough: rounds do not reduce what runs vary by."""
     narrow = run.stopping.precision or 0
-    intervals = rates_of(run, values, seen)
-    return {name: DropReason.PRECISE for name, one in intervals.items() if half_width(one) <= narrow}
+    found = estimates_of(run, values, seen)
+    return {name: DropReason.PRECISE for name, one in found.items() if half_width(one.interval()) <= narrow}
 
 
 def half_width(interval: Interval) -> float:

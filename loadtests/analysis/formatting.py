@@ -69,7 +69,7 @@ def over_what(figures: Iterable[Figure]) -> str:
     servers = "over the fresh servers of a run"
     if counts in ([], [1]):
         return servers
-    runs = f"over {' or '.join(f'{count}' for count in counts if count > 1)} runs, each of which counts as one value"
+    runs = f"over {' or '.join(f'{count}' for count in counts if count > 1)} runs"
     return runs if counts[0] > 1 else f"{runs}; of a stack measured in one run, {servers}"
 
 

@@ -42,7 +42,8 @@ def between(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
         if (pair.a, pair.b) == (a, b):
             return pair
         if (pair.a, pair.b) == (b, a):
-            return replace(pair, a=a, b=b, ratio=None if pair.ratio is None else pair.ratio.inverse())
+            ratio, this_run = (one and one.inverse() for one in (pair.ratio, pair.this_run))
+            return replace(pair, a=a, b=b, ratio=ratio, this_run=this_run)
     return None
 
 

@@ -1,24 +1,27 @@
-"""What repeated runs say together: figures over runs, and what every one of them decided. Pure.
+"""What repeated runs say together: rates and decisions by the model of runs and stacks, and figures over runs. Pure.
 
-Builds, boots and hours vary too, and no interval of a single run knows of that. So each run counts as one value.
+Of what the model does not hold, such as response times, each run counts as one value.
 """
 
 import hashlib
+import itertools
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from common.records.figure import Figure
 from common.records.run import LoadRun
-from common.records.summary import CellSummary, Controls, Decision, Interval, Pair, Summary, Verdict
+from common.records.summary import CellSummary, Controls, Interval, Pair, Summary, Verdict
 from loadtests.analysis.across_runs import MACHINE, conditions_of
-from loadtests.analysis.comparison import better_of, rank_ranges, ties
+from loadtests.analysis.comparison import decision, intervals, rank_ranges, ties
+from loadtests.analysis.joint import Joint, estimate_in_run, joint
+from loadtests.analysis.thresholds import ALPHA
 from loadtests.analysis.verdicts import is_compared, is_valid
-from loadtests.statistics.intervals import log_interval, mean, mean_interval
+from loadtests.statistics.components import total
+from loadtests.statistics.intervals import LogRatios, holm, log_interval, mean, mean_interval, scaled
 
 OF_A_WHOLE_RUN = frozenset({Verdict.CONTROL_DIFFERS, Verdict.TOO_FEW_ROUNDS})
 """Verdicts that say nothing about one stack: a run with them is left out of what its repetitions say together."""
@@ -41,9 +44,14 @@ def series_of(run: LoadRun) -> str:
         for one in run.cells
         if one.control_of is None
     )
-    machine = [getattr(run.machine, name) for name in (*MACHINE, "memory_bytes")]
-    told = (run.revision, machine, sorted(conditions_of(run).items()), run.slicing, stacks)
+    told = (run.revision, circumstances_of(run), run.slicing, stacks)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def circumstances_of(run: LoadRun) -> str:
+    """Return what runs share that were made on the same machine in the same way, of whatever stacks."""
+    machine = [getattr(run.machine, name) for name in (*MACHINE, "memory_bytes")]
+    return repr((machine, sorted(conditions_of(run).items())))
 
 
 def over_runs(values: Sequence[Interval | None]) -> Interval | None:
@@ -57,55 +65,45 @@ def over_runs(values: Sequence[Interval | None]) -> Interval | None:
     return known[0] if len(known) == 1 else log_interval([one.estimate for one in known])
 
 
-def newest_figures(figures: Iterable[Figure]) -> list[Figure]:
-    """Return the newest valid figure of each stack, metric and conditions: over the runs that repeat its run.
-
-    It is of its run alone if one of these has a number for the stack that is not valid: those that are may be so by
-    chance.
-    """
-    alike = defaultdict[tuple[object, ...], dict[str, Figure]](dict)
-    for one in sorted(figures, key=lambda one: one.measured_at):
-        if one.verdict not in OF_A_WHOLE_RUN:
-            alike[one.machine, one.subject, one.metric, one.conditions][one.run] = one
-    found = (_newest([*by_run.values()]) for by_run in alike.values())
-    return [one for one in found if one is not None]
-
-
-def _newest(figures: Sequence[Figure]) -> Figure | None:
-    newest = next((one for one in reversed(figures) if is_valid(one.verdict)), None)
-    if newest is None or newest.series is None:
-        return newest
-    series = [one for one in figures if one.series == newest.series]
-    value = over_runs([one.value for one in series])
-    if value is None or len(series) == 1 or not all(is_valid(one.verdict) for one in series):
-        return newest
-    return replace(newest, value=value, pooled=[one.run for one in series])
-
-
 def trusted(summaries: Sequence[Summary]) -> Sequence[Summary]:
     """Return the summaries without those that are in doubt as a whole; the first one if all are."""
-    return [one for one in summaries if not _is_doubted(one)] or summaries[:1]
+    return [one for one in summaries if not is_doubted(one)] or summaries[:1]
 
 
-def _is_doubted(summary: Summary) -> bool:
+def is_doubted(summary: Summary) -> bool:
+    """Return whether a run is in doubt as a whole."""
     return all(not OF_A_WHOLE_RUN.isdisjoint(map(Verdict, row.doubts)) for row in summary.cells)
 
 
-def together(summaries: Sequence[Summary]) -> Summary:
+def _joint_of(summaries: Sequence[Summary]) -> Joint[str]:
+    """Return what summaries of repeated runs, the newest last, say of the stacks that have a valid rate in all."""
+    runs = {
+        one.run: {
+            row.cell: estimate_in_run(row.requests_per_cpu_s, row.error)
+            for row in stack_rows(one)
+            if row.requests_per_cpu_s is not None and is_valid(row.verdict)
+        }
+        for one in summaries
+    }
+    return joint(runs, summaries[-1].between_runs)
+
+
+def together(summaries: Sequence[Summary], margin: float) -> Summary:
     """Return what trusted summaries of repeated runs say together, with the id of the first; a single one as it is.
 
-    In every interval each run counts as one value. A pair is decided if every run decided it in the same way, and
-    ranks follow from that, of the cells that every run ranks. Controls, which each run chooses by its seed, are not
-    among the cells.
+    Rates are those of the model, and so are decisions; ranks follow from these, of the cells that every run ranks. In
+    every other interval each run counts as one value. Controls, which each run chooses by its seed, are not among the
+    cells.
     """
     first, *others = summaries
     if not others:
         return first
-    rows = [{row.cell: row for row in stack_rows(one)} for one in summaries]
-    joined = {name: _joined([of[name] for of in rows]) for name in rows[0] if all(name in of for of in rows)}
-    compared = [name for name, row in joined.items() if is_compared(row)]
+    rows, found = [{row.cell: row for row in stack_rows(one)} for one in summaries], _joint_of(summaries)
+    names = [name for name in rows[0] if all(name in of for of in rows)]
+    joined = {name: _joined([of[name] for of in rows], found) for name in names}
+    compared = [name for name in found.rates if is_compared(joined[name])]
     ranked = [name for name in compared if all(of[name].rank is not None for of in rows)]
-    pairs = list(_pairs([one.pairs for one in summaries], compared))
+    pairs = list(_pairs(found, compared, margin))
     ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
     cells = [
         replace(row, rank=ranges[name][0], rank_to=ranges[name][1], ties=tied[name]) if name in ranges else row
@@ -114,21 +112,24 @@ def together(summaries: Sequence[Summary]) -> Summary:
     controls = [one.controls for one in summaries if one.controls is not None]
     return Summary(
         run=first.run,
-        cells=sorted(cells, key=lambda row: (not is_compared(row), -_estimate(row))),
+        cells=sorted(cells, key=lambda row: (not is_compared(row), -_rate(row))),
         pairs=pairs,
+        between_runs=found.between,
         controls=_controls(controls) if controls else None,
     )
 
 
-def _estimate(row: CellSummary) -> float:
+def _rate(row: CellSummary) -> float:
     return 0.0 if row.requests_per_cpu_s is None else row.requests_per_cpu_s.estimate
 
 
-def _joined(rows: Sequence[CellSummary]) -> CellSummary:
+def _joined(rows: Sequence[CellSummary], over_all: Joint[str]) -> CellSummary:
     """Return the row of one cell over runs, without ranks."""
     doubts = dict(_doubts([row.doubts for row in rows]))
     over_floor = [row.over_floor_s.estimate for row in rows if row.over_floor_s is not None]
     found: dict[str, Any] = {name: over_runs([getattr(row, name) for row in rows]) for name in INTERVALS}
+    if (rate := over_all.rates.get(rows[0].cell)) is not None:
+        found |= {"requests_per_cpu_s": rate.interval(over_all.of_mean), "error": rate.error}
     found |= {name: mean(getattr(row, name) for row in rows) for name in SHARES}
     for name in COUNTS:
         known = [getattr(row, name) for row in rows if getattr(row, name) is not None]
@@ -151,26 +152,29 @@ def _doubts(rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
         yield name, f"{reasons[0]}{where}"
 
 
-def _pairs(runs: Sequence[Sequence[Pair]], cells: Sequence[str]) -> Iterator[Pair]:
-    """Yield each pair of these cells with its ratio over runs, decided where all runs agree."""
-    others = [{frozenset((pair.a, pair.b)): pair for pair in pairs} for pairs in runs[1:]]
-    for pair in runs[0]:
-        key = frozenset((pair.a, pair.b))
-        if key <= set(cells) and all(key in of for of in others):
-            yield _over([pair, *(of[key] for of in others)])
+def _pairs(over_all: Joint[str], compared: Sequence[str], margin: float) -> Iterator[Pair]:
+    """Yield each pair of these cells with its ratio over runs, and what the runs decide together.
 
-
-def _over(pairs: Sequence[Pair]) -> Pair:
-    first = pairs[0]
-    ratios = [pair.ratio if pair.ratio is None or pair.a == first.a else pair.ratio.inverse() for pair in pairs]
-    alike = len({(pair.decision, better_of(pair)) for pair in pairs}) == 1
-    return Pair(
-        a=first.a,
-        b=first.b,
-        ratio=over_runs(ratios),
-        p_value=max(pair.p_value for pair in pairs),
-        decision=first.decision if alike else Decision.UNDECIDED,
+    A user may make another run and look again. So a look at 2, 3, 4 and more runs has 1 / 2, 1 / 6, 1 / 12 and so on of
+    the level, which add up to the whole.
+    """
+    names, runs = [*itertools.combinations(compared, 2)], over_all.count
+    if not names:
+        return
+    both = [(over_all.rates[a], over_all.rates[b]) for a, b in names]
+    errors = [total(*(one.error for one in pair if one.error is not None)) for pair in both]
+    ratios = LogRatios(
+        n=np.full(len(names), float(runs)),
+        mean=np.array([a.mean - b.mean for a, b in both]),
+        sd=np.array([error.sd for error in errors]) * math.sqrt(runs),
+        freedom=np.array([error.freedom for error in errors]),
+        between=over_all.of_mean,
     )
+    looks = runs * (runs - 1)
+    different = np.minimum(holm(ratios.different()) * looks, 1)
+    equivalent = holm(ratios.equivalent(math.log1p(margin))) * looks
+    for (a, b), ratio, p, q in zip(names, intervals(ratios), different.tolist(), equivalent.tolist(), strict=True):
+        yield Pair(a=a, b=b, ratio=ratio, p_value=p, decision=decision(p, q, ALPHA))
 
 
 def _controls(controls: Sequence[Controls]) -> Controls:
@@ -183,12 +187,12 @@ def _controls(controls: Sequence[Controls]) -> Controls:
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
-    """The results of several runs for one stack. In its intervals each run counts as one value."""
+    """The results of several runs for one stack, by the model of runs and stacks."""
 
     cell: str
     requests_per_cpu_s: Interval
     relative: Interval
-    """The same over the geometric mean of all stacks of its run."""
+    """The same over the geometric mean of all stacks."""
 
 
 def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
@@ -196,23 +200,12 @@ def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
 
     Those that lack a valid rate in any run are left out.
     """
-    rates = [
-        {
-            row.cell: row.requests_per_cpu_s
-            for row in stack_rows(summary)
-            if row.requests_per_cpu_s is not None and is_valid(row.verdict)
-        }
-        for summary in summaries
+    over_all = _joint_of(summaries)
+    level = math.exp(-(mean(one.mean for one in over_all.rates.values()) or 0.0))
+    rates = {cell: one.interval(over_all.of_mean) for cell, one in over_all.rates.items()}
+    found = [
+        RepeatedRate(cell=cell, requests_per_cpu_s=rate, relative=scaled(rate, level)) for cell, rate in rates.items()
     ]
-    common = [cell for cell in rates[0] if all(cell in run for run in rates)]
-    level = [math.exp(mean([math.log(run[cell].estimate) for cell in common]) or 0.0) for run in rates]
-    found = []
-    for cell in common:
-        absolute = over_runs([run[cell] for run in rates])
-        relative = log_interval([run[cell].estimate / of_run for run, of_run in zip(rates, level, strict=True)])
-        assert absolute is not None
-        assert relative is not None
-        found.append(RepeatedRate(cell=cell, requests_per_cpu_s=absolute, relative=relative))
     return sorted(found, key=lambda row: -row.requests_per_cpu_s.estimate)
 
 

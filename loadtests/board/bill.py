@@ -14,6 +14,7 @@ from common.records.figure import Figure, Metric, Subject
 from common.records.run import Machine
 from common.records.summary import Interval
 from common.words import first_names
+from loadtests.analysis.between_runs import in_another_run
 from loadtests.analysis.formatting import MISSING, estimate, limits, number, over_what, plain_table
 from loadtests.board.prices import LatencyPoint, busiest, cheapest, idle_month, least, per_million, storage_month
 
@@ -140,7 +141,7 @@ def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question
             rate=rate,
             prices=offer.name,
             size=size,
-            per_million=per_million(offer, size, rate.value, question.utilisation),
+            per_million=per_million(offer, size, in_another_run(rate), question.utilisation),
             idle_month=idle_month(offer, size),
             storage_month=None if storage is None or image is None else storage_month(storage, image.value.estimate),
             fleet=fleet,
@@ -157,7 +158,7 @@ def _fleet(
         offer,
         sizes,
         rate_rps=question.rate_rps,
-        requests_per_cpu_s=rate.value.estimate if rate.value.low is None else rate.value.low,
+        requests_per_cpu_s=in_another_run(rate).low or rate.value.estimate,
         utilisation=_allowed_utilisation(sizes, figures, question),
     )
 
@@ -206,7 +207,7 @@ def bill_notes(bill: Bill, prices: Prices, machine: Machine, latency_command: st
         "cloud's processor; other sizes are modelled as vCPUs x req/s per vCPU."
     )
     if rates := [row.rate for row in bill.rows]:
-        yield f"95 % interval: {over_what(rates)}."
+        yield f"95 % interval: of another run on this machine, by rates {over_what(rates)}."
     yield "task: the cheapest size for a million requests that holds the stack. $/idle month: one such task, waiting."
     if others := [offer.name for offer in prices.compute if offer.architecture != machine.architecture]:
         yield f"{', '.join(others)}: another architecture than the one measured on."

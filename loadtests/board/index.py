@@ -18,7 +18,7 @@ from common.records.figure import Figure, Subject, machine_digest
 from common.records.run import Run
 from common.records.schema import decoder
 from common.runtimes.candidates import Candidate
-from loadtests.analysis.together import newest_figures
+from loadtests.analysis.newest import newest_figures
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.store import RESULTS, RunFolder, misfits_named, run_folders
 

@@ -14,11 +14,11 @@ from common.records.summary import Summary, Verdict
 from loadtests.analysis.thresholds import FEWEST_ROUNDS
 from loadtests.analysis.together import series_of
 from loadtests.board.published import SERVERS, WIDE, results_page, series_name, stack_names, with_results
+from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished
 from loadtests.experiments.loadtest.frameworks_by_server import on_several_servers
 
-PUBLISHED = ROOT / "loadtests" / "published"
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "results.md"
 ANEW = "published"
@@ -37,8 +37,8 @@ def publish_runs(text: str) -> list[Path]:
     up, or if the runs are not of the same stacks or do not repeat each other.
     """
     copied = [] if text == ANEW else _copies(text)
-    renewed = list(_with_summaries(PUBLISHED))
-    write_files({README: with_results(README.read_text(), PUBLISHED), PAGE: results_page(PUBLISHED)})
+    renewed = list(_with_summaries(store.PUBLISHED))
+    write_files({README: with_results(README.read_text(), store.PUBLISHED), PAGE: results_page(store.PUBLISHED)})
     return list(dict.fromkeys([README, PAGE, *copied, *renewed]))
 
 
@@ -102,14 +102,14 @@ def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
 
     Nothing is replaced unless there is room for all copies.
     """
-    copies = PUBLISHED / f".{name}.part"  # what an interruption leaves is one level below the published runs
-    targets = [PUBLISHED / (name if number == 1 else f"{name}-{number}") for number, _ in enumerate(folders, 1)]
+    copies = store.PUBLISHED / f".{name}.part"  # what an interruption leaves is one level below the published runs
+    targets = [store.PUBLISHED / (name if number == 1 else f"{name}-{number}") for number, _ in enumerate(folders, 1)]
     remove_folder(copies)
     try:
-        with named_if_unwritable(PUBLISHED):
+        with named_if_unwritable(store.PUBLISHED):
             for folder, target in zip(folders, targets, strict=True):
                 _copy_records(folder, copies / target.name)
-            for old in [one for one in PUBLISHED.iterdir() if series_name(one.name)[0] == name]:
+            for old in [one for one in store.PUBLISHED.iterdir() if series_name(one.name)[0] == name]:
                 old.rename(copies / f"old-{old.name}")
             for target in targets:
                 (copies / target.name).rename(target)

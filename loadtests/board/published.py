@@ -74,7 +74,7 @@ def _between(begin: str, end: str, text: str, content: str) -> str:
 
 
 def _together(series: Sequence[RecordedRun]) -> Summary:
-    return together(trusted([one.summary for one in series]))
+    return together(trusted([one.summary for one in series]), series[0].run.stopping.margin)
 
 
 def _elsewhere(series: Sequence[RecordedRun], every: Sequence[RecordedRun]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import can_run_several, make_command, variables_selecting
 from common.records.figure import Figure, Metric, Subject
 from common.records.summary import Interval
+from loadtests.analysis.between_runs import in_another_run
 from loadtests.analysis.formatting import (
     BYTES_PER_MB,
     MB,
@@ -127,7 +128,7 @@ def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: floa
 def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Interval | None:
     offer, several = prices.compute[0], can_run_several(rate.subject.framework, rate.subject.server)
     size = cheapest_size(offer, prices, rate.value, needed_bytes(figures), several=several)
-    return None if size is None else per_million(offer, size, rate.value, DEFAULT_UTILISATION)
+    return None if size is None else per_million(offer, size, in_another_run(rate), DEFAULT_UTILISATION)
 
 
 def rows_table(rows: Sequence[BoardRow], *, vcpu: float) -> Table:

@@ -28,6 +28,7 @@ from common.records.schema import Visit
 from loadtests.campaign.catalog import decode_run, decode_visit
 
 RESULTS = ROOT / "loadtests" / "results"
+PUBLISHED = ROOT / "loadtests" / "published"
 MANIFEST = "run.json"
 VISITS = "visits.jsonl"
 SUMMARY = "summary.json"

@@ -25,12 +25,12 @@ from common.tables import Form
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
-from loadtests.board.publication import PUBLISHED, publish_runs
+from loadtests.board.publication import publish_runs
 from loadtests.board.published import unreadable
 from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.documentation import DOCUMENTATION, documentation, schemas
-from loadtests.campaign.store import RESULTS, RunFolder, imported_folders, run_folders
+from loadtests.campaign.store import PUBLISHED, RESULTS, RunFolder, imported_folders, run_folders
 from loadtests.page.model import make_page
 from loadtests.page.pictures import PICTURES, Badge, pictures, write_badge
 from loadtests.page.site import published_runs, write_site

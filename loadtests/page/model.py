@@ -191,6 +191,7 @@ def _rate_in(test: JoinedLoadTest, cell: Cell, row: CellSummary) -> Figure | Non
     if not test.gives_rates or row.requests_per_cpu_s is None:
         return None
     found = figure(test.run, cell, Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s, row.verdict)
+    found = structs.replace(found, error=row.error, between_runs=test.summary.between_runs)
     return found if len(test.ids) == 1 else structs.replace(found, pooled=list(test.ids))
 
 

@@ -15,7 +15,8 @@ from common.records.schema import Visit
 from common.records.summary import Summary
 from common.words import counted
 from loadtests.analysis.machines import runs_elsewhere
-from loadtests.analysis.together import newest_figures, series_of, together, trusted
+from loadtests.analysis.newest import newest_figures
+from loadtests.analysis.together import series_of, together, trusted
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import RunFolder, find_run_folder, misfits_named, run_folders
@@ -129,7 +130,7 @@ class JoinedLoadTest:
         return cls(
             run=run,
             visits=[visit for one in kept for visit in one.visits],
-            summary=together([one for one in summaries if tests[one.run] in kept]),
+            summary=together([one for one in summaries if tests[one.run] in kept], run.stopping.margin),
             newest_at=kept[-1].run.started_at,
             ids=[one.run.id for one in kept],
         )

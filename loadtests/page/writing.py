@@ -37,7 +37,7 @@ from loadtests.page.table import OWN_FLOOR, choices, known_columns, make_table, 
 TEMPLATES = Path(__file__).with_name("templates")
 ABOUT = "Requests per second per vCPU, latency, image size, start, memory and cost of Python API frameworks"
 
-LARGE_DOWNLOAD_BYTES = 100_000
+LARGE_DOWNLOAD_BYTES = 60_000
 
 
 @cache
@@ -138,7 +138,7 @@ def _judges(test: JoinedLoadTest) -> str:
     if len(test.ids) == 1:
         return f"Ranks and verdicts are those of run {test.run.id}"
     runs = f"{test.these.removeprefix('these ')} {', '.join(test.ids)}"
-    return f"Ranks and verdicts are those of the {runs} together, where a pair is decided if every run decided it alike"
+    return f"Ranks and verdicts are those of the {runs} together"
 
 
 def _run_line(source: Source) -> str:

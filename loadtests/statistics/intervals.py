@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
-from common.records.summary import Interval
+from common.records.summary import Component, Interval
 
 CONFIDENCE = 0.95
 Array = npt.NDArray[np.float64]
@@ -103,6 +103,8 @@ class LogRatios:
     sd: Array
     freedom: Array
     """The degrees of freedom of the standard deviations."""
+    between: Component | None = None
+    """What each side of a ratio varies by from run to run, which more rounds do not reduce."""
 
     @classmethod
     def of(cls, logs: Array) -> "LogRatios":
@@ -133,9 +135,9 @@ class LogRatios:
         distance = np.abs(self.mean)
         with np.errstate(divide="ignore", invalid="ignore"):
             rounds = np.minimum(
-                _rounds(self.sd / distance, different / 2, power),
+                self._rounds(distance, different / 2, power),
                 # Either of the two one-sided tests may miss.
-                _rounds(self.sd / np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
+                self._rounds(np.maximum(band - distance, 0), equivalent, (1 + power) / 2),
             )
         return self._within_reach(rounds)
 
@@ -145,7 +147,7 @@ class LogRatios:
         They are as many as give a probability of ``power``, and stand on the estimates as ``rounds_needed``.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            rounds = _rounds(self.sd / np.abs(self.mean - bound), level, power)
+            rounds = self._rounds(np.abs(self.mean - bound), level, power)
         return self._within_reach(rounds)
 
     def _within_reach(self, rounds: Array) -> Array:
@@ -154,25 +156,41 @@ class LogRatios:
 
     def bounds(self, confidence: float) -> tuple[Array, Array]:
         """Return the ratios' lower and upper confidence limits; NaN with fewer than two rounds."""
-        half = stdtrit(self.freedom, (1 + confidence) / 2) * self.sd / np.sqrt(np.maximum(self.n, 1))
+        error, freedom = self._error()
+        half = stdtrit(freedom, (1 + confidence) / 2) * error
         half = np.where(self.n < 2, np.nan, half)  # noqa: PLR2004
         return np.exp(self.mean - half), np.exp(self.mean + half)
 
     def _beyond(self, distance: Array) -> Array:
         """Return the probability of a mean at least ``distance`` to one side if the true mean is 0."""
+        error, freedom = self._error()
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = distance * np.sqrt(self.n) / self.sd
+            t = distance / error
         t = np.where(np.isnan(t), 0, t)
-        return np.where(self.n < 2, 1.0, stdtr(self.freedom, -t))  # noqa: PLR2004
+        return np.where(self.n < 2, 1.0, stdtr(freedom, -t))  # noqa: PLR2004
 
+    def _error(self) -> tuple[Array, Array]:
+        """Return the standard errors of the means, and their degrees of freedom (Satterthwaite, Biometrics 2, 1946)."""
+        own = self.sd**2 / np.maximum(self.n, 1)
+        if self.between is None:
+            return np.sqrt(own), self.freedom
+        between = self._between()
+        freedom = (own + between) ** 2 / (own**2 / self.freedom + between**2 / self.between.freedom)
+        return np.sqrt(own + between), freedom
 
-def _rounds(relative_sd: Array, level: float, power: float) -> Array:
-    """Return how many values a one-sided t test at ``level`` needs for ``power``, by Guenther's approximation.
+    def _between(self) -> float:
+        """Return the variance of a ratio from run to run: that of its two sides."""
+        return 0.0 if self.between is None else 2 * self.between.sd**2
 
-    Source: W. C. Guenther, The American Statistician 35 (1981).
-    """
-    z = ndtri(1 - level)
-    return np.ceil((z + ndtri(power)) ** 2 * relative_sd**2 + z**2 / 2)
+    def _rounds(self, distance: Array, level: float, power: float) -> Array:
+        """Return how many rounds a one-sided t test at ``level`` needs to see ``distance`` with ``power``.
+
+        By the approximation of W. C. Guenther, The American Statistician 35 (1981). Infinite where the variation from
+        run to run alone hides the distance.
+        """
+        z = ndtri(1 - level)
+        allowed = (distance / (z + ndtri(power))) ** 2 - self._between()
+        return np.where(allowed > 0, np.ceil(self.sd**2 / allowed + z**2 / 2), np.inf)
 
 
 def holm(p_values: Array, family: int | None = None) -> Array:

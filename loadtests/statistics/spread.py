@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from common.records.summary import Interval, Spread
-from loadtests.statistics.intervals import Array, geometric, student_t
+from common.records.summary import Component, Spread
+from loadtests.statistics.components import Estimate, of_logarithm
+from loadtests.statistics.intervals import Array
 
 Values = Mapping[str, Mapping[int, float]]
 """Each cell's value by round."""
-MOST_FREEDOM = 1e6
-"""Degrees of freedom that stand for a known variance."""
 ROUNDING = 1e-9
 """Degrees of freedom and weights below this are errors of rounding."""
 
@@ -37,9 +36,12 @@ class Adjusted:
     """Degrees of freedom of the variance."""
     n: int
 
-    def interval(self) -> Interval:
-        """Return the geometric mean with its interval, which holds for the rounds that were made."""
-        return geometric(self.mean, student_t(self.freedom) * self.error, self.n)
+    @property
+    def estimate(self) -> Estimate:
+        """The mean with its error, which holds for the rounds that were made."""
+        is_known = math.isfinite(self.error) and self.freedom > 0
+        error = Component(sd=self.error, freedom=self.freedom) if is_known else None
+        return Estimate(mean=self.mean, error=error, n=self.n)
 
 
 def adjusted(values: Values) -> dict[str, Adjusted]:
@@ -101,22 +103,9 @@ def moderate(variances: Array, freedom: Array) -> tuple[Array, Array]:
     half = freedom[usable] / 2
     logs = np.log(variances[usable]) - digamma(half) + np.log(half)
     excess = float(logs.var(ddof=1) - polygamma(1, half).mean())
-    prior_half = min(_inverse_trigamma(excess), MOST_FREEDOM / 2) if excess > 0 else MOST_FREEDOM / 2
-    common = math.exp(float(logs.mean()) + float(digamma(prior_half)) - math.log(prior_half))
-    prior = 2 * prior_half
-    return (prior * common + freedom * variances) / (prior + freedom), np.minimum(prior + freedom, freedom.sum())
-
-
-def _inverse_trigamma(value: float) -> float:
-    """Solve trigamma(x) = ``value`` by Newton's method on 1 / trigamma (Smyth 2004, appendix)."""
-    x = 0.5 + 1 / value
-    for _ in range(50):
-        trigamma = float(polygamma(1, x))
-        step = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
-        x += step
-        if -step / x < 1e-8:  # noqa: PLR2004 -- it converges from below
-            break
-    return x
+    common = of_logarithm(float(logs.mean()), excess)
+    moderated = (common.freedom * common.sd**2 + freedom * variances) / (common.freedom + freedom)
+    return moderated, np.minimum(common.freedom + freedom, freedom.sum())
 
 
 def spread(values: Mapping[str, Mapping[int, float]]) -> Spread | None:

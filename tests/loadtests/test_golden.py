@@ -1,7 +1,7 @@
 """Recorded runs give the summaries that they gave when they were recorded, to nine digits.
 
-Only the rates of one have changed since: in ``published-docker`` stacks were measured in different rounds, for which
-their rates are adjusted now.
+Only load tests have changed since: their intervals and decisions hold in other runs too, and in ``published-docker``
+stacks were measured in different rounds, for which their rates are adjusted now.
 """
 
 import io

@@ -4,20 +4,25 @@ Rounds share an effect that carries over to the next one, each stack has a sprea
 seventh server is slowed.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from common.records.run import Design
-from common.records.summary import Decision, Pair, Verdict
-from loadtests.analysis.comparison import better_of, pairs, rank_ranges, worth_continuing
+from common.records.summary import Component, Decision, Pair, Verdict
+from loadtests.analysis.between_runs import FEW, MANY
+from loadtests.analysis.comparison import Variation, better_of, pairs, rank_ranges, worth_continuing
 from loadtests.analysis.controls import watch
 from loadtests.analysis.dropping import half_width
-from loadtests.analysis.rates import rates_of
+from loadtests.analysis.joint import Joint, joint
+from loadtests.analysis.rates import estimates_of
 from loadtests.analysis.thresholds import FALSE_ALARMS, FEWEST_CHANCE, FEWEST_ROUNDS, SLICED_LOOKS
+from loadtests.statistics.components import Estimate, total
 from loadtests.statistics.spread import adjusted
 from tests.support.records import SLICING, cell, run
 from tests.support.synthetic import Values
@@ -40,9 +45,9 @@ STACKS = 11
 
 
 def _draw(
-    rng: np.random.Generator, truths: Sequence[float], rounds: int = SLICED_LOOKS[-1]
+    rng: np.random.Generator, truths: Sequence[float], rounds: int = SLICED_LOOKS[-1], by_run: float = 0.0
 ) -> tuple[Values, list[float]]:
-    """Return values by round, and the effects of the rounds."""
+    """Return values by round, and the effects of the rounds; each stack varies ``by_run`` from run to run."""
     effects = [rng.normal(0, ROUND_SD)]
     for _ in range(rounds - 1):
         effects.append(CARRY_OVER * effects[-1] + rng.normal(0, ROUND_SD * math.sqrt(1 - CARRY_OVER**2)))
@@ -50,11 +55,14 @@ def _draw(
     own = SERVER_SD * np.exp(rng.normal(0, HETEROGENEITY, (len(truths), 1)))
     noise = rng.standard_t(TAILS, shape) / math.sqrt(TAILS / (TAILS - 2))
     slowed = (rng.random(shape) < SLOWED) * rng.exponential(SLOWDOWN, shape)
-    logs = np.log(truths)[:, None] + np.array(effects) + own * noise - slowed
+    of_run = rng.normal(0, by_run, (len(truths), 1)) if by_run else 0.0
+    logs = np.log(truths)[:, None] + of_run + np.array(effects) + own * noise - slowed
     return {str(cell): dict(enumerate(row, 1)) for cell, row in enumerate(np.exp(logs).tolist())}, effects
 
 
-def _in_sequence(values: Values, rounds: int = SLICED_LOOKS[-1]) -> tuple[tuple[Pair, ...], Values]:
+def _in_sequence(
+    values: Values, rounds: int = SLICED_LOOKS[-1], between: Component | None = None
+) -> tuple[tuple[Pair, ...], Values]:
     """Return the pairs that a run of at most so many rounds ends with, and the values that it has measured."""
     measured: Values = {name: {} for name in values}
     found: tuple[Pair, ...] = ()
@@ -62,7 +70,8 @@ def _in_sequence(values: Values, rounds: int = SLICED_LOOKS[-1]) -> tuple[tuple[
     for look in (look for look in SLICED_LOOKS if look <= rounds):
         for name in active:
             measured[name] |= {number: values[name][number] for number in range(made + 1, look + 1)}
-        options = {"looks": len(SLICED_LOOKS), "decided": found, "steadied_by": measured}
+        variation = Variation(steadied_by=measured, between=between)
+        options = {"looks": len(SLICED_LOOKS), "decided": found, "variation": variation}
         hopeful = pairs(measured, **options, power=FEWEST_CHANCE)  # type: ignore[arg-type]
         found, made = pairs(measured, **options), look  # type: ignore[arg-type]
         if not (active := worth_continuing(active, hopeful, rounds_left=SLICED_LOOKS[-1] - look)):
@@ -85,7 +94,7 @@ def test_intervals_of_rows_and_of_ratios_cover_the_truth_after_stopping() -> Non
         found, measured = _in_sequence(values)
         average = _average(effects, measured)
         for name, one in adjusted(measured).items():
-            interval = one.interval()
+            interval = one.estimate.interval()
             truth = truths[int(name)] * math.exp(average - mean_slowdown)
             rows.append(bool(interval.low and interval.high and interval.low <= truth <= interval.high))
         for pair in found:
@@ -111,11 +120,13 @@ def test_intervals_cover_the_truth_in_runs_that_stop_at_a_precision() -> None:
                 measured[name][number] = values[name][number]
             if number >= FEWEST_ROUNDS:
                 active -= {
-                    name for name, one in rates_of(made, measured, no_doubts).items() if half_width(one) <= 0.008
+                    name
+                    for name, one in estimates_of(made, measured, no_doubts).items()
+                    if half_width(one.interval()) <= 0.008
                 }
         stopped_early += STACKS - len(active)
         truth = 1000 * math.exp(_average(effects, measured) - mean_slowdown)
-        shown = rates_of(made, measured, no_doubts).values()
+        shown = [one.interval() for one in estimates_of(made, measured, no_doubts).values()]
         covered += [one.low is not None and one.high is not None and one.low <= truth <= one.high for one in shown]
     assert stopped_early > 0.8 * STACKS * EXPERIMENTS / 2
     assert 0.92 < np.mean(covered) < 0.98
@@ -175,3 +186,65 @@ def test_copies_set_aside_a_run_if_they_differ_and_hardly_ever_by_chance(
         aside += Verdict.CONTROL_DIFFERS in watch(made, [], named).warnings
     assert stats.binomtest(aside, experiments).proportion_ci(0.95).low <= most
     assert fewest <= aside / experiments
+
+
+BY_RUN = 0.0041
+"""What each stack varies by from run to run, which is more than the default takes it to be."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_run", [FEW.sd, BY_RUN])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_intervals_cover_the_truth_where_stacks_vary_from_run_to_run(by_run: float, runs: int) -> None:
+    """Of 2,000 boards, with rows relative to the mean of all and neighbours relative to each other."""
+    rng, truths = np.random.default_rng(29), [1000 * 1.03**place for place in range(STACKS)]
+    rows, ratios = list[bool](), list[bool]()
+    for _ in range(2_000):
+        made = {str(number): _estimates(_draw(rng, truths, 5, by_run)[0]) for number in range(runs)}
+        found = joint(made, FEW) if runs > 1 else Joint(rates=made["0"], between=FEW, count=1)
+        errors = {name: one.mean - math.log(truths[int(name)]) for name, one in found.rates.items()}
+        average = math.fsum(errors.values()) / STACKS
+        rows += [_is_within(one, found.of_mean, errors[name] - average) for name, one in found.rates.items()]
+        for a, b in itertools.pairwise(found.rates):
+            both = [error for name in (a, b) if (error := found.rates[name].error) is not None]
+            ratio = Estimate(mean=0.0, error=total(*both, found.of_mean), n=runs)
+            ratios.append(_is_within(ratio, found.of_mean, errors[a] - errors[b]))
+    assert 0.93 < np.mean(rows) < 0.975
+    assert 0.93 < np.mean(ratios) < 0.97
+
+
+def _estimates(values: Values) -> dict[str, Estimate]:
+    return {name: one.estimate for name, one in adjusted(values).items()}
+
+
+def _is_within(estimate: Estimate, between: Component, error: float) -> bool:
+    """Return whether the interval of a mean that is off by ``error`` holds the truth."""
+    interval = replace(estimate, mean=error).interval(between)
+    assert interval.low is not None
+    assert interval.high is not None
+    return interval.low <= 1 <= interval.high
+
+
+@pytest.mark.parametrize(("stacks", "between"), [(11, FEW), (30, MANY)])
+def test_identical_stacks_that_vary_from_run_to_run_are_told_apart_in_at_most_5_percent_of_runs(
+    stacks: int, between: Component
+) -> None:
+    rng, experiments = np.random.default_rng(27), 400
+    wrong = 0
+    for _ in range(experiments):
+        found, _ = _in_sequence(_draw(rng, [1000.0] * stacks, by_run=BY_RUN)[0], between=between)
+        wrong += any(pair.decision is Decision.DIFFERENT for pair in found)
+    assert wrong / experiments <= 0.05
+
+
+@pytest.mark.parametrize(("stacks", "between", "share"), [(11, FEW, 0.95), (30, MANY, 0.80)])
+def test_neighbours_5_percent_apart_that_vary_from_run_to_run_are_decided_in_a_run(
+    stacks: int, between: Component, share: float
+) -> None:
+    rng, experiments = np.random.default_rng(28), 100 if stacks == STACKS else 40
+    truths, decided = [1000 * 1.05**place for place in range(stacks)], 0
+    for _ in range(experiments):
+        found, _ = _in_sequence(_draw(rng, truths, by_run=BY_RUN)[0], between=between)
+        neighbours = [pair for pair in found if abs(int(pair.a) - int(pair.b)) == 1]
+        decided += sum(pair.decision is not Decision.UNDECIDED for pair in neighbours)
+    assert decided / (experiments * (stacks - 1)) >= share

@@ -38,6 +38,7 @@ from loadtests.campaign.parameters import (
 from loadtests.campaign.plan import FEWEST_TO_RANK
 from loadtests.campaign.resume import resumable
 from loadtests.experiments.loadtest import report
+from loadtests.experiments.loadtest.earlier import with_earlier
 from loadtests.experiments.loadtest.experiment import LoadTest, planned_windows
 from loadtests.scenarios.workloads import scenario_for
 from loadtests.targets.ceiling import with_ceiling
@@ -163,7 +164,7 @@ def begin_loadtest(
         cells=[*cells, *copies],
         unavailable=unavailable,
     )
-    return LoadTest(run), {one.name: one for one in candidates if one.name in outcomes}
+    return with_earlier(run), {one.name: one for one in candidates if one.name in outcomes}
 
 
 def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:

@@ -22,12 +22,13 @@ from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.comparison import looks_of
 from loadtests.analysis.dropping import pairs_of
+from loadtests.analysis.together import is_doubted
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.campaign.experiment import Experiment, Remaining, Visitor, failure_of
 from loadtests.campaign.plan import PlannedVisit, progress, time_left_s, windows_of
 from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.experiments.loadtest import frameworks_by_server, report, stacks_by_python
-from loadtests.experiments.loadtest.notes import notes
+from loadtests.experiments.loadtest.notes import notes, with_earlier_runs
 from loadtests.experiments.loadtest.visit import measure_window
 from loadtests.scenarios.scenario import WARMUP_S, WINDOW_S
 from loadtests.windows.by_locust import START_UP_S
@@ -45,6 +46,11 @@ class LoadTest(Experiment[LoadRunType, Summary]):
     run_type: ClassVar[type[Run]] = LoadRun
     visit_types = (Window,)
     summary_type = Summary
+
+    def __init__(self, run: LoadRunType, repeated: Sequence[Summary] = ()) -> None:
+        super().__init__(run)
+        self._repeated = repeated
+        """The summaries of earlier runs of the same stacks on this machine, the newest last."""
 
     @override
     def remaining(self, visits: Sequence[Visit]) -> Remaining:
@@ -93,6 +99,11 @@ class LoadTest(Experiment[LoadRunType, Summary]):
         if (pythons := stacks_by_python.by_python(self.run, summary)) is not None:
             tables += [stacks_by_python.table(pythons), stacks_by_python.spread_table(pythons)]
         return tables
+
+    @override
+    def conclusions(self, summary: Summary) -> Iterable[str]:
+        if self._repeated and not is_doubted(summary):
+            yield with_earlier_runs(self.run, self._repeated, summary)
 
     @override
     def notes(self, summary: Summary) -> Iterable[str]:

@@ -2,15 +2,17 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from common.records.load import Setup
 from common.records.run import Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
 from common.words import counted
-from loadtests.analysis.dropping import fewest_chance
+from loadtests.analysis.between_runs import LEVEL
+from loadtests.analysis.dropping import fewest_chance, half_width
 from loadtests.analysis.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
 from loadtests.analysis.thresholds import NOTABLE_IDLE_CPU, SATURATED
+from loadtests.analysis.together import together
 from loadtests.analysis.verdicts import sentences
 from loadtests.scenarios.workloads import scenario_for
 
@@ -33,6 +35,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     if any(cell.is_floor for cell in run.cells):
         yield "floor: a bare app without a framework; compared with the others, but not ranked."
     yield from _rank_notes(run, summary)
+    yield from _between_notes(summary)
     yield from _slice_notes(run, summary)
     yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))
     yield from _dropout_notes(run, summary)
@@ -165,6 +168,17 @@ def _rank_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
             yield f"{row.cell} cannot be distinguished from {', '.join(undecided)}."
 
 
+def _between_notes(summary: Summary) -> Iterator[str]:
+    """Yield what intervals are about, and what is known of variation from run to run."""
+    if (between := summary.between_runs) is not None:
+        runs = counted(len(between.runs), "earlier run")
+        known_by = f"as {runs} on this machine show" if between.runs else "by default"
+        yield (
+            "95 % interval: for differences between rows, over many runs on this machine; a stack varies by "
+            f"{between.sd:.2%} from run to run, {known_by}, and all stacks alike by {LEVEL.sd:.1%}."
+        )
+
+
 def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     """Yield how the servers of a round took turns, and what disturbed them."""
     if run.slicing is None:
@@ -187,3 +201,25 @@ def value_count(row: CellSummary) -> int:
     """Return the number of a cell's windows that have a value."""
     known = row.requests_per_cpu_s or row.throughput_rps
     return known.n if known else 0
+
+
+def with_earlier_runs(run: LoadRun, earlier: Sequence[Summary], summary: Summary) -> str:
+    """Return what a run shows together with earlier ones of the same stacks, and what it shows alone."""
+    joined = together([*earlier, summary], run.stopping.margin)
+    decided, alone = (sum(not pair.is_undecided for pair in one.pairs) for one in (joined, summary))
+    widths = [f"±{width:.1%}" for one in (joined, summary) if (width := _half_width(one)) is not None]
+    known = f"; rates are known within {' instead of '.join(widths)} (make show)" if len(widths) > 1 else ""
+    return (
+        f"with your {counted(len(earlier), 'earlier run')}: {decided} of {counted(len(joined.pairs), 'pair')} decided, "
+        f"{alone} in this run alone{known}."
+    )
+
+
+def _half_width(summary: Summary) -> float | None:
+    """Return half the width of the interval of the median stack; ``None`` if no rate has one."""
+    widths = sorted(
+        half_width(row.requests_per_cpu_s)
+        for row in summary.cells
+        if row.rank is not None and row.requests_per_cpu_s is not None
+    )
+    return widths[len(widths) // 2] if widths else None

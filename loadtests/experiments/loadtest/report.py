@@ -10,12 +10,14 @@ from common.records.run import Cell, Design, LoadRun, is_load_test
 from common.records.summary import CellSummary, DropReason, Interval, Pair, Summary, Verdict
 from common.records.window import Load, Window
 from common.words import counted
+from loadtests.analysis.between_runs import LEVEL, between_runs_of
 from loadtests.analysis.climbing import knee, memory_per_target_bytes
 from loadtests.analysis.comparison import decide, looks_of, rank_ranges, ties
 from loadtests.analysis.controls import watch
-from loadtests.analysis.dropping import dropouts, pairs_of, ranks, steadying
+from loadtests.analysis.dropping import dropouts, pairs_of, ranks, variation
 from loadtests.analysis.formatting import MB, MISSING, MS_PER_S, US_PER_S, bounds, estimate, plain_table, share
-from loadtests.analysis.rates import rates, rates_of
+from loadtests.analysis.over_floor import costs_over_floor
+from loadtests.analysis.rates import estimates_of, rates
 from loadtests.analysis.thresholds import SATURATED
 from loadtests.analysis.together import RepeatedRate, series_of, stack_rows
 from loadtests.analysis.values import (
@@ -30,7 +32,8 @@ from loadtests.analysis.values import (
 )
 from loadtests.analysis.verdicts import load_test_verdicts, permits_ranking
 from loadtests.experiments.loadtest.notes import value_count
-from loadtests.statistics.intervals import log_interval, mean, mean_interval, median_interval
+from loadtests.statistics.components import Estimate, estimate_of
+from loadtests.statistics.intervals import log_interval, mean, median_interval
 from loadtests.statistics.spread import spread
 
 RATE, INTERVAL = "req/s per vCPU", "95 % interval"
@@ -41,7 +44,7 @@ LEFT = frozenset({"stack", "version", "verdict"})
 FEWEST_BEYOND = 10
 """The fewest requests beyond a percentile: p99 needs 1,000 requests per window, p99.9 needs 10,000."""
 
-REPEATED = ("stack", "req/s per vCPU", "95 % over runs", "relative", "95 % of relative")
+REPEATED = ("stack", RATE, INTERVAL, "relative", "95 % of relative")
 
 
 def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
@@ -53,19 +56,20 @@ def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
     values = values_of(run.cells, windows_of)
     controls = watch(run, windows, values)
     seen = load_test_verdicts(run, windows_of)
-    intervals = rates_of(run, values, seen)
+    estimates = estimates_of(run, values, seen)
     reasons = {name: verdicts | controls.warnings for name, verdicts in seen.items()}
     cells = [cell for cell in run.cells if not cell.control_of and permits_ranking(reasons[cell.name])]
     compared = {cell.name: values[cell.name] for cell in cells}
     ranked = [cell.name for cell in cells if not cell.is_floor]
-    pairs = decide(compared, looks_of(run), margin=run.stopping.margin, steadied_by=steadying(run, compared))
+    known = variation(run, compared, between_runs_of(run))
+    pairs = decide(compared, looks_of(run), margin=run.stopping.margin, variation=known)
     decided = pairs if ranks(run) else pairs_of(run, windows)
     ranges, tied = rank_ranges(ranked, pairs), ties(ranked, pairs)
-    over_floor = {} if run.design is Design.DUET else _costs_over_floor(run, values)
+    over_floor = {} if run.design is Design.DUET else costs_over_floor(run, values)
     dropped = dropouts(run, windows)
     rows = [
         replace(
-            _row(run, cell.name, windows_of[cell.name], reasons[cell.name], intervals.get(cell.name)),
+            _row(run, cell.name, windows_of[cell.name], reasons[cell.name], estimates.get(cell.name)),
             rank=ranges.get(cell.name, (None, None))[0],
             rank_to=ranges.get(cell.name, (None, None))[1],
             ties=tied.get(cell.name, []),
@@ -78,37 +82,28 @@ def summarise(run: LoadRun, windows: Sequence[Window]) -> Summary:
         run=run.id,
         cells=sorted(rows, key=lambda row: _order(row, compared)),
         pairs=list(decided),
+        between_runs=between_runs_of(run),
         spread=spread(compared),
         controls=controls,
     )
 
 
-def _costs_over_floor(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> dict[str, Interval]:
-    """Return the CPU time of a request beyond that of the floor on the same server, image and Python, within rounds.
-
-    ``values`` are those of each cell by round. Floors, and cells without one, are not in the result.
-    """
-    floors = {
-        (cell.server, cell.image, cell.python): cell.name for cell in run.cells if cell.is_floor and not cell.control_of
-    }
-    found = {}
-    for cell in run.cells:
-        floor = floors.get((cell.server, cell.image, cell.python))
-        if floor is not None and floor not in {cell.name, cell.control_of}:
-            own, bare = values[cell.name], values[floor]
-            found[cell.name] = mean_interval([1 / own[n] - 1 / bare[n] for n in sorted(own.keys() & bare.keys())])
-    return {name: cost for name, cost in found.items() if cost is not None}
-
-
-def latency_interval(loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
-    """Return a percentile's interval over windows, without those that have too few requests beyond it."""
-    return log_interval(
+def _percentile(run: LoadRun, loads: Sequence[Load], name: str, beyond: float) -> Interval | None:
+    """Return a percentile over windows, without those that have too few requests beyond it."""
+    return _absolute(
+        run,
         [
             float(getattr(load.latency_s, name))
             for load in loads
             if load.latency_s is not None and round(load.requests * beyond, 6) >= FEWEST_BEYOND
-        ]
+        ],
     )
+
+
+def _absolute(run: LoadRun, values: Sequence[float]) -> Interval | None:
+    """Return the mean of values with the interval that holds in other runs, with what each does to all stacks."""
+    found, between = estimate_of(values), between_runs_of(run)
+    return None if found is None else found.interval(*(() if between is None else (between, LEVEL)))
 
 
 def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
@@ -122,24 +117,28 @@ def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
         p99_s = row.p99_s if share is not None else None
         for metric, value in ((Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s), (Metric.P99_S, p99_s)):
             if row.cell in cells and value is not None:
-                yield figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions, series=series)
+                found = figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions, series=series)
+                is_rate = metric is Metric.REQUESTS_PER_CPU_S
+                yield replace(found, error=row.error, between_runs=summary.between_runs) if is_rate else found
 
 
 def _row(
-    run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str], rate: Interval | None
+    run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str], rate: Estimate | None
 ) -> CellSummary:
     loads = [window.load for window in windows if window.load is not None]
-    values = list(values_by_round(windows).values())
+    values, between = list(values_by_round(windows).values()), between_runs_of(run)
     return CellSummary(
         cell=name,
         rank=None,
-        requests_per_cpu_s=rate,
+        requests_per_cpu_s=None if rate is None else rate.interval(between),
+        this_run=None if rate is None else rate.interval(),
+        error=None if rate is None else rate.error,
         median_requests_per_cpu_s=median_interval(values),
-        throughput_rps=log_interval([load.requests / load.duration_s for load in loads if load.requests]),
-        p50_s=latency_interval(loads, "p50", 0.5),
-        p90_s=latency_interval(loads, "p90", 0.1),
-        p99_s=latency_interval(loads, "p99", 0.01),
-        p999_s=latency_interval(loads, "p999", 0.001),
+        throughput_rps=_absolute(run, [load.requests / load.duration_s for load in loads if load.requests]),
+        p50_s=_percentile(run, loads, "p50", 0.5),
+        p90_s=_percentile(run, loads, "p90", 0.1),
+        p99_s=_percentile(run, loads, "p99", 0.01),
+        p999_s=_percentile(run, loads, "p999", 0.001),
         knee=log_interval([highest for load in loads if (highest := knee(load.steps)) is not None]),
         sleeper_bytes=log_interval(_sleeper_bytes(loads)) if run.setup.load.scenario == "sleepers" else None,
         requests=sum(load.requests for load in loads),
@@ -272,8 +271,8 @@ def repeated_table(rows: Sequence[RepeatedRate], runs: int) -> Table:
 def repeated_notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -> Iterator[str]:
     """Yield what the intervals mean, and which stacks are left out."""
     yield (
-        "95 % over runs: Student's t on logarithms, where each run counts as one value; relative: over the "
-        "geometric mean of all stacks in the same run."
+        "95 % interval: for differences between stacks, over many runs on this machine; relative: over the geometric "
+        "mean of all stacks."
     )
     known = {row.cell for row in rows}
     if missing := dict.fromkeys(row.cell for one in summaries for row in stack_rows(one) if row.cell not in known):

@@ -25,8 +25,8 @@ from loadtests.analysis.across_runs import (
     relative,
     welch,
 )
-from loadtests.board.publication import PUBLISHED
-from loadtests.campaign.store import RunFolder
+from loadtests.analysis.between_runs import FEW, MANY, MANY_STACKS
+from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.report import summarise
 from loadtests.statistics.intervals import holm
@@ -211,10 +211,11 @@ def test_relative_to_each_other_identical_stacks_of_two_runs_differ_in_at_most_5
 ) -> None:
     """Any false "different" of two runs counts. A stack that is 5 % slower is found in at least the ``fewest``."""
     rng, experiments, wrong, found = np.random.default_rng(33), 300, 0, 0
+    between = FEW if stacks <= MANY_STACKS else MANY
     for _ in range(experiments):
-        _, alike = relative(_drawn(rng, stacks, 0.0), _drawn(rng, stacks, 0.0), 0.05)
+        _, alike = relative(_drawn(rng, stacks, 0.0), _drawn(rng, stacks, 0.0), between, 0.05)
         wrong += min(holm(np.array([p for _, p, _ in alike]))) < 0.05
-        _, one_slower = relative(_drawn(rng, stacks, 0.0), _drawn(rng, stacks, 0.05), 0.05)
+        _, one_slower = relative(_drawn(rng, stacks, 0.0), _drawn(rng, stacks, 0.05), between, 0.05)
         found += holm(np.array([p for _, p, _ in one_slower]))[0] < 0.05
     assert stats.binomtest(wrong, experiments).proportion_ci(0.95).low < 0.05
     assert found > fewest * experiments

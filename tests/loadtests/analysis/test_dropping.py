@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from common.records.run import Design
-from common.records.summary import Decision, Dropout, DropReason, Interval
+from common.records.summary import BetweenRuns, Decision, Dropout, DropReason, Interval
 from common.records.window import Window
 from loadtests.analysis.dropping import dropouts, dropping, half_width, pairs_of
 from loadtests.analysis.thresholds import SLICED_LOOKS
@@ -26,6 +27,14 @@ def test_nothing_drops_out_at_a_look_whose_round_was_not_completed() -> None:
     made = _windows([1.01, 0.99, 1.0, 1.01, 0.99], b=2.0)
     assert dropouts(RUN, made[:-1]) == {}
     assert dropouts(RUN, made) == dict.fromkeys("ab", Dropout(after_round=5, reason=DropReason.RESOLVED))
+
+
+def test_stacks_drop_out_by_what_the_manifest_says_of_other_runs_and_of_an_old_one_by_that_run_alone() -> None:
+    """So nothing that is learnt later makes a finished run an unfinished one."""
+    values = _windows([1.031, 1.029, 1.03, 1.031, 1.029], b=1.0)
+    of_runs = [replace(RUN, between_runs=known) for known in (None, BetweenRuns(sd=0.02, freedom=30))]
+    reasons = [dropping(one, "ab", values, 5) for one in of_runs]
+    assert reasons == [dict.fromkeys("ab", DropReason.RESOLVED), dict.fromkeys("ab", DropReason.OUT_OF_REACH)]
 
 
 def test_an_interval_without_bounds_is_not_precise() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from common.records.run import Design, LoadRun
 from common.records.summary import Interval, Verdict
-from loadtests.analysis.rates import rates, rates_of
+from loadtests.analysis.rates import estimates_of, rates
 from loadtests.statistics.intervals import log_interval
 from loadtests.statistics.spread import Values
 from tests.support.records import SLICING, cell, load, run, window
@@ -17,7 +17,8 @@ UNTIL_8 = {"b": {n: (11_900.0 + n) * effect for n, effect in SLOW_FROM_ROUND_6.i
 
 
 def _rates(made: LoadRun, values: Values) -> dict[str, Interval]:
-    return rates_of(made, values, dict.fromkeys(values, ()))
+    found = estimates_of(made, values, dict.fromkeys(values, ()))
+    return {name: one.interval() for name, one in found.items()}
 
 
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])
@@ -92,10 +93,10 @@ def test_the_interval_of_a_stack_that_missed_no_round_hardly_widens() -> None:
 def test_a_verdict_on_all_stacks_changes_no_rate(changes: dict[str, object]) -> None:
     """A verdict that only one of them has still sets that stack apart."""
     made, values = run([], **changes), UNTIL_5 | UNTIL_8 | {"c": {n: 5000.0 * n for n in range(1, 9)}}
-    alike = rates_of(made, values, {"a": (), "b": (), "c": (Verdict.WRONG_ANSWERS,)})
+    alike = estimates_of(made, values, {"a": (), "b": (), "c": (Verdict.WRONG_ANSWERS,)})
     on_one_core = dict.fromkeys("ab", (Verdict.SHARED_CORE,))
-    assert rates_of(made, values, on_one_core | {"c": (Verdict.SHARED_CORE, Verdict.WRONG_ANSWERS)}) == alike
-    assert alike["a"] != _rates(made, values)["a"]
+    assert estimates_of(made, values, on_one_core | {"c": (Verdict.SHARED_CORE, Verdict.WRONG_ANSWERS)}) == alike
+    assert alike["a"].interval() != _rates(made, values)["a"]
 
 
 @pytest.mark.parametrize("changes", [{"design": Design.ALONE}, {"design": Design.SLICED, "slicing": SLICING}])

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from common.records.window import Slice, Window
 from loadtests.analysis.slice_verdicts import costs, slow_passes
 from loadtests.analysis.thresholds import FEWEST_SERVERS
-from loadtests.board.publication import PUBLISHED
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.statistics.spread import spread
 from tests.support import records
 

@@ -23,8 +23,8 @@ from common.packages import locks
 from common.runtimes import candidates
 from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex
-from loadtests.board.publication import PUBLISHED
 from loadtests.campaign import store
+from loadtests.campaign.store import PUBLISHED
 from loadtests.cli import profile, results, survey, web
 from loadtests.experiments import packages
 from loadtests.page.site import published_runs

@@ -28,7 +28,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         assert (name, sorted(options)) == ("loadtest", ["on_failure"])
         done.append((run.seed, run.out))
         windows = [records.window("a+b", number, records.load(4000 + len(done))) for number in range(1, 6)]
-        return summarise(records.run([records.cell("a+b")]), windows)
+        return summarise(records.run([records.cell("a+b")], id=f"r{len(done)}"), windows)
 
     monkeypatch.setattr(command, "start", start)
     monkeypatch.setattr(time, "sleep", done.append)

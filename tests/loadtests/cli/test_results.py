@@ -17,8 +17,7 @@ from common.records.bill import Bill
 from common.records.schema import decode
 from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex, subjects_of
-from loadtests.board.publication import PUBLISHED
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.cli import results as module
 from tests.support.here import NAME, real_candidate
 from tests.support.records import cell, load, window

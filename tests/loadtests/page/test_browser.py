@@ -14,8 +14,7 @@ from selenium.webdriver.support.ui import Select
 from common.catalog.prices import load_prices
 from common.project import ROOT
 from common.records.figure import Metric
-from loadtests.board.publication import PUBLISHED
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.startup.records import StartupSummary
 from loadtests.page.site import published_runs, write_site
 from loadtests.page.sources import Source

@@ -21,10 +21,9 @@ from common.console import Terminal, _Console
 from common.records.run import LoadRun
 from common.records.summary import Summary
 from common.tables import as_csv
-from loadtests.board.publication import PUBLISHED
 from loadtests.board.published import markdown
 from loadtests.campaign.catalog import run_types, visit_types
-from loadtests.campaign.store import RunFolder
+from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.loadtest import report as throughput
 from loadtests.page.model import make_page
 from loadtests.page.pictures import pictures

@@ -6,8 +6,9 @@ import pytest
 
 from common.catalog.prices import load_prices
 from common.project import ROOT
-from loadtests.board.publication import PAGE, PUBLISHED
+from loadtests.board.publication import PAGE
 from loadtests.board.published import results_page
+from loadtests.campaign.store import PUBLISHED
 from loadtests.page.pictures import PICTURES, pictures
 from loadtests.page.site import published_runs
 from tests.support.pages import load_test, page_of

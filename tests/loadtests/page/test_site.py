@@ -8,7 +8,8 @@ import pytest
 
 from common.catalog.prices import load_prices
 from common.errors import UsageError
-from loadtests.board.publication import PAGE, PUBLISHED, README
+from loadtests.board.publication import PAGE, README
+from loadtests.campaign.store import PUBLISHED
 from loadtests.page.answer import who_leads
 from loadtests.page.columns import BY_KEY, value_texts
 from loadtests.page.pictures import pictures

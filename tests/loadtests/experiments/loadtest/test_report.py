@@ -12,6 +12,7 @@ from common.records.load import Arrivals, Objective, Rate
 from common.records.run import Design, LoadRun, Slicing
 from common.records.summary import Decision, Dropout, DropReason, Pair, Summary, Verdict
 from common.records.window import Latency, LoadStep, Window
+from loadtests.analysis.between_runs import FEW
 from loadtests.analysis.dropping import pairs_of
 from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.experiments.loadtest import report as throughput
@@ -136,7 +137,7 @@ def test_percentiles_are_taken_in_each_window_and_averaged_over_windows() -> Non
 @pytest.mark.parametrize("design", [Design.SLICED, Design.ALONE])
 def test_the_summary_decides_like_the_run_did(design: Design) -> None:
     """Stacks drop out of a run by the decisions that its table shows."""
-    made = run([cell("a+b"), cell("c+d")], design=design)
+    made = run([cell("a+b"), cell("c+d")], design=design, between_runs=FEW)
     windows = [
         window(name, number, load(level + noise * (-1) ** number))
         for number in range(1, 6)

@@ -1,0 +1,69 @@
+"""The newest valid figure of each stack, over the runs that repeat its run. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from common.records.figure import Conditions, Figure, Metric, Subject
+from loadtests.analysis.joint import Joint, estimate_in_run, joint
+from loadtests.analysis.together import OF_A_WHOLE_RUN, over_runs
+from loadtests.analysis.verdicts import is_valid
+
+Series = tuple[str, str | None, Conditions]
+"""The digests of a machine and of what repeated runs share, and the conditions of their rates."""
+
+
+def newest_figures(figures: Iterable[Figure]) -> list[Figure]:
+    """Return the newest valid figure of each stack, metric and conditions: over the runs that repeat its run.
+
+    It is of its run alone if one of these has a number for the stack that is not valid: those that are may be so by
+    chance.
+    """
+    alike = defaultdict[tuple[object, ...], dict[str, Figure]](dict)
+    for one in sorted(figures, key=lambda one: one.measured_at):
+        if one.verdict not in OF_A_WHOLE_RUN:
+            alike[one.machine, one.subject, one.metric, one.conditions][one.run] = one
+    every = [[*by_run.values()] for by_run in alike.values()]
+    rates = _rates_of_series(one for of_stack in every for one in of_stack)
+    found = (_newest(of_stack, rates) for of_stack in every)
+    return [one for one in found if one is not None]
+
+
+def _newest(figures: Sequence[Figure], rates: Mapping[Series, Joint[Subject]]) -> Figure | None:
+    newest = next((one for one in reversed(figures) if is_valid(one.verdict)), None)
+    if newest is None or newest.series is None:
+        return newest
+    series = [one for one in figures if one.series == newest.series]
+    if len(series) == 1 or not all(is_valid(one.verdict) for one in series):
+        return newest
+    pooled = replace(newest, value=over_runs([one.value for one in series]), pooled=[one.run for one in series])
+    if newest.metric is not Metric.REQUESTS_PER_CPU_S:
+        return pooled
+    over_all = rates[_series_of(newest)]
+    if (rate := over_all.rates.get(newest.subject)) is None:
+        return newest
+    value = rate.interval(over_all.of_mean)
+    return replace(pooled, value=value, error=rate.error, between_runs=over_all.between)
+
+
+def _series_of(one: Figure) -> Series:
+    return one.machine, one.series, one.conditions
+
+
+def _rates_of_series(figures: Iterable[Figure]) -> dict[Series, Joint[Subject]]:
+    """Return what each series of runs that repeat each other says of rates, by the model of runs and stacks."""
+    series = defaultdict[Series, dict[str, list[Figure]]](lambda: defaultdict(list))
+    for one in sorted(figures, key=lambda one: one.measured_at):
+        if one.metric is Metric.REQUESTS_PER_CPU_S and one.series is not None:
+            series[_series_of(one)][one.run].append(one)
+    return {key: _joint_of_figures(by_run) for key, by_run in series.items() if len(by_run) > 1}
+
+
+def _joint_of_figures(by_run: Mapping[str, Sequence[Figure]]) -> Joint[Subject]:
+    runs = {
+        run: {one.subject: estimate_in_run(one.value, one.error) for one in figures if is_valid(one.verdict)}
+        for run, figures in by_run.items()
+    }
+    newest = [*by_run.values()][-1][0]
+    return joint(runs, newest.between_runs)
