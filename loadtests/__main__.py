@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     ),
     "Measure on AWS Fargate": (),
     "Results": (
+        "loadtests.cli.outcome:outcome",
         "loadtests.cli.results:show",
         "loadtests.cli.results:report",
         "loadtests.cli.results:money",

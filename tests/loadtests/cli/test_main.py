@@ -181,6 +181,7 @@ BAD = [
     ("experiment --name=endpoints --subnets=s --registry=r", "ENDPOINT_SUBNETS=", "VPC with endpoints"),
     ("experiment --name=vcpu --subnets=s --registry=r --max-dollars=0.1", "MAX_DOLLARS=0.1", "0.41"),
     ("publish --run=yesterday", "RUN=yesterday", "run's folder"),
+    ("outcome", "RUN=", "make outcome needs it"),
     ("help --command=lodatest", "COMMAND=lodatest", "loadtest"),
     ("bench-generator --seconds=0", "0", ">= 1"),
 ]
