@@ -267,6 +267,7 @@ def _remove_superseded(image_id: str) -> None:
 
 
 def log_tail(log: Path) -> str:
-    """Return the end of a log in one line, without the builder's repetition of the command that failed."""
-    text = re.split(r"^#\d+ ERROR: ", log.read_text(errors="replace"), maxsplit=1, flags=re.MULTILINE)[0]
-    return f"the end of {log.relative_to(ROOT)}: {last_lines(text, TAIL_LINES)}"
+    """Return the end of a log in one line, without the builder's repetition of the command and pip's general advice."""
+    text = log.read_text(errors="replace")
+    reason = re.split(r"^#\d+ (?:ERROR: |[\d.]+ +\[end of output\])", text, maxsplit=1, flags=re.MULTILINE)[0]
+    return f"the end of {log.relative_to(ROOT)}: {last_lines(reason, TAIL_LINES)}"

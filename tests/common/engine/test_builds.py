@@ -272,7 +272,8 @@ def test_error_names_the_failed_images_and_the_reason_of_the_first_in_one_line(
     """On a terminal it is all that is left of the builds."""
 
     def fail(job: Any, *_: Any) -> bool:  # noqa: ANN401 -- private
-        job.log.write_text(f"#7 step\n\n  no wheel for {job.stack.framework.name}\n#8 ERROR: the whole command\n")
+        end = "#7 2.1   [end of output]\n#7 2.1 note: This is an issue with the package\n#8 ERROR: the whole command\n"
+        job.log.write_text(f"#7 step\n\n  no wheel for {job.stack.framework.name}\n{end}")
         return False
 
     for name, value in {"ROOT": tmp_path, "LOGS": tmp_path / "logs", "_build": fail}.items():
