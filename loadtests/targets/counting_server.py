@@ -18,7 +18,7 @@ from common.host.supervisor import supervised
 from common.project import ROOT
 
 CLOSING = "/closing"
-"""Below this path every answer closes its connection."""
+"""Below this path every response closes its connection."""
 _NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 8192; }}
@@ -84,8 +84,8 @@ def _nginx_line(nginx: str, folder: Path, port: int) -> list[str]:
 
 def _count(url: str) -> int:
     """Return the requests in nginx's ``stub_status``, probes included, or the sum of our own server's counts."""
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url) as answer:
-        text = answer.read().decode()
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url) as response:
+        text = response.read().decode()
     if text.startswith("{"):
         return sum(json.loads(text).values())
     found = re.search(r"^ \d+ \d+ (\d+)", text, re.MULTILINE)

@@ -2,8 +2,8 @@
 
 Run as ``python -m loadtests.targets.null_server PORT [DELAY_S [STALL_AT_S STALL_S]]``. Each request is answered
 ``DELAY_S`` after it was read. Once, ``STALL_AT_S`` after the first request, the server does nothing for ``STALL_S``.
-On ``TERM`` it prints how long its answers really took, so that a busy machine is not blamed on the generator. Without
-delay and stall, as for the ceiling, answers are not timed.
+On ``TERM`` it prints how long its responses really took, so that a busy machine is not blamed on the generator. Without
+delay and stall, as for the ceiling, responses are not timed.
 """
 
 import heapq
@@ -25,7 +25,7 @@ END_OF_HEAD = b"\r\n\r\n"
 BACKLOG = 4096
 READ_BYTES = 65536
 SPIN_S = 0.0002
-"""The time before an answer is due at which the server stops sleeping, since a sleep may last a little too long."""
+"""The time before a response is due at which the server stops sleeping, since a sleep may last a little too long."""
 
 clock = time.perf_counter
 
@@ -35,7 +35,7 @@ class NullServer:
 
     def __init__(self, port: int, delay_s: float = 0.0, stall_at_s: float = float("inf"), stall_s: float = 0.0) -> None:
         self.took = histogram.empty()
-        """The durations of answers, from reading the request to writing the answer."""
+        """The times from reading a request to writing its response."""
         self._delay_s, self._stall_at_s, self._stall_s = delay_s, stall_at_s, stall_s
         self._at_once = not delay_s and stall_at_s == float("inf")
         self._listener = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
@@ -66,7 +66,7 @@ class NullServer:
                 self._stall_at_s = float("inf")
 
     def _sleep_s(self) -> float:
-        """Return the seconds until an answer is due, for epoll, which sleeps whole milliseconds; -1 is for ever."""
+        """Return the seconds until a response is due, for epoll, which sleeps whole milliseconds; -1 is for ever."""
         if not self._due:
             return 0.01 if self._stall_at_s < float("inf") else -1
         left_s = self._due[0][0] - clock() - SPIN_S
@@ -108,7 +108,7 @@ class NullServer:
 
 
 def main(port: str, *times_s: str) -> None:
-    """Serve until ``TERM``, then print the histogram of the durations of answers."""
+    """Serve until ``TERM``, then print the histogram of the durations of responses."""
     signal.signal(signal.SIGTERM, _leave)
     server = NullServer(int(port), *map(float, times_s))
     try:

@@ -1,4 +1,4 @@
-"""The cheapest possible server in Python: one fixed answer to every request, over one epoll object.
+"""The cheapest possible server in Python: one fixed response to every request, over one epoll object.
 
 Run as ``python -P trivial_server.py HOST PORT``. ``GET /closing...`` is answered with ``Connection: close``, and
 ``GET /answered`` with the number of all other requests answered, by client address. It looks at nothing but the path of

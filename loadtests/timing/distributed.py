@@ -5,7 +5,7 @@ Each reports what it did in between, by its own clock, and the master adds the r
 up to one slice of its loop (10 ms) late, at either end. Windows therefore have their own recorded lengths, and the
 server's CPU time is read just before each message, so that the two delays cancel.
 
-A worker that does not answer at the end is recorded as lost. One that joins during the window counts from that moment.
+A worker that does not reply at the end is recorded as lost. One that joins during the window counts from that moment.
 """
 
 import faulthandler
@@ -30,14 +30,14 @@ from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wai
 from loadtests.users.closed_loop import ClosedLoop
 
 OPEN, BEGIN, END = "window-open", "window-begin", "window-end"
-"""The messages of a master to its workers; each worker answers with a message of the same name."""
-ANSWER_S = 3.0
-"""The time without an answer after which a worker counts as lost."""
+"""The messages of a master to its workers; each worker replies with a message of the same name."""
+REPLY_S = 3.0
+"""The time without a reply after which a worker counts as lost."""
 LOOK_EVERY_S = 0.005
 
 
 class Follower:
-    """The worker's side, which answers the master's messages."""
+    """The worker's side, which replies to the master's messages."""
 
     def __init__(self, runner: WorkerRunner, loop: Callable[[], ClosedLoop], cores: Sequence[int]) -> None:
         self._runner, self._loop, self._cores = runner, loop, cores
@@ -84,7 +84,7 @@ class Leader:
     def __init__(self, runner: MasterRunner, rate_rps: float) -> None:
         """Take the rate of an open loop in requests per second; 0 for a closed loop."""
         self._runner, self._rate_rps = runner, rate_rps
-        self._answers: dict[str, dict[str, Any]] = defaultdict(dict)
+        self._replies: dict[str, dict[str, Any]] = defaultdict(dict)
         self._arrived_s: dict[tuple[str, str], float] = {}
         for kind in (OPEN, BEGIN, END):
             runner.register_message(kind, self._receive)
@@ -93,7 +93,7 @@ class Leader:
         """Measure the window that ``plan`` describes, once all users are spawned, and write its record."""
         while not self._runner.spawning_completed:
             gevent.sleep(LOOK_EVERY_S)
-        longest_s = plan.opening_s + plan.warmup_s + plan.window_s + 3 * ANSWER_S
+        longest_s = plan.opening_s + plan.warmup_s + plan.window_s + 3 * REPLY_S
         faulthandler.dump_traceback_later(longest_s + GRACE_S, exit=True)
         load = self._measure(plan)
         write_file(plan.file, msgspec.json.encode(load))
@@ -124,16 +124,16 @@ class Leader:
 
     def _wait_opened(self, workers: Collection[str], plan: WindowPlan) -> str | None:
         """Return which of the workers' connections are missing; ``None`` once all are open."""
-        answers = self._ask(OPEN, workers, plan.opening_s + ANSWER_S, {"opening_s": plan.opening_s})
-        return "; ".join(answer["missing"] for answer in answers.values() if answer["missing"]) or None
+        replies = self._ask(OPEN, workers, plan.opening_s + REPLY_S, {"opening_s": plan.opening_s})
+        return "; ".join(reply["missing"] for reply in replies.values() if reply["missing"]) or None
 
     def _parts(self) -> list[Part]:
         """Return every worker's part; ``RuntimeError`` if the loop of a worker failed."""
-        answers = self._ask(END, set(self._runner.clients), ANSWER_S)
-        for worker, answer in answers.items():
-            if "error" in answer:
-                raise RuntimeError(f"the load loop of worker {worker} failed: {answer['error']}")
-        return [msgspec.convert(answer["part"], Part) for answer in answers.values()]
+        replies = self._ask(END, set(self._runner.clients), REPLY_S)
+        for worker, reply in replies.items():
+            if "error" in reply:
+                raise RuntimeError(f"the load loop of worker {worker} failed: {reply['error']}")
+        return [msgspec.convert(reply["part"], Part) for reply in replies.values()]
 
     def _read(self, plan: WindowPlan, lost: str | None) -> tuple[Reading, str | None]:
         """Return a reading of the server, its cores and this process, and how the server was lost, if it was."""
@@ -147,11 +147,11 @@ class Leader:
     def _ask(
         self, kind: str, workers: Collection[str], deadline_s: float, data: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the answers that arrive in time."""
+        """Return the replies that arrive in time."""
         end_s = self._send(kind, data) + deadline_s
-        while not self._answers[kind].keys() >= set(workers) and time.perf_counter() < end_s:
+        while not self._replies[kind].keys() >= set(workers) and time.perf_counter() < end_s:
             gevent.sleep(LOOK_EVERY_S)
-        return self._answers[kind]
+        return self._replies[kind]
 
     def _send(self, kind: str, data: dict[str, Any] | None = None) -> float:
         """Send a message to every worker, and return when it was sent."""
@@ -160,5 +160,5 @@ class Leader:
         return sent_s
 
     def _receive(self, msg: Any, **_: object) -> None:  # noqa: ANN401 -- Locust's message
-        self._answers[msg.type][msg.node_id] = msg.data
+        self._replies[msg.type][msg.node_id] = msg.data
         self._arrived_s[msg.type, msg.node_id] = time.perf_counter()

@@ -1,1 +1,1 @@
-"""Locust users for HTTP/1.1 that cost about as little CPU time as wrk, with every answer checked."""
+"""Locust users for HTTP/1.1 that cost about as little CPU time as wrk, with every response checked."""

@@ -1,8 +1,8 @@
 """The loop that drives all connections of a process over one epoll object, in one greenlet.
 
-This module holds the closed loop and what all loops share. An answer that equals the previous one takes the fast path
+This module holds the closed loop and what all loops share. A response that equals the previous one takes the fast path
 in ``ClosedLoop._handle``: one read, one comparison, one count, one write, and a new connection if the server closes.
-Everything else (first answers, answers in pieces, several paths, pauses, failures) goes through ``Exchange._received``.
+Everything else (first responses, those in pieces, several paths, pauses, failures) goes through ``Exchange._received``.
 Sockets are plain ones that never switch greenlets; the loop itself yields when it is idle, and every ``SLICE_S``.
 """
 
@@ -25,7 +25,7 @@ from .responses import Failure, LearnedResponse
 SLICE_S = 0.010
 """The longest time for which the loop keeps other greenlets waiting."""
 LULL_S = 0.002
-"""The time for which the loop itself waits for the next answer; it wakes up sooner than gevent does."""
+"""The time for which the loop itself waits for the next response; it wakes up sooner than gevent does."""
 SWEEP_S = 0.050
 """The interval at which connections are checked for requests past their timeout."""
 FLUSH_S = 1.0
@@ -201,10 +201,10 @@ class ClosedLoop(Exchange):
         self.sent += sent
 
     def _unexpected(self, connection: Connection, data: bytes, now_s: float) -> LearnedResponse | None:
-        """Process data that is not the expected answer.
+        """Process data that is not the expected response.
 
-        If it is the learned answer of a server that closes, and the request is to be repeated, return that answer: the
-        fast path then counts it and sends the request again.
+        If it is the learned response of a server that closes, and the request is to be repeated, return that response:
+        the fast path then counts it and sends the request again.
         """
         closing = connection.closing
         if data == closing.latest or closing.matches(data):
@@ -224,7 +224,7 @@ class ClosedLoop(Exchange):
         return True
 
     def _maintain(self, now_s: float) -> None:
-        """Do what is due besides answers: end pauses, close sockets, time requests out, flush statistics."""
+        """Do what is due besides responses: end pauses, close sockets, time requests out, flush statistics."""
         self.sockets.open_min = min(self.sockets.open_min, self.sockets.open_now)
         while self._timers and self._timers[0][0] <= now_s:
             due_s, _, connection = heapq.heappop(self._timers)

@@ -1,4 +1,4 @@
-"""One user's connection: its socket, its request in flight, and the part of the answer received so far."""
+"""One user's connection: its socket, its request in flight, and the part of the response received so far."""
 
 import ctypes
 import errno
@@ -50,7 +50,7 @@ def failure_of(code: int | None) -> str:
 
 
 class PreparedRequest:
-    """A request ready to be sent, with its counters and the latest learned answer."""
+    """A request ready to be sent, with its counters and the latest learned response."""
 
     __slots__ = ("learned", "request", "size", "tally", "wire")
 
@@ -67,7 +67,6 @@ class Connection:
 
     __slots__ = (
         "address",
-        "answer",
         "buffer",
         "choose",
         "closing",
@@ -81,6 +80,7 @@ class Connection:
         "opened",
         "receive",
         "repeats",
+        "response",
         "send",
         "size",
         "sock",
@@ -103,7 +103,7 @@ class Connection:
         in_turn: bool = False,
         randomness: random.Random | None = None,
     ) -> None:
-        """Prepare a connection; ``think`` returns the pause between an answer and the next request, in seconds."""
+        """Prepare a connection; ``think`` returns the pause between a response and the next request, in seconds."""
         self.address = address
         self.choose = _chooser(targets, None if in_turn else randomness or random.Random())  # noqa: S311 -- not cryptography
         self.steady = len(targets) == 1 and think is None
@@ -116,18 +116,18 @@ class Connection:
         self.target: PreparedRequest | None = None
         """The request in flight; ``None`` between requests."""
         self.unsent: bytes = b""
-        self.answer: ResponseReader | None = None
+        self.response: ResponseReader | None = None
         self.buffer = b""
         self.closing: LearnedResponse = NO_RESPONSE
-        """The answer after which the server closes, and waits until this side has closed as well."""
+        """The response after which the server closes, and waits until this side has closed as well."""
         self.repeats = False
         """Whether the loop sends the same request again as soon as it has been answered."""
         self.expected: LearnedResponse = NO_RESPONSE
-        """The answer that the next data must equal to take the loop's fast path."""
+        """The response that the next data must equal to take the loop's fast path."""
         self.sock: PlainSocket | None = None
         self.is_open = False
         self.fresh = True
-        """Whether the socket has brought no answer yet."""
+        """Whether the socket has brought no response yet."""
 
     def connect(self) -> int:
         """Open a socket; return 0 if it is open or connecting, otherwise the error number."""
@@ -175,7 +175,7 @@ class Connection:
 
     def clear(self) -> None:
         """Discard what has been received."""
-        self.answer = None
+        self.response = None
         self.buffer = b""
         self.expected = self.closing = NO_RESPONSE
 

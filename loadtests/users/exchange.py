@@ -11,8 +11,8 @@ from .tally import Tally
 RETRY_S = 0.020
 """The pause after a failed attempt to open a connection."""
 QUIET_S = 0.010
-"""The pause after the first answer on a socket, in which a second answer to the same request would show up. Later, it
-would be taken for the answer to the next request."""
+"""The pause after the first response on a socket, in which a second response to the same request would show up. Later,
+it would be taken for the response to the next request."""
 
 Listener = Callable[[PreparedRequest, float, int, str | None], None]
 """Called when a request has ended, with its target, seconds, body bytes and the reason of a failure."""
@@ -52,7 +52,7 @@ class Exchange(ABC):
     def target(self, request: Request, host: str) -> PreparedRequest:
         """Return the request prepared for a connection; all requests of one name are counted together.
 
-        Each connection learns its own answer, since those of a server's workers may differ in their date.
+        Each connection learns its own response, since those of a server's workers may differ in their date.
         """
         key = (request.method, request.label)
         tally = self.tallies.setdefault(key, Tally(method=request.method, name=request.label))
@@ -105,7 +105,7 @@ class Exchange(ABC):
         else:
             self._lose(connection, failure_of(error.errno))
 
-    # Receiving its answer.
+    # Receiving its response.
 
     def _interrupted(self, connection: Connection, error: OSError) -> None:
         """Handle a socket without data: it is writable again, or broken."""
@@ -115,12 +115,12 @@ class Exchange(ABC):
             self._write(connection, self.sockets.held(connection))
 
     def _received(self, connection: Connection, data: bytes, now_s: float) -> None:
-        """Process data that was read: an answer, a piece of one, or, if empty, the end of the connection."""
-        target, answer, ended = connection.target, connection.answer, not data
+        """Process data that was read: a response, a piece of one, or, if empty, the end of the connection."""
+        target, response, ended = connection.target, connection.response, not data
         if target is None:
             self._received_between(connection, ended=ended)
             return
-        if answer is None:
+        if response is None:
             data = connection.buffer + data
             learned = target.learned
             if learned.matches(data):
@@ -132,15 +132,15 @@ class Exchange(ABC):
             if learned.begins(data) and not ended:
                 connection.buffer = data
                 return
-            answer = connection.answer = ResponseReader(
+            response = connection.response = ResponseReader(
                 target.request.method, max_bytes=target.request.max_answer_bytes
             )
         if data:
-            answer.feed(data)
+            response.feed(data)
         if ended:
-            answer.end()
-        if answer.over:
-            self._judged(connection, target, answer, now_s)
+            response.end()
+        if response.over:
+            self._judged(connection, target, response, now_s)
 
     def _received_between(self, connection: Connection, *, ended: bool) -> None:
         """Handle data between requests: the server may close the connection, but not send anything."""
@@ -148,26 +148,26 @@ class Exchange(ABC):
             connection.tally.failures[Failure.EXTRA_BYTES] += 1
         self.sockets.close(connection)
 
-    def _judged(self, connection: Connection, target: PreparedRequest, answer: ResponseReader, now_s: float) -> None:
-        """Judge and count an answer that has ended."""
-        if not answer.complete:
-            self._lose(connection, answer.failure or Failure.MALFORMED)
+    def _judged(self, connection: Connection, target: PreparedRequest, response: ResponseReader, now_s: float) -> None:
+        """Judge and count a response that has ended."""
+        if not response.complete:
+            self._lose(connection, response.failure or Failure.MALFORMED)
             return
-        reason = judge(target.request, answer)
-        body_bytes = len(answer.body)
+        reason = judge(target.request, response)
+        body_bytes = len(response.body)
         if reason is None:
-            target.learned = answer.learn()
+            target.learned = response.learn()
             self._count_good(connection, now_s, body_bytes)
         else:
             target.tally.count_wrong(reason)
-        reuse = answer.keep_alive and answer.failure is None and not connection.unsent
+        reuse = response.keep_alive and response.failure is None and not connection.unsent
         self._ended(connection, reason, body_bytes, now_s, reuse=reuse)
 
     def _count_good(self, connection: Connection, now_s: float, body_bytes: int) -> None:
         connection.tally.count_good(now_s - connection.started_s, body_bytes)
 
     def _lose(self, connection: Connection, reason: str) -> None:
-        """Count a request that gets no answer; between requests, only close the connection."""
+        """Count a request that gets no response; between requests, only close the connection."""
         was_open, now_s = connection.is_open, clock()
         if connection.target is None:
             self.sockets.close(connection)

@@ -158,12 +158,12 @@ def _open_and_close(address: Address) -> bool:
 
 
 class FastUser(FastHttpUser):
-    """A FastHttpUser whose tasks pass their requests to ``sends``, and whose answers are checked."""
+    """A FastHttpUser whose tasks pass their requests to ``sends``, and whose responses are checked."""
 
     abstract = True
 
     def sends(self, request: Request) -> None:
-        """Send the request now, and count its answer as good only if status and body are as expected."""
+        """Send the request now, and count its response as good only if status and body are as expected."""
         send: Any = self.client.request  # its annotations lack bytes and catch_response
         with send(
             request.method,

@@ -109,14 +109,14 @@ class Merger:
 def add(stats: RequestStats, tally: Tally, now: float) -> None:
     """Add counts to the entry of their name and to the total.
 
-    Only good answers have a response time, so that Locust's percentiles are those of our histogram; to Locust, failures
-    are requests without a time.
+    Only good responses have a response time, so that Locust's percentiles are those of our histogram; to Locust,
+    failures are requests without a time.
     """
-    answers = histogram.sparse(tally.counts)
-    if answers or tally.failures:
+    responses = histogram.sparse(tally.counts)
+    if responses or tally.failures:
         for entry in (stats.total, stats.entries[tally.name, tally.method]):
-            _add_requests(entry, tally, sum(count for _, count in answers), now)
-            _add_times(entry, answers)
+            _add_requests(entry, tally, sum(count for _, count in responses), now)
+            _add_times(entry, responses)
             entry.total_response_time += tally.total_s * MS_PER_S  # type: ignore[assignment]
         _add_errors(stats, tally, now)
 
@@ -134,12 +134,12 @@ def _add_requests(entry: StatsEntry, tally: Tally, good: int, now: float) -> Non
     entry.total_content_length += tally.body_bytes
 
 
-def _add_times(entry: StatsEntry, answers: Sequence[tuple[int, int]]) -> None:
+def _add_times(entry: StatsEntry, responses: Sequence[tuple[int, int]]) -> None:
     times_ms: dict[float, int] = entry.response_times  # type: ignore[assignment]
-    for bucket, count in answers:
+    for bucket, count in responses:
         times_ms[TIMES_MS[bucket]] += count
-    if answers:
-        shortest_ms, longest_ms = TIMES_MS[answers[0][0]], TIMES_MS[answers[-1][0]]
+    if responses:
+        shortest_ms, longest_ms = TIMES_MS[responses[0][0]], TIMES_MS[responses[-1][0]]
         entry.min_response_time = min(shortest_ms, entry.min_response_time or shortest_ms)  # type: ignore[assignment]
         entry.max_response_time = max(longest_ms, entry.max_response_time)  # type: ignore[assignment]
 

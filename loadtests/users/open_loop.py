@@ -1,4 +1,4 @@
-"""The open loop, which sends requests on a schedule rather than when an answer makes room for the next one.
+"""The open loop, which sends requests on a schedule rather than when a response makes room for the next one.
 
 An arrival takes the connection that has been idle longest, or waits for one. Response times count from the *intended*
 send, so that a stall of the server costs each arrival what it would cost a user. They are also counted from the actual
@@ -34,7 +34,7 @@ WAKE_S = 0.0010
 TURN_S = 0.0004
 """The usual duration of the other greenlets' turn and the loop's own maintenance."""
 LULL_S = 0.0002
-"""After this long without an answer or arrival, neither is likely during the other greenlets' turn."""
+"""After this long without a response or arrival, neither is likely during the other greenlets' turn."""
 GIVE_UP_S = 10.0
 """The longest time that an arrival waits for a connection before it is counted as never sent."""
 _PR_SET_TIMERSLACK = 29  # include/uapi/linux/prctl.h
@@ -48,7 +48,7 @@ _select: Callable[..., Any] = monkey.get_original("select", "select")
 class OpenLoop(ClosedLoop):
     """Sends arrivals over idle connections.
 
-    A connection's first request is not an arrival: it opens the connection and learns the answer. Each of the
+    A connection's first request is not an arrival: it opens the connection and learns the response. Each of the
     ``planned`` arrivals has been begun, is ``waiting`` for a connection, or was ``given_up``.
     """
 
@@ -63,7 +63,7 @@ class OpenLoop(ClosedLoop):
         """Arrivals that found no idle connection."""
         self.given_up = 0
         self.from_send = histogram.empty()
-        """Response times of good answers, counted from the actual send."""
+        """Times of good responses, counted from the actual send."""
         self.send_lag = histogram.empty()
         """The lateness of arrivals that found an idle connection."""
         self._ready: set[Connection] = set()

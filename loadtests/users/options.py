@@ -31,7 +31,7 @@ def add_options(parser: LocustArgumentParser) -> None:
         default=Arrivals.CONSTANT.value,
         help="gaps between arrivals: constant, or exponential as in a Poisson process",
     )
-    add("--per-request-events", action="store_true", help="fire events.request for each answer, for plugins (slower)")
+    add("--per-request-events", action="store_true", help="fire events.request for each response, for plugins (slower)")
     # Options are sent to workers, so their values must be plain types.
     hidden = {"include_in_web_ui": False}
     add("--arrival-seed", type=int, default=None, help="seed of Poisson arrivals", **hidden)

@@ -1,8 +1,8 @@
-"""Requests, the answers they accept, and how the bytes that come back are judged.
+"""Requests, the responses they accept, and how the bytes that come back are judged.
 
-A good answer is parsed once and its bytes are learned. The next answer with the same bytes is good as well, which takes
-less than a tenth of a microsecond to check. An answer that differs only in its date replaces the learned one. Anything
-else is parsed by httptools again.
+A good response is parsed once and its bytes are learned. The next response with the same bytes is good as well, which
+takes less than a tenth of a microsecond to check. A response that differs only in its date replaces the learned one.
+Anything else is parsed by httptools again.
 """
 
 import json
@@ -21,7 +21,7 @@ LONGEST_ANSWER_BYTES = 4 * 1024 * 1024
 LONGEST_LEARNED_BYTES = 65536
 DATE = re.compile(rb"\r\ndate:[ \t]*([^\r\n]+)\r\n", re.IGNORECASE)
 VERSIONS = frozenset({"1.0", "1.1"})
-"""The versions of HTTP whose answers have this form."""
+"""The versions of HTTP whose responses have this form."""
 VISIBLE = re.compile(rb"[ -~]*")
 """The bytes that a date may hold in the fast comparison; anything else is left to the parser."""
 
@@ -47,7 +47,7 @@ ACCEPT = ("Accept", "*/*")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a scenario, with the status and the body, or a check of the body, that its answer must have."""
+    """One request of a scenario, with the status and the body, or a check of the body, that its response must have."""
 
     path: str
     expect: bytes | Check = field(kw_only=True)
@@ -59,7 +59,7 @@ class Request:
     """Its frequency relative to others; multiplied by the weight of its task."""
     timeout_s: float = field(default=10, kw_only=True)
     max_answer_bytes: int = field(default=LONGEST_ANSWER_BYTES, kw_only=True)
-    """The longest answer that is accepted, head included, so that an endless body does not fill the memory."""
+    """The longest response that is accepted, head included, so that an endless body does not fill the memory."""
     name: str = field(default="", kw_only=True)
     """Its name in the statistics; the path by default."""
 
@@ -80,7 +80,7 @@ class Request:
         return "\r\n".join(lines).encode("latin-1") + self.body
 
     def fault(self, status: int, body: bytes) -> Failure | str | None:
-        """Return why a whole answer is wrong; ``None`` if it is right."""
+        """Return why a whole response is wrong; ``None`` if it is right."""
         if status != self.status:
             return f"status {status}"
         return None if self.accepts(body) else Failure.WRONG_BODY
@@ -102,7 +102,7 @@ def json_string(text: str) -> Check:
 
 @dataclass(slots=True, kw_only=True)
 class LearnedResponse:
-    """The bytes of a good answer, from status line to end of body, apart from its date."""
+    """The bytes of a good response, from status line to end of body, apart from its date."""
 
     length: int
     head: bytes
@@ -110,10 +110,10 @@ class LearnedResponse:
     body_bytes: int
     keep_alive: bool
     latest: bytes | None = None
-    """The whole answer as last received, which is compared first."""
+    """The whole response as last received, which is compared first."""
 
     def matches(self, data: bytes) -> bool:
-        """Return whether ``data`` is this whole answer; if so, remember it as the latest."""
+        """Return whether ``data`` is this whole response; if so, remember it as the latest."""
         if len(data) != self.length or not data.endswith(self.tail) or not data.startswith(self.head):
             return False
         if VISIBLE.fullmatch(data, len(self.head), self.length - len(self.tail)) is None:
@@ -122,7 +122,7 @@ class LearnedResponse:
         return True
 
     def begins(self, data: bytes) -> bool:
-        """Return whether ``data`` is an incomplete beginning of this answer."""
+        """Return whether ``data`` is an incomplete beginning of this response."""
         if not len(self.head) <= len(data) < self.length:
             return False
         after_date = self.length - len(self.tail)
@@ -134,7 +134,7 @@ NO_RESPONSE = LearnedResponse(length=-1, head=b"", tail=b"", body_bytes=0, keep_
 
 
 class ResponseReader:
-    """Reads the answer to one request as it arrives, in any number of pieces."""
+    """Reads the response to one request as it arrives, in any number of pieces."""
 
     __slots__ = (
         "_body",
@@ -170,7 +170,7 @@ class ResponseReader:
 
     @property
     def over(self) -> bool:
-        """Whether the answer has ended, whole or failed."""
+        """Whether the response has ended, whole or failed."""
         return self.complete or self.failure is not None
 
     def feed(self, data: bytes) -> None:
@@ -194,7 +194,7 @@ class ResponseReader:
             self.failure = Failure.CUT_SHORT if self._seen_bytes else Failure.CLOSED
 
     def learn(self) -> LearnedResponse:
-        """Return what the next answer is compared with; call this for good answers only."""
+        """Return what the next response is compared with; call this for good responses only."""
         raw = b"".join(self._raw)
         if self._seen_bytes > LONGEST_LEARNED_BYTES or not self._framed:
             return NO_RESPONSE
@@ -212,7 +212,7 @@ class ResponseReader:
     # Called by the parser.
 
     def on_message_begin(self) -> None:
-        """Fail on a second final answer; informational ones (1xx) are not counted."""
+        """Fail on a second final response; informational ones (1xx) are not counted."""
         if self.complete:
             self.failure = Failure.EXTRA_BYTES
 
@@ -223,7 +223,7 @@ class ResponseReader:
             self._framed = True
 
     def on_headers_complete(self) -> None:
-        """Keep status and keep-alive of the final answer; informational ones (1xx) are skipped."""
+        """Keep status and keep-alive of the final response; informational ones (1xx) are skipped."""
         if self._parser.get_http_version() not in VERSIONS:
             self.failure = Failure.MALFORMED
         status = self._parser.get_status_code()
@@ -237,13 +237,13 @@ class ResponseReader:
         self._body.append(data)
 
     def on_message_complete(self) -> None:
-        """Mark the final answer as complete."""
+        """Mark the final response as complete."""
         if self.status:
             self.complete = True
         else:
             self._framed = False
 
 
-def judge(request: Request, answer: ResponseReader) -> Failure | str | None:
-    """Return why an answer that has ended is wrong; ``None`` if it is right."""
-    return request.fault(answer.status, answer.body) if answer.failure is None else answer.failure
+def judge(request: Request, response: ResponseReader) -> Failure | str | None:
+    """Return why a response that has ended is wrong; ``None`` if it is right."""
+    return request.fault(response.status, response.body) if response.failure is None else response.failure

@@ -9,15 +9,15 @@ from . import histogram
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counters since the process started. ``lost`` requests got no answer; they are among ``failures`` as well."""
+    """Counters since the process started. ``lost`` requests got no response; they are among ``failures`` as well."""
 
     method: str
     name: str
     counts: list[int] = field(default_factory=histogram.empty)
-    """Response times of the good answers, as ``histogram`` keeps them."""
+    """Times of good responses, as ``histogram`` keeps them."""
     total_s: float = 0.0
     longest_s: float = 0.0
-    """The longest response time of a good answer since ``ClosedLoop.forget_extremes``."""
+    """The longest time of a good response since ``ClosedLoop.forget_extremes``."""
     body_bytes: int = 0
     wrong: int = 0
     lost: int = 0
@@ -25,23 +25,23 @@ class Tally:
 
     @property
     def good(self) -> int:
-        """The number of good answers."""
+        """The number of good responses."""
         return sum(self.counts)
 
     def count_good(self, elapsed_s: float, body_bytes: int) -> None:
-        """Count a good answer."""
+        """Count a good response."""
         histogram.record(self.counts, elapsed_s)
         self.total_s += elapsed_s
         self.longest_s = max(self.longest_s, elapsed_s)
         self.body_bytes += body_bytes
 
     def count_wrong(self, reason: str) -> None:
-        """Count a wrong answer."""
+        """Count a wrong response."""
         self.wrong += 1
         self.failures[reason] += 1
 
     def count_lost(self, reason: str) -> None:
-        """Count a request without an answer."""
+        """Count a request without a response."""
         self.lost += 1
         self.failures[reason] += 1
 
