@@ -97,7 +97,9 @@ class Terminal:
 
 def in_one_line(text: str) -> str:
     """Return text with escapes for what would end its line, move the cursor or reverse the order of characters."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 class _TimeLeft(ProgressColumn):

@@ -89,12 +89,12 @@ def parts(table: Table, console: Console) -> Iterator[Table]:
 
 def _names(table: Table, console: Console) -> Sequence[Column]:
     """Return the columns that name a table's rows: one alone if all are set left, or if more leave others no room."""
-    sides = [one.justify for one in table.columns]
+    sides = [column.justify for column in table.columns]
     first = sides.index("left") if "left" in sides else 0
     count = sum(1 for _ in takewhile(lambda side: side == "left", sides[first:]))
     names, others = table.columns[: first + count], table.columns[first + count :]
     if count and others:
-        widest = max(others, key=lambda one: _need(one, console).minimum)
+        widest = max(others, key=lambda column: _need(column, console).minimum)
         if _width(_part(table, names, [widest], console), console).minimum <= console.width:
             return names
     return table.columns[: first + 1]
@@ -131,7 +131,7 @@ def _spread(table: Table, console: Console) -> None:
     """
     spare = max(0, console.width - _width(table, console).minimum)
     flexible = [(_need(column, console), column) for column in table.columns if column.width is None]
-    for need, column in sorted(flexible, key=lambda one: one[0].span):
+    for need, column in sorted(flexible, key=lambda pair: pair[0].span):
         extra = min(spare, need.span)
         column.width, spare = need.minimum + extra, spare - extra
 
@@ -139,7 +139,7 @@ def _spread(table: Table, console: Console) -> None:
 def _need(column: Column, console: Console) -> Measurement:
     """Return the width of a column's longest word, and of its longest line."""
     texts = [Measurement.get(console, console.options, text) for text in (column.header, *column.cells)]
-    return Measurement(max(one.minimum for one in texts), max(one.maximum for one in texts))
+    return Measurement(max(text.minimum for text in texts), max(text.maximum for text in texts))
 
 
 def _width(table: Table, console: Console) -> Measurement:

@@ -110,7 +110,7 @@ class Leftovers:
 
     def orphans(self) -> "Leftovers":
         """Return those whose owner's lease has expired."""
-        return self.only(lambda one: one.orphaned)
+        return self.only(lambda leftover: leftover.orphaned)
 
     def remove(self, cloud: AwsClient, cluster: str) -> None:
         """Stop the tasks; deregister and delete the definitions. ``CannotContinueError`` names those that are left."""
@@ -140,10 +140,12 @@ def clean(cloud: AwsClient, cluster: str, *, everyones: bool, report: Callable[[
             continue
         errors |= (some if everyones else some.orphans()).try_to_remove(cloud, cluster)
         found += some
-    report(f"removed {found.only(lambda one: (everyones or one.orphaned) and one.arn not in errors)}")
-    kept = found.only(lambda one: not (everyones or one.orphaned))
+    report(f"removed {found.only(lambda leftover: (everyones or leftover.orphaned) and leftover.arn not in errors)}")
+    kept = found.only(lambda leftover: not (everyones or leftover.orphaned))
     if kept != Leftovers():
-        latest = max((one.expires_at for one in (*kept.tasks, *kept.definitions) if one.expires_at), default=None)
+        latest = max(
+            (leftover.expires_at for leftover in (*kept.tasks, *kept.definitions) if leftover.expires_at), default=None
+        )
         report(f"left {kept}, whose runs' leases have not expired. {clean_later(cloud, cluster, latest)}")
     if errors:
         raise _left_behind(errors, cloud, cluster)

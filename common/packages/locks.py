@@ -191,7 +191,7 @@ def subset(lock_text: str, roots: Iterable[str]) -> str:
 
 def with_hashes(lock_text: str, package: str, sha256: Sequence[str]) -> str:
     """Return a lock's text in which these are the only hashes of ``package``."""
-    hashes = "".join(f" \\\n    --hash=sha256:{one}" for one in sha256)
+    hashes = "".join(f" \\\n    --hash=sha256:{digest}" for digest in sha256)
     return "".join(
         re.sub(r"(?: \\\n +--hash=\S+)+", lambda _: hashes, block)
         if _name(block) == canonicalize_name(package)

@@ -70,9 +70,9 @@ def release_dates(pinned: Iterable[str], *, python: str, what: str) -> dict[str,
     """Return the day on which the first file of each version was uploaded, by pins such as ``flask==3.1.3``."""
     uploaded = {
         f"{package['name']}=={package['version']}": [
-            one["upload-time"]
-            for one in (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
-            if "upload-time" in one
+            file["upload-time"]
+            for file in (*package.get("wheels", ()), *filter(None, [package.get("sdist")]))
+            if "upload-time" in file
         ]
         for package in index_entries(pinned, python=python, what=what)
     }
@@ -118,7 +118,7 @@ def upgrade(chosen: Collection[Framework]) -> dict[str, tuple[Change, ...]]:
     """
     changed = {}
     with temporary_folder("upgrade") as folder:
-        drafts = [replace(one, folder=make_folder(folder / one.name)) for one in chosen]
+        drafts = [replace(framework, folder=make_folder(folder / framework.name)) for framework in chosen]
         for framework, draft in zip(chosen, drafts, strict=True):
             before = framework.lock.read_text() if framework.lock.exists() else ""
             changed[framework.name] = changes(before, lock(draft, upgrade=True).read_text())

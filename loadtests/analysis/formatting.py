@@ -65,7 +65,7 @@ def share(value: float | None) -> str:
 
 def over_what(figures: Iterable[Figure]) -> str:
     """Return what the intervals of rates are over: fresh servers of single runs, or runs that repeat each other."""
-    counts = sorted({len(one.pooled) or 1 for one in figures})
+    counts = sorted({len(figure.pooled) or 1 for figure in figures})
     servers = "over the fresh servers of a run"
     if counts in ([], [1]):
         return servers

@@ -49,12 +49,12 @@ def mostly_disturbed(slices: Sequence[Slice]) -> bool:
     Slices are made again until there are half as many again as planned, so at least half of those planned are left
     otherwise.
     """
-    return 3 * sum(one.disturbed for one in slices) > 2 * len(slices)
+    return 3 * sum(slice_.disturbed for slice_ in slices) > 2 * len(slices)
 
 
 def costs(slices: Iterable[Slice]) -> dict[int, float]:
     """Return the generator's CPU-seconds per request in each pass, given the slices of one server."""
-    return {one.number: one.generator_cpu_s / one.requests for one in slices if one.requests}
+    return {slice_.number: slice_.generator_cpu_s / slice_.requests for slice_ in slices if slice_.requests}
 
 
 def slow_passes(servers: Sequence[Mapping[int, float]]) -> frozenset[int]:

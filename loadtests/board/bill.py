@@ -122,11 +122,12 @@ def _needed_by(workers: int, needed: Mapping[int, int]) -> int:
 def newest(figures: Sequence[Figure], metric: Metric, **conditions: object) -> Figure | None:
     """Return the newest figure of a metric under these conditions, whatever the others."""
     fitting = [
-        one
-        for one in figures
-        if one.metric is metric and all(getattr(one.conditions, name) == value for name, value in conditions.items())
+        figure
+        for figure in figures
+        if figure.metric is metric
+        and all(getattr(figure.conditions, name) == value for name, value in conditions.items())
     ]
-    return max(fitting, key=lambda one: one.measured_at, default=None)
+    return max(fitting, key=lambda figure: figure.measured_at, default=None)
 
 
 def _prices_of(rate: Figure, figures: Sequence[Figure], prices: Prices, question: Question) -> Iterator[Price]:
@@ -173,10 +174,10 @@ def _allowed_utilisation(sizes: Sequence[Size], figures: Sequence[Figure], quest
 
 def _latencies(figures: Sequence[Figure]) -> dict[float, list[LatencyPoint]]:
     found: dict[float, list[LatencyPoint]] = {}
-    for one in figures:
-        vcpu, share = one.conditions.vcpu, one.conditions.load_share
-        if one.metric is Metric.P99_S and vcpu is not None and share is not None:
-            p99_s = one.value.estimate if one.value.high is None else one.value.high
+    for figure in figures:
+        vcpu, share = figure.conditions.vcpu, figure.conditions.load_share
+        if figure.metric is Metric.P99_S and vcpu is not None and share is not None:
+            p99_s = figure.value.estimate if figure.value.high is None else figure.value.high
             found.setdefault(vcpu, []).append(LatencyPoint(utilisation=share, p99_s=p99_s))
     return found
 

@@ -115,7 +115,8 @@ class FigureIndex:
             problem = str(error)
         database.execute("INSERT INTO runs VALUES (?, ?, ?)", (name, signature, problem))
         database.executemany(
-            "INSERT INTO figures VALUES (?, ?, ?)", [(name, one.machine, msgspec.json.encode(one)) for one in figures]
+            "INSERT INTO figures VALUES (?, ?, ?)",
+            [(name, figure.machine, msgspec.json.encode(figure)) for figure in figures],
         )
 
 
@@ -143,7 +144,7 @@ def _code() -> str:
 def _signature(folder: Path) -> str:
     """Return a signature that changes whenever a run's files do."""
     try:
-        files = sorted((one.name, one.stat()) for one in folder.iterdir() if one.name.endswith((".json", ".jsonl")))
+        files = sorted((file.name, file.stat()) for file in folder.iterdir() if file.name.endswith((".json", ".jsonl")))
     except OSError as error:  # a file that was just removed, or a link to nowhere
         return str(error)
     return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in files if name != "summary.json")
@@ -165,11 +166,11 @@ def subjects_of(candidates: Sequence[Candidate], figures: Sequence[Figure], *, a
 def locks_of(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Return the digests of the candidates' present locks, by framework."""
     return {
-        one.stack.framework.name: hashlib.sha256(one.stack.framework.lock.read_bytes()).hexdigest()
-        for one in candidates
+        candidate.stack.framework.name: hashlib.sha256(candidate.stack.framework.lock.read_bytes()).hexdigest()
+        for candidate in candidates
     }
 
 
 def selectors_of(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Return the values of ``FRAMEWORK=`` that select the candidates' frameworks, by the frameworks' names."""
-    return {one.stack.framework.name: one.stack.framework.selector for one in candidates}
+    return {candidate.stack.framework.name: candidate.stack.framework.selector for candidate in candidates}

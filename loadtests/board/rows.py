@@ -183,7 +183,7 @@ def latency_command(subjects: Sequence[Subject], selectors: Mapping[str, str]) -
     ``selectors`` as for ``fill_command``.
     """
     local = [subject for subject in subjects if subject.runtime is not Runtime.FARGATE]
-    alike = _grouped(local, lambda one: (one.runtime, one.python))
+    alike = _grouped(local, lambda subject: (subject.runtime, subject.python))
     return " && ".join(make_command("latency", _variables(some, selectors)) for some in alike) or None
 
 
@@ -211,8 +211,8 @@ def _names(rows: Sequence[BoardRow], subject: Subject) -> bool:
 
 def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> list[list[Item]]:
     found: dict[object, list[Item]] = {}
-    for one in items:
-        found.setdefault(key(one), []).append(one)
+    for item in items:
+        found.setdefault(key(item), []).append(item)
     return list(found.values())
 
 
@@ -228,7 +228,7 @@ def _commands(rows: Sequence[BoardRow], vcpu: float, selectors: Mapping[str, str
 def _variables(subjects: Sequence[Subject], selectors: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that select stacks of one runtime and Python."""
     return variables_selecting(
-        replace(one.stack, framework=selectors.get(one.framework, one.framework)) for one in subjects
+        replace(subject.stack, framework=selectors.get(subject.framework, subject.framework)) for subject in subjects
     )
 
 
@@ -241,7 +241,7 @@ def _size(command: str, vcpu: float) -> dict[str, str]:
 
 
 def _figures(row: BoardRow) -> Iterator[Figure]:
-    return (one for one in (row.rate, row.compressed, row.start, row.idle, row.limit, row.p99) if one is not None)
+    return filter(None, (row.rate, row.compressed, row.start, row.idle, row.limit, row.p99))
 
 
 def _line(row: BoardRow) -> tuple[str, ...]:

@@ -103,9 +103,9 @@ def resume(
         raise UsageError(f"RESUME={text} was written by make {experiment.command}. Resume it with that command.")
     folder.require_unchanged()
     experiment = experiment_of(with_load(experiment.run, lambda load: guest.complete(_checked(load))))
-    for one in experiment.stacks():
-        if one.guest is not None:
-            guest.require_consent(one.guest)
+    for stack in experiment.stacks():
+        if stack.guest is not None:
+            guest.require_consent(stack.guest)
     subjects = experiment.subjects(_fargate(experiment.run.runtime, fargate))
     servers = servers_left(experiment, subjects, folder)
     if not approve_cost(servers, terminal.say):

@@ -59,7 +59,7 @@ def explanation(app: App, name: str) -> Lines:
 
 def arguments_of(command: App) -> list[Argument]:
     """Return the arguments of a command that a user can set, with groups expanded."""
-    return [one for one in command.assemble_argument_collection() if one.show]
+    return [argument for argument in command.assemble_argument_collection() if argument.show]
 
 
 def makefile_goals() -> Iterator[tuple[str, str]]:

@@ -163,7 +163,7 @@ def badge(
     runtime = stack.parse_runtime()
     candidate = stack.candidate(runtime)
     (subject,) = subjects_of([candidate], [], any_image=False)
-    known = [one for one in _figures(terminal) if one.subject == subject]
+    known = [figure for figure in _figures(terminal) if figure.subject == subject]
     figure = newest(known, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)
     if figure is None:
         asked = replace(subject.stack, framework=candidate.stack.framework.selector)

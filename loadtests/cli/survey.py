@@ -109,13 +109,14 @@ def selections(chosen: Sequence[Subject], every: Sequence[Subject], servers: str
     are chosen, and ``servers`` on a Python of which all are.
     """
     found: dict[Selection, list[Subject]] = {}
-    for one in chosen:
-        python, alike = None, [other for other in every if (other.image, other.framework) == (one.image, one.framework)]
+    for subject in chosen:
+        python = None
+        alike = [other for other in every if (other.image, other.framework) == (subject.image, subject.framework)]
         if not all(other in chosen for other in alike):
-            python, alike = one.python, [other for other in alike if other.python == one.python]
+            python, alike = subject.python, [other for other in alike if other.python == subject.python]
         own = [other.server for other in alike if other in chosen]
         asked = servers if len(own) == len(alike) else ",".join(dict.fromkeys(own))
-        found.setdefault(Selection(one.image, python, asked), []).append(one)
+        found.setdefault(Selection(subject.image, python, asked), []).append(subject)
     return found
 
 
@@ -197,13 +198,13 @@ class Survey:
             self._measure(step, chosen, left_s)
 
     def _measure(self, step: Step, chosen: Sequence[Subject], left_s: float) -> None:
-        later = [(one, self._lacking(one)) for one in STEPS[STEPS.index(step) + 1 :]]
+        later = [(later_step, self._lacking(later_step)) for later_step in STEPS[STEPS.index(step) + 1 :]]
         spare_s = max(step.stack_s * len(chosen), left_s - needed_s(later))
         selectors = selectors_of(self._candidates())
         for selection, some in selections(chosen, self._subjects(), self.stacks.server).items():
             share_s = spare_s * len(some) / len(chosen)
             asked = StackParameters(
-                framework=",".join(dict.fromkeys(selectors[one.framework] for one in some)),
+                framework=",".join(dict.fromkeys(selectors[subject.framework] for subject in some)),
                 server=selection.servers,
                 image=selection.image,
                 runtime=self.runtime,
@@ -217,7 +218,7 @@ class Survey:
         named = self.stacks.python
         if named is None or python is None:
             return named
-        return ",".join(one for one in named.split(",") if python_series(one.strip()) == python)
+        return ",".join(name for name in named.split(",") if python_series(name.strip()) == python)
 
     def _lacking(self, step: Step) -> list[Subject]:
         figures = known_figures(FigureIndex(experiment_of))
@@ -230,7 +231,7 @@ class Survey:
 
     def _candidates(self) -> list[Candidate]:
         candidates = self.stacks.candidates(self.runtime)
-        return [one for one in candidates if one.unavailable is None]
+        return [candidate for candidate in candidates if candidate.unavailable is None]
 
 
 @dataclass(frozen=True, kw_only=True)

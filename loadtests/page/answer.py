@@ -45,7 +45,7 @@ def answer(page: Page) -> list[Paragraph]:
         Paragraph(question="Does it hold on other machines?", sentences=[*_elsewhere(page, test)]),
         compared,
     ]
-    return [one for one in found if one.sentences]
+    return [paragraph for paragraph in found if paragraph.sentences]
 
 
 def headline(page: Page) -> list[str]:
@@ -68,11 +68,11 @@ def who_leads(page: Page) -> str:
 def _compared(page: Page) -> list[str]:
     """Return what each comparison decided, the newest first."""
     return [
-        f"{one.run.started_at:%Y-%m-%d}: {sentence}"
-        for one in page.sources.of(CompareRun)
-        if isinstance(one.run, CompareRun) and isinstance(one.summary, Summary)
-        for pair in one.summary.pairs
-        for sentence in outcome.sentences(pair, one.run.stopping.margin)
+        f"{source.run.started_at:%Y-%m-%d}: {sentence}"
+        for source in page.sources.of(CompareRun)
+        if isinstance(source.run, CompareRun) and isinstance(source.summary, Summary)
+        for pair in source.summary.pairs
+        for sentence in outcome.sentences(pair, source.run.stopping.margin)
     ]
 
 
@@ -172,7 +172,7 @@ def _ties(page: Page, test: JoinedLoadTest) -> Iterator[str]:
 
 
 def _pairs(pairs: Sequence[Pair], names: dict[str, str]) -> str:
-    shown = "; ".join(f"{names.get(one.a, one.a)} and {names.get(one.b, one.b)}" for one in pairs[:NAMED])
+    shown = "; ".join(f"{names.get(pair.a, pair.a)} and {names.get(pair.b, pair.b)}" for pair in pairs[:NAMED])
     return shown if len(pairs) <= NAMED else f"{shown}; and {counted(len(pairs) - NAMED, 'more pair')}"
 
 

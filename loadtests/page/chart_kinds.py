@@ -130,14 +130,14 @@ def _parts(row: Bar, scale: Scale, y: float, axis: Axis, shape: Shape, *, replay
 def curves(title: str, description: str, series: Sequence[Series], x: Axis, y: Axis, *, shape: Shape = WIDE) -> Markup:
     """Return a line per series, with a legend below."""
     height, top, right = 300, 34, shape.width - RIGHT
-    xs = [at for one in series for at, _ in one.points]
-    ys = [at for one in series for _, at in one.points]
+    xs = [at for curve in series for at, _ in curve.points]
+    ys = [at for curve in series for _, at in curve.points]
     across, up = fitted(xs, LEFT, right, log=x.log), fitted(ys, height, top, log=y.log, zero=y.zero)
     body = [*x_axis(across, top, height, x.label, x.tick), *y_axis(up, LEFT, right, y.label, y.tick)]
-    for number, one in enumerate(series):
-        points = [(across(at), up(value)) for at, value in one.points]
-        body.append(polyline(points, f"curve s{number % KINDS}", tip=_named(one)))
-        body += _legend(one, number, height + BOTTOM + 14, shape)
+    for number, curve in enumerate(series):
+        points = [(across(at), up(value)) for at, value in curve.points]
+        body.append(polyline(points, f"curve s{number % KINDS}", tip=_named(curve)))
+        body += _legend(curve, number, height + BOTTOM + 14, shape)
     rows = -(-len(series) // shape.columns)
     below = height + BOTTOM + 14 + rows * _legend_row(shape)
     return picture(shape.width, below, title, description, "".join(body), kind=shape.kind)
@@ -147,17 +147,17 @@ def _legend_row(shape: Shape) -> int:
     return 20 + shape.above
 
 
-def _legend(one: Series, number: int, top: float, shape: Shape) -> Iterator[str]:
+def _legend(curve: Series, number: int, top: float, shape: Shape) -> Iterator[str]:
     x = (LEFT if shape.names else 0) + number % shape.columns * 350
     y = top + number // shape.columns * _legend_row(shape)
     yield line(x, y, x + 28, y, f"curve s{number % KINDS}")
-    yield text(x + 36, y + 4, one.label, kind="name")
-    if one.marked:
-        yield text(min(x + 344, shape.width), y + 4 + shape.above, one.marked, anchor="end", kind="mark")
+    yield text(x + 36, y + 4, curve.label, kind="name")
+    if curve.marked:
+        yield text(min(x + 344, shape.width), y + 4 + shape.above, curve.marked, anchor="end", kind="mark")
 
 
-def _named(one: Series) -> str:
-    return f"{one.label} ({one.marked})" if one.marked else one.label
+def _named(curve: Series) -> str:
+    return f"{curve.label} ({curve.marked})" if curve.marked else curve.label
 
 
 def scatter(
@@ -165,16 +165,16 @@ def scatter(
 ) -> Markup:
     """Return a dot with its name at each pair of values; the second of each pair is its height."""
     height, top, right = 320, 34, shape.width - RIGHT
-    across = fitted([one.value for one, _ in points], LEFT, shape.width - shape.beside, log=x.log, zero=x.zero)
+    across = fitted([mark.value for mark, _ in points], LEFT, shape.width - shape.beside, log=x.log, zero=x.zero)
     up = fitted([value for _, value in points], height, top, log=y.log, zero=y.zero)
     body = [*x_axis(across, top, height, x.label, x.tick), *y_axis(up, LEFT, right, y.label, y.tick)]
     taken: list[tuple[float, float]] = []
-    for one, value in sorted(points, key=lambda point: -point[1]):
-        at, high = across(one.value), up(value)
-        tip = f"{one.label}: {x.show(one.value)}, {y.show(value)}"
-        body.append(dot(at, high, f"dot {one.kind}", tip=tip))
+    for mark, value in sorted(points, key=lambda point: -point[1]):
+        at, high = across(mark.value), up(value)
+        tip = f"{mark.label}: {x.show(mark.value)}, {y.show(value)}"
+        body.append(dot(at, high, f"dot {mark.kind}", tip=tip))
         if not any(abs(at - other) < 150 and abs(high - above) < 13 for other, above in taken):  # noqa: PLR2004 -- room
-            body.append(_dot_name(one.label, at, high, shape))
+            body.append(_dot_name(mark.label, at, high, shape))
             taken.append((at, high))
     return picture(shape.width, height + BOTTOM, title, description, "".join(body), kind=shape.kind)
 

@@ -32,7 +32,7 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """Return the pixel of a value."""
-        low, high, at = (self._at(one) for one in (self.low, self.high, value))
+        low, high, at = (self._at(number) for number in (self.low, self.high, value))
         share = 0.5 if high == low else (at - low) / (high - low)
         return round(self.start + share * (self.end - self.start), 1)
 
@@ -144,8 +144,8 @@ def _linear_ticks(low: float, high: float) -> list[float]:
 def cell_bar(value: Interval, scale: Scale) -> Markup:
     """Return a bar that fills a cell of a table as far as the estimate, and its interval, on a scale from 0 to 100."""
     low, at, high = (
-        min(100.0, max(0.0, scale(value.estimate if one is None else one)))
-        for one in (value.low, value.estimate, value.high)
+        min(100.0, max(0.0, scale(value.estimate if edge is None else edge)))
+        for edge in (value.low, value.estimate, value.high)
     )
     middle, width = (low + high) / 2, max(THINNEST, high - low)
     return Markup(  # noqa: S704 -- numbers of ours

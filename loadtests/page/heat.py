@@ -45,7 +45,7 @@ def heat_map(page: Page) -> HeatMap | None:
              if test.gives_rates and (found := by_server(test.run, test.summary)) is not None]  # fmt: skip
     if not tests:
         return None
-    test, found = max(tests, key=lambda one: (len(one[1].values), one[0].newest_at))
+    test, found = max(tests, key=lambda pair: (len(pair[1].values), pair[0].newest_at))
     of = f"Of run {test.ids[0]}." if len(test.ids) == 1 else f"Over runs {', '.join(test.ids)}."
     said = (
         lever(found),

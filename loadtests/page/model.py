@@ -79,8 +79,8 @@ class StackRow:
     @property
     def id(self) -> str:
         """Its name in the page's address."""
-        one = self.subject
-        return f"{one.name}-{one.runtime}-{self.vcpu:g}"
+        subject = self.subject
+        return f"{subject.name}-{subject.runtime}-{self.vcpu:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +122,8 @@ def make_page(sources: Sources, prices: Prices) -> Page:
 
 def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
     by_subject: dict[Subject, list[Figure]] = defaultdict(list)
-    for one in sources.newest_figures:
-        by_subject[one.subject].append(one)
+    for found in sources.newest_figures:
+        by_subject[found.subject].append(found)
     decisions = _decisions(sources)
     for subject, cell in sources.cells.items():
         known = by_subject[subject]
@@ -137,9 +137,10 @@ def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
 def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
     """Return the vCPUs that the stack was measured at; 1 where its figures do not depend on them."""
     sizes = {
-        one.conditions.vcpu
-        for one in known
-        if one.conditions.vcpu is not None and one.metric in {Metric.REQUESTS_PER_CPU_S, Metric.P99_S, Metric.START_S}
+        figure.conditions.vcpu
+        for figure in known
+        if figure.conditions.vcpu is not None
+        and figure.metric in {Metric.REQUESTS_PER_CPU_S, Metric.P99_S, Metric.START_S}
     }
     return sorted(sizes | ({decided.vcpu} if decided else set())) or [1.0]
 
@@ -163,8 +164,8 @@ def _decisions(sources: Sources) -> dict[Subject, _Decided]:
     Load tests of other scenarios are left out.
     """
     ranking = sources.ranking
-    tests = [one for one in sources.load_tests if ranking is not None and one.scenario == ranking.scenario]
-    tests.sort(key=lambda one: (one is ranking, one.newest_at))
+    tests = [test for test in sources.load_tests if ranking is not None and test.scenario == ranking.scenario]
+    tests.sort(key=lambda test: (test is ranking, test.newest_at))
     return {subject: decided for test in tests for subject, decided in _decided_by(test, ranks=test is ranking)}
 
 
@@ -226,13 +227,13 @@ def _own(decided: _Decided) -> tuple[Interval | None, Interval | None]:
 
 
 def _framework_key(row: StackRow) -> tuple[object, ...]:
-    one = row.subject
-    return one.framework, one.image, one.runtime, one.python, row.vcpu
+    subject = row.subject
+    return subject.framework, subject.image, subject.runtime, subject.python, row.vcpu
 
 
 def _server_key(row: StackRow) -> tuple[object, ...]:
-    one = row.subject
-    return one.server, one.image, one.runtime, one.python, row.vcpu
+    subject = row.subject
+    return subject.server, subject.image, subject.runtime, subject.python, row.vcpu
 
 
 def _best_servers(rows: Sequence[StackRow]) -> dict[tuple[object, ...], StackRow]:

@@ -167,7 +167,7 @@ def sizes_and_rates(page: Page) -> Plot | None:
 
 def label(row: StackRow, page: Page) -> str:
     """Return a row's name, with its size where the page has several."""
-    several = len({one.vcpu for one in page.rows}) > 1
+    several = len({other.vcpu for other in page.rows}) > 1
     return f"{row.subject.name}, {row.vcpu:g} vCPU" if several else row.subject.name
 
 
@@ -182,7 +182,7 @@ def kind(row: StackRow) -> str:
 
 def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
     there = {kind(row) for row in rows}
-    return [one for one in INTERFACES if one[0] in there]
+    return [interface for interface in INTERFACES if interface[0] in there]
 
 
 def cut(count: int, most: int) -> str:
@@ -192,5 +192,5 @@ def cut(count: int, most: int) -> str:
 
 def _spoken(marks: Sequence[Dot], show: Callable[[float], str]) -> str:
     """Return the first marks in words, for those who do not see the picture."""
-    first = ", ".join(f"{one.label} {show(one.value)}" for one in marks[:3])
+    first = ", ".join(f"{mark.label} {show(mark.value)}" for mark in marks[:3])
     return f"{counted(len(marks), 'stack')}; first {first}. The table below has every number."

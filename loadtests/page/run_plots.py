@@ -60,7 +60,7 @@ def latencies(page: Page) -> Plot | None:
         ),
         headings=("stack and size", "p50 ms", "p99 ms", "throttled"),
         rows=[
-            (row.point, *(with_bounds(one, scale=MS_PER_S, digits=2) for one in (row.p50_s, row.p99_s)),
+            (row.point, *(with_bounds(percentile, scale=MS_PER_S, digits=2) for percentile in (row.p50_s, row.p99_s)),
              share(row.throttled_share))
             for row in rows
         ],
@@ -133,7 +133,7 @@ def _phases(row: StartRow) -> list[tuple[str, float]]:
 
 def climbs(page: Page) -> Plot | None:
     """Plot throughput by step of the newest run that climbed, such as the capacity of ``/sleep``."""
-    source = next((one for one in page.sources.of(LoadRun) if _steps(one)), None)
+    source = next((run for run in page.sources.of(LoadRun) if _steps(run)), None)
     if source is None or not isinstance(source.run, LoadRun):
         return None
     title = f"Capacity curve of {source.run.setup.load.scenario}"
@@ -155,11 +155,11 @@ def climbs(page: Page) -> Plot | None:
 def _steps(source: Source) -> dict[str, list[tuple[float, float]]]:
     """Return the steps of each cell's first window in which several were measured."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for one in source.visits:
-        steps = one.load.steps if isinstance(one, Window) and one.load is not None else []
+    for visit in source.visits:
+        steps = visit.load.steps if isinstance(visit, Window) and visit.load is not None else []
         measured = [step for step in steps if step.broken is None or step.requests]
         if len(measured) > 1:
-            found.setdefault(one.cell, sorted((step.target, step.throughput_rps) for step in measured))
+            found.setdefault(visit.cell, sorted((step.target, step.throughput_rps) for step in measured))
     return found
 
 
@@ -176,14 +176,14 @@ def worker_counts(page: Page) -> Plot | None:
     }
     if not ratios:
         return None
-    marks = [Dot(label=name, value=one.estimate, low=one.low, high=one.high) for name, one in ratios.items()]
+    marks = [Dot(label=name, value=ratio.estimate, low=ratio.low, high=ratio.high) for name, ratio in ratios.items()]
     title = "Workers against vCPU"
-    best = "; ".join(f"{one.vcpu:g} vCPU: {one.workers}" for one in source.summary.advice)
+    best = "; ".join(f"{advice.vcpu:g} vCPU: {advice.workers}" for advice in source.summary.advice)
     return Plot(
         id="workers",
         title=title,
         caption=f"Capacity relative to the recommended number of workers, which is {best}.{_of(source)}",
         draw=partial(dots, title, best, marks, Axis(label="ratio to the recommended number of workers", zero=True)),
         headings=("size and workers", "ratio", "95 % interval"),
-        rows=[(name, estimate(one, digits=3), bounds(one, digits=3)) for name, one in ratios.items()],
+        rows=[(name, estimate(ratio, digits=3), bounds(ratio, digits=3)) for name, ratio in ratios.items()],
     )

@@ -90,7 +90,7 @@ def stack_parts(page: Page) -> list[StackPart]:
     for row in page.rows:
         rows.setdefault(row.subject, []).append(row)
     images = _images(page)
-    windows = by_cell(one for one in page.test.visits if isinstance(one, Window)) if page.test else {}
+    windows = by_cell(visit for visit in page.test.visits if isinstance(visit, Window)) if page.test else {}
     return [_part(page, subject, of, images.get(subject), windows) for subject, of in rows.items()]
 
 
@@ -174,7 +174,7 @@ def _frameworks() -> Mapping[str, Framework]:
 def _popularity() -> Mapping[str, str]:
     """Return what is known of each framework's package, in words, by the framework's name."""
     popularity = load_popularity()
-    known = {name: popularity.sentence(one.package) for name, one in _frameworks().items() if one.package}
+    known = {name: popularity.sentence(known.package) for name, known in _frameworks().items() if known.package}
     return {name: sentence for name, sentence in known.items() if sentence is not None}
 
 
@@ -182,13 +182,13 @@ def _released(cell: Cell, rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]
     """Yield when the version was released, and how old it was when it was measured, if that is known."""
     framework = _frameworks().get(cell.framework)
     day = None if framework is None else framework.released(cell.version)
-    measured = max((one.measured_at.date() for row in rows for one in row.figures.values()), default=None)
+    measured = max((figure.measured_at.date() for row in rows for figure in row.figures.values()), default=None)
     if day and measured:
         yield "released", f"{day}, {(measured - day).days} days before it was measured"
 
 
 def _layers(image: ImageFootprint) -> Iterator[tuple[str, str, str]]:
-    for layer in sorted(image.layers, key=lambda one: -one.compressed_bytes)[:LARGEST]:
+    for layer in sorted(image.layers, key=lambda layer: -layer.compressed_bytes)[:LARGEST]:
         origin = "unknown" if layer.of_base is None else "base" if layer.of_base else "stack"
         yield layer.digest[:19], f"{layer.compressed_bytes / BYTES_PER_MB:,.2f}", origin
 
@@ -205,14 +205,14 @@ def _images(page: Page) -> dict[Subject, ImageFootprint]:
 
 
 def _not_as_planned(test: JoinedLoadTest, name: str, made: Sequence[Window]) -> Iterator[str]:
-    for one in made:
-        number = f"Round {one.round}{'' if len(test.ids) == 1 else f' of run {one.run}'}"
-        if one.error is not None:
-            yield f"{number} gave no number: {one.error}"
-        elif one.load is not None and one.load.failures:
-            count = sum(one.load.failures.values())
-            yield f"{number}: {counted(count, 'request')} failed, first {min(one.load.failures)}."
-        if one.load is not None and (discarded := one.load.discarded):
+    for window in made:
+        number = f"Round {window.round}{'' if len(test.ids) == 1 else f' of run {window.run}'}"
+        if window.error is not None:
+            yield f"{number} gave no number: {window.error}"
+        elif window.load is not None and window.load.failures:
+            count = sum(window.load.failures.values())
+            yield f"{number}: {counted(count, 'request')} failed, first {min(window.load.failures)}."
+        if window.load is not None and (discarded := window.load.discarded):
             times = counted(len(discarded), "time")
             yield f"{number}: the window was made again {times}, at first because {discarded[0].reason}."
     row = next((row for row in test.summary.cells if row.cell == name), None)
@@ -265,9 +265,9 @@ def _guest_variables(guest: Guest) -> dict[str, str | None]:
 
 def _window_dots(name: str, made: Sequence[Window]) -> Markup | None:
     """Return every window's value in the order of time, as one path of round dots."""
-    ordered = sorted(made, key=lambda one: (one.started_at, one.round))
-    known = [(number, value) for number, one in enumerate(ordered, start=1)
-             if (value := requests_per_cpu_s(one.load)) is not None]  # fmt: skip
+    ordered = sorted(made, key=lambda window: (window.started_at, window.round))
+    known = [(number, value) for number, window in enumerate(ordered, start=1)
+             if (value := requests_per_cpu_s(window.load)) is not None]  # fmt: skip
     if not known:
         return None
     width, height, left = 560, 120, 64

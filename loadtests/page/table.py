@@ -106,8 +106,8 @@ def column_scale(page: Page, column: Column) -> Scale | None:
     """
     known = [value for row in page.rows if (value := row.values.get(column.key)) is not None]
     estimates, edges = (
-        [one.estimate for one in known],
-        [edge for one in known for edge in (one.estimate, one.high or 0)],
+        [value.estimate for value in known],
+        [edge for value in known for edge in (value.estimate, value.high or 0)],
     )
     if not known or max(edges) <= 0:
         return None
@@ -145,7 +145,7 @@ def choices(page: Page) -> list[Choice]:
         Choice(key="closing", label="Connections", values=_sorted(connections(row) for row in page.rows)),
         Choice(key="verdict", label="Verdict", values=_sorted(verdict(row) for row in page.rows)),
     ]
-    return [one for one in every if len(one.values) > 1]
+    return [choice for choice in every if len(choice.values) > 1]
 
 
 def connections(row: StackRow) -> str:
@@ -177,16 +177,18 @@ def script_data(page: Page) -> str:
 
 
 def _rounded(ratio: Interval) -> list[float | None]:
-    return [None if one is None else round(one, 4) for one in (ratio.estimate, ratio.low, ratio.high)]
+    return [None if number is None else round(number, 4) for number in (ratio.estimate, ratio.low, ratio.high)]
 
 
 def _table_row(page: Page, row: StackRow, scales: Mapping[Column, Scale | None], tied: str) -> TableRow:
-    one = row.subject
+    subject = row.subject
     return TableRow(
         row=row,
         label=label(row, page),
-        part=part_id(one),
-        names=" ".join(filter(None, (one.name, row.title, row.version, row.interface, str(one.runtime)))).casefold(),
+        part=part_id(subject),
+        names=" ".join(
+            filter(None, (subject.name, row.title, row.version, row.interface, str(subject.runtime)))
+        ).casefold(),
         cells=[_cell(page, row, column, scale) for column, scale in scales.items()],
         tied=tied,
     )

@@ -62,8 +62,8 @@ def difference(a: Profile, b: Profile) -> Iterator[str]:
 
 def sentences(profiles: Sequence[Profile]) -> Iterator[str]:
     """Yield whose code the time of one profile is spent in, or of two and how they differ."""
-    for one in profiles:
-        yield from words(one)
+    for profile in profiles:
+        yield from words(profile)
     if len(profiles) > 1:
         yield from difference(profiles[0], profiles[-1])
 
@@ -75,7 +75,7 @@ def page(profiles: Sequence[Profile]) -> str:
     if first is not last:
         graphs.append((f"{last.name}, against {first.name}", _bars(last, first)))
     return templates().get_template("flame.html").render(
-        title=" and ".join(one.name for one in profiles),
+        title=" and ".join(profile.name for profile in profiles),
         about="Where Python API frameworks spend their CPU time under load",
         style=Markup(style() + style_file("flame.css")),  # noqa: S704 -- files of ours
         script=Markup(style_file("flame.js")),  # noqa: S704 -- a file of ours
@@ -85,7 +85,7 @@ def page(profiles: Sequence[Profile]) -> str:
         row_height=ROW_HEIGHT,
         owners=[(owner.value, meaning) for owner, meaning in MEANING.items()],
         compared=first is not last,
-        functions=[(one.name, _functions(one)) for one in profiles],
+        functions=[(profile.name, _functions(profile)) for profile in profiles],
     )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def _drawn(profile: Profile, kind: Kind) -> Iterator[Bar]:
             title=f"{name}{where}: {share:.1%}",
             kind="all" if node is root else kind(node.frame, path),
         )
-        for callee in sorted(node.callees.values(), key=lambda one: one.frame.function):
+        for callee in sorted(node.callees.values(), key=lambda called: called.frame.function):
             if callee.samples / root.samples >= LEAST_SHARE:
                 waiting.append((callee, x, (*path, callee.frame.function)))
             x += callee.samples / root.samples * WIDTH
@@ -160,4 +160,7 @@ def _functions(profile: Profile) -> list[tuple[str, str, str, str]]:
     """Return the functions with the most time of their own: name, place, owner, share."""
     most = islice(self_samples(profile.stacks).items(), MOST_FUNCTIONS)
     owners, total = profile.owners, profile.samples
-    return [(one.function, owners.place(one), owners.owner(one).value, f"{count / total:.1%}") for one, count in most]
+    return [
+        (frame.function, owners.place(frame), owners.owner(frame).value, f"{count / total:.1%}")
+        for frame, count in most
+    ]

@@ -84,7 +84,7 @@ class Owners:
     def place(self, frame: Frame) -> str:
         """Return a function's file and line, without what is particular to this machine."""
         file = Path(frame.file)
-        for folder in (self.packages, *(one.parent for one in self.app), self.packages.parent, STANDARD_LIBRARY):
+        for folder in (self.packages, *(module.parent for module in self.app), self.packages.parent, STANDARD_LIBRARY):
             if file.is_relative_to(folder):
                 return f"{file.relative_to(folder)}:{frame.line}"
         return f"{file.name}:{frame.line}"

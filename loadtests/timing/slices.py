@@ -71,12 +71,12 @@ class Turn:
     @property
     def undisturbed(self) -> int:
         """Slices that count."""
-        return sum(not one.disturbed for one in self.judged)
+        return sum(not made.disturbed for made in self.judged)
 
     @property
     def judged(self) -> list[Slice]:
         """The slices, of which those of a slow pass are marked as disturbed too."""
-        return [replace(one, disturbed=one.disturbed or one.number in self.slow_passes) for one in self.slices]
+        return [replace(made, disturbed=made.disturbed or made.number in self.slow_passes) for made in self.slices]
 
     @property
     def wanted(self) -> bool:

@@ -99,7 +99,7 @@ def _wait_for_last_reports(runner: MasterRunner, sent: set[str], **_: object) ->
     runner.send_message(LAST_REPORT)
     deadline_s = perf_counter() + LONGEST_WAIT_S
     while perf_counter() < deadline_s and any(
-        one.state != STATE_MISSING and one.id not in sent for one in runner.clients.all
+        worker.state != STATE_MISSING and worker.id not in sent for worker in runner.clients.all
     ):
         gevent.sleep(LOOK_EVERY_S)
 

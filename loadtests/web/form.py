@@ -94,7 +94,7 @@ def app_of(environment: Environment) -> Flask:
 def start_with_one_scenario(environment: Environment) -> None:
     """Have START work at once: without a class picker the form's scenario decides, and one class is ready."""
     if not web_ui_of(environment).userclass_picker_is_active and len(environment.user_classes) > 1:
-        known = {one.__name__: one for one in environment.user_classes}
+        known = {user.__name__: user for user in environment.user_classes}
         environment.available_user_classes = cast("dict[str, User]", known)  # annotated as users, which they are not
         environment.user_classes = _chosen(environment, scenario_class(environment, {}))
 
@@ -103,8 +103,8 @@ def scenario_class(environment: Environment, form: Mapping[str, str]) -> list[st
     """Return the name of the class of the scenario that is chosen; none where Locust was given classes by name."""
     chosen = form.get("scenario") or options_of(environment).scenario
     known = cast("dict[str, type[User]]", environment.available_user_classes or {})
-    plain = [one for one in known.values() if issubclass(one, KeepAliveUser)]
-    return [one.__name__ for one in plain if scenario_of(one).name() == chosen]
+    plain = [user for user in known.values() if issubclass(user, KeepAliveUser)]
+    return [user.__name__ for user in plain if scenario_of(user).name() == chosen]
 
 
 def refusal(

@@ -104,7 +104,7 @@ def is_own(host: str, names: Collection[str]) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    return name in LOOPBACK | {one.casefold() for one in names} or (
+    return name in LOOPBACK | {allowed.casefold() for allowed in names} or (
         _is_address(name) and not WILDCARDS.keys().isdisjoint(names)
     )
 

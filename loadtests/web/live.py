@@ -229,12 +229,12 @@ class Live:
         self.withdraw()
         stop_test(self.environment)
         self._write()
-        waiting = [one for one, _ in self.unwritten]
-        lost = [one for number, one in enumerate(self.done) if one in waiting or (one.note and number >= before)]
+        waiting = [test for test, _ in self.unwritten]
+        lost = [test for number, test in enumerate(self.done) if test in waiting or (test.note and number >= before)]
         self.board.conclude(
             Outcome(
-                runs=[one.folder.name for one in self.folders],
-                lost=[f"{one.stack}, {one.scenario}: {one.note}" for one in lost],
+                runs=[folder.folder.name for folder in self.folders],
+                lost=[f"{test.stack}, {test.scenario}: {test.note}" for test in lost],
             )
         )
 
@@ -260,7 +260,7 @@ class Live:
 
     def table(self) -> list[dict[str, object]]:
         """Return a row for each test, the one under way last."""
-        return [one.row() for one in [*self.done, *([self._current()] if self.monitor.is_running else [])]]
+        return [test.row() for test in [*self.done, *([self._current()] if self.monitor.is_running else [])]]
 
     def data(self) -> dict[str, Any]:
         """Return what the page polls."""
@@ -276,9 +276,9 @@ class Live:
             "problem": self.problem,
             "vcpu": offer.size.vcpu,
             "verdict": self._verdict(offer),
-            "slices": [asdict(one) for one in self.monitor.seconds()],
+            "slices": [asdict(second) for second in self.monitor.seconds()],
             "tests": self.table(),
-            "runs": [one.folder.name for one in self.folders],
+            "runs": [folder.folder.name for folder in self.folders],
         }
 
     def _verdict(self, offer: Offer) -> str:

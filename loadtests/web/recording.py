@@ -78,7 +78,7 @@ def why_not(environment: Environment) -> str:
     """Return why a test of the classes that are chosen is not recorded; empty where it is."""
     if not isinstance(environment.runner, LocalRunner):
         return "not recorded: several processes made the load, and a run is of one"
-    scenarios = [scenario_of(one) for one in environment.user_classes if issubclass(one, KeepAliveUser)]
+    scenarios = [scenario_of(user) for user in environment.user_classes if issubclass(user, KeepAliveUser)]
     if len(scenarios) != 1:
         return "not recorded: a run is of one scenario"
     if scenarios[0].climbs is not None:  # its steps are its result

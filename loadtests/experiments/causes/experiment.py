@@ -98,8 +98,8 @@ def surroundings(stack: str, *, why_no_proxy: str | None) -> list[Point]:
         ),
         *(replace(point, name=f"{point.name}, neighbours", neighbours=NEIGHBOURS) for point in plain.values()),
         *(
-            replace(one, name=f"{one.name}, proxied", proxied=True, missing=one.missing or why_no_proxy)
-            for one in plain.values()
+            replace(point, name=f"{point.name}, proxied", proxied=True, missing=point.missing or why_no_proxy)
+            for point in plain.values()
         ),
     ]
 

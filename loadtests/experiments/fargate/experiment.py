@@ -240,7 +240,7 @@ def factor_variants(
 ) -> tuple[Variant, ...]:
     """Return the cells that a factor compares; ``UsageError`` for fewer than two, or more than one factor."""
     settings = settings_of(candidates)
-    sizes = [parse_fargate_size(one, memory) for one in vcpus.split(",")]
+    sizes = [parse_fargate_size(vcpu, memory) for vcpu in vcpus.split(",")]
     if factor is Factor.ENDPOINTS and not endpoint_subnets:
         raise UsageError("ENDPOINT_SUBNETS= is not set; must be subnets of a VPC with endpoints for ECR and S3.")
     networks = {"without endpoints": (settings.subnets, settings.security_groups)}

@@ -78,7 +78,7 @@ def _in_common(run: FargateRun) -> str:
     """Return what all cells have in common."""
     sizes = {f"{cell.size.vcpu:g} vCPU / {(cell.size.memory_bytes or 0) // MB} MiB" for cell in run.cells}
     images = {cell.image.rpartition("/")[2] for cell in run.cells}
-    return ", ".join([*(one for group in (images, sizes) if len(group) == 1 for one in group), run.architecture])
+    return ", ".join([*(name for group in (images, sizes) if len(group) == 1 for name in group), run.architecture])
 
 
 def _line(row: CellStarts) -> tuple[str, ...]:

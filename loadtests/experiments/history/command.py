@@ -32,7 +32,7 @@ def history(
     framework = frameworks()[one_of(stack.framework, frameworks(), variable="FRAMEWORK")]
     if framework.distribution is None:
         raise UsageError(f"FRAMEWORK={framework.name} is a floor, which has no versions.")
-    versions = [str(one) for one in newest_of_each_minor(releases(framework.distribution), last)]
+    versions = [str(release) for release in newest_of_each_minor(releases(framework.distribution), last)]
     given, spec = size.parse(runtime), load.parse()
     candidates = [replace(stack, framework=f"{framework.name}@{version}").candidate(runtime) for version in versions]
     design = load.parse_design(spec, runtime)

@@ -42,7 +42,7 @@ def latency(
     begin = partial(
         begin_latency,
         candidates,
-        vcpus=[one.vcpu for one in given],
+        vcpus=[size.vcpu for size in given],
         memory_bytes=None if memory is None else given[0].memory_bytes,
         rate=common_rate,
         runtime=runtime,

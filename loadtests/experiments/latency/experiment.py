@@ -110,10 +110,12 @@ class Latency(Experiment[LatencyRunType, LatencySummary]):
     def servers_left(self, visits: Sequence[Visit], subjects: Mapping[str, Candidate]) -> Sequence[PlannedServer]:
         made = {(visit.round, visit.cell) for visit in visits}
         return [
-            PlannedServer(candidate=subjects[one.stack], size=one.size, needed_s=_needed_s(one.traffic), loaded=True)
-            for one in self.run.points
+            PlannedServer(
+                candidate=subjects[point.stack], size=point.size, needed_s=_needed_s(point.traffic), loaded=True
+            )
+            for point in self.run.points
             for number in range(1, self.run.rounds + 1)
-            if one.stack in subjects and one.missing is None and (number, one.name) not in made
+            if point.stack in subjects and point.missing is None and (number, point.name) not in made
         ]
 
     @override
@@ -146,9 +148,9 @@ def begin_latency(
     prepared = prepare_latency(candidates, runtime, messages)
     cells = [*prepared.cells, *nginx_cells(runtime, messages)]
     points = [
-        _on_fargate(one, prepared.setup) if runtime is Runtime.FARGATE else one
+        _on_fargate(point, prepared.setup) if runtime is Runtime.FARGATE else point
         for name in (*prepared.candidates, *(cell.name for cell in cells if cell.conformance is None))
-        for one in points_of(name, vcpus, latency_traffic(rate), runtime, memory_bytes=memory_bytes)
+        for point in points_of(name, vcpus, latency_traffic(rate), runtime, memory_bytes=memory_bytes)
     ]
     run = LatencyRun(
         **run_fields(identity, runtime=runtime, rounds=rounds), setup=prepared.setup, cells=cells, points=points

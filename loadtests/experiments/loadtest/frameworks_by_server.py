@@ -151,7 +151,7 @@ def lever(found: ByServer) -> str | None:
     of_servers, of_frameworks = (
         statistics.median(spread.ratio for spread in spreads) for spreads in (by_framework.values(), on_servers)
     )
-    name, most = max(by_framework.items(), key=lambda one: one[1].ratio)
+    name, most = max(by_framework.items(), key=lambda pair: pair[1].ratio)
     larger = "server" if of_servers > of_frameworks else "framework"
     return (
         f"A framework's fastest server carries {of_servers:.1f} times as many requests per vCPU as its slowest (median "

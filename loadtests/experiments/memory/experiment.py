@@ -100,7 +100,9 @@ class Memory(Experiment[MemoryRun, MemorySummary]):
             )
             return f"{limit} after {counted(len(visit.attempts), 'server')}"
         assert isinstance(visit, MemoryVisit)
-        held = [one.held_bytes for one in (visit.idle, visit.loaded) if one is not None and one.held_bytes]
+        held = [
+            reading.held_bytes for reading in (visit.idle, visit.loaded) if reading is not None and reading.held_bytes
+        ]
         return ", ".join(
             f"{state} {size_bytes / MB:.1f} MB" for state, size_bytes in zip(("idle", "loaded"), held, strict=False)
         )

@@ -53,7 +53,7 @@ def startup(
             f"MEMORY={memory} needs RUNTIME=fargate; in Docker a start gets half of the machine's memory, and as a "
             "process all of it."
         )
-    given = tuple(dict.fromkeys(parse_size(runtime, one.strip(), None) for one in vcpu.split(",")))
+    given = tuple(dict.fromkeys(parse_size(runtime, text.strip(), None) for text in vcpu.split(",")))
     caches, links = parse_caches(cache, runtime), parse_links(bandwidth, runtime)
     candidates = stacks.candidates(runtime, fargate=fargate)
     terminal.say(describe_runtime(runtime, stacks.runtime))

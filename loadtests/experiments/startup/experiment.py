@@ -132,7 +132,7 @@ def begin_startup(
     """
     outcomes = conform_all(candidates, messages)
     made = {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
-    cold_tags = [one.tag for one in made.values() if one.tag] if PageCache.COLD in caches else []
+    cold_tags = [candidate.tag for candidate in made.values() if candidate.tag] if PageCache.COLD in caches else []
     run = StartupRun(
         **run_fields(identity, runtime=runtime, rounds=rounds),
         cold_by=cold_method(cold_tags[0]) if cold_tags else None,
@@ -143,10 +143,10 @@ def begin_startup(
             for cache in caches
         ],
         pulls=[
-            PullCell(name=f"{name} over {link}", image=one.tag, link=link)
-            for name, one in made.items()
+            PullCell(name=f"{name} over {link}", image=candidate.tag, link=link)
+            for name, candidate in made.items()
             for link in links
-            if one.tag
+            if candidate.tag
         ],
     )
     return Startup(run), made

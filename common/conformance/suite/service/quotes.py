@@ -36,7 +36,7 @@ def without(parent: Mapping[str, object], name: str) -> dict[str, object]:
 
 def priced(document: Mapping[str, Any]) -> dict[str, object]:
     """Return the body of the response to a valid quote."""
-    total = sum(one["quantity"] * one["price_cents"] for one in document["items"])
+    total = sum(item["quantity"] * item["price_cents"] for item in document["items"])
     return {"customer": document["customer"], "items": len(document["items"]), "total_cents": total}
 
 
