@@ -91,8 +91,9 @@ class Terminal:
                 self.say(sentence)
 
     def write(self, text: str) -> None:
-        """Print text as it is, for other programs."""
-        self.results.out(text, end="", highlight=False)
+        """Print what ``as_csv``, ``as_markdown`` or ``as_json`` made for other programs, to the last character."""
+        self.results.file.write(text)
+        self.results.file.flush()
 
 
 def in_one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables in other forms than a terminal's: CSV and Markdown, and parts that fit a narrow terminal."""
+"""Results in other forms than a terminal's: CSV, Markdown and JSON; and parts of tables that fit a narrow terminal."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import takewhile
 
+import msgspec
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
@@ -23,6 +24,8 @@ _CONTROLS = dict.fromkeys(
     "\N{REPLACEMENT CHARACTER}",
 )  # fmt: skip
 """Control characters, and those that turn the direction of writing."""
+_ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS}
+"""The same in JSON, whose strings alone can hold them."""
 
 
 class Form(StrEnum):
@@ -40,6 +43,11 @@ def as_csv(table: Table) -> str:
     lines = [_headings(table), *([_number(cell) for cell in row] for row in _rows(table))]
     csv.writer(text, lineterminator="\n").writerows(map(spreadsheet_cells, lines))
     return text.getvalue()
+
+
+def as_json(value: object) -> str:
+    """Return a value as a line of JSON, in which escapes stand for what would move a terminal's cursor or the like."""
+    return msgspec.json.encode(value).decode().translate(_ESCAPES) + "\n"
 
 
 def spreadsheet_cells(line: Iterable[object]) -> list[object]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from common.catalog.stacks import make_command
@@ -18,7 +17,7 @@ from common.errors import BenchmarkError, FailedError, OutOfTimeError
 from common.host.run_lock import hold_run_lock
 from common.records.schema import Visit
 from common.runtimes.candidates import Candidate
-from common.tables import Form
+from common.tables import Form, as_json
 from common.words import counted, first_names
 from loadtests.campaign.experiment import Experiment, SummaryType, expected_s
 from loadtests.campaign.manifest import RunIdentity
@@ -118,7 +117,7 @@ def carry_out(
 def present(experiment: Experiment[Any, SummaryType], summary: SummaryType, terminal: Terminal) -> None:
     """Print a summary: its tables, what has to be known beside them, its conclusions; as JSON the whole record."""
     if terminal.form is Form.JSON:
-        terminal.write(msgspec.json.encode(summary).decode() + "\n")
+        terminal.write(as_json(summary))
         return
     for table in experiment.tables(summary):
         terminal.show(table)

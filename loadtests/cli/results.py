@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter, validators
 
 from common.catalog.frameworks import frameworks
@@ -21,7 +20,7 @@ from common.host.folders import write_file, write_files
 from common.host.machine import machine
 from common.records.figure import Figure, Metric
 from common.records.run import Run
-from common.tables import Form
+from common.tables import Form, as_json
 from common.words import canonical, counted
 from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, Question, bill_notes, bill_table, make_bill, newest
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
@@ -58,7 +57,7 @@ def show(
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     rows = board_rows(subjects, figures, prices, vcpu=vcpu, locks=locks_of(candidates))
     if terminal.form is Form.JSON:
-        terminal.write(msgspec.json.encode(rows).decode() + "\n")
+        terminal.write(as_json(rows))
         return
     terminal.show(rows_table(rows, vcpu=vcpu))
     for note in rows_notes(rows, prices, vcpu=vcpu, runtime=runtime, selectors=selectors_of(candidates)):
@@ -107,7 +106,7 @@ def money(
     question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
     bill = make_bill(subjects, figures, prices, question, now=datetime.now(UTC))
     if terminal.form is Form.JSON:
-        terminal.write(msgspec.json.encode(bill).decode() + "\n")
+        terminal.write(as_json(bill))
         return
     terminal.show(bill_table(bill))
     unknown = set(bill.unknown.get("latency", ()))

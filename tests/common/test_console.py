@@ -1,12 +1,15 @@
 """A terminal shows the table so far, the current step and the time left; other outputs get one line per step."""
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
 from common.console import Terminal, format_clock, live_progress
+from common.tables import as_csv, as_json
+from tests.support.hostile import HOSTILE, unprintable
 
 
 def _output(*, terminal: bool) -> str:
@@ -63,3 +66,26 @@ def test_what_a_user_names_is_printed_as_it_is_and_never_read_as_markup(
     out, err = capsys.readouterr()
     assert out.count(text) == 4
     assert err.count(text) == 5
+
+
+@pytest.mark.parametrize(
+    "text", [*HOSTILE, "\x7f\x85\u2066\u2069", "\t\n\\u202e", "é 漢 \N{GRINNING FACE}"], ids=range(53)
+)
+def test_json_keeps_every_character_and_none_of_them_reaches_a_terminal(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = {"name": text, f"{text} as a key": [text]}
+    Terminal().write(as_json(record))
+    written = capsys.readouterr().out
+    assert json.loads(written) == record
+    assert unprintable(written) == []
+    assert written.count("\n") == 1
+
+
+def test_what_is_written_for_other_programs_reaches_them_to_the_last_character(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = Table("a")
+    table.add_row("before\tafter " + "long " * 100)
+    Terminal().write(as_csv(table))
+    assert capsys.readouterr().out == f"a\nbefore\tafter {'long ' * 100}\n"

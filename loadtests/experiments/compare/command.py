@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, ParamSpec
 
-import msgspec
 from cyclopts import Parameter
 
 from common.catalog.sizes import Runtime
@@ -13,7 +12,7 @@ from common.cli.parameters import SizeParameters, changed_of, refuse_given
 from common.console import Terminal
 from common.errors import BenchmarkError, NotComparedError, SlowerError, UsageError
 from common.runtimes.candidates import parse_runtime, require_local
-from common.tables import Form
+from common.tables import Form, as_json
 from common.words import canonical
 from loadtests.analysis import outcome
 from loadtests.analysis.thresholds import COMPARISON_LOOKS
@@ -115,7 +114,7 @@ def _compare_finished(a: RunFolder, b: RunFolder, margin: float, limit: float | 
     for reason in left_out:
         terminal.say(reason)
     if terminal.form is Form.JSON:
-        terminal.write(msgspec.json.encode(pairs).decode() + "\n")
+        terminal.write(as_json(pairs))
     else:
         conclude([sentence for pair in pairs for sentence in outcome.sentences(pair, margin)], terminal)
     for warning in undecided_limits(pairs):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-import msgspec
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -23,7 +22,7 @@ from common.records.summary import Summary
 from common.runtimes.candidates import Candidate, describe_runtime
 from common.runtimes.guests import how_to_pin
 from common.runtimes.preparation import PlannedServer, approve_cost, prepare_available
-from common.tables import Form
+from common.tables import Form, as_json
 from common.words import canonical, counted
 from loadtests.analysis.together import repeated_rates
 from loadtests.campaign.loop import Begin, start
@@ -125,7 +124,7 @@ def _repeat(begin: Begin[Summary], count: int, pause_s: float, run: RunParameter
         summaries.append(start("loadtest", begin, own, terminal, on_failure=failures.append))
     rates = repeated_rates(summaries)
     if terminal.form is Form.JSON:
-        terminal.write(msgspec.json.encode(rates).decode() + "\n")
+        terminal.write(as_json(rates))
     else:
         terminal.show(report.repeated_table(rates, count))
         for note in report.repeated_notes(rates, summaries):

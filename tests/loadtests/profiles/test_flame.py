@@ -7,6 +7,7 @@ import pytest
 
 from loadtests.profiles.flame import WIDTH, difference, page, words
 from loadtests.profiles.owners import CallStack, Frame, Owners, Profile
+from tests.support.hostile import HOSTILE, Markup
 
 PACKAGES = Path("/env/site-packages")
 OWNERS = Owners(packages=PACKAGES, server=frozenset({"gunicorn"}), app=(Path("/frameworks/toy"),))
@@ -66,3 +67,14 @@ def test_the_page_needs_nothing_else_and_names_are_text() -> None:
     assert "<b>toy" not in text
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "/frameworks/" not in text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(50))
+def test_nothing_that_a_profile_says_is_markup(text: str) -> None:
+    honest = Markup(page([_profile("old", 60, 40), _profile("new", 90, 10)]))
+    frames = [Frame(f"{text}{number}", f"{folder}{text}{number}", number)
+              for number, folder in enumerate(("/env/site-packages/", "/frameworks/toy/", ""))]  # fmt: skip
+    stacks = [CallStack(tuple(frames[: depth + 1]), 5 + depth) for depth in range(3)]
+    found = Markup(page([Profile(name=f"{name}{text}", stacks=stacks, owners=OWNERS) for name in ("", "b")]))
+    assert found.found <= honest.found
+    assert found.links <= honest.links
