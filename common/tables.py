@@ -73,7 +73,9 @@ def as_markdown(table: Table) -> str:
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: Collection[str] = ()) -> str:
     """Return a Markdown table whose columns are set right but those in ``left``; no text of it is taken for markup."""
     rule = ["---" if heading in left else "---:" for heading in headings]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [headings, rule, *(map(_inline, row) for row in rows)])
+    return "".join(
+        f"| {' | '.join(line)} |\n" for line in [map(_inline, headings), rule, *(map(_inline, row) for row in rows)]
+    )
 
 
 def parts(table: Table, console: Console) -> Iterator[Table]:

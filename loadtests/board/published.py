@@ -63,7 +63,8 @@ def with_results(readme: str, published: Path) -> str:
     for series in of_hello:
         found = frameworks_by_server.by_server(series[0].run, _together(series))
         if found is not None and (sentence := frameworks_by_server.lever(found)) is not None:
-            return _between(LEVER_BEGIN, LEVER_END, readme, f"{textwrap.fill(sentence, 120)}\n\n{PICTURE}\n")
+            lines = map(markdown_text, textwrap.wrap(sentence, 120))
+            return _between(LEVER_BEGIN, LEVER_END, readme, "\n".join([*lines, "", PICTURE, ""]))
     return readme
 
 

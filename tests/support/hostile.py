@@ -1,12 +1,17 @@
 """Texts that mean something to a page, a spreadsheet or a terminal, and what is looked for once they are written."""
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 from markdown_it import MarkdownIt
+
+from common.records.run import Run
+from common.records.schema import Visit
+from loadtests.campaign.catalog import decode_run, decode_visit
 
 HOSTILE = [
     "<script>window.pwned=1</script>", "</script><script>window.pwned=1</script>",
@@ -16,7 +21,7 @@ HOSTILE = [
     "<iframe src=//evil>", "<base href=//evil>", "<meta http-equiv=refresh content=0>", "{{7*7}}", "{% raw %}",
     "${7*7}", "# heading", "\n# heading\n", "\n\n## heading", "- item", "1. item", "> quote", "```", "~~~",
     "| a | b |", "**bold**", "_it_", "[link](javascript:alert(1))", "![x](//evil/x.png)", "<https://evil.example>",
-    "\n---\n", "===", "=1+cmd|' /C calc'!A0", "+1+cmd", "-1+cmd", "@SUM(A1)", "\t=1", "\r=1",
+    "\n---\n", "\n===\n", "=1+cmd|' /C calc'!A0", "+1+cmd", "-1+cmd", "@SUM(A1)", "\t=1", "\r=1",
     "\x1b[2J\x1b]0;title\x07", "\x1b]8;;http://evil\x1b\\x\x1b]8;;\x1b\\", "\x9b31m", "\u202eevil",
     "[bold red]x[/]", "../../etc/passwd", "x" * 5_000,
 ]  # fmt: skip
@@ -46,13 +51,26 @@ class Exchange:
                 parts = {name: self.of(getattr(value, name)) for name in open_fields}
                 return msgspec.structs.replace(value, **parts)
             case dict():
-                return {self.of(key): self.of(one) for key, one in value.items()}
+                return {self.of(key): self.of(item) for key, item in value.items()}
             case list() | tuple() | set() | frozenset():
-                return type(value)(self.of(one) for one in value)
+                return type(value)(self.of(item) for item in value)
             case str() if not isinstance(value, Enum) and value:
                 return f"{self._text}{self._numbers.setdefault(value, len(self._numbers))}"
             case _:
                 return value
+
+
+def exchanged(run: Run, visits: Sequence[Visit], exchange: Exchange) -> tuple[Run, list[Visit]]:
+    """Return a run and its visits with their strings exchanged, after they were written and read again."""
+    return _read_run(exchange.of(_read_run(run))), [_read_visit(exchange.of(_read_visit(visit))) for visit in visits]
+
+
+def _read_run(run: Run) -> Run:
+    return decode_run(msgspec.json.encode(run), source="run.json")
+
+
+def _read_visit(visit: Visit) -> Visit:
+    return decode_visit(msgspec.json.encode(visit), source="visits.jsonl")
 
 
 class Markup(HTMLParser):
@@ -73,7 +91,7 @@ class Markup(HTMLParser):
 def markdown_blocks(text: str) -> set[str]:
     """Return the kinds of blocks that a Markdown text is made of."""
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    return {f"{token.type}{token.tag}" for one in tokens for token in (one, *(one.children or ()))}
+    return {f"{token.type}{token.tag}" for block in tokens for token in (block, *(block.children or ()))}
 
 
 def is_formula(cell: str) -> bool:

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Union
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,84 +12,92 @@ from rich.table import Table
 
 from common.catalog.prices import load_prices
 from common.console import Terminal, _Console
-from common.project import ROOT
-from common.tables import as_csv, as_markdown
-from loadtests.campaign.catalog import experiment_of, run_types, visit_types
-from loadtests.campaign.store import RunFolder
+from common.tables import as_csv, as_json, as_markdown
+from loadtests.board.bill import Question, bill_notes, bill_table, make_bill
+from loadtests.board.rows import board_rows, latency_command, rows_notes, rows_table
+from loadtests.campaign.catalog import experiment_of, run_types
 from loadtests.page.model import make_page
 from loadtests.page.sources import Source, Sources
-from loadtests.page.writing import report
-from tests.support.hostile import HOSTILE, Exchange, Markup, is_formula, markdown_blocks, unprintable
+from loadtests.page.writing import report, table_csv
+from tests.support.every_kind import Recorded, runs_of_every_kind
+from tests.support.hostile import HOSTILE, Exchange, Markup, exchanged, is_formula, markdown_blocks, unprintable
+from tests.support.pages import source_of
+from tests.support.records import NOON
 
-RUNS = sorted(path.parent for path in (ROOT / "tests" / "golden").glob("*/visits.jsonl"))
-
-
-def _source(folder: Path, text: str | None) -> Source:
-    """Return a recorded run with its strings exchanged, after it was written and read again."""
-    recorded, exchange = RunFolder(folder=folder), Exchange(text or "")
-    run, visits = recorded.run(), recorded.visits()
-    if text is not None:
-        run = _read_again(exchange.of(run), run_types())
-        visits = [_read_again(exchange.of(visit), visit_types()) for visit in visits]
-    experiment = experiment_of(run)
-    summary = experiment.summarise(visits)
-    figures = list(experiment.figures(summary))
-    return Source(run=run, visits=visits, summary=summary, figures=figures, stacks=list(experiment.stacks()))
+RUNS: Mapping[str, Recorded] = runs_of_every_kind()
+ASKED = Question(rate_rps=1_000, p99_s=0.05)
 
 
-def _read_again(record: Any, kinds: tuple[type, ...]) -> Any:  # noqa: ANN401 -- one of the kinds
-    return msgspec.json.decode(msgspec.json.encode(record), type=Union[kinds])  # noqa: UP007 -- types that are found
+class Shown:
+    """What commands show of a run: its experiment's own, and that of ``make show`` and ``make money``."""
+
+    def __init__(self, source: Source) -> None:
+        experiment, prices = experiment_of(source.run), load_prices()
+        subjects = list(dict.fromkeys(figure.subject for figure in source.figures))
+        locks = {subject.framework: "of other packages" for subject in subjects}
+        rows = board_rows(subjects, source.figures, prices, vcpu=1.0, locks=locks)
+        bill = make_bill(subjects, source.figures, prices, ASKED, now=NOON)
+        self.records: list[Any] = [source.summary, rows, bill]
+        own = [table for table in experiment.tables(source.summary) if isinstance(table, Table)]
+        self.tables = [*own, rows_table(rows, vcpu=1.0), bill_table(bill)]
+        self.others = [part for part in experiment.tables(source.summary) if not isinstance(part, Table)]
+        self.sentences = [
+            *experiment.notes(source.summary),
+            *experiment.conclusions(source.summary),
+            *experiment.warnings(source.summary),
+            *map(experiment.describe, source.visits),
+            *rows_notes(rows, prices, vcpu=1.0, runtime=source.run.runtime),
+            *bill_notes(bill, prices, source.run.machine, latency_command(subjects, {})),
+        ]
+
+    def printed(self) -> str:
+        """Return what a terminal shows."""
+        console = _Console(file=io.StringIO(), width=150, force_terminal=False, markup=False)
+        terminal = Terminal(results=console, messages=console)
+        for part in (*self.tables, *self.others):
+            terminal.show(part)
+        for sentence in self.sentences:
+            terminal.note(sentence)
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue()
+
+    def markdown(self) -> set[str]:
+        """Return the kinds of blocks of all tables in Markdown."""
+        return set().union(*(markdown_blocks(as_markdown(table)) for table in self.tables))
 
 
-def _tables(source: Source) -> list[Table]:
-    return [one for one in experiment_of(source.run).tables(source.summary) if isinstance(one, Table)]
-
-
-def _printed(source: Source) -> str:
-    """Return what a terminal shows of a run."""
-    experiment = experiment_of(source.run)
-    console = _Console(file=io.StringIO(), width=150, force_terminal=False, markup=False)
-    terminal = Terminal(results=console, messages=console)
-    for table in experiment.tables(source.summary):
-        terminal.show(table)
-    for sentence in (*experiment.notes(source.summary), *experiment.conclusions(source.summary),
-                     *experiment.warnings(source.summary), *map(experiment.describe, source.visits)):  # fmt: skip
-        terminal.note(sentence)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def _cells(tables: list[Table]) -> Iterator[str]:
-    for table in tables:
-        for line in csv.reader(io.StringIO(as_csv(table))):
+def _cells(texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        for line in csv.reader(io.StringIO(text)):
             yield from line
 
 
-def _page(source: Source) -> str | None:
-    """Return the report on a run; ``None`` for one that reports leave out."""
+def _page(source: Source) -> tuple[str, str]:
+    """Return the report on a run and its table as CSV; nothing of one that reports leave out."""
     if not experiment_of(source.run).is_reported:
-        return None
-    return report(make_page(Sources(runs=[source]), load_prices()))
+        return "", ""
+    page = make_page(Sources(runs=[source]), load_prices())
+    return report(page), table_csv(page.rows)
 
 
-@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)
-def test_nothing_that_a_record_of_any_kind_says_is_markup(folder: Path) -> None:
-    honest = _source(folder, None)
-    blocks = set().union(*(markdown_blocks(as_markdown(table)) for table in _tables(honest)))
-    page = _page(honest)
-    elements = Markup(page).found if page is not None else set()
+@pytest.mark.parametrize("name", RUNS)
+def test_nothing_that_a_record_of_any_kind_says_is_markup(name: str) -> None:
+    honest = source_of(*RUNS[name])
+    blocks, elements = Shown(honest).markdown(), Markup(_page(honest)[0]).found
     for text in HOSTILE:
-        source = _source(folder, text)
-        assert unprintable(_printed(source)) == [], text
-        assert [cell for cell in _cells(_tables(source)) if is_formula(cell)] == [], text
-        for table in _tables(source):
-            assert markdown_blocks(as_markdown(table)) - blocks <= {"softbreakbr", "text"}, text
-        if (page := _page(source)) is not None:
-            markup = Markup(page)
-            assert markup.found <= elements, text
-            assert [link for link in markup.links if not link.startswith(("data:", "#")) and link] == [], text
+        source = source_of(*exchanged(*RUNS[name], Exchange(text)))
+        shown, (page, table) = Shown(source), _page(source)
+        assert unprintable(shown.printed()) == [], text
+        tables = [table, *map(as_csv, shown.tables)]
+        assert [cell for cell in _cells(tables) if is_formula(cell)] == [], text
+        assert shown.markdown() - blocks <= {"softbreakbr", "text"}, text
+        for record in shown.records:
+            assert unprintable(as_json(record)) == [], text
+            assert json.loads(as_json(record)) == json.loads(msgspec.json.encode(record)), text
+        markup = Markup(page)
+        assert markup.found <= elements, text
+        assert [link for link in markup.links if not link.startswith(("data:", "#")) and link] == [], text
 
 
-def test_there_is_a_record_of_most_kinds() -> None:
-    kinds = {type(RunFolder(folder=folder).run()) for folder in RUNS}
-    assert len(kinds) >= 7
+def test_there_is_a_run_of_every_kind() -> None:
+    assert {type(run) for run, _ in RUNS.values()} >= set(run_types())
