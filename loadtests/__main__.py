@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     ),
     "Measure": (
         "loadtests.cli.web:web",
+        "loadtests.cli.bisect:bisect",
         "loadtests.cli.profile:profile",
         "loadtests.cli.survey:survey",
     ),

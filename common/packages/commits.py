@@ -28,7 +28,7 @@ def commit_of(checkout: Path, reference: str) -> str:
     if (found := _run(checkout, "rev-parse", "--git-dir")).returncode:
         raise UsageError(
             f"{checkout} is no git repository in which {reference or 'a reference'} could be found: git says "
-            f"{last_lines(found.stderr, 1)}. Leave out the @ and what follows it for the files as they are."
+            f"{last_lines(found.stderr, 1)}. Name a clone."
         )
     left, dots, right = reference.partition(MERGE_BASE)
     if dots:
@@ -40,6 +40,16 @@ def commit_of(checkout: Path, reference: str) -> str:
             f"{reference or '(empty)'} is no commit of {checkout}: must be {REFERENCES}. Get others with git fetch."
         )
     return done.stdout.strip()
+
+
+def commits_between(checkout: Path, old: str, new: str) -> list[str]:
+    """Return the commits after ``old`` up to ``new``, which is built on it, oldest first; none if it is not.
+
+    Of merged branches only the merges count.
+    """
+    if _run(checkout, "merge-base", "--is-ancestor", old, new).returncode:
+        return []
+    return _git(checkout, "rev-list", "--first-parent", "--reverse", f"{old}..{new}").split()
 
 
 def described(checkout: Path, commit: str = "HEAD") -> str | None:

@@ -296,6 +296,9 @@ class CompareRun(LoadRun, frozen=True, kw_only=True, tag="compare"):
             "the command fails, or not to be; null for no limit."
         ),
     ] = None
+    comparisons: Annotated[
+        Count, says("Comparisons that share the level of 5 %: those of a search by `make bisect`, or this one alone.")
+    ] = 1
 
 
 class CrosscheckRun(LoadRun, frozen=True, kw_only=True, tag="crosscheck"):

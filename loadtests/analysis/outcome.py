@@ -24,13 +24,13 @@ def pair_of(run: LoadRun, values: Mapping[str, Mapping[int, float]]) -> Pair:
     looks = looks_of(run)
     made = max((number for by_round in values.values() for number in by_round), default=0)
     seen = up_to(max(looks_taken(looks, made), default=0), values)
-    (pair,) = pairs(seen, margin=run.stopping.margin, looks=len(looks))
+    (pair,) = pairs(seen, margin=run.stopping.margin, looks=_tests(run))
     missing = FEWEST_ROUNDS - (pair.ratio.n if pair.ratio else 0)
     if missing > 0:
         pair = replace(pair, decision=Decision.UNDECIDED, rounds_needed=missing)
     if not isinstance(run, CompareRun) or run.fail_if_slower is None:
         return pair
-    found = at_look(LogRatios.of(log_ratios(seen, [(pair.a, pair.b)])), run.fail_if_slower, len(looks))
+    found = at_look(LogRatios.of(log_ratios(seen, [(pair.a, pair.b)])), run.fail_if_slower, _tests(run))
     if found is not None and missing > 0:
         found = replace(found, decision=LimitDecision.UNDECIDED, rounds_needed=missing)
     return replace(pair, against_limit=found)
@@ -58,18 +58,23 @@ def settled(run: LoadRun, pair: Pair) -> bool:
         case Decision.DIFFERENT:
             return True
         case Decision.EQUIVALENT:
-            return pair.ratio is None or not _may_prove_different(pair.ratio, looks_of(run))
+            return pair.ratio is None or not _may_prove_different(pair.ratio, looks_of(run)[-1], _tests(run))
         case Decision.UNDECIDED:
             return False
 
 
-def _may_prove_different(ratio: Interval, looks: tuple[int, ...]) -> bool:
+def _tests(run: LoadRun) -> int:
+    """Return how many tests of the same question share the level of 5 %."""
+    return len(looks_of(run)) * (run.comparisons if isinstance(run, CompareRun) else 1)
+
+
+def _may_prove_different(ratio: Interval, last_look: int, tests: int) -> bool:
     """Return whether the estimated difference, if it is the true one, would be significant at the last look."""
     if ratio.low is None or ratio.high is None:
         return True
     half_width = math.log(ratio.high / ratio.low) / 2
     sd = half_width / float(stdtrit(ratio.n - 1, 0.975)) * math.sqrt(ratio.n)
-    needed = float(stdtrit(looks[-1] - 1, 1 - ALPHA / len(looks) / 2)) * sd / math.sqrt(looks[-1])
+    needed = float(stdtrit(last_look - 1, 1 - ALPHA / tests / 2)) * sd / math.sqrt(last_look)
     return abs(math.log(ratio.estimate)) > needed
 
 

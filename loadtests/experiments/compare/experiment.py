@@ -89,6 +89,7 @@ def begin_compare(
     stopping: Stopping,
     fail_if_slower: float | None,
     messages: Console,
+    comparisons: int = 1,
 ) -> Callable[[RunIdentity], tuple[Compare, dict[str, Candidate]]]:
     """Return the function that prepares a comparison: both sides are built, and must conform to the contract."""
 
@@ -115,6 +116,7 @@ def begin_compare(
             origins=[side.origin(candidate) for side, candidate in zip((a, b), candidates, strict=True)],
             server_asked=server,
             fail_if_slower=fail_if_slower,
+            comparisons=comparisons,
         )
         return Compare(run), {candidate.name: candidate for candidate in candidates}
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import UsageError
 from common.packages.checkouts import source_digest
-from common.packages.commits import commit_of, described, files_at, is_dirty
+from common.packages.commits import commit_of, commits_between, described, files_at, is_dirty
 from tests.support.repositories import Repository
 
 
@@ -46,9 +46,18 @@ def test_what_is_no_commit_is_refused_with_what_is_accepted(repository: Reposito
         commit_of(repository.folder, reference)
 
 
+def test_the_commits_between_two_are_those_of_the_first_parents(repository: Repository) -> None:
+    first, second = repository.git("rev-parse", "main~1"), repository.git("rev-parse", "main")
+    repository.git("merge", "--quiet", "--no-ff", "--strategy=ours", "--message=Merge", "topic/faster")
+    merge = repository.git("rev-parse", "main")
+    assert commits_between(repository.folder, first, merge) == [second, merge]
+    assert commits_between(repository.folder, merge, first) == []
+    assert commits_between(repository.folder, second, commit_of(repository.folder, "topic/faster")) == []
+
+
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"in which main could be found: git says fatal: not a git repository.*Leave out the @"
+        UsageError, match=r"in which main could be found: git says fatal: not a git repository.* Name a clone"
     ):
         commit_of(tmp_path, "main")
 

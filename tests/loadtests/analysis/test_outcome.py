@@ -107,6 +107,23 @@ def test_stacks_are_equivalent_within_the_margin_of_their_run() -> None:
     assert made == [Decision.EQUIVALENT, Decision.UNDECIDED]
 
 
+def test_comparisons_that_share_the_level_are_less_easily_decided() -> None:
+    cells, values = [cell("a+x"), cell("b+x")], _values(0.05, 1, 10)
+    alone, shared = (
+        pair_of(
+            compare_run(
+                cells, design=Design.DUET, looks=list(COMPARISON_LOOKS), fail_if_slower=0.01, comparisons=count
+            ),
+            values,
+        )
+        for count in (1, 9)
+    )
+    assert shared.p_value == pytest.approx(9 * (alone.p_value or 0))
+    assert alone.against_limit is not None
+    assert shared.against_limit is not None
+    assert (shared.against_limit.change.low or 0) < (alone.against_limit.change.low or 0)
+
+
 def test_too_few_rounds_decide_nothing() -> None:
     pair = pair_of(compare_run([cell("a+x"), cell("b+x")], design=Design.DUET, rounds=3), _values(0.5, 1, 3))
     assert (pair.decision, pair.rounds_needed) == (Decision.UNDECIDED, 2)
