@@ -2,13 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from common.catalog.prices import load_prices
 from common.errors import UsageError
+from loadtests.analysis.formatting import bounds, estimate
+from loadtests.board.index import FigureIndex
 from loadtests.board.publication import PAGE, README
+from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import PUBLISHED
 from loadtests.page.answer import who_leads
 from loadtests.page.columns import BY_KEY, value_texts
@@ -116,3 +120,27 @@ def test_a_site_is_written_again_over_itself_and_over_nothing_else(
 def test_without_a_published_run_there_is_no_site(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no run\. Run: make publish"):
         published_runs(tmp_path, load_prices())
+
+
+@pytest.mark.parametrize("name", ["hello-docker", "hello-process", "hello-docker-all"])
+def test_site_results_page_and_show_have_one_interval_of_runs_that_repeat_each_other(
+    name: str, site: Path, runs: list[PublishedRun], tmp_path: Path
+) -> None:
+    """The README's table is that of ``hello-docker``, and the home page's that of the whole field."""
+    results = tmp_path / "results"
+    for number in ("", "-2", "-3"):
+        shutil.copytree(PUBLISHED / f"{name}{number}", results / f"{name}{number}")
+    (published,) = [one for one in runs if one.name == name]
+    machine = published.page.sources.runs[0].machine
+    of_show = {one.subject: one.value for one in FigureIndex(experiment_of, results).all_newest(machine=machine)}
+    pooled = [row for row in published.page.rows if row.tested is not None and row.tested.pooled]
+    assert len(pooled) >= 11
+    for row in pooled:
+        assert row.tested is not None
+        assert of_show[row.subject] == row.tested.value == row.figures["rate"].value
+        assert f"| {row.cell} | {estimate(row.tested.value)} | {bounds(row.tested.value)} |" in PAGE.read_text()
+        if name == "hello-docker":
+            assert f"| {estimate(row.tested.value)} | {bounds(row.tested.value)} |" in README.read_text()
+    text = (site / "index.html").read_text()
+    if name == whole_field(runs).name:
+        assert all(bounds(row.figures["rate"].value) in text for row in pooled)
