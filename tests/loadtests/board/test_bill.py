@@ -9,8 +9,11 @@ from common.catalog.prices import load_prices
 from common.catalog.sizes import Size
 from common.records.bill import Bill, Price
 from common.records.figure import Conditions, Figure, Metric, Subject
-from common.records.summary import Interval
+from common.records.summary import Component, Interval
+from loadtests.analysis.between_runs import FEW, in_another_run
 from loadtests.board.bill import Question, cheapest_size, fitting_sizes, make_bill, needed_bytes, newest
+from loadtests.board.prices import per_million
+from loadtests.board.rows import board_rows
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import NOON
 
@@ -132,6 +135,20 @@ def test_the_cheapest_fleet_is_chosen_by_the_lower_end_of_the_interval() -> None
     fleet = _x86(_bill(Question(utilisation=0.5, rate_rps=460))).fleet  # 460 > 0.5 x 900, though not > 0.5 x 1000
     assert fleet is not None
     assert (fleet.size.vcpu, fleet.tasks) == (0.25, 5)
+
+
+def test_dollars_and_fleets_stand_on_the_rate_of_another_run() -> None:
+    """A rate's own interval leaves out what a run does to all stacks."""
+    error = Component(sd=0.001, freedom=50)
+    rate = figure(Metric.REQUESTS_PER_CPU_S, 1000, HELLO, bounds=(998, 1002), error=error, between_runs=FEW)
+    expected = in_another_run(rate)
+    assert (expected.low or 0) < 970
+    row = _x86(_bill(Question(utilisation=0.5, rate_rps=490), rate=rate))
+    assert row.per_million == per_million(X86, row.size, expected, 0.5)
+    assert row.fleet is not None
+    assert row.fleet.tasks * row.fleet.size.vcpu > 1, "490 is below half of 998, and above half of what is expected"
+    (board,) = board_rows([DOCKER], [rate], PRICES, vcpu=1.0)
+    assert board.per_million == row.per_million
 
 
 def test_a_rate_without_an_interval_is_used_as_it_is() -> None:
