@@ -216,7 +216,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("screen", "top", "rows"), [((1400, 900), 300, 11), ((360, 740), 600, 2)])
+@pytest.mark.parametrize(
+    ("screen", "top", "rows"), [((1400, 900), 300, 11), ((768, 1024), 400, 11), ((360, 740), 600, 2)]
+)
 def test_the_table_is_on_the_first_screen(
     chrome: webdriver.Chrome, published: str, screen: tuple[int, int], top: int, rows: int
 ) -> None:
@@ -286,7 +288,7 @@ def test_without_scripts_the_whole_table_is_there_and_stacks_open(address: str) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 360])
+@pytest.mark.parametrize("width", [1400, 768, 360])
 def test_nobody_is_kept_out(page: webdriver.Chrome, width: int, scheme: str) -> None:
     """axe-core looks at contrast, names, roles and order, with a stack and all numbers open."""
     resize(page, width)
@@ -299,7 +301,7 @@ def test_nobody_is_kept_out(page: webdriver.Chrome, width: int, scheme: str) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 360])
+@pytest.mark.parametrize("width", [1400, 768, 360])
 def test_nobody_is_kept_out_of_the_site(chrome: webdriver.Chrome, site: Path, width: int, scheme: str) -> None:
     resize(chrome, width)
     prefer(chrome, scheme)
@@ -310,18 +312,23 @@ def test_nobody_is_kept_out_of_the_site(chrome: webdriver.Chrome, site: Path, wi
         assert chrome.execute_script("return document.documentElement.scrollWidth") == width, page.name
 
 
-def test_a_phone_shows_the_marks_of_every_plot(chrome: webdriver.Chrome, published: str) -> None:
-    resize(chrome, 360)
+@pytest.mark.parametrize("width", [768, 360])
+def test_a_narrow_screen_shows_the_marks_of_every_plot(chrome: webdriver.Chrome, published: str, width: int) -> None:
+    resize(chrome, width)
     chrome.get("about:blank")
     chrome.get(published)
     marks = visible(chrome, "#plots ~ .plots .dot, #plots ~ .plots rect")
     assert len(marks) > len(visible(chrome, "#plots ~ .plots figure"))
-    assert all(mark.rect["x"] + mark.rect["width"] <= 360 for mark in marks)
+    assert all(mark.rect["x"] + mark.rect["width"] <= width for mark in marks)
 
 
-def test_a_phone_scrolls_the_table_and_not_the_page(page: webdriver.Chrome) -> None:
-    resize(page, 360)
-    assert page.execute_script("return document.documentElement.scrollWidth") == 360
+@pytest.mark.parametrize("width", [768, 360])
+def test_a_narrow_screen_scrolls_the_table_and_not_the_page(page: webdriver.Chrome, width: int) -> None:
+    resize(page, width)
+    page.find_element(By.CSS_SELECTOR, "#controls summary").click()
+    for box in page.find_elements(By.CSS_SELECTOR, "[name=cols]:not(:checked)"):
+        box.click()
+    assert page.execute_script("return document.documentElement.scrollWidth") == width
     assert page.execute_script("const one = document.querySelector('.wide'); return one.scrollWidth > one.clientWidth")
 
 
