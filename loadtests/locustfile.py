@@ -137,7 +137,8 @@ def measure(environment: Environment, measurement: Callable[[window.WindowPlan],
 def _measure(environment: Environment, runner: LocalRunner, kind: type[ClosedLoop], plan: window.WindowPlan) -> None:
     loop, users, scenario = loop_of(environment, kind), users_of(runner), climbing(environment)
     if scenario is None:
-        window.run(plan, lambda: window.measure(plan, loop, users), plan.warmup_s + plan.window_s)
+        longest_s = max(plan.warmup_s, plan.most_warmup_s) + plan.window_s
+        window.run(plan, lambda: window.measure(plan, loop, users), longest_s)
         return
     plan = replace(plan, window_s=window_s(options_of(environment)))
     stairs = staircase_of(environment, scenario, plan)

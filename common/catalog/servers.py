@@ -133,7 +133,7 @@ _ALL = (
         name="uwsgi",
         interfaces=frozenset({Interface.WSGI}),
         requirements=("pyuwsgi==2.0.30.post1",),
-        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("uWSGI")},
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("pyuwsgi")},
         # Its --http11-socket keeps connections, but also those that a client asks to close, so it does not conform.
         keep_alive=False,
         line=(
@@ -199,7 +199,7 @@ _ALL = (
         name="granian",
         interfaces=frozenset({Interface.WSGI, Interface.ASGI, Interface.RSGI}),
         requirements=("granian==2.8.7",),
-        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("Granian")},
+        unavailable={"pypy": _NO_WHEEL_FOR_PYPY.format("granian")},
         loop_requirements=(_UVLOOP,),
         line=(
             "granian --interface={interface} --host={host} --port={port} --workers={workers} --loop={loop} "

@@ -20,6 +20,7 @@ class Metric(StrEnum):
 
     REQUESTS_PER_CPU_S = "requests-per-cpu-s"
     P99_S = "p99-s"
+    WARM_S = "warm-s"
     START_S = "start-s"
     IDLE_BYTES = "idle-bytes"
     LOADED_BYTES = "loaded-bytes"

@@ -112,7 +112,10 @@ class LoadSpec(Struct, frozen=True, kw_only=True):
     objective: Annotated[Objective | None, says("What each step of a climb must hold; null for the default.")] = None
     tool: Annotated[Tool, says("The program that generates the load.")] = Tool.LOCUST
     generator_workers: Annotated[Count, says("Locust worker processes; 0 where one process does everything.")] = 0
-    warmup_s: Annotated[Seconds, says("Load before the window that is not counted.")]
+    warmup_s: Annotated[Seconds, says("Load before the window that is not counted; the shortest, if it varies.")]
+    most_warmup_s: Annotated[
+        Seconds, says("The longest warm-up, of a server whose rate goes on rising; 0 if it does not depend on that.")
+    ] = 0.0
     window_s: Annotated[Seconds, says("Requested length of the window.")]
     requests: Annotated[list[OwnRequest], says("Requests of the user's own, from PATHS=; empty for a scenario's.")] = []
     headers_digest: Annotated[

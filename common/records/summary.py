@@ -19,6 +19,7 @@ class Verdict(StrEnum):
     WRONG_ANSWERS = "wrong-answers"
     CONNECTIONS = "connections"
     NOT_SATURATED = "not-saturated"
+    NOT_WARM = "not-warm"
     GENERATOR_BOUND = "generator-bound"
     WORKERS_CHANGED = "workers-changed"
     OBJECTIVE_MISSED = "objective-missed"
@@ -219,6 +220,10 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     slices_disturbed: Annotated[
         Count | None, says("How many of them were disturbed and made again; null in other designs.")
     ] = None
+    until_warm_s: Annotated[
+        Interval | None, says("Load on a fresh server until its rate no longer rose; null if it was not observed.")
+    ] = None
+    until_warm_requests: Annotated[Interval | None, says("Responses received by then.")] = None
     idle_cpu_share: Annotated[
         float | None, says("CPU time a second that its servers used while others were loaded; null if unknown.")
     ] = None

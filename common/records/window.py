@@ -117,6 +117,22 @@ class Slice(Struct, frozen=True, kw_only=True):
     ]
 
 
+class Warmup(Struct, frozen=True, kw_only=True):
+    """The load of a fresh server before anything was counted."""
+
+    duration_s: Annotated[Seconds, says("Its length: until the rate had not risen for three quarters of it.")]
+    requests: Annotated[Count, says("Responses received.")]
+    until_warm_s: Annotated[float | None, says("Load until its rate no longer rose; null if it was not seen to.")]
+    until_warm_requests: Annotated[int | None, says("Responses received by then; null likewise.")]
+    warm: Annotated[
+        bool | None,
+        says(
+            "Whether the rate no longer rose at the end; null if unknown: too few responses, a fixed length, or a "
+            "server that does not compile its code while it runs, whose rate varies."
+        ),
+    ]
+
+
 class DiscardedWindow(Struct, frozen=True, kw_only=True):
     """A window that was made again because something else kept the generator from its core; it does not count."""
 
@@ -208,6 +224,9 @@ class Load(Struct, frozen=True, kw_only=True):
         list[Slice],
         says("The slices of a sliced window. Other fields sum up those not disturbed, or all if over two thirds were."),
     ] = []
+    warmup: Annotated[
+        Warmup | None, says("The load before the window; null if it was not observed, and in old records.")
+    ] = None
     idle_cpu_share: Annotated[
         float | None, says("CPU time that the server used per second while other servers were loaded; null if unknown.")
     ] = None

@@ -28,7 +28,7 @@ from common.packages.variants import named_stacks
 from common.records.figure import Subject
 from common.records.run import Cell, Guest
 from common.runtimes import container, database, fargate, guests, process
-from common.runtimes.running_server import RunningServer, once_ready
+from common.runtimes.running_server import RunningServer, once_ready, with_compiler
 from common.words import canonical, one_of, without_version
 
 DEFAULT_IMAGE = "slim"
@@ -180,6 +180,12 @@ class Candidate:
 
         Not for Fargate.
         """
+        starting = self._starting(size, cores=cores, inside=inside, port=port)
+        return with_compiler(starting) if self.may_compile else starting
+
+    def _starting(
+        self, size: Size, *, cores: Sequence[int], inside: bool, port: int | None
+    ) -> AbstractContextManager[RunningServer]:
         if self.guest is not None:
             return guests.started(self.guest, size, cores=cores, inside=inside, publish=port)
         if self.stack.drivers:
@@ -221,6 +227,12 @@ class Candidate:
             publish=port,
             traits=replace(self.traits, variables=variables),
         )
+
+    @property
+    def may_compile(self) -> bool:
+        """Whether its server may compile code while it runs: PyPy, a JIT that is on, or a guest, which is unknown."""
+        python = Python.parse(self.python)
+        return self.guest is not None or python.pypy or python.jit
 
     @property
     def variables(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.records.run import WorkerState
@@ -30,6 +30,8 @@ class RunningServer:
     """The meter from which ``read_cpu`` reads its CPU time; ``None`` if it cannot be read from here."""
     memory_meter: str | None = None
     """The meter from which ``read_memory`` reads its memory; ``None`` if it cannot be read from here."""
+    may_compile: bool = False
+    """Whether it may compile its code while it runs, and so become faster with every request for a while."""
     load_task: LoadTask | None = None
     """The task from which load has to come; ``None`` if it comes from this machine, behind ``client_prefix``."""
     network_namespace: Path | None = None
@@ -42,6 +44,13 @@ class RunningServer:
     """Return what its Python processes say of themselves once they have answered a request, of those that reply."""
     output: Callable[[], str] = str
     """Return everything it has printed."""
+
+
+@contextmanager
+def with_compiler(starting: AbstractContextManager[RunningServer]) -> Iterator[RunningServer]:
+    """Start a server that may compile its code while it runs."""
+    with starting as running:
+        yield replace(running, may_compile=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ gives away the passes in which the machine was slow.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import log
+from math import exp, log
 from statistics import fmean, median
 
 from common.records.load import Setup
@@ -20,11 +20,13 @@ from loadtests.analysis.thresholds import (
     MOST_IDLE_CPU,
     MOST_IDLING,
     MOST_LOST,
+    MOST_RISE_OVER_SLICES,
     NOTABLE_THROTTLING,
     SATURATED,
     SLOWER,
 )
 from loadtests.analysis.values import foreign_s, throttled_share
+from loadtests.statistics.intervals import mean_interval
 from loadtests.users.responses import Failure
 
 Reason = tuple[Verdict, str]
@@ -88,6 +90,32 @@ def _idling_share(load: Load, setup: Setup) -> float | None:
     return share if share < SATURATED else None
 
 
+def _rise(load: Load) -> float | None:
+    """Return the logarithm of a window's rate in the second half of its slices over that in the first."""
+    known = [one for one in load.slices if not one.disturbed and one.requests and one.server_cpu_s]
+    if not known[1:]:
+        return None
+    halves = known[: len(known) // 2], known[-(len(known) // 2) :]
+    first, second = (sum(one.requests for one in half) / sum(one.server_cpu_s or 0 for one in half) for half in halves)
+    return log(second / first)
+
+
+def _warmup_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
+    """Yield a verdict if servers were still getting faster while they were measured."""
+    warmed = [(load, load.warmup) for load in loads if load.warmup is not None]
+    windows = counted(len(warmed), "window")
+    cold = [warmup.duration_s for _, warmup in warmed if warmup.warm is False]
+    rise = mean_interval([rise for load, _ in warmed if (rise := _rise(load)) is not None])
+    if len(cold) > MOST_IDLING * len(warmed):
+        seen = f"in {len(cold)} of {windows} the server was not warm after {max(cold):.0f} s of load"
+    elif rise is not None and rise.low is not None and rise.low > log(1 + MOST_RISE_OVER_SLICES):
+        by = f"{exp(rise.estimate) - 1:.0%}"
+        seen = f"in {windows} the rate rose by {by} from the first half of the slices to the second"
+    else:
+        return
+    yield Verdict.NOT_WARM, f"{seen}, so a server that has been up for longer is faster. Look at its start alone."
+
+
 def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
     """Yield what the slices show that keeps the number from being ranked."""
     sliced = [load for load in loads if load.slices]
@@ -101,6 +129,7 @@ def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
         seen = f"{windows} the server was busy less than {SATURATED:.0%} of the time, {min(idling):.0%} in the worst"
         why = "so the load did not saturate it; a busier server serves more requests per CPU-second"
         yield Verdict.NOT_SATURATED, f"{seen}, {why}. Raise USERS."
+    yield from _warmup_reasons(sliced)
     idle = [load.idle_cpu_share for load in sliced if load.idle_cpu_share is not None]
     if idle and (share := median(idle)) > MOST_IDLE_CPU:
         seen = f"the server used {share:.1%} of a core while others were loaded"

@@ -38,7 +38,13 @@ FEWEST_SERVERS = 4
 SATURATED = 0.95
 """Share of its vCPUs that a closed loop keeps a server busy, unless something else holds it back."""
 MOST_IDLING = 0.2
-"""Share of windows in which a server may be less busy than that: a pause of the machine may be the cause of one."""
+"""Share of windows in which a server may be less busy than that, or not warm: a pause of the machine may cause one."""
+MOST_RISE = 0.02
+"""Share by which the rate of a warm server may rise from one quarter of its warm-up to the next."""
+MOST_RISE_OVER_SLICES = 0.05
+"""Share by which it may rise from the first half of its slices to the second."""
+NOTABLE_WARMUP_S = 1.0
+"""The load until a server is warm that is worth a remark of its own."""
 MOST_FAILED_WINDOWS = 0.1
 """Share of windows without a number, such as a failed start in twenty, that leaves the others as they are."""
 MOST_LOST = 1e-4

@@ -26,7 +26,7 @@ from loadtests.statistics.intervals import LogRatios, holm, log_interval, mean, 
 OF_A_WHOLE_RUN = frozenset({Verdict.CONTROL_DIFFERS, Verdict.TOO_FEW_ROUNDS})
 """Verdicts that say nothing about one stack: a run with them is left out of what its repetitions say together."""
 INTERVALS = ("requests_per_cpu_s", "median_requests_per_cpu_s", "throughput_rps", "p50_s", "p90_s", "p99_s", "p999_s",
-             "knee", "sleeper_bytes")  # fmt: skip
+             "knee", "sleeper_bytes", "until_warm_s", "until_warm_requests")  # fmt: skip
 COUNTS = ("requests", "errors", "windows_discarded", "slices", "slices_disturbed")
 SHARES = ("server_utilisation", "generator_utilisation", "throttled", "foreign", "steal", "idle_cpu_share")
 OF_CONTROLS = ("steal", "foreign", "load_average_max", "throttled", "generator_utilisation_max",

@@ -18,6 +18,8 @@ USERS = 16
 MOST_USERS, MOST_USERS_IN_ALL = 10_000, 1_000_000
 """The most connections of one load generator, and of the workers of a master together."""
 WARMUP_S, WINDOW_S = 1.0, 2.0
+MOST_WARMUP_S = 41.0
+"""The longest warm-up of a server whose rate goes on rising."""
 """The load before a window and in it, of servers that are loaded one at a time."""
 DELAY_MS = 100
 """The delay of scenarios that sleep, unless another is asked for."""

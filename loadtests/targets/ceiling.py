@@ -38,7 +38,14 @@ def with_ceiling(setup: Setup) -> Setup:
     if setup.load_path == SECOND_TASK_PATH:
         return setup
     closed = replace(
-        setup.load, scenario="hello", rate=None, arrivals=None, objective=None, warmup_s=WARMUP_S, window_s=WINDOW_S
+        setup.load,
+        scenario="hello",
+        rate=None,
+        arrivals=None,
+        objective=None,
+        warmup_s=WARMUP_S,
+        most_warmup_s=0.0,
+        window_s=WINDOW_S,
     )
     cores = (setup.server_cores or setup.generator_cores)[:1]  # a task's server has no cores here
     with null_server(cores) as running:

@@ -25,6 +25,8 @@ class SlicedServer(Struct, frozen=True, kw_only=True):
     network_namespace: str | None
     """The file of the network namespace in which ``url`` is reached; ``None`` for the generator's own."""
     cpu_meter: str | None
+    may_compile: bool = False
+    """Whether it may compile its code while it runs."""
 
 
 class SliceOrder(Struct, frozen=True, kw_only=True):
@@ -40,7 +42,8 @@ class SliceOrder(Struct, frozen=True, kw_only=True):
         """Return how long the program may take if everything goes as slowly as it may."""
         slow_s = _most_passes(self.slicing, SLOW_PASSES) * DRAIN_S
         slices_s = self.slicing.most_passes * 2 * self.slicing.slice_s + slow_s
-        each_s = OPENING_S + self.setup.load.warmup_s + DRAIN_S + slices_s
+        warmup_s = max(self.setup.load.warmup_s, self.setup.load.most_warmup_s)
+        each_s = OPENING_S + warmup_s + DRAIN_S + slices_s
         return GRACE_S + len(self.servers) * each_s
 
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from common.host.meters import CpuReading
 from common.records.load import Setup
-from common.records.window import Load, Slice
+from common.records.window import Load, Slice, Warmup
 from loadtests.analysis.thresholds import MOST_OTHERS, MOST_STEAL
 from loadtests.timing.parts import COUNTED, Rule, added, total
 from loadtests.timing.reading import Reading, increase, of_server
@@ -92,6 +92,7 @@ def load_of(
     counted_all: bool,
     readings: Sequence[CpuReading],
     loaded_s: float,
+    warmup: Warmup | None,
     idle_cpu_share: float | None,
     server_gone: str | None,
 ) -> Load:
@@ -117,6 +118,7 @@ def load_of(
         **meter,
         server_gone=server_gone,
         slices=list(slices),
+        warmup=warmup,
         idle_cpu_share=idle_cpu_share,
         **({"littles_law_ratio": None} if counted_all else {}),
     )

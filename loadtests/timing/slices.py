@@ -24,7 +24,7 @@ from common.host.meters import GONE, CpuReading, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.run import Slicing
-from common.records.window import Load, Slice
+from common.records.window import Load, Slice, Warmup
 from common.words import counted
 from loadtests.analysis.slice_verdicts import costs, mostly_disturbed, slow_passes
 from loadtests.scenarios.locust_users import user_class
@@ -33,6 +33,7 @@ from loadtests.timing.loop_reading import read_loop
 from loadtests.timing.reading import CoreReading, Reading, read_cores
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import load_of, slice_of
+from loadtests.timing.warmup import warm_up
 from loadtests.timing.window import NotOpenError, wait, wait_open
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.loops import loop_of
@@ -44,8 +45,10 @@ class Turn:
     def __init__(self, server: SlicedServer, setup: Setup, slicing: Slicing) -> None:
         self.server = server
         self.slicing = slicing
+        self.load_spec = setup.load
         self.users = setup.load.users
         self.gone: str | None = None
+        self.warmup: Warmup | None = None
         self.slices: list[Slice] = []
         self.slow_passes: frozenset[int] = frozenset()
         self.loads: list[Load] = []
@@ -84,20 +87,35 @@ class Turn:
         left = self.undisturbed < self.slicing.passes and len(self.slices) < self.slicing.most_passes
         return self.gone is None and left
 
-    def open(self, warmup_s: float) -> None:
-        """Open all connections, load the server for a while to see how fast it is, and read its processes."""
+    def open(self) -> None:
+        """Open all connections, load the server until it is warm to see how fast it is, and read its processes."""
         try:
             self.enter()
             self.runner.start(self.users, spawn_rate=self.users)
             wait_open(self.loop, lambda: self.runner.user_count, OPENING_S)
-            began_s, before = time.perf_counter(), self._responses()
-            wait(warmup_s)
+            self.read()
+            spec = self.load_spec
+            self.warmup, responses_per_s = warm_up(
+                self._warming,
+                self.load_until,
+                least_s=spec.warmup_s,
+                most_s=spec.most_warmup_s,
+                may_compile=self.server.may_compile,
+            )
             self.hold()
-            responses_per_s = (self._responses() - before) / (time.perf_counter() - began_s)
             self.slicing = slicing_of(self.slicing, users=self.users, responses_per_s=responses_per_s)
+            self.readings.clear()  # throttling counts from here
             self.read()
         except (NotOpenError, *GONE) as error:
             self.lose(str(error))
+
+    def _warming(self) -> Reading:
+        """Return a reading, without the server's CPU time if one of its processes has ended meanwhile."""
+        try:
+            return self.reading(self.loop)
+        except GONE:
+            self.read()  # which fails if all have ended
+            return read_loop(self.loop, users=self.users)
 
     def lose(self, reason: str) -> None:
         """Give the server up, and stop its users, which would load whichever server has its turn."""
@@ -166,9 +184,6 @@ class Turn:
         self.hold()
         return first, self.reading(self.loop)
 
-    def _responses(self) -> int:
-        return sum(tally.good + tally.wrong for tally in self.loop.tallies.values())
-
     def reading(self, loop: ClosedLoop | None, cores: CoreReading | None = None) -> Reading:
         """Return a reading with as much of the server's meter as can be read quickly."""
         cpu_s = self.cpu_s()
@@ -192,7 +207,7 @@ class _Round:
     def run(self) -> list[Load]:
         """Load the servers in turn, pass by pass, until each has enough slices that count or has had the most."""
         for turn in self._turns:
-            turn.open(self._setup.load.warmup_s)
+            turn.open()
         self._start_s = time.perf_counter()
         for number in range(1, self._order.slicing.most_passes + 1):
             todo = [turn for turn in self._turns if turn.wanted]
@@ -255,6 +270,7 @@ class _Round:
             counted_all=turn.counts_all,
             readings=turn.readings,
             loaded_s=turn.loaded_s,
+            warmup=turn.warmup,
             idle_cpu_share=turn.idle_cpu_s / turn.idle_s if turn.idle_s else None,
             server_gone=turn.gone,
         )

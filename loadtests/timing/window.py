@@ -9,6 +9,7 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,11 @@ from msgspec.structs import replace
 
 from common.host.folders import write_file
 from common.host.meters import GONE, CpuReading
-from common.records.window import Load
+from common.records.window import Load, Warmup
 from loadtests.timing.health import Health
 from loadtests.timing.loop_reading import read_loop
 from loadtests.timing.reading import Reading, read_cores, read_server
+from loadtests.timing.warmup import warm_up
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.open_loop import OpenLoop
 from loadtests.users.options import number_from
@@ -42,6 +44,10 @@ class WindowPlan:
 
     file: Path
     warmup_s: float
+    most_warmup_s: float = 0.0
+    """The longest warm-up, of a server whose rate goes on rising; 0 if it does not depend on that."""
+    may_compile: bool = False
+    """Whether the server may compile its code while it runs."""
     window_s: float
     opening_s: float
     """The time limit for opening all connections, after which the window is given up."""
@@ -63,6 +69,8 @@ def add_options(parser: LocustArgumentParser) -> None:
     number = number_from(0, 3600)
     add("--window-file", help="measure one timed window, write its record to this file, and end")
     add("--warmup-s", type=number, default=1.0, help="seconds between all connections open and the window")
+    add("--most-warmup-s", type=number, default=0.0, help="seconds of warm-up at most, until rates no longer rise")
+    add("--may-compile", type=int, default=0, help="1 if the server may compile its code while it runs")
     add("--window-s", type=number, default=2.0, help="seconds that the window lasts")
     add("--opening-s", type=number, default=10.0, help="seconds that all connections may take to open")
     add("--gate", type=Path, help="a folder in which generators that begin together wait for each other")
@@ -81,6 +89,8 @@ def plan_of(options: Namespace) -> WindowPlan:
     return WindowPlan(
         file=Path(options.window_file),
         warmup_s=options.warmup_s,
+        most_warmup_s=options.most_warmup_s,
+        may_compile=bool(options.may_compile),
         window_s=options.window_s,
         opening_s=options.opening_s,
         meter=options.meter,
@@ -111,11 +121,34 @@ def measure(plan: WindowPlan, loop: ClosedLoop, users: Callable[[], int]) -> Loa
     """Return the record of one window after a warm-up."""
     try:
         wait_open(loop, users, plan.opening_s)
+        warmup = warmed(plan, loop, users())
         wait_for_others(plan)
-        wait(plan.warmup_s)
+        wait(plan.warmup_s if warmup is None else 0.0)
     except NotOpenError as error:
         return empty_window(plan, loop, users(), str(error))
-    return observe(plan, loop, users())
+    return replace(observe(plan, loop, users()), warmup=warmup)
+
+
+def warmed(plan: WindowPlan, loop: ClosedLoop, users: int) -> Warmup | None:
+    """Load the server until its rate no longer rises; ``None`` if the plan does not ask for it."""
+    if not plan.most_warmup_s:
+        return None
+    made, _ = warm_up(
+        lambda: _warming(plan, loop, users),
+        lambda at_s: wait(at_s - time.perf_counter()),
+        least_s=plan.warmup_s,
+        most_s=plan.most_warmup_s,
+        may_compile=plan.may_compile,
+    )
+    return made
+
+
+def _warming(plan: WindowPlan, loop: ClosedLoop, users: int) -> Reading:
+    """Return a reading, without the CPU time of a server that has exited: the window will say so."""
+    server = None
+    with suppress(*GONE):
+        server = read_server(plan.meter)
+    return read_loop(loop, users=users, server=server)
 
 
 def observe(plan: WindowPlan, loop: ClosedLoop, users: int) -> Load:
@@ -171,7 +204,7 @@ def wait_for_others(plan: WindowPlan) -> None:
     if plan.gate is None:
         return
     (plan.gate / str(os.getpid())).touch()
-    deadline_s = time.perf_counter() + plan.opening_s
+    deadline_s = time.perf_counter() + plan.opening_s + plan.most_warmup_s
     while (present := len(list(plan.gate.iterdir()))) < plan.gate_of:
         if time.perf_counter() > deadline_s:
             raise NotOpenError(f"{present} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")

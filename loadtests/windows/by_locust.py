@@ -88,6 +88,7 @@ def window_command(url: str, load: LoadSpec, file: Path, more: Mapping[str, obje
         "spawn-rate": load.users,
         "delay-ms": load.delay_ms,
         "warmup-s": load.warmup_s,
+        "most-warmup-s": load.most_warmup_s,
         "window-s": load.window_s,
         "window-file": file,
         **more,
@@ -99,7 +100,7 @@ def longest_s(load: LoadSpec) -> float:
     """Return the longest time that Locust can take for one window, in seconds."""
     scenario, delay_s = SCENARIOS[load.scenario], load.delay_ms / 1000
     if scenario.climbs is None:
-        return START_UP_S + load.warmup_s + load.window_s
+        return START_UP_S + max(load.warmup_s, load.most_warmup_s) + load.window_s
     step_s = max(load.window_s, DELAYS * delay_s) + STEP_OVERHEAD_S
     settle_s = SETTLE_DELAYS * delay_s if scenario.sleeps else 0.0
     return START_UP_S + load.warmup_s + MOST_STEPS * (step_s + settle_s)
@@ -143,6 +144,7 @@ def _load_once(server: RunningServer, setup: Setup, options: Sequence[str]) -> L
 def _command(server: RunningServer, setup: Setup, file: Path) -> list[str]:
     options: dict[str, object] = {
         "meter": server.cpu_meter or "",
+        "may-compile": int(server.may_compile),
         "server-cores": ",".join(map(str, setup.server_cores)),
     }
     if setup.load.generator_workers:

@@ -18,6 +18,7 @@ from common.records.schema import decoder
 from common.records.window import Load, Window
 from common.runtimes.candidates import Candidate
 from common.runtimes.running_server import RunningServer
+from loadtests.scenarios.scenario import MOST_WARMUP_S
 from loadtests.scenarios.workloads import scenario_for
 from loadtests.timing.slice_order import SlicedServer, SliceOrder
 from loadtests.windows.by_locust import isolated_locust
@@ -41,8 +42,8 @@ LONG_PASSES = 24
 """The number of slices of whole periods, which are longer, so that fewer of them fit into the same time."""
 START_S = 0.7
 """The time to start and to remove a server while others are up."""
-SLICED_WARMUP_S = 0.5
-"""How long a server is loaded before its first slice."""
+SLICED_WARMUP_S = 0.64
+"""How long a server is loaded at least before its first slice; one that is still getting faster is loaded longer."""
 
 
 def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
@@ -59,6 +60,12 @@ def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
     return None
 
 
+def warmed(load: LoadSpec, runtime: Runtime, *, sliced: bool) -> LoadSpec:
+    """Return the load with its warm-up, which lasts until servers are warm where their rates show whether they are."""
+    load = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
+    return load if why_not_sliced(load, runtime) else replace(load, most_warmup_s=MOST_WARMUP_S)
+
+
 def slicing_for(vcpu: float, servers: int) -> Slicing:
     """Return how this many servers of a size take turns: in short slices, or in slices of whole quota periods."""
     if vcpu == int(vcpu):
@@ -73,7 +80,7 @@ def _slicing(passes: int, slice_s: float) -> Slicing:
 
 
 def round_s(servers: int, slicing: Slicing) -> float:
-    """Return about how long a round takes in which no slice is made again."""
+    """Return about how long a round takes in which no slice is made again and every server is warm at once."""
     return servers * (START_S + SLICED_WARMUP_S + slicing.passes * slicing.slice_s)
 
 
@@ -126,6 +133,7 @@ def slice_order(running: Sequence[RunningServer], setup: Setup, slicing: Slicing
             url=server.url,
             network_namespace=None if server.network_namespace is None else str(server.network_namespace),
             cpu_meter=server.cpu_meter,
+            may_compile=server.may_compile,
         )
         for server in running
     ]

@@ -15,6 +15,6 @@ def carry_out(load: Callable[[SliceOrder, Sequence[Turn]], object], order_file: 
     order = msgspec.json.decode(Path(order_file).read_bytes(), type=SliceOrder)
     turns = [Turn(server, order.setup, order.slicing) for server in order.servers]
     for turn in turns:
-        turn.open(order.setup.load.warmup_s)
+        turn.open()
     Path(result_file).write_bytes(msgspec.json.encode(load(order, turns)))
     os._exit(0)  # users and their loops wait for turns that do not come

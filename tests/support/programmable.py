@@ -7,6 +7,7 @@ from tests.support.toy_stacks import toy_stack
 
 APP = """\
 import itertools
+import math
 import os
 import selectors
 import socket
@@ -66,6 +67,7 @@ TWISTS = {
     "closing": "body += b' ' * 0",
     "growing": "number < 200 or kept.append(b'x' * 2**20)",
     "costly": "burn(before_s + number * 0.0005)",
+    "warming": "burn(before_s + number * 0.0005 + 1.5 * (1 - math.exp(-number / 1000)))",
     "slow": "burn(before_s + number * 0.03)",
     "lazy": "number % 8 or time.sleep(0.001)",
     "restless": "number != 100 or threading.Thread(target=rest_rarely, daemon=True).start()",

@@ -8,7 +8,7 @@ from typing import Any
 from common.catalog.sizes import Runtime, Size
 from common.records.load import LoadSpec, Setup
 from common.records.run import Cell, CompareRun, HistoryRun, LoadRun, Machine, Run, Slicing, Stopping
-from common.records.window import Latency, Load, Slice, Window, WorkerLoad
+from common.records.window import Latency, Load, Slice, Warmup, Window, WorkerLoad
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 RUN_ID = "20260102T120000Z"
@@ -136,6 +136,19 @@ def slices(count: int = 24, disturbed: int = 0) -> list[Slice]:
         )
         for number in range(1, count + 1)
     ]
+
+
+def warmup(until_warm_s: float | None = 0.32, **changes: Any) -> Warmup:  # noqa: ANN401
+    """Return the warm-up of a server that answers 10,000 requests a second; it never got warm without a time."""
+    duration_s = 41.0 if until_warm_s is None else 2 * until_warm_s
+    fields: dict[str, Any] = {
+        "duration_s": duration_s,
+        "requests": round(10_000 * duration_s),
+        "until_warm_s": until_warm_s,
+        "until_warm_requests": None if until_warm_s is None else round(10_000 * until_warm_s),
+        "warm": until_warm_s is not None,
+    }
+    return Warmup(**fields | changes)
 
 
 def worker(**changes: Any) -> WorkerLoad:  # noqa: ANN401

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from msgspec.structs import replace
 from rich.console import Console
 from typing_extensions import override
 
@@ -30,7 +29,7 @@ from loadtests.experiments.loadtest.experiment import LoadTest, read_load_test
 from loadtests.experiments.loadtest.visit import measure_together
 from loadtests.scenarios.workloads import scenario_for
 from loadtests.targets.ceiling import with_ceiling
-from loadtests.windows.sliced import SLICED_WARMUP_S, slicing_for
+from loadtests.windows.sliced import slicing_for, warmed
 
 
 class Compare(LoadTest[CompareRun]):
@@ -104,13 +103,12 @@ def begin_compare(
         require_conforming(outcomes)
         design = _design_for(load, size)
         sliced = design is Design.SLICED
-        warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
         run = CompareRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             design=design,
             slicing=slicing_for(size.vcpu, len(candidates)) if sliced else None,
             stopping=stopping,
-            setup=with_ceiling(setup_for(warmed, size, runtime)),
+            setup=with_ceiling(setup_for(warmed(load, runtime, sliced=sliced), size, runtime)),
             cells=cells_of(candidates, outcomes),
             sides=[a.text, b.text],
             origins=[side.origin(candidate) for side, candidate in zip((a, b), candidates, strict=True)],

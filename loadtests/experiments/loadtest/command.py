@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from msgspec.structs import replace
 from rich.console import Console
 
 from common.catalog.sizes import Runtime, Size
@@ -41,7 +40,7 @@ from loadtests.experiments.loadtest.earlier import with_earlier
 from loadtests.experiments.loadtest.experiment import LoadTest, planned_windows
 from loadtests.scenarios.workloads import scenario_for
 from loadtests.targets.ceiling import with_ceiling
-from loadtests.windows.sliced import SLICED_WARMUP_S, round_s, slicing_for
+from loadtests.windows.sliced import round_s, slicing_for, warmed
 
 SLICED_CONTROLS = 2
 """Copies of stacks in a sliced run: one of a fast stack, one of another."""
@@ -152,14 +151,14 @@ def begin_loadtest(
     cells = cells_of(candidates, outcomes)
     load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
     sliced = design is Design.SLICED
-    warmed = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
+    load = warmed(load, runtime, sliced=sliced)
     copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
     run = LoadRun(
         **run_fields(identity, runtime=runtime, rounds=rounds),
         design=design,
         slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
         stopping=stopping,
-        setup=with_ceiling(setup_for(warmed, size, runtime, load_from_task=load_from_task)),
+        setup=with_ceiling(setup_for(load, size, runtime, load_from_task=load_from_task)),
         cells=[*cells, *copies],
         unavailable=unavailable,
     )

@@ -11,7 +11,7 @@ from common.words import counted
 from loadtests.analysis.between_runs import LEVEL
 from loadtests.analysis.dropping import fewest_chance, half_width
 from loadtests.analysis.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
-from loadtests.analysis.thresholds import NOTABLE_IDLE_CPU, SATURATED
+from loadtests.analysis.thresholds import NOTABLE_IDLE_CPU, NOTABLE_WARMUP_S, SATURATED
 from loadtests.analysis.together import together
 from loadtests.analysis.verdicts import sentences
 from loadtests.scenarios.workloads import scenario_for
@@ -37,6 +37,7 @@ def notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     yield from _rank_notes(run, summary)
     yield from _between_notes(summary)
     yield from _slice_notes(run, summary)
+    yield from _warmup_notes(summary)
     yield from discarded_notes(sum(row.windows_discarded for row in summary.cells))
     yield from _dropout_notes(run, summary)
     yield from _load_notes(run.setup, summary)
@@ -195,6 +196,18 @@ def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
     if idle := [row for row in summary.cells if (row.idle_cpu_share or 0) > NOTABLE_IDLE_CPU]:
         seen = ", ".join(f"{row.cell} {row.idle_cpu_share:.1%}" for row in idle)
         yield f"not quiet while others were loaded, of a core: {seen}."
+
+
+def _warmup_notes(summary: Summary) -> Iterator[str]:
+    """Yield how long servers were loaded until they were warm, those that took long by name."""
+    known = [(row, row.until_warm_s.estimate) for row in summary.cells if row.until_warm_s is not None]
+    late = sorted(((row, at_s) for row, at_s in known if at_s > NOTABLE_WARMUP_S), key=lambda one: -one[1])
+    soon = [at_s for _, at_s in known if at_s <= NOTABLE_WARMUP_S]
+    seen = [f"{row.cell} {at_s:.1f} s and {estimate(row.until_warm_requests)} requests" for row, at_s in late]
+    if soon:
+        seen.append(f"{'all others' if late else 'all'} at most {max(soon):.1f} s")
+    if seen:
+        yield f"warm-up, the load until a fresh server's rate no longer rose: {'; '.join(seen)}."
 
 
 def value_count(row: CellSummary) -> int:

@@ -107,7 +107,7 @@ def _absolute(run: LoadRun, values: Sequence[float]) -> Interval | None:
 
 
 def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
-    """Yield each stack's requests per CPU-second, and its 99th percentile if the load was a share of its capacity."""
+    """Yield each stack's rate, its time until warm, and its 99th percentile if the load was a share of its capacity."""
     cells = {cell.name: cell for cell in run.cells if cell.control_of is None}
     load, size = run.setup.load, run.setup.size
     share = load.rate.share if load.rate is not None else None
@@ -115,7 +115,11 @@ def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
     series = series_of(run) if is_load_test(run) else None
     for row in summary.cells:
         p99_s = row.p99_s if share is not None else None
-        for metric, value in ((Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s), (Metric.P99_S, p99_s)):
+        for metric, value in (
+            (Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s),
+            (Metric.P99_S, p99_s),
+            (Metric.WARM_S, row.until_warm_s),
+        ):
             if row.cell in cells and value is not None:
                 found = figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions, series=series)
                 is_rate = metric is Metric.REQUESTS_PER_CPU_S
@@ -126,6 +130,7 @@ def _row(
     run: LoadRun, name: str, windows: Sequence[Window], seen: Mapping[Verdict, str], rate: Estimate | None
 ) -> CellSummary:
     loads = [window.load for window in windows if window.load is not None]
+    warmups = [load.warmup for load in loads if load.warmup is not None]
     values, between = list(values_by_round(windows).values()), between_runs_of(run)
     return CellSummary(
         cell=name,
@@ -151,6 +156,10 @@ def _row(
         windows_discarded=sum(len(load.discarded) for load in loads),
         slices=sum(len(load.slices) for load in loads) if run.slicing else None,
         slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
+        until_warm_s=log_interval([warmup.until_warm_s for warmup in warmups if warmup.until_warm_s]),
+        until_warm_requests=log_interval(
+            [warmup.until_warm_requests for warmup in warmups if warmup.until_warm_requests]
+        ),
         idle_cpu_share=mean(load.idle_cpu_share for load in loads),
         verdict=next(iter(seen), Verdict.VALID),
         doubts={str(verdict): sentence for verdict, sentence in seen.items()},

@@ -24,7 +24,7 @@ LEGEND = (
     f"{NOT_AVAILABLE}: the stack cannot be brought up on this Python; {MISSING}: not measured; in brackets without an "
     "interval: in doubt, and not counted."
 )
-HEADINGS = ("Python", "stacks", "median ratio", "least", "most", "p99")
+HEADINGS = ("Python", "stacks", "median ratio", "least", "most", "p99", "warm after s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class OnPython:
     """Its rate over that on the usual Python, if both are valid."""
     p99: float | None = None
     """Its 99th percentile over that on the usual Python, if both are valid."""
+    until_warm_s: float | None = None
+    """How long a fresh server was loaded until it was warm."""
 
     @property
     def whole(self) -> str:
@@ -158,6 +160,7 @@ class _LoadTest:
             about="; ".join(filter(None, (seen, rate, reasons))),
             ratio=pair.ratio,
             p99=None if row.p99_s is None or base.p99_s is None else row.p99_s.estimate / base.p99_s.estimate,
+            until_warm_s=None if row.until_warm_s is None else row.until_warm_s.estimate,
         )
 
     def _missing(self, like: Cell, python: str) -> OnPython:
@@ -205,6 +208,8 @@ class Spread:
     """The valid ratios, by the stacks' names."""
     p99: float | None
     """The median over stacks of the 99th percentile over that on the usual Python."""
+    until_warm_s: float | None
+    """The median over stacks of the load until a fresh server was warm."""
 
     @property
     def median(self) -> float:
@@ -229,13 +234,18 @@ def spreads(found: ByPython) -> list[Spread]:
 
 def _spread(found: ByPython, column: int, python: str) -> Spread:
     on = {row.name: row.others[column] for row in found.rows if not row.floor}
-    p99 = [one.p99 for one in on.values() if one.p99 is not None]
     ratios = {name: one.ratio.estimate for name, one in on.items() if one.ratio is not None}
-    return Spread(python=python, ratios=ratios, p99=statistics.median(p99) if p99 else None)
+    p99, until_warm_s = (_median(getattr(one, name) for one in on.values()) for name in ("p99", "until_warm_s"))
+    return Spread(python=python, ratios=ratios, p99=p99, until_warm_s=until_warm_s)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def spread_table(found: ByPython) -> Table:
-    """Return a row for each Python: over how many stacks, the median ratio, the least and the most, and p99."""
+    """Return a row for each Python: how many stacks, the median ratio, both ends, p99, and how soon they are warm."""
     rows = [
         (
             spread.python,
@@ -244,6 +254,7 @@ def spread_table(found: ByPython) -> Table:
             f"{spread.ratios[spread.least]:.2f} {spread.least}",
             f"{spread.ratios[spread.most]:.2f} {spread.most}",
             number(spread.p99, digits=2),
+            number(spread.until_warm_s, digits=1),
         )
         for spread in spreads(found)
     ]
@@ -269,8 +280,8 @@ def _range(spread: Spread) -> str:
 def notes(found: ByPython) -> Iterator[str]:
     """Yield what a reader has to know beside the tables."""
     yield (
-        f"by Python: ratios are within rounds, with 95 % intervals; p99 is the median of the closed loop's "
-        f"99th percentile over that on {found.usual}."
+        f"by Python: ratios are within rounds, with 95 % intervals; p99 is the median of the closed loop's 99th "
+        f"percentile over that on {found.usual}; warm after: the median load until a fresh server was warm."
     )
     yield LEGEND
     if (said := sentence(found)) is not None:

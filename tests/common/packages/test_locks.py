@@ -4,7 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack, compatible, stacks
+from common.engine.builds import pinned_versions
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv, uv_environment
 from common.packages.locks import lock, read_lock, requirements, stack_requirements, subset, why_stale
 from common.project import ROOT
+from common.words import canonical
 from tests.support.toy_index import toy_index
 from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
@@ -290,3 +292,63 @@ def _have_wheels_for_musl(together: Sequence[Stack]) -> bool:
             return False
         raise
     return True
+
+
+PYPY_PYTHON = "pypy3.11"
+_REASON = re.compile(r"(\S+) has no wheel for PyPy")
+
+
+def _without_pypy() -> Iterator[tuple[Stack, str]]:
+    """Yield the stacks that are not available on PyPy alone, with the package that has no wheel there."""
+    for framework in KNOWN.values():
+        for server in compatible(framework):
+            stack = Stack(framework=framework, server=server)
+            if (reason := stack.unavailable("pypy")) is not None and stack.unavailable("docker") is None:
+                found = _REASON.fullmatch(reason)
+                assert found is not None, f"{stack.name}: {reason}"
+                yield stack, canonical(found[1])
+
+
+def test_what_has_no_wheel_for_pypy_is_locked_for_it() -> None:
+    """A reason goes out of date when a framework or a server no longer needs the package that it names."""
+    named = [*_without_pypy()]
+    assert len(named) > 9
+    for stack, package in named:
+        pinned = {canonical(name) for name in pinned_versions(stack_requirements(stack), PYPY_PYTHON)}
+        assert package in pinned, f"{stack.name} does not need {package} on PyPy"
+
+
+@pytest.mark.slow
+@pytest.mark.parallel
+def test_stacks_that_cannot_be_installed_on_pypy_are_those_that_say_so() -> None:
+    """A reason in ``unavailable`` goes out of date when somebody publishes a wheel."""
+    pins, named = dict[str, str](), set[str]()
+    for stack, package in _without_pypy():
+        named.add(stack.name)
+        versions = pinned_versions(stack_requirements(stack), PYPY_PYTHON)
+        (name,) = (name for name in versions if canonical(name) == package)
+        pins[f"{name}=={versions[name]}"] = stack.name
+    wrong = [f"can be installed: {pin}, for {name}" for pin, name in pins.items() if _has_wheels_for_pypy([pin])]
+    for framework in KNOWN.values():
+        known = [Stack(framework=framework, server=server) for server in compatible(framework)]
+        possible = [stack for stack in known if stack.name not in named and stack.unavailable("docker") is None]
+        needed = {
+            f"{name}=={version}"
+            for stack in possible
+            for name, version in pinned_versions(stack_requirements(stack), PYPY_PYTHON).items()
+        }
+        if needed and not _has_wheels_for_pypy(sorted(needed)):
+            wrong.append(f"not all can be installed: {', '.join(stack.name for stack in possible)}")
+    assert wrong == []
+
+
+def _has_wheels_for_pypy(pins: Sequence[str]) -> bool:
+    """Return whether all packages have wheels that PyPy can install; markers are taken to be evaluated already."""
+    tags = ("--implementation=pp", "--python-version=3.11", "--abi=pypy311_pp73", "--abi=none")
+    platforms = [f"--platform={name}_x86_64" for name in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")]
+    install = ("install", "--dry-run", "--no-deps", "--only-binary=:all:", "--target=unused", "--quiet")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *install, *tags, *platforms, *pins], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "No matching distribution found" in done.stderr, done.stderr
+    return done.returncode == 0

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from common.catalog.sizes import Runtime
 from common.records.summary import Verdict
-from common.records.window import Load
+from common.records.window import Load, Warmup
 from loadtests.analysis.verdicts import verdicts
-from tests.support.records import cell, load, setup, slices, window
+from tests.support.records import cell, load, setup, slices, warmup, window
 
 ROUNDS = 20
 
@@ -39,6 +40,10 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
         ([_load(server_cpu_s=1.85, server_cores_busy_s=1.97)] * ROUNDS, set()),  # others had the rest of its core
         ([_load()] * 4 + [_load(server_cpu_s=1.8)], set()),
         ([_load()] * 3 + [_load(disturbed=30, count=36, server_cpu_s=1.8)] * 2, set()),
+        ([_load(warmup=warmup())] * ROUNDS, set()),
+        ([_load(warmup=warmup(None, warm=None))] * ROUNDS, set()),
+        ([_load(warmup=warmup(None))] * ROUNDS, {Verdict.NOT_WARM}),
+        ([_load(warmup=warmup(None))] + [_load(warmup=warmup())] * 4, set()),
         ([_load(idle_cpu_share=0.05)] * ROUNDS, {Verdict.DISTURBED}),
         ([_load(idle_cpu_share=0.005)] * ROUNDS, set()),
         ([_load(server_cores_busy_s=2.8)] * ROUNDS, {Verdict.DISTURBED}),
@@ -54,6 +59,43 @@ def _verdicts(*loads: Load | None) -> set[Verdict]:
 )  # fmt: skip
 def test_windows_in_slices(loads: list[Load | None], expected: set[Verdict]) -> None:
     assert _verdicts(*loads) == expected
+
+
+def _rising(share: float, made: Warmup | None, number: int = 0) -> Load:
+    """Return a window with a rate that rises by a share from the first half of its slices to the second."""
+    of_slices = [
+        replace(one, requests=round((1 + share) * 800) + number if one.number > 12 else 800) for one in slices()
+    ]
+    return load(20_000, 1.98, slices=of_slices, warmup=made)
+
+
+@pytest.mark.parametrize(
+    ("rises", "made", "expected"),
+    [
+        ([0.1] * 5, warmup(), {Verdict.NOT_WARM}),
+        ([0.1] * 5, None, set()),
+        ([0.04] * 5, warmup(), set()),
+        ([-0.05] * 5, warmup(), set()),
+        ([0.2, -0.1, 0.1, 0.0, 0.05], warmup(), set()),
+    ],
+)
+def test_a_rate_that_rises_while_it_is_measured_is_not_that_of_a_warm_server(
+    rises: list[float], made: Warmup | None, expected: set[Verdict]
+) -> None:
+    assert _verdicts(*(_rising(share, made, number) for number, share in enumerate(rises))) == expected
+
+
+def test_a_server_that_is_not_warm_is_told_how_that_shows() -> None:
+    def reason(*loads: Load) -> str:
+        made = [window("a+b", number, one) for number, one in enumerate(loads, start=1)]
+        return verdicts(cell("a+b"), made, setup(), Runtime.PROCESS)[Verdict.NOT_WARM]
+
+    assert reason(*[_load(warmup=warmup(None))] * 2, *[_load(warmup=warmup())] * 3).startswith(
+        "in 2 of 5 windows the server was not warm after 41 s of load, so a server that has been up for longer is"
+    )
+    assert reason(*(_rising(0.1, warmup(), number) for number in range(5))).startswith(
+        "in 5 windows the rate rose by 10% from the first half of the slices to the second, so"
+    )
 
 
 def test_a_server_that_idled_in_some_windows_is_told_in_how_many_and_how_much() -> None:

@@ -54,8 +54,9 @@ ONE = part("one", [1, 2, 3], users=2, failures={"timeout": 1}, generator_cpu_s=0
 TWO = part("two", [4, 100], users=3, failures={"timeout": 2, "reset": 1}, generator_cpu_s=0.7, steal_s=0.3, in_flight=1)
 
 
-OF_WHOLE_WINDOWS = {"slices", "idle_cpu_share", "discarded", "steps"}
-"""Fields that are not merged: a single process makes slices and climbs, and ``discarded`` is filled in afterwards."""
+OF_WHOLE_WINDOWS = {"slices", "idle_cpu_share", "warmup", "discarded", "steps"}
+"""Fields that are not merged: a single process makes slices and climbs and sees servers become warm, and ``discarded``
+is filled in afterwards."""
 
 
 def test_every_field_of_a_load_has_a_rule() -> None:

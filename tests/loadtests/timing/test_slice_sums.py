@@ -43,6 +43,7 @@ def _load_of(loads: Sequence[Load], made: int, throttled_s: float | None = None,
             CpuReading(cpu_s=1, throttled_s=throttled_s),
         ],
         loaded_s=made * SLICE_S,
+        warmup=None,
         idle_cpu_share=None,
         server_gone=None,
     )

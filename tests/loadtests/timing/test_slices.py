@@ -79,7 +79,7 @@ def test_a_server_that_cannot_be_opened_is_not_loaded_once_it_listens(monkeypatc
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = SlicedServer(url=url, network_namespace=None, cpu_meter=None)
         turn = Turn(server, records.setup(users=4), slicing)
-        turn.open(0.1)
+        turn.open()
         sent = turn.loop.sent
         listener.listen()
         gevent.sleep(0.1)  # five times the pause after a failed attempt

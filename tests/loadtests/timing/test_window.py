@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import subprocess
 import threading
@@ -11,7 +12,9 @@ from pathlib import Path
 import gevent
 import pytest
 
+from common.records.window import Load
 from common.runtimes.running_server import RunningServer
+from loadtests.timing.warmup import FEWEST_REQUESTS
 from loadtests.timing.window import NotOpenError, wait_open
 from loadtests.users import histogram
 from loadtests.users.closed_loop import ClosedLoop
@@ -27,7 +30,7 @@ from tests.support.locust_runs import (
     window,
     workers,
 )
-from tests.support.servers import Behaviour, serving
+from tests.support.servers import KEEP, Behaviour, Client, serving
 
 TICK_S = 1.001 / os.sysconf("SC_CLK_TCK")
 """The kernel rounds each core's stolen time, and the sum over all of them, to ticks."""
@@ -181,3 +184,28 @@ def test_the_slower_mode_fires_an_event_for_each_answer(tmp_path: Path) -> None:
         (entry,) = json.loads((tmp_path / "l.json").read_text())
         assert server.requests - USERS <= entry["num_requests"] <= server.requests
         assert entry["num_failures"] == pytest.approx(server.requests / 5, abs=USERS)
+
+
+@pytest.mark.slow
+def test_a_server_that_becomes_faster_is_loaded_until_it_is_warm(tmp_path: Path) -> None:
+    """A response costs forty times as much at first; from 2,400 requests on it costs a tenth more at most."""
+
+    def hurrying(client: Client, number: int) -> bool:
+        until_s = time.thread_time() + 0.0001 + 0.004 * math.exp(-number / 400)
+        while time.thread_time() < until_s:
+            pass
+        return client.send(KEEP)
+
+    def per_cpu_s(seen: Load) -> float:
+        assert seen.server_cpu_s is not None
+        return seen.requests / seen.server_cpu_s
+
+    with serving(hurrying) as server:
+        cold = window(tmp_path / "w.json", server.address[1])
+    with serving(hurrying) as server:
+        warm = window(tmp_path / "w.json", server.address[1], "--most-warmup-s=30", "--may-compile=1")
+    assert cold.warmup is None
+    assert warm.warmup is not None
+    assert warm.warmup.requests >= FEWEST_REQUESTS
+    assert warm.warmup.duration_s < 31
+    assert per_cpu_s(warm) > 1.3 * per_cpu_s(cold)

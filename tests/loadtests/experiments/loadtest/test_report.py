@@ -18,7 +18,7 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.experiments.loadtest import report as throughput
 from loadtests.experiments.loadtest.notes import notes
 from loadtests.experiments.loadtest.report import summarise
-from tests.support.records import SLICING, cell, load, run, window
+from tests.support.records import SLICING, cell, load, run, warmup, window
 
 
 def test_a_windows_value_is_missing_rather_than_zero() -> None:
@@ -218,6 +218,27 @@ def test_what_was_compiled_and_what_is_missing_is_said_per_stack() -> None:
     assert f"compiled: a+b@slim-py3.15, c+b: {reason}" in said
     assert "not available: a+b@slim-pypy3.11: toy 1.0 has no wheel for Python pypy3.11." in said
     assert "not available: c+b@slim-py3.12: No base." in said
+
+
+def test_how_long_servers_took_to_be_warm_is_a_figure_and_a_note() -> None:
+    took = {"jit+b": 20.0, "cold+b": None, "steady+b": 0.4, "quick+b": 0.3}
+    made = run([cell(name) for name in took])
+    windows = [window(name, number, load(warmup=warmup(at_s))) for number in range(1, 6) for name, at_s in took.items()]
+    summary = summarise(made, windows)
+    rows = {row.cell: row for row in summary.cells}
+    seconds, requests = rows["jit+b"].until_warm_s, rows["jit+b"].until_warm_requests
+    assert seconds is not None
+    assert requests is not None
+    assert seconds.estimate == pytest.approx(20.0)
+    assert requests.estimate == pytest.approx(200_000)
+    assert (rows["cold+b"].until_warm_s, rows["cold+b"].until_warm_requests) == (None, None)
+    found = {one.subject.framework: one.value.estimate for one in throughput.figures(made, summary)
+             if one.metric is Metric.WARM_S}  # fmt: skip
+    assert found == {"jit": pytest.approx(20.0), "steady": pytest.approx(0.4), "quick": pytest.approx(0.3)}
+    said = "warm-up, the load until a fresh server's rate no longer rose: "
+    assert f"{said}jit+b 20.0 s and 200,000 requests; all others at most 0.4 s." in list(notes(made, summary))
+    few = run(made.cells[2:])
+    assert f"{said}all at most 0.4 s." in list(notes(few, summarise(few, windows)))
 
 
 def test_a_wall_rate_below_the_servers_capacity_is_marked() -> None:

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from common.catalog.stacks import StackName
 from common.records.run import LoadRun
-from common.records.window import Window
+from common.records.window import Load, Window
 from loadtests.experiments.loadtest.experiment import LoadTest
 from loadtests.experiments.loadtest.stacks_by_python import ByPython, by_python, notes, sentence, spreads
-from tests.support.records import cell, compare_run, load, run, window
+from tests.support.records import cell, compare_run, load, run, warmup, window
 
 G = "+gunicorn-gthread@slim"
 RATES = {
@@ -49,10 +49,15 @@ def _found(rates: Mapping[str, int] = RATES, *, wrong: str = "", **changes: obje
 
 def _windows(rates: Mapping[str, int] = RATES, wrong: str = "") -> list[Window]:
     return [
-        window(name, number, load(2 * rate + number, failures={"wrong body": 9} if name == wrong else {}))
+        window(name, number, _load(name, 2 * rate + number, wrong=name == wrong))
         for number in range(1, 6)
         for name, rate in rates.items()
     ]
+
+
+def _load(name: str, requests: int, *, wrong: bool) -> Load:
+    took = warmup(20.0 if "pypy" in name else 0.3)
+    return load(requests, failures={"wrong body": 9} if wrong else {}, warmup=took)
 
 
 def _texts(found: ByPython | None) -> dict[str, list[str]]:
@@ -133,11 +138,14 @@ def test_a_load_test_ends_in_both_tables_and_a_comparison_in_neither() -> None:
     summary = test.summarise(_windows())
     _, by_stack, by_version = test.tables(summary)
     console = Console(file=io.StringIO(), width=160)
-    console.print(by_stack, by_version)
+    console.print(by_stack)
+    console.print(by_version)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
     assert "by Python: the rate over that on 3.13" in printed
     assert "Pythons against 3.13" in printed
+    (pypy,) = (line.split() for line in printed.splitlines() if line.strip().startswith("pypy3.11"))
+    assert (pypy[0], pypy[-1]) == ("pypy3.11", "20.0"), "how long the servers took to be warm"
     assert any("1.75 on pypy3.11" in note for note in test.notes(summary))
     two = replace(made, cells=made.cells[:2])
     assert len(list(LoadTest(two).tables(LoadTest(two).summarise(_windows())))) == 3
