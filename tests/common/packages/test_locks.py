@@ -316,39 +316,3 @@ def test_what_has_no_wheel_for_pypy_is_locked_for_it() -> None:
     for stack, package in named:
         pinned = {canonical(name) for name in pinned_versions(stack_requirements(stack), PYPY_PYTHON)}
         assert package in pinned, f"{stack.name} does not need {package} on PyPy"
-
-
-@pytest.mark.slow
-@pytest.mark.parallel
-def test_stacks_that_cannot_be_installed_on_pypy_are_those_that_say_so() -> None:
-    """A reason in ``unavailable`` goes out of date when somebody publishes a wheel."""
-    pins, named = dict[str, str](), set[str]()
-    for stack, package in _without_pypy():
-        named.add(stack.name)
-        versions = pinned_versions(stack_requirements(stack), PYPY_PYTHON)
-        (name,) = (name for name in versions if canonical(name) == package)
-        pins[f"{name}=={versions[name]}"] = stack.name
-    wrong = [f"can be installed: {pin}, for {name}" for pin, name in pins.items() if _has_wheels_for_pypy([pin])]
-    for framework in KNOWN.values():
-        known = [Stack(framework=framework, server=server) for server in compatible(framework)]
-        possible = [stack for stack in known if stack.name not in named and stack.unavailable("docker") is None]
-        needed = {
-            f"{name}=={version}"
-            for stack in possible
-            for name, version in pinned_versions(stack_requirements(stack), PYPY_PYTHON).items()
-        }
-        if needed and not _has_wheels_for_pypy(sorted(needed)):
-            wrong.append(f"not all can be installed: {', '.join(stack.name for stack in possible)}")
-    assert wrong == []
-
-
-def _has_wheels_for_pypy(pins: Sequence[str]) -> bool:
-    """Return whether all packages have wheels that PyPy can install; markers are taken to be evaluated already."""
-    tags = ("--implementation=pp", "--python-version=3.11", "--abi=pypy311_pp73", "--abi=none")
-    platforms = [f"--platform={name}_x86_64" for name in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")]
-    install = ("install", "--dry-run", "--no-deps", "--only-binary=:all:", "--target=unused", "--quiet")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", *install, *tags, *platforms, *pins], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0 or "No matching distribution found" in done.stderr, done.stderr
-    return done.returncode == 0
