@@ -137,6 +137,16 @@ class Ceiling(Struct, frozen=True, kw_only=True):
     requests_per_cpu_s: Annotated[float, says("Requests per second of the generator's CPU time, on one core.")]
 
 
+class DatabaseSetup(Struct, frozen=True, kw_only=True):
+    """The database that each server has of its own, and how apps reach it."""
+
+    version: Annotated[str, says("Version of PostgreSQL.")]
+    origin: Annotated[str, says("The pinned package that it comes from, or DATABASE for one of the user's own.")]
+    settings: Annotated[dict[str, str], says("Its settings, as far as this project sets them.")]
+    connections: Annotated[Count, says("Connections that each worker of every stack keeps open.")]
+    rows: Annotated[Count, says("Orders in it before the first request.")]
+
+
 class Setup(Struct, frozen=True, kw_only=True):
     """The set-up of all windows: resources, cores, load, and the generator's own limit."""
 
@@ -152,6 +162,9 @@ class Setup(Struct, frozen=True, kw_only=True):
     ]
     load: LoadSpec
     ceiling: Annotated[Ceiling | None, says("The generator's own limit; null if it was not measured.")] = None
+    database: Annotated[
+        DatabaseSetup | None, says("The servers' databases, on the generator's cores; null without any.")
+    ] = None
 
     @property
     def shares_cores(self) -> bool:

@@ -21,6 +21,7 @@ class Verdict(StrEnum):
     NOT_SATURATED = "not-saturated"
     NOT_WARM = "not-warm"
     GENERATOR_BOUND = "generator-bound"
+    DATABASE_BOUND = "database-bound"
     WORKERS_CHANGED = "workers-changed"
     OBJECTIVE_MISSED = "objective-missed"
     OVERLOADED = "overloaded"
@@ -210,6 +211,12 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     generator_utilisation: Annotated[
         float | None, says("Generator CPU time as a share of the time of the cores that it can use.")
     ]
+    database_s: Annotated[
+        Interval | None, says("CPU time of the database for a request, not counted as the server's; null if unknown.")
+    ] = None
+    database_utilisation: Annotated[
+        float | None, says("CPU time of the database as a share of the time of the generator's cores, where it runs.")
+    ] = None
     throttled: Annotated[float | None, says("Share of the time in which the CPU quota throttled the server.")] = None
     foreign: Annotated[float | None, says("Share of the server's cores used by other programs on this machine.")] = None
     steal: Annotated[float | None, says("Share of the server's cores that the hypervisor took (steal).")] = None

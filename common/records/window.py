@@ -95,7 +95,7 @@ class LoadStep(Struct, frozen=True, kw_only=True):
 class Slice(Struct, frozen=True, kw_only=True):
     """A short stretch of load on one of several servers that are up at once.
 
-    ``others_s`` and ``generator_others_s`` count what ran on the cores besides the server and the generator, from the
+    ``others_s`` and ``generator_others_s`` count what ran on the cores besides server, generator and database, from the
     moment the server was given its turn until it was idle again.
     """
 
@@ -105,6 +105,7 @@ class Slice(Struct, frozen=True, kw_only=True):
     requests: Annotated[Count, says("Correct answers.")]
     server_cpu_s: Annotated[float | None, says("CPU time of the server; null if it could not be read.")]
     generator_cpu_s: Annotated[Seconds, says("CPU time of the generator.")]
+    database_cpu_s: Annotated[float | None, says("CPU time of the server's database; null if unknown.")] = None
     others_s: Annotated[float | None, says("CPU time of others on the server's cores; null if unknown.")]
     generator_others_s: Annotated[float | None, says("CPU time of others on the generator's cores; null if unknown.")]
     steal_s: Annotated[Seconds, says("Time that the hypervisor took from any core (steal).")]
@@ -181,6 +182,9 @@ class Load(Struct, frozen=True, kw_only=True):
             "tool does not report it."
         ),
     ]
+    database_cpu_s: Annotated[
+        float | None, says("CPU time of the server's database; null without one, or if it is unknown.")
+    ] = None
     steal_s: Annotated[Seconds, says("Time that the hypervisor took from the generator's cores (steal).")]
     steal_all_s: Annotated[Seconds, says("Time that the hypervisor took from all cores (steal).")]
     server_steal_s: Annotated[

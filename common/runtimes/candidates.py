@@ -203,7 +203,7 @@ class Candidate:
                 size, cores=cores, inside=inside, port=port, variables=self.variables | own.variables
             ) as running,
         ):
-            yield running
+            yield replace(running, database_meter=own.meter)
 
     def _start(
         self, size: Size, *, cores: Sequence[int], inside: bool, port: int | None, variables: Mapping[str, str]

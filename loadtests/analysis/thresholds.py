@@ -9,6 +9,8 @@ OPEN_LOOP_SHARE = 0.5
 """The shares of its own ceiling that the generator may reach."""
 GENERATOR_CEILING = 0.8
 """The share of the cores that it can use above which the result may be the generator's own limit."""
+DATABASE_CEILING = 0.9
+"""The share of their cores that generator and databases use together above which the result may be a database's."""
 RUN_DELAY = 0.02
 SEND_LAG_S = 0.001
 SEND_LAG_OF_P50 = 0.1

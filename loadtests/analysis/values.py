@@ -69,6 +69,11 @@ def generator_share(loads: Sequence[Load], cores: int) -> float | None:
     return share(loads, lambda load: load.generator_cpu_s, cores)
 
 
+def database_share(loads: Sequence[Load], cores: int) -> float | None:
+    """Return the share that databases used of the generator's cores, where they run."""
+    return share(loads, lambda load: load.database_cpu_s, cores)
+
+
 def throttled_share(loads: Sequence[Load]) -> float | None:
     """Return the share of the time in which its quota throttled the server; ``None`` without a quota."""
     return share(loads, lambda load: load.throttled_s)

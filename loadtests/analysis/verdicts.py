@@ -17,6 +17,7 @@ from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
 from loadtests.analysis.slice_verdicts import Reason, slice_reasons, tolerated
 from loadtests.analysis.thresholds import (
+    DATABASE_CEILING,
     FEWEST_ROUNDS,
     GENERATOR_CEILING,
     LITTLES_LAW_TOLERANCE,
@@ -129,6 +130,7 @@ def _reasons(
     yield from _connection_reasons(cell, loads)
     yield from worker_reasons(loads)
     yield from _generator_reasons(setup, loads)
+    yield from _database_reasons(setup, loads)
     if loads and (why := _why_no_cpu_time(cell, runtime)) is not None:
         yield Verdict.WALL_ONLY, f"{why}; only the clock's figures are known."
     yield from _interpreter_reasons(cell)
@@ -245,6 +247,24 @@ def _generator_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
     if seen:
         limit = f"{'; '.join(seen)}, so what was measured may be its own limit"
         yield Verdict.GENERATOR_BOUND, f"{limit}. {_way_out_for_generator(setup, loads)}"
+
+
+def _database_reasons(setup: Setup, loads: Sequence[Load]) -> Iterator[Reason]:
+    """Yield a verdict if the core that databases share with the generator was at its limit."""
+    shares = [
+        (load.database_cpu_s / time_s, (load.database_cpu_s + load.generator_cpu_s) / time_s)
+        for load in loads
+        if load.database_cpu_s and (time_s := load.duration_s * len(setup.generator_cores))
+    ]
+    if not shares:
+        return
+    database, together = (float(np.median(column)) for column in zip(*shares, strict=True))
+    if together > DATABASE_CEILING:
+        seen = f"database and generator used {together:.0%} of their cores, the database {database:.0%}"
+        yield (
+            Verdict.DATABASE_BOUND,
+            f"{seen}, so what was measured may be their limit. Give them more cores, or the server a smaller VCPU.",
+        )
 
 
 def _share(setup: Setup, load: Load) -> float:

@@ -22,6 +22,7 @@ from common.host.machine import machine, revision
 from common.packages.checkouts import source_digest
 from common.records.load import LoadSpec, Setup
 from common.records.run import SECOND_TASK_PATH, Behaviour, Cell, Conformance, Guest, YesOrNo
+from common.runtimes import database
 from common.runtimes.candidates import Candidate, compiled_for, installed_packages, installed_python
 from common.runtimes.container import can_enter_namespaces
 from common.runtimes.fargate import GENERATOR_SIZE
@@ -72,6 +73,18 @@ def setup_for(load: LoadSpec, size: Size, runtime: Runtime, *, load_from_task: b
         load_path=SECOND_TASK_PATH if load_from_task else _load_path(runtime),
         load=load,
     )
+
+
+def with_databases(setup: Setup, candidates: Sequence[Candidate], *, at_once: int) -> Setup:
+    """Return the set-up with the databases that candidates need, if any does.
+
+    Raise ``UsageError`` if the user's own PostgreSQL cannot be used, or has too few connections for so many of them at
+    once.
+    """
+    if not any(candidate.stack.drivers for candidate in candidates):
+        return setup
+    database.require(at_once, setup.size.workers)
+    return replace(setup, database=database.describe(setup.size.workers))
 
 
 def cells_of(candidates: Sequence[Candidate], outcomes: Mapping[str, Conformance]) -> list[Cell]:

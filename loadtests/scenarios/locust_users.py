@@ -62,7 +62,8 @@ def _user(scenario: type[Scenario], base: type[User], prefix: str = "") -> type[
 
 def _locust_task(described: Task) -> Any:  # noqa: ANN401 -- what Locust's decorators return
     def send(user: KeepAliveUser | FastUser) -> None:
-        user.sends(described(_delay_ms(user)))
+        for request in described.requests(_delay_ms(user)):
+            user.sends(request)
 
     send.__name__ = described.name
     decorated: Any = task(described.weight)(send)

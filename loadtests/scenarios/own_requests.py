@@ -71,7 +71,7 @@ def _task(own: OwnRequest) -> Task:
         status=own.status,
         expect=lambda _: True,
     )
-    return Task(make=lambda _: request, weight=own.weight, tags=())
+    return Task(makes=(lambda _: request,), weight=own.weight, tags=())
 
 
 def _entries(document: Mapping[str, Any]) -> Sequence[Any]:

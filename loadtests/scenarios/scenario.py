@@ -40,13 +40,18 @@ class Task:
 
     name: str = ""
     """The name of its attribute in the scenario."""
-    make: MakeRequest
+    makes: tuple[MakeRequest, ...]
+    """What makes its requests, of which each is as likely as the others."""
     weight: int
     tags: tuple[str, ...]
 
     def __call__(self, delay_ms: int) -> Request:
-        """Return the request for this delay."""
-        return self.make(delay_ms)
+        """Return the request for this delay, the first where there are several."""
+        return self.makes[0](delay_ms)
+
+    def requests(self, delay_ms: int) -> list[Request]:
+        """Return all its requests for this delay, whose weights add up to one."""
+        return [replace(make(delay_ms), weight=1 / len(self.makes)) for make in self.makes]
 
 
 class Scenario:
@@ -88,17 +93,22 @@ class Scenario:
 
         wrk sends GET requests in a closed loop and counts any status below 400 as a success.
         """
-        requests = [(task(delay_ms), task.weight) for task in cls.tasks]
+        most = max(len(task.makes) for task in cls.tasks)
+        requests = [
+            (request, task.weight * most // len(task.makes))
+            for task in cls.tasks
+            for request in task.requests(delay_ms)
+        ]
         plain = all(request.method == "GET" and request.status < 400 for request, _ in requests)  # noqa: PLR2004
         if cls.open_loop or cls.climbs or not plain:
             return None
         return [request.path for request, weight in requests for _ in range(weight)]
 
 
-def sends(*, weight: int = 1, tags: tuple[str, ...] = ()) -> Callable[[MakeRequest], Task]:
-    """Make a function that returns a request a task of its scenario, drawn with ``weight``."""
+def sends(*, weight: int = 1, tags: tuple[str, ...] = ()) -> Callable[..., Task]:
+    """Make functions that return requests a task of its scenario, drawn with ``weight``."""
 
-    def decorate(make: MakeRequest) -> Task:
-        return Task(make=make, weight=weight, tags=tags)
+    def decorate(*makes: MakeRequest) -> Task:
+        return Task(makes=makes, weight=weight, tags=tags)
 
     return decorate

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 from common.catalog.frameworks import App
 from common.contract import HELLO, MAX_DELAY_MS, slept
+from common.contract.service import SEEDED, USUAL_ROWS, seeded_order
 from common.records import load
 from loadtests.scenarios.own_requests import NAME, of_requests
-from loadtests.scenarios.scenario import Climb, Scenario, sends
-from loadtests.users.responses import Request, json_string
+from loadtests.scenarios.scenario import Climb, MakeRequest, Scenario, sends
+from loadtests.users.responses import Check, Request, json_string
 
 EXTRA_S = 10.0
 """The time beyond its delay after which a response counts as timed out."""
@@ -66,6 +69,63 @@ def _quote(_: int) -> Request:
     )
 
 
+def _orders_after(number: int) -> list[dict[str, object]]:
+    return [seeded_order(one) for one in range(number + 1, number + 1 + USUAL_ROWS)]
+
+
+def _one_order(number: int) -> MakeRequest:
+    return lambda _: Request(f"/orders/{number}", name="/orders/ID", expect=_same_json(seeded_order(number)))
+
+
+def _page_of_orders(number: int) -> MakeRequest:
+    return lambda _: Request(
+        f"/orders?after={number}", name="/orders?after=ID", expect=_same_json(_orders_after(number))
+    )
+
+
+ORDER = {"customer": "Ada Lovelace", "sku": "A-100", "quantity": 2, "price_cents": 1250}
+"""The body of every request of ``place``."""
+
+
+def _place(_: int) -> Request:
+    return Request(
+        "/orders",
+        name="POST /orders",
+        method="POST",
+        status=201,
+        headers=(("Content-Type", "application/json"),),
+        body=json.dumps(ORDER, separators=(",", ":")).encode(),
+        expect=_is_placed,
+    )
+
+
+def _is_placed(body: bytes) -> bool:
+    order = json.loads(body)
+    placed_at = datetime.fromisoformat(order.pop("placed_at"))
+    number = order.pop("id")
+    return (
+        type(number) is int
+        and number > SEEDED
+        and placed_at.tzinfo is not None
+        and order == {**ORDER, "reference": None}
+    )
+
+
+def _same_json(expected: object) -> Check:
+    """Return a check for orders as they were seeded, whichever offset their times are written with."""
+    return lambda body: _with_instants(json.loads(body)) == _with_instants(expected)
+
+
+def _with_instants(orders: Any) -> Any:  # noqa: ANN401 -- JSON
+    if isinstance(orders, list):
+        return [_with_instants(order) for order in orders]
+    return orders | {"placed_at": datetime.fromisoformat(orders["placed_at"])}
+
+
+_READ = range(50, SEEDED - USUAL_ROWS, SEEDED // 64)
+"""The ids of orders that scenarios read, so many that no two requests in a row are likely to be the same."""
+
+
 def _explains_the_limit(body: bytes) -> bool:
     return str(MAX_DELAY_MS) in str(json.loads(body)["error"])
 
@@ -103,6 +163,37 @@ class Quotes(Scenario):
 
     app = App.SERVICE
     quote = sends(tags=("quotes",))(_quote)
+
+
+class Order(Scenario):
+    """``GET /orders/ID``, one row by its key from a database."""
+
+    app = App.ORDERS
+    order = sends(tags=("order",))(*map(_one_order, _READ))
+
+
+class Orders(Scenario):
+    """``GET /orders``, twenty rows in the order of their keys from a database."""
+
+    app = App.ORDERS
+    page = sends(tags=("orders",))(*map(_page_of_orders, _READ))
+
+
+class Place(Scenario):
+    """Repeated ``POST /orders``: a body that is validated and written to a database."""
+
+    app = App.ORDERS
+    place = sends(tags=("place",))(_place)
+
+
+class Shop(Scenario):
+    """Of ten requests, five read one order, two read twenty, two price a quote and one writes an order."""
+
+    app = App.ORDERS
+    order = sends(weight=5, tags=("order",))(*map(_one_order, _READ))
+    page = sends(weight=2, tags=("orders",))(*map(_page_of_orders, _READ))
+    quote = sends(weight=2, tags=("quotes",))(_quote)
+    place = sends(weight=1, tags=("place",))(_place)
 
 
 class Rate(Hello):

@@ -26,6 +26,7 @@ OF_SERVER = (
     "server_cpu_s",
     "throttled_s",
     "throttled_periods",
+    "database_cpu_s",
     "server_steal_s",
     "server_cores_busy_s",
     "server_processes_ended",

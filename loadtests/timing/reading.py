@@ -60,6 +60,8 @@ class Reading:
     generator_cpu_s: float
     run_delay_s: float = 0.0
     server: CpuReading | None = None
+    database_cpu_s: float | None = None
+    """CPU time of the server's database; ``None`` without one, or if it was not read."""
     cores: CoreReading | None = None
 
     @property
@@ -88,6 +90,7 @@ class Reading:
             latency_s=latency_of(done),
             histogram=histogram.sparse(done.counts),
             **of_server(earlier.server, self.server),
+            database_cpu_s=increase(self.database_cpu_s, earlier.database_cpu_s),
             generator_cpu_s=self.generator_cpu_s - earlier.generator_cpu_s,
             generator_run_delay_s=self.run_delay_s - earlier.run_delay_s,
             **_of_cores(earlier.cores, self.cores),

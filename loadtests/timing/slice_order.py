@@ -27,6 +27,7 @@ class SlicedServer(Struct, frozen=True, kw_only=True):
     cpu_meter: str | None
     may_compile: bool = False
     """Whether it may compile its code while it runs."""
+    database_meter: str | None = None
 
 
 class SliceOrder(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ def slice_of(
         requests=load.requests,
         server_cpu_s=cpu_s,
         generator_cpu_s=load.generator_cpu_s,
+        database_cpu_s=load.database_cpu_s,
         others_s=others_s,
         generator_others_s=generator_others_s,
         steal_s=around.steal_all_s,
@@ -55,7 +56,7 @@ def _others(before: Reading, after: Reading, around: Load, *, shared: bool) -> t
     """Return the CPU time of others on the server's and on the generator's cores; ``None`` where unknown."""
     assert before.cores is not None
     assert after.cores is not None
-    server_s, own_s = around.server_cpu_s, around.generator_cpu_s
+    server_s, own_s = around.server_cpu_s, around.generator_cpu_s + (around.database_cpu_s or 0.0)
     on_servers_s = increase(after.cores.server_busy_s, before.cores.server_busy_s)
     on_own_s = increase(after.cores.own_busy_s, before.cores.own_busy_s)
     if server_s is None or on_servers_s is None or on_own_s is None:
@@ -78,6 +79,7 @@ OF_SLICES: Mapping[str, Rule] = {
     "server_cores_busy_s": _known,
     "server_steal_s": _known,
     "generator_cpu_s": sum,
+    "database_cpu_s": _known,
     "steal_s": sum,
     "steal_all_s": sum,
 }

@@ -5,6 +5,7 @@ several rhythms between server and generator when it begins and stays in it, so 
 one; and what is loaded within a second of each other shares the state of the machine.
 """
 
+import dataclasses
 import faulthandler
 import gc
 import os
@@ -20,7 +21,7 @@ import msgspec
 from locust.env import Environment
 from msgspec.structs import replace
 
-from common.host.meters import GONE, CpuReading, process_cpu_s, read_cpu
+from common.host.meters import GONE, CpuReading, metered_pids, process_cpu_s, read_cpu
 from common.host.network import enter_network_namespace
 from common.records.load import Setup
 from common.records.run import Slicing
@@ -58,6 +59,7 @@ class Turn:
         self.readings: list[CpuReading] = []
         self.processes: tuple[int, ...] = ()
         """The server's process ids, as of the last full reading of its CPU time."""
+        self.database_processes: tuple[int, ...] = ()
         environment = Environment(
             user_classes=[user_class(scenario_for(setup.load))],
             host=server.url,
@@ -152,6 +154,8 @@ class Turn:
             self.readings.append(read_cpu(self.server.cpu_meter))
             root = self.server.cpu_meter.partition(":")[2]
             self.processes = (*([int(root)] if root.isdecimal() else []), *self.readings[-1].processes)
+        if self.server.database_meter is not None:
+            self.database_processes = tuple(metered_pids(self.server.database_meter))
 
     def cpu_s(self) -> float | None:
         """Return the server's CPU time quickly, since the load goes on; raise one of ``GONE`` if a process ended."""
@@ -161,6 +165,12 @@ class Turn:
         if meter.startswith("tree:"):
             return sum(process_cpu_s(pid) for pid in self.processes)
         return read_cpu(meter).cpu_s
+
+    def database_cpu_s(self) -> float | None:
+        """Return the CPU time of the server's database; raise one of ``GONE`` if one of its processes ended."""
+        if self.server.database_meter is None:
+            return None
+        return sum(process_cpu_s(pid) for pid in self.database_processes)
 
     def load(self) -> tuple[Reading, Reading]:
         """Load the server for a slice, wait for the responses that are out, and return the two ends of what counts."""
@@ -188,7 +198,8 @@ class Turn:
         """Return a reading with as much of the server's meter as can be read quickly."""
         cpu_s = self.cpu_s()
         server = None if cpu_s is None else CpuReading(cpu_s=cpu_s)
-        return read_loop(loop, users=self.users, server=server, cores=cores)
+        reading = read_loop(loop, users=self.users, server=server, cores=cores)
+        return dataclasses.replace(reading, database_cpu_s=self.database_cpu_s())
 
     def surroundings(self, setup: Setup) -> Reading:
         """Return a reading of the cores, for while no server is loaded."""

@@ -134,6 +134,7 @@ def slice_order(running: Sequence[RunningServer], setup: Setup, slicing: Slicing
             network_namespace=None if server.network_namespace is None else str(server.network_namespace),
             cpu_meter=server.cpu_meter,
             may_compile=server.may_compile,
+            database_meter=server.database_meter,
         )
         for server in running
     ]

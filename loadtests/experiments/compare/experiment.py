@@ -20,7 +20,7 @@ from common.runtimes.candidates import Candidate
 from common.runtimes.preparation import prepare_available
 from loadtests.analysis import outcome
 from loadtests.analysis.across_runs import across_runs
-from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for
+from loadtests.campaign.manifest import RunIdentity, cells_of, run_fields, setup_for, with_databases
 from loadtests.campaign.plan import PlannedVisit
 from loadtests.campaign.store import RunFolder, misfits_named
 from loadtests.experiments.compare import report
@@ -96,19 +96,21 @@ def begin_compare(
         with messages.status("preparing environments and locks"):
             chosen = both_candidates(a, b, runtime, server)
         candidates = [one.serving(scenario_for(load).app) for one in chosen]
+        design = _design_for(load, size)
+        sliced = design is Design.SLICED
+        setup = setup_for(warmed(load, runtime, sliced=sliced), size, runtime)
+        setup = with_databases(setup, candidates, at_once=len(candidates))
         ready, unavailable = prepare_available(candidates, messages)
         for name, reason in unavailable.items():
             raise UsageError(f"{name} is not available: {reason.rstrip('.')}.")
         outcomes = check_all(ready, messages, check_for(load.requests))
         require_conforming(outcomes)
-        design = _design_for(load, size)
-        sliced = design is Design.SLICED
         run = CompareRun(
             **run_fields(identity, runtime=runtime, rounds=rounds),
             design=design,
             slicing=slicing_for(size.vcpu, len(candidates)) if sliced else None,
             stopping=stopping,
-            setup=with_ceiling(setup_for(warmed(load, runtime, sliced=sliced), size, runtime)),
+            setup=with_ceiling(setup),
             cells=cells_of(candidates, outcomes),
             sides=[a.text, b.text],
             origins=[side.origin(candidate) for side, candidate in zip((a, b), candidates, strict=True)],

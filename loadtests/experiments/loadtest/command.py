@@ -25,7 +25,7 @@ from common.tables import Form, as_json
 from common.words import canonical, counted
 from loadtests.analysis.together import repeated_rates
 from loadtests.campaign.loop import Begin, start
-from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for
+from loadtests.campaign.manifest import RunIdentity, cells_of, controls, run_fields, setup_for, with_databases
 from loadtests.campaign.parameters import (
     AnyLoadParameters,
     GuestParameters,
@@ -146,19 +146,21 @@ def begin_loadtest(
 ) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
     """Prepare a load test; candidates that fail the contract get no windows."""
     candidates = [one.serving(scenario_for(load).app) for one in candidates]
+    sliced = design is Design.SLICED
+    load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+    load = warmed(load, runtime, sliced=sliced)
+    setup = setup_for(load, size, runtime, load_from_task=load_from_task)
+    setup = with_databases(setup, candidates, at_once=len(candidates) + SLICED_CONTROLS if sliced else 1)
     ready, unavailable = prepare_available(candidates, messages)
     outcomes = check_all(ready, messages, check_for(load.requests))
     cells = cells_of(candidates, outcomes)
-    load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
-    sliced = design is Design.SLICED
-    load = warmed(load, runtime, sliced=sliced)
     copies = controls(cells, identity.seed, count=SLICED_CONTROLS if sliced else 1)
     run = LoadRun(
         **run_fields(identity, runtime=runtime, rounds=rounds),
         design=design,
         slicing=slicing_for(size.vcpu, len(cells) + len(copies)) if sliced else None,
         stopping=stopping,
-        setup=with_ceiling(setup_for(load, size, runtime, load_from_task=load_from_task)),
+        setup=with_ceiling(setup),
         cells=[*cells, *copies],
         unavailable=unavailable,
     )

@@ -4,13 +4,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from common.records.load import Setup
+from common.records.load import DatabaseSetup, Setup
 from common.records.run import Design, LoadRun
 from common.records.summary import CellSummary, Controls, Decision, DropReason, Interval, Pair, Summary
 from common.words import counted
 from loadtests.analysis.between_runs import LEVEL
 from loadtests.analysis.dropping import fewest_chance, half_width
-from loadtests.analysis.formatting import MISSING, bounds, discarded_notes, estimate, stand_in_notes
+from loadtests.analysis.formatting import MISSING, US_PER_S, bounds, discarded_notes, estimate, stand_in_notes
 from loadtests.analysis.thresholds import NOTABLE_IDLE_CPU, NOTABLE_WARMUP_S, SATURATED
 from loadtests.analysis.together import together
 from loadtests.analysis.verdicts import sentences
@@ -85,9 +85,30 @@ def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
             yield f"knee of {row.cell}: {_with_count(row.knee)} {scenario.climbs or ''}."
         if row.sleeper_bytes is not None:
             yield f"a sleeper of {row.cell} holds {_with_count(row.sleeper_bytes)} bytes of private memory."
+    if setup.database is not None:
+        yield from _database_notes(setup.database, summary)
     if setup.ceiling is not None:
         reached = f"{setup.ceiling.requests_per_cpu_s:,.0f}"
         yield f"the generator's ceiling: {reached} req/s per core, against a server that only answers."
+
+
+def _database_notes(database: DatabaseSetup, summary: Summary) -> Iterator[str]:
+    """Yield what the servers' databases are, and the CPU time that a request costs them."""
+    yield (
+        f"database: each server has a PostgreSQL {database.version} of its own ({database.origin}) on the generator's "
+        f"cores, with {database.rows:,} orders; each worker keeps {counted(database.connections, 'connection')} open."
+    )
+    costs = [
+        f"{row.cell} {estimate(row.database_s, scale=US_PER_S, digits=1)}"
+        for row in summary.cells
+        if row.database_s is not None
+    ]
+    if costs:
+        most = max(row.database_utilisation or 0.0 for row in summary.cells)
+        yield (
+            "CPU time of the database for a request, in microseconds, not counted as the server's: "
+            f"{', '.join(costs)}; it used at most {most:.0%} of its cores."
+        )
 
 
 def _with_count(interval: Interval) -> str:

@@ -22,6 +22,7 @@ from loadtests.analysis.thresholds import SATURATED
 from loadtests.analysis.together import RepeatedRate, series_of, stack_rows
 from loadtests.analysis.values import (
     by_cell,
+    database_share,
     foreign_share,
     generator_share,
     server_share,
@@ -150,6 +151,10 @@ def _row(
         errors=sum(sum(load.failures.values()) for load in loads),
         server_utilisation=server_share(loads, run.setup.size.vcpu),
         generator_utilisation=generator_share(loads, run.setup.usable_generator_cores),
+        database_s=log_interval(
+            [load.database_cpu_s / load.requests for load in loads if load.database_cpu_s and load.requests]
+        ),
+        database_utilisation=database_share(loads, len(run.setup.generator_cores)),
         throttled=throttled_share(loads),
         foreign=foreign_share(loads, len(run.setup.server_cores)),
         steal=stolen_share(loads, len(run.setup.server_cores)),

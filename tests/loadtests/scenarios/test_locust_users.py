@@ -88,7 +88,11 @@ def test_every_scenario_has_a_class_and_steady_closed_loops_also_one_over_tls() 
     assert {line.strip() for line in done.stdout.splitlines() if line.startswith("    ")} == names | {
         "TlsHello",
         "TlsMixed",
+        "TlsOrder",
+        "TlsOrders",
+        "TlsPlace",
         "TlsQuotes",
+        "TlsShop",
         "TlsSleep",
     }
 

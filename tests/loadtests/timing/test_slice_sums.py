@@ -178,3 +178,23 @@ def test_what_others_used_is_unknown_without_either_meter(unknown: str) -> None:
     made, counted = _slice(_surroundings(0.1, **BUSY | ONE_CORE_EACH | {unknown: None}))
     assert (made.others_s, made.generator_others_s, counted.server_cores_busy_s) == (None, None, None)
     assert not made.disturbed
+
+
+def test_what_a_database_uses_of_the_generators_cores_disturbs_nothing() -> None:
+    setup = records.setup()
+    load = replace(_reading(SLICE_S), database_cpu_s=0.2) - replace(_reading(SKIPPED_S), database_cpu_s=0.05)
+    before, after = _surroundings(), _surroundings(0.4, generator_cores_s=0.2)
+    counted, made = slice_of(
+        load,
+        replace(before, database_cpu_s=1.0),
+        replace(after, database_cpu_s=1.2),
+        number=1,
+        start_s=0.0,
+        setup=setup,
+    )
+    assert made.generator_others_s == pytest.approx(0.0)
+    assert not made.disturbed
+    assert made.database_cpu_s == pytest.approx(0.15)
+    assert _load_of([counted, counted], 2).database_cpu_s == pytest.approx(0.3)
+    _, unknown = slice_of(load, before, after, number=1, start_s=0.0, setup=setup)
+    assert unknown.disturbed

@@ -11,7 +11,7 @@ from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack
 from common.errors import UsageError
 from common.runtimes.candidates import Candidate
-from loadtests.scenarios.workloads import Hello, Quotes
+from loadtests.scenarios.workloads import Hello, Order, Quotes
 from loadtests.web.menu import fields, in_forms_words, menu_of, vcpus, wanted_of
 from loadtests.web.switchboard import Choice, Offer, State
 from tests.support.records import cell
@@ -148,3 +148,8 @@ def test_a_scenario_of_the_service_asks_for_the_app_that_it_loads_and_another_fo
 def test_a_framework_without_a_service_is_refused_by_the_names_of_those_that_have_one() -> None:
     with pytest.raises(UsageError, match=r"FRAMEWORK=microdot has no service\.py yet, .*Accepted: .*falcon.*\."):
         wanted_of(shown(UP) | {"framework": "microdot"}, UP, DOCKER, Quotes)
+
+
+def test_a_framework_without_orders_is_refused_by_the_names_of_those_that_have_some() -> None:
+    with pytest.raises(UsageError, match=r"FRAMEWORK=sanic has no orders\.py yet, .*Accepted: falcon, fastapi, .*\."):
+        wanted_of(shown(UP) | {"framework": "sanic"}, UP, DOCKER, Order)
