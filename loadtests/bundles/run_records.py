@@ -56,7 +56,9 @@ class RunRecords:
         if run.manifest_sha256 is not None and (why := why_altered(manifest_text, run.manifest_sha256)) is not None:
             raise FailedError(f"{named}/{MANIFEST} {why}.")
         if NAME.fullmatch(run.id) is None or "/" in run.id:
-            raise UsageError(f"{named}/{MANIFEST} has the id {run.id[:100]!a}: must be letters, digits and _ . @ + -.")
+            raise UsageError(
+                f"{named}/{MANIFEST} has the id {run.id[:100]!a}: must be letters, digits and any of _.@+-."
+            )
         *lines, rest = visits_text.split(b"\n")
         if rest:
             raise UsageError(f"{named}/{VISITS} is cut off in its last line.")

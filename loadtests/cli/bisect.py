@@ -84,7 +84,7 @@ def _parse_checkout(text: str) -> tuple[str, Path]:
     framework, _, path = ("", "", text) if text.startswith((".", "/", "~")) else text.partition("@")
     folder = Path(path).expanduser()
     if not path or not folder.is_dir():
-        raise UsageError(f"CHECKOUT={text or '(empty)'} does not exist: must be ./FOLDER or FRAMEWORK@./FOLDER.")
+        raise UsageError(f"CHECKOUT={text or '(empty)'} does not exist: must be a folder, or FRAMEWORK@ and a folder.")
     return framework, folder.resolve()
 
 

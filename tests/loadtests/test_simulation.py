@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from common.records.summary import Decision, Pair
+from common.records.summary import Component, Decision, Pair
 from common.records.window import Window
-from loadtests.analysis.comparison import better_of, decide, pairs, worth_continuing
+from loadtests.analysis.between_runs import FEW
+from loadtests.analysis.comparison import Variation, better_of, decide, pairs, worth_continuing
 from loadtests.analysis.thresholds import LOOKS
 from loadtests.experiments.loadtest.experiment import LoadTest
 from loadtests.experiments.loadtest.report import summarise
@@ -79,7 +80,7 @@ def test_intervals_between_order_statistics_cover_the_median_of_any_distribution
     assert covered / len(samples) > 0.94
 
 
-def _in_sequence(values: Values) -> tuple[tuple[Pair, ...], Values]:
+def _in_sequence(values: Values, between: Component | None = None) -> tuple[tuple[Pair, ...], Values]:
     """The pairs that a run ends with, and the values that it has measured: cells drop out as they do in a real one."""
     measured: Values = {name: {} for name in values}
     found: tuple[Pair, ...] = ()
@@ -87,7 +88,7 @@ def _in_sequence(values: Values) -> tuple[tuple[Pair, ...], Values]:
     for look in LOOKS:
         for name in active:
             measured[name] |= {number: values[name][number] for number in range(made + 1, look + 1)}
-        found, made = pairs(measured, decided=found), look
+        found, made = pairs(measured, decided=found, variation=Variation(between=between)), look
         if not (active := worth_continuing(active, found, rounds_left=LOOKS[-1] - look)):
             break
     return found, measured
@@ -99,12 +100,12 @@ def test_a_run_makes_exactly_the_windows_that_the_simulation_draws(step: float) 
     for seed in range(6):
         values = draw(np.random.default_rng(seed), [1000 * (1 + step) ** place for place in range(5)], 20)
         made, windows = (
-            run([cell(name) for name in values], rounds=20, looks=list(LOOKS), server_cores=[]),
+            run([cell(name) for name in values], rounds=20, looks=list(LOOKS), server_cores=[], between_runs=FEW),
             list[Window](),
         )
         while batch := LoadTest(made).remaining(windows).batch:
             windows += [window(one.cell, one.round, load(10**9, 1e9 / values[one.cell][one.round])) for one in batch]
-        found, measured = _in_sequence(values)
+        found, measured = _in_sequence(values, FEW)
         assert {(one.cell, one.round) for one in windows} == {(name, n) for name in measured for n in measured[name]}
         ended = summarise(made, windows)
         assert [pair.decision for pair in ended.pairs] == [pair.decision for pair in found]

@@ -209,7 +209,7 @@ def test_a_commit_is_compared_with_the_first_at_its_share_of_the_level(
         ({"a": "nowhere"}, "nowhere is no commit of"),
         (
             {"a": "HEAD~1", "checkout": ""},
-            r"CHECKOUT=\(empty\) does not exist: must be \./FOLDER or FRAMEWORK@\./FOLDER",
+            r"CHECKOUT=\(empty\) does not exist: must be a folder, or FRAMEWORK@ and a folder",
         ),
         ({"a": "HEAD~1", "checkout": "falcon@./nowhere"}, r"CHECKOUT=falcon@\./nowhere does not exist"),
         ({"a": "HEAD~1", "checkout": "falcon@/"}, "/ is no git repository in which HEAD~1 could be found"),

@@ -25,7 +25,7 @@ from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex
 from loadtests.campaign import store
 from loadtests.campaign.store import PUBLISHED
-from loadtests.cli import profile, results, survey, web
+from loadtests.cli import outcome, profile, results, survey, web
 from loadtests.experiments import packages
 from loadtests.page.site import published_runs
 from tests.support.fuzzing import EXAMPLES
@@ -93,6 +93,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         *((import_module(f"{package.__name__}.command"), MEASURING) for package in packages()),
         (web, ("hold_machine", "prepare", "open_web")),
         (results, ("publish_runs", "write_file", "write_site", "write_badge")),
+        (outcome, ("write_files",)),
         (survey, ("Survey",)),
         (profile, ("hold_machine", "both_candidates")),
         (candidates, ("find_interpreter",)),

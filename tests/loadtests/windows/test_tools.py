@@ -17,7 +17,7 @@ from tests.support.records import setup
 @pytest.mark.parametrize(
     ("tool", "workers", "scenario", "why"),
     [
-        (Tool.WRK, 0, "rate", r"^wrk cannot run SCENARIO=rate: must be one of hello, mixed, sleep\."),
+        (Tool.WRK, 0, "rate", r"^wrk cannot run SCENARIO=rate: must be one of hello, mixed, order, orders, sleep\."),
         (Tool.WRK, 0, "errors", r"^wrk cannot run SCENARIO=errors"),
         (Tool.WRK, 2, "hello", r"GENERATOR_WORKERS=2 needs TOOL=locust"),
         (Tool.LOCUST, 2, "ramp", r"GENERATOR_WORKERS=2 cannot run SCENARIO=ramp"),
