@@ -37,7 +37,7 @@ _GUNICORN = "gunicorn==27.0.1"
 _UVICORN = "uvicorn==0.54.0"
 _HTTPTOOLS = "httptools==0.9.0"
 _UVLOOP = "uvloop==0.23.0"
-_NO_WHEEL_FOR_PYPY = "{} has no wheel for PyPy"
+_NO_WHEEL_FOR_PYPY = "{} has no wheel for PyPy 8"
 _NO_ZOPE_INTERFACE = "zope-interface, a dependency of {}, has no wheel for musl"
 
 

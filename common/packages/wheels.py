@@ -15,8 +15,8 @@ from common.errors import UsageError
 
 WHEEL = ".whl"
 _COMPILED = (".so", ".pyd")
-PYPY_ABI = "pypy{}_pp73"
-"""The binary interface of PyPy's wheels since its release 7.3, after the digits of the language's version."""
+PYPY_ABIS = ("pypy{}_pp80", "pypy{}_pp73")
+"""The binary interfaces of PyPy 8.0 and 7.3, after the digits of the language's version, which both may share."""
 _MUSL_MINORS = range(2, -1, -1)
 """The releases of musl 1 that wheels are built for, up to that of the Alpine releases still in use (PEP 656)."""
 
@@ -76,7 +76,7 @@ def _accepted(python: Python, *, musl: bool) -> Iterator[Tag]:
     platforms = _musl_platforms() if musl else list(platform_tags())
     if python.pypy:
         interpreter = f"pp{major}{minor}"
-        yield from generic_tags(interpreter, [PYPY_ABI.format(f"{major}{minor}")], platforms)
+        yield from generic_tags(interpreter, [abi.format(f"{major}{minor}") for abi in PYPY_ABIS], platforms)
     else:
         interpreter = f"cp{major}{minor}"
         yield from cpython_tags((major, minor), [f"{interpreter}{'t' * python.free_threaded}"], platforms)

@@ -4,7 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +15,10 @@ from common.catalog.pythons import DEFAULT_PYTHON
 from common.catalog.servers import SERVERS
 from common.catalog.sizes import Runtime
 from common.catalog.stacks import Stack, compatible, stacks
-from common.engine.builds import pinned_versions
 from common.errors import FailedError, UsageError
 from common.packages.indexes import run_uv, uv_environment
 from common.packages.locks import lock, read_lock, requirements, stack_requirements, subset, why_stale
 from common.project import ROOT
-from common.words import canonical
 from tests.support.toy_index import toy_index
 from tests.support.toy_packages import native, only_wheels, write_framework, write_wheel
 
@@ -292,27 +290,3 @@ def _have_wheels_for_musl(together: Sequence[Stack]) -> bool:
             return False
         raise
     return True
-
-
-PYPY_PYTHON = "pypy3.11"
-_REASON = re.compile(r"(\S+) has no wheel for PyPy")
-
-
-def _without_pypy() -> Iterator[tuple[Stack, str]]:
-    """Yield the stacks that are not available on PyPy alone, with the package that has no wheel there."""
-    for framework in KNOWN.values():
-        for server in compatible(framework):
-            stack = Stack(framework=framework, server=server)
-            if (reason := stack.unavailable("pypy")) is not None and stack.unavailable("docker") is None:
-                found = _REASON.fullmatch(reason)
-                assert found is not None, f"{stack.name}: {reason}"
-                yield stack, canonical(found[1])
-
-
-def test_what_has_no_wheel_for_pypy_is_locked_for_it() -> None:
-    """A reason goes out of date when a framework or a server no longer needs the package that it names."""
-    named = [*_without_pypy()]
-    assert len(named) > 9
-    for stack, package in named:
-        pinned = {canonical(name) for name in pinned_versions(stack_requirements(stack), PYPY_PYTHON)}
-        assert package in pinned, f"{stack.name} does not need {package} on PyPy"

@@ -55,6 +55,7 @@ def test_a_wheel_that_is_no_archive_is_named(tmp_path: Path) -> None:
         ("cp39-abi3-manylinux_2_17_{0}", "3.13", False),
         ("cp313-cp313-musllinux_1_1_{0}", "3.13", True),
         ("pp311-pypy311_pp73-manylinux_2_17_{0}", "pypy3.11", False),
+        ("pp311-pypy311_pp80-manylinux_2_17_{0}", "pypy3.11", False),
         ("cp{1}-cp{1}-linux_{0}", OWN_PYTHON, False),
     ],
 )

@@ -1,0 +1,89 @@
+"""What is said not to run on an interpreter cannot be installed on it: no more and no less, by the package index."""
+
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from common.catalog.frameworks import Framework, frameworks
+from common.catalog.pythons import KNOWN_PYTHONS
+from common.catalog.stacks import Stack, compatible
+from common.engine.builds import pinned_versions
+from common.packages.locks import index_entries, stack_requirements
+from common.packages.wheels import wheel_at, why_unfit
+
+PYPY_PYTHON = "pypy3.11"
+FORMER_PYPY = "pp73"
+"""The binary interface of PyPy 7.3, whose wheels PyPy 8 does not take."""
+_REASON = re.compile(r"(\S+) has no wheel for PyPy 8")
+KNOWN = {name: one for name, one in frameworks().items() if "docker" not in one.unavailable}
+PYTHONS = [name for name in KNOWN_PYTHONS if "+" not in name]
+
+
+def _stacks(framework: Framework) -> list[Stack]:
+    return [Stack(framework=framework, server=server) for server in compatible(framework)]
+
+
+def _pinned(stack: Stack, python: str) -> dict[str, str]:
+    versions = pinned_versions(stack_requirements(stack), python)
+    return {canonicalize_name(name): version for name, version in versions.items()}
+
+
+@pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
+def test_what_has_no_wheel_for_pypy_is_locked_for_it(framework: Framework) -> None:
+    """A reason goes out of date when a framework or a server no longer needs the package that it names."""
+    for stack in _stacks(framework):
+        if (reason := stack.unavailable("pypy")) is not None:
+            found = _REASON.fullmatch(reason)
+            assert found is not None, f"{stack.name}: {reason}"
+            assert canonicalize_name(found[1]) in _pinned(stack, PYPY_PYTHON)
+
+
+@cache
+def _without_wheel(name: str) -> Mapping[str, frozenset[str]]:
+    """Return the packages of a framework's lock that have no wheel for a Python, for each of ``PYTHONS``."""
+    pinned = {
+        python: {pin for stack in _stacks(KNOWN[name]) for pin in _pinned(stack, python).items()} for python in PYTHONS
+    }
+    wheels = _wheels(KNOWN[name], set().union(*pinned.values()))
+    return {
+        python: frozenset(pin[0] for pin in pins if not any(_fits(url, python) for url in wheels[pin]))
+        for python, pins in pinned.items()
+    }
+
+
+def _wheels(framework: Framework, pins: AbstractSet[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[str]]:
+    """Return the addresses of each pin's wheels; a package that is locked at several versions is asked for in turn."""
+    waiting, found = set(pins), dict[tuple[str, str], list[str]]()
+    while waiting:
+        asked = dict(sorted(waiting))
+        waiting -= asked.items()
+        entries = index_entries(
+            [f"{package}=={version}" for package, version in asked.items()],
+            python=framework.oldest_python,
+            what=framework.name,
+        )
+        for entry in entries:
+            pin = canonicalize_name(entry["name"]), str(entry["version"])
+            found[pin] = [wheel["url"] for wheel in entry.get("wheels", ())]
+    return found
+
+
+def _fits(url: str, python: str) -> bool:
+    wheel = wheel_at(url)
+    return FORMER_PYPY not in wheel.name and why_unfit(wheel, python) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parallel
+@pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
+def test_stacks_that_cannot_be_installed_on_pypy_are_those_that_say_so(framework: Framework) -> None:
+    """A reason in ``unavailable`` goes out of date when somebody publishes a wheel."""
+    lacking = _without_wheel(framework.name)[PYPY_PYTHON]
+    for stack in _stacks(framework):
+        missing, reason = lacking & _pinned(stack, PYPY_PYTHON).keys(), stack.unavailable("pypy")
+        assert bool(missing) is (reason is not None), f"{stack.name} says {reason}; without a wheel: {missing or None}"
+        assert reason is None or canonicalize_name(reason.partition(" ")[0]) in missing, stack.name
