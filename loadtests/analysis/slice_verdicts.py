@@ -100,7 +100,7 @@ def _rise(load: Load) -> float | None:
     return log(second / first)
 
 
-def _warmup_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
+def warmup_reasons(loads: Sequence[Load]) -> Iterator[Reason]:
     """Yield a verdict if servers were still getting faster while they were measured."""
     warmed = [(load, load.warmup) for load in loads if load.warmup is not None]
     windows = counted(len(warmed), "window")
@@ -129,7 +129,6 @@ def slice_reasons(loads: Sequence[Load], setup: Setup) -> Iterator[Reason]:
         seen = f"{windows} the server was busy less than {SATURATED:.0%} of the time, {min(idling):.0%} in the worst"
         why = "so the load did not saturate it; a busier server serves more requests per CPU-second"
         yield Verdict.NOT_SATURATED, f"{seen}, {why}. Raise USERS."
-    yield from _warmup_reasons(sliced)
     idle = [load.idle_cpu_share for load in sliced if load.idle_cpu_share is not None]
     if idle and (share := median(idle)) > MOST_IDLE_CPU:
         seen = f"the server used {share:.1%} of a core while others were loaded"

@@ -15,7 +15,7 @@ from common.records.window import Load, Window
 from common.words import counted
 from loadtests.analysis.climbing import knee, unsent
 from loadtests.analysis.generator_limits import generator_limits
-from loadtests.analysis.slice_verdicts import Reason, slice_reasons, tolerated
+from loadtests.analysis.slice_verdicts import Reason, slice_reasons, tolerated, warmup_reasons
 from loadtests.analysis.thresholds import (
     DATABASE_CEILING,
     FEWEST_ROUNDS,
@@ -137,6 +137,7 @@ def _reasons(
     yield from _objective_reasons(loads)
     if sliced:
         yield from slice_reasons(loads, setup)
+    yield from warmup_reasons(loads)
     yield from _machine_reasons(setup, loads, alone=alone)
     if 0 < len(windows) < FEWEST_ROUNDS:
         seen = f"{counted(len(windows), 'window')}; {FEWEST_ROUNDS} are the fewest to rank by"

@@ -14,25 +14,31 @@ from msgspec.structs import replace
 from common.host.meters import GONE
 from common.host.supervisor import supervised
 from common.project import ROOT
-from common.records.load import Setup
-from common.records.window import Load
+from common.records.load import Setup, Tool
+from common.records.window import Load, Warmup
 from common.runtimes.running_server import RunningServer
 from loadtests.scenarios.workloads import SCENARIOS
 from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
 from loadtests.users.responses import ACCEPT
+from loadtests.windows import by_locust
 from loadtests.windows.tools import GeneratorError, require_wrk, wait_for_end
 
 SCRIPT = ROOT / "loadtests" / "windows" / "wrk.lua"
 TIMEOUT_S = 10
 START_UP_S = 15.0
+AFTER_WARMUP_S = 0.1
+"""The window of Locust that ends a warm-up, and that nobody reads."""
 
 
 def measure(server: RunningServer, setup: Setup) -> Load:
     """Load a server as ``setup`` says for a warm-up and a window of whole seconds.
 
+    A server that may compile its code is warmed by Locust before: wrk says nothing until its end.
+
     The server is idle before and after, so its CPU time can be read at leisure and covers everything that wrk did.
     ``GeneratorError`` if wrk gives no result.
     """
+    warmup = _warmed(server, setup) if server.may_compile and setup.load.most_warmup_s else None
     if setup.load.warmup_s:
         _run(server, setup, setup.load.warmup_s)
     before, gone = _read(setup).with_server(read_server(server.cpu_meter)), None
@@ -42,7 +48,13 @@ def measure(server: RunningServer, setup: Setup) -> Load:
         after = after.with_server(read_server(server.cpu_meter))
     except GONE as error:
         gone = str(error)
-    return replace(load_of(reply, setup.load.users, after - before), server_gone=gone)
+    return replace(load_of(reply, setup.load.users, after - before), server_gone=gone, warmup=warmup)
+
+
+def _warmed(server: RunningServer, setup: Setup) -> Warmup | None:
+    """Load a server until its rate no longer rises; return the record."""
+    load = replace(setup.load, tool=Tool.LOCUST, window_s=AFTER_WARMUP_S)
+    return by_locust.measure(server, replace(setup, load=load)).warmup
 
 
 def load_of(reply: Mapping[str, Any], users: int, around: Load) -> Load:

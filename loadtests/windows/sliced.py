@@ -63,7 +63,8 @@ def why_not_sliced(load: LoadSpec, runtime: Runtime) -> str | None:
 def warmed(load: LoadSpec, runtime: Runtime, *, sliced: bool) -> LoadSpec:
     """Return the load with its warm-up, which lasts until servers are warm where their rates show whether they are."""
     load = replace(load, warmup_s=SLICED_WARMUP_S) if sliced else load
-    return load if why_not_sliced(load, runtime) else replace(load, most_warmup_s=MOST_WARMUP_S)
+    by_rate = replace(load, tool=Tool.LOCUST)  # which warms servers for wrk, too
+    return load if why_not_sliced(by_rate, runtime) else replace(load, most_warmup_s=MOST_WARMUP_S)
 
 
 def slicing_for(vcpu: float, servers: int) -> Slicing:

@@ -24,6 +24,7 @@ from loadtests.campaign.plan import PlannedVisit, round_order
 from loadtests.experiments.crosscheck import report
 from loadtests.experiments.crosscheck.records import CrosscheckSummary
 from loadtests.experiments.loadtest.visit import measure_windows
+from loadtests.windows.sliced import warmed
 
 TURNS = 5
 """Windows of each tool on one server. A load settles into a rhythm with the server when it begins, and stays in it, so
@@ -121,11 +122,12 @@ def begin_crosscheck(
     require_some_conforming([candidate], outcomes)
     cell = cell_of(candidate, outcomes[candidate.name])
     cells = [replace(cell, name=f"{candidate.name}, {tool}") for tool in report.TOOLS]
+    load = warmed(replace(load, warmup_s=WARMUP_S, window_s=WINDOW_S), runtime, sliced=False)
     run = CrosscheckRun(
         **run_fields(identity, runtime=runtime, rounds=rounds),
         design=Design.ALTERNATION,
         stopping=Stopping(fewest_rounds=rounds),
-        setup=setup_for(replace(load, warmup_s=WARMUP_S, window_s=WINDOW_S), size, runtime),
+        setup=setup_for(load, size, runtime),
         cells=cells,
         turns=TURNS,
     )

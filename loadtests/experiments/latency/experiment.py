@@ -35,6 +35,7 @@ from loadtests.experiments.latency.visit import WINDOW_S, Servable, load_in_turn
 from loadtests.scenarios.scenario import WARMUP_S
 from loadtests.targets.ceiling import with_ceiling
 from loadtests.windows.by_locust import START_UP_S
+from loadtests.windows.sliced import warmed
 
 SHARES = (0.25, 0.5, 0.75)
 ONE_AT_A_TIME_S = 3.0
@@ -163,6 +164,7 @@ def prepare_latency(candidates: Sequence[Candidate], runtime: Runtime, messages:
     outcomes: Mapping[str, Conformance] = conform_all(candidates, messages)
     good = require_some_conforming(candidates, outcomes)
     load = LoadSpec(scenario="hello", users=CONNECTIONS, delay_ms=0, warmup_s=WARMUP_S, window_s=WINDOW_S)
+    load = warmed(load, runtime, sliced=False)
     load_from_task = any(candidate.fargate is not None and candidate.fargate.load_from_task for candidate in candidates)
     setup = with_ceiling(setup_for(load, Size(), runtime, load_from_task=load_from_task))
     return Prepared(candidates=good, cells=cells_of(candidates, outcomes), setup=setup)

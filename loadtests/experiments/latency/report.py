@@ -147,7 +147,7 @@ def _verdicts(
             position=visit.position,
             cell=cell.name,
             started_at=visit.started_at,
-            load=visit.loads.get(traffic.name),
+            load=_warmed_load(visit, traffic),
             error=visit.error,
         )
         for visit in visits
@@ -156,6 +156,12 @@ def _verdicts(
         # Neighbours and proxies are meant to use the server's cores.
         if not (verdict is Verdict.DISTURBED and (point.neighbours or point.proxied)):
             yield verdict, sentence
+
+
+def _warmed_load(visit: TrafficVisit, traffic: Traffic) -> Load | None:
+    """Return the window of a traffic, with the warm-up of its server."""
+    load, first = visit.loads.get(traffic.name), visit.loads.get(SATURATED)
+    return load if load is None or first is None else replace(load, warmup=first.warmup)
 
 
 def _point_row(run: LatencyRun, point: Point, rows: Sequence[TrafficRow], visits: Sequence[TrafficVisit]) -> PointRow:

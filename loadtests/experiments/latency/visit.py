@@ -135,6 +135,7 @@ def _setup(setup: Setup, point: Point, traffic: Traffic, capacity: float | None)
             scenario="hello" if rate_rps is None else "rate",
             users=traffic.connections,
             window_s=_window_s(traffic, rate_rps),
+            most_warmup_s=setup.load.most_warmup_s if traffic.name == SATURATED else 0.0,  # it comes first, and warms
             rate=None if rate_rps is None else Rate(rps=round(rate_rps, 3)),
             arrivals=None if rate_rps is None else Arrivals.POISSON,
         ),

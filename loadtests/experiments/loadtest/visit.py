@@ -30,7 +30,7 @@ def measure_windows(asked: Sequence[tuple[Window, Setup]], candidate: Candidate,
 
     A failure of the server does not end the run. It is recorded in the window in which it happened, the last one where
     the server failed to stop, and in all later windows. Raise ``GeneratorError`` if the load generator fails although
-    the server is well. ``seed`` is for Poisson arrivals.
+    the server is well. ``seed`` is for Poisson arrivals. The first window waits until the server is warm, for all.
     """
     load_average, (_, first) = os.getloadavg()[0], asked[0]
     blank = [replace(window, load_average=load_average) for window, _ in asked]
@@ -38,13 +38,17 @@ def measure_windows(asked: Sequence[tuple[Window, Setup]], candidate: Candidate,
     try:
         with candidate.serve(first.size, cores=first.server_cores) as running:
             for window, (_, setup) in zip(blank, asked, strict=True):
-                made.append(_loaded(window, setup, running, seed=seed))
+                made.append(_loaded(window, _already_warm(setup) if made else setup, running, seed=seed))
     except GeneratorError:
         raise
     except FailedError as error:
         failed = min(len(made), len(blank) - 1)
         made[failed:] = [replace(window, error=str(error)) for window in blank[failed:]]
     return made
+
+
+def _already_warm(setup: Setup) -> Setup:
+    return replace(setup, load=replace(setup.load, most_warmup_s=0.0))
 
 
 def _loaded(window: Window, setup: Setup, running: RunningServer, *, seed: int) -> Window:

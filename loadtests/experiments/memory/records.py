@@ -46,6 +46,7 @@ class MemoryVisit(Visit, frozen=True, kw_only=True, tag="memory"):
 
     idle: Annotated[Held | None, says("Memory once the server answers and its memory is stable.")] = None
     loaded: Annotated[Held | None, says("Memory after the load.")] = None
+    requests: Annotated[Count | None, says("Number of requests of its load; null in old records: the run's.")] = None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -73,6 +74,10 @@ class MemoryRow(Struct, frozen=True, kw_only=True):
     cell: Annotated[str, says("The cell's name.")]
     idle_bytes: Annotated[Interval | None, says("Memory held when idle.")]
     loaded_bytes: Annotated[Interval | None, says("Memory held after the load.")]
+    requests: Annotated[
+        Count | None,
+        says("Number of requests of the load if it is not the run's, since the servers may compile their code."),
+    ] = None
     idle_pss_bytes: Annotated[Interval | None, says("Proportional set size when idle.")]
     parts_bytes: Annotated[list[float] | None, says("Mean idle memory by kind: anonymous, shared, kernel.")]
     limit_bytes: Annotated[

@@ -75,6 +75,7 @@ def _row(run: MemoryRun, cell: MemoryCell, servers: Sequence[MemoryVisit], limit
         cell=cell.name,
         idle_bytes=log_interval([use.held_bytes for use in idle if use.held_bytes]),
         loaded_bytes=log_interval([use.held_bytes for use in loaded if use.held_bytes]),
+        requests=next((server.requests for server in servers if server.requests not in {None, run.requests}), None),
         idle_pss_bytes=log_interval([use.pss_bytes for use in idle if use.pss_bytes]),
         parts_bytes=[statistics.mean(part) for part in zip(*known, strict=True)] if known else None,
         limit_bytes=None if limit is None else limit.limit_bytes,
@@ -126,6 +127,9 @@ def notes(run: MemoryRun, summary: MemorySummary) -> Iterator[str]:
     else:
         yield "idle: PSS of the server's process tree, mapped files included."
     yield f"loaded: after {run.requests:,} requests on {run.connections} connections; + worker: what one adds to idle."
+    if more := [row for row in summary.rows if row.requests is not None]:
+        names = ", ".join(row.cell for row in more)
+        yield f"loaded: after {more[0].requests:,} requests where the server may compile its code: {names}."
     if run.limits:
         yield "limit: the smallest (in steps of 4 MB) under which servers start and pass the load 3 times in a row."
         yield from _bounds_of_limits(summary)

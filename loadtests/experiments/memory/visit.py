@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -23,11 +24,12 @@ from common.host.meters import GONE, MemoryReading, read_memory
 from common.runtimes.candidates import Candidate
 from common.runtimes.running_server import RunningServer
 from loadtests.experiments.memory.records import Attempt, Held, LimitVisit, MemoryVisit
+from loadtests.timing.warmup import FEWEST_REQUESTS
 
 REQUESTS = 1000
 CONNECTIONS = 16
 LOAD_DEADLINE_S = 30.0
-"""The time limit for the load. A server that is short of memory reads its own files from disk again and again."""
+"""The time limit for ``REQUESTS``. A server that is short of memory reads its own files from disk again and again."""
 TIMEOUT_S = 5.0
 
 STILL_S = 0.5
@@ -52,8 +54,8 @@ def read_fresh_server(visit: MemoryVisit, candidate: Candidate, size: Size, core
     try:
         with candidate.serve(size, cores=cores, inside=False) as running:
             idle = settled(running)
-            load(running)
-            return replace(visit, idle=_held(idle), loaded=_held(settled(running)))
+            load(running, count := requests_for(running))
+            return replace(visit, idle=_held(idle), loaded=_held(settled(running)), requests=count)
     except FailedError as error:
         return replace(visit, error=str(error))
 
@@ -78,25 +80,31 @@ def settled(running: RunningServer) -> MemoryReading:
     return before
 
 
-def load(running: RunningServer, requests: int = REQUESTS) -> None:
+def requests_for(running: RunningServer) -> int:
+    """Return how many requests a server is loaded with: more if it may compile its code, which takes memory too."""
+    return FEWEST_REQUESTS if running.may_compile else REQUESTS
+
+
+def load(running: RunningServer, requests: int) -> None:
     """Send ``requests`` to ``/hello``; ``FailedError`` if a response is wrong or late, or the server died."""
-    deadline = time.monotonic() + LOAD_DEADLINE_S
+    limit_s = LOAD_DEADLINE_S * max(1, requests / REQUESTS)
+    send = partial(_send, running.url, deadline=time.monotonic() + limit_s, limit_s=limit_s)
     shares = [len(range(number, requests, CONNECTIONS)) for number in range(CONNECTIONS)]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        failed = [reason for reason in pool.map(lambda share: _send(running.url, share, deadline), shares) if reason]
+        failed = [reason for reason in pool.map(send, shares) if reason]
     if (reason := running.exit_reason()) is not None:
         raise FailedError(reason)
     if failed:
         raise FailedError(failed[0])
 
 
-def _send(url: str, count: int, deadline: float) -> str | None:
+def _send(url: str, count: int, *, deadline: float, limit_s: float) -> str | None:
     """Send ``count`` requests on one connection, reopened if the server closes it; return what went wrong."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
     try:
         for _ in range(count):
             if time.monotonic() > deadline:
-                return f"the load took more than {LOAD_DEADLINE_S:g} s"
+                return f"the load took more than {limit_s:g} s"
             connection.request("GET", "/hello")
             response = connection.getresponse()
             if (status := response.status) != HTTPStatus.OK or json.loads(response.read()) != HELLO:
@@ -136,7 +144,7 @@ def under_limit(candidate: Candidate, size: Size, cores: Sequence[int]) -> Try:
         limited = dataclasses.replace(size, memory_bytes=limit_bytes)
         try:
             with candidate.serve(limited, cores=cores, inside=False) as running:
-                load(running)
+                load(running, requests_for(running))
         except FailedError as error:
             return str(error).partition("; the end of its log")[0]
         return None

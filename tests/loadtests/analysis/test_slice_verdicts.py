@@ -98,6 +98,12 @@ def test_a_server_that_is_not_warm_is_told_how_that_shows() -> None:
     )
 
 
+def test_a_server_that_was_loaded_alone_may_not_be_warm_either() -> None:
+    alone = load(20_000, 2.0, warmup=warmup(None))
+    assert _verdicts(*[alone] * ROUNDS) == {Verdict.NOT_WARM}
+    assert _verdicts(*[replace(alone, warmup=warmup())] * ROUNDS) == set()
+
+
 def test_a_server_that_idled_in_some_windows_is_told_in_how_many_and_how_much() -> None:
     """The median window of the five is busy."""
     loads = [_load()] * 3 + [_load(server_cpu_s=1.8), _load(server_cpu_s=1.6)]

@@ -18,14 +18,15 @@ from loadtests.__main__ import command_line
 from loadtests.analysis.values import foreign_share, stolen_share
 from loadtests.scenarios.workloads import Hello
 from loadtests.timing import reading
-from loadtests.windows import by_wrk
+from loadtests.windows import by_locust, by_wrk
 from loadtests.windows.tools import GeneratorError
 from tests.conftest import absent
 from tests.support.locust_runs import closing, keep_alive
-from tests.support.records import load, setup
+from tests.support.records import load, setup, warmup
 from tests.support.servers import KEEP, Behaviour, Client, serving
 
 SETUP = setup(users=4, warmup_s=0.0, window_s=1.0, tool=Tool.WRK)
+FAILURES = ("status", "connect", "read", "write", "timeout")
 ERROR = KEEP.replace(b"200 OK", b"503 No")
 
 
@@ -70,6 +71,29 @@ def test_the_warm_up_is_not_counted() -> None:
     with serving(keep_alive) as server:
         seen = measure(server.address[1], setup(users=4, warmup_s=1.0, window_s=1.0, tool=Tool.WRK))
         assert 0 < seen.requests < 0.8 * server.requests
+
+
+@pytest.mark.parametrize(("may_compile", "most_warmup_s"), [(True, 41.0), (False, 41.0), (True, 0.0)])
+def test_a_server_that_may_compile_its_code_is_warmed_by_locust_first(
+    monkeypatch: pytest.MonkeyPatch, *, may_compile: bool, most_warmup_s: float
+) -> None:
+    ran, made = list[tuple[str, float]](), warmup(9.0)
+
+    def locust(_: RunningServer, setup: Setup) -> Load:
+        ran.append((setup.load.tool, setup.load.most_warmup_s))
+        return load(10, warmup=made)
+
+    def wrk(_: RunningServer, setup: Setup, duration_s: float) -> dict[str, float]:
+        ran.append((setup.load.tool, duration_s))
+        return {"duration_us": 1e6, "answered": 9, "cpu_s": 0.1} | dict.fromkeys(FAILURES, 0)
+
+    monkeypatch.setattr(by_locust, "measure", locust)
+    monkeypatch.setattr(by_wrk, "_run", wrk)
+    server = RunningServer(url="", client_prefix=(), cpu_meter=None, may_compile=may_compile, exit_reason=lambda: None)
+    asked = setup(users=4, warmup_s=0.5, most_warmup_s=most_warmup_s, window_s=1.0, tool=Tool.WRK)
+    warmed = may_compile and most_warmup_s > 0
+    assert by_wrk.measure(server, asked).warmup == (made if warmed else None)
+    assert ran == [("locust", 41.0)] * warmed + [("wrk", 0.5), ("wrk", 1.0)]
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def visited(toy: Toy, monkeypatch: pytest.MonkeyPatch, *, number: int = 3, **cha
     """A visit to a point that is saturated, and loaded at a rate and at half of its capacity."""
     monkeypatch.setattr(by_locust, "measure", toy.measure)
     of = replace(a_point(0.5), **{"traffic": [closed(16), opened(Rate(rps=100)), HALF], **changes})
-    setup = records.setup(server_cores=[9], generator_cores=[9], delay_ms=0)
+    setup = records.setup(server_cores=[9], generator_cores=[9], delay_ms=0, most_warmup_s=41.0)
     return load_in_turn(a_visit(of, number, {}), of, setup, toy, seed=40)
 
 
@@ -113,6 +113,12 @@ def test_each_window_has_the_points_own_size_cores_and_load(monkeypatch: pytest.
     assert (saturating.load.users, saturating.load.window_s, saturating.load.arrivals) == (16, 2.0, None)
     assert (paced.load.users, paced.load.arrivals) == (16, Arrivals.POISSON)
     assert {seed for _, seed in toy.measured} == {43}, "each round has arrivals of its own"
+
+
+def test_the_first_window_waits_until_the_server_is_warm_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Toy()
+    visited(toy, monkeypatch)
+    assert [setup.load.most_warmup_s for setup, _ in toy.measured] == [41.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from common.errors import FailedError
-from common.records.window import Window
+from common.records.load import Setup
+from common.records.window import Load, Window
 from common.runtimes.running_server import RunningServer
 from loadtests.experiments.loadtest import visit as fresh_servers
 from loadtests.experiments.loadtest.visit import measure_windows
@@ -55,6 +56,18 @@ def test_a_server_that_dies_fails_the_window_and_those_after_it(monkeypatch: pyt
     assert [one.error for one in made] == ["exit status 3"] * 3
     assert [one.load is not None for one in made] == [True, False, False]
     assert all(one.load_average is not None for one in made)
+
+
+def test_only_the_first_window_on_a_server_waits_until_it_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[float]()
+
+    def measure(_: RunningServer, asked: Setup, **__: object) -> Load:
+        waited.append(asked.load.most_warmup_s)
+        return GOOD
+
+    monkeypatch.setattr(fresh_servers, "measure", measure)
+    measure_windows([(blank, setup(most_warmup_s=41.0)) for blank, _ in ASKED], _candidate(), seed=0)
+    assert waited == [41.0, 0.0, 0.0]
 
 
 def test_a_generator_that_fails_on_a_healthy_server_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,14 @@ def test_the_table_is_in_megabytes() -> None:
     }  # fmt: skip
 
 
+def test_a_load_of_more_requests_than_the_runs_is_named_with_its_cells() -> None:
+    run = _memory_run(1, 2)
+    made = [replace(_memory(1, 30 * MB), requests=1000), replace(_memory(2, 45 * MB), requests=10_000)]
+    said = list(memory_report.notes(run, summarise(run, made)))
+    assert "loaded: after 10,000 requests where the server may compile its code: a+b 2 workers." in said
+    assert not any("may compile" in note for note in memory_report.notes(run, summarise(run, made[:1])))
+
+
 def test_figures_name_their_number_of_workers() -> None:
     run = _memory_run(1, 2)
     found = figures(run, summarise(run, [_memory(1, 30 * MB), _memory(2, 45 * MB)]))

@@ -10,6 +10,7 @@ from common.runtimes.running_server import RunningServer
 from loadtests.experiments.memory import visit as memory
 from loadtests.experiments.memory.records import LimitVisit
 from loadtests.experiments.memory.visit import GREATEST_LIMIT_BYTES, LIMIT_REPEATS, LIMIT_STEP_BYTES, MB, smallest_limit
+from loadtests.timing.warmup import FEWEST_REQUESTS
 from tests.support.locust_runs import keep_alive
 from tests.support.records import NOON
 from tests.support.servers import KEEP, serving
@@ -27,8 +28,15 @@ BLANK = LimitVisit(
 )
 
 
-def _running(url: str = "", end: str | None = None) -> RunningServer:
-    return RunningServer(url=url, client_prefix=(), cpu_meter=None, memory_meter="tree:1", exit_reason=lambda: end)
+def _running(url: str = "", end: str | None = None, *, may_compile: bool = False) -> RunningServer:
+    return RunningServer(
+        url=url,
+        client_prefix=(),
+        cpu_meter=None,
+        memory_meter="tree:1",
+        may_compile=may_compile,
+        exit_reason=lambda: end,
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,11 @@ def test_the_load_is_as_many_requests_as_were_asked_for() -> None:
     with serving(keep_alive) as server:
         memory.load(_running(f"http://127.0.0.1:{server.address[1]}"), 50)
         assert server.requests == 50
+
+
+def test_a_server_that_may_compile_its_code_is_loaded_until_it_has_and_says_so() -> None:
+    assert memory.requests_for(_running()) == memory.REQUESTS
+    assert memory.requests_for(_running(may_compile=True)) == FEWEST_REQUESTS > memory.REQUESTS
 
 
 @pytest.mark.parametrize(
