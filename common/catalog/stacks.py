@@ -110,6 +110,8 @@ class Image:
     """The base image's reference, in which ``{python}`` stands for a version such as ``3.13``."""
     pypy: str | None = None
     """The reference for PyPy; ``None`` if there is no such image."""
+    free_threaded: str | None = None
+    """The reference for builds without the GIL, which stand-ins have; ``None`` if there is no such image."""
 
     def base(self, python: str, env: Mapping[str, str] = os.environ) -> str:
         """Return the reference to build on: ``BASE`` if set, else the table's, prefixed with ``BASE_REGISTRY``.
@@ -136,20 +138,21 @@ class Image:
 
     def _reference(self, python: Python) -> str | None:
         if python.free_threaded:
-            return None  # there are no official images, and no Debian suite has such a build
+            return self.free_threaded
         return self.pypy if python.pypy else self.reference
 
 
 def images(table: Path = BASES) -> dict[str, Image]:
     """Return every flavour by name, in the table's order."""
     rows = tomllib.loads(table.read_text())
-    return {name: Image(name=name, reference=row["reference"], pypy=row.get("pypy")) for name, row in rows.items()}
+    return {name: Image(name=name, **row) for name, row in rows.items()}
 
 
 def pythons_in(flavours: Iterable[Image]) -> list[str]:
-    """Return those of the known Pythons of which there is an image of one of these flavours."""
+    """Return those of the known Pythons of which there is an official image of one of these flavours."""
     known = list(flavours)
-    return [name for name in KNOWN_PYTHONS if any(image.unavailable(name, {}) is None for image in known)]
+    official = (name for name in KNOWN_PYTHONS if not Python.parse(name).free_threaded)
+    return [name for name in official if any(image.unavailable(name, {}) is None for image in known)]
 
 
 def image_tag(stack: Stack, image: Image, python: str = DEFAULT_PYTHON) -> str:

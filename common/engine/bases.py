@@ -1,7 +1,7 @@
 """Stand-ins for the base images, under their official names, for machines that reach no container registry.
 
-A recipe under ``docker/bases/`` makes each from the distribution's packages or from pinned wheels. Stand-ins carry a
-label, so that every table that is based on one can say so. An existing image is never replaced.
+A recipe under ``docker/bases/`` makes each from the distribution's packages, from its sources or from pinned wheels.
+Stand-ins carry a label, so that every table that is based on one can say so. An existing image is never replaced.
 """
 
 import os
@@ -26,11 +26,14 @@ from common.words import last_lines
 
 RECIPES = ROOT / "docker" / "bases"
 PYTHONS = RECIPES / "pythons.toml"
-LABEL = "stand-in.base"
+LABEL, CONFIGURED = "stand-in.base", "stand-in.configured"
 ALPINE_PYTHON = "3.13"
 """The only Python version for which a stand-in of Alpine can be made: that of the pinned wheel."""
 
+WITHOUT_GIL, OPTIMISED = "--disable-gil", "--enable-optimizations --with-lto"
+"""Options of CPython's configure: for a free-threaded build, and for PGO and LTO, which official images have."""
 DEBIAN_NEEDS = {"mmdebstrap": "mmdebstrap", "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
+SOURCE_NEEDS = {"dpkg-source": "dpkg-dev", "xz": "xz-utils"}
 ALPINE_NEEDS = {
     "qemu-img": "qemu-utils",
     "debugfs": "e2fsprogs",
@@ -43,8 +46,7 @@ ALPINE_NEEDS = {
     "/usr/include/ltdl.h": "libltdl-dev",
     "makeinfo": "texinfo",
     "tclsh": "tcl",
-    "dpkg-source": "dpkg-dev",
-    "xz": "xz-utils",
+    **SOURCE_NEEDS,
 }
 """The programs and files that the recipes need, and the Debian package of each."""
 
@@ -56,15 +58,24 @@ class _Source(Struct, frozen=True, forbid_unknown_fields=True):
     """Where stand-ins get a Python: a row of ``docker/bases/pythons.toml``."""
 
     suite: str
-    interpreter: str
-    packages: tuple[str, ...]
-    headers: str
+    source: str | None = None
+    """Debian's source package that is compiled without the GIL; ``None`` where its own packages are installed."""
+    interpreter: str = "python3"
+    packages: tuple[str, ...] = ()
+    headers: str = ""
 
-    def recipe(self, image: Image, work: Path) -> Sequence[str | Path]:
-        """Return the command line that writes a stand-in to a folder."""
-        packages = ",".join(self.packages)
+    def configured(self, *, optimised: bool) -> str | None:
+        """Return the options that it is configured with; ``None`` unless it is compiled."""
+        return None if self.source is None else f"{WITHOUT_GIL} {OPTIMISED}" if optimised else WITHOUT_GIL
+
+    def write(self, image: Image, work: Path, configure: str | None) -> None:
+        """Write a stand-in to a folder: ``root.tar`` and ``version``."""
+        packages, built = ",".join(self.packages), list[Path]()
+        if self.source is not None and configure is not None:
+            _run((RECIPES / "free-threaded.sh", self.suite, self.source, configure, debian_mirror(), work))
+            packages, built = (work / "libraries").read_text().strip(), [work / "python.tar"]
         line = (image.name, self.suite, self.interpreter, packages, self.headers, debian_mirror(), work)
-        return RECIPES / "debian.sh", *line
+        _run((RECIPES / "debian.sh", *line, *built))
 
 
 @cache
@@ -72,9 +83,12 @@ def _sources() -> dict[str, _Source]:
     return msgspec.toml.decode(PYTHONS.read_bytes(), type=dict[str, _Source])
 
 
-def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report: Callable[[str], None]) -> None:
+def make_bases(
+    images: Sequence[Image], python: str = DEFAULT_PYTHON, *, optimised: bool = False, report: Callable[[str], None]
+) -> None:
     """Make a stand-in for each base image that the engine does not have, and report those that cannot be made.
 
+    ``optimised`` compiles free-threaded builds with PGO and LTO, as all other Pythons have been.
     Raise ``UsageError`` with what the machine lacks before anything is made, or if none can be made, and
     ``FailedError`` if a recipe fails.
     """
@@ -83,7 +97,7 @@ def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report:
     missing = [image for image in images if image not in present]
     makeable = [image for image in missing if has_recipe(image, interpreter)]
     if makeable:
-        _check_requirements(makeable)
+        _check_requirements(makeable, interpreter)
     elif not present:
         raise UsageError(
             f"no stand-in can be made for PYTHON={interpreter} IMAGE={','.join(image.name for image in missing)}: "
@@ -94,8 +108,8 @@ def make_bases(images: Sequence[Image], python: str = DEFAULT_PYTHON, *, report:
             report(f"{image.name}: not made: {image.unavailable(interpreter, {}) or _recipes_there_are()}")
     for image in makeable:
         with temporary_folder("bases") as work:
-            report(f"{image.base(interpreter, {})}: making a stand-in, which takes about a minute ...")
-            report(f"{image.base(interpreter, {})}: {_make(image, interpreter, work)}")
+            report(f"{image.base(interpreter, {})}: making a stand-in, which takes {_duration(interpreter)} ...")
+            report(f"{image.base(interpreter, {})}: {_make(image, interpreter, work, optimised=optimised)}")
 
 
 def has_recipe(image: Image, python: str) -> bool:
@@ -106,8 +120,8 @@ def has_recipe(image: Image, python: str) -> bool:
 
 
 def pythons_with_recipe() -> list[str]:
-    """Return the Pythons of which stand-ins can be made."""
-    return list(_sources())
+    """Return the Pythons of which stand-ins can be made without compiling them."""
+    return [name for name, source in _sources().items() if source.source is None]
 
 
 def _recipes_there_are() -> str:
@@ -118,6 +132,12 @@ def is_stand_in(reference: str) -> bool:
     """Return whether an image is a stand-in or is built on one; ``False`` if there is no such image."""
     image = find_image(reference)
     return image is not None and image.labels.get(LABEL) == "true"  # an image inherits the labels of its base
+
+
+def configured(reference: str) -> str | None:
+    """Return the options that an image's Python was configured with here; ``None`` if it was not compiled here."""
+    image = find_image(reference)
+    return None if image is None else image.labels.get(CONFIGURED)
 
 
 def packages_missing(needs: dict[str, str]) -> list[str]:
@@ -139,7 +159,7 @@ def _is_present(image: Image, python: str, report: Callable[[str], None]) -> boo
     return present
 
 
-def _check_requirements(missing: Sequence[Image]) -> None:
+def _check_requirements(missing: Sequence[Image], python: str) -> None:
     alpine = any(image.name == "alpine" for image in missing)
     if alpine and platform.machine() != "x86_64":
         raise UsageError(f"IMAGE=alpine has no stand-in on {platform.machine()}, only on x86_64. Use IMAGE=fat,slim.")
@@ -147,18 +167,25 @@ def _check_requirements(missing: Sequence[Image]) -> None:
         raise UsageError("stand-ins are made from Debian packages, and there is no apt-get here. Set BASE_REGISTRY=.")
     if os.geteuid() != 0:
         raise UsageError("only root can make stand-ins, which are whole file systems. Run: sudo make bases")
-    if packages := packages_missing(DEBIAN_NEEDS | (ALPINE_NEEDS if alpine else {})):
+    compiled = SOURCE_NEEDS if Python.parse(python).free_threaded else {}
+    if packages := packages_missing(DEBIAN_NEEDS | compiled | (ALPINE_NEEDS if alpine else {})):
         raise UsageError(f"packages that stand-ins need are missing. Run: apt-get install {' '.join(packages)}")
 
 
-def _make(image: Image, python: str, work: Path) -> str:
+def _duration(python: str) -> str:
+    return "several minutes, since it is compiled" if Python.parse(python).free_threaded else "about a minute"
+
+
+def _make(image: Image, python: str, work: Path, *, optimised: bool) -> str:
     """Make one stand-in, and return its Python and size for the report."""
+    configure = None
     if image.name == "alpine":
         _make_alpine(work)
     else:
-        _run(_sources()[python].recipe(image, work))
+        configure = _sources()[python].configured(optimised=optimised)
+        _sources()[python].write(image, work, configure)
     version = (work / "version").read_text().strip()
-    return _import_image(image.base(python, {}), work / "root.tar", version)
+    return _import_image(image.base(python, {}), work / "root.tar", version, configure)
 
 
 def _make_alpine(work: Path) -> None:
@@ -183,7 +210,7 @@ def debian_mirror() -> str:
     raise UsageError("apt has no Debian archive configured (an address that ends in /debian). Set BASE_REGISTRY=.")
 
 
-def _import_image(reference: str, root: Path, version: str) -> str:
+def _import_image(reference: str, root: Path, version: str, configure: str | None) -> str:
     repository, _, flavour = reference.rpartition(":")
     changes = [
         "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -191,6 +218,7 @@ def _import_image(reference: str, root: Path, version: str) -> str:
         f"ENV PYTHON_VERSION={version}",
         'CMD ["python3"]',
         f"LABEL {LABEL}=true",
+        *([] if configure is None else [f'LABEL {CONFIGURED}="{configure}"']),
     ]
     engine().api.import_image_from_file(str(root), repository=repository, tag=flavour, changes=changes)
     return f"Python {version}, {root.stat().st_size / 1e6:.0f} MB"

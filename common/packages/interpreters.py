@@ -54,11 +54,11 @@ class Interpreter(Struct, frozen=True, kw_only=True):
         if python.pypy:
             return "JIT"
         pgo, lto = python_optimisations(self.variables)
-        traits = {"no GIL": python.free_threaded, "PGO": pgo, "LTO": lto, "JIT (off unless +jit is named)": self.jit}
-        named = [trait for trait, present in traits.items() if present]
-        if None in {pgo, lto}:
-            named.append("PGO and LTO unknown")
-        return ", ".join(named) or "no PGO, no LTO"
+        known = {"PGO": pgo, "LTO": lto}
+        named = ["no GIL"] * python.free_threaded
+        named += [trait if present else f"no {trait}" for trait, present in known.items() if present is not None]
+        named += ["JIT (off unless +jit is named)"] * self.jit
+        return ", ".join([*named, "PGO and LTO unknown"] if None in known.values() else named)
 
 
 @cache

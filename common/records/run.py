@@ -150,6 +150,9 @@ class Cell(Struct, frozen=True, kw_only=True):
         says("Digest of the base image at build time: the registry's, else the engine's; null if unknown."),
     ] = None
     stand_in_base: Annotated[bool, says("Whether the base image is a locally made stand-in.")] = False
+    base_configured: Annotated[
+        str | None, says("Options that the base image's Python was configured with; null if it was not compiled here.")
+    ] = None
     python: Annotated[str, says("Python that ran the stack.")]
     python_asked: Annotated[str | None, says("Python requested, which names the image; null without one.")] = None
     conformance: Annotated[Conformance | None, says("Outcome of the conformance suite; null if it did not run.")] = None

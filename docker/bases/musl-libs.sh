@@ -4,20 +4,9 @@
 # Debian's sources, and put them into OUT/libs.
 set -euo pipefail
 mirror=$1 out=$2 work=$2/musl-build
-mkdir -p "$work/apt/parts" "$work/apt/lists/partial" "$work/headers" "$out/libs"
+mkdir -p "$work/headers" "$out/libs"
+"$(dirname "$0")/sources.sh" trixie "$mirror" "$work" libffi bzip2 sqlite3
 cd "$work"
-
-cat > apt/parts/sources.sources <<SOURCES
-Types: deb-src
-URIs: $mirror
-Suites: trixie
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-SOURCES
-apt=(apt-get -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/parts"
-  -o Dir::State::Lists="$work/apt/lists" -o Dir::Cache="$work/apt" -o APT::Sandbox::User=root)
-"${apt[@]}" update
-"${apt[@]}" source --only-source --download-only libffi bzip2 sqlite3
 for source in libffi bzip2 sqlite3; do dpkg-source --no-check -x "$source"_*.dsc "$source"; done
 
 # musl-gcc does not find kernel headers by itself. -idirafter searches these last, so that musl's own headers win.

@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from common.catalog.pythons import python_series
 from common.records.figure import Figure
 from common.records.run import Cell
 from common.records.summary import Interval
@@ -82,7 +83,15 @@ def discarded_notes(discarded: int) -> list[str]:
 
 
 def stand_in_notes(cells: Iterable[Cell]) -> list[str]:
-    """Return a sentence where images are built on stand-in bases."""
-    if any(cell.stand_in_base for cell in cells):
-        return ["stand-in base: images are built on locally made base images, not on the official ones."]
-    return []
+    """Return a sentence where images are built on stand-in bases, and one for each Python that was compiled here."""
+    built = [cell for cell in cells if cell.stand_in_base]
+    if not built:
+        return []
+    compiled = {python_series(cell.python): cell.base_configured for cell in built if cell.base_configured is not None}
+    return [
+        "stand-in base: images are built on locally made base images, not on the official ones.",
+        *(
+            f"Python {python} was compiled here, with {options} and nothing else."
+            for python, options in compiled.items()
+        ),
+    ]

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from common.catalog.servers import command
 from common.catalog.sizes import Runtime, Size
-from common.engine.bases import is_stand_in
+from common.engine.bases import configured, is_stand_in
 from common.engine.builds import BASE, BASE_DIGEST
 from common.engine.client import engine
 from common.host.cores import Cores, split_cores
@@ -178,6 +178,7 @@ def _image(candidate: Candidate) -> dict[str, Any]:
         "base": image.labels.get(BASE),
         "base_digest": image.labels.get(BASE_DIGEST),
         "stand_in_base": is_stand_in(candidate.tag),
+        "base_configured": configured(candidate.tag),
         "python_asked": candidate.python,
     }
 

@@ -189,6 +189,7 @@ def test_tag_tells_interpreters_apart_but_not_how_they_are_started(tmp_path: Pat
     [
         ("slim", "3.15+jit", "mirror.example/python:3.15-slim"),
         ("fat", "pypy3.11", "mirror.example/pypy:3.11"),
+        ("slim", "3.14t", "mirror.example/python:3.14t-slim"),
     ],
 )
 def test_base_is_that_of_the_interpreter(name: str, python: str, expected: str) -> None:
@@ -196,7 +197,7 @@ def test_base_is_that_of_the_interpreter(name: str, python: str, expected: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "python", "kind"), [("alpine", "pypy3.11", "PyPy"), ("slim", "3.14t", "free-threaded builds")]
+    ("name", "python", "kind"), [("alpine", "pypy3.11", "PyPy"), ("alpine", "3.14t", "free-threaded builds")]
 )
 def test_image_that_an_interpreter_lacks_is_refused_with_the_way_out(name: str, python: str, kind: str) -> None:
     reason = f"there is no {name} image of {kind}. BASE= names an image of your own"

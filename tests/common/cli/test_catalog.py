@@ -7,6 +7,7 @@ import pytest
 from common.cli import catalog
 from common.cli.parameters import StackParameters
 from common.errors import FailedError, UsageError
+from common.packages.interpreters import Interpreter
 from common.packages.locks import lock
 from tests.support.toy_packages import only_wheels, write_framework, write_wheel
 
@@ -30,6 +31,25 @@ def test_what_an_upgrade_affects_is_printed_even_if_conformance_cannot_be_checke
     printed = capsys.readouterr().out
     assert "make compare A=toy@1.0 B=toy" in printed
     assert "CHANGELOG, Results affected: Toy 1.0 to 2.0." in printed
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_interpreters_are_listed_with_their_builds_and_the_command_for_each_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, present: bool
+) -> None:
+    options: dict[str, str | None] = {"CONFIG_ARGS": "'--disable-gil'", "PGO_PROF_USE_FLAG": "-fprofile-use"}
+    here = Interpreter(name="3.14.8t", path="/opt/python3.14t", variables=options, jit=False)
+    monkeypatch.setattr(catalog, "installed_interpreters", lambda: [here])
+    monkeypatch.setattr(catalog, "find_image", lambda reference: reference if present else None)
+    monkeypatch.setattr(catalog, "is_stand_in", lambda _: True)
+    catalog.interpreters()
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in capsys.readouterr().out.splitlines()}
+    image = "python:3.14t-slim (a stand-in)" if present else "make bases PYTHON=3.14t IMAGE=slim"
+    assert rows["3.14.8t"] == f"/opt/python3.14t no GIL, no PGO, no LTO {image}"
+    image = "pypy:3.11-slim (a stand-in)" if present else "make bases PYTHON=pypy3.11 IMAGE=slim"
+    assert rows["pypy3.11"] == f".venv/bin/uv python install pypy3.11 - {image}"
+    if not present:
+        assert rows["3.12"] == ".venv/bin/uv python install 3.12 - docker pull python:3.12-slim"
 
 
 def test_missing_lock_is_named_before_any_package_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,12 +141,13 @@ def _built(_: object, __: object, python: str, *, report: object) -> tuple[Build
 def test_a_python_that_cannot_be_had_leaves_out_its_stacks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparation, "build_images", _built)
     printed = io.StringIO()
-    ready, unavailable = prepare_available(_candidates("3.12", "3.13", "3.14t", "3.15"), Console(file=printed))
+    no_image = Candidate(stack=USUAL, image=images()["alpine"], python="3.14t")
+    ready, unavailable = prepare_available([*_candidates("3.12", "3.13", "3.15"), no_image], Console(file=printed))
     assert [one.python for one in ready] == ["3.13"]
     assert {name.rpartition("-")[2]: reason for name, reason in unavailable.items()} == {
         "py3.12": "the base image python:3.12-slim is not here and cannot be pulled.",
-        "py3.14t": "there is no slim image of free-threaded builds. BASE= names an image of your own",
         "py3.15": "toy 1.0 has no wheel for Python 3.15",
+        "py3.14t": "there is no alpine image of free-threaded builds. BASE= names an image of your own",
     }
     assert all(f"{name} is not available: {reason}" in printed.getvalue() for name, reason in unavailable.items())
 

@@ -209,6 +209,13 @@ def test_a_stand_in_base_is_named_under_every_table_built_on_one() -> None:
     assert any("stand-in base" in note for note in notes(made, summary))
 
 
+def test_a_python_that_was_compiled_here_is_named_with_its_options() -> None:
+    options = {"stand_in_base": True, "base_configured": "--disable-gil"}
+    made = run([cell("a+b", python="3.13.5t", **options), cell("c+d", stand_in_base=True)])
+    said = list(notes(made, summarise(made, [])))
+    assert "Python 3.13t was compiled here, with --disable-gil and nothing else." in said
+
+
 def test_what_was_compiled_and_what_is_missing_is_said_per_stack() -> None:
     stacks = [cell("a+b@slim-py3.15", compiled=["toy==1.0"]), cell("a+b@slim-py3.15#2", control_of="a+b@slim-py3.15")]
     missing = {"a+b@slim-pypy3.11": "toy 1.0 has no wheel for Python pypy3.11", "c+b@slim-py3.12": "No base."}
