@@ -14,11 +14,14 @@ from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.loadtest import report
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.notes import notes as throughput_notes
+from loadtests.experiments.loadtest.stacks_by_python import by_python, spreads
 
 GENERATED = {"docs/divergences.md", "docs/records.md", "docs/results.md"}
 """Pages that commands write, and that people look things up in rather than read."""
 MOST_WORDS, MOST_WORDS_OF_README, MOST_WORDS_OF_METHOD, MOST_WORDS_OF_GLOSSARY = 20_000, 900, 1_800, 500
+MOST_WORDS_OF_WHICH_PYTHON = 500
 MADE_BY_COMMANDS = ("frameworks/werkzeug/", "loadtests/results")
+GENERATED_PART = re.compile(r"<!-- (\w+): begin; written by make publish -->.*?<!-- \1: end -->", re.DOTALL)
 TABLE_OF_RESULTS = re.compile(r"<!-- results: begin.*results: end -->", re.DOTALL)
 
 README = ROOT / "README.md"
@@ -59,8 +62,9 @@ def _is_broken(page: Path, link: str) -> bool:
 
 
 def _words(page: str) -> int:
-    """Return how many words a page has, including the words and figures in its tables."""
-    return sum(bool(re.search(r"\w", word)) for word in (ROOT / page).read_text().split())
+    """Return how many words a page has, tables included, without the parts that commands write."""
+    text = GENERATED_PART.sub("", (ROOT / page).read_text())
+    return sum(bool(re.search(r"\w", word)) for word in text.split())
 
 
 @pytest.mark.parametrize("page", pages)
@@ -115,7 +119,24 @@ def test_the_first_page_is_short_besides_its_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "most"), [("docs/method.md", MOST_WORDS_OF_METHOD), ("docs/glossary.md", MOST_WORDS_OF_GLOSSARY)]
+    ("page", "most"),
+    [
+        ("docs/method.md", MOST_WORDS_OF_METHOD),
+        ("docs/glossary.md", MOST_WORDS_OF_GLOSSARY),
+        ("docs/which-python.md", MOST_WORDS_OF_WHICH_PYTHON),
+    ],
 )
-def test_the_page_about_the_method_and_the_glossary_stay_short(page: str, most: int) -> None:
+def test_pages_that_are_read_as_a_whole_stay_short(page: str, most: int) -> None:
     assert _words(page) <= most
+
+
+@pytest.mark.parametrize("folder", sorted(PUBLISHED.glob("hello-docker-pythons")))
+def test_the_page_about_pythons_names_the_one_that_carries_most_in_its_first_sentence(folder: Path) -> None:
+    """Of those on which most frameworks run."""
+    _, first, *_ = (ROOT / "docs" / "which-python.md").read_text().split("\n\n")
+    measured = read_load_test(RunFolder(folder=folder))
+    found = by_python(measured.run, measured.summary)
+    assert found is not None
+    count = sum(not row.floor for row in found.rows)
+    medians = {one.python: one.median for one in spreads(found) if 2 * len(one.ratios) > count} | {found.usual: 1.0}
+    assert max(medians, key=lambda name: medians[name]) in re.split(r"[.:](?:\s|$)", first)[0]

@@ -13,14 +13,25 @@ from common.records.run import LoadRun
 from common.records.summary import Summary, Verdict
 from loadtests.analysis.thresholds import FEWEST_ROUNDS
 from loadtests.analysis.together import series_of
-from loadtests.board.published import SERVERS, WIDE, results_page, series_name, stack_names, with_results
+from loadtests.board.published import (
+    PYTHONS,
+    SERVERS,
+    WIDE,
+    results_page,
+    series_name,
+    stack_names,
+    with_pythons,
+    with_results,
+)
 from loadtests.campaign import store
 from loadtests.campaign.store import RunFolder, find_run_folder, run_folders
 from loadtests.experiments.loadtest.experiment import read_load_test, why_unfinished
 from loadtests.experiments.loadtest.frameworks_by_server import on_several_servers
+from loadtests.experiments.loadtest.stacks_by_python import on_several_pythons
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "results.md"
+WHICH_PYTHON = ROOT / "docs" / "which-python.md"
 ANEW = "published"
 """The value of ``RUN=`` that publishes no run, and writes everything anew from the records of those that are."""
 
@@ -31,15 +42,20 @@ def publish_runs(text: str) -> list[Path]:
     With ``ANEW`` no run is added, and what follows from those that are published is written again.
 
     Several are repetitions of one run, as ``REPEAT=`` makes them, and are published together. They take the place of
-    what was published of their runtime and scenario; a run of more frameworks than the default ones, or on
-    several servers, is kept beside that. Return the files. Raise ``UsageError`` if there is no such run, if it was
+    what was published of their runtime and scenario; a run of more frameworks than the default ones, on several servers
+    or on several Pythons is kept beside that. Return the files. Raise ``UsageError`` if there is no such run, if it was
     interrupted or is of the web UI, if it has too few rounds to rank by, if it holds servers that others cannot bring
     up, or if the runs are not of the same stacks or do not repeat each other.
     """
     copied = [] if text == ANEW else _copies(text)
     renewed = list(_with_summaries(store.PUBLISHED))
-    write_files({README: with_results(README.read_text(), store.PUBLISHED), PAGE: results_page(store.PUBLISHED)})
-    return list(dict.fromkeys([README, PAGE, *copied, *renewed]))
+    pages = {
+        README: with_results(README.read_text(), store.PUBLISHED),
+        PAGE: results_page(store.PUBLISHED),
+        WHICH_PYTHON: with_pythons(WHICH_PYTHON.read_text(), store.PUBLISHED),
+    }
+    write_files(pages)
+    return list(dict.fromkeys([*pages, *copied, *renewed]))
 
 
 def _copies(text: str) -> list[Path]:
@@ -87,6 +103,8 @@ def folder_name(run: LoadRun) -> str:
 
 def _kind(run: LoadRun) -> str:
     """Return the end of the folder's name, by which runs of different selections are kept side by side."""
+    if on_several_pythons(run.cells):
+        return PYTHONS
     if on_several_servers((cell.framework, cell.server) for cell in run.cells):
         return SERVERS
     return WIDE if _is_wide(run) else ""

@@ -22,7 +22,7 @@ from loadtests.analysis.together import repeated_rates, stack_rows, together, tr
 from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder
-from loadtests.experiments.loadtest import frameworks_by_server, report
+from loadtests.experiments.loadtest import frameworks_by_server, report, stacks_by_python
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.notes import notes
 
@@ -34,6 +34,11 @@ WIDE = "-all"
 """The end of a folder's name if its run has more frameworks than the default ones."""
 SERVERS = "-servers"
 """The end of a folder's name if its run has two frameworks or more on two servers or more each."""
+PYTHONS = "-pythons"
+"""The end of a folder's name if its run has a stack on two Pythons or more."""
+PYTHONS_BEGIN = "<!-- pythons: begin; written by make publish -->"
+PYTHONS_END = "<!-- pythons: end -->"
+PYTHONS_PICTURE = "![Requests per second per vCPU over those on the default Python](pictures/pythons.svg)"
 PICTURE = "![Requests per second per vCPU by framework and server](docs/pictures/servers.svg)"
 SHORT = ("rank", "stack", "version", report.RATE, report.INTERVAL, "over floor us", "p99 ms")
 """The columns of the README's table."""
@@ -66,6 +71,28 @@ def with_results(readme: str, published: Path) -> str:
             lines = map(markdown_text, textwrap.wrap(sentence, 120))
             return _between(LEVER_BEGIN, LEVER_END, readme, "\n".join([*lines, "", PICTURE, ""]))
     return readme
+
+
+def with_pythons(page: str, published: Path) -> str:
+    """Return ``docs/which-python.md`` with the figures of the first run of ``hello`` on several Pythons.
+
+    They stand between its markers, and are left as they are if there is no such run.
+    """
+    for series in _published(published):
+        run = series[0].run
+        if run.setup.load.scenario == SCENARIO and (found := stacks_by_python.by_python(run, _together(series))):
+            return _between(PYTHONS_BEGIN, PYTHONS_END, page, _by_python(found, run))
+    return page
+
+
+def _by_python(found: stacks_by_python.ByPython, run: LoadRun) -> str:
+    """Return the Pythons and the stacks on them as Markdown tables, with the picture, and what has no ratio."""
+    about = markdown_text(f"{report.title(run)}. {_measured(run)}")
+    tables = (stacks_by_python.spread_table(found), stacks_by_python.table(found, decided=True))
+    lacking = [f"- {markdown_text(line)}" for line in stacks_by_python.without_ratio(found)]
+    return "\n\n".join(
+        [*(as_markdown(table).rstrip() for table in tables), PYTHONS_PICTURE, "\n".join(lacking), f"{about}\n"]
+    )
 
 
 def _between(begin: str, end: str, text: str, content: str) -> str:
@@ -101,6 +128,8 @@ def _section(series: Sequence[RecordedRun]) -> str:
     tables = [markdown(one.run, one.summary) for one in series]
     found = frameworks_by_server.by_server(run, _together(series))
     heading += "" if found is None else f"\n{_by_server(found)}"
+    if stacks_by_python.on_several_pythons(run.cells):
+        heading += "\n[Each stack against itself on the default Python](which-python.md).\n"
     if len(series) == 1:
         return "\n".join([heading, *tables])
     rates = repeated_rates([one.summary for one in series])
@@ -160,15 +189,17 @@ def _measured(run: LoadRun) -> str:
     )
 
 
-def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, bool, int, datetime]:
+def precedence(name: str, run: LoadRun) -> tuple[bool, bool, bool, bool, bool, int, datetime]:
     """Return what published runs are sorted by, the highest first: the README's table and all pictures are of that one.
 
     ``hello`` comes before other scenarios, Docker before processes, the default frameworks before the whole field, the
-    first of repeated runs before the others, a newer run before an older one. Runs on several servers come last.
+    first of repeated runs before the others, a newer run before an older one. Runs on several servers and on several
+    Pythons come last.
     """
     _, number = series_name(name)
     of_hello = run.setup.load.scenario == SCENARIO
-    return of_hello, run.runtime is Runtime.DOCKER, SERVERS not in name, WIDE not in name, -number, run.started_at
+    usual = PYTHONS not in name, SERVERS not in name, WIDE not in name
+    return of_hello, run.runtime is Runtime.DOCKER, *usual, -number, run.started_at
 
 
 def series_name(name: str) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from common.records.figure import Figure, Subject
 from common.tables import harmless
 from loadtests.analysis.formatting import with_bounds
 from loadtests.page.charts import dot, picture, text
-from loadtests.page.heat import servers
+from loadtests.page.heat import pythons, servers
 from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
 from loadtests.page.stacks import part_id
@@ -29,6 +29,7 @@ MAKERS: Mapping[str, Callable[[Page], Plot | None]] = {
     "costs.svg": costs,
     "response-times.svg": busy_response_times,
     "servers.svg": servers,
+    "pythons.svg": pythons,
 }
 
 HEAD_PX = 58

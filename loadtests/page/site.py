@@ -26,7 +26,7 @@ from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.report import title, warnings
 from loadtests.page.answer import answer, headline, who_leads
 from loadtests.page.columns import BY_KEY, value_texts
-from loadtests.page.heat import heat_map
+from loadtests.page.heat import heat_maps
 from loadtests.page.model import Page, StackRow, make_page
 from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
@@ -129,7 +129,7 @@ def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
     yield "index.html", _page("index.html", "index.html", field=field, headline=headline(field.page),
                               answer=answer(field.page), table=make_table(field.page), stacks=stacks,
                               pages={stack.part.id: stack.file for stack in stacks},
-                              heat=next(filter(None, (heat_map(run.page) for run in runs)), None),
+                              heats=heat_maps(run.page for run in runs),
                               plots=all_plots(field.page)[:2])  # fmt: skip
     yield "history.html", _page("history.html", "history.html", runs=[(one, who_leads(one.page)) for one in runs])
     for one in (part for run in runs for part in (run, *run.parts)):

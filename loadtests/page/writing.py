@@ -27,7 +27,7 @@ from loadtests.analysis.values import requests_per_cpu_s
 from loadtests.experiments.loadtest.report import title as title_of
 from loadtests.page.answer import answer, headline
 from loadtests.page.columns import BY_KEY, COLUMNS
-from loadtests.page.heat import heat_map
+from loadtests.page.heat import heat_maps
 from loadtests.page.model import Page, StackRow
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import JoinedLoadTest, Source
@@ -77,7 +77,7 @@ def report(
         warnings=page.sources.left_out,
         headline=headline(page),
         answer=answer(page),
-        heat=heat_map(page),
+        heats=heat_maps([page]),
         own_floor=OWN_FLOOR,
         choices=choices(page),
         table=make_table(page),

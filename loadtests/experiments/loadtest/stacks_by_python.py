@@ -20,11 +20,13 @@ from loadtests.analysis.verdicts import is_valid
 NOT_AVAILABLE = "n/a"
 FEWEST = 2
 """The fewest Pythons that are compared."""
+MEDIANS = ("p99", "until_warm_s", "until_warm_requests")
+"""What is known of a Python as the median over its stacks."""
 LEGEND = (
     f"{NOT_AVAILABLE}: the stack cannot be brought up on this Python; {MISSING}: not measured; in brackets without an "
     "interval: in doubt, and not counted."
 )
-HEADINGS = ("Python", "stacks", "median ratio", "least", "most", "p99", "warm after s")
+HEADINGS = ("Python", "stacks", "median ratio", "least", "most", "p99", "warm after s", "warm after requests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +42,20 @@ class OnPython:
     """Its 99th percentile over that on the usual Python, if both are valid."""
     until_warm_s: float | None = None
     """How long a fresh server was loaded until it was warm."""
+    until_warm_requests: float | None = None
+    """How many requests it had answered by then."""
+    decision: str = ""
+    """What was decided of the two, if the ratio is valid."""
 
     @property
     def whole(self) -> str:
         """The ratio with its interval, where it has one."""
         return self.text if self.ratio is None else with_bounds(self.ratio, digits=2)
+
+    @property
+    def decided(self) -> str:
+        """The ratio with its interval and what was decided, where it has one."""
+        return ", ".join(filter(None, (self.whole, self.decision)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +172,8 @@ class _LoadTest:
             ratio=pair.ratio,
             p99=None if row.p99_s is None or base.p99_s is None else row.p99_s.estimate / base.p99_s.estimate,
             until_warm_s=None if row.until_warm_s is None else row.until_warm_s.estimate,
+            until_warm_requests=None if row.until_warm_requests is None else row.until_warm_requests.estimate,
+            decision=str(pair.decision),
         )
 
     def _missing(self, like: Cell, python: str) -> OnPython:
@@ -184,11 +197,18 @@ def _declared(like: Cell, python: str) -> str | None:
     return Stack(framework=known, server=SERVERS[server]).unavailable(PYPY)
 
 
-def table(found: ByPython) -> Table:
-    """Return a row for each stack: its rate on the usual Python, and the ratio to that on each of the others."""
+def table(found: ByPython, *, decided: bool = False) -> Table:
+    """Return a row for each stack: its rate on the usual Python, and the ratio to that on each of the others.
+
+    ``decided`` adds what was decided of each ratio.
+    """
     headings = ("stack", f"req/s per vCPU on {found.usual}", *found.others)
     lines = [
-        (row.name, "" if row.rate is None else _rate_text(row.rate), *(one.whole for one in row.others))
+        (
+            row.name,
+            "" if row.rate is None else _rate_text(row.rate),
+            *(one.decided if decided else one.whole for one in row.others),
+        )
         for row in found.rows
     ]
     return plain_table(f"by Python: the rate over that on {found.usual}", headings, lines, left={"stack"})
@@ -210,6 +230,8 @@ class Spread:
     """The median over stacks of the 99th percentile over that on the usual Python."""
     until_warm_s: float | None
     """The median over stacks of the load until a fresh server was warm."""
+    until_warm_requests: float | None
+    """The same in requests."""
 
     @property
     def median(self) -> float:
@@ -235,8 +257,8 @@ def spreads(found: ByPython) -> list[Spread]:
 def _spread(found: ByPython, column: int, python: str) -> Spread:
     on = {row.name: row.others[column] for row in found.rows if not row.floor}
     ratios = {name: one.ratio.estimate for name, one in on.items() if one.ratio is not None}
-    p99, until_warm_s = (_median(getattr(one, name) for one in on.values()) for name in ("p99", "until_warm_s"))
-    return Spread(python=python, ratios=ratios, p99=p99, until_warm_s=until_warm_s)
+    medians = {name: _median(getattr(one, name) for one in on.values()) for name in MEDIANS}
+    return Spread(python=python, ratios=ratios, **medians)
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -255,6 +277,7 @@ def spread_table(found: ByPython) -> Table:
             f"{spread.ratios[spread.most]:.2f} {spread.most}",
             number(spread.p99, digits=2),
             number(spread.until_warm_s, digits=1),
+            number(spread.until_warm_requests),
         )
         for spread in spreads(found)
     ]
@@ -275,6 +298,17 @@ def _range(spread: Spread) -> str:
         return spread.least
     low, high = (f"{spread.ratios[name]:.2f} {name}" for name in (spread.least, spread.most))
     return f"{counted(len(spread.ratios), 'stack')}, {low} to {high}"
+
+
+def without_ratio(found: ByPython) -> Iterator[str]:
+    """Yield the stacks that have no valid ratio on a Python, together by Python and reason."""
+    stacks: dict[tuple[str, str], list[str]] = {}
+    for column, python in enumerate(found.others):
+        for row in found.rows:
+            if (on := row.others[column]).ratio is None:
+                stacks.setdefault((python, on.about), []).append(row.name)
+    for (python, reason), names in stacks.items():
+        yield f"no ratio on {python}: {', '.join(names)}: {reason.rstrip('.')}."
 
 
 def notes(found: ByPython) -> Iterator[str]:

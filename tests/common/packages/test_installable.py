@@ -1,19 +1,22 @@
 """What is said not to run on an interpreter cannot be installed on it: no more and no less, by the package index."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from common.catalog.frameworks import Framework, frameworks
-from common.catalog.pythons import KNOWN_PYTHONS
+from common.catalog.pythons import KNOWN_PYTHONS, Python
 from common.catalog.stacks import Stack, compatible
 from common.engine.builds import pinned_versions
 from common.packages.locks import index_entries, stack_requirements
 from common.packages.wheels import wheel_at, why_unfit
+from common.project import ROOT
 
 PYPY_PYTHON = "pypy3.11"
 FORMER_PYPY = "pp73"
@@ -21,6 +24,7 @@ FORMER_PYPY = "pp73"
 _REASON = re.compile(r"(\S+) has no wheel for PyPy 8")
 KNOWN = {name: one for name, one in frameworks().items() if "docker" not in one.unavailable}
 PYTHONS = [name for name in KNOWN_PYTHONS if "+" not in name]
+PAGE, HEADING = ROOT / "docs" / "which-python.md", "## What cannot be installed"
 
 
 def _stacks(framework: Framework) -> list[Stack]:
@@ -42,13 +46,12 @@ def test_what_has_no_wheel_for_pypy_is_locked_for_it(framework: Framework) -> No
             assert canonicalize_name(found[1]) in _pinned(stack, PYPY_PYTHON)
 
 
-@cache
-def _without_wheel(name: str) -> Mapping[str, frozenset[str]]:
+def _without_wheel(framework: Framework) -> Mapping[str, frozenset[str]]:
     """Return the packages of a framework's lock that have no wheel for a Python, for each of ``PYTHONS``."""
     pinned = {
-        python: {pin for stack in _stacks(KNOWN[name]) for pin in _pinned(stack, python).items()} for python in PYTHONS
+        python: {pin for stack in _stacks(framework) for pin in _pinned(stack, python).items()} for python in PYTHONS
     }
-    wheels = _wheels(KNOWN[name], set().union(*pinned.values()))
+    wheels = _wheels(framework, set().union(*pinned.values()))
     return {
         python: frozenset(pin[0] for pin in pins if not any(_fits(url, python) for url in wheels[pin]))
         for python, pins in pinned.items()
@@ -80,10 +83,27 @@ def _fits(url: str, python: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parallel
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
-def test_stacks_that_cannot_be_installed_on_pypy_are_those_that_say_so(framework: Framework) -> None:
-    """A reason in ``unavailable`` goes out of date when somebody publishes a wheel."""
-    lacking = _without_wheel(framework.name)[PYPY_PYTHON]
-    for stack in _stacks(framework):
-        missing, reason = lacking & _pinned(stack, PYPY_PYTHON).keys(), stack.unavailable("pypy")
-        assert bool(missing) is (reason is not None), f"{stack.name} says {reason}; without a wheel: {missing or None}"
-        assert reason is None or canonicalize_name(reason.partition(" ")[0]) in missing, stack.name
+def test_stacks_that_cannot_be_installed_are_those_that_say_so(framework: Framework) -> None:
+    """A reason, or a name on the page about Pythons, goes out of date when somebody publishes a wheel."""
+    lacking = _without_wheel(framework)
+    for stack, python in itertools.product(_stacks(framework), _meant_for(framework)):
+        missing = lacking[python] & _pinned(stack, python).keys()
+        named = not _named_on_page(python).isdisjoint((framework.name, stack.server.name))
+        assert bool(missing) is named, f"{stack.name} on {python}; without a wheel: {missing or None}"
+        if python == PYPY_PYTHON:
+            reason = stack.unavailable("pypy")
+            assert bool(missing) is (reason is not None), f"{stack.name} says {reason}; without: {missing or None}"
+            assert reason is None or canonicalize_name(reason.partition(" ")[0]) in missing, stack.name
+
+
+def _meant_for(framework: Framework) -> list[str]:
+    fits = SpecifierSet(framework.requires_python)
+    return [python for python in PYTHONS if fits.contains(Python.parse(python).numbers)]
+
+
+@cache
+def _named_on_page(python: str) -> frozenset[str]:
+    """Return the frameworks and servers that cannot be installed on a Python, as the page about Pythons names them."""
+    _, _, table = PAGE.read_text().partition(HEADING)
+    row = re.search(rf"^\| {re.escape(python)} \| (.*) \| (.*) \|$", table, re.MULTILINE)
+    return frozenset(name for cell in row.groups() for name in cell.split(", ")) if row else frozenset()

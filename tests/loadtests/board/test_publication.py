@@ -11,6 +11,7 @@ from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from common.catalog.frameworks import frameworks
+from common.catalog.pythons import OWN_PYTHON
 from common.catalog.sizes import Runtime
 from common.errors import UsageError
 from common.project import ROOT
@@ -22,10 +23,13 @@ from loadtests.board.published import (
     END,
     LEVER_BEGIN,
     LEVER_END,
+    PYTHONS_BEGIN,
+    PYTHONS_END,
     markdown,
     precedence,
     results_page,
     unreadable,
+    with_pythons,
     with_results,
 )
 from loadtests.campaign import store
@@ -34,20 +38,23 @@ from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.report import summarise
 from tests.support import records
 from tests.support.pages import load_test, write_run
-from tests.support.records import NOON, compare_run, history_run, load, run, window
+from tests.support.records import NOON, compare_run, history_run, load, run, warmup, window
 
 GOLDEN = ROOT / "tests" / "golden" / "loadtest-process"
 PAGE = f"before\n{BEGIN}\nold text\n{END}\nafter\n"
+PYTHONS_PAGE = f"Use 3.13.\n{PYTHONS_BEGIN}\nold text\n{PYTHONS_END}\nafter\n"
 
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Redirect published runs, results, the README and the results page."""
     (tmp_path / "README.md").write_text(PAGE)
+    (tmp_path / "which-python.md").write_text(PYTHONS_PAGE)
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(store, "PUBLISHED", tmp_path / "published")
     monkeypatch.setattr(publication, "README", tmp_path / "README.md")
     monkeypatch.setattr(publication, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(publication, "WHICH_PYTHON", tmp_path / "which-python.md")
     return tmp_path / "published"
 
 
@@ -194,6 +201,56 @@ def test_a_run_on_several_servers_is_kept_beside_the_others_and_never_takes_the_
     page = publication.PAGE.read_text()
     assert "(pictures/servers.svg)" in page
     assert "| framework | b | x | y |" in page
+
+
+def _write_pythons(folder: Path, **changes: Any) -> None:  # noqa: ANN401
+    """Write a run of two stacks on three Pythons, of which one lacks the second stack."""
+    rates = {"a+b": 20_000, "a+b 3.15": 18_000, "a+b pypy3.11": 40_000, "c+d": 8_000, "c+d 3.15": 8_000}
+    cells = [
+        cell(name, framework=name[0], server=name[2], python_asked=python, python=python)
+        for name in rates
+        for python in [name.partition(" ")[2] or OWN_PYTHON]
+    ]
+    made = run(cells, **({"id": folder.name, "unavailable": {"c+d@pypy3.11": "it has no wheel"}} | changes))
+    kept = RunFolder.create(folder, made)
+    windows = [
+        window(name, number, load(requests + number, warmup=warmup()), run_id=made.id)
+        for number in range(1, 6)
+        for name, requests in rates.items()
+    ]
+    for one in windows:
+        kept.add(one)
+    kept.finish(summarise(made, windows))
+
+
+def test_a_run_on_several_pythons_is_kept_beside_the_others_and_fills_the_page_about_them(published: Path) -> None:
+    _write(store.RESULTS / "one")
+    publish_runs("one")
+    readme = publication.README.read_text()
+    _write_pythons(store.RESULTS / "pythons")
+    files = publish_runs("pythons")
+    assert publication.WHICH_PYTHON in files
+    assert _names(published) == ["hello-process", "hello-process-pythons"]
+    assert publication.README.read_text() == readme, "the README's table is of the usual Python"
+    text = publication.WHICH_PYTHON.read_text()
+    assert text.startswith(f"Use 3.13.\n{PYTHONS_BEGIN}\n")
+    assert text.endswith(f"{PYTHONS_END}\nafter\n")
+    assert "old text" not in text
+    assert "(pictures/pythons.svg)" in text
+    assert re.search(r"\| a\+b \| 10,00\d \| 0\.90 \(0\.89 to 0\.91\), different \| 2\.00 \(", text)
+    assert re.search(r"\| c\+d \| 4,00\d \| 1\.00 \(0\.99 to 1\.01\), equivalent \| n/a \|", text)
+    assert "- no ratio on pypy3.11: c+d: it has no wheel." in text
+    assert re.search(r"\| pypy3\.11 \| 1 \| 2\.00 \| .* \| 0\.3 \| 3,200 \|", text), "how soon it was warm"
+    assert "Measured 2026-01-02 on Toy" in text
+    assert with_pythons(text, published) == text
+    assert "(which-python.md)" in publication.PAGE.read_text()
+
+
+@pytest.mark.usefixtures("published")
+def test_without_a_run_on_several_pythons_the_page_about_them_is_left_as_it_is() -> None:
+    _write(store.RESULTS / "one")
+    publish_runs("one")
+    assert publication.WHICH_PYTHON.read_text() == PYTHONS_PAGE
 
 
 def test_repeated_runs_are_published_together(published: Path) -> None:
@@ -353,6 +410,8 @@ def test_the_summary_is_computed_from_the_visits_not_read(published: Path) -> No
 def test_the_readme_of_this_project_is_as_publish_writes_it() -> None:
     text = publication.README.read_text()
     assert with_results(text, store.PUBLISHED) == text, "run: make publish RUN=published"
+    which = publication.WHICH_PYTHON.read_text()
+    assert with_pythons(which, store.PUBLISHED) == which, "run: make publish RUN=published"
 
 
 @pytest.mark.parametrize("name", sorted(file.parent.name for file in store.PUBLISHED.glob("*/run.json")))
@@ -376,7 +435,8 @@ def test_everything_published_can_be_written_anew_without_a_new_run(published: P
     _write(store.RESULTS / "one")
     publish_runs("one")
     summary = published / "hello-process" / "summary.json"
-    written = {file: file.read_text() for file in (summary, publication.README, publication.PAGE)}
+    pages = (publication.README, publication.PAGE, publication.WHICH_PYTHON)
+    written = {file: file.read_text() for file in (summary, *pages)}
     summary.write_text(summary.read_text().replace("10000.", "99.", 1))
     publication.README.write_text(PAGE)
     publication.PAGE.write_text("stale")

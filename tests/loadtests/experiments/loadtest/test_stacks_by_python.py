@@ -11,7 +11,14 @@ from common.catalog.stacks import StackName
 from common.records.run import LoadRun
 from common.records.window import Load, Window
 from loadtests.experiments.loadtest.experiment import LoadTest
-from loadtests.experiments.loadtest.stacks_by_python import ByPython, by_python, notes, sentence, spreads
+from loadtests.experiments.loadtest.stacks_by_python import (
+    ByPython,
+    by_python,
+    notes,
+    sentence,
+    spreads,
+    without_ratio,
+)
 from tests.support.records import cell, compare_run, load, run, warmup, window
 
 G = "+gunicorn-gthread@slim"
@@ -99,6 +106,16 @@ def test_a_rate_in_doubt_is_in_brackets_and_not_counted() -> None:
     assert {spread.python: list(spread.ratios) for spread in spreads(found)}["pypy3.11"] == ["falcon+gunicorn-gthread"]
 
 
+def test_stacks_without_a_valid_ratio_are_named_together_by_python_and_reason() -> None:
+    missing = {f"{name}{G}-py3.12": "no image of 3.12" for name in ("falcon", "django", "raw_wsgi", "flask")}
+    found = _found(wrong=f"django{G}-pypy3.11", unavailable=missing)
+    assert found is not None
+    said = list(without_ratio(found))
+    names = "raw_wsgi+gunicorn-gthread, falcon+gunicorn-gthread, flask+gunicorn-gthread, django+gunicorn-gthread"
+    assert f"no ratio on 3.12: {names}: no image of 3.12." in said
+    assert any(line.startswith("no ratio on pypy3.11: django+gunicorn-gthread: 6,00") for line in said), "in doubt"
+
+
 def test_the_sentence_has_the_median_and_both_ends_over_frameworks_the_best_python_first() -> None:
     found = _found()
     assert found is not None
@@ -145,7 +162,7 @@ def test_a_load_test_ends_in_both_tables_and_a_comparison_in_neither() -> None:
     assert "by Python: the rate over that on 3.13" in printed
     assert "Pythons against 3.13" in printed
     (pypy,) = (line.split() for line in printed.splitlines() if line.strip().startswith("pypy3.11"))
-    assert (pypy[0], pypy[-1]) == ("pypy3.11", "20.0"), "how long the servers took to be warm"
+    assert (pypy[0], *pypy[-2:]) == ("pypy3.11", "20.0", "200,000"), "how long the servers took to be warm"
     assert any("1.75 on pypy3.11" in note for note in test.notes(summary))
     two = replace(made, cells=made.cells[:2])
     assert len(list(LoadTest(two).tables(LoadTest(two).summarise(_windows())))) == 3
