@@ -14,9 +14,10 @@ needs+=,libreadline-dev,libncurses-dev,libgdbm-dev,uuid-dev,libexpat1-dev,libzst
 mmdebstrap --quiet --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg --include="$needs" \
   --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
   --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root" "$mirror"
-dpkg-source --no-check -x "$source"_*.dsc "$root/source"
+# Without Debian's changes, which are for a Python at /usr and switch ensurepip off.
+dpkg-source --no-check --skip-patches -x "$source"_*.dsc "$root/source"
 
-# As in official images: at /usr/local, with pip, without tests and bytecode. Debian's own build options are not used.
+# As in official images: at /usr/local, with pip, without tests and bytecode.
 chroot "$root" bash -euo pipefail -c "
   cd /source
   ./configure --quiet --enable-loadable-sqlite-extensions --with-ensurepip $configure

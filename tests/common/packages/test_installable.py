@@ -1,6 +1,5 @@
 """What is said not to run on an interpreter cannot be installed on it: no more and no less, by the package index."""
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -26,14 +25,16 @@ KNOWN = {name: one for name, one in frameworks().items() if "docker" not in one.
 PYTHONS = [name for name in KNOWN_PYTHONS if "+" not in name]
 PAGE, HEADING = ROOT / "docs" / "which-python.md", "## What cannot be installed"
 
+_Place = tuple[str, str]
+"""A server and a Python."""
+
 
 def _stacks(framework: Framework) -> list[Stack]:
     return [Stack(framework=framework, server=server) for server in compatible(framework)]
 
 
-def _pinned(stack: Stack, python: str) -> dict[str, str]:
-    versions = pinned_versions(stack_requirements(stack), python)
-    return {canonicalize_name(name): version for name, version in versions.items()}
+def _pinned(lock: str, python: str) -> dict[str, str]:
+    return {canonicalize_name(name): version for name, version in pinned_versions(lock, python).items()}
 
 
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
@@ -43,18 +44,17 @@ def test_what_has_no_wheel_for_pypy_is_locked_for_it(framework: Framework) -> No
         if (reason := stack.unavailable("pypy")) is not None:
             found = _REASON.fullmatch(reason)
             assert found is not None, f"{stack.name}: {reason}"
-            assert canonicalize_name(found[1]) in _pinned(stack, PYPY_PYTHON)
+            assert canonicalize_name(found[1]) in _pinned(stack_requirements(stack), PYPY_PYTHON)
 
 
-def _without_wheel(framework: Framework) -> Mapping[str, frozenset[str]]:
-    """Return the packages of a framework's lock that have no wheel for a Python, for each of ``PYTHONS``."""
-    pinned = {
-        python: {pin for stack in _stacks(framework) for pin in _pinned(stack, python).items()} for python in PYTHONS
-    }
-    wheels = _wheels(framework, set().union(*pinned.values()))
+def _without_wheel(framework: Framework, needed: Mapping[_Place, Mapping[str, str]]) -> dict[_Place, frozenset[str]]:
+    """Return the packages that have no wheel for the Python of each place, of those that are needed there."""
+    wheels = _wheels(framework, {pin for versions in needed.values() for pin in versions.items()})
     return {
-        python: frozenset(pin[0] for pin in pins if not any(_fits(url, python) for url in wheels[pin]))
-        for python, pins in pinned.items()
+        (server, python): frozenset(
+            pin[0] for pin in versions.items() if not any(_fits(url, python) for url in wheels[pin])
+        )
+        for (server, python), versions in needed.items()
     }
 
 
@@ -85,9 +85,11 @@ def _fits(url: str, python: str) -> bool:
 @pytest.mark.parametrize("framework", KNOWN.values(), ids=KNOWN)
 def test_stacks_that_cannot_be_installed_are_those_that_say_so(framework: Framework) -> None:
     """A reason, or a name on the page about Pythons, goes out of date when somebody publishes a wheel."""
-    lacking = _without_wheel(framework)
-    for stack, python in itertools.product(_stacks(framework), _meant_for(framework)):
-        missing = lacking[python] & _pinned(stack, python).keys()
+    known = {stack.server.name: stack for stack in _stacks(framework)}
+    locks, pythons = {name: stack_requirements(stack) for name, stack in known.items()}, _meant_for(framework)
+    needed = {(name, python): _pinned(locks[name], python) for name in known for python in pythons}
+    for (server, python), missing in _without_wheel(framework, needed).items():
+        stack = known[server]
         named = not _named_on_page(python).isdisjoint((framework.name, stack.server.name))
         assert bool(missing) is named, f"{stack.name} on {python}; without a wheel: {missing or None}"
         if python == PYPY_PYTHON:
