@@ -161,7 +161,7 @@ class Framework:
     @property
     def oldest_python(self) -> str:
         """The oldest Python that its lock is for, such as ``3.11``."""
-        (oldest,) = [one.version for one in SpecifierSet(self.requires_python) if one.operator == ">="]
+        (oldest,) = [bound.version for bound in SpecifierSet(self.requires_python) if bound.operator == ">="]
         return oldest
 
     def deviations_on(self, server: str) -> dict[str, str]:
@@ -207,7 +207,7 @@ class _Project(Struct, frozen=True, kw_only=True, rename="kebab"):
 
     def __post_init__(self) -> None:
         _require_requirements(self.dependencies)
-        if [one.operator for one in SpecifierSet(self.requires_python)].count(">=") != 1:
+        if [bound.operator for bound in SpecifierSet(self.requires_python)].count(">=") != 1:
             raise ValueError(f"invalid requires-python {self.requires_python}: must name the oldest, such as '>=3.11'")
 
 

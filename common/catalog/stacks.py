@@ -80,7 +80,7 @@ def stacks(framework: str, server: str, known: Mapping[str, Framework]) -> tuple
             f"SERVER={server} cannot serve {name} ({known[name].interface}). "
             f"Accepted: {', '.join(choice.name for choice in compatible(known[name]))}, all, default."
         )
-    return tuple(Stack(framework=known[name], server=one) for name, able in servers.items() for one in able)
+    return tuple(Stack(framework=known[name], server=choice) for name, able in servers.items() for choice in able)
 
 
 def select_frameworks(text: str, known: Mapping[str, Framework]) -> tuple[str, ...]:
@@ -219,7 +219,7 @@ class StackName:
 def variables_selecting(names: Iterable[StackName]) -> dict[str, str]:
     """Return the variables that select all of these stacks, each with its values joined by commas."""
     given = [name.variables for name in names]
-    values = {variable: dict.fromkeys(one[variable] for one in given if variable in one) for variable in _VARIABLES}
+    values = {name: dict.fromkeys(of[name] for of in given if name in of) for name in _VARIABLES}
     return {variable: ",".join(named) for variable, named in values.items() if named}
 
 

@@ -57,7 +57,7 @@ def interpreters(
     found = installed_interpreters()
     terminal = Terminal(form=Form(format))
     if terminal.form is Form.JSON:
-        rows = [{"name": one.name, "path": one.path, "build": one.build} for one in found]
+        rows = [{name: getattr(interpreter, name) for name in ("name", "path", "build")} for interpreter in found]
         terminal.write(json.dumps(rows, indent=1) + "\n")
         return
     terminal.show(_interpreter_table(found))
@@ -71,7 +71,7 @@ def _interpreter_table(found: Sequence[Interpreter]) -> Table:
     known = (str(Python.parse(name).interpreter) for name in KNOWN_PYTHONS)
     for name in dict.fromkeys((*known, *sorted(here))):
         image = _image_state(slim, name)
-        for interpreter in (one for one in found if python_series(one.name) == name):
+        for interpreter in (installed for installed in found if python_series(installed.name) == name):
             table.add_row(interpreter.name, interpreter.path, interpreter.build, image)
             image = ""
         if name not in here:
@@ -165,7 +165,7 @@ def _own_first(framework: Framework, some: tuple[Change, ...]) -> tuple[Change, 
 
 def _release_dates(known: Mapping[str, Framework]) -> dict[str, date]:
     """Return when the versions in all locks were released, by pins such as ``flask==3.1.3``."""
-    return {pin: day for one in known.values() for pin, day in one.release_dates.items()}
+    return {pin: day for framework in known.values() for pin, day in framework.release_dates.items()}
 
 
 def _change_table(changed: Mapping[str, tuple[Change, ...]], dates: Mapping[str, date]) -> Table:

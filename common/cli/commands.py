@@ -202,8 +202,8 @@ def conformance(
                 )
         runtime = stacks.parse_runtime()
         fargate.refuse_load()
-        candidates = [one.serving(APPS[service]) for one in stacks.candidates(runtime, fargate=fargate)]
-        planned = [PlannedServer(candidate=one, size=SIZE, needed_s=LONGEST_S) for one in candidates]
+        candidates = [candidate.serving(APPS[service]) for candidate in stacks.candidates(runtime, fargate=fargate)]
+        planned = [PlannedServer(candidate=candidate, size=SIZE, needed_s=LONGEST_S) for candidate in candidates]
         if not approve_cost(planned, terminal.say):
             return
         outcomes = conform_all(candidates, terminal.messages)
@@ -226,11 +226,11 @@ def divergences(
         )
     if out is not None:
         require_writable(out)
-    candidates = {one.name: one for one in stacks.candidates(runtime)}
+    candidates = {candidate.name: candidate for candidate in stacks.candidates(runtime)}
     if canonical(stacks.framework) == "all" and canonical(stacks.server) == DEFAULT:  # servers differ, too
         floors = replace(stacks, framework="raw_asgi,raw_wsgi", server="all")
-        candidates |= {one.name: one for one in floors.candidates(runtime)}
-    candidates = {name: one.serving(APPS[service]) for name, one in candidates.items()}
+        candidates |= {candidate.name: candidate for candidate in floors.candidates(runtime)}
+    candidates = {name: candidate.serving(APPS[service]) for name, candidate in candidates.items()}
     observed = observe_divergences(tuple(candidates.values()), terminal.messages)
     if out is None:
         terminal.results.print(divergence_tables(observed))

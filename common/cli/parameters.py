@@ -86,7 +86,9 @@ def changed_of(command: Callable[..., None], given: Mapping[str, object]) -> set
     for name, value in given.items():
         default = parameters[name].default
         if is_dataclass(value):
-            names |= {one.name for one in fields(value) if getattr(value, one.name) != getattr(default, one.name)}
+            names |= {
+                field.name for field in fields(value) if getattr(value, field.name) != getattr(default, field.name)
+            }
         elif value != default:
             names.add(name)
     return names

@@ -39,7 +39,7 @@ NO_DEVIATIONS: Mapping[str, str] = {}
 _OUTDATED = "passes, but is declared as a deviation; remove it from the framework's pyproject.toml"
 
 PATIENCE_S = 10.0
-"""The longest wait for an answer."""
+"""The longest wait for a response."""
 
 _LABELS = {Behaviour.OVERLAP: "concurrent sleeps overlap", Behaviour.KEEP_ALIVE: "connections are kept open"}
 _HINT = "OVERLAP=yes or no, and KEEP_ALIVE=yes or no, declare a behaviour, so that it is judged."
@@ -141,7 +141,7 @@ def require_some_conforming(
 ) -> dict[str, Candidate]:
     """Return the candidates that conform, by name; raise ``FailedError`` if there is none."""
     passed = {name for name, outcome in outcomes.items() if not outcome.failed}
-    if conforming := {one.name: one for one in candidates if one.name in passed}:
+    if conforming := {candidate.name: candidate for candidate in candidates if candidate.name in passed}:
         return conforming
     raise FailedError("none of the selected stacks is available and conforms to the contract; see the reasons above.")
 
@@ -173,9 +173,9 @@ def conformance_tables(outcomes: Mapping[str, Conformance]) -> Group:
         verdict = _verdict(outcome)
         stacks.add_row(Text(name), str(outcome.passed), str(len(outcome.failed)), f"{outcome.duration_s:.1f}", verdict)
     details = {
-        "failures": [(name, *one) for name, outcome in outcomes.items() for one in outcome.failed.items()],
+        "failures": [(name, *failure) for name, outcome in outcomes.items() for failure in outcome.failed.items()],
         "declared deviations": [
-            (name, *one) for name, outcome in outcomes.items() for one in outcome.deviations.items()
+            (name, *deviation) for name, outcome in outcomes.items() for deviation in outcome.deviations.items()
         ],
     }
     headings = ("stack", "test", "reason")
@@ -196,10 +196,10 @@ def require_conforming(outcomes: Mapping[str, Conformance]) -> None:
 
 def check_for(requests: Sequence[OwnRequest]) -> Callable[[Candidate], Conformance]:
     """Return the check of candidates that are to be loaded with requests of the user's own, or with the contract's."""
-    return partial(answer_requests, requests=requests) if requests else conform
+    return partial(send_requests, requests=requests) if requests else conform
 
 
-def answer_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:
+def send_requests(candidate: Candidate, requests: Sequence[OwnRequest]) -> Conformance:
     """Send each request once to a fresh server, and return which are answered with the status that they expect.
 
     Raise ``UsageError`` if the user's own server cannot be reached.
@@ -241,10 +241,10 @@ def _send(target: Endpoint, request: OwnRequest) -> tuple[str, bool]:
         with Wire(target, patience_s=PATIENCE_S) as wire:
             body = request.body.encode()
             wire.send(wire.request(request.path, "Accept: */*", *headers, method=request.method, body=body))
-            answer = wire.answer(request.method)
+            response = wire.response(request.method)
     except (OSError, MalformedResponseError) as error:
         return str(error).rstrip("."), False
-    return f"status {answer.status}", answer.announces_close
+    return f"status {response.status}", response.announces_close
 
 
 def observation_tables(outcome: SuiteOutcome) -> RenderableType:

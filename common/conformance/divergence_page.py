@@ -56,7 +56,7 @@ def divergence_page(
 ) -> str:
     """Return the page in Markdown: per request or property what was observed, and of which stacks."""
     names = {name: _short(candidates[name].stack) for name in observed}
-    python = ", ".join(dict.fromkeys(one.python_version for one in candidates.values()))
+    python = ", ".join(dict.fromkeys(candidate.python_version for candidate in candidates.values()))
     sections = (
         f"## {_code(request)}\n\n{_rows(by_observation, names)}"
         for request, by_observation in by_request(observed).items()

@@ -9,7 +9,7 @@ from common.catalog.frameworks import App
 from common.conformance.wire import Endpoint, MalformedResponseError, Response, Wire
 
 _PATIENCE_S = 1.0
-"""The longest wait for an answer to a probe."""
+"""The longest wait for a response to a probe."""
 _SHOWN = 60
 """The number of bytes of a body that are shown."""
 _BLANK_LINE = "\r\n\r\n"
@@ -17,7 +17,7 @@ _BLANK_LINE = "\r\n\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A request, and what is read from its answer."""
+    """A request, and what is read from its response."""
 
     method: str = "GET"
     path: str = "/hello"
@@ -29,23 +29,23 @@ class Probe:
 
 
 def probe(url: str, app: App = App.APP) -> dict[str, str]:
-    """Return the observations by request or property; one that got no answer in time starts with "no answer".
+    """Return the observations by request or property; one without a response in time starts with "no answer".
 
     They are about the contract of ``app``.
     """
     target = Endpoint.parse(url)
     if app is not App.APP:
-        return {name: _observe(target, one) for name, one in _SERVICE_PROBES.items()}
-    observed = {name: _observe(target, one) for name, one in _PROBES.items()}
+        return {name: _observe(target, probe) for name, probe in _SERVICE_PROBES.items()}
+    observed = {name: _observe(target, probe) for name, probe in _PROBES.items()}
     return observed | {"two requests at once": _pipelining(target)}
 
 
-def _observe(target: Endpoint, one: Probe) -> str:
+def _observe(target: Endpoint, probe: Probe) -> str:
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
-            headers = ("Connection: close", *one.headers)
-            wire.send(one.edit(wire.request(one.path, *headers, method=one.method, body=one.body)))
-            return one.read(wire.answer(one.method)).replace(target.authority, "HOST")
+            headers = ("Connection: close", *probe.headers)
+            wire.send(probe.edit(wire.request(probe.path, *headers, method=probe.method, body=probe.body)))
+            return probe.read(wire.response(probe.method)).replace(target.authority, "HOST")
     except MalformedResponseError as error:
         return f"no answer ({str(error).partition('.')[0]})"
     except OSError as error:
@@ -57,36 +57,36 @@ def _pipelining(target: Endpoint) -> str:
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
             wire.send(wire.request("/hello") + wire.request("/sleep/1"))
-            wire.answer()
-            wire.answer()
+            wire.response()
+            wire.response()
     except (MalformedResponseError, OSError):
         return "the second is not answered"
     return "both are answered"
 
 
-def _status(answer: Response) -> str:
+def _status(response: Response) -> str:
     """Return the status, followed by the Location header and the allowed methods, sorted, if there are any."""
-    allowed = sorted(method.strip() for value in answer.values("allow") for method in value.split(","))
-    return " ".join([str(answer.status), *answer.values("location"), *([", ".join(allowed)] if allowed else [])])
+    allowed = sorted(method.strip() for value in response.values("allow") for method in value.split(","))
+    return " ".join([str(response.status), *response.values("location"), *([", ".join(allowed)] if allowed else [])])
 
 
-def _body(answer: Response) -> str:
-    return answer.body[:_SHOWN].decode(errors="replace").replace("\r", "\\r").replace("\n", "\\n")
+def _body(response: Response) -> str:
+    return response.body[:_SHOWN].decode(errors="replace").replace("\r", "\\r").replace("\n", "\\n")
 
 
-def _error(answer: Response) -> str:
+def _error(response: Response) -> str:
     """Return the content type and the beginning of the body."""
-    return f"{_header('content-type')(answer)}: {_body(answer) or 'empty'}"
+    return f"{_header('content-type')(response)}: {_body(response) or 'empty'}"
 
 
 def _header(name: str) -> Callable[[Response], str]:
-    return lambda answer: ", ".join(answer.values(name)) or "absent"
+    return lambda response: ", ".join(response.values(name)) or "absent"
 
 
-def _framing(answer: Response) -> str:
-    if answer.values("content-length"):
+def _framing(response: Response) -> str:
+    if response.values("content-length"):
         return "Content-Length"
-    return "chunked" if answer.values("transfer-encoding") else "until the connection closes"
+    return "chunked" if response.values("transfer-encoding") else "until the connection closes"
 
 
 def _as_http_1_0(request: bytes) -> bytes:
@@ -104,19 +104,19 @@ _PROBES = {
         f"GET {path}": Probe(path=path, read=_status)
         for path in ("/hello/", "//hello", "/hell%6F", "/hello?x=1", "/hello%0A", "/sleep/", "/sleep/1/")
     },
-    "GET /sleep/%31": Probe(path="/sleep/%31", read=lambda answer: f"{answer.status} {_body(answer)}"),
+    "GET /sleep/%31": Probe(path="/sleep/%31", read=lambda response: f"{response.status} {_body(response)}"),
     "GET /sleep/%FF": Probe(path="/sleep/%FF", read=_status),
     "GET /sleep/1%2F2": Probe(path="/sleep/1%2F2", read=_status),
     "Content-Type": Probe(read=_header("content-type")),
     "Server": Probe(read=_header("server")),
-    "Date": Probe(read=lambda answer: "present" if answer.values("date") else "absent"),
-    "header names": Probe(read=lambda answer: ", ".join(name for name, _ in answer.headers)),
-    "header size": Probe(read=lambda answer: f"{len(answer.head) + len(_BLANK_LINE)} bytes"),
+    "Date": Probe(read=lambda response: "present" if response.values("date") else "absent"),
+    "header names": Probe(read=lambda response: ", ".join(name for name, _ in response.headers)),
+    "header size": Probe(read=lambda response: f"{len(response.head) + len(_BLANK_LINE)} bytes"),
     "framing": Probe(read=_framing),
     "body of /hello": Probe(read=_body),
     "body of a 404": Probe(path="/nothing", read=_error),
     "body of a 405": Probe(method="DELETE", read=_error),
-    "HTTP/1.0": Probe(edit=_as_http_1_0, read=lambda answer: answer.head.partition(b"\r\n")[0].decode("latin-1")),
+    "HTTP/1.0": Probe(edit=_as_http_1_0, read=lambda response: response.head.partition(b"\r\n")[0].decode("latin-1")),
     "HTTP/1.1 without Host": Probe(edit=_without_host, read=_status),
     "query of 10,000 bytes": Probe(path=f"/hello?{'x' * 10_000}", read=_status),
     "header of 10,000 bytes": Probe(headers=(f"X-Filler: {'x' * 10_000}",), read=_status),
@@ -149,11 +149,11 @@ def _in_chunks(request: bytes) -> bytes:
     return b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", framed])
 
 
-def _outcome(answer: Response) -> str:
+def _outcome(response: Response) -> str:
     """Return the status, and what the body says, however it is spaced, if a quote was accepted."""
-    if answer.status != HTTPStatus.CREATED:
-        return str(answer.status)
-    return f"{answer.status} {json.dumps(json.loads(answer.body), sort_keys=True)}"
+    if response.status != HTTPStatus.CREATED:
+        return str(response.status)
+    return f"{response.status} {json.dumps(json.loads(response.body), sort_keys=True)}"
 
 
 _QUOTE = '{"customer": "Ada", "items": [{"sku": "A", "quantity": 2, "price_cents": 3}]}'

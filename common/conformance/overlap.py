@@ -55,7 +55,7 @@ def _duration_s(target: Endpoint, sleepers: int, patience_s: float) -> float:
 
 
 def _receive(wire: Wire) -> None:
-    answer = wire.answer()
+    response = wire.response()
     request = f"GET /sleep/{DELAY_MS} beside other sleeps"
-    assert answer.status == HTTPStatus.OK, f"{request} returns {answer.status}; expected 200"
-    assert json.loads(answer.body) == slept(DELAY_MS), f"{request} returns {answer.body[:60]!r}"
+    assert response.status == HTTPStatus.OK, f"{request} returns {response.status}; expected 200"
+    assert json.loads(response.body) == slept(DELAY_MS), f"{request} returns {response.body[:60]!r}"

@@ -1,4 +1,4 @@
-"""The address of the stack under test, and a TCP connection on which tests read its answers strictly, byte by byte."""
+"""The address of the stack under test, and a TCP connection whose responses tests read strictly, byte by byte."""
 
 import re
 import socket
@@ -81,12 +81,12 @@ def _refusal(parts: SplitResult) -> str | None:
 
 
 class MalformedResponseError(AssertionError):
-    """The server did not send one complete HTTP/1.1 answer in time."""
+    """The server did not send one complete HTTP/1.1 response in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A complete answer as it arrived."""
+    """A complete response as it arrived."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -94,7 +94,7 @@ class Response:
     body: bytes
     """The content, without chunk headers."""
     raw: bytes
-    """All bytes of the answer, including head and chunk headers."""
+    """All bytes of the response, including head and chunk headers."""
     first_byte_at_s: float
     """The time of the first byte, on the clock of ``time.perf_counter``."""
 
@@ -115,7 +115,7 @@ class Response:
 
 
 class Wire:
-    """A connection to the stack under test; no wait for an answer is longer than ``patience_s``."""
+    """A connection to the stack under test; no wait for a response is longer than ``patience_s``."""
 
     def __init__(self, target: Endpoint, *, patience_s: float) -> None:
         self.patience_s = patience_s
@@ -158,15 +158,15 @@ class Wire:
         return sent_at_s
 
     def ask(self, path: str, *headers: str) -> Response:
-        """Send a GET request and return the answer."""
+        """Send a GET request and return the response."""
         self.send(self.request(path, *headers))
-        return self.answer()
+        return self.response()
 
-    def answer(self, method: str = "GET") -> Response:
-        """Return the next answer on this connection, which is to a request with this method.
+    def response(self, method: str = "GET") -> Response:
+        """Return the next response on this connection, which is to a request with this method.
 
-        The parser needs the method, because an answer to HEAD has no body whatever its headers say. Informational
-        answers (1xx) are skipped. Bytes after the answer are kept for the next one.
+        The parser needs the method, because a response to HEAD has no body whatever its headers say. Informational
+        responses (1xx) are skipped. Bytes after the response are kept for the next one.
         """
         deadline_s = time.perf_counter() + self.patience_s
         parser, raw, first_byte_at_s = _parser(method), b"", 0.0
@@ -179,19 +179,19 @@ class Wire:
                 if not raw:
                     raise MalformedResponseError("the connection was closed without an answer.") from error
                 raise MalformedResponseError(
-                    f"the answer is not valid HTTP: {error}. Received: {raw[-200:]!r}"
+                    f"the response is not valid HTTP: {error}. Received: {raw[-200:]!r}"
                 ) from error
             match event:
                 case h11.Response():
                     head = event
-                case h11.InformationalResponse():  # such as 103 Early Hints: the answer is still to come
+                case h11.InformationalResponse():  # such as 103 Early Hints: the response is still to come
                     raw = parser.trailing_data[0]
                     first_byte_at_s = first_byte_at_s if raw else 0.0
                 case h11.Data():
                     body += event.data
                 case h11.EndOfMessage() if head is not None:
                     self._unread = parser.trailing_data[0]
-                    return _answer(head, body, raw.removesuffix(self._unread), first_byte_at_s)
+                    return _response(head, body, raw.removesuffix(self._unread), first_byte_at_s)
                 case h11.NEED_DATA:
                     data = self._unread or self._receive(deadline_s, raw)
                     self._unread = b""
@@ -200,7 +200,7 @@ class Wire:
                     parser.receive_data(data)
                 case _:
                     raise MalformedResponseError(
-                        f"the connection was closed in the middle of an answer. Received: {raw[-200:]!r}"
+                        f"the connection was closed in the middle of a response. Received: {raw[-200:]!r}"
                     )
 
     def is_silent(self, for_s: float) -> bool:
@@ -217,7 +217,7 @@ class Wire:
         return False
 
     def surplus(self, within_s: float) -> bytes:
-        """Wait for ``within_s`` and return the bytes that do not belong to any answer."""
+        """Wait for ``within_s`` and return the bytes that do not belong to any response."""
         self.is_silent(within_s)
         return self._unread
 
@@ -231,7 +231,7 @@ class Wire:
             return self._socket.recv(_READ_SIZE_BYTES)
         except TimeoutError as error:
             raise MalformedResponseError(
-                f"no complete answer within {self.patience_s:g} s. Received so far: {so_far[-200:]!r}"
+                f"no complete response within {self.patience_s:g} s. Received so far: {so_far[-200:]!r}"
             ) from error
         except OSError as error:
             raise MalformedResponseError(
@@ -240,13 +240,13 @@ class Wire:
 
 
 def _parser(method: str) -> h11.Connection:
-    """Return a parser for one answer to a request with this method."""
+    """Return a parser for one response to a request with this method."""
     parser = h11.Connection(our_role=h11.CLIENT)
     parser.send(h11.Request(method=method, target="/", headers=[("Host", "any")]))
     parser.send(h11.EndOfMessage())
     return parser
 
 
-def _answer(head: h11.Response, body: bytes, raw: bytes, first_byte_at_s: float) -> Response:
+def _response(head: h11.Response, body: bytes, raw: bytes, first_byte_at_s: float) -> Response:
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
     return Response(status=head.status_code, headers=headers, body=body, raw=raw, first_byte_at_s=first_byte_at_s)

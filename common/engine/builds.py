@@ -151,9 +151,9 @@ def build_images(
     for _, outcome in each_finished(partial(_run_job, client=client), planned, at_once=jobs):
         report(str(outcome))
         outcomes.append(outcome)
-    if failed := sorted((one for one in outcomes if one.state is BuildState.FAILED), key=lambda one: one.tag):
+    if failed := sorted((build for build in outcomes if build.state is BuildState.FAILED), key=lambda build: build.tag):
         raise FailedError(
-            f"{len(failed)} of {len(outcomes)} images were not built: {', '.join(one.tag for one in failed)}. "
+            f"{len(failed)} of {len(outcomes)} images were not built: {', '.join(build.tag for build in failed)}. "
             f"The logs are in {LOGS.relative_to(ROOT)}; {failed[0].reason}"
         )
     return tuple(outcomes)

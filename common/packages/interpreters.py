@@ -90,7 +90,7 @@ def installed_pythons() -> list[str]:
         name
         for name in KNOWN_PYTHONS
         for asked in [Python.parse(name)]
-        if any(one.is_a(asked.interpreter) and (has_jit or not asked.jit) for one, has_jit in found)
+        if any(interpreter.is_a(asked.interpreter) and (has_jit or not asked.jit) for interpreter, has_jit in found)
     ]
 
 

@@ -95,7 +95,7 @@ def named_stacks(
         if at:
             variant = server_at_version(SERVERS[one_of(name, SERVERS, variable="SERVER")], version)
             able = stacks(framework, name, known)
-            chosen += [Stack(framework=_locked_for(one.framework, variant, root), server=variant) for one in able]
+            chosen += [Stack(framework=_locked_for(stack.framework, variant, root), server=variant) for stack in able]
     return tuple(chosen)
 
 

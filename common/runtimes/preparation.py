@@ -44,11 +44,13 @@ def prepare_available(candidates: Sequence[Candidate], console: Console) -> tupl
     A Python that cannot be had, or for which a package has no wheel, leaves out its stacks and no others.
     """
     runnable = available(candidates, console)
-    unavailable = {one.name: one.unavailable for one in candidates if one.unavailable is not None}
+    unavailable = {
+        candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None
+    }
     unprepared = _unprepared(runnable, console)
     for name, reason in unprepared.items():
         console.print(_not_available(name, reason), soft_wrap=True)
-    return [one for one in runnable if one.name not in unprepared], unavailable | unprepared
+    return [candidate for candidate in runnable if candidate.name not in unprepared], unavailable | unprepared
 
 
 def _unprepared(candidates: Collection[Candidate], console: Console) -> dict[str, str]:
@@ -74,7 +76,7 @@ def _unprepared(candidates: Collection[Candidate], console: Console) -> dict[str
                     unprepared |= _images(alike, image, python, display)
             except UsageError as error:
                 errors.append(error)
-                unprepared |= dict.fromkeys((one.name for one in alike), str(error))
+                unprepared |= dict.fromkeys((candidate.name for candidate in alike), str(error))
     if errors and len(unprepared) == len(own):
         raise errors[0]
     return unprepared
@@ -100,9 +102,9 @@ def _environments(candidates: Sequence[Candidate], display: LiveProgress) -> dic
 def _images(candidates: Sequence[Candidate], image: Image, python: str, display: LiveProgress) -> dict[str, str]:
     """Build images; return why some are not available."""
     display.start(f"images on {image.name}")
-    outcomes = build_images([one.stack for one in candidates], [image], python, report=display.done)
-    reasons = {one.tag: one.reason for one in outcomes if one.size_bytes is None}
-    return {one.name: reasons[one.tag] for one in candidates if one.tag in reasons}
+    outcomes = build_images([candidate.stack for candidate in candidates], [image], python, report=display.done)
+    reasons = {outcome.tag: outcome.reason for outcome in outcomes if outcome.size_bytes is None}
+    return {candidate.name: reasons[candidate.tag] for candidate in candidates if candidate.tag in reasons}
 
 
 def require_pushed(fargate: FargateSettings, candidates: Iterable[Candidate]) -> None:

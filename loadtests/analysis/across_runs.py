@@ -79,7 +79,7 @@ def across_runs(
         _require_trusted(recorded)
     first, second = _values(a), _values(b)
     common = [name for name in first if name in second]
-    faults = [(one.run.id, _faults(one.summary, values, common)) for one, values in ((a, first), (b, second))]
+    faults = [(side.run.id, _faults(side.summary, values, common)) for side, values in ((a, first), (b, second))]
     left_out = [
         f"left out because of run {run}: {sentence}" for run, of_run in faults for sentence in sentences(of_run.items())
     ]
@@ -229,7 +229,7 @@ def _require_same_conditions(a: LoadRun, b: LoadRun) -> None:
         )
     for name, value in first.items():
         if value != second[name]:
-            was, now = (_shown(name, one) for one in (value, second[name]))
+            was, now = (_shown(name, setting) for setting in (value, second[name]))
             raise UsageError(
                 f"run {a.id} has {VARIABLES.get(name, name)}={was}, but run {b.id} has {now}. "
                 "Compare runs made in the same way."

@@ -170,8 +170,8 @@ def _with_common_spread(ratios: LogRatios, values: Values, names: Sequence[tuple
     """Return the log ratios with moderated spreads; the degrees of freedom are Welch's (Biometrika 34, 1947)."""
     cells = adjusted(values)
     a, b = ([cells.get(name) for name in column] for column in zip(*names, strict=True))
-    variances = [np.array([math.inf if one is None else one.variance for one in column]) for column in (a, b)]
-    freedom = [np.array([1.0 if one is None else one.freedom for one in column]) for column in (a, b)]
+    variances = [np.array([math.inf if cell is None else cell.variance for cell in column]) for column in (a, b)]
+    freedom = [np.array([1.0 if cell is None else cell.freedom for cell in column]) for column in (a, b)]
     total = variances[0] + variances[1]
     with np.errstate(invalid="ignore", divide="ignore"):
         welch = total**2 / (variances[0] ** 2 / freedom[0] + variances[1] ** 2 / freedom[1])

@@ -100,7 +100,7 @@ def _precise(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, DropReas
     """Return the cells whose intervals of this run alone are narrow enough: rounds do not reduce what runs vary by."""
     narrow = run.stopping.precision or 0
     found = estimates_of(run, values, seen)
-    return {name: DropReason.PRECISE for name, one in found.items() if half_width(one.interval()) <= narrow}
+    return {name: DropReason.PRECISE for name, rate in found.items() if half_width(rate.interval()) <= narrow}
 
 
 def half_width(interval: Interval) -> float:

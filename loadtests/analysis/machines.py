@@ -116,7 +116,7 @@ def holding(pair: Pair, elsewhere: Sequence[Elsewhere]) -> str:
 
     A machine that left the pair undecided has compared it.
     """
-    found = [other for one in elsewhere if (other := one.compared(pair)) is not None]
+    found = [other for machine in elsewhere if (other := machine.compared(pair)) is not None]
     return f"holds on {1 + sum(_says(pair, other) for other in found)} of {1 + len(found)} machines" if found else ""
 
 

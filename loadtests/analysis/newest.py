@@ -21,23 +21,25 @@ def newest_figures(figures: Iterable[Figure]) -> list[Figure]:
     chance.
     """
     alike = defaultdict[tuple[object, ...], dict[str, Figure]](dict)
-    for one in sorted(figures, key=lambda one: one.measured_at):
-        if one.verdict not in OF_A_WHOLE_RUN:
-            alike[one.machine, one.subject, one.metric, one.conditions][one.run] = one
+    for figure in sorted(figures, key=lambda figure: figure.measured_at):
+        if figure.verdict not in OF_A_WHOLE_RUN:
+            alike[figure.machine, figure.subject, figure.metric, figure.conditions][figure.run] = figure
     every = [[*by_run.values()] for by_run in alike.values()]
-    rates = _rates_of_series(one for of_stack in every for one in of_stack)
+    rates = _rates_of_series(figure for of_stack in every for figure in of_stack)
     found = (_newest(of_stack, rates) for of_stack in every)
-    return [one for one in found if one is not None]
+    return [figure for figure in found if figure is not None]
 
 
 def _newest(figures: Sequence[Figure], rates: Mapping[Series, Joint[Subject]]) -> Figure | None:
-    newest = next((one for one in reversed(figures) if is_valid(one.verdict)), None)
+    newest = next((figure for figure in reversed(figures) if is_valid(figure.verdict)), None)
     if newest is None or newest.series is None:
         return newest
-    series = [one for one in figures if one.series == newest.series]
-    if len(series) == 1 or not all(is_valid(one.verdict) for one in series):
+    series = [figure for figure in figures if figure.series == newest.series]
+    if len(series) == 1 or not all(is_valid(figure.verdict) for figure in series):
         return newest
-    pooled = replace(newest, value=over_runs([one.value for one in series]), pooled=[one.run for one in series])
+    pooled = replace(
+        newest, value=over_runs([figure.value for figure in series]), pooled=[figure.run for figure in series]
+    )
     if newest.metric is not Metric.REQUESTS_PER_CPU_S:
         return pooled
     over_all = rates[_series_of(newest)]
@@ -47,22 +49,26 @@ def _newest(figures: Sequence[Figure], rates: Mapping[Series, Joint[Subject]]) -
     return replace(pooled, value=value, error=rate.error, between_runs=over_all.between)
 
 
-def _series_of(one: Figure) -> Series:
-    return one.machine, one.series, one.conditions
+def _series_of(figure: Figure) -> Series:
+    return figure.machine, figure.series, figure.conditions
 
 
 def _rates_of_series(figures: Iterable[Figure]) -> dict[Series, Joint[Subject]]:
     """Return what each series of runs that repeat each other says of rates, by the model of runs and stacks."""
     series = defaultdict[Series, dict[str, list[Figure]]](lambda: defaultdict(list))
-    for one in sorted(figures, key=lambda one: one.measured_at):
-        if one.metric is Metric.REQUESTS_PER_CPU_S and one.series is not None:
-            series[_series_of(one)][one.run].append(one)
+    for figure in sorted(figures, key=lambda figure: figure.measured_at):
+        if figure.metric is Metric.REQUESTS_PER_CPU_S and figure.series is not None:
+            series[_series_of(figure)][figure.run].append(figure)
     return {key: _joint_of_figures(by_run) for key, by_run in series.items() if len(by_run) > 1}
 
 
 def _joint_of_figures(by_run: Mapping[str, Sequence[Figure]]) -> Joint[Subject]:
     runs = {
-        run: {one.subject: estimate_in_run(one.value, one.error) for one in figures if is_valid(one.verdict)}
+        run: {
+            figure.subject: estimate_in_run(figure.value, figure.error)
+            for figure in figures
+            if is_valid(figure.verdict)
+        }
         for run, figures in by_run.items()
     }
     newest = [*by_run.values()][-1][0]

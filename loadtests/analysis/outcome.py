@@ -42,7 +42,7 @@ def between(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
         if (pair.a, pair.b) == (a, b):
             return pair
         if (pair.a, pair.b) == (b, a):
-            ratio, this_run = (one and one.inverse() for one in (pair.ratio, pair.this_run))
+            ratio, this_run = (interval and interval.inverse() for interval in (pair.ratio, pair.this_run))
             return replace(pair, a=a, b=b, ratio=ratio, this_run=this_run)
     return None
 

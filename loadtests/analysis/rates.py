@@ -19,7 +19,7 @@ Verdicts = Mapping[str, Collection[Verdict]]
 def rates(run: LoadRun, windows: Sequence[Window]) -> dict[str, Interval]:
     """Return the interval of each cell that has values, which holds in other runs on this machine."""
     between = between_runs_of(run)
-    return {name: one.interval(between) for name, one in estimates(run, windows).items()}
+    return {name: estimate.interval(between) for name, estimate in estimates(run, windows).items()}
 
 
 def estimates(run: LoadRun, windows: Sequence[Window]) -> dict[str, Estimate]:
@@ -38,15 +38,15 @@ def estimates_of(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, Esti
     as that of a generator on the server's cores, says nothing against one of them. Unless common rounds link all cells
     that are left, all values are taken as they are.
     """
-    plain = {name: one for name in values if (one := estimate_of(list(values[name].values()))) is not None}
+    plain = {name: estimate for name in values if (estimate := estimate_of(list(values[name].values()))) is not None}
     of_all = frozenset[Verdict]().union(*seen.values()).intersection(*(seen[name] for name in plain))
     together = {name: values[name] for name in plain if is_sound(set(seen[name]) - of_all)}
     if not are_connected(together) or (run.slicing is None and len(set(map(frozenset, together.values()))) <= 1):
         return plain
     fitted = adjusted(together)
     if run.slicing is not None:
-        return plain | {name: one.estimate for name, one in fitted.items()}
-    return plain | {name: _moved(plain[name], one) for name, one in fitted.items()}
+        return plain | {name: cell.estimate for name, cell in fitted.items()}
+    return plain | {name: _moved(plain[name], cell) for name, cell in fitted.items()}
 
 
 def _moved(plain: Estimate, fitted: Adjusted) -> Estimate:

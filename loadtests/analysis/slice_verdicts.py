@@ -92,11 +92,13 @@ def _idling_share(load: Load, setup: Setup) -> float | None:
 
 def _rise(load: Load) -> float | None:
     """Return the logarithm of a window's rate in the second half of its slices over that in the first."""
-    known = [one for one in load.slices if not one.disturbed and one.requests and one.server_cpu_s]
+    known = [part for part in load.slices if not part.disturbed and part.requests and part.server_cpu_s]
     if not known[1:]:
         return None
     halves = known[: len(known) // 2], known[-(len(known) // 2) :]
-    first, second = (sum(one.requests for one in half) / sum(one.server_cpu_s or 0 for one in half) for half in halves)
+    first, second = (
+        sum(part.requests for part in half) / sum(part.server_cpu_s or 0 for part in half) for half in halves
+    )
     return log(second / first)
 
 

@@ -40,10 +40,11 @@ def series_of(run: LoadRun) -> str:
     machines that differ, repeat nothing.
     """
     stacks = sorted(
-        (one.name, one.version or "", one.lock_sha256, one.source_digest or "", one.python, one.conformance is not None)
-        for one in run.cells
-        if one.control_of is None
-    )
+        (cell.name, cell.version or "", cell.lock_sha256, cell.source_digest or "", cell.python,
+         cell.conformance is not None)
+        for cell in run.cells
+        if cell.control_of is None
+    )  # fmt: skip
     told = (run.revision, circumstances_of(run), run.slicing, stacks)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -59,15 +60,15 @@ def over_runs(values: Sequence[Interval | None]) -> Interval | None:
 
     ``None`` if any is ``None``.
     """
-    known = [one for one in values if one is not None]
+    known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
-    return known[0] if len(known) == 1 else log_interval([one.estimate for one in known])
+    return known[0] if len(known) == 1 else log_interval([value.estimate for value in known])
 
 
 def trusted(summaries: Sequence[Summary]) -> Sequence[Summary]:
     """Return the summaries without those that are in doubt as a whole; the first one if all are."""
-    return [one for one in summaries if not is_doubted(one)] or summaries[:1]
+    return [summary for summary in summaries if not is_doubted(summary)] or summaries[:1]
 
 
 def is_doubted(summary: Summary) -> bool:
@@ -78,12 +79,12 @@ def is_doubted(summary: Summary) -> bool:
 def _joint_of(summaries: Sequence[Summary]) -> Joint[str]:
     """Return what summaries of repeated runs, the newest last, say of the stacks that have a valid rate in all."""
     runs = {
-        one.run: {
+        summary.run: {
             row.cell: estimate_in_run(row.requests_per_cpu_s, row.error)
-            for row in stack_rows(one)
+            for row in stack_rows(summary)
             if row.requests_per_cpu_s is not None and is_valid(row.verdict)
         }
-        for one in summaries
+        for summary in summaries
     }
     return joint(runs, summaries[-1].between_runs)
 
@@ -98,7 +99,7 @@ def together(summaries: Sequence[Summary], margin: float) -> Summary:
     first, *others = summaries
     if not others:
         return first
-    rows, found = [{row.cell: row for row in stack_rows(one)} for one in summaries], _joint_of(summaries)
+    rows, found = [{row.cell: row for row in stack_rows(summary)} for summary in summaries], _joint_of(summaries)
     names = [name for name in rows[0] if all(name in of for of in rows)]
     joined = {name: _joined([of[name] for of in rows], found) for name in names}
     compared = [name for name in found.rates if is_compared(joined[name])]
@@ -109,7 +110,7 @@ def together(summaries: Sequence[Summary], margin: float) -> Summary:
         replace(row, rank=ranges[name][0], rank_to=ranges[name][1], ties=tied[name]) if name in ranges else row
         for name, row in joined.items()
     ]
-    controls = [one.controls for one in summaries if one.controls is not None]
+    controls = [summary.controls for summary in summaries if summary.controls is not None]
     return Summary(
         run=first.run,
         cells=sorted(cells, key=lambda row: (not is_compared(row), -_rate(row))),
@@ -162,7 +163,7 @@ def _pairs(over_all: Joint[str], compared: Sequence[str], margin: float) -> Iter
     if not names:
         return
     both = [(over_all.rates[a], over_all.rates[b]) for a, b in names]
-    errors = [total(*(one.error for one in pair if one.error is not None)) for pair in both]
+    errors = [total(*(rate.error for rate in pair if rate.error is not None)) for pair in both]
     ratios = LogRatios(
         n=np.full(len(names), float(runs)),
         mean=np.array([a.mean - b.mean for a, b in both]),
@@ -179,11 +180,11 @@ def _pairs(over_all: Joint[str], compared: Sequence[str], margin: float) -> Iter
 
 def _controls(controls: Sequence[Controls]) -> Controls:
     """Return the copies of all runs, and the worst that any run saw."""
-    seen = {name: [getattr(one, name) for one in controls] for name in OF_CONTROLS}
+    seen = {name: [getattr(of_run, name) for of_run in controls] for name in OF_CONTROLS}
     worst: dict[str, Any] = {
-        name: max((one for one in values if one is not None), default=None) for name, values in seen.items()
+        name: max((value for value in values if value is not None), default=None) for name, values in seen.items()
     }
-    return Controls(same=[pair for one in controls for pair in one.same], **worst)
+    return Controls(same=[pair for of_run in controls for pair in of_run.same], **worst)
 
 
 class RepeatedRate(Struct, frozen=True, kw_only=True):
@@ -201,8 +202,8 @@ def repeated_rates(summaries: Sequence[Summary]) -> list[RepeatedRate]:
     Those that lack a valid rate in any run are left out.
     """
     over_all = _joint_of(summaries)
-    level = math.exp(-(mean(one.mean for one in over_all.rates.values()) or 0.0))
-    rates = {cell: one.interval(over_all.of_mean) for cell, one in over_all.rates.items()}
+    level = math.exp(-(mean(rate.mean for rate in over_all.rates.values()) or 0.0))
+    rates = {cell: rate.interval(over_all.of_mean) for cell, rate in over_all.rates.items()}
     found = [
         RepeatedRate(cell=cell, requests_per_cpu_s=rate, relative=scaled(rate, level)) for cell, rate in rates.items()
     ]

@@ -62,8 +62,8 @@ def _copies(text: str) -> list[Path]:
     """Copy the runs that ``RUN=`` names to the published ones; return the files."""
     folders = [finished_load_test(part.strip(), variable="RUN") for part in text.split(",")]
     recorded = [read_load_test(folder) for folder in folders]
-    runs = [one.run for one in recorded]
-    if short := [one.run.id for one in recorded if _has_too_few_rounds(one.summary)]:
+    runs = [load_test.run for load_test in recorded]
+    if short := [load_test.run.id for load_test in recorded if _has_too_few_rounds(load_test.summary)]:
         raise UsageError(
             f"RUN={text} cannot be published: {short[0]} ranks no stack, since it has fewer than {FEWEST_ROUNDS} "
             "rounds. Run: make loadtest, with a longer BUDGET= or more ROUNDS="
@@ -112,7 +112,8 @@ def _kind(run: LoadRun) -> str:
 
 def _is_wide(run: LoadRun) -> bool:
     """Return whether a run holds all frameworks that are selected by default, and more."""
-    return {cell.framework for cell in run.cells} > {name for name, one in frameworks().items() if one.default}
+    default = {name for name, framework in frameworks().items() if framework.default}
+    return {cell.framework for cell in run.cells} > default
 
 
 def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
@@ -127,7 +128,7 @@ def _replace(name: str, folders: Sequence[Path]) -> list[Path]:
         with named_if_unwritable(store.PUBLISHED):
             for folder, target in zip(folders, targets, strict=True):
                 _copy_records(folder, copies / target.name)
-            for old in [one for one in store.PUBLISHED.iterdir() if series_name(one.name)[0] == name]:
+            for old in [folder for folder in store.PUBLISHED.iterdir() if series_name(folder.name)[0] == name]:
                 old.rename(copies / f"old-{old.name}")
             for target in targets:
                 (copies / target.name).rename(target)

@@ -60,9 +60,9 @@ def with_results(readme: str, published: Path) -> str:
     That is the table of the first run with what other machines say of its stacks, and the sentence and the picture of
     the first one on several servers. What no run says is left as it is.
     """
-    of_hello = [one for one in _published(published) if one[0].run.setup.load.scenario == SCENARIO]
+    of_hello = [series for series in _published(published) if series[0].run.setup.load.scenario == SCENARIO]
     if of_hello:
-        first, others = of_hello[0], [one for series in of_hello for one in series]
+        first, others = of_hello[0], [recorded for series in of_hello for recorded in series]
         table, said = short_markdown(first[0].run, _together(first)), " ".join(_elsewhere(first, others))
         readme = _between(BEGIN, END, readme, f"{table}\n{textwrap.fill(said, 120)}\n" if said else table)
     for series in of_hello:
@@ -102,14 +102,14 @@ def _between(begin: str, end: str, text: str, content: str) -> str:
 
 
 def _together(series: Sequence[RecordedRun]) -> Summary:
-    return together(trusted([one.summary for one in series]), series[0].run.stopping.margin)
+    return together(trusted([recorded.summary for recorded in series]), series[0].run.stopping.margin)
 
 
 def _elsewhere(series: Sequence[RecordedRun], every: Sequence[RecordedRun]) -> Iterator[str]:
     """Yield what the runs of other machines say of the stacks of repeated runs."""
-    by_id, here = {one.run.id: one for one in every}, RecordedRun(series[0].run, (), _together(series))
+    by_id, here = {recorded.run.id: recorded for recorded in every}, RecordedRun(series[0].run, (), _together(series))
     by_processor: dict[str, list[RecordedRun]] = defaultdict(list)
-    for run in runs_elsewhere(here.run, (one.run for one in every)):
+    for run in runs_elsewhere(here.run, (recorded.run for recorded in every)):
         by_processor[run.machine.processor].append(by_id[run.id])
     for others in by_processor.values():
         there = RecordedRun(others[0].run, (), _together(others))
@@ -125,16 +125,17 @@ def _section(series: Sequence[RecordedRun]) -> str:
     run = series[0].run
     stacks = counted(len(stack_names(run)), "stack")
     heading = f"## {markdown_text(run.setup.load.scenario)}, {run.runtime} runtime, {stacks}\n"
-    tables = [markdown(one.run, one.summary) for one in series]
+    tables = [markdown(recorded.run, recorded.summary) for recorded in series]
     found = frameworks_by_server.by_server(run, _together(series))
     heading += "" if found is None else f"\n{_by_server(found)}"
     if stacks_by_python.on_several_pythons(run.cells):
         heading += "\n[Each stack against itself on the default Python](which-python.md).\n"
     if len(series) == 1:
         return "\n".join([heading, *tables])
-    rates = repeated_rates([one.summary for one in series])
+    summaries = [recorded.summary for recorded in series]
+    rates = repeated_rates(summaries)
     table = as_markdown(report.repeated_table(rates, len(series)))
-    said = [f"- {markdown_text(note)}" for note in report.repeated_notes(rates, [one.summary for one in series])]
+    said = [f"- {markdown_text(note)}" for note in report.repeated_notes(rates, summaries)]
     numbered = [f"### Run {number}\n\n{table}" for number, table in enumerate(tables, 1)]
     return "\n".join([heading, f"{table}\n" + "\n".join(said) + "\n", *numbered])
 
@@ -165,7 +166,7 @@ def short_markdown(run: LoadRun, summary: Summary) -> str:
     shown = [[line[heading] for heading in SHORT] for line in lines]
     return "\n".join(
         [
-            *(f"**{markdown_text(one)}**\n" for one in report.warnings(summary)),
+            *(f"**{markdown_text(warning)}**\n" for warning in report.warnings(summary)),
             markdown_table(SHORT, shown, left=report.LEFT),
         ]
     )
@@ -181,7 +182,7 @@ def _python(run: LoadRun, version: str) -> str:
 def _measured(run: LoadRun) -> str:
     machine = run.machine
     engine = f"Docker {machine.docker}, " if machine.docker else ""
-    pythons = ", ".join(_python(run, one) for one in sorted({cell.python for cell in run.cells}))
+    pythons = ", ".join(_python(run, version) for version in sorted({cell.python for cell in run.cells}))
     return (
         f"Measured {run.started_at:%Y-%m-%d} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
         f"cgroup v{machine.cgroup_version}, {engine}Python {pythons}, load over {run.setup.load_path}; "

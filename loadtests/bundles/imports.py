@@ -35,15 +35,15 @@ def import_runs(runs: Sequence[RunRecords], *, named: str) -> list[Path]:
 
     Raise ``UsageError`` if one is already here, or cannot be written.
     """
-    known = {one.folder.name: one.folder for one in (*run_folders(), *imported_folders())}
+    known = {folder.folder.name: folder.folder for folder in (*run_folders(), *imported_folders())}
     for records in runs:
         if (folder := known.get(records.run.id)) is not None:
             raise UsageError(f"{named}: run {folder.name} is already in {folder}. Remove it to import it again.")
     part = imported_folder(".part")  # what a kill leaves there is too deep for a run, and gone with the next import
     remove_folder(part)
     try:
-        write_files({part / one.run.id / name: text for one in runs for name, text in _files(one).items()})
-        return _moved(part, [imported_folder(one.run.id) for one in runs])
+        write_files({part / records.run.id / name: text for records in runs for name, text in _files(records).items()})
+        return _moved(part, [imported_folder(records.run.id) for records in runs])
     finally:
         remove_folder(part)
 

@@ -89,7 +89,7 @@ def _section(name: str, schema: Mapping[str, Any], file: str | None) -> Iterator
 
 def _type(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
-        return " or ".join(_type(one) for one in schema["anyOf"])
+        return " or ".join(_type(choice) for choice in schema["anyOf"])
     if "$ref" in schema:
         return f"[{schema['$ref']}](#{schema['$ref'].lower()})"
     if "enum" in schema:

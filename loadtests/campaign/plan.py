@@ -136,7 +136,7 @@ def progress(run: LoadRun, visits: Sequence[Visit]) -> Progress:
             return Progress(todo=(), completion_reason=reason, active=active)
         made = {window.cell for window in windows_of(visits) if window.round == number}
         order = round_order(Window, conforming(run), number, run.seed)
-        if todo := tuple(one for one in order if one.cell in active and one.cell not in made):
+        if todo := tuple(visit for visit in order if visit.cell in active and visit.cell not in made):
             return Progress(todo=todo, completion_reason="", active=active)
     return Progress(todo=(), completion_reason=f"{counted(run.rounds, 'round')} measured", active=active)
 
@@ -160,7 +160,7 @@ def _why_over(run: LoadRun, windows: Sequence[Window], made: int) -> str:
     if not windows:
         return "no stack can be measured"
     if run.stopping.precision:
-        if all(one.reason is DropReason.FAILED for one in dropouts(run, windows).values()):
+        if all(dropout.reason is DropReason.FAILED for dropout in dropouts(run, windows).values()):
             return f"no stack is left that can be measured after {counted(made, 'round')}"
         narrow = f"every sound stack's interval was within {run.stopping.precision:.1%} when it dropped out"
         return f"{narrow}; {counted(made, 'round')} measured"

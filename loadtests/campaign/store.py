@@ -180,7 +180,7 @@ def require_unused(folder: Path, *, named: str) -> None:
     It is created and removed again, because permissions alone do not tell: the file system may refuse. The message
     calls it ``named``.
     """
-    missing = [one for one in (folder, *folder.absolute().parents) if not os.path.lexists(one)]
+    missing = [parent for parent in (folder, *folder.absolute().parents) if not os.path.lexists(parent)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [file for file in folder.iterdir() if file.suffix != ".part"]  # as a kill leaves one
@@ -189,9 +189,9 @@ def require_unused(folder: Path, *, named: str) -> None:
     except OSError as error:
         raise UsageError(f"{named} cannot be written: {error.strerror}. Choose a new or an empty folder.") from error
     finally:
-        for one in missing:
+        for parent in missing:
             with suppress(OSError):
-                one.rmdir()
+                parent.rmdir()
     if files:
         raise UsageError(f"{named} is not empty. Choose a new or an empty folder.")
 
@@ -297,4 +297,4 @@ def _problem(run: Run, visit: Visit, *, planned: bool, again: bool) -> str:
 def planned_cells(run: Run) -> frozenset[str]:
     """Return the names that the plan of a run visits."""
     lists = (getattr(run, field, []) for field in ("cells", "points", "pulls"))
-    return frozenset({one.name for found in lists for one in found} | {getattr(run, "url", "")})
+    return frozenset({cell.name for found in lists for cell in found} | {getattr(run, "url", "")})

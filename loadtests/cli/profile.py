@@ -45,8 +45,8 @@ def profile(
         given = changed_of(profile, {"framework": framework, "python": python})
         refuse_given(given, "A= and B= name the stacks.")
     chosen = _sides(a, b, server) if a or b else _single(framework, server, python)
-    candidates = [one.serving(scenario_for(spec).app) for one in chosen]
-    if missing := next((one for one in candidates if one.unavailable), None):
+    candidates = [candidate.serving(scenario_for(spec).app) for candidate in chosen]
+    if missing := next((candidate for candidate in candidates if candidate.unavailable), None):
         raise UsageError(f"{missing.name} is not available: {missing.unavailable}.")
     with hold_machine("profile", terminal):
         require_writable(file)

@@ -219,8 +219,8 @@ def _trust(test: JoinedLoadTest) -> Iterator[str]:
 
 
 def _elsewhere(page: Page, test: JoinedLoadTest) -> Iterator[str]:
-    for one in page.elsewhere:
-        yield from machines.sentences(test.summary.pairs, one)
+    for machine in page.elsewhere:
+        yield from machines.sentences(test.summary.pairs, machine)
 
 
 def _reasons(controls: Controls) -> str:

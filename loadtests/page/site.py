@@ -94,8 +94,8 @@ def _read(folders: Sequence[RunFolder]) -> Iterator[Source]:
 
 
 def _published(name: str, sources: Sequence[Source], every: Mapping[str, Source], prices: Prices) -> PublishedRun:
-    alone = Sources(runs=sorted(sources, key=lambda one: one.run.started_at, reverse=True))
-    together = with_elsewhere(alone, (one.run for one in every.values()), lambda run: every[run.id])
+    alone = Sources(runs=sorted(sources, key=lambda source: source.run.started_at, reverse=True))
+    together = with_elsewhere(alone, (source.run for source in every.values()), lambda run: every[run.id])
     parts = [
         PublishedRun(name=f"{name}-run-{number}", page=make_page(Sources(runs=(source,)), prices))
         for number, source in enumerate(sources, 1)
@@ -105,12 +105,12 @@ def _published(name: str, sources: Sequence[Source], every: Mapping[str, Source]
 
 def whole_field(runs: Sequence[PublishedRun]) -> PublishedRun:
     """Return the first of the runs with the most frameworks, of the scenario and runtime that the first run is of."""
-    alike = [one for one in runs if _kind(one) == _kind(runs[0])]
-    return max(alike, key=lambda one: len({cell.framework for cell in one.run.cells}))
+    alike = [run for run in runs if _kind(run) == _kind(runs[0])]
+    return max(alike, key=lambda run: len({cell.framework for cell in run.run.cells}))
 
 
-def _kind(one: PublishedRun) -> tuple[str, str]:
-    return one.run.setup.load.scenario, one.run.runtime
+def _kind(published: PublishedRun) -> tuple[str, str]:
+    return published.run.setup.load.scenario, published.run.runtime
 
 
 def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
@@ -131,15 +131,16 @@ def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
                               pages={stack.part.id: stack.file for stack in stacks},
                               heats=heat_maps(run.page for run in runs),
                               plots=all_plots(field.page)[:2])  # fmt: skip
-    yield "history.html", _page("history.html", "history.html", runs=[(one, who_leads(one.page)) for one in runs])
-    for one in (part for run in runs for part in (run, *run.parts)):
-        name = f"runs/{one.name}.html"
-        yield name, report(one.page, title=one.title, navigation=navigation(name))
+    yield "history.html", _page("history.html", "history.html", runs=[(run, who_leads(run.page)) for run in runs])
+    for run in runs:
+        for shown in (run, *run.parts):
+            name = f"runs/{shown.name}.html"
+            yield name, report(shown.page, title=shown.title, navigation=navigation(name))
     for stack in stacks:
         yield stack.file, _page("stack_page.html", stack.file, stack=stack, keys=_keys(stack))
     yield "results.md", results_md(field)
     yield "results.json", results_json(field)
-    for name, text in pictures([field.page, *(one.page for one in runs)]).items():
+    for name, text in pictures([field.page, *(run.page for run in runs)]).items():
         yield f"pictures/{name}", text
     yield from _badges(field)
 
@@ -147,17 +148,17 @@ def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
 def stack_pages(runs: Sequence[PublishedRun]) -> list[StackPage]:
     """Return a page for each stack of any run, described as the newest one does."""
     found: dict[Subject, StackPage] = {}
-    for one in runs:
-        parts = {part.id: part for part in stack_parts(one.page)}
-        for row in one.page.rows:
+    for run in runs:
+        parts = {part.id: part for part in stack_parts(run.page)}
+        for row in run.page.rows:
             known = found.get(row.subject)
             id_ = part_id(row.subject)
             part, seen = (known.part, known.seen) if known else (parts[id_], ())
             found[row.subject] = StackPage(
                 name=row.subject.name, file=f"stacks/{id_.removeprefix('stack-')}.html", part=part,
-                seen=(*seen, (one, row)),
+                seen=(*seen, (run, row)),
             )  # fmt: skip
-    return sorted(found.values(), key=lambda one: one.file)
+    return sorted(found.values(), key=lambda page: page.file)
 
 
 def navigation(name: str) -> Markup:
@@ -200,7 +201,7 @@ def results_md(published: PublishedRun) -> str:
     lines = [
         f"# {markdown_text(published.title)}",
         "",
-        *(f"**{markdown_text(one)}**\n" for one in (warnings(test.summary) if test else ())),
+        *(f"**{markdown_text(warning)}**\n" for warning in (warnings(test.summary) if test else ())),
         markdown_text(measured),
         "",
         markdown_table(HEADINGS, [_line(row) for row in ranked], left=LEFT),

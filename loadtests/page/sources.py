@@ -69,10 +69,10 @@ class Sources:
     def load_tests(self) -> "list[JoinedLoadTest]":
         """Every load test, the newest first, without comparisons; runs that repeat each other are one."""
         alike: dict[str, list[Source]] = {}
-        for one in self.runs:
-            if is_load_test(one.run) and isinstance(one.summary, Summary):
-                alike.setdefault(series_of(one.run), []).append(one)
-        return [JoinedLoadTest.of(sorted(sources, key=lambda one: one.run.started_at)) for sources in alike.values()]
+        for source in self.runs:
+            if is_load_test(source.run) and isinstance(source.summary, Summary):
+                alike.setdefault(series_of(source.run), []).append(source)
+        return [JoinedLoadTest.of(sorted(tests, key=lambda test: test.run.started_at)) for tests in alike.values()]
 
     @cached_property
     def ranking(self) -> "JoinedLoadTest | None":
@@ -82,25 +82,25 @@ class Sources:
         """
         return max(
             self.load_tests,
-            key=lambda one: (one.gives_rates, one.ranked, one.newest_at),
+            key=lambda test: (test.gives_rates, test.ranked, test.newest_at),
             default=None,
         )
 
     @cached_property
     def newest_figures(self) -> list[Figure]:
         """The newest valid figure of each stack, metric and conditions, over the runs that repeat its run."""
-        return newest_figures(one for source in self.runs for one in source.figures)
+        return newest_figures(figure for source in self.runs for figure in source.figures)
 
     @cached_property
     def cells(self) -> dict[Subject, Cell]:
         """The newest description of each stack; one whose conformance was tested says more than one without."""
         every = [(source.run, cell) for source in self.runs for cell in source.stacks]
-        every.sort(key=lambda one: (one[1].conformance is not None, one[0].started_at))
+        every.sort(key=lambda described: (described[1].conformance is not None, described[0].started_at))
         return {subject_of(run, cell): cell for run, cell in every}
 
     def of(self, *kinds: type[Run]) -> list[Source]:
         """Return the runs of exactly these kinds, the newest first."""
-        return [one for one in self.runs if type(one.run) in kinds]
+        return [source for source in self.runs if type(source.run) in kinds]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,17 +122,17 @@ class JoinedLoadTest:
 
         Runs that are in doubt as a whole are left out of several, unless all are.
         """
-        tests = {one.run.id: one for one in sources}
-        summaries = [one.summary for one in tests.values() if isinstance(one.summary, Summary)]
-        kept = [tests[one.run] for one in trusted(summaries)]
+        tests = {source.run.id: source for source in sources}
+        summaries = [source.summary for source in tests.values() if isinstance(source.summary, Summary)]
+        kept = [tests[summary.run] for summary in trusted(summaries)]
         run = kept[0].run
         assert isinstance(run, LoadRun)
         return cls(
             run=run,
-            visits=[visit for one in kept for visit in one.visits],
-            summary=together([one for one in summaries if tests[one.run] in kept], run.stopping.margin),
+            visits=[visit for source in kept for visit in source.visits],
+            summary=together([summary for summary in summaries if tests[summary.run] in kept], run.stopping.margin),
             newest_at=kept[-1].run.started_at,
-            ids=[one.run.id for one in kept],
+            ids=[source.run.id for source in kept],
         )
 
     @property
@@ -209,8 +209,8 @@ def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:
 
 def of_one_machine(found: Sequence[Source], left_out: Sequence[str] = ()) -> Sources:
     """Return the runs of the machine of the newest one, and say which others there are."""
-    newest = sorted(found, key=lambda one: one.run.started_at, reverse=True)
-    kept = [one for one in newest if one.machine == newest[0].machine]
+    newest = sorted(found, key=lambda source: source.run.started_at, reverse=True)
+    kept = [source for source in newest if source.machine == newest[0].machine]
     others = len(newest) - len(kept)
     sentences = [*left_out, *([f"Runs of other machines are left out: {others}."] if others else [])]
     return Sources(runs=kept, left_out=sentences)

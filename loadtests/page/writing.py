@@ -106,7 +106,7 @@ def _breakable(name: str) -> Markup:
 
 def _measured(page: Page) -> str:
     runs = page.sources.runs
-    machine, dates = runs[0].run.machine, sorted(f"{one.run.started_at:%Y-%m-%d}" for one in runs)
+    machine, dates = runs[0].run.machine, sorted(f"{source.run.started_at:%Y-%m-%d}" for source in runs)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     return f"{counted(len(runs), 'run')} on {machine.processor}, {machine.cores} cores, Linux {machine.kernel}, {when}."
 
@@ -157,7 +157,7 @@ class Download:
 
 def downloads(page: Page) -> list[Download]:
     """Return the files of a page."""
-    figures, runs = page.sources.newest_figures, [one.run for one in page.sources.runs]
+    figures, runs = page.sources.newest_figures, [source.run for source in page.sources.runs]
     return [
         _download("figures.json", "application/json", "every figure with its interval, verdict, run and date",
                   msgspec.json.encode(figures)),
@@ -187,9 +187,9 @@ def table_csv(rows: Sequence[StackRow]) -> str:
 
 
 def _line(row: StackRow) -> list[object]:
-    one, rank = row.subject, row.rank
+    stack, rank = row.subject, row.rank
     found: list[object] = [
-        *(one.name, one.framework, one.server, one.image, one.runtime, row.vcpu, row.version, row.interface),
+        *(stack.name, stack.framework, stack.server, stack.image, stack.runtime, row.vcpu, row.version, row.interface),
         *(row.keep_alive, rank and rank.first, rank and rank.last, row.verdict),
     ]
     for column in COLUMNS:
@@ -205,13 +205,14 @@ def _windows_csv(page: Page) -> str:
 
 
 def _window_lines(page: Page) -> Iterator[list[object]]:
-    for one in page.test.visits if page.test else ():
-        if isinstance(one, Window):
-            load = one.load
+    for window in page.test.visits if page.test else ():
+        if isinstance(window, Window):
+            load = window.load
             latency = load.latency_s if load else None
-            yield [one.run, one.cell, one.round, one.position, one.started_at.isoformat(), load and load.requests,
-                   load and load.duration_s, load and load.server_cpu_s, requests_per_cpu_s(load),
-                   latency and latency.p50, latency and latency.p99, one.error]  # fmt: skip
+            yield [window.run, window.cell, window.round, window.position, window.started_at.isoformat(),
+                   load and load.requests, load and load.duration_s, load and load.server_cpu_s,
+                   requests_per_cpu_s(load), latency and latency.p50, latency and latency.p99,
+                   window.error]  # fmt: skip
 
 
 def _csv(lines: Sequence[Sequence[object]]) -> str:

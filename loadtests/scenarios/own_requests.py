@@ -56,7 +56,7 @@ def headers_digest(requests: Sequence[OwnRequest], salt: str | None = None) -> s
 
 def of_requests(requests: Sequence[OwnRequest]) -> type[Scenario]:
     """Return the scenario that sends these requests, each as often as its weight says, and checks their status."""
-    tasks = {f"request_{number}": _task(one) for number, one in enumerate(requests)}
+    tasks = {f"request_{number}": _task(request) for number, request in enumerate(requests)}
     doc = "Requests of the user's own."
     return types.new_class("Paths", (Scenario,), exec_body=lambda body: body.update(tasks, __doc__=doc))
 

@@ -70,7 +70,7 @@ def _quote(_: int) -> Request:
 
 
 def _orders_after(number: int) -> list[dict[str, object]]:
-    return [seeded_order(one) for one in range(number + 1, number + 1 + USUAL_ROWS)]
+    return [seeded_order(later) for later in range(number + 1, number + 1 + USUAL_ROWS)]
 
 
 def _one_order(number: int) -> MakeRequest:
@@ -226,10 +226,9 @@ class Sleepers(Sleep):
         return load.Objective(fraction=0.99, limit_s=delay_ms / 1000 * SLEEPERS_MARGIN)
 
 
-_classes = [
-    one for one in globals().values() if isinstance(one, type) and issubclass(one, Scenario) and one is not Scenario
-]
-SCENARIOS = {one.name(): one for one in sorted(_classes, key=lambda one: one.name())}
+_types = [value for value in globals().values() if isinstance(value, type)]
+_classes = [kind for kind in _types if issubclass(kind, Scenario) and kind is not Scenario]
+SCENARIOS = {scenario.name(): scenario for scenario in sorted(_classes, key=lambda scenario: scenario.name())}
 """Every class above, in alphabetical order."""
 STEADY = tuple(name for name, scenario in SCENARIOS.items() if scenario.climbs is None)
 """Scenarios whose load is the same from beginning to end."""

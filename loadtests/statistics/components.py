@@ -134,7 +134,7 @@ def _stack_by_run(runs: Runs) -> _StackByRun:
 
 def over(runs: Sequence[Estimate]) -> Estimate:
     """Return the mean of a stack's estimates in several runs, with its error within them."""
-    errors = [one.error for one in runs if one.error is not None]
+    errors = [run.error for run in runs if run.error is not None]
     count, together = len(runs), total(*errors)
     error = Component(sd=together.sd / count, freedom=together.freedom) if len(errors) == count else None
-    return Estimate(mean=float(np.mean([one.mean for one in runs])), error=error, n=count)
+    return Estimate(mean=float(np.mean([run.mean for run in runs])), error=error, n=count)

@@ -81,7 +81,7 @@ def _add_routes(live: Live) -> None:
 
     def report_page() -> Response | tuple[str, int]:
         wanted = request.args.get("run")
-        folders = [one for one in live.folders if wanted in {None, one.folder.name}]
+        folders = [folder for folder in live.folders if wanted in {None, folder.folder.name}]
         try:
             page = report(make_page(read_sources(folders, Terminal()), load_prices()))
         except BenchmarkError as error:
@@ -141,8 +141,8 @@ def _add_fields(live: Live) -> None:
 def _page(live: Live, base: str) -> str:
     offer = live.board.offered()
     scenarios = {
-        name: {"about": (one.__doc__ or "").strip(), "fields": sorted(fields_of(one)), "app": one.app}
-        for name, one in SCENARIOS.items()
+        name: {"about": (scenario.__doc__ or "").strip(), "fields": sorted(fields_of(scenario)), "app": scenario.app}
+        for name, scenario in SCENARIOS.items()
     }
     return (
         templates()

@@ -105,7 +105,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         text = f"whether {meaning}; auto (the default): observed, not judged"
         group.addoption(name, choices=list(DECLARATIONS), default="auto", help=text)
     group.addoption("--app", type=App, default=App.APP, help="the app whose contract's divergences are reported")
-    group.addoption("--patience", type=float, default=5.0, metavar="SECONDS", help="longest wait for an answer")
+    group.addoption("--patience", type=float, default=5.0, metavar="SECONDS", help="longest wait for a response")
     group.addoption("--report", type=Path, metavar="FILE", help="write the outcome to this file, as JSON")
 
 
@@ -149,7 +149,7 @@ def target(pytestconfig: pytest.Config) -> Endpoint:
 
 @pytest.fixture(scope="session")
 def patience_s(pytestconfig: pytest.Config) -> float:
-    """The longest wait for an answer, in seconds."""
+    """The longest wait for a response, in seconds."""
     return float(pytestconfig.getoption("--patience"))
 
 

@@ -10,22 +10,21 @@ def path(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
-def answer(request: pytest.FixtureRequest, client: httpx.Client, path: str) -> httpx.Response:
+def response(request: pytest.FixtureRequest, client: httpx.Client, path: str) -> httpx.Response:
     return client.request(request.param, path)
 
 
-def test_other_method_is_405(answer: httpx.Response, path: str) -> None:
-    status = answer.status_code
-    assert status == 405, f"{answer.request.method} {path} returns {status}; expected 405"
+def test_other_method_is_405(response: httpx.Response, path: str) -> None:
+    status = response.status_code
+    assert status == 405, f"{response.request.method} {path} returns {status}; expected 405"
 
 
-def test_other_method_gets_an_allow_header(answer: httpx.Response, path: str) -> None:
-    allow = answer.headers.get("allow", "")
+def test_other_method_gets_an_allow_header(response: httpx.Response, path: str) -> None:
+    allow = response.headers.get("allow", "")
     allowed = {name.strip() for name in allow.split(",")}
-    assert "GET" in allowed, f"{answer.request.method} {path} returns Allow: {allow or '(absent)'}; expected GET in it"
-    assert answer.request.method not in allowed, (
-        f"{answer.request.method} {path} is refused but listed in Allow: {allow}"
-    )
+    method = response.request.method
+    assert "GET" in allowed, f"{method} {path} returns Allow: {allow or '(absent)'}; expected GET in it"
+    assert method not in allowed, f"{method} {path} is refused but listed in Allow: {allow}"
 
 
 @pytest.mark.parametrize(

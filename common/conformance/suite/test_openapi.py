@@ -45,8 +45,8 @@ def shortened(delay: object) -> object:
 def test_stack_matches_the_openapi_document(
     case: schemathesis.Case[Any], target: Endpoint, patience_s: float, session: requests.Session
 ) -> None:
-    answer = case.call_and_validate(base_url=target.url, session=session, checks=CHECKS, timeout=patience_s)
-    if answer.status_code == 200 and "delay" in case.path_parameters:
+    response = case.call_and_validate(base_url=target.url, session=session, checks=CHECKS, timeout=patience_s)
+    if response.status_code == 200 and "delay" in case.path_parameters:
         delay = str(case.path_parameters["delay"])
-        body = json.loads(answer.content)
+        body = json.loads(response.content)
         assert body == slept(int(delay)), f"GET /sleep/{delay} returns {body!r}; expected {slept(int(delay))!r}"

@@ -45,7 +45,7 @@ def test_hello_is_answered_during_a_sleep(overlap: bool | None, connect: Connect
 def test_concurrent_sleeps_are_not_mixed_up(overlap: bool | None, connect: Connect) -> None:  # noqa: FBT001
     delays_ms = range(20, 20 + SLEEPERS) if overlap else range(3, 6)
     for delay_ms, wire in [(delay_ms, _ask(connect(), delay_ms)) for delay_ms in delays_ms]:
-        body = wire.answer().body
+        body = wire.response().body
         wire.close()
         assert json.loads(body) == slept(delay_ms), f"GET /sleep/{delay_ms} beside other sleeps returns {body[:60]!r}"
 
@@ -54,7 +54,7 @@ def test_sleep_is_not_cut_short_by_another_that_ends(connect: Connect) -> None:
     wire = connect()
     sent_at_s = wire.send(wire.request(f"/sleep/{LONG_MS}", "Connection: close"))
     _ask(connect(), SHORT_MS)
-    waited_ms = (wire.answer().first_byte_at_s - sent_at_s) * 1000
+    waited_ms = (wire.response().first_byte_at_s - sent_at_s) * 1000
     assert waited_ms >= LONG_MS, f"GET /sleep/{LONG_MS} beside a shorter sleep was answered after {waited_ms:.3f} ms"
 
 
@@ -71,7 +71,7 @@ def _hello_overtakes(connect: Connect) -> bool:
     sleeper, other = _ask(connect(), DELAY_MS), connect()
     assert sleeper.is_silent(HEAD_START_S), f"GET /sleep/{DELAY_MS} is answered within {HEAD_START_S:g} s"
     asked_at_s = other.send(other.request("/hello", "Connection: close"))
-    body = other.answer().body
+    body = other.response().body
     overtook = sleeper.is_silent(0.001)
     assert HELLO.encode() in body, f"GET /hello during a sleep returns {body[:60]!r}"
-    return sleeper.answer().first_byte_at_s - asked_at_s < DELAY_MS / 1000 and overtook
+    return sleeper.response().first_byte_at_s - asked_at_s < DELAY_MS / 1000 and overtook

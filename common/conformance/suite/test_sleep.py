@@ -13,10 +13,10 @@ from common.contract import MAX_DELAY_MS, slept
 
 TRIES = 3
 SLOWEST_S = 1.0
-"""The delay beyond the requested one that an answer may have; generous, for a stack on a quarter of a vCPU."""
+"""The delay beyond the requested one that a response may have; generous, for a stack on a quarter of a vCPU."""
 
 LONG_DELAY_MS = 1100
-"""Over a second: it meets caps, sub-second timers that wrap around, and thousands separators in the answer."""
+"""Over a second: it meets caps, sub-second timers that wrap around, and thousands separators in the response."""
 
 GOOD_DELAYS = {"0": 0, "5": 5, "42": 42, "00000": 0, "007": 7, "00010": 10, "08": 8}
 
@@ -59,10 +59,10 @@ bad_delays = pytest.mark.parametrize("text", [pytest.param(text, id=name) for na
 
 @pytest.mark.parametrize(("text", "delay_ms"), GOOD_DELAYS.items())
 def test_sleep_states_the_delay_as_an_integer(client: httpx.Client, text: str, delay_ms: int) -> None:
-    answer = client.get(f"/sleep/{text}")
-    assert answer.status_code == 200, f"GET /sleep/{text} returns {answer.status_code}; expected 200"
-    assert answer.json() == slept(delay_ms), (
-        f"GET /sleep/{text} returns {answer.text[:60]!r}; expected {slept(delay_ms)!r}"
+    response = client.get(f"/sleep/{text}")
+    assert response.status_code == 200, f"GET /sleep/{text} returns {response.status_code}; expected 200"
+    assert response.json() == slept(delay_ms), (
+        f"GET /sleep/{text} returns {response.text[:60]!r}; expected {slept(delay_ms)!r}"
     )
 
 
@@ -88,16 +88,17 @@ def test_sleep_is_not_much_longer_than_requested(connect: Callable[[], Wire], de
 def test_sleep_of_over_a_second_lasts_as_long_as_it_states(connect: Callable[[], Wire]) -> None:
     wire = connect()
     sent_at_s = wire.send(wire.request(f"/sleep/{LONG_DELAY_MS}", "Connection: close"))
-    answer = wire.answer()
-    waited_ms = (answer.first_byte_at_s - sent_at_s) * 1000
-    assert json.loads(answer.body) == slept(LONG_DELAY_MS), f"GET /sleep/{LONG_DELAY_MS} returns {answer.body[:60]!r}"
+    response = wire.response()
+    waited_ms = (response.first_byte_at_s - sent_at_s) * 1000
+    body = response.body
+    assert json.loads(body) == slept(LONG_DELAY_MS), f"GET /sleep/{LONG_DELAY_MS} returns {body[:60]!r}"
     assert waited_ms >= LONG_DELAY_MS, f"GET /sleep/{LONG_DELAY_MS} was answered after {waited_ms:.3f} ms"
 
 
 @bad_delays
 def test_bad_delay_is_400(client: httpx.Client, text: str) -> None:
-    answer = client.get(f"/sleep/{text}")
-    assert answer.status_code == 400, f"GET /sleep/{_short(text)} returns {answer.status_code}; expected 400"
+    response = client.get(f"/sleep/{text}")
+    assert response.status_code == 400, f"GET /sleep/{_short(text)} returns {response.status_code}; expected 400"
 
 
 @bad_delays
@@ -111,12 +112,12 @@ def test_delay_of_thousands_of_digits_is_refused(client: httpx.Client) -> None:
     HTTP lets a server refuse such a request line before any app sees it, with 414 (Gunicorn: beyond 4,094 bytes).
     """
     text = "9" * 5000
-    answer = client.get(f"/sleep/{text}")
-    assert answer.status_code in {400, 414}, (
-        f"GET /sleep/{_short(text)} returns {answer.status_code}; expected 400, or 414 from the server"
+    response = client.get(f"/sleep/{text}")
+    assert response.status_code in {400, 414}, (
+        f"GET /sleep/{_short(text)} returns {response.status_code}; expected 400, or 414 from the server"
     )
-    if answer.status_code == 400:
-        _assert_explained(answer, text)
+    if response.status_code == 400:
+        _assert_explained(response, text)
 
 
 @pytest.mark.parametrize("text", ["abc", "2e3", "2000.0", "60001", "002000"])
@@ -143,11 +144,11 @@ def test_longest_delay_is_accepted(
     assert wire.is_silent(for_s=0.3), f"GET /sleep/{MAX_DELAY_MS} is answered within 0.3 s"
 
 
-def _assert_explained(answer: httpx.Response, text: str) -> None:
-    body = answer.json()
+def _assert_explained(response: httpx.Response, text: str) -> None:
+    body = response.json()
     error = body.get("error") if isinstance(body, dict) else None
     assert isinstance(error, str) and str(MAX_DELAY_MS) in error, (  # noqa: PT018 -- one condition, one message
-        f"GET /sleep/{_short(text)} returns {answer.text[:60]!r}; "
+        f"GET /sleep/{_short(text)} returns {response.text[:60]!r}; "
         f"expected a JSON object whose member error states what is accepted, up to {MAX_DELAY_MS}"
     )
 
@@ -157,12 +158,12 @@ def _short(text: str) -> str:
 
 
 def _waited_s(wire: Wire, delay_ms: int) -> float:
-    """Return the time from just before the request was sent to the first byte of its answer."""
+    """Return the time from just before the request was sent to the first byte of its response."""
     sent_at_s = wire.send(wire.request(f"/sleep/{delay_ms}", "Connection: close"))
-    answer = wire.answer()
+    response = wire.response()
     wire.close()
-    assert answer.status == 200, f"GET /sleep/{delay_ms} returns {answer.status}; expected 200"
-    return answer.first_byte_at_s - sent_at_s
+    assert response.status == 200, f"GET /sleep/{delay_ms} returns {response.status}; expected 200"
+    return response.first_byte_at_s - sent_at_s
 
 
 def _shortest(measure_s: Callable[[], float], *, enough_s: float) -> float:

@@ -145,9 +145,9 @@ def begin_loadtest(
     messages: Console,
 ) -> tuple[LoadTest[LoadRun], dict[str, Candidate]]:
     """Prepare a load test; candidates that fail the contract get no windows."""
-    candidates = [one.serving(scenario_for(load).app) for one in candidates]
+    candidates = [candidate.serving(scenario_for(load).app) for candidate in candidates]
     sliced = design is Design.SLICED
-    load_from_task = any(one.fargate is not None and one.fargate.load_from_task for one in candidates)
+    load_from_task = any(candidate.fargate is not None and candidate.fargate.load_from_task for candidate in candidates)
     load = warmed(load, runtime, sliced=sliced)
     setup = setup_for(load, size, runtime, load_from_task=load_from_task)
     setup = with_databases(setup, candidates, at_once=len(candidates) + SLICED_CONTROLS if sliced else 1)
@@ -164,7 +164,7 @@ def begin_loadtest(
         cells=[*cells, *copies],
         unavailable=unavailable,
     )
-    return with_earlier(run), {one.name: one for one in candidates if one.name in outcomes}
+    return with_earlier(run), {candidate.name: candidate for candidate in candidates if candidate.name in outcomes}
 
 
 def short_budget(stacks: int, size: Size, stopping: Stopping) -> str | None:

@@ -35,7 +35,7 @@ def with_earlier(run: LoadRun) -> LoadTest[LoadRun]:
     series = defaultdict[str, list[RecordedRun]](list)
     for recorded in [*islice(_alike(run), MOST)][::-1]:
         series[series_of(recorded.run)].append(recorded)
-    repeated = [one.summary for one in series[series_of(run)]]
+    repeated = [recorded.summary for recorded in series[series_of(run)]]
     return LoadTest(replace(run, between_runs=_shown_by([*series.values()], run)), repeated)
 
 
@@ -79,4 +79,4 @@ def _load_tests(folders: Iterable[RunFolder]) -> Iterator[tuple[RunFolder, LoadR
 def _estimates(recorded: RecordedRun) -> Mapping[str, Estimate]:
     """Return the estimates of the stacks that have a valid number."""
     valid = {row.cell for row in stack_rows(recorded.summary) if is_valid(row.verdict)}
-    return {name: one for name, one in estimates(recorded.run, recorded.windows).items() if name in valid}
+    return {name: estimate for name, estimate in estimates(recorded.run, recorded.windows).items() if name in valid}

@@ -84,7 +84,7 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 
     def _candidate(self, cell: str, subjects: Mapping[str, Candidate]) -> Candidate:
         """Return the candidate of a cell; for a control, that of its original."""
-        originals = {one.name: one.control_of for one in self.run.cells}
+        originals = {cell.name: cell.control_of for cell in self.run.cells}
         return subjects[originals[cell] or cell]
 
     @override
@@ -171,7 +171,9 @@ class LoadTest(Experiment[LoadRunType, Summary]):
 def planned_windows(candidates: Sequence[Candidate], size: Size, rounds: int) -> list[PlannedServer]:
     """Return the servers of this many rounds, to estimate their cost on a paid runtime."""
     needed_s = WARMUP_S + WINDOW_S + START_UP_S
-    return [PlannedServer(candidate=one, size=size, needed_s=needed_s, loaded=True) for one in candidates] * rounds
+    return [
+        PlannedServer(candidate=candidate, size=size, needed_s=needed_s, loaded=True) for candidate in candidates
+    ] * rounds
 
 
 def read_load_test(folder: RunFolder) -> RecordedRun:

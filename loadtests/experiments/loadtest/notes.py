@@ -222,7 +222,7 @@ def _slice_notes(run: LoadRun, summary: Summary) -> Iterator[str]:
 def _warmup_notes(summary: Summary) -> Iterator[str]:
     """Yield how long servers were loaded until they were warm, those that took long by name."""
     known = [(row, row.until_warm_s.estimate) for row in summary.cells if row.until_warm_s is not None]
-    late = sorted(((row, at_s) for row, at_s in known if at_s > NOTABLE_WARMUP_S), key=lambda one: -one[1])
+    late = sorted(((row, at_s) for row, at_s in known if at_s > NOTABLE_WARMUP_S), key=lambda warmed: -warmed[1])
     soon = [at_s for _, at_s in known if at_s <= NOTABLE_WARMUP_S]
     seen = [f"{row.cell} {at_s:.1f} s and {estimate(row.until_warm_requests)} requests" for row, at_s in late]
     if soon:
@@ -240,8 +240,8 @@ def value_count(row: CellSummary) -> int:
 def with_earlier_runs(run: LoadRun, earlier: Sequence[Summary], summary: Summary) -> str:
     """Return what a run shows together with earlier ones of the same stacks, and what it shows alone."""
     joined = together([*earlier, summary], run.stopping.margin)
-    decided, alone = (sum(not pair.is_undecided for pair in one.pairs) for one in (joined, summary))
-    widths = [f"±{width:.1%}" for one in (joined, summary) if (width := _half_width(one)) is not None]
+    decided, alone = (sum(not pair.is_undecided for pair in found.pairs) for found in (joined, summary))
+    widths = [f"±{width:.1%}" for found in (joined, summary) if (width := _half_width(found)) is not None]
     known = f"; rates are known within {' instead of '.join(widths)} (make show)" if len(widths) > 1 else ""
     return (
         f"with your {counted(len(earlier), 'earlier run')}: {decided} of {counted(len(joined.pairs), 'pair')} decided, "

@@ -160,7 +160,7 @@ def _row(
         steal=stolen_share(loads, len(run.setup.server_cores)),
         windows_discarded=sum(len(load.discarded) for load in loads),
         slices=sum(len(load.slices) for load in loads) if run.slicing else None,
-        slices_disturbed=sum(one.disturbed for load in loads for one in load.slices) if run.slicing else None,
+        slices_disturbed=sum(piece.disturbed for load in loads for piece in load.slices) if run.slicing else None,
         until_warm_s=log_interval([warmup.until_warm_s for warmup in warmups if warmup.until_warm_s]),
         until_warm_requests=log_interval(
             [warmup.until_warm_requests for warmup in warmups if warmup.until_warm_requests]
@@ -288,6 +288,6 @@ def repeated_notes(rows: Sequence[RepeatedRate], summaries: Sequence[Summary]) -
         "95 % interval: for differences between stacks, over many runs on this machine; relative: over the geometric "
         "mean of all stacks."
     )
-    known = {row.cell for row in rows}
-    if missing := dict.fromkeys(row.cell for one in summaries for row in stack_rows(one) if row.cell not in known):
+    every, known = (row.cell for summary in summaries for row in stack_rows(summary)), {row.cell for row in rows}
+    if missing := dict.fromkeys(name for name in every if name not in known):
         yield f"left out, since not every run has a valid number for them: {', '.join(missing)}."

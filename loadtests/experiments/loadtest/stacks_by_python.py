@@ -207,7 +207,7 @@ def table(found: ByPython, *, decided: bool = False) -> Table:
         (
             row.name,
             "" if row.rate is None else _rate_text(row.rate),
-            *(one.decided if decided else one.whole for one in row.others),
+            *(other.decided if decided else other.whole for other in row.others),
         )
         for row in found.rows
     ]
@@ -256,8 +256,8 @@ def spreads(found: ByPython) -> list[Spread]:
 
 def _spread(found: ByPython, column: int, python: str) -> Spread:
     on = {row.name: row.others[column] for row in found.rows if not row.floor}
-    ratios = {name: one.ratio.estimate for name, one in on.items() if one.ratio is not None}
-    medians = {name: _median(getattr(one, name) for one in on.values()) for name in MEDIANS}
+    ratios = {name: cell.ratio.estimate for name, cell in on.items() if cell.ratio is not None}
+    medians = {name: _median(getattr(cell, name) for cell in on.values()) for name in MEDIANS}
     return Spread(python=python, ratios=ratios, **medians)
 
 

@@ -117,7 +117,7 @@ def begin_sizes(
     wanted = available(candidates, messages)
     environments = list({candidate.stack.name: Candidate(stack=candidate.stack) for candidate in wanted}.values())
     prepare(environments, messages)
-    images, missing = prepare_available([one for one in wanted if one.image is not None], messages)
+    images, missing = prepare_available([candidate for candidate in wanted if candidate.image is not None], messages)
     missing |= {candidate.name: candidate.unavailable for candidate in candidates if candidate.unavailable is not None}
     if runtime is not Runtime.DOCKER:
         missing["images"] = "no Docker engine answers"
@@ -135,4 +135,4 @@ def begin_sizes(
         cells=cells,
         missing=missing,
     )
-    return Sizes(run), {one.name: one for one in (*environments, *images)}
+    return Sizes(run), {candidate.name: candidate for candidate in (*environments, *images)}

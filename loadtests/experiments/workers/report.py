@@ -124,8 +124,8 @@ def _worse(values: ByRound, best: ByRound) -> bool:
     return ratio is not None and ratio.low is not None and ratio.low > 1
 
 
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
 
 
 def worker_sentences(advice: Sequence[WorkerAdvice]) -> Iterator[str]:

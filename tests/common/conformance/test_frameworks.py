@@ -101,7 +101,7 @@ def test_longest_delay_is_waited_for_and_answered() -> None:
     candidates = [one for one in (Candidate(stack=stack) for stack in LIMITED) if one.unavailable is None]
     with ExitStack() as opened:
         held = [(one.name, wire) for one in candidates for wire in _held(one, opened)]
-        statuses = {(name, wire.answer().status) for name, wire in held}
+        statuses = {(name, wire.response().status) for name, wire in held}
     assert statuses == {(one.name, 200) for one in candidates}
 
 

@@ -67,7 +67,7 @@ def test_second_order_with_a_reference_gets_409_and_is_not_written(client: httpx
     assert first["reference"] == order["reference"], f"POST /orders returns the reference {first['reference']}"
     read(post(client, {**order, "quantity": 4}), 409)
     later = read(client.get(f"/orders?after={first['id']}&limit=100"))
-    assert all(one["reference"] != order["reference"] for one in later), "an order that got 409 was written"
+    assert all(written["reference"] != order["reference"] for written in later), "an order that got 409 was written"
     seen = read(client.get(f"/orders/{first['id']}"))["quantity"]
     assert seen == order["quantity"], f"an order that got 409 changed the first one's quantity to {seen}"
 

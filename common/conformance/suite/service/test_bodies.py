@@ -105,24 +105,24 @@ def test_body_may_arrive_in_pieces(connect: Connect, pieces: int) -> None:
     for begin, end in itertools.pairwise(cuts):
         wire.send(whole[begin:end])
         time.sleep(PAUSE_S)
-    assert_priced(wire.answer("POST"), json.loads(NAME), f"a body in {pieces} pieces")
+    assert_priced(wire.response("POST"), json.loads(NAME), f"a body in {pieces} pieces")
 
 
 @pytest.mark.parametrize("body", [TEXT.encode(), b"{}", b"{"], ids=["a quote", "an invalid quote", "no JSON"])
 def test_request_after_a_body_is_answered(connect: Connect, body: bytes) -> None:
     wire = connect()
     wire.send(request(wire, body))
-    first = wire.answer("POST")
+    first = wire.response("POST")
     if not first.announces_close:
         wire.send(request(wire, TEXT.encode()))
-        assert_priced(wire.answer("POST"), QUOTE, "a body after another one")
+        assert_priced(wire.response("POST"), QUOTE, "a body after another one")
 
 
 def test_body_is_not_read_as_the_next_request(connect: Connect) -> None:
     wire = connect()
     smuggled = request(wire, TEXT.encode())
     wire.send(request(wire, smuggled))
-    assert_refused(wire.answer("POST"), "another request as its body")
+    assert_refused(wire.response("POST"), "another request as its body")
     surplus = wire.surplus(3 * PAUSE_S)
     assert not surplus, f"the body of POST /quotes was answered like a request: {surplus[:60]!r}"
 
@@ -134,7 +134,7 @@ def test_client_that_aborts_its_body_does_not_affect_the_next(connect: Connect) 
     wire.reset()
     other = connect()
     other.send(request(other, TEXT.encode(), "Connection: close"))
-    assert_priced(other.answer("POST"), QUOTE, "a body after a client that aborted its own")
+    assert_priced(other.response("POST"), QUOTE, "a body after a client that aborted its own")
 
 
 def test_nothing_of_a_quote_is_kept(client: httpx.Client) -> None:

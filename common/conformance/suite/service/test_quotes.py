@@ -141,5 +141,5 @@ def test_quotes_are_not_mixed_up(connect: Callable[[], Wire]) -> None:
     for wire, document in zip(wires, documents, strict=True):
         send(wire, document, "Connection: close")
     for wire, document in zip(wires, documents, strict=True):
-        assert_priced(wire.answer(), document, f"{priced(document)['items']} items beside others")
+        assert_priced(wire.response(), document, f"{priced(document)['items']} items beside others")
         wire.close()
