@@ -102,7 +102,7 @@ def folder_name(run: LoadRun) -> str:
 
 
 def _kind(run: LoadRun) -> str:
-    """Return the end of the folder's name, by which runs of different selections are kept side by side."""
+    """Return the end of the folder's name, which keeps runs of different selections apart."""
     if on_several_pythons(run.cells):
         return PYTHONS
     if on_several_servers((cell.framework, cell.server) for cell in run.cells):

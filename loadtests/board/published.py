@@ -152,7 +152,7 @@ def markdown(run: LoadRun, summary: Summary) -> str:
         *(f"**{markdown_text(warning)}**\n" for warning in report.warnings(summary)),
         markdown_text(f"{report.title(run)}. {_measured(run)}"),
         "",
-        markdown_table(report.HEADINGS, report.rows(run, summary), left=report.LEFT),
+        markdown_table([*report.COLUMNS], report.rows(run, summary), left=report.LEFT),
         *(f"- {markdown_text(note)}" for note in notes(run, summary)),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -160,14 +160,11 @@ def markdown(run: LoadRun, summary: Summary) -> str:
 
 def short_markdown(run: LoadRun, summary: Summary) -> str:
     """Return the stacks that are compared as a short Markdown table, for the README."""
-    compared = [row for row in stack_rows(summary) if is_compared(row)]
-    rows = report.rows(run, replace(summary, cells=compared))
-    lines = [dict(zip(report.HEADINGS, texts, strict=True)) for texts in rows]
-    shown = [[line[heading] for heading in SHORT] for line in lines]
+    compared = replace(summary, cells=[row for row in stack_rows(summary) if is_compared(row)])
     return "\n".join(
         [
             *(f"**{markdown_text(warning)}**\n" for warning in report.warnings(summary)),
-            markdown_table(SHORT, shown, left=report.LEFT),
+            markdown_table(SHORT, report.rows(run, compared, SHORT), left=report.LEFT),
         ]
     )
 

@@ -1,7 +1,7 @@
 """One row per stack with everything known about it, the table of all rows, and the command that fills gaps. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from rich.table import Table
@@ -9,35 +9,25 @@ from rich.table import Table
 from common.catalog.prices import Prices
 from common.catalog.sizes import Runtime, Size
 from common.catalog.stacks import can_run_several, make_command, variables_selecting
-from common.records.figure import Figure, Metric, Subject
-from common.records.summary import Interval
+from common.records.figure import Conditions, Figure, Subject
+from common.records.summary import Interval, Verdict
 from loadtests.analysis.between_runs import in_another_run
-from loadtests.analysis.formatting import (
-    BYTES_PER_MB,
-    MB,
-    MISSING,
-    MS_PER_S,
-    US_PER_S,
-    estimate,
-    number,
-    over_what,
-    plain_table,
-)
-from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, dollars, needed_bytes, newest
+from loadtests.analysis.formatting import MISSING, US_PER_S, over_what, plain_table
+from loadtests.analysis.verdicts import is_valid
+from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO, cheapest_size, needed_bytes
+from loadtests.board.columns import BY_KEY, COLUMNS, MEASURED, Column
 from loadtests.board.prices import per_million
+from loadtests.statistics.intervals import scaled
 
+SHOWN = (
+    *(BY_KEY[key] for key in ("rate", "cost", "image", "start", "idle", "limit")),
+    replace(BY_KEY["p99"], digits=1),
+    BY_KEY["dollars"],
+)
+"""The columns of a terminal, which has less room than a page."""
+COMMANDS = ("loadtest", "latency", "startup", "memory", "sizes")
+"""The commands that fill gaps, in this order."""
 HALF = 0.5
-
-HEADINGS = ("stack", "runtime", "req/s per vCPU", "CPU us/request", "image MB", "start s", "idle MB", "limit MB",
-            "p99 ms at 50 %", "$/million")  # fmt: skip
-COMMANDS = {
-    Metric.REQUESTS_PER_CPU_S: "loadtest",
-    Metric.P99_S: "latency",
-    Metric.START_S: "startup",
-    Metric.IDLE_BYTES: "memory",
-    Metric.COMPRESSED_BYTES: "sizes",
-}
-"""The command that measures each metric."""
 OUTDATED = "*"
 Item = TypeVar("Item")
 MEMORY_WORKERS = 2
@@ -45,43 +35,90 @@ MEMORY_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardRow:
-    """Everything known about a stack; ``None`` for what is not."""
+class RankRange:
+    """The places that a framework may hold among the others.
+
+    They run from 1 + those significantly better to the count - those significantly worse. Floors do not count.
+    """
+
+    first: int
+    last: int
+    of: int
+    """The number of ranked frameworks."""
+    ties: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Return the range as ``2`` or ``2 to 4``."""
+        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Everything known about a stack at a size; a page adds what its runs say of the stack."""
 
     subject: Subject
-    rate: Figure | None
-    """Requests per CPU-second of the server: requests per second per vCPU."""
-    compressed: Figure | None
-    start: Figure | None
-    idle: Figure | None
-    limit: Figure | None
-    p99: Figure | None
-    """Under arrivals at half of the stack's own capacity."""
-    per_million: Interval | None
-    """Dollars for a million requests by the first price list."""
+    vcpu: float
+    values: Mapping[str, Interval]
+    """By column, in the column's unit."""
+    figures: Mapping[str, Figure]
+    """The sources of the values, by column."""
     lock_sha256: str | None = None
     """Digest of the framework's present lock; ``None`` if it is unknown."""
+    title: str = ""
+    version: str | None = None
+    interface: str = ""
+    keep_alive: bool = True
+    floor: bool = False
+    """Whether it is a server without a framework."""
+    cell: str = ""
+    """Name of its cell in the load test that ranks; empty where it has none."""
+    rank: RankRange | None = None
+    """``None`` for floors, which are no frameworks, and where nothing is ranked."""
+    place: int | None = None
+    """Its place with the floors, where the load test compares it; rows come in this order."""
+    verdict: Verdict | None = None
+    """That of the load test that ranks, else of the newest one; ``None`` where no load test holds the stack."""
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    seen: Figure | None = None
+    """Its rate, valid or not, in the load test that gives its verdict; a newer one may be known."""
+    own_floor: str = ""
+    """The id of the floor's row on the same server, in the same image, at the same size; empty where it has none."""
+    best_server: bool = False
+    """Whether it is its framework's fastest server, in the same image at the same size."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the page's address."""
+        return f"{self.subject.name}-{self.subject.runtime}-{self.vcpu:g}"
+
+    @property
+    def tested(self) -> Figure | None:
+        """The rate in the load test that gives its verdict, if it is valid."""
+        return self.seen if self.seen is not None and is_valid(self.seen.verdict) else None
+
+    @property
+    def doubtful_rate(self) -> Interval | None:
+        """The same if the doubts are about it, where no valid rate is known."""
+        return self.seen.value if self.seen is not None and "rate" not in self.values else None
 
     def is_outdated(self, figure: Figure | None) -> bool:
         """Return whether a figure was measured with packages other than those in the framework's present lock."""
         return figure is not None and self.lock_sha256 not in {None, figure.lock_sha256}
 
     @property
-    def measured(self) -> dict[Metric, Figure | None]:
-        """The figures that ``COMMANDS`` measure; a stack without an image has no image size to miss."""
-        image = {} if self.subject.image is None else {Metric.COMPRESSED_BYTES: self.compressed}
-        return {
-            Metric.REQUESTS_PER_CPU_S: self.rate,
-            **image,
-            Metric.START_S: self.start,
-            Metric.IDLE_BYTES: self.idle,
-            Metric.P99_S: self.p99,
-        }
+    def missing(self) -> list[str]:
+        """The commands whose figures it lacks; a stack without an image has no image size to lack."""
+        commands = [command for command in COMMANDS if MEASURED[command].key not in self.figures]
+        return [command for command in commands if command != "sizes" or self.subject.image is not None]
 
     @property
-    def missing(self) -> list[Metric]:
-        """The metrics without a figure."""
-        return [metric for metric, figure in self.measured.items() if figure is None]
+    def record(self) -> dict[str, object]:
+        """Its members in JSON."""
+        shown = [column.key for column in SHOWN if column.metric]
+        figures = {"compressed" if key == "image" else key: self.figures.get(key) for key in shown}
+        per_million = self.values.get("dollars")
+        return {"subject": self.subject, **figures, "per_million": per_million, "lock_sha256": self.lock_sha256}
 
 
 def board_rows(
@@ -91,38 +128,32 @@ def board_rows(
     *,
     vcpu: float,
     locks: Mapping[str, str] | None = None,
-) -> list[BoardRow]:
+) -> list[Row]:
     """Return a row for each stack at a size, the fastest first; those without a rate come last.
 
     ``locks`` are the digests of the frameworks' present locks, by their names.
     """
-    rows = [
-        replace(
-            _row(subject, [figure for figure in figures if figure.subject == subject], prices, vcpu),
-            lock_sha256=(locks or {}).get(subject.framework),
-        )
-        for subject in subjects
-    ]
+    rows = [_row(subject, figures, prices, vcpu, (locks or {}).get(subject.framework)) for subject in subjects]
     return sorted(rows, key=_order)
 
 
-def _order(row: BoardRow) -> tuple[bool, float, str]:
-    return row.rate is None, -row.rate.value.estimate if row.rate else 0.0, row.subject.name
+def _order(row: Row) -> tuple[bool, float, str]:
+    rate = row.values.get("rate")
+    return rate is None, -rate.estimate if rate else 0.0, row.subject.name
 
 
-def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float) -> BoardRow:
-    rate = newest(figures, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO, vcpu=vcpu)
+def _row(subject: Subject, figures: Sequence[Figure], prices: Prices, vcpu: float, lock_sha256: str | None) -> Row:
+    own = [figure for figure in figures if figure.subject == subject]
     workers = Size(vcpu=vcpu).workers if can_run_several(subject.framework, subject.server) else 1
-    return BoardRow(
-        subject=subject,
-        rate=rate,
-        compressed=newest(figures, Metric.COMPRESSED_BYTES),
-        start=newest(figures, Metric.START_S, vcpu=vcpu),
-        idle=newest(figures, Metric.IDLE_BYTES, workers=workers),
-        limit=newest(figures, Metric.LIMIT_BYTES, workers=workers),
-        p99=newest(figures, Metric.P99_S, vcpu=vcpu, load_share=HALF),
-        per_million=None if rate is None else _per_million(rate, figures, prices),
-    )
+    conditions = Conditions(scenario=SCENARIO, vcpu=vcpu, workers=workers, load_share=HALF)
+    found = {column.key: figure for column in COLUMNS if (figure := column.find(own, conditions)) is not None}
+    values = {key: scaled(figure.value, BY_KEY[key].scale) for key, figure in found.items()}
+    if (rate := found.get("rate")) is not None:
+        found |= {"cost": rate, "dollars": rate}
+        values["cost"] = rate.value.inverse(US_PER_S)
+        if (cost := _per_million(rate, own, prices)) is not None:
+            values["dollars"] = cost
+    return Row(subject=subject, vcpu=vcpu, values=values, figures=found, lock_sha256=lock_sha256)
 
 
 def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Interval | None:
@@ -131,13 +162,14 @@ def _per_million(rate: Figure, figures: Sequence[Figure], prices: Prices) -> Int
     return None if size is None else per_million(offer, size, in_another_run(rate), DEFAULT_UTILISATION)
 
 
-def rows_table(rows: Sequence[BoardRow], *, vcpu: float) -> Table:
+def rows_table(rows: Sequence[Row], *, vcpu: float) -> Table:
     """Return a row for each stack."""
-    return plain_table(f"everything known at {vcpu:g} vCPU", HEADINGS, map(_line, rows), left={"stack", "runtime"})
+    headings = ("stack", "runtime", *(column.heading.replace("µ", "u") for column in SHOWN))
+    return plain_table(f"everything known at {vcpu:g} vCPU", headings, map(_line, rows), left={"stack", "runtime"})
 
 
 def rows_notes(
-    rows: Sequence[BoardRow],
+    rows: Sequence[Row],
     prices: Prices,
     *,
     vcpu: float,
@@ -148,12 +180,12 @@ def rows_notes(
 
     ``selectors`` as for ``fill_command``.
     """
-    figures = [(row, figure) for row in rows for figure in _figures(row)]
+    figures = [(row, figure) for row in rows for figure in row.figures.values()]
     dates = sorted({f"{figure.measured_at:%Y-%m-%d}" for _, figure in figures})
     if dates:
         when = f"on {dates[0]}" if dates[0] == dates[-1] else f"from {dates[0]} to {dates[-1]}"
         yield f"the newest valid figure of each kind on this machine, measured {when}."
-        if rates := [row.rate for row in rows if row.rate is not None]:
+        if rates := [row.figures["rate"] for row in rows if "rate" in row.figures]:
             yield f"req/s per vCPU: {over_what(rates)}."
         yield "image: compressed layers. start: warm, to the first response. limit: the smallest that suffices."
         yield f"$/million: by {prices.compute[0].name}, {prices.compute[0].as_of}, at 50 % of capacity."
@@ -164,7 +196,7 @@ def rows_notes(
         yield f"to fill the gaps: {command}"
 
 
-def fill_command(rows: Sequence[BoardRow], *, vcpu: float, selectors: Mapping[str, str] | None = None) -> str | None:
+def fill_command(rows: Sequence[Row], *, vcpu: float, selectors: Mapping[str, str] | None = None) -> str | None:
     """Return the command line that measures what is missing of rows of one runtime; ``None`` if nothing can be.
 
     ``selectors`` are the values of ``FRAMEWORK=`` that select frameworks, by their names; by default the names.
@@ -187,7 +219,7 @@ def latency_command(subjects: Sequence[Subject], selectors: Mapping[str, str]) -
     return " && ".join(make_command("latency", _variables(some, selectors)) for some in alike) or None
 
 
-def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
+def _measured_together(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Yield the rows with gaps in groups, each of which one command can measure.
 
     A command measures all the frameworks that it names on all its servers, images and Pythons. So rows are grouped by
@@ -201,7 +233,7 @@ def _measured_together(rows: Sequence[BoardRow]) -> Iterator[list[BoardRow]]:
             yield lacking
 
 
-def _names(rows: Sequence[BoardRow], subject: Subject) -> bool:
+def _names(rows: Sequence[Row], subject: Subject) -> bool:
     """Return whether a command for all of ``rows`` would measure ``subject`` too."""
     return all(
         getattr(subject, part) in {getattr(row.subject, part) for row in rows}
@@ -216,11 +248,11 @@ def _grouped(items: Iterable[Item], key: Callable[[Item], object]) -> list[list[
     return list(found.values())
 
 
-def _commands(rows: Sequence[BoardRow], vcpu: float, selectors: Mapping[str, str]) -> Iterator[str]:
-    """Yield the commands that measure, for all of ``rows``, whatever any lacks; one for those of the same variables."""
+def _commands(rows: Sequence[Row], vcpu: float, selectors: Mapping[str, str]) -> Iterator[str]:
+    """Yield the commands that measure whatever any row lacks, joined if they take the same variables."""
     given = _variables([row.subject for row in rows], selectors)
-    missing = {metric for row in rows for metric in row.missing}
-    commands = [command for metric, command in COMMANDS.items() if metric in missing]
+    missing = {command for row in rows for command in row.missing}
+    commands = [command for command in COMMANDS if command in missing]
     for alike in _grouped(commands, lambda command: tuple(_size(command, vcpu).items())):
         yield make_command(" ".join(alike), given | _size(alike[0], vcpu))
 
@@ -240,26 +272,12 @@ def _size(command: str, vcpu: float) -> dict[str, str]:
     return {} if command == "sizes" else size.variables
 
 
-def _figures(row: BoardRow) -> Iterator[Figure]:
-    return filter(None, (row.rate, row.compressed, row.start, row.idle, row.limit, row.p99))
+def _line(row: Row) -> tuple[str, ...]:
+    return (row.subject.name, row.subject.runtime, *(_cell(row, column) for column in SHOWN))
 
 
-def _line(row: BoardRow) -> tuple[str, ...]:
-    rate = row.rate.value.estimate if row.rate else None
-    return (
-        row.subject.name,
-        row.subject.runtime,
-        _cell(row, row.rate),
-        number(US_PER_S / rate if rate else None, digits=1),
-        _cell(row, row.compressed, scale=1 / BYTES_PER_MB, digits=1),
-        _cell(row, row.start, digits=2),
-        _cell(row, row.idle, scale=1 / MB, digits=1),
-        _cell(row, row.limit, scale=1 / MB),
-        _cell(row, row.p99, scale=MS_PER_S, digits=1),
-        MISSING if row.per_million is None else dollars(row.per_million.estimate),
-    )
-
-
-def _cell(row: BoardRow, figure: Figure | None, *, scale: float = 1.0, digits: int = 0) -> str:
-    text = estimate(None if figure is None else figure.value, scale=scale, digits=digits)
-    return f"{text}{OUTDATED if row.is_outdated(figure) else ''}"
+def _cell(row: Row, column: Column) -> str:
+    value, figure = row.values.get(column.key), row.figures.get(column.key)
+    if value is None:
+        return MISSING
+    return f"{column.text(value.estimate)}{OUTDATED if column.metric and row.is_outdated(figure) else ''}"

@@ -57,7 +57,7 @@ def show(
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     rows = board_rows(subjects, figures, prices, vcpu=vcpu, locks=locks_of(candidates))
     if terminal.form is Form.JSON:
-        terminal.write(as_json(rows))
+        terminal.write(as_json([row.record for row in rows]))
         return
     terminal.show(rows_table(rows, vcpu=vcpu))
     for note in rows_notes(rows, prices, vcpu=vcpu, runtime=runtime, selectors=selectors_of(candidates)):

@@ -15,12 +15,13 @@ from common.cli.parameters import SizeParameters, StackParameters
 from common.console import Terminal, format_clock
 from common.errors import BenchmarkError, FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
-from common.records.figure import Figure, Metric, Subject, subject_of
+from common.records.figure import Figure, Subject, subject_of
 from common.records.run import LoadRun, Run
 from common.runtimes.candidates import Candidate, parse_size, require_local
 from common.words import counted
+from loadtests.board.columns import MEASURED
 from loadtests.board.index import FigureIndex, known_figures, locks_of, selectors_of, subjects_of
-from loadtests.board.rows import BoardRow, board_rows
+from loadtests.board.rows import Row, board_rows
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.experiment import Experiment
 from loadtests.campaign.parameters import RunParameters, StoppingParameters
@@ -48,8 +49,6 @@ class Step:
     """One experiment of a survey."""
 
     command: str
-    metric: Metric
-    """The metric that it measures, for stacks that lack it."""
     stack_s: float
     """About how long one stack takes on two cores, conformance included, with the fewest rounds that give a number."""
     together: bool = False
@@ -58,27 +57,27 @@ class Step:
 
 
 STEPS = (
-    Step(command="sizes", metric=Metric.COMPRESSED_BYTES, stack_s=5, needs_image=True),
-    Step(command="startup", metric=Metric.START_S, stack_s=15),
-    Step(command="memory", metric=Metric.IDLE_BYTES, stack_s=50),
-    Step(command="loadtest", metric=Metric.REQUESTS_PER_CPU_S, stack_s=40, together=True),
-    Step(command="latency", metric=Metric.P99_S, stack_s=190),
+    Step(command="sizes", stack_s=5, needs_image=True),
+    Step(command="startup", stack_s=15),
+    Step(command="memory", stack_s=50),
+    Step(command="loadtest", stack_s=40, together=True),
+    Step(command="latency", stack_s=190),
 )
 """In the order in which later ones use what earlier ones leave: images, warm files, capacities."""
 
 
-def lacking(step: Step, rows: Sequence[BoardRow], is_current: Callable[[Figure], bool]) -> list[Subject]:
+def lacking(step: Step, rows: Sequence[Row], is_current: Callable[[Figure], bool]) -> list[Subject]:
     """Return the stacks that a step has to measure: those without a figure, or whose figure is not of what is here.
 
     A figure is if its framework's lock is still the same and ``is_current`` says that nothing else has changed.
     """
     wanted = [row for row in rows if not step.needs_image or row.subject.image is not None]
-    found = [row.subject for row in wanted if not _is_known(step.metric, row, is_current)]
+    found = [row.subject for row in wanted if not _is_known(step, row, is_current)]
     return [row.subject for row in wanted] if found and step.together else found
 
 
-def _is_known(metric: Metric, row: BoardRow, is_current: Callable[[Figure], bool]) -> bool:
-    figure = row.measured[metric]
+def _is_known(step: Step, row: Row, is_current: Callable[[Figure], bool]) -> bool:
+    figure = row.figures.get(MEASURED[step.command].key)
     return figure is not None and not row.is_outdated(figure) and is_current(figure)
 
 
@@ -103,10 +102,10 @@ class Selection(NamedTuple):
 
 
 def selections(chosen: Sequence[Subject], every: Sequence[Subject], servers: str) -> dict[Selection, list[Subject]]:
-    """Return the chosen stacks by what selects them and no others.
+    """Return the chosen stacks by the selection that names them and no others.
 
     A framework keeps every Python and ``servers``, which selected ``every`` stack of the survey, if all of its stacks
-    are chosen, and ``servers`` on a Python of which all are.
+    are chosen, and ``servers`` on a Python all of whose stacks are.
     """
     found: dict[Selection, list[Subject]] = {}
     for subject in chosen:
@@ -214,7 +213,7 @@ class Survey:
             _COMMANDS[step.command].measure(asked, f"{self.size.vcpu:g}", share_s, run)
 
     def _asked_for(self, python: str | None) -> str | None:
-        """Return what ``PYTHON=`` names of a Python such as 3.13, by default all that it names."""
+        """Return the names in ``PYTHON=`` that mean this Python, such as 3.13; all of them for ``None``."""
         named = self.stacks.python
         if named is None or python is None:
             return named

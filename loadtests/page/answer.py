@@ -10,8 +10,9 @@ from loadtests.analysis import machines, outcome
 from loadtests.analysis.comparison import better_of
 from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import DEFAULT_UTILISATION
-from loadtests.page.columns import BY_KEY
-from loadtests.page.model import Page, StackRow, decided_pairs
+from loadtests.board.columns import BY_KEY
+from loadtests.board.rows import Row
+from loadtests.page.model import Page, decided_pairs
 from loadtests.page.sources import JoinedLoadTest
 
 OF_COPIES = {
@@ -85,11 +86,11 @@ def _leaders(page: Page, test: JoinedLoadTest) -> Iterator[str]:
     yield from _leads(ranked, test)
 
 
-def _ranked(page: Page) -> list[StackRow]:
+def _ranked(page: Page) -> list[Row]:
     return [row for row in page.rows if row.place is not None]
 
 
-def _unranked(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
+def _unranked(ranked: Sequence[Row], test: JoinedLoadTest) -> Iterator[str]:
     """Yield why nothing is ranked, if nothing is."""
     if test.summary.controls is not None and test.summary.controls.warnings:
         for verdict, sentence in test.summary.controls.warnings.items():
@@ -98,13 +99,13 @@ def _unranked(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]
         yield f"Nothing is ranked: no stack's number{test.under} is free of doubts; the table says why."
 
 
-def _first_floors(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
+def _first_floors(ranked: Sequence[Row], test: JoinedLoadTest) -> Iterator[str]:
     if floors := [row for row in ranked if row.floor and row.place == 1]:
         are = "is" if len(floors) == 1 else "are"
         yield f"{_names(floors)}, no framework at all, {are} the floor that others are held to{test.under}."
 
 
-def _first_frameworks(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
+def _first_frameworks(ranked: Sequence[Row], test: JoinedLoadTest) -> Iterator[str]:
     """Yield the frameworks that nothing beats."""
     leaders, _ = _leaders_and_beaten(ranked, test)
     if len(leaders) == 1:
@@ -116,15 +117,15 @@ def _first_frameworks(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Itera
 def _beyond_the_generator(page: Page, test: JoinedLoadTest) -> Iterator[str]:
     """Yield which stacks are not ranked because the load generator was their limit: they may be the fastest."""
     for row in page.rows:
-        if row.cell and row.verdict is Verdict.GENERATOR_BOUND and (rate := row.seen_rate) is not None:
-            seen = f"{rate.estimate:,.0f} req/s per vCPU"
+        if row.cell and row.verdict is Verdict.GENERATOR_BOUND and (rate := row.seen) is not None:
+            seen = f"{rate.value.estimate:,.0f} req/s per vCPU"
             yield (
                 f"{row.subject.name} is not ranked, since the load generator was its limit at {seen}{test.under}: its "
                 "own rate may be higher."
             )
 
 
-def _leads(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
+def _leads(ranked: Sequence[Row], test: JoinedLoadTest) -> Iterator[str]:
     """Yield the smallest lead over another framework that was decided, and the largest."""
     leaders, beaten = _leaders_and_beaten(ranked, test)
     if not leaders:
@@ -138,7 +139,7 @@ def _leads(ranked: Sequence[StackRow], test: JoinedLoadTest) -> Iterator[str]:
         yield f"{leader.subject.name} carries {times} as many requests per vCPU as {row.subject.name}{test.under}."
 
 
-def _leaders_and_beaten(ranked: Sequence[StackRow], test: JoinedLoadTest) -> tuple[list[StackRow], list[StackRow]]:
+def _leaders_and_beaten(ranked: Sequence[Row], test: JoinedLoadTest) -> tuple[list[Row], list[Row]]:
     """Return the frameworks that nothing beats, and the others."""
     rows = [row for row in ranked if not row.floor]
     names = {row.cell for row in rows}
@@ -188,7 +189,7 @@ def _carried(page: Page) -> Iterator[str]:
         yield f"Prices: {offer.name} in {offer.region}, {offer.as_of}, at {DEFAULT_UTILISATION:.0%} of capacity."
 
 
-def _ends(rows: Sequence[StackRow]) -> list[StackRow]:
+def _ends(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with the highest and the lowest rate; one where there is only one."""
     ordered = sorted(rows, key=lambda row: -row.values["rate"].estimate)
     return [*ordered[:1], *ordered[1:][-1:]]
@@ -237,7 +238,7 @@ def _reasons(controls: Controls) -> str:
     return ", ".join([*same, *(words.format(value) for words, value in shares if value is not None)])
 
 
-def _names(rows: Sequence[StackRow]) -> str:
+def _names(rows: Sequence[Row]) -> str:
     names = [row.subject.name for row in rows]
     shown, more = names[:NAMED], len(names) - NAMED
     if more > 0:

@@ -7,80 +7,19 @@ from functools import cached_property
 
 from msgspec import structs
 
-from common.catalog.frameworks import Interface
 from common.catalog.prices import Prices
 from common.records.figure import Figure, Metric, Subject, figure, subject_of
 from common.records.run import Cell
-from common.records.summary import CellSummary, Decision, Interval, Pair, Summary, Verdict
-from loadtests.analysis.formatting import US_PER_S
+from common.records.summary import CellSummary, Decision, Pair, Summary
 from loadtests.analysis.machines import Elsewhere
-from loadtests.analysis.verdicts import is_compared, is_valid
-from loadtests.board.rows import BoardRow, board_rows
-from loadtests.page.columns import figures, values
+from loadtests.analysis.verdicts import is_compared
+from loadtests.board.columns import BY_KEY, COLUMNS
+from loadtests.board.rows import RankRange, Row, board_rows
 from loadtests.page.sources import JoinedLoadTest, Sources
 from loadtests.statistics.intervals import scaled
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankRange:
-    """The places that a framework may hold among the others.
-
-    They run from 1 + those significantly better to the count - those significantly worse. Floors do not count.
-    """
-
-    first: int
-    last: int
-    of: int
-    """The number of ranked frameworks."""
-    ties: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """Return the range as ``2`` or ``2 to 4``."""
-        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackRow:
-    """One stack at one size."""
-
-    subject: Subject
-    vcpu: float
-    title: str
-    version: str | None
-    interface: Interface
-    keep_alive: bool
-    values: Mapping[str, Interval]
-    """By column, in the column's unit."""
-    figures: Mapping[str, Figure]
-    """The sources of the values, by column."""
-    tested: Figure | None = None
-    """Its rate, if valid, in the load test that gives its verdict; a newer one may be known."""
-    rank: RankRange | None = None
-    """``None`` for floors, which are no frameworks, and where nothing is ranked."""
-    place: int | None = None
-    """Its place with the floors, where the load test compares it; rows come in this order."""
-    cell: str = ""
-    """Name of its cell in the load test that ranks; empty where it has none."""
-    verdict: Verdict | None = None
-    """That of the load test that ranks, else of the newest one; ``None`` where no load test holds the stack."""
-    doubts: Mapping[str, str]
-    seen_rate: Interval | None = None
-    """Requests per CPU-second in the load test that gives its verdict, valid or not."""
-    doubtful_rate: Interval | None = None
-    """The same if the doubts are about it, where no valid ones are known."""
-    floor: bool = False
-    """Whether it is a server without a framework."""
-    own_floor: str = ""
-    """The id of the floor's row on the same server, in the same image, at the same size; empty where it has none."""
-    best_server: bool = False
-    """Whether it is its framework's fastest server, in the same image at the same size."""
-
-    @property
-    def id(self) -> str:
-        """Its name in the page's address."""
-        subject = self.subject
-        return f"{subject.name}-{subject.runtime}-{self.vcpu:g}"
+AT_SIZES = {column.metric for column in COLUMNS if "vcpu" in column.conditions}
+"""The metrics that depend on the vCPUs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +27,22 @@ class Page:
     """Everything that a page shows."""
 
     sources: Sources
-    rows: Sequence[StackRow]
+    rows: Sequence[Row]
     prices: Prices
 
     @property
     def test(self) -> JoinedLoadTest | None:
         """The load test whose decisions are shown."""
         return self.sources.ranking
+
+    @cached_property
+    def several_sizes(self) -> bool:
+        """Whether its rows are of more than one size."""
+        return len({row.vcpu for row in self.rows}) > 1
+
+    def label(self, row: Row) -> str:
+        """Return a row's name, with its size where the page has several."""
+        return f"{row.subject.name}, {row.vcpu:g} vCPU" if self.several_sizes else row.subject.name
 
     @cached_property
     def elsewhere(self) -> Sequence[Elsewhere]:
@@ -120,7 +68,7 @@ def make_page(sources: Sources, prices: Prices) -> Page:
     return Page(sources=sources, rows=sorted(marked, key=_order), prices=prices)
 
 
-def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
+def _joined(sources: Sources, prices: Prices) -> Iterator[Row]:
     by_subject: dict[Subject, list[Figure]] = defaultdict(list)
     for found in sources.newest_figures:
         by_subject[found.subject].append(found)
@@ -131,16 +79,13 @@ def _joined(sources: Sources, prices: Prices) -> Iterator[StackRow]:
             (row,) = board_rows([subject], known, prices, vcpu=vcpu)
             decided = decisions.get(subject)
             if known or decided:
-                yield _row(row, cell, vcpu, decided if decided and decided.vcpu == vcpu else None)
+                yield _row(row, cell, decided if decided and decided.vcpu == vcpu else None)
 
 
 def _sizes(known: Sequence[Figure], decided: "_Decided | None") -> list[float]:
     """Return the vCPUs that the stack was measured at; 1 where its figures do not depend on them."""
     sizes = {
-        figure.conditions.vcpu
-        for figure in known
-        if figure.conditions.vcpu is not None
-        and figure.metric in {Metric.REQUESTS_PER_CPU_S, Metric.P99_S, Metric.START_S}
+        figure.conditions.vcpu for figure in known if figure.conditions.vcpu is not None and figure.metric in AT_SIZES
     }
     return sorted(sizes | ({decided.vcpu} if decided else set())) or [1.0]
 
@@ -196,48 +141,48 @@ def _rate_in(test: JoinedLoadTest, cell: Cell, row: CellSummary) -> Figure | Non
     return found if len(test.ids) == 1 else structs.replace(found, pooled=list(test.ids))
 
 
-def _row(row: BoardRow, cell: Cell, vcpu: float, decided: _Decided | None) -> StackRow:
-    rate = decided.rate if decided else None
-    tested = rate if rate is not None and is_valid(rate.verdict) else None
-    return StackRow(
-        subject=row.subject,
-        vcpu=vcpu,
+def _row(row: Row, cell: Cell, decided: _Decided | None) -> Row:
+    found = replace(
+        row,
         title=cell.title,
         version=cell.version,
         interface=cell.interface,
         keep_alive=cell.keep_alive,
-        values=values(row, *(_own(decided) if decided and tested else (None, None))),
-        figures=figures(row, tested),
-        tested=tested,
-        rank=decided.rank if decided else None,
-        place=decided.place if decided else None,
-        cell=decided.cell if decided else "",
-        verdict=decided.row.verdict if decided else None,
-        doubts=decided.row.doubts if decided else {},
-        seen_rate=None if rate is None else rate.value,
-        doubtful_rate=rate.value if rate is not None and row.rate is None else None,
         floor=cell.is_floor,
     )
+    if decided is None:
+        return found
+    found = replace(
+        found,
+        cell=decided.cell,
+        rank=decided.rank,
+        place=decided.place,
+        verdict=decided.row.verdict,
+        doubts=decided.row.doubts,
+        seen=decided.rate,
+    )
+    return found if found.tested is None else _with_own(found, found.tested, decided.row)
 
 
-def _own(decided: _Decided) -> tuple[Interval | None, Interval | None]:
-    """Return the cost over the floor in microseconds and the 99th percentile in a closed loop, which no store has."""
-    over_s = decided.row.over_floor_s
-    return None if over_s is None else scaled(over_s, US_PER_S), decided.row.p99_s
+def _with_own(row: Row, tested: Figure, summary: CellSummary) -> Row:
+    """Return a row with the cost over the floor and the 99th percentile in a closed loop, which no store has."""
+    own = {"over": summary.over_floor_s, "busy": summary.p99_s}
+    values = {key: scaled(value, BY_KEY[key].scale) for key, value in own.items() if value is not None}
+    return replace(row, values={**row.values, **values}, figures={**row.figures, **dict.fromkeys(own, tested)})
 
 
-def _framework_key(row: StackRow) -> tuple[object, ...]:
+def _framework_key(row: Row) -> tuple[object, ...]:
     subject = row.subject
     return subject.framework, subject.image, subject.runtime, subject.python, row.vcpu
 
 
-def _server_key(row: StackRow) -> tuple[object, ...]:
+def _server_key(row: Row) -> tuple[object, ...]:
     subject = row.subject
     return subject.server, subject.image, subject.runtime, subject.python, row.vcpu
 
 
-def _best_servers(rows: Sequence[StackRow]) -> dict[tuple[object, ...], StackRow]:
-    best: dict[tuple[object, ...], StackRow] = {}
+def _best_servers(rows: Sequence[Row]) -> dict[tuple[object, ...], Row]:
+    best: dict[tuple[object, ...], Row] = {}
     for row in rows:
         other = best.setdefault(_framework_key(row), row)
         if _rate(row) > _rate(other):
@@ -245,11 +190,11 @@ def _best_servers(rows: Sequence[StackRow]) -> dict[tuple[object, ...], StackRow
     return best
 
 
-def _rate(row: StackRow) -> float:
+def _rate(row: Row) -> float:
     return row.values["rate"].estimate if "rate" in row.values else 0.0
 
 
-def _order(row: StackRow) -> tuple[bool, int, float, str]:
+def _order(row: Row) -> tuple[bool, int, float, str]:
     return row.place is None, row.place or 0, -_rate(row), row.id
 
 

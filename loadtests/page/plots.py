@@ -9,9 +9,10 @@ from markupsafe import Markup
 from common.records.summary import Interval
 from common.words import counted
 from loadtests.analysis.formatting import MISSING, US_PER_S, limits, over_what
+from loadtests.board.columns import BY_KEY
+from loadtests.board.rows import Row
 from loadtests.page.chart_kinds import NARROW, WIDE, Axis, Bar, Dot, bars, dots, scatter
-from loadtests.page.columns import BY_KEY
-from loadtests.page.model import Page, StackRow
+from loadtests.page.model import Page
 
 MOST = 40
 """More rows than this do not fit one picture; the table has them all."""
@@ -89,7 +90,7 @@ def _by_column(page: Page, key: str, title: str, caption: str) -> Plot | None:
         caption=caption.format(over=over_what(row.figures[key] for row in known)) + cut(len(known), MOST),
         draw=partial(dots, title, _spoken(marks, column.text), marks, axis),
         headings=("stack", column.heading, "95 % interval"),
-        rows=[(label(row, page), column.text(row.values[key].estimate), limits(row.values[key], column.text))
+        rows=[(page.label(row), column.text(row.values[key].estimate), limits(row.values[key], column.text))
               for row in known],
         keys=_keys(known),
     )  # fmt: skip
@@ -102,7 +103,7 @@ def costs(page: Page) -> Plot | None:
         return None
     known.sort(key=_cost)
     title, show = "What a request costs in CPU time", BY_KEY["cost"].text
-    drawn = [Bar(label=label(row, page), parts=_cost_parts(row)) for row in known[:MOST]]
+    drawn = [Bar(label=page.label(row), parts=_cost_parts(row)) for row in known[:MOST]]
     return Plot(
         id="costs",
         title=title,
@@ -122,21 +123,21 @@ def costs(page: Page) -> Plot | None:
     )
 
 
-def _cost_line(row: StackRow, page: Page) -> tuple[str, ...]:
+def _cost_line(row: Row, page: Page) -> tuple[str, ...]:
     show = BY_KEY["cost"].text
     server, *framework = (show(size) for _, size in _cost_parts(row))
     if row.floor:
-        return label(row, page), server, MISSING, MISSING
-    return label(row, page), server, *framework, limits(row.values["over"], show)
+        return page.label(row), server, MISSING, MISSING
+    return page.label(row), server, *framework, limits(row.values["over"], show)
 
 
-def _cost(row: StackRow) -> float:
+def _cost(row: Row) -> float:
     """Return the microseconds of a request in the load test that its cost over the floor is of."""
     assert row.tested is not None
     return row.tested.value.inverse(US_PER_S).estimate
 
 
-def _cost_parts(row: StackRow) -> list[tuple[str, float]]:
+def _cost_parts(row: Row) -> list[tuple[str, float]]:
     if row.floor:
         return [("server", _cost(row))]
     over = max(0.0, row.values["over"].estimate)
@@ -159,28 +160,22 @@ def sizes_and_rates(page: Page) -> Plot | None:
             Axis(label="req/s per vCPU", log=True),
         ),
         headings=("stack", "image MB", "req/s per vCPU"),
-        rows=[(label(row, page), *(BY_KEY[key].text(row.values[key].estimate) for key in ("image", "rate")))
+        rows=[(page.label(row), *(BY_KEY[key].text(row.values[key].estimate) for key in ("image", "rate")))
               for row in known],
         keys=_keys(known),
     )  # fmt: skip
 
 
-def label(row: StackRow, page: Page) -> str:
-    """Return a row's name, with its size where the page has several."""
-    several = len({other.vcpu for other in page.rows}) > 1
-    return f"{row.subject.name}, {row.vcpu:g} vCPU" if several else row.subject.name
+def _dot(row: Row, value: Interval, page: Page) -> Dot:
+    return Dot(label=page.label(row), value=value.estimate, low=value.low, high=value.high, kind=kind(row))
 
 
-def _dot(row: StackRow, value: Interval, page: Page) -> Dot:
-    return Dot(label=label(row, page), value=value.estimate, low=value.low, high=value.high, kind=kind(row))
-
-
-def kind(row: StackRow) -> str:
+def kind(row: Row) -> str:
     """Return the class that colours a row's marks."""
     return "floor" if row.floor else row.interface
 
 
-def _keys(rows: Sequence[StackRow]) -> list[tuple[str, str]]:
+def _keys(rows: Sequence[Row]) -> list[tuple[str, str]]:
     there = {kind(row) for row in rows}
     return [interface for interface in INTERFACES if interface[0] in there]
 

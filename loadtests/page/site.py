@@ -4,6 +4,7 @@ Figures of different runs are joined only if the runs repeat each other. All lin
 which people and programs can quote, are ``results.md`` and ``results.json``.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,18 +17,18 @@ from markupsafe import Markup
 from common.catalog.prices import Prices
 from common.errors import UsageError
 from common.host.folders import named_if_unwritable, write_files
-from common.records.figure import Subject
 from common.records.run import LoadRun
 from common.records.schema import SCHEMA_VERSION
 from common.tables import markdown_table, markdown_text
 from loadtests.analysis.formatting import MISSING
+from loadtests.board.columns import BY_KEY, COLUMNS, value_texts
 from loadtests.board.published import published_folders
+from loadtests.board.rows import Row
 from loadtests.campaign.store import RunFolder
 from loadtests.experiments.loadtest.report import title, warnings
 from loadtests.page.answer import answer, headline, who_leads
-from loadtests.page.columns import BY_KEY, value_texts
 from loadtests.page.heat import heat_maps
-from loadtests.page.model import Page, StackRow, make_page
+from loadtests.page.model import Page, make_page
 from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import Source, Sources, with_elsewhere
@@ -37,7 +38,7 @@ from loadtests.page.writing import ABOUT, report, style, templates
 
 MARKER = ".api-benchmark-site"
 """A file of a site, which tells its folder from others: only such a folder is written over."""
-HEADINGS = ("rank", "stack", "version", "req/s per vCPU", "95 % interval")
+HEADINGS = ("rank", "stack", "version", BY_KEY["rate"].heading, "95 % interval")
 LEFT = frozenset({"stack", "version"})
 
 
@@ -64,14 +65,8 @@ class PublishedRun:
         return title(self.run) + (f"; {len(self.parts)} runs together" if self.parts else "")
 
 
-@dataclass(frozen=True, kw_only=True)
-class StackPage:
-    """A stack with what every published run says of it."""
-
-    name: str
-    file: str
-    part: StackPart
-    seen: Sequence[tuple[PublishedRun, StackRow]]
+Seen = Sequence[tuple[PublishedRun, Row]]
+"""What published runs say of a stack."""
 
 
 def published_runs(published: Path, prices: Prices) -> Sequence[PublishedRun]:
@@ -124,11 +119,11 @@ def write_site(runs: Sequence[PublishedRun], folder: Path) -> list[Path]:
 
 
 def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
-    field, stacks = whole_field(runs), stack_pages(runs)
+    field, stacks = whole_field(runs), seen_stacks(runs)
     yield MARKER, ""
     yield "index.html", _page("index.html", "index.html", field=field, headline=headline(field.page),
-                              answer=answer(field.page), table=make_table(field.page), stacks=stacks,
-                              pages={stack.part.id: stack.file for stack in stacks},
+                              answer=answer(field.page), table=make_table(field.page),
+                              stacks=[part for part, _ in stacks], pages={part.id: part.file for part, _ in stacks},
                               heats=heat_maps(run.page for run in runs),
                               plots=all_plots(field.page)[:2])  # fmt: skip
     yield "history.html", _page("history.html", "history.html", runs=[(run, who_leads(run.page)) for run in runs])
@@ -136,8 +131,8 @@ def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
         for shown in (run, *run.parts):
             name = f"runs/{shown.name}.html"
             yield name, report(shown.page, title=shown.title, navigation=navigation(name))
-    for stack in stacks:
-        yield stack.file, _page("stack_page.html", stack.file, stack=stack, keys=_keys(stack))
+    for part, seen in stacks:
+        yield part.file, _page("stack_page.html", part.file, part=part, seen=seen, keys=_keys(seen))
     yield "results.md", results_md(field)
     yield "results.json", results_json(field)
     for name, text in pictures([field.page, *(run.page for run in runs)]).items():
@@ -145,20 +140,14 @@ def _site(runs: Sequence[PublishedRun]) -> Iterator[tuple[str, str | bytes]]:
     yield from _badges(field)
 
 
-def stack_pages(runs: Sequence[PublishedRun]) -> list[StackPage]:
-    """Return a page for each stack of any run, described as the newest one does."""
-    found: dict[Subject, StackPage] = {}
+def seen_stacks(runs: Sequence[PublishedRun]) -> list[tuple[StackPart, Seen]]:
+    """Return each stack of any run, described as the newest one does, with what every run says of it."""
+    parts, seen = dict[str, StackPart](), defaultdict[str, list[tuple[PublishedRun, Row]]](list)
     for run in runs:
-        parts = {part.id: part for part in stack_parts(run.page)}
-        for row in run.page.rows:
-            known = found.get(row.subject)
-            id_ = part_id(row.subject)
-            part, seen = (known.part, known.seen) if known else (parts[id_], ())
-            found[row.subject] = StackPage(
-                name=row.subject.name, file=f"stacks/{id_.removeprefix('stack-')}.html", part=part,
-                seen=(*seen, (run, row)),
-            )  # fmt: skip
-    return sorted(found.values(), key=lambda page: page.file)
+        for part in stack_parts(run.page):
+            parts.setdefault(part.id, part)
+            seen[part.id] += ((run, row) for row in part.rows)
+    return sorted(((part, seen[part.id]) for part in parts.values()), key=lambda stack: stack[0].file)
 
 
 def navigation(name: str) -> Markup:
@@ -175,8 +164,8 @@ def _page(template: str, name: str, **values: object) -> str:
     )  # fmt: skip
 
 
-def _keys(stack: StackPage) -> list[str]:
-    there = {key for _, row in stack.seen for key in row.values}
+def _keys(seen: Seen) -> list[str]:
+    there = {key for _, row in seen for key in row.values}
     return [key for key in BY_KEY if key in there]
 
 
@@ -227,16 +216,17 @@ def results_json(published: PublishedRun) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document)) + b"\n"
 
 
-def _members(row: StackRow) -> Iterator[tuple[str, Any]]:
+def _members(row: Row) -> Iterator[tuple[str, Any]]:
     yield "stack", row.subject.name
     yield "subject", row.subject
     yield "version", row.version
     yield "verdict", row.verdict
     yield "rank", None if row.rank is None else {"first": row.rank.first, "last": row.rank.last, "of": row.rank.of}
     yield "ties", [] if row.rank is None else list(row.rank.ties)
-    yield "figures", {key: {"unit": BY_KEY[key].unit, "value": value} for key, value in row.values.items()}
+    known = [column for column in COLUMNS if column.key in row.values]
+    yield "figures", {column.key: {"unit": column.unit, "value": row.values[column.key]} for column in known}
 
 
-def _line(row: StackRow) -> tuple[str, ...]:
+def _line(row: Row) -> tuple[str, ...]:
     rank = row.rank.text if row.rank else ""
     return rank, row.subject.name, row.version or MISSING, *value_texts(row.values.get("rate"), BY_KEY["rate"])

@@ -21,9 +21,10 @@ from common.words import counted
 from loadtests.analysis.formatting import BYTES_PER_MB
 from loadtests.analysis.values import by_cell, requests_per_cpu_s
 from loadtests.board.bill import SCENARIO
+from loadtests.board.rows import Row
 from loadtests.experiments.sizes.records import FootprintRun, FootprintSummary, ImageFootprint
 from loadtests.page.charts import Scale, fitted, line, picture, text
-from loadtests.page.model import Page, StackRow
+from loadtests.page.model import Page
 from loadtests.page.sources import JoinedLoadTest
 from loadtests.page.standing import (
     FigureLine,
@@ -69,7 +70,7 @@ class StackPart:
 
     id: str
     name: str
-    rows: Sequence[StackRow]
+    rows: Sequence[Row]
     sizes: Sequence[SizePart]
     history: Sequence[Occasion]
     facts: Sequence[tuple[str, str]]
@@ -83,10 +84,15 @@ class StackPart:
     command: str
     """The command that measures it again; empty where no record says from which folder."""
 
+    @property
+    def file(self) -> str:
+        """Name of its page in a site."""
+        return f"stacks/{self.id.removeprefix('stack-')}.html"
+
 
 def stack_parts(page: Page) -> list[StackPart]:
     """Return a part for each stack, in the order of the table."""
-    rows: dict[Subject, list[StackRow]] = {}
+    rows: dict[Subject, list[Row]] = {}
     for row in page.rows:
         rows.setdefault(row.subject, []).append(row)
     images = _images(page)
@@ -109,7 +115,7 @@ def part_id(subject: Subject) -> str:
 def _part(
     page: Page,
     subject: Subject,
-    rows: Sequence[StackRow],
+    rows: Sequence[Row],
     image: ImageFootprint | None,
     windows: Mapping[str, Sequence[Window]],
 ) -> StackPart:
@@ -172,13 +178,13 @@ def _frameworks() -> Mapping[str, Framework]:
 
 @cache
 def _popularity() -> Mapping[str, str]:
-    """Return what is known of each framework's package, in words, by the framework's name."""
+    """Return a sentence on the popularity of each framework's package, by the framework's name."""
     popularity = load_popularity()
     known = {name: popularity.sentence(known.package) for name, known in _frameworks().items() if known.package}
     return {name: sentence for name, sentence in known.items() if sentence is not None}
 
 
-def _released(cell: Cell, rows: Sequence[StackRow]) -> Iterator[tuple[str, str]]:
+def _released(cell: Cell, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """Yield when the version was released, and how old it was when it was measured, if that is known."""
     framework = _frameworks().get(cell.framework)
     day = None if framework is None else framework.released(cell.version)
@@ -226,7 +232,7 @@ def _not_as_planned(test: JoinedLoadTest, name: str, made: Sequence[Window]) -> 
 def _command(setup: Setup | None, subject: Subject, cell: Cell) -> str:
     """Return the command that measures the stack again, at the size and under the load of ``setup`` if there is one.
 
-    What no record can know is a word to fill in.
+    A word to fill in stands for what no record holds.
     """
     if cell.is_local:
         return ""

@@ -9,8 +9,9 @@ from loadtests.analysis.comparison import better_of
 from loadtests.analysis.formatting import MISSING, with_bounds
 from loadtests.analysis.machines import holding
 from loadtests.board.bill import SCENARIO
-from loadtests.page.columns import BY_KEY, COLUMNS, value_texts
-from loadtests.page.model import Page, StackRow
+from loadtests.board.columns import BY_KEY, COLUMNS, value_texts
+from loadtests.board.rows import Row
+from loadtests.page.model import Page
 from loadtests.page.sources import JoinedLoadTest
 
 NEAREST = 2
@@ -33,7 +34,7 @@ class FigureLine:
 class Neighbour:
     """A stack that stands next to another in the table."""
 
-    row: StackRow
+    row: Row
     ratio: str
     """Its requests per vCPU divided by those of the stack, with the interval of the rounds that both have."""
     decision: str
@@ -49,7 +50,7 @@ class Occasion:
     verdict: str
 
 
-def figure_lines(row: StackRow) -> list[FigureLine]:
+def figure_lines(row: Row) -> list[FigureLine]:
     """Return everything that is known of a stack at one size."""
     return [
         _line(row, key, *value_texts(row.values[key], BY_KEY[key]))
@@ -58,7 +59,7 @@ def figure_lines(row: StackRow) -> list[FigureLine]:
     ]
 
 
-def _line(row: StackRow, key: str, estimate: str, interval: str) -> FigureLine:
+def _line(row: Row, key: str, estimate: str, interval: str) -> FigureLine:
     figure, value, column = row.figures.get(key), row.values[key], BY_KEY[key]
     return FigureLine(
         heading=column.heading,
@@ -69,7 +70,7 @@ def _line(row: StackRow, key: str, estimate: str, interval: str) -> FigureLine:
     )
 
 
-def rank_sentence(page: Page, row: StackRow) -> str:
+def rank_sentence(page: Page, row: Row) -> str:
     """Return a stack's rank among the frameworks, or why it has none."""
     under = page.test.under if page.test else ""
     if row.rank is not None:
@@ -81,7 +82,7 @@ def rank_sentence(page: Page, row: StackRow) -> str:
     )
 
 
-def neighbours(page: Page, row: StackRow) -> list[Neighbour]:
+def neighbours(page: Page, row: Row) -> list[Neighbour]:
     """Return the stacks that stand before and after one in the table, each compared with it within rounds."""
     if page.test is None or not row.cell:
         return []
@@ -94,7 +95,7 @@ def neighbours(page: Page, row: StackRow) -> list[Neighbour]:
     return [_neighbour(other, pair, page, page.test) for other, pair in found if pair is not None]
 
 
-def _neighbour(other: StackRow, pair: Pair, page: Page, test: JoinedLoadTest) -> Neighbour:
+def _neighbour(other: Row, pair: Pair, page: Page, test: JoinedLoadTest) -> Neighbour:
     said = (_decision(pair, other.cell, test), holding(pair, page.elsewhere))
     return Neighbour(row=other, ratio=_ratio(pair, other.cell), decision="; ".join(filter(None, said)))
 
@@ -116,18 +117,18 @@ def _decision(pair: Pair, of: str, test: JoinedLoadTest) -> str:
             return "undecided, which is not the same as equal"
 
 
-def history(page: Page, rows: Sequence[StackRow]) -> list[Occasion]:
+def history(page: Page, rows: Sequence[Row]) -> list[Occasion]:
     """Return a stack's rate in each run of the page, the newest first."""
     return sorted(_occasions(page, rows), key=lambda occasion: occasion.measured, reverse=True)
 
 
-def _occasions(page: Page, rows: Sequence[StackRow]) -> Iterator[Occasion]:
-    subject, sizes = rows[0].subject, len({row.vcpu for row in page.rows}) > 1
+def _occasions(page: Page, rows: Sequence[Row]) -> Iterator[Occasion]:
+    subject = rows[0].subject
     for figure in (figure for source in page.sources.runs for figure in source.figures):
         said = figure.conditions
         rate = figure.metric is Metric.REQUESTS_PER_CPU_S and said.scenario == SCENARIO and not said.load_share
         if rate and figure.subject == subject:
-            at = f", {said.vcpu:g} vCPU" if sizes and said.vcpu else ""
+            at = f", {said.vcpu:g} vCPU" if page.several_sizes and said.vcpu else ""
             yield Occasion(
                 measured=f"{figure.measured_at:%Y-%m-%d %H:%M}",
                 run=figure.run + at,

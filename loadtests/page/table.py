@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,11 +10,10 @@ from markupsafe import Markup
 from common.records.figure import Figure
 from common.records.summary import Decision, Interval
 from loadtests.analysis.formatting import MISSING
+from loadtests.board.columns import COLUMNS, Column, value_texts
+from loadtests.board.rows import Row
 from loadtests.page.charts import Scale, cell_bar
-from loadtests.page.columns import COLUMNS, Column, value_texts
-from loadtests.page.model import Page, StackRow
-from loadtests.page.plots import label
-from loadtests.page.stacks import part_id
+from loadtests.page.model import Page
 
 SKEWED = 10
 """A column is drawn on a logarithmic scale if more than half of its bars would be shorter than one part in this."""
@@ -26,7 +25,7 @@ OWN_FLOOR = "own-floor"
 class TableCell:
     """One figure in the table."""
 
-    key: str
+    column: Column
     value: str
     """The estimate, for sorting; empty where nothing is known."""
     text: str
@@ -34,21 +33,6 @@ class TableCell:
     """Its interval, date and run, or what would measure it."""
     drawn: Markup
     """A bar with its interval; empty where nothing is known."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableRow:
-    """One stack."""
-
-    row: StackRow
-    label: str
-    """Its name, with its size where the page has several."""
-    part: str
-    names: str
-    """Everything that the filter looks for, in lower case."""
-    cells: Sequence[TableCell]
-    tied: str = ""
-    """Its place in a band of rows that are tied with each other: ``first``, ``within`` or ``last``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,38 +46,32 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The table with its columns."""
+    """The rows of a page, with the columns that have a value."""
 
-    rows: Sequence[TableRow]
-    columns: Sequence[Column]
-    logarithmic: Collection[str]
-    """The columns whose bars are on a logarithmic scale."""
-    under: str
-    several_sizes: bool
+    page: Page
+    scales: Mapping[Column, Scale | None]
+    """The columns with the scales of their bars."""
+    bands: Mapping[str, str]
+    """Places in bands of rows that are tied with each other, by row: ``first``, ``within`` or ``last``."""
+
+    def cells(self, row: Row) -> list[TableCell]:
+        """Return the figures of a row, one for each column."""
+        return [_cell(self.page, row, column, scale) for column, scale in self.scales.items()]
+
+    def names(self, row: Row) -> str:
+        """Return everything about a row that the filter looks for, in lower case."""
+        names = (row.subject.name, row.title, row.version, row.interface, row.subject.runtime)
+        return " ".join(filter(None, names)).casefold()
 
 
 def make_table(page: Page) -> Table:
     """Return the table of a page."""
-    columns = known_columns(page)
-    scales = {column.key: column_scale(page, column) for column in columns}
-    return Table(
-        rows=table_rows(page),
-        columns=columns,
-        logarithmic={key for key, scale in scales.items() if scale and scale.log},
-        under=page.test.under if page.test else "",
-        several_sizes=len({row.vcpu for row in page.rows}) > 1,
-    )
-
-
-def table_rows(page: Page) -> list[TableRow]:
-    """Return the rows of the table."""
     scales = {column: column_scale(page, column) for column in known_columns(page)}
-    bands = _bands(page.rows)
-    return [_table_row(page, row, scales, bands.get(row.id, "")) for row in page.rows]
+    return Table(page=page, scales=scales, bands=_bands(page.rows))
 
 
 def known_columns(page: Page) -> list[Column]:
-    """Return the columns of which something is known; others would be all dashes."""
+    """Return the columns that have a value; others would be all dashes."""
     known = {key for row in page.rows for key in row.values}
     known |= {"rate"} if any(row.doubtful_rate for row in page.rows) else set()
     return [column for column in COLUMNS if column.key in known]
@@ -115,9 +93,9 @@ def column_scale(page: Page, column: Column) -> Scale | None:
     return Scale(low=min(estimates) / 2 if log else 0, high=max(edges), start=0, end=100, log=log)
 
 
-def _bands(rows: Sequence[StackRow]) -> dict[str, str]:
+def _bands(rows: Sequence[Row]) -> dict[str, str]:
     """Return the places of rows in bands of ranks that overlap, by the rows' ids; floors stand in no band."""
-    bands: list[list[StackRow]] = []
+    bands: list[list[Row]] = []
     last = 0
     for row in (row for row in rows if row.rank):
         assert row.rank is not None
@@ -148,12 +126,12 @@ def choices(page: Page) -> list[Choice]:
     return [choice for choice in every if len(choice.values) > 1]
 
 
-def connections(row: StackRow) -> str:
+def connections(row: Row) -> str:
     """Return what a server does with a connection after a response."""
     return "keep-alive" if row.keep_alive else "closing"
 
 
-def verdict(row: StackRow) -> str:
+def verdict(row: Row) -> str:
     """Return the verdict, or that the load test that ranks did not measure the stack."""
     return str(row.verdict or "not ranked here")
 
@@ -180,27 +158,13 @@ def _rounded(ratio: Interval) -> list[float | None]:
     return [None if number is None else round(number, 4) for number in (ratio.estimate, ratio.low, ratio.high)]
 
 
-def _table_row(page: Page, row: StackRow, scales: Mapping[Column, Scale | None], tied: str) -> TableRow:
-    subject = row.subject
-    return TableRow(
-        row=row,
-        label=label(row, page),
-        part=part_id(subject),
-        names=" ".join(
-            filter(None, (subject.name, row.title, row.version, row.interface, str(subject.runtime)))
-        ).casefold(),
-        cells=[_cell(page, row, column, scale) for column, scale in scales.items()],
-        tied=tied,
-    )
-
-
-def _cell(page: Page, row: StackRow, column: Column, scale: Scale | None) -> TableCell:
+def _cell(page: Page, row: Row, column: Column, scale: Scale | None) -> TableCell:
     value = row.values.get(column.key)
     if value is None:
         text, title = _doubtful(row, column), _missing(page, row, column)
-        return TableCell(key=column.key, value="", text=text, title=title, drawn=Markup())
+        return TableCell(column=column, value="", text=text, title=title, drawn=Markup())
     return TableCell(
-        key=column.key,
+        column=column,
         value=f"{value.estimate:.6g}",
         text=column.text(value.estimate),
         title=_known(row, column, value),
@@ -208,14 +172,14 @@ def _cell(page: Page, row: StackRow, column: Column, scale: Scale | None) -> Tab
     )
 
 
-def _doubtful(row: StackRow, column: Column) -> str:
+def _doubtful(row: Row, column: Column) -> str:
     """Return a figure that is not valid in brackets: it is not sorted, drawn or compared."""
     if column.key != "rate" or row.doubtful_rate is None:
         return MISSING
     return f"({column.text(row.doubtful_rate.estimate)})"
 
 
-def _missing(page: Page, row: StackRow, column: Column) -> str:
+def _missing(page: Page, row: Row, column: Column) -> str:
     """Return why a figure is missing; doubts about other rates than the page's are no reason."""
     if column.key == "image" and row.subject.image is None:
         return "a process has no image"
@@ -230,7 +194,7 @@ def _missing(page: Page, row: StackRow, column: Column) -> str:
     return f"not measured: make {column.command}"
 
 
-def _known(row: StackRow, column: Column, value: Interval) -> str:
+def _known(row: Row, column: Column, value: Interval) -> str:
     figure = row.figures.get(column.key)
     _, bounds = value_texts(value, column)
     known = "" if bounds == MISSING or value.low == value.high else f"{bounds}, n = {value.n}; "

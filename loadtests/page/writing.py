@@ -24,11 +24,12 @@ from common.tables import spreadsheet_cells
 from common.words import counted
 from loadtests.analysis.formatting import over_what
 from loadtests.analysis.values import requests_per_cpu_s
+from loadtests.board.columns import BY_KEY, COLUMNS
+from loadtests.board.rows import Row
 from loadtests.experiments.loadtest.report import title as title_of
 from loadtests.page.answer import answer, headline
-from loadtests.page.columns import BY_KEY, COLUMNS
 from loadtests.page.heat import heat_maps
-from loadtests.page.model import Page, StackRow
+from loadtests.page.model import Page
 from loadtests.page.run_plots import all_plots
 from loadtests.page.sources import JoinedLoadTest, Source
 from loadtests.page.stacks import part_id, stack_parts
@@ -95,7 +96,7 @@ def style_file(name: str) -> str:
 
 
 def _source_hash(source: str) -> str:
-    """Return what admits exactly this script or style in a content policy."""
+    """Return the source of a content policy that admits exactly this script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
@@ -178,7 +179,7 @@ def _download(name: str, kind: str, about: str, content: bytes) -> Download:
     return Download(name=name, about=about, address=f"data:{kind};base64,{base64.b64encode(content).decode()}")
 
 
-def table_csv(rows: Sequence[StackRow]) -> str:
+def table_csv(rows: Sequence[Row]) -> str:
     """Return the table with each figure's estimate and bounds in columns of their own."""
     headings = ["stack", "framework", "server", "image", "runtime", "vcpu", "version", "interface", "keep_alive",
                 "rank_first", "rank_last", "verdict"]  # fmt: skip
@@ -186,7 +187,7 @@ def table_csv(rows: Sequence[StackRow]) -> str:
     return _csv([every, *(_line(row) for row in rows)])
 
 
-def _line(row: StackRow) -> list[object]:
+def _line(row: Row) -> list[object]:
     stack, rank = row.subject, row.rank
     found: list[object] = [
         *(stack.name, stack.framework, stack.server, stack.image, stack.runtime, row.vcpu, row.version, row.interface),

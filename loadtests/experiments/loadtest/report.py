@@ -1,6 +1,6 @@
 """What a load test shows: the summary, its figures, and the tables during a run and at its end. Pure."""
 
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 from rich.table import Table
@@ -38,8 +38,22 @@ from loadtests.statistics.intervals import log_interval, mean, median_interval
 from loadtests.statistics.spread import spread
 
 RATE, INTERVAL = "req/s per vCPU", "95 % interval"
-HEADINGS = ("rank", "stack", "version", "rounds", RATE, INTERVAL, "over floor us", "wall req/s",
-            "p99 ms", "errors", "CPU", "gen", "verdict")  # fmt: skip
+COLUMNS: Mapping[str, Callable[[Cell, CellSummary], str]] = {
+    "rank": lambda _, row: rank_range(row),
+    "stack": lambda cell, _: _name(cell),
+    "version": lambda cell, _: cell.version or MISSING,
+    "rounds": lambda _, row: _rounds(row),
+    RATE: lambda _, row: estimate(row.requests_per_cpu_s),
+    INTERVAL: lambda _, row: bounds(row.requests_per_cpu_s),
+    "over floor us": lambda _, row: estimate(row.over_floor_s, scale=US_PER_S, digits=1),
+    "wall req/s": lambda _, row: _wall_rate(row),
+    "p99 ms": lambda _, row: estimate(row.p99_s, scale=MS_PER_S, digits=2),
+    "errors": lambda _, row: f"{row.errors:,}",
+    "CPU": lambda _, row: share(row.server_utilisation),
+    "gen": lambda _, row: share(row.generator_utilisation),
+    "verdict": lambda _, row: row.verdict,
+}
+"""The columns of the table, each with what it says of a cell."""
 LEFT = frozenset({"stack", "version", "verdict"})
 
 FEWEST_BEYOND = 10
@@ -182,7 +196,7 @@ def _order(cell: CellSummary, compared: Container[str]) -> tuple[bool, float]:
 
 def table(run: LoadRun, summary: Summary) -> Table:
     """Return the summary as a table for a terminal."""
-    return plain_table("\n".join([*warnings(summary), title(run)]), HEADINGS, rows(run, summary), left=LEFT)
+    return plain_table("\n".join([*warnings(summary), title(run)]), [*COLUMNS], rows(run, summary), left=LEFT)
 
 
 def table_so_far(
@@ -227,31 +241,22 @@ def title(run: LoadRun) -> str:
     )
 
 
-def rows(run: LoadRun, summary: Summary) -> Iterator[tuple[str, ...]]:
-    """Yield each cell's text, in the order of ``HEADINGS``."""
+def rows(run: LoadRun, summary: Summary, headings: Collection[str] = COLUMNS.keys()) -> Iterator[tuple[str, ...]]:
+    """Yield each cell's text in these columns."""
     cells = {cell.name: cell for cell in run.cells}
     for row in summary.cells:
-        yield _line(cells[row.cell], row)
+        yield tuple(COLUMNS[heading](cells[row.cell], row) for heading in headings)
 
 
-def _line(cell: Cell, row: CellSummary) -> tuple[str, ...]:
-    return (
-        rank_range(row),
-        cell.name
-        + (" (control)" if cell.control_of else " (guest)" if cell.guest else "")
-        + ("" if cell.keep_alive else " (closing)"),
-        cell.version or MISSING,
-        _rounds(row),
-        estimate(row.requests_per_cpu_s),
-        bounds(row.requests_per_cpu_s),
-        estimate(row.over_floor_s, scale=US_PER_S, digits=1),
-        ("~" if (row.server_utilisation or 1) < SATURATED else "") + estimate(row.throughput_rps),
-        estimate(row.p99_s, scale=MS_PER_S, digits=2),
-        f"{row.errors:,}",
-        share(row.server_utilisation),
-        share(row.generator_utilisation),
-        row.verdict,
-    )
+def _name(cell: Cell) -> str:
+    """Return a cell's name, marked if it is no framework's or closes its connections."""
+    role = " (control)" if cell.control_of else " (guest)" if cell.guest else ""
+    return f"{cell.name}{role}{'' if cell.keep_alive else ' (closing)'}"
+
+
+def _wall_rate(row: CellSummary) -> str:
+    """Return the good responses per second of wall time, marked if the server was not saturated."""
+    return ("~" if (row.server_utilisation or 1) < SATURATED else "") + estimate(row.throughput_rps)
 
 
 def rank_range(row: CellSummary) -> str:

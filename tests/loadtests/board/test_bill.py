@@ -148,7 +148,7 @@ def test_dollars_and_fleets_stand_on_the_rate_of_another_run() -> None:
     assert row.fleet is not None
     assert row.fleet.tasks * row.fleet.size.vcpu > 1, "490 is below half of 998, and above half of what is expected"
     (board,) = board_rows([DOCKER], [rate], PRICES, vcpu=1.0)
-    assert board.per_million == row.per_million
+    assert board.values["dollars"] == row.per_million
 
 
 def test_a_rate_without_an_interval_is_used_as_it_is() -> None:

@@ -5,7 +5,7 @@ import pytest
 from common.catalog.prices import load_prices
 from common.records.figure import Conditions, Figure, Metric, Subject
 from loadtests.board.prices import per_million
-from loadtests.board.rows import BoardRow, board_rows
+from loadtests.board.rows import Row, board_rows
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 
 PRICES = load_prices()
@@ -21,33 +21,41 @@ EVERYTHING = [
 ]
 
 
-def _rows(figures: list[Figure], *subjects: Subject, vcpu: float = 1.0) -> list[BoardRow]:
+def _rows(figures: list[Figure], *subjects: Subject, vcpu: float = 1.0) -> list[Row]:
     return board_rows(subjects or (DOCKER,), figures, PRICES, vcpu=vcpu)
 
 
 def test_a_row_joins_the_figures_of_all_experiments() -> None:
     (row,) = _rows(EVERYTHING)
-    joined = [row.rate, row.compressed, row.start, row.idle, row.limit, row.p99]
+    joined = [row.figures[key] for key in ("rate", "image", "start", "idle", "limit", "p99")]
     assert joined == EVERYTHING
     assert row.missing == []
 
 
+def test_values_are_in_the_units_of_their_columns() -> None:
+    (row,) = _rows(EVERYTHING)
+    shown = {key: round(value.estimate, 4) for key, value in row.values.items() if key != "dollars"}
+    assert shown == {"rate": 1000, "cost": 1000, "image": 50, "start": 0.35, "idle": 31, "limit": 32, "p99": 12.3}
+
+
+def test_a_row_has_the_same_members_in_json_whatever_is_known() -> None:
+    for figures in (EVERYTHING, []):
+        (row,) = _rows(figures)
+        assert list(row.record) == [
+            "subject", "rate", "compressed", "start", "idle", "limit", "p99", "per_million", "lock_sha256",
+        ]  # fmt: skip
+
+
 def test_a_stack_of_which_nothing_is_known_lacks_everything_that_can_be_measured() -> None:
     (docker,), (process,) = _rows([]), _rows([], PROCESS)
-    assert set(docker.missing) == {
-        Metric.REQUESTS_PER_CPU_S,
-        Metric.COMPRESSED_BYTES,
-        Metric.START_S,
-        Metric.IDLE_BYTES,
-        Metric.P99_S,
-    }
-    assert set(process.missing) == set(docker.missing) - {Metric.COMPRESSED_BYTES}, "a process has no image"
-    assert docker.per_million is None
+    assert docker.missing == ["loadtest", "latency", "startup", "memory", "sizes"]
+    assert process.missing == docker.missing[:-1], "a process has no image"
+    assert docker.values == {}
 
 
 def test_figures_of_other_stacks_are_not_its_own() -> None:
     (row,) = _rows(EVERYTHING, PROCESS)
-    assert row.rate is None
+    assert "rate" not in row.figures
 
 
 @pytest.mark.parametrize(
@@ -59,12 +67,12 @@ def test_figures_of_other_stacks_are_not_its_own() -> None:
 )
 def test_a_rate_of_another_scenario_or_size_is_not_the_rows(conditions: Conditions) -> None:
     (row,) = _rows([figure(Metric.REQUESTS_PER_CPU_S, 1000, conditions)])
-    assert row.rate is None
+    assert "rate" not in row.figures
 
 
 def test_response_times_at_another_load_are_not_the_rows() -> None:
     (row,) = _rows([figure(Metric.P99_S, 0.1, Conditions(vcpu=1.0, workers=1, load_share=0.75))])
-    assert row.p99 is None
+    assert "p99" not in row.figures
 
 
 def test_memory_is_that_of_as_many_workers_as_the_size_gets() -> None:
@@ -75,7 +83,7 @@ def test_memory_is_that_of_as_many_workers_as_the_size_gets() -> None:
     ]
     for vcpu, expected in ((0.5, 1), (1, 1), (2, 2), (4, 4)):
         (row,) = _rows(figures, vcpu=vcpu)
-        assert [one.value.estimate for one in (row.idle, row.limit) if one is not None] == [expected * 2**20] * 2
+        assert (row.values["idle"].estimate, row.values["limit"].estimate) == (expected, expected)
 
 
 @pytest.mark.parametrize(("framework", "server"), [("aiohttp", "native"), ("flask", "waitress")])
@@ -83,7 +91,7 @@ def test_memory_is_that_of_one_worker_where_the_server_is_always_one_process(fra
     subject = Subject(framework=framework, server=server, image="slim", runtime=DOCKER.runtime, python="3.13")
     figures = [figure(Metric.IDLE_BYTES, 2**25, Conditions(vcpu=1.0, workers=1), subject=subject)]
     (row,) = _rows(figures, subject, vcpu=2)
-    assert row.idle == figures[0]
+    assert row.figures["idle"] == figures[0]
 
 
 def test_the_fastest_stack_comes_first_and_those_without_a_rate_last() -> None:
@@ -102,11 +110,9 @@ def test_a_million_requests_cost_what_they_do_on_the_cheapest_size_that_holds_th
     offer, *_ = PRICES.compute
     rate = EVERYTHING[0].value
     least = PRICES.sizes_of(offer)[0]
-    assert small.per_million == per_million(offer, least, rate, 0.5)
+    assert small.values["dollars"] == per_million(offer, least, rate, 0.5)
     needs = [
         figure(Metric.LIMIT_BYTES, 3 * count * 2**30, Conditions(vcpu=1.0, workers=count)) for count in (1, 2, 4, 8, 16)
     ]
     (large,) = _rows([EVERYTHING[0], *needs])
-    assert large.per_million is not None
-    assert small.per_million is not None
-    assert large.per_million.estimate > small.per_million.estimate
+    assert large.values["dollars"].estimate > small.values["dollars"].estimate

@@ -10,7 +10,7 @@ from rich.console import Console
 from common.catalog.prices import load_prices
 from common.catalog.sizes import Runtime
 from common.records.figure import Conditions, Figure, Metric, Subject
-from loadtests.board.rows import BoardRow, board_rows, fill_command, latency_command, rows_notes, rows_table
+from loadtests.board.rows import Row, board_rows, fill_command, latency_command, rows_notes, rows_table
 from tests.loadtests.board.test_rows import EVERYTHING
 from tests.support.figures import DOCKER, HELLO, PROCESS, figure
 from tests.support.records import NOON
@@ -19,15 +19,15 @@ PRICES = load_prices()
 FARGATE = Subject(framework="a", server="b", image="slim", runtime=Runtime.FARGATE, python="3.13")
 
 
-def _rows(*subjects: Subject, figures: list[Figure] | None = None, vcpu: float = 1.0) -> list[BoardRow]:
+def _rows(*subjects: Subject, figures: list[Figure] | None = None, vcpu: float = 1.0) -> list[Row]:
     return board_rows(subjects, figures or [], PRICES, vcpu=vcpu)
 
 
-def _notes(rows: list[BoardRow]) -> list[str]:
+def _notes(rows: list[Row]) -> list[str]:
     return list(rows_notes(rows, PRICES, vcpu=1.0, runtime=Runtime.DOCKER))
 
 
-def _words(rows: list[BoardRow]) -> list[str]:
+def _words(rows: list[Row]) -> list[str]:
     """Return the words of the last row of the table."""
     console = Console(file=io.StringIO(), width=150)
     console.print(rows_table(rows, vcpu=1.0))

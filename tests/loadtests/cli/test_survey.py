@@ -17,7 +17,8 @@ from common.errors import FailedError, OutOfTimeError, UsageError
 from common.host.machine import revision
 from common.records.figure import Conditions, Figure, Metric, Subject
 from common.records.run import Run
-from loadtests.board.rows import BoardRow, board_rows
+from loadtests.board.columns import MEASURED
+from loadtests.board.rows import Row, board_rows
 from loadtests.campaign import store
 from loadtests.campaign.parameters import RunParameters
 from loadtests.cli import results
@@ -44,7 +45,7 @@ STACKS = StackParameters(framework="falcon,raw_wsgi", runtime="process")
 BUDGET_S = 3600.0
 
 
-def rows(figures: Sequence[Figure], *subjects: Subject, lock: str = "0" * 64) -> list[BoardRow]:
+def rows(figures: Sequence[Figure], *subjects: Subject, lock: str = "0" * 64) -> list[Row]:
     return board_rows(subjects or (DOCKER,), figures, load_prices(), vcpu=1.0, locks={"a": lock, "c": lock})
 
 
@@ -52,7 +53,7 @@ def everything(_: Figure) -> bool:
     return True
 
 
-def left(known: Sequence[BoardRow]) -> list[str]:
+def left(known: Sequence[Row]) -> list[str]:
     return [step.command for step in STEPS if lacking(step, known, everything)]
 
 
@@ -66,7 +67,7 @@ def test_nothing_is_left_where_everything_is_known() -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.command)
 def test_a_step_is_left_where_its_figure_is_missing(step: Step) -> None:
-    assert left(rows([one for one in WHOLE if one.metric is not step.metric])) == [step.command]
+    assert left(rows([one for one in WHOLE if one.metric is not MEASURED[step.command].metric])) == [step.command]
 
 
 def test_a_figure_of_another_lock_or_another_revision_is_measured_again() -> None:

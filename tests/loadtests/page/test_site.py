@@ -10,12 +10,12 @@ import pytest
 from common.catalog.prices import load_prices
 from common.errors import UsageError
 from loadtests.analysis.formatting import bounds, estimate
+from loadtests.board.columns import BY_KEY, value_texts
 from loadtests.board.index import FigureIndex
 from loadtests.board.publication import PAGE, README
 from loadtests.campaign.catalog import experiment_of
 from loadtests.campaign.store import PUBLISHED
 from loadtests.page.answer import who_leads
-from loadtests.page.columns import BY_KEY, value_texts
 from loadtests.page.pictures import pictures
 from loadtests.page.site import MARKER, PublishedRun, published_runs, whole_field, write_site
 

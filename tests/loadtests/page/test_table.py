@@ -9,9 +9,11 @@ from msgspec.structs import replace as struct_replace
 from common.records.figure import Metric
 from common.records.load import Tool
 from common.records.window import Window
-from loadtests.page.model import Page, RankRange
+from loadtests.board.columns import BY_KEY
+from loadtests.board.rows import RankRange
+from loadtests.page.model import Page
 from loadtests.page.sources import Source
-from loadtests.page.table import make_table, table_rows
+from loadtests.page.table import make_table
 from tests.support.pages import RATES, load_test, page_of, source_of, with_figures
 from tests.support.records import NOON, cell, load, run, window
 
@@ -31,8 +33,8 @@ def _failing(source: Source, cell: str) -> Source:
 
 def _reasons(page: Page, stack: str) -> dict[str, str]:
     """Return why each figure is missing, by column."""
-    (row,) = (one for one in table_rows(page) if one.row.subject.name == stack)
-    return {cell.key: cell.title for cell in row.cells if not cell.value}
+    (row,) = (row for row in page.rows if row.subject.name == stack)
+    return {cell.column.key: cell.title for cell in make_table(page).cells(row) if not cell.value}
 
 
 @pytest.mark.parametrize(
@@ -66,33 +68,37 @@ def test_a_rate_of_hello_is_not_missing_for_doubts_about_another_scenario() -> N
 
 def test_a_column_of_which_nothing_is_known_is_left_out() -> None:
     page = page_of(with_figures(load_test(), [(Metric.START_S, 0.5)], vcpu=1.0))
-    assert {cell.key for cell in table_rows(page)[0].cells} == {"rate", "over", "cost", "busy", "start", "dollars"}
+    known = {column.key for column in make_table(page).scales}
+    assert known == {"rate", "over", "cost", "busy", "start", "dollars"}
 
 
 def test_a_skewed_column_is_drawn_on_a_logarithmic_scale() -> None:
-    assert "rate" not in make_table(page_of()).logarithmic
     skewed = page_of(load_test({"a+u": 100_000, "b+u": 5_000, "c+u": 4_000, "d+u": 3_000}))
-    assert "rate" in make_table(skewed).logarithmic
+    scales = [make_table(page).scales[BY_KEY["rate"]] for page in (page_of(), skewed)]
+    assert [scale.log for scale in scales if scale] == [False, True]
 
 
 def test_a_bar_fills_its_cell_as_far_as_its_share_of_the_largest_value() -> None:
-    bars = {row.row.subject.name: str(row.cells[0].drawn) for row in table_rows(page_of())}
+    table = make_table(page_of())
+    bars = {row.subject.name: str(table.cells(row)[0].drawn) for row in table.page.rows}
     widths = {name: float(re.findall(r'<rect width="([^"%]+)%"', bar)[0]) for name, bar in bars.items()}
     assert widths["slow+g"] == pytest.approx(widths["raw_wsgi+g"] / 2, rel=0.05)
     assert 95 < widths["raw_asgi+u"] < 100
 
 
 def test_tied_rows_stand_in_one_band_and_floors_have_no_rank() -> None:
-    rows = {one.row.subject.name: one for one in table_rows(page_of())}
-    assert {name: one.tied for name, one in rows.items() if one.tied} == {"fast+u": "first", "alike+u": "last"}
-    assert {name for name, one in rows.items() if one.row.rank is None} == {"raw_asgi+u", "raw_wsgi+g"}
+    page = page_of()
+    names = {row.id: row.subject.name for row in page.rows}
+    bands = {names[row]: place for row, place in make_table(page).bands.items()}
+    assert bands == {"fast+u": "first", "alike+u": "last"}
+    assert {row.subject.name for row in page.rows if row.rank is None} == {"raw_asgi+u", "raw_wsgi+g"}
 
 
 def test_ranks_that_share_a_place_are_of_one_band() -> None:
     page = page_of(load_test({"a+u": 40_000, "b+u": 30_000, "c+u": 20_000, "d+u": 10_000}))
     ranges = [RankRange(first=first, last=last, of=4, ties=()) for first, last in ((1, 2), (2, 3), (3, 3), (4, 4))]
     rows = [replace(row, rank=rank) for row, rank in zip(page.rows, ranges, strict=True)]
-    assert [one.tied for one in table_rows(replace(page, rows=rows))] == ["first", "within", "last", ""]
+    assert [*make_table(replace(page, rows=rows)).bands.values()] == ["first", "within", "last"]
 
 
 def test_each_stack_has_the_floor_of_its_own_server() -> None:
