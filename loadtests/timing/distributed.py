@@ -26,7 +26,7 @@ from loadtests.timing.health import Health
 from loadtests.timing.loop_reading import read_loop
 from loadtests.timing.parts import Part, merged
 from loadtests.timing.reading import Reading, read_cores, read_server, take_reading
-from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wait_open
+from loadtests.timing.window import GRACE_S, NotOpenError, WindowPlan, wait, wait_open, wait_until
 from loadtests.users.closed_loop import ClosedLoop
 
 OPEN, BEGIN, END = "window-open", "window-begin", "window-end"
@@ -48,7 +48,7 @@ class Follower:
         runner.register_message(END, self._end)
 
     def _open(self, msg: Any, **_: object) -> None:  # noqa: ANN401 -- Locust's message, here and below
-        """Answer once all connections are open, or with what is missing after the deadline."""
+        """Reply once all connections are open, or with what is missing after the deadline."""
         missing = ""
         if self._runner.user_count:
             try:
@@ -148,9 +148,8 @@ class Leader:
         self, kind: str, workers: Collection[str], deadline_s: float, data: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the replies that arrive in time."""
-        end_s = self._send(kind, data) + deadline_s
-        while not self._replies[kind].keys() >= set(workers) and time.perf_counter() < end_s:
-            gevent.sleep(LOOK_EVERY_S)
+        self._send(kind, data)
+        wait_until(lambda: self._replies[kind].keys() >= set(workers), deadline_s, look_every_s=LOOK_EVERY_S)
         return self._replies[kind]
 
     def _send(self, kind: str, data: dict[str, Any] | None = None) -> float:

@@ -16,7 +16,6 @@ from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
-import gevent
 import msgspec
 from locust.env import Environment
 from msgspec.structs import replace
@@ -35,7 +34,7 @@ from loadtests.timing.reading import CoreReading, Reading, read_cores
 from loadtests.timing.slice_order import DRAIN_S, OPENING_S, SlicedServer, SliceOrder, slicing_of
 from loadtests.timing.slice_sums import load_of, slice_of
 from loadtests.timing.warmup import warm_up
-from loadtests.timing.window import NotOpenError, wait, wait_open
+from loadtests.timing.window import NotOpenError, wait, wait_open, wait_until
 from loadtests.users.closed_loop import ClosedLoop
 from loadtests.users.loops import loop_of
 
@@ -80,7 +79,7 @@ class Turn:
 
     @property
     def judged(self) -> list[Slice]:
-        """The slices, of which those of a slow pass are marked as disturbed too."""
+        """The slices, with those of a slow pass marked as disturbed too."""
         return [replace(made, disturbed=made.disturbed or made.number in self.slow_passes) for made in self.slices]
 
     @property
@@ -142,11 +141,8 @@ class Turn:
     def hold(self) -> None:
         """Stop the load and wait for the responses that are out; ``NotOpenError`` where they do not come."""
         self.loop.hold()
-        deadline_s = time.perf_counter() + DRAIN_S
-        while self.loop.in_flight:
-            if time.perf_counter() > deadline_s:
-                raise NotOpenError(f"{counted(self.loop.in_flight, 'request')} not answered within {DRAIN_S:g} s")
-            gevent.sleep(0.0005)
+        if not wait_until(lambda: not self.loop.in_flight, DRAIN_S, look_every_s=0.0005):
+            raise NotOpenError(f"{counted(self.loop.in_flight, 'request')} not answered within {DRAIN_S:g} s")
 
     def read(self) -> None:
         """Read the meter in full: throttling, and which processes the server has."""

@@ -188,27 +188,31 @@ def _read(plan: WindowPlan, loop: ClosedLoop, users: int, server: CpuReading | N
 
 def wait_open(loop: ClosedLoop, users: Callable[[], int], opening_s: float) -> None:
     """Return once all users' connections are ready; ``NotOpenError`` if they are not after ``opening_s``."""
-    deadline_s = time.perf_counter() + opening_s
     earlier = [tally.copy() for tally in loop.tallies.values()]
-    while not users() or loop.ready < users():
-        if time.perf_counter() > deadline_s:
-            state = f"{loop.ready} of {users()} connections were open after {opening_s:g} s"
-            failures = counted_between(earlier, loop.tallies.values()).failures
-            reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
-            raise NotOpenError(f"{state} ({reasons or 'no failures'})")
-        gevent.sleep(0.01)
+    if not wait_until(lambda: 0 < users() <= loop.ready, opening_s):
+        state = f"{loop.ready} of {users()} connections were open after {opening_s:g} s"
+        failures = counted_between(earlier, loop.tallies.values()).failures
+        reasons = ", ".join(f"{reason} {count} times" for reason, count in failures.items())
+        raise NotOpenError(f"{state} ({reasons or 'no failures'})")
 
 
 def wait_for_others(plan: WindowPlan) -> None:
     """Wait until all generators that share the gate have their connections open; the load continues meanwhile."""
-    if plan.gate is None:
+    if (gate := plan.gate) is None:
         return
-    (plan.gate / str(os.getpid())).touch()
-    deadline_s = time.perf_counter() + plan.opening_s + plan.most_warmup_s
-    while (present := len(list(plan.gate.iterdir()))) < plan.gate_of:
-        if time.perf_counter() > deadline_s:
-            raise NotOpenError(f"{present} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
-        gevent.sleep(0.005)
+    (gate / str(os.getpid())).touch()
+    longest_s = plan.opening_s + plan.most_warmup_s
+    if not wait_until(lambda: len([*gate.iterdir()]) >= plan.gate_of, longest_s, look_every_s=0.005):
+        present = len([*gate.iterdir()])
+        raise NotOpenError(f"{present} of {plan.gate_of} generators were ready after {plan.opening_s:g} s")
+
+
+def wait_until(is_reached: Callable[[], bool], longest_s: float, *, look_every_s: float = 0.01) -> bool:
+    """Wait until something is reached, at most for ``longest_s``; return whether it was."""
+    deadline_s = time.perf_counter() + longest_s
+    while not (reached := is_reached()) and time.perf_counter() < deadline_s:
+        gevent.sleep(look_every_s)
+    return reached
 
 
 def wait(duration_s: float) -> None:

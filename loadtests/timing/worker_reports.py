@@ -10,10 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import gevent
 import msgspec
 from locust import events
 from locust.env import Environment
@@ -21,6 +19,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from common.records.window import Total
 from loadtests.timing.parts import latency_of
+from loadtests.timing.window import wait_until
 from loadtests.users import histogram
 from loadtests.users.loops import all_tallies, tallies_of
 from loadtests.users.tally import Tally, added_up
@@ -30,7 +29,6 @@ KEY = "tallies"
 LAST_REPORT = "last-report"
 """The type of two messages: the master's request to stop and report, and a worker's answer once it has reported."""
 LONGEST_WAIT_S = 10.0
-LOOK_EVERY_S = 0.01
 
 _received: dict[str, list[Tally]] = {}
 
@@ -97,11 +95,8 @@ def _wait_for_last_reports(runner: MasterRunner, sent: set[str], **_: object) ->
     """Ask all workers, and wait for those whose heartbeats Locust still receives."""
     sent.clear()
     runner.send_message(LAST_REPORT)
-    deadline_s = perf_counter() + LONGEST_WAIT_S
-    while perf_counter() < deadline_s and any(
-        worker.state != STATE_MISSING and worker.id not in sent for worker in runner.clients.all
-    ):
-        gevent.sleep(LOOK_EVERY_S)
+    workers = runner.clients.all
+    wait_until(lambda: all(worker.state == STATE_MISSING or worker.id in sent for worker in workers), LONGEST_WAIT_S)
 
 
 def _total(method: str, name: str, tally: Tally) -> Total:
