@@ -35,7 +35,7 @@ callers_words: ContextVar[Callable[[str], str]] = ContextVar("callers_words", de
 
 
 class _Console(Console):
-    """A console that leaves it to the command line what happens once nobody reads its output."""
+    """A console that leaves a broken pipe to the command line."""
 
     @override
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

@@ -122,7 +122,7 @@ def _parts(table: Table, names: Sequence[Column], others: Sequence[Column], cons
 
 
 def _part(table: Table, names: Sequence[Column], others: Sequence[Column], console: Console) -> Table:
-    """Return a table of these columns, of which the names, and numbers, stay on one line."""
+    """Return a table of these columns, whose names and numbers stay on one line."""
     made = Table(title=table.title, title_justify=table.title_justify, box=table.box, padding=table.padding,
                  pad_edge=table.pad_edge)  # fmt: skip
     for number, column in enumerate((*names, *others)):
@@ -135,7 +135,7 @@ def _part(table: Table, names: Sequence[Column], others: Sequence[Column], conso
 
 
 def _spread(table: Table, console: Console) -> None:
-    """Give other columns the width of their longest words, and what is left to those that need least for one line.
+    """Give other columns the width of their longest word, and the rest to those that need least to stay on one line.
 
     Rich would narrow the widest columns first, also below the length of a word.
     """
@@ -166,7 +166,7 @@ def _rows(table: Table) -> list[list[str]]:
 
 
 def _plain(cell: object) -> str:
-    """Return a cell's text, none of which is taken for markup, as no console of ours takes it."""
+    """Return a cell's text, taken literally as on our consoles, which read no markup."""
     return harmless(cell.plain if isinstance(cell, Text) else str(cell))
 
 
@@ -181,7 +181,7 @@ def markdown_text(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Escape what is markup within a line, which an underscore between letters or digits is not."""
+    """Escape markup within a line, but no underscore between letters or digits."""
     special = r"([\\|<>`*\[\]]|~~|(?<![^\W_])_|_(?![^\W_]))"
     return re.sub(special, r"\\\1", " ".join(harmless(text).split()))
 

@@ -83,7 +83,7 @@ def prepare(environment: Environment, **_: object) -> None:
 
 
 def _choose_by_scenario(environment: Environment) -> None:
-    """Have ``--scenario`` say what runs headless, where no class is named; workers run what their master says."""
+    """Let ``--scenario`` choose what runs headless if no class is named; workers follow their master."""
     options = options_of(environment)
     if options.headless and not options.user_classes and not isinstance(environment.runner, WorkerRunner):
         environment.user_classes = chosen_by_option(environment.user_classes, options.scenario)

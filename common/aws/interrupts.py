@@ -46,7 +46,7 @@ def removed_afterwards(remove: Remove) -> Iterator[None]:
 
 
 def _finish(remove: Remove, ended_by: BaseException | None = None) -> None:
-    """Call ``remove``, and first those of inner blocks that were skipped; raise their errors as one in the end."""
+    """Call ``remove``, after those of inner blocks that were skipped; raise their errors together at the end."""
     if remove not in _unfinished:
         return
     errors = [ended_by] if isinstance(ended_by, BenchmarkError) else []

@@ -98,7 +98,7 @@ class Framework:
     """The native server's command line, with ``{host}``, ``{port}``, ``{workers}`` and, where it can serve another
     module than the default one, ``{module}``; empty for other interfaces."""
     pure_python: tuple[str, ...] = ()
-    """The packages of which only wheels without compiled code are locked."""
+    """The packages locked to wheels without compiled code."""
     default: bool = False
     """Whether it is selected where a command is given no framework."""
     unavailable: Mapping[str, str]
@@ -260,7 +260,7 @@ def _places() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _require_requirements(texts: Iterable[str]) -> None:
-    """Raise ``ValueError`` for what is no requirement of a package."""
+    """Raise ``ValueError`` for an invalid requirement."""
     for text in texts:
         try:
             Requirement(text)
@@ -269,7 +269,7 @@ def _require_requirements(texts: Iterable[str]) -> None:
 
 
 def _require_known(names: Iterable[str], known: Collection[str]) -> None:
-    """Raise ``ValueError`` for a name that is none of ``known``: nothing would ever read it."""
+    """Raise ``ValueError`` for an unknown name, which nothing would ever read."""
     for name in names:
         if name not in known:
             raise ValueError(f"unknown {name}.{nearest_hint(name, known)} Accepted: {', '.join(known)}")

@@ -197,7 +197,7 @@ class StackName:
         return cls(framework=framework, server=server, image=image, python=python)
 
     def __str__(self) -> str:
-        """Return ``falcon+gunicorn-gthread@slim``, with what is not usual about Python and runtime."""
+        """Return ``falcon+gunicorn-gthread@slim``, with the Python and the runtime if they are unusual."""
         server = f"+{self.server}" if self.server else ""
         python = self._unusual_python
         place = "-".join(filter(None, (self.image, python and _named(python))))

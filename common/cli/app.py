@@ -101,7 +101,7 @@ def run(app: App, arguments: Sequence[str], environment: Mapping[str, str] = os.
 
 @contextmanager
 def _file_errors_named() -> Iterator[None]:
-    """Turn the error of a file that the system does not let us read or write into one of ours, which names it."""
+    """Turn the system's error about a file into a ``FailedError`` that names the file."""
     try:
         yield
     except BrokenPipeError:
@@ -117,13 +117,13 @@ def _file_errors_named() -> Iterator[None]:
 
 
 def _drop_output() -> None:
-    """Have what is still buffered for a standard output that takes nothing go nowhere, also when Python exits."""
+    """Discard what is still buffered for a closed standard output, now and when Python exits."""
     with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _sweep() -> None:
-    """Remove what killed commands have left, so that it is gone with the next one, whichever that is."""
+    """Remove what killed commands have left behind."""
     remove_orphaned_folders()
     remove_orphaned_resources()
     remove_orphaned_namespaces()
@@ -183,7 +183,7 @@ def _options_of(command: App) -> frozenset[str]:
 
 
 def _convert(hint: Any, tokens: Sequence[Token]) -> Any:  # noqa: ANN401 -- as cyclopts calls it
-    """Convert as cyclopts does, but for numbers, of which it also takes ``0x10``, ``1_0`` and 1.5 for a whole one."""
+    """Convert as cyclopts does, except that numbers must be plain decimals: no ``0x10``, ``1_0``, or 1.5 for 1."""
     for kind, parse in _NUMBERS.items():
         if kind is hint or kind in get_args(hint):
             return parse(tokens[0].value)

@@ -53,7 +53,7 @@ def _observe(target: Endpoint, probe: Probe) -> str:
 
 
 def _pipelining(target: Endpoint) -> str:
-    """Return what becomes of two requests that are sent before the first is answered."""
+    """Return what happens to two requests that are sent before the first response."""
     try:
         with Wire(target, patience_s=_PATIENCE_S) as wire:
             wire.send(wire.request("/hello") + wire.request("/sleep/1"))
@@ -150,7 +150,7 @@ def _in_chunks(request: bytes) -> bytes:
 
 
 def _outcome(response: Response) -> str:
-    """Return the status, and what the body says, however it is spaced, if a quote was accepted."""
+    """Return the status and, if a quote was accepted, the body with normalised spacing."""
     if response.status != HTTPStatus.CREATED:
         return str(response.status)
     return f"{response.status} {json.dumps(json.loads(response.body), sort_keys=True)}"

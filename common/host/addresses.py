@@ -30,7 +30,7 @@ def require_consent(host: str, *, url: str, foreign_url: bool) -> None:
 
 
 def _is_own(address: str) -> bool:
-    """Return whether an IP address is of the loopback, stands for any, or belongs to one of this machine's devices."""
+    """Return whether an IP address is loopback, unspecified, or one of this machine's own."""
     parsed = ip_address(address)
     own = {bound.address.partition("%")[0] for device in psutil.net_if_addrs().values() for bound in device}
     return parsed.is_loopback or parsed.is_unspecified or address.partition("%")[0] in own

@@ -85,7 +85,7 @@ def orphaned_folders(root: Path | None = None) -> list[Path]:
 
 
 def _place(root: Path | None) -> tuple[Path, str]:
-    """Return where temporary folders lie and what their names begin with, which matters where others have theirs."""
+    """Return the parent of temporary folders, and the prefix that tells ours from those of other programs."""
     return (Path(tempfile.gettempdir()), f"{PROJECT}-") if root is None else (root, "")
 
 

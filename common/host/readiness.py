@@ -81,7 +81,7 @@ def fetch_body(
 
 
 def _exchange(url: str, path: str, timeout_s: float, connect_timeout_s: float | None = None) -> Iterator[object]:
-    """Send a request and yield what arrives until the answer is complete; ``TimeoutError`` at the deadline."""
+    """Send a request and yield what arrives until the response is complete; ``TimeoutError`` at the deadline."""
     deadline_s = time.monotonic() + timeout_s
     address = urlsplit(url)
     parser = h11.Connection(our_role=h11.CLIENT)

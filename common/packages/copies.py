@@ -32,7 +32,7 @@ def copy_folder(source: Path, target: Path, *left_out: str) -> None:
 
 
 def _entries(source: Path, ignored: Callable[[str, list[str]], set[str]]) -> Iterator[Path]:
-    """Yield what is copied but folders."""
+    """Yield the files and links to copy."""
     for folder, folders, files in os.walk(source):
         skipped = ignored(folder, [*folders, *files])
         folders[:] = [name for name in folders if name not in skipped]

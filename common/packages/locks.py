@@ -54,7 +54,7 @@ def lock(framework: Framework, *, upgrade: bool = False) -> Path:
 
 
 def _compiled(framework: Framework, roots: Iterable[str], draft: Path, *, upgrade: bool = False) -> str:
-    """Return the text of a lock of the framework for these requirements, which keeps what fits of the draft."""
+    """Return the text of the framework's lock for these requirements, keeping the draft's versions where they fit."""
     what, python = f"The lock of {framework.name}", framework.oldest_python
     text = compile_lock(roots, draft, python=python, what=what, upgrade=upgrade).read_text()
     for package in framework.pure_python:

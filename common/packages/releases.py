@@ -57,7 +57,7 @@ def newest_of_each_minor(versions: Iterable[Version], last: int) -> tuple[Versio
 def record_release_dates(framework: Framework) -> None:
     """Write beside a framework's lock when each version in it was released.
 
-    Versions of which the index gives no date are left out. Raise ``FailedError`` with the end of uv's output if it
+    Versions without a date in the index are left out. Raise ``FailedError`` with the end of uv's output if it
     reaches no index.
     """
     pinned = [f"{name}=={version}" for name, version in pins(framework.lock.read_text()).items()]

@@ -39,7 +39,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The name in tables: ``falcon+gunicorn-gthread@slim``, with what is not usual about Python and runtime."""
+        """The name in tables: ``falcon+gunicorn-gthread@slim``, with the Python and the runtime if unusual."""
         return str(self.stack)
 
     @property

@@ -28,7 +28,7 @@ from common.runtimes.running_server import LoadTask, RunningServer
 GENERATOR_SIZE = Size(vcpu=2, memory_bytes=4 * 1024**3)
 """The size of a task that loads another: one core for the load and one for everything else."""
 START_DEADLINE_S = 300.0
-"""The time limit from a task's request to its first answer."""
+"""The time limit from a task's request to its first response."""
 PROBE_INTERVAL_S = 0.01
 CONNECT_TIMEOUT_S = 0.25
 """Shorter than TCP waits before it repeats a lost SYN, which would hide up to a second of the start."""
@@ -126,7 +126,7 @@ class Started:
     watch: TaskWatch
     url: str
     answered_at: datetime
-    """The time of its first answer, by this machine's clock."""
+    """The time of its first response, by this machine's clock."""
 
 
 @contextmanager
@@ -185,11 +185,11 @@ def started(
     with running_task(settings, definition_arn, size, subnets=subnets, groups=groups) as arn:
         watch = TaskWatch(settings=settings, arn=arn, name=f"{name} on Fargate")
         url = f"http://{_address(watch, deadline_s)}:{PORT}"
-        yield Started(watch=watch, url=url, answered_at=_first_answer(watch, url, deadline_s))
+        yield Started(watch=watch, url=url, answered_at=_first_response(watch, url, deadline_s))
 
 
 def _address(watch: TaskWatch, deadline_s: float) -> str:
-    """Return the IP address of a task, which is known before its image is pulled, so that no answer is missed."""
+    """Return the IP address of a task, which is known before its image is pulled, so that no response is missed."""
     task = watch.wait_until(
         lambda task: task.private_ip is not None and task.interface is not None, deadline_s=deadline_s
     )
@@ -206,8 +206,8 @@ def _address(watch: TaskWatch, deadline_s: float) -> str:
     return address
 
 
-def _first_answer(watch: TaskWatch, url: str, deadline_s: float) -> datetime:
-    """Return the time of a task's first answer, seen by a thread that is never waited for."""
+def _first_response(watch: TaskWatch, url: str, deadline_s: float) -> datetime:
+    """Return the time of a task's first response, seen by a thread that is never joined."""
     if watch.settings.cloud.dry_run:
         return datetime.now(UTC)
     answered_at: list[datetime] = []

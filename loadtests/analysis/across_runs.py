@@ -118,14 +118,14 @@ def across_runs(
 def _tests(
     a: Values, b: Values, stack: Component, band: float, confidence: float
 ) -> tuple[float | None, list[tuple[Interval, float, float]]]:
-    """Return what the cells have changed by in the median, unless there are too few, and the test of each."""
+    """Return the median change of the cells, ``None`` if there are too few, and the test of each."""
     if len(a) < FEWEST_RELATIVE:
         return None, [welch([*a[name].values()], [*b[name].values()], band, confidence=confidence) for name in a]
     return relative(a, b, stack, band, confidence)
 
 
 def _between_runs(*runs: LoadRun) -> Component:
-    """Return what a stack varies by from run to run, as that of the runs says that knows it best."""
+    """Return how much a stack varies between runs, from the run whose estimate is best."""
     known = [component for run in runs if (component := between_runs_of(run)) is not None]
     return max(known, key=lambda component: component.freedom, default=FEW)
 

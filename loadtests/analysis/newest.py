@@ -54,7 +54,7 @@ def _series_of(figure: Figure) -> Series:
 
 
 def _rates_of_series(figures: Iterable[Figure]) -> dict[Series, Joint[Subject]]:
-    """Return what each series of runs that repeat each other says of rates, by the model of runs and stacks."""
+    """Return the joint rates of each series of runs that repeat each other."""
     series = defaultdict[Series, dict[str, list[Figure]]](lambda: defaultdict(list))
     for figure in sorted(figures, key=lambda figure: figure.measured_at):
         if figure.metric is Metric.REQUESTS_PER_CPU_S and figure.series is not None:

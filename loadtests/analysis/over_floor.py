@@ -54,5 +54,5 @@ def _cost(run: LoadRun, values: Values, name: str, floor: str) -> Interval | Non
 
 
 def _sized(component: Component, size: float) -> Component:
-    """Return what a relative variation is of a value of this size."""
+    """Return a relative variation as an absolute one, for a value of this size."""
     return Component(sd=component.sd * abs(size), freedom=component.freedom)

@@ -50,7 +50,7 @@ def estimates_of(run: LoadRun, values: Values, seen: Verdicts) -> dict[str, Esti
 
 
 def _moved(plain: Estimate, fitted: Adjusted) -> Estimate:
-    """Return the adjusted mean, with an error that includes what is not known of the rounds that the cell missed."""
+    """Return the adjusted mean; its error includes the uncertainty about the rounds that the cell missed."""
     if plain.error is None or not math.isfinite(fitted.error):
         return Estimate(mean=fitted.mean, error=None, n=plain.n)
     of_rounds = math.sqrt(max(0.0, fitted.error**2 - fitted.variance / fitted.n))

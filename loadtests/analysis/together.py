@@ -77,7 +77,7 @@ def is_doubted(summary: Summary) -> bool:
 
 
 def _joint_of(summaries: Sequence[Summary]) -> Joint[str]:
-    """Return what summaries of repeated runs, the newest last, say of the stacks that have a valid rate in all."""
+    """Return the joint rates of repeated runs, the newest last, for the stacks with a valid rate in all of them."""
     runs = {
         summary.run: {
             row.cell: estimate_in_run(row.requests_per_cpu_s, row.error)

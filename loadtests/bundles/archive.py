@@ -73,7 +73,7 @@ def _read(file: Path, named: str) -> bytes:
 
 
 def _decompressed(packed: bytes, named: str) -> bytes:
-    """Return what was compressed; never more than ``MOST_BYTES`` are decompressed."""
+    """Return the decompressed bytes; ``UsageError`` if there are more than ``MOST_BYTES``."""
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         raw = stream.decompress(packed, MOST_BYTES + 1)

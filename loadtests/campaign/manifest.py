@@ -139,7 +139,7 @@ def cell_of(candidate: Candidate, conformance: Conformance | None) -> Cell:
 
 
 def _guest_cell(candidate: Candidate, guest: Guest, conformance: Conformance | None) -> Cell:
-    """Return the record of a server of the user's own, of whose packages and versions nothing is known."""
+    """Return the record of the user's own server, whose packages and versions are unknown."""
     kept = conformance is None or conformance.observed.get(Behaviour.KEEP_ALIVE) is not YesOrNo.NO
     return Cell(
         name=candidate.name,

@@ -107,7 +107,7 @@ def _inverse_trigamma(value: float) -> float:
 
 
 class _StackByRun(NamedTuple):
-    """What runs show of the interaction of stacks and runs."""
+    """The interaction of stacks and runs, as some runs show it."""
 
     squares: float
     """The sum of its squares."""
@@ -118,7 +118,7 @@ class _StackByRun(NamedTuple):
 
 
 def _stack_by_run(runs: Runs) -> _StackByRun:
-    """Return what runs of the same stacks show.
+    """Return the interaction that runs of the same stacks show.
 
     Stacks that are missing from a run, or whose error is unknown in one, are left out.
     """

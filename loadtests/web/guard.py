@@ -61,7 +61,7 @@ def _refused(reason: str) -> Response:
 
 
 def _closed_to_other_sites(response: Response) -> Response:
-    """Take back that every site may read a response, and let none show it in a frame of its own."""
+    """Withdraw every site's permission to read a response, and forbid frames on other sites."""
     for name in [name for name, _ in response.headers if name.lower().startswith("access-control-")]:
         del response.headers[name]
     response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
@@ -129,7 +129,7 @@ def _is_link(headers: Headers) -> bool:
 
 
 def _place(address: str) -> str:
-    """Return the host and port of a URL; of ``null``, what no host is."""
+    """Return the host and port of a URL; for ``null``, a value that no host has."""
     try:
         return urlsplit(address).netloc.casefold()
     except ValueError:

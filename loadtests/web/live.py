@@ -202,7 +202,7 @@ class Live:
         return recording.finish(self.environment, self._begun, self._gone)
 
     def _write(self) -> None:
-        """Write what is not on disk yet; what cannot be written is tried again, and its row says so."""
+        """Write the tests that are not on disk yet; those that fail are tried again, and their rows say so."""
         waiting, self.unwritten = self.unwritten, []
         for measured, finished in waiting:
             try:
@@ -224,7 +224,7 @@ class Live:
         self._conclude()
 
     def _conclude(self) -> None:
-        """Stop the test under way, and say what has become of all."""
+        """Stop the test under way, and report the outcome of all."""
         before = len(self.done)
         self.withdraw()
         stop_test(self.environment)
@@ -289,7 +289,7 @@ class Live:
 
 
 def _doubts(result: CellSummary) -> Iterable[tuple[str, str]]:
-    """Return the doubts of a run's result, but for the one that every test here has: that it is one server."""
+    """Return the doubts of a run's result, except the one common to all tests here: a single server."""
     return ((name, text) for name, text in result.doubts.items() if name != Verdict.TOO_FEW_ROUNDS)
 
 

@@ -163,7 +163,7 @@ def _size(form: Mapping[str, str], offer: Offer, menu: Menu) -> Size:
 
 
 def _server_shown(offer: Offer, menu: Menu) -> str:
-    """Return the server on the form: ``default`` where it is that of the framework, so that another one fits too."""
+    """Return the server on the form: ``default`` for the framework's own, which then also fits another framework."""
     if offer.cell is None or menu.frameworks[offer.cell.framework].default == offer.cell.server:
         return DEFAULT
     return offer.cell.server

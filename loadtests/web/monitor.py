@@ -149,7 +149,7 @@ class Monitor:
         return Sample(reading=self._read(), memory_bytes=private_bytes(self._offer.cpu_meter or ""), lag_s=lag_s)
 
     def _read(self) -> Reading:
-        """Return a reading of everything, or without what only a loop counts where there is not just one."""
+        """Return a reading, without the counts that only a single loop has if there are several."""
         environment, offer, server = self._environment, self._offer, None
         with suppress(*GONE):
             server = read_server(offer.cpu_meter)

@@ -23,9 +23,9 @@ class Durations:
     stop_s: tuple[float, float] = (1, 28)
     """From being told to stop, or from the container's own end, until ECS stops billing."""
     life_s: tuple[float, float] = (math.inf, math.inf)
-    """From the server's first answer until it dies by itself."""
+    """From the server's first response until it dies by itself."""
     work_s: tuple[float, float] = (10, 60)
-    """From the load generator's first answer until it has its result."""
+    """From the load generator's first response until it has its result."""
 
 
 @dataclass(kw_only=True)

@@ -15,12 +15,12 @@ from loadtests.experiments.workers.report import ByRound
 from loadtests.statistics.intervals import paired_ratio
 
 FEWEST_FOR_TAIL = 400
-"""The fewest answers of a server from which its 99th percentile is read."""
+"""The fewest responses of a server from which its 99th percentile is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Figure:
-    """A statistic of a server's response times, and the fewest answers that it needs."""
+    """A statistic of a server's response times, and the fewest responses that it needs."""
 
     of: Callable[[Latency], float]
     fewest: int

@@ -80,7 +80,7 @@ class Variant:
 
 
 class TaskStarts(Experiment[FargateRun, FargateSummary]):
-    """Starts of tasks, of which a round starts one of each cell: every stack at every size, or one factor varied."""
+    """Starts of tasks, one of each cell in a round: every stack at every size, or one factor varied."""
 
     command = "experiment"
     run_type = FargateRun

@@ -41,7 +41,7 @@ class TaskStart(Visit, frozen=True, kw_only=True, tag="task"):
     pull_stopped_at: Annotated[datetime | None, says("ECS: pullStoppedAt.")] = None
     running_at: Annotated[datetime | None, says("ECS: startedAt.")] = None
     answered_at: Annotated[
-        datetime | None, says("Time of the first answer with status 200 to our probe, by AWS's clock.")
+        datetime | None, says("Time of the first response with status 200 to our probe, by AWS's clock.")
     ] = None
     provisioning_s: Annotated[float | None, says("pullStartedAt - createdAt; null if ECS omits one of them.")] = None
     pull_s: Annotated[float | None, says("pullStoppedAt - pullStartedAt.")] = None

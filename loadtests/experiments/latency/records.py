@@ -79,18 +79,18 @@ class TrafficRow(Struct, frozen=True, kw_only=True):
     windows_discarded: Annotated[
         Count, says("Windows that were made again because something kept the generator from its core.")
     ] = 0
-    requests: Annotated[Count, says("Correct answers of all servers, the sample behind pooled percentiles.")]
-    throughput_rps: Annotated[Interval | None, says("Correct answers per second.")]
-    requests_per_cpu_s: Annotated[Interval | None, says("Correct answers per CPU-second of the server.")]
+    requests: Annotated[Count, says("Correct responses of all servers, the sample behind pooled percentiles.")]
+    throughput_rps: Annotated[Interval | None, says("Correct responses per second.")]
+    requests_per_cpu_s: Annotated[Interval | None, says("Correct responses per CPU-second of the server.")]
     mean_s: Annotated[Interval | None, says("Mean response time.")]
     p50_s: Annotated[Interval | None, says("Median response time.")]
     p99_s: Annotated[
         Interval | None,
-        says("99th percentile; pooled over servers and without bounds if a server has fewer than 1,000 answers."),
+        says("99th percentile; pooled over servers and without bounds if a server has fewer than 1,000 responses."),
     ]
     p999_s: Annotated[
         Interval | None,
-        says("99.9th percentile; pooled over servers and without bounds if a server has fewer than 10,000 answers."),
+        says("99.9th percentile; pooled over servers and without bounds if a server has fewer than 10,000 responses."),
     ]
     throttled_share: Annotated[float | None, says("Share of the time in which the CPU quota throttled the server.")]
     throttled_periods: Annotated[int | None, says("Number of quota periods in which the server was throttled.")]
@@ -141,7 +141,7 @@ class CauseRatio(Struct, frozen=True, kw_only=True):
     traffic: Annotated[str, says("The traffic's name.")]
     mean_ratio: Annotated[Interval | None, says("Ratio of mean response times.")]
     p99_ratio: Annotated[
-        Interval | None, says("Ratio of 99th percentiles; null with fewer than 400 answers per server.")
+        Interval | None, says("Ratio of 99th percentiles; null with fewer than 400 responses per server.")
     ]
 
 

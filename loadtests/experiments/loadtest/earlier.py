@@ -40,7 +40,7 @@ def with_earlier(run: LoadRun) -> LoadTest[LoadRun]:
 
 
 def _shown_by(series: Sequence[Sequence[RecordedRun]], run: LoadRun) -> BetweenRuns | None:
-    """Return what runs show of variation between runs; the default if they are too few, ``None`` for a comparison."""
+    """Return the variation between runs that these show; the default if they are too few, ``None`` for a comparison."""
     repeated, default = [runs for runs in series if len(runs) > 1], default_between_runs(run)
     ids = sorted(recorded.run.id for runs in repeated for recorded in runs)
     if default is None or len(ids) < FEWEST:

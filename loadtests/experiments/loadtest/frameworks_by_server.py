@@ -94,7 +94,7 @@ def _interface_place(name: str, places: Mapping[str, Mapping[str, Cell]]) -> int
 
 
 def _column_place(server: str, cells: Sequence[Cell], results: Mapping[str, CellSummary]) -> tuple[float, float, str]:
-    """Return what columns are sorted by: the interfaces of a server's frameworks, then its best rate, then its name."""
+    """Return the sort key of a column: the interfaces of a server's frameworks, then its best rate, then its name."""
     own = [cell for cell in cells if cell.server == server]
     interfaces = {INTERFACES.index(cell.interface) for cell in own}
     best = max((_estimate(results.get(cell.name)) or 0.0 for cell in own), default=0.0)

@@ -93,7 +93,7 @@ def _load_notes(setup: Setup, summary: Summary) -> Iterator[str]:
 
 
 def _database_notes(database: DatabaseSetup, summary: Summary) -> Iterator[str]:
-    """Yield what the servers' databases are, and the CPU time that a request costs them."""
+    """Yield which databases the servers use, and the CPU time that a request costs them."""
     yield (
         f"database: each server has a PostgreSQL {database.version} of its own ({database.origin}) on the generator's "
         f"cores, with {database.rows:,} orders; each worker keeps {counted(database.connections, 'connection')} open."

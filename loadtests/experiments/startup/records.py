@@ -60,9 +60,9 @@ class Start(Visit, frozen=True, kw_only=True, tag="start"):
         Seconds | None, says("Duration of the engine's call that starts the container; null without a container.")
     ] = None
     bind_s: Annotated[Seconds | None, says("Time from the start until a socket listens on the port.")] = None
-    answer_s: Annotated[Seconds | None, says("Time from then until the first answer with status 200.")] = None
+    answer_s: Annotated[Seconds | None, says("Time from then until the first response with status 200.")] = None
     cpu_s: Annotated[
-        Seconds | None, says("CPU time of the server's control group or process tree until the first answer.")
+        Seconds | None, says("CPU time of the server's control group or process tree until the first response.")
     ] = None
     disk_read_bytes: Annotated[
         Count | None, says("Bytes that its processes read from disk, which tells a cold page cache from a warm one.")
@@ -76,7 +76,7 @@ class Start(Visit, frozen=True, kw_only=True, tag="start"):
 
     @property
     def total_s(self) -> float | None:
-        """The time from the first call to the first answer."""
+        """The time from the first call to the first response."""
         if self.bind_s is None or self.answer_s is None:
             return None
         return (self.create_s or 0.0) + (self.start_s or 0.0) + self.bind_s + self.answer_s
@@ -98,12 +98,12 @@ class StartRow(Struct, frozen=True, kw_only=True):
     """The starts of a cell."""
 
     cell: Annotated[str, says("The cell's name.")]
-    total_s: Annotated[Interval | None, says("Time from the first call to the first answer.")]
+    total_s: Annotated[Interval | None, says("Time from the first call to the first response.")]
     create_s: Annotated[float | None, says("Mean over starts.")]
     start_s: Annotated[float | None, says("Mean over starts.")]
     bind_s: Annotated[float | None, says("Mean over starts.")]
     answer_s: Annotated[float | None, says("Mean over starts.")]
-    cpu_s: Annotated[Interval | None, says("CPU time until the first answer.")]
+    cpu_s: Annotated[Interval | None, says("CPU time until the first response.")]
     interpreter_cpu_s: Annotated[Interval | None, says("CPU time of the interpreter's start, a part of cpu_s.")]
     app_import_cpu_s: Annotated[
         Interval | None, says("CPU time of importing the app and its framework, a part of cpu_s.")

@@ -2,7 +2,7 @@
 
 Nothing is added to the server, its image or its command line. The first phases of a start are the durations of the
 engine's calls. The others come from the kernel's table of sockets in the server's namespace, which shows when the port
-is bound, and from the first answer. No request is sent before the port is bound; afterwards one waits in the socket's
+is bound, and from the first response. No request is sent before the port is bound; afterwards one waits in the socket's
 queue until it is accepted, so polling costs the server nothing.
 
 What the interpreter and the import of the app cost is timed separately, in a fresh container of the same image with the
@@ -45,7 +45,7 @@ from loadtests.experiments.startup.records import Cost, Pull, PullCell, Start
 
 LOOK_EVERY_S = 0.002
 ANSWER_TIMEOUT_S = 1.0
-"""The time that one request waits for its answer before the server is checked for having ended."""
+"""The time that one request waits for its response before the server is checked for having ended."""
 LISTEN = "0A"
 """The state of a listening socket in the kernel's table (include/net/tcp_states.h)."""
 
@@ -74,7 +74,7 @@ _Times = Sequence[Sequence[tuple[float, float]]]
 
 
 def observe(start: Start, candidate: Candidate, size: Size, *, cores: Cores, cold: bool) -> Start:
-    """Return ``start`` with its phases, or with how the server ended and its log if there was no answer."""
+    """Return ``start`` with its phases, or with how the server ended and its log if there was no response."""
     watch = _process if candidate.tag is None else functools.partial(_container, cold=cold)
     try:
         return watch(start, candidate, size, cores)
@@ -140,7 +140,7 @@ def _child(guard: int, ended: Ended, candidate: Candidate) -> int:
 
 
 def _watch(pid: int, url: str, ended: Ended, candidate: Candidate) -> tuple[float, float]:
-    """Return when the port was bound and when the first good answer had arrived, by ``perf_counter``."""
+    """Return when the port was bound and when the first good response had arrived, by ``perf_counter``."""
     port = urlsplit(url).port or 80
     alive = Path(f"/proc/{pid}").exists
     _wait(lambda: listens(pid, port), alive, ended, candidate)

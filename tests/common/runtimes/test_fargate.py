@@ -33,7 +33,7 @@ def test_the_end_of_a_task_is_not_held_up_by_a_probe_that_hangs() -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         started_s = time.monotonic()
         with pytest.raises(FailedError):
-            fargate._first_answer(cast("TaskWatch", cast("Any", Watch())), url, 0.0)
+            fargate._first_response(cast("TaskWatch", cast("Any", Watch())), url, 0.0)
         assert time.monotonic() - started_s < PROBE_TIMEOUT_S
 
 

@@ -93,7 +93,7 @@ def assert_explained(body: bytes, what: str, *, member: str = "") -> None:
 
 
 def _parsed(body: bytes) -> object:
-    """Return what a body says; ``None`` if it is not JSON in UTF-8."""
+    """Return the value of a JSON body; ``None`` if it is not JSON in UTF-8."""
     try:
         return json.loads(body.decode())
     except ValueError:
