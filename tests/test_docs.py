@@ -14,7 +14,6 @@ from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.loadtest import report
 from loadtests.experiments.loadtest.experiment import read_load_test
 from loadtests.experiments.loadtest.notes import notes as throughput_notes
-from loadtests.experiments.loadtest.stacks_by_python import by_python, spreads
 
 GENERATED = {"docs/divergences.md", "docs/records.md", "docs/results.md"}
 """Pages that commands write, and that people look things up in rather than read."""
@@ -128,15 +127,3 @@ def test_the_first_page_is_short_besides_its_table() -> None:
 )
 def test_pages_that_are_read_as_a_whole_stay_short(page: str, most: int) -> None:
     assert _words(page) <= most
-
-
-@pytest.mark.parametrize("folder", sorted(PUBLISHED.glob("hello-docker-pythons")))
-def test_the_page_about_pythons_names_the_one_that_carries_most_in_its_first_sentence(folder: Path) -> None:
-    """Of those on which most frameworks run."""
-    _, first, *_ = (ROOT / "docs" / "which-python.md").read_text().split("\n\n")
-    measured = read_load_test(RunFolder(folder=folder))
-    found = by_python(measured.run, measured.summary)
-    assert found is not None
-    count = sum(not row.floor for row in found.rows)
-    medians = {one.python: one.median for one in spreads(found) if 2 * len(one.ratios) > count} | {found.usual: 1.0}
-    assert max(medians, key=lambda name: medians[name]) in re.split(r"[.:](?:\s|$)", first)[0]

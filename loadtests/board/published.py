@@ -86,13 +86,14 @@ def with_pythons(page: str, published: Path) -> str:
 
 
 def _by_python(found: stacks_by_python.ByPython, run: LoadRun) -> str:
-    """Return the Pythons and the stacks on them as Markdown tables, with the picture, and what has no ratio."""
+    """Return which Python carries most, all of them and the stacks on them as tables, and what has no ratio."""
     about = markdown_text(f"{report.title(run)}. {_measured(run)}")
     tables = (stacks_by_python.spread_table(found), stacks_by_python.table(found, decided=True))
     lacking = [f"- {markdown_text(line)}" for line in stacks_by_python.without_ratio(found)]
-    return "\n\n".join(
-        [*(as_markdown(table).rstrip() for table in tables), PYTHONS_PICTURE, "\n".join(lacking), f"{about}\n"]
-    )
+    said = (stacks_by_python.answer(found), stacks_by_python.sentence(found))
+    words = [textwrap.fill(markdown_text(one), 120) for one in said if one is not None]
+    shown = [*(as_markdown(table).rstrip() for table in tables), PYTHONS_PICTURE]
+    return "\n\n".join([*words, *shown, "\n".join(lacking), f"{about}\n"])
 
 
 def _between(begin: str, end: str, text: str, content: str) -> str:

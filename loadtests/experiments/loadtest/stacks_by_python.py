@@ -284,6 +284,19 @@ def spread_table(found: ByPython) -> Table:
     return plain_table(f"Pythons against {found.usual}", HEADINGS, rows, left={"Python", "least", "most"})
 
 
+def answer(found: ByPython) -> str | None:
+    """Return which Python carries most, of those on which most frameworks run; ``None`` if no ratio is valid."""
+    frameworks_here = sum(not row.floor for row in found.rows)
+    broad = [spread for spread in spreads(found) if 2 * len(spread.ratios) > frameworks_here]
+    if not broad:
+        return None
+    best = max(broad, key=lambda spread: spread.median)
+    if best.median > 1:
+        least = f"{best.ratios[best.least]:.2f} times as many with {best.least} at least"
+        return f"{best.python} carries {best.median:.2f} times as many requests per vCPU as {found.usual}, {least}."
+    return f"{found.usual} carries the most requests per vCPU of the Pythons on which most frameworks run."
+
+
 def sentence(found: ByPython) -> str | None:
     """Return what each Python makes of the stacks in words, the best first; ``None`` if no ratio is valid."""
     known = sorted(spreads(found), key=lambda spread: -spread.median)

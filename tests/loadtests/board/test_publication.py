@@ -236,6 +236,9 @@ def test_a_run_on_several_pythons_is_kept_beside_the_others_and_fills_the_page_a
     assert text.startswith(f"Use 3.13.\n{PYTHONS_BEGIN}\n")
     assert text.endswith(f"{PYTHONS_END}\nafter\n")
     assert "old text" not in text
+    assert "\n3.15 carries 0.95 times" not in text
+    assert f"\n{OWN_PYTHON} carries the most requests per vCPU of the Pythons on which most frameworks run.\n" in text
+    assert f"Requests per vCPU over those on Python {OWN_PYTHON}, median over frameworks: 2.00 on pypy3.11" in text
     assert "(pictures/pythons.svg)" in text
     assert re.search(r"\| a\+b \| 10,00\d \| 0\.90 \(0\.89 to 0\.91\), different \| 2\.00 \(", text)
     assert re.search(r"\| c\+d \| 4,00\d \| 1\.00 \(0\.99 to 1\.01\), equivalent \| n/a \|", text)

@@ -13,6 +13,7 @@ from common.records.window import Load, Window
 from loadtests.experiments.loadtest.experiment import LoadTest
 from loadtests.experiments.loadtest.stacks_by_python import (
     ByPython,
+    answer,
     by_python,
     notes,
     sentence,
@@ -125,6 +126,30 @@ def test_the_sentence_has_the_median_and_both_ends_over_frameworks_the_best_pyth
         f"1.75 on pypy3.11 (2 stacks, 1.50 {django} to 2.00 {falcon}); 1.00 on 3.11 (2 stacks, 0.90 {falcon} to "
         f"1.10 {django}); 0.77 on 3.15+jit (2 stacks, 0.74 {django} to 0.80 {falcon})."
     )
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (("falcon", "django"), "pypy3.11 carries 1.75 times as many requests per vCPU as 3.13, 1.50 times as many"),
+        (("falcon", "django", "flask", "bottle"), None),
+        (("falcon",), "pypy3.11 carries 2.00 times"),
+    ],
+)  # fmt: skip
+def test_the_answer_is_the_python_that_carries_most_of_those_on_which_most_frameworks_run(
+    only: tuple[str, ...], expected: str | None
+) -> None:
+    rates = {name: rate for name, rate in (RATES | {f"bottle{G}": 7_000}).items() if name.startswith(only)}
+    found = _found(rates)
+    assert found is not None
+    said = answer(found)
+    assert said is None if expected is None else (said or "").startswith(expected)
+
+
+def test_the_usual_python_is_the_answer_if_all_others_carry_less() -> None:
+    found = _found({name: rate for name, rate in RATES.items() if "pypy" not in name and "3.11" not in name})
+    assert found is not None
+    assert answer(found) == "3.13 carries the most requests per vCPU of the Pythons on which most frameworks run."
 
 
 def test_without_the_usual_python_ratios_are_to_the_first() -> None:
