@@ -145,6 +145,14 @@ def test_inputs_with_quotes_substitutions_and_newlines_do_nothing(python: str, t
     assert not re.search(r"^::", ended.log, re.MULTILINE)
 
 
+def test_the_summary_says_why_nothing_was_compared(tmp_path: Path) -> None:
+    ended = run_action(ACTION, {"base": "./gone", "python": PYTHON}, tmp_path, tmp_path / "temp")
+    assert (ended.status, ended.outputs["verdict"]) == (2, "broken"), ended.log
+    assert ended.summary.startswith("### broken\n\n--a=./gone does not exist: must be ")
+    (said,) = json.loads(Path(ended.outputs["json"]).read_text())["sentences"]
+    assert said.startswith("--a=./gone does not exist: must be ")
+
+
 @pytest.mark.slow
 @pytest.mark.parallel
 @pytest.mark.long
@@ -170,7 +178,7 @@ def test_a_planted_slowdown_fails_the_step_and_an_equal_change_does_not(
 FAKE = """\
 #!/bin/bash
 case $1 in
-  compare) printf '%s\\n' "$@" >asked ;;
+  compare) printf '%s\\n' "$@" >asked; echo compares ;;
   outcome) mkdir outcome; echo verdict=slower | tee outcome/outcome.env >outcome/outcome.txt; exit 1 ;;
 esac
 """
@@ -180,7 +188,7 @@ def test_the_component_compares_with_where_the_branch_left_its_target_and_ends_w
     repository = changed_app(tmp_path / "repository", burn_s=0)
     fake = _program(tmp_path / "venv" / "bin" / "api-benchmark", FAKE)
     status, said = _run_component(repository, tmp_path, fake.parent.parent, folder="./app", framework="mine")
-    assert (status, said) == (1, "verdict=slower\n")
+    assert (status, said) == (1, "compares\nverdict=slower\n")
     assert (repository.folder / "asked").read_text().splitlines() == [
         "compare",
         f"--a=mine@./app@{repository.git('rev-parse', 'main')}",

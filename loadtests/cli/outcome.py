@@ -34,12 +34,17 @@ WIDTH = 160
 """The width of tables in the text, in characters."""
 LONGEST = 2_000
 """The limit on a sentence, in characters, which may hold a name of the user's."""
+ERROR = "error: "
+"""What the line begins with that says why a command failed."""
 
 
 @failing_only_if_slower
 def outcome(
     *,
     run: Annotated[str, Parameter(help="A comparison: its id or its folder.")],
+    log: Annotated[
+        Path | None, Parameter(help="File of what make compare printed, which says why there is no such comparison.")
+    ] = None,
     out: Annotated[Path | None, Parameter(help="Folder of the files instead of loadtests/results/outcome.")] = None,
 ) -> None:
     """Write what a comparison decided as text, Markdown, JSON, variables and a page, and end as it should for CI."""
@@ -47,14 +52,25 @@ def outcome(
     try:
         files, failure, warnings = _read(find_run_folder(run, variable="RUN"))
     except BenchmarkError as error:
-        write_files(_placed(folder, _files(Conclusion.broken(str(error)), {})))
-        raise
+        told = _cause(error, log)
+        write_files(_placed(folder, _files(Conclusion.broken(str(told)), {})))
+        raise told from error
     write_files(_placed(folder, files))
     for warning in warnings:
         terminal.say(f"warning: {warning}")
     terminal.results.print(f"wrote {folder}", soft_wrap=True)
     if failure is not None:
         raise failure
+
+
+def _cause(error: BenchmarkError, log: Path | None) -> BenchmarkError:
+    """Return why nothing was decided: the last error in a log, or else the one that was met here."""
+    try:
+        lines = [] if log is None else log.read_text(errors="replace").splitlines()
+    except OSError as unreadable:
+        return UsageError(f"LOG={log} cannot be read: {unreadable.strerror}. {error}")
+    told = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
+    return NotComparedError(told[-1]) if told else error
 
 
 def _read(folder: RunFolder) -> tuple[dict[str, str], BenchmarkError | None, list[str]]:

@@ -26,8 +26,8 @@ def _compared(folder: Path, slower: float, *, rounds: int = 5, b: str = "b", fai
     return folder
 
 
-def _outcome(run_folder: Path, out: Path) -> int:
-    return run(command_line(), ["outcome", f"--run={run_folder}", f"--out={out}"], {GIVEN: ""})
+def _outcome(run_folder: Path, out: Path, *more: str) -> int:
+    return run(command_line(), ["outcome", f"--run={run_folder}", f"--out={out}", *more], {GIVEN: ""})
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,26 @@ def test_a_run_that_is_missing_or_compares_nothing_is_broken(
     ranked = RunFolder.create(tmp_path / "ranked", records.run([cell("a"), cell("b")]))
     assert _outcome(ranked.folder, tmp_path / "out") == 2
     assert "written by make loadtest: must be a comparison" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_make_compare_said_is_the_reason_why_nothing_was_decided(tmp_path: Path, interrupted: bool) -> None:  # noqa: FBT001
+    log, folder = tmp_path / "log", tmp_path / "run"
+    log.write_text("error: an older one.\nerror: --b=./gone does not exist.\nmake: *** [compare] Error 2\n")
+    if interrupted:
+        _compared(folder, 0.1, rounds=3)
+    assert _outcome(folder, tmp_path / "out", f"--log={log}") == 2
+    assert json.loads((tmp_path / "out" / "outcome.json").read_text())["sentences"] == ["--b=./gone does not exist."]
+
+
+@pytest.mark.parametrize("said", ["2 visits, about 0:10\n", None])
+def test_a_log_without_an_error_leaves_the_reason_as_it_is(tmp_path: Path, said: str | None) -> None:
+    log = tmp_path / "log"
+    if said is not None:
+        log.write_text(said)
+    assert _outcome(tmp_path / "none", tmp_path / "out", f"--log={log}") == 2
+    assert "none: must be a run's folder" in (tmp_path / "out" / "outcome.txt").read_text()
+    assert ("cannot be read: No such file" in (tmp_path / "out" / "outcome.txt").read_text()) is (said is None)
 
 
 def test_names_of_the_users_are_no_markup_and_no_variables(tmp_path: Path) -> None:
