@@ -144,6 +144,9 @@ class Cell(Struct, frozen=True, kw_only=True):
     image: Annotated[str | None, says("Base image, a row of docker/bases.toml; null in the process runtime.")] = None
     image_tag: Annotated[str | None, says("Tag of the image that ran.")] = None
     image_id: Annotated[str | None, says("Digest of the image that ran.")] = None
+    image_bytes: Annotated[
+        Count | None, says("Size of all layers of the image that ran, uncompressed; null without one.")
+    ] = None
     base: Annotated[str | None, says("Name of the base image; null without one.")] = None
     base_digest: Annotated[
         str | None,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from common.catalog.servers import command
 from common.catalog.sizes import Runtime, Size
 from common.engine.bases import configured, is_stand_in
-from common.engine.builds import BASE, BASE_DIGEST
+from common.engine.builds import BASE, BASE_DIGEST, image_size_bytes
 from common.engine.client import engine
 from common.host.cores import Cores, split_cores
 from common.host.machine import machine, revision
@@ -175,6 +175,7 @@ def _image(candidate: Candidate) -> dict[str, Any]:
         "image": candidate.image.name,
         "image_tag": candidate.tag,
         "image_id": (image := engine().images.get(candidate.tag)).id,
+        "image_bytes": image_size_bytes(candidate.tag),
         "base": image.labels.get(BASE),
         "base_digest": image.labels.get(BASE_DIGEST),
         "stand_in_base": is_stand_in(candidate.tag),

@@ -20,13 +20,13 @@ from loadtests.analysis.verdicts import is_valid
 NOT_AVAILABLE = "n/a"
 FEWEST = 2
 """The fewest Pythons that are compared."""
-MEDIANS = ("p99", "until_warm_s", "until_warm_requests")
+MEDIANS = ("p99", "image", "until_warm_s", "until_warm_requests")
 """What is known of a Python as the median over its stacks."""
 LEGEND = (
     f"{NOT_AVAILABLE}: the stack cannot be brought up on this Python; {MISSING}: not measured; in brackets without an "
     "interval: in doubt, and not counted."
 )
-HEADINGS = ("Python", "stacks", "median ratio", "least", "most", "p99", "warm after s", "warm after requests")
+HEADINGS = ("Python", "stacks", "median ratio", "least", "most", "p99", "image", "warm after s", "warm after requests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class OnPython:
     """Its rate over that on the usual Python, if both are valid."""
     p99: float | None = None
     """Its 99th percentile over that on the usual Python, if both are valid."""
+    image: float | None = None
+    """The size of its image over that on the usual Python, if both are recorded."""
     until_warm_s: float | None = None
     """How long a fresh server was loaded until it was warm."""
     until_warm_requests: float | None = None
@@ -139,6 +141,7 @@ class _LoadTest:
         self._pairs = {frozenset((pair.a, pair.b)): (pair,) for pair in summary.pairs}
         self._results = {row.cell: row for row in summary.cells}
         self._several_images = several_images
+        self._sizes = {cell.name: cell.image_bytes for cell in run.cells}
 
     def row(self, of: Mapping[str, Cell], usual: str, others: Sequence[str]) -> Row:
         """Return the row of a stack, given its cells by Python."""
@@ -158,23 +161,29 @@ class _LoadTest:
 
     def _compared(self, row: CellSummary, base: CellSummary | None) -> OnPython:
         """Return a stack against itself on the usual Python; by the estimates alone if either is in doubt."""
-        reasons = " ".join(f"{verdict}: {seen}" for verdict, seen in row.doubts.items())
+        reasons = _reasons(row)
         rate = f"{with_bounds(row.requests_per_cpu_s)} req/s per vCPU"
         if base is None or not (own := _rate(row)) or not (usual := _rate(base)):
             return OnPython(text=MISSING, about=reasons or f"{rate}; without a rate on the usual Python")
         pair = between(self._pairs.get(frozenset((row.cell, base.cell)), ()), row.cell, base.cell)
         if pair is None or pair.ratio is None:
-            return OnPython(text=f"({own / usual:.2f})", about="; ".join(filter(None, (rate, reasons))))
+            why = reasons or f"in doubt on the usual Python: {_reasons(base)}"
+            return OnPython(text=f"({own / usual:.2f})", about=f"{rate}; {why}")
         seen = f"95 % interval {bounds(pair.ratio, digits=3)}, {pair.decision}"
         return OnPython(
             text=estimate(pair.ratio, digits=2),
             about="; ".join(filter(None, (seen, rate, reasons))),
             ratio=pair.ratio,
             p99=None if row.p99_s is None or base.p99_s is None else row.p99_s.estimate / base.p99_s.estimate,
+            image=self._image_ratio(row.cell, base.cell),
             until_warm_s=None if row.until_warm_s is None else row.until_warm_s.estimate,
             until_warm_requests=None if row.until_warm_requests is None else row.until_warm_requests.estimate,
             decision=str(pair.decision),
         )
+
+    def _image_ratio(self, cell: str, base: str) -> float | None:
+        own, usual = self._sizes.get(cell), self._sizes.get(base)
+        return own / usual if own and usual else None
 
     def _missing(self, like: Cell, python: str) -> OnPython:
         """Return why a stack has no number: the run's own reason, or what its folder or its server says."""
@@ -187,6 +196,10 @@ class _LoadTest:
 
 def _rate(row: CellSummary | None) -> float | None:
     return None if row is None or row.requests_per_cpu_s is None else row.requests_per_cpu_s.estimate
+
+
+def _reasons(row: CellSummary) -> str:
+    return " ".join(f"{verdict}: {seen}" for verdict, seen in row.doubts.items())
 
 
 def _declared(like: Cell, python: str) -> str | None:
@@ -228,6 +241,8 @@ class Spread:
     """The valid ratios, by the stacks' names."""
     p99: float | None
     """The median over stacks of the 99th percentile over that on the usual Python."""
+    image: float | None
+    """The median over stacks of the size of the image over that on the usual Python."""
     until_warm_s: float | None
     """The median over stacks of the load until a fresh server was warm."""
     until_warm_requests: float | None
@@ -276,6 +291,7 @@ def spread_table(found: ByPython) -> Table:
             f"{spread.ratios[spread.least]:.2f} {spread.least}",
             f"{spread.ratios[spread.most]:.2f} {spread.most}",
             number(spread.p99, digits=2),
+            number(spread.image, digits=2),
             number(spread.until_warm_s, digits=1),
             number(spread.until_warm_requests),
         )
@@ -328,7 +344,8 @@ def notes(found: ByPython) -> Iterator[str]:
     """Yield what a reader has to know beside the tables."""
     yield (
         f"by Python: ratios are within rounds, with 95 % intervals; p99 is the median of the closed loop's 99th "
-        f"percentile over that on {found.usual}; warm after: the median load until a fresh server was warm."
+        f"percentile over that on {found.usual}, image that of the uncompressed image's size; warm after: the median "
+        "load until a fresh server was warm."
     )
     yield LEGEND
     if (said := sentence(found)) is not None:

@@ -44,6 +44,7 @@ def _run(names: Mapping[str, int] = RATES, **changes: object) -> LoadRun:
                 image=name.image,
                 python=PATCHES[asked],
                 python_asked=asked,
+                image_bytes=180_000_000 if "pypy" in text else 120_000_000,
                 version=None if text.startswith("raw_") else "1",
             )
         )
@@ -117,6 +118,15 @@ def test_stacks_without_a_valid_ratio_are_named_together_by_python_and_reason() 
     assert any(line.startswith("no ratio on pypy3.11: django+gunicorn-gthread: 6,00") for line in said), "in doubt"
 
 
+def test_a_ratio_that_is_in_doubt_on_the_usual_python_has_that_reason() -> None:
+    found = _found(wrong=f"django{G}")
+    assert found is not None
+    (said,) = (
+        line for line in without_ratio(found) if line.startswith("no ratio on 3.11: django+gunicorn-gthread: 4,4")
+    )
+    assert "req/s per vCPU; in doubt on the usual Python: wrong-answers: " in said
+
+
 def test_the_sentence_has_the_median_and_both_ends_over_frameworks_the_best_python_first() -> None:
     found = _found()
     assert found is not None
@@ -187,7 +197,7 @@ def test_a_load_test_ends_in_both_tables_and_a_comparison_in_neither() -> None:
     assert "by Python: the rate over that on 3.13" in printed
     assert "Pythons against 3.13" in printed
     (pypy,) = (line.split() for line in printed.splitlines() if line.strip().startswith("pypy3.11"))
-    assert (pypy[0], *pypy[-2:]) == ("pypy3.11", "20.0", "200,000"), "how long the servers took to be warm"
+    assert (pypy[0], *pypy[-3:]) == ("pypy3.11", "1.50", "20.0", "200,000"), "how large, and how long until it was warm"
     assert any("1.75 on pypy3.11" in note for note in test.notes(summary))
     two = replace(made, cells=made.cells[:2])
     assert len(list(LoadTest(two).tables(LoadTest(two).summarise(_windows())))) == 3
