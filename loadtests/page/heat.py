@@ -71,8 +71,8 @@ def by_servers(page: Page) -> HeatMap | None:
         corner="framework",
         columns=found.servers,
         rows=[
-            (row.name, [Tile(text=one.text, tip=f"{one.text}; {one.about}", step=_step(one.value, found.values))
-                        for one in row.rates])
+            (row.name, [Tile(text=rate.text, tip=f"{rate.text}; {rate.about}", step=_step(rate.value, found.values))
+                        for rate in row.rates])
             for row in found.rows
         ],
         caption=_caption(frameworks_by_server.lever(found), frameworks_by_server.LEGEND, test),
