@@ -91,7 +91,7 @@ def _by_python(found: stacks_by_python.ByPython, run: LoadRun) -> str:
     tables = (stacks_by_python.spread_table(found), stacks_by_python.table(found, decided=True))
     lacking = [f"- {markdown_text(line)}" for line in stacks_by_python.without_ratio(found)]
     said = (stacks_by_python.answer(found), stacks_by_python.sentence(found))
-    words = [textwrap.fill(markdown_text(one), 120) for one in said if one is not None]
+    words = [textwrap.fill(markdown_text(sentence), 120) for sentence in said if sentence]
     shown = [*(as_markdown(table).rstrip() for table in tables), PYTHONS_PICTURE]
     return "\n\n".join([*words, *shown, "\n".join(lacking), f"{about}\n"])
 

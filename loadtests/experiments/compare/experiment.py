@@ -53,7 +53,7 @@ class Compare(LoadTest[CompareRun]):
         a, b = (Side.parse(text, variable) for text, variable in zip(self.run.sides, "AB", strict=True))
         app = scenario_for(self.run.setup.load).app
         chosen = both_candidates(a, b, self.run.runtime, self.run.server_asked)
-        return {one.name: one.serving(app) for one in chosen}
+        return {candidate.name: candidate.serving(app) for candidate in chosen}
 
     @override
     def figures(self, summary: Summary) -> Iterable[Figure]:
@@ -95,7 +95,7 @@ def begin_compare(
     def begin(identity: RunIdentity) -> tuple[Compare, dict[str, Candidate]]:
         with messages.status("preparing environments and locks"):
             chosen = both_candidates(a, b, runtime, server)
-        candidates = [one.serving(scenario_for(load).app) for one in chosen]
+        candidates = [candidate.serving(scenario_for(load).app) for candidate in chosen]
         design = _design_for(load, size)
         sliced = design is Design.SLICED
         setup = setup_for(warmed(load, runtime, sliced=sliced), size, runtime)
@@ -151,7 +151,7 @@ def slower_than_allowed(pairs: Iterable[Pair]) -> SlowerError | None:
     }
     if not slower:
         return None
-    worst, found = min(slower.items(), key=lambda one: one[1].change.estimate)
+    worst, found = min(slower.items(), key=lambda pair: pair[1].change.estimate)
     seen = f"{-found.change.estimate:.1%}, at least {-(found.change.high or 0.0):.1%}"
     return SlowerError(f"{worst} is slower by {seen}: more than FAIL_IF_SLOWER={found.limit:.1%} allows.")
 
