@@ -58,7 +58,7 @@ def test_there_is_a_page_for_every_stack_and_for_runs_together_and_alone(site: P
 
 def test_the_history_says_of_each_run_who_leads(site: Path, runs: list[PublishedRun]) -> None:
     text = (site / "history.html").read_text()
-    assert all(f'<td class="left">{who_leads(one.page)}</td></tr>' in text for one in runs)
+    assert all(f'<td class="left" colspan="4">{who_leads(run.page)}' in text for run in runs)
     assert len(re.findall("leads? the frameworks", text)) == len(runs)
 
 
