@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "loadtests.cli.outcome:outcome",
         "loadtests.cli.results:show",
         "loadtests.cli.results:report",
+        "loadtests.cli.shares:shares",
         "loadtests.cli.results:money",
         "loadtests.cli.results:publish",
         "loadtests.cli.results:site",

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from common.project import ROOT
+from loadtests.board import shares_page
 from loadtests.campaign.store import PUBLISHED, RunFolder
 from loadtests.experiments.loadtest import report
 from loadtests.experiments.loadtest.experiment import read_load_test
@@ -18,10 +19,10 @@ from loadtests.experiments.loadtest.notes import notes as throughput_notes
 GENERATED = {"docs/divergences.md", "docs/records.md", "docs/results.md"}
 """Pages that commands write, and that people look things up in rather than read."""
 MOST_WORDS, MOST_WORDS_OF_README, MOST_WORDS_OF_METHOD, MOST_WORDS_OF_GLOSSARY = 20_000, 900, 1_800, 500
-MOST_WORDS_OF_WHICH_PYTHON = 500
+MOST_WORDS_OF_WHICH_PYTHON = MOST_WORDS_OF_SHARES = 500
 MADE_BY_COMMANDS = ("frameworks/werkzeug/", "loadtests/results")
 GENERATED_PART = re.compile(r"<!-- (\w+): begin; written by make publish -->.*?<!-- \1: end -->", re.DOTALL)
-TABLE_OF_RESULTS = re.compile(r"<!-- results: begin.*results: end -->", re.DOTALL)
+TABLES_OF_RESULTS = re.compile(r"<!-- (results|shares): begin.*?\1: end -->", re.DOTALL)
 
 README = ROOT / "README.md"
 pages = sorted(
@@ -114,7 +115,7 @@ def test_the_output_that_the_first_page_shows_is_that_of_the_first_published_run
 
 
 def test_the_first_page_is_short_besides_its_table() -> None:
-    assert len(TABLE_OF_RESULTS.sub("", README.read_text()).split()) <= MOST_WORDS_OF_README
+    assert len(TABLES_OF_RESULTS.sub("", README.read_text()).split()) <= MOST_WORDS_OF_README
 
 
 @pytest.mark.parametrize(
@@ -127,3 +128,8 @@ def test_the_first_page_is_short_besides_its_table() -> None:
 )
 def test_pages_that_are_read_as_a_whole_stay_short(page: str, most: int) -> None:
     assert _words(page) <= most
+
+
+def test_the_page_about_the_framework_s_share_is_read_as_a_whole_too() -> None:
+    page = f"docs/{shares_page.NAME}"
+    assert not (ROOT / page).exists() or _words(page) <= MOST_WORDS_OF_SHARES

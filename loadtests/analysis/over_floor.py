@@ -7,7 +7,7 @@ import numpy as np
 from common.records.run import LoadRun
 from common.records.summary import Component, Interval
 from loadtests.analysis.between_runs import LEVEL, between_runs_of
-from loadtests.statistics.components import total
+from loadtests.statistics.components import sized, total
 from loadtests.statistics.intervals import student_t
 from loadtests.statistics.spread import Values
 
@@ -18,15 +18,22 @@ def costs_over_floor(run: LoadRun, values: Values) -> dict[str, Interval]:
     ``values`` are those of each cell by round. Floors, and cells without one, are not in the result. The intervals hold
     in other runs on this machine.
     """
+    floors = floors_of(run)
+    pairs = [(cell, floors[cell.name]) for cell in run.cells if cell.name in floors]
+    found = {cell.name: _cost(run, values, cell.name, floor) for cell, floor in pairs if floor != cell.control_of}
+    return {name: cost for name, cost in found.items() if cost is not None}
+
+
+def floors_of(run: LoadRun) -> dict[str, str]:
+    """Return the floor on the same server, image and Python by cell, as far as there are such floors.
+
+    Floors themselves have none.
+    """
     floors = {
         (cell.server, cell.image, cell.python): cell.name for cell in run.cells if cell.is_floor and not cell.control_of
     }
-    found = {}
-    for cell in run.cells:
-        floor = floors.get((cell.server, cell.image, cell.python))
-        if floor is not None and floor not in {cell.name, cell.control_of}:
-            found[cell.name] = _cost(run, values, cell.name, floor)
-    return {name: cost for name, cost in found.items() if cost is not None}
+    found = {cell.name: floors.get((cell.server, cell.image, cell.python)) for cell in run.cells}
+    return {name: floor for name, floor in found.items() if floor is not None and floor != name}
 
 
 def _cost(run: LoadRun, values: Values, name: str, floor: str) -> Interval | None:
@@ -47,12 +54,7 @@ def _cost(run: LoadRun, values: Values, name: str, floor: str) -> Interval | Non
     parts = [Component(sd=float(differences.std(ddof=1)) / math.sqrt(count), freedom=count - 1)]
     if (between := between_runs_of(run)) is not None:
         sizes = float(np.hypot(*costs.mean(axis=0)))
-        parts += [_sized(between, sizes), _sized(LEVEL, mean)]
+        parts += [sized(between, sizes), sized(LEVEL, mean)]
     error = total(*parts)
     half = student_t(error.freedom) * error.sd
     return Interval(estimate=mean, low=mean - half, high=mean + half, n=count)
-
-
-def _sized(component: Component, size: float) -> Component:
-    """Return a relative variation as an absolute one, for a value of this size."""
-    return Component(sd=component.sd * abs(size), freedom=component.freedom)

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from common.records.run import LoadRun
 from common.records.summary import CellSummary, Controls, Interval, Pair, Summary, Verdict
-from loadtests.analysis.across_runs import MACHINE, conditions_of
+from loadtests.analysis.across_runs import MACHINE, RecordedRun, conditions_of
 from loadtests.analysis.comparison import decision, intervals, rank_ranges, ties
 from loadtests.analysis.joint import Joint, estimate_in_run, joint
 from loadtests.analysis.thresholds import ALPHA
@@ -26,9 +27,10 @@ from loadtests.statistics.intervals import LogRatios, holm, log_interval, mean, 
 OF_A_WHOLE_RUN = frozenset({Verdict.CONTROL_DIFFERS, Verdict.TOO_FEW_ROUNDS})
 """Verdicts that say nothing about one stack: a run with them is left out of what its repetitions say together."""
 INTERVALS = ("requests_per_cpu_s", "median_requests_per_cpu_s", "throughput_rps", "p50_s", "p90_s", "p99_s", "p999_s",
-             "knee", "sleeper_bytes", "until_warm_s", "until_warm_requests")  # fmt: skip
+             "knee", "sleeper_bytes", "database_s", "until_warm_s", "until_warm_requests")  # fmt: skip
 COUNTS = ("requests", "errors", "windows_discarded", "slices", "slices_disturbed")
-SHARES = ("server_utilisation", "generator_utilisation", "throttled", "foreign", "steal", "idle_cpu_share")
+SHARES = ("server_utilisation", "generator_utilisation", "database_utilisation", "throttled", "foreign", "steal",
+          "idle_cpu_share")  # fmt: skip
 OF_CONTROLS = ("steal", "foreign", "load_average_max", "throttled", "generator_utilisation_max",
                "generator_waited")  # fmt: skip
 
@@ -74,6 +76,23 @@ def trusted(summaries: Sequence[Summary]) -> Sequence[Summary]:
 def is_doubted(summary: Summary) -> bool:
     """Return whether a run is in doubt as a whole."""
     return all(not OF_A_WHOLE_RUN.isdisjoint(map(Verdict, row.doubts)) for row in summary.cells)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A load test, or several that repeat each other with what they say together."""
+
+    run: LoadRun
+    """The first one."""
+    summary: Summary
+    ids: Sequence[str]
+
+    @classmethod
+    def of(cls, series: Sequence[RecordedRun]) -> "Repeated":
+        """Return what runs that repeat each other say, without those that are in doubt as a whole, unless all are."""
+        kept = trusted([recorded.summary for recorded in series])
+        run = series[0].run
+        return cls(run=run, summary=together(kept, run.stopping.margin), ids=[summary.run for summary in kept])
 
 
 def _joint_of(summaries: Sequence[Summary]) -> Joint[str]:

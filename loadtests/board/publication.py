@@ -13,6 +13,7 @@ from common.records.run import LoadRun
 from common.records.summary import Summary, Verdict
 from loadtests.analysis.thresholds import FEWEST_ROUNDS
 from loadtests.analysis.together import series_of
+from loadtests.board import shares_page
 from loadtests.board.published import (
     PYTHONS,
     SERVERS,
@@ -32,6 +33,8 @@ from loadtests.experiments.loadtest.stacks_by_python import on_several_pythons
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "results.md"
 WHICH_PYTHON = ROOT / "docs" / "which-python.md"
+INDEX = ROOT / "docs" / "README.md"
+SHARES = ROOT / "docs" / shares_page.NAME
 ANEW = "published"
 """The value of ``RUN=`` that publishes no run, and writes everything anew from the records of those that are."""
 
@@ -49,13 +52,20 @@ def publish_runs(text: str) -> list[Path]:
     """
     copied = [] if text == ANEW else _copies(text)
     renewed = list(_with_summaries(store.PUBLISHED))
-    pages = {
-        README: with_results(README.read_text(), store.PUBLISHED),
-        PAGE: results_page(store.PUBLISHED),
-        WHICH_PYTHON: with_pythons(WHICH_PYTHON.read_text(), store.PUBLISHED),
-    }
-    write_files(pages)
-    return list(dict.fromkeys([*pages, *copied, *renewed]))
+    written = dict(written_of(store.PUBLISHED))
+    write_files(written)
+    return list(dict.fromkeys([*written, *copied, *renewed]))
+
+
+def written_of(published: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the pages that follow from the published runs, with their texts."""
+    shares = shares_page.published_shares(published)
+    yield README, shares_page.with_shares(with_results(README.read_text(), published), shares)
+    yield PAGE, results_page(published)
+    yield WHICH_PYTHON, with_pythons(WHICH_PYTHON.read_text(), published)
+    if shares is not None:
+        yield INDEX, shares_page.with_link(INDEX.read_text(), shares)
+        yield SHARES, shares_page.page_of(shares)
 
 
 def _copies(text: str) -> list[Path]:

@@ -18,7 +18,7 @@ from common.tables import as_markdown, markdown_table, markdown_text
 from common.words import counted
 from loadtests.analysis.across_runs import RecordedRun
 from loadtests.analysis.machines import Elsewhere, runs_elsewhere, sentences
-from loadtests.analysis.together import repeated_rates, stack_rows, together, trusted
+from loadtests.analysis.together import Repeated, repeated_rates, stack_rows
 from loadtests.analysis.verdicts import is_compared
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.store import RunFolder
@@ -60,16 +60,16 @@ def with_results(readme: str, published: Path) -> str:
     That is the table of the first run with what other machines say of its stacks, and the sentence and the picture of
     the first one on several servers. What no run says is left as it is.
     """
-    of_hello = [series for series in _published(published) if series[0].run.setup.load.scenario == SCENARIO]
+    of_hello = [series for series in published_series(published) if series[0].run.setup.load.scenario == SCENARIO]
     if of_hello:
         first, others = of_hello[0], [recorded for series in of_hello for recorded in series]
         table, said = short_markdown(first[0].run, _together(first)), " ".join(_elsewhere(first, others))
-        readme = _between(BEGIN, END, readme, f"{table}\n{textwrap.fill(said, 120)}\n" if said else table)
+        readme = between_markers(BEGIN, END, readme, f"{table}\n{textwrap.fill(said, 120)}\n" if said else table)
     for series in of_hello:
         found = frameworks_by_server.by_server(series[0].run, _together(series))
         if found is not None and (sentence := frameworks_by_server.lever(found)) is not None:
             lines = map(markdown_text, textwrap.wrap(sentence, 120))
-            return _between(LEVER_BEGIN, LEVER_END, readme, "\n".join([*lines, "", PICTURE, ""]))
+            return between_markers(LEVER_BEGIN, LEVER_END, readme, "\n".join([*lines, "", PICTURE, ""]))
     return readme
 
 
@@ -78,10 +78,10 @@ def with_pythons(page: str, published: Path) -> str:
 
     They stand between its markers, and are left as they are if there is no such run.
     """
-    for series in _published(published):
+    for series in published_series(published):
         run = series[0].run
         if run.setup.load.scenario == SCENARIO and (found := stacks_by_python.by_python(run, _together(series))):
-            return _between(PYTHONS_BEGIN, PYTHONS_END, page, _by_python(found, run))
+            return between_markers(PYTHONS_BEGIN, PYTHONS_END, page, _by_python(found, run))
     return page
 
 
@@ -96,14 +96,15 @@ def _by_python(found: stacks_by_python.ByPython, run: LoadRun) -> str:
     return "\n\n".join([*words, *shown, "\n".join(lacking), f"{about}\n"])
 
 
-def _between(begin: str, end: str, text: str, content: str) -> str:
+def between_markers(begin: str, end: str, text: str, content: str) -> str:
+    """Return a text with other content between two markers; without these, as it is."""
     return re.sub(
         f"{re.escape(begin)}.*{re.escape(end)}", lambda _: f"{begin}\n\n{content}\n{end}", text, flags=re.DOTALL
     )
 
 
 def _together(series: Sequence[RecordedRun]) -> Summary:
-    return together(trusted([recorded.summary for recorded in series]), series[0].run.stopping.margin)
+    return Repeated.of(series).summary
 
 
 def _elsewhere(series: Sequence[RecordedRun], every: Sequence[RecordedRun]) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _elsewhere(series: Sequence[RecordedRun], every: Sequence[RecordedRun]) -> I
 
 def results_page(published: Path) -> str:
     """Return ``docs/results.md``: the whole table of every published run, with its notes."""
-    return "\n".join([PAGE_HEAD, *(_section(series) for series in _published(published))])
+    return "\n".join([PAGE_HEAD, *(_section(series) for series in published_series(published))])
 
 
 def _section(series: Sequence[RecordedRun]) -> str:
@@ -236,7 +237,7 @@ def _load_test(folder: RunFolder) -> LoadRun:
     return run
 
 
-def _published(published: Path) -> Iterator[list[RecordedRun]]:
+def published_series(published: Path) -> Iterator[list[RecordedRun]]:
     """Yield the runs that can be read with their summaries, by their precedence, repeated ones together."""
     for folders in published_folders(published).values():
         series = []

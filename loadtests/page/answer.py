@@ -9,9 +9,10 @@ from common.words import counted
 from loadtests.analysis import machines, outcome
 from loadtests.analysis.comparison import better_of
 from loadtests.analysis.verdicts import is_compared
-from loadtests.board.bill import DEFAULT_UTILISATION
+from loadtests.board.bill import DEFAULT_UTILISATION, SCENARIO
 from loadtests.board.columns import BY_KEY
 from loadtests.board.rows import Row
+from loadtests.board.shares import NOT_COUNTED, ranges
 from loadtests.page.model import Page, decided_pairs
 from loadtests.page.sources import JoinedLoadTest
 
@@ -42,6 +43,7 @@ def answer(page: Page) -> list[Paragraph]:
         Paragraph(question=f"Who leads{test.under}, and by how much?", sentences=[*_leaders(page, test)]),
         Paragraph(question=f"What cannot be distinguished{test.under}?", sentences=[*_ties(page, test)]),
         Paragraph(question="What does one vCPU carry, and what does it cost?", sentences=[*_carried(page)]),
+        Paragraph(question="How much of a request is the framework?", sentences=[*_framework_shares(page)]),
         Paragraph(question=f"Can {test.these} be trusted?", sentences=[*_trust(test)]),
         Paragraph(question="Does it hold on other machines?", sentences=[*_elsewhere(page, test)]),
         compared,
@@ -197,6 +199,14 @@ def _ends(rows: Sequence[Row]) -> list[Row]:
 
 def _dollars(amount: float) -> str:
     return f"${BY_KEY['dollars'].text(amount)}"
+
+
+def _framework_shares(page: Page) -> Iterator[str]:
+    """Yield between which shares the frameworks are, for each scenario, if any of them does some work."""
+    found = ranges(page.sources.shares)
+    if found.keys() - {SCENARIO}:
+        yield from (f"{said[0].upper()}{said[1:]}." for said in found.values())
+        yield f"{NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}."
 
 
 def _trust(test: JoinedLoadTest) -> Iterator[str]:

@@ -20,6 +20,7 @@ from loadtests.page.charts import dot, picture, text
 from loadtests.page.heat import pythons, servers
 from loadtests.page.model import Page
 from loadtests.page.plots import Plot, busy_response_times, costs, rates
+from loadtests.page.share_plots import share_plots
 from loadtests.page.stacks import part_id
 from loadtests.page.writing import style_file
 
@@ -45,7 +46,8 @@ LABEL_COLOUR, MESSAGE_COLOUR = "#3d444d", "#0b5cab"
 def pictures(pages: Sequence[Page]) -> dict[str, str]:
     """Return the pictures by file name, each of the first page that has numbers for it."""
     found = {name: next(_made(make, pages), None) for name, make in MAKERS.items()}
-    return {name: text for name, text in found.items() if text is not None}
+    shares = {f"{plot.id}.svg": alone(plot, page) for page in reversed(pages) for plot in share_plots(page)}
+    return {name: text for name, text in found.items() if text is not None} | shares
 
 
 def _made(make: Callable[[Page], Plot | None], pages: Sequence[Page]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from loadtests.page.plots import (
     response_times,
     sizes_and_rates,
 )
+from loadtests.page.share_plots import share_plots
 from loadtests.page.sources import Source
 from loadtests.users import histogram
 
@@ -36,7 +37,7 @@ def all_plots(page: Page) -> list[Plot]:
         rates, costs, response_times, busy_response_times, sizes_and_rates, latencies, starts, climbs, worker_counts,
         prices,
     )  # fmt: skip
-    return [plot for make in makers if (plot := make(page)) is not None]
+    return [*(plot for make in makers if (plot := make(page)) is not None), *share_plots(page)]
 
 
 def latencies(page: Page) -> Plot | None:

@@ -31,7 +31,7 @@ from loadtests.page.heat import heat_maps
 from loadtests.page.model import Page, make_page
 from loadtests.page.pictures import Badge, pictures
 from loadtests.page.run_plots import all_plots
-from loadtests.page.sources import Source, Sources, with_elsewhere
+from loadtests.page.sources import Source, Sources, is_of_hello, with_elsewhere
 from loadtests.page.stacks import StackPart, part_id, stack_parts
 from loadtests.page.table import make_table
 from loadtests.page.writing import ABOUT, report, style, templates
@@ -89,7 +89,10 @@ def _read(folders: Sequence[RunFolder]) -> Iterator[Source]:
 
 
 def _published(name: str, sources: Sequence[Source], every: Mapping[str, Source], prices: Prices) -> PublishedRun:
-    alone = Sources(runs=sorted(sources, key=lambda source: source.run.started_at, reverse=True))
+    alone = Sources(
+        runs=sorted(sources, key=lambda source: source.run.started_at, reverse=True),
+        beside=[] if is_of_hello(sources[0].run) else [bare for bare in every.values() if is_of_hello(bare.run)],
+    )
     together = with_elsewhere(alone, (source.run for source in every.values()), lambda run: every[run.id])
     parts = [
         PublishedRun(name=f"{name}-run-{number}", page=make_page(Sources(runs=(source,)), prices))

@@ -1,6 +1,7 @@
 """The runs that a page is made from, each read once and summarised anew from its visits."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -12,10 +13,12 @@ from common.errors import UsageError
 from common.records.figure import Figure, Subject, machine_digest, subject_of
 from common.records.run import Cell, LoadRun, Run, is_load_test
 from common.records.schema import Visit
+from common.records.share import Share
 from common.records.summary import Summary
 from common.words import counted
 from loadtests.analysis.machines import runs_elsewhere
 from loadtests.analysis.newest import newest_figures
+from loadtests.analysis.shares import shares_of
 from loadtests.analysis.together import series_of, together, trusted
 from loadtests.board.bill import SCENARIO
 from loadtests.campaign.catalog import experiment_of
@@ -64,6 +67,8 @@ class Sources:
     """Sentences about runs that were asked for and are not on the page."""
     elsewhere: Sequence[Source] = ()
     """Load tests that other machines made of some of the same stacks; none of their figures is on the page."""
+    beside: Sequence[Source] = ()
+    """Load tests of ``hello`` by which requests of other scenarios are split; none of their figures is on the page."""
 
     @cached_property
     def load_tests(self) -> "list[JoinedLoadTest]":
@@ -73,6 +78,11 @@ class Sources:
             if is_load_test(source.run) and isinstance(source.summary, Summary):
                 alike.setdefault(series_of(source.run), []).append(source)
         return [JoinedLoadTest.of(sorted(tests, key=lambda test: test.run.started_at)) for tests in alike.values()]
+
+    @cached_property
+    def shares(self) -> list[Share]:
+        """How much of a request is the framework, for each scenario and stack; of several load tests, the newest."""
+        return shares_of(self.load_tests, Sources(runs=self.beside).load_tests)
 
     @cached_property
     def ranking(self) -> "JoinedLoadTest | None":
@@ -205,6 +215,19 @@ def read_sources(folders: Iterable[RunFolder], terminal: Terminal) -> Sources:
         raise UsageError("there is no run of stacks to report on. Run: make loadtest")
     names = f"Left out, since they cannot be read: {', '.join(unreadable)}."
     return of_one_machine(found, [names] if unreadable else [])
+
+
+def hello_tests(folders: Iterable[RunFolder]) -> Iterator[Source]:
+    """Yield the load tests of ``hello`` in some folders, as far as they can be read."""
+    for folder in folders:
+        with suppress(UsageError, OSError):
+            if is_of_hello(folder.run()):
+                yield Source.read(folder)
+
+
+def is_of_hello(run: Run) -> bool:
+    """Return whether a run is a load test of the scenario that the page's rates are of."""
+    return is_load_test(run) and run.setup.load.scenario == SCENARIO
 
 
 def of_one_machine(found: Sequence[Source], left_out: Sequence[str] = ()) -> Sources:

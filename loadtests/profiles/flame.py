@@ -56,7 +56,8 @@ def words(profile: Profile) -> Iterator[str]:
 def difference(a: Profile, b: Profile) -> Iterator[str]:
     """Yield how the shares of two profiles differ."""
     before, after = a.owners.shares(a.stacks), b.owners.shares(b.stacks)
-    parts = (f"{owner} {before[owner]:.0%} to {after[owner]:.0%}" for owner in Owner)
+    there = [owner for owner in Owner if owner in before | after]
+    parts = (f"{owner} {before.get(owner, 0.0):.0%} to {after.get(owner, 0.0):.0%}" for owner in there)
     yield f"From {a.name} to {b.name}, as shares of each one's own time: {', '.join(parts)}."
 
 
@@ -83,7 +84,7 @@ def page(profiles: Sequence[Profile]) -> str:
         graphs=[(name, bars, max(bar.y for bar in bars) + ROW_HEIGHT) for name, bars in graphs],
         width=WIDTH,
         row_height=ROW_HEIGHT,
-        owners=[(owner.value, meaning) for owner, meaning in MEANING.items()],
+        owners=[(owner.value, MEANING[owner]) for owner in Owner if owner in {*first.owners.there, *last.owners.there}],
         compared=first is not last,
         functions=[(profile.name, _functions(profile)) for profile in profiles],
     )  # fmt: skip

@@ -37,6 +37,7 @@ class Owner(StrEnum):
 
     SERVER = "server"
     FRAMEWORK = "framework"
+    DRIVER = "driver"
     APP = "app"
     INTERPRETER = "interpreter"
 
@@ -44,6 +45,7 @@ class Owner(StrEnum):
 MEANING: Mapping[Owner, str] = {
     Owner.SERVER: "the server and the packages that it needs",
     Owner.FRAMEWORK: "the framework and all other packages",
+    Owner.DRIVER: "the database's driver",
     Owner.APP: "the app and the contract that it implements",
     Owner.INTERPRETER: "the standard library",
 }
@@ -58,6 +60,8 @@ class Owners:
     server: frozenset[str]
     """The names at the top of that folder that belong to the server."""
     app: tuple[Path, ...]
+    driver: frozenset[str] = frozenset()
+    """Those that belong to the driver by which the app reaches its database; empty without one."""
 
     @classmethod
     def of_stack(cls, stack: Stack, environment: Path) -> "Owners":
@@ -65,10 +69,13 @@ class Owners:
         (packages,) = environment.glob("lib/python*/site-packages")
         installed = InstalledPackages(environment)
         needed = installed.closure(stack.server.needs(stack.framework.interface))
+        drivers = installed.closure(stack.framework.drivers if stack.drivers else ())
+        others = {*needed, *installed.closure(stack.framework.dependencies)}
         return cls(
             packages=packages,
-            server=frozenset(module for name in needed for module in _modules(installed.distribution(name))),
+            server=_modules_of(installed, needed),
             app=(stack.framework.folder, ROOT / "common" / "contract"),
+            driver=_modules_of(installed, [name for name in drivers if name not in others]),
         )
 
     def owner(self, frame: Frame) -> Owner:
@@ -76,10 +83,20 @@ class Owners:
         file = Path(frame.file)
         if file.is_relative_to(self.packages):
             top = file.relative_to(self.packages).parts[0]
-            return Owner.SERVER if top.removesuffix(".py") in self.server else Owner.FRAMEWORK
+            module = top.removesuffix(".py")
+            return next((owner for owner, of in self._installed if module in of), Owner.FRAMEWORK)
         if any(file.is_relative_to(folder) for folder in self.app):
             return Owner.APP
         return Owner.INTERPRETER
+
+    @property
+    def _installed(self) -> tuple[tuple[Owner, frozenset[str]], ...]:
+        return (Owner.SERVER, self.server), (Owner.DRIVER, self.driver)
+
+    @property
+    def there(self) -> list[Owner]:
+        """Those that the stack has: only an app with a database has a driver."""
+        return [owner for owner in Owner if owner is not Owner.DRIVER or self.driver]
 
     def place(self, frame: Frame) -> str:
         """Return a function's file and line, without what is particular to this machine."""
@@ -91,7 +108,7 @@ class Owners:
 
     def shares(self, stacks: Iterable[CallStack]) -> dict[Owner, float]:
         """Return the share of samples whose innermost function is each owner's, 0 to 1; zeros without samples."""
-        counts = dict.fromkeys(Owner, 0)
+        counts = dict.fromkeys(self.there, 0)
         for frame, samples in self_samples(stacks).items():
             counts[self.owner(frame)] += samples
         total = sum(counts.values())
@@ -118,6 +135,10 @@ class Profile:
     def samples(self) -> int:
         """The number of samples."""
         return sum(stack.samples for stack in self.stacks)
+
+
+def _modules_of(installed: InstalledPackages, names: Iterable[str]) -> frozenset[str]:
+    return frozenset(module for name in names for module in _modules(installed.distribution(name)))
 
 
 def _modules(distribution: Distribution) -> set[str]:

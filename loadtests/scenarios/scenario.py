@@ -66,6 +66,8 @@ class Scenario:
     default_rate: ClassVar[Rate | None] = None
     sleeps: ClassVar[bool] = False
     """Whether it uses ``DELAY=``."""
+    in_words: ClassVar[str] = ""
+    """One of its requests, in a sentence about how much of it is the framework; empty where nobody asks."""
     app: ClassVar[App] = App.APP
     """The app of each framework that it loads."""
     tasks: ClassVar[tuple[Task, ...]] = ()

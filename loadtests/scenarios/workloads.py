@@ -133,6 +133,7 @@ def _explains_the_limit(body: bytes) -> bool:
 class Hello(Scenario):
     """Repeated ``/hello``: what the stack itself costs."""
 
+    in_words = "a request that does no work"
     hello = sends(tags=("hello",))(_hello)
 
 
@@ -161,6 +162,7 @@ class Errors(Scenario):
 class Quotes(Scenario):
     """Repeated ``POST /quotes``: a body of five items, parsed, validated and priced."""
 
+    in_words = "a request that prices five items"
     app = App.SERVICE
     quote = sends(tags=("quotes",))(_quote)
 
@@ -168,6 +170,7 @@ class Quotes(Scenario):
 class Order(Scenario):
     """``GET /orders/ID``, one row by its key from a database."""
 
+    in_words = "a request that reads one row"
     app = App.ORDERS
     order = sends(tags=("order",))(*map(_one_order, _READ))
 
@@ -175,6 +178,7 @@ class Order(Scenario):
 class Orders(Scenario):
     """``GET /orders``, twenty rows in the order of their keys from a database."""
 
+    in_words = "a request that reads twenty rows"
     app = App.ORDERS
     page = sends(tags=("orders",))(*map(_page_of_orders, _READ))
 
@@ -182,6 +186,7 @@ class Orders(Scenario):
 class Place(Scenario):
     """Repeated ``POST /orders``: a body that is validated and written to a database."""
 
+    in_words = "a request that writes one row"
     app = App.ORDERS
     place = sends(tags=("place",))(_place)
 
@@ -189,6 +194,7 @@ class Place(Scenario):
 class Shop(Scenario):
     """Of ten requests, five read one order, two read twenty, two price a quote and one writes an order."""
 
+    in_words = "a request of a shop's mix"
     app = App.ORDERS
     order = sends(weight=5, tags=("order",))(*map(_one_order, _READ))
     page = sends(weight=2, tags=("orders",))(*map(_page_of_orders, _READ))

@@ -33,6 +33,11 @@ def total(*parts: Component) -> Component:
     return Component(sd=math.sqrt(variance), freedom=max(1.0, freedom))
 
 
+def sized(component: Component, size: float) -> Component:
+    """Return what a relative variation is of a value of this size: the first term of a Taylor series (delta method)."""
+    return Component(sd=component.sd * abs(size), freedom=component.freedom)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """The mean logarithm of a stack's values."""

@@ -25,7 +25,7 @@ from loadtests.__main__ import command_line
 from loadtests.board.index import FigureIndex
 from loadtests.campaign import store
 from loadtests.campaign.store import PUBLISHED
-from loadtests.cli import outcome, profile, results, survey, web
+from loadtests.cli import outcome, profile, results, shares, survey, web
 from loadtests.experiments import packages
 from loadtests.page.site import published_runs
 from tests.support.fuzzing import EXAMPLES
@@ -94,6 +94,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[App]:
         (web, ("hold_machine", "prepare", "open_web")),
         (results, ("publish_runs", "write_file", "write_site", "write_badge")),
         (outcome, ("write_files",)),
+        (shares, ("read_sources",)),
         (survey, ("Survey",)),
         (profile, ("hold_machine", "both_candidates")),
         (candidates, ("find_interpreter",)),
@@ -182,7 +183,7 @@ def test_a_few_hundred_values_begin_a_command_or_are_refused_in_one_line(
     app: App, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ends = _try(app, FEW, 1, capsys)
-    assert min(ends["begun"], ends["refused"]) > FEW / 20
+    assert min(ends["begun"], ends["refused"]) >= FEW / 20
 
 
 @pytest.mark.slow

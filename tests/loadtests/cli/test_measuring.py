@@ -22,6 +22,7 @@ from common.project import ROOT
 from common.records.load import LoadSpec
 from common.records.run import CompareRun, Design, LoadRun, Stopping
 from common.records.schema import decode
+from common.records.share import Shares
 from common.records.summary import Decision, Summary, Verdict
 from common.records.window import Window
 from loadtests.analysis.values import requests_per_cpu_s
@@ -107,6 +108,27 @@ def test_a_load_test_prints_a_table_that_agrees_with_its_records(tmp_path: Path)
         assert f"{row.requests_per_cpu_s.estimate:,.0f}" in ended.stdout
     assert "process runtime, as asked for" in ended.stderr
     assert f"written to {tmp_path}" in ended.stderr
+
+
+@pytest.mark.long
+def test_a_request_that_reads_one_row_is_split_into_server_driver_and_framework(tmp_path: Path) -> None:
+    for scenario in ("hello", "order"):
+        place = f"--out={tmp_path / scenario}"
+        _loadtest("--framework=raw_asgi,fastapi", f"--scenario={scenario}", "--rounds=1", place)
+    ended = _run("shares", f"--run={tmp_path / 'hello'},{tmp_path / 'order'}", "--format=json")
+    rows = decode(ended.stdout, Shares, what="shares", source="standard output").rows
+    found = {(row.scenario, row.subject.framework): row for row in rows}
+    hello, order, floor = (found[key] for key in (("hello", "fastapi"), ("order", "fastapi"), ("order", "raw_asgi")))
+    assert hello.share is not None
+    assert order.share is not None
+    assert 0.3 < order.share.estimate < hello.share.estimate < 0.9
+    parts = [part.estimate for part in (order.server_s, order.work_s, order.framework_s) if part is not None]
+    assert min(parts) > 5e-6
+    assert sum(parts) == pytest.approx(order.cost_s.estimate, rel=1e-3)
+    assert order.database_s is not None
+    assert order.database_s.estimate > 10e-6
+    assert (hello.database_s, floor.framework_s) == (None, None)
+    assert "too-few-rounds" in order.doubts
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The page of a profile: words from the shares, a bar for every function, nothing from elsewhere, names as text."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_a_comparison_marks_what_changed() -> None:
     assert [kind for _, _, kind in second] == ["all", "same", "same", "less"]
     (sentence,) = difference(before, after)
     assert "framework 60% to 90%, app 40% to 10%" in sentence
+
+
+def test_of_two_profiles_one_alone_has_a_driver() -> None:
+    before, after = _profile("old", 60, 40), _profile("new", 60, 40)
+    query = Frame("fetch", "/env/site-packages/asyncpg/pool.py", 1)
+    with_driver = replace(after, stacks=[*after.stacks, CallStack((RUN, query), 100)],
+                          owners=replace(OWNERS, driver=frozenset({"asyncpg"})))  # fmt: skip
+    (sentence,) = difference(before, with_driver)
+    assert "driver 0% to 50%" in sentence
+    assert "the database&#39;s driver" in page([before, with_driver])
+    assert "the database&#39;s driver" not in page([before])
 
 
 def test_functions_of_one_name_under_one_caller_are_compared_together() -> None:

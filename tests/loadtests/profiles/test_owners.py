@@ -1,5 +1,6 @@
 """A function belongs to whoever installed its file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ def environment(tmp_path: Path) -> Path:
         ("packaging", 'h2; extra == "fast"', "packaging.py"),
         ("h2", "", "h2/__init__.py"),
         ("Falcon", "", "falcon/app.py"),
+        ("psycopg", 'packaging>=1\nRequires-Dist: psycopg-pool; extra == "pool"', "psycopg/cursor.py"),
+        ("psycopg-pool", "", "psycopg_pool/pool.py"),
     ):
         (packages / files).parent.mkdir(parents=True, exist_ok=True)
         (packages / files).touch()  # from Python 3.12 on, metadata leaves out files that do not exist
@@ -48,6 +51,22 @@ def test_what_the_server_needs_is_the_servers(owners: Owners, tmp_path: Path) ->
     assert owners.owner(Frame("f", "/usr/lib/python3.11/json/__init__.py", 1)) is Owner.INTERPRETER
     assert owners.owner(Frame("f", "<frozen importlib._bootstrap>", 1)) is Owner.INTERPRETER
     assert tmp_path in owners.packages.parents
+
+
+def test_of_an_app_with_a_database_its_driver_is_told_from_the_framework(environment: Path) -> None:
+    falcon = replace(frameworks()["falcon"], drivers=("psycopg[pool]>=3",))
+    stack = Stack(framework=falcon, server=SERVERS["gunicorn-gthread"], drivers=True)
+    with_driver = Owners.of_stack(stack, environment)
+    without = Owners.of_stack(replace(stack, drivers=False), environment)
+
+    def owner(owners: Owners, file: str) -> Owner:
+        return owners.owner(Frame("f", str(owners.packages / file), 1))
+
+    files = ["psycopg/cursor.py", "psycopg_pool/pool.py", "packaging.py", "falcon/app.py"]
+    assert [owner(with_driver, file) for file in files] == [Owner.DRIVER, Owner.DRIVER, Owner.SERVER, Owner.FRAMEWORK]
+    assert [owner(without, file) for file in files] == [Owner.FRAMEWORK, Owner.FRAMEWORK, Owner.SERVER, Owner.FRAMEWORK]
+    assert Owner.DRIVER in with_driver.shares([])
+    assert Owner.DRIVER not in without.shares([])
 
 
 def test_shares_are_those_of_the_innermost_functions(owners: Owners) -> None:
