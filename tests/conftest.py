@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each worker and each command in a test compiles all modules anew
+sys.dont_write_bytecode = False
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads of numpy's that wait take turns with the tests of other workers
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # importing Locust would replace the sockets of every test
 
