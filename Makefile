@@ -36,7 +36,7 @@ override PYTHON_M := $(VENV)/bin/python -m
 override PIP := env $(foreach _,USER TARGET PREFIX ROOT EDITABLE REQUIREMENT CONSTRAINT NO_BINARY ONLY_BINARY DRY_RUN \
   REQUIRE_VIRTUALENV UPGRADE IGNORE_INSTALLED NO_DEPS,-u PIP_$(_)) $(PYTHON_M) pip install --no-user -qq --disable-pip-version-check --no-deps
 override XDIST = --numprocesses=$$((2 * $$(nproc)))
-override COVERED := common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*
+override COVERED := common/catalog/*,common/records/**,loadtests/statistics/*,loadtests/analysis/*,loadtests/campaign/*,loadtests/capacity/*
 override COMPILE := $(PYTHON_M) uv pip compile -q --universal --fork-strategy=fewest --generate-hashes --no-header --no-emit-index-url
 
 # Every goal that is not one of this file's is a command, which need not exist: the nearest one is suggested then.

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "loadtests.cli.results:report",
         "loadtests.cli.shares:shares",
         "loadtests.cli.results:money",
+        "loadtests.cli.plan:plan",
         "loadtests.cli.results:publish",
         "loadtests.cli.results:site",
         "loadtests.cli.results:badge",

@@ -25,6 +25,7 @@ class Metric(StrEnum):
     IDLE_BYTES = "idle-bytes"
     LOADED_BYTES = "loaded-bytes"
     LIMIT_BYTES = "limit-bytes"
+    SLEEPER_BYTES = "sleeper-bytes"
     COMPRESSED_BYTES = "compressed-bytes"
 
 

@@ -11,6 +11,7 @@ import msgspec
 from common.project import ROOT
 from common.records.bill import Bill
 from common.records.bundle import Bundle
+from common.records.capacity import CapacityPlan
 from common.records.schema import SCHEMA_VERSION
 from common.records.share import Shares
 from common.records.summary import Summary
@@ -37,7 +38,7 @@ missing is null, with the reason beside it. This page describes schema version {
 
 def documentation() -> str:
     """Return the text of ``docs/records.md``, in Markdown."""
-    kinds = [*run_types(), *visit_types(), *summary_types(), Bill, Shares, Bundle]
+    kinds = [*run_types(), *visit_types(), *summary_types(), Bill, CapacityPlan, Shares, Bundle]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="{name}")
     files = {kind.__name__: file for kind, file in _files()}
     order = [*files, *(name for name in schemas if name not in files)]
@@ -58,6 +59,7 @@ def _files() -> Iterator[tuple[type[msgspec.Struct], str]]:
     for summary, commands in summary_types().items():
         yield summary, f"summary.json of {', '.join(commands)}"
     yield Bill, "make money FORMAT=json"
+    yield CapacityPlan, "make plan FORMAT=json"
     yield Shares, "make shares FORMAT=json"
     yield Bundle, "bundle.json of make bundle"
 

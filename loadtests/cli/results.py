@@ -51,9 +51,9 @@ def show(
 ) -> None:
     """Show everything known of each stack in one row, and the command that fills the gaps."""
     terminal, prices = Terminal(form=Form(format)), load_prices()
-    figures = _figures(terminal)
+    figures = known_of_machine(terminal)
     runtime = stacks.parse_runtime()
-    candidates = _with_measured(stacks, figures).candidates(runtime)
+    candidates = with_measured(stacks, figures).candidates(runtime)
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     rows = board_rows(subjects, figures, prices, vcpu=vcpu, locks=locks_of(candidates))
     if terminal.form is Form.JSON:
@@ -100,8 +100,8 @@ def money(
     if p99 is not None and rate is None:
         raise UsageError(f"P99={p99:g} needs RATE=, the requests per second to serve within it.")
     terminal, prices = Terminal(form=Form(format)), load_prices()
-    figures = _figures(terminal)
-    candidates = _with_measured(stacks, figures).candidates(stacks.parse_runtime())
+    figures = known_of_machine(terminal)
+    candidates = with_measured(stacks, figures).candidates(stacks.parse_runtime())
     subjects = subjects_of(candidates, figures, any_image=stacks.image is None)
     question = Question(utilisation=utilisation, rate_rps=rate, p99_s=None if p99 is None else p99 / 1000)
     bill = make_bill(subjects, figures, prices, question, now=datetime.now(UTC))
@@ -162,7 +162,7 @@ def badge(
     runtime = stack.parse_runtime()
     candidate = stack.candidate(runtime)
     (subject,) = subjects_of([candidate], [], any_image=False)
-    known = [figure for figure in _figures(terminal) if figure.subject == subject]
+    known = [figure for figure in known_of_machine(terminal) if figure.subject == subject]
     figure = newest(known, Metric.REQUESTS_PER_CPU_S, scenario=SCENARIO)
     if figure is None:
         asked = replace(subject.stack, framework=candidate.stack.framework.selector)
@@ -180,7 +180,7 @@ def records() -> None:
         Terminal().results.print(f"wrote {file}", soft_wrap=True)
 
 
-def _with_measured(stacks: StackParameters, figures: Sequence[Figure]) -> StackParameters:
+def with_measured(stacks: StackParameters, figures: Sequence[Figure]) -> StackParameters:
     """Return the stacks asked for; where none were named, also the frameworks that this machine has figures of."""
     if {canonical(stacks.framework), canonical(stacks.server)} != {DEFAULT}:
         return stacks
@@ -198,7 +198,7 @@ def _with_elsewhere(sources: Sources) -> Sources:
     return with_elsewhere(sources, (run for run, _ in found.values()), lambda run: Source.read(found[run.id][1]))
 
 
-def _figures(terminal: Terminal) -> list[Figure]:
+def known_of_machine(terminal: Terminal) -> list[Figure]:
     """Return the newest valid figures of this machine; report runs that cannot be read."""
     index = FigureIndex(experiment_of)
     if problems := index.problems():

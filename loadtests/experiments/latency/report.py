@@ -87,18 +87,20 @@ def percentile(loads: Sequence[Load], name: str, fraction: float, fewest: int) -
 
 
 def figures(run: LatencyRun, summary: LatencySummary) -> Iterator[Figure]:
-    """Yield each stack's 99th percentile at each share of its own capacity, without neighbours or proxy."""
+    """Yield each stack's 99th percentile and rate at each share of its own capacity, without neighbours or proxy."""
     cells = {cell.name: cell for cell in run.cells}
     points = {point.name: point for point in run.points if not (point.neighbours or point.proxied)}
     for row in summary.rows:
         point = points.get(row.point)
         traffic = next((known for known in point.traffic if known.name == row.traffic), None) if point else None
-        if point is None or traffic is None or traffic.rate is None or row.p99_s is None:
+        if point is None or traffic is None or traffic.rate is None:
             continue
         checked = cells[point.stack].conformance is not None  # nginx is not checked
         if checked and (share := traffic.rate.share) is not None and point.size.period_s is None:
             conditions = Conditions(scenario="rate", vcpu=point.size.vcpu, workers=point.size.workers, load_share=share)
-            yield figure(run, cells[point.stack], Metric.P99_S, row.p99_s, row.verdict, conditions=conditions)
+            for metric, value in ((Metric.P99_S, row.p99_s), (Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s)):
+                if value is not None:
+                    yield figure(run, cells[point.stack], metric, value, row.verdict, conditions=conditions)
 
 
 def _row(run: LatencyRun, point: Point, traffic: Traffic, visits: Sequence[TrafficVisit]) -> TrafficRow:

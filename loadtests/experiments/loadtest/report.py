@@ -122,7 +122,10 @@ def _absolute(run: LoadRun, values: Sequence[float]) -> Interval | None:
 
 
 def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
-    """Yield each stack's rate, its time until warm, and its 99th percentile if the load was a share of its capacity."""
+    """Yield each stack's rate, its time until warm, and what a waiting request takes where requests waited.
+
+    If the load was a share of its capacity, also its 99th percentile.
+    """
     cells = {cell.name: cell for cell in run.cells if cell.control_of is None}
     load, size = run.setup.load, run.setup.size
     share = load.rate.share if load.rate is not None else None
@@ -134,6 +137,7 @@ def figures(run: LoadRun, summary: Summary) -> Iterator[Figure]:
             (Metric.REQUESTS_PER_CPU_S, row.requests_per_cpu_s),
             (Metric.P99_S, p99_s),
             (Metric.WARM_S, row.until_warm_s),
+            (Metric.SLEEPER_BYTES, row.sleeper_bytes),
         ):
             if row.cell in cells and value is not None:
                 found = figure(run, cells[row.cell], metric, value, row.verdict, conditions=conditions, series=series)

@@ -1,0 +1,1 @@
+"""Capacity plans: a model of one task under load, the cheapest tasks for a rate, their files, and their proof."""
